@@ -1,0 +1,1 @@
+"""Treaty: contract testing for teams whose services deploy on their own."""

@@ -1,0 +1,80 @@
+"""What can go wrong, in the words that a client is shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class TreatyError(Exception):
+    """Anything that Treaty says no to, with its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a request's body or query.
+
+    `path` leads to it: names of members and indexes of elements, empty for a rule that belongs to no single member.
+    """
+
+    path: tuple[str | int, ...]
+    text: str
+
+
+class Invalid(TreatyError):  # noqa: N818 - these are named after what they say, as the store's callers read them
+    """A body or query whose members break rules."""
+
+    def __init__(self, *problems: Problem, status: int = 400) -> None:
+        super().__init__("; ".join(problem.text for problem in problems))
+        self.problems = problems
+        self.status = status
+
+    @classmethod
+    def member(cls, name: str, text: str, *, status: int = 400) -> "Invalid":
+        return cls(Problem((name,), text), status=status)
+
+
+class InvalidQuery(TreatyError):  # noqa: N818 - as above
+    """A query that breaks rules which name no single parameter (the matrix)."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        super().__init__("; ".join(texts))
+        self.texts = tuple(texts)
+
+
+class Malformed(TreatyError):  # noqa: N818 - as above
+    """A body that cannot be read at all; the text begins with the kind of failure, as clients print it."""
+
+
+class NotFound(TreatyError):  # noqa: N818 - as above
+    """What a request is about does not exist. Without a text the answer is the general one."""
+
+    @classmethod
+    def named(cls, role: str, name: str) -> "NotFound":
+        return cls(f"No {role} with name '{name}' found")
+
+
+class Conflict(TreatyError):  # noqa: N818 - as above
+    """What was asked for contradicts what is there."""
+
+
+class ConflictingContracts(TreatyError):  # noqa: N818 - as above
+    """Contracts that may not be published as they are; nothing was stored. Each notice has a type and a text."""
+
+    def __init__(self, notices: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(text for kind, text in notices if kind == "error"))
+        self.notices = tuple(notices)
+
+
+class SimilarNames(TreatyError):  # noqa: N818 - as above
+    """A new name so like existing ones that it is probably a slip."""
+
+    def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(", ".join(names))
+        self.names = dict(names)
+
+
+class TooLarge(TreatyError):  # noqa: N818 - as above
+    """A body larger than the setting allows."""
+
+
+class WrongSetting(TreatyError):  # noqa: N818 - as above
+    """A setting that cannot be used; the text names it."""

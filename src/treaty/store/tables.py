@@ -1,0 +1,356 @@
+"""The tables, for SQLite and PostgreSQL.
+
+Three rules hold everywhere. `position` is a version's place in the order of its pacticipant's versions; tags, branch
+versions and publications carry a copy, so that "the latest with …" is one look into an index. What a decision asks for
+is kept on write: `branch.head_version_id`, `tag_head`, `integration.latest_publication_id`, `publication.is_current`
+and `verification.is_latest`. Content stands apart from its publications, once per consumer, provider and sha.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+
+class Time(TypeDecorator[datetime]):
+    """An aware time in UTC. SQLite knows no zones, so there it is ISO 8601 text of one length, which sorts as time does."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Give SQLite a text, other databases a time with a zone."""
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 - the driver's own type
+        """Turn an aware time into what the driver takes."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401 - the driver's own type
+        """Turn what the driver gives into an aware time in UTC."""
+        if value is None:
+            return None
+        return datetime.fromisoformat(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+NAMING: Final = {
+    "ix": "ix_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata: Final = MetaData(naming_convention=NAMING)
+
+
+def _id(*, start: int = 1) -> Column[int]:
+    return Column("id", Integer, Identity(start=start), primary_key=True)
+
+
+def _to(table: str, name: str | None = None, *, nullable: bool = False, ondelete: str = "CASCADE") -> Column[int]:
+    key = ForeignKey(f"{table}.id", ondelete=ondelete)
+    return Column(name or f"{table}_id", Integer, key, nullable=nullable)
+
+
+def _created() -> Column[datetime]:
+    return Column("created_at", Time, nullable=False)
+
+
+def _updated() -> Column[datetime]:
+    return Column("updated_at", Time, nullable=False)
+
+
+pacticipant: Final = Table(
+    "pacticipant",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("display_name", Text, nullable=False),
+    Column("repository_url", Text),
+    Column("repository_name", Text),
+    Column("repository_namespace", Text),
+    Column("main_branch", Text),
+    _created(),
+    _updated(),
+)
+
+label: Final = Table(
+    "label",
+    metadata,
+    _id(),
+    _to("pacticipant"),
+    Column("name", Text, nullable=False),
+    _created(),
+    _updated(),
+    UniqueConstraint("pacticipant_id", "name"),
+    Index(None, "name"),
+)
+
+# Ids of versions and verifications stand in links that others keep, so they are never given twice.
+version: Final = Table(
+    "version",
+    metadata,
+    _id(),
+    _to("pacticipant"),
+    Column("number", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("build_url", Text),
+    _created(),
+    _updated(),
+    UniqueConstraint("pacticipant_id", "number"),
+    Index(None, "pacticipant_id", "position"),
+    sqlite_autoincrement=True,
+)
+
+branch: Final = Table(
+    "branch",
+    metadata,
+    _id(),
+    _to("pacticipant"),
+    Column("name", Text, nullable=False),
+    _to("version", "head_version_id", nullable=True, ondelete="SET NULL"),
+    _created(),
+    _updated(),
+    UniqueConstraint("pacticipant_id", "name"),
+    Index(None, "head_version_id"),
+)
+
+branch_version: Final = Table(
+    "branch_version",
+    metadata,
+    _id(),
+    _to("branch"),
+    _to("version"),
+    Column("position", Integer, nullable=False),
+    Column("is_auto_created", Boolean, nullable=False),
+    _created(),
+    _updated(),
+    UniqueConstraint("branch_id", "version_id"),
+    Index(None, "branch_id", "position"),
+    Index(None, "version_id"),
+)
+
+tag: Final = Table(
+    "tag",
+    metadata,
+    _id(),
+    _to("version"),
+    _to("pacticipant"),
+    Column("name", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    _created(),
+    _updated(),
+    UniqueConstraint("version_id", "name"),
+    Index(None, "pacticipant_id", "name", "position"),
+)
+
+tag_head: Final = Table(
+    "tag_head",
+    metadata,
+    _id(),
+    _to("pacticipant"),
+    Column("name", Text, nullable=False),
+    _to("version"),
+    UniqueConstraint("pacticipant_id", "name"),
+    Index(None, "version_id"),
+)
+
+environment: Final = Table(
+    "environment",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("display_name", Text, nullable=False),
+    Column("is_production", Boolean, nullable=False),
+    Column("contacts", Text),
+    _created(),
+    _updated(),
+)
+
+deployed_version: Final = Table(
+    "deployed_version",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    _to("pacticipant"),
+    _to("version"),
+    _to("environment"),
+    Column("application_instance", Text),
+    Column("is_auto_created", Boolean, nullable=False),
+    _created(),
+    _updated(),
+    Column("undeployed_at", Time),
+    Index(None, "version_id", "environment_id"),
+    Index(None, "pacticipant_id"),
+    # One version runs at a time in each place; "no instance" is a place of its own.
+    Index(
+        "uq_deployed_version_running",
+        "environment_id",
+        "pacticipant_id",
+        text("coalesce(application_instance, '')"),
+        unique=True,
+        sqlite_where=text("undeployed_at IS NULL"),
+        postgresql_where=text("undeployed_at IS NULL"),
+    ),
+)
+
+released_version: Final = Table(
+    "released_version",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    _to("pacticipant"),
+    _to("version"),
+    _to("environment"),
+    _created(),
+    _updated(),
+    Column("support_ended_at", Time),
+    UniqueConstraint("version_id", "environment_id"),
+    Index(None, "pacticipant_id"),
+    Index(
+        "ix_released_version_supported",
+        "environment_id",
+        "pacticipant_id",
+        sqlite_where=text("support_ended_at IS NULL"),
+        postgresql_where=text("support_ended_at IS NULL"),
+    ),
+)
+
+content: Final = Table(
+    "content",
+    metadata,
+    _id(),
+    _to("pacticipant", "consumer_id"),
+    _to("pacticipant", "provider_id"),
+    Column("sha", Text, nullable=False),
+    _created(),
+    # Last, so that what does not ask for the body does not read its pages.
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("consumer_id", "provider_id", "sha"),
+    Index(None, "provider_id"),
+)
+
+publication: Final = Table(
+    "publication",
+    metadata,
+    _id(),
+    _to("pacticipant", "consumer_id"),
+    _to("pacticipant", "provider_id"),
+    _to("version", "consumer_version_id"),
+    _to("content"),
+    Column("revision", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("is_current", Boolean, nullable=False),
+    _created(),
+    UniqueConstraint("consumer_version_id", "provider_id", "revision"),
+    Index(None, "consumer_id", "provider_id", "position"),
+    Index(None, "provider_id"),
+    Index(None, "content_id"),
+    Index(None, "created_at"),
+)
+
+integration: Final = Table(
+    "integration",
+    metadata,
+    _id(),
+    _to("pacticipant", "consumer_id"),
+    _to("pacticipant", "provider_id"),
+    _to("publication", "latest_publication_id", nullable=True, ondelete="SET NULL"),
+    Column("contract_data_updated_at", Time),
+    _created(),
+    UniqueConstraint("consumer_id", "provider_id"),
+    Index(None, "provider_id"),
+    Index(None, "latest_publication_id"),
+)
+
+verification: Final = Table(
+    "verification",
+    metadata,
+    _id(start=101),
+    _to("pacticipant", "consumer_id"),
+    _to("pacticipant", "provider_id"),
+    _to("content"),
+    _to("version", "provider_version_id"),
+    Column("success", Boolean, nullable=False),
+    Column("is_latest", Boolean, nullable=False),
+    Column("is_wip", Boolean, nullable=False),
+    Column("was_pending", Boolean),
+    Column("build_url", Text),
+    Column("verified_at", Time, nullable=False),
+    _created(),
+    Column("selectors", Text),
+    Column("tags", Text),
+    Column("verified_by", Text),
+    Column("test_results", Text),
+    Index(None, "content_id", "provider_version_id"),
+    Index(None, "provider_version_id"),
+    Index(None, "provider_id"),
+    Index(None, "consumer_id"),
+    sqlite_autoincrement=True,
+)
+
+# Successes by the tags that the provider's version had when the result came in: what work in progress is judged by.
+tag_success: Final = Table(
+    "tag_success",
+    metadata,
+    _id(),
+    _to("content"),
+    _to("verification"),
+    Column("tag", Text, nullable=False),
+    Column("is_wip", Boolean, nullable=False),
+    Column("verified_at", Time, nullable=False),
+    Index(None, "content_id", "tag"),
+    Index(None, "verification_id"),
+)
+
+webhook: Final = Table(
+    "webhook",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    Column("description", Text),
+    _to("pacticipant", "consumer_id", nullable=True),
+    _to("pacticipant", "provider_id", nullable=True),
+    Column("consumer_label", Text),
+    Column("provider_label", Text),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("body", Text),
+    Column("username", Text),
+    Column("password", Text),
+    _created(),
+    _updated(),
+    Index(None, "consumer_id"),
+    Index(None, "provider_id"),
+)
+
+webhook_event: Final = Table(
+    "webhook_event",
+    metadata,
+    _id(),
+    _to("webhook"),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("webhook_id", "name"),
+)
