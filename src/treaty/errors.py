@@ -78,3 +78,44 @@ class TooLarge(TreatyError):  # noqa: N818 - as above
 
 class WrongSetting(TreatyError):  # noqa: N818 - as above
     """A setting that cannot be used; the text names it."""
+
+
+# The client's
+
+
+class ClientError(TreatyError):
+    """Why a client could not do its work; `hint` says what to try next."""
+
+    def __init__(self, text: str, *, hint: str = "") -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
+class Unreachable(ClientError):  # noqa: N818 - named after what it says, like its neighbours
+    """No answer came: the address, the network or a certificate is wrong, or nothing listens."""
+
+
+class NotHal(ClientError):  # noqa: N818 - as above
+    """An answer that no Pact Broker gives, so probably something else listens at the address."""
+
+
+class MissingRelation(ClientError):  # noqa: N818 - as above
+    """A resource lacks a link; older brokers lack newer ones."""
+
+    def __init__(self, relation: str, url: str) -> None:
+        super().__init__(
+            f"Could not find relation '{relation}' in resource at {url}. The most likely reason for this is that you "
+            "are on an old version of the Pact Broker and you need to upgrade, or you are using PactFlow and you don't "
+            "have the permissions required for this action.",
+        )
+        self.relation = relation
+
+
+class Refused(ClientError):  # noqa: N818 - as above
+    """The broker answered with a status that is no success; `body` is its answer as it came."""
+
+    def __init__(self, url: str, *, status: int, body: str, hint: str = "") -> None:
+        super().__init__(f"Error making request to {url} status={status} {body}".rstrip(), hint=hint)
+        self.url = url
+        self.status = status
+        self.body = body

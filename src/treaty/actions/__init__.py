@@ -1,0 +1,1 @@
+"""What clients do: one function, one thing, one transaction. They may run twice, so they touch nothing but `db`."""

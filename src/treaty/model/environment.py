@@ -1,0 +1,64 @@
+"""Environments, and which versions run in them or are released to them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """A place where versions run."""
+
+    uuid: str
+    name: str
+    display_name: str
+    is_production: bool
+    contacts: str | None
+    """A JSON array of objects with a name and details; None when none was ever given."""
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment:
+    """A version that is to be recorded as running. The environment is given by its UUID."""
+
+    pacticipant: str
+    version: str
+    environment: str
+    application_instance: str | None = None
+    is_auto_created: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeployedVersion:
+    """A version that runs, or ran, in an environment."""
+
+    uuid: str
+    pacticipant: str
+    version: str
+    environment: Environment
+    application_instance: str | None
+    created_at: datetime
+    updated_at: datetime
+    undeployed_at: datetime | None
+
+    @property
+    def is_current(self) -> bool:
+        return self.undeployed_at is None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReleasedVersion:
+    """A version that was released to an environment and is, or was, supported there."""
+
+    uuid: str
+    pacticipant: str
+    version: str
+    environment: Environment
+    created_at: datetime
+    updated_at: datetime
+    support_ended_at: datetime | None
+
+    @property
+    def is_supported(self) -> bool:
+        return self.support_ended_at is None

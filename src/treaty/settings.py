@@ -1,0 +1,161 @@
+"""The settings of a server: what they are called, what they are by default, and where they come from.
+
+Each can be given as an option, as `TREATY_<NAME>`, under the original broker's `PACT_BROKER_<NAME>`, or in `treaty.toml`;
+the first of these that is there wins.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, Final, get_args, get_type_hints
+
+from treaty.errors import WrongSetting
+
+FILE: Final = "treaty.toml"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """How a server behaves."""
+
+    host: str = "127.0.0.1"
+    port: int = 9292
+    workers: int = 1
+    database_url: str = "sqlite:///treaty.sqlite"
+    database_max_connections: int = 8
+    database_pool_timeout: float = 5.0
+    base_urls: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses of proxies whose `Forwarded` and `X-Forwarded-…` headers count."""
+    max_body_bytes: int = 50_000_000
+    log_level: str = "info"
+    log_format: str = "default"
+    """`default` for people on a terminal, `json` for machines."""
+    example_data: bool = field(default=False, metadata={"aliases": ("seed_example_data",)})
+    """Put example data into an empty database."""
+
+    basic_auth_username: str | None = None
+    basic_auth_password: str | None = None
+    basic_auth_read_only_username: str | None = None
+    basic_auth_read_only_password: str | None = None
+    allow_public_read: bool = False
+    public_heartbeat: bool = False
+    enable_public_badge_access: bool = False
+    enable_diagnostic_endpoints: bool = True
+
+    order_versions_by_date: bool = True
+    check_for_potential_duplicate_pacticipant_names: bool = True
+    allow_dangerous_contract_modification: bool = False
+    auto_detect_main_branch: bool = True
+    main_branch_candidates: tuple[str, ...] = ("develop", "main", "master")
+    use_first_tag_as_branch: bool = True
+    use_first_tag_as_branch_time_limit: int = 10
+    create_deployed_versions_for_tags: bool = True
+    features: tuple[str, ...] = ()
+
+
+SECRET: Final = ("password", "database_url")
+"""Settings whose names hold one of these are never shown."""
+
+
+def read_settings(options: Mapping[str, object], environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
+    """Put the settings together. Options that are None were not given.
+
+    Raises WrongSetting, naming the setting and where it was given.
+    """
+    found: dict[str, object] = {}
+    hints = get_type_hints(Settings)
+    stored = _from_file((folder or Path.cwd()) / FILE)
+    for one in fields(Settings):
+        names = (one.name, *one.metadata.get("aliases", ()))
+        given = _given(names, options, environ, stored)
+        if given is not None:
+            source, value = given
+            found[one.name] = _as(hints[one.name], value, f"{one.name} ({source})")
+    return _checked(replace(Settings(), **found), environ)
+
+
+def _given(
+    names: tuple[str, ...], options: Mapping[str, object], environ: Mapping[str, str], stored: Mapping[str, object]
+) -> tuple[str, object] | None:
+    if options.get(names[0]) is not None:
+        return "option", options[names[0]]
+    for prefix in ("TREATY_", "PACT_BROKER_"):
+        for name in names:
+            variable = prefix + name.upper()
+            if environ.get(variable, "") != "":
+                return variable, environ[variable]
+    for name in names:
+        if name in stored:
+            return FILE, stored[name]
+    return None
+
+
+def _from_file(path: Path) -> Mapping[str, object]:
+    try:
+        stored = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise WrongSetting(f"{path} cannot be read: {error}") from error
+    known = {name for one in fields(Settings) for name in (one.name, *one.metadata.get("aliases", ()))} | {"base_url"}
+    unknown = sorted(stored.keys() - known)
+    if unknown:
+        raise WrongSetting(f"{path}: there is no setting '{unknown[0]}'")
+    return stored
+
+
+def _as(kind: Any, value: object, what: str) -> object:  # noqa: ANN401 - a type, or a union of types
+    if isinstance(kind, UnionType):
+        kind = next(one for one in get_args(kind) if one is not type(None))
+    if kind is bool:
+        return _boolean(value, what)
+    if kind in (int, float):
+        return _number(kind, value, what)
+    if kind is str:
+        return str(value)
+    return tuple(str(value).replace(",", " ").split()) if isinstance(value, str) else tuple(str(item) for item in _listed(value, what))
+
+
+def _listed(value: object, what: str) -> list[object] | tuple[object, ...]:
+    if isinstance(value, list | tuple):
+        return value
+    raise WrongSetting(f"{what}: must be a list")
+
+
+def _boolean(value: object, what: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text in {"true", "t", "yes", "y", "1"}:
+        return True
+    if text in {"false", "f", "no", "n", "0"}:
+        return False
+    raise WrongSetting(f"{what}: must be true or false, but is '{value}'")
+
+
+def _number(kind: type[int] | type[float], value: object, what: str) -> int | float:
+    try:
+        return kind(str(value))
+    except ValueError as error:
+        raise WrongSetting(f"{what}: must be a number, but is '{value}'") from error
+
+
+def _checked(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    more = tuple(environ.get(f"{prefix}_BASE_URL", "") for prefix in ("TREATY", "PACT_BROKER"))
+    urls = settings.base_urls + tuple(url for text in more for url in text.replace(",", " ").split())
+    urls = tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+    for url in urls:
+        if not url.startswith(("http://", "https://")):
+            raise WrongSetting(f"base_url: '{url}' must begin with http:// or https://")
+    for name, least in (("port", 0), ("workers", 1), ("database_max_connections", 1), ("max_body_bytes", 1)):
+        if getattr(settings, name) < least:
+            raise WrongSetting(f"{name}: must be {least} or more, but is {getattr(settings, name)}")
+    if settings.log_format not in {"default", "json", "color"}:
+        raise WrongSetting(f"log_format: must be one of default, json, color, but is '{settings.log_format}'")
+    if settings.log_level.lower() not in {"debug", "info", "warn", "warning", "error", "fatal"}:
+        raise WrongSetting(f"log_level: must be one of debug, info, warn, error, fatal, but is '{settings.log_level}'")
+    return replace(settings, base_urls=urls, log_level=settings.log_level.lower())

@@ -1,0 +1,217 @@
+"""Connections and transactions, and the few verbs with which the store's modules ask and tell.
+
+Writes are one transaction each and are run again when they lose a race, so what they are given may touch nothing but
+the database. SQLite runs in WAL mode, one connection a thread, and a write takes the lock when it begins. On PostgreSQL
+a read sees one snapshot, so that a decision never mixes two states.
+"""
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, Executable, URL, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, TimeoutError as PoolTimeout
+from sqlalchemy.sql import ClauseElement
+
+from treaty.errors import WrongSetting
+
+T = TypeVar("T")
+
+ATTEMPTS: Final = 12
+BUSY_SECONDS: Final = 10
+
+
+class Busy(Exception):  # noqa: N818 - says what the database is
+    """A write lost its race every time; nothing was written and it may be sent again."""
+
+
+class Database(Protocol):
+    """A place where Treaty keeps its data."""
+
+    engine: Engine
+    is_local: bool
+    """Whether statements are so short that they run where the request is."""
+
+    def read(self, work: Callable[[Connection], T]) -> T: ...
+
+    def write(self, work: Callable[[Connection], T]) -> T: ...
+
+    def close(self) -> None: ...
+
+
+def open_database(url: str, *, connections: int = 8, wait: float = 5.0) -> Database:
+    """Open the database behind an URL: `sqlite:///file` or `postgresql://…`.
+
+    Raises WrongSetting for an URL that names neither.
+    """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        return Sqlite(parsed)
+    if parsed.get_backend_name() == "postgresql":
+        return Postgresql(parsed.set(drivername="postgresql+psycopg"), connections=connections, wait=wait)
+    raise WrongSetting(f"database_url: '{parsed.get_backend_name()}' is not a database that Treaty knows; use sqlite or postgresql")
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url("postgresql" + url.removeprefix("postgres") if url.startswith("postgres://") else url)
+    except Exception as error:
+        raise WrongSetting("database_url: cannot be read as an URL such as sqlite:///treaty.sqlite or postgresql://…") from error
+
+
+class Sqlite:
+    """A file, or memory of this process for trying things out."""
+
+    is_local = True
+
+    def __init__(self, url: URL) -> None:
+        self.engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"timeout": BUSY_SECONDS})
+        event.listen(self.engine, "connect", _prepare_sqlite)
+        self._mine = threading.local()
+        self._all: list[Connection] = []
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run what only asks, within one state of the data."""
+        return self._within("BEGIN", work)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run what changes something, whole or not at all."""
+        return _run_again(lambda: self._within("BEGIN IMMEDIATE", work))
+
+    def close(self) -> None:
+        """Close every connection; whoever is still working fails."""
+        for connection in self._all:
+            connection.close()
+        self.engine.dispose()
+
+    def _within(self, begin: str, work: Callable[[Connection], T]) -> T:
+        connection = self._connection()
+        driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # as SQLAlchemy types it for any driver
+        driver.execute(begin)
+        try:
+            result = work(connection)
+            driver.execute("COMMIT")
+        except BaseException:
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+            raise
+        return result
+
+    def _connection(self) -> Connection:
+        connection: Connection | None = getattr(self._mine, "connection", None)
+        if connection is None:
+            connection = self._mine.connection = self.engine.connect()
+            self._all.append(connection)
+        return connection
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -32768", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+class Postgresql:
+    """A server; statements wait for it, so they run in threads."""
+
+    is_local = False
+
+    def __init__(self, url: URL, *, connections: int, wait: float) -> None:
+        self.engine = create_engine(url, pool_size=connections, max_overflow=0, pool_timeout=wait, pool_recycle=3600)
+        self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run what only asks, within one state of the data."""
+        return _run_again(lambda: self._within(self._reading, work))
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run what changes something, whole or not at all."""
+        return _run_again(lambda: self._within(self.engine, work))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @staticmethod
+    def _within(engine: Engine, work: Callable[[Connection], T]) -> T:
+        with engine.connect() as connection, connection.begin():
+            return work(connection)
+
+
+def _run_again(attempt: Callable[[], T]) -> T:
+    for number in range(ATTEMPTS):
+        try:
+            return attempt()
+        except (DBAPIError, sqlite3.OperationalError) as error:
+            if not _is_lost_race(error):
+                raise
+            if number == ATTEMPTS - 1:
+                raise Busy from error
+        except PoolTimeout as error:
+            raise Busy from error
+        time.sleep(random.uniform(0, 0.002 * 2 ** min(number, 6)))  # noqa: S311 - only spreads out who lost
+    raise Busy
+
+
+_LOST: Final = {"40001", "40P01", "23505", "23503", "55P03", "57P01"}
+"""Serialization failure, deadlock, unique or foreign key lost to another write, lock not available, server stopping."""
+
+
+def _is_lost_race(error: DBAPIError | sqlite3.OperationalError) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return isinstance(error, IntegrityError) or getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    if isinstance(error, OperationalError) and error.connection_invalidated:
+        return True
+    return getattr(cause, "sqlstate", None) in _LOST
+
+
+Params = object
+"""A mapping, or an object whose attributes are named as the statement's parameters are."""
+
+
+def maybe(db: Connection, statement: Executable, params: Params, kind: type[T]) -> T | None:
+    """Find one row and make a `kind` of it, whose fields are named as the columns are."""
+    row = db.execute(statement, _values(statement, params)).first()
+    return None if row is None else kind(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+
+
+def every(db: Connection, statement: Executable, params: Params, kind: type[T]) -> list[T]:
+    """List all rows, each as a `kind`."""
+    return [kind(**row) for row in db.execute(statement, _values(statement, params)).mappings()]
+
+
+def rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]:
+    """List all rows as they are."""
+    return db.execute(statement, _values(statement, params)).all()
+
+
+def column(db: Connection, statement: Executable, params: Params) -> list[Any]:
+    """List the first column of all rows."""
+    return [row[0] for row in db.execute(statement, _values(statement, params))]
+
+
+def scalar(db: Connection, statement: Executable, params: Params) -> Any:  # noqa: ANN401 - the column's own type
+    """Find the first column of the first row, or None."""
+    return db.execute(statement, _values(statement, params)).scalar()
+
+
+def run(db: Connection, statement: Executable, params: Params) -> int:
+    """Change something; say how many rows."""
+    return db.execute(statement, _values(statement, params)).rowcount
+
+
+def _values(statement: Executable, params: Params) -> Mapping[str, Any]:
+    if isinstance(params, Mapping):
+        return params
+    return {name: getattr(params, name) for name in _names(statement)}
+
+
+@lru_cache(maxsize=1024)
+def _names(statement: Executable) -> tuple[str, ...]:
+    assert isinstance(statement, ClauseElement)  # noqa: S101 - every statement of ours is one
+    binds = statement.compile().binds
+    return tuple(name for name, bind in binds.items() if bind.required)

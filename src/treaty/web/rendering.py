@@ -1,0 +1,249 @@
+"""From results and errors to answers: status, headers and bytes."""
+
+import secrets
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from treaty.errors import (
+    Conflict,
+    ConflictingContracts,
+    Invalid,
+    InvalidQuery,
+    Malformed,
+    NotFound,
+    Problem,
+    SimilarNames,
+    TooLarge,
+)
+from treaty.model.notice import conflict_texts, similar_name_text
+from treaty.store.database import Busy
+from treaty.web import represent
+from treaty.web.bodies import NotJson
+from treaty.web.hal import Place, rendered
+from treaty.web.media import CSV, GRAPH, HAL, HTML, JSON, PROBLEM, SVG, TEXT, wants_problems
+from treaty.web.routing import (
+    Accepted,
+    Call,
+    Created,
+    Deleted,
+    Headed,
+    PathRefused,
+    Redirected,
+    Refused,
+    Unacceptable,
+    Unsupported,
+    Updated,
+)
+
+NOT_FOUND: Final = "The requested document was not found on this server."
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back to the client."""
+
+    status: int
+    body: bytes = b""
+    media: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    charset: bool = True
+
+    @property
+    def content_type(self) -> str | None:
+        if self.media is None:
+            return None
+        return f"{self.media};charset=utf-8" if self.charset else self.media
+
+
+def answer(result: object, call: Call) -> Answer:
+    """Put together the answer to a request that succeeded."""
+    match result:
+        case Created(thing, location):
+            return _answer(201, thing, call, _location(location, call))
+        case Updated(thing, location):
+            return _answer(200, thing, call, _location(location, call))
+        case Accepted(thing):
+            return _answer(202, thing, call, {})
+        case Headed(thing, headers):
+            return _answer(200, thing, call, dict(headers))
+        case Redirected(location, status):
+            return Answer(status, headers={"location": location})
+        case Deleted():
+            return Answer(204)
+        case _:
+            return _answer(200, result, call, {})
+
+
+def _location(path: str | None, call: Call) -> dict[str, str]:
+    return {} if path is None else {"location": call.place.href(path)}
+
+
+def _answer(status: int, thing: object, call: Call, headers: dict[str, str]) -> Answer:
+    charset = not call.path.startswith("/diagnostic/")
+    return Answer(status, body_of(thing, call.media, call.place), call.media, headers, charset)
+
+
+def body_of(thing: object, media: str, place: Place) -> bytes:
+    """Render a thing as a media type."""
+    write = _WRITERS.get(media)
+    if write is not None:
+        return write(thing, place)
+    document = represent.extended(thing) if media.startswith("application/vnd.") else represent.hal(thing)
+    return document.spliced(place) if isinstance(document, represent.Spliced) else rendered(document, place)
+
+
+def _text(thing: object, place: Place) -> bytes:
+    return represent.text(thing, place).encode()
+
+
+def _svg(thing: object, place: Place) -> bytes:
+    return represent.text(thing, place).encode()
+
+
+_WRITERS: Final[Mapping[str, Callable[[object, Place], bytes]]] = {TEXT: _text, CSV: _text, GRAPH: _text, SVG: _svg}
+
+
+def refusal(error: BaseException, call: Call) -> Answer:
+    """Put together the answer to a request that was refused, or that failed."""
+    problems = wants_problems(call.accept)
+    match error:
+        case Invalid():
+            return _invalid(error, call, problems=problems)
+        case InvalidQuery():
+            return _invalid_query(error, call, problems=problems)
+        case NotJson() | Unsupported():
+            return Answer(415)
+        case Refused():
+            return _unsupported(error, call)
+        case Malformed():
+            return _failed(400, str(error), call, problems=problems)
+        case NotFound():
+            return not_found(str(error), call)
+        case Unacceptable():
+            return Answer(406)
+        case SimilarNames():
+            text = "\n".join(similar_name_text(new, like, call.base_url) for new, like in error.names.items())
+            return Answer(409, text.encode(), TEXT, charset=False)
+        case ConflictingContracts():
+            return _contracts(error)
+        case Conflict():
+            return _failed(409, str(error), call, problems=problems) if str(error) else Answer(409)
+        case PathRefused():
+            return _path_refused(error)
+        case TooLarge():
+            return Answer(413, orjson.dumps({"error": str(error)}), HAL)
+        case Busy():
+            text = "The database is busy; nothing was written. Send the request again."
+            return Answer(503, orjson.dumps({"error": text}), HAL, {"retry-after": "1"})
+        case _:
+            return failure(call, problems=problems)
+
+
+def _unsupported(error: Refused, call: Call) -> Answer:
+    headers = _location(error.result.location, call) if isinstance(error.result, Created) else {}
+    return Answer(415, headers=headers)
+
+
+def reference() -> str:
+    """Make up letters by which a failure is found in the log."""
+    return "".join(secrets.choice(string.ascii_letters) for _ in range(10))
+
+
+def failure(call: Call, *, problems: bool) -> Answer:
+    """Say that something went wrong here, without saying what: the log has it under the reference."""
+    number = call.request_id
+    text = f"An error has occurred. The details have been logged with the reference {number}"
+    if problems:
+        body = {"title": "Server error", "type": f"{call.base_url}/problems/server-error", "detail": text, "status": 500}
+        return Answer(500, orjson.dumps(body), PROBLEM)
+    return Answer(500, orjson.dumps({"error": {"message": text, "reference": number}}), HAL)
+
+
+def _failed(status: int, text: str, call: Call, *, problems: bool) -> Answer:
+    if problems:
+        body = {"title": "Server error", "type": f"{call.base_url}/problem/server-error", "detail": text, "status": 500}
+        return Answer(status, orjson.dumps(body), PROBLEM)
+    return Answer(status, orjson.dumps({"error": text}), HAL)
+
+
+def not_found(text: str, call: Call) -> Answer:
+    """Say that something does not exist: what, or in general."""
+    if wants_problems(call.accept):
+        title = "Not found" if text else "404 Not Found"
+        body = {"title": title, "type": f"{call.base_url}/problem/not-found", "detail": text or NOT_FOUND, "status": 404}
+        return Answer(404, orjson.dumps(body), PROBLEM)
+    if text:
+        return Answer(404, orjson.dumps({"error": text}), HAL)
+    if "text/html" in call.accept.lower():
+        return Answer(404, _NOT_FOUND_PAGE, HTML, charset=False)
+    return Answer(404, orjson.dumps({"error": NOT_FOUND}), JSON)
+
+
+_NOT_FOUND_PAGE: Final = (
+    "<!DOCTYPE html><html lang=en><meta charset=utf-8><title>404 Not Found</title>"
+    f"<h1>404 Not Found</h1><p>{NOT_FOUND}</p><p><a href=/>Treaty</a></p></html>\n"
+).encode()
+
+
+def _path_refused(error: PathRefused) -> Answer:
+    body = {"title": error.title, "type": f"/problem/{error.kind}", "detail": str(error), "status": error.status}
+    return Answer(error.status, orjson.dumps(body), PROBLEM, charset=False)
+
+
+def _invalid(error: Invalid, call: Call, *, problems: bool) -> Answer:
+    if problems:
+        return _problem_document([_problem(one, call.base_url) for one in error.problems], call, error.status)
+    found: dict[str, list[str]] = {}
+    for problem in error.problems:
+        key, text = _flat(problem)
+        found.setdefault(key, []).append(text)
+    return Answer(error.status, orjson.dumps({"errors": found}), HAL)
+
+
+def _flat(problem: Problem) -> tuple[str, str]:
+    """Put what is wrong inside a list under the list's name, with its index behind."""
+    at = next((place for place, step in enumerate(problem.path) if isinstance(step, int)), None)
+    if at is None:
+        return ".".join(map(str, problem.path)), problem.text
+    inner = ".".join(map(str, problem.path[at + 1 :]))
+    text = f"{inner} {problem.text}" if inner else problem.text
+    return ".".join(map(str, problem.path[:at])), f"{text} (at index {problem.path[at]})"
+
+
+def _problem(problem: Problem, base_url: str) -> dict[str, object]:
+    kind = "missing-body-property" if "missing" in problem.text else "invalid-body-property-value"
+    kind = "invalid-body-property-format" if "format" in problem.text and kind != "missing-body-property" else kind
+    return {
+        "type": f"{base_url}/problems/{kind}",
+        "title": "Invalid body parameter",
+        "detail": problem.text,
+        "pointer": "/" + "/".join(map(str, problem.path)),
+    }
+
+
+def _invalid_query(error: InvalidQuery, call: Call, *, problems: bool) -> Answer:
+    if not problems:
+        return Answer(400, orjson.dumps({"errors": error.texts}), HAL)
+    kind = f"{call.base_url}/problems/invalid-body-property-value"
+    found: list[dict[str, object]] = [{"type": kind, "title": "Invalid body parameter", "detail": text} for text in error.texts]
+    return _problem_document(found, call, 400)
+
+
+def _problem_document(problems: list[dict[str, object]], call: Call, status: int) -> Answer:
+    body = {
+        "title": "Validation errors",
+        "type": f"{call.base_url}/problems/validation-error",
+        "status": 400,
+        "instance": "/",
+        "errors": problems,
+    }
+    return Answer(status, orjson.dumps(body), PROBLEM)
+
+
+def _contracts(error: ConflictingContracts) -> Answer:
+    notices = [{"type": kind, "text": text} for kind, text in error.notices]
+    return Answer(409, orjson.dumps({"notices": notices, "errors": {"contracts": conflict_texts(error.notices)}}), JSON)

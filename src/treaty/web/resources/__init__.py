@@ -1,0 +1,1 @@
+"""Resources: parse, call, say where the result is."""

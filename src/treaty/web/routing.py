@@ -1,0 +1,393 @@
+"""The way of a request: which handler it belongs to, in which transaction it runs, and how its answer is put together.
+
+A request is matched on the raw path, since names hold slashes: a segment is decoded after the path was split. The order
+in which a request is refused is the original broker's: method, body and query, `Accept`, existence, conflicts, content
+type. Handlers therefore run also for a request whose content type will be refused; what they wrote is rolled back.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from treaty.errors import Invalid, InvalidQuery, Malformed, NotFound, TreatyError
+from treaty.settings import Settings
+from treaty.web import bodies, queries
+from treaty.web.hal import Place
+from treaty.web.media import HAL, JSON, Media, accepted
+from treaty.web.urls import Url
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from treaty.store.database import Database
+
+B = TypeVar("B")
+Handler = Callable[..., object]
+
+
+class Permission(Enum):
+    """What a caller must be allowed to do. The value says whether reading is enough for it."""
+
+    READ = "read"
+    READ_BADGE = "read badges"
+    READ_HEARTBEAT = "read the heartbeat"
+    MANAGE_PACTICIPANT = "manage pacticipants"
+    MANAGE_VERSION = "manage versions, branches and tags"
+    MANAGE_ENVIRONMENT = "manage environments"
+    RECORD_DEPLOYMENT = "record deployments and releases"
+    PUBLISH_PACT = "publish pacts"
+    DELETE_PACT = "delete pacts"
+    PUBLISH_VERIFICATION = "publish verification results"
+    MANAGE_WEBHOOK = "manage webhooks"
+
+    @property
+    def is_reading(self) -> bool:
+        return self in _READING
+
+
+_READING: Final = {Permission.READ, Permission.READ_BADGE, Permission.READ_HEARTBEAT}
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """Something new, with the path where it is found."""
+
+    thing: object
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """Something that was there already, with the path where it is found when the answer says so."""
+
+    thing: object
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Something that is going to happen."""
+
+    thing: object
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """Something that is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headed:
+    """A thing with more headers than usual."""
+
+    thing: object
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """A place to look instead."""
+
+    location: str
+    status: int = 307
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """What answers a method at an URL."""
+
+    url: Url
+    method: str
+    handler: Handler
+    permission: Permission
+    produces: tuple[Media, ...]
+    consumes: tuple[str, ...] | None
+    """Content types that a body may have; None when none is asked for."""
+    is_reading: bool
+    needs_database: bool
+
+    def takes(self, content_type: str) -> bool:
+        """Whether a body of this content type is understood. `*json*` stands for all that name JSON."""
+        if self.consumes is None:
+            return True
+        kind = content_type.partition(";")[0].strip().lower()
+        return kind in self.consumes or ("*json*" in self.consumes and "json" in kind)
+
+
+@dataclass(kw_only=True)
+class Call:
+    """A request on its way: what was asked, by which route, when, and the transaction it runs in."""
+
+    method: str
+    path: str
+    """The raw path, still percent-encoded."""
+    query_string: str
+    headers: Mapping[str, str]
+    raw_body: bytes
+    accept: str
+    base_url: str
+    settings: Settings
+    now: datetime
+    request_id: str
+    media: Media = HAL
+    _db: "Connection | None" = field(default=None, repr=False)
+
+    @property
+    def db(self) -> "Connection":
+        """The transaction of this request."""
+        assert self._db is not None  # noqa: S101 - a route without a database that asks for one is a slip of ours
+        return self._db
+
+    @property
+    def place(self) -> Place:
+        return Place(self.base_url, self.path, self.query_string)
+
+    @cached_property
+    def query(self) -> queries.Query:
+        """The query string, taken apart by Rack's rules."""
+        return queries.parsed(self.query_string)
+
+    def option(self, name: str) -> str | None:
+        """A parameter of the query; a blank one is as if absent."""
+        value = self.query.get(name)
+        return value if isinstance(value, str) and value else None
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "application/octet-stream")
+
+    @property
+    def is_json(self) -> bool:
+        return "json" in self.content_type.lower()
+
+    def body(self, kind: type[B]) -> B:
+        """Read and check the body. Raises Malformed or Invalid, or the refusal of a content type that is no JSON."""
+        return bodies.read(self.raw_body, kind, is_json=self.is_json)
+
+
+class Unsupported(TreatyError):  # noqa: N818 - says what a content type is
+    """A body whose content type the route does not take."""
+
+
+class Unacceptable(TreatyError):  # noqa: N818 - says what an Accept header is
+    """No representation that the client takes."""
+
+
+@dataclass(slots=True)
+class _Node:
+    words: dict[str, "_Node"] = field(default_factory=dict)
+    any_name: "_Node | None" = None
+    resource: "Resource | None" = None
+
+
+@dataclass(slots=True)
+class Resource:
+    """What is found at an URL: its routes by method, in the order of its `Allow` header."""
+
+    url: Url
+    routes: dict[str, Route]
+    options_last: bool = True
+
+    @property
+    def allow(self) -> str:
+        methods = list(self.routes)
+        methods.insert(len(methods) if self.options_last else 1, "OPTIONS")
+        return ", ".join(methods) if self.offers_options else ", ".join(self.routes)
+
+    @property
+    def offers_options(self) -> bool:
+        return not self.url.template.startswith("/diagnostic/")
+
+
+class Router:
+    """The table of routes. Declaring one without a permission fails at once, so a server with such a route never starts."""
+
+    def __init__(self) -> None:
+        self._root = _Node()
+        self.resources: dict[str, Resource] = {}
+
+    def get(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - handed on to `route`
+        """Declare what answers GET; HEAD comes with it."""
+        return self.route("GET", url, is_reading=True, **options)
+
+    def post(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - handed on to `route`
+        """Declare what answers POST, in a transaction that writes unless it `is_reading`."""
+        return self.route("POST", url, **{"consumes": (JSON,), **options})
+
+    def put(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - handed on to `route`
+        """Declare what answers PUT."""
+        return self.route("PUT", url, **{"consumes": (JSON,), **options})
+
+    def patch(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - handed on to `route`
+        """Declare what answers PATCH."""
+        return self.route("PATCH", url, **{"consumes": (JSON,), **options})
+
+    def delete(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - handed on to `route`
+        """Declare what answers DELETE."""
+        return self.route("DELETE", url, **options)
+
+    def route(
+        self,
+        method: str,
+        url: Url,
+        *,
+        permission: Permission,
+        produces: Sequence[Media] = (HAL,),
+        consumes: Sequence[str] | None = None,
+        is_reading: bool = False,
+        needs_database: bool = True,
+        other_urls: Iterable[Url] = (),
+        options_last: bool = True,
+    ) -> Callable[[Handler], Handler]:
+        """Declare what answers a method at an URL (and at other spellings of it)."""
+
+        def declare(handler: Handler) -> Handler:
+            for one in (url, *other_urls):
+                route = Route(
+                    url=one,
+                    method=method,
+                    handler=handler,
+                    permission=Permission(permission),
+                    produces=tuple(produces),
+                    consumes=None if consumes is None else tuple(consumes),
+                    is_reading=is_reading,
+                    needs_database=needs_database,
+                )
+                self._add(route, options_last=options_last)
+            return handler
+
+        return declare
+
+    def include(self, other: "Router") -> None:
+        """Take over all routes of another table."""
+        for resource in other.resources.values():
+            for route in resource.routes.values():
+                self._add(route, options_last=resource.options_last)
+
+    def _add(self, route: Route, *, options_last: bool) -> None:
+        resource = self.resources.setdefault(route.url.template, Resource(route.url, {}))
+        resource.options_last = resource.options_last and options_last
+        if route.method in resource.routes:
+            raise ValueError(f"{route.method} {route.url.template} is declared twice")
+        resource.routes[route.method] = route
+        node = self._root
+        for word in _words(route.url.template):
+            node = _step(node, word)
+        node.resource = resource
+
+    def find(self, segments: Sequence[str]) -> tuple[Resource, list[str]] | None:
+        """Find what a path leads to, and the names in it. A fixed word wins over a name."""
+        return _find(self._root, segments, 0, [])
+
+
+def _words(template: str) -> list[str]:
+    return [word for word in template.split("/") if word]
+
+
+def _step(node: _Node, word: str) -> _Node:
+    if not word.startswith("{"):
+        return node.words.setdefault(word, _Node())
+    if node.any_name is None:
+        node.any_name = _Node()
+    return node.any_name
+
+
+def _find(node: _Node, segments: Sequence[str], at: int, names: list[str]) -> tuple[Resource, list[str]] | None:
+    if at == len(segments):
+        return (node.resource, names) if node.resource else None
+    word = node.words.get(segments[at])
+    found = _find(word, segments, at + 1, names) if word else None
+    if found is None and node.any_name is not None:
+        found = _find(node.any_name, segments, at + 1, [*names, segments[at]])
+    return found
+
+
+class PathRefused(TreatyError):  # noqa: N818 - says what happened to a path
+    """A path that names nothing whatever the routes are: its status, title and reason."""
+
+    def __init__(self, status: int, title: str, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.title, self.kind = status, title, kind
+
+
+_ENDINGS: Final = {
+    ".csv": "text/csv",
+    ".svg": "image/svg+xml",
+    ".json": "application/hal+json",
+    ".yaml": "application/yaml",
+}
+_EMPTY: Final = re.compile("//+")
+
+
+def split(raw_path: str) -> tuple[list[str], str | None]:
+    """Split a raw path into decoded segments, and say which media type its ending asks for.
+
+    Raises PathRefused for empty segments, for what is no UTF-8 and for control characters.
+    """
+    if _EMPTY.search(raw_path) or "<" in raw_path:
+        raise PathRefused(404, "Not Found", "not-found", "Empty path component found")
+    accept = None
+    dot = raw_path.rfind(".")
+    if dot > 0 and raw_path[dot:] in _ENDINGS:
+        accept = _ENDINGS[raw_path[dot:]]
+        raw_path = raw_path[:dot]
+    segments = raw_path.strip("/").split("/") if raw_path != "/" else []
+    return ([_decoded(one) if "%" in one else one for one in segments], accept)
+
+
+def _decoded(segment: str) -> str:
+    try:
+        text = unquote_to_bytes(segment).decode()
+    except UnicodeDecodeError as error:
+        raise _unprocessable("URL path must be valid UTF-8.") from error
+    for character, name in (("\n", "a new line"), ("\t", "a tab"), ("\0", "a null")):
+        if character in text:
+            raise _unprocessable(f"URL path cannot contain {name} character.")
+    return text
+
+
+def _unprocessable(detail: str) -> PathRefused:
+    return PathRefused(422, "Unprocessable", "invalid-request-parameter-value", detail)
+
+
+class Refused(Exception):  # noqa: N818 - carries a result out of a transaction that is rolled back
+    """A request that was fine but for its content type; what it wrote is undone."""
+
+    def __init__(self, result: object) -> None:
+        super().__init__()
+        self.result = result
+
+
+def result_of(route: Route, call: Call, names: Sequence[str], database: "Database") -> object:
+    """Run a route's handler in its transaction, and refuse in the right order what cannot be answered.
+
+    Raises what the handler raises, Unacceptable, and Refused for a wrong content type.
+    """
+    media = accepted(call.accept, route.produces)
+    call.media = media or route.produces[0]
+    takes = route.takes(call.content_type) if route.consumes is not None else True
+
+    def work(db: "Connection | None") -> object:
+        call._db = db  # noqa: SLF001 - only here is a call given its transaction
+        result = route.handler(call, *names)
+        if media is None:
+            raise Unacceptable
+        if not takes:
+            raise Refused(result)
+        return result
+
+    try:
+        if not route.needs_database:
+            return work(None)
+        return database.read(work) if route.is_reading else database.write(work)
+    except (Invalid, InvalidQuery, Malformed, Unacceptable):
+        raise
+    except NotFound:
+        if media is None:
+            raise Unacceptable from None
+        raise

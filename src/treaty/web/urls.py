@@ -1,0 +1,154 @@
+"""Every URL of the broker, once. Routes, links and the OpenAPI document are made of these."""
+
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote as _quote
+
+HERE: Final = "\x00here"
+"""Stands for the path of the request, where a representation links to the very page that was asked for."""
+HERE_AND_QUERY: Final = "\x00here?"
+"""The same with the request's query string."""
+
+quote: Final = lru_cache(maxsize=8192)(lambda text: _quote(text, safe="~"))
+"""Percent-encode a name: all but the unreserved characters of RFC 3986."""
+
+
+class Url:
+    """A path with named segments: `/pacticipants/{pacticipant}`."""
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        pieces = template.replace("}", "{").split("{")
+        self._fixed = pieces[0::2]
+        self.names = tuple(pieces[1::2])
+
+    def fill(self, **names: str) -> str:
+        """Put names in, percent-encoded. A segment left out stays as a variable, which makes the link templated."""
+        text = self._fixed[0]
+        for name, fixed in zip(self.names, self._fixed[1:], strict=True):
+            value = names.get(name)
+            text += (f"{{{name}}}" if value is None else quote(value)) + fixed
+        return text
+
+    def __add__(self, more: str) -> "Url":
+        return Url(self.template + more)
+
+    def __repr__(self) -> str:
+        return f"Url({self.template!r})"
+
+
+INDEX: Final = Url("/")
+HEARTBEAT: Final = Url("/diagnostic/status/heartbeat")
+DEPENDENCIES: Final = Url("/diagnostic/status/dependencies")
+DOC: Final = Url("/doc/{rel}")
+ERROR_TEST: Final = Url("/test/error")
+METRICS: Final = Url("/metrics")
+
+PACTICIPANTS: Final = Url("/pacticipants")
+PACTICIPANTS_WITH_LABEL: Final = PACTICIPANTS + "/label/{label}"
+PACTICIPANT: Final = PACTICIPANTS + "/{pacticipant}"
+PACTICIPANT_LABEL: Final = PACTICIPANT + "/labels/{label}"
+LABELS: Final = Url("/labels")
+
+VERSIONS: Final = PACTICIPANT + "/versions"
+VERSION: Final = VERSIONS + "/{version}"
+LATEST_VERSION: Final = PACTICIPANT + "/latest-version"
+LATEST_TAGGED_VERSION: Final = LATEST_VERSION + "/{tag}"
+VERSIONS_IN_ENVIRONMENT: Final = PACTICIPANT + "/environments/{environment}/versions"
+TAG_VERSIONS: Final = PACTICIPANT + "/tags/{tag}/versions"
+VERSION_TAG: Final = VERSION + "/tags/{tag}"
+
+BRANCHES: Final = PACTICIPANT + "/branches"
+BRANCH: Final = BRANCHES + "/{branch}"
+LATEST_BRANCH_VERSION: Final = BRANCH + "/latest-version"
+BRANCH_VERSIONS: Final = BRANCH + "/versions"
+BRANCH_VERSION: Final = BRANCH_VERSIONS + "/{version}"
+
+ENVIRONMENTS: Final = Url("/environments")
+ENVIRONMENT: Final = ENVIRONMENTS + "/{uuid}"
+CURRENTLY_DEPLOYED: Final = ENVIRONMENT + "/deployed-versions/currently-deployed"
+CURRENTLY_SUPPORTED: Final = ENVIRONMENT + "/released-versions/currently-supported"
+DEPLOYMENTS: Final = VERSION + "/deployed-versions/environment/{environment}"
+RELEASES: Final = VERSION + "/released-versions/environment/{environment}"
+DEPLOYED_VERSION: Final = Url("/deployed-versions/{uuid}")
+RELEASED_VERSION: Final = Url("/released-versions/{uuid}")
+
+PROVIDER_PACTS: Final = Url("/pacts/provider/{provider}")
+PROVIDER_PACTS_WITH_TAG: Final = PROVIDER_PACTS + "/tag/{tag}"
+LATEST_PROVIDER_PACTS: Final = PROVIDER_PACTS + "/latest"
+LATEST_PROVIDER_PACTS_WITH_TAG: Final = LATEST_PROVIDER_PACTS + "/{tag}"
+MAIN_BRANCH_PROVIDER_PACTS: Final = PROVIDER_PACTS + "/branch"
+LATEST_MAIN_BRANCH_PROVIDER_PACTS: Final = MAIN_BRANCH_PROVIDER_PACTS + "/latest"
+BRANCH_PROVIDER_PACTS: Final = MAIN_BRANCH_PROVIDER_PACTS + "/{branch}"
+LATEST_BRANCH_PROVIDER_PACTS: Final = BRANCH_PROVIDER_PACTS + "/latest"
+LATEST_PACTS: Final = Url("/pacts/latest")
+PROVIDER_STATES: Final = PROVIDER_PACTS + "/provider-states"
+BRANCH_PROVIDER_STATES: Final = PROVIDER_STATES + "/branch/{branch}"
+ENVIRONMENT_PROVIDER_STATES: Final = PROVIDER_STATES + "/environment/{environment}"
+PACTS_FOR_VERIFICATION: Final = PROVIDER_PACTS + "/for-verification"
+
+PAIR: Final = PROVIDER_PACTS + "/consumer/{consumer}"
+PACT: Final = PAIR + "/version/{version}"
+OTHER_SPELLINGS_OF_PACT: Final = (PAIR + "/versions/{version}", Url("/pact/provider/{provider}/consumer/{consumer}/version/{version}"))
+PREVIOUS_DISTINCT_PACT: Final = PACT + "/previous-distinct"
+DIFF_WITH_PREVIOUS: Final = PACT + "/diff/previous-distinct"
+DIFF_WITH_VERSION: Final = PACT + "/diff/version/{comparison}"
+PACT_TRIGGERED_WEBHOOKS: Final = PACT + "/triggered-webhooks"
+PACT_VERSION: Final = PAIR + "/pact-version/{sha}"
+DIFF_WITH_PACT_VERSION: Final = PACT_VERSION + "/diff/pact-version/{pactVersion}"
+PACT_VERSION_WITH_METADATA: Final = PACT_VERSION + "/metadata/{metadata}"
+LATEST_PACT: Final = PAIR + "/latest"
+OTHER_SPELLING_OF_LATEST_PACT: Final = Url("/pact/provider/{provider}/consumer/{consumer}/latest")
+LATEST_TAGGED_PACT: Final = LATEST_PACT + "/{tag}"
+LATEST_UNTAGGED_PACT: Final = PAIR + "/latest-untagged"
+LATEST_BRANCH_PACT: Final = PAIR + "/branch/{branch}/latest"
+PACTS: Final = PAIR + "/versions"
+TAGGED_PACTS: Final = PAIR + "/tag/{tag}"
+MAIN_BRANCH_PACTS: Final = PAIR + "/branch/versions"
+BRANCH_PACTS: Final = PAIR + "/branch/{branch}"
+LATEST_MAIN_BRANCH_PACTS: Final = PAIR + "/branch/latest/versions"
+LATEST_BRANCH_PACTS: Final = BRANCH_PACTS + "/latest/versions"
+
+PUBLISH_CONTRACTS: Final = Url("/contracts/publish")
+
+VERIFICATIONS: Final = PACT_VERSION + "/verification-results"
+VERIFICATIONS_WITH_METADATA: Final = PACT_VERSION_WITH_METADATA + "/verification-results"
+VERIFICATION: Final = VERIFICATIONS + "/{number}"
+VERIFICATION_WITH_METADATA: Final = VERIFICATIONS_WITH_METADATA + "/{number}"
+VERIFICATION_TRIGGERED_WEBHOOKS: Final = VERIFICATION + "/triggered-webhooks"
+LATEST_VERIFICATION: Final = VERIFICATIONS + "/latest"
+LATEST_VERIFICATION_OF_PACT: Final = PACT + "/verification-results/latest"
+LATEST_VERIFICATION_OF_LATEST_PACT: Final = LATEST_PACT + "/verification-results/latest"
+LATEST_VERIFICATION_OF_LATEST_TAGGED_PACT: Final = LATEST_TAGGED_PACT + "/verification-results/latest"
+VERIFICATIONS_OF_CONSUMER_VERSION: Final = Url("/verification-results/consumer/{consumer}/version/{version}/latest")
+
+INTEGRATIONS: Final = Url("/integrations")
+INTEGRATION: Final = INTEGRATIONS + "/provider/{provider}/consumer/{consumer}"
+GROUP: Final = Url("/groups/{pacticipant}")
+RELATIONSHIPS: Final = Url("/relationships")
+DASHBOARD: Final = Url("/dashboard")
+PAIR_DASHBOARD: Final = DASHBOARD + "/provider/{provider}/consumer/{consumer}"
+
+MATRIX: Final = Url("/matrix")
+PAIR_MATRIX: Final = MATRIX + "/provider/{provider}/consumer/{consumer}"
+CAN_I_DEPLOY: Final = Url("/can-i-deploy")
+CAN_I_DEPLOY_TAG: Final = LATEST_TAGGED_VERSION + "/can-i-deploy/to/{environmentTag}"
+CAN_I_DEPLOY_TAG_BADGE: Final = CAN_I_DEPLOY_TAG + "/badge"
+CAN_I_DEPLOY_BRANCH: Final = LATEST_BRANCH_VERSION + "/can-i-deploy/to-environment/{environment}"
+CAN_I_DEPLOY_BRANCH_BADGE: Final = CAN_I_DEPLOY_BRANCH + "/badge"
+CAN_I_MERGE_BADGE: Final = PACTICIPANT + "/main-branch/can-i-merge/badge"
+PACT_BADGE: Final = LATEST_PACT + "/badge"
+TAGGED_PACT_BADGE: Final = LATEST_TAGGED_PACT + "/badge"
+UNTAGGED_PACT_BADGE: Final = LATEST_UNTAGGED_PACT + "/badge"
+MATRIX_BADGE: Final = Url("/matrix/provider/{provider}/latest/{providerTag}/consumer/{consumer}/latest/{tag}/badge")
+
+WEBHOOKS: Final = Url("/webhooks")
+WEBHOOK: Final = WEBHOOKS + "/{uuid}"
+EXECUTE_WEBHOOK: Final = WEBHOOK + "/execute"
+EXECUTE_UNSAVED_WEBHOOK: Final = WEBHOOKS + "/execute"
+PROVIDER_WEBHOOKS: Final = WEBHOOKS + "/provider/{provider}"
+CONSUMER_WEBHOOKS: Final = WEBHOOKS + "/consumer/{consumer}"
+PAIR_WEBHOOKS: Final = PROVIDER_WEBHOOKS + "/consumer/{consumer}"
+PACT_WEBHOOKS: Final = PAIR + "/webhooks"
+PACT_WEBHOOKS_STATUS: Final = PACT_WEBHOOKS + "/status"
+TRIGGERED_WEBHOOK_LOGS: Final = Url("/triggered-webhooks/{uuid}/logs")
