@@ -1,0 +1,239 @@
+"""A PostgreSQL for the tests, in a temporary folder.
+
+Run as a program, it prints the server's URL and keeps the server until its standard input ends. That happens too when
+the process at the other end is killed, so a test run leaves no server behind, however it stops.
+"""
+
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+OLDEST: Final = 15
+_START_TIMEOUT: Final = 60.0
+_STOP_TIMEOUT: Final = 30.0
+_ATTEMPTS: Final = 5
+
+# Nothing here outlives the tests, so nothing has to reach the disk.
+_SETTINGS: Final = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "200",
+    "synchronous_commit": "off",
+    "unix_socket_directories": "",
+}
+
+
+class Unavailable(Exception):
+    """No PostgreSQL can be started here; the text says why."""
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Keep a server in a process of its own and give its URL.
+
+    Raises:
+        Unavailable: PostgreSQL is not installed, is too old or does not start.
+    """
+    with subprocess.Popen(
+        [sys.executable, __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the tests, which then stop the server
+    ) as keeper:
+        try:
+            yield _first_line(keeper)
+        finally:
+            keeper.terminate()
+
+
+@contextmanager
+def database(server_url: str, *, template: str = "template0") -> Iterator[str]:
+    """Make a fresh database on the server, give its URL, and drop it afterwards."""
+    name = f"treaty_test_{secrets.token_hex(8)}"
+    server_url = re.sub(r"^postgresql\+\w+:", "postgresql:", server_url)
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    with psycopg.connect(server_url, autocommit=True) as maintenance:
+        maintenance.execute(create)
+        try:
+            yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+        finally:
+            maintenance.execute(drop)
+
+
+def find_binaries() -> Path:
+    """Find the folder that holds `initdb` and `postgres`.
+
+    Raises:
+        Unavailable: There is none, or all are too old.
+    """
+    on_path = shutil.which("postgres")
+    beside_path = Path("/usr/lib/postgresql").glob("*/bin")
+    folders = ([Path(on_path).resolve().parent] if on_path else []) + sorted(beside_path, key=_version, reverse=True)
+    for folder in folders:
+        if (folder / "initdb").exists() and _version(folder) >= OLDEST:
+            return folder
+    raise Unavailable(f"PostgreSQL {OLDEST} or later is not installed")
+
+
+def _version(folder: Path) -> int:
+    try:
+        answer = subprocess.run([folder / "postgres", "--version"], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return 0
+    found = re.search(r"\d+", answer.stdout)
+    return int(found[0]) if found else 0
+
+
+def _first_line(keeper: subprocess.Popen[str]) -> str:
+    assert keeper.stdout
+    assert keeper.stderr
+    line = keeper.stdout.readline().strip()
+    if not line:
+        raise Unavailable(keeper.stderr.read().strip())
+    return line
+
+
+@contextmanager
+def _started() -> Iterator[str]:
+    binaries = find_binaries()
+    owner = _owner()
+    folder = Path(tempfile.mkdtemp(prefix="treaty-postgres-"))
+    try:
+        if owner:
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        password = _create_cluster(binaries, folder, owner)
+        process, port = _start(binaries, folder, owner)
+        try:
+            yield f"postgresql://treaty:{password}@127.0.0.1:{port}/postgres"
+        finally:
+            _stop(process)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _owner() -> pwd.struct_passwd | None:
+    """Say who runs the server. PostgreSQL refuses to be run by root."""
+    if os.geteuid() != 0:
+        return None
+    known = {user.pw_name: user for user in pwd.getpwall()}
+    for name in ("postgres", "nobody"):
+        if name in known:
+            return known[name]
+    raise Unavailable("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`")
+
+
+def _popen(command: list[str | Path], folder: Path, owner: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},  # PGDATA and the like are other servers' affair
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            user=owner.pw_uid if owner else None,
+            group=owner.pw_gid if owner else None,
+            extra_groups=[] if owner else None,
+            start_new_session=True,
+        )
+
+
+def _create_cluster(binaries: Path, folder: Path, owner: pwd.struct_passwd | None) -> str:
+    """Create the cluster and give its password. The port is open to everyone on the machine."""
+    password = secrets.token_hex(16)
+    password_file = folder / "password"
+    password_file.write_text(password)
+    options = ["--username=treaty", f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8"]
+    command: list[str | Path] = [
+        binaries / "initdb",
+        f"--pgdata={folder / 'data'}",
+        "--locale=C",
+        "--no-sync",
+        *options,
+    ]
+    if _popen(command, folder, owner).wait() != 0:
+        raise _failure(folder)
+    return password
+
+
+def _start(binaries: Path, folder: Path, owner: pwd.struct_passwd | None) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the server on a free port; another process may take that port first, so there are several attempts."""
+    settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+    for _ in range(_ATTEMPTS):
+        port = _free_port()
+        process = _popen([binaries / "postgres", "-D", folder / "data", "-p", str(port), *settings], folder, owner)
+        try:
+            if _is_up(process, folder / "data" / "postmaster.pid"):
+                return process, port
+        except BaseException:
+            _stop(process)
+            raise
+        _stop(process)
+    raise _failure(folder)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _is_up(process: subprocess.Popen[bytes], status: Path) -> bool:
+    """Wait for the server to say that it is ready, in the eighth line of its status file."""
+    deadline = time.monotonic() + _START_TIMEOUT
+    while process.poll() is None and time.monotonic() < deadline:
+        if status.exists() and "ready" in "".join(status.read_text().splitlines()[7:8]):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)  # the "fast" shutdown, which does not wait for clients
+    try:
+        process.wait(_STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _failure(folder: Path) -> Unavailable:
+    last_words = (folder / "log").read_text(errors="replace").strip().splitlines()[-5:]
+    return Unavailable("PostgreSQL does not start: " + " / ".join(last_words))
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        with _started() as url:
+            sys.stdout.write(f"{url}\n")
+            sys.stdout.flush()
+            sys.stdin.read()
+    except Unavailable as absence:
+        sys.exit(str(absence))
+    except KeyboardInterrupt:
+        sys.exit()
+
+
+if __name__ == "__main__":
+    main()
