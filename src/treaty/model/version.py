@@ -1,7 +1,10 @@
 """Versions of pacticipants, and the branches and tags that they are on."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from treaty.model.environment import DeployedVersion, Environment, ReleasedVersion
 
@@ -74,3 +77,39 @@ class VersionInFull:
     released: list[ReleasedVersion]
     environments: list[Environment] | None
     """Every environment, where the version can be recorded as deployed or released; None in lists."""
+
+
+_FORMATS: Final = (
+    re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([A-Za-z][0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"),
+    re.compile(r"(\d+)\.(\d+)()()"),
+    re.compile(r"(\d+)()()()"),
+)
+
+Precedence = tuple[object, ...]
+
+
+def precedence(number: str) -> Precedence | None:
+    """Say where a version number stands among others, as semantic versioning does; None for what is no such number.
+
+    The first format that is found anywhere in the text counts: `v1.0.5` is 1.0.5, `x1y` is 1.
+    """
+    found = next((match for one in _FORMATS if (match := one.search(number))), None)
+    if found is None:
+        return None
+    major, minor, patch, prerelease = found.groups()
+    names = (prerelease or "").split(".") if prerelease else []
+    return (int(major), int(minor or 0), int(patch or 0), not names, [_rank(name) for name in names])
+
+
+def _rank(name: str) -> tuple[bool, int, str]:
+    """Order parts of a prerelease: numbers by value and before words."""
+    return (False, int(name), "") if name.isdecimal() else (True, 0, name)
+
+
+def place(number: str, others: Sequence[tuple[str, int]]) -> int | None:
+    """Find the position that a new version takes among others, given lowest first; None above all of them.
+
+    What is no semantic version goes lowest, and of two equal ones the newcomer goes below.
+    """
+    own = precedence(number) or ()
+    return next((position for other, position in others if (precedence(other) or ()) >= own), None)

@@ -53,7 +53,7 @@ class Time(TypeDecorator[datetime]):
 
 
 NAMING: Final = {
-    "ix": "ix_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",

@@ -1,1 +1,17 @@
-"""Resources: parse, call, say where the result is."""
+"""Resources: parse, call, say where the result is. Each module here has a `router`; a new one needs no further mention."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+
+from treaty.settings import Settings
+from treaty.web.routing import Router
+
+
+def every_router(settings: Settings) -> Iterable[Router]:
+    """List the tables of routes that a server with these settings has."""
+    for module in pkgutil.iter_modules(__path__):
+        if module.name == "diagnostics" and not settings.enable_diagnostic_endpoints:
+            continue
+        router: Router = importlib.import_module(f"{__name__}.{module.name}").router
+        yield router

@@ -1,0 +1,47 @@
+"""The server's commands."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from treaty.errors import WrongSetting
+from treaty.settings import Settings, read_settings
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (default 127.0.0.1).")
+@click.option("--port", type=int, help="Port to listen on (default 9292; 0 takes a free one).")
+@click.option("--database-url", metavar="URL", help="sqlite:///file.sqlite or postgresql://… (default sqlite:///treaty.sqlite).")
+@click.option("--workers", type=int, help="Processes that answer requests (default 1).")
+@click.option("--base-url", "base_urls", multiple=True, metavar="URL", help="Address under which clients see the broker; may be repeated.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warn", "error", "fatal"]), help="Least level to log (default info).")
+@click.option("--log-format", type=click.Choice(["default", "json", "color"]), help="Lines for people, or JSON.")
+@click.option("--example-data/--no-example-data", default=None, help="Put example data into an empty database.")
+def serve(**options: object) -> None:
+    """Start the Pact Broker.
+
+    Each option can also be given as TREATY_<OPTION>, under the original broker's name PACT_BROKER_<OPTION>, or in
+    treaty.toml in this folder.
+    """
+    from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
+
+    options["base_urls"] = options["base_urls"] or None
+    try:
+        settings = read_settings(options)
+        _announce(settings)
+        app.serve(settings)
+    except WrongSetting as error:
+        click.echo(f"treaty serve: {error}", err=True)
+        sys.exit(1)
+
+
+def _announce(settings: Settings) -> None:
+    address = settings.base_urls[0] if settings.base_urls else f"http://{settings.host}:{settings.port}"
+    click.echo(f"Treaty is starting on {address}", err=True)
+    if settings.database_url.startswith("sqlite:///"):
+        click.echo(f"  Data: {Path(settings.database_url.removeprefix('sqlite:///')).absolute()}", err=True)
+    if settings.basic_auth_username is None:
+        click.echo("  Everybody who reaches this address may read and write (set PACT_BROKER_BASIC_AUTH_USERNAME and _PASSWORD).", err=True)
+    click.echo("  Publish a pact:  pact-broker publish ./pacts --consumer-app-version 1 --branch main \\", err=True)
+    click.echo(f"                     --broker-base-url {address}", err=True)

@@ -1,0 +1,61 @@
+"""Events: what happened when something was published, and why it counts as that."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+CONTRACT_PUBLISHED: Final = "contract_published"
+CONTRACT_REQUIRING_VERIFICATION_PUBLISHED: Final = "contract_requiring_verification_published"
+CONTRACT_CONTENT_CHANGED: Final = "contract_content_changed"
+PROVIDER_VERIFICATION_PUBLISHED: Final = "provider_verification_published"
+PROVIDER_VERIFICATION_SUCCEEDED: Final = "provider_verification_succeeded"
+PROVIDER_VERIFICATION_FAILED: Final = "provider_verification_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, with the reason for it where clients are told one."""
+
+    name: str
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Before:
+    """What the latest earlier pact with a tag (None: of a version without any tag) held: its sha, None if there is none."""
+
+    tag: str | None
+    sha: str | None
+
+
+def of_first_publication(sha: str, before: Sequence[Before], *, requires_verification: bool) -> list[Event]:
+    """Tell what a version's first pact with a provider amounts to. Content is new when it is new for any of the tags."""
+    changes = [comment for one in before if (comment := _change(one, sha))]
+    required = [Event(CONTRACT_REQUIRING_VERIFICATION_PUBLISHED)] if requires_verification else []
+    if changes:
+        return [Event(CONTRACT_PUBLISHED), *required, Event(CONTRACT_CONTENT_CHANGED, ", ".join(changes))]
+    return [Event(CONTRACT_PUBLISHED, _unchanged(before)), *required]
+
+
+def _change(before: Before, sha: str) -> str | None:
+    if before.sha == sha:
+        return None
+    if before.tag is None:
+        return "first time untagged pact published" if before.sha is None else "pact content has changed since previous untagged version"
+    if before.sha is None:
+        return f"first time any pact published for this consumer with consumer version tagged {before.tag}"
+    return f"pact content has changed since the last consumer version tagged with {before.tag}"
+
+
+def _unchanged(before: Sequence[Before]) -> str:
+    tags = [one.tag for one in before if one.tag is not None]
+    versions = "version with tag" if len(tags) == 1 else "versions with tags"
+    return f"pact content is the same as previous {versions} {', '.join(tags)} and no new tags were applied"
+
+
+def of_republication(consumer: str, version: str, *, is_changed: bool, requires_verification: bool) -> list[Event]:
+    """Tell what publishing a version's pact once more amounts to."""
+    required = [Event(CONTRACT_REQUIRING_VERIFICATION_PUBLISHED)] if requires_verification else []
+    comment = f"pact content modified since previous publication for {consumer} version {version}"
+    changed = [Event(CONTRACT_CONTENT_CHANGED, comment)] if is_changed else []
+    return [Event(CONTRACT_PUBLISHED), *required, *changed]

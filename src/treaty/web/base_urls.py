@@ -1,0 +1,60 @@
+"""Which base URL the links of an answer begin with."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from starlette.types import Scope
+
+from treaty.errors import WrongSetting
+from treaty.settings import Settings
+
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+
+
+class BaseUrls:
+    """The configured base URLs; without any, a request's own address.
+
+    Forwarded headers count only when they come from a proxy that the setting `trusted_proxies` names.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._configured = settings.base_urls
+        try:
+            self._trusted = [ip_network(proxy) for proxy in settings.trusted_proxies]
+        except ValueError as error:
+            raise WrongSetting(f"trusted_proxies: {error}") from error
+
+    def of(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        """Choose the base URL for a request."""
+        if len(self._configured) == 1:
+            return self._configured[0]
+        own = _own(scope["scheme"], headers.get("host", "localhost"))
+        forwarded = self._forwarded(scope, headers, own) if self._trusted else own
+        if not self._configured:
+            return forwarded
+        return next((url for url in (forwarded, own) if url in self._configured), self._configured[0])
+
+    def _forwarded(self, scope: Scope, headers: Mapping[str, str], own: str) -> str:
+        if not self._is_trusted(scope.get("client")):
+            return own
+        pairs = dict(
+            (name.strip().lower(), value.strip().strip('"'))
+            for part in headers.get("forwarded", "").split(",")[-1].split(";")
+            for name, _, value in [part.partition("=")]
+        )
+        host = pairs.get("host") or headers.get("x-forwarded-host", "").rpartition(",")[2].strip()
+        proto = pairs.get("proto") or headers.get("x-forwarded-proto") or headers.get("x-forwarded-scheme") or ""
+        if headers.get("x-forwarded-ssl") == "on":
+            proto = "https"
+        return _own(proto.rpartition(",")[2].strip() or scope["scheme"], host or headers.get("host", "localhost"))
+
+    def _is_trusted(self, client: tuple[str, int] | None) -> bool:
+        try:
+            return client is not None and any(ip_address(client[0]) in network for network in self._trusted)
+        except ValueError:
+            return False
+
+
+def _own(scheme: str, host: str) -> str:
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS.get(scheme, ''))}"

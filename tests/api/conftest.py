@@ -1,0 +1,178 @@
+"""A client that speaks HTTP to the application in this process, on both databases."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.types import Message, Scope
+from treaty.settings import Settings
+from treaty.store.database import open_database
+from treaty.store.migrations import migrate
+from treaty.web.application import application
+
+BASE = "http://broker.test"
+HAL = "application/hal+json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def link(self, relation: str) -> str:
+        """The path behind a relation."""
+        href: str = self.json()["_links"][relation]["href"]
+        return href.removeprefix(BASE)
+
+
+class Api:
+    """Sends requests and waits for their answers. Paths are raw: names in them are percent-encoded by who calls."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+        self._loop = asyncio.new_event_loop()
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def get(self, path: str, **options: Any) -> Answer:  # noqa: ANN401 - handed on
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, body: object = None, **options: Any) -> Answer:  # noqa: ANN401 - handed on
+        return self.request("POST", path, body, **options)
+
+    def put(self, path: str, body: object = None, **options: Any) -> Answer:  # noqa: ANN401 - handed on
+        return self.request("PUT", path, body, **options)
+
+    def patch(self, path: str, body: object = None, **options: Any) -> Answer:  # noqa: ANN401 - handed on
+        return self.request("PATCH", path, body, **{"type": "application/merge-patch+json", **options})
+
+    def delete(self, path: str, **options: Any) -> Answer:  # noqa: ANN401 - handed on
+        return self.request("DELETE", path, **options)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        accept: str = HAL,
+        type: str = "application/json",  # noqa: A002 - reads well where it is called
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        given = {"host": "broker.test", "accept": accept, "content-type": type, **(headers or {})}
+        return self._loop.run_until_complete(self._send(method, path, sent, given))
+
+    async def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        raw_path, _, query = path.removeprefix(BASE).partition("?")
+        scope: Scope = {
+            "type": "http",
+            "method": method,
+            "scheme": "http",
+            "path": raw_path,
+            "raw_path": raw_path.encode(),
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
+            "client": ("127.0.0.1", 1),
+            "server": ("broker.test", 80),
+        }
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self._app(scope, receive, send)
+        found = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
+        return Answer(sent[0]["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))
+
+    def publish(self, consumer: str, version: str, provider: str, content: object = None, **more: object) -> Answer:
+        """Publish a pact; contents that differ are different pacts."""
+        return self.post("/contracts/publish", publication(consumer, version, provider, content, **more))
+
+
+def publication(consumer: str, version: str, provider: str, content: object = None, **more: object) -> dict[str, object]:
+    """The body of `POST /contracts/publish` for one pact."""
+    import base64  # noqa: PLC0415 - used here alone
+
+    encoded = base64.b64encode(json.dumps(pact(consumer, provider, content)).encode()).decode()
+    contract = {
+        "consumerName": consumer,
+        "providerName": provider,
+        "specification": "pact",
+        "contentType": "application/json",
+        "content": encoded,
+    }
+    return {"pacticipantName": consumer, "pacticipantVersionNumber": version, "contracts": [contract], **more}
+
+
+def pact(consumer: str, provider: str, content: object = None) -> dict[str, object]:
+    """A pact with one interaction, which `content` makes different from others."""
+    interaction = {
+        "description": f"a request for {content or 'a thing'}",
+        "request": {"method": "GET", "path": f"/{content or 'thing'}"},
+        "response": {"status": 200},
+    }
+    return {
+        "consumer": {"name": consumer},
+        "provider": {"name": provider},
+        "interactions": [interaction],
+        "metadata": {"pactSpecification": {"version": "2.0.0"}},
+    }
+
+
+@dataclass
+class Clock:
+    """The time that the application sees. It stands still until it is moved."""
+
+    now: datetime = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def make_api(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]]:
+    """Make clients of applications with settings of their own, all on the test's database."""
+    made = []
+
+    def make(**settings: Any) -> Api:  # noqa: ANN401 - any setting
+        chosen = Settings(database_url=database_url, log_level="error", **settings)
+        database = open_database(chosen.database_url, connections=2)
+        migrate(database)
+        api = Api(application(chosen, database, clock=clock))
+        made.append((api, database))
+        return api
+
+    yield make
+    for api, database in made:
+        api.close()
+        database.close()
+
+
+@pytest.fixture
+def api(make_api: Callable[..., Api]) -> Api:
+    """A client of an application with the usual settings."""
+    return make_api()
