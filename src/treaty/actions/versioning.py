@@ -1,0 +1,143 @@
+"""Pacticipants and their versions come to be, and are put on branches and tagged."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from treaty.errors import Invalid
+from treaty.model.pacticipant import Pacticipant, display_name, is_main_branch
+from treaty.model.version import Branch, BranchVersion, Tag, Version, place
+from treaty.settings import Settings
+from treaty.store import branches, pacticipants, tags, versions
+
+TOUCHED_AFTER: Final = timedelta(seconds=60)
+"""How old a branch's time of change must be to be noted anew."""
+
+
+def ensure_pacticipants(db: Connection, names: Collection[str], *, now: datetime) -> dict[str, Pacticipant]:
+    """Lock the pacticipants with these names, and add those that are missing. Raises Invalid for a blank name."""
+    found = {one.name: one for one in pacticipants.lock(db, names)}
+    for name in sorted(set(names) - found.keys()):
+        found[name] = _added(db, name, now=now)
+    return found
+
+
+def _added(db: Connection, name: str, *, now: datetime) -> Pacticipant:
+    if not name.strip():
+        raise Invalid.member("name", "cannot be blank")
+    new = Pacticipant(name=name, display_name=display_name(name), created_at=now, updated_at=now)
+    pacticipants.add(db, new)
+    return new
+
+
+def ensure_version(
+    db: Connection, pacticipant: Pacticipant, number: str, *, now: datetime, settings: Settings
+) -> tuple[Version, bool]:
+    """Find a version of a locked pacticipant or add it; say whether it is new."""
+    found = versions.find(db, pacticipant.name, number)
+    if found:
+        return found, False
+    new = Version(pacticipant=pacticipant.name, number=number, build_url=None, created_at=now, updated_at=now)
+    position = None if settings.order_versions_by_date else place(number, versions.positions(db, pacticipant.name))
+    if position is None:
+        versions.add(db, new)
+    else:
+        versions.insert_at(db, new, position)
+    return new, True
+
+
+def put_on_branch(  # noqa: PLR0913 - what is put where, and the rules for it
+    db: Connection,
+    pacticipant: Pacticipant,
+    branch: str,
+    version: str,
+    *,
+    now: datetime,
+    settings: Settings,
+    is_auto_created: bool = False,
+) -> tuple[BranchVersion, bool]:
+    """Put a version of a locked pacticipant on a branch, as its head; say whether it is newly there.
+
+    A version that was there already does not become the head again.
+    """
+    standing = branches.standing(db, pacticipant.name, branch, version)
+    if standing.branch_version:
+        _touch(db, standing.branch, now=now)
+        return standing.branch_version, False
+    if standing.branch:
+        branches.set_head(db, _touched(standing.branch, now=now), head=version)
+    else:
+        new = Branch(pacticipant=pacticipant.name, name=branch, created_at=now, updated_at=now)
+        branches.add(db, new, head=version)
+    added = BranchVersion(
+        pacticipant=pacticipant.name, branch=branch, version=version, is_head=True, created_at=now, updated_at=now
+    )
+    branches.add_version(db, added, is_auto_created=is_auto_created)
+    _detect_main_branch(db, pacticipant, branch, now=now, settings=settings)
+    return added, True
+
+
+def _touched(branch: Branch, *, now: datetime) -> Branch:
+    return replace(branch, updated_at=now) if now - branch.updated_at > TOUCHED_AFTER else branch
+
+
+def _touch(db: Connection, branch: Branch | None, *, now: datetime) -> None:
+    if branch and (touched := _touched(branch, now=now)) is not branch:
+        branches.touch(db, touched)
+
+
+def _detect_main_branch(
+    db: Connection, pacticipant: Pacticipant, name: str, *, now: datetime, settings: Settings
+) -> None:
+    if settings.auto_detect_main_branch and is_main_branch(name, pacticipant, settings.main_branch_candidates):
+        pacticipants.set_main_branch(db, pacticipant.name, name, now=now)
+
+
+def put_tag(  # noqa: PLR0913 - what is put where, and the rules for it
+    db: Connection,
+    pacticipant: Pacticipant,
+    version: Version,
+    tag: str,
+    *,
+    now: datetime,
+    settings: Settings,
+    may_be_branch: bool = True,
+) -> tuple[Tag, bool]:
+    """Tag a version of a locked pacticipant; say whether the tag is new.
+
+    The first tag of a version that is on no branch stands for one, where the settings say so; it `may_be_branch` only
+    if no branch was named.
+    """
+    standing = tags.standing(db, version, tag)
+    if standing.tag:
+        return standing.tag, False
+    if may_be_branch and standing.is_bare and _is_young(version, now=now, settings=settings):
+        put_on_branch(db, pacticipant, tag, version.number, now=now, settings=settings, is_auto_created=True)
+    else:
+        _detect_main_branch(db, pacticipant, tag, now=now, settings=settings)
+    return _tagged(db, version, tag, standing, now=now), True
+
+
+def _is_young(version: Version, *, now: datetime, settings: Settings) -> bool:
+    limit = timedelta(seconds=settings.use_first_tag_as_branch_time_limit)
+    return settings.use_first_tag_as_branch and now - version.created_at <= limit
+
+
+def _tagged(db: Connection, version: Version, name: str, standing: tags.Standing, *, now: datetime) -> Tag:
+    new = Tag(
+        pacticipant=version.pacticipant,
+        version=version.number,
+        name=name,
+        is_head=standing.is_newest,
+        created_at=now,
+        updated_at=now,
+    )
+    tags.add(db, new)
+    if standing.is_first:
+        tags.add_head(db, new)
+    elif standing.is_newest:
+        tags.set_head(db, new)
+    return new
