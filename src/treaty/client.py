@@ -25,6 +25,8 @@ Json = dict[str, Any]
 Query = Sequence[tuple[str, str]]
 
 HAL: Final = "application/hal+json"
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
 _WORTH_ANOTHER_TRY: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _LOST: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 _TIMEOUT: Final = httpx.Timeout(60, connect=10)
@@ -90,6 +92,11 @@ class Link:
     def fill(self, **values: str) -> str:
         """Expand the template; what has no value goes."""
         return re.sub(r"\{(\w+)\}", lambda found: quote(values.get(found[1], ""), safe=""), self.href)
+
+    def asking(self, wanted: Mapping[str, str]) -> str:
+        """Add a query to what the link has."""
+        start = self.fill()
+        return start + encode(list(wanted.items())).replace("?", "&" if "?" in start else "?", 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,21 +193,23 @@ class Broker:
     def put(self, url: str, body: Json | None = None) -> Resource:
         return self.send("PUT", url, body or {})
 
-    def patch(self, url: str, body: Json) -> Resource:
-        return self.send("PATCH", url, body)
+    def patch(self, url: str, body: Json, *, content_type: str = MERGE_PATCH) -> Resource:
+        return self.send("PATCH", url, body, content_type=content_type)
 
     def delete(self, url: str) -> Resource:
         return self.send("DELETE", url)
 
-    def send(self, method: str, url: str, body: Json | None = None, *, accept: str = HAL) -> Resource:
-        request = self._request(method, url, body, accept)
+    def send(
+        self, method: str, url: str, body: Json | None = None, *, accept: str = HAL, content_type: str = JSON
+    ) -> Resource:
+        headers = {"accept": accept} | ({} if body is None else {"content-type": content_type})
+        request = self._request(method, url, headers, body)
         self._trace(f"-> {method} {request.url}" + ("" if body is None else f"\n{_dumped(body)}"))
         answer = self._answer(request)
         self._trace(f"<- {answer.status_code} {answer.reason_phrase}\n{answer.text}".rstrip())
         return _resource(url, answer)
 
-    def _request(self, method: str, url: str, body: Json | None, accept: str) -> httpx.Request:
-        headers = {"accept": accept} | ({} if body is None else {"content-type": _content_type(method)})
+    def _request(self, method: str, url: str, headers: dict[str, str], body: Json | None) -> httpx.Request:
         content = None if body is None else _dumped(body).encode()
         try:
             return self._session(url).build_request(method, url, headers=headers, content=content)
@@ -210,7 +219,7 @@ class Broker:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         for attempt in self._attempts():
             answer = self._try(request, attempt)
-            if answer and (self._is_last(attempt) or not _is_passing(answer.status_code)):
+            if answer is not None and (self._is_last(attempt) or not _is_passing(answer.status_code)):
                 return answer
             self._sleep(_asked_to_wait(answer) or self._connection.patience.before_next(attempt))
         raise AssertionError  # the last attempt returned or raised
@@ -223,14 +232,20 @@ class Broker:
 
     def _try(self, request: httpx.Request, attempt: int) -> httpx.Response | None:
         try:
-            return self._session(str(request.url)).send(request, follow_redirects=request.method == "GET")
+            return self._sent(request)
         except _LOST as error:
             self._note_failure(error, attempt)
             if self._is_last(attempt) or _is_about_trust(error):
                 raise _unreachable(request, error) from error
             return None
-        except (httpx.TransportError, httpx.TooManyRedirects) as error:
+        except httpx.TransportError as error:
             raise _bad_url(str(request.url), str(error)) from error
+
+    def _sent(self, request: httpx.Request, hops: int = 5) -> httpx.Response:
+        """Send, and follow where reading is redirected; a write that is redirected is an answer to report."""
+        answer = self._session(str(request.url)).send(request)
+        following = answer.next_request if request.method == "GET" and hops else None
+        return self._sent(following, hops - 1) if following else answer
 
     def _note_failure(self, error: Exception, attempt: int) -> None:
         attempts = max(self._connection.patience.attempts, 1)
@@ -252,10 +267,6 @@ def encode(query: Query) -> str:
 
 def _dumped(body: Json) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-
-
-def _content_type(method: str) -> str:
-    return "application/merge-patch+json" if method == "PATCH" else "application/json"
 
 
 def _session(connection: Connection, *, secure: bool) -> httpx.Client:
@@ -312,9 +323,9 @@ def _is_passing(status: int) -> bool:
 
 def _asked_to_wait(answer: httpx.Response | None) -> float | None:
     """Give the seconds that a busy broker asks for, and a fifth more, so that its clients do not come back at once."""
-    asked = answer.headers.get("retry-after", "") if answer is not None and answer.status_code == 429 else ""  # noqa: PLR2004 - Too Many Requests
-    if not asked:
+    if answer is None or answer.status_code != HTTPStatus.TOO_MANY_REQUESTS or "retry-after" not in answer.headers:
         return None
+    asked = answer.headers["retry-after"]
     seconds = float(asked) if asked.isdigit() else _until(asked)
     return seconds + min(seconds / 5, 60)
 
@@ -334,7 +345,7 @@ def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
     hint = "Is the broker running, and is --broker-base-url (PACT_BROKER_BASE_URL) its address?"
     if _is_about_trust(error):
         hint = "Give the authority that signed the broker's certificate as --ssl-certificate (SSL_CERT_FILE)."
-    return Unreachable(f"Error making request to {request.url} {error or type(error).__name__}", hint=hint)
+    return Unreachable(f"Error making request to {request.url} {str(error) or type(error).__name__}", hint=hint)
 
 
 def _bad_url(url: str, reason: str) -> Unreachable:
@@ -344,8 +355,13 @@ def _bad_url(url: str, reason: str) -> Unreachable:
 
 def _resource(url: str, answer: httpx.Response) -> Resource:
     if not answer.is_success:
-        raise Refused(url, status=answer.status_code, body=answer.text, hint=_HINTS.get(answer.status_code, ""))
+        raise Refused(url, status=answer.status_code, body=answer.text, hint=_hint(answer.status_code))
     return Resource(url, answer.status_code, answer.headers, answer.text, _body(url, answer))
+
+
+def _hint(status: int) -> str:
+    troubled = "The broker has trouble of its own: try again later, or see its log."
+    return troubled if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _HINTS.get(status, "")
 
 
 def _body(url: str, answer: httpx.Response) -> Json:

@@ -91,15 +91,15 @@ class ClientError(TreatyError):
         self.hint = hint
 
 
-class Unreachable(ClientError):  # noqa: N818 - named after what it says, like its neighbours
+class Unreachable(ClientError):
     """No answer came: the address, the network or a certificate is wrong, or nothing listens."""
 
 
-class NotHal(ClientError):  # noqa: N818 - as above
+class NotHal(ClientError):
     """An answer that no Pact Broker gives, so probably something else listens at the address."""
 
 
-class MissingRelation(ClientError):  # noqa: N818 - as above
+class MissingRelation(ClientError):
     """A resource lacks a link; older brokers lack newer ones."""
 
     def __init__(self, relation: str, url: str) -> None:
@@ -111,7 +111,7 @@ class MissingRelation(ClientError):  # noqa: N818 - as above
         self.relation = relation
 
 
-class Refused(ClientError):  # noqa: N818 - as above
+class Refused(ClientError):
     """The broker answered with a status that is no success; `body` is its answer as it came."""
 
     def __init__(self, url: str, *, status: int, body: str, hint: str = "") -> None:

@@ -1,0 +1,83 @@
+"""The programs: `pact-broker`, the client; and `treaty`, which has the server's commands too."""
+
+from typing import Final
+
+from treaty.cli.program import Entry, Program
+
+_CLIENT: Final = {
+    "publish": Entry("treaty.cli.contracts:publish", "Publish pacts to a broker."),
+    "list-latest-pact-versions": Entry(
+        "treaty.cli.contracts:list_latest_pact_versions", "List the latest pact of each integration."
+    ),
+    "get-pacts": Entry(
+        "treaty.cli.contracts:get_pacts", "List, and download, the pacts that a provider has to honour."
+    ),
+    "provider-states": Entry("treaty.cli:PROVIDER_STATES", "What providers have to be prepared for."),
+    "can-i-deploy": Entry("treaty.cli.verdicts:can_i_deploy", "Ask whether a version may be deployed."),
+    "can-i-merge": Entry("treaty.cli.verdicts:can_i_merge", "Ask whether a version works with all main branches."),
+    "create-environment": Entry("treaty.cli.environments:create_environment", "Create an environment."),
+    "update-environment": Entry("treaty.cli.environments:update_environment", "Change an environment."),
+    "describe-environment": Entry("treaty.cli.environments:describe_environment", "Show an environment."),
+    "delete-environment": Entry("treaty.cli.environments:delete_environment", "Delete an environment."),
+    "list-environments": Entry("treaty.cli.environments:list_environments", "List the environments."),
+    "record-deployment": Entry("treaty.cli.deployments:record_deployment", "Record that a version was deployed."),
+    "record-undeployment": Entry(
+        "treaty.cli.deployments:record_undeployment", "Record that a pacticipant left an environment."
+    ),
+    "record-release": Entry("treaty.cli.deployments:record_release", "Record that a version was released."),
+    "record-support-ended": Entry(
+        "treaty.cli.deployments:record_support_ended", "Record that a release is no longer supported."
+    ),
+    "create-or-update-pacticipant": Entry(
+        "treaty.cli.manage:create_or_update_pacticipant", "Create or change a pacticipant."
+    ),
+    "describe-pacticipant": Entry("treaty.cli.manage:describe_pacticipant", "Show a pacticipant."),
+    "list-pacticipants": Entry("treaty.cli.manage:list_pacticipants", "List the pacticipants."),
+    "create-or-update-version": Entry("treaty.cli.manage:create_or_update_version", "Create or change a version."),
+    "describe-version": Entry("treaty.cli.manage:describe_version", "Show a version, by default the latest."),
+    "create-version-tag": Entry("treaty.cli.manage:create_version_tag", "Tag a version."),
+    "delete-version-tag": Entry("treaty.cli.manage:delete_version_tag", "Remove a tag from a version."),
+    "delete-branch": Entry("treaty.cli.manage:delete_branch", "Delete a branch, but not its versions."),
+    "create-webhook": Entry("treaty.cli.webhooks:create_webhook", "Create a webhook."),
+    "create-or-update-webhook": Entry(
+        "treaty.cli.webhooks:create_or_update_webhook", "Create or replace a webhook whose UUID is known."
+    ),
+    "delete-webhook": Entry("treaty.cli.webhooks:delete_webhook", "Delete a webhook."),
+    "test-webhook": Entry("treaty.cli.webhooks:test_webhook", "Send a webhook's request once, to see what happens."),
+    "generate-uuid": Entry("treaty.cli.manage:generate_uuid", "Make up a UUID, for create-or-update-webhook."),
+    "pactflow": Entry("treaty.cli:PACTFLOW", "Commands for PactFlow only."),
+    "version": Entry("treaty.cli.program:show_version", "Show Treaty's version."),
+    "help": Entry("treaty.cli.program:show_help", "Describe the commands, or one command."),
+}
+_SERVER: Final = {
+    "serve": Entry("treaty.cli.server:serve", "Run the broker."),
+}
+
+PROVIDER_STATES: Final = Program(
+    "provider-states",
+    {
+        "list": Entry(
+            "treaty.cli.contracts:list_provider_states", "List the states that a provider has to be prepared for."
+        )
+    },
+    text="What providers have to be prepared for.",
+)
+PACTFLOW: Final = Program(
+    "pactflow",
+    {
+        "publish-provider-contract": Entry(
+            "treaty.cli.pactflow:publish_provider_contract", "Publish a provider's contract to PactFlow."
+        )
+    },
+    text="Commands for PactFlow only.",
+)
+PACT_BROKER: Final = Program("pact-broker", _CLIENT, text="The command line of a Pact Broker.")
+TREATY: Final = Program("treaty", _SERVER | _CLIENT, text="Treaty: a Pact Broker and its command line.")
+
+
+def pact_broker() -> None:
+    PACT_BROKER()
+
+
+def treaty() -> None:
+    TREATY()

@@ -1,0 +1,327 @@
+"""Pacts: publish them, list them, fetch them, and what providers have to be prepared for."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from treaty.cli import detect, options, output, pactfiles
+from treaty.cli.program import Command, Failure, Flag, ListOption
+from treaty.errors import ClientError, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from treaty.cli.pactfiles import PactFile
+    from treaty.client import Broker, Json, Resource
+
+_OLD_BROKER: Final = (
+    "WARN: This version of the Pact Broker does not support versions with branches or build URLs. Please upgrade your "
+    "broker to 2.86.0 or later."
+)
+_MERGING: Final = "A pact for this consumer version is already published. Merging contents."
+_OVERWRITING: Final = (
+    "A pact for this consumer version is already published. Overwriting. (Note: Overwriting pacts is not recommended "
+    "as it can lead to race conditions. Best practice is to provide a unique consumer version number for each "
+    "publication. For more information, see https://docs.pact.io/versioning)"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Build:
+    """Which version of a consumer the pacts come from."""
+
+    version: str
+    branch: str | None
+    tags: Sequence[str]
+    build_url: str | None
+
+
+@click.command("publish", cls=Command)
+@click.argument("pacts", nargs=-1, metavar="PACT_DIRS_OR_FILES ...", type=click.UNPROCESSED)
+@click.option("-a", "--consumer-app-version", help="The consumer's version number.")
+@click.option("-h", "--branch", help="The branch that the version is from.")
+@click.option(
+    "-r",
+    "--auto-detect-version-properties/--no-auto-detect-version-properties",
+    cls=Flag,
+    help="Find version, branch and build URL, where they are not given, in the CI system's variables or in git.",
+)
+@click.option("-t", "--tag", cls=ListOption, help="A tag for the version; repeatable, or separated by commas.")
+@click.option("-g", "--tag-with-git-branch/--no-tag-with-git-branch", cls=Flag, help="Tag with the name of the branch.")
+@click.option("--build-url", help="Where the build that made the pacts can be seen.")
+@click.option("--merge/--no-merge", cls=Flag, help="Add to what this version has published, instead of replacing it.")
+@options.output_option("text", "json", "pretty")
+@options.connected()
+def publish(
+    broker: Broker,
+    pacts: tuple[str, ...],
+    form: str,
+    *,
+    merge: bool,
+    **given: Any,  # noqa: ANN401 - the values of the options of a version
+) -> None:
+    """Publish pacts to a broker."""
+    _check_files(pacts)
+    build = _build(given)
+    files = pactfiles.read(pacts)
+    if _is_old(broker):
+        _publish_one_by_one(broker, build, files, merge=merge)
+    else:
+        _publish_together(broker, build, files, merge=merge, form=form)
+
+
+def _check_files(arguments: Sequence[str]) -> None:
+    strange = [argument for argument in arguments if argument.startswith("-")]
+    if strange:
+        words = ", ".join(f'"{word}"' for word in strange)
+        raise Failure(f"ERROR: pact-broker publish was called with invalid arguments [{words}]\nSee `help publish`.")
+    if not arguments:
+        raise Failure(
+            "No value provided for required pact_files\nGive the pacts' directory, or files, after `publish`."
+        )
+
+
+def _build(given: dict[str, Any]) -> Build:
+    """Make up the version from what was given, and from what is found if asked to."""
+    found = given["auto_detect_version_properties"]
+    version = given["consumer_app_version"] or (detect.commit() if found else "")
+    if not version.strip():
+        text = "No value provided for required option --consumer-app-version"
+        raise Failure(f"{text}\nGive it, or let --auto-detect-version-properties find the commit.")
+    options.check_not_blank(branch=given["branch"])
+    return Build(
+        version=version.strip(),
+        branch=(given["branch"] or (detect.branch() if found else "")).strip() or None,
+        tags=split_tags(given["tag"], with_branch=given["tag_with_git_branch"]),
+        build_url=(given["build_url"] or (detect.build_url() if found else "") or "").strip() or None,
+    )
+
+
+def split_tags(given: Iterable[str], *, with_branch: bool) -> list[str]:
+    """Take tags repeated or separated by commas, each once."""
+    tags = [tag.strip() for each in given for tag in each.split(",") if tag.strip()]
+    return list(dict.fromkeys(tags + ([detect.branch()] if with_branch else [])))
+
+
+def _is_old(broker: Broker) -> bool:
+    wanted = "publish_pacts_using_old_api" in os.environ.get("PACT_BROKER_FEATURES", "")
+    return wanted or not broker.index.has("pb:publish-contracts")
+
+
+def _publish_together(broker: Broker, build: Build, files: list[PactFile], *, merge: bool, form: str) -> None:
+    with output.progress(f"Publishing {len(files)} pacts"):
+        url = broker.link("pb:publish-contracts")
+        answers = [_post(broker, url, _publication(build, each, merge=merge)) for each in _by_consumer(files)]
+    if form == "text":
+        for answer in answers:
+            output.say(_published(answer))
+    else:
+        output.say(output.array([answer.body for answer in answers], form))
+    if any(isinstance(answer, Refused) for answer in answers):
+        raise SystemExit(1)
+
+
+def _by_consumer(files: Iterable[PactFile]) -> list[list[PactFile]]:
+    consumers: dict[str, list[PactFile]] = {}
+    for file in files:
+        consumers.setdefault(file.consumer, []).append(file)
+    return list(consumers.values())
+
+
+def _post(broker: Broker, url: str, publication: Json) -> Resource | Refused:
+    """Publish one consumer's pacts; what is refused is told after the others were tried."""
+    try:
+        return broker.post(url, publication)
+    except Refused as refused:
+        return refused
+
+
+def _publication(build: Build, files: list[PactFile], *, merge: bool) -> Json:
+    known = {"branch": build.branch, "buildUrl": build.build_url}
+    return {
+        "pacticipantName": files[0].consumer,
+        "pacticipantVersionNumber": build.version,
+        "tags": list(build.tags),
+        **{name: value for name, value in known.items() if value},
+        "contracts": [_contract(file, merge=merge) for file in files],
+    }
+
+
+def _contract(file: PactFile, *, merge: bool) -> Json:
+    contract = {
+        "consumerName": file.consumer,
+        "providerName": file.provider,
+        "specification": "pact",
+        "contentType": "application/json",
+        "content": file.encoded,
+    }
+    return contract | ({"onConflict": "merge"} if merge else {})
+
+
+def _published(answer: Resource | Refused) -> str:
+    body = output.parsed(answer.body)
+    told = output.notices(body) if isinstance(body, dict) else ""
+    if isinstance(answer, Refused):
+        return told or output.red(answer.body or str(answer))
+    return told or output.green("Successfully published pacts")
+
+
+def _publish_one_by_one(broker: Broker, build: Build, files: list[PactFile], *, merge: bool) -> None:
+    """Publish as brokers before 2.86 want it: first the tags, then each pact at its own address."""
+    output.say()
+    if build.branch or build.build_url:
+        output.say(output.yellow(_OLD_BROKER))
+    tagged = [_tag(broker, build, consumer, tag) for tag in build.tags for consumer in {f.consumer: 1 for f in files}]
+    published = [_publish_alone(broker, build, file, merge=merge) for file in files] if all(tagged) else []
+    if not published or not all(published):
+        raise ClientError("One or more pacts failed to be published", hint="What failed is told above.")
+
+
+def _tag(broker: Broker, build: Build, consumer: str, tag: str) -> bool:
+    try:
+        broker.put(broker.at("pacticipants", consumer, "versions", build.version, "tags", tag))
+    except ClientError as error:
+        output.complain(f"Failed to tag version due to error: {error}")
+        return False
+    output.say(f'Tagged version {build.version} of {consumer} as "{tag}"')
+    return True
+
+
+def _publish_alone(broker: Broker, build: Build, file: PactFile, *, merge: bool) -> bool:
+    output.say(f"Publishing {file.consumer}/{file.provider} pact to pact broker at {broker.url}")
+    try:
+        answer = _store(broker, build, file, merge=merge)
+    except ClientError as error:
+        output.complain(f"Failed to publish {file.consumer}/{file.provider} pact due to error: {error}")
+        return False
+    output.say(f"The latest version of this pact can be accessed at the following URL:\n{_latest(answer)}")
+    return True
+
+
+def _store(broker: Broker, build: Build, file: PactFile, *, merge: bool) -> Resource:
+    url = broker.at("pacts", "provider", file.provider, "consumer", file.consumer, "version", build.version)
+    if _exists(broker, url):
+        output.say(_MERGING if merge else output.yellow(_OVERWRITING))
+    if merge:
+        return broker.patch(url, file.content, content_type="application/json")
+    return broker.put(url, file.content)
+
+
+def _exists(broker: Broker, url: str) -> bool:
+    try:
+        broker.get(url)
+    except Refused as refused:
+        if refused.status == HTTPStatus.NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+def _latest(answer: Resource) -> str:
+    """Find the link to the latest version; brokers have called it by several names."""
+    names = list(answer.body.get("_links") or {})
+    for words in (("latest", "pact", "version"), ("latest", "pact")):
+        for name in names:
+            if all(word in name for word in words):
+                return answer.link(name).href
+    return answer.url
+
+
+@click.command("list-latest-pact-versions", cls=Command)
+@options.output_option("table", "json")
+@options.connected()
+def list_latest_pact_versions(broker: Broker, form: str) -> None:
+    """List the latest pact of each integration."""
+    answer = broker.get(broker.link("pb:latest-pact-versions"))
+    output.say_if_any(answer.text if form == "json" else _latest_table(answer))
+
+
+def _latest_table(answer: Resource) -> str:
+    headings = ["CONSUMER", "CONSUMER_VERSION", "PROVIDER", "CREATED_AT"]
+    return output.table(headings, [_latest_row(pact) for pact in answer.body.get("pacts") or []])
+
+
+def _latest_row(pact: Json) -> list[str]:
+    consumer, provider = pact["_embedded"]["consumer"], pact["_embedded"]["provider"]
+    return [consumer["name"], consumer["_embedded"]["version"]["number"], provider["name"], pact.get("createdAt", "")]
+
+
+@click.command("get-pacts", cls=Command)
+@click.option("--provider", required=True, help="The provider's name.")
+@click.option("--consumer", help="Only pacts of this consumer.")
+@click.option("--branch", help="Pacts from this branch of the consumers, instead of their main branches.")
+@click.option("--latest/--no-latest", cls=Flag, help="Only the latest pact of each consumer.")
+@click.option("--download/--no-download", cls=Flag, help="Save the pacts as files.")
+@click.option("--download-dir", default="./pacts", show_default=True, help="Where to save them.")
+@options.output_option("table", "json")
+@options.connected()
+def get_pacts(broker: Broker, form: str, *, download: bool, download_dir: str, **wanted: Any) -> None:  # noqa: ANN401 - the values of options
+    """List, and download, the pacts that a provider has to honour."""
+    links = broker.get(broker.at(*_pacts_path(**wanted))).links("pb:pacts")
+    if download:
+        _download(broker, [link.href for link in links], Path(download_dir))
+    if form == "json":
+        output.say(output.indented({"pacts": [asdict(link) for link in links]}))
+    else:
+        rows = [[link.name, link.title, link.href] for link in links]
+        output.say_if_any(output.table(["CONSUMER", "TITLE", "LINK"], rows, widest={"TITLE": None, "LINK": None}))
+
+
+def _pacts_path(*, provider: str, consumer: str | None, branch: str | None, latest: bool) -> list[str]:
+    of_consumer = ["consumer", consumer] if consumer else []
+    of_branch = ["branch", branch] if branch else ["branch"]
+    return ["pacts", "provider", provider, *of_consumer, *of_branch, *(["latest"] if latest else [])]
+
+
+def _download(broker: Broker, urls: Sequence[str], directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    with output.progress(f"Downloading {len(urls)} pacts"):
+        for url in urls:
+            output.say(f"  → {_saved(broker.get(url), directory)}")
+
+
+def _saved(pact: Resource, directory: Path) -> str:
+    names = [pact.link(f"pb:{part}").name for part in ("consumer", "provider", "consumer-version")]
+    file = directory / (re.sub(r'[/\\:*?"<>|]', "_", "-".join(names)) + ".json")
+    file.write_text(output.indented(pact.body) + "\n", encoding="utf-8")
+    return str(file)
+
+
+@click.command("list", cls=Command)
+@click.option("-r", "--provider", required=True, help="The provider's name.")
+@click.option("--branch", help="States of the pacts from this branch, instead of the consumers' main branches.")
+@click.option("--environment", help="States of the pacts of what is deployed to or released in this environment.")
+@click.option("--json", "as_json", is_flag=True, help="Print the broker's answer.")
+@options.connected()
+def list_provider_states(
+    broker: Broker, provider: str, branch: str | None, environment: str | None, *, as_json: bool
+) -> None:
+    """List the states that a provider has to be prepared for."""
+    if branch and environment:
+        raise Failure("Give either --branch or --environment: the states are those of one of them.")
+    scope = ["branch", branch] if branch else ["environment", environment] if environment else []
+    answer = broker.get(broker.at("pacts", "provider", provider, "provider-states", *scope))
+    if as_json:
+        output.say(answer.text)
+    else:
+        _show_states(provider, f"{scope[0].capitalize()}: {scope[1]}" if scope else "Scope: Main branch", answer)
+
+
+def _show_states(provider: str, scope: str, answer: Resource) -> None:
+    output.say(f"Provider States for Provider: {provider}\n{scope}\n")
+    headings = ["Provider State Name", "Consumers", "Parameters"]
+    rows = [_state_row(state) for state in answer.body.get("providerStates") or []]
+    output.say(output.table(headings, rows, widest=dict.fromkeys(headings)) or "No provider states found.")
+
+
+def _state_row(state: Json) -> list[str]:
+    params = json.dumps(state["params"], ensure_ascii=False) if state.get("params") else ""
+    return [state["name"], ", ".join(state.get("consumers") or []), params]

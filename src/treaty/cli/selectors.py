@@ -1,0 +1,122 @@
+"""What can-i-deploy asks about: its options read in their order, and the query that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from treaty.cli.program import Failure, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from treaty.client import Query
+
+_OPTIONS: Final = {
+    "-a": "pacticipant",
+    "--pacticipant": "pacticipant",
+    "--ignore": "ignore",
+    "-e": "version",
+    "--version": "version",
+    "-l": "latest",
+    "--latest": "latest",
+    "--branch": "branch",
+    "--main-branch": "main_branch",
+    "--no-main-branch": "no_main_branch",
+    "--all": "tag",
+    "--tag": "tag",
+}
+_UNSPECIFIED: Final = (
+    "The version must be specified using `--version VERSION`, `--branch BRANCH` `--latest`, `--latest TAG`, or "
+    "`--all TAG` for pacticipant {}"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selector:
+    """Versions of a pacticipant. With `latest`, the latest of those that the rest selects."""
+
+    pacticipant: str
+    version: str | None = None
+    tag: str | None = None
+    branch: str | None = None
+    main_branch: bool = False
+    latest: bool = False
+
+    @property
+    def is_specific(self) -> bool:
+        return bool(self.version or self.tag or self.branch or self.main_branch or self.latest)
+
+    def query(self, name: str) -> Query:
+        found = {
+            "pacticipant": self.pacticipant,
+            "version": self.version,
+            "latest": "true" if self.latest else None,
+            "tag": self.tag,
+            "branch": self.branch,
+            "mainBranch": "true" if self.main_branch else None,
+        }
+        return [(f"{name}[][{key}]", value) for key, value in found.items() if value]
+
+
+@dataclass(frozen=True, slots=True)
+class Selectors:
+    chosen: Sequence[Selector]
+    ignored: Sequence[Selector]
+
+
+def read(words: Sequence[str]) -> Selectors:
+    """Read selectors: what describes a version belongs to the pacticipant named before it."""
+    found: list[tuple[str, Selector]] = []
+    for option, value in _given(words):
+        if option in {"pacticipant", "ignore"}:
+            found.append((option, Selector(pacticipant=value or "")))
+        elif found:
+            found[-1] = (found[-1][0], replace(found[-1][1], **_described(option, value)))
+        else:
+            raise Failure(f"The {option.replace('_', ' ')} of what? Give --pacticipant NAME before it.")
+    return Selectors(*([each for option, each in found if option == kind] for kind in ("pacticipant", "ignore")))
+
+
+def check_specific(selectors: Sequence[Selector]) -> None:
+    for selector in selectors:
+        if not selector.pacticipant.strip():
+            raise Failure("Pacticipant name cannot be blank\nGive it as --pacticipant NAME.")
+        if not selector.is_specific:
+            raise Failure(_UNSPECIFIED.format(selector.pacticipant))
+
+
+def _described(option: str, value: str | None) -> dict[str, Any]:
+    match option:
+        case "latest":
+            return {"latest": True, "tag": value}
+        case "branch":
+            return {"latest": bool(value), "branch": value}
+        case "main_branch":
+            return {"latest": True, "main_branch": True}
+        case "no_main_branch":
+            return {"main_branch": False}
+        case _:
+            return {option: value}
+
+
+def _given(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, value = _split(word)
+        if name in _OPTIONS:
+            behind = None if following.startswith("-") else following
+            yield _OPTIONS[name], value if value is not None else (behind or None)
+
+
+def _split(word: str) -> tuple[str, str | None]:
+    """Part `--name=value` and `-nvalue`; a value of its own comes as the next word."""
+    if word.startswith("--"):
+        name, equals, value = word.partition("=")
+        return "--" + plain(name[2:]), value if equals else None
+    return word[:2], word[2:] or None
+
+
+def query(selectors: Selectors, *, latest_by: str, target: Query) -> Query:
+    chosen = [pair for each in selectors.chosen for pair in each.query("q")]
+    ignored = [pair for each in selectors.ignored for pair in each.query("ignore")]
+    return [*chosen, ("latestby", latest_by), *target, *ignored]

@@ -1,0 +1,1 @@
+"""The command line, driven against brokers that are not ours."""

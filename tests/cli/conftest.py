@@ -1,0 +1,150 @@
+"""Another broker: a little HTTP server that gives recorded answers, and the programs to call with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from click.testing import CliRunner
+
+from treaty.cli import PACT_BROKER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from click.testing import Result
+
+INDEX = {
+    "pb:publish-contracts": "/contracts/publish",
+    "pb:latest-pact-versions": "/elsewhere/pacts/latest",
+    "pb:environments": "/elsewhere/environments",
+    "pb:environment": "/elsewhere/environments/{uuid}",
+    "pb:pacticipants": "/elsewhere/pacticipants",
+    "pb:pacticipant": "/elsewhere/pacticipants/{pacticipant}",
+    "pb:pacticipant-version": "/elsewhere/pacticipants/{pacticipant}/versions/{version}",
+    "pb:pacticipant-version-tag": "/elsewhere/pacticipants/{pacticipant}/versions/{version}/tags/{tag}",
+    "pb:pacticipant-branch": "/elsewhere/pacticipants/{pacticipant}/branches/{branch}",
+    "pb:pacticipant-branch-version": "/elsewhere/pacticipants/{pacticipant}/branches/{branch}/versions/{version}",
+    "pb:latest-version": "/elsewhere/pacticipants/{pacticipant}/latest-version",
+    "pb:latest-tagged-version": "/elsewhere/pacticipants/{pacticipant}/latest-version/{tag}",
+    "pb:webhooks": "/elsewhere/webhooks",
+    "pb:webhook": "/elsewhere/webhooks/{uuid}",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
+        return json.loads(self.body)
+
+    @property
+    def line(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+@dataclass
+class OtherBroker:
+    """Answers that are queued for a request are given in turn; the last one stays."""
+
+    url: str
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+
+    def answer(self, line: str, body: Any = "", *, status: int = 200, headers: dict[str, str] | None = None) -> None:  # noqa: ANN401 - any JSON
+        written = body if isinstance(body, str) else json.dumps(body)
+        content = {"Content-Type": "application/hal+json;charset=utf-8"} | (headers or {})
+        self.answers.setdefault(line, []).append(Answer(status, written.encode(), content))
+
+    def answer_index(self, *without: str, at: str = "/", headers: dict[str, str] | None = None) -> None:
+        """Give an index whose paths are unlike those of any broker, so that only links lead to them."""
+        links = {name: {"href": self.url + path} for name, path in INDEX.items() if name not in without}
+        self.answers.pop(f"GET {at}", None)
+        self.answer(f"GET {at}", {"_links": links}, headers=headers)
+
+    def respond(self, request: Request) -> Answer:
+        self.requests.append(request)
+        queued = self.answers.get(request.line, [])
+        if not queued:
+            return Answer(404, b'{"error":"Nothing is here"}', {"Content-Type": "application/json"})
+        return queued.pop(0) if len(queued) > 1 else queued[0]
+
+    @property
+    def lines(self) -> list[str]:
+        return [request.line for request in self.requests]
+
+    @property
+    def last(self) -> Request:
+        return self.requests[-1]
+
+
+def _handler(broker: OtherBroker) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def respond(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            answer = broker.respond(Request(self.command, self.path, headers, body))
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond  # noqa: N815 - http.server's own names
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    return Handler
+
+
+@pytest.fixture
+def broker() -> Iterator[OtherBroker]:
+    broker = OtherBroker("")
+    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(broker)) as server:
+        server.daemon_threads = True
+        broker.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        broker.answer_index()
+        yield broker
+        server.shutdown()
+        thread.join()
+
+
+class Run(Protocol):
+    def __call__(self, *args: str, **env: str) -> Result: ...
+
+
+@pytest.fixture
+def run(broker: OtherBroker, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Call `pact-broker` with the other broker's address and nothing else in its environment."""
+    for name in list(os.environ):
+        if name not in {"PATH", "HOME", "LANG"}:
+            monkeypatch.delenv(name)
+
+    def run(*args: str, **env: str) -> Result:
+        address = {"PACT_BROKER_BASE_URL": broker.url, "PACT_BROKER_HTTP_RETRIES": "1"}
+        return CliRunner().invoke(PACT_BROKER, args, prog_name="pact-broker", env=address | env)
+
+    return run
