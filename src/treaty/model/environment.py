@@ -19,6 +19,34 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EnvironmentDraft:
+    """What a client says about an environment. Without a display name one is made of the name."""
+
+    name: str
+    display_name: str | None
+    is_production: bool
+    contacts: str | None
+    """As in Environment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instance:
+    """A place within an environment. The one without a name is a place of its own."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Destination:
+    """A version, and an environment where it may run or be released to."""
+
+    pacticipant: str
+    pacticipant_display_name: str
+    version: str
+    environment: Environment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
     """A version that is to be recorded as running. The environment is given by its UUID."""
 
@@ -27,6 +55,15 @@ class Deployment:
     environment: str
     application_instance: str | None = None
     is_auto_created: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """A version that is to be recorded as released. The environment is given by its UUID."""
+
+    pacticipant: str
+    version: str
+    environment: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from treaty.model.environment import DeployedVersion
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pacticipant:
@@ -30,11 +32,22 @@ class Label:
     updated_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PacticipantInFull:
+    """A pacticipant with all that hangs on it."""
+
+    pacticipant: Pacticipant
+    latest_version: str | None
+    labels: list[str]
+    running: list[DeployedVersion] | None
+    """Its versions that run somewhere; None in lists."""
+
+
 def display_name(name: str) -> str:
     """Make a name readable: `foo-bar_baz` is `Foo Bar Baz`, `HTTPServer` is `HTTP Server`."""
     text = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1 \2", name)
     text = re.sub(r"([a-z\d])([A-Z])", r"\1 \2", text)
-    text = re.sub(r"(?<=[^\s])[-_. ](?=[^\s])", " ", text)
+    text = re.sub(r"(\S)[-_. ](\S)", r"\1 \2", text)
     text = " ".join(text.split())
     return re.sub(r"(^|\s)(\w)", lambda found: found[1] + found[2].upper(), text)
 
