@@ -53,9 +53,8 @@ def postgres_url() -> Iterator[str]:
         try:
             url = os.environ.get(POSTGRES_URL) or stack.enter_context(postgres.server())
         except postgres.Unavailable as absence:
-            if os.environ.get("CI") in {"true", "1"}:
-                pytest.fail(str(absence), pytrace=False)
-            pytest.skip(str(absence))
+            outcome = pytest.fail if os.environ.get("CI") in {"true", "1"} else pytest.skip
+            raise outcome.Exception(str(absence), pytrace=False) from None
         yield url
 
 
