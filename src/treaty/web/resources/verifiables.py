@@ -1,0 +1,27 @@
+"""Pacts for verification: what a provider's build fetches."""
+
+from typing import Any
+
+from treaty.store import verifiables
+from treaty.web import consumer_selectors, urls
+from treaty.web.represent.verifiables import PactsForVerification
+from treaty.web.routing import Call, Permission, Router
+
+router = Router()
+
+
+@router.get(urls.PACTS_FOR_VERIFICATION, permission=Permission.READ)
+def list_pacts_for_verification(call: Call, provider: str) -> PactsForVerification:
+    """List the pacts that a provider is to verify, as older clients ask for them."""
+    wanted = consumer_selectors.of_query(call.query)
+    found = verifiables.of_provider(call.db, provider, wanted)
+    return PactsForVerification(verifiables=found, base_url=call.base_url, is_deprecated=True)
+
+
+@router.post(urls.PACTS_FOR_VERIFICATION, permission=Permission.READ, is_reading=True)
+def select_pacts_for_verification(call: Call, provider: str) -> PactsForVerification:
+    """List the pacts that a provider is to verify."""
+    body: dict[str, Any] = call.body(dict)
+    known = verifiables.environments_of(call.db, consumer_selectors.environments_in(body))
+    wanted = consumer_selectors.of_body(body, known)
+    return PactsForVerification(verifiables=verifiables.of_provider(call.db, provider, wanted), base_url=call.base_url)
