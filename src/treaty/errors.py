@@ -19,7 +19,7 @@ class Problem:
     text: str
 
 
-class Invalid(TreatyError):  # noqa: N818 - these are named after what they say, as the store's callers read them
+class Invalid(TreatyError):
     """A body or query whose members break rules."""
 
     def __init__(self, *problems: Problem, status: int = 400) -> None:
@@ -32,7 +32,7 @@ class Invalid(TreatyError):  # noqa: N818 - these are named after what they say,
         return cls(Problem((name,), text), status=status)
 
 
-class InvalidQuery(TreatyError):  # noqa: N818 - as above
+class InvalidQuery(TreatyError):
     """A query that breaks rules which name no single parameter (the matrix)."""
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -40,11 +40,11 @@ class InvalidQuery(TreatyError):  # noqa: N818 - as above
         self.texts = tuple(texts)
 
 
-class Malformed(TreatyError):  # noqa: N818 - as above
+class Malformed(TreatyError):
     """A body that cannot be read at all; the text begins with the kind of failure, as clients print it."""
 
 
-class NotFound(TreatyError):  # noqa: N818 - as above
+class NotFound(TreatyError):
     """What a request is about does not exist. Without a text the answer is the general one."""
 
     @classmethod
@@ -52,19 +52,23 @@ class NotFound(TreatyError):  # noqa: N818 - as above
         return cls(f"No {role} with name '{name}' found")
 
 
-class Conflict(TreatyError):  # noqa: N818 - as above
+class Conflict(TreatyError):
     """What was asked for contradicts what is there."""
 
 
-class ConflictingContracts(TreatyError):  # noqa: N818 - as above
-    """Contracts that may not be published as they are; nothing was stored. Each notice has a type and a text."""
+class ConflictingContracts(TreatyError):
+    """Contracts that may not be published as they are; nothing was stored.
 
-    def __init__(self, notices: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(text for kind, text in notices if kind == "error"))
+    Each notice has a type and a text; `similar` has the existing names that a new one is too like.
+    """
+
+    def __init__(self, notices: Sequence[tuple[str, str]], similar: Mapping[str, Sequence[str]]) -> None:
+        super().__init__("; ".join([text for kind, text in notices if kind == "error"] + list(similar)))
         self.notices = tuple(notices)
+        self.similar = dict(similar)
 
 
-class SimilarNames(TreatyError):  # noqa: N818 - as above
+class SimilarNames(TreatyError):
     """A new name so like existing ones that it is probably a slip."""
 
     def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
@@ -72,11 +76,11 @@ class SimilarNames(TreatyError):  # noqa: N818 - as above
         self.names = dict(names)
 
 
-class TooLarge(TreatyError):  # noqa: N818 - as above
+class TooLarge(TreatyError):
     """A body larger than the setting allows."""
 
 
-class WrongSetting(TreatyError):  # noqa: N818 - as above
+class WrongSetting(TreatyError):
     """A setting that cannot be used; the text names it."""
 
 

@@ -54,6 +54,13 @@ class Settings:
     use_first_tag_as_branch: bool = True
     use_first_tag_as_branch_time_limit: int = 10
     create_deployed_versions_for_tags: bool = True
+    verified_by_other_branch_lookback_days: int = 30
+    """How long a success keeps a pact from being work in progress for a branch."""
+    dynamic_wip_window: bool = False
+    """Look for work in progress as far back as what is still unverified suggests, whatever date is asked for."""
+    max_wip_lookback_days: int = 14
+    min_wip_window_days: int = 7
+    default_wip_window_days: int = 7
     features: tuple[str, ...] = ()
 
 
@@ -61,7 +68,9 @@ SECRET: Final = ("password", "database_url")
 """Settings whose names hold one of these are never shown."""
 
 
-def read_settings(options: Mapping[str, object], environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
+def read_settings(
+    options: Mapping[str, object], environ: Mapping[str, str] = os.environ, folder: Path | None = None
+) -> Settings:
     """Put the settings together. Options that are None were not given.
 
     Raises WrongSetting, naming the setting and where it was given.
@@ -117,7 +126,11 @@ def _as(kind: Any, value: object, what: str) -> object:  # noqa: ANN401 - a type
         return _number(kind, value, what)
     if kind is str:
         return str(value)
-    return tuple(str(value).replace(",", " ").split()) if isinstance(value, str) else tuple(str(item) for item in _listed(value, what))
+    return (
+        tuple(str(value).replace(",", " ").split())
+        if isinstance(value, str)
+        else tuple(str(item) for item in _listed(value, what))
+    )
 
 
 def _listed(value: object, what: str) -> list[object] | tuple[object, ...]:

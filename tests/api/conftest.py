@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.types import Message, Scope
+
 from treaty.settings import Settings
 from treaty.store.database import open_database
 from treaty.store.migrations import migrate
@@ -108,7 +109,9 @@ class Api:
         return self.post("/contracts/publish", publication(consumer, version, provider, content, **more))
 
 
-def publication(consumer: str, version: str, provider: str, content: object = None, **more: object) -> dict[str, object]:
+def publication(
+    consumer: str, version: str, provider: str, content: object = None, **more: object
+) -> dict[str, object]:
     """The body of `POST /contracts/publish` for one pact."""
     import base64  # noqa: PLC0415 - used here alone
 

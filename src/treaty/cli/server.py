@@ -12,10 +12,22 @@ from treaty.settings import Settings, read_settings
 @click.command()
 @click.option("--host", help="Address to listen on (default 127.0.0.1).")
 @click.option("--port", type=int, help="Port to listen on (default 9292; 0 takes a free one).")
-@click.option("--database-url", metavar="URL", help="sqlite:///file.sqlite or postgresql://… (default sqlite:///treaty.sqlite).")
+@click.option(
+    "--database-url", metavar="URL", help="sqlite:///file.sqlite or postgresql://… (default sqlite:///treaty.sqlite)."
+)
 @click.option("--workers", type=int, help="Processes that answer requests (default 1).")
-@click.option("--base-url", "base_urls", multiple=True, metavar="URL", help="Address under which clients see the broker; may be repeated.")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warn", "error", "fatal"]), help="Least level to log (default info).")
+@click.option(
+    "--base-url",
+    "base_urls",
+    multiple=True,
+    metavar="URL",
+    help="Address under which clients see the broker; may be repeated.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warn", "error", "fatal"]),
+    help="Least level to log (default info).",
+)
 @click.option("--log-format", type=click.Choice(["default", "json", "color"]), help="Lines for people, or JSON.")
 @click.option("--example-data/--no-example-data", default=None, help="Put example data into an empty database.")
 def serve(**options: object) -> None:
@@ -42,6 +54,9 @@ def _announce(settings: Settings) -> None:
     if settings.database_url.startswith("sqlite:///"):
         click.echo(f"  Data: {Path(settings.database_url.removeprefix('sqlite:///')).absolute()}", err=True)
     if settings.basic_auth_username is None:
-        click.echo("  Everybody who reaches this address may read and write (set PACT_BROKER_BASIC_AUTH_USERNAME and _PASSWORD).", err=True)
+        click.echo(
+            "  Everybody who reaches this address may read and write (set PACT_BROKER_BASIC_AUTH_USERNAME and _PASSWORD).",
+            err=True,
+        )
     click.echo("  Publish a pact:  pact-broker publish ./pacts --consumer-app-version 1 --branch main \\", err=True)
     click.echo(f"                     --broker-base-url {address}", err=True)

@@ -67,7 +67,9 @@ def read(raw: bytes) -> Document:
 
     needs_care = len(text) > LARGEST_PLAIN_INTEGER or "-0" in text
     try:
-        tree = json.loads(text, parse_float=number, parse_int=integer if needs_care else None, parse_constant=_no_constant)
+        tree = json.loads(
+            text, parse_float=number, parse_int=integer if needs_care else None, parse_constant=_no_constant
+        )
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
@@ -250,7 +252,7 @@ def _canonical_number(number: float) -> str:
     return format(Decimal(text), "f") if int(exponent) <= 7 else f"{mantissa}e-{int(exponent)}"  # noqa: PLR2004 - 1e-7 is the last written plainly
 
 
-class Unmergeable(Exception):  # noqa: N818 - says what two documents are
+class Unmergeable(Exception):
     """Two documents that contradict each other."""
 
 
@@ -297,7 +299,11 @@ def without_ids(document: Document) -> Document:
 
 
 def _without_id(item: Json) -> Json:
-    return {name: value for name, value in item.items() if name != "_id"} if isinstance(item, dict) else item
+    """Take off an id that was given here; one that the client gave is a part of the interaction."""
+    if not isinstance(item, dict) or "_id" not in item:
+        return item
+    rest = {name: value for name, value in item.items() if name != "_id"}
+    return rest if item["_id"] == _hashed(_sorted_careful(rest)) else item
 
 
 def names_in(document: Document) -> tuple[Json, Json]:

@@ -41,7 +41,11 @@ def _change(before: Before, sha: str) -> str | None:
     if before.sha == sha:
         return None
     if before.tag is None:
-        return "first time untagged pact published" if before.sha is None else "pact content has changed since previous untagged version"
+        return (
+            "first time untagged pact published"
+            if before.sha is None
+            else "pact content has changed since previous untagged version"
+        )
     if before.sha is None:
         return f"first time any pact published for this consumer with consumer version tagged {before.tag}"
     return f"pact content has changed since the last consumer version tagged with {before.tag}"

@@ -54,7 +54,13 @@ def _pairs(metadata: Metadata) -> Iterable[tuple[str, str]]:
     if metadata.version_id is not None:
         yield "cv", str(metadata.version_id)
     for one in metadata.selected_by:
-        given = {"b": one.branch, "t": one.tag, "l": "true" if one.is_latest else None, "e": one.environment, "cv": one.version_id}
+        given = {
+            "b": one.branch,
+            "t": one.tag,
+            "l": "true" if one.is_latest else None,
+            "e": one.environment,
+            "cv": one.version_id,
+        }
         yield from ((f"s[][{key}]", str(value)) for key, value in given.items() if value is not None)
     if metadata.is_wip:
         yield "w", "true"

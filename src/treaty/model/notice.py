@@ -149,8 +149,3 @@ def similar_name_text(new: str, existing: Sequence[str], base_url: str) -> str:
             "",
         )
     )
-
-
-def conflict_texts(notices: Iterable[tuple[str, str]]) -> list[str]:
-    """Pick the texts of the notices that are errors."""
-    return [text for kind, text in notices if kind == "error"]

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from treaty.model.content import Content, Document
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PactKey:
@@ -41,3 +43,32 @@ class PactInFull:
     """The segment of the URL by which results for it are published, encoded."""
     consumer_versions: tuple[str, ...] = ()
     """All versions that the metadata of the URL names, newest first."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contract:
+    """A pact that is to be published."""
+
+    consumer: str
+    version: str
+    provider: str
+    document: Document
+    content: Content
+    merges: bool = False
+    """Whether it is to be put into what the version has already, rather than in its place."""
+
+    @property
+    def key(self) -> PactKey:
+        return PactKey(consumer=self.consumer, version=self.version, provider=self.provider)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contracts:
+    """Pacts of one consumer version that are to be published together, with what is to become of the version."""
+
+    pacticipant: str
+    version: str
+    branch: str | None
+    tags: tuple[str, ...]
+    build_url: str | None
+    contracts: tuple[Contract, ...]

@@ -1,5 +1,7 @@
 """Verifications: what a provider's version said about a pact's content."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,3 +29,28 @@ class Verification:
     @property
     def pact_title(self) -> str:
         return f"Pact between {self.consumer} ({self.consumer_version}) and {self.provider}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewVerification:
+    """A verification result that is to be published."""
+
+    consumer: str
+    provider: str
+    sha: str
+    provider_version: str
+    success: bool
+    build_url: str | None
+    verified_at: datetime
+    verified_by: str | None
+    test_results: str | None
+    is_wip: bool
+    was_pending: bool | None
+    metadata: str | None
+    """The segment of the URL that it was published to, encoded."""
+    created_at: datetime
+
+    @staticmethod
+    def tags_json(tags: Sequence[str]) -> str | None:
+        """Write the tags that the provider's version has at this moment, for those who ask later."""
+        return json.dumps(list(tags), ensure_ascii=False) if tags else None

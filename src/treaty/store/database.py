@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, URL, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, TimeoutError as PoolTimeout
+from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import WrongSetting
@@ -25,7 +26,7 @@ ATTEMPTS: Final = 12
 BUSY_SECONDS: Final = 10
 
 
-class Busy(Exception):  # noqa: N818 - says what the database is
+class Busy(Exception):
     """A write lost its race every time; nothing was written and it may be sent again."""
 
 
@@ -53,14 +54,18 @@ def open_database(url: str, *, connections: int = 8, wait: float = 5.0) -> Datab
         return Sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":
         return Postgresql(parsed.set(drivername="postgresql+psycopg"), connections=connections, wait=wait)
-    raise WrongSetting(f"database_url: '{parsed.get_backend_name()}' is not a database that Treaty knows; use sqlite or postgresql")
+    raise WrongSetting(
+        f"database_url: '{parsed.get_backend_name()}' is not a database that Treaty knows; use sqlite or postgresql"
+    )
 
 
 def _parsed(url: str) -> URL:
     try:
         return make_url("postgresql" + url.removeprefix("postgres") if url.startswith("postgres://") else url)
     except Exception as error:
-        raise WrongSetting("database_url: cannot be read as an URL such as sqlite:///treaty.sqlite or postgresql://…") from error
+        raise WrongSetting(
+            "database_url: cannot be read as an URL such as sqlite:///treaty.sqlite or postgresql://…"
+        ) from error
 
 
 class Sqlite:
@@ -110,7 +115,13 @@ class Sqlite:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -32768", "temp_store = MEMORY"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "cache_size = -32768",
+        "temp_store = MEMORY",
+    ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
@@ -163,7 +174,9 @@ _LOST: Final = {"40001", "40P01", "23505", "23503", "55P03", "57P01"}
 def _is_lost_race(error: DBAPIError | sqlite3.OperationalError) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
-        return isinstance(error, IntegrityError) or getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+        return isinstance(error, IntegrityError) or getattr(cause, "sqlite_errorname", "").startswith(
+            ("SQLITE_BUSY", "SQLITE_LOCKED")
+        )
     if isinstance(error, OperationalError) and error.connection_invalidated:
         return True
     return getattr(cause, "sqlstate", None) in _LOST

@@ -265,7 +265,7 @@ publication: Final = Table(
     UniqueConstraint("consumer_version_id", "provider_id", "revision"),
     Index(None, "consumer_id", "provider_id", "position"),
     Index(None, "provider_id"),
-    Index(None, "content_id"),
+    Index(None, "content_id", "position"),
     Index(None, "created_at"),
 )
 
@@ -305,7 +305,7 @@ verification: Final = Table(
     Index(None, "content_id", "provider_version_id"),
     Index(None, "provider_version_id"),
     Index(None, "provider_id"),
-    Index(None, "consumer_id"),
+    Index(None, "consumer_id", "provider_id"),
     sqlite_autoincrement=True,
 )
 

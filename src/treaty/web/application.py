@@ -112,7 +112,9 @@ class Broker(BaseRoute):
                 return not_found("", call)
             if not isinstance(route, Route):
                 return _without_handler(found[0], call)
-            call.raw_body = await _body(receive, self._settings.max_body_bytes) if call.method not in {"GET", "HEAD"} else b""
+            call.raw_body = (
+                await _body(receive, self._settings.max_body_bytes) if call.method not in {"GET", "HEAD"} else b""
+            )
             return await self._run(route, call, found[1])
         except (TreatyError, Refused, Unacceptable, Busy) as error:
             return refusal(error, call)
@@ -173,7 +175,9 @@ async def _body(receive: Receive, most: int) -> bytes:
 
 def _checked(body: bytes, most: int) -> bytes:
     if len(body) > most:
-        raise TooLarge(f"The request body is larger than {most} bytes. The setting max_body_bytes says how large it may be.")
+        raise TooLarge(
+            f"The request body is larger than {most} bytes. The setting max_body_bytes says how large it may be."
+        )
     return body
 
 
@@ -182,7 +186,9 @@ _USUAL: Final = [*_ALWAYS, (b"x-pact-broker-version", b"2.120.0"), (b"vary", b"A
 
 
 async def _send(send: Send, call: Call, reply: Answer) -> None:
-    headers = list(_ALWAYS if reply.media and not reply.charset and reply.status in {404, 422} and reply.media != HTML else _USUAL)
+    headers = list(
+        _ALWAYS if reply.media and not reply.charset and reply.status in {404, 422} and reply.media != HTML else _USUAL
+    )
     if "cache-control" not in reply.headers and len(headers) > 1:
         headers.append((b"cache-control", b"no-cache"))
     if reply.content_type is not None:
@@ -195,4 +201,4 @@ async def _send(send: Send, call: Call, reply: Answer) -> None:
     await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else reply.body})
 
 
-__all__ = ["application", "PathRefused"]
+__all__ = ["PathRefused", "application"]

@@ -61,7 +61,9 @@ def _is_reading(call: Call, route: Route | None) -> bool:
 
 
 def _credentials(username: str | None, password: str | None) -> bytes | None:
-    return f"{username}:{password}".encode() if username and password and username.strip() and password.strip() else None
+    return (
+        f"{username}:{password}".encode() if username and password and username.strip() and password.strip() else None
+    )
 
 
 def _decoded(given: str) -> bytes:

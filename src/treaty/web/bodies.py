@@ -161,6 +161,7 @@ Filled = Annotated[str, BeforeValidator(_filled)]
 Name = Annotated[str, BeforeValidator(not_empty), _rules(one_line, not_blank)]
 """A name: not empty, not blank, on one line. Null is reported as of the wrong type."""
 FilledName = Annotated[Filled, _rules(one_line, not_blank)]
+FilledNotBlankLine = Annotated[Filled, _rules(not_blank, one_line)]
 FilledNotBlank = Annotated[Filled, _rules(not_blank)]
 Line = Annotated[str | None, _rules(one_line)]
 LineNotBlank = Annotated[str | None, _rules(one_line, not_blank)]

@@ -29,6 +29,14 @@ def parsed(text: str) -> Query:
     return query
 
 
+def parsed_leniently(text: str) -> Query:
+    """Take a query string apart; one that contradicts itself is as if empty."""
+    try:
+        return parsed(text)
+    except Malformed:
+        return {}
+
+
 def _decoded(text: str) -> str:
     decoded = unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "replace")
     if "\0" in decoded:
@@ -61,7 +69,9 @@ def _inner(hash_: Query, name: str, kind: type) -> Any:  # noqa: ANN401 - a hash
     inner = hash_.setdefault(name, kind())
     if not isinstance(inner, kind):
         expected = "Hash" if kind is dict else "Array"
-        raise Malformed(f"Rack::QueryParser::ParameterTypeError - expected {expected} (got {type(inner).__name__}) for param `{name}'")
+        raise Malformed(
+            f"Rack::QueryParser::ParameterTypeError - expected {expected} (got {type(inner).__name__}) for param `{name}'"
+        )
     return inner
 
 

@@ -19,7 +19,7 @@ from treaty.errors import (
     SimilarNames,
     TooLarge,
 )
-from treaty.model.notice import conflict_texts, similar_name_text
+from treaty.model.notice import similar_name_text
 from treaty.store.database import Busy
 from treaty.web import represent
 from treaty.web.bodies import NotJson
@@ -129,7 +129,7 @@ def refusal(error: BaseException, call: Call) -> Answer:
             text = "\n".join(similar_name_text(new, like, call.base_url) for new, like in error.names.items())
             return Answer(409, text.encode(), TEXT, charset=False)
         case ConflictingContracts():
-            return _contracts(error)
+            return _contracts(error, call)
         case Conflict():
             return _failed(409, str(error), call, problems=problems) if str(error) else Answer(409)
         case PathRefused():
@@ -158,7 +158,12 @@ def failure(call: Call, *, problems: bool) -> Answer:
     number = call.request_id
     text = f"An error has occurred. The details have been logged with the reference {number}"
     if problems:
-        body = {"title": "Server error", "type": f"{call.base_url}/problems/server-error", "detail": text, "status": 500}
+        body = {
+            "title": "Server error",
+            "type": f"{call.base_url}/problems/server-error",
+            "detail": text,
+            "status": 500,
+        }
         return Answer(500, orjson.dumps(body), PROBLEM)
     return Answer(500, orjson.dumps({"error": {"message": text, "reference": number}}), HAL)
 
@@ -174,7 +179,12 @@ def not_found(text: str, call: Call) -> Answer:
     """Say that something does not exist: what, or in general."""
     if wants_problems(call.accept):
         title = "Not found" if text else "404 Not Found"
-        body = {"title": title, "type": f"{call.base_url}/problem/not-found", "detail": text or NOT_FOUND, "status": 404}
+        body = {
+            "title": title,
+            "type": f"{call.base_url}/problem/not-found",
+            "detail": text or NOT_FOUND,
+            "status": 404,
+        }
         return Answer(404, orjson.dumps(body), PROBLEM)
     if text:
         return Answer(404, orjson.dumps({"error": text}), HAL)
@@ -229,7 +239,9 @@ def _invalid_query(error: InvalidQuery, call: Call, *, problems: bool) -> Answer
     if not problems:
         return Answer(400, orjson.dumps({"errors": error.texts}), HAL)
     kind = f"{call.base_url}/problems/invalid-body-property-value"
-    found: list[dict[str, object]] = [{"type": kind, "title": "Invalid body parameter", "detail": text} for text in error.texts]
+    found: list[dict[str, object]] = [
+        {"type": kind, "title": "Invalid body parameter", "detail": text} for text in error.texts
+    ]
     return _problem_document(found, call, 400)
 
 
@@ -244,6 +256,11 @@ def _problem_document(problems: list[dict[str, object]], call: Call, status: int
     return Answer(status, orjson.dumps(body), PROBLEM)
 
 
-def _contracts(error: ConflictingContracts) -> Answer:
-    notices = [{"type": kind, "text": text} for kind, text in error.notices]
-    return Answer(409, orjson.dumps({"notices": notices, "errors": {"contracts": conflict_texts(error.notices)}}), JSON)
+def _contracts(error: ConflictingContracts, call: Call) -> Answer:
+    similar = [("error", similar_name_text(new, like, call.base_url)) for new, like in error.similar.items()]
+    notices = [*error.notices, *similar]
+    body = {
+        "notices": [{"type": kind, "text": text} for kind, text in notices],
+        "errors": {"contracts": [text for kind, text in notices if kind == "error"]},
+    }
+    return Answer(409, orjson.dumps(body), JSON)

@@ -170,11 +170,11 @@ class Call:
         return bodies.read(self.raw_body, kind, is_json=self.is_json)
 
 
-class Unsupported(TreatyError):  # noqa: N818 - says what a content type is
+class Unsupported(TreatyError):
     """A body whose content type the route does not take."""
 
 
-class Unacceptable(TreatyError):  # noqa: N818 - says what an Accept header is
+class Unacceptable(TreatyError):
     """No representation that the client takes."""
 
 
@@ -307,7 +307,7 @@ def _find(node: _Node, segments: Sequence[str], at: int, names: list[str]) -> tu
     return found
 
 
-class PathRefused(TreatyError):  # noqa: N818 - says what happened to a path
+class PathRefused(TreatyError):
     """A path that names nothing whatever the routes are: its status, title and reason."""
 
     def __init__(self, status: int, title: str, kind: str, detail: str) -> None:
@@ -355,7 +355,7 @@ def _unprocessable(detail: str) -> PathRefused:
     return PathRefused(422, "Unprocessable", "invalid-request-parameter-value", detail)
 
 
-class Refused(Exception):  # noqa: N818 - carries a result out of a transaction that is rolled back
+class Refused(Exception):
     """A request that was fine but for its content type; what it wrote is undone."""
 
     def __init__(self, result: object) -> None:

@@ -13,6 +13,11 @@ quote: Final = lru_cache(maxsize=8192)(lambda text: _quote(text, safe="~"))
 """Percent-encode a name: all but the unreserved characters of RFC 3986."""
 
 
+def header(text: str) -> str:
+    """Put a name into a header, where only printable ASCII may stand."""
+    return text if text.isascii() and text.isprintable() else quote(text)
+
+
 class Url:
     """A path with named segments: `/pacticipants/{pacticipant}`."""
 
@@ -89,7 +94,10 @@ PACTS_FOR_VERIFICATION: Final = PROVIDER_PACTS + "/for-verification"
 
 PAIR: Final = PROVIDER_PACTS + "/consumer/{consumer}"
 PACT: Final = PAIR + "/version/{version}"
-OTHER_SPELLINGS_OF_PACT: Final = (PAIR + "/versions/{version}", Url("/pact/provider/{provider}/consumer/{consumer}/version/{version}"))
+OTHER_SPELLINGS_OF_PACT: Final = (
+    PAIR + "/versions/{version}",
+    Url("/pact/provider/{provider}/consumer/{consumer}/version/{version}"),
+)
 PREVIOUS_DISTINCT_PACT: Final = PACT + "/previous-distinct"
 DIFF_WITH_PREVIOUS: Final = PACT + "/diff/previous-distinct"
 DIFF_WITH_VERSION: Final = PACT + "/diff/version/{comparison}"

@@ -219,7 +219,7 @@ def upgrade() -> None:
         ["consumer_id", "provider_id", "position"],
         unique=False,
     )
-    op.create_index(op.f("ix_publication_content_id"), "publication", ["content_id"], unique=False)
+    op.create_index(op.f("ix_publication_content_id_position"), "publication", ["content_id", "position"], unique=False)
     op.create_index(op.f("ix_publication_created_at"), "publication", ["created_at"], unique=False)
     op.create_index(op.f("ix_publication_provider_id"), "publication", ["provider_id"], unique=False)
     op.create_table(
@@ -342,7 +342,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_verification")),
         sqlite_autoincrement=True,
     )
-    op.create_index(op.f("ix_verification_consumer_id"), "verification", ["consumer_id"], unique=False)
+    op.create_index(
+        op.f("ix_verification_consumer_id_provider_id"), "verification", ["consumer_id", "provider_id"], unique=False
+    )
     op.create_index(
         op.f("ix_verification_content_id_provider_version_id"),
         "verification",

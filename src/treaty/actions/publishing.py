@@ -1,0 +1,201 @@
+"""Publishing pacts: one at a time, or all of a consumer's version together."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from treaty.actions import versioning
+from treaty.errors import Conflict, ConflictingContracts, SimilarNames
+from treaty.model import content as contents
+from treaty.model import event, notice
+from treaty.model.content import Document, Unmergeable
+from treaty.model.difference import difference
+from treaty.model.event import Event
+from treaty.model.notice import Outcome, PublishedContract
+from treaty.model.pact import Contract, Contracts
+from treaty.model.pacticipant import Pacticipant, similar
+from treaty.model.version import Version
+from treaty.settings import Settings
+from treaty.store import pacticipants, pacts, versions
+from treaty.store.pacts import Found, Standing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """What publishing contracts together came to."""
+
+    version: Version
+    is_new: bool
+    branch: str | None
+    tags: tuple[str, ...]
+    contracts: tuple[PublishedContract, ...]
+
+
+def publish_contracts(db: Connection, given: Contracts, *, now: datetime, settings: Settings) -> Published:
+    """Publish contracts of one version together.
+
+    Raises ConflictingContracts, before anything is written, when a contract would change what the version has published
+    already or a new name is too like another.
+    """
+    names = {given.pacticipant, *(one.provider for one in given.contracts)}
+    known = {one.name: one for one in pacticipants.lock(db, names)}
+    before = [pacts.standing(db, one) for one in given.contracts]
+    conflicts = [] if settings.allow_dangerous_contract_modification else _changes(db, given.contracts, before)
+    slips = _slips(db, _names_in_order(given), known, settings)
+    if conflicts or slips:
+        raise ConflictingContracts(conflicts, slips)
+    known |= _added(db, names - known.keys(), now=now)
+    version, is_new = _version(db, known[given.pacticipant], given, now=now, settings=settings)
+    tags = given.tags if is_new else None
+    prepared = [_prepared(db, one, standing) for one, standing in zip(given.contracts, before, strict=True)]
+    published = tuple(_publish(db, one, standing, tags, now=now) for one, standing in prepared)
+    return Published(version=version, is_new=is_new, branch=given.branch, tags=given.tags, contracts=published)
+
+
+def _names_in_order(given: Contracts) -> list[str]:
+    names = (name for one in given.contracts for name in (one.consumer, one.provider))
+    return list(dict.fromkeys((*names, given.pacticipant)))
+
+
+def _added(db: Connection, names: Collection[str], *, now: datetime) -> dict[str, Pacticipant]:
+    return versioning.ensure_pacticipants(db, names, now=now) if names else {}
+
+
+def _changes(db: Connection, contracts: Sequence[Contract], before: Sequence[Standing]) -> list[tuple[str, str]]:
+    found = []
+    for one, standing in zip(contracts, before, strict=True):
+        if standing.current_sha not in (None, one.content.sha):
+            existing = pacts.find(db, one.key)
+            found.append(("error", notice.changed_content(one.consumer, one.version, one.provider)))
+            found.append(("info", difference(existing.body if existing else b"{}", one.content.body)))
+    return found
+
+
+def _slips(
+    db: Connection, names: Sequence[str], known: dict[str, Pacticipant], settings: Settings
+) -> dict[str, list[str]]:
+    new = [name for name in names if name not in known]
+    if not new or not settings.check_for_potential_duplicate_pacticipant_names:
+        return {}
+    existing = pacticipants.every_name(db)
+    return {name: like for name in new if (like := similar(name, existing))}
+
+
+def _version(
+    db: Connection, pacticipant: Pacticipant, given: Contracts, *, now: datetime, settings: Settings
+) -> tuple[Version, bool]:
+    version, is_new = versioning.ensure_version(db, pacticipant, given.version, now=now, settings=settings)
+    if given.build_url is not None:
+        version = replace(version, build_url=given.build_url, updated_at=now)
+        versions.set_build_url(db, version)
+    if given.branch is not None:
+        versioning.put_on_branch(db, pacticipant, given.branch, given.version, now=now, settings=settings)
+    for tag in given.tags:
+        versioning.put_tag(
+            db, pacticipant, version, tag, now=now, settings=settings, may_be_branch=given.branch is None
+        )
+    return version, is_new
+
+
+def publish_pact(db: Connection, contract: Contract, *, now: datetime, settings: Settings) -> Outcome:
+    """Publish one pact, in the place of what its version may have published before.
+
+    Raises SimilarNames, and Conflict when the content of a published version would change.
+    """
+    known = _pair(db, contract, settings)
+    before = pacts.standing(db, contract)
+    if before.current_sha not in (None, contract.content.sha) and not settings.allow_dangerous_contract_modification:
+        raise Conflict(notice.changed_content(contract.consumer, contract.version, contract.provider))
+    _ensure(db, contract, known, now=now, settings=settings)
+    return _publish(db, contract, before, None, now=now).outcome
+
+
+def merge_pact(db: Connection, contract: Contract, *, now: datetime, settings: Settings) -> Outcome:
+    """Put a pact into what its version has published already.
+
+    Raises SimilarNames, and Conflict without a text when the two contradict each other.
+    """
+    known = _pair(db, contract, settings)
+    existing = pacts.find(db, contract.key)
+    merged = _merged(existing, contract, checks_requests=True) if existing else contract
+    before = pacts.standing(db, merged)
+    _ensure(db, contract, known, now=now, settings=settings)
+    return _publish(db, merged, before, None, now=now).outcome
+
+
+def _pair(db: Connection, contract: Contract, settings: Settings) -> dict[str, Pacticipant]:
+    names = (contract.consumer, contract.provider)
+    known = {one.name: one for one in pacticipants.lock(db, set(names))}
+    slips = _slips(db, names, known, settings)
+    if slips:
+        raise SimilarNames(slips)
+    return known
+
+
+def _ensure(
+    db: Connection, contract: Contract, known: dict[str, Pacticipant], *, now: datetime, settings: Settings
+) -> None:
+    known |= _added(db, {contract.consumer, contract.provider} - known.keys(), now=now)
+    versioning.ensure_version(db, known[contract.consumer], contract.version, now=now, settings=settings)
+
+
+def _merged(existing: Found, contract: Contract, *, checks_requests: bool) -> Contract:
+    old = contents.read(existing.body)
+    ours = Document({**contract.document.tree}, contract.document.is_plain)
+    try:
+        merged = contents.merge(contents.without_ids(old), ours, checks_requests=checks_requests)
+    except Unmergeable as error:
+        raise Conflict from error
+    return replace(contract, document=merged, content=contents.content_of(merged), merges=True)
+
+
+def _publish(
+    db: Connection, contract: Contract, before: Standing, tags: Sequence[str] | None, *, now: datetime
+) -> PublishedContract:
+    """Store a contract and say what it amounts to. `tags` are the version's, where they are known already."""
+    is_changed = before.current_sha != contract.content.sha
+    if is_changed:
+        pacts.add(db, contract, before, now=now)
+    else:
+        pacts.touch(db, contract.consumer, contract.provider, now=now)
+    return PublishedContract(
+        consumer=contract.consumer,
+        version=contract.version,
+        provider=contract.provider,
+        outcome=_outcome(contract, before, is_changed=is_changed),
+        events=tuple(_events(db, contract, before, tags)),
+        triggered=(),
+        has_webhooks=before.has_webhooks,
+        is_verified=before.is_verified,
+    )
+
+
+def _prepared(db: Connection, contract: Contract, before: Standing) -> tuple[Contract, Standing]:
+    existing = pacts.find(db, contract.key) if contract.merges and before.current_sha is not None else None
+    if existing is None:
+        return contract, before
+    merged = _merged(existing, contract, checks_requests=False)
+    return merged, pacts.standing(db, merged)
+
+
+def _outcome(contract: Contract, before: Standing, *, is_changed: bool) -> Outcome:
+    if before.current_sha is None:
+        return Outcome.NEW
+    if contract.merges:
+        return Outcome.MERGED
+    return Outcome.CHANGED if is_changed else Outcome.SAME
+
+
+def _events(db: Connection, contract: Contract, before: Standing, tags: Sequence[str] | None) -> list[Event]:
+    required = bool(pacts.required_verifications(db, contract))
+    if before.current_sha is not None:
+        is_changed = before.current_sha != contract.content.sha
+        return event.of_republication(
+            contract.consumer, contract.version, is_changed=is_changed, requires_verification=required
+        )
+    if tags is None:
+        tags = pacts.tags_of(db, contract.consumer, contract.version)
+    earlier = pacts.before(db, contract, tags)
+    return event.of_first_publication(contract.content.sha, earlier, requires_verification=required)

@@ -1,0 +1,44 @@
+"""Pages of lists on the wire: which one is wanted, and how one leads to the next."""
+
+from collections.abc import Mapping
+
+from treaty.model.page import Page, Paged
+from treaty.web.hal import Link
+from treaty.web.queries import Query, page_of
+
+
+def wanted_page(query: Query, default: tuple[int, int] | None = None) -> Page | None:
+    """Read which page is wanted; None for the whole list. Raises Invalid."""
+    found = page_of(query, default=default)
+    return None if found is None else Page(*found)
+
+
+def page_state(paged: Paged[object]) -> dict[str, object]:
+    """Say which page of how many this is."""
+    if paged.page is None:
+        return {}
+    state = {
+        "number": paged.page.number,
+        "size": paged.page.size,
+        "totalElements": paged.total,
+        "totalPages": _pages(paged, paged.page),
+    }
+    return {"page": state}
+
+
+def page_links(paged: Paged[object], path: str) -> Mapping[str, Link]:
+    """Link to the pages beside this one. Other parameters of the query are dropped, as the original does."""
+    links: dict[str, Link] = {}
+    if paged.page and paged.page.number < _pages(paged, paged.page):
+        links["next"] = Link(_at(path, paged.page, 1), "Next page", templated=False)
+    if paged.page and paged.page.number != 1:
+        links["previous"] = Link(_at(path, paged.page, -1), "Previous page", templated=False)
+    return links
+
+
+def _at(path: str, page: Page, step: int) -> str:
+    return f"{path}?size={page.size}&page={page.number + step}"
+
+
+def _pages(paged: Paged[object], page: Page) -> int:
+    return max(1, -(-paged.total // page.size))

@@ -1,0 +1,126 @@
+"""Environments: adding, changing, listing and removing them."""
+
+import pytest
+
+NOWHERE = "/environments/00000000-0000-4000-8000-000000000000"
+
+
+def test_a_new_environment_can_be_read_where_the_answer_says(api):
+    created = api.post("/environments", {"name": "test", "displayName": "Testing", "production": False})
+    assert created.status == 201
+    assert created.headers["location"] == "http://broker.test" + created.link("self")
+    assert api.get(created.link("self")).json() == created.json()
+
+
+def test_an_environment_shows_what_was_said_about_it(api):
+    contacts = [{"name": "Team", "details": {"email": "a@b.example"}}, {"name": "Ann"}]
+    body = {"name": "live", "displayName": "Live", "production": True, "contacts": contacts}
+    shown = api.post("/environments", body).json()
+    assert {name: shown[name] for name in body} == body
+
+
+def test_a_display_name_is_made_of_the_name(api):
+    created = api.post("/environments", {"name": "fooProd_1-x", "displayName": " ", "production": True})
+    assert created.json()["displayName"] == "Foo Prod 1-x"
+
+
+def test_contacts_are_left_out_only_when_none_were_given(api):
+    assert "contacts" not in api.post("/environments", {"name": "a", "production": True}).json()
+    assert api.post("/environments", {"name": "b", "production": True, "contacts": []}).json()["contacts"] == []
+
+
+def test_the_server_chooses_the_uuid(api):
+    created = api.post("/environments", {"name": "a", "production": True, "uuid": "mine"})
+    assert created.json()["uuid"] != "mine"
+
+
+def test_a_name_is_given_once(api):
+    body = {"name": "test", "production": False}
+    api.post("/environments", body)
+    again = api.post("/environments", body)
+    assert (again.status, again.json()) == (
+        400,
+        {"errors": {"name": ["name 'test' is already used by an existing environment."]}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({}, {"name": ["is missing"], "production": ["is missing"]}),
+        ({"name": "", "production": None}, {"name": ["must be filled"], "production": ["must be filled"]}),
+        (
+            {"name": "a b", "production": "yes"},
+            {"name": ["cannot contain spaces"], "production": ["must be one of: true, false"]},
+        ),
+        ({"name": "a\nb", "production": True}, {"name": ["cannot contain multiple lines"]}),
+        ({"name": "a", "production": True, "displayName": 3}, {"displayName": ["must be a string"]}),
+        ({"name": "a", "production": True, "contacts": None}, {"contacts": ["must be an array"]}),
+        (
+            {"name": "a", "production": True, "contacts": [{"details": "d"}, {"name": ""}, 5]},
+            {
+                "contacts": [
+                    "name is missing (at index 0)",
+                    "details must be a hash (at index 0)",
+                    "name must be filled (at index 1)",
+                    "must be a hash (at index 2)",
+                ]
+            },
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_environment_is_said(api, body, errors):
+    answer = api.post("/environments", body)
+    assert (answer.status, answer.json()) == (400, {"errors": errors})
+
+
+def test_environments_are_listed_by_their_display_names_whatever_the_case(api):
+    for name, display_name in (("c", "zebra"), ("b", "Yak"), ("a", "ant")):
+        api.post("/environments", {"name": name, "displayName": display_name, "production": False})
+    listed = api.get("/environments?x=y").json()
+    assert [one["displayName"] for one in listed["_embedded"]["environments"]] == ["ant", "Yak", "zebra"]
+    assert [one["name"] for one in listed["_links"]["pb:environments"]] == ["a", "b", "c"]
+    assert listed["_links"]["self"]["href"] == "http://broker.test/environments"
+
+
+@pytest.mark.parametrize(("query", "names"), [("name=test", ["test"]), ("name=tes", []), ("name=", ["live", "test"])])
+def test_an_environment_is_found_by_its_exact_name(api, query, names):
+    for name in ("test", "live"):
+        api.post("/environments", {"name": name, "production": False})
+    found = api.get(f"/environments?{query}").json()["_embedded"]["environments"]
+    assert [one["name"] for one in found] == names
+
+
+def test_an_environment_is_replaced_whole(api, clock):
+    body = {"name": "test", "displayName": "Kitchen", "production": False, "contacts": []}
+    path = api.post("/environments", body).link("self")
+    clock.now = clock.now.replace(year=2025)
+    replaced = api.put(path, {"name": "renamed", "production": True})
+    assert replaced.status == 200
+    assert replaced.json()["displayName"] == "Renamed"
+    assert replaced.json()["updatedAt"] == "2025-05-06T07:08:09+00:00"
+    assert "contacts" not in replaced.json()
+    assert api.get(path).json() == replaced.json()
+
+
+def test_an_environment_may_keep_its_name_but_not_take_anothers(api):
+    path = api.post("/environments", {"name": "test", "production": False}).link("self")
+    api.post("/environments", {"name": "other", "production": False})
+    assert api.put(path, {"name": "test", "production": True}).status == 200
+    assert api.put(path, {"name": "other", "production": True}).status == 400
+
+
+def test_an_environment_that_is_gone_is_not_found(api):
+    path = api.post("/environments", {"name": "test", "production": False}).link("self")
+    assert api.delete(path).status == 204
+    assert api.delete(path).status == 404
+    assert api.get(path).status == 404
+
+
+def test_what_is_wrong_with_a_missing_environment_is_not_looked_at(api):
+    assert api.put(NOWHERE, {}).status == 404
+
+
+def test_an_environment_is_not_patched(api):
+    answer = api.patch(NOWHERE, {"production": False})
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, PUT, DELETE, OPTIONS")
