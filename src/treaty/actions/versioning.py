@@ -7,11 +7,13 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from treaty.actions.deploying import record_deployment
 from treaty.errors import Invalid
+from treaty.model.environment import Deployment
 from treaty.model.pacticipant import Pacticipant, display_name, is_main_branch
-from treaty.model.version import Branch, BranchVersion, Tag, Version, place
+from treaty.model.version import Branch, BranchVersion, Tag, Version, VersionDraft, place
 from treaty.settings import Settings
-from treaty.store import branches, pacticipants, tags, versions
+from treaty.store import branches, environments, pacticipants, tags, versions
 
 TOUCHED_AFTER: Final = timedelta(seconds=60)
 """How old a branch's time of change must be to be noted anew."""
@@ -141,3 +143,57 @@ def _tagged(db: Connection, version: Version, name: str, standing: tags.Standing
     elif standing.is_newest:
         tags.set_head(db, new)
     return new
+
+
+def tag_version(
+    db: Connection, pacticipant: str, version: str, tag: str, *, now: datetime, settings: Settings
+) -> tuple[Tag, bool]:
+    """Tag a version, which is added if missing; say whether the tag is new.
+
+    A tag named like an environment says that the version now runs there, where the settings say so.
+    """
+    owner = ensure_pacticipants(db, [pacticipant], now=now)[pacticipant]
+    tagged, _ = ensure_version(db, owner, version, now=now, settings=settings)
+    found = put_tag(db, owner, tagged, tag, now=now, settings=settings)
+    if settings.create_deployed_versions_for_tags:
+        _deploy_to_namesake(db, tagged, tag, now=now)
+    return found
+
+
+def _deploy_to_namesake(db: Connection, version: Version, tag: str, *, now: datetime) -> None:
+    environment = environments.find_by_name(db, tag)
+    if environment:
+        deployment = Deployment(
+            pacticipant=version.pacticipant, version=version.number, environment=environment.uuid, is_auto_created=True
+        )
+        record_deployment(db, deployment, now=now)
+
+
+def add_to_branch(
+    db: Connection, pacticipant: str, branch: str, version: str, *, now: datetime, settings: Settings
+) -> tuple[BranchVersion, bool]:
+    """Put a version, which is added if missing, on a branch; say whether it is newly there."""
+    owner = ensure_pacticipants(db, [pacticipant], now=now)[pacticipant]
+    ensure_version(db, owner, version, now=now, settings=settings)
+    return put_on_branch(db, owner, branch, version, now=now, settings=settings)
+
+
+def save_version(db: Connection, draft: VersionDraft, *, now: datetime, settings: Settings) -> bool:
+    """Add a version or change what is said about it; say whether it is new. Its tags have no side effects."""
+    owner = ensure_pacticipants(db, [draft.pacticipant], now=now)[draft.pacticipant]
+    version, is_new = ensure_version(db, owner, draft.number, now=now, settings=settings)
+    if not draft.keeps_build_url:
+        versions.set_build_url(db, replace(version, build_url=draft.build_url, updated_at=now))
+    if draft.tags is not None:
+        _set_tags(db, version, draft.tags, now=now)
+    return is_new
+
+
+def _set_tags(db: Connection, version: Version, wanted: Collection[str], *, now: datetime) -> None:
+    present = tags.names(db, version)
+    for name in present:
+        if name not in wanted:
+            tags.remove(db, version, name)
+    for name in dict.fromkeys(wanted):
+        if name not in present:
+            _tagged(db, version, name, tags.standing(db, version, name), now=now)

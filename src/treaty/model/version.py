@@ -21,6 +21,19 @@ class Version:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class VersionDraft:
+    """What a client says about a version."""
+
+    pacticipant: str
+    number: str
+    build_url: str | None
+    keeps_build_url: bool
+    """Whether a build URL that is there stays, as none was given."""
+    tags: Sequence[str] | None
+    """All tags that it is to have; None when they stay as they are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Branch:
     """A branch of a pacticipant's repository."""
 

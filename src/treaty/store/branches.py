@@ -1,12 +1,16 @@
 """Branches, the versions on them, and which of these is the head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
 
+from treaty.model.page import Page, Paged
 from treaty.model.version import Branch, BranchVersion
-from treaty.store.database import rows, run
+from treaty.store.database import column, maybe, rows, run
+from treaty.store.listing import Listing
+from treaty.store.pacticipants import literally
 from treaty.store.tables import branch, branch_version, pacticipant, version
 from treaty.store.versions import PACTICIPANT
 
@@ -127,3 +131,76 @@ def add_version(db: Connection, new: BranchVersion, *, is_auto_created: bool) ->
     values = {"pacticipant": new.pacticipant, "branch": new.branch, "version": new.version}
     times = {"created_at": new.created_at, "updated_at": new.updated_at}
     run(db, _ADD_VERSION, {**values, **times, "is_auto_created": is_auto_created})
+
+
+_BRANCHES: Final = select(
+    pacticipant.c.name.label("pacticipant"),
+    branch.c.name,
+    branch.c.created_at,
+    branch.c.updated_at,
+).join_from(branch, pacticipant)
+_NAMED: Final = _BRANCHES.where(pacticipant.c.name == bindparam("pacticipant"), branch.c.name == bindparam("branch"))
+_LISTING: Final = Listing(
+    _BRANCHES.where(pacticipant.c.name == bindparam("pacticipant"))
+    .where(branch.c.name.icontains(bindparam("part"), escape="!"))
+    .order_by(branch.c.updated_at.desc(), branch.c.id.desc())
+)
+_OF_PACTICIPANT: Final = (
+    select(branch.c.name).where(branch.c.pacticipant_id == PACTICIPANT).order_by(branch.c.updated_at, branch.c.id)
+)
+
+
+def find(db: Connection, pacticipant: str, name: str) -> Branch | None:
+    return maybe(db, _NAMED, {"pacticipant": pacticipant, "branch": name}, Branch)
+
+
+def every(db: Connection, pacticipant: str, *, like: str | None, page: Page | None) -> Paged[Branch]:
+    """List the branches whose name holds a text, those that changed last first."""
+    params = {"pacticipant": pacticipant, "part": literally(like or "")}
+    return _LISTING.read(db, params, page, lambda found: [Branch(**row._mapping) for row in found])  # noqa: SLF001 - SQLAlchemy's public name for it
+
+
+def names(db: Connection, pacticipant: str) -> list[str]:
+    """List the names of all branches, those that changed last at the end."""
+    return column(db, _OF_PACTICIPANT, {"pacticipant": pacticipant})
+
+
+_REMOVE: Final = delete(branch).where(
+    branch.c.pacticipant_id == PACTICIPANT,
+    branch.c.name.in_(bindparam("names", expanding=True)),
+)
+_NEXT: Final = (
+    select(branch_version.c.version_id)
+    .where(branch_version.c.branch_id == branch.c.id)
+    .order_by(branch_version.c.position.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_REMOVE_VERSION: Final = delete(branch_version).where(
+    branch_version.c.branch_id == _BRANCH,
+    branch_version.c.version_id == _VERSION,
+)
+_HAND_OVER: Final = (
+    update(branch)
+    .where(
+        branch.c.pacticipant_id == PACTICIPANT,
+        branch.c.name == bindparam("branch"),
+        branch.c.head_version_id == _VERSION,
+    )
+    .values(head_version_id=_NEXT)
+)
+AT_ONCE: Final = 500
+"""How many names a statement takes, so that it stays short."""
+
+
+def remove(db: Connection, pacticipant: str, names: Sequence[str]) -> None:
+    """Remove branches. The versions on them stay."""
+    for start in range(0, len(names), AT_ONCE):
+        run(db, _REMOVE, {"pacticipant": pacticipant, "names": list(names[start : start + AT_ONCE])})
+
+
+def remove_version(db: Connection, gone: BranchVersion) -> None:
+    """Take a version off a branch; if it was the head, the newest of those that remain is."""
+    params = {"pacticipant": gone.pacticipant, "branch": gone.branch, "version": gone.version}
+    run(db, _REMOVE_VERSION, params)
+    run(db, _HAND_OVER, params)

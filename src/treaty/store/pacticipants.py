@@ -1,15 +1,19 @@
 """Pacticipants: finding, locking, adding and changing them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from treaty.errors import NotFound
-from treaty.model.pacticipant import Pacticipant
-from treaty.store.database import column, every, maybe, run
-from treaty.store.tables import pacticipant
+from treaty.model.environment import DeployedVersion
+from treaty.model.pacticipant import Pacticipant, PacticipantInFull
+from treaty.model.page import Page, Paged
+from treaty.store import environments
+from treaty.store.database import column, every, maybe, rows, run
+from treaty.store.listing import Listing
+from treaty.store.tables import label, pacticipant, version
 
 COLUMNS: Final = (
     pacticipant.c.name,
@@ -69,3 +73,94 @@ _SET_MAIN_BRANCH: Final = (
 def set_main_branch(db: Connection, name: str, branch: str, *, now: datetime) -> None:
     """Give a pacticipant its main branch, unless it has got one in the meantime."""
     run(db, _SET_MAIN_BRANCH, {"pacticipant": name, "branch": branch, "now": now})
+
+
+_CHANGEABLE: Final = tuple(one.key for one in COLUMNS if one.key not in {"name", "created_at"})
+_CHANGE: Final = (
+    update(pacticipant)
+    .where(pacticipant.c.name == bindparam("its_name"))
+    .values({name: bindparam(name) for name in _CHANGEABLE})
+)
+_REMOVE: Final = delete(pacticipant).where(pacticipant.c.name == bindparam("name"))
+
+
+def change(db: Connection, changed: Pacticipant) -> None:
+    """Note all that is said about a pacticipant."""
+    run(db, _CHANGE, {"its_name": changed.name, **{name: getattr(changed, name) for name in _CHANGEABLE}})
+
+
+def remove(db: Connection, name: str) -> None:
+    """Remove a pacticipant with all that belongs to it, whichever side of a pact it is on."""
+    run(db, _REMOVE, {"name": name})
+
+
+_LATEST: Final = (
+    select(version.c.number)
+    .where(version.c.pacticipant_id == pacticipant.c.id)
+    .order_by(version.c.position.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_IN_FULL: Final = select(*COLUMNS, _LATEST.label("latest_version"))
+_ONE_IN_FULL: Final = _IN_FULL.where(pacticipant.c.name == bindparam("name"))
+_LIKE: Final = _IN_FULL.where(pacticipant.c.name.icontains(bindparam("part"), escape="!")).order_by(
+    func.lower(pacticipant.c.name), pacticipant.c.name
+)
+_LISTING: Final = Listing(_LIKE)
+_LISTING_WITH_LABEL: Final = Listing(
+    _LIKE.join(label, label.c.pacticipant_id == pacticipant.c.id).where(label.c.name == bindparam("label"))
+)
+_LABELS: Final = (
+    select(pacticipant.c.name.label("pacticipant"), label.c.name)
+    .join_from(label, pacticipant)
+    .where(pacticipant.c.name.in_(bindparam("names", expanding=True)))
+    .order_by(label.c.name)
+)
+AT_ONCE: Final = 500
+"""How many names a statement takes, so that it stays short."""
+
+
+def get_in_full(db: Connection, name: str, *, with_running: bool = True) -> PacticipantInFull:
+    """Find a pacticipant with all that hangs on it. Raises NotFound."""
+    found = rows(db, _ONE_IN_FULL, {"name": name})
+    if not found:
+        raise NotFound.named("pacticipant", name)
+    labels = _labels(db, [name])[name]
+    return _in_full(found[0], labels, environments.running_of_pacticipant(db, name) if with_running else None)
+
+
+def every_in_full(
+    db: Connection, *, like: str | None = None, label: str | None = None, page: Page | None = None
+) -> Paged[PacticipantInFull]:
+    """List pacticipants whose name holds a text, or that have a label, in the order of their names."""
+
+    def make(found: Sequence[Any]) -> list[PacticipantInFull]:
+        labels = _labels(db, [row.name for row in found])
+        return [_in_full(row, labels[row.name], None) for row in found]
+
+    params = {"part": literally(like or "")}
+    if label is None:
+        return _LISTING.read(db, params, page, make)
+    return _LISTING_WITH_LABEL.read(db, {**params, "label": label}, page, make)
+
+
+def literally(part: str) -> str:
+    """Escape a text that is looked for inside others, with `!`."""
+    return part.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def _labels(db: Connection, names: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for start in range(0, len(names), AT_ONCE):
+        for row in rows(db, _LABELS, {"names": names[start : start + AT_ONCE]}):
+            found[row.pacticipant].append(row.name)
+    return found
+
+
+def _in_full(row: Any, labels: list[str], running: list[DeployedVersion] | None) -> PacticipantInFull:  # noqa: ANN401 - a row's own type
+    return PacticipantInFull(
+        pacticipant=Pacticipant(**{one.key: getattr(row, one.key) for one in COLUMNS}),
+        latest_version=row.latest_version,
+        labels=labels,
+        running=running,
+    )

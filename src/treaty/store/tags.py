@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, select, update
 
 from treaty.model.version import Tag, Version
-from treaty.store.database import rows, run
+from treaty.store.database import column, maybe, rows, run
 from treaty.store.tables import branch_version, pacticipant, tag, tag_head, version
 from treaty.store.versions import PACTICIPANT
 
@@ -24,21 +24,21 @@ class Standing:
     """Whether the version is on no branch and has no tags."""
 
 
-_head_version: Final = version.alias()
-_other_tag: Final = tag.alias()
+_HEAD_VERSION: Final = version.alias()
+_OTHER_TAG: Final = tag.alias()
 _STANDING: Final = (
     select(
         tag.c.created_at,
         tag.c.updated_at,
         version.c.position,
-        _head_version.c.position.label("head_position"),
-        ~exists().where(_other_tag.c.version_id == version.c.id).label("has_no_tags"),
+        _HEAD_VERSION.c.position.label("head_position"),
+        ~exists().where(_OTHER_TAG.c.version_id == version.c.id).label("has_no_tags"),
         ~exists().where(branch_version.c.version_id == version.c.id).label("has_no_branch"),
     )
     .join_from(version, pacticipant)
     .outerjoin(tag, and_(tag.c.version_id == version.c.id, tag.c.name == bindparam("tag")))
     .outerjoin(tag_head, and_(tag_head.c.pacticipant_id == pacticipant.c.id, tag_head.c.name == bindparam("tag")))
-    .outerjoin(_head_version, _head_version.c.id == tag_head.c.version_id)
+    .outerjoin(_HEAD_VERSION, _HEAD_VERSION.c.id == tag_head.c.version_id)
     .where(pacticipant.c.name == bindparam("pacticipant"), version.c.number == bindparam("version"))
 )
 
@@ -68,6 +68,7 @@ def _tag(row: Any, on: Version, name: str) -> Tag | None:  # noqa: ANN401 - a ro
 
 
 _TAGGED: Final = version.c.pacticipant_id == PACTICIPANT, version.c.number == bindparam("version")
+_VERSION: Final = select(version.c.id).where(*_TAGGED).scalar_subquery()
 _ADD: Final = insert(tag).from_select(
     ["version_id", "pacticipant_id", "position", "name", "created_at", "updated_at"],
     select(
@@ -86,7 +87,7 @@ _ADD_HEAD: Final = insert(tag_head).from_select(
 _SET_HEAD: Final = (
     update(tag_head)
     .where(tag_head.c.pacticipant_id == PACTICIPANT, tag_head.c.name == bindparam("_name"))
-    .values(version_id=select(version.c.id).where(*_TAGGED).scalar_subquery())
+    .values(version_id=_VERSION)
 )
 
 
@@ -104,3 +105,48 @@ def set_head(db: Connection, newest: Tag) -> None:
     """Make a version the latest with a tag that others have."""
     values = {"pacticipant": newest.pacticipant, "version": newest.version, "_name": newest.name}
     run(db, _SET_HEAD, values)
+
+
+_FIND: Final = (
+    select(
+        pacticipant.c.name.label("pacticipant"),
+        version.c.number.label("version"),
+        tag.c.name,
+        tag_head.c.id.is_not(None).label("is_head"),
+        tag.c.created_at,
+        tag.c.updated_at,
+    )
+    .join_from(tag, version)
+    .join(pacticipant, pacticipant.c.id == tag.c.pacticipant_id)
+    .outerjoin(tag_head, and_(tag_head.c.version_id == tag.c.version_id, tag_head.c.name == tag.c.name))
+    .where(pacticipant.c.name == bindparam("pacticipant"), version.c.number == bindparam("version"))
+    .where(tag.c.name == bindparam("name"))
+)
+_NAMES: Final = select(tag.c.name).where(tag.c.version_id == _VERSION).order_by(tag.c.id)
+_REMOVE: Final = delete(tag).where(tag.c.version_id == _VERSION, tag.c.name == bindparam("its_name"))
+_REMOVE_HEAD: Final = delete(tag_head).where(
+    tag_head.c.pacticipant_id == PACTICIPANT, tag_head.c.name == bindparam("its_name")
+)
+_FIND_HEAD: Final = insert(tag_head).from_select(
+    ["pacticipant_id", "version_id", "name"],
+    select(tag.c.pacticipant_id, tag.c.version_id, tag.c.name)
+    .where(tag.c.pacticipant_id == PACTICIPANT, tag.c.name == bindparam("its_name"))
+    .order_by(tag.c.position.desc())
+    .limit(1),
+)
+
+
+def find(db: Connection, pacticipant: str, version: str, name: str) -> Tag | None:
+    return maybe(db, _FIND, {"pacticipant": pacticipant, "version": version, "name": name}, Tag)
+
+
+def names(db: Connection, on: Version) -> list[str]:
+    """List the tags of a version, in the order in which they were put on it."""
+    return column(db, _NAMES, {"pacticipant": on.pacticipant, "version": on.number})
+
+
+def remove(db: Connection, on: Version, name: str) -> None:
+    """Take a tag off a version; the next newest becomes the latest with it."""
+    params = {"pacticipant": on.pacticipant, "version": on.number, "its_name": name}
+    for statement in (_REMOVE, _REMOVE_HEAD, _FIND_HEAD):
+        run(db, statement, params)
