@@ -1,7 +1,9 @@
 """Pacts for verification: what each kind of selector finds. One statement answers for a selector."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Label, Select, and_, bindparam, func, select
@@ -20,7 +22,17 @@ from treaty.model.consumer_selector import (
     Released,
     Selector,
 )
-from treaty.model.verifiable import Verifiables, Wanted, fallbacks_to_use, selected
+from treaty.model.verifiable import (
+    Verifiables,
+    Wanted,
+    fallbacks_to_use,
+    in_progress,
+    judged,
+    selected,
+    wip_window,
+)
+from treaty.settings import Settings
+from treaty.store import successes
 from treaty.store.database import rows, scalar
 from treaty.store.tables import (
     branch,
@@ -36,15 +48,25 @@ from treaty.store.tables import (
     version,
 )
 
+A_CENTURY: Final = 36525
+"""In days; looking further back finds nothing more."""
+
 _PROVIDER: Final = select(pacticipant.c.id).where(pacticipant.c.name == bindparam("name"))
 
 
-def of_provider(db: Connection, provider: str, wanted: Wanted) -> Verifiables:
+def of_provider(db: Connection, provider: str, wanted: Wanted, *, now: datetime, settings: Settings) -> Verifiables:
     """List the pacts that a provider is to verify. Raises NotFound."""
     provider_id = scalar(db, _PROVIDER, {"name": provider})
     if provider_id is None:
         raise NotFound.named("provider", provider)
-    return Verifiables(provider=provider, wanted=wanted, pacts=selected(_found(db, wanted.selectors, provider_id)))
+    pacts = selected(_found(db, wanted.selectors, provider_id))
+    if wanted.includes_pending:
+        contents = [pact.content_id for pact in pacts]
+        pacts = judged(pacts, successes.verified(db, contents, provider_id, wanted))
+    if wanted.has_wip:
+        candidates = _in_progress(db, provider_id, wanted, now=now, settings=settings)
+        pacts += in_progress(candidates, pacts)
+    return Verifiables(provider=provider, wanted=wanted, pacts=pacts)
 
 
 def _found(db: Connection, selectors: Iterable[Selector], provider_id: int) -> list[Finding]:
@@ -198,6 +220,67 @@ def _by_default(row: dict[str, Any]) -> Finding:
     if is_of_tag:
         return Finding(selector=LatestWithTag(tag=row["branch"], consumer=consumer), **row)
     return Finding(selector=OverallLatest(consumer=consumer), **row)
+
+
+# Work in progress: the pacts of the heads of branches and tags
+
+_RECENT: Final = publication.c.created_at > bindparam("since")
+_HEADS_OF_BRANCHES: Final = _pacts(_BRANCHES, branch.c.head_version_id, branch.c.name.label("name")).where(_RECENT)
+_HEADS_OF_TAGS: Final = _pacts(_TAG_HEADS, tag_head.c.version_id, tag_head.c.name.label("name")).where(_RECENT)
+_BRANCHES_FOR_BRANCH: Final = _HEADS_OF_BRANCHES.where(successes.IN_PROGRESS_FOR_BRANCH)
+_TAGS_FOR_BRANCH: Final = _HEADS_OF_TAGS.where(successes.IN_PROGRESS_FOR_BRANCH)
+_BRANCHES_FOR_TAG: Final = _HEADS_OF_BRANCHES.where(successes.IN_PROGRESS_FOR_TAG)
+_TAGS_FOR_TAG: Final = _HEADS_OF_TAGS.where(successes.IN_PROGRESS_FOR_TAG)
+
+
+def _in_progress(
+    db: Connection, provider_id: int, wanted: Wanted, *, now: datetime, settings: Settings
+) -> Iterator[tuple[str | None, Finding]]:
+    since = _since(db, provider_id, wanted, now=now, settings=settings)
+    params: Mapping[str, object] = {"provider": provider_id, "since": since}
+    if wanted.branch is not None:
+        long_ago = _days_before(now, settings.verified_by_other_branch_lookback_days)
+        params = {**params, "branch": wanted.branch, "long_ago": long_ago}
+        yield from ((None, one) for one in _heads(db, _BRANCHES_FOR_BRANCH, _of_branch, params))
+        yield from ((None, one) for one in _heads(db, _TAGS_FOR_BRANCH, _of_tag, params))
+        return
+    for statement, selector in ((_TAGS_FOR_TAG, _of_tag), (_BRANCHES_FOR_TAG, _of_branch)):
+        for name in wanted.tags:
+            yield from ((name, one) for one in _heads(db, statement, selector, {**params, "tag": name}))
+
+
+def _of_branch(name: str) -> Selector:
+    return LatestFromBranch(branch=name)
+
+
+def _of_tag(name: str) -> Selector:
+    return LatestWithTag(tag=name)
+
+
+def _heads(
+    db: Connection, statement: Select[Any], selector: Callable[[str], Selector], params: Mapping[str, object]
+) -> list[Finding]:
+    heads = sorted((row._asdict() for row in rows(db, statement, params)), key=itemgetter("position", "name"))
+    return [Finding(selector=selector(row.pop("name")), **row) for row in heads]
+
+
+def _since(db: Connection, provider_id: int, wanted: Wanted, *, now: datetime, settings: Settings) -> datetime | None:
+    """Say from when on work in progress counts; a setting puts a window of its own in place of what is asked for."""
+    if not settings.dynamic_wip_window:
+        return wanted.wip_since
+    most = settings.max_wip_lookback_days
+    published = successes.unverified_since(db, provider_id, _days_before(now, most))
+    days = wip_window(
+        [(now.date() - time.date()).days for time in published],
+        least=settings.min_wip_window_days,
+        most=most,
+        default=settings.default_wip_window_days,
+    )
+    return _days_before(now.replace(hour=0, minute=0, second=0, microsecond=0), days)
+
+
+def _days_before(time: datetime, days: int) -> datetime:
+    return time - timedelta(days=min(days, A_CENTURY))
 
 
 _NAMED_ENVIRONMENTS: Final = select(environment.c.name).where(

@@ -14,7 +14,7 @@ router = Router()
 def list_pacts_for_verification(call: Call, provider: str) -> PactsForVerification:
     """List the pacts that a provider is to verify, as older clients ask for them."""
     wanted = consumer_selectors.of_query(call.query)
-    found = verifiables.of_provider(call.db, provider, wanted)
+    found = verifiables.of_provider(call.db, provider, wanted, now=call.now, settings=call.settings)
     return PactsForVerification(verifiables=found, base_url=call.base_url, is_deprecated=True)
 
 
@@ -24,4 +24,5 @@ def select_pacts_for_verification(call: Call, provider: str) -> PactsForVerifica
     body: dict[str, Any] = call.body(dict)
     known = verifiables.environments_of(call.db, consumer_selectors.environments_in(body))
     wanted = consumer_selectors.of_body(body, known)
-    return PactsForVerification(verifiables=verifiables.of_provider(call.db, provider, wanted), base_url=call.base_url)
+    found = verifiables.of_provider(call.db, provider, wanted, now=call.now, settings=call.settings)
+    return PactsForVerification(verifiables=found, base_url=call.base_url)
