@@ -117,7 +117,7 @@ def _from_file(path: Path) -> Mapping[str, object]:
     return stored
 
 
-def _as(kind: Any, value: object, what: str) -> object:  # noqa: ANN401 - a type, or a union of types
+def _as(kind: Any, value: object, what: str) -> object:
     if isinstance(kind, UnionType):
         kind = next(one for one in get_args(kind) if one is not type(None))
     if kind is bool:
@@ -157,6 +157,18 @@ def _number(kind: type[int] | type[float], value: object, what: str) -> int | fl
         raise WrongSetting(f"{what}: must be a number, but is '{value}'") from error
 
 
+_LEAST: Final = {
+    "port": 0,
+    "workers": 1,
+    "database_max_connections": 1,
+    "max_body_bytes": 1,
+    "verified_by_other_branch_lookback_days": 0,
+    "max_wip_lookback_days": 0,
+    "min_wip_window_days": 0,
+    "default_wip_window_days": 0,
+}
+
+
 def _checked(settings: Settings, environ: Mapping[str, str]) -> Settings:
     more = tuple(environ.get(f"{prefix}_BASE_URL", "") for prefix in ("TREATY", "PACT_BROKER"))
     urls = settings.base_urls + tuple(url for text in more for url in text.replace(",", " ").split())
@@ -164,7 +176,7 @@ def _checked(settings: Settings, environ: Mapping[str, str]) -> Settings:
     for url in urls:
         if not url.startswith(("http://", "https://")):
             raise WrongSetting(f"base_url: '{url}' must begin with http:// or https://")
-    for name, least in (("port", 0), ("workers", 1), ("database_max_connections", 1), ("max_body_bytes", 1)):
+    for name, least in _LEAST.items():
         if getattr(settings, name) < least:
             raise WrongSetting(f"{name}: must be {least} or more, but is {getattr(settings, name)}")
     if settings.log_format not in {"default", "json", "color"}:
