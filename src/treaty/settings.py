@@ -117,7 +117,7 @@ def _from_file(path: Path) -> Mapping[str, object]:
     return stored
 
 
-def _as(kind: Any, value: object, what: str) -> object:
+def _as(kind: Any, value: object, what: str) -> object:  # noqa: ANN401 - a type, or a union of types
     if isinstance(kind, UnionType):
         kind = next(one for one in get_args(kind) if one is not type(None))
     if kind is bool:
