@@ -1,0 +1,233 @@
+"""The facts that the matrix decides by: only what a question needs, all of it read in one transaction."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, literal, select, union_all
+
+from treaty.model.environment import Environment
+from treaty.model.matrix import BranchOfVersion, Facts, Integration, TagOfVersion, VersionInMatrix, VersionKey
+from treaty.model.question import Question
+from treaty.store import matrix_rows, selectors
+from treaty.store.database import rows
+from treaty.store.matrix_rows import MANY, RowWithIds, Scope
+from treaty.store.selectors import Named, Target
+from treaty.store.tables import (
+    branch,
+    branch_version,
+    deployed_version,
+    environment,
+    integration,
+    pacticipant,
+    publication,
+    released_version,
+    tag,
+    tag_head,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The facts, and the ids of the versions in their rows."""
+
+    facts: Facts
+    version_ids: dict[int, VersionKey]
+
+
+def facts(db: Connection, question: Question, named: Named) -> Found:
+    """Find the facts for a question whose names were looked up and found."""
+    ignored = selectors.resolved(db, question.ignore, named)
+    specified = selectors.resolved(db, question.selectors, named)
+    integrations, ids = _integrations(db, specified, is_inferring=question.destination.is_given)
+    inferred = _inferred(db, question, integrations, ids)
+    found = matrix_rows.of(db, _scope(question, specified, inferred))
+    return Found(
+        Facts(
+            specified=[one.resolved for one in specified],
+            inferred=[one.resolved for one in inferred],
+            ignored=[one.resolved for one in ignored],
+            integrations=integrations,
+            rows=[one.row for one in found],
+        ),
+        _versions(found),
+    )
+
+
+def _versions(found: Iterable[RowWithIds]) -> dict[int, VersionKey]:
+    ids: dict[int, VersionKey] = {}
+    for one in found:
+        ids[one.consumer_version_id] = (one.row.consumer, one.row.consumer_version)
+        if one.provider_version_id is not None and one.row.provider_version is not None:
+            ids[one.provider_version_id] = (one.row.provider, one.row.provider_version)
+    return ids
+
+
+def _inferred(
+    db: Connection, question: Question, integrations: Sequence[Integration], ids: Mapping[str, int]
+) -> list[Target]:
+    """Find where the pacticipants that were not asked about stand at the destination."""
+    if not question.destination.is_given:
+        return []
+    names = dict.fromkeys(name for one in integrations for name in (one.consumer, one.provider))
+    given = {one.pacticipant for one in question.selectors}
+    chosen = [question.destination.selector(name) for name in names if name not in given]
+    return selectors.matching(db, chosen, [ids[one.pacticipant] for one in chosen])
+
+
+def _scope(question: Question, specified: Sequence[Target], inferred: Sequence[Target]) -> Scope:
+    everyone = (*specified, *inferred)
+    return Scope(
+        versions=_distinct(one.version_id for one in everyone),
+        pacticipants=_distinct(one.pacticipant_id for one in everyone if one.resolved.selector.is_name_only),
+        everyone=_distinct(one.pacticipant_id for one in everyone),
+        specified=_distinct(one.pacticipant_id for one in specified),
+        is_of_one=len(everyone) == 1,
+        only_latest=question.latest_by is not None,
+        limit=question.limit,
+    )
+
+
+def _distinct(ids: Iterable[int | None]) -> list[int]:
+    return list(dict.fromkeys(one for one in ids if one is not None))
+
+
+_consumer: Final = pacticipant.alias("consumer")
+_provider: Final = pacticipant.alias("provider")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    has_versions: bool
+    has_pacticipants: bool
+    is_open: bool
+    """Whether all partners count, rather than those that were asked about."""
+    has_many: bool
+
+
+def _integrations(
+    db: Connection, specified: Sequence[Target], *, is_inferring: bool
+) -> tuple[list[Integration], dict[str, int]]:
+    """List the integrations that matter, in order of their names, and the ids of their pacticipants."""
+    versions = _distinct(one.version_id for one in specified)
+    plain = _distinct(one.pacticipant_id for one in specified if one.resolved.selector.is_name_only)
+    everyone = _distinct(one.pacticipant_id for one in specified)
+    is_open = is_inferring or len(specified) == 1
+    if not (is_open or versions or plain):
+        return [], {}
+    statement = _integrations_statement(
+        _Shape(bool(versions), bool(plain), is_open, has_many=len(versions) > MANY or len(everyone) > MANY)
+    )
+    ids: dict[str, int] = {}
+    required: dict[tuple[str, str], bool] = {}
+    for row in rows(db, statement, {"versions": versions, "pacticipants": plain, "everyone": everyone}):
+        consumer_id, consumer, provider_id, provider, is_required = row
+        ids |= {consumer: consumer_id, provider: provider_id}
+        required[consumer, provider] = required.get((consumer, provider), False) or bool(is_required)
+    pairs = sorted(required, key=lambda pair: [name.encode() for name in pair])
+    return [Integration(consumer=one[0], provider=one[1], is_required=required[one]) for one in pairs], ids
+
+
+@lru_cache(maxsize=16)
+def _integrations_statement(shape: _Shape) -> Select[*tuple[Any, ...]]:
+    pairs = union_all(*_pairs(shape)).subquery("pairs")
+    return (
+        select(_consumer.c.id, _consumer.c.name, _provider.c.id, _provider.c.name, pairs.c.is_required)
+        .select_from(pairs)
+        .join(_consumer, _consumer.c.id == pairs.c.consumer_id)
+        .join(_provider, _provider.c.id == pairs.c.provider_id)
+    )
+
+
+def _pairs(shape: _Shape) -> Iterable[Select[*tuple[Any, ...]]]:
+    def ids(name: str) -> Any:  # noqa: ANN401 - a parameter of many values
+        return bindparam(name, expanding=True, literal_execute=shape.has_many)
+
+    required, optional = literal(1).label("is_required"), literal(0).label("is_required")
+    published = select(publication.c.consumer_id, publication.c.provider_id, required).distinct()
+    published = published.where(publication.c.consumer_version_id.in_(ids("versions")), publication.c.is_current)
+    ever = select(integration.c.consumer_id, integration.c.provider_id, required)
+    has_pacts = integration.c.latest_publication_id.is_not(None)
+    ever = ever.where(integration.c.consumer_id.in_(ids("pacticipants")), has_pacts)
+    if shape.has_versions:
+        yield published if shape.is_open else published.where(publication.c.provider_id.in_(ids("everyone")))
+    if shape.has_pacticipants:
+        yield ever if shape.is_open else ever.where(integration.c.provider_id.in_(ids("everyone")))
+    if shape.is_open:
+        consumers = select(integration.c.consumer_id, integration.c.provider_id, optional)
+        yield consumers.where(integration.c.provider_id.in_(ids("everyone")))
+
+
+_VERSIONS: Final[BindParameter[Any]] = bindparam("versions", expanding=True)
+_BRANCHES: Final = (
+    select(branch_version.c.version_id, branch.c.name, branch.c.head_version_id)
+    .join_from(branch_version, branch, branch.c.id == branch_version.c.branch_id)
+    .where(branch_version.c.version_id.in_(_VERSIONS))
+    .order_by(branch_version.c.id)
+)
+_is_head: Final = and_(tag_head.c.pacticipant_id == tag.c.pacticipant_id, tag_head.c.name == tag.c.name)
+_TAGS: Final = (
+    select(tag.c.version_id, tag.c.name, tag_head.c.version_id)
+    .outerjoin_from(tag, tag_head, _is_head)
+    .where(tag.c.version_id.in_(_VERSIONS))
+    .order_by(tag.c.created_at, tag.c.id)
+)
+_present: Final = union_all(
+    select(deployed_version.c.version_id, deployed_version.c.environment_id, deployed_version.c.created_at).where(
+        deployed_version.c.version_id.in_(_VERSIONS), deployed_version.c.undeployed_at.is_(None)
+    ),
+    select(released_version.c.version_id, released_version.c.environment_id, released_version.c.created_at).where(
+        released_version.c.version_id.in_(_VERSIONS), released_version.c.support_ended_at.is_(None)
+    ),
+).subquery("present")
+_ENVIRONMENTS: Final = (
+    select(
+        _present.c.version_id,
+        environment.c.uuid,
+        environment.c.name,
+        environment.c.display_name,
+        environment.c.is_production,
+        environment.c.contacts,
+        environment.c.created_at,
+        environment.c.updated_at,
+    )
+    .join_from(_present, environment, environment.c.id == _present.c.environment_id)
+    .order_by(_present.c.created_at)
+)
+_CHUNK: Final = 1000
+"""How many versions a statement asks for at once, as databases limit how many parameters it may have."""
+
+
+def versions(
+    db: Connection, ids: Mapping[int, VersionKey], wanted: Collection[VersionKey]
+) -> dict[VersionKey, VersionInMatrix]:
+    """Find what rows show of their versions."""
+    found = {key: VersionInMatrix([], [], []) for key in wanted}
+    keys = {version_id: key for version_id, key in ids.items() if key in found}
+    chosen = list(keys)
+    for start in range(0, len(chosen), _CHUNK):
+        values = {"versions": chosen[start : start + _CHUNK]}
+        for version_id, name, head_id in rows(db, _BRANCHES, values):
+            found[keys[version_id]].branches.append(BranchOfVersion(name, head_id == version_id))
+        for version_id, name, head_id in rows(db, _TAGS, values):
+            found[keys[version_id]].tags.append(TagOfVersion(name, head_id == version_id))
+        for row in rows(db, _ENVIRONMENTS, values):
+            _add_environment(found[keys[row.version_id]].environments, row)
+    return found
+
+
+def _add_environment(environments: list[Environment], row: Any) -> None:  # noqa: ANN401 - a row's own type
+    """Add an environment, each once: a version may run in several instances there."""
+    if all(one.uuid != row.uuid for one in environments):
+        environments.append(
+            Environment(
+                uuid=row.uuid,
+                name=row.name,
+                display_name=row.display_name,
+                is_production=row.is_production,
+                contacts=row.contacts,
+                created_at=row.created_at,
+                updated_at=row.updated_at,
+            )
+        )

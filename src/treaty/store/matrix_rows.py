@@ -1,0 +1,234 @@
+"""Rows of the matrix: publications, each with the results that its content got.
+
+One statement is built for each shape of a question. It first finds pairs of a publication and a verification,
+restricted by whatever narrows them most, and only then reads what a row shows of them.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    case,
+    or_,
+    select,
+    union,
+)
+
+from treaty.model.matrix import Row
+from treaty.store.database import rows
+from treaty.store.tables import content, pacticipant, publication, verification, version
+
+MANY: Final = 500
+"""Ids from which on they are written into a statement, as databases limit how many parameters it may have."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scope:
+    """Whose rows are wanted."""
+
+    versions: Collection[int]
+    pacticipants: Collection[int]
+    """Those of which any version counts."""
+    everyone: Collection[int]
+    """All pacticipants that were selected, in whatever way."""
+    specified: Collection[int]
+    """Those that were asked about: each row is about one of them."""
+    is_of_one: bool
+    """Whether there was one selector, so that it does not matter who is on the other side."""
+    only_latest: bool
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowWithIds:
+    """A row, and the ids of its versions."""
+
+    row: Row
+    consumer_version_id: int
+    provider_version_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    has_versions: bool
+    has_pacticipants: bool
+    is_of_one: bool
+    only_latest: bool
+    is_limited: bool
+    has_many: bool
+
+
+def of(db: Connection, scope: Scope) -> list[RowWithIds]:
+    """List the rows, those of the newest action first."""
+    if not scope.versions and not scope.pacticipants:
+        return []
+    values = {
+        "versions": list(scope.versions),
+        "pacticipants": list(scope.pacticipants),
+        "everyone": list(scope.everyone),
+        "specified": list(scope.specified),
+        "limit": scope.limit,
+    }
+    return [_row(*row) for row in rows(db, _statement(_shape(scope)), values)]
+
+
+def _row(consumer_version_id: int, provider_version_id: int | None, *columns: Any) -> RowWithIds:  # noqa: ANN401 - the columns of a row
+    return RowWithIds(Row(*columns), consumer_version_id, provider_version_id)
+
+
+def _shape(scope: Scope) -> _Shape:
+    return _Shape(
+        has_versions=bool(scope.versions),
+        has_pacticipants=bool(scope.pacticipants),
+        is_of_one=scope.is_of_one,
+        only_latest=scope.only_latest,
+        is_limited=scope.limit is not None,
+        has_many=len(scope.versions) > MANY or len(scope.everyone) > MANY,
+    )
+
+
+@lru_cache(maxsize=64)
+def _statement(shape: _Shape) -> Select[*tuple[Any, ...]]:
+    """Build the statement that reads what the rows show."""
+    pairs = _pairs_of_one(shape) if shape.is_of_one else _pairs(shape)
+    consumer, provider, consumer_version, provider_version = (
+        pacticipant.alias("consumer"),
+        pacticipant.alias("provider"),
+        version.alias("consumer_version"),
+        version.alias("provider_version"),
+    )
+    published = consumer_version.c.created_at if shape.only_latest else publication.c.created_at
+    is_published_last = or_(verification.c.created_at.is_(None), published > verification.c.created_at)
+    last_action = case((is_published_last, published), else_=verification.c.created_at)
+    statement = (
+        select(
+            consumer_version.c.id,
+            provider_version.c.id,
+            consumer.c.name,
+            consumer_version.c.number,
+            consumer_version.c.position,
+            provider.c.name,
+            provider_version.c.number,
+            provider_version.c.position,
+            content.c.sha,
+            publication.c.revision,
+            publication.c.created_at,
+            verification.c.id,
+            verification.c.success,
+            verification.c.verified_at,
+        )
+        .select_from(pairs)
+        .join(publication, publication.c.id == pairs.c.publication_id)
+        .join(consumer, consumer.c.id == publication.c.consumer_id)
+        .join(provider, provider.c.id == publication.c.provider_id)
+        .join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
+        .join(content, content.c.id == publication.c.content_id)
+        .outerjoin(verification, verification.c.id == pairs.c.verification_id)
+        .outerjoin(provider_version, provider_version.c.id == verification.c.provider_version_id)
+        .order_by(last_action.desc(), publication.c.id.desc(), verification.c.id.desc())
+    )
+    return statement.limit(bindparam("limit")) if shape.is_limited else statement
+
+
+def _pairs(shape: _Shape) -> Subquery:
+    """Select publications between those selected, each with the results of the provider's versions selected.
+
+    A publication with no such result stands alone.
+    """
+    joined = publication.outerjoin(verification, _same_content(shape, _either_provider(shape)))
+    return (
+        select(publication.c.id.label("publication_id"), verification.c.id.label("verification_id"))
+        .select_from(joined)
+        .where(publication.c.id.in_(_publications(shape)))
+        .subquery("pairs")
+    )
+
+
+def _either_provider(shape: _Shape) -> ColumnElement[bool]:
+    return _either(shape, verification.c.provider_version_id, verification.c.provider_id)
+
+
+def _either(shape: _Shape, version_id: ColumnElement[int], pacticipant_id: ColumnElement[int]) -> ColumnElement[bool]:
+    return or_(*_kinds(shape, version_id, pacticipant_id))
+
+
+def _kinds(
+    shape: _Shape, version_id: ColumnElement[int], pacticipant_id: ColumnElement[int]
+) -> Iterable[ColumnElement[bool]]:
+    if shape.has_versions:
+        yield _ids(shape, version_id, "versions")
+    if shape.has_pacticipants:
+        yield _ids(shape, pacticipant_id, "pacticipants")
+
+
+def _ids(shape: _Shape, column: ColumnElement[int], name: str) -> ColumnElement[bool]:
+    return column.in_(bindparam(name, expanding=True, literal_execute=shape.has_many))
+
+
+def _same_content(shape: _Shape, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    latest = (verification.c.is_latest,) if shape.only_latest else ()
+    return and_(verification.c.content_id == publication.c.content_id, *conditions, *latest)
+
+
+def _publications(shape: _Shape) -> Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]:
+    """Select the publications of the consumers selected, of each kind of selector the newest ones only.
+
+    Those that are not about who was asked about are left out after that.
+    """
+    every = select(publication.c.id, publication.c.consumer_id, publication.c.provider_id)
+    between = _ids(shape, publication.c.provider_id, "everyone")
+    found = [
+        _newest(shape, every.where(consumer, between, *_current(shape)))
+        for consumer in _kinds(shape, publication.c.consumer_version_id, publication.c.consumer_id)
+    ]
+    chosen = [select(one.c.id).where(_is_about_specified(shape, one)) for one in found]
+    return union(*chosen) if len(chosen) > 1 else chosen[0]
+
+
+def _is_about_specified(shape: _Shape, found: Subquery) -> ColumnElement[bool]:
+    return or_(_ids(shape, found.c.consumer_id, "specified"), _ids(shape, found.c.provider_id, "specified"))
+
+
+def _current(shape: _Shape) -> tuple[ColumnElement[bool], ...]:
+    return (publication.c.is_current,) if shape.only_latest else ()
+
+
+def _newest(shape: _Shape, statement: Select[*tuple[Any, ...]]) -> Subquery:
+    """Take the newest publications only, up to the limit. Ids are given in order of time, and are indexed."""
+    if not shape.is_limited:
+        return statement.subquery()
+    age = (publication.c.consumer_version_id.desc(),) if shape.only_latest else ()
+    return statement.order_by(*age, publication.c.id.desc()).limit(bindparam("limit")).subquery()
+
+
+def _pairs_of_one(shape: _Shape) -> Subquery:
+    """Select what one selector is the consumer of, with all results, and the results for which it is the provider.
+
+    A limit counts publications of the whole broker here, as in the original.
+    """
+    pair = (publication.c.id.label("publication_id"), verification.c.id.label("verification_id"))
+    recent = (
+        (publication.c.id.in_(select(_newest(shape, select(publication.c.id).where(*_current(shape))).c.id)),)
+        if shape.is_limited
+        else _current(shape)
+    )
+    of_consumer = (
+        select(*pair)
+        .select_from(publication.outerjoin(verification, _same_content(shape)))
+        .where(_either(shape, publication.c.consumer_version_id, publication.c.consumer_id), *recent)
+    )
+    of_provider = (
+        select(*pair)
+        .select_from(publication.join(verification, _same_content(shape)))
+        .where(_either_provider(shape), *recent)
+    )
+    return union(of_consumer, of_provider).subquery("pairs")

@@ -1,0 +1,188 @@
+"""How the matrix is shown: as a plain structure in which null stands for what is missing, and as a table of text."""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from treaty.model import metadata, reason
+from treaty.model.environment import Environment
+from treaty.model.matrix import Matrix, Row, Summary, VersionInMatrix, VersionKey
+from treaty.model.metadata import Metadata
+from treaty.model.reason import NoSuchVersion, NotVerified, Reason, Side, VerificationFailed
+from treaty.model.selector import known_number
+from treaty.web import represent, urls
+from treaty.web.hal import Hal, Link, Place
+
+
+@represent.register
+def matrix(shown: Matrix) -> Hal:
+    """Show the counts and the answer first, then why, then the rows."""
+    verdict = shown.verdict
+    texts = [reason.text(one) for one in verdict.reasons]
+    versions = {key: _version(key, version) for key, version in shown.versions.items()}
+    return Hal(
+        {
+            "summary": _summary(verdict.summary, texts),
+            "notices": [
+                {"type": reason.severity(one), "text": text} for one, text in zip(verdict.reasons, texts, strict=True)
+            ],
+            "matrix": [
+                *(_row(row, versions) for row in verdict.considered),
+                *({**_row(row, versions), "ignored": True} for row in verdict.ignored),
+            ],
+            "reasons": [_reason(one, text) for one, text in zip(verdict.reasons, texts, strict=True)],
+        },
+    )
+
+
+def _summary(summary: Summary, texts: Sequence[str]) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "deployable": summary.deployable,
+        "reason": "\n".join(texts),
+        "success": summary.success,
+        "failed": summary.failed,
+        "unknown": summary.unknown,
+    }
+    return shown if summary.ignored is None else {**shown, "ignored": summary.ignored}
+
+
+def _row(row: Row, versions: Mapping[VersionKey, dict[str, object]]) -> dict[str, object]:
+    provider = None if row.provider_version is None else versions[row.provider, row.provider_version]
+    path = urls.PACT.fill(provider=row.provider, consumer=row.consumer, version=row.consumer_version)
+    return {
+        "consumer": _pacticipant(row.consumer, versions[row.consumer, row.consumer_version]),
+        "provider": _pacticipant(row.provider, provider),
+        "pact": {"createdAt": row.published_at, "_links": _self(path)},
+        "verificationResult": _verification(row),
+    }
+
+
+def _pacticipant(name: str, version: dict[str, object] | None) -> dict[str, object]:
+    return {"name": name, "version": version, "_links": _self(urls.PACTICIPANT.fill(pacticipant=name))}
+
+
+def _self(path: str, title: str | None = None, name: str | None = None) -> dict[str, Link]:
+    return {"self": Link(path, title, name=name)}
+
+
+def _verification(row: Row) -> dict[str, object] | None:
+    if row.verification is None:
+        return None
+    path = urls.VERIFICATION_WITH_METADATA.fill(
+        provider=row.provider,
+        consumer=row.consumer,
+        sha=row.sha,
+        metadata=metadata.encode(Metadata(version_number=row.consumer_version)),
+        number=str(row.verification),
+    )
+    return {"success": row.success, "verifiedAt": row.verified_at, "_links": _self(path)}
+
+
+def _version(key: VersionKey, version: VersionInMatrix) -> dict[str, object]:
+    pacticipant, number = key
+    branches = [_branch(key, one.name, is_head=one.is_head) for one in version.branches]
+    return {
+        "number": number,
+        "branch": version.branches[-1].name if version.branches else None,
+        "branches": branches,
+        "branchVersions": branches,
+        "environments": [_environment(one) for one in version.environments],
+        "_links": _self(urls.VERSION.fill(pacticipant=pacticipant, version=number)),
+        "tags": [
+            {
+                "name": one.name,
+                "latest": one.is_head,
+                "_links": _self(urls.VERSION_TAG.fill(pacticipant=pacticipant, version=number, tag=one.name)),
+            }
+            for one in version.tags
+        ],
+    }
+
+
+def _branch(key: VersionKey, name: str, *, is_head: bool) -> dict[str, object]:
+    path = urls.BRANCH_VERSION.fill(pacticipant=key[0], branch=name, version=key[1])
+    return {"name": name, "latest": is_head, "_links": _self(path, "Branch version", name)}
+
+
+def _environment(environment: Environment) -> dict[str, object]:
+    times: dict[str, object] = {"createdAt": environment.created_at}
+    if environment.updated_at != environment.created_at:
+        times = {"updatedAt": environment.updated_at, **times}
+    return {
+        "uuid": environment.uuid,
+        "name": environment.name,
+        "displayName": environment.display_name,
+        "production": environment.is_production,
+        **times,
+        "_links": _self(urls.ENVIRONMENT.fill(uuid=environment.uuid), "Environment", environment.name),
+    }
+
+
+def _reason(one: Reason, text: str) -> dict[str, object]:
+    """Say a reason once more, for programs: what kind it is of, whom it is about, and what can be done."""
+    shown: dict[str, object] = {"kind": reason.kind(one), "type": reason.severity(one), "text": text}
+    match one:
+        case NotVerified() | VerificationFailed():
+            sides = {"consumer": _side(one.consumer), "provider": _side(one.provider)}
+            return {**shown, **sides, "next": _next(one)}
+        case NoSuchVersion(selected=selected):
+            about = {"name": selected.selector.pacticipant, "version": known_number(selected)}
+            return {**shown, "pacticipant": about, "next": {"text": reason.next_step(one)}}
+        case _:
+            return shown
+
+
+def _side(side: Side) -> dict[str, object]:
+    return {"name": side.pacticipant, "version": side.version}
+
+
+def _next(one: NotVerified | VerificationFailed) -> Link | dict[str, object]:
+    """Point to the pact, or show the command with which a deployment is recorded."""
+    text = reason.next_step(one)
+    for side in (one.provider, one.consumer):
+        if side.environment:
+            return {"text": text, "command": _recording(side, side.environment)}
+    if one.consumer.version is None:
+        return {"text": text}
+    names = {"provider": one.provider.pacticipant, "consumer": one.consumer.pacticipant}
+    return Link(urls.PACT.fill(**names, version=one.consumer.version), extra={"text": text})
+
+
+def _recording(side: Side, environment: str) -> str:
+    words = ("--pacticipant", side.pacticipant, "--version", "VERSION", "--environment", environment)
+    return shlex.join(("pact-broker", "record-deployment", *words))
+
+
+TITLES: Final = ("CONSUMER", "C_VERSION", "REVISION", "PROVIDER", "P_VERSION", "NUMBER", "SUCCESS")
+WIDEST: Final = 30
+"""Characters of a cell; what is longer is cut."""
+
+
+@represent.register_text
+def matrix_as_text(shown: Matrix, _place: Place) -> str:
+    """Draw the rows as a table, with the answer and the reasons below it."""
+    verdict = shown.verdict
+    deployable = {True: "true", False: "false", None: "nil"}[verdict.summary.deployable]
+    reasons = "\n".join(reason.text(one) for one in verdict.reasons)
+    return f"{_table(verdict.rows)}\n\nDeployable: {deployable}\nReason: {reasons}\n"
+
+
+def _table(rows: Iterable[Row]) -> str:
+    lines = [_cells(row) for row in rows]
+    if not lines:
+        return "No data."
+    widths = [max(map(len, column)) for column in zip(TITLES, *lines, strict=True)]
+    ruler = "|".join("-" * (width + (2 if 0 < at < len(widths) - 1 else 1)) for at, width in enumerate(widths))
+    return "\n".join((_line(TITLES, widths), ruler, *(_line(line, widths) for line in lines)))
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+
+
+def _cells(row: Row) -> list[str]:
+    success = "" if row.success is None else str(row.success).lower()
+    number = "" if row.verification is None else str(row.verification)
+    consumer = (row.consumer, row.consumer_version, str(row.revision))
+    cells = (*consumer, row.provider, row.provider_version or "", number, success)
+    return [cell if len(cell) <= WIDEST else cell[: WIDEST - 3] + "..." for cell in cells]

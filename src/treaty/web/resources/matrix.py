@@ -1,0 +1,167 @@
+"""The matrix, and whether a version can be deployed."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from treaty.errors import Invalid, InvalidQuery, NotFound, Problem
+from treaty.model.matrix import Matrix, decide
+from treaty.model.question import Destination, LatestBy, Question, limit_of, refusals
+from treaty.model.selector import Selector
+from treaty.store import matrix as facts_of_matrix
+from treaty.store import selectors
+from treaty.store.selectors import Named
+from treaty.web import urls
+from treaty.web.media import HAL, TEXT
+from treaty.web.queries import Query
+from treaty.web.represent import matrix as _matrix  # noqa: F401 - registers the representations
+from treaty.web.routing import Call, Permission, Router
+
+router: Final = Router()
+
+
+@router.get(urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT))
+def show_matrix(call: Call) -> Matrix:
+    """Show the results between the versions selected, and what follows from them."""
+    question = _question(call.query, _selectors(call.query.get("q") or []))
+    named = selectors.named(call.db, (*question.selectors, *question.ignore))
+    _check(call.db, question, named)
+    return _matrix_of(call.db, question, named)
+
+
+@router.get(urls.PAIR_MATRIX, permission=Permission.READ)
+def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Matrix:
+    """Show the results between any versions of a consumer and a provider."""
+    question = _question(call.query, (Selector(pacticipant=consumer), Selector(pacticipant=provider)))
+    named = selectors.named(call.db, (*question.selectors, *question.ignore))
+    _check(call.db, question, named, of_selectors=False)
+    for role, name in (("consumer", consumer), ("provider", provider)):
+        if name not in named.pacticipants:
+            raise NotFound.named(role, name)
+    return _matrix_of(call.db, question, named)
+
+
+def _check(db: Connection, question: Question, named: Named, *, of_selectors: bool = True) -> None:
+    environments = selectors.environments(db, question.destination.environment)
+    texts = refusals(question, named.pacticipants, environments, of_selectors=of_selectors)
+    if texts:
+        raise InvalidQuery(texts)
+
+
+def _matrix_of(db: Connection, question: Question, named: Named) -> Matrix:
+    found = facts_of_matrix.facts(db, question, named)
+    verdict = decide(question, found.facts)
+    return Matrix(verdict=verdict, versions=facts_of_matrix.versions(db, found.version_ids, verdict.versions))
+
+
+def _question(query: Query, chosen: tuple[Selector, ...]) -> Question:
+    ignored = query.get("ignore")
+    return Question(
+        selectors=chosen,
+        ignore=_selectors(ignored) if isinstance(ignored, list) else (),
+        destination=Destination(
+            tag=_text(query, "tag"),
+            environment=_text(query, "environment"),
+            is_main_branch=_flag(query, "mainBranch"),
+            is_latest=_flag(query, "latest") or False,
+        ),
+        latest_by=_latest_by(_text(query, "latestby")),
+        success=_success(query.get("success")),
+        limit=limit_of(_text(query, "limit")),
+    )
+
+
+def _selectors(given: object) -> tuple[Selector, ...]:
+    if not isinstance(given, list):
+        raise InvalidQuery(["q must be a list of selectors, such as q[][pacticipant]=NAME&q[][version]=NUMBER"])
+    return tuple(_selector(one if isinstance(one, dict) else {}) for one in given)
+
+
+def _selector(given: Mapping[str, Any]) -> Selector:
+    return Selector(
+        pacticipant=_text(given, "pacticipant") or "",
+        version=_text(given, "version"),
+        branch=_text(given, "branch"),
+        tag=_text(given, "tag"),
+        environment=_text(given, "environment"),
+        is_main_branch=_flag(given, "mainBranch") or False,
+        is_latest=_flag(given, "latest") or False,
+    )
+
+
+def _text(given: Mapping[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _flag(given: Mapping[str, Any], name: str) -> bool | None:
+    value = _text(given, name)
+    return None if value is None else value == "true"
+
+
+def _latest_by(text: str | None) -> LatestBy | None:
+    try:
+        return LatestBy(text) if text else None
+    except ValueError as error:
+        raise InvalidQuery([f"latestby must be one of: {', '.join(one.value for one in LatestBy)}"]) from error
+
+
+def _success(given: object) -> frozenset[bool | None] | None:
+    values = given if isinstance(given, list) else [given]
+    wanted = frozenset(None if one == "" else one == "true" for one in values if isinstance(one, str))
+    return None if given is None else wanted
+
+
+@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, produces=(HAL, TEXT))
+def can_i_deploy(call: Call) -> Matrix:
+    """Say whether a version can be deployed to an environment, or to where versions have a tag."""
+    selector = Selector(pacticipant=call.option("pacticipant") or "", version=call.option("version"))
+    tag, environment = call.option("to"), call.option("environment")
+    destination = (
+        Destination(tag=tag, is_latest=tag is not None) if environment is None else Destination(environment=environment)
+    )
+    question = deployment(selector, destination, ignore=_ignored(call.query.get("ignore")))
+    named = selectors.named(call.db, (*question.selectors, *question.ignore))
+    environments = selectors.environments(call.db, environment)
+    _check_deployment(selector, named, tag=tag, environment=environment, is_known=bool(environments))
+    return _matrix_of(call.db, question, named)
+
+
+def _ignored(given: object) -> tuple[Selector, ...]:
+    """Read names, or selectors; what is neither is passed over."""
+    ignored = (
+        [one if isinstance(one, dict) else {"pacticipant": one} for one in given] if isinstance(given, list) else []
+    )
+    return tuple(selector for one in ignored if (selector := _selector(one)).pacticipant)
+
+
+def _check_deployment(
+    selector: Selector, named: Named, *, tag: str | None, environment: str | None, is_known: bool
+) -> None:
+    problems = []
+    if not selector.pacticipant:
+        problems.append(Problem(("pacticipant",), "is missing"))
+    elif selector.pacticipant not in named.pacticipants:
+        problems.append(Problem(("pacticipant",), "does not match an existing pacticipant"))
+    if not selector.version:
+        problems.append(Problem(("version",), "is missing"))
+    if environment and not is_known:
+        problems.append(Problem(("environment",), f"with name '{environment}' does not exist"))
+    elif tag and environment:
+        problems.append(Problem((), "Cannot specify both a 'to' tag and an environment."))
+    elif not (tag or environment):
+        problems.append(Problem((), "Must specify either an environment or a 'to' tag."))
+    if problems:
+        raise Invalid(*problems)
+
+
+def deployment(selector: Selector, destination: Destination, *, ignore: tuple[Selector, ...] = ()) -> Question:
+    """Ask whether versions can go to a destination."""
+    every = destination.environment is not None
+    return Question(
+        selectors=(selector,),
+        ignore=ignore,
+        destination=destination,
+        latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION if every else LatestBy.CONSUMER_VERSION,
+    )
