@@ -1,0 +1,26 @@
+"""Taking integrations away."""
+
+from sqlalchemy import Connection
+
+from treaty.store import integrations, pacticipants, versions
+
+
+def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
+    """Remove all that is between a consumer and a provider, and what is idle then of the two themselves.
+
+    A version is idle that has neither pacts nor results, whatever its tags and deployments; a pacticipant that has no
+    versions, pacts or webhooks. Raises NotFound, for the consumer first.
+    """
+    pacticipants.lock(db, {consumer, provider})
+    pacticipants.get(db, consumer, "consumer")
+    pacticipants.get(db, provider, "provider")
+    integrations.remove(db, consumer=consumer, provider=provider)
+    for name in (consumer, provider):
+        versions.remove(db, name, integrations.idle_versions(db, name))
+    integrations.remove_idle(db, [consumer, provider])
+
+
+def remove_everything(db: Connection) -> None:
+    """Remove all pacticipants with all that hangs on them, and all webhooks. Environments stay."""
+    pacticipants.lock(db, pacticipants.every_name(db))
+    integrations.remove_everything(db)

@@ -1,0 +1,359 @@
+"""Integrations: listing them, taking them away, and what of them goes on the dashboard."""
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Executable,
+    Integer,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    union,
+)
+
+from treaty.model.integration import DashboardItem, Integration, LatestResult
+from treaty.model.page import Page, Paged
+from treaty.store.database import column, every, rows, run
+from treaty.store.listing import Listing
+from treaty.store.pacticipants import literally
+from treaty.store.tables import (
+    branch,
+    branch_version,
+    content,
+    deployed_version,
+    environment,
+    integration,
+    label,
+    pacticipant,
+    publication,
+    released_version,
+    tag,
+    tag_head,
+    tag_success,
+    verification,
+    version,
+    webhook,
+)
+
+_CONSUMER: Final = pacticipant.alias("consumer")
+_PROVIDER: Final = pacticipant.alias("provider")
+
+_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
+    _CONSUMER.c.name.label("consumer"),
+    _PROVIDER.c.name.label("provider"),
+    integration.c.consumer_id,
+    integration.c.provider_id,
+)
+_INTEGRATIONS: Final = (
+    select(*_COLUMNS)
+    .select_from(integration)
+    .join(_CONSUMER, integration.c.consumer_id == _CONSUMER.c.id)
+    .join(_PROVIDER, integration.c.provider_id == _PROVIDER.c.id)
+)
+_OLDEST_FIRST: Final = _INTEGRATIONS.order_by(integration.c.id)
+_WITH_PACTS: Final = _INTEGRATIONS.where(integration.c.latest_publication_id.is_not(None)).order_by(
+    func.lower(_CONSUMER.c.name), func.lower(_PROVIDER.c.name), integration.c.id
+)
+_BUSIEST_FIRST: Final = _INTEGRATIONS.order_by(
+    integration.c.contract_data_updated_at.desc().nulls_last(), integration.c.id.desc()
+)
+_PART: Final[BindParameter[str]] = bindparam("part")
+_LISTING: Final = Listing(_BUSIEST_FIRST)
+_LISTING_LIKE: Final = Listing(
+    _BUSIEST_FIRST.where(
+        or_(_CONSUMER.c.name.icontains(_PART, escape="!"), _PROVIDER.c.name.icontains(_PART, escape="!"))
+    )
+)
+
+
+def every_integration(db: Connection) -> list[Integration]:
+    """List all integrations, the oldest first."""
+    return every(db, _OLDEST_FIRST, {}, Integration)
+
+
+def every_with_pacts(db: Connection) -> list[Integration]:
+    """List the integrations that have a pact, by the names of their consumers and providers."""
+    return every(db, _WITH_PACTS, {}, Integration)
+
+
+def every_by_activity(db: Connection, *, like: str | None, page: Page | None) -> Paged[Integration]:
+    """List integrations, or those with a name that holds a text; those whose contracts changed last come first."""
+    if like is None:
+        return _LISTING.read(db, {}, page, _integrations)
+    return _LISTING_LIKE.read(db, {"part": literally(like)}, page, _integrations)
+
+
+def _integrations(found: Sequence[Any]) -> list[Integration]:
+    return [Integration(**row._mapping) for row in found]  # noqa: SLF001 - SQLAlchemy's public name for it
+
+
+# Taking away
+
+
+def _id_of(role: str) -> Any:  # noqa: ANN401 - a scalar subquery, of either role
+    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
+
+
+_CONSUMER_ID: Final = _id_of("consumer")
+_PROVIDER_ID: Final = _id_of("provider")
+
+# In this order, so that what refers to others goes before them and hardly a cascade is left to run.
+_REMOVE_PAIR: Final = tuple(
+    delete(table).where(table.c.consumer_id == _CONSUMER_ID, table.c.provider_id == _PROVIDER_ID)
+    for table in (integration, verification, publication, content, webhook)
+)
+_REMOVE_EVERYTHING: Final = tuple(
+    delete(table)
+    for table in (
+        webhook,
+        integration,
+        tag_success,
+        verification,
+        publication,
+        content,
+        deployed_version,
+        released_version,
+        tag_head,
+        tag,
+        branch_version,
+        branch,
+        version,
+        label,
+        pacticipant,
+    )
+)
+
+
+def remove(db: Connection, *, consumer: str, provider: str) -> None:
+    """Remove all that is between a consumer and a provider: pacts, their contents, results and webhooks."""
+    for statement in _REMOVE_PAIR:
+        run(db, statement, {"consumer": consumer, "provider": provider})
+
+
+def remove_everything(db: Connection) -> None:
+    """Remove all pacticipants and all that hangs on them. Environments stay."""
+    for statement in _REMOVE_EVERYTHING:
+        run(db, statement, {})
+
+
+_IDLE_VERSIONS: Final = select(version.c.number).where(
+    version.c.pacticipant_id == _id_of("pacticipant"),
+    ~exists().where(publication.c.consumer_version_id == version.c.id),
+    ~exists().where(verification.c.provider_version_id == version.c.id),
+)
+
+
+def idle_versions(db: Connection, pacticipant: str) -> list[str]:
+    """List the versions of a pacticipant that have neither pacts nor results."""
+    return column(db, _IDLE_VERSIONS, {"pacticipant": pacticipant})
+
+
+_REMOVE_IDLE: Final = delete(pacticipant).where(
+    pacticipant.c.name.in_(bindparam("names", expanding=True)),
+    ~exists().where(version.c.pacticipant_id == pacticipant.c.id),
+    *(
+        ~exists().where(side == pacticipant.c.id)
+        for table in (publication, webhook)
+        for side in (table.c.consumer_id, table.c.provider_id)
+    ),
+)
+
+
+def remove_idle(db: Connection, names: Collection[str]) -> None:
+    """Remove those of these pacticipants that have no versions, pacts or webhooks."""
+    run(db, _REMOVE_IDLE, {"names": list(names)})
+
+
+# The dashboard
+
+_LATEST_WITH_TAG: Final = (
+    select(publication.c.id)
+    .join(tag, tag.c.version_id == publication.c.consumer_version_id)
+    .where(
+        tag.c.pacticipant_id == integration.c.consumer_id,
+        tag.c.name == tag_head.c.name,
+        publication.c.provider_id == integration.c.provider_id,
+        publication.c.is_current,
+    )
+    .order_by(tag.c.position.desc())
+    .limit(1)
+    .correlate(integration, tag_head)
+    .scalar_subquery()
+)
+
+
+def _running(table: Any, ended_at: Any) -> Select[Any]:  # noqa: ANN401 - deployed or released versions
+    """Select the pacts of versions that run, or are supported, in any environment."""
+    return (
+        select(publication.c.id)
+        .select_from(environment)
+        .join(table, table.c.environment_id == environment.c.id)
+        .join(publication, publication.c.consumer_version_id == table.c.version_id)
+        .where(ended_at.is_(None), publication.c.is_current)
+    )
+
+
+@lru_cache(maxsize=2)
+def _wanted(*, of_pair: bool) -> CompoundSelect[Any]:
+    """Select the publications that the dashboard shows."""
+    between = select(integration.c.latest_publication_id.label("id"))
+    tagged = select(_LATEST_WITH_TAG.label("id")).join_from(
+        integration, tag_head, tag_head.c.pacticipant_id == integration.c.consumer_id
+    )
+    parts: Iterable[Select[Any]] = (
+        between,
+        tagged,
+        _running(deployed_version, deployed_version.c.undeployed_at),
+        _running(released_version, released_version.c.support_ended_at),
+    )
+    sides = (integration, integration, publication, publication)
+    if of_pair:
+        parts = [
+            part.where(side.c.consumer_id == _CONSUMER_ID, side.c.provider_id == _PROVIDER_ID)
+            for part, side in zip(parts, sides, strict=True)
+        ]
+    return union(*parts)
+
+
+_PAGE: Final = {"limit": bindparam("limit", type_=Integer), "offset": bindparam("offset", type_=Integer)}
+_PROVIDER_VERSION: Final = version.alias("provider_version")
+_OTHER: Final = verification.alias("other_result")
+_LATEST_RESULT: Final = (
+    select(func.max(_OTHER.c.id)).where(_OTHER.c.content_id == publication.c.content_id).scalar_subquery()
+)
+
+
+@lru_cache(maxsize=2)
+def _dashboard(*, of_pair: bool) -> Executable:
+    """Select a page of the dashboard, and only for what is on it the newest results."""
+    wanted = _wanted(of_pair=of_pair).subquery("wanted")
+    order = (func.lower(_CONSUMER.c.name), publication.c.position.desc(), func.lower(_PROVIDER.c.name))
+    page = (
+        select(publication.c.id, func.row_number().over(order_by=(*order, publication.c.id)).label("place"))
+        .join(wanted, wanted.c.id == publication.c.id)
+        .join(_CONSUMER, _CONSUMER.c.id == publication.c.consumer_id)
+        .join(_PROVIDER, _PROVIDER.c.id == publication.c.provider_id)
+        .order_by(*order, publication.c.id)
+        .limit(_PAGE["limit"])
+        .offset(_PAGE["offset"])
+        .subquery("page")
+    )
+    return (
+        select(
+            publication.c.id,
+            publication.c.created_at,
+            _CONSUMER.c.name.label("consumer"),
+            version.c.number.label("consumer_version"),
+            publication.c.consumer_version_id,
+            _PROVIDER.c.name.label("provider"),
+            _PROVIDER_VERSION.c.number.label("provider_version"),
+            verification.c.provider_version_id,
+            verification.c.success,
+            verification.c.was_pending,
+            verification.c.created_at.label("verified_at"),
+        )
+        .select_from(page)
+        .join(publication, publication.c.id == page.c.id)
+        .join(_CONSUMER, _CONSUMER.c.id == publication.c.consumer_id)
+        .join(_PROVIDER, _PROVIDER.c.id == publication.c.provider_id)
+        .join(version, version.c.id == publication.c.consumer_version_id)
+        .outerjoin(verification, verification.c.id == _LATEST_RESULT)
+        .outerjoin(_PROVIDER_VERSION, _PROVIDER_VERSION.c.id == verification.c.provider_version_id)
+        .order_by(page.c.place)
+    )
+
+
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_BRANCHES: Final = (
+    select(branch.c.head_version_id.label("of"), branch.c.name)
+    .where(branch.c.head_version_id.in_(_IDS))
+    .order_by(branch.c.id)
+)
+_TAGS: Final = (
+    select(tag_head.c.version_id.label("of"), tag_head.c.name)
+    .where(tag_head.c.version_id.in_(_IDS))
+    .order_by(tag_head.c.name)
+)
+_NEWER_TAG: Final = tag.alias("newer_tag")
+_NEWER: Final = publication.alias("newer")
+_PACT_TAGS: Final = (
+    select(publication.c.id.label("of"), tag.c.name)
+    .join(tag, tag.c.version_id == publication.c.consumer_version_id)
+    .where(
+        publication.c.id.in_(_IDS),
+        ~exists()
+        .where(
+            _NEWER_TAG.c.pacticipant_id == tag.c.pacticipant_id,
+            _NEWER_TAG.c.name == tag.c.name,
+            _NEWER_TAG.c.position > tag.c.position,
+            _NEWER.c.consumer_version_id == _NEWER_TAG.c.version_id,
+            _NEWER.c.provider_id == publication.c.provider_id,
+        )
+        .correlate(publication, tag),
+    )
+    .order_by(tag.c.name)
+)
+
+
+def dashboard(db: Connection, page: Page, *, pair: tuple[str, str] | None = None) -> list[DashboardItem]:
+    """List a page of the dashboard: of all, or of one consumer and its provider."""
+    names = {} if pair is None else {"consumer": pair[0], "provider": pair[1]}
+    params = {**names, "limit": page.limit, "offset": page.offset}
+    found = rows(db, _dashboard(of_pair=pair is not None), params)
+    consumer_versions = {row.consumer_version_id for row in found}
+    provider_versions = {row.provider_version_id for row in found} - {None}
+    branches = _grouped(db, _BRANCHES, consumer_versions | provider_versions)
+    tags = _grouped(db, _TAGS, provider_versions)
+    pact_tags = _grouped(db, _PACT_TAGS, {row.id for row in found})
+    return [_item(row, branches, tags, pact_tags.get(row.id, [])) for row in found]
+
+
+AT_ONCE: Final = 500
+"""How many ids a statement takes, so that it stays short."""
+
+_Names = dict[int, list[str]]
+
+
+def _grouped(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:
+    """Read the names that belong to each id."""
+    names: _Names = {}
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), AT_ONCE):
+        for of, name in rows(db, statement, {"ids": ordered[start : start + AT_ONCE]}):
+            names.setdefault(of, []).append(name)
+    return names
+
+
+def _item(row: Any, branches: _Names, tags: _Names, pact_tags: Sequence[str]) -> DashboardItem:  # noqa: ANN401 - a row
+    return DashboardItem(
+        consumer=row.consumer,
+        consumer_version=row.consumer_version,
+        provider=row.provider,
+        branches=branches.get(row.consumer_version_id, []),
+        tags=pact_tags,
+        created_at=row.created_at,
+        result=_result(row, branches, tags),
+    )
+
+
+def _result(row: Any, branches: _Names, tags: _Names) -> LatestResult | None:  # noqa: ANN401 - a row of `_dashboard`
+    if row.provider_version_id is None:
+        return None
+    return LatestResult(
+        provider_version=row.provider_version,
+        branches=branches.get(row.provider_version_id, []),
+        tags=tags.get(row.provider_version_id, []),
+        success=row.success,
+        was_pending=row.was_pending,
+        created_at=row.verified_at,
+    )

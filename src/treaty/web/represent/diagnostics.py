@@ -1,0 +1,26 @@
+"""How a server says that it is well."""
+
+from dataclasses import dataclass
+
+from treaty.web import represent, urls
+from treaty.web.hal import Hal, Link
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """That the server answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """That what the server needs answers too."""
+
+
+@represent.register
+def heartbeat(_one: Heartbeat) -> Hal:
+    return Hal({"ok": True}, links={"self": Link(urls.HEARTBEAT.fill())})
+
+
+@represent.register
+def dependencies(_one: Dependencies) -> Hal:
+    return Hal({"database": {"ok": True}}, links={"self": Link(urls.DEPENDENCIES.fill())})

@@ -1,0 +1,21 @@
+"""Whether the server is well. These routes are left out when the settings say so."""
+
+from treaty.store import health
+from treaty.web import urls
+from treaty.web.represent.diagnostics import Dependencies, Heartbeat
+from treaty.web.routing import Call, Permission, Router
+
+router = Router()
+
+
+@router.get(urls.HEARTBEAT, permission=Permission.READ_HEARTBEAT, needs_database=False)
+def show_heartbeat(_call: Call) -> Heartbeat:
+    """Say that the server answers, whatever its database does."""
+    return Heartbeat()
+
+
+@router.get(urls.DEPENDENCIES, permission=Permission.READ_HEARTBEAT)
+def show_dependencies(call: Call) -> Dependencies:
+    """Say that the server and its database answer."""
+    health.ask(call.db)
+    return Dependencies()
