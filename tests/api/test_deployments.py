@@ -1,31 +1,38 @@
 """Recording which versions run where."""
 
+from collections.abc import Callable
+
 import pytest
 
+from tests.api.conftest import Answer, Api, Clock
+
+Deploy = Callable[..., Answer]
+Running = Callable[..., list[tuple[str, str | None]]]
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def test(api):
+def staging(api: Api) -> str:
     """The UUID of an environment; versions 1 and 2 of Till are there to go to it."""
     for number in ("1", "2"):
         api.put(f"/pacticipants/Till/versions/{number}", {})
-    return api.post("/environments", {"name": "test", "production": False}).json()["uuid"]
+    uuid: str = api.post("/environments", {"name": "staging", "production": False}).json()["uuid"]
+    return uuid
 
 
 @pytest.fixture
-def deploy(api, test):
-    def deploy(version, body=None, environment=test):
+def deploy(api: Api, staging: str) -> Deploy:
+    def deploy(version: str, body: object = None, environment: str = staging) -> Answer:
         return api.post(f"/pacticipants/Till/versions/{version}/deployed-versions/environment/{environment}", body)
 
     return deploy
 
 
 @pytest.fixture
-def running(api, test):
+def running(api: Api, staging: str) -> Running:
     """List which versions run, and in which places."""
 
-    def running(query="", environment=test):
+    def running(query: str = "", environment: str = staging) -> list[tuple[str, str | None]]:
         page = api.get(f"/environments/{environment}/deployed-versions/currently-deployed{query}").json()
         items = page["_embedded"]["deployedVersions"]
         return [(one["_embedded"]["version"]["number"], one.get("applicationInstance")) for one in items]
@@ -33,22 +40,22 @@ def running(api, test):
     return running
 
 
-def test_a_deployment_can_be_read_where_the_answer_says(api, deploy):
+def test_a_deployment_can_be_read_where_the_answer_says(api: Api, deploy: Deploy) -> None:
     recorded = deploy("1")
     assert recorded.status == 201
     assert recorded.headers["location"] == "http://broker.test" + recorded.link("self")
     assert recorded.json()["currentlyDeployed"] is True
-    assert recorded.json()["_embedded"]["environment"]["name"] == "test"
+    assert recorded.json()["_embedded"]["environment"]["name"] == "staging"
     assert api.get(recorded.link("self")).json() == recorded.json()
 
 
-def test_deploying_the_same_version_again_changes_nothing(deploy):
+def test_deploying_the_same_version_again_changes_nothing(deploy: Deploy) -> None:
     first, second = deploy("1"), deploy("1")
     assert second.status == 201
     assert first.json() == second.json()
 
 
-def test_a_version_takes_the_place_of_the_one_before(api, deploy, running):
+def test_a_version_takes_the_place_of_the_one_before(api: Api, deploy: Deploy, running: Running) -> None:
     first = deploy("1")
     deploy("2")
     assert running() == [("2", None)]
@@ -56,20 +63,22 @@ def test_a_version_takes_the_place_of_the_one_before(api, deploy, running):
     assert (ended["currentlyDeployed"], ended["undeployedAt"]) == (False, "2024-05-06T07:08:09+00:00")
 
 
-def test_deploying_an_older_version_again_makes_a_new_record(api, test, deploy, running):
+def test_deploying_an_older_version_again_makes_a_new_record(
+    api: Api, staging: str, deploy: Deploy, running: Running
+) -> None:
     first = deploy("1")
     deploy("2")
     again = deploy("1")
     assert running() == [("1", None)]
-    page = api.get(f"/pacticipants/Till/versions/1/deployed-versions/environment/{test}").json()
+    page = api.get(f"/pacticipants/Till/versions/1/deployed-versions/environment/{staging}").json()
     assert [one["uuid"] for one in page["_embedded"]["deployedVersions"]] == [
         again.json()["uuid"],
         first.json()["uuid"],
     ]
-    assert page["_links"]["self"]["title"] == "Deployed versions for Till version 1 in environment Test"
+    assert page["_links"]["self"]["title"] == "Deployed versions for Till version 1 in environment Staging"
 
 
-def test_each_place_has_a_version_of_its_own(deploy, running):
+def test_each_place_has_a_version_of_its_own(deploy: Deploy, running: Running) -> None:
     deploy("1", {"applicationInstance": "blue"})
     deploy("1", {"target": "green"})
     deploy("1")
@@ -77,7 +86,7 @@ def test_each_place_has_a_version_of_its_own(deploy, running):
     assert sorted(running(), key=str) == [("1", "green"), ("1", None), ("2", "blue")]
 
 
-def test_other_environments_are_left_alone(api, deploy, running):
+def test_other_environments_are_left_alone(api: Api, deploy: Deploy, running: Running) -> None:
     other = api.post("/environments", {"name": "other", "production": False}).json()["uuid"]
     deploy("1", environment=other)
     deploy("2")
@@ -95,31 +104,35 @@ def test_other_environments_are_left_alone(api, deploy, running):
         ("?pacticipant=nobody", []),
     ],
 )
-def test_what_runs_is_found_by_pacticipant_and_place(deploy, running, query, expected):
+def test_what_runs_is_found_by_pacticipant_and_place(
+    deploy: Deploy, running: Running, query: str, expected: object
+) -> None:
     deploy("1")
     deploy("2", {"applicationInstance": "blue"})
     assert running(query) == expected
 
 
 @pytest.mark.parametrize(("given", "stored"), [(3, "3"), (True, "true"), ("", None), (None, None)])
-def test_a_place_is_a_text(deploy, given, stored):
+def test_a_place_is_a_text(deploy: Deploy, given: object, stored: str | None) -> None:
     assert deploy("1", {"applicationInstance": given}).json().get("applicationInstance") == stored
 
 
-def test_what_is_missing_cannot_be_deployed(api, deploy, test):
+def test_what_is_missing_cannot_be_deployed(api: Api, deploy: Deploy, staging: str) -> None:
     assert deploy("none").status == 404
     assert deploy("1", environment=NOWHERE).status == 404
-    assert api.get(f"/pacticipants/Till/versions/none/deployed-versions/environment/{test}").status == 404
+    assert api.get(f"/pacticipants/Till/versions/none/deployed-versions/environment/{staging}").status == 404
     assert api.get(f"/environments/{NOWHERE}/deployed-versions/currently-deployed").status == 404
 
 
-def test_a_refused_content_type_deploys_nothing(api, test, running):
-    path = f"/pacticipants/Till/versions/1/deployed-versions/environment/{test}"
+def test_a_refused_content_type_deploys_nothing(api: Api, staging: str, running: Running) -> None:
+    path = f"/pacticipants/Till/versions/1/deployed-versions/environment/{staging}"
     assert api.post(path, {}, type="text/plain").status == 415
     assert running() == []
 
 
-def test_a_version_that_no_longer_runs_says_since_when(api, deploy, running, clock):
+def test_a_version_that_no_longer_runs_says_since_when(
+    api: Api, deploy: Deploy, running: Running, clock: Clock
+) -> None:
     path = deploy("1").link("self")
     ended = api.patch(path, {"currentlyDeployed": False})
     assert (ended.status, ended.json()["currentlyDeployed"]) == (200, False)
@@ -130,31 +143,31 @@ def test_a_version_that_no_longer_runs_says_since_when(api, deploy, running, clo
     assert again.json()["undeployedAt"] == "2024-05-06T07:08:09+00:00"
 
 
-def test_an_ended_deployment_cannot_be_set_back(api, deploy):
+def test_an_ended_deployment_cannot_be_set_back(api: Api, deploy: Deploy) -> None:
     path = deploy("1").link("self")
     refused = api.patch(path, {"currentlyDeployed": True})
     text = "The currentlyDeployed property cannot be set back to true. Please record a new deployment."
     assert (refused.status, refused.json()) == (422, {"errors": {"currentlyDeployed": [text]}})
 
 
-def test_a_patch_that_says_nothing_changes_nothing(api, deploy):
+def test_a_patch_that_says_nothing_changes_nothing(api: Api, deploy: Deploy) -> None:
     recorded = deploy("1")
     assert api.patch(recorded.link("self"), {}).json() == recorded.json()
     assert api.patch(recorded.link("self")).json() == recorded.json()
 
 
-def test_a_patch_of_another_type_changes_nothing(api, deploy, running):
+def test_a_patch_of_another_type_changes_nothing(api: Api, deploy: Deploy, running: Running) -> None:
     path = deploy("1").link("self")
     assert api.patch(path, {"currentlyDeployed": False}, type="application/json").status == 415
     assert running() == [("1", None)]
 
 
-def test_an_unknown_deployment_is_not_found(api):
+def test_an_unknown_deployment_is_not_found(api: Api) -> None:
     assert api.get(f"/deployed-versions/{NOWHERE}").status == 404
     assert api.patch(f"/deployed-versions/{NOWHERE}", {"currentlyDeployed": True}).status == 404
 
 
-def test_deployments_go_with_their_environment(api, deploy, test):
+def test_deployments_go_with_their_environment(api: Api, deploy: Deploy, staging: str) -> None:
     path = deploy("1").link("self")
-    api.delete(f"/environments/{test}")
+    api.delete(f"/environments/{staging}")
     assert api.get(path).status == 404

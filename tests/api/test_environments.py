@@ -2,39 +2,41 @@
 
 import pytest
 
+from tests.api.conftest import Api, Clock
+
 NOWHERE = "/environments/00000000-0000-4000-8000-000000000000"
 
 
-def test_a_new_environment_can_be_read_where_the_answer_says(api):
+def test_a_new_environment_can_be_read_where_the_answer_says(api: Api) -> None:
     created = api.post("/environments", {"name": "test", "displayName": "Testing", "production": False})
     assert created.status == 201
     assert created.headers["location"] == "http://broker.test" + created.link("self")
     assert api.get(created.link("self")).json() == created.json()
 
 
-def test_an_environment_shows_what_was_said_about_it(api):
+def test_an_environment_shows_what_was_said_about_it(api: Api) -> None:
     contacts = [{"name": "Team", "details": {"email": "a@b.example"}}, {"name": "Ann"}]
     body = {"name": "live", "displayName": "Live", "production": True, "contacts": contacts}
     shown = api.post("/environments", body).json()
     assert {name: shown[name] for name in body} == body
 
 
-def test_a_display_name_is_made_of_the_name(api):
+def test_a_display_name_is_made_of_the_name(api: Api) -> None:
     created = api.post("/environments", {"name": "fooProd_1-x", "displayName": " ", "production": True})
     assert created.json()["displayName"] == "Foo Prod 1-x"
 
 
-def test_contacts_are_left_out_only_when_none_were_given(api):
+def test_contacts_are_left_out_only_when_none_were_given(api: Api) -> None:
     assert "contacts" not in api.post("/environments", {"name": "a", "production": True}).json()
     assert api.post("/environments", {"name": "b", "production": True, "contacts": []}).json()["contacts"] == []
 
 
-def test_the_server_chooses_the_uuid(api):
+def test_the_server_chooses_the_uuid(api: Api) -> None:
     created = api.post("/environments", {"name": "a", "production": True, "uuid": "mine"})
     assert created.json()["uuid"] != "mine"
 
 
-def test_a_name_is_given_once(api):
+def test_a_name_is_given_once(api: Api) -> None:
     body = {"name": "test", "production": False}
     api.post("/environments", body)
     again = api.post("/environments", body)
@@ -69,12 +71,12 @@ def test_a_name_is_given_once(api):
         ),
     ],
 )
-def test_what_is_wrong_with_an_environment_is_said(api, body, errors):
+def test_what_is_wrong_with_an_environment_is_said(api: Api, body: object, errors: object) -> None:
     answer = api.post("/environments", body)
     assert (answer.status, answer.json()) == (400, {"errors": errors})
 
 
-def test_environments_are_listed_by_their_display_names_whatever_the_case(api):
+def test_environments_are_listed_by_their_display_names_whatever_the_case(api: Api) -> None:
     for name, display_name in (("c", "zebra"), ("b", "Yak"), ("a", "ant")):
         api.post("/environments", {"name": name, "displayName": display_name, "production": False})
     listed = api.get("/environments?x=y").json()
@@ -84,14 +86,14 @@ def test_environments_are_listed_by_their_display_names_whatever_the_case(api):
 
 
 @pytest.mark.parametrize(("query", "names"), [("name=test", ["test"]), ("name=tes", []), ("name=", ["live", "test"])])
-def test_an_environment_is_found_by_its_exact_name(api, query, names):
+def test_an_environment_is_found_by_its_exact_name(api: Api, query: str, names: list[str]) -> None:
     for name in ("test", "live"):
         api.post("/environments", {"name": name, "production": False})
     found = api.get(f"/environments?{query}").json()["_embedded"]["environments"]
     assert [one["name"] for one in found] == names
 
 
-def test_an_environment_is_replaced_whole(api, clock):
+def test_an_environment_is_replaced_whole(api: Api, clock: Clock) -> None:
     body = {"name": "test", "displayName": "Kitchen", "production": False, "contacts": []}
     path = api.post("/environments", body).link("self")
     clock.now = clock.now.replace(year=2025)
@@ -103,24 +105,24 @@ def test_an_environment_is_replaced_whole(api, clock):
     assert api.get(path).json() == replaced.json()
 
 
-def test_an_environment_may_keep_its_name_but_not_take_anothers(api):
+def test_an_environment_may_keep_its_name_but_not_take_anothers(api: Api) -> None:
     path = api.post("/environments", {"name": "test", "production": False}).link("self")
     api.post("/environments", {"name": "other", "production": False})
     assert api.put(path, {"name": "test", "production": True}).status == 200
     assert api.put(path, {"name": "other", "production": True}).status == 400
 
 
-def test_an_environment_that_is_gone_is_not_found(api):
+def test_an_environment_that_is_gone_is_not_found(api: Api) -> None:
     path = api.post("/environments", {"name": "test", "production": False}).link("self")
     assert api.delete(path).status == 204
     assert api.delete(path).status == 404
     assert api.get(path).status == 404
 
 
-def test_what_is_wrong_with_a_missing_environment_is_not_looked_at(api):
+def test_what_is_wrong_with_a_missing_environment_is_not_looked_at(api: Api) -> None:
     assert api.put(NOWHERE, {}).status == 404
 
 
-def test_an_environment_is_not_patched(api):
+def test_an_environment_is_not_patched(api: Api) -> None:
     answer = api.patch(NOWHERE, {"production": False})
     assert (answer.status, answer.headers["allow"]) == (405, "GET, PUT, DELETE, OPTIONS")
