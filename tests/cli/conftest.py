@@ -45,7 +45,7 @@ class Request:
     body: bytes
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - any JSON
+    def json(self) -> Any:
         return json.loads(self.body)
 
     @property
@@ -68,7 +68,7 @@ class OtherBroker:
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
 
-    def answer(self, line: str, body: Any = "", *, status: int = 200, headers: dict[str, str] | None = None) -> None:  # noqa: ANN401 - any JSON
+    def answer(self, line: str, body: Any = "", *, status: int = 200, headers: dict[str, str] | None = None) -> None:
         written = body if isinstance(body, str) else json.dumps(body)
         content = {"Content-Type": "application/hal+json;charset=utf-8"} | (headers or {})
         self.answers.setdefault(line, []).append(Answer(status, written.encode(), content))
@@ -110,9 +110,9 @@ def _handler(broker: OtherBroker) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond  # noqa: N815 - http.server's own names
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Keep quiet."""
 
     return Handler

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import detect, options, output, pactfiles
-from treaty.cli.program import Command, Failure, Flag, ListOption
+from treaty.cli import builds, options, output, pactfiles
+from treaty.cli.program import Command, Failure, Flag
 from treaty.errors import ClientError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from treaty.cli.builds import Build
     from treaty.cli.pactfiles import PactFile
     from treaty.client import Broker, Json, Resource
 
@@ -34,29 +35,10 @@ _OVERWRITING: Final = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Build:
-    """Which version of a consumer the pacts come from."""
-
-    version: str
-    branch: str | None
-    tags: Sequence[str]
-    build_url: str | None
-
-
 @click.command("publish", cls=Command)
 @click.argument("pacts", nargs=-1, metavar="PACT_DIRS_OR_FILES ...", type=click.UNPROCESSED)
 @click.option("-a", "--consumer-app-version", help="The consumer's version number.")
-@click.option("-h", "--branch", help="The branch that the version is from.")
-@click.option(
-    "-r",
-    "--auto-detect-version-properties/--no-auto-detect-version-properties",
-    cls=Flag,
-    help="Find version, branch and build URL, where they are not given, in the CI system's variables or in git.",
-)
-@click.option("-t", "--tag", cls=ListOption, help="A tag for the version; repeatable, or separated by commas.")
-@click.option("-g", "--tag-with-git-branch/--no-tag-with-git-branch", cls=Flag, help="Tag with the name of the branch.")
-@click.option("--build-url", help="Where the build that made the pacts can be seen.")
+@builds.described
 @click.option("--merge/--no-merge", cls=Flag, help="Add to what this version has published, instead of replacing it.")
 @options.output_option("text", "json", "pretty")
 @options.connected()
@@ -70,7 +52,7 @@ def publish(
 ) -> None:
     """Publish pacts to a broker."""
     _check_files(pacts)
-    build = _build(given)
+    build = builds.read(given, version_option="consumer_app_version")
     files = pactfiles.read(pacts)
     if _is_old(broker):
         _publish_one_by_one(broker, build, files, merge=merge)
@@ -89,28 +71,6 @@ def _check_files(arguments: Sequence[str]) -> None:
         )
 
 
-def _build(given: dict[str, Any]) -> Build:
-    """Make up the version from what was given, and from what is found if asked to."""
-    found = given["auto_detect_version_properties"]
-    version = given["consumer_app_version"] or (detect.commit() if found else "")
-    if not version.strip():
-        text = "No value provided for required option --consumer-app-version"
-        raise Failure(f"{text}\nGive it, or let --auto-detect-version-properties find the commit.")
-    options.check_not_blank(branch=given["branch"])
-    return Build(
-        version=version.strip(),
-        branch=(given["branch"] or (detect.branch() if found else "")).strip() or None,
-        tags=split_tags(given["tag"], with_branch=given["tag_with_git_branch"]),
-        build_url=(given["build_url"] or (detect.build_url() if found else "") or "").strip() or None,
-    )
-
-
-def split_tags(given: Iterable[str], *, with_branch: bool) -> list[str]:
-    """Take tags repeated or separated by commas, each once."""
-    tags = [tag.strip() for each in given for tag in each.split(",") if tag.strip()]
-    return list(dict.fromkeys(tags + ([detect.branch()] if with_branch else [])))
-
-
 def _is_old(broker: Broker) -> bool:
     wanted = "publish_pacts_using_old_api" in os.environ.get("PACT_BROKER_FEATURES", "")
     return wanted or not broker.index.has("pb:publish-contracts")
@@ -122,7 +82,7 @@ def _publish_together(broker: Broker, build: Build, files: list[PactFile], *, me
         answers = [_post(broker, url, _publication(build, each, merge=merge)) for each in _by_consumer(files)]
     if form == "text":
         for answer in answers:
-            output.say(_published(answer))
+            output.say(output.told(answer) or output.green("Successfully published pacts"))
     else:
         output.say(output.array([answer.body for answer in answers], form))
     if any(isinstance(answer, Refused) for answer in answers):
@@ -164,14 +124,6 @@ def _contract(file: PactFile, *, merge: bool) -> Json:
         "content": file.encoded,
     }
     return contract | ({"onConflict": "merge"} if merge else {})
-
-
-def _published(answer: Resource | Refused) -> str:
-    body = output.parsed(answer.body)
-    told = output.notices(body) if isinstance(body, dict) else ""
-    if isinstance(answer, Refused):
-        return told or output.red(answer.body or str(answer))
-    return told or output.green("Successfully published pacts")
 
 
 def _publish_one_by_one(broker: Broker, build: Build, files: list[PactFile], *, merge: bool) -> None:

@@ -212,14 +212,14 @@ def create_version_tag(
     tag_with_git_branch: bool,
 ) -> None:
     """Tag a version."""
-    names = list(dict.fromkeys([*tags, *([detect.branch()] if tag_with_git_branch else [])]))
+    names = [*tags, *([detect.branch()] if tag_with_git_branch else [])]
     if not names:
         raise Failure("No value provided for required options '--tag'\nGive a tag, or --tag-with-git-branch.")
     path = ("pacticipants", pacticipant, "versions", version)
     if not auto_create_version and _get_if_any(broker, broker.at(*path)) is None:
         text = f"Could not create tag. Version {version} of {pacticipant} does not exist."
         raise ClientError(text, hint="Give --auto-create-version to create it.")
-    for name in names:
+    for name in dict.fromkeys(names):
         output.say(f"Tagging {pacticipant} version {version} as {name}")
         broker.put(broker.at(*path, "tags", name))
 

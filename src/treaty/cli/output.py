@@ -85,6 +85,13 @@ def notices(body: Json) -> str:
     return "\n".join(_notice(each["message"], _LEVELS.get(each.get("level", ""))) for each in logs)
 
 
+def told(answer: Resource | Refused) -> str:
+    """Give what there is to tell of a publication; of one that was refused, at least the bare answer."""
+    body = parsed(answer.body)
+    text = notices(body) if isinstance(body, dict) else ""
+    return text or (red(answer.body or str(answer)) if isinstance(answer, Refused) else "")
+
+
 def _notice(text: str, colour: str | None) -> str:
     marked = re.sub(r"https?://\S+", lambda url: click.style(url[0], fg="magenta"), text)
     return click.style(marked, fg=colour) if colour else marked

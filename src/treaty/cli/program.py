@@ -185,6 +185,7 @@ class Program(click.Group):
         super().__init__(
             name,
             help=text,
+            params=[_version_option()],
             invoke_without_command=True,
             callback=_help_if_nothing_is_asked,
             context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": plain},
@@ -224,6 +225,19 @@ class Program(click.Group):
                 raise
             needs = f"{ctx.command_path} {ctx.invoked_subcommand} needs the server's packages"
             raise Failure(f"{needs}: pip install 'treaty[server]'") from error
+
+
+def _version_option() -> click.Option:
+    text = "Show Treaty's version and exit."
+    return click.Option(
+        ["-V", "--version"], is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help=text
+    )
+
+
+def _tell_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's own signature
+    if wanted:
+        output.say(version("treaty"))
+        ctx.exit()
 
 
 def _help_if_nothing_is_asked() -> None:

@@ -1,0 +1,272 @@
+"""can-i-deploy and can-i-merge, against another broker."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import OtherBroker, Run
+
+FOO = "q[][pacticipant]=Foo&q[][version]=1"
+IGNORED = "ignore[][pacticipant]=X&ignore[][version]=3&ignore[][pacticipant]=Y"
+ONE = f"/matrix?{FOO}"
+ASKED = f"GET {ONE}&latestby=cvpv&environment=test"
+ARGS = ["can-i-deploy", "-a", "Foo", "-e", "1", "--to-environment", "test"]
+MERGE = f"GET {ONE}&latestby=cvp&latest=true&mainBranch=true"
+SUCCESS = [{"type": "success", "text": "All required verification results are published and successful"}]
+
+
+def row(consumer: str, provider: str = "Bar", *, success: bool | None = True, **more: Any) -> dict[str, Any]:
+    name, _, number = consumer.partition("@")
+    result = None if success is None else {"success": success, "_links": {"self": {"href": f"http://b/{number}"}}}
+    return {
+        "consumer": {"name": name, "version": {"number": number}},
+        "provider": {"name": provider, "version": None if success is None else {"number": "4.5.6"}},
+        "verificationResult": result,
+    } | more
+
+
+def answer(verdict: str, *rows: dict[str, Any], **more: Any) -> dict[str, Any]:
+    deployable = {"yes": True, "no": False, "unknown": None}[verdict]
+    counts = {"deployable": deployable, "reason": "Because", "success": 1, "failed": 0, "unknown": 0}
+    return {"summary": counts, "matrix": list(rows), "notices": SUCCESS} | more
+
+
+def test_yes_is_said_with_the_table_the_results_and_the_reasons(run: Run, broker: OtherBroker) -> None:
+    commit = "7bd4d91" + "a" * 33
+    broker.answer(ASKED, answer("yes", row(f"Foo@{commit}")))
+    result = run(*ARGS, FORCE_COLOR="1")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "\x1b[32mComputer says yes \\o/ \x1b[0m\n"
+        "\n"
+        "CONSUMER | C.VERSION  | PROVIDER | P.VERSION | SUCCESS? | RESULT#\n"
+        "---------|------------|----------|-----------|----------|--------\n"
+        "Foo      | 7bd4d91... | Bar      | 4.5.6     | true     | 1      \n"
+        "\n"
+        "VERIFICATION RESULTS\n"
+        "--------------------\n"
+        f"1. http://b/{commit} (success)\n"
+        "\n"
+        "\x1b[32mAll required verification results are published and successful\x1b[0m\n"
+    )
+
+
+def test_no_is_said_for_false_and_for_not_known(run: Run, broker: OtherBroker) -> None:
+    broker.answer(ASKED, answer("no", notices=[]))
+    broker.answer(ASKED, answer("unknown", notices=None))
+    for _ in range(2):
+        result = run(*ARGS, FORCE_COLOR="1")
+        assert result.exit_code == 1
+        assert result.stdout == "\x1b[31mComputer says no ¯\\_(ツ)_/¯\x1b[0m\n\n\x1b[31mBecause\x1b[0m\n"
+
+
+def test_only_the_matrix_is_asked_for(run: Run, broker: OtherBroker) -> None:
+    broker.answer(ASKED, answer("yes"))
+    run(*ARGS)
+    assert broker.lines == [ASKED]
+
+
+def test_rows_are_sorted_and_what_is_missing_is_marked(run: Run, broker: OtherBroker) -> None:
+    rows = [
+        row("foo@2", success=False),
+        row("Foo@1.2.3+" + "b" * 40, success=None),
+        row("Foo@" + "c-" * 40, ignored=True),
+        row("A@1", "Z"),
+    ]
+    broker.answer(ASKED, answer("yes", *rows))
+    lines = run(*ARGS).stdout.splitlines()[4:8]
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    assert cells == [
+        ["A", "1", "Z", "4.5.6", "true", "1"],
+        ["Foo", "1.2.3+bbbbbbb...", "Bar", "???", "???", ""],
+        ["foo", "2", "Bar", "4.5.6", "false", "2"],
+        ["Foo", "c-" * 30 + "...", "Bar", "4.5.6", "true [ignored]", "3"],
+    ]
+    assert "2. http://b/2 (failure)" in run(*ARGS).stdout
+
+
+def test_no_result_leaves_the_list_of_results_out(run: Run, broker: OtherBroker) -> None:
+    broker.answer(ASKED, answer("unknown", row("Foo@1", success=None)))
+    assert "VERIFICATION RESULTS" not in run(*ARGS).stdout
+
+
+def test_json_is_the_answer_indented_and_the_verdict_stays(run: Run, broker: OtherBroker) -> None:
+    body = answer("no", row("Foo@ü"))
+    broker.answer(ASKED, body)
+    result = run(*ARGS, "-o", "json")
+    assert result.stdout == json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "query"),
+    [
+        ("-a Foo -e 1", "q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true"),
+        ("-aFoo -e1", "q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true"),
+        ("--pacticipant=Foo --version=1", "q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true"),
+        ("-a Foo --to test -e 1", "q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true&tag=test"),
+        ("-a Foo -l", "q[][pacticipant]=Foo&q[][latest]=true&latestby=cvp&latest=true"),
+        ("-a Foo -l dev", "q[][pacticipant]=Foo&q[][latest]=true&q[][tag]=dev&latestby=cvp&latest=true"),
+        ("-a Foo --latest=dev", "q[][pacticipant]=Foo&q[][latest]=true&q[][tag]=dev&latestby=cvp&latest=true"),
+        ("-a Foo --all prod", "q[][pacticipant]=Foo&q[][tag]=prod&latestby=cvp&latest=true"),
+        ("-a Foo --branch f/x", "q[][pacticipant]=Foo&q[][latest]=true&q[][branch]=f%2Fx&latestby=cvp&latest=true"),
+        ("-a Foo --main_branch", "q[][pacticipant]=Foo&q[][latest]=true&q[][mainBranch]=true&latestby=cvp&latest=true"),
+        (
+            "-a Foo -e 1 -a Bar -l",
+            "q[][pacticipant]=Foo&q[][version]=1&q[][pacticipant]=Bar&q[][latest]=true&latestby=cvpv",
+        ),
+        (
+            "-a Foo -e 1 --ignore X --version 3 --ignore Y --to-environment t",
+            f"{FOO}&latestby=cvpv&environment=t&{IGNORED}",
+        ),
+        (
+            "-a Foo -e 1 --limit 5 --to-environment t",
+            "q[][pacticipant]=Foo&q[][version]=1&latestby=cvpv&limit=5&environment=t",
+        ),
+    ],
+)
+def test_options_make_the_query_in_their_order(run: Run, broker: OtherBroker, args: str, query: str) -> None:
+    run("can-i-deploy", *args.split())
+    assert broker.lines == [f"GET /matrix?{query}"]
+
+
+def test_names_are_encoded(run: Run, broker: OtherBroker) -> None:
+    run("can-i-deploy", "-a", "A & B", "-e", "1+2", "--to-environment", "é")
+    encoded = "q[][pacticipant]=A%20%26%20B&q[][version]=1%2B2&latestby=cvpv&environment=%C3%A9"
+    assert broker.lines == [f"GET /matrix?{encoded}"]
+
+
+def test_pacticipants_to_ignore_may_come_from_the_environment(run: Run, broker: OtherBroker) -> None:
+    asked = f"{ASKED}&ignore[][pacticipant]=X&ignore[][pacticipant]=Y"
+    broker.answer(asked, answer("yes"))
+    result = run(*ARGS, PACT_BROKER_CAN_I_DEPLOY_IGNORE="X, Y")
+    assert broker.lines == [asked]
+    assert result.stdout.startswith(
+        "WARN: This version of the Pact Broker does not support ignoring pacticipants. Please upgrade your Broker to "
+        ">= 2.80.0\n\nComputer says yes"
+    )
+
+
+def test_a_broker_that_counts_what_it_ignored_causes_no_warning(run: Run, broker: OtherBroker) -> None:
+    broker.answer(f"{ASKED}&ignore[][pacticipant]=X", answer("yes", summary={"deployable": True, "ignored": 0}))
+    assert "WARN" not in run(*ARGS, "--ignore", "X").stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ([], "No value provided for required options '--pacticipant'"),
+        (
+            ["-a", "Foo"],
+            (
+                "The version must be specified using `--version VERSION`, `--branch BRANCH` `--latest`, "
+                "`--latest TAG`, or `--all TAG` for pacticipant Foo"
+            ),
+        ),
+        (["-a", "Foo", "-e", "1", "--to-environment", " "], "The environment name cannot be blank"),
+        (["-e", "1", "-a", "Foo"], "The version of what? Give --pacticipant NAME before it."),
+        (["-a", "Foo", "-e", "1", "-o", "xml"], "Invalid output option 'xml'. Must be one of 'table' or 'json'."),
+    ],
+)
+def test_wrong_use_is_explained_on_stderr(run: Run, broker: OtherBroker, args: list[str], text: str) -> None:
+    result = run("can-i-deploy", *args)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[0] == text
+    assert broker.requests == []
+
+
+def test_a_rejected_query_is_told_without_a_backtrace(run: Run, broker: OtherBroker) -> None:
+    broker.answer(ASKED, '{"errors":["No"]}', status=400)
+    result = run(*ARGS)
+    url = f"{broker.url}{ASKED.removeprefix('GET ')}"
+    assert result.stdout == f'Error retrieving matrix. Error making request to {url} status=400 {{"errors":["No"]}}\n'
+    assert result.exit_code == 1
+    assert run(*ARGS, "-o", "json").stdout == '{"errors":["No"]}\n'
+
+
+def test_the_exit_code_can_be_chosen(run: Run, broker: OtherBroker) -> None:
+    broker.answer(ASKED, answer("no"))
+    result = run(*ARGS, PACT_BROKER_CAN_I_DEPLOY_EXIT_CODE_BETA="7")
+    assert (result.exit_code, result.stderr) == (7, "Exiting can-i-deploy with configured exit code 7\n")
+
+
+DRY = "\x1b[33m[dry-run] \x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "text"),
+    [
+        ("yes", "Computer says yes \\o/ (and maybe you don't need to enable dry run)"),
+        ("no", "Computer says no ¯\\_(ツ)_/¯ (but you're ignoring this by enabling dry run)"),
+    ],
+)
+def test_a_dry_run_marks_every_line_and_ends_well(run: Run, broker: OtherBroker, verdict: str, text: str) -> None:
+    broker.answer(ASKED, answer(verdict))
+    result = run(*ARGS, FORCE_COLOR="1", PACT_BROKER_CAN_I_DEPLOY_DRY_RUN="true")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"{DRY}{text}",
+        DRY,
+        f"{DRY}{SUCCESS[0]['text']}",
+        DRY,
+        f"{DRY}\x1b[32mDry run enabled - ignoring any failures\x1b[0m",
+    ]
+
+
+def test_a_dry_run_ends_well_even_if_the_question_fails(run: Run, broker: OtherBroker) -> None:
+    broker.answer(ASKED, "no", status=400)
+    result = run(*ARGS, "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("[dry-run] Error retrieving matrix. ")
+    assert result.stdout.endswith("[dry-run] Dry run enabled - ignoring any failures\n")
+
+
+def test_it_waits_while_results_are_missing(run: Run, broker: OtherBroker) -> None:
+    for unknown in (2, 1, 0):
+        broker.answer(ASKED, answer("yes", summary={"deployable": unknown == 0, "unknown": unknown}))
+    result = run(*ARGS, "--retry-while-unknown", "5", "--retry-interval", "0.01")
+    assert len(broker.requests) == 3
+    assert result.exit_code == 0
+    assert result.stderr == "Waiting for 2 verification results to be published (maximum of 0.05 seconds)\n"
+
+
+def test_it_waits_only_so_often(run: Run, broker: OtherBroker) -> None:
+    broker.answer(ASKED, answer("unknown", summary={"deployable": None, "unknown": 1}))
+    result = run(*ARGS, "--retry-while-unknown", "2", "--retry-interval", "0")
+    assert len(broker.requests) == 3
+    assert result.exit_code == 1
+    assert result.stderr == "Waiting for 1 verification result to be published (maximum of 0 seconds)\n"
+
+
+def test_a_dry_run_does_not_wait(run: Run, broker: OtherBroker) -> None:
+    broker.answer(ASKED, answer("unknown", summary={"deployable": None, "unknown": 1}))
+    run(*ARGS, "--retry-while-unknown", "2", "--retry-interval", "0", "--dry-run")
+    assert len(broker.requests) == 1
+
+
+def test_waiting_needs_a_count(run: Run, broker: OtherBroker) -> None:
+    broker.answer(ASKED, answer("unknown", summary={"deployable": None}))
+    result = run(*ARGS, "--retry-while-unknown", "2")
+    assert result.stdout == (
+        "This version of the Pact Broker does not provide a count of the unknown verification results. Please upgrade "
+        "your Broker to >= v2.23.4\n"
+    )
+    assert result.exit_code == 1
+
+
+def test_can_i_merge_asks_about_the_main_branches(run: Run, broker: OtherBroker) -> None:
+    broker.answer(MERGE, answer("no"))
+    result = run("can-i-merge", "-a", "Foo", "-e", "1", PACT_BROKER_CAN_I_DEPLOY_EXIT_CODE_BETA="7")
+    assert broker.lines == [MERGE]
+    assert result.stdout.startswith("Computer says no")
+    assert result.exit_code == 1
+
+
+def test_can_i_merge_has_its_own_variables(run: Run, broker: OtherBroker) -> None:
+    broker.answer(f"{MERGE}&ignore[][pacticipant]=X", answer("no"))
+    env = {"PACT_BROKER_CAN_I_MERGE_IGNORE": "X", "PACT_BROKER_CAN_I_MERGE_DRY_RUN": "true"}
+    assert run("can-i-merge", "-a", "Foo", "-e", "1", **env).exit_code == 0

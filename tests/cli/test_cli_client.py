@@ -1,0 +1,265 @@
+"""The HAL client, against another broker."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+import threading
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from treaty.client import Broker, Connection, Link, Patience, Tls, encode
+from treaty.errors import ClientError, MissingRelation, NotHal, Refused, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .conftest import OtherBroker
+
+
+class Connect(Protocol):
+    def __call__(self, url: str, waits: list[float] | None = None, **settings: Any) -> Broker: ...
+
+
+@pytest.fixture
+def client() -> Iterator[Connect]:
+    """Make clients that note how long they would wait, and close them at the end."""
+    with ExitStack() as stack:
+
+        def connect(url: str, waits: list[float] | None = None, **settings: Any) -> Broker:
+            sleep = (waits if waits is not None else []).append
+            return stack.enter_context(Broker(Connection(base_url=url, **settings), sleep=sleep))
+
+        yield connect
+
+
+@pytest.mark.parametrize(
+    ("template", "values", "url"),
+    [
+        ("http://b/{a}/x/{b}", {"a": "feat/x", "b": "1 2"}, "http://b/feat%2Fx/x/1%202"),
+        ("http://b/{a}/{b}", {"a": "é%+"}, "http://b/%C3%A9%25%2B/"),
+        ("http://b/plain", {"a": "1"}, "http://b/plain"),
+    ],
+)
+def test_templates_are_filled_with_encoded_values(template: str, values: dict[str, str], url: str) -> None:
+    assert Link(template).fill(**values) == url
+
+
+def test_a_query_is_added_to_what_a_link_has() -> None:
+    assert Link("http://b/x").asking({"a": "1&2"}) == "http://b/x?a=1%262"
+    assert Link("http://b/x?y=1").asking({"a": "1"}) == "http://b/x?y=1&a=1"
+    assert Link("http://b/x").asking({}) == "http://b/x"
+    assert encode([("q[][a]", "[")]) == "?q[][a]=%5B"
+
+
+def test_links_may_be_alone_or_many_and_relative(client: Connect, broker: OtherBroker) -> None:
+    links = {"one": {"href": "/a"}, "many": [{"href": "b", "name": "x"}, {"href": "http://c/"}], "none": []}
+    broker.answer("GET /deep/er", {"_links": links})
+    found = client(broker.url).get(f"{broker.url}/deep/er")
+    assert found.link("one").href == f"{broker.url}/a"
+    assert [link.href for link in found.links("many")] == [f"{broker.url}/deep/b", "http://c/"]
+    assert found.link("missing", "many").name == "x"
+    with pytest.raises(MissingRelation, match="Could not find relation 'none' in resource at http"):
+        found.link("none")
+
+
+def test_the_index_is_read_once(client: Connect, broker: OtherBroker) -> None:
+    other = client(broker.url)
+    assert other.link("pb:environment", uuid="a b") == f"{broker.url}/elsewhere/environments/a%20b"
+    assert other.link("pb:environments") == f"{broker.url}/elsewhere/environments"
+    assert broker.lines == ["GET /"]
+
+
+def test_a_password_is_not_shown() -> None:
+    connection = Connection(base_url="http://b", username="me", password="hidden", token="hidden")
+    assert "hidden" not in repr(connection)
+
+
+@pytest.mark.parametrize("status", [500, 503, 408, 429])
+def test_what_may_pass_is_tried_again(client: Connect, broker: OtherBroker, status: int) -> None:
+    waits: list[float] = []
+    broker.answer("GET /x", "busy", status=status)
+    broker.answer("GET /x", "busy", status=status)
+    broker.answer("GET /x", {"a": 1})
+    assert client(broker.url, waits).get(f"{broker.url}/x").body == {"a": 1}
+    assert waits == [0.5, 1]
+
+
+def test_waits_double_up_to_the_longest(client: Connect, broker: OtherBroker) -> None:
+    waits: list[float] = []
+    broker.answer("POST /x", "down", status=500)
+    with pytest.raises(Refused) as refused:
+        client(broker.url, waits).post(f"{broker.url}/x", {})
+    assert waits == [0.5, 1, 2, 4, 5, 5, 5]
+    assert len(broker.requests) == 8
+    assert (refused.value.status, refused.value.body) == (500, "down")
+
+
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_one_attempt_is_the_least(client: Connect, broker: OtherBroker, attempts: int) -> None:
+    broker.answer("GET /x", status=500)
+    with pytest.raises(Refused):
+        client(broker.url, patience=Patience(attempts=attempts)).get(f"{broker.url}/x")
+    assert broker.lines == ["GET /x"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 409])
+def test_what_the_client_did_wrong_is_not_tried_again(client: Connect, broker: OtherBroker, status: int) -> None:
+    broker.answer("GET /x", "no", status=status)
+    with pytest.raises(Refused, match=f"Error making request to {broker.url}/x status={status} no"):
+        client(broker.url).get(f"{broker.url}/x")
+    assert len(broker.requests) == 1
+
+
+def test_a_busy_broker_says_how_long_to_wait(client: Connect, broker: OtherBroker) -> None:
+    waits: list[float] = []
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    for asked in ("10", "1000", soon, "nonsense"):
+        broker.answer("GET /x", status=429, headers={"Retry-After": asked})
+    broker.answer("GET /x", {})
+    client(broker.url, waits).get(f"{broker.url}/x")
+    assert waits[:2] == [12, 1060]
+    assert waits[2] == pytest.approx(120, abs=5)
+    assert waits[3] == 4
+
+
+def test_a_broker_that_does_not_listen_is_tried_again_and_each_failure_noted() -> None:
+    notes: list[str] = []
+    waits: list[float] = []
+    connection = Connection(base_url="http://127.0.0.1:1", patience=Patience(attempts=3))
+    with Broker(connection, note=notes.append, sleep=waits.append) as other, pytest.raises(Unreachable) as error:
+        _ = other.index
+    assert waits == [0.5, 1]
+    assert [note.rpartition(" attempt ")[2] for note in notes] == ["1 of 3", "2 of 3", "3 of 3"]
+    assert error.value.hint.startswith("Is the broker running")
+
+
+def test_a_redirection_is_followed_when_reading_only(client: Connect, broker: OtherBroker) -> None:
+    broker.answer("GET /old", status=302, headers={"Location": "/new"})
+    broker.answer("GET /new", {"a": 1})
+    broker.answer("POST /old", status=302, headers={"Location": "/new"})
+    assert client(broker.url).get(f"{broker.url}/old").body == {"a": 1}
+    with pytest.raises(Refused) as refused:
+        client(broker.url).post(f"{broker.url}/old", {})
+    assert "--broker-base-url" in refused.value.hint
+
+
+def test_redirections_that_never_end_are_given_up(client: Connect, broker: OtherBroker) -> None:
+    broker.answer("GET /round", status=302, headers={"Location": "/round"})
+    with pytest.raises(Refused):
+        client(broker.url).get(f"{broker.url}/round")
+    assert len(broker.requests) == 6
+
+
+@pytest.mark.parametrize("text", ["<html>", "[1]", "3"])
+def test_an_answer_that_is_no_resource_is_no_brokers(client: Connect, broker: OtherBroker, text: str) -> None:
+    broker.answer("GET /x", text)
+    with pytest.raises(NotHal, match="Did not get a valid HAL response body from"):
+        client(broker.url).get(f"{broker.url}/x")
+
+
+def test_requests_say_what_they_hold_and_want(client: Connect, broker: OtherBroker) -> None:
+    other = client(broker.url, headers={"X-A": "1"})
+    for line in ("GET /x", "PUT /x", "PATCH /x", "DELETE /x"):
+        broker.answer(line, status=204)
+    other.get(f"{broker.url}/x")
+    other.put(f"{broker.url}/x", {"ü": 1})
+    other.patch(f"{broker.url}/x", {})
+    other.delete(f"{broker.url}/x")
+    kinds = [request.headers.get("content-type") for request in broker.requests]
+    assert kinds == [None, "application/json", "application/merge-patch+json", None]
+    assert broker.requests[1].body.decode() == '{"ü":1}'
+    assert {request.headers["accept"] for request in broker.requests} == {"application/hal+json"}
+    assert {request.headers["x-a"] for request in broker.requests} == {"1"}
+    assert all(request.headers["user-agent"].startswith("treaty/") for request in broker.requests)
+
+
+def test_a_proxy_is_used(client: Connect, broker: OtherBroker) -> None:
+    broker.answer("GET http://broker.example.org/x", {"a": 1})
+    other = client("http://broker.example.org", proxy=broker.url)
+    assert other.get("http://broker.example.org/x").body == {"a": 1}
+
+
+def test_a_proxy_comes_from_the_environment(
+    client: Connect, broker: OtherBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", broker.url)
+    broker.answer("GET http://broker.example.org/x", {"a": 1})
+    assert client("http://broker.example.org").get("http://broker.example.org/x").body == {"a": 1}
+
+
+class Secure(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate that nobody but itself vouches for, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    made = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    files = ["-keyout", "-", "-out", "-"]
+    written = subprocess.run(["openssl", "req", "-x509", *made, *names, *files], capture_output=True, check=True)
+    file.write_bytes(written.stdout)
+    return file
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with HTTPServer(("127.0.0.1", 0), Secure) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("trust_system", [True, False])
+def test_an_authority_of_ones_own_is_trusted(
+    client: Connect, secure: str, certificate: Path, *, trust_system: bool
+) -> None:
+    tls = Tls(certificate=str(certificate), trust_system=trust_system)
+    assert client(secure, tls=tls).index.body == {}
+
+
+def test_an_unknown_authority_is_not_trusted_and_not_tried_again(client: Connect, secure: str) -> None:
+    waits: list[float] = []
+    with pytest.raises(Unreachable) as error:
+        _ = client(secure, waits).index
+    assert error.value.hint.startswith("Give the authority that signed the broker's certificate as --ssl-certificate")
+    assert waits == []
+
+
+def test_certificates_need_not_be_verified(client: Connect, secure: str) -> None:
+    assert client(secure, tls=Tls(verify=False)).index.body == {}
+    assert client(secure, tls=Tls(verify=False, trust_system=False)).index.body == {}
+
+
+def test_plain_http_may_lead_to_https(client: Connect, broker: OtherBroker, secure: str, certificate: Path) -> None:
+    broker.answer("GET /x", status=301, headers={"Location": f"{secure}/x"})
+    tls = Tls(certificate=str(certificate))
+    assert client(broker.url, tls=tls).get(f"{broker.url}/x").body == {}
+
+
+def test_a_certificate_that_cannot_be_read_is_explained(client: Connect, tmp_path: Path) -> None:
+    with pytest.raises(ClientError, match="Could not read the certificates: "):
+        _ = client("https://127.0.0.1:1", tls=Tls(certificate=str(tmp_path / "nope.pem"))).index
