@@ -2,22 +2,26 @@
 
 import logging
 import os
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
 
+import orjson
 import structlog
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
 
+from treaty.errors import WrongSetting
 from treaty.settings import Settings
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
 from treaty.web.application import application
 
-LEVELS: Final = {"warn": "WARNING", "fatal": "CRITICAL"}
 _HANDED_ON: Final = "TREATY_HANDED_ON_SETTINGS"
+"""The variable in which the first process hands its settings on to its workers."""
 
 
 def database_of(settings: Settings) -> Database:
@@ -36,33 +40,42 @@ def application_of(settings: Settings) -> Starlette:
     return application(settings, database_of(settings))
 
 
-def serve(settings: Settings) -> None:
-    """Serve until told to end. SIGTERM and SIGINT let running requests end first."""
+def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    """Serve until told to end, after announcing the address. SIGTERM and SIGINT let running requests end first.
+
+    Raises WrongSetting for an address that cannot be listened on.
+    """
     prepare_logging(settings)
     database_of(settings).close()
-    if settings.workers > 1:
-        _serve_with_workers(settings)
-    else:
-        uvicorn.Server(_config(settings, application_of(settings))).run()
-
-
-def _serve_with_workers(settings: Settings) -> None:
-    import orjson  # noqa: PLC0415 - only several workers need their settings handed on
-
+    listener = _listener(settings)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    announce(f"http://{host}:{listener.getsockname()[1]}")
+    if settings.workers == 1:
+        uvicorn.Server(_config(settings, application_of(settings))).run([listener])
+        return
     os.environ[_HANDED_ON] = orjson.dumps(asdict(settings)).decode()
-    config = _config(settings, "treaty.app:worker_application")
-    config.workers = settings.workers
-    config.factory = True
-    socket = config.bind_socket()
-    uvicorn.supervisors.Multiprocess(config, target=uvicorn.Server(config).run, sockets=[socket]).run()
+    Multiprocess(_config(settings, "treaty.app:worker_application"), sockets=[listener]).run()
+
+
+def _listener(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise WrongSetting(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}"
+        ) from error
+    listener.set_inheritable(True)
+    return listener
 
 
 def worker_application() -> Starlette:
-    """Make the application of one of several workers, from the settings that the first process handed on."""
-    import orjson  # noqa: PLC0415 - as above
-
-    handed: Mapping[str, Any] = orjson.loads(os.environ[_HANDED_ON])
-    settings = Settings(**{name: tuple(value) if isinstance(value, list) else value for name, value in handed.items()})
+    """Make the application of one of several workers."""
+    handed: dict[str, Any] = orjson.loads(os.environ[_HANDED_ON])
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in handed.items()
+    }
+    settings = Settings(**values)
     prepare_logging(settings)
     return application_of(settings)
 
@@ -70,34 +83,31 @@ def worker_application() -> Starlette:
 def _config(settings: Settings, app: Starlette | str) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
+        factory=isinstance(app, str),
+        workers=settings.workers,
         log_config=None,
         access_log=False,
         server_header=False,
-        date_header=True,
         proxy_headers=False,
         headers=[("server", "treaty")],
         timeout_graceful_shutdown=30,
+        timeout_worker_healthcheck=60,
         lifespan="on",
     )
 
 
+_LEVELS: Final = {"warn": "warning", "fatal": "critical"}
+
+
 def prepare_logging(settings: Settings) -> None:
     """Write the log to standard error: lines for people, or JSON."""
-    level = getattr(logging, LEVELS.get(settings.log_level, settings.log_level.upper()))
-    is_json = settings.log_format == "json"
-    shared: list[Any] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    if is_json:
-        shared += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    else:
-        colors = settings.log_format == "color" or (sys.stderr.isatty() and "NO_COLOR" not in os.environ)
-        shared.append(structlog.dev.ConsoleRenderer(colors=colors))
+    level = getattr(logging, _LEVELS.get(settings.log_level, settings.log_level).upper())
     structlog.configure(
-        processors=shared,
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *_renderers(settings.log_format),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -105,3 +115,10 @@ def prepare_logging(settings: Settings) -> None:
     logging.basicConfig(
         level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
+
+
+def _renderers(log_format: str) -> list[Any]:
+    if log_format == "json":
+        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    colors = log_format == "color" or (sys.stderr.isatty() and "NO_COLOR" not in os.environ)
+    return [structlog.dev.ConsoleRenderer(colors=colors)]

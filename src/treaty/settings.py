@@ -1,7 +1,7 @@
 """The settings of a server: what they are called, what they are by default, and where they come from.
 
-Each can be given as an option, as `TREATY_<NAME>`, under the original broker's `PACT_BROKER_<NAME>`, or in `treaty.toml`;
-the first of these that is there wins.
+Each can be given as an option, as `TREATY_<NAME>`, under the original broker's `PACT_BROKER_<NAME>`, or in
+`treaty.toml`; the first of these that is there wins.
 """
 
 import os
@@ -75,7 +75,7 @@ def read_settings(
 
     Raises WrongSetting, naming the setting and where it was given.
     """
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     hints = get_type_hints(Settings)
     stored = _from_file((folder or Path.cwd()) / FILE)
     for one in fields(Settings):
@@ -117,7 +117,7 @@ def _from_file(path: Path) -> Mapping[str, object]:
     return stored
 
 
-def _as(kind: Any, value: object, what: str) -> object:  # noqa: ANN401 - a type, or a union of types
+def _as(kind: Any, value: object, what: str) -> object:
     if isinstance(kind, UnionType):
         kind = next(one for one in get_args(kind) if one is not type(None))
     if kind is bool:
@@ -179,8 +179,18 @@ def _checked(settings: Settings, environ: Mapping[str, str]) -> Settings:
     for name, least in _LEAST.items():
         if getattr(settings, name) < least:
             raise WrongSetting(f"{name}: must be {least} or more, but is {getattr(settings, name)}")
+    for role in ("basic_auth", "basic_auth_read_only"):
+        _check_pair(settings, f"{role}_username", f"{role}_password")
+    if settings.basic_auth_read_only_username and not settings.basic_auth_username:
+        raise WrongSetting("basic_auth_read_only_username: needs basic_auth_username and basic_auth_password too")
     if settings.log_format not in {"default", "json", "color"}:
         raise WrongSetting(f"log_format: must be one of default, json, color, but is '{settings.log_format}'")
     if settings.log_level.lower() not in {"debug", "info", "warn", "warning", "error", "fatal"}:
         raise WrongSetting(f"log_level: must be one of debug, info, warn, error, fatal, but is '{settings.log_level}'")
     return replace(settings, base_urls=urls, log_level=settings.log_level.lower())
+
+
+def _check_pair(settings: Settings, username: str, password: str) -> None:
+    """Refuse half of a pair of credentials: a server that was meant to be closed would be open."""
+    if bool((getattr(settings, username) or "").strip()) != bool((getattr(settings, password) or "").strip()):
+        raise WrongSetting(f"{username} and {password} go together: either is blank or missing")

@@ -26,7 +26,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> Any:  # noqa: ANN401 - any JSON
+    def json(self) -> Any:
         return json.loads(self.body)
 
     @property
@@ -50,19 +50,19 @@ class Api:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
-    def get(self, path: str, **options: Any) -> Answer:  # noqa: ANN401 - handed on
+    def get(self, path: str, **options: Any) -> Answer:
         return self.request("GET", path, **options)
 
-    def post(self, path: str, body: object = None, **options: Any) -> Answer:  # noqa: ANN401 - handed on
+    def post(self, path: str, body: object = None, **options: Any) -> Answer:
         return self.request("POST", path, body, **options)
 
-    def put(self, path: str, body: object = None, **options: Any) -> Answer:  # noqa: ANN401 - handed on
+    def put(self, path: str, body: object = None, **options: Any) -> Answer:
         return self.request("PUT", path, body, **options)
 
-    def patch(self, path: str, body: object = None, **options: Any) -> Answer:  # noqa: ANN401 - handed on
+    def patch(self, path: str, body: object = None, **options: Any) -> Answer:
         return self.request("PATCH", path, body, **{"type": "application/merge-patch+json", **options})
 
-    def delete(self, path: str, **options: Any) -> Answer:  # noqa: ANN401 - handed on
+    def delete(self, path: str, **options: Any) -> Answer:
         return self.request("DELETE", path, **options)
 
     def request(
@@ -161,7 +161,7 @@ def make_api(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]]:
     """Make clients of applications with settings of their own, all on the test's database."""
     made = []
 
-    def make(**settings: Any) -> Api:  # noqa: ANN401 - any setting
+    def make(**settings: Any) -> Api:
         chosen = Settings(database_url=database_url, log_level="error", **settings)
         database = open_database(chosen.database_url, connections=2)
         migrate(database)

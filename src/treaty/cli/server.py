@@ -13,7 +13,9 @@ from treaty.settings import Settings, read_settings
 @click.option("--host", help="Address to listen on (default 127.0.0.1).")
 @click.option("--port", type=int, help="Port to listen on (default 9292; 0 takes a free one).")
 @click.option(
-    "--database-url", metavar="URL", help="sqlite:///file.sqlite or postgresql://… (default sqlite:///treaty.sqlite)."
+    "--database-url",
+    metavar="URL",
+    help="sqlite:///file.sqlite or postgresql://… (default sqlite:///treaty.sqlite).",
 )
 @click.option("--workers", type=int, help="Processes that answer requests (default 1).")
 @click.option(
@@ -41,22 +43,32 @@ def serve(**options: object) -> None:
     options["base_urls"] = options["base_urls"] or None
     try:
         settings = read_settings(options)
-        _announce(settings)
-        app.serve(settings)
+        app.serve(settings, announce=lambda address: _announce(settings, address))
     except WrongSetting as error:
         click.echo(f"treaty serve: {error}", err=True)
         sys.exit(1)
 
 
-def _announce(settings: Settings) -> None:
-    address = settings.base_urls[0] if settings.base_urls else f"http://{settings.host}:{settings.port}"
-    click.echo(f"Treaty is starting on {address}", err=True)
-    if settings.database_url.startswith("sqlite:///"):
-        click.echo(f"  Data: {Path(settings.database_url.removeprefix('sqlite:///')).absolute()}", err=True)
-    if settings.basic_auth_username is None:
-        click.echo(
-            "  Everybody who reaches this address may read and write (set PACT_BROKER_BASIC_AUTH_USERNAME and _PASSWORD).",
-            err=True,
-        )
-    click.echo("  Publish a pact:  pact-broker publish ./pacts --consumer-app-version 1 --branch main \\", err=True)
-    click.echo(f"                     --broker-base-url {address}", err=True)
+def _announce(settings: Settings, address: str) -> None:
+    address = settings.base_urls[0] if settings.base_urls else address
+    lines = [f"Treaty is at {address}", *_about_data(settings), *_about_access(settings)]
+    lines += [
+        "  Publish a pact:",
+        f"    pact-broker publish ./pacts --consumer-app-version 1 --branch main --broker-base-url {address}",
+    ]
+    click.echo("\n".join(lines), err=True)
+
+
+def _about_data(settings: Settings) -> list[str]:
+    if not settings.database_url.startswith("sqlite:///"):
+        return []
+    return [f"  Its data is in {Path(settings.database_url.removeprefix('sqlite:///')).absolute()}"]
+
+
+def _about_access(settings: Settings) -> list[str]:
+    if settings.basic_auth_username is not None:
+        return []
+    return [
+        "  Everybody who reaches this address may read and write.",
+        "  Set PACT_BROKER_BASIC_AUTH_USERNAME and PACT_BROKER_BASIC_AUTH_PASSWORD to change that.",
+    ]

@@ -22,14 +22,15 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Before:
-    """What the latest earlier pact with a tag (None: of a version without any tag) held: its sha, None if there is none."""
+    """What the latest earlier pact with a tag held; without a tag that of a version that has none."""
 
     tag: str | None
     sha: str | None
+    """None when there was no such pact."""
 
 
 def of_first_publication(sha: str, before: Sequence[Before], *, requires_verification: bool) -> list[Event]:
-    """Tell what a version's first pact with a provider amounts to. Content is new when it is new for any of the tags."""
+    """Tell what a version's first pact with a provider amounts to: new content is new for any of the tags."""
     changes = [comment for one in before if (comment := _change(one, sha))]
     required = [Event(CONTRACT_REQUIRING_VERIFICATION_PUBLISHED)] if requires_verification else []
     if changes:

@@ -93,7 +93,8 @@ def _outcome(contract: PublishedContract) -> Notice:
         case Outcome.CHANGED:
             text = (
                 f"Pact with changed content published over existing content {pact}. This is not recommended in normal"
-                f" circumstances and may indicate that you have not configured your Pact pipeline correctly. {_VERSIONING}"
+                " circumstances and may indicate that you have not configured your Pact pipeline correctly."
+                f" {_VERSIONING}"
             )
             return Notice("warning", text)
 
@@ -105,8 +106,8 @@ def _event(event: Event) -> str:
 def _webhooks(contract: PublishedContract, logs_url: str) -> Iterable[Notice]:
     for one in contract.triggered:
         name = json.dumps(one.description, ensure_ascii=False) if one.description else one.webhook
-        text = f"  Webhook {name} triggered for event {one.event}.\n    View logs at {logs_url.replace('{uuid}', one.uuid)}"
-        yield Notice("debug", text)
+        logs = logs_url.replace("{uuid}", one.uuid)
+        yield Notice("debug", f"  Webhook {name} triggered for event {one.event}.\n    View logs at {logs}")
     if not contract.triggered and contract.has_webhooks:
         yield Notice("debug", "  No enabled webhooks found for the detected events")
 
@@ -125,10 +126,10 @@ def _next_steps(contract: PublishedContract) -> list[Notice]:
 def changed_content(consumer: str, version: str, provider: str) -> str:
     """Say why the content of a pact may not be changed."""
     return (
-        f"Cannot change the content of the pact for {consumer} version {version} and provider {provider}, as race conditions"
-        " will cause unreliable results for can-i-deploy. Each pact must be published with a consumer version number of its"
-        " own. A Pact library that makes up values where a type matcher has no example changes the content each time: give"
-        f" every type matcher an example. {_VERSIONING}"
+        f"Cannot change the content of the pact for {consumer} version {version} and provider {provider},"
+        " as race conditions will cause unreliable results for can-i-deploy. Each pact must be published with a consumer"
+        " version number of its own. A Pact library that makes up values where a type matcher has no example changes the"
+        f" content each time: give every type matcher an example. {_VERSIONING}"
     )
 
 

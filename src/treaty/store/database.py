@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -19,6 +19,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import WrongSetting
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 T = TypeVar("T")
 
@@ -207,7 +210,7 @@ def column(db: Connection, statement: Executable, params: Params) -> list[Any]:
     return [row[0] for row in db.execute(statement, _values(statement, params))]
 
 
-def scalar(db: Connection, statement: Executable, params: Params) -> Any:  # noqa: ANN401 - the column's own type
+def scalar(db: Connection, statement: Executable, params: Params) -> Any:
     """Find the first column of the first row, or None."""
     return db.execute(statement, _values(statement, params)).scalar()
 
@@ -226,5 +229,5 @@ def _values(statement: Executable, params: Params) -> Mapping[str, Any]:
 @lru_cache(maxsize=1024)
 def _names(statement: Executable) -> tuple[str, ...]:
     assert isinstance(statement, ClauseElement)  # noqa: S101 - every statement of ours is one
-    binds = statement.compile().binds
+    binds = cast("SQLCompiler", statement.compile()).binds
     return tuple(name for name, bind in binds.items() if bind.required)

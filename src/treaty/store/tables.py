@@ -39,13 +39,13 @@ class Time(TypeDecorator[datetime]):
         """Give SQLite a text, other databases a time with a zone."""
         return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 - the driver's own type
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Turn an aware time into what the driver takes."""
         if value is None or dialect.name != "sqlite":
             return value
         return value.astimezone(UTC).isoformat(timespec="microseconds")
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401 - the driver's own type
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Turn what the driver gives into an aware time in UTC."""
         if value is None:
             return None

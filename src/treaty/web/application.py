@@ -65,7 +65,7 @@ class Broker(BaseRoute):
         """Take every HTTP request."""
         return (Match.FULL, {}) if scope["type"] == "http" else (Match.NONE, {})
 
-    def url_path_for(self, name: str, /, **path_params: Any) -> Any:  # noqa: ANN401 - Starlette's signature
+    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
         """Name no path: `urls` has them all."""
         raise LookupError(name, path_params)
 

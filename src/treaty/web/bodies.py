@@ -46,7 +46,7 @@ def checked(parsed: dict[str, Any], kind: type[B]) -> B:
         raise Invalid(*_problems(error.errors(include_url=False))) from error
 
 
-def _parsed(raw: bytes, *, is_json: bool) -> Any:  # noqa: ANN401 - any JSON
+def _parsed(raw: bytes, *, is_json: bool) -> Any:
     try:
         parsed = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -97,16 +97,25 @@ _TEXTS: Final = {
 
 
 def _problems(errors: Iterable[ErrorDetails]) -> list[Problem]:
+    """Tell each error in the original's words. Rules are only told of members whose shape is right."""
+    all_errors = list(errors)
+    misshapen = {error["loc"][0] for error in all_errors if error["type"] != "rules" and error["loc"]}
     found = []
-    for error in errors:
+    for error in all_errors:
         path = tuple(error["loc"])
+        if error["type"] == "rules" and path and path[0] in misshapen and _is_in_list_of_texts(path):
+            continue
         texts = error.get("ctx", {}).get("texts") or [_TEXTS.get(error["type"], error["msg"])]
         found += [Problem(path, text) for text in texts]
     return found
 
 
+def _is_in_list_of_texts(path: tuple[str | int, ...]) -> bool:
+    return len(path) == 2 and isinstance(path[1], int)  # noqa: PLR2004 - the list's name and an index
+
+
 def _rules(*rules: Callable[[str], str | None]) -> AfterValidator:
-    def check(value: Any) -> Any:  # noqa: ANN401 - a text, or None where none is needed
+    def check(value: Any) -> Any:
         texts = [text for rule in rules if (text := rule(value))] if isinstance(value, str) else []
         if texts:
             raise PydanticCustomError("rules", "{text}", {"text": texts[0], "texts": texts})
@@ -115,13 +124,13 @@ def _rules(*rules: Callable[[str], str | None]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _filled(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _filled(value: Any) -> Any:
     if value is None or value in ("", {}):
         raise PydanticCustomError("filled", "must be filled")
     return value
 
 
-def not_empty(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+def not_empty(value: Any) -> Any:
     """Refuse the empty string, but leave null to the type's own check."""
     if value == "":
         raise PydanticCustomError("filled", "must be filled")
@@ -148,7 +157,7 @@ def an_uri(value: str) -> str | None:
     return "is not a valid URL eg. http://example.org" if re.search(r"[\s<>\"{}|\\^`]", value) else None
 
 
-def _true_or_false(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _true_or_false(value: Any) -> Any:
     if value is None or value == "":
         raise PydanticCustomError("filled", "must be filled")
     if not isinstance(value, bool):
@@ -160,6 +169,8 @@ Filled = Annotated[str, BeforeValidator(_filled)]
 """A text that is there."""
 Name = Annotated[str, BeforeValidator(not_empty), _rules(one_line, not_blank)]
 """A name: not empty, not blank, on one line. Null is reported as of the wrong type."""
+NotEmpty = Annotated[str, BeforeValidator(not_empty)]
+"""A text that is there; null is reported as of the wrong type."""
 FilledName = Annotated[Filled, _rules(one_line, not_blank)]
 FilledNotBlankLine = Annotated[Filled, _rules(not_blank, one_line)]
 FilledNotBlank = Annotated[Filled, _rules(not_blank)]

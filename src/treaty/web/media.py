@@ -19,14 +19,14 @@ HTML: Final = "text/html"
 
 
 @lru_cache(maxsize=1024)
-def accepted(accept: str, produces: Sequence[Media]) -> Media | None:
-    """Choose the media type to answer with, or None. A client that takes `application/json` is given HAL.
+def accepted(accept: str, produces: Sequence[Media], *, is_strict: bool = False) -> Media | None:
+    """Choose the media type to answer with, or None. Unless `is_strict`, a client that takes `application/json` is given HAL.
 
     Ranges are tried by q, then in their order; a range with parameters matches nothing, as nothing here has any.
     """
     if not accept.strip():
         return produces[0]
-    offered = (*produces, JSON) if HAL in produces and JSON not in produces else tuple(produces)
+    offered = (*produces, JSON) if not is_strict and HAL in produces and JSON not in produces else tuple(produces)
     for wanted in _ranges(accept):
         for one in offered:
             if wanted in (one, "*/*") or (wanted.endswith("/*") and one.startswith(wanted[:-1])):

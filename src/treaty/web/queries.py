@@ -65,7 +65,7 @@ def _put(hash_: Query, name: str, path: list[str], value: str) -> None:
         _put_into_last(_inner(hash_, name, list), path[1], path[2:], value)
 
 
-def _inner(hash_: Query, name: str, kind: type) -> Any:  # noqa: ANN401 - a hash or a list, as asked
+def _inner(hash_: Query, name: str, kind: type) -> Any:
     inner = hash_.setdefault(name, kind())
     if not isinstance(inner, kind):
         expected = "Hash" if kind is dict else "Array"

@@ -116,7 +116,7 @@ def refusal(error: BaseException, call: Call) -> Answer:
         case InvalidQuery():
             return _invalid_query(error, call, problems=problems)
         case NotJson() | Unsupported():
-            return Answer(415)
+            return Answer(415, media=call.media)
         case Refused():
             return _unsupported(error, call)
         case Malformed():
@@ -131,7 +131,7 @@ def refusal(error: BaseException, call: Call) -> Answer:
         case ConflictingContracts():
             return _contracts(error, call)
         case Conflict():
-            return _failed(409, str(error), call, problems=problems) if str(error) else Answer(409)
+            return _failed(409, str(error), call, problems=problems) if str(error) else Answer(409, media=HAL)
         case PathRefused():
             return _path_refused(error)
         case TooLarge():
@@ -145,7 +145,7 @@ def refusal(error: BaseException, call: Call) -> Answer:
 
 def _unsupported(error: Refused, call: Call) -> Answer:
     headers = _location(error.result.location, call) if isinstance(error.result, Created) else {}
-    return Answer(415, headers=headers)
+    return Answer(415, media=call.media, headers=headers)
 
 
 def reference() -> str:

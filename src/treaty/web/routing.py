@@ -14,7 +14,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from treaty.errors import Invalid, InvalidQuery, Malformed, NotFound, TreatyError
+from treaty.errors import (
+    Conflict,
+    ConflictingContracts,
+    Invalid,
+    InvalidQuery,
+    Malformed,
+    NotFound,
+    SimilarNames,
+    TreatyError,
+)
 from treaty.settings import Settings
 from treaty.web import bodies, queries
 from treaty.web.hal import Place
@@ -110,6 +119,8 @@ class Route:
     """Content types that a body may have; None when none is asked for."""
     is_reading: bool
     needs_database: bool
+    is_strict: bool
+    """Whether a client that takes `application/json` alone is refused, as it is by the original."""
 
     def takes(self, content_type: str) -> bool:
         """Whether a body of this content type is understood. `*json*` stands for all that name JSON."""
@@ -205,29 +216,29 @@ class Resource:
 
 
 class Router:
-    """The table of routes. Declaring one without a permission fails at once, so a server with such a route never starts."""
+    """The table of routes. A server with a route that declares no permission never starts."""
 
     def __init__(self) -> None:
         self._root = _Node()
         self.resources: dict[str, Resource] = {}
 
-    def get(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - handed on to `route`
+    def get(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
         """Declare what answers GET; HEAD comes with it."""
         return self.route("GET", url, is_reading=True, **options)
 
-    def post(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - handed on to `route`
+    def post(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
         """Declare what answers POST, in a transaction that writes unless it `is_reading`."""
         return self.route("POST", url, **{"consumes": (JSON,), **options})
 
-    def put(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - handed on to `route`
+    def put(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
         """Declare what answers PUT."""
         return self.route("PUT", url, **{"consumes": (JSON,), **options})
 
-    def patch(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - handed on to `route`
+    def patch(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
         """Declare what answers PATCH."""
         return self.route("PATCH", url, **{"consumes": (JSON,), **options})
 
-    def delete(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - handed on to `route`
+    def delete(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
         """Declare what answers DELETE."""
         return self.route("DELETE", url, **options)
 
@@ -243,6 +254,7 @@ class Router:
         needs_database: bool = True,
         other_urls: Iterable[Url] = (),
         options_last: bool = True,
+        is_strict: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare what answers a method at an URL (and at other spellings of it)."""
 
@@ -257,6 +269,7 @@ class Router:
                     consumes=None if consumes is None else tuple(consumes),
                     is_reading=is_reading,
                     needs_database=needs_database,
+                    is_strict=is_strict,
                 )
                 self._add(route, options_last=options_last)
             return handler
@@ -368,7 +381,7 @@ def result_of(route: Route, call: Call, names: Sequence[str], database: "Databas
 
     Raises what the handler raises, Unacceptable, and Refused for a wrong content type.
     """
-    media = accepted(call.accept, route.produces)
+    media = accepted(call.accept, route.produces, is_strict=route.is_strict)
     call.media = media or route.produces[0]
     takes = route.takes(call.content_type) if route.consumes is not None else True
 
@@ -387,7 +400,13 @@ def result_of(route: Route, call: Call, names: Sequence[str], database: "Databas
         return database.read(work) if route.is_reading else database.write(work)
     except (Invalid, InvalidQuery, Malformed, Unacceptable):
         raise
-    except NotFound:
+    except (Conflict, ConflictingContracts, SimilarNames) as error:
         if media is None:
-            raise Unacceptable from None
+            raise Unacceptable from error
+        if route.method == "POST" and not takes:
+            raise Refused(None) from error
+        raise
+    except NotFound as error:
+        if media is None:
+            raise Unacceptable from error
         raise

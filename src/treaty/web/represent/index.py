@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link
+from treaty.web.hal import Hal, Link, Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Index:
     offers_pacts_for_verification: bool = True
 
 
-_FIRST: Final = {
+_FIRST: Final[Links] = {
     "self": Link("", "Index", templated=False),
     "pb:publish-pact": Link(urls.PACT.fill().replace("{version}", "{consumerApplicationVersion}"), "Publish a pact"),
     "pb:publish-contracts": Link(urls.PUBLISH_CONTRACTS.fill(), "Publish contracts", templated=False),
@@ -85,7 +85,7 @@ _FIRST: Final = {
         "Determine if an application version can be safely deployed to an environment",
     ),
 }
-_FOR_VERIFICATION: Final = {
+_FOR_VERIFICATION: Final[Links] = {
     "pb:provider-pacts-for-verification": Link(
         urls.PACTS_FOR_VERIFICATION.fill(), "Pact versions to be verified for the specified provider"
     ),
@@ -95,7 +95,7 @@ _FOR_VERIFICATION: Final = {
         name="beta",
     ),
 }
-_LAST: Final = {
+_LAST: Final[Links] = {
     "curies": [Link("/doc/{rel}?context=index", name=name, templated=True) for name in ("pb", "beta")],
     "pb:environments": Link(urls.ENVIRONMENTS.fill(), "Environments", templated=False),
     "pb:environment": Link(urls.ENVIRONMENT.fill(), "Environment"),

@@ -14,7 +14,7 @@ from treaty.model import content
 from treaty.model.content import Document
 from treaty.model.pact import Contract, Contracts
 from treaty.web import bodies, urls
-from treaty.web.bodies import Body, Filled, FilledNotBlank, FilledNotBlankLine, Line, NotBlankLine
+from treaty.web.bodies import Body, FilledNotBlank, FilledNotBlankLine, Line, NotBlankLine, NotEmpty
 from treaty.web.represent.contracts import Publication
 from treaty.web.routing import Call, Permission, Router
 
@@ -22,7 +22,7 @@ router = Router()
 
 
 def _one_of(*words: str) -> BeforeValidator:
-    def check(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    def check(value: Any) -> Any:
         if value in (None, ""):
             raise PydanticCustomError("filled", "must be filled")
         if value not in words:
@@ -37,7 +37,7 @@ class ContractBody(Body):
     provider_name: FilledNotBlank
     specification: Annotated[str, _one_of("pact")]
     content_type: Annotated[str, _one_of("application/json")]
-    content: Filled
+    content: NotEmpty
     on_conflict: Annotated[str, _one_of("overwrite", "merge")] = "overwrite"
 
 
@@ -50,7 +50,7 @@ class PublishBody(Body):
     contracts: list[ContractBody]
 
 
-@router.post(urls.PUBLISH_CONTRACTS, permission=Permission.PUBLISH_PACT, consumes=["*json*"])
+@router.post(urls.PUBLISH_CONTRACTS, permission=Permission.PUBLISH_PACT, consumes=["*json*"], is_strict=True)
 def publish_contracts(call: Call) -> Publication:
     """Publish the pacts of a consumer's version, with its branch and tags."""
     published = publishing.publish_contracts(call.db, _contracts(call), now=call.now, settings=call.settings)
@@ -105,40 +105,53 @@ def _within_contract(problem: Problem) -> Problem:
 
 def _in_order(problems: Iterable[Problem]) -> list[Problem]:
     """Put a contract's problems together, those of its members first."""
-    return sorted(
-        problems,
-        key=lambda problem: problem.path[1] if len(problem.path) > 1 and isinstance(problem.path[1], int) else -1,
-    )
+    return sorted(problems, key=_index)
+
+
+def _index(problem: Problem) -> int:
+    match problem.path:
+        case (_, int(index), *_):
+            return index
+        case _:
+            return -1
 
 
 def _documents(raw: dict[str, Any]) -> tuple[list[Document], list[Problem]]:
-    documents, problems = [], []
+    """Read the content of each contract, and say what is wrong with it and with its names."""
+    documents: list[Document] = []
+    problems, others = [], []
     given = raw.get("contracts")
     for index, one in enumerate(given if isinstance(given, list) else []):
-        if not isinstance(one, dict):
-            continue
-        try:
-            document = _decoded(one)
-            documents.append(document)
-            texts = list(_disagreements(one, document, raw.get("pacticipantName")))
-        except Malformed as error:
-            texts = [str(error)]
-        problems += [Problem(("contracts", index), text) for text in texts]
-    return documents, problems
+        if isinstance(one, dict):
+            texts = _content_texts(one, documents)
+            problems += [Problem(("contracts", index), text) for text in texts]
+            others += [Problem(("contracts", index), text) for text in _strangers(one, raw.get("pacticipantName"))]
+    return documents, [*problems, *others]
 
 
-def _decoded(contract: dict[str, Any]) -> Document:
-    encoded = contract.get("content")
+def _content_texts(contract: dict[str, Any], documents: list[Document]) -> list[str]:
+    is_json = contract.get("contentType") == "application/json"
     try:
-        if not isinstance(encoded, str):
-            raise Malformed("is not valid Base64")
-        text = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Malformed("is not valid Base64") from error
-    return _document(text, contract.get("contentType"))
+        text = _decoded(contract)
+        if not is_json:
+            return []
+        document = _document(text)
+    except binascii.Error:
+        return ["is not valid Base64", *(["content could not be parsed as application/json"] if is_json else [])]
+    except Malformed as error:
+        return [str(error)]
+    documents.append(document)
+    return list(_disagreements(contract, document))
 
 
-def _document(text: bytes, content_type: object) -> Document:
+def _decoded(contract: dict[str, Any]) -> bytes:
+    encoded = contract.get("content")
+    if not isinstance(encoded, str) or not encoded.isascii():
+        raise binascii.Error
+    return base64.b64decode(encoded, validate=True)
+
+
+def _document(text: bytes) -> Document:
     try:
         return content.read(text)
     except Malformed as error:
@@ -146,13 +159,12 @@ def _document(text: bytes, content_type: object) -> Document:
         if "non UTF-8" in reason:
             raise Malformed("contract content" + reason.removeprefix("Request body")) from error
         if "but found " in reason:
-            raise Malformed(
-                f"parsed content was expected to be a Hash but was a {reason.rpartition(' ')[2]}"
-            ) from error
-        raise Malformed(f"content could not be parsed as {content_type}") from error
+            kind = reason.rpartition(" ")[2]
+            raise Malformed(f"parsed content was expected to be a Hash but was a {kind}") from error
+        raise Malformed("content could not be parsed as application/json") from error
 
 
-def _disagreements(contract: dict[str, Any], document: Document, pacticipant: object) -> Iterable[str]:
+def _disagreements(contract: dict[str, Any], document: Document) -> Iterable[str]:
     names = content.names_in(document)
     for role, in_content in zip(("consumer", "provider"), names, strict=True):
         given = contract.get(f"{role}Name")
@@ -160,6 +172,9 @@ def _disagreements(contract: dict[str, Any], document: Document, pacticipant: ob
             yield (
                 f"{role} name in contract content ('{in_content}') must match {role}Name in contract params ('{given}')"
             )
+
+
+def _strangers(contract: dict[str, Any], pacticipant: object) -> Iterable[str]:
     consumer = contract.get("consumerName")
     if isinstance(consumer, str) and isinstance(pacticipant, str) and consumer != pacticipant:
         yield f"consumerName ('{consumer}') must match pacticipantName ('{pacticipant}')"
