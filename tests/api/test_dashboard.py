@@ -1,0 +1,188 @@
+"""The dashboard: the pacts that matter, and how they stand."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Api, Clock
+
+PAIR = "/dashboard/provider/Ledger/consumer/Till"
+
+
+def items(api: Api, path: str = PAIR) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api.get(path).json()["items"]
+    return found
+
+
+def versions(api: Api, path: str = PAIR) -> list[str]:
+    return [one["consumer"]["version"]["number"] for one in items(api, path)]
+
+
+def verify(api: Api, version: str, provider_version: str, *, success: bool = True) -> None:
+    pact = api.get(f"/pacts/provider/Ledger/consumer/Till/version/{version}")
+    result = {"success": success, "providerApplicationVersion": provider_version}
+    api.post(pact.link("pb:publish-verification-results"), result)
+
+
+def deploy(api: Api, version: str) -> str:
+    """Deploy a version of Till, and say where the deployment is found."""
+    found = api.get("/environments?name=live").json()["_embedded"]["environments"]
+    live = found[0] if found else api.post("/environments", {"name": "live", "production": True}).json()
+    path = f"/pacticipants/Till/versions/{version}/deployed-versions/environment/{live['uuid']}"
+    return api.post(path, {}).link("self")
+
+
+@pytest.fixture
+def three(api: Api, clock: Clock) -> Api:
+    """Versions 1 to 3 of Till have a pact with Ledger, a day apart."""
+    for day in (1, 2, 3):
+        clock.now = datetime(2024, 1, day, tzinfo=UTC)
+        api.publish("Till", str(day), "Ledger", day)
+    return api
+
+
+def test_the_latest_pact_is_shown(three: Api) -> None:
+    assert versions(three) == ["3"]
+
+
+def test_the_latest_pact_with_each_tag_is_shown(three: Api) -> None:
+    for version, tag in (("1", "dev"), ("2", "dev"), ("2", "live"), ("3", "dev"), ("3", "feat")):
+        three.put(f"/pacticipants/Till/versions/{version}/tags/{tag}", {})
+    shown = {one["consumer"]["version"]["number"]: one for one in items(three)}
+    tags = {number: [tag["name"] for tag in one["pactTags"]] for number, one in shown.items()}
+    assert tags == {"2": ["live"], "3": ["dev", "feat"]}
+    assert shown["2"]["pactTags"][0] == {
+        "name": "live",
+        "latest": True,
+        "_links": {"self": {"href": "http://broker.test/pacticipants/Till/versions/2/tags/live"}},
+    }
+
+
+def test_a_tag_on_a_version_without_the_pact_does_not_hide_the_latest_with_it(three: Api) -> None:
+    three.put("/pacticipants/Till/versions/1/tags/dev", {})
+    three.publish("Till", "4", "Bank", 4, tags=["dev"])
+    shown = {one["consumer"]["version"]["number"]: one for one in items(three)}
+    assert [tag["name"] for tag in shown["1"]["pactTags"]] == ["dev"]
+
+
+def test_pacts_of_versions_that_run_somewhere_are_shown(three: Api) -> None:
+    path = deploy(three, "1")
+    assert versions(three) == ["3", "1"]
+    three.patch(path, {"currentlyDeployed": False})
+    assert versions(three) == ["3"]
+
+
+def test_pacts_of_versions_that_are_supported_somewhere_are_shown(three: Api) -> None:
+    uuid = three.post("/environments", {"name": "store", "production": True}).json()["uuid"]
+    released = three.post(f"/pacticipants/Till/versions/2/released-versions/environment/{uuid}", {})
+    assert versions(three) == ["3", "2"]
+    three.patch(released.link("self"), {"currentlySupported": False})
+    assert versions(three) == ["3"]
+
+
+def test_a_pact_that_matters_twice_is_shown_once(three: Api) -> None:
+    deploy(three, "3")
+    three.put("/pacticipants/Till/versions/3/tags/dev", {})
+    assert versions(three) == ["3"]
+
+
+def test_what_is_missing_is_null(three: Api) -> None:
+    (item,) = items(three)
+    assert item["provider"]["version"] is None
+    assert item["latestVerificationResult"] is None
+    assert item["latestVerificationResultTags"] == []
+    assert item["consumer"]["version"]["branch"] is None
+    assert (item["verificationStatus"], item["webhookStatus"]) == ("never", "none")
+    assert item["latestWebhookExecution"] is None
+
+
+def test_the_newest_result_is_shown_with_where_its_version_stands(three: Api, clock: Clock) -> None:
+    verify(three, "3", "10")
+    verify(three, "3", "11", success=False)
+    for version in ("10", "11"):
+        three.put(f"/pacticipants/Ledger/branches/main/versions/{version}", {})
+        three.put(f"/pacticipants/Ledger/versions/{version}/tags/live", {})
+    three.put("/pacticipants/Ledger/versions/10/tags/old", {})
+    (item,) = items(three)
+    assert item["provider"]["version"] == {"number": "11", "branch": "main", "headBranchNames": ["main"]}
+    assert item["verificationStatus"] == "failed"
+    assert item["latestVerificationResult"]["success"] is False
+    assert item["latestVerificationResult"]["verifiedAt"] == clock.now.isoformat(timespec="seconds")
+    assert [tag["name"] for tag in item["latestVerificationResultTags"]] == ["live"]
+
+
+def test_a_version_shows_the_branches_that_it_is_the_head_of(three: Api) -> None:
+    for branch, version in (("a", "3"), ("b", "2"), ("b", "3"), ("c", "3"), ("c", "2")):
+        three.put(f"/pacticipants/Till/branches/{branch}/versions/{version}", {})
+    (item,) = items(three)
+    assert item["consumer"]["version"]["headBranchNames"] == ["a", "b"]
+    assert item["consumer"]["version"]["branch"] == "b"
+
+
+def test_what_failed_while_pending_says_so(api: Api) -> None:
+    api.publish("Till", "1", "Ledger", 1, branch="main")
+    wanted = {"consumerVersionSelectors": [{"branch": "main"}], "includePendingStatus": True}
+    found = api.post("/pacts/provider/Ledger/for-verification", wanted).json()["_embedded"]["pacts"]
+    assert found[0]["verificationProperties"]["pending"] is True
+    pact = api.get(found[0]["_links"]["self"]["href"])
+    api.post(pact.link("pb:publish-verification-results"), {"success": False, "providerApplicationVersion": "1"})
+    assert items(api)[0]["verificationStatus"] == "failed_pending"
+
+
+def test_what_changed_last_comes_first(three: Api, clock: Clock) -> None:
+    deploy(three, "1")
+    deploy_two = "/pacticipants/Till/versions/2/tags/dev"
+    three.put(deploy_two, {})
+    assert versions(three) == ["3", "2", "1"]
+    clock.now = datetime(2024, 1, 9, tzinfo=UTC)
+    verify(three, "1", "10")
+    assert versions(three) == ["1", "3", "2"]
+
+
+def test_the_dashboard_of_all_is_had_by_the_page(three: Api) -> None:
+    three.publish("Ant", "1", "Ledger", 4)
+    three.publish("zebra", "1", "Ledger", 5)
+    three.put("/pacticipants/Till/versions/1/tags/dev", {})
+
+    def page(number: int) -> list[tuple[str, str]]:
+        shown = items(three, f"/dashboard?page={number}&size=2")
+        return sorted((one["consumer"]["name"], one["consumer"]["version"]["number"]) for one in shown)
+
+    assert [page(1), page(2), page(3)] == [[("Ant", "1"), ("Till", "3")], [("Till", "1"), ("zebra", "1")], []]
+
+
+def test_a_page_holds_thirty_items_unless_asked_otherwise(api: Api) -> None:
+    for number in range(31):
+        api.publish(f"Consumer {number}", "1", "Ledger", number)
+    assert len(items(api, "/dashboard")) == 30
+    assert len(items(api, "/dashboard?size=40")) == 31
+
+
+@pytest.mark.parametrize(
+    ("query", "errors"),
+    [
+        ("page=x", {"page": ["must be an integer"]}),
+        ("pageSize=0", {"pageSize": ["must be greater than or equal to 1"]}),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(api: Api, query: str, errors: object) -> None:
+    answer = api.get(f"/dashboard?{query}")
+    assert (answer.status, answer.json()) == (400, {"errors": errors})
+
+
+def test_the_dashboard_can_be_had_as_a_table(three: Api) -> None:
+    verify(three, "3", "10")
+    three.put("/pacticipants/Till/versions/3/tags/dev", {})
+    three.put("/pacticipants/Till/versions/3/tags/beta", {})
+    assert three.get(PAIR, accept="text/plain").text == (
+        "CONSUMER_NAME | C_VERSION | C_TAGS    | PROVIDER_NAME | P_VERSION | P_TAGS | SUCCESS\n"
+        "--------------|-----------|-----------|---------------|-----------|--------|--------\n"
+        "Till          | 3         | beta, dev | Ledger        | 10        |        | success\n"
+    )
+
+
+def test_who_does_not_exist_has_no_dashboard(three: Api) -> None:
+    answer = three.get("/dashboard/provider/nobody/consumer/Till")
+    assert (answer.status, answer.json()) == (404, {"error": "No provider with name 'nobody' found"})
+    assert three.get("/dashboard/provider/Ledger/consumer/nobody").status == 404

@@ -1,0 +1,205 @@
+"""Integrations: listing them, graphs of them, and taking them away."""
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import insert, select
+
+from tests.api.conftest import Answer, Api, Clock
+from treaty.store.database import open_database
+from treaty.store.tables import pacticipant, webhook
+
+
+@pytest.fixture
+def shop(api: Api) -> Api:
+    """Till consumes Ledger and Bank, Ledger consumes Bank; nothing connects them with Far and Away."""
+    api.publish("Till", "1", "Ledger", 1, branch="main", tags=["dev"])
+    api.publish("Till", "2", "Bank", 2)
+    api.publish("Ledger", "7", "Bank", 3)
+    api.publish("Far", "1", "Away", 4)
+    return api
+
+
+def pairs(answer: Answer) -> list[str]:
+    items = answer.json()["_embedded"]["integrations"]
+    return [f"{one['consumer']['name']}-{one['provider']['name']}" for one in items]
+
+
+def verify(api: Api, consumer: str, version: str, provider: str, provider_version: str) -> Answer:
+    pact = api.get(f"/pacts/provider/{provider}/consumer/{consumer}/version/{version}")
+    result = {"success": True, "providerApplicationVersion": provider_version}
+    return api.post(pact.link("pb:publish-verification-results"), result)
+
+
+def test_integrations_are_listed_by_their_last_change(api: Api, clock: Clock) -> None:
+    for day, consumer in enumerate(("A", "B", "C"), start=1):
+        clock.now = datetime(2024, 1, day, tzinfo=UTC)
+        api.publish(consumer, "1", "P", consumer)
+    clock.now = datetime(2024, 1, 4, tzinfo=UTC)
+    verify(api, "B", "1", "P", "1")
+    assert pairs(api.get("/integrations")) == ["B-P", "C-P", "A-P"]
+
+
+def test_an_integration_says_where_there_is_more_about_it(shop: Api) -> None:
+    links = shop.get("/integrations?q=away").json()["_embedded"]["integrations"][0]["_links"]
+    assert links["pb:dashboard"]["href"] == "http://broker.test/dashboard/provider/Away/consumer/Far"
+    assert links["pb:delete_integration"] == {
+        "title": "Delete the integration between Far and Away",
+        "href": "http://broker.test/integrations/provider/Away/consumer/Far",
+    }
+
+
+def test_integrations_are_found_by_a_part_of_either_name(shop: Api) -> None:
+    assert sorted(pairs(shop.get("/integrations?q=LEDG"))) == ["Ledger-Bank", "Till-Ledger"]
+    assert pairs(shop.get("/integrations?q=L_dger")) == []
+
+
+def test_integrations_are_had_by_the_page(shop: Api) -> None:
+    first = shop.get("/integrations?page=1&size=3").json()
+    assert first["page"] == {"number": 1, "size": 3, "totalElements": 4, "totalPages": 2}
+    second = shop.get(first["_links"]["next"]["href"])
+    assert len(pairs(second)) == 1
+    assert second.json()["_links"]["previous"]["href"] == "http://broker.test/integrations?size=3&page=1"
+
+
+def test_a_search_that_finds_nothing_has_no_page(shop: Api) -> None:
+    assert "page" not in shop.get("/integrations?q=nothing&page=1").json()
+
+
+@pytest.mark.parametrize("query", ["page=0", "size=x"])
+def test_a_page_that_cannot_be_is_refused(api: Api, query: str) -> None:
+    assert api.get(f"/integrations?{query}").status == 400
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "text/vnd.graphviz"])
+def test_integrations_are_drawn_as_a_graph_unless_asked_otherwise(api: Api, accept: str) -> None:
+    api.publish("Web Shop", "1", "Ledger")
+    answer = api.get("/integrations", accept=accept)
+    assert answer.headers["content-type"] == "text/vnd.graphviz;charset=utf-8"
+    assert answer.text == (
+        "digraph { ranksep=3; ratio=auto; overlap=false; node [  shape = plaintext, fontname = Helvetica ];\n"
+        "  Web_Shop -> Ledger\n"
+        "}\n"
+    )
+
+
+def graph(answer: Answer) -> dict[str, list[str]]:
+    """Read which providers each pacticipant is connected with, in a graph of rows of numbers."""
+    lines = [line.split(",") for line in answer.text.splitlines()]
+    assert [int(line[5]) for line in lines] == list(range(1, len(lines) + 1))
+    assert all(line[2:5] == ["1", "1", "0"] for line in lines)
+    assert len({len(line) for line in lines}) <= 1
+    names = {line[0]: line[1] for line in lines}
+    return {line[1]: [names[one] for one in line[6:] if one != "0"] for line in lines}
+
+
+@pytest.mark.parametrize("name", ["Till", "Ledger", "Bank"])
+def test_a_group_is_all_that_is_connected_through_whatever_chain(shop: Api, name: str) -> None:
+    expected = {"Till": ["Ledger", "Bank"], "Ledger": ["Bank"], "Bank": []}
+    assert graph(shop.get(f"/groups/{name}", accept="text/csv")) == expected
+    assert graph(shop.get(f"/groups/{name}.csv")) == expected
+
+
+def test_a_group_grows_until_it_has_enough(api: Api) -> None:
+    for consumer, provider in (("A", "B"), ("B", "C"), ("C", "D")):
+        api.publish(consumer, "1", provider, consumer)
+    assert set(graph(api.get("/groups/A?maxPacticipants=2", accept="*/*"))) == {"A", "B"}
+    assert set(graph(api.get("/groups/A?maxPacticipants=3", accept="*/*"))) == {"A", "B", "C"}
+    assert set(graph(api.get("/groups/A?maxPacticipants=many", accept="*/*"))) == {"A", "B", "C", "D"}
+
+
+def test_who_is_alone_has_an_empty_group(api: Api) -> None:
+    api.post("/pacticipants", {"name": "Lone"})
+    answer = api.get("/groups/Lone", accept="text/csv")
+    assert (answer.status, answer.headers["content-type"], answer.body) == (200, "text/csv;charset=utf-8", b"")
+
+
+def test_who_does_not_exist_has_no_group(api: Api) -> None:
+    answer = api.get("/groups/nobody", accept="text/csv")
+    assert (answer.status, answer.json()) == (404, {"error": "No pacticipant with name 'nobody' found"})
+    assert api.get("/groups/nobody").status == 406
+
+
+def test_a_name_with_a_comma_stays_one_cell(api: Api) -> None:
+    api.publish("A, B", "1", "C")
+    assert '"A, B",1,1,0,1,' in api.get("/relationships", accept="text/csv").text
+
+
+def test_relationships_are_between_all_that_have_pacts(shop: Api) -> None:
+    assert graph(shop.get("/relationships", accept="text/csv")) == {
+        "Far": ["Away"],
+        "Away": [],
+        "Ledger": ["Bank"],
+        "Bank": [],
+        "Till": ["Bank", "Ledger"],
+    }
+
+
+def test_taking_an_integration_away_leaves_the_others(shop: Api) -> None:
+    assert shop.delete("/integrations/provider/Bank/consumer/Till").status == 204
+    assert sorted(pairs(shop.get("/integrations"))) == ["Far-Away", "Ledger-Bank", "Till-Ledger"]
+    assert shop.get("/pacts/provider/Bank/consumer/Till/latest").status == 404
+    assert shop.get("/pacts/provider/Bank/consumer/Ledger/latest").status == 200
+
+
+def test_versions_that_are_idle_then_go_too(shop: Api) -> None:
+    verify(shop, "Till", "2", "Bank", "10")
+    verify(shop, "Ledger", "7", "Bank", "11")
+    shop.delete("/integrations/provider/Bank/consumer/Till")
+    assert shop.get("/pacticipants/Till/versions/2").status == 404
+    assert shop.get("/pacticipants/Till/versions/1").status == 200
+    assert shop.get("/pacticipants/Bank/versions/10").status == 404
+    assert shop.get("/pacticipants/Bank/versions/11").status == 200
+
+
+def test_pacticipants_that_are_idle_then_go_too(shop: Api) -> None:
+    shop.delete("/integrations/provider/Away/consumer/Far")
+    assert shop.get("/pacticipants/Far").status == 404
+    assert shop.get("/pacticipants/Away").status == 404
+
+
+def test_tags_and_deployments_do_not_keep_an_idle_version(shop: Api) -> None:
+    uuid = shop.post("/environments", {"name": "live", "production": True}).json()["uuid"]
+    shop.post(f"/pacticipants/Till/versions/1/deployed-versions/environment/{uuid}", {})
+    shop.delete("/integrations/provider/Ledger/consumer/Till")
+    assert shop.get("/pacticipants/Till/versions/1").status == 404
+
+
+def test_a_webhook_keeps_its_pacticipant(shop: Api, database_url: str) -> None:
+    database = open_database(database_url)
+    now = datetime(2024, 1, 1, tzinfo=UTC)
+    far = select(pacticipant.c.id).where(pacticipant.c.name == "Far").scalar_subquery()
+    hook = {"uuid": "u", "is_enabled": True, "method": "POST", "url": "http://hook.test", "headers": "{}"}
+    row = {**hook, "consumer_id": far, "created_at": now, "updated_at": now}
+    database.write(lambda db: db.execute(insert(webhook).values(row)))
+    database.close()
+    shop.delete("/integrations/provider/Away/consumer/Far")
+    assert shop.get("/pacticipants/Far").status == 200
+    assert shop.get("/pacticipants/Away").status == 404
+
+
+def test_the_branchs_head_is_a_version_that_is_left(api: Api) -> None:
+    api.publish("Till", "1", "Ledger", 1, branch="main", tags=["dev"])
+    api.publish("Till", "2", "Bank", 2, branch="main", tags=["dev"])
+    api.delete("/integrations/provider/Bank/consumer/Till")
+    assert api.get("/pacticipants/Till/branches/main/latest-version").json()["number"] == "1"
+    assert api.get("/pacts/provider/Ledger/consumer/Till/latest/dev").status == 200
+
+
+def test_who_does_not_exist_has_no_integration(shop: Api) -> None:
+    answer = shop.delete("/integrations/provider/nobody/consumer/Till")
+    assert (answer.status, answer.json()) == (404, {"error": "No provider with name 'nobody' found"})
+    answer = shop.delete("/integrations/provider/nobody/consumer/noone")
+    assert answer.json() == {"error": "No consumer with name 'noone' found"}
+
+
+def test_everything_can_be_taken_away_but_environments(shop: Api) -> None:
+    uuid = shop.post("/environments", {"name": "live", "production": True}).json()["uuid"]
+    shop.post(f"/pacticipants/Till/versions/1/deployed-versions/environment/{uuid}", {})
+    verify(shop, "Till", "1", "Ledger", "7")
+    assert shop.delete("/integrations", accept="*/*").status == 204
+    assert pairs(shop.get("/integrations")) == []
+    assert shop.get("/pacticipants/Till").status == 404
+    assert shop.get(f"/environments/{uuid}").status == 200
+    page = shop.get(f"/environments/{uuid}/deployed-versions/currently-deployed").json()
+    assert page["_embedded"]["deployedVersions"] == []
