@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from treaty.actions.versioning import ensure_pacticipants
 from treaty.errors import NotFound
-from treaty.model.pacticipant import Label, Pacticipant, display_name
+from treaty.model.pacticipant import Label, Pacticipant, checked_name, display_name
 from treaty.store import labels, pacticipants
 
 Description = Mapping[str, str | None]
@@ -38,7 +38,7 @@ def describe_anew(db: Connection, name: str, description: Description, *, now: d
 
 
 def _add(db: Connection, name: str, description: Description, *, now: datetime) -> None:
-    bare = Pacticipant(name=name, display_name="", created_at=now, updated_at=now)
+    bare = Pacticipant(name=checked_name(name), display_name="", created_at=now, updated_at=now)
     pacticipants.add(db, _described(bare, {"display_name": None, **description}, now=now))
 
 

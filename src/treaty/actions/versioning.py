@@ -8,9 +8,8 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.actions.deploying import record_deployment
-from treaty.errors import Invalid
 from treaty.model.environment import Deployment
-from treaty.model.pacticipant import Pacticipant, display_name, is_main_branch
+from treaty.model.pacticipant import Pacticipant, checked_name, display_name, is_main_branch
 from treaty.model.version import Branch, BranchVersion, Tag, Version, VersionDraft, place
 from treaty.settings import Settings
 from treaty.store import branches, environments, pacticipants, tags, versions
@@ -28,9 +27,7 @@ def ensure_pacticipants(db: Connection, names: Collection[str], *, now: datetime
 
 
 def _added(db: Connection, name: str, *, now: datetime) -> Pacticipant:
-    if not name.strip():
-        raise Invalid.member("name", "cannot be blank")
-    new = Pacticipant(name=name, display_name=display_name(name), created_at=now, updated_at=now)
+    new = Pacticipant(name=checked_name(name), display_name=display_name(name), created_at=now, updated_at=now)
     pacticipants.add(db, new)
     return new
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from treaty.errors import Invalid
 from treaty.model.environment import DeployedVersion
 
 
@@ -41,6 +42,13 @@ class PacticipantInFull:
     labels: list[str]
     running: list[DeployedVersion] | None
     """Its versions that run somewhere; None in lists."""
+
+
+def checked_name(name: str) -> str:
+    """Refuse the name of a new pacticipant if it is blank. Raises Invalid."""
+    if not name.strip():
+        raise Invalid.member("name", "cannot be blank")
+    return name
 
 
 def display_name(name: str) -> str:

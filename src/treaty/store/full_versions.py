@@ -61,7 +61,7 @@ def get_latest_on_branch(db: Connection, pacticipant: str, branch: str) -> Versi
     return _only(db, _LATEST_ON_BRANCH, {"pacticipant": pacticipant, "branch": branch})
 
 
-def _only(db: Connection, statement: Select[Any], params: Mapping[str, object]) -> VersionInFull:
+def _only(db: Connection, statement: Select[*tuple[Any, ...]], params: Mapping[str, object]) -> VersionInFull:
     found = rows(db, statement, params)
     if not found:
         raise NotFound
@@ -201,7 +201,7 @@ def _in_full(db: Connection, found: Sequence[Any], *, single: bool) -> list[Vers
     ]
 
 
-def _by_version(db: Connection, statement: Select[Any], ids: Sequence[int]) -> Mapping[int, list[Any]]:
+def _by_version(db: Connection, statement: Select[*tuple[Any, ...]], ids: Sequence[int]) -> Mapping[int, list[Any]]:
     found: dict[int, list[Any]] = defaultdict(list)
     for start in range(0, len(ids), AT_ONCE):
         for row in rows(db, statement, {"ids": ids[start : start + AT_ONCE]}):

@@ -14,7 +14,7 @@ T = TypeVar("T")
 class Listing:
     """The statements for a list, built once. What it selects is ordered."""
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         self._whole = statement
         self._part = statement.limit(bindparam("limit", type_=Integer)).offset(bindparam("offset", type_=Integer))
         self._count = select(func.count()).select_from(statement.order_by(None).subquery())

@@ -6,7 +6,7 @@ from treaty.actions import registering
 from treaty.errors import NotFound
 from treaty.model.pacticipant import Label, PacticipantInFull
 from treaty.store import labels, pacticipants
-from treaty.web import urls
+from treaty.web import bodies, urls
 from treaty.web.bodies import Body, BranchName, Line, LineNotBlank, Name
 from treaty.web.media import JSON, MERGE
 from treaty.web.paging import wanted_page
@@ -16,10 +16,9 @@ from treaty.web.routing import Call, Created, Deleted, Permission, Router, Updat
 router = Router()
 
 
-class PacticipantBody(Body):
-    """What a client says about a pacticipant. The path names it; a name in here is checked and no more."""
+class DescriptionBody(Body):
+    """What a client says about a pacticipant."""
 
-    name: Name = ""
     display_name: LineNotBlank = None
     repository_url: Line = None
     repository_name: Line = None
@@ -27,13 +26,19 @@ class PacticipantBody(Body):
     main_branch: BranchName = None
 
 
-class NewPacticipantBody(PacticipantBody):
+class PacticipantBody(DescriptionBody):
+    """What a client says about the pacticipant that the path names; a name in here is checked and no more."""
+
+    name: Name = ""
+
+
+class NewPacticipantBody(DescriptionBody):
     """What a client says about a pacticipant that no path names."""
 
     name: Name
 
 
-_SAID: Final = set(PacticipantBody.model_fields) - {"name"}
+_SAID: Final = set(DescriptionBody.model_fields)
 
 
 @router.get(urls.PACTICIPANTS, permission=Permission.READ)
@@ -46,7 +51,7 @@ def list_pacticipants(call: Call) -> Pacticipants:
 @router.post(urls.PACTICIPANTS, permission=Permission.MANAGE_PACTICIPANT)
 def create_pacticipant(call: Call) -> Created:
     """Create a pacticipant; one that is there stays as it is."""
-    body = call.body(NewPacticipantBody)
+    body = bodies.read(call.raw_body, NewPacticipantBody, is_json=call.is_json, empty=b"")
     registering.register(call.db, body.name, body.model_dump(include=_SAID), now=call.now)
     found = pacticipants.get_in_full(call.db, body.name, with_running=False)
     return Created(found, urls.PACTICIPANT.fill(pacticipant=body.name))
