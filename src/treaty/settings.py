@@ -44,6 +44,11 @@ class Settings:
     allow_public_read: bool = False
     public_heartbeat: bool = False
     enable_public_badge_access: bool = False
+    badge_provider_mode: str = "redirect"
+    """`redirect` to where badges are drawn, or `proxy`, which draws them here."""
+    shields_io_base_url: str = "https://img.shields.io"
+    badge_default_cache_setting: str = "max-age=30"
+    """How long a badge about merging may be kept, as a `Cache-Control` header."""
     enable_diagnostic_endpoints: bool = True
 
     order_versions_by_date: bool = True

@@ -30,7 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 
 class Time(TypeDecorator[datetime]):
-    """An aware time in UTC. SQLite knows no zones, so there it is ISO 8601 text of one length, which sorts as time does."""
+    """An aware time in UTC. SQLite knows no zones: there it is ISO 8601 text of one length, which sorts as time."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -45,7 +45,7 @@ def application(
 
 
 class Broker(BaseRoute):
-    """Everything that the broker answers. It routes for itself, as names hold slashes and Starlette's paths are decoded."""
+    """Everything that the broker answers. It routes for itself: names hold slashes, and Starlette decodes paths."""
 
     def __init__(self, settings: Settings, database: Database, clock: Callable[[], datetime]) -> None:
         self._settings = settings

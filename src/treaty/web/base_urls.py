@@ -38,11 +38,9 @@ class BaseUrls:
     def _forwarded(self, scope: Scope, headers: Mapping[str, str], own: str) -> str:
         if not self._is_trusted(scope.get("client")):
             return own
-        pairs = dict(
-            (name.strip().lower(), value.strip().strip('"'))
-            for part in headers.get("forwarded", "").split(",")[-1].split(";")
-            for name, _, value in [part.partition("=")]
-        )
+        parts = headers.get("forwarded", "").split(",")[-1].split(";")
+        split = (part.partition("=") for part in parts)
+        pairs = {name.strip().lower(): value.strip().strip('"') for name, _, value in split}
         host = pairs.get("host") or headers.get("x-forwarded-host", "").rpartition(",")[2].strip()
         proto = pairs.get("proto") or headers.get("x-forwarded-proto") or headers.get("x-forwarded-scheme") or ""
         if headers.get("x-forwarded-ssl") == "on":

@@ -20,7 +20,7 @@ HTML: Final = "text/html"
 
 @lru_cache(maxsize=1024)
 def accepted(accept: str, produces: Sequence[Media], *, is_strict: bool = False) -> Media | None:
-    """Choose the media type to answer with, or None. Unless `is_strict`, a client that takes `application/json` is given HAL.
+    """Choose the media type to answer with, or None. Who takes `application/json` is given HAL, unless strict.
 
     Ranges are tried by q, then in their order; a range with parameters matches nothing, as nothing here has any.
     """

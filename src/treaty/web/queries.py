@@ -69,9 +69,8 @@ def _inner(hash_: Query, name: str, kind: type) -> Any:
     inner = hash_.setdefault(name, kind())
     if not isinstance(inner, kind):
         expected = "Hash" if kind is dict else "Array"
-        raise Malformed(
-            f"Rack::QueryParser::ParameterTypeError - expected {expected} (got {type(inner).__name__}) for param `{name}'"
-        )
+        found = type(inner).__name__
+        raise Malformed(f"ParameterTypeError - expected {expected} (got {found}) for param `{name}'")
     return inner
 
 

@@ -59,7 +59,7 @@ class Answer:
         return f"{self.media};charset=utf-8" if self.charset else self.media
 
 
-def answer(result: object, call: Call) -> Answer:
+def answer(result: object, call: Call) -> Answer:  # noqa: PLR0911 - a table of results, a line each
     """Put together the answer to a request that succeeded."""
     match result:
         case Created(thing, location):
@@ -70,8 +70,8 @@ def answer(result: object, call: Call) -> Answer:
             return _answer(202, thing, call, {})
         case Headed(thing, headers):
             return _answer(200, thing, call, dict(headers))
-        case Redirected(location, status):
-            return Answer(status, headers={"location": location})
+        case Redirected(location, status, headers):
+            return Answer(status, headers={"location": location, **headers})
         case Deleted():
             return Answer(204)
         case _:
@@ -107,7 +107,7 @@ def _svg(thing: object, place: Place) -> bytes:
 _WRITERS: Final[Mapping[str, Callable[[object, Place], bytes]]] = {TEXT: _text, CSV: _text, GRAPH: _text, SVG: _svg}
 
 
-def refusal(error: BaseException, call: Call) -> Answer:
+def refusal(error: BaseException, call: Call) -> Answer:  # noqa: C901, PLR0911, PLR0912 - a table of errors, a line each
     """Put together the answer to a request that was refused, or that failed."""
     problems = wants_problems(call.accept)
     match error:

@@ -17,9 +17,6 @@ from urllib.parse import unquote_to_bytes
 from treaty.errors import (
     Conflict,
     ConflictingContracts,
-    Invalid,
-    InvalidQuery,
-    Malformed,
     NotFound,
     SimilarNames,
     TreatyError,
@@ -104,6 +101,7 @@ class Redirected:
 
     location: str
     status: int = 307
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -242,7 +240,7 @@ class Router:
         """Declare what answers DELETE."""
         return self.route("DELETE", url, **options)
 
-    def route(
+    def route(  # noqa: PLR0913 - what a route may declare; all but the first two by name
         self,
         method: str,
         url: Url,
@@ -398,15 +396,14 @@ def result_of(route: Route, call: Call, names: Sequence[str], database: "Databas
         if not route.needs_database:
             return work(None)
         return database.read(work) if route.is_reading else database.write(work)
-    except (Invalid, InvalidQuery, Malformed, Unacceptable):
-        raise
     except (Conflict, ConflictingContracts, SimilarNames) as error:
-        if media is None:
-            raise Unacceptable from error
-        if route.method == "POST" and not takes:
+        if media is not None and route.method == "POST" and not takes:
             raise Refused(None) from error
-        raise
+        raise _unless_unacceptable(media, error) from error
     except NotFound as error:
-        if media is None:
-            raise Unacceptable from error
-        raise
+        raise _unless_unacceptable(media, error) from error
+
+
+def _unless_unacceptable(media: Media | None, error: TreatyError) -> TreatyError:
+    """Refuse for the `Accept` header before anything that the handler found."""
+    return error if media is not None else Unacceptable()

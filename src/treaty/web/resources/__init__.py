@@ -1,4 +1,4 @@
-"""Resources: parse, call, say where the result is. Each module here has a `router`; a new one needs no further mention."""
+"""Resources: parse, call, say where the result is. Each module has a `router`; a new one needs no further mention."""
 
 import importlib
 import pkgutil
