@@ -63,6 +63,17 @@ class Question:
         return frozenset(one.pacticipant for one in (*self.selectors, *self.ignore))
 
 
+def deployment(selector: Selector, destination: Destination, *, ignore: tuple[Selector, ...] = ()) -> Question:
+    """Ask whether versions can go to a destination."""
+    every = destination.environment is not None
+    return Question(
+        selectors=(selector,),
+        ignore=ignore,
+        destination=destination,
+        latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION if every else LatestBy.CONSUMER_VERSION,
+    )
+
+
 LARGEST_LIMIT: Final = 2**31 - 1
 
 

@@ -7,10 +7,13 @@ from typing import Any, Final
 
 from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, literal, select, union_all
 
+from treaty.errors import NotFound
 from treaty.model.environment import Environment
 from treaty.model.matrix import BranchOfVersion, Facts, Integration, TagOfVersion, VersionInMatrix, VersionKey
+from treaty.model.pacticipant import Pacticipant
 from treaty.model.question import Question
-from treaty.store import matrix_rows, selectors
+from treaty.model.selector import FoundVersion, NoVersion, Selector
+from treaty.store import branches, matrix_rows, selectors
 from treaty.store.database import rows
 from treaty.store.matrix_rows import MANY, RowWithIds, Scope
 from treaty.store.selectors import Named, Target
@@ -53,6 +56,49 @@ def facts(db: Connection, question: Question, named: Named) -> Found:
         ),
         _versions(found),
     )
+
+
+class Missing(NotFound):
+    """What a question takes for granted does not exist: a pacticipant, a branch, a version or an environment."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+
+def facts_of_existing(db: Connection, question: Question) -> Found:
+    """Find the facts for a question that makes sense only where all that it names exists. Raises Missing."""
+    named = selectors.named(db, question.selectors)
+    if not all(one.pacticipant in named.pacticipants for one in question.selectors):
+        raise Missing("pacticipant")
+    environment = question.destination.environment
+    is_lost = environment is not None and not selectors.environments(db, environment)
+    found = facts(db, question, named)
+    for one in found.facts.specified:
+        if isinstance(one, NoVersion):
+            raise Missing("branch" if _is_branch_missing(db, one.selector) else "version")
+    if is_lost:
+        raise Missing("environment")
+    return found
+
+
+def _is_branch_missing(db: Connection, selector: Selector) -> bool:
+    return selector.branch is not None and branches.find(db, selector.pacticipant, selector.branch) is None
+
+
+def find_main_number(db: Connection, main: Pacticipant) -> str | None:
+    """Find the latest version of the main branch, or else the latest that is tagged with its name."""
+    if main.main_branch is None:
+        return None
+    named = selectors.named(db, [Selector(pacticipant=main.name)])
+    for selector in (
+        Selector(pacticipant=main.name, branch=main.main_branch, is_latest=True),
+        Selector(pacticipant=main.name, tag=main.main_branch, is_latest=True),
+    ):
+        for target in selectors.resolved(db, [selector], named):
+            if isinstance(target.resolved, FoundVersion):
+                return target.resolved.number
+    return None
 
 
 def _versions(found: Iterable[RowWithIds]) -> dict[int, VersionKey]:
@@ -141,7 +187,7 @@ def _integrations_statement(shape: _Shape) -> Select[*tuple[Any, ...]]:
 
 
 def _pairs(shape: _Shape) -> Iterable[Select[*tuple[Any, ...]]]:
-    def ids(name: str) -> Any:  # noqa: ANN401 - a parameter of many values
+    def ids(name: str) -> Any:
         return bindparam(name, expanding=True, literal_execute=shape.has_many)
 
     required, optional = literal(1).label("is_required"), literal(0).label("is_required")
@@ -217,7 +263,7 @@ def versions(
     return found
 
 
-def _add_environment(environments: list[Environment], row: Any) -> None:  # noqa: ANN401 - a row's own type
+def _add_environment(environments: list[Environment], row: Any) -> None:
     """Add an environment, each once: a version may run in several instances there."""
     if all(one.uuid != row.uuid for one in environments):
         environments.append(

@@ -7,10 +7,11 @@ from sqlalchemy import Connection
 
 from treaty.errors import Invalid, InvalidQuery, NotFound, Problem
 from treaty.model.matrix import Matrix, decide
-from treaty.model.question import Destination, LatestBy, Question, limit_of, refusals
+from treaty.model.question import Destination, LatestBy, Question, deployment, limit_of, refusals
 from treaty.model.selector import Selector
 from treaty.store import matrix as facts_of_matrix
 from treaty.store import selectors
+from treaty.store.matrix import Found
 from treaty.store.selectors import Named
 from treaty.web import urls
 from treaty.web.media import HAL, TEXT
@@ -50,7 +51,10 @@ def _check(db: Connection, question: Question, named: Named, *, of_selectors: bo
 
 
 def _matrix_of(db: Connection, question: Question, named: Named) -> Matrix:
-    found = facts_of_matrix.facts(db, question, named)
+    return _decided(db, question, facts_of_matrix.facts(db, question, named))
+
+
+def _decided(db: Connection, question: Question, found: Found) -> Matrix:
     verdict = decide(question, found.facts)
     return Matrix(verdict=verdict, versions=facts_of_matrix.versions(db, found.version_ids, verdict.versions))
 
@@ -156,12 +160,19 @@ def _check_deployment(
         raise Invalid(*problems)
 
 
-def deployment(selector: Selector, destination: Destination, *, ignore: tuple[Selector, ...] = ()) -> Question:
-    """Ask whether versions can go to a destination."""
-    every = destination.environment is not None
-    return Question(
-        selectors=(selector,),
-        ignore=ignore,
-        destination=destination,
-        latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION if every else LatestBy.CONSUMER_VERSION,
-    )
+@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, produces=(HAL, TEXT))
+def can_i_deploy_tag(call: Call, pacticipant: str, tag: str, to: str) -> Matrix:
+    """Say whether the latest version with a tag can go to where versions have another."""
+    selector = Selector(pacticipant=pacticipant, tag=tag, is_latest=True)
+    return _matrix_of_existing(call.db, deployment(selector, Destination(tag=to, is_latest=True)))
+
+
+@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, produces=(HAL, TEXT))
+def can_i_deploy_branch(call: Call, pacticipant: str, branch: str, environment: str) -> Matrix:
+    """Say whether the latest version of a branch can be deployed to an environment."""
+    selector = Selector(pacticipant=pacticipant, branch=branch, is_latest=True)
+    return _matrix_of_existing(call.db, deployment(selector, Destination(environment=environment)))
+
+
+def _matrix_of_existing(db: Connection, question: Question) -> Matrix:
+    return _decided(db, question, facts_of_matrix.facts_of_existing(db, question))
