@@ -1,0 +1,48 @@
+"""Names of pacticipants: how they are shown, which of them are alike, and what becomes the main branch."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from treaty.model.pacticipant import Pacticipant, display_name, is_main_branch, similar
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("foo-bar_baz", "Foo Bar Baz"),
+        ("HTTPServer", "HTTP Server"),
+        ("ABC", "ABC"),
+        ("fooBARBaz", "Foo BAR Baz"),
+        ("pact-broker.api", "Pact Broker Api"),
+        ("foo--bar", "Foo -bar"),
+        ("userService2", "User Service2"),
+        ("  foo   bar ", "Foo Bar"),
+    ],
+)
+def test_a_display_name_is_readable(name: str, shown: str) -> None:
+    assert display_name(name) == shown
+
+
+@pytest.mark.parametrize(
+    ("new", "existing"),
+    [("Foo Service", "foo"), ("FooProvider", "foo-api"), ("foos", "foo"), ("stock-keeper", "Stock Keeper")],
+)
+def test_names_that_differ_in_spelling_are_similar(new: str, existing: str) -> None:
+    assert similar(new, ["other", existing]) == [existing]
+
+
+@pytest.mark.parametrize(("new", "existing"), [("a-b", "b-a"), ("foo.bar", "foo bar"), ("foo", "food")])
+def test_names_that_differ_in_words_are_not_similar(new: str, existing: str) -> None:
+    assert similar(new, [existing]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "main_branch", "becomes"), [("main", None, True), ("main", "trunk", False), ("feat/x", None, False)]
+)
+def test_a_usual_name_becomes_the_main_branch_of_who_has_none(
+    name: str, main_branch: str | None, *, becomes: bool
+) -> None:
+    now = datetime.now(UTC)
+    one = Pacticipant(name="Till", display_name="Till", main_branch=main_branch, created_at=now, updated_at=now)
+    assert is_main_branch(name, one, ("main", "master")) is becomes

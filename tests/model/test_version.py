@@ -1,0 +1,43 @@
+"""The order of versions where their numbers decide it."""
+
+from itertools import pairwise
+
+import pytest
+
+from treaty.model.version import place, precedence
+
+NEWEST_FIRST = [
+    "2",
+    "1.10.0",
+    "1.9.0",
+    "v1.0.5",
+    "1.0.1",
+    "1.0.1-beta.11",
+    "1.0.1-beta.2",
+    "1.0.1-alpha",
+    "1.0.0",
+    "foo",
+]
+
+
+@pytest.mark.parametrize(("newer", "older"), list(pairwise(NEWEST_FIRST)))
+def test_a_newer_version_is_placed_above_an_older_one(newer: str, older: str) -> None:
+    assert place(newer, [(older, 1)]) is None
+    assert place(older, [(newer, 1)]) == 1
+
+
+@pytest.mark.parametrize("number", ["1.0.0", "1.0.0+build", "1", "1.0"])
+def test_of_two_equal_versions_the_newcomer_goes_below(number: str) -> None:
+    assert place(number, [("0.9", 3), ("1.0.0", 7)]) == 7
+
+
+def test_what_is_no_number_goes_lowest() -> None:
+    assert place("bar", [("foo", 1), ("1", 2)]) == 1
+
+
+def test_what_is_no_number_has_no_precedence() -> None:
+    assert precedence("foo") is None
+
+
+def test_a_number_counts_wherever_it_stands_in_the_text() -> None:
+    assert precedence("x1y") == precedence("1.0.0")
