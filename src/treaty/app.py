@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -14,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
+from treaty.actions import seeding
 from treaty.errors import WrongSetting
 from treaty.settings import Settings
 from treaty.store.database import Database, open_database
@@ -46,7 +48,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     Raises WrongSetting for an address that cannot be listened on.
     """
     prepare_logging(settings)
-    database_of(settings).close()
+    _prepare_database(settings)
     listener = _listener(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     announce(f"http://{host}:{listener.getsockname()[1]}")
@@ -55,6 +57,14 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         return
     os.environ[_HANDED_ON] = orjson.dumps(asdict(settings)).decode()
     Multiprocess(_config(settings, "treaty.app:worker_application"), sockets=[listener]).run()
+
+
+def _prepare_database(settings: Settings) -> None:
+    """Do once what workers need not do each: bring the schema up to date, and add example data if it is wanted."""
+    database = database_of(settings)
+    if settings.example_data:
+        database.write(lambda db: seeding.seed(db, now=datetime.now(UTC), settings=settings))
+    database.close()
 
 
 def _listener(settings: Settings) -> socket.socket:
