@@ -238,7 +238,7 @@ class Broker:
             if self._is_last(attempt) or _is_about_trust(error):
                 raise _unreachable(request, error) from error
             return None
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _bad_url(str(request.url), str(error)) from error
 
     def _sent(self, request: httpx.Request, hops: int = 5) -> httpx.Response:
@@ -256,7 +256,7 @@ class Broker:
         """Keep one session a scheme: certificates take long to load, and plain HTTP needs none."""
         scheme = url.partition(":")[0].lower()
         if scheme not in self._sessions:
-            self._sessions[scheme] = _session(self._connection, secure=scheme == "https")
+            self._sessions[scheme] = _set_up(self._connection, secure=scheme == "https")
         return self._sessions[scheme]
 
 
@@ -267,6 +267,16 @@ def encode(query: Query) -> str:
 
 def _dumped(body: Json) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def _set_up(connection: Connection, *, secure: bool) -> httpx.Client:
+    try:
+        return _session(connection, secure=secure)
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise ClientError(
+            f"Could not set up the connection: {error}",
+            hint="Check the proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY; NO_PROXY names hosts without) and the headers.",
+        ) from error
 
 
 def _session(connection: Connection, *, secure: bool) -> httpx.Client:
@@ -281,7 +291,7 @@ def _session(connection: Connection, *, secure: bool) -> httpx.Client:
 def _authorization(connection: Connection) -> dict[str, str]:
     """Say who we are at once: brokers need not ask first. A token counts before a name."""
     if connection.token:
-        return {"authorization": f"Bearer {connection.token}"}
+        return {"authorization": f"Bearer {connection.token.strip()}"}
     if connection.username:
         pair = f"{connection.username}:{connection.password or ''}"
         return {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}

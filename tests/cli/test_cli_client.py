@@ -78,7 +78,7 @@ def test_the_index_is_read_once(client: Connect, broker: OtherBroker) -> None:
 
 
 def test_a_password_is_not_shown() -> None:
-    connection = Connection(base_url="http://b", username="me", password="hidden", token="hidden")
+    connection = Connection(base_url="http://b", username="me", password="hidden", token="hidden")  # noqa: S106 - nothing to hide
     assert "hidden" not in repr(connection)
 
 
@@ -195,6 +195,25 @@ def test_a_proxy_comes_from_the_environment(
     assert client("http://broker.example.org").get("http://broker.example.org/x").body == {"a": 1}
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://x"])
+def test_a_proxy_that_cannot_be_used_is_explained(client: Connect, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(ClientError, match="Could not set up the connection: ") as error:
+        _ = client("http://broker.example.org").index
+    assert "HTTP_PROXY" in error.value.hint
+
+
+def test_an_answer_that_is_garbled_is_explained(client: Connect, broker: OtherBroker) -> None:
+    broker.answer("GET /x", "no gzip", headers={"Content-Encoding": "gzip"})
+    with pytest.raises(Unreachable):
+        client(broker.url).get(f"{broker.url}/x")
+
+
+def test_a_token_may_end_in_a_newline(client: Connect, broker: OtherBroker) -> None:
+    _ = client(broker.url, token="abc\n").index  # noqa: S106 - nothing to hide
+    assert broker.last.headers["authorization"] == "Bearer abc"
+
+
 class Secure(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
@@ -202,7 +221,7 @@ class Secure(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
         """Keep quiet."""
 
 

@@ -243,6 +243,59 @@ def test_both_programs_are_installed() -> None:
         assert (result.returncode, result.stdout) == (0, version("treaty") + "\n")
 
 
+def test_a_terminal_that_lacks_a_character_is_survived(broker: OtherBroker) -> None:
+    asked = "/matrix?q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true"
+    broker.answer(f"GET {asked}", {"summary": {"deployable": False}})
+    result = call("pact-broker", "can-i-deploy", "-a", "Foo", "-e", "1", "-b", broker.url, PYTHONIOENCODING="koi8-r")
+    assert (result.returncode, result.stdout) == (1, "Computer says no ?\\_(?)_/?\n")
+
+
+VERIFIED = "/matrix?q[][pacticipant]=Foo&q[][version]=1&latestby=cvpv&environment=test"
+
+
+@pytest.mark.parametrize(
+    ("summary", "code", "text"),
+    [
+        ({"success": 0, "failed": 0, "unknown": 1}, 0, "Verification is required."),
+        ({"success": 0, "failed": 1}, 1, "No verification is required."),
+        ({"success": 1, "failed": 0}, 1, "No verification is required."),
+    ],
+)
+def test_verification_is_required_where_results_are_missing(
+    broker: OtherBroker, summary: dict[str, int], code: int, text: str
+) -> None:
+    notices = [{"type": "warning", "text": "WARN: x"}, {"type": "error", "text": "Because"}]
+    broker.answer(f"GET {VERIFIED}", {"summary": summary, "notices": notices, "matrix": []})
+    args = ["verification-required", "-a", "Foo", "-e", "1", "--in-environment", "test", "-b", broker.url]
+    result = call("pact-broker", *args, PACT_BROKER_FEATURES="verification_required", FORCE_COLOR="1")
+    assert (result.returncode, result.stdout) == (code, f"Because\n{text}\n")
+    assert call("pact-broker", *args).stderr.startswith("Could not find command")
+
+
+def test_verification_is_required_if_nobody_knows(broker: OtherBroker) -> None:
+    args = ["verification-required", "-a", "Foo", "-e", "1", "-b", broker.url]
+    result = call("pact-broker", *args, PACT_BROKER_FEATURES="verification_required")
+    assert result.returncode == 0
+    assert result.stdout.startswith("Error determining if a verification already existed (Error making request to ")
+    assert result.stdout.endswith(") - verification should run just in case\n")
+
+
+def test_shells_complete_commands_and_options(run: Run, tmp_path: Path) -> None:
+    script = run("completions", "zsh").stdout
+    assert "_PACT_BROKER_COMPLETE=zsh_complete" in script
+    assert run("completions", "zsh", "-d", str(tmp_path)).stdout == f"Wrote {tmp_path / 'pact-broker.zsh'}\n"
+    assert (tmp_path / "pact-broker.zsh").read_text() == script
+    asked = {"_PACT_BROKER_COMPLETE": "bash_complete", "COMP_WORDS": "pact-broker can-i", "COMP_CWORD": "1"}
+    assert call("pact-broker", **asked).stdout.splitlines() == ["plain,can-i-deploy", "plain,can-i-merge"]
+    asked |= {"COMP_WORDS": "pact-broker can-i-deploy --retry-w", "COMP_CWORD": "2"}
+    assert call("pact-broker", **asked).stdout.splitlines() == ["plain,--retry-while-unknown"]
+
+
+def test_completions_are_for_shells_that_are_known(run: Run) -> None:
+    result = run("completions", "cmd")
+    assert (result.exit_code, result.stderr) == (1, "There are no completions for cmd: choose bash, zsh or fish.\n")
+
+
 LOADED = "import sys; from treaty import cli; cli.PACT_BROKER({!r}, standalone_mode=False); print(*sorted(sys.modules))"
 
 

@@ -1,7 +1,9 @@
 """The programs: `pact-broker`, the client; and `treaty`, which has the server's commands too."""
 
+import os
 from typing import Final
 
+from treaty.cli import output
 from treaty.cli.program import Entry, Program
 
 _CLIENT: Final = {
@@ -46,12 +48,21 @@ _CLIENT: Final = {
     "test-webhook": Entry("treaty.cli.webhooks:test_webhook", "Send a webhook's request once, to see what happens."),
     "generate-uuid": Entry("treaty.cli.manage:generate_uuid", "Make up a UUID, for create-or-update-webhook."),
     "pactflow": Entry("treaty.cli:PACTFLOW", "Commands for PactFlow only."),
+    "completions": Entry("treaty.cli.program:completions", "Print a script that lets a shell complete commands."),
     "version": Entry("treaty.cli.program:show_version", "Show Treaty's version."),
     "help": Entry("treaty.cli.program:show_help", "Describe the commands, or one command."),
+}
+_BETA: Final = {
+    "verification-required": Entry(
+        "treaty.cli.verdicts:verification_required", "Ask whether the results of a verification are missing still."
+    ),
 }
 _SERVER: Final = {
     "serve": Entry("treaty.cli.server:serve", "Run the broker."),
 }
+
+if "verification_required" in os.environ.get("PACT_BROKER_FEATURES", ""):
+    _CLIENT.update(_BETA)
 
 PROVIDER_STATES: Final = Program(
     "provider-states",
@@ -76,8 +87,10 @@ TREATY: Final = Program("treaty", _SERVER | _CLIENT, text="Treaty: a Pact Broker
 
 
 def pact_broker() -> None:
+    output.survive_old_terminals()
     PACT_BROKER()
 
 
 def treaty() -> None:
+    output.survive_old_terminals()
     TREATY()

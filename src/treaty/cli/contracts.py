@@ -48,7 +48,7 @@ def publish(
     form: str,
     *,
     merge: bool,
-    **given: Any,  # noqa: ANN401 - the values of the options of a version
+    **given: Any,
 ) -> None:
     """Publish pacts to a broker."""
     _check_files(pacts)
@@ -215,7 +215,7 @@ def _latest_row(pact: Json) -> list[str]:
 @click.option("--download-dir", default="./pacts", show_default=True, help="Where to save them.")
 @options.output_option("table", "json")
 @options.connected()
-def get_pacts(broker: Broker, form: str, *, download: bool, download_dir: str, **wanted: Any) -> None:  # noqa: ANN401 - the values of options
+def get_pacts(broker: Broker, form: str, *, download: bool, download_dir: str, **wanted: Any) -> None:
     """List, and download, the pacts that a provider has to honour."""
     links = broker.get(broker.at(*_pacts_path(**wanted))).links("pb:pacts")
     if download:

@@ -48,7 +48,7 @@ def _uuid_option(command: Callable[..., None]) -> Callable[..., None]:
 @_described
 @options.output_option("text", "json", "id", "pretty")
 @options.connected()
-def create_environment(broker: Broker, form: str, **given: Any) -> None:  # noqa: ANN401 - the values of options
+def create_environment(broker: Broker, form: str, **given: Any) -> None:
     """Create an environment in the broker."""
     check_supported(broker)
     answer = broker.post(broker.link("pb:environments"), {"production": False} | _body(given))
@@ -64,7 +64,7 @@ def create_environment(broker: Broker, form: str, **given: Any) -> None:  # noqa
 @_described
 @options.output_option("text", "json", "id", "pretty")
 @options.connected()
-def update_environment(broker: Broker, form: str, uuid: str, **given: Any) -> None:  # noqa: ANN401 - the values of options
+def update_environment(broker: Broker, form: str, uuid: str, **given: Any) -> None:
     """Change what is given of an environment, and keep the rest."""
     found = _find(broker, uuid)
     kept = {name: value for name, value in found.body.items() if name not in _KEPT_BY_THE_BROKER}

@@ -36,7 +36,7 @@ _NO_DELETING_OF_BRANCHES_IN_PACTFLOW: Final = (
 @click.option("--repository-url", help="Where its source is.")
 @options.output_option("text", "json", "pretty")
 @options.connected()
-def create_or_update_pacticipant(broker: Broker, form: str, **given: Any) -> None:  # noqa: ANN401 - the values of options
+def create_or_update_pacticipant(broker: Broker, form: str, **given: Any) -> None:
     """Create a pacticipant, or change what is given of it."""
     name = given["name"]
     options.check_not_blank(pacticipant_name=name)
@@ -132,7 +132,7 @@ def write_version(
 @click.option("--released/--no-released", cls=Flag, help="With --environment: only what is released.")
 @options.output_option("table", "json", "id")
 @options.connected()
-def describe_version(broker: Broker, form: str, pacticipant: str, environment: str | None, **given: Any) -> None:  # noqa: ANN401 - the values of options
+def describe_version(broker: Broker, form: str, pacticipant: str, environment: str | None, **given: Any) -> None:
     """Show a version of a pacticipant, by default the latest."""
     if environment:
         kinds = [kind for kind in ("deployed", "released") if given[kind]] or ["deployed", "released"]

@@ -51,9 +51,15 @@ def summary(body: Json) -> Json:
 
 
 def describe(body: Json, *, ignoring: bool) -> str:
-    rows = sorted((_row(each) for each in body.get("matrix") or []), key=lambda row: row.order)
-    parts = [*_warning(body, ignoring=ignoring), _verdict(body), *_tables(rows), _reasons(body)]
+    parts = [*_warning(body, ignoring=ignoring), _verdict(body), *_tables(_rows(body)), _reasons(body)]
     return "\n\n".join(part for part in parts if part)
+
+
+def describe_plainly(body: Json) -> str:
+    """Give the table and what there is to tell, without warnings and colours."""
+    table, _ = _tables(_rows(body))
+    told = [line for line in click.unstyle(_reasons(body)).split("\n") if "WARN:" not in line]
+    return "\n\n".join(part for part in (table, "\n".join(told)) if part)
 
 
 def describe_dry_run(text: str, *, deployable: bool | None) -> str:
@@ -87,6 +93,10 @@ def _reasons(body: Json) -> str:
     return output.notices(body) or (colour(reason) if reason else "")
 
 
+def _rows(body: Json) -> list[Row]:
+    return sorted((_row(each) for each in body.get("matrix") or []), key=lambda row: row.order)
+
+
 def _row(row: Json) -> Row:
     consumer, provider, result = (row.get(part) or {} for part in ("consumer", "provider", "verificationResult"))
     return Row(
@@ -103,7 +113,7 @@ def _number(participant: Json) -> str:
     return (participant.get("version") or {}).get("number") or _UNKNOWN
 
 
-def _success(success: Any) -> str:  # noqa: ANN401 - any JSON
+def _success(success: Any) -> str:
     return _UNKNOWN if success is None else str(success).lower()
 
 

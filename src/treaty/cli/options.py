@@ -57,7 +57,7 @@ def connected(*, username_flag: tuple[str, ...] = ("-u",)) -> Option:
 
     def with_broker(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
-        def run(**given: Any) -> None:  # noqa: ANN401 - the values of any options
+        def run(**given: Any) -> None:
             theirs = {name: value for name, value in given.items() if name not in _OF_A_CONNECTION}
             with reach(given) as broker:
                 command(broker=broker, **theirs)
@@ -103,7 +103,7 @@ def _connection_options(username_flag: tuple[str, ...]) -> list[Option]:
             envvar="SSL_TRUST_STORE",
             help="Trust the system's authorities too.",
         ),
-        click.option("-v", "--verbose/--no-verbose", cls=Flag, envvar="VERBOSE", help="Show the requests, on stderr."),
+        click.option("-v", "--verbose/--no-verbose", cls=Flag, help="Show the requests, on stderr."),
         click.option("--log-level", hidden=True, help="`info`, `debug` and `trace` mean --verbose."),
     ]
 
@@ -118,7 +118,8 @@ def reach(given: dict[str, Any]) -> Broker:
     from treaty.client import Broker  # noqa: PLC0415 - httpx takes long to load, and some commands need no broker
 
     _refuse_two_identities(click.get_current_context())
-    verbose = given["verbose"] or given["log_level"] in {"info", "debug", "trace"}
+    asked = given["verbose"] or os.environ.get("VERBOSE") == "true"
+    verbose = asked or given["log_level"] in {"info", "debug", "trace"}
     return Broker(
         _connection(given),
         note=output.complain,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -41,6 +42,13 @@ def is_coloured() -> bool:
     if any(os.environ.get(name, "0") != "0" for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
     return not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+
+
+def survive_old_terminals() -> None:
+    """Show `?` for what a terminal's character set lacks, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def say(text: str = "") -> None:
@@ -137,7 +145,7 @@ def array(bodies: Sequence[Json | str], form: str) -> str:
     return indented(values) if form == "pretty" else json.dumps(values, ensure_ascii=False)
 
 
-def parsed(body: Json | str) -> Any:  # noqa: ANN401 - any JSON
+def parsed(body: Json | str) -> Any:
     """Read a body that is still text, if it can be read."""
     try:
         return json.loads(body) if isinstance(body, str) else body
@@ -159,7 +167,7 @@ def _mapping(values: Json) -> list[str]:
     return [line for name, value in values.items() for line in _entry(_words(name), value)]
 
 
-def _entry(name: str, value: Any) -> list[str]:  # noqa: ANN401 - any JSON
+def _entry(name: str, value: Any) -> list[str]:
     if isinstance(value, dict) and value:
         return [f"{name}:", *("  " + line for line in _mapping(value))]
     if isinstance(value, list) and value:
@@ -167,7 +175,7 @@ def _entry(name: str, value: Any) -> list[str]:  # noqa: ANN401 - any JSON
     return [f"{name}: {_scalar(value)}".rstrip()]
 
 
-def _item(value: Any) -> list[str]:  # noqa: ANN401 - any JSON
+def _item(value: Any) -> list[str]:
     lines = _mapping(value) if isinstance(value, dict) else [_scalar(value)]
     return [("  " if number else "- ") + line for number, line in enumerate(lines)]
 
@@ -200,6 +208,10 @@ def fail(error: TreatyError, *, as_json: bool, on_stderr: bool) -> None:
         complain(str(error))
     else:
         say(red(str(error)))
+    advise(error)
+
+
+def advise(error: TreatyError) -> None:
     if isinstance(error, ClientError) and error.hint:
         complain(error.hint)
 

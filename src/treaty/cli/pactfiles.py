@@ -128,7 +128,7 @@ def _key(interaction: Json) -> tuple[Any, Any]:
     return interaction.get("description"), _state(interaction)
 
 
-def _state(interaction: Json) -> Any:  # noqa: ANN401 - any JSON
+def _state(interaction: Json) -> Any:
     return interaction.get("providerState") or interaction.get("provider_state") or interaction.get("providerStates")
 
 

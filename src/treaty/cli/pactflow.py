@@ -42,7 +42,7 @@ _NEXT_STEPS: Final = """Next steps:
 @click.option("--verifier-version", help="The program's version.")
 @options.output_option("text", "json", "pretty")
 @options.connected()
-def publish_provider_contract(broker: Broker, form: str, **given: Any) -> None:  # noqa: ANN401 - the values of options
+def publish_provider_contract(broker: Broker, form: str, **given: Any) -> None:
     """Publish a provider's contract to PactFlow."""
     build = builds.read(given, version_option="provider_app_version")
     contract = _contract(given)

@@ -8,9 +8,11 @@ import os
 import re
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.shell_completion import get_completion_class
 
 from treaty.cli import output
 from treaty.errors import TreatyError
@@ -43,14 +45,14 @@ _UNKNOWN_IS_A_WARNING: Final = (
 class Failure(click.ClickException):
     """A command that was called in a way it cannot work with."""
 
-    def show(self, file: Any = None) -> None:  # noqa: ANN401 - click's own signature
+    def show(self, file: Any = None) -> None:
         click.echo(self.message, file=file, err=True)
 
 
 class ListOption(click.Option):
     """An option that takes several words, or is repeated."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's own signature
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"multiple": True, **kwargs})
 
 
@@ -76,10 +78,11 @@ class Command(click.Command):
             rest = super().parse_args(ctx, list(words))
         except click.UsageError as error:
             raise Failure(_explained(self, ctx, words, error)) from None
-        _check_rest(self, ctx)
+        if not ctx.resilient_parsing:
+            _check_rest(self, ctx)
         return rest
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except TreatyError as error:
@@ -211,12 +214,12 @@ class Program(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         refuse_long_dashes(args, ctx)
-        if plain(args[0]) not in self.entries:
+        if plain(args[0]) not in self.entries and not ctx.resilient_parsing:
             raise Failure(f'Could not find command "{args[0]}".\nSee `{ctx.command_path} help`.')
         _, command, rest = super().resolve_command(ctx, args)
         return plain(args[0]), command, rest
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+    def invoke(self, ctx: click.Context) -> Any:
         ctx.color = output.is_coloured()
         try:
             return super().invoke(ctx)
@@ -259,6 +262,26 @@ def show_help(ctx: click.Context, names: tuple[str, ...]) -> None:
         found, command, _ = group.resolve_command(context, [name])
         context = click.Context(command or group, info_name=found, parent=context)
     output.say(context.get_help())
+
+
+@click.command("completions", cls=Command)
+@click.argument("shell", metavar="bash|zsh|fish")
+@click.option("-d", "--directory", metavar="DIR", help="Where to write the script, instead of printing it.")
+@click.pass_context
+def completions(ctx: click.Context, shell: str, directory: str | None) -> None:
+    """Print a script that lets a shell complete commands and options."""
+    program = ctx.find_root()
+    name = str(program.info_name)
+    found = get_completion_class(shell)
+    if found is None:
+        raise Failure(f"There are no completions for {shell}: choose bash, zsh or fish.")
+    script = found(program.command, {}, name, f"_{name.replace('-', '_')}_COMPLETE".upper()).source()
+    if directory is None:
+        output.say(script)
+    else:
+        file = Path(directory) / f"{name}.{shell}"
+        file.write_text(script + "\n", encoding="utf-8")
+        output.say(f"Wrote {file}")
 
 
 @click.command("version", cls=Command)

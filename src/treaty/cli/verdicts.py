@@ -75,7 +75,7 @@ def _ignore_option(command: Callable[..., None]) -> Callable[..., None]:
 @_waiting
 @options.connected()
 @click.pass_context
-def can_i_deploy(ctx: click.Context, /, broker: Broker, **given: Any) -> None:  # noqa: ANN401 - the values of options
+def can_i_deploy(ctx: click.Context, /, broker: Broker, **given: Any) -> None:
     """Ask whether versions work with all that is in an environment.
 
     Give each --pacticipant with what selects its version behind it: --version, --branch, --main-branch, --latest or
@@ -97,7 +97,7 @@ def can_i_deploy(ctx: click.Context, /, broker: Broker, **given: Any) -> None:  
 @_waiting
 @options.connected()
 @click.pass_context
-def can_i_merge(ctx: click.Context, /, broker: Broker, **given: Any) -> None:  # noqa: ANN401 - the values of options
+def can_i_merge(ctx: click.Context, /, broker: Broker, **given: Any) -> None:
     """Ask whether a version works with the main branches of all that it is integrated with."""
     chosen = _chosen(ctx, "PACT_BROKER_CAN_I_MERGE_IGNORE")
     query = selectors.query(chosen, latest_by=_latest_by(chosen), target=[("latest", "true"), ("mainBranch", "true")])
@@ -106,7 +106,37 @@ def can_i_merge(ctx: click.Context, /, broker: Broker, **given: Any) -> None:  #
         raise SystemExit(1)
 
 
-def _chosen(ctx: click.Context, ignore_variable: str) -> Selectors:
+@click.command("verification-required", cls=Command)
+@click.option("-a", "--pacticipant", multiple=True, required=True, metavar="NAME", help="Repeatable.")
+@click.option("-e", "--version", multiple=True, help="The version of the pacticipant named before it.")
+@click.option("-l", "--latest", multiple=True, is_flag=False, flag_value="", metavar="[TAG]", help="Or its latest.")
+@click.option("--in-environment", "to_environment", metavar="ENVIRONMENT", help="Where the others are.")
+@click.option("--to", metavar="TAG", help="Where they are, if tags mark what is where.")
+@options.output_option("table", "json")
+@options.connected()
+@click.pass_context
+def verification_required(ctx: click.Context, /, broker: Broker, form: str, **given: Any) -> None:
+    """Ask whether the results of a verification are missing still; the exit code is 0 if they are."""
+    chosen = _chosen(ctx)
+    try:
+        body = broker.get(broker.at("matrix", query=_deploy_query(chosen, given | {"limit": None}))).body
+    except ClientError as error:
+        text = f"Error determining if a verification already existed ({error})"
+        output.say(f"{text} - verification should run just in case")
+        return
+    output.say_if_any(output.indented(body) if form == "json" else matrix.describe_plainly(body))
+    if not _is_unverified(body):
+        output.say("No verification is required.")
+        raise SystemExit(1)
+    output.say("Verification is required.")
+
+
+def _is_unverified(body: Json) -> bool:
+    return not any(matrix.summary(body).get(result) for result in ("success", "failed"))
+
+
+def _chosen(ctx: click.Context, ignore_variable: str = "") -> Selectors:
+    """Read the selectors; names to ignore may also come from the environment."""
     also_ignored = [name.strip() for name in os.environ.get(ignore_variable, "").split(",") if name.strip()]
     words = [*ctx.meta[WORDS], *(word for name in also_ignored for word in ("--ignore", name))]
     chosen = selectors.read(words)
@@ -205,5 +235,5 @@ def _show_failure(error: ClientError, question: Question) -> bool:
         raise error
     text = str(error) if str(error) == _NO_COUNT else f"Error retrieving matrix. {error}"
     output.say(matrix.describe_dry_run(text, deployable=None) if question.dry_run else output.red(text))
-    output.complain(error.hint)
+    output.advise(error)
     return question.dry_run

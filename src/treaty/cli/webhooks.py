@@ -72,7 +72,7 @@ def _event_option(name: str, text: str) -> Callable[[Callable[..., None]], Calla
 @_described
 @options.output_option("text", "json", "pretty")
 @options.connected(username_flag=())
-def create_webhook(broker: Broker, form: str, **given: Any) -> None:  # noqa: ANN401 - the values of options
+def create_webhook(broker: Broker, form: str, **given: Any) -> None:
     """Create a webhook: a request that is sent when something happens to a pact."""
     webhook = _webhook(given)
     if given["consumer"] and given["provider"]:
@@ -88,7 +88,7 @@ def create_webhook(broker: Broker, form: str, **given: Any) -> None:  # noqa: AN
 @_described
 @options.output_option("text", "json", "pretty")
 @options.connected(username_flag=())
-def create_or_update_webhook(broker: Broker, form: str, uuid: str, **given: Any) -> None:  # noqa: ANN401 - the values of options
+def create_or_update_webhook(broker: Broker, form: str, uuid: str, **given: Any) -> None:
     """Create a webhook under a UUID, or replace it."""
     webhook = _webhook(given)
     if not broker.index.has("pb:webhook"):
@@ -160,7 +160,7 @@ def _headers(given: Sequence[str]) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in parts}
 
 
-def _body(data: str | None) -> Any:  # noqa: ANN401 - any JSON
+def _body(data: str | None) -> Any:
     return None if data is None else output.parsed(_read(data[1:]) if data.startswith("@") else data)
 
 
