@@ -1,13 +1,14 @@
 """Verifiable pacts: what a provider is given to verify, each content once, and whether it is pending."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 from treaty.model.consumer_selector import Finding, LatestWithTag, Selector, place, selected_by
 from treaty.model.metadata import Metadata
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,17 +33,15 @@ class Verifiable:
 
     consumer: str
     version: str
+    position: int
     sha: str
+    content_id: int
     findings: tuple[Finding, ...]
     is_wip: bool = False
     pending_tags: tuple[str, ...] = ()
     """The provider's tags for which nothing has succeeded yet; a work in progress has one for each finding."""
     is_pending: bool | None = None
     """None where the provider did not ask."""
-
-    @property
-    def content_id(self) -> int:
-        return self.findings[0].content_id
 
     @property
     def metadata(self) -> Metadata:
@@ -60,6 +59,10 @@ class Verifiables:
     pacts: Sequence[Verifiable]
 
 
+Candidate = tuple[str | None, Finding]
+"""What may be work in progress, with the tag of the provider for which it has not succeeded, if tags count."""
+
+
 def fallbacks_to_use(selectors: Iterable[Selector], found: Iterable[Finding]) -> list[LatestWithTag]:
     """List the selectors whose tag no consumer's pact has, and that name another one for that case."""
     tags = {one.selector.tag for one in found if isinstance(one.selector, LatestWithTag)}
@@ -69,22 +72,45 @@ def fallbacks_to_use(selectors: Iterable[Selector], found: Iterable[Finding]) ->
 
 def selected(found: Iterable[Finding]) -> list[Verifiable]:
     """Put together what selectors found, each content once, under the highest version that has it."""
-    pacts = _merged(_alone(finding) for finding in found)
-    pacts = [replace(pact, findings=tuple(sorted(pact.findings, key=place))) for pact in pacts]
-    return sorted(pacts, key=lambda pact: (pact.consumer.lower(), pact.consumer, _position(pact)))
+    pacts = [_pact(sorted(findings, key=place)) for findings in _grouped(found, by=_content_id)]
+    return sorted(pacts, key=lambda pact: (pact.consumer.lower(), pact.consumer, pact.position))
 
 
-def in_progress(candidates: Iterable[tuple[str | None, Finding]], explicit: Iterable[Verifiable]) -> list[Verifiable]:
-    """Put together the work in progress that was not selected anyway.
-
-    A candidate comes with the provider's tag that it has not succeeded for, if tags count.
-    """
+def in_progress(candidates: Iterable[Candidate], explicit: Iterable[Verifiable]) -> list[Verifiable]:
+    """Put together the work in progress that was not selected anyway."""
     known = {pact.content_id for pact in explicit}
-    pacts = _merged(_alone(finding, tag) for tag, finding in candidates if finding.content_id not in known)
-    return [
-        replace(pact, is_wip=True, is_pending=True)
-        for pact in sorted(pacts, key=lambda pact: (pact.consumer, _position(pact)))
+    left = (one for one in candidates if one[1].content_id not in known)
+    pacts = [
+        _pact([finding for _, finding in group], tags=[tag for tag, _ in group if tag is not None], is_wip=True)
+        for group in _grouped(left, by=lambda candidate: candidate[1].content_id)
     ]
+    return sorted(pacts, key=lambda pact: (pact.consumer, pact.position))
+
+
+def _pact(findings: Sequence[Finding], *, tags: Sequence[str] = (), is_wip: bool = False) -> Verifiable:
+    newest = max(findings, key=lambda finding: finding.position)
+    return Verifiable(
+        consumer=newest.consumer,
+        version=newest.version,
+        position=newest.position,
+        sha=newest.sha,
+        content_id=newest.content_id,
+        findings=tuple(findings),
+        is_wip=is_wip,
+        is_pending=is_wip or None,
+        pending_tags=tuple(tags),
+    )
+
+
+def _content_id(finding: Finding) -> int:
+    return finding.content_id
+
+
+def _grouped(things: Iterable[T], *, by: Callable[[T], int]) -> Iterable[list[T]]:
+    groups: dict[int, list[T]] = {}
+    for thing in things:
+        groups.setdefault(by(thing), []).append(thing)
+    return groups.values()
 
 
 def judged(pacts: Iterable[Verifiable], successes: Mapping[str | None, Collection[int]]) -> list[Verifiable]:
@@ -98,35 +124,6 @@ def judged(pacts: Iterable[Verifiable], successes: Mapping[str | None, Collectio
 def _judged(pact: Verifiable, successes: Mapping[str | None, Collection[int]]) -> Verifiable:
     missing = [tag for tag, contents in successes.items() if pact.content_id not in contents]
     return replace(pact, is_pending=bool(missing), pending_tags=tuple(tag for tag in missing if tag is not None))
-
-
-def _alone(finding: Finding, tag: str | None = None) -> Verifiable:
-    return Verifiable(
-        consumer=finding.consumer,
-        version=finding.version,
-        sha=finding.sha,
-        findings=(finding,),
-        pending_tags=() if tag is None else (tag,),
-    )
-
-
-def _merged(pacts: Iterable[Verifiable]) -> list[Verifiable]:
-    groups: dict[int, list[Verifiable]] = {}
-    for pact in pacts:
-        groups.setdefault(pact.content_id, []).append(pact)
-    return [group[0] if len(group) == 1 else _together(group) for group in groups.values()]
-
-
-def _together(pacts: Sequence[Verifiable]) -> Verifiable:
-    return replace(
-        max(pacts, key=_position),
-        findings=tuple(chain.from_iterable(pact.findings for pact in pacts)),
-        pending_tags=tuple(chain.from_iterable(pact.pending_tags for pact in pacts)),
-    )
-
-
-def _position(pact: Verifiable) -> int:
-    return max(finding.position for finding in pact.findings)
 
 
 WINDOW_PERCENTILE: Final = 80

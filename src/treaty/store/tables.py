@@ -202,6 +202,13 @@ deployed_version: Final = Table(
     Column("undeployed_at", Time),
     Index(None, "version_id", "environment_id"),
     Index(None, "pacticipant_id"),
+    # What of a consumer runs anywhere, past all that ever ran.
+    Index(
+        "ix_deployed_version_running",
+        "pacticipant_id",
+        sqlite_where=text("undeployed_at IS NULL"),
+        postgresql_where=text("undeployed_at IS NULL"),
+    ),
     # One version runs at a time in each place; "no instance" is a place of its own.
     Index(
         "uq_deployed_version_running",
@@ -227,6 +234,13 @@ released_version: Final = Table(
     Column("support_ended_at", Time),
     UniqueConstraint("version_id", "environment_id"),
     Index(None, "pacticipant_id"),
+    # What of a consumer is supported anywhere, past all that ever was.
+    Index(
+        "ix_released_version_supported_of",
+        "pacticipant_id",
+        sqlite_where=text("support_ended_at IS NULL"),
+        postgresql_where=text("support_ended_at IS NULL"),
+    ),
     Index(
         "ix_released_version_supported",
         "environment_id",

@@ -23,6 +23,7 @@ from treaty.model.consumer_selector import (
     Selector,
 )
 from treaty.model.verifiable import (
+    Candidate,
     Verifiables,
     Wanted,
     fallbacks_to_use,
@@ -93,10 +94,13 @@ _ENVIRONMENT: Final = (environment.c.name.label("environment"), environment.c.is
 
 
 def _pacts(versions: FromClause, version_id: ColumnElement[Any], *more: Label[Any] | ColumnElement[Any]) -> Select[Any]:
-    """Select the pacts that these versions of its consumers have with the provider."""
+    """Select the pacts that these versions of its consumers have with the provider.
+
+    Adding 0 keeps SQLite, which knows nothing of sizes, from beginning with all that was ever published for a provider.
+    """
     has_pact = and_(
         publication.c.consumer_version_id == version_id,
-        publication.c.provider_id == bindparam("provider"),
+        publication.c.provider_id + 0 == bindparam("provider"),
         publication.c.is_current,
     )
     return (
@@ -184,7 +188,12 @@ def _ask(
 ) -> list[Finding]:
     statement = statements[selector.consumer is not None]
     params = {"provider": provider_id, "consumer": selector.consumer, **names}
-    return [Finding(selector=selector, **row._asdict()) for row in rows(db, statement, params)]
+    return [Finding(selector=selector, **row) for row in _rows(db, statement, params)]
+
+
+def _rows(db: Connection, statement: Select[Any], params: Mapping[str, object]) -> list[dict[str, Any]]:
+    names = statement.selected_columns.keys()
+    return [dict(zip(names, row, strict=True)) for row in rows(db, statement, params)]
 
 
 def _found_by_fallback(db: Connection, selector: LatestWithTag, provider_id: int) -> list[Finding]:
@@ -208,7 +217,7 @@ _DEFAULTS: Final = _pacts(
 
 
 def _found_by_default(db: Connection, provider_id: int) -> list[Finding]:
-    found = [_by_default(row._asdict()) for row in rows(db, _DEFAULTS, {"provider": provider_id})]
+    found = [_by_default(row) for row in _rows(db, _DEFAULTS, {"provider": provider_id})]
     return [*found, *_found_by(db, Deployed(), provider_id), *_found_by(db, Released(), provider_id)]
 
 
@@ -235,7 +244,7 @@ _TAGS_FOR_TAG: Final = _HEADS_OF_TAGS.where(successes.IN_PROGRESS_FOR_TAG)
 
 def _in_progress(
     db: Connection, provider_id: int, wanted: Wanted, *, now: datetime, settings: Settings
-) -> Iterator[tuple[str | None, Finding]]:
+) -> Iterator[Candidate]:
     since = _since(db, provider_id, wanted, now=now, settings=settings)
     params: Mapping[str, object] = {"provider": provider_id, "since": since}
     if wanted.branch is not None:
@@ -260,7 +269,7 @@ def _of_tag(name: str) -> Selector:
 def _heads(
     db: Connection, statement: Select[Any], selector: Callable[[str], Selector], params: Mapping[str, object]
 ) -> list[Finding]:
-    heads = sorted((row._asdict() for row in rows(db, statement, params)), key=itemgetter("position", "name"))
+    heads = sorted(_rows(db, statement, params), key=itemgetter("position", "name"))
     return [Finding(selector=selector(row.pop("name")), **row) for row in heads]
 
 

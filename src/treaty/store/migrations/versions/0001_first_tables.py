@@ -253,6 +253,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_released_version_pacticipant_id"), "released_version", ["pacticipant_id"], unique=False)
     op.create_index(
+        "ix_released_version_supported_of",
+        "released_version",
+        ["pacticipant_id"],
+        unique=False,
+        sqlite_where=sa.text("support_ended_at IS NULL"),
+        postgresql_where=sa.text("support_ended_at IS NULL"),
+    )
+    op.create_index(
         "ix_released_version_supported",
         "released_version",
         ["environment_id", "pacticipant_id"],
@@ -434,6 +442,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_tag_success_content_id_tag"), "tag_success", ["content_id", "tag"], unique=False)
     op.create_index(op.f("ix_tag_success_verification_id"), "tag_success", ["verification_id"], unique=False)
+    op.create_index(
+        "ix_deployed_version_running",
+        "deployed_version",
+        ["pacticipant_id"],
+        unique=False,
+        sqlite_where=sa.text("undeployed_at IS NULL"),
+        postgresql_where=sa.text("undeployed_at IS NULL"),
+    )
     op.create_index(
         "uq_deployed_version_running",
         "deployed_version",
