@@ -68,8 +68,31 @@ class Settings:
     default_wip_window_days: int = 7
     features: tuple[str, ...] = ()
 
+    webhook_retry_schedule: tuple[int, ...] = (10, 60, 120, 300, 600, 1200)
+    """Seconds to wait after each failed attempt; after one more failure a delivery is given up."""
+    webhook_http_method_whitelist: tuple[str, ...] = ("POST",)
+    webhook_http_code_success: tuple[int, ...] = (200, 201, 202, 203, 204, 205, 206)
+    webhook_scheme_whitelist: tuple[str, ...] = ("https",)
+    webhook_host_whitelist: tuple[str, ...] = ()
+    """Hosts that webhooks may go to. What is in it may be reached even where its address is no public one."""
+    webhook_redact_sensitive_data: bool = True
+    webhook_certificates: tuple[str, ...] = ()
+    """Files with certificates (PEM) of authorities that are trusted besides the system's."""
+    webhook_connect_timeout: float = 15.0
+    webhook_read_timeout: float = 15.0
+    webhook_total_timeout: float = 30.0
+    webhook_max_response_bytes: int = 1_000_000
+    webhook_concurrency: int = 8
+    """Deliveries that a process sends at the same time."""
+    webhook_failures_until_failing: int = 10
+    """Failed attempts in a row after which a webhook is marked as failing."""
+    disable_ssl_verification: bool = False
+    user_agent: str = "Pact Broker v2.120.0"
+    secret_key: str | None = None
+    """Seals the secrets of webhooks in the database; without it a key file is made beside the database."""
 
-SECRET: Final = ("password", "database_url")
+
+SECRET: Final = ("password", "database_url", "secret_key")
 """Settings whose names hold one of these are never shown."""
 
 
@@ -131,6 +154,12 @@ def _as(kind: Any, value: object, what: str) -> object:
         return _number(kind, value, what)
     if kind is str:
         return str(value)
+    if kind == tuple[int, ...]:
+        return tuple(_number(int, item, what) for item in _items(value, what))
+    return _items(value, what)
+
+
+def _items(value: object, what: str) -> tuple[str, ...]:
     return (
         tuple(str(value).replace(",", " ").split())
         if isinstance(value, str)
@@ -171,6 +200,12 @@ _LEAST: Final = {
     "max_wip_lookback_days": 0,
     "min_wip_window_days": 0,
     "default_wip_window_days": 0,
+    "webhook_connect_timeout": 0.1,
+    "webhook_read_timeout": 0.1,
+    "webhook_total_timeout": 0.1,
+    "webhook_max_response_bytes": 0,
+    "webhook_concurrency": 1,
+    "webhook_failures_until_failing": 1,
 }
 
 

@@ -201,7 +201,8 @@ deployed_version: Final = Table(
     _updated(),
     Column("undeployed_at", Time),
     Index(None, "version_id", "environment_id"),
-    Index(None, "pacticipant_id"),
+    # What runs of a pacticipant, however much of it once ran.
+    Index(None, "pacticipant_id", "undeployed_at"),
     # What of a consumer runs anywhere, past all that ever ran.
     Index(
         "ix_deployed_version_running",
@@ -350,10 +351,15 @@ webhook: Final = Table(
     Column("is_enabled", Boolean, nullable=False),
     Column("method", Text, nullable=False),
     Column("url", Text, nullable=False),
+    # Headers, password and secret are JSON; what the API does not show stands in them sealed.
     Column("headers", Text, nullable=False),
     Column("body", Text),
     Column("username", Text),
     Column("password", Text),
+    Column("secret", Text),
+    Column("filters", Text),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", Time),
     _created(),
     _updated(),
     Index(None, "consumer_id"),
@@ -367,4 +373,60 @@ webhook_event: Final = Table(
     _to("webhook"),
     Column("name", Text, nullable=False),
     UniqueConstraint("webhook_id", "name"),
+)
+
+# What is owed to a webhook, and what became of it. `due_at` is there as long as something is still to be done: while a
+# delivery is under way it says when another worker may take it over.
+triggered_webhook: Final = Table(
+    "triggered_webhook",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    _to("webhook", nullable=True, ondelete="SET NULL"),
+    _to("pacticipant", "consumer_id"),
+    _to("pacticipant", "provider_id"),
+    _to("publication", nullable=True),
+    _to("verification", nullable=True, ondelete="SET NULL"),
+    Column("event", Text, nullable=False),
+    Column("context", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Time),
+    Column("claimed_by", Text),
+    _created(),
+    Index(None, "publication_id"),
+    Index(None, "verification_id"),
+    Index(None, "consumer_id", "provider_id", "webhook_id", "event"),
+    Index(None, "provider_id"),
+    Index(None, "webhook_id"),
+    Index(
+        "ix_triggered_webhook_due",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    # Earlier deliveries to the same webhook about the same pair, which the later ones wait for.
+    Index(
+        "ix_triggered_webhook_order",
+        "webhook_id",
+        "consumer_id",
+        "provider_id",
+        "id",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+webhook_execution: Final = Table(
+    "webhook_execution",
+    metadata,
+    _id(),
+    _to("triggered_webhook"),
+    Column("success", Boolean, nullable=False),
+    Column("status", Integer),
+    Column("milliseconds", Integer, nullable=False),
+    _created(),
+    Column("logs", Text, nullable=False),
+    Index(None, "triggered_webhook_id"),
 )

@@ -108,6 +108,10 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), nullable=True),
         sa.Column("username", sa.Text(), nullable=True),
         sa.Column("password", sa.Text(), nullable=True),
+        sa.Column("secret", sa.Text(), nullable=True),
+        sa.Column("filters", sa.Text(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", Time(), nullable=True),
         sa.Column("created_at", Time(), nullable=False),
         sa.Column("updated_at", Time(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -172,7 +176,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deployed_version")),
         sa.UniqueConstraint("uuid", name=op.f("uq_deployed_version_uuid")),
     )
-    op.create_index(op.f("ix_deployed_version_pacticipant_id"), "deployed_version", ["pacticipant_id"], unique=False)
+    op.create_index(
+        op.f("ix_deployed_version_pacticipant_id_undeployed_at"),
+        "deployed_version",
+        ["pacticipant_id", "undeployed_at"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_deployed_version_running",
+        "deployed_version",
+        ["pacticipant_id"],
+        unique=False,
+        sqlite_where=sa.text("undeployed_at IS NULL"),
+        postgresql_where=sa.text("undeployed_at IS NULL"),
+    )
     op.create_index(
         op.f("ix_deployed_version_version_id_environment_id"),
         "deployed_version",
@@ -253,17 +270,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_released_version_pacticipant_id"), "released_version", ["pacticipant_id"], unique=False)
     op.create_index(
-        "ix_released_version_supported_of",
+        "ix_released_version_supported",
         "released_version",
-        ["pacticipant_id"],
+        ["environment_id", "pacticipant_id"],
         unique=False,
         sqlite_where=sa.text("support_ended_at IS NULL"),
         postgresql_where=sa.text("support_ended_at IS NULL"),
     )
     op.create_index(
-        "ix_released_version_supported",
+        "ix_released_version_supported_of",
         "released_version",
-        ["environment_id", "pacticipant_id"],
+        ["pacticipant_id"],
         unique=False,
         sqlite_where=sa.text("support_ended_at IS NULL"),
         postgresql_where=sa.text("support_ended_at IS NULL"),
@@ -442,13 +459,100 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_tag_success_content_id_tag"), "tag_success", ["content_id", "tag"], unique=False)
     op.create_index(op.f("ix_tag_success_verification_id"), "tag_success", ["verification_id"], unique=False)
+    op.create_table(
+        "triggered_webhook",
+        sa.Column("id", sa.Integer(), sa.Identity(always=False, start=1), nullable=False),
+        sa.Column("uuid", sa.Text(), nullable=False),
+        sa.Column("webhook_id", sa.Integer(), nullable=True),
+        sa.Column("consumer_id", sa.Integer(), nullable=False),
+        sa.Column("provider_id", sa.Integer(), nullable=False),
+        sa.Column("publication_id", sa.Integer(), nullable=True),
+        sa.Column("verification_id", sa.Integer(), nullable=True),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("context", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", Time(), nullable=True),
+        sa.Column("claimed_by", sa.Text(), nullable=True),
+        sa.Column("created_at", Time(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["consumer_id"],
+            ["pacticipant.id"],
+            name=op.f("fk_triggered_webhook_consumer_id_pacticipant"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["provider_id"],
+            ["pacticipant.id"],
+            name=op.f("fk_triggered_webhook_provider_id_pacticipant"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["publication_id"],
+            ["publication.id"],
+            name=op.f("fk_triggered_webhook_publication_id_publication"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["verification_id"],
+            ["verification.id"],
+            name=op.f("fk_triggered_webhook_verification_id_verification"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["webhook.id"], name=op.f("fk_triggered_webhook_webhook_id_webhook"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_triggered_webhook")),
+        sa.UniqueConstraint("uuid", name=op.f("uq_triggered_webhook_uuid")),
+        sqlite_autoincrement=True,
+    )
     op.create_index(
-        "ix_deployed_version_running",
-        "deployed_version",
-        ["pacticipant_id"],
+        op.f("ix_triggered_webhook_consumer_id_provider_id_webhook_id_event"),
+        "triggered_webhook",
+        ["consumer_id", "provider_id", "webhook_id", "event"],
         unique=False,
-        sqlite_where=sa.text("undeployed_at IS NULL"),
-        postgresql_where=sa.text("undeployed_at IS NULL"),
+    )
+    op.create_index(
+        "ix_triggered_webhook_due",
+        "triggered_webhook",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_triggered_webhook_order",
+        "triggered_webhook",
+        ["webhook_id", "consumer_id", "provider_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_triggered_webhook_provider_id"), "triggered_webhook", ["provider_id"], unique=False)
+    op.create_index(op.f("ix_triggered_webhook_publication_id"), "triggered_webhook", ["publication_id"], unique=False)
+    op.create_index(
+        op.f("ix_triggered_webhook_verification_id"), "triggered_webhook", ["verification_id"], unique=False
+    )
+    op.create_index(op.f("ix_triggered_webhook_webhook_id"), "triggered_webhook", ["webhook_id"], unique=False)
+    op.create_table(
+        "webhook_execution",
+        sa.Column("id", sa.Integer(), sa.Identity(always=False, start=1), nullable=False),
+        sa.Column("triggered_webhook_id", sa.Integer(), nullable=False),
+        sa.Column("success", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("milliseconds", sa.Integer(), nullable=False),
+        sa.Column("created_at", Time(), nullable=False),
+        sa.Column("logs", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["triggered_webhook_id"],
+            ["triggered_webhook.id"],
+            name=op.f("fk_webhook_execution_triggered_webhook_id_triggered_webhook"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_execution")),
+    )
+    op.create_index(
+        op.f("ix_webhook_execution_triggered_webhook_id"), "webhook_execution", ["triggered_webhook_id"], unique=False
     )
     op.create_index(
         "uq_deployed_version_running",

@@ -1,0 +1,131 @@
+"""Webhooks: requests that are sent when something happens to a pact."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+STARS: Final = "**********"
+"""Shown in the place of what is not shown."""
+_PARAMETER: Final = re.compile(r"\$\{pactbroker\.[^}]*\}")
+_SECRET_NAME: Final = re.compile("authorization|token", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A text that can only be read with the server's key."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The consumers or providers that a webhook is about: one by name, or all with a label."""
+
+    name: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filters:
+    """What else must hold for an event to count. None means that anything does."""
+
+    consumer_branches: tuple[str, ...] | None = None
+    """The consumer's version is on one of these."""
+    provider_branches: tuple[str, ...] | None = None
+    """The provider's version is on one of these, where the event has one."""
+    tags: tuple[str, ...] | None = None
+    """One of the event's versions has one of these."""
+    environments: tuple[str, ...] | None = None
+    """One of the event's versions runs in, or is released to, one of these."""
+    main_branch_only: bool = False
+    """What was published, or verified, is on the main branch of its pacticipant."""
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Filters()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What a webhook sends, with its parameters not yet filled in."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str | Sealed]
+    """By lower-case name."""
+    body: Any
+    """Any JSON; a string is sent as it is."""
+    username: str | None
+    password: str | Sealed | None
+
+    @property
+    def name(self) -> str:
+        """Name the request by its method and host."""
+        return f"{self.method.upper()} {urlsplit(_PARAMETER.sub('placeholder', self.url)).hostname}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Webhook:
+    """A request that is sent at certain events of certain pacts."""
+
+    uuid: str
+    description: str | None
+    consumer: Side | None
+    provider: Side | None
+    is_enabled: bool
+    request: Request
+    events: tuple[str, ...]
+    secret: Sealed | None
+    """What its requests are signed with."""
+    filters: Filters
+    failing_since: datetime | None
+    """When so many attempts in a row had failed that it counts as failing."""
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def title(self) -> str:
+        return self.description if self.description and self.description.strip() else self.request.name
+
+    @property
+    def scope(self) -> str:
+        """Say which pacts it is about."""
+        if self.consumer and self.provider:
+            consumer, provider = _one_of("consumers", self.consumer), _one_of("providers", self.provider)
+            return f"A webhook for the pact between {consumer} and {provider}"
+        if self.provider:
+            return f"A webhook for all pacts with provider {_any_of(self.provider)}"
+        if self.consumer:
+            return f"A webhook for all pacts with consumer {_any_of(self.consumer)}"
+        return "A webhook for all pacts"
+
+
+def _one_of(role: str, side: Side) -> str:
+    return side.name or f"{role} labeled '{side.label}'"
+
+
+def _any_of(side: Side) -> str:
+    return side.name or f"labeled '{side.label}'"
+
+
+def is_hidden_header(name: str, value: str) -> bool:
+    """Whether a header's value is a secret: a token, unless it is filled in when it is sent."""
+    return bool(_SECRET_NAME.search(name)) and is_hidden(value)
+
+
+def is_hidden(value: str) -> bool:
+    """Whether a value that ought to be a secret is one, rather than something that is filled in when it is sent."""
+    return "${pactbroker." not in value
+
+
+def is_stars(value: str) -> bool:
+    """Whether a client sent back what it was shown instead of a secret."""
+    return not value.strip("*")
+
+
+def without_parameters(url: str) -> str:
+    """Make an URL of one that has parameters."""
+    return _PARAMETER.sub("placeholder", url)
