@@ -100,7 +100,7 @@ def remove_environment(db: Connection, uuid: str) -> None:
 _ENVIRONMENT_COLUMNS: Final = tuple(one.label(f"environment_{one.key}") for one in COLUMNS)
 
 
-def environment_of(row: Any) -> Environment:  # noqa: ANN401 - a row of any statement with these columns
+def environment_of(row: Any) -> Environment:
     """Make an environment of the columns of a row whose names begin with `environment_`."""
     return Environment(
         uuid=row.environment_uuid,
@@ -171,17 +171,20 @@ _DEPLOYED_VERSIONS: Final = select(
 ).select_from(
     deployed_version.join(environment, deployed_version.c.environment_id == environment.c.id)
     .join(version, deployed_version.c.version_id == version.c.id)
-    .join(pacticipant, deployed_version.c.pacticipant_id == pacticipant.c.id)
+    .join(pacticipant, version.c.pacticipant_id == pacticipant.c.id)
 )
 _IS_RUNNING: Final = deployed_version.c.undeployed_at.is_(None)
 _IN_PLACE: Final = deployed_version.c.application_instance.is_not_distinct_from(bindparam("application_instance"))
 _NEWEST_FIRST: Final = (deployed_version.c.created_at.desc(), deployed_version.c.id.desc())
 
-_RUNNING: Final = _DEPLOYED_VERSIONS.where(_OF_PACTICIPANT, _IN_ENVIRONMENT, _IN_PLACE, _IS_RUNNING)
+_RUNNING_OF_PACTICIPANT: Final = _DEPLOYED_VERSIONS.where(
+    _OF_PACTICIPANT, deployed_version.c.pacticipant_id == pacticipant.c.id, _IS_RUNNING
+)
+_RUNNING: Final = _RUNNING_OF_PACTICIPANT.where(_IN_ENVIRONMENT, _IN_PLACE)
+_RUNNING_ANYWHERE: Final = _RUNNING_OF_PACTICIPANT.order_by(*_NEWEST_FIRST)
 _DEPLOYED_WITH_UUID: Final = _DEPLOYED_VERSIONS.where(deployed_version.c.uuid == bindparam("uuid"))
 _DEPLOYED_OF_VERSION: Final = _DEPLOYED_VERSIONS.where(_OF_PACTICIPANT, _OF_VERSION).order_by(*_NEWEST_FIRST)
 _DEPLOYED_OF_DESTINATION: Final = _DEPLOYED_OF_VERSION.where(_IN_ENVIRONMENT)
-_RUNNING_OF_PACTICIPANT: Final = _DEPLOYED_VERSIONS.where(_OF_PACTICIPANT, _IS_RUNNING).order_by(*_NEWEST_FIRST)
 
 _DEPLOY: Final = _recording(
     deployed_version,
@@ -195,7 +198,7 @@ _END: Final = (
 )
 
 
-def _deployed(row: Any) -> DeployedVersion:  # noqa: ANN401 - a row of `_DEPLOYED_VERSIONS`
+def _deployed(row: Any) -> DeployedVersion:
     return DeployedVersion(
         uuid=row.uuid,
         pacticipant=row.pacticipant,
@@ -257,7 +260,7 @@ def deployed_of_destination(db: Connection, destination: Destination) -> list[De
 
 def running_of_pacticipant(db: Connection, pacticipant: str) -> list[DeployedVersion]:
     """List the versions of a pacticipant that run somewhere, newest first."""
-    return [_deployed(row) for row in rows(db, _RUNNING_OF_PACTICIPANT, {"pacticipant": pacticipant})]
+    return [_deployed(row) for row in rows(db, _RUNNING_ANYWHERE, {"pacticipant": pacticipant})]
 
 
 def running_in(
@@ -272,9 +275,8 @@ def running_in(
 
 @lru_cache(maxsize=4)
 def _running_in(*, of_pacticipant: bool, in_place: bool) -> Select[Any]:
-    statement = _DEPLOYED_VERSIONS.where(_IN_ENVIRONMENT, _IS_RUNNING).order_by(*_NEWEST_FIRST)
-    if of_pacticipant:
-        statement = statement.where(_OF_PACTICIPANT)
+    running = _RUNNING_OF_PACTICIPANT if of_pacticipant else _DEPLOYED_VERSIONS.where(_IS_RUNNING)
+    statement = running.where(_IN_ENVIRONMENT).order_by(*_NEWEST_FIRST)
     return statement.where(_IN_PLACE) if in_place else statement
 
 
@@ -299,7 +301,7 @@ _RELEASED_VERSIONS: Final = select(
 ).select_from(
     released_version.join(environment, released_version.c.environment_id == environment.c.id)
     .join(version, released_version.c.version_id == version.c.id)
-    .join(pacticipant, released_version.c.pacticipant_id == pacticipant.c.id)
+    .join(pacticipant, version.c.pacticipant_id == pacticipant.c.id)
 )
 _IS_SUPPORTED: Final = released_version.c.support_ended_at.is_(None)
 _RELEASED_WITH_UUID: Final = _RELEASED_VERSIONS.where(released_version.c.uuid == bindparam("uuid"))
@@ -319,7 +321,7 @@ _SUPPORT_AGAIN: Final = (
 )
 
 
-def _released(row: Any) -> ReleasedVersion:  # noqa: ANN401 - a row of `_RELEASED_VERSIONS`
+def _released(row: Any) -> ReleasedVersion:
     return ReleasedVersion(
         uuid=row.uuid,
         pacticipant=row.pacticipant,
@@ -386,5 +388,5 @@ def supported_in(
 def _supported_in(*, of_pacticipant: bool, of_version: bool) -> Select[Any]:
     statement = _RELEASED_VERSIONS.where(_IN_ENVIRONMENT, _IS_SUPPORTED).order_by(released_version.c.id)
     if of_pacticipant:
-        statement = statement.where(_OF_PACTICIPANT)
+        statement = statement.where(_OF_PACTICIPANT, released_version.c.pacticipant_id == pacticipant.c.id)
     return statement.where(_OF_VERSION) if of_version else statement
