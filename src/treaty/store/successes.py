@@ -104,18 +104,24 @@ _of_branch_in_time: Final = or_(
 )
 
 
-def _noted(*conditions: ColumnElement[bool]) -> Select[Any]:
-    success = and_(tag_success.c.content_id == publication.c.content_id, not_(tag_success.c.is_wip))
+def _noted(content_id: ColumnElement[int], *conditions: ColumnElement[bool]) -> Select[Any]:
+    success = and_(tag_success.c.content_id == content_id, not_(tag_success.c.is_wip))
     return select(tag_success.c.id).where(success, *conditions)
 
 
-IN_PROGRESS_FOR_BRANCH: Final = not_(_is_there(_by_branch(publication.c.content_id, _counts, _of_branch_in_time)))
-"""Holds for publications whose content the provider's `branch` has yet to verify."""
-IN_PROGRESS_FOR_TAG: Final = and_(
-    not_(_is_there(_noted(tag_success.c.tag == _TAG))),
-    not_(_is_there(_noted(tag_success.c.tag != _TAG, tag_success.c.verified_at < _TAG_BEGAN))),
-)
-"""Holds for publications whose content the provider's `tag` has yet to verify."""
+def is_in_progress_for_branch(content_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Hold for contents that the provider's `branch` has yet to verify."""
+    return not_(_is_there(_by_branch(content_id, _counts, _of_branch_in_time)))
+
+
+def is_in_progress_for_tag(content_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Hold for contents that the provider's `tag` has yet to verify."""
+    by_another = and_(tag_success.c.tag != _TAG, tag_success.c.verified_at < _TAG_BEGAN)
+    return and_(
+        not_(_is_there(_noted(content_id, tag_success.c.tag == _TAG))),
+        not_(_is_there(_noted(content_id, by_another))),
+    )
+
 
 _UNVERIFIED_SINCE: Final = select(publication.c.created_at).where(
     publication.c.provider_id == _PROVIDER,

@@ -110,7 +110,7 @@ def _pacts(versions: FromClause, version_id: ColumnElement[Any], *more: Label[An
             version.c.id.label("version_id"),
             publication.c.position,
             content.c.sha,
-            content.c.id.label("content_id"),
+            publication.c.content_id,
             *more,
         )
         .select_from(
@@ -236,10 +236,21 @@ def _by_default(row: dict[str, Any]) -> Finding:
 _RECENT: Final = publication.c.created_at > bindparam("since")
 _HEADS_OF_BRANCHES: Final = _pacts(_BRANCHES, branch.c.head_version_id, branch.c.name.label("name")).where(_RECENT)
 _HEADS_OF_TAGS: Final = _pacts(_TAG_HEADS, tag_head.c.version_id, tag_head.c.name.label("name")).where(_RECENT)
-_BRANCHES_FOR_BRANCH: Final = _HEADS_OF_BRANCHES.where(successes.IN_PROGRESS_FOR_BRANCH)
-_TAGS_FOR_BRANCH: Final = _HEADS_OF_TAGS.where(successes.IN_PROGRESS_FOR_BRANCH)
-_BRANCHES_FOR_TAG: Final = _HEADS_OF_BRANCHES.where(successes.IN_PROGRESS_FOR_TAG)
-_TAGS_FOR_TAG: Final = _HEADS_OF_TAGS.where(successes.IN_PROGRESS_FOR_TAG)
+
+
+def _of_those(heads: Select[Any], is_in_progress: Callable[[ColumnElement[int]], ColumnElement[bool]]) -> Select[Any]:
+    """Leave out what has succeeded.
+
+    PostgreSQL is to find the heads first: it takes the question about successes for so dear that it finds them anyhow.
+    """
+    found = heads.cte("heads").prefix_with("MATERIALIZED", dialect="postgresql")
+    return select(found).where(is_in_progress(found.c.content_id))
+
+
+_BRANCHES_FOR_BRANCH: Final = _of_those(_HEADS_OF_BRANCHES, successes.is_in_progress_for_branch)
+_TAGS_FOR_BRANCH: Final = _of_those(_HEADS_OF_TAGS, successes.is_in_progress_for_branch)
+_BRANCHES_FOR_TAG: Final = _of_those(_HEADS_OF_BRANCHES, successes.is_in_progress_for_tag)
+_TAGS_FOR_TAG: Final = _of_those(_HEADS_OF_TAGS, successes.is_in_progress_for_tag)
 
 
 def _in_progress(
