@@ -12,14 +12,17 @@ _SAME: Final = object()
 
 
 def difference(old: bytes, new: bytes) -> str:
-    """Show what changed from one stored content to another: `-` old, `+` new, equal members left out."""
+    """Show what changed from one stored content to another: `-` old, `+` new.
+
+    Equal members are left out, and so are members that only the new content has, as in the original.
+    """
     left, right = _differing(_normal(content.read(old)), _normal(content.read(new)))
     before, after = (_lines(side) for side in (left, right))
     changed = list(unified_diff(before, after, n=3, lineterm=""))[2:]
     return "\n".join(line for number, line in enumerate(changed) if number > 0 or not line.startswith("@@"))
 
 
-def _normal(document: Document) -> Any:  # noqa: ANN401 - any JSON
+def _normal(document: Document) -> Any:
     """Drop ids, and sort interactions and members as the content's identity does."""
     tree = dict(content.without_ids(document).tree)
     name = next((one for one in ("interactions", "messages") if tree.get(one)), None)
@@ -29,7 +32,7 @@ def _normal(document: Document) -> Any:  # noqa: ANN401 - any JSON
     return tree
 
 
-def _differing(old: Any, new: Any) -> tuple[Any, Any]:  # noqa: ANN401 - any JSON
+def _differing(old: Any, new: Any) -> tuple[Any, Any]:
     if isinstance(old, dict) and isinstance(new, dict):
         return _differing_members(old, new)
     if isinstance(old, list) and isinstance(new, list):
@@ -39,11 +42,9 @@ def _differing(old: Any, new: Any) -> tuple[Any, Any]:  # noqa: ANN401 - any JSO
 
 def _differing_members(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     left, right = {}, {}
-    for name in sorted(old.keys() | new.keys()):
+    for name in sorted(old):
         if name not in new:
             left[name] = old[name]
-        elif name not in old:
-            right[name] = new[name]
         elif old[name] != new[name]:
             left[name], right[name] = _differing(old[name], new[name])
     return left, right
@@ -55,7 +56,7 @@ def _differing_elements(old: list[Any], new: list[Any]) -> tuple[list[Any], list
     return [one for one, _ in pairs] + old[shared:], [other for _, other in pairs] + new[shared:]
 
 
-def _lines(tree: Any, indent: str = "", end: str = "") -> list[str]:  # noqa: ANN401 - any JSON
+def _lines(tree: Any, indent: str = "", end: str = "") -> list[str]:
     if tree is _SAME:
         return [f"{indent}... "]
     if isinstance(tree, dict):
@@ -66,7 +67,7 @@ def _lines(tree: Any, indent: str = "", end: str = "") -> list[str]:  # noqa: AN
     return [indent + json.dumps(tree, ensure_ascii=False) + end]
 
 
-def _member(name: str, value: Any, indent: str) -> list[str]:  # noqa: ANN401 - any JSON
+def _member(name: str, value: Any, indent: str) -> list[str]:
     first, *rest = _lines(value, indent)
     return [f"{indent}{json.dumps(name, ensure_ascii=False)}: {first.lstrip()}", *rest]
 

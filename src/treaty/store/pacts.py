@@ -10,7 +10,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    delete,
     exists,
     false,
     func,
@@ -205,7 +204,7 @@ def numbers(db: Connection, version_ids: Collection[int]) -> list[str]:
 # Publishing
 
 
-def _id_of(role: str) -> Any:  # noqa: ANN401 - a subquery
+def _id_of(role: str) -> Any:
     return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
 
 
@@ -249,11 +248,11 @@ _CURRENT_OF_VERSION: Final = and_(
 )
 
 
-def _has_label(names: Any, owner: Any) -> Any:  # noqa: ANN401 - SQL expressions
+def _has_label(names: Any, owner: Any) -> Any:
     return exists().where(label.c.pacticipant_id == owner, label.c.name == names)
 
 
-def _is_side(owner: Any, name: Any, mine: Any) -> Any:  # noqa: ANN401 - SQL expressions
+def _is_side(owner: Any, name: Any, mine: Any) -> Any:
     return or_(
         owner == mine,
         and_(owner.is_(None), name.is_(None)),
@@ -460,17 +459,3 @@ def required_verifications(db: Connection, contract: Contract) -> list[tuple[str
     order = {"main": 0, "deployed": 1, "released": 2}
     found = sorted(rows(db, _REQUIRED, _named(contract)), key=lambda row: (order[row.reason], row.at))
     return [(row.number, row.reason, row.place) for row in found]
-
-
-_DELETE_VERSION: Final = delete(publication).where(
-    publication.c.consumer_version_id == _VERSION_ID, publication.c.provider_id == _PROVIDER_ID
-)
-
-
-def delete_version(db: Connection, key: PactKey, *, now: datetime) -> int:
-    """Delete all revisions of a version's pact; say how many there were. Content and results stay."""
-    params = {"consumer": key.consumer, "version": key.version, "provider": key.provider, "now": now}
-    count = run(db, _DELETE_VERSION, params)
-    if count:
-        run(db, _SET_LATEST, params)
-    return count

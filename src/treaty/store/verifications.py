@@ -27,7 +27,7 @@ _CONTEXT: Final = (
 )
 
 
-def _verifications(consumer_version: Any) -> Select[Any]:  # noqa: ANN401 - an SQL expression
+def _verifications(consumer_version: Any) -> Select[Any]:
     return (
         select(
             verification.c.id.label("number"),
@@ -83,7 +83,7 @@ def find_latest_of_content(db: Connection, consumer: str, provider: str, sha: st
 # Publishing
 
 
-def _id_of(role: str) -> Any:  # noqa: ANN401 - a subquery
+def _id_of(role: str) -> Any:
     return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
 
 

@@ -1,15 +1,17 @@
-"""Pacts of a consumer and a provider: publishing one, and reading one."""
+"""Pacts of a consumer and a provider: publishing one, reading one, and deleting one."""
 
-from treaty.actions import publishing
+from treaty.actions import publishing, unpublishing
 from treaty.errors import Invalid, NotFound, Problem
 from treaty.model import content, metadata
 from treaty.model.metadata import Metadata
 from treaty.model.notice import Outcome
 from treaty.model.pact import Contract, PactInFull, PactKey
+from treaty.model.pact_list import Unpublished
 from treaty.store import pacts
 from treaty.store.pacts import Found
 from treaty.web import queries, urls
 from treaty.web.media import EXTENDED, HAL, JSON
+from treaty.web.represent import pact_lists as _represent_left  # noqa: F401 - registers what a deletion leaves
 from treaty.web.represent import pacts as _represent  # noqa: F401 - registers how pacts are represented
 from treaty.web.routing import Call, Created, Headed, Permission, Router, Updated
 
@@ -31,6 +33,14 @@ def put_pact(call: Call, provider: str, consumer: str, version: str) -> Created 
     contract = _contract(call, provider, consumer, version)
     outcome = publishing.publish_pact(call.db, contract, now=call.now, settings=call.settings)
     return _published(call, contract, outcome)
+
+
+@router.delete(
+    urls.PACT, permission=Permission.DELETE_PACT, produces=PACT_TYPES, other_urls=urls.OTHER_SPELLINGS_OF_PACT
+)
+def delete_pact(call: Call, provider: str, consumer: str, version: str) -> Unpublished:
+    """Delete the pact of a consumer's version, in all its revisions."""
+    return unpublishing.unpublish_version(call.db, PactKey(consumer=consumer, version=version, provider=provider))
 
 
 @router.patch(

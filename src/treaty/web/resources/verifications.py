@@ -24,13 +24,13 @@ router = Router()
 RESULT_TYPES = (HAL, JSON, EXTENDED)
 
 
-def _boolean(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _boolean(value: Any) -> Any:
     if not isinstance(value, bool):
         raise PydanticCustomError("bool_type", "must be boolean")
     return value
 
 
-def _time(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _time(value: Any) -> Any:
     try:
         return datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError as error:
@@ -92,7 +92,7 @@ def _aware(time: datetime) -> datetime:
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _verified_by(given: Any) -> str | None:  # noqa: ANN401 - whatever JSON holds
+def _verified_by(given: Any) -> str | None:
     """Write down who verified, flat and in the original's names; what is no text is left out."""
     if not isinstance(given, dict):
         return None

@@ -1,0 +1,38 @@
+"""Taking pacts away. Content and results stay, so that the same content published again is verified already."""
+
+from sqlalchemy import Connection
+
+from treaty.errors import Conflict, NotFound
+from treaty.model.pact import PactKey
+from treaty.model.pact_list import Among, OnBranch, Unpublished
+from treaty.store import pact_lists, pacticipants
+
+
+def unpublish_version(db: Connection, key: PactKey) -> Unpublished:
+    """Take away what a consumer's version published for a provider. Raises NotFound."""
+    pacticipants.lock(db, {key.consumer, key.provider})
+    if not pact_lists.remove_version(db, key):
+        raise NotFound
+    return _left(db, consumer=key.consumer, provider=key.provider)
+
+
+def unpublish(db: Connection, *, consumer: str, provider: str, among: Among) -> Unpublished:
+    """Take away pacts of a pair.
+
+    Raises NotFound, and Conflict when the main branch is meant and nobody knows which it is: nothing is taken away then.
+    """
+    known = {one.name: one for one in pacticipants.lock(db, {consumer, provider})}
+    for role, name in (("consumer", consumer), ("provider", provider)):
+        if name not in known:
+            raise NotFound.named(role, name)
+    if isinstance(among, OnBranch) and among.name is None and known[consumer].main_branch is None:
+        raise Conflict(
+            f"{consumer} has no main branch, so no pacts were deleted. Set its main branch, or name the branch in the URL."
+        )
+    pact_lists.remove(db, consumer=consumer, provider=provider, among=among)
+    return _left(db, consumer=consumer, provider=provider)
+
+
+def _left(db: Connection, *, consumer: str, provider: str) -> Unpublished:
+    has_pacts = pact_lists.has_pacts(db, consumer=consumer, provider=provider)
+    return Unpublished(consumer=consumer, provider=provider, has_pacts=has_pacts)
