@@ -1,0 +1,301 @@
+"""Histories to measure on: a small one, and a large one that answers the same questions with the same answers."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, Table, insert
+
+from bench.wire import UNIQUE
+from treaty.model import content as contents
+from treaty.store import tables
+from treaty.store.database import open_database
+from treaty.store.migrations import migrate
+
+START: Final = datetime(2024, 1, 1, tzinfo=UTC)
+PER_CONTENT: Final = 50
+"""How many versions publish the same content, one after the other."""
+PER_FEATURE: Final = 5
+"""Every so many versions, one is on a feature branch instead of the main one."""
+PER_BRANCH: Final = 20
+"""How many versions come while a feature branch lives."""
+ENVIRONMENTS: Final = ("test", "production")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class History:
+    """How much has happened. Each pair is a consumer and a provider of its own."""
+
+    name: str
+    pairs: int
+    versions: int
+    """Of each consumer and of each provider; each provider's version has two results."""
+    bystanders: int
+    """Pacticipants that nothing is known of."""
+
+    @property
+    def in_production(self) -> int:
+        """Which version runs in production, counted from 0: one with older content than the newest."""
+        return self.versions - 55
+
+    @property
+    def in_test(self) -> int:
+        return self.versions - 13
+
+
+SMALL: Final = History(name="small", pairs=1, versions=200, bystanders=0)
+LARGE: Final = History(name="large", pairs=100, versions=1000, bystanders=4800)
+
+
+def consumer(pair: int) -> str:
+    return f"consumer-{pair:03d}"
+
+
+def provider(pair: int) -> str:
+    return f"provider-{pair:03d}"
+
+
+def number(version: int) -> str:
+    return f"1.0.{version:04d}+{version * 7919:08x}"
+
+
+def pact(pair: int, *, size: int, mark: str) -> bytes:
+    """Make a pact with some interactions, until it has about the size. What is marked stands at a multiple of three."""
+    interactions: list[dict[str, Any]] = []
+    document = {
+        "consumer": {"name": consumer(pair)},
+        "interactions": interactions,
+        "metadata": {"pactSpecification": {"version": "2.0.0"}, "pact-js": {"version": "12.1.0"}},
+        "provider": {"name": provider(pair)},
+    }
+    while len(json.dumps(document)) < size:
+        interactions.append(_interaction(len(interactions), mark if not interactions else "a usual one"))
+    return _padded(json.dumps(document).encode(), mark.encode())
+
+
+def _interaction(index: int, mark: str) -> dict[str, Any]:
+    order = {"id": index, "total": 12.5 + index, "items": [{"sku": f"sku-{n}", "count": n} for n in range(6)]}
+    return {
+        "description": f"a request for order {index}, {mark}",
+        "providerState": f"order {index} exists",
+        "request": {"method": "GET", "path": f"/orders/{index}", "headers": {"Accept": "application/json"}},
+        "response": {
+            "status": 200,
+            "headers": {"Content-Type": "application/json; charset=utf-8"},
+            "body": {"order": order, "_links": {"self": f"/orders/{index}"}},
+            "matchingRules": {"$.body.order.total": {"match": "type"}, "$.body.order.items": {"min": 1}},
+        },
+    }
+
+
+def _padded(text: bytes, mark: bytes) -> bytes:
+    return b" " * (-text.index(mark) % 3) + text
+
+
+def build(history: History, path: Path) -> None:
+    """Make the database of a history."""
+    database = open_database(f"sqlite:///{path}")
+    migrate(database)
+    database.write(lambda db: _fill(db, history))
+    database.close()
+
+
+def _fill(db: Connection, history: History) -> None:
+    names = [name for pair in range(history.pairs) for name in (consumer(pair), provider(pair))]
+    names += [f"bystander-{index:04d}" for index in range(history.bystanders)]
+    _add(db, tables.pacticipant, (_pacticipant(index, name) for index, name in enumerate(names)))
+    _add(db, tables.environment, (_environment(index, name) for index, name in enumerate(ENVIRONMENTS)))
+    for pair in range(history.pairs):
+        for owner in (2 * pair, 2 * pair + 1):
+            _add_versions(db, history, owner)
+        _add_pacts(db, history, pair)
+
+
+def _add(db: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> None:
+    """Add rows. Each must have the same columns."""
+    given = list(rows)
+    if given:
+        db.execute(insert(table), given)
+
+
+def _at(version: int) -> dict[str, datetime]:
+    time = START + timedelta(minutes=10 * version)
+    return {"created_at": time, "updated_at": time}
+
+
+def _uuid(*parts: int) -> str:
+    return str(UUID(int=sum(part << 24 * place for place, part in enumerate(parts))))
+
+
+def _pacticipant(index: int, name: str) -> dict[str, Any]:
+    return {"id": index + 1, "name": name, "display_name": name.title(), "main_branch": "main", **_at(0)}
+
+
+def _environment(index: int, name: str) -> dict[str, Any]:
+    return {
+        "id": index + 1,
+        "uuid": _uuid(index, 1),
+        "name": name,
+        "display_name": name.title(),
+        "is_production": name == "production",
+        **_at(0),
+    }
+
+
+def _version_id(history: History, owner: int, version: int) -> int:
+    return owner * history.versions + version + 1
+
+
+def _is_on_main(version: int) -> bool:
+    return version % PER_FEATURE != PER_FEATURE - 1
+
+
+def _add_versions(db: Connection, history: History, owner: int) -> None:
+    """Add versions of a pacticipant, on branches, tagged and deployed."""
+    versions = range(history.versions)
+    ids = [_version_id(history, owner, version) for version in versions]
+    mine = {"pacticipant_id": owner + 1}
+    _add(
+        db,
+        tables.version,
+        ({"id": ids[one], **mine, "number": number(one), "position": one + 1, **_at(one)} for one in versions),
+    )
+    _add_branches(db, history, owner, ids)
+    tagged = [one for one in versions if one % 10 == 0]
+    _add(
+        db,
+        tables.tag,
+        ({"version_id": ids[one], **mine, "name": "dev", "position": one + 1, **_at(one)} for one in tagged),
+    )
+    _add(db, tables.tag_head, iter([{**mine, "name": "dev", "version_id": ids[tagged[-1]]}]))
+    _add(db, tables.deployed_version, _deployments(history, owner))
+    _add(db, tables.released_version, iter([_release(history, owner)]))
+
+
+def _add_branches(db: Connection, history: History, owner: int, ids: list[int]) -> None:
+    features = -(-history.versions // PER_BRANCH)
+    first = owner * (features + 1) + 1
+
+    def branch_of(version: int) -> int:
+        return first if _is_on_main(version) else first + 1 + version // PER_BRANCH
+
+    heads = {branch_of(version): version for version in range(history.versions)}
+    names = {first: "main", **{first + 1 + index: f"feat/{index}" for index in range(features)}}
+    _add(
+        db,
+        tables.branch,
+        (
+            {"id": one, "pacticipant_id": owner + 1, "name": names[one], "head_version_id": ids[head], **_at(head)}
+            for one, head in heads.items()
+        ),
+    )
+    _add(
+        db,
+        tables.branch_version,
+        (
+            {
+                "branch_id": branch_of(one),
+                "version_id": ids[one],
+                "position": one + 1,
+                "is_auto_created": False,
+                **_at(one),
+            }
+            for one in range(history.versions)
+        ),
+    )
+
+
+def _deployments(history: History, owner: int) -> Iterator[dict[str, Any]]:
+    """List what ran, one version after the other, in each environment."""
+    for place, (every, last) in enumerate(((25, history.in_test), (50, history.in_production))):
+        for version in range(last % every, last + 1, every):
+            following = None if version == last else _at(version + every)["created_at"]
+            yield {
+                "uuid": _uuid(version, owner, place + 10),
+                "pacticipant_id": owner + 1,
+                "version_id": _version_id(history, owner, version),
+                "environment_id": place + 1,
+                "is_auto_created": False,
+                "undeployed_at": following,
+                **_at(version),
+            }
+
+
+def _release(history: History, owner: int) -> dict[str, Any]:
+    return {
+        "uuid": _uuid(owner, 20),
+        "pacticipant_id": owner + 1,
+        "version_id": _version_id(history, owner, history.in_production),
+        "environment_id": ENVIRONMENTS.index("production") + 1,
+        **_at(history.in_production),
+    }
+
+
+def _add_pacts(db: Connection, history: History, pair: int) -> None:
+    """Add what a consumer published, and what its provider found."""
+    mine = {"consumer_id": 2 * pair + 1, "provider_id": 2 * pair + 2}
+    per_pair = -(-history.versions // PER_CONTENT)
+    first = pair * per_pair + 1
+    _add(db, tables.content, ({**mine, **_content(pair, first, index)} for index in range(per_pair)))
+    _add(db, tables.publication, ({**mine, **_publication(history, pair, first, one)} for one in range(history.versions)))
+    integration = {
+        "latest_publication_id": (pair + 1) * history.versions,
+        "contract_data_updated_at": _at(history.versions)["created_at"],
+        "created_at": START,
+    }
+    _add(db, tables.integration, iter([{**mine, **integration}]))
+    _add(db, tables.verification, ({**mine, **one} for one in _verifications(history, pair, first)))
+
+
+def _content(pair: int, first: int, index: int) -> dict[str, Any]:
+    content = contents.content_of(contents.read(published(pair, index)))
+    return {
+        "id": first + index,
+        "sha": content.sha,
+        "body": content.body,
+        "created_at": _at(index * PER_CONTENT)["created_at"],
+    }
+
+
+def _publication(history: History, pair: int, first: int, version: int) -> dict[str, Any]:
+    return {
+        "id": pair * history.versions + version + 1,
+        "consumer_version_id": _version_id(history, 2 * pair, version),
+        "content_id": first + version // PER_CONTENT,
+        "revision": 1,
+        "position": version + 1,
+        "is_current": True,
+        "created_at": _at(version)["created_at"],
+    }
+
+
+def _verifications(history: History, pair: int, first: int) -> Iterator[dict[str, Any]]:
+    """List two results of each version: for the newest content, and for that before it (or the same again)."""
+    for version in range(history.versions):
+        newest = version // PER_CONTENT
+        for place, content in enumerate((newest, newest - 1) if newest else (0, 0)):
+            yield {
+                "content_id": first + content,
+                "provider_version_id": _version_id(history, 2 * pair + 1, version),
+                "success": version % 25 != 1,
+                "is_latest": newest > 0 or place == 1,
+                "is_wip": False,
+                "was_pending": False,
+                "verified_at": _at(version)["created_at"],
+                "created_at": _at(version)["created_at"],
+                "build_url": f"https://ci.example.org/builds/{version}",
+            }
+
+
+def published(pair: int, content: int) -> bytes:
+    """Make the pact that a pair's content was made of."""
+    return pact(pair, size=5600, mark=f"content {content}")
+
+
+def new_pact(pair: int) -> bytes:
+    """Make a pact of 6 KB with a blank."""
+    return pact(pair, size=5600, mark=UNIQUE)

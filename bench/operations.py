@@ -1,0 +1,129 @@
+"""What is measured: the requests of each operation, on a history."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from bench import histories
+from bench.histories import PER_CONTENT, History, consumer, number, provider
+from bench.wire import UNIQUE, Blank, json_body, publication
+from treaty.model import content as contents
+
+Body = tuple[bytes | Blank, ...]
+VARIANTS: Final = 8
+"""On how many pairs of a history an operation is done in turn, if there are as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of an operation."""
+
+    method: str
+    path: str
+    body: Body = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation:
+    """Something that clients do."""
+
+    name: str
+    title: str
+    ask: Callable[[History, int], Asked]
+    """Make the request for a pair of a history."""
+    is_bounded: bool = False
+    """Whether a long history may not cost more than 1.3 times a short one."""
+
+
+def _pair(pair: int) -> str:
+    return f"/pacts/provider/{provider(pair)}/consumer/{consumer(pair)}"
+
+
+def _publish_new(_history: History, pair: int) -> Asked:
+    return Asked("POST", "/contracts/publish", _publication(pair, histories.new_pact(pair)))
+
+
+def _publish_same(history: History, pair: int) -> Asked:
+    newest = (history.versions - 1) // PER_CONTENT
+    return Asked("POST", "/contracts/publish", _publication(pair, histories.published(pair, newest)))
+
+
+def _publication(pair: int, pact: bytes) -> Body:
+    document = {"pacticipantName": consumer(pair), "pacticipantVersionNumber": UNIQUE, "branch": "main"}
+    return publication(document, provider(pair), pact)
+
+
+def _get_pact(history: History, pair: int) -> Asked:
+    return Asked("GET", f"{_pair(pair)}/version/{quote(number(history.versions - 2), safe='')}")
+
+
+def _get_pact_version(history: History, pair: int) -> Asked:
+    return Asked("GET", f"{_pair(pair)}/pact-version/{_newest_sha(history, pair)}")
+
+
+def _newest_sha(history: History, pair: int) -> str:
+    newest = histories.published(pair, (history.versions - 1) // PER_CONTENT)
+    return contents.content_of(contents.read(newest)).sha
+
+
+def _publish_verification(history: History, pair: int) -> Asked:
+    body = {
+        "success": True,
+        "providerApplicationVersion": UNIQUE,
+        "buildUrl": "https://ci.example.org/builds/1",
+        "verifiedBy": {"implementation": "pact-js", "version": "12.1.0"},
+    }
+    path = f"{_pair(pair)}/pact-version/{_newest_sha(history, pair)}/verification-results"
+    return Asked("POST", path, json_body(body))
+
+
+def _can_i_deploy(history: History, pair: int) -> Asked:
+    version = quote(number(history.in_production + 2), safe="")
+    return Asked("GET", f"/can-i-deploy?pacticipant={consumer(pair)}&version={version}&environment=production")
+
+
+def _for_verification(_history: History, pair: int) -> Asked:
+    body = {
+        "consumerVersionSelectors": [{"mainBranch": True}, {"deployedOrReleased": True}],
+        "providerVersionBranch": "main",
+        "includePendingStatus": True,
+    }
+    return Asked("POST", f"/pacts/provider/{provider(pair)}/for-verification", json_body(body))
+
+
+def _matrix(_history: History, pair: int) -> Asked:
+    names = "&".join(f"q%5B%5D%5Bpacticipant%5D={name}" for name in (consumer(pair), provider(pair)))
+    return Asked("GET", f"/matrix?{names}&latestby=cvpv&limit=100")
+
+
+def _versions(_history: History, pair: int) -> Asked:
+    return Asked("GET", f"/pacticipants/{consumer(pair)}/versions?page=1&size=100")
+
+
+def _at(path: str) -> Callable[[History, int], Asked]:
+    return lambda _history, _pair: Asked("GET", path)
+
+
+# What changes nothing comes first, so that it is measured on the histories as they were built.
+OPERATIONS: Final = (
+    Operation(name="index", title="the index", ask=_at("/")),
+    Operation(name="get-pact", title="GET a pact by version", ask=_get_pact, is_bounded=True),
+    Operation(name="get-pact-version", title="GET a pact by content", ask=_get_pact_version, is_bounded=True),
+    Operation(name="can-i-deploy", title="can-i-deploy", ask=_can_i_deploy, is_bounded=True),
+    Operation(name="for-verification", title="pacts for verification", ask=_for_verification, is_bounded=True),
+    Operation(name="matrix", title="matrix of a pair, 100 rows", ask=_matrix),
+    Operation(name="pacticipants", title="pacticipants, 100 a page", ask=_at("/pacticipants?page=1&size=100")),
+    Operation(name="versions", title="versions, 100 a page", ask=_versions),
+    Operation(name="dashboard", title="the dashboard", ask=_at("/dashboard")),
+    Operation(name="integrations", title="integrations", ask=_at("/integrations")),
+    Operation(name="publish-verification", title="publish a result", ask=_publish_verification),
+    Operation(name="publish-same", title="publish the same content", ask=_publish_same),
+    Operation(name="publish-new", title="publish new content", ask=_publish_new),
+)
+
+
+def asked(operation: Operation, history: History) -> dict[str, Asked]:
+    """List the requests of an operation, by the names that the floor knows them by."""
+    pairs = range(min(VARIANTS, history.pairs))
+    return {f"{operation.name}.{pair}": operation.ask(history, pair) for pair in pairs}

@@ -1,0 +1,144 @@
+"""What the real application does for a request: its statements with their parameters, and its answer."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, event
+from starlette.types import ASGIApp, Message
+
+from bench.operations import Asked
+from bench.wire import request, unique
+from treaty.app import prepare_logging
+from treaty.settings import Settings
+from treaty.store.database import Database, open_database
+from treaty.web.application import application
+
+T = TypeVar("T")
+
+SHA_LENGTH: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement as the driver was given it, and which parameters each request has of its own."""
+
+    sql: str
+    parameters: tuple[Any, ...]
+    named: tuple[int, ...] = ()
+    """Those that hold what fills the request's blank."""
+    hashed: tuple[int, ...] = ()
+    """Those that are computed of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """All that a request came to."""
+
+    begin: str | None
+    """How its transaction began; None when there was none."""
+    statements: tuple[Statement, ...]
+    filling: bytes
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+class _Watched:
+    """A database that keeps what it is asked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.engine: Engine = database.engine
+        self.is_local = database.is_local
+        self.begin: str | None = None
+        self.statements: list[Statement] = []
+        event.listen(self.engine, "before_cursor_execute", self._note)
+
+    def _note(self, _db: object, _cursor: object, sql: str, parameters: Any, _context: object, is_many: bool) -> None:  # noqa: ANN401, FBT001, PLR0913 - SQLAlchemy's signature
+        assert not is_many, "the floor cannot replay many executions of one statement"
+        plain = (bytes(one) if isinstance(one, memoryview) else one for one in parameters)
+        self.statements.append(Statement(sql, tuple(plain)))
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        self.begin = "BEGIN"
+        return self._database.read(work)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        self.begin = "BEGIN IMMEDIATE"
+        return self._database.write(work)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def record(path: Path, wanted: Mapping[str, Asked], host: str) -> dict[str, Recording]:
+    """Do each request twice on a database, and say what the second time came to."""
+    url = f"sqlite:///{path}"
+    settings = Settings(database_url=url, log_level="error")
+    prepare_logging(settings)
+    watched = _Watched(open_database(url))
+    app = application(settings, watched)
+    try:
+        return {name: _record(app, watched, one, name, host) for name, one in wanted.items()}
+    finally:
+        watched.close()
+
+
+def _record(app: ASGIApp, watched: _Watched, asked: Asked, name: str, host: str) -> Recording:
+    fillings = [unique("rec", abs(hash((name, number))) % 10**9) for number in range(2)]
+    first, second = (_play(app, watched, asked, name, host, filling) for filling in fillings)
+    assert first.status == second.status < 300, f"{name}: {second.status} {second.body[:500]!r}"
+    pairs = zip(first.statements, second.statements, strict=True)
+    statements = tuple(_compared(one, other, second.filling) for one, other in pairs)
+    return Recording(second.begin, statements, second.filling, second.status, second.headers, second.body)
+
+
+def _compared(first: Statement, second: Statement, filling: bytes) -> Statement:
+    named, hashed = [], []
+    for index, (one, other) in enumerate(zip(first.parameters, second.parameters, strict=True)):
+        if (isinstance(other, bytes) and filling in other) or (isinstance(other, str) and filling.decode() in other):
+            named.append(index)
+        elif one != other and isinstance(other, str) and len(other) == SHA_LENGTH:
+            hashed.append(index)
+    return Statement(second.sql, second.parameters, tuple(named), tuple(hashed))
+
+
+def _play(app: ASGIApp, watched: _Watched, asked: Asked, name: str, host: str, filling: bytes) -> Recording:  # noqa: PLR0913 - all that makes a request
+    raw = request(asked.method, asked.path, name, host, asked.body).filled(filling)
+    watched.begin = None
+    watched.statements.clear()
+    status, headers, body = asyncio.run(call(app, raw))
+    return Recording(watched.begin, tuple(watched.statements), filling, status, headers, body)
+
+
+async def call(app: ASGIApp, raw: bytes) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
+    """Hand a request to an application in this process."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    method, target, _ = first.decode().split(" ")
+    path, _, query = target.partition("?")
+    headers = [(key, value) for key, _, value in (line.partition(b": ") for line in lines)]
+    scope = {
+        "type": "http",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[0]["status"], tuple(sent[0]["headers"]), b"".join(message.get("body", b"") for message in sent[1:])

@@ -1,0 +1,130 @@
+"""The processes that are measured, and the one that measures."""
+
+import http.client
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+from bench import floor, load
+from bench.load import Order, Result
+from bench.recording import Recording
+from bench.wire import Request
+
+_SPAWN: Final = multiprocessing.get_context("spawn")
+PATIENCE: Final = 30
+"""Seconds until a server that does not answer is given up."""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@contextmanager
+def real_server(path: Path, port: int) -> Iterator[int]:
+    """Run `treaty serve` on a database; give the number of its process."""
+    treaty = Path(sys.executable).parent / "treaty"
+    command = [treaty, "serve", "--port", str(port), "--database-url", f"sqlite:///{path}", "--log-level", "error"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("TREATY_", "PACT_BROKER_"))}
+    process = subprocess.Popen(command, env=environ, cwd=path.parent, stderr=subprocess.DEVNULL)
+    try:
+        _wait(port, "/diagnostic/status/heartbeat")
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def floor_server(path: Path, recordings: Mapping[str, Recording], port: int) -> Iterator[None]:
+    """Run the floor on a database."""
+    process = _SPAWN.Process(target=floor.serve, args=(path, recordings, port), daemon=True)
+    process.start()
+    try:
+        _wait_for_port(port)
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _wait(port: int, path: str) -> None:
+    for _ in _attempts():
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        try:
+            connection.request("GET", path)
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return
+        except OSError:
+            continue
+        finally:
+            connection.close()
+
+
+def _wait_for_port(port: int) -> None:
+    for _ in _attempts():
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return
+
+
+def _attempts() -> Iterator[None]:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        yield
+        time.sleep(0.005)
+    raise TimeoutError(f"no server answered within {PATIENCE} s")
+
+
+def start_time(path: Path) -> float:
+    """Measure the seconds from starting a server to its first heartbeat."""
+    began = time.monotonic()
+    with real_server(path, free_port()):
+        return time.monotonic() - began
+
+
+def memory(pid: int) -> float | None:
+    """Say how much memory a process has, in MiB, where the system tells."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+class Driver:
+    """The load's process."""
+
+    def __init__(self, orders: "Connection[Any, Any]") -> None:
+        self._orders = orders
+
+    def drive(self, port: int, requests: Sequence[Request], *, clients: int, seconds: float) -> Result:
+        """Send requests for some time."""
+        self._orders.send(Order(port=port, requests=requests, clients=clients, seconds=seconds))
+        result: Result = self._orders.recv()
+        return result
+
+
+@contextmanager
+def driver() -> Iterator[Driver]:
+    here, there = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=load.work, args=(there,), daemon=True)
+    process.start()
+    there.close()
+    try:
+        yield Driver(here)
+        here.send(None)
+    finally:
+        process.terminate()
+        process.join()
