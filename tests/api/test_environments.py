@@ -126,3 +126,10 @@ def test_what_is_wrong_with_a_missing_environment_is_not_looked_at(api: Api) -> 
 def test_an_environment_is_not_patched(api: Api) -> None:
     answer = api.patch(NOWHERE, {"production": False})
     assert (answer.status, answer.headers["allow"]) == (405, "GET, PUT, DELETE, OPTIONS")
+
+
+def test_details_that_are_nested_too_deeply_are_refused(api: Api) -> None:
+    details = b'{"a":' * 300 + b"1" + b"}" * 300
+    body = b'{"name": "test", "production": true, "contacts": [{"name": "Ann", "details": ' + details + b"}]}"
+    answer = api.post("/environments", body)
+    assert (answer.status, answer.json()["error"][:19]) == (400, "JSON::NestingError ")

@@ -6,7 +6,7 @@ import orjson
 from pydantic import Field
 
 from treaty.actions import deploying
-from treaty.errors import Invalid
+from treaty.errors import Invalid, Malformed
 from treaty.model.environment import Deployment, EnvironmentDraft, Instance, Release
 from treaty.store import environments
 from treaty.web import urls
@@ -42,7 +42,14 @@ class EnvironmentBody(Body):
         )
 
     def _contacts(self) -> str:
-        return orjson.dumps([one.model_dump(exclude_unset=True) for one in self.contacts]).decode()
+        return _as_text([one.model_dump(exclude_unset=True) for one in self.contacts])
+
+
+def _as_text(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:  # it is read from JSON, so only its depth can be wrong
+        raise Malformed("JSON::NestingError - nesting is too deep") from error
 
 
 @router.get(urls.ENVIRONMENTS, permission=Permission.READ)
@@ -129,7 +136,7 @@ def record_deployment(call: Call, pacticipant: str, version: str, environment: s
 def _instance(body: dict[str, Any]) -> str | None:
     given = body.get("applicationInstance")
     given = body.get("target") if given is None else given
-    return given or None if given is None or isinstance(given, str) else orjson.dumps(given).decode()
+    return given or None if given is None or isinstance(given, str) else _as_text(given)
 
 
 @router.get(urls.RELEASES, permission=Permission.READ)
