@@ -1,0 +1,111 @@
+"""Starting Treaty as its users do: as a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Final
+
+BIN: Final = Path(sys.executable).parent
+_ADDRESS: Final = re.compile(r"Treaty is at (http://\S+)")
+START_SECONDS: Final = 30
+
+
+class Server:
+    """A running server: where it is, and how it is ended."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str, errors: list[str], thread: Thread) -> None:
+        self.process = process
+        self.address = address
+        self._errors = errors
+        self._thread = thread
+
+    @property
+    def log(self) -> str:
+        """What it has written to standard error so far."""
+        return "".join(self._errors)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self._ended(10)
+
+    def end(self) -> int:
+        """Ask it to end, and say how it did."""
+        self.process.send_signal(signal.SIGTERM)
+        return self._ended(40)
+
+    def _ended(self, seconds: float) -> int:
+        status = self.process.wait(seconds)
+        self._thread.join(seconds)
+        return status
+
+
+@contextmanager
+def running(
+    database_url: str, *options: str, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Run a server on a free port until the block ends."""
+    server = start(database_url, *options, cwd=cwd, environ=environ)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.end()
+
+
+def start(
+    database_url: str, *options: str, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+) -> Server:
+    """Start a server on a free port, and wait until it answers."""
+    process = subprocess.Popen(
+        [str(BIN / "treaty"), "serve", "--port", "0", "--database-url", database_url, "--log-level", "warn", *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **(environ or {})},
+    )
+    errors: list[str] = []
+    thread = Thread(target=_collect, args=(process, errors), daemon=True)
+    thread.start()
+    return Server(process, _address(process, errors), errors, thread)
+
+
+def _collect(process: subprocess.Popen[str], errors: list[str]) -> None:
+    assert process.stderr is not None
+    with process.stderr as stream:
+        for line in stream:
+            errors.append(line)  # noqa: PERF402 - a line is there as soon as it is written
+
+
+def _address(process: subprocess.Popen[str], errors: list[str]) -> str:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        found = _ADDRESS.search("".join(errors))
+        if found:
+            return found[1]
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    process.kill()
+    raise AssertionError("the server did not start:\n" + "".join(errors))
+
+
+def run(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the environment that the tests run in, as a CI job would."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PACT_", "GITHUB_", "GIT_"))}
+    return subprocess.run(
+        [str(BIN / words[0]), *words[1:]],
+        cwd=cwd,
+        env={**clean, "PACT_DO_NOT_TRACK": "true", **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
