@@ -1,5 +1,7 @@
 """Pacticipants and their labels: creating, describing, finding and removing them."""
 
+import random
+import string
 from datetime import timedelta
 from typing import Any
 
@@ -254,3 +256,20 @@ def test_a_label_can_be_taken_off(api: Api) -> None:
     assert api.delete("/pacticipants/Till/labels/red").status == 204
     assert api.delete("/pacticipants/Till/labels/red").status == 404
     assert api.get("/pacticipants/Till/labels/red").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "member"),
+    [
+        ("/pacticipants/{}/versions/1", "name"),
+        ("/pacticipants/Till/versions/{}", "version"),
+        ("/pacticipants/Till/versions/1/tags/{}", "tag"),
+        ("/pacticipants/Till/branches/{}/versions/1", "branch"),
+        ("/pacticipants/Till/labels/{}", "label"),
+    ],
+)
+def test_names_are_taken_as_long_as_they_can_be_looked_up(api: Api, path: str, member: str) -> None:
+    letters = "".join(random.Random(1).choices(string.ascii_letters, k=2000))  # noqa: S311 - what cannot be compressed
+    assert api.put(path.format(letters)).status == 201
+    answer = api.put(path.format(letters + "x"))
+    assert (answer.status, answer.json()) == (400, {"errors": {member: ["cannot be longer than 2000 bytes"]}})

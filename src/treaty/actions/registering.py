@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from treaty.actions.versioning import ensure_pacticipants
 from treaty.errors import NotFound
+from treaty.model.name import not_too_long
 from treaty.model.pacticipant import Label, Pacticipant, checked_name, display_name
 from treaty.store import labels, pacticipants
 
@@ -60,7 +61,7 @@ def label(db: Connection, pacticipant: str, name: str, *, now: datetime) -> tupl
     found = labels.find(db, pacticipant, name)
     if found:
         return found, False
-    new = Label(pacticipant=pacticipant, name=name, created_at=now, updated_at=now)
+    new = Label(pacticipant=pacticipant, name=not_too_long("label", name), created_at=now, updated_at=now)
     labels.add(db, new)
     return new, True
 

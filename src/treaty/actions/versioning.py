@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from treaty.actions.deploying import record_deployment
 from treaty.model.environment import Deployment
+from treaty.model.name import not_too_long
 from treaty.model.pacticipant import Pacticipant, checked_name, display_name, is_main_branch
 from treaty.model.version import Branch, BranchVersion, Tag, Version, VersionDraft, place
 from treaty.settings import Settings
@@ -39,6 +40,7 @@ def ensure_version(
     found = versions.find(db, pacticipant.name, number)
     if found:
         return found, False
+    number = not_too_long("version", number)
     new = Version(pacticipant=pacticipant.name, number=number, build_url=None, created_at=now, updated_at=now)
     position = None if settings.order_versions_by_date else place(number, versions.positions(db, pacticipant.name))
     if position is None:
@@ -69,7 +71,7 @@ def put_on_branch(  # noqa: PLR0913 - what is put where, and the rules for it
     if standing.branch:
         branches.set_head(db, _touched(standing.branch, now=now), head=version)
     else:
-        new = Branch(pacticipant=pacticipant.name, name=branch, created_at=now, updated_at=now)
+        new = Branch(pacticipant=pacticipant.name, name=not_too_long("branch", branch), created_at=now, updated_at=now)
         branches.add(db, new, head=version)
     added = BranchVersion(
         pacticipant=pacticipant.name, branch=branch, version=version, is_head=True, created_at=now, updated_at=now
@@ -129,7 +131,7 @@ def _tagged(db: Connection, version: Version, name: str, standing: tags.Standing
     new = Tag(
         pacticipant=version.pacticipant,
         version=version.number,
-        name=name,
+        name=not_too_long("tag", name),
         is_head=standing.is_newest,
         created_at=now,
         updated_at=now,

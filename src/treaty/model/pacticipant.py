@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from treaty.errors import Invalid
 from treaty.model.environment import DeployedVersion
+from treaty.model.name import not_blank, not_too_long
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,10 +45,8 @@ class PacticipantInFull:
 
 
 def checked_name(name: str) -> str:
-    """Refuse the name of a new pacticipant if it is blank. Raises Invalid."""
-    if not name.strip():
-        raise Invalid.member("name", "cannot be blank")
-    return name
+    """Refuse the name of a new pacticipant if it is blank or too long. Raises Invalid."""
+    return not_too_long("name", not_blank("name", name))
 
 
 def display_name(name: str) -> str:

@@ -65,7 +65,7 @@ def standing(db: Connection, pacticipant: str, branch: str, version: str) -> Sta
     return Standing(there, _place(row, there, version))
 
 
-def _place(row: Any, on: Branch, version: str) -> BranchVersion | None:  # noqa: ANN401 - a row's own type
+def _place(row: Any, on: Branch, version: str) -> BranchVersion | None:
     if row.created_at is None:
         return None
     return BranchVersion(

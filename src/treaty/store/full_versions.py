@@ -209,7 +209,7 @@ def _by_version(db: Connection, statement: Select[*tuple[Any, ...]], ids: Sequen
     return found
 
 
-def _branch_version(of: Any, row: Any) -> BranchVersion:  # noqa: ANN401 - rows of the statements above, here and below
+def _branch_version(of: Any, row: Any) -> BranchVersion:
     return BranchVersion(
         pacticipant=of.pacticipant,
         branch=row.name,
@@ -220,7 +220,7 @@ def _branch_version(of: Any, row: Any) -> BranchVersion:  # noqa: ANN401 - rows 
     )
 
 
-def _tag(of: Any, row: Any) -> Tag:  # noqa: ANN401 - as above
+def _tag(of: Any, row: Any) -> Tag:
     return Tag(
         pacticipant=of.pacticipant,
         version=of.number,
@@ -231,7 +231,7 @@ def _tag(of: Any, row: Any) -> Tag:  # noqa: ANN401 - as above
     )
 
 
-def _deployed(of: Any, row: Any) -> DeployedVersion:  # noqa: ANN401 - as above
+def _deployed(of: Any, row: Any) -> DeployedVersion:
     return DeployedVersion(
         uuid=row.uuid,
         pacticipant=of.pacticipant,
@@ -244,7 +244,7 @@ def _deployed(of: Any, row: Any) -> DeployedVersion:  # noqa: ANN401 - as above
     )
 
 
-def _released(of: Any, row: Any) -> ReleasedVersion:  # noqa: ANN401 - as above
+def _released(of: Any, row: Any) -> ReleasedVersion:
     return ReleasedVersion(
         uuid=row.uuid,
         pacticipant=of.pacticipant,

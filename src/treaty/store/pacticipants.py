@@ -157,7 +157,7 @@ def _labels(db: Connection, names: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _in_full(row: Any, labels: list[str], running: list[DeployedVersion] | None) -> PacticipantInFull:  # noqa: ANN401 - a row's own type
+def _in_full(row: Any, labels: list[str], running: list[DeployedVersion] | None) -> PacticipantInFull:
     return PacticipantInFull(
         pacticipant=Pacticipant(**{one.key: getattr(row, one.key) for one in COLUMNS}),
         latest_version=row.latest_version,

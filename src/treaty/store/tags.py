@@ -54,7 +54,7 @@ def standing(db: Connection, on: Version, tag: str) -> Standing:
     )
 
 
-def _tag(row: Any, on: Version, name: str) -> Tag | None:  # noqa: ANN401 - a row's own type
+def _tag(row: Any, on: Version, name: str) -> Tag | None:
     if row.created_at is None:
         return None
     return Tag(
