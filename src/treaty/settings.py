@@ -22,72 +22,112 @@ class Settings:
     """How a server behaves."""
 
     host: str = "127.0.0.1"
+    """Address to listen on; `0.0.0.0` stands for every address of the machine."""
     port: int = 9292
+    """Port to listen on; 0 takes a free one."""
     workers: int = 1
+    """Processes that answer requests."""
     database_url: str = "sqlite:///treaty.sqlite"
+    """Where the data is: `sqlite:///file.sqlite` in this folder, `sqlite:////folder/file.sqlite`, or `postgresql://…`."""
     database_max_connections: int = 8
+    """Connections to PostgreSQL that each process keeps."""
     database_pool_timeout: float = 5.0
+    """Seconds that a request waits for one of them, before it is told to come again."""
     base_urls: tuple[str, ...] = ()
+    """Addresses under which clients see the broker; without any, each request's own. Also read from `base_url`."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies whose `Forwarded` and `X-Forwarded-…` headers count."""
     max_body_bytes: int = 50_000_000
+    """Bytes that the body of a request may have."""
     log_level: str = "info"
+    """Least level to log: `debug`, `info`, `warn`, `error` or `fatal`."""
     log_format: str = "default"
     """`default` for people on a terminal, `json` for machines."""
     example_data: bool = field(default=False, metadata={"aliases": ("seed_example_data",)})
     """Put example data into an empty database."""
 
     basic_auth_username: str | None = None
+    """Who may read and write. Without it everybody may."""
     basic_auth_password: str | None = None
+    """Goes with `basic_auth_username`."""
     basic_auth_read_only_username: str | None = None
+    """Who may read only."""
     basic_auth_read_only_password: str | None = None
+    """Goes with `basic_auth_read_only_username`."""
     allow_public_read: bool = False
+    """Let everybody read."""
     public_heartbeat: bool = False
+    """Let everybody ask whether the broker is well."""
     enable_public_badge_access: bool = False
+    """Let everybody see badges."""
     badge_provider_mode: str = "redirect"
     """`redirect` to where badges are drawn, or `proxy`, which draws them here."""
     shields_io_base_url: str = "https://img.shields.io"
+    """Where badges are drawn."""
     badge_default_cache_setting: str = "max-age=30"
     """How long a badge about merging may be kept, as a `Cache-Control` header."""
     enable_diagnostic_endpoints: bool = True
+    """Answer at `/diagnostic/…`."""
 
     order_versions_by_date: bool = True
+    """Order versions by when they came to be known; otherwise by their numbers, as semantic versions."""
     check_for_potential_duplicate_pacticipant_names: bool = True
+    """Refuse a new name that is so like another that it is probably a slip."""
     allow_dangerous_contract_modification: bool = False
+    """Let a version publish its pact again with other content."""
     auto_detect_main_branch: bool = True
+    """Make the first branch with one of the usual names the main branch."""
     main_branch_candidates: tuple[str, ...] = ("develop", "main", "master")
+    """The usual names of main branches."""
     use_first_tag_as_branch: bool = True
+    """Take the first tag of a new version that is on no branch for its branch."""
     use_first_tag_as_branch_time_limit: int = 10
+    """For how many seconds a version is new."""
     create_deployed_versions_for_tags: bool = True
+    """Record a deployment when a version is tagged with the name of an environment."""
     verified_by_other_branch_lookback_days: int = 30
     """How long a success keeps a pact from being work in progress for a branch."""
     dynamic_wip_window: bool = False
     """Look for work in progress as far back as what is still unverified suggests, whatever date is asked for."""
     max_wip_lookback_days: int = 14
+    """The farthest that this window reaches."""
     min_wip_window_days: int = 7
+    """The least that it reaches."""
     default_wip_window_days: int = 7
+    """How far it reaches when nothing suggests more."""
     features: tuple[str, ...] = ()
+    """Features to switch on: `disable_pacts_for_verification` hides that link from the index."""
 
     webhook_retry_schedule: tuple[int, ...] = (10, 60, 120, 300, 600, 1200)
     """Seconds to wait after each failed attempt; after one more failure a delivery is given up."""
     webhook_http_method_whitelist: tuple[str, ...] = ("POST",)
+    """Methods that webhooks may use."""
     webhook_http_code_success: tuple[int, ...] = (200, 201, 202, 203, 204, 205, 206)
+    """Statuses that count as a success."""
     webhook_scheme_whitelist: tuple[str, ...] = ("https",)
+    """Schemes of the URLs that webhooks may go to."""
     webhook_host_whitelist: tuple[str, ...] = ()
     """Hosts that webhooks may go to. What is in it may be reached even where its address is no public one."""
     webhook_redact_sensitive_data: bool = True
+    """Hide what is secret from the logs of deliveries."""
     webhook_certificates: tuple[str, ...] = ()
     """Files with certificates (PEM) of authorities that are trusted besides the system's."""
     webhook_connect_timeout: float = 15.0
+    """Seconds in which a connection must stand."""
     webhook_read_timeout: float = 15.0
+    """Seconds that the receiver may be silent."""
     webhook_total_timeout: float = 30.0
+    """Seconds that a delivery may take in all."""
     webhook_max_response_bytes: int = 1_000_000
+    """How much of an answer is read."""
     webhook_concurrency: int = 8
     """Deliveries that a process sends at the same time."""
     webhook_failures_until_failing: int = 10
     """Failed attempts in a row after which a webhook is marked as failing."""
     disable_ssl_verification: bool = False
+    """Trust any certificate when something is fetched or sent (unsafe)."""
     user_agent: str = "Pact Broker v2.120.0"
+    """What webhooks call their sender."""
     secret_key: str | None = None
     """Seals the secrets of webhooks in the database; without it a key file is made beside the database."""
 
