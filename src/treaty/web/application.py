@@ -21,7 +21,7 @@ from treaty.web.base_urls import BaseUrls
 from treaty.web.media import HTML
 from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
 from treaty.web.resources import every_router
-from treaty.web.routing import Call, PathRefused, Refused, Resource, Route, Router, Unacceptable, result_of, split
+from treaty.web.routing import Call, Refused, Resource, Route, Router, Unacceptable, result_of, split
 
 METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE: Final = 256 * 1024
@@ -101,26 +101,30 @@ class Broker(BaseRoute):
 
     async def _reply(self, call: Call, receive: Receive) -> Answer:
         try:
-            segments, accept = split(call.path)
-            call.accept = accept or call.accept
-            found = self._router.find(segments)
-            route = found and _route(found[0], call)
-            refused = self._gate.refusal(call, route if isinstance(route, Route) else None)
-            if refused is not None:
-                return refused
-            if found is None:
-                return not_found("", call)
-            if not isinstance(route, Route):
-                return _without_handler(found[0], call)
-            call.raw_body = (
-                await _body(receive, self._settings.max_body_bytes) if call.method not in {"GET", "HEAD"} else b""
-            )
-            return await self._run(route, call, found[1])
+            return await self._routed(call, receive)
+        except Gone:
+            return Answer(400)
         except (TreatyError, Refused, Unacceptable, Busy) as error:
             return refusal(error, call)
         except Exception:
             log.exception("failure", request_id=call.request_id, method=call.method, path=call.path)
             return failure(call, problems="problem+json" in call.accept)
+
+    async def _routed(self, call: Call, receive: Receive) -> Answer:
+        segments, accept = split(call.path)
+        call.accept = accept or call.accept
+        resource, names = self._router.find(segments) or (None, [])
+        route = _route(resource, call) if resource else None
+        refused = self._gate.refusal(call, route)
+        if refused is not None:
+            return refused
+        if resource is None:
+            return not_found("", call)
+        if route is None:
+            return _without_handler(resource, call)
+        if call.method not in {"GET", "HEAD"}:
+            call.raw_body = await _body(receive, self._settings.max_body_bytes)
+        return await self._run(route, call, names)
 
     async def _run(self, route: Route, call: Call, names: list[str]) -> Answer:
         def work() -> Answer:
@@ -158,27 +162,24 @@ def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
+class Gone(TreatyError):
+    """A client that left before it had sent its whole request."""
+
+
 async def _body(receive: Receive, most: int) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return _checked(body, most)
-    pieces, size = [body], len(body)
-    while message.get("more_body", False):
+    pieces: list[bytes] = []
+    size, is_whole = 0, False
+    while not is_whole:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
         if size > most:
-            _checked(b"".join(pieces), most)
-    return b"".join(pieces)
-
-
-def _checked(body: bytes, most: int) -> bytes:
-    if len(body) > most:
-        raise TooLarge(
-            f"The request body is larger than {most} bytes. The setting max_body_bytes says how large it may be."
-        )
-    return body
+            text = f"The request body is larger than {most} bytes. The setting max_body_bytes says how large it may be."
+            raise TooLarge(text)
+        is_whole = not message.get("more_body", False)
+    return b"".join(pieces) if len(pieces) > 1 else pieces[0]
 
 
 _ALWAYS: Final = [(b"x-content-type-options", b"nosniff")]
@@ -199,6 +200,3 @@ async def _send(send: Send, call: Call, reply: Answer) -> None:
     headers.append((b"x-request-id", call.request_id.encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else reply.body})
-
-
-__all__ = ["PathRefused", "application"]

@@ -9,7 +9,7 @@ router = Router()
 
 
 @router.get(urls.ERROR_TEST, permission=Permission.READ, needs_database=False)
-@router.post(urls.ERROR_TEST, permission=Permission.READ, needs_database=False, consumes=None)
+@router.post(urls.ERROR_TEST, permission=Permission.MANAGE_PACTICIPANT, needs_database=False, consumes=None)
 def fail(_call: Call) -> NoReturn:
     """Fail, on purpose."""
     raise RuntimeError("Don't panic. This error was asked for, to test how errors are reported.")

@@ -1,0 +1,53 @@
+"""Migrations make exactly the tables that the code knows, from any earlier revision."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from treaty.errors import WrongSetting
+from treaty.store.database import open_database
+from treaty.store.migrations import HEAD, migrate, revision
+from treaty.store.tables import metadata
+
+
+@pytest.fixture
+def database(database_url):
+    database = open_database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*expression-based index")  # which the next test looks at
+def test_migrations_make_exactly_the_tables_that_the_code_knows(database):
+    migrate(database)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_one_version_runs_in_a_place_also_by_the_database(database):
+    migrate(database)
+    with database.engine.connect() as connection:
+        found = inspect(connection).get_table_names()
+        assert "deployed_version" in found
+        query = {
+            "sqlite": "SELECT sql FROM sqlite_master WHERE name = 'uq_deployed_version_running'",
+            "postgresql": "SELECT indexdef FROM pg_indexes WHERE indexname = 'uq_deployed_version_running'",
+        }
+        index = connection.execute(text(query[connection.dialect.name])).scalar_one().lower()
+    assert "unique" in index
+    assert "coalesce(application_instance" in index
+    assert "undeployed_at is null" in index
+
+
+def test_the_first_migration_says_that_the_database_was_empty(database):
+    assert [migrate(database), migrate(database)] == [True, False]
+    assert database.read(revision) == HEAD
+
+
+def test_a_database_that_a_newer_treaty_wrote_is_left_alone(database):
+    migrate(database)
+    database.write(lambda db: db.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(WrongSetting, match="revision 9999"):
+        migrate(database)

@@ -1,0 +1,69 @@
+"""Where settings come from, and what is said about wrong ones."""
+
+import pytest
+
+from treaty.errors import WrongSetting
+from treaty.settings import Settings, read_settings
+
+
+def read(options=None, environ=None, folder=None, tmp_path=None):
+    return read_settings(options or {}, environ or {}, folder or tmp_path)
+
+
+def test_without_any_they_are_the_defaults(tmp_path):
+    assert read(tmp_path=tmp_path) == Settings()
+
+
+def test_an_option_wins_over_the_environment_and_that_over_the_file(tmp_path):
+    (tmp_path / "treaty.toml").write_text("port = 1\nworkers = 3\nhost = '0.0.0.0'\n")
+    environ = {"TREATY_PORT": "2", "PACT_BROKER_PORT": "3", "PACT_BROKER_WORKERS": "4"}
+    found = read({"port": 5}, environ, tmp_path)
+    assert (found.port, found.workers, found.host) == (5, 4, "0.0.0.0")  # noqa: S104 - only read, not bound
+    assert read({}, environ, tmp_path).port == 2
+
+
+def test_the_originals_names_work(tmp_path):
+    environ = {
+        "PACT_BROKER_DATABASE_URL": "postgresql://u:p@host/name",
+        "PACT_BROKER_BASE_URL": "https://a.example/broker/ https://b.example",
+        "PACT_BROKER_BASIC_AUTH_USERNAME": "u",
+        "PACT_BROKER_BASIC_AUTH_PASSWORD": "123",
+        "PACT_BROKER_SEED_EXAMPLE_DATA": "false",
+        "PACT_BROKER_ALLOW_PUBLIC_READ": "YES",
+        "PACT_BROKER_MAIN_BRANCH_CANDIDATES": "trunk, main",
+    }
+    found = read({}, environ, tmp_path)
+    assert found.database_url == "postgresql://u:p@host/name"
+    assert found.base_urls == ("https://a.example/broker", "https://b.example")
+    assert (found.basic_auth_password, found.allow_public_read, found.example_data) == ("123", True, False)
+    assert found.main_branch_candidates == ("trunk", "main")
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        ({"TREATY_PORT": "many"}, r"port \(TREATY_PORT\): must be a number, but is 'many'"),
+        ({"PACT_BROKER_ALLOW_PUBLIC_READ": "perhaps"}, "must be true or false, but is 'perhaps'"),
+        ({"TREATY_WORKERS": "0"}, "workers: must be 1 or more"),
+        ({"TREATY_LOG_LEVEL": "loud"}, "log_level: must be one of"),
+        ({"TREATY_BASE_URL": "ftp://x"}, "must begin with http"),
+        ({"PACT_BROKER_BASIC_AUTH_USERNAME": "u"}, "basic_auth_username and basic_auth_password go together"),
+        ({"PACT_BROKER_BASIC_AUTH_PASSWORD": "p"}, "basic_auth_username and basic_auth_password go together"),
+        (
+            {"PACT_BROKER_BASIC_AUTH_READ_ONLY_USERNAME": "r", "PACT_BROKER_BASIC_AUTH_READ_ONLY_PASSWORD": "p"},
+            "needs basic_auth_username",
+        ),
+    ],
+)
+def test_a_wrong_one_is_named_with_its_reason(environ, reason, tmp_path):
+    with pytest.raises(WrongSetting, match=reason):
+        read({}, environ, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("prot = 1", "there is no setting 'prot'"), ("port = ", "cannot be read")]
+)
+def test_a_file_that_makes_no_sense_is_named(text, reason, tmp_path):
+    (tmp_path / "treaty.toml").write_text(text)
+    with pytest.raises(WrongSetting, match=reason):
+        read({}, {}, tmp_path)
