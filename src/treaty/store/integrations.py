@@ -1,6 +1,6 @@
 """Integrations: listing them, taking them away, and what of them goes on the dashboard."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -100,7 +100,7 @@ def _integrations(found: Sequence[Any]) -> list[Integration]:
 # Taking away
 
 
-def _id_of(role: str) -> Any:  # noqa: ANN401 - a scalar subquery, of either role
+def _id_of(role: str) -> Any:
     return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
 
 
@@ -176,14 +176,23 @@ def remove_idle(db: Connection, names: Collection[str]) -> None:
 
 # The dashboard
 
-_LATEST_WITH_TAG: Final = (
+# Tag by tag, newest first, until there is a pact. Told as a join, PostgreSQL would compare all tags with all pacts.
+_PACT_OF_TAGGED: Final = (
     select(publication.c.id)
-    .join(tag, tag.c.version_id == publication.c.consumer_version_id)
+    .where(
+        publication.c.consumer_version_id == tag.c.version_id,
+        publication.c.provider_id == integration.c.provider_id,
+        publication.c.is_current,
+    )
+    .correlate(tag, integration)
+    .scalar_subquery()
+)
+_LATEST_WITH_TAG: Final = (
+    select(_PACT_OF_TAGGED)
     .where(
         tag.c.pacticipant_id == integration.c.consumer_id,
         tag.c.name == tag_head.c.name,
-        publication.c.provider_id == integration.c.provider_id,
-        publication.c.is_current,
+        _PACT_OF_TAGGED.is_not(None),
     )
     .order_by(tag.c.position.desc())
     .limit(1)
@@ -192,7 +201,7 @@ _LATEST_WITH_TAG: Final = (
 )
 
 
-def _running(table: Any, ended_at: Any) -> Select[Any]:  # noqa: ANN401 - deployed or released versions
+def _running(table: Any, ended_at: Any) -> Select[Any]:
     """Select the pacts of versions that run, or are supported, in any environment."""
     return (
         select(publication.c.id)
@@ -225,55 +234,50 @@ def _wanted(*, of_pair: bool) -> CompoundSelect[Any]:
     return union(*parts)
 
 
-_PAGE: Final = {"limit": bindparam("limit", type_=Integer), "offset": bindparam("offset", type_=Integer)}
-_PROVIDER_VERSION: Final = version.alias("provider_version")
-_OTHER: Final = verification.alias("other_result")
-_LATEST_RESULT: Final = (
-    select(func.max(_OTHER.c.id)).where(_OTHER.c.content_id == publication.c.content_id).scalar_subquery()
-)
-
-
 @lru_cache(maxsize=2)
 def _dashboard(*, of_pair: bool) -> Executable:
-    """Select a page of the dashboard, and only for what is on it the newest results."""
+    """Select a page of the dashboard."""
     wanted = _wanted(of_pair=of_pair).subquery("wanted")
-    order = (func.lower(_CONSUMER.c.name), publication.c.position.desc(), func.lower(_PROVIDER.c.name))
-    page = (
-        select(publication.c.id, func.row_number().over(order_by=(*order, publication.c.id)).label("place"))
-        .join(wanted, wanted.c.id == publication.c.id)
-        .join(_CONSUMER, _CONSUMER.c.id == publication.c.consumer_id)
-        .join(_PROVIDER, _PROVIDER.c.id == publication.c.provider_id)
-        .order_by(*order, publication.c.id)
-        .limit(_PAGE["limit"])
-        .offset(_PAGE["offset"])
-        .subquery("page")
-    )
     return (
         select(
             publication.c.id,
+            publication.c.content_id,
+            publication.c.consumer_version_id,
             publication.c.created_at,
             _CONSUMER.c.name.label("consumer"),
             version.c.number.label("consumer_version"),
-            publication.c.consumer_version_id,
             _PROVIDER.c.name.label("provider"),
-            _PROVIDER_VERSION.c.number.label("provider_version"),
-            verification.c.provider_version_id,
-            verification.c.success,
-            verification.c.was_pending,
-            verification.c.created_at.label("verified_at"),
         )
-        .select_from(page)
-        .join(publication, publication.c.id == page.c.id)
+        .join(wanted, wanted.c.id == publication.c.id)
         .join(_CONSUMER, _CONSUMER.c.id == publication.c.consumer_id)
         .join(_PROVIDER, _PROVIDER.c.id == publication.c.provider_id)
         .join(version, version.c.id == publication.c.consumer_version_id)
-        .outerjoin(verification, verification.c.id == _LATEST_RESULT)
-        .outerjoin(_PROVIDER_VERSION, _PROVIDER_VERSION.c.id == verification.c.provider_version_id)
-        .order_by(page.c.place)
+        .order_by(
+            func.lower(_CONSUMER.c.name), publication.c.position.desc(), func.lower(_PROVIDER.c.name), publication.c.id
+        )
+        .limit(bindparam("limit", type_=Integer))
+        .offset(bindparam("offset", type_=Integer))
     )
 
 
 _IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_NEWEST: Final = verification.alias("newest")
+_RESULTS: Final = (
+    select(
+        verification.c.content_id,
+        verification.c.provider_version_id,
+        verification.c.success,
+        verification.c.was_pending,
+        verification.c.created_at,
+        version.c.number,
+    )
+    .join(version, version.c.id == verification.c.provider_version_id)
+    .where(
+        verification.c.id.in_(
+            select(func.max(_NEWEST.c.id)).where(_NEWEST.c.content_id.in_(_IDS)).group_by(_NEWEST.c.content_id)
+        )
+    )
+)
 _BRANCHES: Final = (
     select(branch.c.head_version_id.label("of"), branch.c.name)
     .where(branch.c.head_version_id.in_(_IDS))
@@ -310,12 +314,24 @@ def dashboard(db: Connection, page: Page, *, pair: tuple[str, str] | None = None
     names = {} if pair is None else {"consumer": pair[0], "provider": pair[1]}
     params = {**names, "limit": page.limit, "offset": page.offset}
     found = rows(db, _dashboard(of_pair=pair is not None), params)
+    results = {row.content_id: row for row in _in_parts(db, _RESULTS, {row.content_id for row in found})}
     consumer_versions = {row.consumer_version_id for row in found}
-    provider_versions = {row.provider_version_id for row in found} - {None}
-    branches = _grouped(db, _BRANCHES, consumer_versions | provider_versions)
-    tags = _grouped(db, _TAGS, provider_versions)
-    pact_tags = _grouped(db, _PACT_TAGS, {row.id for row in found})
-    return [_item(row, branches, tags, pact_tags.get(row.id, [])) for row in found]
+    provider_versions = {row.provider_version_id for row in results.values()}
+    branches = _names(db, _BRANCHES, consumer_versions | provider_versions)
+    tags = _names(db, _TAGS, provider_versions)
+    pact_tags = _names(db, _PACT_TAGS, {row.id for row in found})
+    return [
+        DashboardItem(
+            consumer=row.consumer,
+            consumer_version=row.consumer_version,
+            provider=row.provider,
+            branches=branches.get(row.consumer_version_id, []),
+            tags=pact_tags.get(row.id, []),
+            created_at=row.created_at,
+            result=_result(results[row.content_id], branches, tags) if row.content_id in results else None,
+        )
+        for row in found
+    ]
 
 
 AT_ONCE: Final = 500
@@ -324,36 +340,26 @@ AT_ONCE: Final = 500
 _Names = dict[int, list[str]]
 
 
-def _grouped(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:
-    """Read the names that belong to each id."""
-    names: _Names = {}
+def _in_parts(db: Connection, statement: Executable, ids: Collection[int]) -> Iterator[Any]:
     ordered = sorted(ids)
     for start in range(0, len(ordered), AT_ONCE):
-        for of, name in rows(db, statement, {"ids": ordered[start : start + AT_ONCE]}):
-            names.setdefault(of, []).append(name)
+        yield from rows(db, statement, {"ids": ordered[start : start + AT_ONCE]})
+
+
+def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:
+    """Read the names that belong to each id."""
+    names: _Names = {}
+    for of, name in _in_parts(db, statement, ids):
+        names.setdefault(of, []).append(name)
     return names
 
 
-def _item(row: Any, branches: _Names, tags: _Names, pact_tags: Sequence[str]) -> DashboardItem:  # noqa: ANN401 - a row
-    return DashboardItem(
-        consumer=row.consumer,
-        consumer_version=row.consumer_version,
-        provider=row.provider,
-        branches=branches.get(row.consumer_version_id, []),
-        tags=pact_tags,
-        created_at=row.created_at,
-        result=_result(row, branches, tags),
-    )
-
-
-def _result(row: Any, branches: _Names, tags: _Names) -> LatestResult | None:  # noqa: ANN401 - a row of `_dashboard`
-    if row.provider_version_id is None:
-        return None
+def _result(row: Any, branches: _Names, tags: _Names) -> LatestResult:
     return LatestResult(
-        provider_version=row.provider_version,
+        provider_version=row.number,
         branches=branches.get(row.provider_version_id, []),
         tags=tags.get(row.provider_version_id, []),
         success=row.success,
         was_pending=row.was_pending,
-        created_at=row.verified_at,
+        created_at=row.created_at,
     )
