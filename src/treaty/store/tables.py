@@ -201,8 +201,7 @@ deployed_version: Final = Table(
     _updated(),
     Column("undeployed_at", Time),
     Index(None, "version_id", "environment_id"),
-    # What runs of a pacticipant, however much of it once ran.
-    Index(None, "pacticipant_id", "undeployed_at"),
+    Index(None, "pacticipant_id"),
     # What of a consumer runs anywhere, past all that ever ran.
     Index(
         "ix_deployed_version_running",

@@ -176,12 +176,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deployed_version")),
         sa.UniqueConstraint("uuid", name=op.f("uq_deployed_version_uuid")),
     )
-    op.create_index(
-        op.f("ix_deployed_version_pacticipant_id_undeployed_at"),
-        "deployed_version",
-        ["pacticipant_id", "undeployed_at"],
-        unique=False,
-    )
+    op.create_index(op.f("ix_deployed_version_pacticipant_id"), "deployed_version", ["pacticipant_id"], unique=False)
     op.create_index(
         "ix_deployed_version_running",
         "deployed_version",
