@@ -80,6 +80,10 @@ class TooLarge(TreatyError):
     """A body larger than the setting allows."""
 
 
+class TooSlow(TreatyError):
+    """Work that was given up, as it took longer than the setting allows."""
+
+
 class WrongSetting(TreatyError):
     """A setting that cannot be used; the text names it."""
 

@@ -34,7 +34,7 @@ class Settings:
     database_pool_timeout: float = 5.0
     """Seconds that a request waits for one of them, before it is told to come again."""
     base_urls: tuple[str, ...] = ()
-    """Addresses under which clients see the broker; without any, each request's own. Also read from `base_url`."""
+    """Addresses under which clients see the broker; if none, each request's own. `PACT_BROKER_BASE_URL` counts too."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies whose `Forwarded` and `X-Forwarded-…` headers count."""
     max_body_bytes: int = 50_000_000
@@ -84,6 +84,8 @@ class Settings:
     use_first_tag_as_branch_time_limit: int = 10
     """For how many seconds a version is new."""
     create_deployed_versions_for_tags: bool = True
+    pact_content_diff_timeout: float = 15.0
+    """Seconds after which the search for a difference between pacts is given up."""
     """Record a deployment when a version is tagged with the name of an environment."""
     verified_by_other_branch_lookback_days: int = 30
     """How long a success keeps a pact from being work in progress for a branch."""
@@ -118,7 +120,7 @@ class Settings:
     """Seconds that the receiver may be silent."""
     webhook_total_timeout: float = 30.0
     """Seconds that a delivery may take in all."""
-    webhook_max_response_bytes: int = 1_000_000
+    webhook_max_response_bytes: int = 100_000
     """How much of an answer is read."""
     webhook_concurrency: int = 8
     """Deliveries that a process sends at the same time."""
@@ -237,6 +239,7 @@ _LEAST: Final = {
     "database_max_connections": 1,
     "max_body_bytes": 1,
     "verified_by_other_branch_lookback_days": 0,
+    "pact_content_diff_timeout": 0,
     "max_wip_lookback_days": 0,
     "min_wip_window_days": 0,
     "default_wip_window_days": 0,

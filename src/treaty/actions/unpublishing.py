@@ -19,7 +19,7 @@ def unpublish_version(db: Connection, key: PactKey) -> Unpublished:
 def unpublish(db: Connection, *, consumer: str, provider: str, among: Among) -> Unpublished:
     """Take away pacts of a pair.
 
-    Raises NotFound, and Conflict when the main branch is meant and nobody knows which it is: nothing is taken away then.
+    Raises NotFound, and Conflict when the main branch is meant and nobody knows which it is; nothing goes then.
     """
     known = {one.name: one for one in pacticipants.lock(db, {consumer, provider})}
     for role, name in (("consumer", consumer), ("provider", provider)):
@@ -27,7 +27,8 @@ def unpublish(db: Connection, *, consumer: str, provider: str, among: Among) -> 
             raise NotFound.named(role, name)
     if isinstance(among, OnBranch) and among.name is None and known[consumer].main_branch is None:
         raise Conflict(
-            f"{consumer} has no main branch, so no pacts were deleted. Set its main branch, or name the branch in the URL."
+            f"{consumer} has no main branch, so no pacts were deleted."
+            " Set its main branch, or name the branch in the URL."
         )
     pact_lists.remove(db, consumer=consumer, provider=provider, among=among)
     return _left(db, consumer=consumer, provider=provider)

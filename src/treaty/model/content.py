@@ -235,6 +235,11 @@ def _careful(tree: Json, number: Callable[[float], str], *, is_sorted: bool = Fa
     return number(tree) if isinstance(tree, float) else _text_plain(tree)
 
 
+def written(tree: Json, *, is_sorted: bool = False) -> str:
+    """Write a part of a document as it is kept, or with the members of its objects in order."""
+    return _bytes(_careful(tree, _number_as_written, is_sorted=is_sorted)).decode()
+
+
 def _number_as_written(number: float) -> str:
     return number.text if isinstance(number, Number) else repr(number)
 

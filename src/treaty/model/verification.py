@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from treaty.model.version import Tag
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verification:
@@ -29,6 +31,34 @@ class Verification:
     @property
     def pact_title(self) -> str:
         return f"Pact between {self.consumer} ({self.consumer_version}) and {self.provider}"
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedVerification:
+    """A verification result with the tags that its provider's version has now."""
+
+    verification: Verification
+    tags: Sequence[Tag]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """What providers say about all pacts of a consumer's version."""
+
+    consumer: str
+    version: str
+    latest: Sequence[Verification]
+    """The latest result for each pact that has one, by the names of the providers."""
+    unknown: Sequence[str]
+    """The providers without a result."""
+
+    @property
+    def is_success(self) -> bool:
+        return not self.unknown and all(one.success for one in self.latest)
+
+    def providers(self, *, success: bool) -> list[str]:
+        """List the providers whose latest result is a success, or a failure."""
+        return [one.provider for one in self.latest if one.success is success]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -58,7 +58,7 @@ def _versions(consumers: Select[int], shape: Tagged | OnBranch | InEnvironment) 
             return _in_environment(consumers)
 
 
-def _on_branch(consumers: Select[int], shape: OnBranch) -> Select[Any]:
+def _on_branch(consumers: Select[int], shape: OnBranch) -> Select[*tuple[Any, ...]]:
     owner = pacticipant.alias("owner")
     name = owner.c.main_branch if shape.name is None else bindparam("name")
     branches = branch.join(owner, owner.c.id == branch.c.pacticipant_id)
@@ -90,7 +90,7 @@ def _in_environment(consumers: Select[int]) -> Any:
 
 
 @cache
-def _of_pair(shape: Among) -> Select[Any]:
+def _of_pair(shape: Among) -> Select[*tuple[Any, ...]]:
     found = PACTS.where(
         publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID, publication.c.is_current
     )
@@ -108,12 +108,12 @@ def of_pair(db: Connection, *, consumer: str, provider: str, among: Among) -> li
 # Of a provider
 
 
-def _by_consumer(found: Select[Any]) -> Select[Any]:
+def _by_consumer(found: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return found.order_by(func.lower(CONSUMER.c.name), CONSUMER.c.name, publication.c.position)
 
 
 @cache
-def _of_provider(shape: Among) -> Select[Any]:
+def _of_provider(shape: Among) -> Select[*tuple[Any, ...]]:
     found = publication.c.provider_id == _PROVIDER_ID, publication.c.is_current
     if shape is None:
         return _by_consumer(PACTS.where(*found))
@@ -164,7 +164,7 @@ def latest_of_pairs(db: Connection) -> list[Pact]:
 
 
 @cache
-def _bodies(shape: Tagged | OnBranch | InEnvironment) -> Select[Any]:
+def _bodies(shape: Tagged | OnBranch | InEnvironment) -> Select[*tuple[Any, ...]]:
     return (
         select(CONSUMER.c.name, content.c.body)
         .select_from(publication)

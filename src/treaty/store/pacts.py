@@ -75,7 +75,7 @@ class Found:
     body: bytes
 
 
-def _bodied(statement: Select[Any]) -> Select[Any]:
+def _bodied(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return statement.add_columns(content.c.body).limit(1)
 
 
@@ -122,7 +122,7 @@ _PREVIOUS_DISTINCT: Final = _bodied(
 )
 
 
-def _found(db: Connection, statement: Select[Any], params: dict[str, Any]) -> Found | None:
+def _found(db: Connection, statement: Select[*tuple[Any, ...]], params: dict[str, Any]) -> Found | None:
     row = db.execute(statement, params).first()
     if row is None:
         return None
@@ -189,16 +189,41 @@ def find_previous_distinct(db: Connection, pact: Pact) -> Found | None:
     return _found(db, _PREVIOUS_DISTINCT, {**pair, "position": position, "sha": pact.sha})
 
 
-_NUMBERS: Final = (
-    select(version.c.number)
-    .where(version.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(version.c.position.desc())
+_NEXT_PUBLISHED: Final = (
+    select(publication.c.created_at)
+    .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
+    .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
+    .where(
+        CONSUMER.c.name == bindparam("consumer"),
+        PROVIDER.c.name == bindparam("provider"),
+        publication.c.is_current,
+        publication.c.position > bindparam("position"),
+    )
+    .order_by(publication.c.position)
+    .limit(1)
 )
 
 
-def numbers(db: Connection, version_ids: Collection[int]) -> list[str]:
-    """List the numbers of versions, newest first; unknown ones are left out."""
-    return column(db, _NUMBERS, {"ids": list(version_ids)}) if version_ids else []
+def changed_at(db: Connection, pact: Pact) -> datetime | None:
+    """Find when the pact after this one was published; None if this is the latest."""
+    pair = {"consumer": pact.consumer, "provider": pact.provider}
+    position = scalar(db, _POSITION, {"consumer": pact.consumer, "version": pact.version})
+    found: datetime | None = scalar(db, _NEXT_PUBLISHED, {**pair, "position": position})
+    return found
+
+
+_NUMBERS: Final = select(version.c.number).join(pacticipant).where(pacticipant.c.name == bindparam("consumer"))
+_NUMBERS_BY_ID: Final = _NUMBERS.where(version.c.id.in_(bindparam("ids", expanding=True))).order_by(
+    version.c.position.desc()
+)
+_NUMBERS_BY_NUMBER: Final = _NUMBERS.where(version.c.number == bindparam("version"))
+
+
+def numbers(db: Connection, consumer: str, *, version_ids: Collection[int], version: str | None) -> list[str]:
+    """List the numbers of a consumer's versions, newest first; those that are not its are left out."""
+    if version_ids:
+        return column(db, _NUMBERS_BY_ID, {"consumer": consumer, "ids": list(version_ids)})
+    return [] if version is None else column(db, _NUMBERS_BY_NUMBER, {"consumer": consumer, "version": version})
 
 
 # Publishing
@@ -347,7 +372,7 @@ _TOUCH: Final = update(integration).where(_OF_INTEGRATION).values(contract_data_
 
 
 def add(db: Connection, contract: Contract, before: Standing, *, now: datetime) -> None:
-    """Add a publication as the newest revision of its version's pact; content that is kept already is not kept again."""
+    """Add a publication as the newest revision of its version's pact. Content that is kept already stays as it is."""
     params: dict[str, Any] = {**_named(contract), "now": now}
     if not before.has_content:
         run(db, _ADD_CONTENT, {**params, "body": contract.content.body})
@@ -455,7 +480,7 @@ _REQUIRED: Final = _MAIN.union_all(_MAIN_TAGGED, _DEPLOYED, _RELEASED)
 
 
 def required_verifications(db: Connection, contract: Contract) -> list[tuple[str, str, str]]:
-    """List the provider's versions that ought to verify a contract: number, reason (main, deployed, released) and place."""
+    """List the provider's versions that ought to verify a contract: number, why (main, deployed, released), where."""
     order = {"main": 0, "deployed": 1, "released": 2}
     found = sorted(rows(db, _REQUIRED, _named(contract)), key=lambda row: (order[row.reason], row.at))
     return [(row.number, row.reason, row.place) for row in found]

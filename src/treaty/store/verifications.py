@@ -1,18 +1,51 @@
 """Verifications: results by content and provider version."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, false, insert, select, true, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, false, func, insert, select, true, update
 
+from treaty.model.pact import Pact
 from treaty.model.verification import NewVerification, Verification
-from treaty.store.database import maybe, run, scalar
-from treaty.store.tables import content, integration, pacticipant, publication, tag_success, verification, version
+from treaty.model.version import Tag
+from treaty.store.database import column, every, maybe, run, scalar
+from treaty.store.tables import (
+    content,
+    integration,
+    pacticipant,
+    publication,
+    tag,
+    tag_head,
+    tag_success,
+    verification,
+    version,
+)
 
 CONSUMER: Final = pacticipant.alias("consumer")
 PROVIDER: Final = pacticipant.alias("provider")
 _CONSUMER_VERSION: Final = version.alias("consumer_version")
 _PROVIDER_VERSION: Final = version.alias("provider_version")
+
+
+def _id_of(role: str) -> Any:
+    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
+
+
+_CONTENT_ID: Final = (
+    select(content.c.id)
+    .where(
+        content.c.consumer_id == _id_of("consumer"),
+        content.c.provider_id == _id_of("provider"),
+        content.c.sha == bindparam("sha"),
+    )
+    .scalar_subquery()
+)
+_PROVIDER_VERSION_ID: Final = (
+    select(version.c.id)
+    .where(version.c.pacticipant_id == _id_of("provider"), version.c.number == bindparam("provider_version"))
+    .scalar_subquery()
+)
 
 # Read in the context of the latest publication of its content, unless a statement says otherwise.
 _LATEST_PUBLICATION: Final = publication.alias("context")
@@ -27,7 +60,7 @@ _CONTEXT: Final = (
 )
 
 
-def _verifications(consumer_version: Any) -> Select[Any]:
+def _verifications(consumer_version: Any) -> Select[*tuple[Any, ...]]:
     return (
         select(
             verification.c.id.label("number"),
@@ -51,64 +84,111 @@ def _verifications(consumer_version: Any) -> Select[Any]:
     )
 
 
-_OF_PAIR: Final = and_(CONSUMER.c.name == bindparam("consumer"), PROVIDER.c.name == bindparam("provider"))
+_another: Final = verification.alias("another")
+
+
+def _newest_of(content_id: Any) -> Any:
+    """Find the newest result of content, over all provider versions, by looking into an index only."""
+    return select(func.max(_another.c.id)).where(_another.c.content_id == content_id).scalar_subquery()
+
+
+# A result whose pacts were all deleted is kept, but there is no context to read it in.
+_IS_PUBLISHED: Final = exists().where(publication.c.content_id == verification.c.content_id)
 _BY_NUMBER: Final = _verifications(_CONTEXT).where(
-    verification.c.id == bindparam("number"), content.c.sha == bindparam("sha"), _OF_PAIR
+    verification.c.id == bindparam("number"),
+    content.c.sha == bindparam("sha"),
+    CONSUMER.c.name == bindparam("consumer"),
+    PROVIDER.c.name == bindparam("provider"),
+    _IS_PUBLISHED,
 )
-_LATEST_OF_CONTENT: Final = (
-    _verifications(_CONTEXT)
-    .where(
-        _OF_PAIR,
-        content.c.sha == bindparam("sha"),
-        content.c.consumer_id == CONSUMER.c.id,
-        content.c.provider_id == PROVIDER.c.id,
-    )
-    .order_by(verification.c.id.desc())
-    .limit(1)
-)
+_LATEST_OF_CONTENT: Final = _verifications(_CONTEXT).where(verification.c.id == _newest_of(_CONTENT_ID), _IS_PUBLISHED)
 
 
 def find(db: Connection, consumer: str, provider: str, sha: str, number: int) -> Verification | None:
-    """Find a result by its number, if it is one of this pair and content."""
-    return maybe(
-        db, _BY_NUMBER, {"consumer": consumer, "provider": provider, "sha": sha, "number": number}, Verification
-    )
+    """Find a result by its number, if it is one of this pair and content that a pact still has."""
+    params = {"consumer": consumer, "provider": provider, "sha": sha, "number": number}
+    return maybe(db, _BY_NUMBER, params, Verification)
 
 
 def find_latest_of_content(db: Connection, consumer: str, provider: str, sha: str) -> Verification | None:
-    """Find the newest result of content, over all provider versions."""
-    return maybe(db, _LATEST_OF_CONTENT, {"consumer": consumer, "provider": provider, "sha": sha}, Verification)
+    """Find the newest result of content that a pact still has, over all provider versions."""
+    params = {"consumer": consumer, "provider": provider, "sha": sha}
+    return maybe(db, _LATEST_OF_CONTENT, params, Verification)
+
+
+def find_latest_of_pact(db: Connection, pact: Pact) -> Verification | None:
+    """Find the newest result of a pact's content, in the context of this pact."""
+    found = find_latest_of_content(db, pact.consumer, pact.provider, pact.sha)
+    return found and replace(found, consumer_version=pact.version)
+
+
+_OF_VERSION: Final = and_(
+    _CONSUMER_VERSION.c.pacticipant_id == _id_of("consumer"),
+    _CONSUMER_VERSION.c.number == bindparam("version"),
+    publication.c.is_current,
+)
+_LATEST_OF_VERSION: Final = (
+    _verifications(_CONSUMER_VERSION.c.number)
+    .join(publication, publication.c.content_id == verification.c.content_id)
+    .join(_CONSUMER_VERSION, _CONSUMER_VERSION.c.id == publication.c.consumer_version_id)
+    .where(_OF_VERSION, verification.c.id == _newest_of(publication.c.content_id))
+    .order_by(func.lower(PROVIDER.c.name), PROVIDER.c.name)
+)
+_UNVERIFIED_PROVIDERS: Final = (
+    select(PROVIDER.c.name)
+    .select_from(publication)
+    .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
+    .join(_CONSUMER_VERSION, _CONSUMER_VERSION.c.id == publication.c.consumer_version_id)
+    .where(_OF_VERSION, ~exists().where(_another.c.content_id == publication.c.content_id))
+    .order_by(func.lower(PROVIDER.c.name), PROVIDER.c.name)
+)
+
+
+def latest_of_version(db: Connection, consumer: str, version: str) -> list[Verification]:
+    """List the newest result of each pact that a consumer's version has, by the names of the providers."""
+    return every(db, _LATEST_OF_VERSION, {"consumer": consumer, "version": version}, Verification)
+
+
+def unverified_providers(db: Connection, consumer: str, version: str) -> list[str]:
+    """List the providers whose pacts with a consumer's version have no result."""
+    return column(db, _UNVERIFIED_PROVIDERS, {"consumer": consumer, "version": version})
+
+
+_TAGS: Final = (
+    select(
+        pacticipant.c.name.label("pacticipant"),
+        version.c.number.label("version"),
+        tag.c.name,
+        tag_head.c.id.is_not(None).label("is_head"),
+        tag.c.created_at,
+        tag.c.updated_at,
+    )
+    .select_from(tag)
+    .join(version, version.c.id == tag.c.version_id)
+    .join(pacticipant, pacticipant.c.id == tag.c.pacticipant_id)
+    .outerjoin(tag_head, and_(tag_head.c.version_id == tag.c.version_id, tag_head.c.name == tag.c.name))
+    .where(pacticipant.c.name == bindparam("provider"), version.c.number == bindparam("provider_version"))
+    .order_by(tag.c.name)
+)
+
+
+def tags_of(db: Connection, result: Verification) -> list[Tag]:
+    """List the tags that the provider's version of a result has now."""
+    return every(db, _TAGS, {"provider": result.provider, "provider_version": result.provider_version}, Tag)
 
 
 # Publishing
 
-
-def _id_of(role: str) -> Any:
-    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
-
-
-_CONTENT: Final = (
-    select(content.c.id)
-    .where(
-        content.c.consumer_id == _id_of("consumer"),
-        content.c.provider_id == _id_of("provider"),
-        content.c.sha == bindparam("sha"),
-    )
-    .scalar_subquery()
+_THIS: Final = and_(
+    verification.c.content_id == _CONTENT_ID, verification.c.provider_version_id == _PROVIDER_VERSION_ID
 )
-_PROVIDER_VERSION_ID: Final = (
-    select(version.c.id)
-    .where(version.c.pacticipant_id == _id_of("provider"), version.c.number == bindparam("provider_version"))
-    .scalar_subquery()
-)
-_THIS: Final = and_(verification.c.content_id == _CONTENT, verification.c.provider_version_id == _PROVIDER_VERSION_ID)
 _RETIRE: Final = update(verification).where(_THIS, verification.c.is_latest).values(is_latest=false())
 _ADD: Final = (
     insert(verification)
     .values(
         consumer_id=_id_of("consumer"),
         provider_id=_id_of("provider"),
-        content_id=_CONTENT,
+        content_id=_CONTENT_ID,
         provider_version_id=_PROVIDER_VERSION_ID,
         is_latest=true(),
         **{
@@ -135,7 +215,7 @@ _TOUCH: Final = (
     .values(contract_data_updated_at=bindparam("now"))
 )
 _ADD_TAG_SUCCESS: Final = insert(tag_success).values(
-    content_id=_CONTENT,
+    content_id=_CONTENT_ID,
     verification_id=bindparam("number"),
     tag=bindparam("tag"),
     is_wip=bindparam("is_wip"),
@@ -174,3 +254,25 @@ def _columns(new: NewVerification) -> dict[str, Any]:
         "verified_by": new.verified_by,
         "test_results": new.test_results,
     }
+
+
+# Taking away
+
+_REMOVE: Final = delete(verification).where(verification.c.id == bindparam("number"))
+_newer: Final = verification.alias("newer")
+_PROMOTE: Final = (
+    update(verification)
+    .where(
+        verification.c.id
+        == select(func.max(_newer.c.id))
+        .where(_newer.c.content_id == _CONTENT_ID, _newer.c.provider_version_id == _PROVIDER_VERSION_ID)
+        .scalar_subquery()
+    )
+    .values(is_latest=true())
+)
+
+
+def remove(db: Connection, gone: Verification) -> None:
+    """Take a result away; the newest that remains of its content and provider version counts from now on."""
+    run(db, _REMOVE, gone)
+    run(db, _PROMOTE, gone)

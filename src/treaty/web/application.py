@@ -130,7 +130,8 @@ class Broker(BaseRoute):
         def work() -> Answer:
             return answer(result_of(route, call, names, self._database), call)
 
-        if not route.needs_database or (self._database.is_local and len(call.raw_body) < LARGE):
+        is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE
+        if not route.needs_database or is_short:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 

@@ -18,6 +18,7 @@ from treaty.errors import (
     Problem,
     SimilarNames,
     TooLarge,
+    TooSlow,
 )
 from treaty.model.notice import similar_name_text
 from treaty.store.database import Busy
@@ -136,6 +137,8 @@ def refusal(error: BaseException, call: Call) -> Answer:  # noqa: C901, PLR0911,
             return _path_refused(error)
         case TooLarge():
             return Answer(413, orjson.dumps({"error": str(error)}), HAL)
+        case TooSlow():
+            return Answer(408, str(error).encode(), TEXT)
         case Busy():
             text = "The database is busy; nothing was written. Send the request again."
             return Answer(503, orjson.dumps({"error": text}), HAL, {"retry-after": "1"})

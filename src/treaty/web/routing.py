@@ -117,6 +117,8 @@ class Route:
     """Content types that a body may have; None when none is asked for."""
     is_reading: bool
     needs_database: bool
+    is_slow: bool
+    """Whether answering may take so long that others should not wait for it, however short the statements are."""
     is_strict: bool
     """Whether a client that takes `application/json` alone is refused, as it is by the original."""
 
@@ -252,6 +254,7 @@ class Router:
         needs_database: bool = True,
         other_urls: Iterable[Url] = (),
         options_last: bool = True,
+        is_slow: bool = False,
         is_strict: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare what answers a method at an URL (and at other spellings of it)."""
@@ -267,6 +270,7 @@ class Router:
                     consumes=None if consumes is None else tuple(consumes),
                     is_reading=is_reading,
                     needs_database=needs_database,
+                    is_slow=is_slow,
                     is_strict=is_strict,
                 )
                 self._add(route, options_last=options_last)

@@ -13,9 +13,24 @@ quote: Final = lru_cache(maxsize=8192)(lambda text: _quote(text, safe="~"))
 """Percent-encode a name: all but the unreserved characters of RFC 3986."""
 
 
+class Encoded(str):
+    """A segment that may stand in an URL as it is."""
+
+    __slots__ = ()
+
+
+def sparingly(text: str) -> Encoded:
+    """Encode only what may not stand in a segment, so that what a client sent comes back as it was."""
+    return Encoded(_quote(text, safe="~!$&'()*+,;=:@"))
+
+
 def header(text: str) -> str:
     """Put a name into a header, where only printable ASCII may stand."""
     return text if text.isascii() and text.isprintable() else quote(text)
+
+
+def _segment(value: str) -> str:
+    return value if isinstance(value, Encoded) else quote(value)
 
 
 class Url:
@@ -32,7 +47,7 @@ class Url:
         text = self._fixed[0]
         for name, fixed in zip(self.names, self._fixed[1:], strict=True):
             value = names.get(name)
-            text += (f"{{{name}}}" if value is None else quote(value)) + fixed
+            text += (f"{{{name}}}" if value is None else _segment(value)) + fixed
         return text
 
     def __add__(self, more: str) -> "Url":

@@ -118,7 +118,7 @@ def _verifications(found: PactInFull) -> str:
     names = {"provider": found.pact.provider, "consumer": found.pact.consumer, "sha": found.pact.sha}
     if found.metadata is None:
         return urls.VERIFICATIONS.fill(**names)
-    return urls.VERIFICATIONS_WITH_METADATA.fill(metadata=found.metadata, **names)
+    return urls.VERIFICATIONS_WITH_METADATA.fill(metadata=urls.sparingly(found.metadata), **names)
 
 
 def _form(text: str) -> str:

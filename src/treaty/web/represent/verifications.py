@@ -1,16 +1,23 @@
-"""Verification results."""
+"""Verification results, and their summary for a consumer's version."""
+
+from dataclasses import replace
 
 import orjson
 
 from treaty.model import metadata
 from treaty.model.metadata import Metadata
-from treaty.model.verification import Verification
+from treaty.model.verification import Summary, TaggedVerification, Verification
+from treaty.model.version import Tag
 from treaty.web import represent, urls
 from treaty.web.hal import Hal, Link
 
 
 @represent.register
 def verification(result: Verification) -> Hal:
+    return _document(result)
+
+
+def _document(result: Verification) -> Hal:
     names = {"provider": result.provider, "consumer": result.consumer, "sha": result.sha}
     number = str(result.number)
     said = metadata.encode(Metadata(version_number=result.consumer_version))
@@ -35,4 +42,31 @@ def verification(result: Verification) -> Hal:
                 "Webhooks triggered by the publication of this verification result",
             ),
         },
+    )
+
+
+@represent.register_extended
+def extended_verification(tagged: TaggedVerification) -> Hal:
+    return replace(_document(tagged.verification), embedded={"tags": [_tag(one) for one in tagged.tags]})
+
+
+def _tag(tag: Tag) -> Hal:
+    path = urls.VERSION_TAG.fill(pacticipant=tag.pacticipant, version=tag.version, tag=tag.name)
+    return Hal({"name": tag.name, "latest": tag.is_head}, links={"self": Link(path, "Tag", name=tag.name)})
+
+
+@represent.register
+def summary(found: Summary) -> Hal:
+    title = f"Latest verification results for consumer {found.consumer} version {found.version}"
+    return Hal(
+        state={
+            "success": found.is_success,
+            "providerSummary": {
+                "successful": found.providers(success=True),
+                "failed": found.providers(success=False),
+                "unknown": list(found.unknown),
+            },
+        },
+        embedded={"verificationResults": [_document(one) for one in found.latest]},
+        links={"self": Link(urls.HERE, title)},
     )

@@ -105,7 +105,7 @@ def get_pact_version_with_metadata(call: Call, provider: str, consumer: str, sha
     """Read content by its sha, in the publication that the metadata names."""
     said = read_metadata(segment)
     found = find_as_said(call, provider, consumer, sha, said)
-    numbers = pacts.numbers(call.db, said.version_ids)
+    numbers = pacts.numbers(call.db, consumer, version_ids=said.version_ids, version=said.version_number)
     return _in_full(found, metadata=segment, consumer_versions=tuple(numbers))
 
 

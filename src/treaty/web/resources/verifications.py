@@ -1,5 +1,7 @@
-"""Verification results: publishing one, and reading one."""
+"""Verification results: publishing, reading and deleting one, and their summary for a consumer's version."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,14 +12,17 @@ from pydantic_core import PydanticCustomError
 from treaty.actions import verifying
 from treaty.errors import NotFound
 from treaty.model.metadata import Metadata
-from treaty.model.verification import NewVerification, Verification
-from treaty.store import verifications
+from treaty.model.pact import Pact, PactKey
+from treaty.model.verification import NewVerification, Summary, TaggedVerification, Verification
+from treaty.store import pacts, verifications, versions
+from treaty.store.pacts import Found
 from treaty.web import urls
 from treaty.web.bodies import Body, FilledNotBlank, Uri
 from treaty.web.media import EXTENDED, HAL, JSON
 from treaty.web.represent import verifications as _represent  # noqa: F401 - registers how results are represented
 from treaty.web.resources.pacts import find_as_said, read_metadata
-from treaty.web.routing import Call, Created, Permission, Router
+from treaty.web.routing import Call, Created, Deleted, Permission, Router
+from treaty.web.urls import Url
 
 router = Router()
 
@@ -31,10 +36,21 @@ def _boolean(value: Any) -> Any:
 
 
 def _time(value: Any) -> Any:
+    """Read a time; one without a zone is in UTC."""
+    if value is None:
+        return None
     try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError as error:
+        time = datetime.fromisoformat(value)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError) as error:
         raise PydanticCustomError("time", "must be a date time") from error
+
+
+def _as_json(value: Any) -> str | None:
+    try:
+        return None if value is None else orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise PydanticCustomError("json", "is nested too deeply") from error
 
 
 class VerificationBody(Body):
@@ -42,7 +58,7 @@ class VerificationBody(Body):
     provider_application_version: FilledNotBlank
     build_url: Uri = None
     verification_date: Annotated[datetime | None, BeforeValidator(_time)] = None
-    test_results: Any = None
+    test_results: Annotated[str | None, BeforeValidator(_as_json)] = None
     verified_by: Any = None
 
 
@@ -62,34 +78,30 @@ def _publish(call: Call, provider: str, consumer: str, sha: str, segment: str | 
     body = call.body(VerificationBody)
     said = read_metadata(segment) if segment else Metadata()
     found = find_as_said(call, provider, consumer, sha, said)
-    new = _new(call, provider, consumer, sha, body, said, segment)
-    number = verifying.publish_verification(call.db, new, found.pact if found else None, settings=call.settings)
+    if found is None:
+        raise NotFound
+    new = _new(body, found.pact, said, metadata=segment, now=call.now)
+    number = verifying.publish_verification(call.db, new, found.pact, settings=call.settings)
     result = verifications.find(call.db, consumer, provider, sha, number)
     return Created(result, urls.VERIFICATION.fill(provider=provider, consumer=consumer, sha=sha, number=str(number)))
 
 
-def _new(
-    call: Call, provider: str, consumer: str, sha: str, body: VerificationBody, said: Metadata, segment: str | None
-) -> NewVerification:
+def _new(body: VerificationBody, pact: Pact, said: Metadata, *, metadata: str | None, now: datetime) -> NewVerification:
     return NewVerification(
-        consumer=consumer,
-        provider=provider,
-        sha=sha,
+        consumer=pact.consumer,
+        provider=pact.provider,
+        sha=pact.sha,
         provider_version=body.provider_application_version,
         success=body.success,
         build_url=body.build_url,
-        verified_at=_aware(body.verification_date or call.now),
+        verified_at=body.verification_date or now,
         verified_by=_verified_by(body.verified_by),
-        test_results=None if body.test_results is None else orjson.dumps(body.test_results).decode(),
+        test_results=body.test_results,
         is_wip=said.is_wip,
         was_pending=said.is_pending,
-        metadata=segment,
-        created_at=call.now,
+        metadata=metadata,
+        created_at=now,
     )
-
-
-def _aware(time: datetime) -> datetime:
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _verified_by(given: Any) -> str | None:
@@ -109,29 +121,111 @@ def _verified_by(given: Any) -> str | None:
 
 
 @router.get(urls.VERIFICATION, permission=Permission.READ, produces=RESULT_TYPES)
-def get_verification(call: Call, provider: str, consumer: str, sha: str, number: str) -> Verification:
+def get_verification(call: Call, provider: str, consumer: str, sha: str, number: str) -> object:
     """Read a result by its number."""
+    return _seen(call, _numbered(call, provider, consumer, sha, number))
+
+
+@router.get(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, produces=RESULT_TYPES)
+def get_verification_with_metadata(
+    call: Call, provider: str, consumer: str, sha: str, segment: str, number: str
+) -> object:
+    """Read a result by its number, in the context of the consumer version that the metadata names."""
+    found = _numbered(call, provider, consumer, sha, number)
+    context = find_as_said(call, provider, consumer, sha, read_metadata(segment))
+    return _seen(call, replace(found, consumer_version=context.pact.version) if context else found)
+
+
+@router.delete(urls.VERIFICATION, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
+def delete_verification(call: Call, provider: str, consumer: str, sha: str, number: str) -> Deleted:
+    """Delete a result by its number."""
+    return _deleted(call, _numbered(call, provider, consumer, sha, number))
+
+
+@router.delete(urls.VERIFICATION_WITH_METADATA, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
+def delete_verification_with_metadata(
+    call: Call, provider: str, consumer: str, sha: str, _segment: str, number: str
+) -> Deleted:
+    """Delete a result by its number."""
+    return _deleted(call, _numbered(call, provider, consumer, sha, number))
+
+
+def _numbered(call: Call, provider: str, consumer: str, sha: str, number: str) -> Verification:
     if number == "all":
         raise NotFound("To see all the verifications for a pact, use the Matrix page")
     is_number = number.isascii() and number.isdecimal() and len(number) < 10  # noqa: PLR2004 - an id fits into nine digits
     return _there(verifications.find(call.db, consumer, provider, sha, int(number)) if is_number else None)
 
 
-@router.get(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, produces=RESULT_TYPES)
-def get_verification_with_metadata(
-    call: Call, provider: str, consumer: str, sha: str, _segment: str, number: str
-) -> Verification:
-    """Read a result by its number, under the address that it was published to."""
-    return get_verification(call, provider, consumer, sha, number)
-
-
-@router.get(urls.LATEST_VERIFICATION, permission=Permission.READ, produces=RESULT_TYPES)
-def get_latest_verification(call: Call, provider: str, consumer: str, sha: str) -> Verification:
-    """Read the newest result of content."""
-    return _there(verifications.find_latest_of_content(call.db, consumer, provider, sha))
-
-
 def _there(found: Verification | None) -> Verification:
     if found is None:
         raise NotFound
     return found
+
+
+def _seen(call: Call, found: Verification) -> Verification | TaggedVerification:
+    """Add what only the extended media type shows."""
+    if call.media != EXTENDED:
+        return found
+    return TaggedVerification(found, verifications.tags_of(call.db, found))
+
+
+def _deleted(call: Call, found: Verification) -> Deleted:
+    verifying.remove_verification(call.db, found)
+    return Deleted()
+
+
+# Whichever way the pact is named, its newest result can be read and deleted.
+
+Latest = Callable[..., Verification]
+
+
+def _latest_of_content(call: Call, provider: str, consumer: str, sha: str) -> Verification:
+    return _there(verifications.find_latest_of_content(call.db, consumer, provider, sha))
+
+
+def _latest_of_pact(call: Call, provider: str, consumer: str, version: str) -> Verification:
+    return _of(call, pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
+
+
+def _latest_of_latest_pact(call: Call, provider: str, consumer: str) -> Verification:
+    return _of(call, pacts.find_latest(call.db, consumer, provider))
+
+
+def _latest_of_latest_tagged_pact(call: Call, provider: str, consumer: str, tag: str) -> Verification:
+    return _of(call, pacts.find_latest_tagged(call.db, consumer, provider, tag))
+
+
+def _of(call: Call, found: Found | None) -> Verification:
+    return _there(verifications.find_latest_of_pact(call.db, found.pact) if found else None)
+
+
+def _declare(url: Url, find: Latest) -> None:
+    @router.get(url, permission=Permission.READ, produces=RESULT_TYPES)
+    def get_latest_verification(call: Call, *names: str) -> object:
+        """Read the newest result, over all versions of the provider."""
+        return _seen(call, find(call, *names))
+
+    @router.delete(url, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
+    def delete_latest_verification(call: Call, *names: str) -> Deleted:
+        """Delete the newest result, over all versions of the provider."""
+        return _deleted(call, find(call, *names))
+
+
+_declare(urls.LATEST_VERIFICATION, _latest_of_content)
+_declare(urls.LATEST_VERIFICATION_OF_PACT, _latest_of_pact)
+_declare(urls.LATEST_VERIFICATION_OF_LATEST_PACT, _latest_of_latest_pact)
+_declare(urls.LATEST_VERIFICATION_OF_LATEST_TAGGED_PACT, _latest_of_latest_tagged_pact)
+
+
+@router.get(urls.VERIFICATIONS_OF_CONSUMER_VERSION, permission=Permission.READ)
+def get_summary(call: Call, consumer: str, version: str) -> Summary:
+    """Read what providers say about all pacts of a consumer's version."""
+    if versions.find(call.db, consumer, version) is None:
+        raise NotFound
+    return Summary(
+        consumer=consumer,
+        version=version,
+        latest=verifications.latest_of_version(call.db, consumer, version),
+        unknown=verifications.unverified_providers(call.db, consumer, version),
+    )
