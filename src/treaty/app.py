@@ -13,6 +13,7 @@ import orjson
 import structlog
 import uvicorn
 from starlette.applications import Starlette
+from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn.supervisors import Multiprocess
 
 from treaty.actions import seeding
@@ -51,12 +52,26 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     _prepare_database(settings)
     listener = _listener(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    announce(f"http://{host}:{listener.getsockname()[1]}")
+    address = f"http://{host}:{listener.getsockname()[1]}"
     if settings.workers == 1:
-        uvicorn.Server(_config(settings, application_of(settings))).run([listener])
+        config = _config(settings, application_of(settings))
+        _Server(config, lambda: announce(address)).run([listener])
         return
     os.environ[_HANDED_ON] = orjson.dumps(asdict(settings)).decode()
+    announce(address)
     Multiprocess(_config(settings, "treaty.app:worker_application"), sockets=[listener]).run()
+
+
+class _Server(uvicorn.Server):
+    """Announces itself when it answers."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
 
 
 def _prepare_database(settings: Settings) -> None:
@@ -128,7 +143,9 @@ def prepare_logging(settings: Settings) -> None:
 
 
 def _renderers(log_format: str) -> list[Any]:
+    """Choose how lines look. Failures are shown without the values of variables, which may hold secrets."""
     if log_format == "json":
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        failures = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        return [failures, structlog.processors.JSONRenderer()]
     colors = log_format == "color" or (sys.stderr.isatty() and "NO_COLOR" not in os.environ)
-    return [structlog.dev.ConsoleRenderer(colors=colors)]
+    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]
