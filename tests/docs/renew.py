@@ -1,0 +1,13 @@
+"""Renews the made parts of the documents: `.venv/bin/python -m tests.docs.renew`."""
+
+from tests.docs import command_line, configuration
+from tests.docs.generated import renewed
+
+
+def main() -> None:
+    for one in (configuration, command_line):
+        one.DOCUMENT.write_text(renewed(one.DOCUMENT, one.part()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
