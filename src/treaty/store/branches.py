@@ -157,7 +157,7 @@ def find(db: Connection, pacticipant: str, name: str) -> Branch | None:
 def every(db: Connection, pacticipant: str, *, like: str | None, page: Page | None) -> Paged[Branch]:
     """List the branches whose name holds a text, those that changed last first."""
     params = {"pacticipant": pacticipant, "part": literally(like or "")}
-    return _LISTING.read(db, params, page, lambda found: [Branch(**row._mapping) for row in found])  # noqa: SLF001 - SQLAlchemy's public name for it
+    return _LISTING.read(db, params, page, lambda found: [Branch(**row._asdict()) for row in found])
 
 
 def names(db: Connection, pacticipant: str) -> list[str]:

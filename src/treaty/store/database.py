@@ -14,11 +14,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
-from treaty.errors import WrongSetting
+from treaty.errors import Invalid, Problem, WrongSetting
+from treaty.store.prepared import Prepared, prepared
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -27,6 +28,8 @@ T = TypeVar("T")
 
 ATTEMPTS: Final = 12
 BUSY_SECONDS: Final = 10
+STATEMENTS: Final = 512
+"""How many statements SQLite keeps ready; there are more than the driver keeps on its own."""
 
 
 class Busy(Exception):
@@ -77,7 +80,9 @@ class Sqlite:
     is_local = True
 
     def __init__(self, url: URL) -> None:
-        self.engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"timeout": BUSY_SECONDS})
+        self.engine = create_engine(
+            url, isolation_level="AUTOCOMMIT", connect_args={"timeout": BUSY_SECONDS, "cached_statements": STATEMENTS}
+        )
         event.listen(self.engine, "connect", _prepare_sqlite)
         self._mine = threading.local()
         self._all: list[Connection] = []
@@ -159,7 +164,8 @@ def _run_again(attempt: Callable[[], T]) -> T:
     for number in range(ATTEMPTS):
         try:
             return attempt()
-        except (DBAPIError, sqlite3.OperationalError) as error:
+        except (DBAPIError, sqlite3.Error) as error:
+            _check_size(error)
             if not _is_lost_race(error):
                 raise
             if number == ATTEMPTS - 1:
@@ -170,14 +176,20 @@ def _run_again(attempt: Callable[[], T]) -> T:
     raise Busy
 
 
+def _check_size(error: DBAPIError | sqlite3.Error) -> None:
+    """Tell a text that is too long for an index of PostgreSQL from a failure. Raises Invalid."""
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "54000":
+        raise Invalid(Problem((), "a name in the request is too long")) from error
+
+
 _LOST: Final = {"40001", "40P01", "23505", "23503", "55P03", "57P01"}
 """Serialization failure, deadlock, unique or foreign key lost to another write, lock not available, server stopping."""
 
 
-def _is_lost_race(error: DBAPIError | sqlite3.OperationalError) -> bool:
+def _is_lost_race(error: DBAPIError | sqlite3.Error) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
-        return isinstance(error, IntegrityError) or getattr(cause, "sqlite_errorname", "").startswith(
+        return isinstance(cause, sqlite3.IntegrityError) or getattr(cause, "sqlite_errorname", "").startswith(
             ("SQLITE_BUSY", "SQLITE_LOCKED")
         )
     if isinstance(error, OperationalError) and error.connection_invalidated:
@@ -191,33 +203,53 @@ Params = object
 
 def maybe(db: Connection, statement: Executable, params: Params, kind: type[T]) -> T | None:
     """Find one row and make a `kind` of it, whose fields are named as the columns are."""
-    row = db.execute(statement, _values(statement, params)).first()
-    return None if row is None else kind(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    row = first(db, statement, params)
+    return None if row is None else kind(**row._asdict())
 
 
 def every(db: Connection, statement: Executable, params: Params, kind: type[T]) -> list[T]:
     """List all rows, each as a `kind`."""
-    return [kind(**row) for row in db.execute(statement, _values(statement, params)).mappings()]
+    return [kind(**row._asdict()) for row in rows(db, statement, params)]
+
+
+def first(db: Connection, statement: Executable, params: Params) -> Any:
+    """Find the first row, or None."""
+    values = _values(statement, params)
+    if quick := _quick(db, statement, values):
+        found = quick.execute(db, values).fetchone()
+        return None if found is None else quick.rows([found])[0]
+    return db.execute(statement, values).first()
 
 
 def rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]:
     """List all rows as they are."""
-    return db.execute(statement, _values(statement, params)).all()
+    values = _values(statement, params)
+    if quick := _quick(db, statement, values):
+        return quick.rows(quick.execute(db, values).fetchall())
+    return db.execute(statement, values).all()
 
 
 def column(db: Connection, statement: Executable, params: Params) -> list[Any]:
     """List the first column of all rows."""
-    return [row[0] for row in db.execute(statement, _values(statement, params))]
+    return [row[0] for row in rows(db, statement, params)]
 
 
 def scalar(db: Connection, statement: Executable, params: Params) -> Any:
     """Find the first column of the first row, or None."""
-    return db.execute(statement, _values(statement, params)).scalar()
+    row = first(db, statement, params)
+    return None if row is None else row[0]
 
 
 def run(db: Connection, statement: Executable, params: Params) -> int:
     """Change something; say how many rows."""
-    return db.execute(statement, _values(statement, params)).rowcount
+    values = _values(statement, params)
+    if quick := _quick(db, statement, values):
+        return quick.execute(db, values).rowcount
+    return db.execute(statement, values).rowcount
+
+
+def _quick(db: Connection, statement: Executable, values: Mapping[str, Any]) -> Prepared | None:
+    return prepared(statement, values) if db.dialect.name == "sqlite" else None
 
 
 def _values(statement: Executable, params: Params) -> Mapping[str, Any]:

@@ -94,7 +94,7 @@ def every_by_activity(db: Connection, *, like: str | None, page: Page | None) ->
 
 
 def _integrations(found: Sequence[Any]) -> list[Integration]:
-    return [Integration(**row._mapping) for row in found]  # noqa: SLF001 - SQLAlchemy's public name for it
+    return [Integration(**row._asdict()) for row in found]
 
 
 # Taking away
