@@ -3,11 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import insert, select
 
 from tests.api.conftest import Answer, Api, Clock
-from treaty.store.database import open_database
-from treaty.store.tables import pacticipant, webhook
 
 
 @pytest.fixture
@@ -165,17 +162,22 @@ def test_tags_and_deployments_do_not_keep_an_idle_version(shop: Api) -> None:
     assert shop.get("/pacticipants/Till/versions/1").status == 404
 
 
-def test_a_webhook_keeps_its_pacticipant(shop: Api, database_url: str) -> None:
-    database = open_database(database_url)
-    now = datetime(2024, 1, 1, tzinfo=UTC)
-    far = select(pacticipant.c.id).where(pacticipant.c.name == "Far").scalar_subquery()
-    hook = {"uuid": "u", "is_enabled": True, "method": "POST", "url": "http://hook.test", "headers": "{}"}
-    row = {**hook, "consumer_id": far, "created_at": now, "updated_at": now}
-    database.write(lambda db: db.execute(insert(webhook).values(row)))
-    database.close()
+@pytest.mark.parametrize(("role", "name"), [("consumer", "Far"), ("provider", "Away")])
+def test_a_webhook_keeps_its_pacticipant(shop: Api, role: str, name: str) -> None:
+    request = {"method": "POST", "url": "https://example.org"}
+    body = {role: {"name": name}, "events": [{"name": "contract_published"}], "request": request}
+    assert shop.post("/webhooks", body).status == 201
     shop.delete("/integrations/provider/Away/consumer/Far")
-    assert shop.get("/pacticipants/Far").status == 200
-    assert shop.get("/pacticipants/Away").status == 404
+    assert shop.get(f"/pacticipants/{name}").status == 200
+
+
+def test_webhooks_between_the_two_go_with_their_integration(shop: Api) -> None:
+    body = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://example.org"}}
+    path = shop.post("/webhooks/provider/Away/consumer/Far", body).link("self")
+    assert shop.get(path).status == 200
+    shop.delete("/integrations/provider/Away/consumer/Far")
+    assert shop.get(path).status == 404
+    assert shop.get("/pacticipants/Far").status == 404
 
 
 def test_the_branchs_head_is_a_version_that_is_left(api: Api) -> None:
