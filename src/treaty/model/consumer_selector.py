@@ -111,26 +111,26 @@ class Finding:
     is_fallback: bool = False
 
 
-Place = tuple[int, bool, str, bool, str, int]
+Place = tuple[int, bool, str, bool, str, int, str]
 
 
 def place(finding: Finding) -> Place:  # noqa: PLR0911 - a return for each kind of selector
     """Say where a finding stands among those of one pact."""
     match finding.selector:
         case OverallLatest():
-            return (1, False, "", False, "", finding.position)
+            return (1, False, "", False, "", finding.position, "")
         case LatestFromBranch(branch=name):
-            return (2, False, name, False, "", finding.position)
+            return (2, False, name, False, "", finding.position, "")
         case LatestWithTag(tag=name):
-            return (3, False, name, False, "", finding.position)
+            return (3, False, name, False, "", finding.position, "")
         case AllWithTag(tag=name, consumer=consumer):
-            return (4, False, name, consumer is None, consumer or "", finding.position)
+            return (4, False, name, consumer is None, consumer or "", finding.position, "")
         case Deployed():
-            return (5, finding.is_production, finding.environment or "", False, "", finding.position)
+            return (5, finding.is_production, finding.environment or "", False, "", finding.position, "")
         case Released():
-            return (6, finding.is_production, finding.environment or "", False, "", finding.position)
+            return (6, finding.is_production, finding.environment or "", False, "", finding.position, "")
         case MainBranch(consumer=consumer) | EveryBranch(consumer=consumer) | InEnvironment(consumer=consumer):
-            return (7, False, "", consumer is None, consumer or "", finding.position)
+            return (7, False, "", consumer is None, consumer or "", finding.position, finding.branch or "")
 
 
 def short_description(finding: Finding) -> str:  # noqa: PLR0911 - a return for each kind of selector
