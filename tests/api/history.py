@@ -1,0 +1,58 @@
+"""A short way to tell what happened: who published what, who verified it, and where it went."""
+
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from tests.api.conftest import Answer, Api
+
+
+def q(name: str) -> str:
+    return quote(name, safe="")
+
+
+@dataclass
+class History:
+    """Tells the broker what happens. Versions are made as they are needed."""
+
+    api: Api
+    environments: dict[str, str] = field(default_factory=dict)
+
+    def publish(self, consumer: str, version: str, provider: str, content: object = None, **more: object) -> None:
+        self._done(self.api.publish(consumer, version, provider, content or "a thing", **more))
+
+    def verify(self, consumer: str, version: str, provider: str, by: str, *, success: bool = True) -> int:
+        """Give a result for a pact, and say its number."""
+        pact = self.api.get(f"/pacts/provider/{q(provider)}/consumer/{q(consumer)}/version/{q(version)}")
+        path = self._done(pact).link("pb:publish-verification-results")
+        result = self._done(self.api.post(path, {"success": success, "providerApplicationVersion": by}))
+        return int(result.link("self").rpartition("/")[2])
+
+    def version(self, pacticipant: str, version: str) -> None:
+        self._done(self.api.put(f"/pacticipants/{q(pacticipant)}/versions/{q(version)}", {}))
+
+    def tag(self, pacticipant: str, version: str, tag: str) -> None:
+        self._done(self.api.put(f"/pacticipants/{q(pacticipant)}/versions/{q(version)}/tags/{q(tag)}", {}))
+
+    def branch(self, pacticipant: str, version: str, branch: str) -> None:
+        self._done(self.api.put(f"/pacticipants/{q(pacticipant)}/branches/{q(branch)}/versions/{q(version)}", {}))
+
+    def deploy(self, pacticipant: str, version: str, environment: str, instance: str | None = None) -> None:
+        body = {} if instance is None else {"applicationInstance": instance}
+        place = f"deployed-versions/environment/{self.environment(environment)}"
+        self._done(self.api.post(f"/pacticipants/{q(pacticipant)}/versions/{q(version)}/{place}", body))
+
+    def release(self, pacticipant: str, version: str, environment: str) -> None:
+        place = f"released-versions/environment/{self.environment(environment)}"
+        self._done(self.api.post(f"/pacticipants/{q(pacticipant)}/versions/{q(version)}/{place}", {}))
+
+    def environment(self, name: str) -> str:
+        """Find or make an environment, and say its UUID."""
+        if name not in self.environments:
+            made = self._done(self.api.post("/environments", {"name": name, "production": False}))
+            self.environments[name] = made.json()["uuid"]
+        return self.environments[name]
+
+    @staticmethod
+    def _done(answer: Answer) -> Answer:
+        assert answer.status in {200, 201, 204}, answer.text
+        return answer

@@ -1,0 +1,324 @@
+"""What facts say to a question: rows, counts, the answer and the reasons, as tables of cases."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from treaty.model import reason
+from treaty.model.matrix import Facts, Integration, Row, Verdict, decide
+from treaty.model.question import Destination, LatestBy, Question
+from treaty.model.selector import AnyVersion, FoundVersion, NoPacticipant, NoVersion, Resolved, Selector
+
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+FOO_1 = Selector(pacticipant="Foo", version="1")
+FOO, BAR = Selector(pacticipant="Foo"), Selector(pacticipant="Bar")
+TO_PROD = Destination(environment="prod")
+REQUIRED = Integration(consumer="Foo", provider="Bar", is_required=True)
+OPTIONAL = Integration(consumer="Foo", provider="Bar", is_required=False)
+
+
+def row(
+    consumer: str = "1",
+    provider: str | None = "10",
+    success: bool | None = True,  # noqa: FBT001, FBT002 - reads well in the tables
+    number: int = 101,
+    names: tuple[str, str] = ("Foo", "Bar"),
+) -> Row:
+    return Row(
+        names[0],
+        consumer,
+        int(consumer),
+        names[1],
+        provider,
+        int(provider) if provider else None,
+        "sha",
+        1,
+        NOW,
+        number if provider else None,
+        success if provider else None,
+        NOW if provider else None,
+    )
+
+
+def there(number: str, name: str = "Bar", *, many: bool = False) -> FoundVersion:
+    selector = Selector(pacticipant=name, environment="prod")
+    return FoundVersion(selector=selector, number=number, is_one_of_many=many)
+
+
+def nowhere(name: str = "Bar") -> NoVersion:
+    return NoVersion(selector=Selector(pacticipant=name, environment="prod"))
+
+
+def to_prod(
+    rows: Sequence[Row],
+    inferred: Sequence[Resolved] = (),
+    integrations: Sequence[Integration] = (REQUIRED,),
+    specified: Resolved | None = None,
+) -> Verdict:
+    facts = Facts(
+        specified=[specified or FoundVersion(selector=FOO_1, number="1")],
+        inferred=inferred,
+        integrations=integrations,
+        rows=rows,
+    )
+    cvpv = LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION
+    return decide(Question(selectors=(FOO_1,), destination=TO_PROD, latest_by=cvpv), facts)
+
+
+OK = "All required verification results are published and successful"
+NOTHING = "There are no missing dependencies"
+NOT_THERE = "(no version is currently recorded as deployed/released in this environment)"
+
+
+@pytest.mark.parametrize(
+    ("rows", "inferred", "integrations", "deployable", "counts", "reasons"),
+    [
+        ([row()], [there("10")], [REQUIRED], True, (1, 0, 0), [OK]),
+        ([], [], [], True, (0, 0, 0), [NOTHING]),
+        ([], [nowhere()], [OPTIONAL], True, (0, 0, 0), [NOTHING]),
+        (
+            [row(provider=None)],
+            [nowhere()],
+            [REQUIRED],
+            None,
+            (0, 0, 1),
+            [f"There is no verified pact between version 1 of Foo and a version of Bar currently in prod {NOT_THERE}"],
+        ),
+        (
+            [],
+            [there("10")],
+            [REQUIRED],
+            None,
+            (0, 0, 1),
+            ["There is no verified pact between version 1 of Foo and the version of Bar currently in prod (10)"],
+        ),
+        (
+            [row(), row(provider="12", success=False), row(provider="13")],
+            [there("10", many=True), there("12", many=True), there("13", many=True)],
+            [REQUIRED],
+            False,
+            (2, 1, 0),
+            [
+                (
+                    "The verification for the pact between version 1 of Foo and "
+                    "one of the versions of Bar currently in prod (12) failed"
+                ),
+            ],
+        ),
+        (
+            [row(provider=None, names=("Foo", "Baz")), row(success=False)],
+            [there("10"), there("20", "Baz")],
+            [REQUIRED],
+            None,
+            (0, 1, 1),
+            [
+                (
+                    "The verification for the pact between version 1 of Foo and "
+                    "the version of Bar currently in prod (10) failed"
+                ),
+                "There is no verified pact between version 1 of Foo and the version of Baz currently in prod (20)",
+            ],
+        ),
+    ],
+    ids=["verified", "alone", "not depended on", "not deployed", "no row", "one failed", "failed and unverified"],
+)
+def test_a_version_goes_where_all_that_is_required_is_verified(
+    rows: list[Row],
+    inferred: list[Resolved],
+    integrations: list[Integration],
+    deployable: bool | None,  # noqa: FBT001 - a column of the table
+    counts: tuple[int, int, int],
+    reasons: list[str],
+) -> None:
+    verdict = to_prod(rows, inferred, integrations)
+    summary = verdict.summary
+    assert summary.deployable is deployable
+    assert (summary.success, summary.failed, summary.unknown) == counts
+    assert [reason.text(one) for one in verdict.reasons] == reasons
+    assert summary.ignored is None
+
+
+def test_a_version_that_does_not_exist_is_never_deployable_whatever_the_counts_say() -> None:
+    verdict = to_prod([row(provider=None)], specified=NoVersion(selector=FOO_1))
+    assert (verdict.summary.deployable, verdict.summary.unknown) == (False, 1)
+    assert [reason.text(one) for one in verdict.reasons] == [
+        "No pacts or verifications have been published for version 1 of Foo",
+    ]
+
+
+ROWS = [
+    row("2", "11", success=False, number=104),
+    row("2", "10", number=103),
+    row("2", "11", number=102),
+    row("1", "10", number=101),
+]
+
+
+@pytest.mark.parametrize(
+    ("latest_by", "numbers"),
+    [
+        (None, [104, 102, 103, 101]),
+        (LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION, [102, 103, 101]),
+        (LatestBy.CONSUMER_VERSION, [102, 101]),
+        (LatestBy.PAIR, [102]),
+    ],
+)
+def test_the_latest_of_a_group_is_of_the_highest_provider_version(
+    latest_by: LatestBy | None, numbers: list[int]
+) -> None:
+    question = Question(selectors=(FOO, BAR), latest_by=latest_by)
+    verdict = decide(question, Facts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=ROWS))
+    assert [one.verification for one in verdict.rows] == numbers
+
+
+@pytest.mark.parametrize(
+    ("rows", "left"),
+    [([row("2", None), row("1", "10")], [("2", None)]), ([row("2", "10"), row("1", None)], [("2", "10")])],
+)
+def test_a_group_whose_newest_row_is_unverified_is_unverified(
+    rows: list[Row], left: list[tuple[str, str | None]]
+) -> None:
+    facts = Facts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=rows)
+    verdict = decide(Question(selectors=(FOO, BAR), latest_by=LatestBy.PAIR), facts)
+    assert [(one.consumer_version, one.provider_version) for one in verdict.rows] == left
+
+
+def test_rows_stand_in_order_of_names_and_positions_the_unverified_first() -> None:
+    rows = [
+        row("1", "9", number=1),
+        row("1", "10", number=2),
+        row("1", "10", number=3),
+        row("1", None),
+        row("2", "9", number=4),
+        row("5", None, names=("foo", "Bar")),
+        row("1", None, names=("Foo", "Baz")),
+        row("1", None, names=("Aaa", "Bar")),
+    ]
+    verdict = decide(Question(selectors=()), Facts(specified=[], rows=rows))
+    assert [(one.consumer, one.consumer_version, one.provider, one.verification) for one in verdict.rows] == [
+        ("Aaa", "1", "Bar", None),
+        ("Foo", "2", "Bar", 4),
+        ("Foo", "1", "Bar", None),
+        ("Foo", "1", "Bar", 3),
+        ("Foo", "1", "Bar", 2),
+        ("Foo", "1", "Bar", 1),
+        ("Foo", "1", "Baz", None),
+        ("foo", "5", "Bar", None),
+    ]
+
+
+def test_rows_left_out_by_their_success_make_an_integration_look_missing() -> None:
+    question = Question(selectors=(FOO, BAR), success=frozenset({False}))
+    chosen = [AnyVersion(selector=FOO), AnyVersion(selector=BAR)]
+    verdict = decide(question, Facts(specified=chosen, integrations=[REQUIRED], rows=[row()]))
+    assert (verdict.rows, verdict.summary.deployable, verdict.summary.unknown) == ([], None, 1)
+
+
+def ignoring(*ignored: Resolved) -> Verdict:
+    baz = Integration(consumer="Foo", provider="Baz", is_required=True)
+    facts = Facts(
+        specified=[FoundVersion(selector=FOO_1, number="1")],
+        inferred=[there("10"), nowhere("Baz")],
+        ignored=ignored,
+        integrations=[REQUIRED, baz],
+        rows=[row(), row(provider=None, names=("Foo", "Baz"))],
+    )
+    question = Question(selectors=(FOO_1,), ignore=tuple(one.selector for one in ignored), destination=TO_PROD)
+    return decide(question, facts)
+
+
+def test_what_is_ignored_is_shown_but_does_not_count() -> None:
+    verdict = ignoring(AnyVersion(selector=Selector(pacticipant="Baz")))
+    assert [one.provider for one in verdict.considered] == ["Bar"]
+    assert [one.provider for one in verdict.ignored] == ["Baz"]
+    assert (verdict.summary.deployable, verdict.summary.unknown, verdict.summary.ignored) == (True, 0, 1)
+    assert [reason.text(one) for one in verdict.reasons] == [OK]
+
+
+def test_what_cannot_be_ignored_is_warned_of() -> None:
+    verdict = ignoring(
+        NoPacticipant(selector=Selector(pacticipant="Qux")),
+        NoVersion(selector=Selector(pacticipant="Baz", version="7")),
+    )
+    assert verdict.summary.ignored == 0
+    assert [reason.text(one) for one in verdict.reasons[:2]] == [
+        "WARN: Cannot ignore any version of Qux (no such pacticipant exists)",
+        "WARN: Cannot ignore version 7 of Baz (no such version exists)",
+    ]
+    assert verdict.summary.deployable is None
+
+
+def test_a_missing_version_does_not_count_where_its_pacticipant_is_ignored() -> None:
+    facts = Facts(specified=[NoVersion(selector=FOO_1)], ignored=[AnyVersion(selector=FOO)])
+    verdict = decide(Question(selectors=(FOO_1,), ignore=(FOO,), destination=TO_PROD), facts)
+    assert verdict.summary.deployable is True
+
+
+NO_PLACE, NO_NUMBER = reason.NoDestination(), reason.NoNumber()
+
+
+@pytest.mark.parametrize(
+    ("specified", "destination", "warnings"),
+    [
+        ([FoundVersion(selector=FOO_1, number="1")], Destination(), [NO_PLACE]),
+        ([FoundVersion(selector=FOO_1, number="1")], Destination(is_latest=True), [NO_PLACE]),
+        ([FoundVersion(selector=FOO_1, number="1")], Destination(tag="t"), []),
+        ([FoundVersion(selector=FOO_1, number="1")], Destination(is_main_branch=False), [NO_PLACE]),
+        ([there("1", "Foo")], Destination(is_main_branch=True), [NO_NUMBER]),
+        ([there("1", "Foo")], Destination(), [NO_PLACE, NO_NUMBER]),
+        ([there("1", "Foo"), there("2", "Foo")], Destination(), [NO_NUMBER]),
+        ([there("1", "Foo"), FoundVersion(selector=FOO_1, number="1")], Destination(), []),
+        ([AnyVersion(selector=FOO), AnyVersion(selector=BAR)], Destination(), []),
+    ],
+)
+def test_vague_questions_are_warned_of(
+    specified: list[Resolved], destination: Destination, warnings: list[reason.Reason]
+) -> None:
+    question = Question(selectors=tuple(one.selector for one in specified), destination=destination)
+    verdict = decide(question, Facts(specified=specified))
+    assert verdict.reasons == [*warnings, reason.NothingRequired()]
+
+
+def test_a_row_that_no_selector_covers_is_described_by_the_first_row_of_its_provider() -> None:
+    rows = [row("1", "11", success=False), row("1", "10", success=False)]
+    facts = Facts(specified=[FoundVersion(selector=FOO_1, number="1")], integrations=[REQUIRED], rows=rows)
+    verdict = decide(Question(selectors=(FOO_1,)), facts)
+    failed = "The verification for the pact between version 1 of Foo and version 11 of Bar failed"
+    assert [reason.text(one) for one in verdict.reasons[1:]] == [failed, failed]
+
+
+def test_programs_are_told_which_versions_a_reason_is_about() -> None:
+    verdict = decide(
+        Question(selectors=(FOO, BAR)),
+        Facts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=[row(success=False)]),
+    )
+    (failed,) = verdict.reasons
+    assert isinstance(failed, reason.VerificationFailed)
+    assert (failed.consumer.version, failed.provider.version) == ("1", "10")
+    assert (reason.kind(failed), reason.severity(failed)) == ("failed_verification", "error")
+    assert reason.next_step(failed) == "Make Bar (10) honour the pact, or change what Foo (1) expects."
+
+
+@pytest.mark.parametrize(
+    ("inferred", "kind", "step"),
+    [
+        (nowhere(), "not_deployed", "Deploy a version of Bar to prod first, and record its deployment."),
+        (
+            there("10"),
+            "missing_verification",
+            "Verify the pact of Foo (1) with Bar (10), and publish the result.",
+        ),
+    ],
+)
+def test_who_is_stopped_is_told_what_to_do_next(inferred: Resolved, kind: str, step: str) -> None:
+    (stop,) = to_prod([row(provider=None)], [inferred]).reasons
+    assert isinstance(stop, reason.NotVerified)
+    assert (reason.kind(stop), reason.next_step(stop)) == (kind, step)
+
+
+def test_who_asks_about_a_missing_version_is_told_what_to_do_next() -> None:
+    (stop,) = to_prod([], integrations=(), specified=NoVersion(selector=FOO_1)).reasons
+    assert isinstance(stop, reason.NoSuchVersion)
+    assert reason.kind(stop) == "no_such_version"
+    assert reason.next_step(stop).startswith("Publish the pacts or verification results of Foo (1)")
