@@ -40,6 +40,7 @@ from treaty.store.tables import (
     tag,
     tag_head,
     tag_success,
+    triggered_webhook,
     verification,
     version,
     webhook,
@@ -110,11 +111,12 @@ _PROVIDER_ID: Final = _id_of("provider")
 # In this order, so that what refers to others goes before them and hardly a cascade is left to run.
 _REMOVE_PAIR: Final = tuple(
     delete(table).where(table.c.consumer_id == _CONSUMER_ID, table.c.provider_id == _PROVIDER_ID)
-    for table in (integration, verification, publication, content, webhook)
+    for table in (triggered_webhook, webhook, integration, verification, publication, content)
 )
 _REMOVE_EVERYTHING: Final = tuple(
     delete(table)
     for table in (
+        triggered_webhook,
         webhook,
         integration,
         tag_success,
@@ -135,7 +137,7 @@ _REMOVE_EVERYTHING: Final = tuple(
 
 
 def remove(db: Connection, *, consumer: str, provider: str) -> None:
-    """Remove all that is between a consumer and a provider: pacts, their contents, results and webhooks."""
+    """Remove all that is between a consumer and a provider: pacts, their contents, results, webhooks and their history."""
     for statement in _REMOVE_PAIR:
         run(db, statement, {"consumer": consumer, "provider": provider})
 
