@@ -11,14 +11,15 @@ from typing import Any, Final
 import structlog
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from treaty.errors import TooLarge, TreatyError
+from treaty.errors import TreatyError
 from treaty.settings import Settings
 from treaty.store.database import Busy, Database
+from treaty.web import wire
 from treaty.web.auth import Gate
 from treaty.web.base_urls import BaseUrls
-from treaty.web.media import HTML
+from treaty.web.caching import spared
 from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
 from treaty.web.resources import every_router
 from treaty.web.routing import Call, Refused, Resource, Route, Router, Unacceptable, result_of, split
@@ -41,7 +42,14 @@ def application(
         yield
         broker.close()
 
-    return Starlette(routes=[broker], lifespan=lifespan)
+    return _Server(routes=[broker], lifespan=lifespan)
+
+
+class _Server(Starlette):
+    """Starlette without the middleware that catches exceptions: the broker catches its own."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self.router
 
 
 class Broker(BaseRoute):
@@ -74,7 +82,7 @@ class Broker(BaseRoute):
         started = time.perf_counter()
         call = self._call(scope)
         reply = await self._reply(call, receive)
-        await _send(send, call, reply)
+        await wire.write(send, call, reply)
         log.info(
             "request",
             request_id=call.request_id,
@@ -85,7 +93,7 @@ class Broker(BaseRoute):
         )
 
     def _call(self, scope: Scope) -> Call:
-        headers = _joined(scope["headers"])
+        headers = wire.joined_headers(scope["headers"])
         return Call(
             method=scope["method"],
             path=scope["raw_path"].decode("latin-1"),
@@ -102,7 +110,7 @@ class Broker(BaseRoute):
     async def _reply(self, call: Call, receive: Receive) -> Answer:
         try:
             return await self._routed(call, receive)
-        except Gone:
+        except wire.Gone:
             return Answer(400)
         except (TreatyError, Refused, Unacceptable, Busy) as error:
             return refusal(error, call)
@@ -123,12 +131,12 @@ class Broker(BaseRoute):
         if route is None:
             return _without_handler(resource, call)
         if call.method not in {"GET", "HEAD"}:
-            call.raw_body = await _body(receive, self._settings.max_body_bytes)
+            call.raw_body = await wire.read_body(receive, self._settings.max_body_bytes)
         return await self._run(route, call, names)
 
     async def _run(self, route: Route, call: Call, names: list[str]) -> Answer:
         def work() -> Answer:
-            return answer(result_of(route, call, names, self._database), call)
+            return spared(answer(result_of(route, call, names, self._database), call), call)
 
         is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE
         if not route.needs_database or is_short:
@@ -153,51 +161,3 @@ def _without_handler(resource: Resource, call: Call) -> Answer:
     if call.method == "OPTIONS" and resource.offers_options:
         return Answer(200, headers={"access-control-allow-methods": resource.allow})
     return Answer(405, headers={"allow": resource.allow})
-
-
-def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in raw:
-        key, text = name.decode("latin-1"), value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    return headers
-
-
-class Gone(TreatyError):
-    """A client that left before it had sent its whole request."""
-
-
-async def _body(receive: Receive, most: int) -> bytes:
-    pieces: list[bytes] = []
-    size, is_whole = 0, False
-    while not is_whole:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > most:
-            text = f"The request body is larger than {most} bytes. The setting max_body_bytes says how large it may be."
-            raise TooLarge(text)
-        is_whole = not message.get("more_body", False)
-    return b"".join(pieces) if len(pieces) > 1 else pieces[0]
-
-
-_ALWAYS: Final = [(b"x-content-type-options", b"nosniff")]
-_USUAL: Final = [*_ALWAYS, (b"x-pact-broker-version", b"2.120.0"), (b"vary", b"Accept")]
-
-
-async def _send(send: Send, call: Call, reply: Answer) -> None:
-    headers = list(
-        _ALWAYS if reply.media and not reply.charset and reply.status in {404, 422} and reply.media != HTML else _USUAL
-    )
-    if "cache-control" not in reply.headers and len(headers) > 1:
-        headers.append((b"cache-control", b"no-cache"))
-    if reply.content_type is not None:
-        headers.append((b"content-type", reply.content_type.encode("latin-1")))
-    headers += [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in reply.headers.items()]
-    if reply.status not in {204, 304}:
-        headers.append((b"content-length", str(len(reply.body)).encode()))
-    headers.append((b"x-request-id", call.request_id.encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else reply.body})

@@ -1,6 +1,6 @@
 """From results and errors to answers: status, headers and bytes."""
 
-import secrets
+import random
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,6 +52,8 @@ class Answer:
     media: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     charset: bool = True
+    is_bare: bool = False
+    """Whether it goes without the headers that answers usually have."""
 
     @property
     def content_type(self) -> str | None:
@@ -153,7 +155,7 @@ def _unsupported(error: Refused, call: Call) -> Answer:
 
 def reference() -> str:
     """Make up letters by which a failure is found in the log."""
-    return "".join(secrets.choice(string.ascii_letters) for _ in range(10))
+    return "".join(random.choices(string.ascii_letters, k=10))  # noqa: S311 - it is no secret
 
 
 def failure(call: Call, *, problems: bool) -> Answer:
@@ -204,7 +206,7 @@ _NOT_FOUND_PAGE: Final = (
 
 def _path_refused(error: PathRefused) -> Answer:
     body = {"title": error.title, "type": f"/problem/{error.kind}", "detail": str(error), "status": error.status}
-    return Answer(error.status, orjson.dumps(body), PROBLEM, charset=False)
+    return Answer(error.status, orjson.dumps(body), PROBLEM, charset=False, is_bare=True)
 
 
 def _invalid(error: Invalid, call: Call, *, problems: bool) -> Answer:

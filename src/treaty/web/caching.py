@@ -1,0 +1,41 @@
+"""Sparing the wire: answers that the client has already, and large ones made smaller."""
+
+import gzip
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Final
+
+from treaty.web.rendering import Answer
+from treaty.web.routing import Call
+
+LARGE: Final = 16 * 1024
+"""Bytes from which on it pays to compress an answer."""
+
+
+def spared(reply: Answer, call: Call) -> Answer:
+    """Give an answer to a read its tag; leave its body out if the client has it, and compress it if it is large."""
+    if reply.status != 200 or call.method not in {"GET", "HEAD"}:  # noqa: PLR2004 - OK
+        return reply
+    tag = f'W/"{blake2b(reply.body, digest_size=12).hexdigest()}"'
+    reply.headers["etag"] = tag
+    if len(reply.body) >= LARGE:
+        reply.headers["vary"] = "Accept, Accept-Encoding"
+    if _has(call.headers.get("if-none-match", ""), tag):
+        return replace(reply, status=304, body=b"", media=None)
+    if len(reply.body) >= LARGE and _takes_gzip(call.headers.get("accept-encoding", "")):
+        reply.headers["content-encoding"] = "gzip"
+        return replace(reply, body=gzip.compress(reply.body, 5, mtime=0))
+    return reply
+
+
+def _has(known: str, tag: str) -> bool:
+    tags = {one.strip().removeprefix("W/") for one in known.split(",")}
+    return "*" in tags or tag.removeprefix("W/") in tags
+
+
+def _takes_gzip(encodings: str) -> bool:
+    for one in encodings.lower().split(","):
+        name, _, quality = one.partition(";")
+        if name.strip() in {"gzip", "*"}:
+            return quality.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False

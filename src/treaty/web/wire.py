@@ -1,0 +1,62 @@
+"""Between ASGI and the broker: a request's headers and body, and an answer on its way out."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from starlette.types import Receive, Send
+
+from treaty.errors import TooLarge, TreatyError
+from treaty.web.rendering import Answer
+from treaty.web.routing import Call
+
+
+def joined_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Read headers by their names in lower case; repeated ones are joined with a comma."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+class Gone(TreatyError):
+    """A client that left before it had sent its whole request."""
+
+
+async def read_body(receive: Receive, most: int) -> bytes:
+    """Read a request's body. Raises TooLarge for one of more than `most` bytes, and Gone."""
+    pieces: list[bytes] = []
+    size, is_whole = 0, False
+    while not is_whole:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > most:
+            text = f"The request body is larger than {most} bytes. The setting max_body_bytes says how large it may be."
+            raise TooLarge(text)
+        is_whole = not message.get("more_body", False)
+    return b"".join(pieces) if len(pieces) > 1 else pieces[0]
+
+
+_ALWAYS: Final = [(b"x-content-type-options", b"nosniff")]
+_USUAL: Final = [*_ALWAYS, (b"x-pact-broker-version", b"2.120.0")]
+_DEFAULTS: Final = {"cache-control": "no-cache", "vary": "Accept"}
+
+
+async def write(send: Send, call: Call, reply: Answer) -> None:
+    """Send an answer. A bare one, for a path that names nothing, goes without the usual headers."""
+    headers = list(_ALWAYS if reply.is_bare else _USUAL)
+    given = reply.headers if reply.is_bare else {**_DEFAULTS, **reply.headers}
+    headers += [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in given.items()]
+    if reply.content_type is not None:
+        headers.append((b"content-type", reply.content_type.encode("latin-1")))
+    if reply.status not in _WITHOUT_LENGTH:
+        headers.append((b"content-length", str(len(reply.body)).encode()))
+    headers.append((b"x-request-id", call.request_id.encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else reply.body})
+
+
+_WITHOUT_LENGTH: Final = {204, 304}
