@@ -84,9 +84,9 @@ class Settings:
     use_first_tag_as_branch_time_limit: int = 10
     """For how many seconds a version is new."""
     create_deployed_versions_for_tags: bool = True
+    """Record a deployment when a version is tagged with the name of an environment."""
     pact_content_diff_timeout: float = 15.0
     """Seconds after which the search for a difference between pacts is given up."""
-    """Record a deployment when a version is tagged with the name of an environment."""
     verified_by_other_branch_lookback_days: int = 30
     """How long a success keeps a pact from being work in progress for a branch."""
     dynamic_wip_window: bool = False

@@ -1,0 +1,63 @@
+"""What the documents name is there: files, commands and options."""
+
+import re
+import shlex
+
+import click
+import pytest
+
+from tests.docs.generated import ROOT
+from treaty.cli import TREATY
+from treaty.cli.program import Program, plain
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CALL = re.compile(r"(?:^|`|\$\()((?:pact-broker|treaty) [^`\n]+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_every_link_leads_somewhere(document):
+    links = [link.partition("#") for link in LINK.findall(document.read_text("utf-8"))]
+    dead = [path for path, _, _ in links if "://" not in path and not (document.parent / path).exists()]
+    assert dead == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_every_heading_that_is_linked_to_is_there(document):
+    for path, _, anchor in (link.partition("#") for link in LINK.findall(document.read_text("utf-8"))):
+        if anchor and "://" not in path:
+            target = document.parent / path if path else document
+            assert anchor in {slug(heading) for heading in headings(target.read_text("utf-8"))}
+
+
+def headings(text):
+    return re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+
+
+def slug(heading):
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def calls():
+    for document in DOCUMENTS:
+        for call in CALL.findall(document.read_text("utf-8")):
+            program, *words = shlex.split(re.sub(r"\).*|\(.*|,$", "", call), comments=True)
+            if words and words[0].islower():
+                yield pytest.param(program, words, id=f"{document.name}: {call[:60]}")
+
+
+@pytest.mark.parametrize(("program", "words"), list(calls()))
+def test_every_command_that_is_shown_exists_with_its_options(program, words):
+    command: click.Command = TREATY
+    while isinstance(command, Program) and words and not words[0].startswith("-"):
+        assert plain(words[0]) in command.entries, f"{program} has no {words[0]}"
+        found = command.get_command(click.Context(command), words.pop(0))
+        assert found is not None
+        command = found
+    known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
+    assert {plain_option(word) for word in words if word.startswith("-")} <= known
+
+
+def plain_option(word):
+    name = word.partition("=")[0]
+    return "--" + plain(name[2:]) if name.startswith("--") else name
