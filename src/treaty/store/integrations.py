@@ -137,7 +137,7 @@ _REMOVE_EVERYTHING: Final = tuple(
 
 
 def remove(db: Connection, *, consumer: str, provider: str) -> None:
-    """Remove all that is between a consumer and a provider: pacts, their contents, results, webhooks and their history."""
+    """Remove all that is between a consumer and a provider: pacts, contents, results, webhooks and their history."""
     for statement in _REMOVE_PAIR:
         run(db, statement, {"consumer": consumer, "provider": provider})
 
