@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     and_,
@@ -63,8 +64,26 @@ PACTS: Final = (
 )
 """Every revision of every pact."""
 
-_OF_PAIR: Final = PACTS.where(CONSUMER.c.name == bindparam("consumer"), PROVIDER.c.name == bindparam("provider"))
-_CURRENT: Final = _OF_PAIR.where(publication.c.is_current)
+
+def _id_of(role: str) -> Any:
+    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
+
+
+_CONSUMER_ID: Final = _id_of("consumer")
+_PROVIDER_ID: Final = _id_of("provider")
+_THIS_PAIR: Final = and_(publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID)
+_VERSION_ID: Final = (
+    select(version.c.id)
+    .where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("version"))
+    .scalar_subquery()
+)
+_CONTENT_ID: Final = (
+    select(content.c.id)
+    .where(
+        content.c.consumer_id == _CONSUMER_ID, content.c.provider_id == _PROVIDER_ID, content.c.sha == bindparam("sha")
+    )
+    .scalar_subquery()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,43 +98,65 @@ def _bodied(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return statement.add_columns(content.c.body).limit(1)
 
 
-_AT_VERSION: Final = _bodied(_CURRENT.where(version.c.number == bindparam("version")))
-_WITH_SHA: Final = _bodied(
-    _OF_PAIR.where(
-        content.c.sha == bindparam("sha"),
-        content.c.consumer_id == CONSUMER.c.id,
-        content.c.provider_id == PROVIDER.c.id,
-    ).order_by(publication.c.position.desc(), publication.c.revision.desc())
+_OF_PAIR: Final = PACTS.where(_THIS_PAIR, publication.c.is_current)
+_OF_VERSION: Final = PACTS.where(
+    publication.c.consumer_version_id == _VERSION_ID,
+    publication.c.provider_id == _PROVIDER_ID,
+    publication.c.is_current,
 )
+_OF_CONTENT: Final = PACTS.where(publication.c.content_id == _CONTENT_ID).order_by(
+    publication.c.position.desc(), publication.c.revision.desc()
+)
+_AT_VERSION: Final = _bodied(_OF_VERSION)
+_WITH_SHA: Final = _bodied(_OF_CONTENT)
 _WITH_SHA_AT: Final = _bodied(
-    _CURRENT.where(
-        content.c.sha == bindparam("sha"), version.c.id.in_(bindparam("version_ids", expanding=True))
-    ).order_by(publication.c.position.desc())
-)
-_WITH_SHA_NUMBERED: Final = _bodied(
-    _CURRENT.where(content.c.sha == bindparam("sha"), version.c.number == bindparam("version"))
-)
-_LATEST: Final = _bodied(
-    _OF_PAIR.join(integration, integration.c.latest_publication_id == publication.c.id).where(
-        integration.c.consumer_id == CONSUMER.c.id, integration.c.provider_id == PROVIDER.c.id
+    _OF_CONTENT.where(
+        publication.c.consumer_version_id.in_(bindparam("version_ids", expanding=True)), publication.c.is_current
     )
 )
-_LATEST_TAGGED: Final = _bodied(
-    _CURRENT.join(tag, and_(tag.c.version_id == version.c.id, tag.c.pacticipant_id == CONSUMER.c.id))
-    .where(tag.c.name == bindparam("tag"))
-    .order_by(tag.c.position.desc())
+_WITH_SHA_NUMBERED: Final = _bodied(_OF_VERSION.where(publication.c.content_id == _CONTENT_ID))
+_LATEST: Final = _bodied(
+    PACTS.where(
+        publication.c.id
+        == select(integration.c.latest_publication_id)
+        .where(integration.c.consumer_id == _CONSUMER_ID, integration.c.provider_id == _PROVIDER_ID)
+        .scalar_subquery()
+    )
 )
-_LATEST_UNTAGGED: Final = _bodied(
-    _CURRENT.where(~exists().where(tag.c.version_id == version.c.id)).order_by(publication.c.position.desc())
+_candidate: Final = publication.alias("candidate")
+
+
+def _newest(places: Any, *conditions: ColumnElement[bool]) -> Any:
+    """Find the pact of the highest version in these places, the newest first, by a look at each until there is one."""
+    pact = (
+        select(_candidate.c.id)
+        .where(
+            _candidate.c.consumer_version_id == places.c.version_id,
+            _candidate.c.provider_id == _PROVIDER_ID,
+            _candidate.c.is_current,
+        )
+        .scalar_subquery()
+    )
+    newest_first = select(pact).where(*conditions, pact.is_not(None)).order_by(places.c.position.desc())
+    return newest_first.limit(1).scalar_subquery()
+
+
+_LATEST_TAGGED: Final = _bodied(
+    PACTS.where(publication.c.id == _newest(tag, tag.c.pacticipant_id == _CONSUMER_ID, tag.c.name == bindparam("tag")))
+)
+_BRANCH_ID: Final = (
+    select(branch.c.id)
+    .where(branch.c.pacticipant_id == _CONSUMER_ID, branch.c.name == bindparam("branch"))
+    .scalar_subquery()
 )
 _LATEST_ON_BRANCH: Final = _bodied(
-    _CURRENT.join(branch, branch.c.pacticipant_id == CONSUMER.c.id)
-    .join(branch_version, and_(branch_version.c.branch_id == branch.c.id, branch_version.c.version_id == version.c.id))
-    .where(branch.c.name == bindparam("branch"))
-    .order_by(branch_version.c.position.desc())
+    PACTS.where(publication.c.id == _newest(branch_version, branch_version.c.branch_id == _BRANCH_ID))
+)
+_LATEST_UNTAGGED: Final = _bodied(
+    _OF_PAIR.where(~exists().where(tag.c.version_id == version.c.id)).order_by(publication.c.position.desc())
 )
 _PREVIOUS_DISTINCT: Final = _bodied(
-    _CURRENT.where(
+    _OF_PAIR.where(
         publication.c.position < bindparam("position"),
         content.c.sha != bindparam("sha"),
     ).order_by(publication.c.position.desc())
@@ -175,11 +216,7 @@ def find_latest_on_branch(db: Connection, consumer: str, provider: str, branch: 
     return _found(db, _LATEST_ON_BRANCH, {"consumer": consumer, "provider": provider, "branch": branch})
 
 
-_POSITION: Final = (
-    select(version.c.position)
-    .join(pacticipant)
-    .where(pacticipant.c.name == bindparam("consumer"), version.c.number == bindparam("version"))
-)
+_POSITION: Final = select(version.c.position).where(version.c.id == _VERSION_ID)
 
 
 def find_previous_distinct(db: Connection, pact: Pact) -> Found | None:
@@ -191,14 +228,7 @@ def find_previous_distinct(db: Connection, pact: Pact) -> Found | None:
 
 _NEXT_PUBLISHED: Final = (
     select(publication.c.created_at)
-    .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
-    .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
-    .where(
-        CONSUMER.c.name == bindparam("consumer"),
-        PROVIDER.c.name == bindparam("provider"),
-        publication.c.is_current,
-        publication.c.position > bindparam("position"),
-    )
+    .where(_THIS_PAIR, publication.c.is_current, publication.c.position > bindparam("position"))
     .order_by(publication.c.position)
     .limit(1)
 )
@@ -227,27 +257,6 @@ def numbers(db: Connection, consumer: str, *, version_ids: Collection[int], vers
 
 
 # Publishing
-
-
-def _id_of(role: str) -> Any:
-    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
-
-
-_CONSUMER_ID: Final = _id_of("consumer")
-_PROVIDER_ID: Final = _id_of("provider")
-_THIS_PAIR: Final = and_(publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID)
-_VERSION_ID: Final = (
-    select(version.c.id)
-    .where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("version"))
-    .scalar_subquery()
-)
-_CONTENT_ID: Final = (
-    select(content.c.id)
-    .where(
-        content.c.consumer_id == _CONSUMER_ID, content.c.provider_id == _PROVIDER_ID, content.c.sha == bindparam("sha")
-    )
-    .scalar_subquery()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,28 +396,34 @@ def touch(db: Connection, consumer: str, provider: str, *, now: datetime) -> Non
     run(db, _TOUCH, {"consumer": consumer, "provider": provider, "now": now})
 
 
-_BEFORE: Final = (
+_POSITION_OF_VERSION: Final = _POSITION.scalar_subquery()
+_its_content: Final = content.alias("its_content")
+_SHA_AT_TAG: Final = (
+    select(_its_content.c.sha)
+    .join(_candidate, _candidate.c.content_id == _its_content.c.id)
+    .where(
+        _candidate.c.consumer_version_id == tag.c.version_id,
+        _candidate.c.provider_id == _PROVIDER_ID,
+        _candidate.c.is_current,
+    )
+    .scalar_subquery()
+)
+_BEFORE_TAGGED: Final = (
+    select(_SHA_AT_TAG)
+    .where(tag.c.pacticipant_id == _CONSUMER_ID, tag.c.name == bindparam("tag"))
+    .where(tag.c.position < _POSITION_OF_VERSION, _SHA_AT_TAG.is_not(None))
+    .order_by(tag.c.position.desc())
+    .limit(1)
+)
+_BEFORE_UNTAGGED: Final = (
     select(content.c.sha)
     .select_from(publication)
     .join(content, content.c.id == publication.c.content_id)
-    .where(
-        _THIS_PAIR,
-        publication.c.is_current,
-        publication.c.position
-        < select(version.c.position)
-        .where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("version"))
-        .scalar_subquery(),
-    )
+    .where(_THIS_PAIR, publication.c.is_current, publication.c.position < _POSITION_OF_VERSION)
+    .where(~exists().where(tag.c.version_id == publication.c.consumer_version_id))
+    .order_by(publication.c.position.desc())
     .limit(1)
 )
-_BEFORE_TAGGED: Final = (
-    _BEFORE.join(tag, tag.c.version_id == publication.c.consumer_version_id)
-    .where(tag.c.pacticipant_id == _CONSUMER_ID, tag.c.name == bindparam("tag"))
-    .order_by(tag.c.position.desc())
-)
-_BEFORE_UNTAGGED: Final = _BEFORE.where(
-    ~exists().where(tag.c.version_id == publication.c.consumer_version_id)
-).order_by(publication.c.position.desc())
 
 
 def before(db: Connection, contract: Contract, tags: Sequence[str]) -> list[Before]:

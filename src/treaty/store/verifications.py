@@ -88,8 +88,11 @@ _another: Final = verification.alias("another")
 
 
 def _newest_of(content_id: Any) -> Any:
-    """Find the newest result of content, over all provider versions, by looking into an index only."""
-    return select(func.max(_another.c.id)).where(_another.c.content_id == content_id).scalar_subquery()
+    """Find the newest result of content, over all provider versions.
+
+    Adding nothing keeps PostgreSQL from walking through the results of everything, newest first, until it meets one.
+    """
+    return select(func.max(_another.c.id + 0)).where(_another.c.content_id == content_id).scalar_subquery()
 
 
 # A result whose pacts were all deleted is kept, but there is no context to read it in.

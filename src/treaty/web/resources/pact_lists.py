@@ -78,25 +78,25 @@ def delete_main_branch_pacts(call: Call, provider: str, consumer: str) -> Unpubl
     return unpublishing.unpublish(call.db, consumer=consumer, provider=provider, among=OnBranch(name=None))
 
 
-@router.get(urls.PROVIDER_PACTS, permission=Permission.READ)
+@router.get(urls.PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
 def get_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
     """List all pacts of a provider's consumers."""
     return _of_provider(call, provider, None)
 
 
-@router.get(urls.PROVIDER_PACTS_WITH_TAG, permission=Permission.READ)
+@router.get(urls.PROVIDER_PACTS_WITH_TAG, permission=Permission.READ, is_slow=True)
 def get_provider_pacts_with_tag(call: Call, provider: str, tag: str) -> PactsOfProvider:
     """List the pacts of a provider whose consumer versions have a tag."""
     return _of_provider(call, provider, Tagged(name=tag))
 
 
-@router.get(urls.BRANCH_PROVIDER_PACTS, permission=Permission.READ)
+@router.get(urls.BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
 def get_branch_provider_pacts(call: Call, provider: str, branch: str) -> PactsOfProvider:
     """List the pacts of a provider whose consumer versions are on branches of a name."""
     return _of_provider(call, provider, OnBranch(name=branch))
 
 
-@router.get(urls.MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ)
+@router.get(urls.MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
 def get_main_branch_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
     """List the pacts of each consumer's main branch."""
     return _of_provider(call, provider, OnBranch(name=None))
