@@ -3,9 +3,9 @@
 Links hold paths; the base URL is put on once, when a document is rendered.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -57,11 +57,13 @@ class Place:
 
     def href(self, path: str) -> str:
         """Make an absolute URL of a path."""
+        if path.startswith("/"):
+            return self.base_url + path
         if path == HERE:
             return self.base_url + self.path
         if path == HERE_AND_QUERY:
             return f"{self.base_url}{self.path}?{self.query}" if self.query else self.base_url + self.path
-        return self.base_url + path if path.startswith("/") or not path else path
+        return path or self.base_url
 
 
 def curies(context: str) -> list[Link]:
@@ -71,47 +73,42 @@ def curies(context: str) -> list[Link]:
 
 def rendered(document: object, place: Place) -> bytes:
     """Turn a document into JSON."""
-    return orjson.dumps(_plain(document, place), option=OPTIONS)
+    return orjson.dumps(document, default=_plain_at(place), option=OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS)
 
 
 def rendered_links(links: Links, place: Place) -> bytes:
     """Turn links alone into a JSON object."""
-    return orjson.dumps(_plain_links(links, place), option=OPTIONS)
+    return rendered(_given(links), place)
 
 
-def _plain(value: object, place: Place) -> object:
-    if isinstance(value, Hal):
-        return _plain_hal(value, place)
-    if isinstance(value, Link):
-        return _plain_link(value, place)
-    if isinstance(value, dict):
-        return {name: _plain(item, place) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item, place) for item in value]
-    return value
+def _plain_at(place: Place) -> Callable[[object], dict[str, object]]:
+    """Make what turns into plain values what JSON does not know; orjson finds it wherever it is."""
+
+    def plain(value: object) -> dict[str, object]:
+        if isinstance(value, Link):
+            return _plain_link(value, place)
+        if isinstance(value, Hal):
+            return _plain_hal(value)
+        raise TypeError(f"{type(value).__name__} cannot stand in a document")
+
+    return plain
 
 
-def _plain_hal(hal: Hal, place: Place) -> dict[str, object]:
-    plain = {name: _plain(value, place) for name, value in hal.state.items() if value is not None}
+def _plain_hal(hal: Hal) -> dict[str, object]:
+    plain = _given(hal.state)
     if hal.embedded:
-        plain["_embedded"] = {name: _plain(value, place) for name, value in hal.embedded.items() if value is not None}
+        plain["_embedded"] = _given(hal.embedded)
     if hal.links:
-        plain["_links"] = _plain_links(hal.links, place)
+        plain["_links"] = _given(hal.links)
     return plain
 
 
-def _plain_links(links: Links, place: Place) -> dict[str, object]:
+def _given(members: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _plain_link(link: Link, place: Place) -> dict[str, object]:
     plain: dict[str, object] = {}
-    for relation, link in links.items():
-        if isinstance(link, Link):
-            plain[relation] = _plain_link(link, place)
-        elif link is not None:
-            plain[relation] = [_plain_link(one, place) for one in link]
-    return plain
-
-
-def _plain_link(link: Link, place: Place) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
     if link.title is not None:
         plain["title"] = link.title
     if link.name is not None:

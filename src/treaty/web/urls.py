@@ -39,13 +39,14 @@ class Url:
     def __init__(self, template: str) -> None:
         self.template = template
         pieces = template.replace("}", "{").split("{")
-        self._fixed = pieces[0::2]
+        self._first, *fixed = pieces[0::2]
         self.names = tuple(pieces[1::2])
+        self._rest = tuple(zip(self.names, fixed, strict=True))
 
     def fill(self, **names: str) -> str:
         """Put names in, percent-encoded. A segment left out stays as a variable, which makes the link templated."""
-        text = self._fixed[0]
-        for name, fixed in zip(self.names, self._fixed[1:], strict=True):
+        text = self._first
+        for name, fixed in self._rest:
             value = names.get(name)
             text += (f"{{{name}}}" if value is None else _segment(value)) + fixed
         return text
