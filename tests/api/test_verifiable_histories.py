@@ -92,14 +92,13 @@ class Story:
         uuid = self.environments[environment]
         return f"/pacticipants/{self.named(consumer)}/versions/{version}/{how}-versions/environment/{uuid}"
 
-    def verify(self, consumer: str, version: str, provider_version: str, *, success: bool, is_wip: bool) -> None:
-        name = self.named(consumer)
-        pact = self.world.pacts.get(name, {}).get(version)
-        if pact is None:
-            return
-        path = self.api.get(f"/pacts/provider/{self.named('Ledger')}/consumer/{name}/version/{version}").link(
-            "pb:pact-version"
-        )
+    def verify(self, which: int, provider_version: str, *, success: bool, is_wip: bool) -> None:
+        published = [
+            (name, pact, version) for name, pacts in self.world.pacts.items() for version, pact in pacts.items()
+        ]
+        name, pact, version = published[which % len(published)]
+        url = f"/pacts/provider/{self.named('Ledger')}/consumer/{name}/version/{version}"
+        path = self.api.get(url).link("pb:pact-version")
         results = f"{path}/metadata/{WIP}/verification-results" if is_wip else f"{path}/verification-results"
         body = {"success": success, "providerApplicationVersion": provider_version}
         assert self.api.post(results, body).status == 201
@@ -134,9 +133,9 @@ def seen(pact: Mapping[str, Any]) -> Expected:
     )
 
 
-consumers = st.sampled_from(CONSUMERS)
+consumers = st.sampled_from(("apron", "apron", "Till"))
 versions = st.sampled_from(VERSIONS)
-contents = st.integers(1, 3)
+contents = st.integers(1, 2)
 branches = st.sampled_from(BRANCHES)
 tags = st.sampled_from(TAGS)
 environments = st.sampled_from(list(ENVIRONMENTS))
@@ -149,8 +148,7 @@ def deed(name: str, *args: st.SearchStrategy[Any], **more: st.SearchStrategy[Any
 publishing = deed("publish", consumers, versions, contents, st.none() | branches, st.none() | tags)
 verifying = deed(
     "verify",
-    consumers,
-    versions,
+    st.integers(0, 5),
     versions,
     success=st.sampled_from((True, True, False)),
     is_wip=st.sampled_from((False, False, True)),
@@ -203,6 +201,22 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     return request
 
 
+SIDES: list[dict[str, Any]] = [
+    {},
+    *({"providerVersionBranch": name} for name in (*BRANCHES, "new")),
+    *({"providerVersionTags": [name]} for name in (*TAGS, "new")),
+]
+ALWAYS: list[dict[str, Any]] = [
+    {**side, **rest}
+    for side in SIDES
+    for rest in (
+        {"consumerVersionSelectors": [{"branch": True}, {"latest": True}]},
+        {"consumerVersionSelectors": [{"tag": "none"}], "includeWipPactsSince": "2020-01-01T00:00:00+00:00"},
+    )
+]
+"""Asked after each story: what is pending, and what is in progress, whoever asks."""
+
+
 @pytest.fixture
 def plain_api(make_api):
     """An application in which tags are tags only."""
@@ -224,14 +238,12 @@ def uuids(plain_api):
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # each story has names of its own
     phases=[Phase.reuse, Phase.generate, Phase.shrink],
 )
-@given(
-    first=publishing, more=st.lists(deeds, min_size=5, max_size=30), asked=st.lists(requests(), min_size=1, max_size=6)
-)
+@given(first=publishing, more=st.lists(deeds, min_size=5, max_size=30), asked=st.lists(requests(), max_size=4))
 def test_a_provider_is_given_what_the_rules_say_of_all_that_happened(plain_api, clock, uuids, first, more, asked):
     story = Story(plain_api, clock, uuids)
     for name, args, kwargs in [first, *more]:
         note(f"{name}{args}{kwargs or ''}")
         getattr(story, name)(*args, **kwargs)
-    for request in asked:
+    for request in [*asked, *ALWAYS]:
         note(f"{request}")
         assert story.answer(request) == story.expected(request)

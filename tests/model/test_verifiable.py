@@ -1,0 +1,376 @@
+"""How what selectors found becomes pacts to verify, and what a build prints about each."""
+
+from dataclasses import replace
+
+import pytest
+
+from treaty.model.consumer_selector import (
+    AllWithTag,
+    Deployed,
+    EveryBranch,
+    Finding,
+    InEnvironment,
+    LatestFromBranch,
+    LatestWithTag,
+    MainBranch,
+    OverallLatest,
+    Released,
+    short_description,
+)
+from treaty.model.metadata import Metadata, SelectedBy
+from treaty.model.verifiable import Verifiable, Wanted, fallbacks_to_use, in_progress, judged, selected, wip_window
+from treaty.model.verifiable_notice import notices
+
+
+def found(selector, version=1, *, consumer="Till", content=1, **more):
+    return Finding(
+        selector=selector,
+        consumer=consumer,
+        version=str(version),
+        version_id=version * 10,
+        position=version,
+        sha=f"sha{content}",
+        content_id=content,
+        **more,
+    )
+
+
+def texts(pact, wanted=None):
+    return [text for _, text in notices(pact, "Ledger", wanted or Wanted(includes_pending=False), "URL")]
+
+
+def descriptions(*findings):
+    (pact,) = selected(findings)
+    return [line.removeprefix("    * ") for line in texts(pact)[0].split("\n")[1:]]
+
+
+SELECTORS = [
+    (
+        found(OverallLatest()),
+        "latest",
+        "latest version of a consumer that has a pact with Ledger (1)",
+        SelectedBy(is_latest=True, version_id=10),
+    ),
+    (
+        found(OverallLatest(consumer="Till")),
+        "latest",
+        "latest version of Till that has a pact with Ledger (1)",
+        SelectedBy(is_latest=True, version_id=10),
+    ),
+    (
+        found(MainBranch(), branch="trunk"),
+        "latest from main branch",
+        "latest version from the main branch 'trunk' (1)",
+        SelectedBy(is_latest=True, version_id=10),
+    ),
+    (
+        found(MainBranch(consumer="Till", is_default=True), branch="main"),
+        "latest from main branch",
+        "latest version of Till from the main branch 'main' (1)",
+        SelectedBy(version_id=10),
+    ),
+    (
+        found(LatestFromBranch(branch="feat/x")),
+        "latest from branch feat/x",
+        "latest version from branch 'feat/x' (1)",
+        SelectedBy(branch="feat/x", is_latest=True, version_id=10),
+    ),
+    (
+        found(EveryBranch(consumer="Till"), branch="feat/x"),
+        "latest from branch feat/x",
+        "latest version of Till from branch 'feat/x' (1)",
+        SelectedBy(branch="feat/x", is_latest=True, version_id=10),
+    ),
+    (
+        found(LatestWithTag(tag="dev", consumer="Till")),
+        "latest with tag dev",
+        "latest version of Till tagged 'dev' (1)",
+        SelectedBy(tag="dev", is_latest=True, version_id=10),
+    ),
+    (
+        found(LatestWithTag(tag="dev", fallback_tag="prod"), is_fallback=True),
+        "latest with tag prod",
+        "latest version tagged 'prod' (fallback tag used as no pact was found with tag 'dev') (1)",
+        SelectedBy(tag="dev", is_latest=True, version_id=10),
+    ),
+    (
+        found(AllWithTag(tag="prod")),
+        "one of prod",
+        "all consumer versions tagged 'prod' (1)",
+        SelectedBy(tag="prod", version_id=10),
+    ),
+    (
+        found(AllWithTag(tag="prod", consumer="Till")),
+        "one of Till prod",
+        "all Till versions tagged 'prod' (1)",
+        SelectedBy(tag="prod", version_id=10),
+    ),
+    (
+        found(Deployed(), environment="live"),
+        "deployed to live",
+        "consumer version(s) currently deployed to live (1)",
+        SelectedBy(version_id=10),
+    ),
+    (
+        found(Released(environment="live", consumer="Till"), environment="live"),
+        "released in live",
+        "version(s) of Till released and supported in live (1)",
+        SelectedBy(environment="live", version_id=10),
+    ),
+    (
+        found(InEnvironment(environment="live"), environment="live"),
+        "in environment live",
+        "a consumer version in environment live (1)",
+        SelectedBy(environment="live", version_id=10),
+    ),
+    (
+        found(InEnvironment(environment="live", consumer="Till"), environment="live"),
+        "in environment live",
+        "Till version in environment live (1)",
+        SelectedBy(environment="live", version_id=10),
+    ),
+]
+
+
+@pytest.mark.parametrize(("finding", "short", "long", "metadata"), SELECTORS)
+def test_each_kind_of_selector_is_told_in_its_own_words(finding, short, long, metadata):
+    assert short_description(finding) == short
+    assert descriptions(finding) == [long]
+    assert selected([finding])[0].metadata == Metadata(selected_by=(metadata,))
+
+
+def test_the_same_content_is_verified_once_under_its_highest_version():
+    older, newer = found(LatestFromBranch(branch="b"), 1), found(LatestFromBranch(branch="a"), 2)
+    (pact,) = selected([older, newer])
+    assert (pact.version, pact.findings) == ("2", (newer, older))
+
+
+def test_the_same_content_of_two_consumers_is_verified_twice():
+    pacts = selected([found(OverallLatest(), content=1), found(OverallLatest(), consumer="Apron", content=2)])
+    assert [pact.consumer for pact in pacts] == ["Apron", "Till"]
+
+
+def test_pacts_stand_by_consumer_whatever_its_case_and_then_by_version():
+    findings = [
+        found(OverallLatest(), version, consumer=consumer, content=content)
+        for content, (consumer, version) in enumerate([("b", 2), ("C", 1), ("b", 1), ("A", 9)])
+    ]
+    assert [(pact.consumer, pact.version) for pact in selected(findings)] == [
+        ("A", "9"),
+        ("b", "1"),
+        ("b", "2"),
+        ("C", "1"),
+    ]
+
+
+def test_the_selectors_of_a_pact_stand_by_kind_and_name():
+    ordered = [
+        found(OverallLatest(), 1),
+        found(OverallLatest(), 2),
+        found(LatestFromBranch(branch="a"), 2),
+        found(LatestFromBranch(branch="b"), 1),
+        found(LatestWithTag(tag="a"), 2),
+        found(LatestWithTag(tag="b"), 1),
+        found(AllWithTag(tag="a", consumer="Till"), 2),
+        found(AllWithTag(tag="a"), 1),
+        found(AllWithTag(tag="b"), 1),
+        found(Deployed(), 2, environment="b"),
+        found(Deployed(), 1, environment="c"),
+        found(Deployed(), 1, environment="a", is_production=True),
+        found(Released(), 1, environment="a"),
+        found(Released(), 1, environment="a", is_production=True),
+        found(MainBranch(consumer="Till"), 2, branch="main"),
+        found(MainBranch(), 1, branch="main"),
+        found(InEnvironment(environment="a"), 2, environment="a"),
+    ]
+    (pact,) = selected(reversed(ordered))
+    assert list(pact.findings) == ordered
+
+
+def test_places_share_a_line_for_each_consumer_filter():
+    assert descriptions(
+        found(Deployed(), 1, environment="a"),
+        found(Deployed(), 2, environment="b"),
+        found(Deployed(), 3, environment="c"),
+        found(Deployed(consumer="Till"), 1, environment="d"),
+        found(Released(), 1, environment="a"),
+    ) == [
+        "consumer version(s) currently deployed to a (1), b (2) and c (3)",
+        "version(s) of Till currently deployed to d (1)",
+        "consumer version(s) released and supported in a (1)",
+    ]
+
+
+def test_several_criteria_are_told_in_the_plural():
+    (pact,) = selected([found(OverallLatest()), found(LatestFromBranch(branch="main"))])
+    assert texts(pact) == [
+        "The pact at URL is being verified because the pact content belongs to the consumer versions matching the "
+        "following criteria:\n"
+        "    * latest version of a consumer that has a pact with Ledger (1)\n"
+        "    * latest version from branch 'main' (1)"
+    ]
+
+
+def test_a_fallback_is_used_only_when_no_consumer_has_the_tag():
+    first, second = LatestWithTag(tag="a", fallback_tag="z"), LatestWithTag(tag="b", fallback_tag="z", consumer="Till")
+    without = LatestWithTag(tag="c")
+    assert fallbacks_to_use([first, second, without], [found(LatestWithTag(tag="a"), consumer="Apron")]) == [second]
+
+
+@pytest.mark.parametrize(
+    ("successes", "is_pending", "tags"),
+    [
+        ({None: set()}, True, ()),
+        ({None: {1}}, False, ()),
+        ({"dev": {1}, "feat": {2}}, True, ("feat",)),
+        ({"dev": {1}, "feat": {1}}, False, ()),
+    ],
+)
+def test_a_pact_is_pending_until_each_tag_has_succeeded(successes, is_pending, tags):
+    (pact,) = judged(selected([found(OverallLatest())]), successes)
+    assert (pact.is_pending, pact.pending_tags) == (is_pending, tags)
+
+
+def test_work_in_progress_is_merged_in_the_order_in_which_it_was_found():
+    candidates = [
+        ("a", found(LatestWithTag(tag="x"), 1)),
+        ("b", found(LatestWithTag(tag="x"), 1)),
+        ("a", found(LatestFromBranch(branch="y"), 2)),
+    ]
+    (pact,) = in_progress(candidates, [])
+    assert (pact.version, pact.is_wip, pact.is_pending, pact.pending_tags) == ("2", True, True, ("a", "b", "a"))
+    assert pact.findings == tuple(finding for _, finding in candidates)
+    assert pact.metadata == Metadata(is_wip=True)
+
+
+def test_what_was_selected_is_no_work_in_progress():
+    explicit = selected([found(OverallLatest(), content=1)])
+    candidates = [(None, found(LatestFromBranch(branch="b"), content=content)) for content in (1, 2)]
+    assert [pact.sha for pact in in_progress(candidates, explicit)] == ["sha2"]
+
+
+@pytest.mark.parametrize(
+    ("ages", "days"),
+    [([], 5), ([1, 1, 1], 7), ([9, 8, 10, 12, 11], 11), ([0] * 4 + [13], 7), ([30], 14), ([9, 9, 9, 9, 13, 13], 13)],
+)
+def test_the_window_holds_four_of_five_ages_within_its_bounds(ages, days):
+    assert wip_window(ages, least=7, most=14, default=5) == days
+
+
+def progress(*selectors):
+    (pact,) = in_progress([(None, found(selector)) for selector in selectors], [])
+    return pact
+
+
+HEADS = [
+    ([LatestFromBranch(branch="a")], "version of Till from branch 'a' and"),
+    (
+        [LatestFromBranch(branch="a"), LatestWithTag(tag="t")],
+        "version of Till from branch 'a' and tagged with 't' (both have the same content) and",
+    ),
+    (
+        [LatestFromBranch(branch="a"), LatestFromBranch(branch="b")],
+        "versions of Till from branches 'a' and 'b' (both have the same content) and",
+    ),
+    (
+        [LatestFromBranch(branch="a"), LatestFromBranch(branch="b"), LatestWithTag(tag="t")],
+        "version of Till from branches 'a' and 'b' and tagged with 't' (all have the same content) and",
+    ),
+    (
+        [LatestWithTag(tag="t"), LatestWithTag(tag="u"), LatestWithTag(tag="v")],
+        "versions of Till tagged with 't', 'u' and 'v' (all have the same content) and",
+    ),
+]
+
+
+@pytest.mark.parametrize(("selectors", "text"), HEADS)
+def test_work_in_progress_names_its_branches_and_tags(selectors, text):
+    assert (
+        f"it is the pact for the latest {text} it has not yet" in texts(progress(*selectors), Wanted(branch="main"))[0]
+    )
+
+
+BRANCH = Wanted(branch="main", tags=("dev",))
+TAG = Wanted(tags=("dev",))
+TAGS = Wanted(tags=("dev", "feat"))
+WHO = [
+    (Wanted(), (), "Ledger", "Ledger", ""),
+    (BRANCH, (), "a version of Ledger from branch 'main'", "any version of Ledger from branch 'main'", ""),
+    (Wanted(branch=""), (), "a version of Ledger from branch ''", "any version of Ledger from branch ''", ""),
+    (TAG, ("dev",), "a version of Ledger with tag 'dev'", "any version of Ledger with tag 'dev'", "with this tag "),
+    (
+        TAGS,
+        ("dev", "feat"),
+        "a versions of Ledger with tag 'dev' and 'feat'",
+        "any versions of Ledger with tag 'dev' and 'feat'",
+        "with these tags ",
+    ),
+    (TAGS, ("feat",), "a version of Ledger with tag 'feat'", "any version of Ledger with tag 'feat'", "with this tag "),
+]
+
+
+def pending(*, tags=(), is_pending=True) -> Verifiable:
+    (pact,) = selected([found(OverallLatest())])
+    return replace(pact, is_pending=is_pending, pending_tags=tags)
+
+
+@pytest.mark.parametrize(("wanted", "tags", "who", "any_", "with_tags"), WHO)
+def test_a_pending_pact_says_whose_success_it_waits_for(wanted, tags, who, any_, with_tags):
+    more = "Read more at https://docs.pact.io/go/pending"
+    failed = (
+        f"This pact is still in pending state for {any_} as a successful verification result {with_tags}"
+        "has not yet been published"
+    )
+    assert notices(pending(tags=tags), "Ledger", wanted, "URL")[1:] == [
+        (
+            "before_verification",
+            f"This pact is in pending state for this version of Ledger because a successful verification result for {who} "
+            f"has not yet been published. If this verification fails, it will not cause the overall build to fail. {more}",
+        ),
+        (
+            "after_verification:success_true_published_false",
+            f"This pact is still in pending state for {any_} as the successful verification results {with_tags}"
+            "have not yet been published.",
+        ),
+        ("after_verification:success_false_published_false", failed),
+        (
+            "after_verification:success_true_published_true",
+            f"This pact is no longer in pending state for {any_}, as a successful verification result {with_tags}"
+            f"has been published. If a verification for a version of Ledger {with_tags}fails in the future, it will fail "
+            f"the build. {more}",
+        ),
+        ("after_verification:success_false_published_true", failed),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "who"),
+    [
+        (Wanted(), "Ledger"),
+        (BRANCH, "a version of Ledger from branch 'main'"),
+        (TAG, "a version of Ledger with tag 'dev'"),
+        (TAGS, "a version of Ledger with tag 'dev' and 'feat'"),
+    ],
+)
+def test_a_pact_that_is_not_pending_says_who_verified_it(wanted, who):
+    assert texts(pending(is_pending=False), wanted)[1:] == [
+        f"This pact has previously been successfully verified by {who}. If this verification fails, it will fail the "
+        "build. Read more at https://docs.pact.io/go/pending"
+    ]
+
+
+def test_pending_is_not_mentioned_to_those_who_did_not_ask():
+    assert len(texts(pending(), Wanted(includes_pending=False))) == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has_wip"),
+    [
+        (Wanted(branch="main"), False),
+        (Wanted(wip_since=0), False),  # type: ignore[arg-type]  # any time will do
+        (Wanted(wip_since=0, tags=("dev",)), True),  # type: ignore[arg-type]  # likewise
+        (Wanted(wip_since=0, branch=""), True),  # type: ignore[arg-type]  # likewise
+    ],
+)
+def test_work_in_progress_needs_a_date_and_a_branch_or_tag(wanted, has_wip):
+    assert wanted.has_wip is has_wip
