@@ -76,7 +76,7 @@ def read(raw: bytes) -> Document:
         raise Malformed(f"JSON::ParserError - {error}") from error
     if not isinstance(tree, dict):
         raise Malformed(f"RuntimeError - Expected JSON Object in request body but found {_kind(tree)}")
-    if text.count("{") + text.count("[") > DEEPEST and _is_deeper(tree, DEEPEST):
+    if text.count("{") + text.count("[") > DEEPEST and is_deeper(tree, DEEPEST):
         raise _too_deep()
     return Document(tree, is_plain=not odd)
 
@@ -108,7 +108,8 @@ def _too_deep() -> Malformed:
     return Malformed(f"JSON::NestingError - nesting of {DEEPEST + 1} is too deep")
 
 
-def _is_deeper(tree: Json, depth: int) -> bool:
+def is_deeper(tree: Json, depth: int) -> bool:
+    """Whether lists and objects are nested deeper than this."""
     level = [tree]
     for _ in range(depth):
         level = [child for parent in level for child in _children(parent)]

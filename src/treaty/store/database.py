@@ -184,14 +184,19 @@ def _check_size(error: DBAPIError | sqlite3.Error) -> None:
 
 _LOST: Final = {"40001", "40P01", "23505", "23503", "55P03", "57P01"}
 """Serialization failure, deadlock, unique or foreign key lost to another write, lock not available, server stopping."""
+_LOST_ON_SQLITE: Final = (
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_CONSTRAINT_UNIQUE",
+    "SQLITE_CONSTRAINT_PRIMARYKEY",
+    "SQLITE_CONSTRAINT_FOREIGNKEY",
+)
 
 
 def _is_lost_race(error: DBAPIError | sqlite3.Error) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
-        return isinstance(cause, sqlite3.IntegrityError) or getattr(cause, "sqlite_errorname", "").startswith(
-            ("SQLITE_BUSY", "SQLITE_LOCKED")
-        )
+        return getattr(cause, "sqlite_errorname", "").startswith(_LOST_ON_SQLITE)
     if isinstance(error, OperationalError) and error.connection_invalidated:
         return True
     return getattr(cause, "sqlstate", None) in _LOST
