@@ -161,7 +161,7 @@ deeds = st.one_of(
     deed("tag", st.sampled_from((*CONSUMERS, "Ledger", "Ledger")), tags, versions),
     deed("deploy", consumers, versions, environments, st.none() | st.just("a")),
     deed("release", consumers, versions, environments),
-    deed("wait", st.sampled_from([timedelta(minutes=1), timedelta(days=1), timedelta(days=20)])),
+    deed("wait", st.sampled_from([timedelta(minutes=1), timedelta(days=1), timedelta(days=31)])),
 )
 selectors = st.one_of(
     st.just({"mainBranch": True}),

@@ -203,12 +203,13 @@ def test_places_share_a_line_for_each_consumer_filter():
 
 def test_several_criteria_are_told_in_the_plural():
     (pact,) = selected([found(OverallLatest()), found(LatestFromBranch(branch="main"))])
-    assert texts(pact) == [
+    (text,) = texts(pact)
+    assert text == (
         "The pact at URL is being verified because the pact content belongs to the consumer versions matching the "
         "following criteria:\n"
         "    * latest version of a consumer that has a pact with Ledger (1)\n"
         "    * latest version from branch 'main' (1)"
-    ]
+    )
 
 
 def test_a_fallback_is_used_only_when_no_consumer_has_the_tag():
@@ -317,28 +318,29 @@ def pending(*, tags=(), is_pending=True) -> Verifiable:
 @pytest.mark.parametrize(("wanted", "tags", "who", "any_", "with_tags"), WHO)
 def test_a_pending_pact_says_whose_success_it_waits_for(wanted, tags, who, any_, with_tags):
     more = "Read more at https://docs.pact.io/go/pending"
+    waits = (
+        "This pact is in pending state for this version of Ledger because a successful verification result for "
+        f"{who} has not yet been published. "
+        f"If this verification fails, it will not cause the overall build to fail. {more}"
+    )
+    unpublished = (
+        f"This pact is still in pending state for {any_} as the successful verification results {with_tags}"
+        "have not yet been published."
+    )
     failed = (
         f"This pact is still in pending state for {any_} as a successful verification result {with_tags}"
         "has not yet been published"
     )
+    succeeded = (
+        f"This pact is no longer in pending state for {any_}, as a successful verification result {with_tags}"
+        f"has been published. If a verification for a version of Ledger {with_tags}fails in the future, it will "
+        f"fail the build. {more}"
+    )
     assert notices(pending(tags=tags), "Ledger", wanted, "URL")[1:] == [
-        (
-            "before_verification",
-            f"This pact is in pending state for this version of Ledger because a successful verification result for {who} "
-            f"has not yet been published. If this verification fails, it will not cause the overall build to fail. {more}",
-        ),
-        (
-            "after_verification:success_true_published_false",
-            f"This pact is still in pending state for {any_} as the successful verification results {with_tags}"
-            "have not yet been published.",
-        ),
+        ("before_verification", waits),
+        ("after_verification:success_true_published_false", unpublished),
         ("after_verification:success_false_published_false", failed),
-        (
-            "after_verification:success_true_published_true",
-            f"This pact is no longer in pending state for {any_}, as a successful verification result {with_tags}"
-            f"has been published. If a verification for a version of Ledger {with_tags}fails in the future, it will fail "
-            f"the build. {more}",
-        ),
+        ("after_verification:success_true_published_true", succeeded),
         ("after_verification:success_false_published_true", failed),
     ]
 
@@ -353,10 +355,11 @@ def test_a_pending_pact_says_whose_success_it_waits_for(wanted, tags, who, any_,
     ],
 )
 def test_a_pact_that_is_not_pending_says_who_verified_it(wanted, who):
-    assert texts(pending(is_pending=False), wanted)[1:] == [
+    (_, text) = texts(pending(is_pending=False), wanted)
+    assert text == (
         f"This pact has previously been successfully verified by {who}. If this verification fails, it will fail the "
         "build. Read more at https://docs.pact.io/go/pending"
-    ]
+    )
 
 
 def test_pending_is_not_mentioned_to_those_who_did_not_ask():

@@ -218,8 +218,10 @@ def _selected(
 
 def _tie(world: World, consumer: str, description: str) -> str:
     """Name the branch, which is what is left to tell selectors apart by."""
-    main_branch = world.consumers[consumer].main_branch or ""
-    return main_branch if description == "latest from main branch" else description.removeprefix("latest from branch ")
+    if description == "latest from main branch":
+        return world.consumers[consumer].main_branch or ""
+    prefix = "latest from branch "
+    return description.removeprefix(prefix) if description.startswith(prefix) else ""
 
 
 def _versions(  # noqa: C901, PLR0912 - the rules in a row, as they are told
