@@ -21,7 +21,10 @@ from treaty.errors import WrongSetting
 from treaty.settings import Settings
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
+from treaty.store.vault import vault_of
 from treaty.web.application import application
+from treaty.web.represent.webhooks import ADDRESSES
+from treaty.worker import Worker
 
 _HANDED_ON: Final = "TREATY_HANDED_ON_SETTINGS"
 """The variable in which the first process hands its settings on to its workers."""
@@ -40,7 +43,9 @@ def database_of(settings: Settings) -> Database:
 
 def application_of(settings: Settings) -> Starlette:
     """Make the application of a server."""
-    return application(settings, database_of(settings))
+    vault_of(settings)
+    database = database_of(settings)
+    return application(settings, database, worker=Worker(database, settings, ADDRESSES))
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:

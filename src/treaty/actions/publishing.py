@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from treaty.actions import versioning
+from treaty.actions import triggering, versioning
 from treaty.errors import Conflict, ConflictingContracts, SimilarNames
 from treaty.model import content as contents
 from treaty.model import event, notice
@@ -16,6 +16,7 @@ from treaty.model.event import Event
 from treaty.model.notice import Outcome, PublishedContract
 from treaty.model.pact import Contract, Contracts
 from treaty.model.pacticipant import Pacticipant, similar
+from treaty.model.template import Context
 from treaty.model.version import Version
 from treaty.settings import Settings
 from treaty.store import pacticipants, pacts, versions
@@ -33,8 +34,10 @@ class Published:
     contracts: tuple[PublishedContract, ...]
 
 
-def publish_contracts(db: Connection, given: Contracts, *, now: datetime, settings: Settings) -> Published:
-    """Publish contracts of one version together.
+def publish_contracts(
+    db: Connection, given: Contracts, *, base_url: str, now: datetime, settings: Settings
+) -> Published:
+    """Publish contracts of one version together, and owe webhooks what they asked for.
 
     Raises ConflictingContracts, before anything is written, when a contract would change what the version has published
     already or a new name is too like another.
@@ -50,8 +53,19 @@ def publish_contracts(db: Connection, given: Contracts, *, now: datetime, settin
     version, is_new = _version(db, known[given.pacticipant], given, now=now, settings=settings)
     tags = given.tags if is_new else None
     prepared = [_prepared(db, one, standing) for one, standing in zip(given.contracts, before, strict=True)]
-    published = tuple(_publish(db, one, standing, tags, now=now) for one, standing in prepared)
+    context = _context(given, base_url)
+    published = tuple(_publish(db, one, standing, tags, context=context, now=now) for one, standing in prepared)
     return Published(version=version, is_new=is_new, branch=given.branch, tags=given.tags, contracts=published)
+
+
+def _context(given: Contracts, base_url: str) -> Context:
+    known = {
+        "base_url": base_url,
+        "consumer_version_branch": given.branch,
+        "build_url": given.build_url,
+        "consumer_version_tags": list(given.tags) or None,
+    }
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def _names_in_order(given: Contracts) -> list[str]:
@@ -99,7 +113,9 @@ def _version(
     return version, is_new
 
 
-def publish_pact(db: Connection, contract: Contract, *, now: datetime, settings: Settings) -> Outcome:
+def publish_pact(
+    db: Connection, contract: Contract, *, base_url: str, now: datetime, settings: Settings
+) -> PublishedContract:
     """Publish one pact, in the place of what its version may have published before.
 
     Raises SimilarNames, and Conflict when the content of a published version would change.
@@ -109,10 +125,12 @@ def publish_pact(db: Connection, contract: Contract, *, now: datetime, settings:
     if before.current_sha not in (None, contract.content.sha) and not settings.allow_dangerous_contract_modification:
         raise Conflict(notice.changed_content(contract.consumer, contract.version, contract.provider))
     _ensure(db, contract, known, now=now, settings=settings)
-    return _publish(db, contract, before, None, now=now).outcome
+    return _publish(db, contract, before, None, context={"base_url": base_url}, now=now)
 
 
-def merge_pact(db: Connection, contract: Contract, *, now: datetime, settings: Settings) -> Outcome:
+def merge_pact(
+    db: Connection, contract: Contract, *, base_url: str, now: datetime, settings: Settings
+) -> PublishedContract:
     """Put a pact into what its version has published already.
 
     Raises SimilarNames, and Conflict without a text when the two contradict each other.
@@ -122,7 +140,7 @@ def merge_pact(db: Connection, contract: Contract, *, now: datetime, settings: S
     merged = _merged(existing, contract, checks_requests=True) if existing else contract
     before = pacts.standing(db, merged)
     _ensure(db, contract, known, now=now, settings=settings)
-    return _publish(db, merged, before, None, now=now).outcome
+    return _publish(db, merged, before, None, context={"base_url": base_url}, now=now)
 
 
 def _pair(db: Connection, contract: Contract, settings: Settings) -> dict[str, Pacticipant]:
@@ -152,7 +170,13 @@ def _merged(existing: Found, contract: Contract, *, checks_requests: bool) -> Co
 
 
 def _publish(
-    db: Connection, contract: Contract, before: Standing, tags: Sequence[str] | None, *, now: datetime
+    db: Connection,
+    contract: Contract,
+    before: Standing,
+    tags: Sequence[str] | None,
+    *,
+    context: Context,
+    now: datetime,
 ) -> PublishedContract:
     """Store a contract and say what it amounts to. `tags` are the version's, where they are known already."""
     is_changed = before.current_sha != contract.content.sha
@@ -160,13 +184,20 @@ def _publish(
         pacts.add(db, contract, before, now=now)
     else:
         pacts.touch(db, contract.consumer, contract.provider, now=now)
+    required = event.requirements(pacts.required_verifications(db, contract))
+    events = _events(db, contract, before, tags, requires_verification=bool(required))
+    triggered = (
+        triggering.owe_for_contract(db, contract, events, required, context=context, now=now)
+        if before.has_webhooks
+        else ()
+    )
     return PublishedContract(
         consumer=contract.consumer,
         version=contract.version,
         provider=contract.provider,
         outcome=_outcome(contract, before, is_changed=is_changed),
-        events=tuple(_events(db, contract, before, tags)),
-        triggered=(),
+        events=tuple(events),
+        triggered=tuple(triggered),
         has_webhooks=before.has_webhooks,
         is_verified=before.is_verified,
     )
@@ -188,14 +219,20 @@ def _outcome(contract: Contract, before: Standing, *, is_changed: bool) -> Outco
     return Outcome.CHANGED if is_changed else Outcome.SAME
 
 
-def _events(db: Connection, contract: Contract, before: Standing, tags: Sequence[str] | None) -> list[Event]:
-    required = bool(pacts.required_verifications(db, contract))
+def _events(
+    db: Connection,
+    contract: Contract,
+    before: Standing,
+    tags: Sequence[str] | None,
+    *,
+    requires_verification: bool,
+) -> list[Event]:
     if before.current_sha is not None:
         is_changed = before.current_sha != contract.content.sha
         return event.of_republication(
-            contract.consumer, contract.version, is_changed=is_changed, requires_verification=required
+            contract.consumer, contract.version, is_changed=is_changed, requires_verification=requires_verification
         )
     if tags is None:
         tags = pacts.tags_of(db, contract.consumer, contract.version)
     earlier = pacts.before(db, contract, tags)
-    return event.of_first_publication(contract.content.sha, earlier, requires_verification=required)
+    return event.of_first_publication(contract.content.sha, earlier, requires_verification=requires_verification)

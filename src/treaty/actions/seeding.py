@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from treaty.actions import deploying, publishing, verifying, versioning
 from treaty.model import content
 from treaty.model.environment import Deployment, Environment, EnvironmentDraft
+from treaty.model.metadata import Metadata
 from treaty.model.pact import Contract, Contracts, PactKey
 from treaty.model.verification import NewVerification
 from treaty.settings import Settings
@@ -58,7 +59,7 @@ def _publish(db: Connection, version: str, branch: str, size: int, *, now: datet
         build_url=None,
         contracts=(contract,),
     )
-    publishing.publish_contracts(db, contracts, now=now, settings=settings)
+    publishing.publish_contracts(db, contracts, base_url="", now=now, settings=settings)
 
 
 _INTERACTIONS = (
@@ -110,7 +111,7 @@ def _verify(
         metadata=None,
         created_at=now,
     )
-    verifying.publish_verification(db, result, found.pact, settings=settings)
+    verifying.publish_verification(db, result, found.pact, Metadata(), base_url="", settings=settings)
     provider = versioning.ensure_pacticipants(db, [PROVIDER], now=now)[PROVIDER]
     versioning.put_on_branch(db, provider, "main", version, now=now, settings=settings)
 

@@ -1,19 +1,36 @@
 """Publishing verification results, and taking them away."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from sqlalchemy import Connection
 
-from treaty.actions import versioning
+from treaty.actions import triggering, versioning
+from treaty.actions.triggering import Published
 from treaty.errors import NotFound
+from treaty.model.metadata import Metadata
+from treaty.model.notice import TriggeredBy
 from treaty.model.pact import Pact
 from treaty.model.verification import NewVerification, Verification
 from treaty.settings import Settings
 from treaty.store import pacticipants, pacts, verifications
 
 
-def publish_verification(db: Connection, new: NewVerification, pact: Pact | None, *, settings: Settings) -> int:
-    """Record a result for a pact's content and return its number. The provider's version comes to be if need be.
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A result that was recorded: its number, and the webhooks that it triggered."""
 
-    Raises NotFound when no pact of the pair has the content.
+    number: int
+    triggered: Sequence[TriggeredBy]
+
+
+def publish_verification(
+    db: Connection, new: NewVerification, pact: Pact | None, said: Metadata, *, base_url: str, settings: Settings
+) -> Recorded:
+    """Record a result for a pact's content, and owe webhooks what they asked for.
+
+    The provider's version comes to be if need be. `said` is what the URL says of the pact. Raises NotFound when no
+    pact of the pair has the content.
     """
     if pact is None:
         raise NotFound
@@ -21,7 +38,9 @@ def publish_verification(db: Connection, new: NewVerification, pact: Pact | None
     provider = versioning.ensure_pacticipants(db, [new.provider], now=now)[new.provider]
     _, is_new = versioning.ensure_version(db, provider, new.provider_version, now=now, settings=settings)
     tags = [] if is_new else pacts.tags_of(db, new.provider, new.provider_version)
-    return verifications.add(db, new, is_new_version=is_new, tags=tags)
+    number = verifications.add(db, new, is_new_version=is_new, tags=tags)
+    published = Published(number=number, new=new, pact=pact, said=said, provider_tags=tags)
+    return Recorded(number, triggering.owe_for_verification(db, published, base_url=base_url))
 
 
 def remove_verification(db: Connection, result: Verification) -> None:

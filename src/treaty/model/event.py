@@ -1,6 +1,6 @@
 """Events: what happened when something was published, and why it counts as that."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,3 +64,41 @@ def of_republication(consumer: str, version: str, *, is_changed: bool, requires_
     comment = f"pact content modified since previous publication for {consumer} version {version}"
     changed = [Event(CONTRACT_CONTENT_CHANGED, comment)] if is_changed else []
     return [Event(CONTRACT_PUBLISHED), *required, *changed]
+
+
+# What ought to verify new content
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requirement:
+    """A provider's version that ought to verify content, and why."""
+
+    version: str
+    main_branch: str | None
+    """Where it is the head of the main branch, that branch."""
+    descriptions: tuple[str, ...]
+
+
+def requirements(found: Iterable[tuple[str, str, str]]) -> list[Requirement]:
+    """Put reasons together by version: each is a number, a reason (main, deployed, released) and a place."""
+    grouped: dict[str, list[tuple[str, str]]] = {}
+    for version, reason, place in found:
+        grouped.setdefault(version, []).append((reason, place))
+    return [_requirement(version, reasons) for version, reasons in grouped.items()]
+
+
+def _requirement(version: str, reasons: Sequence[tuple[str, str]]) -> Requirement:
+    texts = ("latest from main branch" if reason == "main" else f"{reason} in {place}" for reason, place in reasons)
+    return Requirement(
+        version=version,
+        main_branch=next((place for reason, place in reasons if reason == "main"), None),
+        descriptions=tuple(dict.fromkeys(texts)),
+    )
+
+
+def of_verification(*, success: bool) -> list[str]:
+    """Name what publishing a result amounts to."""
+    return [
+        PROVIDER_VERIFICATION_PUBLISHED,
+        PROVIDER_VERIFICATION_SUCCEEDED if success else PROVIDER_VERIFICATION_FAILED,
+    ]

@@ -107,7 +107,7 @@ def is_local(address: Address) -> bool:
         inner.is_link_local
         or inner.is_unspecified
         or inner.is_multicast
-        or inner.is_reserved
+        or (inner.is_reserved and not inner.is_loopback)
         or any(inner == ip_address(one) for one in ("100.100.100.200", "168.63.129.16", "fd00:ec2::254"))
     )
 

@@ -111,6 +111,34 @@ def _any_of(side: Side) -> str:
     return side.name or f"labeled '{side.label}'"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a version stands when something happens to it."""
+
+    branches: frozenset[str]
+    tags: frozenset[str]
+    environments: frozenset[str]
+    is_on_main_branch: bool
+
+
+def admits(filters: Filters, *, consumer: Place, provider: Place | None, published: Place) -> bool:
+    """Say whether an event passes filters: by its versions, one of which is what was `published` or verified."""
+    both = [consumer, provider] if provider else [consumer]
+    tags = frozenset[str]().union(*(one.tags for one in both))
+    environments = frozenset[str]().union(*(one.environments for one in both))
+    return (
+        _meets(filters.consumer_branches, consumer.branches)
+        and (provider is None or _meets(filters.provider_branches, provider.branches))
+        and _meets(filters.tags, tags)
+        and _meets(filters.environments, environments)
+        and (published.is_on_main_branch or not filters.main_branch_only)
+    )
+
+
+def _meets(wanted: tuple[str, ...] | None, there: frozenset[str]) -> bool:
+    return wanted is None or not there.isdisjoint(wanted)
+
+
 def is_hidden_header(name: str, value: str) -> bool:
     """Whether a header's value is a secret: a token, unless it is filled in when it is sent."""
     return bool(_SECRET_NAME.search(name)) and is_hidden(value)

@@ -8,9 +8,22 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
 
-from treaty.model.webhook import Filters, Request, Sealed, Side, Webhook
-from treaty.store.database import rows, run, scalar
-from treaty.store.tables import label, pacticipant, triggered_webhook, webhook, webhook_event
+from treaty.model.webhook import Filters, Place, Request, Sealed, Side, Webhook
+from treaty.store.database import column, rows, run, scalar
+from treaty.store.tables import (
+    branch,
+    branch_version,
+    deployed_version,
+    environment,
+    label,
+    pacticipant,
+    released_version,
+    tag,
+    triggered_webhook,
+    version,
+    webhook,
+    webhook_event,
+)
 
 CONSUMER: Final = pacticipant.alias("consumer")
 PROVIDER: Final = pacticipant.alias("provider")
@@ -259,6 +272,42 @@ def subscriptions(db: Connection, *, consumer: str, provider: str, events: Seque
         for row in found
     ]
     return sorted(every_one, key=lambda one: events.index(one.event))
+
+
+_VERSION: Final = (
+    select(version.c.id)
+    .where(version.c.pacticipant_id == _id_of("pacticipant"), version.c.number == bindparam("number"))
+    .scalar_subquery()
+)
+_BRANCHES: Final = (
+    select(branch.c.name, (branch.c.name == pacticipant.c.main_branch).label("is_main"))
+    .join(branch_version, branch_version.c.branch_id == branch.c.id)
+    .join(pacticipant, pacticipant.c.id == branch.c.pacticipant_id)
+    .where(branch_version.c.version_id == _VERSION)
+)
+_TAGS: Final = select(tag.c.name).where(tag.c.version_id == _VERSION)
+_ENVIRONMENTS: Final = (
+    select(environment.c.name)
+    .join(deployed_version, deployed_version.c.environment_id == environment.c.id)
+    .where(deployed_version.c.version_id == _VERSION, deployed_version.c.undeployed_at.is_(None))
+    .union(
+        select(environment.c.name)
+        .join(released_version, released_version.c.environment_id == environment.c.id)
+        .where(released_version.c.version_id == _VERSION, released_version.c.support_ended_at.is_(None))
+    )
+)
+
+
+def place_of(db: Connection, pacticipant: str, number: str) -> Place:
+    """Find where a version stands, for filters to judge."""
+    params = {"pacticipant": pacticipant, "number": number}
+    branches = rows(db, _BRANCHES, params)
+    return Place(
+        branches=frozenset(row.name for row in branches),
+        tags=frozenset(column(db, _TAGS, params)),
+        environments=frozenset(column(db, _ENVIRONMENTS, params)),
+        is_on_main_branch=any(row.is_main for row in branches),
+    )
 
 
 # How a webhook fares

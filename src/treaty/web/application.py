@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from starlette.applications import Starlette
@@ -22,7 +22,7 @@ from treaty.web.base_urls import BaseUrls
 from treaty.web.caching import spared
 from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
 from treaty.web.resources import every_router
-from treaty.web.routing import Call, Refused, Resource, Route, Router, Unacceptable, result_of, split
+from treaty.web.routing import Afterwards, Call, Refused, Resource, Route, Router, Unacceptable, result_of, split
 
 METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE: Final = 256 * 1024
@@ -31,15 +31,33 @@ LARGE: Final = 256 * 1024
 log = structlog.get_logger("treaty.web")
 
 
+class Background(Protocol):
+    """What works beside the requests, from start to stop, and is woken when there is something to do."""
+
+    def start(self) -> None: ...
+
+    def wake(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 def application(
-    settings: Settings, database: Database, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    settings: Settings,
+    database: Database,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    worker: Background | None = None,
 ) -> Starlette:
-    """Make the application that answers for a database."""
-    broker = Broker(settings, database, clock)
+    """Make the application that answers for a database; with a worker, which runs as long as it does."""
+    broker = Broker(settings, database, clock, worker)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if worker:
+            worker.start()
         yield
+        if worker:
+            await asyncio.to_thread(worker.stop)
         broker.close()
 
     return _Server(routes=[broker], lifespan=lifespan)
@@ -55,10 +73,17 @@ class _Server(Starlette):
 class Broker(BaseRoute):
     """Everything that the broker answers. It routes for itself: names hold slashes, and Starlette decodes paths."""
 
-    def __init__(self, settings: Settings, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Callable[[], datetime],
+        worker: Background | None = None,
+    ) -> None:
         self._settings = settings
         self._database = database
         self._clock = clock
+        self._worker = worker
         self._router = _table(every_router(settings))
         self._gate = Gate(settings)
         self._base_urls = BaseUrls(settings)
@@ -135,13 +160,20 @@ class Broker(BaseRoute):
         return await self._run(route, call, names)
 
     async def _run(self, route: Route, call: Call, names: list[str]) -> Answer:
-        def work() -> Answer:
-            return spared(answer(result_of(route, call, names, self._database), call), call)
+        def work() -> Answer | Afterwards:
+            result = result_of(route, call, names, self._database)
+            return result if isinstance(result, Afterwards) else spared(answer(result, call), call)
 
         is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE
         if not route.needs_database or is_short:
-            return work()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            done = work()
+        else:
+            done = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        if call.owes and self._worker:
+            self._worker.wake()
+        if isinstance(done, Afterwards):
+            return answer(await asyncio.to_thread(done.work), call)
+        return done
 
 
 def _table(routers: Iterable[Router]) -> Router:

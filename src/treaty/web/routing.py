@@ -104,6 +104,13 @@ class Redirected:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """What is still to be done for the result, in a thread, once the transaction has ended: it waits for others."""
+
+    work: Callable[[], object]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
     """What answers a method at an URL."""
@@ -146,6 +153,8 @@ class Call:
     now: datetime
     request_id: str
     media: Media = HAL
+    owes: bool = False
+    """Whether webhooks are owed something, so that their worker is told once this is done."""
     _db: "Connection | None" = field(default=None, repr=False)
 
     @property

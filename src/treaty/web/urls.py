@@ -176,3 +176,4 @@ PAIR_WEBHOOKS: Final = PROVIDER_WEBHOOKS + "/consumer/{consumer}"
 PACT_WEBHOOKS: Final = PAIR + "/webhooks"
 PACT_WEBHOOKS_STATUS: Final = PACT_WEBHOOKS + "/status"
 TRIGGERED_WEBHOOK_LOGS: Final = Url("/triggered-webhooks/{uuid}/logs")
+REDELIVER: Final = Url("/triggered-webhooks/{uuid}/redeliver")

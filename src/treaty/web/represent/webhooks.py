@@ -1,8 +1,14 @@
 """How webhooks look: one, and lists of them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
 
+from treaty.actions.delivering import Tried
+from treaty.model.delivery import Response, Unsent, masked, shown_header, text_of
+from treaty.model.template import Addresses, Facts
 from treaty.model.webhook import STARS, Request, Sealed, Side, Webhook
 from treaty.web import represent, urls
 from treaty.web.hal import Hal, Link
@@ -119,3 +125,76 @@ def webhooks(page: Webhooks) -> Hal:
             "curies": [Link("/doc/webhooks-{rel}", name="pb", templated=True)],
         }
     )
+
+
+# What came of trying one out
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A trial of a webhook, which may be a saved one."""
+
+    tried: Tried
+    is_saved: bool
+
+
+@represent.register
+def trial(one: Trial) -> Hal:
+    tried = one.tried
+    outcome = tried.attempt.outcome
+    shows = tried.teller.shows_response
+    return Hal(
+        state={
+            "error": {"message": outcome.reason} if isinstance(outcome, Unsent) and shows else None,
+            "request": _sent(tried),
+            "response": _received(outcome) if isinstance(outcome, Response) and shows else None,
+            "message": None if shows else tried.teller.why_hidden,
+            "logs": tried.logs,
+            "success": tried.success,
+        },
+        links={
+            "webhook": Link(urls.WEBHOOK.fill(uuid=tried.trial.webhook.uuid)) if one.is_saved else None,
+            "try-again": Link(urls.HERE, "Execute the webhook again"),
+        },
+    )
+
+
+def _sent(tried: Tried) -> dict[str, object]:
+    request = tried.attempt.request
+    if request is None:
+        return {}
+    split = urlsplit(request.url)
+    sent = {
+        "headers": {name: shown_header(name, value) for name, value in request.headers.items()},
+        "body": _parsed(masked(request.body.decode("utf-8", "replace"), request.secrets)),
+        "url": masked(f"{split.path or '/'}?{split.query}" if split.query else split.path or "/", request.secrets),
+    }
+    return {name: value for name, value in sent.items() if value is not None}
+
+
+def _received(response: Response) -> dict[str, object]:
+    headers: dict[str, str] = {}
+    for name, value in response.headers:
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return {"status": response.status, "headers": headers, "body": _parsed(text_of(response)[0])}
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _pact(facts: Facts, metadata: str) -> str:
+    return urls.PACT_VERSION_WITH_METADATA.fill(
+        provider=facts.provider, consumer=facts.consumer, sha=facts.sha, metadata=metadata
+    )
+
+
+def _result(facts: Facts, number: int) -> str:
+    return urls.VERIFICATION.fill(provider=facts.provider, consumer=facts.consumer, sha=facts.sha, number=str(number))
+
+
+ADDRESSES: Final = Addresses(pact=_pact, result=_result)
+"""Where requests say that pacts and results are found."""

@@ -53,7 +53,10 @@ class PublishBody(Body):
 @router.post(urls.PUBLISH_CONTRACTS, permission=Permission.PUBLISH_PACT, consumes=["*json*"], is_strict=True)
 def publish_contracts(call: Call) -> Publication:
     """Publish the pacts of a consumer's version, with its branch and tags."""
-    published = publishing.publish_contracts(call.db, _contracts(call), now=call.now, settings=call.settings)
+    published = publishing.publish_contracts(
+        call.db, _contracts(call), base_url=call.base_url, now=call.now, settings=call.settings
+    )
+    call.owes = any(one.triggered for one in published.contracts)
     return Publication(published, call.base_url)
 
 

@@ -4,7 +4,7 @@ from treaty.actions import publishing, unpublishing
 from treaty.errors import Invalid, NotFound, Problem
 from treaty.model import content, metadata
 from treaty.model.metadata import Metadata
-from treaty.model.notice import Outcome
+from treaty.model.notice import Outcome, PublishedContract
 from treaty.model.pact import Contract, PactInFull, PactKey
 from treaty.model.pact_list import Unpublished
 from treaty.store import pacts
@@ -31,8 +31,8 @@ def get_pact(call: Call, provider: str, consumer: str, version: str) -> PactInFu
 def put_pact(call: Call, provider: str, consumer: str, version: str) -> Created | Updated:
     """Publish a pact for a consumer's version."""
     contract = _contract(call, provider, consumer, version)
-    outcome = publishing.publish_pact(call.db, contract, now=call.now, settings=call.settings)
-    return _published(call, contract, outcome)
+    published = publishing.publish_pact(call.db, contract, base_url=call.base_url, now=call.now, settings=call.settings)
+    return _published(call, published, contract.key)
 
 
 @router.delete(
@@ -49,8 +49,8 @@ def delete_pact(call: Call, provider: str, consumer: str, version: str) -> Unpub
 def patch_pact(call: Call, provider: str, consumer: str, version: str) -> Created | Updated:
     """Put a pact's interactions into what the version has published already."""
     contract = _contract(call, provider, consumer, version)
-    outcome = publishing.merge_pact(call.db, contract, now=call.now, settings=call.settings)
-    return _published(call, contract, outcome)
+    published = publishing.merge_pact(call.db, contract, base_url=call.base_url, now=call.now, settings=call.settings)
+    return _published(call, published, contract.key)
 
 
 def _contract(call: Call, provider: str, consumer: str, version: str) -> Contract:
@@ -83,9 +83,10 @@ def _misnamed(in_path: str, in_pact: object, role: str) -> list[Problem]:
     return [Problem((role, "name"), text)]
 
 
-def _published(call: Call, contract: Contract, outcome: Outcome) -> Created | Updated:
-    pact = _in_full(pacts.find(call.db, contract.key))
-    return Created(pact) if outcome is Outcome.NEW else Updated(pact)
+def _published(call: Call, published: PublishedContract, key: PactKey) -> Created | Updated:
+    call.owes = bool(published.triggered)
+    pact = _in_full(pacts.find(call.db, key))
+    return Created(pact) if published.outcome is Outcome.NEW else Updated(pact)
 
 
 def _in_full(found: Found | None, **more: object) -> PactInFull:

@@ -81,7 +81,11 @@ def _publish(call: Call, provider: str, consumer: str, sha: str, segment: str | 
     if found is None:
         raise NotFound
     new = _new(body, found.pact, said, metadata=segment, now=call.now)
-    number = verifying.publish_verification(call.db, new, found.pact, settings=call.settings)
+    recorded = verifying.publish_verification(
+        call.db, new, found.pact, said, base_url=call.base_url, settings=call.settings
+    )
+    call.owes = bool(recorded.triggered)
+    number = recorded.number
     result = verifications.find(call.db, consumer, provider, sha, number)
     return Created(result, urls.VERIFICATION.fill(provider=provider, consumer=consumer, sha=sha, number=str(number)))
 

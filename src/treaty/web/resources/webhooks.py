@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 
-from treaty.actions import subscribing
+from treaty import outgoing
+from treaty.actions import delivering, subscribing
 from treaty.actions.subscribing import Draft
 from treaty.errors import NotFound
 from treaty.model.webhook import Webhook
 from treaty.store import pacticipants, webhooks
 from treaty.store.vault import vault_of
 from treaty.web import urls, webhook_bodies
-from treaty.web.represent.webhooks import Webhooks
-from treaty.web.routing import Call, Created, Deleted, Permission, Router, Updated
+from treaty.web.represent.webhooks import ADDRESSES, Trial, Webhooks
+from treaty.web.routing import Afterwards, Call, Created, Deleted, Permission, Router, Updated
 
 router = Router()
 
@@ -108,6 +109,10 @@ def read_draft(call: Call, sides: Mapping[str, str], uuid: str | None = None) ->
 @router.get(urls.WEBHOOK, permission=Permission.READ)
 def get_webhook(call: Call, uuid: str) -> Webhook:
     """Read a webhook, without its secrets."""
+    return _get(call, uuid)
+
+
+def _get(call: Call, uuid: str) -> Webhook:
     found = webhooks.find(call.db, uuid)
     if found is None:
         raise NotFound
@@ -127,3 +132,27 @@ def delete_webhook(call: Call, uuid: str) -> Deleted:
     """Remove a webhook. What was sent to it stays readable."""
     subscribing.remove(call.db, uuid)
     return Deleted()
+
+
+@router.post(urls.EXECUTE_UNSAVED_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, is_reading=True)
+def execute_unsaved_webhook(call: Call) -> Afterwards:
+    """Try out a webhook that is not saved."""
+    draft = read_draft(call, {})
+    tried = subscribing.made(draft, None, uuid=subscribing.new_uuid(), vault=vault_of(call.settings), now=call.now)
+    return _try_out(call, tried, is_saved=False)
+
+
+@router.post(urls.EXECUTE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, is_reading=True, consumes=None)
+def execute_webhook(call: Call, uuid: str) -> Afterwards:
+    """Try out a webhook with the latest pact that it could be about."""
+    return _try_out(call, _get(call, uuid), is_saved=True)
+
+
+def _try_out(call: Call, webhook: Webhook, *, is_saved: bool) -> Afterwards:
+    prepared = delivering.prepare_trial(call.db, webhook, base_url=call.base_url)
+
+    def work() -> Trial:
+        tried = delivering.try_out(prepared, settings=call.settings, addresses=ADDRESSES, send=outgoing.send)
+        return Trial(tried, is_saved)
+
+    return Afterwards(work)

@@ -1,0 +1,189 @@
+"""Owing webhooks what they asked for, in the transaction of the event."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from treaty.model import event
+from treaty.model.delivery import Owed
+from treaty.model.event import Event, Requirement
+from treaty.model.metadata import Metadata
+from treaty.model.notice import TriggeredBy
+from treaty.model.pact import Contract, Pact
+from treaty.model.template import Context
+from treaty.model.verification import NewVerification
+from treaty.model.webhook import admits
+from treaty.store import deliveries, webhooks
+from treaty.store.webhooks import Subscription
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Occasion:
+    """One thing that an event is about: a consumer's version, and a provider's where it has one."""
+
+    consumer: str
+    consumer_version: str
+    provider: str
+    provider_version: str | None = None
+    verification: int | None = None
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+def owe_for_contract(
+    db: Connection,
+    contract: Contract,
+    events: Sequence[Event],
+    required: Sequence[Requirement],
+    *,
+    context: Context,
+    now: datetime,
+) -> list[TriggeredBy]:
+    """Owe what was asked for when a contract is published.
+
+    The event that names provider versions is owed once for each of them.
+    """
+    found = _subscriptions(db, contract.consumer, contract.provider, [one.name for one in events])
+    if not found:
+        return []
+    usual = [_publication(db, contract)]
+    with_versions = [_requirement(db, contract, one) for one in required]
+    triggered = []
+    for one in found:
+        is_about_versions = one.event == event.CONTRACT_REQUIRING_VERIFICATION_PUBLISHED
+        triggered += _owe(db, one, with_versions if is_about_versions else usual, context=context, now=now)
+    return triggered
+
+
+def _publication(db: Connection, contract: Contract) -> Occasion:
+    verification = deliveries.find_main_result(
+        db, consumer=contract.consumer, provider=contract.provider, sha=contract.content.sha
+    )
+    return Occasion(
+        consumer=contract.consumer,
+        consumer_version=contract.version,
+        provider=contract.provider,
+        verification=verification,
+    )
+
+
+def _requirement(db: Connection, contract: Contract, required: Requirement) -> Occasion:
+    return Occasion(
+        consumer=contract.consumer,
+        consumer_version=contract.version,
+        provider=contract.provider,
+        provider_version=required.version,
+        context={
+            "provider_version_number": required.version,
+            "provider_version_branch": required.main_branch
+            or deliveries.find_branch(db, contract.provider, required.version),
+            "provider_version_descriptions": list(required.descriptions),
+        },
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """A result that was published, and what the URL that it was published to says of the pact."""
+
+    number: int
+    new: NewVerification
+    pact: Pact
+    said: Metadata
+    provider_tags: Sequence[str]
+
+
+def owe_for_verification(db: Connection, published: Published, *, base_url: str) -> list[TriggeredBy]:
+    """Owe what was asked for when a result is published: once for each consumer version that it was selected by."""
+    new = published.new
+    found = _subscriptions(db, new.consumer, new.provider, event.of_verification(success=new.success))
+    if not found:
+        return []
+    pending = published.said.is_pending
+    context = {
+        "base_url": base_url,
+        **({"build_url": new.build_url} if new.build_url is not None else {}),
+        **({"pending": pending} if pending is not None else {}),
+        "provider_version_tags": list(published.provider_tags),
+    }
+    occasions = _consumer_versions(db, published)
+    triggered = []
+    for one in found:
+        triggered += _owe(db, one, occasions, context=context, now=new.created_at)
+    return triggered
+
+
+def _consumer_versions(db: Connection, published: Published) -> list[Occasion]:
+    selectors = published.said.selected_by
+    numbers = deliveries.numbers(db, [one.version_id for one in selectors if one.version_id is not None])
+    tags: dict[str, list[str]] = {}
+    for one in selectors:
+        if one.version_id in numbers:
+            tags.setdefault(numbers[one.version_id], []).extend([one.tag] if one.tag else [])
+    if not tags:
+        return [_result(published, published.pact.version, _said(published))]
+    return [
+        _result(published, number, {"consumer_version_number": number, "consumer_version_tags": names})
+        for number, names in tags.items()
+    ]
+
+
+def _said(published: Published) -> dict[str, Any]:
+    said = published.said
+    found: dict[str, Any] = {"consumer_version_number": published.pact.version} if said != Metadata() else {}
+    return {**found, "consumer_version_tags": list(said.tags)} if said.tags else found
+
+
+def _result(published: Published, consumer_version: str, context: dict[str, Any]) -> Occasion:
+    return Occasion(
+        consumer=published.new.consumer,
+        consumer_version=consumer_version,
+        provider=published.new.provider,
+        provider_version=published.new.provider_version,
+        verification=published.number,
+        context=context,
+    )
+
+
+def _subscriptions(db: Connection, consumer: str, provider: str, events: Sequence[str]) -> list[Subscription]:
+    return webhooks.subscriptions(db, consumer=consumer, provider=provider, events=events)
+
+
+def _owe(
+    db: Connection, one: Subscription, occasions: Iterable[Occasion], *, context: Context, now: datetime
+) -> list[TriggeredBy]:
+    triggered = []
+    for occasion in occasions:
+        if one.filters.is_empty or _is_admitted(db, one, occasion):
+            owed = _owed(one, occasion, {**context, "event_name": one.event, **occasion.context})
+            deliveries.add(db, owed, now=now)
+            triggered.append(
+                TriggeredBy(webhook=one.webhook, description=one.description, event=one.event, uuid=owed.uuid)
+            )
+    return triggered
+
+
+def _owed(one: Subscription, occasion: Occasion, context: Context) -> Owed:
+    return Owed(
+        uuid=str(uuid.uuid4()),
+        webhook=one.webhook,
+        event=one.event,
+        consumer=occasion.consumer,
+        consumer_version=occasion.consumer_version,
+        provider=occasion.provider,
+        verification=occasion.verification,
+        context=context,
+    )
+
+
+def _is_admitted(db: Connection, one: Subscription, occasion: Occasion) -> bool:
+    consumer = webhooks.place_of(db, occasion.consumer, occasion.consumer_version)
+    number = occasion.provider_version
+    provider = webhooks.place_of(db, occasion.provider, number) if number is not None else None
+    is_result = one.event.startswith("provider_")
+    return admits(
+        one.filters, consumer=consumer, provider=provider, published=provider if provider and is_result else consumer
+    )

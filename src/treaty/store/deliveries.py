@@ -1,0 +1,483 @@
+"""Deliveries: what is owed to webhooks, who is at it, and what came of each attempt."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from treaty.model.delivery import Delivery, Execution, Owed, Status, TriggeredWebhook
+from treaty.model.template import Facts, Result
+from treaty.model.webhook import Sealed, Webhook
+from treaty.store.database import column, every, rows, run, scalar
+from treaty.store.tables import (
+    branch,
+    branch_version,
+    content,
+    integration,
+    label,
+    pacticipant,
+    publication,
+    tag,
+    triggered_webhook,
+    verification,
+    version,
+    webhook,
+    webhook_execution,
+)
+from treaty.store.webhooks import request_of
+
+CONSUMER: Final = pacticipant.alias("consumer")
+PROVIDER: Final = pacticipant.alias("provider")
+
+
+def _id_of(role: str) -> Any:
+    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
+
+
+# Owing
+
+_ADD: Final = insert(triggered_webhook).values(
+    uuid=bindparam("uuid"),
+    webhook_id=select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery(),
+    consumer_id=_id_of("consumer"),
+    provider_id=_id_of("provider"),
+    publication_id=select(publication.c.id)
+    .join(version, version.c.id == publication.c.consumer_version_id)
+    .where(
+        version.c.pacticipant_id == _id_of("consumer"),
+        version.c.number == bindparam("consumer_version"),
+        publication.c.provider_id == _id_of("provider"),
+        publication.c.is_current,
+    )
+    .scalar_subquery(),
+    verification_id=bindparam("verification"),
+    event=bindparam("event"),
+    context=bindparam("context"),
+    status=Status.NOT_RUN.value,
+    attempts=0,
+    due_at=bindparam("now"),
+    created_at=bindparam("now"),
+)
+
+
+def add(db: Connection, owed: Owed, *, now: datetime) -> None:
+    """Note that something is owed; it is due at once."""
+    params = {
+        "uuid": owed.uuid,
+        "webhook": owed.webhook,
+        "consumer": owed.consumer,
+        "provider": owed.provider,
+        "consumer_version": owed.consumer_version,
+        "verification": owed.verification,
+        "event": owed.event,
+        "context": json.dumps(dict(owed.context), ensure_ascii=False),
+        "now": now,
+    }
+    run(db, _ADD, params)
+
+
+_MAIN_RESULT: Final = (
+    select(verification.c.id)
+    .join(content, content.c.id == verification.c.content_id)
+    .join(PROVIDER, PROVIDER.c.id == verification.c.provider_id)
+    .join(branch, and_(branch.c.pacticipant_id == PROVIDER.c.id, branch.c.name == PROVIDER.c.main_branch))
+    .join(
+        branch_version,
+        and_(
+            branch_version.c.branch_id == branch.c.id,
+            branch_version.c.version_id == verification.c.provider_version_id,
+        ),
+    )
+    .where(
+        content.c.consumer_id == _id_of("consumer"),
+        content.c.provider_id == _id_of("provider"),
+        content.c.sha == bindparam("sha"),
+    )
+    .order_by(verification.c.id.desc())
+    .limit(1)
+)
+_VERSIONS_BRANCH: Final = (
+    select(branch.c.name)
+    .join(branch_version, branch_version.c.branch_id == branch.c.id)
+    .join(version, version.c.id == branch_version.c.version_id)
+    .where(version.c.pacticipant_id == _id_of("pacticipant"), version.c.number == bindparam("number"))
+    .order_by(branch_version.c.id.desc())
+    .limit(1)
+)
+_NUMBERS: Final = select(version.c.id, version.c.number).where(version.c.id.in_(bindparam("ids", expanding=True)))
+
+
+def find_main_result(db: Connection, *, consumer: str, provider: str, sha: str) -> int | None:
+    """Find the number of the latest result of content from the provider's main branch."""
+    number: int | None = scalar(db, _MAIN_RESULT, {"consumer": consumer, "provider": provider, "sha": sha})
+    return number
+
+
+def find_branch(db: Connection, pacticipant: str, number: str) -> str | None:
+    """Find the branch that a version was put on last."""
+    name: str | None = scalar(db, _VERSIONS_BRANCH, {"pacticipant": pacticipant, "number": number})
+    return name
+
+
+def numbers(db: Connection, version_ids: Collection[int]) -> dict[int, str]:
+    """Find the numbers of versions that metadata names."""
+    return {row.id: row.number for row in rows(db, _NUMBERS, {"ids": list(version_ids)})} if version_ids else {}
+
+
+# Claiming. A delivery waits for earlier ones to the same webhook about the same pair.
+
+_EARLIER: Final = triggered_webhook.alias("earlier")
+_IS_NEXT: Final = ~exists().where(
+    _EARLIER.c.webhook_id == triggered_webhook.c.webhook_id,
+    _EARLIER.c.consumer_id == triggered_webhook.c.consumer_id,
+    _EARLIER.c.provider_id == triggered_webhook.c.provider_id,
+    _EARLIER.c.id < triggered_webhook.c.id,
+    _EARLIER.c.due_at.is_not(None),
+)
+_DUE: Final = (
+    select(triggered_webhook.c.id, triggered_webhook.c.uuid)
+    .where(triggered_webhook.c.due_at <= bindparam("now"), _IS_NEXT)
+    .order_by(triggered_webhook.c.due_at, triggered_webhook.c.id)
+    .limit(bindparam("most"))
+)
+_LOCK_DUE: Final = _DUE.with_for_update(skip_locked=True)
+_CLAIM: Final = (
+    update(triggered_webhook)
+    .where(triggered_webhook.c.id.in_(bindparam("ids", expanding=True)))
+    .values(claimed_by=bindparam("owner"), due_at=bindparam("until"))
+)
+_RENEW: Final = (
+    update(triggered_webhook)
+    .where(
+        triggered_webhook.c.uuid.in_(bindparam("uuids", expanding=True)),
+        triggered_webhook.c.claimed_by == bindparam("owner"),
+    )
+    .values(due_at=bindparam("until"))
+)
+
+
+def is_any_due(db: Connection, *, now: datetime) -> bool:
+    return bool(rows(db, _DUE, {"now": now, "most": 1}))
+
+
+def claim(db: Connection, *, owner: str, now: datetime, until: datetime, most: int) -> list[str]:
+    """Claim what is due, and return its uuids. Whoever has not finished by `until` loses it to another."""
+    found = rows(db, _LOCK_DUE, {"now": now, "most": most})
+    if found:
+        run(db, _CLAIM, {"ids": [row.id for row in found], "owner": owner, "until": until})
+    return [row.uuid for row in found]
+
+
+def renew(db: Connection, uuids: Collection[str], *, owner: str, until: datetime) -> None:
+    """Go on working on what was claimed."""
+    run(db, _RENEW, {"uuids": list(uuids), "owner": owner, "until": until})
+
+
+# What is to be sent
+
+_LAST_BRANCH: Final = (
+    select(branch.c.name)
+    .join(branch_version, branch_version.c.branch_id == branch.c.id)
+    .where(branch_version.c.version_id == version.c.id)
+    .order_by(branch_version.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_PACT: Final = (
+    select(
+        publication.c.consumer_id,
+        publication.c.provider_id,
+        publication.c.content_id,
+        version.c.id.label("version_id"),
+        version.c.number,
+        _LAST_BRANCH.label("branch"),
+        content.c.sha,
+        CONSUMER.c.name.label("consumer"),
+        PROVIDER.c.name.label("provider"),
+    )
+    .select_from(publication)
+    .join(version, version.c.id == publication.c.consumer_version_id)
+    .join(content, content.c.id == publication.c.content_id)
+    .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
+    .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
+    .where(publication.c.id == bindparam("publication"))
+)
+_LABELS: Final = select(label.c.name).where(label.c.pacticipant_id == bindparam("pacticipant")).order_by(label.c.name)
+_TAGS: Final = select(tag.c.name).where(tag.c.version_id == bindparam("version")).order_by(tag.c.created_at, tag.c.id)
+_RESULTS: Final = select(
+    verification.c.id.label("number"),
+    verification.c.success,
+    version.c.id,
+    version.c.number.label("provider_version"),
+    _LAST_BRANCH.label("branch"),
+).join(version, version.c.id == verification.c.provider_version_id)
+_RECORDED: Final = _RESULTS.where(verification.c.id == bindparam("verification"))
+_LATEST: Final = (
+    _RESULTS.where(verification.c.content_id == bindparam("content")).order_by(verification.c.id.desc()).limit(1)
+)
+
+
+def _facts(db: Connection, publication: int, verification: int | None) -> Facts:
+    row = rows(db, _PACT, {"publication": publication})[0]
+    return Facts(
+        consumer=row.consumer,
+        consumer_version=row.number,
+        consumer_tags=tuple(column(db, _TAGS, {"version": row.version_id})),
+        consumer_branch=row.branch,
+        consumer_labels=tuple(column(db, _LABELS, {"pacticipant": row.consumer_id})),
+        provider=row.provider,
+        provider_labels=tuple(column(db, _LABELS, {"pacticipant": row.provider_id})),
+        sha=row.sha,
+        result=_result(db, row.content_id, verification),
+    )
+
+
+def _result(db: Connection, content: int, verification: int | None) -> Result | None:
+    found = rows(db, _RECORDED, {"verification": verification}) if verification is not None else []
+    found = found or rows(db, _LATEST, {"content": content})
+    if not found:
+        return None
+    row = found[0]
+    return Result(
+        number=row.number,
+        success=row.success,
+        provider_version=row.provider_version,
+        provider_tags=tuple(column(db, _TAGS, {"version": row.id})),
+        provider_branch=row.branch,
+    )
+
+
+_OWED: Final = (
+    select(
+        triggered_webhook.c.uuid,
+        triggered_webhook.c.context,
+        triggered_webhook.c.attempts,
+        triggered_webhook.c.publication_id,
+        triggered_webhook.c.verification_id,
+        webhook.c.uuid.label("webhook"),
+        webhook.c.secret,
+        *(webhook.c[name] for name in ("method", "url", "headers", "body", "username", "password")),
+    )
+    .join(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
+    .where(
+        triggered_webhook.c.uuid == bindparam("uuid"),
+        triggered_webhook.c.claimed_by == bindparam("owner"),
+        triggered_webhook.c.publication_id.is_not(None),
+    )
+)
+
+
+def find_claimed(db: Connection, uuid: str, *, owner: str) -> Delivery | None:
+    """Find all that it takes to send what was claimed; None when its webhook is gone."""
+    found = rows(db, _OWED, {"uuid": uuid, "owner": owner})
+    if not found:
+        return None
+    row = found[0]
+    return Delivery(
+        uuid=row.uuid,
+        webhook=row.webhook,
+        request=request_of(row),
+        secret=None if row.secret is None else Sealed(row.secret),
+        facts=_facts(db, row.publication_id, row.verification_id),
+        context=json.loads(row.context),
+        attempts=row.attempts,
+    )
+
+
+_NEWEST: Final = (
+    select(func.max(publication.c.id))
+    .select_from(integration)
+    .join(publication, publication.c.id == integration.c.latest_publication_id)
+)
+_NEWEST_OF: Final = {
+    (False, False): _NEWEST,
+    (True, False): _NEWEST.where(integration.c.consumer_id == _id_of("consumer")),
+    (False, True): _NEWEST.where(integration.c.provider_id == _id_of("provider")),
+    (True, True): _NEWEST.where(
+        integration.c.consumer_id == _id_of("consumer"), integration.c.provider_id == _id_of("provider")
+    ),
+}
+
+
+def find_example(db: Connection, one: Webhook) -> Facts | None:
+    """Find the latest pact that a webhook could be about."""
+    names = {
+        role: side.name for role, side in (("consumer", one.consumer), ("provider", one.provider)) if side and side.name
+    }
+    newest = scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
+    return None if newest is None else _facts(db, newest, None)
+
+
+# What came of it
+
+_NOTE: Final = (
+    update(triggered_webhook)
+    .where(triggered_webhook.c.uuid == bindparam("its_uuid"), triggered_webhook.c.claimed_by == bindparam("owner"))
+    .values(
+        status=bindparam("status"),
+        attempts=triggered_webhook.c.attempts + 1,
+        due_at=bindparam("due_at"),
+        claimed_by=None,
+    )
+)
+_GIVE_UP: Final = (
+    update(triggered_webhook)
+    .where(triggered_webhook.c.uuid == bindparam("its_uuid"), triggered_webhook.c.claimed_by == bindparam("owner"))
+    .values(status=Status.FAILURE.value, due_at=None, claimed_by=None)
+)
+_ADD_EXECUTION: Final = insert(webhook_execution).values(
+    triggered_webhook_id=select(triggered_webhook.c.id)
+    .where(triggered_webhook.c.uuid == bindparam("its_uuid"))
+    .scalar_subquery(),
+    **{name: bindparam(name) for name in ("success", "status", "milliseconds", "created_at", "logs")},
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Noted:
+    """What became of a delivery that was claimed."""
+
+    uuid: str
+    owner: str
+    status: Status
+    due_at: datetime | None
+
+
+def note(db: Connection, noted: Noted, execution: Execution) -> bool:
+    """Note what came of an attempt. Say whether it still was the claimant's to note."""
+    params = {"its_uuid": noted.uuid, "owner": noted.owner, "status": noted.status.value, "due_at": noted.due_at}
+    if not run(db, _NOTE, params):
+        return False
+    values = {name: getattr(execution, name) for name in ("success", "status", "milliseconds", "created_at", "logs")}
+    run(db, _ADD_EXECUTION, {"its_uuid": noted.uuid, **values})
+    return True
+
+
+def give_up(db: Connection, uuid: str, *, owner: str) -> None:
+    """Note that there is nothing that could be sent any more."""
+    run(db, _GIVE_UP, {"its_uuid": uuid, "owner": owner})
+
+
+_REOPEN: Final = (
+    update(triggered_webhook)
+    .where(triggered_webhook.c.uuid == bindparam("its_uuid"), triggered_webhook.c.webhook_id.is_not(None))
+    .values(
+        status=case((triggered_webhook.c.attempts == 0, Status.NOT_RUN.value), else_=Status.RETRYING.value),
+        due_at=case((triggered_webhook.c.claimed_by.is_(None), bindparam("now")), else_=triggered_webhook.c.due_at),
+    )
+)
+
+
+def reopen(db: Connection, uuid: str, *, now: datetime) -> bool:
+    """Owe a delivery anew, at once, unless it is under way. Say whether there still is a webhook to send it to."""
+    return bool(run(db, _REOPEN, {"its_uuid": uuid, "now": now}))
+
+
+# Telling
+
+_TRIGGERED: Final = (
+    select(
+        triggered_webhook.c.uuid,
+        triggered_webhook.c.event,
+        triggered_webhook.c.status,
+        triggered_webhook.c.attempts,
+        triggered_webhook.c.created_at.label("triggered_at"),
+        webhook.c.uuid.label("webhook"),
+        *(webhook.c[name] for name in ("method", "url", "headers", "body", "username", "password")),
+        CONSUMER.c.name.label("consumer"),
+        version.c.number.label("consumer_version"),
+        PROVIDER.c.name.label("provider"),
+    )
+    .select_from(triggered_webhook)
+    .outerjoin(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
+    .join(CONSUMER, CONSUMER.c.id == triggered_webhook.c.consumer_id)
+    .join(PROVIDER, PROVIDER.c.id == triggered_webhook.c.provider_id)
+    .outerjoin(publication, publication.c.id == triggered_webhook.c.publication_id)
+    .outerjoin(version, version.c.id == publication.c.consumer_version_id)
+)
+_ONE: Final = _TRIGGERED.where(triggered_webhook.c.uuid == bindparam("uuid"))
+_OF_PACT: Final = _TRIGGERED.where(
+    version.c.pacticipant_id == _id_of("consumer"),
+    version.c.number == bindparam("version"),
+    publication.c.provider_id == _id_of("provider"),
+    publication.c.is_current,
+).order_by(triggered_webhook.c.id.desc())
+_OF_VERIFICATION: Final = _TRIGGERED.where(
+    triggered_webhook.c.verification_id == bindparam("number"),
+    triggered_webhook.c.event.startswith("provider_verification_", autoescape=True),
+).order_by(triggered_webhook.c.id.desc())
+_LATEST_IDS: Final = (
+    select(func.max(triggered_webhook.c.id))
+    .where(
+        triggered_webhook.c.consumer_id == _id_of("consumer"),
+        triggered_webhook.c.provider_id == _id_of("provider"),
+        triggered_webhook.c.webhook_id.is_not(None),
+    )
+    .group_by(triggered_webhook.c.webhook_id, triggered_webhook.c.event)
+)
+_LATEST_OF_PAIR: Final = _TRIGGERED.where(triggered_webhook.c.id.in_(_LATEST_IDS)).order_by(triggered_webhook.c.id)
+
+
+def find(db: Connection, uuid: str) -> TriggeredWebhook | None:
+    found = _triggered(db, _ONE, {"uuid": uuid})
+    return found[0] if found else None
+
+
+def of_pact(db: Connection, *, consumer: str, version: str, provider: str) -> list[TriggeredWebhook]:
+    """List what the current pact of a consumer's version has triggered, newest first."""
+    return _triggered(db, _OF_PACT, {"consumer": consumer, "version": version, "provider": provider})
+
+
+def of_verification(db: Connection, number: int) -> list[TriggeredWebhook]:
+    """List what a result has triggered, newest first."""
+    return _triggered(db, _OF_VERIFICATION, {"number": number})
+
+
+def latest_of_pair(db: Connection, *, consumer: str, provider: str) -> list[TriggeredWebhook]:
+    """List the latest delivery to each webhook for each event of a pair."""
+    return _triggered(db, _LATEST_OF_PAIR, {"consumer": consumer, "provider": provider})
+
+
+def _triggered(db: Connection, statement: Select[Any], params: dict[str, Any]) -> list[TriggeredWebhook]:
+    return [
+        TriggeredWebhook(
+            uuid=row.uuid,
+            event=row.event,
+            status=Status(row.status),
+            attempts=row.attempts,
+            webhook=row.webhook,
+            request_name=None if row.webhook is None else request_of(row).name,
+            consumer=row.consumer,
+            consumer_version=row.consumer_version,
+            provider=row.provider,
+            triggered_at=row.triggered_at,
+        )
+        for row in rows(db, statement, params)
+    ]
+
+
+_EXECUTIONS: Final = (
+    select(*(webhook_execution.c[name] for name in ("success", "status", "milliseconds", "created_at", "logs")))
+    .join(triggered_webhook, triggered_webhook.c.id == webhook_execution.c.triggered_webhook_id)
+    .where(triggered_webhook.c.uuid == bindparam("uuid"))
+    .order_by(webhook_execution.c.id)
+)
+
+
+def executions(db: Connection, uuid: str) -> list[Execution]:
+    """List the attempts of a delivery, oldest first."""
+    return every(db, _EXECUTIONS, {"uuid": uuid}, Execution)

@@ -1,0 +1,71 @@
+"""Deliveries to webhooks: what was sent at which event, and what came of it."""
+
+from treaty.actions import delivering
+from treaty.errors import NotFound
+from treaty.model.pact import PactKey
+from treaty.store import deliveries, pacticipants, pacts, verifications
+from treaty.web import urls
+from treaty.web.media import HAL, TEXT
+from treaty.web.represent.triggered_webhooks import Delivered, Logs, TriggeredWebhooks, WebhooksStatus
+from treaty.web.routing import Accepted, Call, Permission, Router
+
+router = Router()
+
+_TRIGGERED_BY = "Webhooks triggered by the publication of"
+
+
+@router.get(urls.PACT_TRIGGERED_WEBHOOKS, permission=Permission.READ)
+def list_triggered_webhooks_of_pact(call: Call, provider: str, consumer: str, version: str) -> TriggeredWebhooks:
+    """List what the pact of a consumer's version has triggered, newest first."""
+    if pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)) is None:
+        raise NotFound
+    return TriggeredWebhooks(
+        f"{_TRIGGERED_BY} the pact between {consumer} ({version}) and {provider}",
+        deliveries.of_pact(call.db, consumer=consumer, version=version, provider=provider),
+        call.settings.webhook_retry_schedule,
+    )
+
+
+@router.get(urls.VERIFICATION_TRIGGERED_WEBHOOKS, permission=Permission.READ)
+def list_triggered_webhooks_of_verification(
+    call: Call, provider: str, consumer: str, sha: str, number: str
+) -> TriggeredWebhooks:
+    """List what a result has triggered, newest first."""
+    is_number = number.isascii() and number.isdecimal() and len(number) < 10  # noqa: PLR2004 - an id fits into nine digits
+    if not is_number or verifications.find(call.db, consumer, provider, sha, int(number)) is None:
+        raise NotFound
+    return TriggeredWebhooks(
+        f"{_TRIGGERED_BY} verification result {number}",
+        deliveries.of_verification(call.db, int(number)),
+        call.settings.webhook_retry_schedule,
+    )
+
+
+@router.get(urls.PACT_WEBHOOKS_STATUS, permission=Permission.READ)
+def show_webhooks_status(call: Call, provider: str, consumer: str) -> WebhooksStatus:
+    """Show how the webhooks of a pair fare: the latest delivery to each, for each event."""
+    pacticipants.get(call.db, consumer, "consumer")
+    pacticipants.get(call.db, provider, "provider")
+    return WebhooksStatus(
+        consumer=consumer,
+        provider=provider,
+        triggered=deliveries.latest_of_pair(call.db, consumer=consumer, provider=provider),
+        schedule=call.settings.webhook_retry_schedule,
+    )
+
+
+@router.get(urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ, produces=(TEXT, HAL))
+def get_logs(call: Call, uuid: str) -> Logs:
+    """Read what was sent in each attempt, and what came back."""
+    found = deliveries.find(call.db, uuid)
+    if found is None:
+        raise NotFound
+    return Logs(found, deliveries.executions(call.db, uuid))
+
+
+@router.post(urls.REDELIVER, permission=Permission.MANAGE_WEBHOOK, consumes=None)
+def redeliver(call: Call, uuid: str) -> Accepted:
+    """Send what was triggered once again, as it stands now."""
+    triggered = delivering.redeliver(call.db, uuid, now=call.now)
+    call.owes = True
+    return Accepted(Delivered(triggered, call.settings.webhook_retry_schedule))

@@ -1,0 +1,145 @@
+"""The worker: sends what is owed to webhooks. Each process of a server has one; the database shares the work out.
+
+One thread asks the database what is due and notes what came of it; others send, and never touch the database. What is
+claimed belongs to a worker for some seconds, and it says so again as long as it is at it: when its process is killed,
+another takes over.
+"""
+
+import random
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from treaty import outgoing
+from treaty.actions import delivering
+from treaty.actions.delivering import Send
+from treaty.model.delivery import Attempt, Delivery, Status, Unsent
+from treaty.model.template import Addresses
+from treaty.settings import Settings
+from treaty.store import deliveries
+from treaty.store.database import Database
+
+LEASE: Final = timedelta(seconds=10)
+POLL_SECONDS: Final = 0.4
+TROUBLED_SECONDS: Final = 3.0
+
+log = structlog.get_logger("treaty.worker")
+
+
+class Worker:
+    """Sends what is owed, from when it is started until it is stopped."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        addresses: Addresses,
+        *,
+        send: Send = outgoing.send,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._addresses = addresses
+        self._send = send
+        self._clock = clock
+        self._owner = str(uuid.uuid4())
+        self._news = threading.Event()
+        self._is_stopping = threading.Event()
+        self._under_way: dict[str, tuple[Delivery, Future[Attempt]]] = {}
+        self._renewed_at = clock()
+        self._thread: threading.Thread | None = None
+        self._senders: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._is_stopping.clear()
+        self._senders = ThreadPoolExecutor(self._settings.webhook_concurrency, thread_name_prefix="treaty-sender")
+        self._thread = threading.Thread(target=self._work, name="treaty-worker", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Tell that something is owed."""
+        self._news.set()
+
+    def stop(self) -> None:
+        """Take nothing on any more, and let what is under way end."""
+        self._is_stopping.set()
+        self._news.set()
+        if self._thread is not None:
+            self._thread.join(self._settings.webhook_total_timeout + TROUBLED_SECONDS)
+        if self._senders is not None:
+            self._senders.shutdown(wait=False)
+
+    def _work(self) -> None:
+        while not self._is_stopping.is_set() or self._under_way:
+            pause = POLL_SECONDS
+            try:
+                self._step()
+            except Exception:
+                log.exception("worker")
+                pause = TROUBLED_SECONDS
+            self._news.wait(pause)
+            self._news.clear()
+
+    def _step(self) -> None:
+        for owed, future in list(self._under_way.values()):
+            if future.done():
+                self._note(owed, future)
+        self._renew()
+        if not self._is_stopping.is_set():
+            self._take_on()
+
+    def _note(self, owed: Delivery, future: "Future[Attempt]") -> None:
+        made = _made(owed, future)
+        jitter = random.uniform(0.9, 1.1)  # noqa: S311 - only spreads out who tries again
+        status = self._database.write(
+            lambda db: delivering.note(db, owed, made, owner=self._owner, jitter=jitter, settings=self._settings)
+        )
+        del self._under_way[owed.uuid]
+        if status is not Status.SUCCESS:
+            log.warning("webhook", webhook=owed.webhook, delivery=owed.uuid, status=status.value, answer=made.status)
+
+    def _renew(self) -> None:
+        now = self._clock()
+        if self._under_way and now - self._renewed_at > LEASE / 4:
+            uuids = list(self._under_way)
+            self._database.write(lambda db: deliveries.renew(db, uuids, owner=self._owner, until=now + LEASE))
+            self._renewed_at = now
+
+    def _take_on(self) -> None:
+        now = self._clock()
+        most = self._settings.webhook_concurrency - len(self._under_way)
+        if most <= 0 or not self._database.read(lambda db: deliveries.is_any_due(db, now=now)):
+            return
+        found = self._database.write(
+            lambda db: delivering.take_on(db, owner=self._owner, now=now, until=now + LEASE, most=most)
+        )
+        if not self._under_way:
+            self._renewed_at = now
+        for owed in found:
+            self._begin(owed)
+        if found:
+            self._news.set()
+
+    def _begin(self, owed: Delivery) -> None:
+        assert self._senders is not None  # noqa: S101 - it is working
+        future = self._senders.submit(
+            delivering.attempt, owed, settings=self._settings, addresses=self._addresses, send=self._send
+        )
+        self._under_way[owed.uuid] = (owed, future)
+        future.add_done_callback(lambda _done: self._news.set())
+
+
+def _made(owed: Delivery, future: "Future[Attempt]") -> Attempt:
+    try:
+        return future.result()
+    except Exception as error:
+        log.exception("webhook", webhook=owed.webhook, delivery=owed.uuid)
+        now = datetime.now(UTC)
+        return Attempt(request=None, outcome=Unsent(type(error).__name__, ""), started_at=now, finished_at=now)
