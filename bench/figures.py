@@ -1,11 +1,12 @@
 """From times to figures, and from figures to the table."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Final
 
 from bench.load import Result
+from bench.operations import Operation
 
 LEAST_OF_FLOOR: Final = 0.40
 MOST_OF_SMALL: Final = 1.3
@@ -65,39 +66,84 @@ class Figures:
         return {**asdict(self), "unmet": self.unmet}
 
 
-def ratios(real: Sequence[Round], floor: Sequence[Round]) -> list[float]:
-    """Compare rounds that were run one after the other."""
-    return [one.per_second / other.per_second for one, other in zip(real, floor, strict=True)]
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the rounds came to, in turn with the real server and with the floor."""
+
+    real: list[Result] = field(default_factory=list)
+    floor: list[Result] = field(default_factory=list)
+
+    def figures(
+        self, operation: Operation, history: str, *, clients: int, statements: int, small: "Measured | None"
+    ) -> Figures:
+        """Sum up the rounds: the median of each figure, and of the ratios of rounds one after the other."""
+        real, floor = ([Round.of(one) for one in results] for results in (self.real, self.floor))
+        size, replayed = self.real[0].size, self.floor[0].size
+        assert abs(size - replayed) <= size / 50, f"{operation.name}: {replayed:.0f} bytes, not {size:.0f}"
+        of_floor = [one.per_second / other.per_second for one, other in zip(real, floor, strict=True)]
+        return Figures(
+            operation=operation.name,
+            title=operation.title,
+            history=history,
+            clients=clients,
+            per_second=median(one.per_second for one in real),
+            p50=median(one.p50 for one in real),
+            p99=median(one.p99 for one in real),
+            of_floor=median(of_floor),
+            least_of_floor=min(of_floor),
+            most_of_floor=max(of_floor),
+            floor_per_second=median(one.per_second for one in floor),
+            of_small=None if small is None else _cost(self.real, small.real),
+            statements=statements,
+            size=size,
+        )
 
 
-def costs(large: Sequence[Round], small: Sequence[Round]) -> float:
-    return median(one.p50 / other.p50 for one, other in zip(large, small, strict=True))
+def _cost(large: Iterable[Result], small: Iterable[Result]) -> float:
+    return median(median(one.times) / median(other.times) for one, other in zip(large, small, strict=True))
 
 
-HEAD: Final = (
-    "Operation                   History  Clients  Statements   Bytes     req/s   p50 ms   p99 ms  of floor   (min-max)     of small  Target"
-)
+COLUMNS: Final = {
+    "operation": 26,
+    "history": 7,
+    "clients": -7,
+    "statements": -10,
+    "bytes": -7,
+    "req/s": -6,
+    "p50 ms": -7,
+    "p99 ms": -7,
+    "of floor": -8,
+    "(min-max)": -11,
+    "of small": -8,
+    "target": 1,
+}
+"""The table's columns and their widths; those of numbers are negative."""
 
 
-def table(figures: Iterable[Figures]) -> Iterable[str]:
-    yield HEAD
-    for one in figures:
-        yield row(one)
+def line(cells: Iterable[str]) -> str:
+    """Write a row of the table."""
+    pairs = zip(cells, COLUMNS.values(), strict=True)
+    return "  ".join(cell.rjust(-width) if width < 0 else cell.ljust(width) for cell, width in pairs)
 
 
-def row(one: Figures) -> str:
-    of_small = "" if one.of_small is None else f"{one.of_small:.2f}"
-    return (
-        f"{one.title:<27} {one.history:<8} {one.clients:>7} {one.statements:>11} {one.size:>7.0f} {one.per_second:>9.0f}"
-        f" {one.p50:>8.2f} {one.p99:>8.2f} {one.of_floor:>8.0%}   {one.least_of_floor:>4.0%}-{one.most_of_floor:<4.0%}"
-        f" {of_small:>10}  {'met' if not one.unmet else 'not met: ' + ', '.join(one.unmet)}"
-    )
+def cells(one: Figures) -> Iterable[str]:
+    """Write figures, column by column."""
+    yield from (one.title, one.history, str(one.clients), str(one.statements), f"{one.size:.0f}")
+    yield from (f"{one.per_second:.0f}", f"{one.p50:.2f}", f"{one.p99:.2f}")
+    yield from (f"{one.of_floor:.0%}", f"({one.least_of_floor:.0%}-{one.most_of_floor:.0%})")
+    yield "" if one.of_small is None else f"{one.of_small:.2f}"
+    yield f"not met: {', '.join(one.unmet)}" if one.unmet else "met"
 
 
-def summary(startup: Mapping[str, float | None]) -> Iterable[str]:
+HEARTBEAT: Final = "seconds to the first heartbeat"
+IDLE: Final = "MiB when idle"
+_MOST: Final = {HEARTBEAT: MOST_SECONDS_TO_START, IDLE: MOST_MEMORY}
+
+
+def summary(server: Mapping[str, float | None]) -> Iterable[str]:
     """Say what is not one operation's."""
-    targets = {"seconds to the first heartbeat": MOST_SECONDS_TO_START, "MiB when idle": MOST_MEMORY}
-    for name, value in startup.items():
+    for name, value in server.items():
         if value is not None:
-            verdict = f", target {targets[name]:g}: {'met' if value <= targets[name] else 'not met'}" if name in targets else ""
+            most = _MOST.get(name, value)
+            verdict = f" (target {most:g}: {'met' if value <= most else 'not met'})" if name in _MOST else ""
             yield f"{name}: {value:.2f}{verdict}"

@@ -86,7 +86,7 @@ def _interaction(index: int, mark: str) -> dict[str, Any]:
         "response": {
             "status": 200,
             "headers": {"Content-Type": "application/json; charset=utf-8"},
-            "body": {"order": order, "_links": {"self": f"/orders/{index}"}},
+            "body": {"order": order, "self": f"/orders/{index}"},
             "matchingRules": {"$.body.order.total": {"match": "type"}, "$.body.order.items": {"min": 1}},
         },
     }
@@ -241,7 +241,9 @@ def _add_pacts(db: Connection, history: History, pair: int) -> None:
     per_pair = -(-history.versions // PER_CONTENT)
     first = pair * per_pair + 1
     _add(db, tables.content, ({**mine, **_content(pair, first, index)} for index in range(per_pair)))
-    _add(db, tables.publication, ({**mine, **_publication(history, pair, first, one)} for one in range(history.versions)))
+    _add(
+        db, tables.publication, ({**mine, **_publication(history, pair, first, one)} for one in range(history.versions))
+    )
     integration = {
         "latest_publication_id": (pair + 1) * history.versions,
         "contract_data_updated_at": _at(history.versions)["created_at"],

@@ -1,4 +1,4 @@
-"""The load: clients that send the next request as soon as they have their answer. They run in a process of their own."""
+"""The load: clients that send the next request as soon as they have their answer, in a process of their own."""
 
 import selectors
 import socket

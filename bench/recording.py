@@ -1,10 +1,12 @@
 """What the real application does for a request: its statements with their parameters, and its answer."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, event
 from starlette.types import ASGIApp, Message
@@ -46,21 +48,52 @@ class Recording:
     body: bytes
 
 
+class _Cursor(sqlite3.Cursor):
+    """A cursor that notes what it executes."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> "_Cursor":
+        if isinstance(self.connection, _Watching):
+            plain = (bytes(one) if isinstance(one, memoryview) else one for one in parameters)
+            self.connection.executed.append(Statement(sql, tuple(plain)))
+        super().execute(sql, parameters)
+        return self
+
+
+class _Watching(sqlite3.Connection):
+    """A connection whose cursors do."""
+
+    executed: ClassVar[list[Statement]] = []
+
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        return super().cursor(factory)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        cursor: sqlite3.Cursor = self.cursor().execute(sql, parameters)
+        return cursor
+
+
+def _watch(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+    options["factory"] = _Watching
+
+
 class _Watched:
     """A database that keeps what it is asked."""
 
     def __init__(self, database: Database) -> None:
+        event.listen(database.engine, "do_connect", _watch)
         self._database = database
         self.engine: Engine = database.engine
         self.is_local = database.is_local
         self.begin: str | None = None
-        self.statements: list[Statement] = []
-        event.listen(self.engine, "before_cursor_execute", self._note)
 
-    def _note(self, _db: object, _cursor: object, sql: str, parameters: Any, _context: object, is_many: bool) -> None:  # noqa: ANN401, FBT001, PLR0913 - SQLAlchemy's signature
-        assert not is_many, "the floor cannot replay many executions of one statement"
-        plain = (bytes(one) if isinstance(one, memoryview) else one for one in parameters)
-        self.statements.append(Statement(sql, tuple(plain)))
+    @property
+    def statements(self) -> list[Statement]:
+        """What was executed, but for what begins and ends a transaction."""
+        return [one for one in _Watching.executed if not one.sql.startswith(("BEGIN", "COMMIT"))]
+
+    def forget(self) -> None:
+        self.begin = None
+        _Watching.executed.clear()
 
     def read(self, work: Callable[[Connection], T]) -> T:
         self.begin = "BEGIN"
@@ -75,7 +108,7 @@ class _Watched:
 
 
 def record(path: Path, wanted: Mapping[str, Asked], host: str) -> dict[str, Recording]:
-    """Do each request twice on a database, and say what the second time came to."""
+    """Do each request some times on a database, and say what the last time came to."""
     url = f"sqlite:///{path}"
     settings = Settings(database_url=url, log_level="error")
     prepare_logging(settings)
@@ -88,9 +121,9 @@ def record(path: Path, wanted: Mapping[str, Asked], host: str) -> dict[str, Reco
 
 
 def _record(app: ASGIApp, watched: _Watched, asked: Asked, name: str, host: str) -> Recording:
-    fillings = [unique("rec", abs(hash((name, number))) % 10**9) for number in range(2)]
-    first, second = (_play(app, watched, asked, name, host, filling) for filling in fillings)
-    assert first.status == second.status < 300, f"{name}: {second.status} {second.body[:500]!r}"
+    fillings = [unique("rec", abs(hash((name, number))) % 10**9) for number in range(3)]
+    _, first, second = (_play(app, watched, asked, name, host, filling) for filling in fillings)
+    assert first.status == second.status < HTTPStatus.MULTIPLE_CHOICES, f"{name}: {second.status} {second.body[:500]!r}"
     pairs = zip(first.statements, second.statements, strict=True)
     statements = tuple(_compared(one, other, second.filling) for one, other in pairs)
     return Recording(second.begin, statements, second.filling, second.status, second.headers, second.body)
@@ -106,10 +139,9 @@ def _compared(first: Statement, second: Statement, filling: bytes) -> Statement:
     return Statement(second.sql, second.parameters, tuple(named), tuple(hashed))
 
 
-def _play(app: ASGIApp, watched: _Watched, asked: Asked, name: str, host: str, filling: bytes) -> Recording:  # noqa: PLR0913 - all that makes a request
+def _play(app: ASGIApp, watched: _Watched, asked: Asked, name: str, host: str, filling: bytes) -> Recording:
     raw = request(asked.method, asked.path, name, host, asked.body).filled(filling)
-    watched.begin = None
-    watched.statements.clear()
+    watched.forget()
     status, headers, body = asyncio.run(call(app, raw))
     return Recording(watched.begin, tuple(watched.statements), filling, status, headers, body)
 

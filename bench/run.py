@@ -10,10 +10,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 from bench import figures, histories, operations, servers
-from bench.figures import Figures, Round
+from bench.figures import Figures, Measured
 from bench.histories import History
 from bench.operations import OPERATIONS, Asked, Operation
 from bench.recording import Recording, record
@@ -33,7 +33,7 @@ class Target:
     requests: Mapping[str, Sequence[Request]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
     """A history with the real server and its floor."""
 
@@ -52,7 +52,7 @@ def main() -> None:
         benches = [_bench(history, wanted, Path(folder), running) for history in chosen]
         startup = _startup(Path(folder) / f"{chosen[-1].name}.sqlite", benches[-1])
         driver = running.enter_context(servers.driver())
-        print("\n" + figures.HEAD, flush=True)
+        print("\n" + figures.line(figures.COLUMNS), flush=True)
         found = list(_measured(driver, benches, wanted, options))
         startup["MiB after the run"] = servers.memory(benches[-1].pid)
     print("\n" + "\n".join(figures.summary(startup)))
@@ -84,11 +84,18 @@ def _bench(history: History, wanted: Sequence[Operation], folder: Path, running:
     print(f"{history.name} history: {size:.0f} MiB, built in {time.monotonic() - began:.1f} s", flush=True)
     asked = {name: one for operation in wanted for name, one in operations.asked(operation, history).items()}
     ports = servers.free_port(), servers.free_port()
-    recordings = record(built, asked, f"127.0.0.1:{ports[0]}")
+    # What changes something is recorded first, so that the rest is recorded on what both servers will have.
+    recordings = record(built, dict(reversed(asked.items())), f"127.0.0.1:{ports[0]}")
     real, floor = (Path(shutil.copy(built, folder / f"{history.name}-{kind}.sqlite")) for kind in ("real", "floor"))
     pid = running.enter_context(servers.real_server(real, ports[0]))
     running.enter_context(servers.floor_server(floor, recordings, ports[1]))
-    return Bench(history, *(_target(port, asked) for port in ports), recordings, pid)
+    return Bench(
+        history=history,
+        real=_target(ports[0], asked),
+        floor=_target(ports[1], asked),
+        recordings=recordings,
+        pid=pid,
+    )
 
 
 def _target(port: int, asked: Mapping[str, Asked]) -> Target:
@@ -101,8 +108,8 @@ def _target(port: int, asked: Mapping[str, Asked]) -> Target:
 
 def _startup(path: Path, bench: Bench) -> dict[str, float | None]:
     return {
-        "seconds to the first heartbeat": median(servers.start_time(path) for _ in range(3)),
-        "MiB when idle": servers.memory(bench.pid),
+        figures.HEARTBEAT: median(servers.start_time(path) for _ in range(3)),
+        figures.IDLE: servers.memory(bench.pid),
     }
 
 
@@ -115,7 +122,7 @@ def _measured(
                 driver.drive(target.port, target.requests[operation.name], clients=1, seconds=WARM_UP)
         for clients in CLIENTS:
             for one in _figures(driver, benches, operation, clients, options):
-                print(figures.row(one), flush=True)
+                print(figures.line(figures.cells(one)), flush=True)
                 yield one
 
 
@@ -123,51 +130,16 @@ def _figures(
     driver: Driver, benches: Sequence[Bench], operation: Operation, clients: int, options: argparse.Namespace
 ) -> Iterator[Figures]:
     """Measure an operation on all histories, the servers in turn, so that a change of the machine meets them alike."""
-    real: dict[str, list[Round]] = {bench.history.name: [] for bench in benches}
-    floor: dict[str, list[Round]] = {bench.history.name: [] for bench in benches}
-    sizes: dict[str, float] = {}
+    found = {bench.history.name: Measured() for bench in benches}
     for _ in range(options.rounds):
         for bench in benches:
-            name = bench.history.name
-            for target, rounds in ((bench.real, real[name]), (bench.floor, floor[name])):
+            measured = found[bench.history.name]
+            for target, results in ((bench.real, measured.real), (bench.floor, measured.floor)):
                 requests = target.requests[operation.name]
-                result = driver.drive(target.port, requests, clients=clients, seconds=options.seconds)
-                rounds.append(Round.of(result))
-                known = sizes.setdefault(name, result.size)
-                assert abs(result.size - known) <= known / 50, f"{operation.name}: {result.size} bytes, not {known}"
-    small, large = benches[0].history.name, benches[-1].history.name
+                results.append(driver.drive(target.port, requests, clients=clients, seconds=options.seconds))
+    small = found[benches[0].history.name] if operation.is_bounded and clients == 1 else None
     for bench in benches:
         name = bench.history.name
-        is_compared = operation.is_bounded and clients == 1 and name == large
-        of_small = figures.costs(real[large], real[small]) if is_compared else None
-        recording: Any = bench.recordings[f"{operation.name}.0"]
-        yield _summed(operation, name, clients, real[name], floor[name], of_small, len(recording.statements), sizes[name])
-
-
-def _summed(  # noqa: PLR0913 - what figures are made of
-    operation: Operation,
-    history: str,
-    clients: int,
-    real: Sequence[Round],
-    floor: Sequence[Round],
-    of_small: float | None,
-    statements: int,
-    size: float,
-) -> Figures:
-    of_floor = figures.ratios(real, floor)
-    return Figures(
-        operation=operation.name,
-        title=operation.title,
-        history=history,
-        clients=clients,
-        per_second=median(one.per_second for one in real),
-        p50=median(one.p50 for one in real),
-        p99=median(one.p99 for one in real),
-        of_floor=median(of_floor),
-        least_of_floor=min(of_floor),
-        most_of_floor=max(of_floor),
-        floor_per_second=median(one.per_second for one in floor),
-        of_small=of_small,
-        statements=statements,
-        size=size,
-    )
+        statements = len(bench.recordings[f"{operation.name}.0"].statements)
+        compared = small if bench is not benches[0] else None
+        yield found[name].figures(operation, name, clients=clients, statements=statements, small=compared)

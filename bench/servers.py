@@ -33,7 +33,7 @@ def free_port() -> int:
 def real_server(path: Path, port: int) -> Iterator[int]:
     """Run `treaty serve` on a database; give the number of its process."""
     treaty = Path(sys.executable).parent / "treaty"
-    command = [treaty, "serve", "--port", str(port), "--database-url", f"sqlite:///{path}", "--log-level", "error"]
+    command = [str(treaty), "serve", "--port", str(port), "--database-url", f"sqlite:///{path}", "--log-level", "error"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("TREATY_", "PACT_BROKER_"))}
     process = subprocess.Popen(command, env=environ, cwd=path.parent, stderr=subprocess.DEVNULL)
     try:

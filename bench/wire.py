@@ -62,7 +62,9 @@ def json_body(document: object) -> tuple[bytes | Blank, ...]:
 
 def publication(document: Mapping[str, object], provider: str, pact: bytes) -> tuple[bytes | Blank, ...]:
     """Write the body of a publication. A blank in the pact must stand at a multiple of three bytes."""
-    head, _, tail = json.dumps({**document, "contracts": [_contract(document, provider)]}).encode().partition(b"#content#")
+    head, _, tail = (
+        json.dumps({**document, "contracts": [_contract(document, provider)]}).encode().partition(b"#content#")
+    )
     first, blank, rest = pact.partition(UNIQUE.encode())
     content: list[bytes | Blank] = [base64.b64encode(first)]
     if blank:
