@@ -16,7 +16,8 @@ from starlette.applications import Starlette
 from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn.supervisors import Multiprocess
 
-from treaty.actions import seeding
+from treaty.actions import examining, seeding
+from treaty.actions.examining import Finding
 from treaty.errors import WrongSetting
 from treaty.settings import Settings
 from treaty.store.database import Database, open_database
@@ -46,6 +47,15 @@ def application_of(settings: Settings) -> Starlette:
     vault_of(settings)
     database = database_of(settings)
     return application(settings, database, worker=Worker(database, settings, ADDRESSES))
+
+
+def examine(settings: Settings, *, fixes: bool) -> list[Finding]:
+    """Look a server's data over, and mend it if asked to."""
+    database = database_of(settings)
+    try:
+        return database.write(examining.mend) if fixes else database.read(examining.examine)
+    finally:
+        database.close()
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:

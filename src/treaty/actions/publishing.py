@@ -93,8 +93,8 @@ def _slips(
     new = [name for name in names if name not in known]
     if not new or not settings.check_for_potential_duplicate_pacticipant_names:
         return {}
-    existing = pacticipants.every_name(db)
-    return {name: like for name in new if (like := similar(name, existing))}
+    existing = pacticipants.every_name(db)  # somebody may have added one of them since they were looked for
+    return {name: like for name in new if name not in existing and (like := similar(name, existing))}
 
 
 def _version(

@@ -59,6 +59,7 @@ _BETA: Final = {
 }
 _SERVER: Final = {
     "serve": Entry("treaty.cli.server:serve", "Run the broker."),
+    "doctor": Entry("treaty.cli.server:doctor", "Look the broker's data over, and mend it."),
 }
 
 if "verification_required" in os.environ.get("PACT_BROKER_FEATURES", ""):

@@ -2,11 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from treaty.errors import WrongSetting
 from treaty.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from treaty.actions.examining import Finding
 
 
 @click.command()
@@ -47,6 +51,33 @@ def serve(**options: object) -> None:
     except WrongSetting as error:
         click.echo(f"treaty serve: {error}", err=True)
         sys.exit(1)
+
+
+@click.command()
+@click.option("--database-url", metavar="URL", help="The database to look over (default as for `treaty serve`).")
+@click.option("--fix", "fixes", is_flag=True, help="Mend what is wrong.")
+def doctor(database_url: str | None, *, fixes: bool) -> None:
+    """Look the data over: count again what is kept so that answers are quick.
+
+    Ends with 1 when something is wrong and was not mended. It may run while servers do.
+    """
+    from treaty import app  # noqa: PLC0415 - the server's packages are loaded only where they are needed
+
+    try:
+        findings = app.examine(read_settings({"database_url": database_url}), fixes=fixes)
+    except WrongSetting as error:
+        click.echo(f"treaty doctor: {error}", err=True)
+        sys.exit(1)
+    for finding in findings:
+        click.echo(f"{'ok   ' if not finding.broken else 'fixed' if fixes else 'WRONG'}  {_told(finding)}")
+    broken = sum(finding.broken for finding in findings)
+    if broken and not fixes:
+        click.echo(f"{broken} rows are wrong. `treaty doctor --fix` mends them.", err=True)
+        sys.exit(1)
+
+
+def _told(finding: "Finding") -> str:
+    return finding.rule if not finding.broken else f"{finding.rule}: {finding.broken} wrong"
 
 
 def _announce(settings: Settings, address: str) -> None:

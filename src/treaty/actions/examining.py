@@ -1,0 +1,31 @@
+"""Looking over the data: is all that is kept on write what a recount says?"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from treaty.store import heads
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule about the data, and how many rows break it."""
+
+    rule: str
+    broken: int
+
+
+def examine(db: Connection) -> list[Finding]:
+    """Count again, and change nothing."""
+    return [Finding(check.name, heads.count(db, check)) for check in heads.CHECKS]
+
+
+def mend(db: Connection) -> list[Finding]:
+    """Count again and mend what is wrong; say what was."""
+    findings = []
+    for check in heads.CHECKS:
+        broken = heads.count(db, check)
+        if broken:
+            heads.mend(db, check)
+        findings.append(Finding(check.name, broken))
+    return findings

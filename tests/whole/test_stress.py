@@ -1,0 +1,124 @@
+"""Fifty clients at four server processes on one PostgreSQL, doing all that changes something, for a while."""
+
+import os
+import random
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from tests import postgres
+from tests.whole import writers
+from tests.whole.servers import run, running
+
+CLIENTS, SERVERS = 50, 4
+SECONDS = 60 if os.environ.get("TREATY_TEST_LONG") == "1" else 8
+SHARED = "Shared"
+
+
+@dataclass
+class Ledger:
+    """What the clients were told: what must be there at the end, and what went wrong."""
+
+    kept: dict[str, list[str]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    answers: Counter[int] = field(default_factory=Counter)
+
+
+class Client:
+    """One team: publishes its own and shared pacts, tags, verifies, deploys, and deletes what is only its own."""
+
+    def __init__(self, number: int, address: str, environment: str, ledger: Ledger) -> None:
+        self._name = f"App {number}"
+        self._http = httpx.Client(base_url=address, timeout=60)
+        self._environment = environment
+        self._ledger = ledger
+        self._random = random.Random(number)  # noqa: S311 - only chooses what to do
+        self._count = 0
+        self._passing = 0
+
+    def work(self, until: float) -> None:
+        deeds = [self._publish, self._publish, self._share, self._tag, self._deploy, self._delete]
+        try:
+            while time.monotonic() < until:
+                self._random.choice(deeds)()
+        except httpx.HTTPError as error:
+            self._ledger.failures.append(repr(error))
+        finally:
+            self._http.close()
+
+    def _send(self, method: str, path: str, body: object = None) -> httpx.Response:
+        answer = self._http.request(method, path, json=body if body is not None else {})
+        self._ledger.answers[answer.status_code] += 1
+        if answer.is_server_error or answer.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT}:
+            self._ledger.failures.append(f"{method} {path}: {answer.status_code} {answer.text[:700]}")
+        return answer
+
+    def _publish(self) -> None:
+        self._publish_as(self._name, "Provider")
+
+    def _share(self) -> None:
+        self._publish_as(SHARED, f"Provider {self._random.randrange(3)}")
+
+    def _publish_as(self, consumer: str, provider: str) -> None:
+        self._count += 1
+        version = f"{self._name}-{self._count}".replace(" ", "")
+        if self._send("POST", "/contracts/publish", writers.body(consumer, version, provider)).is_success:
+            self._ledger.kept.setdefault(consumer, []).append(version)
+            self._verify(consumer, provider, version)
+
+    def _verify(self, consumer: str, provider: str, version: str) -> None:
+        pact = self._send("GET", f"/pacts/provider/{provider}/consumer/{consumer}/version/{version}").json()
+        link = pact["_links"]["pb:publish-verification-results"]["href"].partition("/pacts")[2]
+        result = {"success": self._random.random() < 0.8, "providerApplicationVersion": str(self._random.randrange(20))}
+        self._send("POST", "/pacts" + link, result)
+
+    def _tag(self) -> None:
+        consumer = self._random.choice([self._name, SHARED])
+        for version in self._ledger.kept.get(consumer, [])[-1:]:
+            self._send("PUT", f"/pacticipants/{consumer}/versions/{version}/tags/prod")
+
+    def _deploy(self) -> None:
+        consumer = self._random.choice([self._name, SHARED])
+        for version in self._ledger.kept.get(consumer, [])[-1:]:
+            path = f"/pacticipants/{consumer}/versions/{version}/deployed-versions/environment/{self._environment}"
+            self._send("POST", path)
+            self._send("GET", f"/can-i-deploy?pacticipant={consumer}&version={version}&environment=production")
+
+    def _delete(self) -> None:
+        passing = f"Passing {self._name}"
+        self._passing += 1
+        self._send("POST", "/contracts/publish", writers.body(passing, str(self._passing), "Provider"))
+        self._send("DELETE", f"/pacticipants/{passing}")
+
+
+@pytest.fixture
+def database_url(postgres_url):
+    """This is about several processes at once, which PostgreSQL is for."""
+    with postgres.database(postgres_url) as url:
+        yield url
+
+
+def test_nothing_fails_and_nothing_is_lost(database_url, tmp_path):
+    ledger = Ledger()
+    with ExitStack() as stack:
+        addresses = [stack.enter_context(running(database_url, cwd=tmp_path)).address for _ in range(SERVERS)]
+        made = httpx.post(f"{addresses[0]}/environments", json={"name": "production", "production": True})
+        clients = [Client(n, addresses[n % SERVERS], made.json()["uuid"], ledger) for n in range(CLIENTS)]
+        until = time.monotonic() + SECONDS
+        threads = [threading.Thread(target=client.work, args=(until,)) for client in clients]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SECONDS + 90)
+        print(f"{sum(ledger.answers.values())} requests: {dict(ledger.answers)}")  # noqa: T201 - how much was tried
+        assert ledger.failures == []
+        for consumer, versions in ledger.kept.items():
+            listed = httpx.get(f"{addresses[0]}/pacticipants/{consumer}/versions?size=100000", timeout=60).json()
+            assert {one["number"] for one in listed["_embedded"]["versions"]} == set(versions)
+    examined = run("treaty", "doctor", "--database-url", database_url, cwd=tmp_path)
+    assert examined.returncode == 0, examined.stdout
