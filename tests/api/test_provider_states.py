@@ -1,0 +1,87 @@
+"""Provider states that the pacts of consumers ask for."""
+
+import pytest
+
+from tests.api.conftest import Api, pact
+from tests.api.history import History
+
+PATH = "/pacts/provider/Ledger/provider-states"
+
+
+def asking(api: Api, consumer: str, version: str, branch: str | None, **parts: object) -> None:
+    """Publish a pact with parts of its own, on a branch."""
+    path = f"/pacts/provider/Ledger/consumer/{consumer}/version/{version}"
+    content = {key: value for key, value in pact(consumer, "Ledger").items() if key != "interactions"}
+    assert api.put(path, {**content, **parts}).status == 201
+    if branch:
+        api.put(f"/pacticipants/{consumer}/branches/{branch}/versions/{version}", {})
+
+
+def states(api: Api, path: str = "") -> list[dict[str, object]]:
+    answer = api.get(PATH + path)
+    assert answer.status == 200, answer.text
+    assert answer.json().keys() == {"providerStates"}
+    found: list[dict[str, object]] = answer.json()["providerStates"]
+    return found
+
+
+@pytest.fixture
+def history(api: Api) -> History:
+    asking(api, "Till", "1", "main", interactions=[{"providerState": "old"}])
+    asking(api, "Till", "2", "main", interactions=[{"providerState": "zebras"}, {"providerState": "apples"}])
+    asking(api, "Till", "3", "feat%2Fy", interactions=[{"providerState": "on a branch"}])
+    given = [{"name": "apples"}, {"name": "pears", "params": {"n": 2}}, {"name": "pears", "params": {"n": 3}}]
+    asking(api, "Apron", "1", "main", messages=[{"providerStates": given}], interactions=[{"providerState": "pears"}])
+    return History(api)
+
+
+@pytest.mark.usefixtures("history")
+def test_states_of_the_main_branches_are_put_together_by_name_and_parameters(api: Api) -> None:
+    assert states(api) == [
+        {"name": "apples", "consumers": ["Apron", "Till"]},
+        {"name": "pears", "consumers": ["Apron"]},
+        {"name": "pears", "params": {"n": 2}, "consumers": ["Apron"]},
+        {"name": "pears", "params": {"n": 3}, "consumers": ["Apron"]},
+        {"name": "zebras", "consumers": ["Till"]},
+    ]
+
+
+@pytest.mark.usefixtures("history")
+def test_states_of_other_branches_are_found_by_name(api: Api) -> None:
+    assert states(api, "/branch/feat%2Fy") == [{"name": "on a branch", "consumers": ["Till"]}]
+    assert states(api, "/branch/none") == []
+
+
+def test_states_of_an_environment_are_found_by_its_name_and_uuid(api: Api, history: History) -> None:
+    history.deploy("Till", "3", "test")
+    history.release("Apron", "1", "test")
+    names = ["apples", "on a branch", "pears", "pears", "pears"]
+    for environment in ("test", history.environment("test")):
+        assert [one["name"] for one in states(api, f"/environment/{environment}")] == names
+    history.deploy("Till", "1", "test")
+    assert "on a branch" not in [one["name"] for one in states(api, "/environment/test")]
+    assert states(api, "/environment/none") == []
+
+
+def test_parameters_come_back_as_they_were_written(api: Api) -> None:
+    body = (
+        b'{"interactions": [{"providerStates": [{"name": "n", "params":'
+        b' {"b": 1.10, "a": [12345678901234567890123, 1e2, "\\ud800"]}}]}]}'
+    )
+    api.put("/pacts/provider/Ledger/consumer/Till/version/1", body)
+    api.put("/pacticipants/Till/branches/main/versions/1", {})
+    assert b'{"a":[12345678901234567890123,1e2,"\\ud800"],"b":1.10}' in api.get(PATH).body
+
+
+@pytest.mark.parametrize(
+    "interactions", [{}, ["text"], [{"providerState": 5}], [{"providerStates": "x"}], [{"providerStates": [5, {}]}]]
+)
+def test_what_is_no_state_is_passed_over(api: Api, interactions: object) -> None:
+    asking(api, "Till", "1", "main", interactions=interactions)
+    assert states(api) == []
+
+
+@pytest.mark.parametrize("path", ["", "/branch/main", "/environment/test"])
+def test_an_unknown_provider_has_no_states(api: Api, path: str) -> None:
+    gone = api.get(PATH + path)
+    assert (gone.status, gone.json()) == (404, {"error": "No provider with name 'Ledger' found"})
