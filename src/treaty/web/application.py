@@ -1,6 +1,7 @@
 """The broker as an ASGI application: from raw requests to answers."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -55,12 +56,19 @@ def application(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if worker:
             worker.start()
+        _settle()
         yield
         if worker:
             await asyncio.to_thread(worker.stop)
         broker.close()
 
     return _Server(routes=[broker], lifespan=lifespan)
+
+
+def _settle() -> None:
+    """Take what is loaded by now out of what is searched for garbage. To search it takes as long as many requests."""
+    gc.collect()
+    gc.freeze()
 
 
 class _Server(Starlette):
