@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from treaty.store import verifiables
-from treaty.web import consumer_selectors, urls
+from treaty.store import consumer_selectors, verifiables
+from treaty.web import urls, verifiable_requests
 from treaty.web.represent.verifiables import PactsForVerification
 from treaty.web.routing import Call, Permission, Router
 
@@ -13,7 +13,7 @@ router = Router()
 @router.get(urls.PACTS_FOR_VERIFICATION, permission=Permission.READ)
 def list_pacts_for_verification(call: Call, provider: str) -> PactsForVerification:
     """List the pacts that a provider is to verify, as older clients ask for them."""
-    wanted = consumer_selectors.of_query(call.query)
+    wanted = verifiable_requests.of_query(call.query)
     found = verifiables.of_provider(call.db, provider, wanted, now=call.now, settings=call.settings)
     return PactsForVerification(verifiables=found, base_url=call.base_url, is_deprecated=True)
 
@@ -22,7 +22,7 @@ def list_pacts_for_verification(call: Call, provider: str) -> PactsForVerificati
 def select_pacts_for_verification(call: Call, provider: str) -> PactsForVerification:
     """List the pacts that a provider is to verify."""
     body: dict[str, Any] = call.body(dict)
-    known = verifiables.environments_of(call.db, consumer_selectors.environments_in(body))
-    wanted = consumer_selectors.of_body(body, known)
+    known = consumer_selectors.environments_of(call.db, verifiable_requests.environments_in(body))
+    wanted = verifiable_requests.of_body(body, known)
     found = verifiables.of_provider(call.db, provider, wanted, now=call.now, settings=call.settings)
     return PactsForVerification(verifiables=found, base_url=call.base_url)
