@@ -1,0 +1,101 @@
+"""However long the history, what a provider is to verify is found by index, and heads come before publications."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import pytest
+from sqlalchemy import Connection, insert
+
+from treaty.model.consumer_selector import (
+    AllWithTag,
+    Deployed,
+    EveryBranch,
+    InEnvironment,
+    LatestFromBranch,
+    LatestWithTag,
+    MainBranch,
+    OverallLatest,
+    Released,
+    Selector,
+)
+from treaty.model.verifiable import Wanted
+from treaty.settings import Settings
+from treaty.store import tables, verifiables
+from treaty.store.database import Database, open_database
+from treaty.store.migrations import migrate
+
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+TIMES = {"created_at": NOW, "updated_at": NOW}
+
+
+def selectors(consumer: str | None) -> tuple[Selector, ...]:
+    return (
+        OverallLatest(consumer=consumer),
+        MainBranch(consumer=consumer),
+        LatestFromBranch(branch="main", consumer=consumer),
+        EveryBranch(consumer=consumer),
+        LatestWithTag(tag="dev", fallback_tag="prod", consumer=consumer),
+        AllWithTag(tag="dev", consumer=consumer),
+        Deployed(consumer=consumer),
+        Deployed(environment="live", consumer=consumer),
+        Released(consumer=consumer),
+        InEnvironment(environment="live", consumer=consumer),
+    )
+
+
+WANTED = [
+    Wanted(),
+    Wanted(selectors=selectors(None), branch="main", wip_since=NOW),
+    Wanted(selectors=selectors("Foo"), tags=("main", "dev"), wip_since=NOW),
+]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A database with one pact between Foo and Bar."""
+    database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
+    migrate(database)
+    pair = {"consumer_id": 1, "provider_id": 2, "created_at": NOW}
+    current = {"revision": 1, "position": 1, "is_current": True}
+    rows = [
+        (tables.pacticipant, {"id": 1, "name": "Foo", "display_name": "Foo", **TIMES}),
+        (tables.pacticipant, {"id": 2, "name": "Bar", "display_name": "Bar", **TIMES}),
+        (tables.version, {"id": 1, "pacticipant_id": 1, "number": "1", "position": 1, **TIMES}),
+        (tables.content, {"id": 1, "sha": "0", "body": b"{}", **pair}),
+        (tables.publication, {"id": 1, "consumer_version_id": 1, "content_id": 1, **current, **pair}),
+        (tables.integration, {"latest_publication_id": 1, **pair}),
+    ]
+    with database.engine.connect() as db:
+        for table, values in rows:
+            db.execute(insert(table), values)
+        db.commit()
+    yield database
+    database.close()
+
+
+def plans(database: Database, wanted: Wanted) -> dict[str, list[str]]:
+    """Say how SQLite carries out each statement that answers a request."""
+    executed: list[str] = []
+
+    def work(db: Connection) -> dict[str, list[str]]:
+        driver = cast("sqlite3.Connection", db.connection.dbapi_connection)
+        driver.set_trace_callback(executed.append)
+        pacts = verifiables.of_provider(db, "Bar", wanted, now=NOW, settings=Settings()).pacts
+        driver.set_trace_callback(None)
+        assert len(pacts) == 1
+        asked = [one for one in executed if one.startswith(("SELECT", "WITH"))]
+        return {one: [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {one}")] for one in asked}
+
+    return database.read(work)
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+def test_every_statement_goes_by_index_from_the_versions_to_their_pacts(database, wanted):
+    found = plans(database, wanted)
+    assert len(found) >= 5
+    for statement, steps in found.items():
+        wrong = [step for step in steps if step.startswith("SCAN") or "ix_publication_provider_id" in step]
+        assert not wrong, statement
