@@ -23,12 +23,17 @@ class Round:
     per_second: float
     p50: float
     p99: float
+    size: float
+    """Bytes of an answer's body."""
+    processor: float | None
+    """How long the server's thread ran for a request; None where the system does not tell."""
 
     @classmethod
-    def of(cls, result: Result) -> "Round":
+    def of(cls, result: Result, seconds: float | None) -> "Round":
         times = sorted(result.times)
         p99 = times[min(len(times) - 1, len(times) * 99 // 100)]
-        return cls(len(times) / result.elapsed, median(times) * 1000, p99 * 1000)
+        processor = None if seconds is None else seconds / len(times) * 1000
+        return cls(len(times) / result.elapsed, median(times) * 1000, p99 * 1000, result.size, processor)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +51,9 @@ class Figures:
     least_of_floor: float
     most_of_floor: float
     floor_per_second: float
+    processor: float | None
+    of_floor_by_processor: float | None
+    """The same ratio by the time that the servers' threads ran, which other work on the machine hardly changes."""
     of_small: float | None
     """How long an answer takes, compared with the small history; None where that is not asked."""
     statements: int
@@ -70,37 +78,47 @@ class Figures:
 class Measured:
     """What the rounds came to, in turn with the real server and with the floor."""
 
-    real: list[Result] = field(default_factory=list)
-    floor: list[Result] = field(default_factory=list)
+    real: list[Round] = field(default_factory=list)
+    floor: list[Round] = field(default_factory=list)
 
     def figures(
         self, operation: Operation, history: str, *, clients: int, statements: int, small: "Measured | None"
     ) -> Figures:
         """Sum up the rounds: the median of each figure, and of the ratios of rounds one after the other."""
-        real, floor = ([Round.of(one) for one in results] for results in (self.real, self.floor))
         size, replayed = self.real[0].size, self.floor[0].size
         assert abs(size - replayed) <= size / 50, f"{operation.name}: {replayed:.0f} bytes, not {size:.0f}"
-        of_floor = [one.per_second / other.per_second for one, other in zip(real, floor, strict=True)]
+        of_floor = [one.per_second / other.per_second for one, other in zip(self.real, self.floor, strict=True)]
         return Figures(
             operation=operation.name,
             title=operation.title,
             history=history,
             clients=clients,
-            per_second=median(one.per_second for one in real),
-            p50=median(one.p50 for one in real),
-            p99=median(one.p99 for one in real),
+            per_second=median(one.per_second for one in self.real),
+            p50=median(one.p50 for one in self.real),
+            p99=median(one.p99 for one in self.real),
             of_floor=median(of_floor),
             least_of_floor=min(of_floor),
             most_of_floor=max(of_floor),
-            floor_per_second=median(one.per_second for one in floor),
+            floor_per_second=median(one.per_second for one in self.floor),
+            processor=_processor(self.real),
+            of_floor_by_processor=_quotient(_processor(self.floor), _processor(self.real)),
             of_small=None if small is None else _cost(self.real, small.real),
             statements=statements,
             size=size,
         )
 
 
-def _cost(large: Iterable[Result], small: Iterable[Result]) -> float:
-    return median(median(one.times) / median(other.times) for one, other in zip(large, small, strict=True))
+def _processor(rounds: Iterable[Round]) -> float | None:
+    times = [one.processor for one in rounds if one.processor is not None]
+    return median(times) if times else None
+
+
+def _quotient(one: float | None, other: float | None) -> float | None:
+    return one / other if one is not None and other else None
+
+
+def _cost(large: Iterable[Round], small: Iterable[Round]) -> float:
+    return median(one.p50 / other.p50 for one, other in zip(large, small, strict=True))
 
 
 COLUMNS: Final = {
@@ -114,6 +132,8 @@ COLUMNS: Final = {
     "p99 ms": -7,
     "of floor": -8,
     "(min-max)": -11,
+    "cpu ms": -6,
+    "by cpu": -6,
     "of small": -8,
     "target": 1,
 }
@@ -131,6 +151,8 @@ def cells(one: Figures) -> Iterable[str]:
     yield from (one.title, one.history, str(one.clients), str(one.statements), f"{one.size:.0f}")
     yield from (f"{one.per_second:.0f}", f"{one.p50:.2f}", f"{one.p99:.2f}")
     yield from (f"{one.of_floor:.0%}", f"({one.least_of_floor:.0%}-{one.most_of_floor:.0%})")
+    yield "" if one.processor is None else f"{one.processor:.2f}"
+    yield "" if one.of_floor_by_processor is None else f"{one.of_floor_by_processor:.0%}"
     yield "" if one.of_small is None else f"{one.of_small:.2f}"
     yield f"not met: {', '.join(one.unmet)}" if one.unmet else "met"
 

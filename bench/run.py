@@ -13,7 +13,7 @@ from statistics import median
 from typing import Final
 
 from bench import figures, histories, operations, servers
-from bench.figures import Figures, Measured
+from bench.figures import Figures, Measured, Round
 from bench.histories import History
 from bench.operations import OPERATIONS, Asked, Operation
 from bench.recording import Recording, record
@@ -27,9 +27,10 @@ WARM_UP: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something to send requests to: its port, and the requests of each operation."""
+    """Something to send requests to: its port, its process, and the requests of each operation."""
 
     port: int
+    pid: int
     requests: Mapping[str, Sequence[Request]]
 
 
@@ -41,7 +42,6 @@ class Bench:
     real: Target
     floor: Target
     recordings: Mapping[str, Recording]
-    pid: int
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
         driver = running.enter_context(servers.driver())
         print("\n" + figures.line(figures.COLUMNS), flush=True)
         found = list(_measured(driver, benches, wanted, options))
-        startup["MiB after the run"] = servers.memory(benches[-1].pid)
+        startup["MiB after the run"] = servers.memory(benches[-1].real.pid)
     print("\n" + "\n".join(figures.summary(startup)))
     if options.json:
         document = {"figures": [one.as_json() for one in found], "startup": startup}
@@ -88,28 +88,27 @@ def _bench(history: History, wanted: Sequence[Operation], folder: Path, running:
     recordings = record(built, dict(reversed(asked.items())), f"127.0.0.1:{ports[0]}")
     real, floor = (Path(shutil.copy(built, folder / f"{history.name}-{kind}.sqlite")) for kind in ("real", "floor"))
     pid = running.enter_context(servers.real_server(real, ports[0]))
-    running.enter_context(servers.floor_server(floor, recordings, ports[1]))
+    floor_pid = running.enter_context(servers.floor_server(floor, recordings, ports[1]))
     return Bench(
         history=history,
-        real=_target(ports[0], asked),
-        floor=_target(ports[1], asked),
+        real=_target(ports[0], pid, asked),
+        floor=_target(ports[1], floor_pid, asked),
         recordings=recordings,
-        pid=pid,
     )
 
 
-def _target(port: int, asked: Mapping[str, Asked]) -> Target:
+def _target(port: int, pid: int, asked: Mapping[str, Asked]) -> Target:
     requests: dict[str, list[Request]] = {}
     for name, one in asked.items():
         made = request(one.method, one.path, name, f"127.0.0.1:{port}", one.body)
         requests.setdefault(name.partition(".")[0], []).append(made)
-    return Target(port, requests)
+    return Target(port, pid, requests)
 
 
 def _startup(path: Path, bench: Bench) -> dict[str, float | None]:
     return {
         figures.HEARTBEAT: median(servers.start_time(path) for _ in range(3)),
-        figures.IDLE: servers.memory(bench.pid),
+        figures.IDLE: servers.memory(bench.real.pid),
     }
 
 
@@ -134,12 +133,18 @@ def _figures(
     for _ in range(options.rounds):
         for bench in benches:
             measured = found[bench.history.name]
-            for target, results in ((bench.real, measured.real), (bench.floor, measured.floor)):
-                requests = target.requests[operation.name]
-                results.append(driver.drive(target.port, requests, clients=clients, seconds=options.seconds))
+            for target, rounds in ((bench.real, measured.real), (bench.floor, measured.floor)):
+                rounds.append(_round(driver, target, operation, clients=clients, seconds=options.seconds))
     small = found[benches[0].history.name] if operation.is_bounded and clients == 1 else None
     for bench in benches:
         name = bench.history.name
         statements = len(bench.recordings[f"{operation.name}.0"].statements)
         compared = small if bench is not benches[0] else None
         yield found[name].figures(operation, name, clients=clients, statements=statements, small=compared)
+
+
+def _round(driver: Driver, target: Target, operation: Operation, *, clients: int, seconds: float) -> Round:
+    before = servers.processor_seconds(target.pid)
+    result = driver.drive(target.port, target.requests[operation.name], clients=clients, seconds=seconds)
+    after = servers.processor_seconds(target.pid)
+    return Round.of(result, None if before is None or after is None else after - before)

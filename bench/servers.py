@@ -45,13 +45,14 @@ def real_server(path: Path, port: int) -> Iterator[int]:
 
 
 @contextmanager
-def floor_server(path: Path, recordings: Mapping[str, Recording], port: int) -> Iterator[None]:
-    """Run the floor on a database."""
+def floor_server(path: Path, recordings: Mapping[str, Recording], port: int) -> Iterator[int]:
+    """Run the floor on a database; give the number of its process."""
     process = _SPAWN.Process(target=floor.serve, args=(path, recordings, port), daemon=True)
     process.start()
+    assert process.pid is not None
     try:
         _wait_for_port(port)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.join()
@@ -101,6 +102,14 @@ def memory(pid: int) -> float | None:
     except OSError:
         return None
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def processor_seconds(pid: int) -> float | None:
+    """Say for how long a process's first thread has run, where the system tells."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[0]) / 1e9
+    except OSError:
+        return None
 
 
 class Driver:
