@@ -233,7 +233,7 @@ def uuids(plain_api):
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # each story has names of its own
     phases=[Phase.reuse, Phase.generate, Phase.shrink],
