@@ -39,17 +39,13 @@ class Url:
     def __init__(self, template: str) -> None:
         self.template = template
         pieces = template.replace("}", "{").split("{")
-        self._first, *fixed = pieces[0::2]
+        self.first, *fixed = pieces[0::2]
         self.names = tuple(pieces[1::2])
-        self._rest = tuple(zip(self.names, fixed, strict=True))
+        self.rest = tuple(zip(self.names, fixed, strict=True))
 
     def fill(self, **names: str) -> str:
         """Put names in, percent-encoded. A segment left out stays as a variable, which makes the link templated."""
-        text = self._first
-        for name, fixed in self._rest:
-            value = names.get(name)
-            text += (f"{{{name}}}" if value is None else _segment(value)) + fixed
-        return text
+        return _filled(self, **names)
 
     def __add__(self, more: str) -> "Url":
         return Url(self.template + more)
@@ -58,10 +54,22 @@ class Url:
         return f"Url({self.template!r})"
 
 
+@lru_cache(maxsize=16384, typed=True)  # an Encoded name is another one than its equal that is a plain text
+def _filled(url: Url, /, **names: str) -> str:
+    text = url.first
+    for name, fixed in url.rest:
+        value = names.get(name)
+        text += (f"{{{name}}}" if value is None else _segment(value)) + fixed
+    return text
+
+
 INDEX: Final = Url("/")
 HEARTBEAT: Final = Url("/diagnostic/status/heartbeat")
 DEPENDENCIES: Final = Url("/diagnostic/status/dependencies")
 DOC: Final = Url("/doc/{rel}")
+DOCS: Final = Url("/docs")
+OPENAPI: Final = Url("/openapi.json")
+STATIC: Final = Url("/static/{name}")
 ERROR_TEST: Final = Url("/test/error")
 METRICS: Final = Url("/metrics")
 
