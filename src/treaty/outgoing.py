@@ -16,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, quote, urlsplit
 
 import httpcore
+import structlog
 
 from treaty.model import host as hosts
 from treaty.model.delivery import Outgoing, Response, Unsent
@@ -26,6 +27,9 @@ Resolve = Callable[[str, int], Sequence[str]]
 _KEPT: Final = "/%:@!$&'()*+,;=~-._"
 _PORTS: Final = {"http": 80, "https": 443}
 _RESOLVERS: Final = ThreadPoolExecutor(16, thread_name_prefix="treaty-resolver")
+
+
+log = structlog.get_logger("treaty.outgoing")
 
 
 class Refused(Exception):
@@ -114,12 +118,23 @@ def _read(response: httpcore.Response, most: int) -> Response:
 @lru_cache(maxsize=4)
 def _trust(certificates: tuple[str, ...], is_off: bool) -> ssl.SSLContext:  # noqa: FBT001 - the cache takes positions only
     context = ssl.create_default_context()
-    for path in certificates:
-        context.load_verify_locations(path)
+    for one in certificates:
+        _add_authority(context, one)
     if is_off:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _add_authority(context: ssl.SSLContext, given: str) -> None:
+    """Trust an authority besides the system's. One that cannot be read is passed over, and told in the log."""
+    try:
+        if "-----BEGIN" in given:
+            context.load_verify_locations(cadata=given)
+        else:
+            context.load_verify_locations(given)
+    except (OSError, ValueError) as error:
+        log.warning("webhook_certificates", certificate=given.partition("\n")[0], reason=str(error))
 
 
 def checked(host: str, found: Iterable[str], whitelist: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ Each can be given as an option, as `TREATY_<NAME>`, under the original broker's 
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -113,7 +114,7 @@ class Settings:
     webhook_redact_sensitive_data: bool = True
     """Hide what is secret from the logs of deliveries."""
     webhook_certificates: tuple[str, ...] = ()
-    """Files with certificates (PEM) of authorities that are trusted besides the system's."""
+    """Certificates (PEM, or files with such) of authorities that are trusted besides the system's."""
     webhook_connect_timeout: float = 15.0
     """Seconds in which a connection must stand."""
     webhook_read_timeout: float = 15.0
@@ -154,7 +155,23 @@ def read_settings(
         if given is not None:
             source, value = given
             found[one.name] = _as(hints[one.name], value, f"{one.name} ({source})")
+    certificates = _certificates(environ)
+    if certificates and "webhook_certificates" not in found:
+        found["webhook_certificates"] = certificates
     return _checked(replace(Settings(), **found), environ)
+
+
+_CERTIFICATE: Final = re.compile(r"(?:TREATY|PACT_BROKER)_WEBHOOK_CERTIFICATES__([^_]+)__(CONTENT|PATH)")
+
+
+def _certificates(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Read certificates as the original broker is given them: numbered, each as a path or as PEM."""
+    found: dict[int, str] = {}
+    for name, value in environ.items():
+        match = _CERTIFICATE.fullmatch(name)
+        if match and value:
+            found[int(_number(int, match[1], f"webhook_certificates ({name})"))] = value
+    return tuple(found[number] for number in sorted(found))
 
 
 def _given(

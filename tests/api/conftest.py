@@ -17,6 +17,7 @@ from treaty.store.migrations import migrate
 from treaty.web.application import application
 
 BASE = "http://broker.test"
+SECRET_KEY = "the key of the tests, which is no secret"  # noqa: S105
 HAL = "application/hal+json"
 
 
@@ -162,7 +163,7 @@ def make_api(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]]:
     made = []
 
     def make(**settings: Any) -> Api:
-        chosen = Settings(database_url=database_url, log_level="error", **settings)
+        chosen = Settings(**{"database_url": database_url, "log_level": "error", "secret_key": SECRET_KEY, **settings})
         database = open_database(chosen.database_url, connections=2)
         migrate(database)
         api = Api(application(chosen, database, clock=clock))

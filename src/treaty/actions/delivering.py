@@ -82,11 +82,14 @@ def note(db: Connection, owed: Delivery, made: Attempt, *, owner: str, jitter: f
     """Note what came of an attempt, and when there will be another. `jitter` stretches or shortens the wait."""
     success = made.is_success(settings.webhook_http_code_success)
     attempts = owed.attempts + 1
-    step = deliver.next_step(success=success, attempts=attempts, schedule=settings.webhook_retry_schedule)
+    schedule = settings.webhook_retry_schedule
+    schedule = () if owed.is_overdue(schedule, at=made.started_at) else schedule
+    step = deliver.next_step(success=success, attempts=attempts, schedule=schedule)
     due_at = None if step.seconds is None else made.finished_at + timedelta(seconds=step.seconds * jitter)
     noted = Noted(uuid=owed.uuid, owner=owner, status=step.status, due_at=due_at)
     logs = deliver.told(made, owed.context, teller(settings, owed.webhook, owed.context), _ending(step, attempts))
-    if deliveries.note(db, noted, _execution(made, logs, success=success)):
+    execution = _execution(made, logs, success=success, shows_response=bool(settings.webhook_host_whitelist))
+    if deliveries.note(db, noted, execution):
         webhooks.note_outcome(
             db,
             owed.webhook,
@@ -107,10 +110,10 @@ def _ending(step: deliver.Next, attempts: int) -> str:
             return f"Webhook execution failed after {attempts} attempts"
 
 
-def _execution(made: Attempt, logs: str, *, success: bool) -> Execution:
+def _execution(made: Attempt, logs: str, *, success: bool, shows_response: bool) -> Execution:
     return Execution(
         success=success,
-        status=made.status,
+        status=made.status if shows_response else None,
         milliseconds=made.milliseconds,
         created_at=made.finished_at,
         logs=logs,
@@ -179,6 +182,8 @@ def try_out(trial: Trial, *, settings: Settings, addresses: Addresses, send: Sen
         facts=trial.facts,
         context=trial.context,
         attempts=0,
+        triggered_at=trial.webhook.created_at,
+        is_failing=False,
     )
     made = attempt(owed, settings=settings, addresses=addresses, send=send)
     success = made.is_success(settings.webhook_http_code_success)

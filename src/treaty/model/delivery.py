@@ -89,6 +89,14 @@ class Delivery:
     facts: Facts
     context: Context
     attempts: int
+    triggered_at: datetime
+    is_failing: bool
+    """Whether its webhook is marked as failing."""
+
+    def is_overdue(self, schedule: Sequence[int], *, at: datetime) -> bool:
+        """Whether it had to wait, behind others that failed, for longer than all its attempts would have taken."""
+        longest = timedelta(seconds=sum(schedule) * 1.25 + 60)
+        return self.is_failing and at - self.triggered_at > longest
 
 
 # The request
@@ -119,7 +127,7 @@ def composed(request: Request, values: Mapping[str, str], *, user_agent: str) ->
         headers["authorization"] = f"Basic {credentials}"
     headers |= {"host": urlsplit(url).netloc.rpartition("@")[2], "content-length": str(len(body))}
     return Outgoing(
-        method=request.method.upper(), url=url, headers=headers, body=body, secrets=_secrets(headers, password)
+        method=request.method.upper(), url=url, headers=headers, body=body, secrets=_secrets(url, headers, password)
     )
 
 
@@ -133,10 +141,12 @@ _LEAST_SECRET: Final = 4
 """Shorter texts stand everywhere by chance."""
 
 
-def _secrets(headers: Mapping[str, str], password: str) -> frozenset[str]:
+def _secrets(url: str, headers: Mapping[str, str], password: str) -> frozenset[str]:
     hidden = [value for name, value in headers.items() if _HIDDEN.search(name)]
     words = [value.rpartition(" ")[2] for value in hidden]
-    return frozenset(one for one in (*hidden, *words, password) if len(one) >= _LEAST_SECRET)
+    return frozenset(
+        one for one in (*hidden, *words, password, urlsplit(url).password or "") if len(one) >= _LEAST_SECRET
+    )
 
 
 def signed(outgoing: Outgoing, secret: str, *, delivery: str, at: datetime) -> Outgoing:
@@ -243,7 +253,7 @@ def told(attempt: Attempt, context: Context, teller: Teller, ending: str | None)
     after += [("DEBUG", f"Took {attempt.milliseconds} ms")]
     after += [("INFO", ending)] if ending else []
     text = "\n".join(start + _stamped(after, attempt.finished_at))
-    return masked(text, attempt.request.secrets) if attempt.request else text
+    return masked(text, attempt.request.secrets) if attempt.request and teller.is_redacted else text
 
 
 def _stamped(lines: Sequence[tuple[str, str]], at: datetime) -> list[str]:

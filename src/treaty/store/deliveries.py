@@ -266,10 +266,12 @@ _OWED: Final = (
         triggered_webhook.c.uuid,
         triggered_webhook.c.context,
         triggered_webhook.c.attempts,
+        triggered_webhook.c.created_at,
         triggered_webhook.c.publication_id,
         triggered_webhook.c.verification_id,
         webhook.c.uuid.label("webhook"),
         webhook.c.secret,
+        webhook.c.failing_since,
         *(webhook.c[name] for name in ("method", "url", "headers", "body", "username", "password")),
     )
     .join(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
@@ -295,6 +297,8 @@ def find_claimed(db: Connection, uuid: str, *, owner: str) -> Delivery | None:
         facts=_facts(db, row.publication_id, row.verification_id),
         context=json.loads(row.context),
         attempts=row.attempts,
+        triggered_at=row.created_at,
+        is_failing=row.failing_since is not None,
     )
 
 

@@ -79,7 +79,7 @@ def _triggered(one: TriggeredWebhook, schedule: Sequence[int]) -> Hal:
 
 def _named(path: str, title: str, one: TriggeredWebhook) -> Link:
     """Make a link with the name of the request, which is null once its webhook is gone."""
-    return Link(path, title, extra={"name": one.request_name})
+    return Link(path, extra={"title": title, "name": one.request_name})
 
 
 @represent.register

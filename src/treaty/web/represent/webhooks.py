@@ -143,11 +143,12 @@ def trial(one: Trial) -> Hal:
     tried = one.tried
     outcome = tried.attempt.outcome
     shows = tried.teller.shows_response
+    secrets = tried.attempt.request.secrets if tried.attempt.request else frozenset[str]()
     return Hal(
         state={
-            "error": {"message": outcome.reason} if isinstance(outcome, Unsent) and shows else None,
+            "error": {"message": masked(outcome.reason, secrets)} if isinstance(outcome, Unsent) and shows else None,
             "request": _sent(tried),
-            "response": _received(outcome) if isinstance(outcome, Response) and shows else None,
+            "response": _received(outcome, secrets) if isinstance(outcome, Response) and shows else None,
             "message": None if shows else tried.teller.why_hidden,
             "logs": tried.logs,
             "success": tried.success,
@@ -172,11 +173,12 @@ def _sent(tried: Tried) -> dict[str, object]:
     return {name: value for name, value in sent.items() if value is not None}
 
 
-def _received(response: Response) -> dict[str, object]:
+def _received(response: Response, secrets: frozenset[str]) -> dict[str, object]:
     headers: dict[str, str] = {}
     for name, value in response.headers:
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return {"status": response.status, "headers": headers, "body": _parsed(text_of(response)[0])}
+        shown = masked(value, secrets)
+        headers[name] = f"{headers[name]}, {shown}" if name in headers else shown
+    return {"status": response.status, "headers": headers, "body": _parsed(masked(text_of(response)[0], secrets))}
 
 
 def _parsed(text: str) -> object:

@@ -1,0 +1,462 @@
+"""What is sent to webhooks, when, and what is told about it afterwards."""
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import BASE, SECRET_KEY, Answer, Api
+from tests.receiver import Receiver, Reply, receiving
+from treaty.actions import delivering
+from treaty.settings import Settings
+from treaty.store import deliveries
+from treaty.store.database import Database, open_database
+from treaty.store.migrations import migrate
+from treaty.web.application import application
+from treaty.web.represent.webhooks import ADDRESSES
+from treaty.worker import Worker
+
+PAIR = {"consumer": {"name": "Till"}, "provider": {"name": "Ledger"}}
+STARS = "*" * 10
+OPEN = {"webhook_scheme_whitelist": ("http", "https"), "webhook_host_whitelist": ("127.0.0.1", "localhost")}
+
+
+class Broker:
+    """A broker that delivers."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.database = database
+        self.settings = settings
+        self.worker = Worker(database, settings, ADDRESSES)
+        self.api = Api(application(settings, database, worker=self.worker))
+        for name in ("Till", "Ledger"):
+            self.api.post("/pacticipants", {"name": name})
+
+    def hook(self, url: str, *events: str, request: dict[str, Any] | None = None, **more: Any) -> str:
+        """Create a webhook for the pair, and return its path."""
+        body = {"request": {"method": "POST", "url": url, **(request or {})}, **PAIR, **more}
+        answer = self.api.post(
+            "/webhooks", {**body, "events": [{"name": one} for one in events or ["contract_published"]]}
+        )
+        assert answer.status == 201, answer.text
+        return answer.link("self")
+
+    def publish(self, version: str, content: object = None, **more: object) -> Answer:
+        answer = self.api.publish("Till", version, "Ledger", content, **more)
+        assert answer.status == 200, answer.text
+        return answer
+
+    def triggered(self, version: str) -> list[dict[str, Any]]:
+        page = self.api.get(f"/pacts/provider/Ledger/consumer/Till/version/{version}/triggered-webhooks").json()
+        found: list[dict[str, Any]] = page["_embedded"]["triggeredWebhooks"]
+        return found
+
+    def until(self, version: str, status: str, seconds: float = 10) -> dict[str, Any]:
+        """Wait until the one delivery of a version has come to a status."""
+        end = time.monotonic() + seconds
+        while self.triggered(version)[0]["status"] != status:
+            assert time.monotonic() < end, self.triggered(version)
+            time.sleep(0.02)
+        return self.triggered(version)[0]
+
+    def logs(self, version: str) -> str:
+        return self.api.get(_logs(self.triggered(version)[0]), accept="text/plain").text
+
+
+def _logs(triggered: dict[str, Any]) -> str:
+    path: str = triggered["_links"]["pb:logs"]["href"].removeprefix(BASE)
+    return path
+
+
+@pytest.fixture
+def make_broker(database_url: str) -> Iterator[Callable[..., Broker]]:
+    with ExitStack() as stack:
+
+        def make(*, starts: bool = True, **settings: Any) -> Broker:
+            given = {"database_url": database_url, "secret_key": SECRET_KEY, "log_level": "fatal", **OPEN, **settings}
+            database = open_database(database_url, connections=4)
+            stack.callback(database.close)
+            migrate(database)
+            broker = Broker(database, Settings(**given))
+            stack.callback(broker.api.close)
+            if starts:
+                broker.worker.start()
+                stack.callback(broker.worker.stop)
+            return broker
+
+        yield make
+
+
+@pytest.fixture
+def broker(make_broker: Callable[..., Broker]) -> Broker:
+    return make_broker()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+def test_what_is_owed_arrives_within_half_a_second(broker: Broker, receiver: Receiver) -> None:
+    broker.hook(
+        receiver.url + "/hook?v=${pactbroker.consumerVersionNumber}", request={"body": {"e": "${pactbroker.eventName}"}}
+    )
+    broker.publish("1 + 1")
+    published = time.monotonic()
+    arrival = receiver.wait(1)[0]
+    assert arrival.at - published < 0.5
+    assert (arrival.method, arrival.path) == ("POST", "/hook?v=1+%2B+1")
+    assert arrival.json() == {"e": "contract_published"}
+    assert broker.until("1%20%2B%201", "success")["attemptsMade"] == 1
+
+
+def test_a_receiver_that_fails_is_tried_again_until_it_succeeds(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(webhook_retry_schedule=(0, 0, 0))
+    receiver.replies = [Reply(500), Reply(503), Reply(201)]
+    broker.hook(receiver.url)
+    broker.publish("1")
+    done = broker.until("1", "success")
+    assert (done["attemptsMade"], done["attemptsRemaining"]) == (3, 0)
+    assert "Retrying webhook in 0 seconds" in broker.logs("1")
+    assert broker.logs("1").rstrip().endswith("Successfully executed webhook")
+
+
+def test_a_delivery_is_given_up_after_the_schedule(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(webhook_retry_schedule=(0,))
+    receiver.replies = [Reply(500)]
+    broker.hook(receiver.url)
+    broker.publish("1")
+    assert broker.until("1", "failure")["attemptsMade"] == 2
+    assert broker.logs("1").rstrip().endswith("Webhook execution failed after 2 attempts")
+    assert len(receiver.settle()) == 2
+
+
+def test_while_it_is_tried_again_it_says_how_often_it_will_be(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(webhook_retry_schedule=(100, 200))
+    receiver.replies = [Reply(500)]
+    broker.hook(receiver.url)
+    broker.publish("1")
+    assert broker.until("1", "retrying")["attemptsRemaining"] == 2
+    status = broker.api.get("/pacts/provider/Ledger/consumer/Till/webhooks/status").json()
+    assert status["summary"] == {"successful": 0, "failed": 0, "retrying": 1}
+    assert [one["name"] for one in status["_links"]["pb:error-logs"]] == ["POST 127.0.0.1"]
+
+
+def test_events_of_a_pair_arrive_in_their_order_even_when_one_is_tried_again(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(webhook_retry_schedule=(0, 0, 0, 0))
+    receiver.replies = [Reply(500), Reply(500), Reply()]
+    broker.hook(receiver.url, request={"body": "${pactbroker.consumerVersionNumber}"})
+    for number in range(1, 6):
+        broker.publish(str(number), number)
+    assert [one.body for one in receiver.wait(7)] == [b"1", b"1", b"1", b"2", b"3", b"4", b"5"]
+
+
+def test_a_slow_receiver_does_not_hold_up_others(broker: Broker, receiver: Receiver) -> None:
+    with receiving() as slow:
+        slow.replies = [Reply(write=lambda _file: time.sleep(1.5))]
+        broker.hook(slow.url)
+        broker.hook(receiver.url)
+        broker.publish("1")
+        started = slow.wait(1)[0].at
+        assert receiver.wait(1)[0].at - started < 1
+
+
+def test_a_redirect_is_a_failure_and_not_followed(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(webhook_retry_schedule=())
+    receiver.replies = [Reply(302, headers={"location": receiver.url + "/elsewhere"})]
+    broker.hook(receiver.url + "/hook")
+    broker.publish("1")
+    broker.until("1", "failure")
+    assert [one.path for one in receiver.settle()] == ["/hook"]
+
+
+def test_what_counts_as_success_is_a_setting(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(webhook_http_code_success=(418,), webhook_retry_schedule=())
+    receiver.replies = [Reply(418)]
+    broker.hook(receiver.url)
+    broker.publish("1")
+    assert broker.until("1", "success")["attemptsMade"] == 1
+
+
+def test_a_deleted_webhook_is_not_sent_what_it_was_owed(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(starts=False)
+    path = broker.hook(receiver.url)
+    broker.publish("1")
+    assert broker.api.delete(path).status == 204
+    gone = broker.triggered("1")[0]
+    assert (gone["status"], gone["attemptsMade"]) == ("failure", 0)
+    assert "name" not in gone
+    assert gone["_links"]["pb:logs"]["name"] is None
+    assert "pb:webhook" not in gone["_links"]
+    assert broker.api.get(_logs(gone), accept="text/plain").text == (
+        "Webhook has not executed yet. Please retry in a few seconds."
+    )
+
+
+def test_a_webhook_that_is_disabled_afterwards_is_still_sent_what_it_is_owed(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(starts=False)
+    path = broker.hook(receiver.url)
+    broker.publish("1")
+    request = {"method": "POST", "url": receiver.url}
+    broker.api.put(path, {**PAIR, "enabled": False, "request": request, "events": [{"name": "contract_published"}]})
+    broker.worker.start()
+    receiver.wait(1)
+    broker.until("1", "success")
+    broker.worker.stop()
+
+
+def test_what_was_owed_before_a_restart_is_sent_after_it(make_broker, receiver: Receiver) -> None:
+    before = make_broker(starts=False)
+    before.hook(receiver.url)
+    before.publish("1")
+    make_broker()
+    receiver.wait(1)
+    before.until("1", "success")
+
+
+def test_several_workers_send_each_delivery_once(make_broker, receiver: Receiver) -> None:
+    brokers = [make_broker() for _ in range(3)]
+    for number in range(4):
+        brokers[0].hook(f"{receiver.url}/{number}")
+    for number in range(5):
+        brokers[number % 3].publish(str(number), number)
+    receiver.wait(20)
+    assert len(receiver.settle()) == 20
+
+
+def test_what_a_killed_worker_had_claimed_is_taken_over_when_its_time_is_up(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(starts=False)
+    broker.hook(receiver.url)
+    broker.publish("1")
+    now = datetime.now(UTC)
+    until = now + timedelta(seconds=1)
+    claimed = broker.database.write(lambda db: delivering.take_on(db, owner="killed", now=now, until=until, most=5))
+    broker.worker.start()
+    assert receiver.settle(0.4) == []
+    receiver.wait(1)
+    broker.until("1", "success")
+    broker.worker.stop()
+    assert broker.database.read(lambda db: deliveries.find_claimed(db, claimed[0].uuid, owner="killed")) is None
+
+
+def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(starts=False)
+    broker.hook(receiver.url)
+    broker.publish("1")
+    now = datetime.now(UTC)
+
+    def claim(owner: str, at: datetime) -> Any:
+        until = at + timedelta(seconds=1)
+        return broker.database.write(lambda db: delivering.take_on(db, owner=owner, now=at, until=until, most=5))
+
+    lost = claim("slow", now)[0]
+    won = claim("quick", now + timedelta(seconds=2))[0]
+    assert lost.uuid == won.uuid
+    made = delivering.attempt(lost, settings=broker.settings, addresses=ADDRESSES, send=_refuse)
+    for owner in ("slow", "quick"):
+        broker.database.write(
+            lambda db, owner=owner: delivering.note(db, lost, made, owner=owner, jitter=1, settings=broker.settings)
+        )
+    assert broker.triggered("1")[0]["attemptsMade"] == 1
+
+
+def _refuse(*_: object) -> Any:
+    from treaty.model.delivery import Unsent  # noqa: PLC0415 - used here alone
+
+    return Unsent("Refused", "not now")
+
+
+def test_a_delivery_is_sent_again_by_hand(broker: Broker, receiver: Receiver) -> None:
+    broker.hook(receiver.url)
+    broker.publish("1")
+    uuid = _logs(broker.until("1", "success")).split("/")[2]
+    again = broker.api.post(f"/triggered-webhooks/{uuid}/redeliver")
+    assert (again.status, again.json()["status"]) == (202, "retrying")
+    receiver.wait(2)
+    assert broker.until("1", "success")["attemptsMade"] == 2
+    assert broker.logs("1").count("Successfully executed webhook") == 2
+
+
+def test_what_was_never_triggered_or_has_no_webhook_cannot_be_sent_again(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(starts=False)
+    path = broker.hook(receiver.url)
+    broker.publish("1")
+    uuid = _logs(broker.triggered("1")[0]).split("/")[2]
+    broker.api.delete(path)
+    assert broker.api.post(f"/triggered-webhooks/{uuid}/redeliver").status == 409
+    assert broker.api.post("/triggered-webhooks/00000000-0000-4000-8000-000000000000/redeliver").status == 404
+
+
+def test_a_webhook_is_marked_as_failing_until_it_succeeds(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(webhook_retry_schedule=(), webhook_failures_until_failing=2)
+    receiver.replies = [Reply(500), Reply(500), Reply()]
+    path = broker.hook(receiver.url)
+    broker.publish("1", 1)
+    broker.until("1", "failure")
+    assert "failing" not in broker.api.get(path).json()
+    broker.publish("2", 2)
+    broker.until("2", "failure")
+    assert broker.api.get(path).json()["failing"] is True
+    broker.publish("3", 3)
+    broker.until("3", "success")
+    assert "failing" not in broker.api.get(path).json()
+
+
+# Logs
+
+
+def test_a_log_tells_request_and_response_but_no_secret(broker: Broker, receiver: Receiver) -> None:
+    receiver.replies = [Reply(200, b"you said swordfish and hunter2", {"x-answer": "yes"})]
+    request = {
+        "headers": {"Authorization": "Bearer swordfish", "X-Plain": "${pactbroker.consumerName}"},
+        "body": {"word": "swordfish"},
+    }
+    broker.hook(receiver.url + "/hook", request=request)
+    broker.publish("1")
+    broker.until("1", "success")
+    assert receiver.arrivals[0].headers["authorization"] == "Bearer swordfish"
+    logs = broker.logs("1")
+    assert "swordfish" not in logs
+    lines = [re.sub(r"^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\] ", "", line) for line in logs.split("\n")]
+    assert lines[0].startswith('DEBUG: Webhook context {"base_url":"http://broker.test",')
+    assert lines[1] == f"INFO: HTTP/1.1 POST {receiver.url}/hook"
+    assert "INFO: authorization: **********" in lines
+    assert "INFO: x-plain: Till" in lines
+    assert 'INFO: {"word":"**********"}' in lines
+    assert "INFO: HTTP/1.1 200 OK" in lines
+    assert "INFO: x-answer: yes" in lines
+    assert "INFO: you said ********** and hunter2" in lines
+    assert lines[-1] == "INFO: Successfully executed webhook"
+
+
+def test_secrets_are_sealed_in_the_database(broker: Broker, receiver: Receiver) -> None:
+    request = {"headers": {"Authorization": "Bearer swordfish"}, "username": "u", "password": "swordfish2"}
+    path = broker.hook(receiver.url, request=request, secret="swordfish3")  # noqa: S106 - none
+    kept = broker.database.read(lambda db: str(db.exec_driver_sql("SELECT * FROM webhook").all()))
+    assert "swordfish" not in kept
+    assert "swordfish" not in broker.api.get(path).text
+    broker.publish("1")
+    assert receiver.wait(1)[0].headers["authorization"] == "Basic dTpzd29yZGZpc2gy"
+
+
+def test_a_key_that_was_changed_is_told_rather_than_sent_without(make_broker, receiver: Receiver) -> None:
+    make_broker(starts=False).hook(receiver.url, request={"headers": {"Authorization": "swordfish"}})
+    broker = make_broker(secret_key="another key, which does not fit", webhook_retry_schedule=())  # noqa: S106 - none
+    broker.publish("1")
+    broker.until("1", "failure")
+    assert "stored under another key" in broker.logs("1")
+    assert receiver.arrivals == []
+
+
+def test_without_a_whitelist_nothing_is_told_of_answers(make_broker, receiver: Receiver) -> None:
+    allowing = make_broker(starts=False)
+    allowing.hook(receiver.url)
+    broker = make_broker(webhook_host_whitelist=(), webhook_retry_schedule=())
+    broker.publish("1")
+    broker.until("1", "failure")
+    logs = broker.api.get(_logs(broker.triggered("1")[0]))
+    assert "For security purposes, the response details are not logged." in logs.text
+    assert "is not public" not in logs.text
+    assert "responseStatus" not in logs.json()["executions"][0]
+    assert receiver.arrivals == []
+
+
+def test_logs_are_told_as_json_too(broker: Broker, receiver: Receiver) -> None:
+    path = broker.hook(receiver.url)
+    broker.publish("1")
+    logs = broker.api.get(_logs(broker.until("1", "success"))).json()
+    assert [logs[name] for name in ("eventName", "consumerName", "providerName")] == [
+        "contract_published",
+        "Till",
+        "Ledger",
+    ]
+    assert [(one["success"], one["responseStatus"]) for one in logs["executions"]] == [(True, 200)]
+    assert logs["_links"]["pb:webhook"]["href"] == BASE + path
+
+
+def test_a_response_that_is_no_text_is_told_without_its_bad_bytes(broker: Broker, receiver: Receiver) -> None:
+    receiver.replies = [Reply(200, b"go\xffod\x00")]
+    broker.hook(receiver.url)
+    broker.publish("1")
+    broker.until("1", "success")
+    assert "INFO: good\n" in broker.logs("1")
+    assert "invalid UTF-8 byte sequences were removed" in broker.logs("1")
+
+
+# Signatures
+
+
+def test_requests_are_signed_with_the_secret_of_the_webhook(broker: Broker, receiver: Receiver) -> None:
+    secret = "a secret for two"  # noqa: S105 - none
+    path = broker.hook(receiver.url, request={"body": {"é": 1}}, secret=secret)
+    assert broker.api.get(path).json()["secret"] == STARS
+    broker.publish("1")
+    arrival = receiver.wait(1)[0]
+    stamp = arrival.headers["x-treaty-timestamp"]
+    digest = hmac.new(secret.encode(), stamp.encode() + b"." + arrival.body, hashlib.sha256).hexdigest()
+    assert arrival.headers["x-treaty-signature-256"] == f"sha256={digest}"
+    assert abs(int(stamp) - time.time()) < 60
+    assert arrival.headers["x-treaty-delivery"] in _logs(broker.triggered("1")[0])
+
+
+def test_a_retry_is_the_same_delivery_with_a_signature_of_its_own_time(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(webhook_retry_schedule=(1,))
+    receiver.replies = [Reply(500), Reply()]
+    broker.hook(receiver.url, secret="a secret for two")  # noqa: S106 - none
+    broker.publish("1")
+    first, second = receiver.wait(2)
+    assert first.headers["x-treaty-delivery"] == second.headers["x-treaty-delivery"]
+    assert first.headers["x-treaty-signature-256"] != second.headers["x-treaty-signature-256"]
+
+
+def test_without_a_secret_nothing_is_signed(broker: Broker, receiver: Receiver) -> None:
+    broker.hook(receiver.url)
+    broker.publish("1")
+    assert not [name for name in receiver.wait(1)[0].headers if name.startswith("x-treaty")]
+
+
+# Trying out
+
+
+def test_trying_a_webhook_out_sends_it_at_once_and_keeps_nothing(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(starts=False)
+    path = broker.hook(receiver.url, request={"body": "${pactbroker.consumerName}"}, enabled=False)
+    tried = broker.api.post(path + "/execute")
+    assert (tried.status, tried.json()["success"]) == (200, True)
+    assert receiver.arrivals[0].body == b"placeholder-consumer"
+    broker.publish("1")
+    broker.api.post(path + "/execute")
+    assert receiver.arrivals[1].body == b"Till"
+    assert broker.triggered("1") == []
+
+
+def test_trying_out_an_unreachable_place_is_an_answer(broker: Broker) -> None:
+    request = {"method": "POST", "url": "http://127.0.0.1:1/"}
+    tried = broker.api.post("/webhooks/execute", {"request": request})
+    assert (tried.status, tried.json()["success"]) == (200, False)
+    assert "refused" in tried.json()["error"]["message"].lower()
+    assert tried.json()["logs"].rstrip().endswith("Webhook execution failed")
+
+
+def test_while_a_webhook_is_tried_out_others_may_write(broker: Broker, receiver: Receiver) -> None:
+    written: list[int] = []
+
+    def write(_file: Any) -> None:
+        other = open_database(broker.settings.database_url, connections=1)
+        migrate(other)
+        try:
+            other.write(lambda db: db.exec_driver_sql("DELETE FROM label"))
+            written.append(1)
+        finally:
+            other.close()
+
+    receiver.replies = [Reply(write=write)]
+    assert broker.api.post("/webhooks/execute", {"request": {"method": "POST", "url": receiver.url}}).json()["success"]
+    assert written == [1]

@@ -1,0 +1,159 @@
+"""What the parameters of webhooks stand for, and how requests are put together."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import quote_plus
+
+import pytest
+
+from treaty.model import delivery
+from treaty.model.delivery import Next, Status, next_step
+from treaty.model.template import Addresses, Facts, Result, fill, parameters
+from treaty.model.webhook import Request
+
+FACTS = Facts(
+    consumer="Till",
+    consumer_version="1 + 1",
+    consumer_tags=("dev", "prod"),
+    consumer_branch="feat/x",
+    consumer_labels=("red", "round"),
+    provider="Ledger",
+    provider_labels=("blue",),
+    sha="abc",
+    result=None,
+)
+RESULT = Result(number=7, success=False, provider_version="5", provider_tags=("live",), provider_branch="main")
+ADDRESSES = Addresses(
+    pact=lambda facts, said: f"/pact/{facts.sha}/{said}", result=lambda _facts, number: f"/r/{number}"
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "context", "name", "expected"),
+    [
+        (FACTS, {}, "consumerName", "Till"),
+        (FACTS, {}, "providerName", "Ledger"),
+        (FACTS, {}, "consumerVersionNumber", "1 + 1"),
+        (FACTS, {"consumer_version_number": "2"}, "consumerVersionNumber", "2"),
+        (FACTS, {}, "consumerVersionTags", "dev, prod"),
+        (FACTS, {"consumer_version_tags": ["x"]}, "consumerVersionTags", "x"),
+        (FACTS, {"consumer_version_tags": []}, "consumerVersionTags", ""),
+        (FACTS, {}, "consumerVersionBranch", "feat/x"),
+        (FACTS, {"consumer_version_branch": "main"}, "consumerVersionBranch", "main"),
+        (replace(FACTS, consumer_branch=None), {}, "consumerVersionBranch", ""),
+        (FACTS, {}, "consumerLabels", "red, round"),
+        (FACTS, {}, "providerLabels", "blue"),
+        (FACTS, {}, "providerVersionNumber", ""),
+        (FACTS, {"provider_version_number": "9"}, "providerVersionNumber", "9"),
+        (FACTS, {"provider_version_descriptions": ["a", "b"]}, "providerVersionDescriptions", "a, b"),
+        (FACTS, {}, "verificationResultUrl", ""),
+        (FACTS, {}, "githubVerificationStatus", "pending"),
+        (FACTS, {}, "gitlabVerificationStatus", "pending"),
+        (FACTS, {}, "bitbucketVerificationStatus", "INPROGRESS"),
+        (FACTS, {}, "azureDevOpsVerificationStatus", "pending"),
+        (FACTS, {"event_name": "contract_published"}, "eventName", "contract_published"),
+        (FACTS, {"build_url": "http://ci"}, "buildUrl", "http://ci"),
+        (FACTS, {}, "buildUrl", ""),
+        (replace(FACTS, result=RESULT), {}, "providerVersionNumber", "5"),
+        (replace(FACTS, result=RESULT), {}, "providerVersionTags", "live"),
+        (replace(FACTS, result=RESULT), {"provider_version_tags": ["then"]}, "providerVersionTags", "then"),
+        (replace(FACTS, result=RESULT), {}, "providerVersionBranch", "main"),
+        (replace(FACTS, result=RESULT), {"base_url": "http://b"}, "verificationResultUrl", "http://b/r/7"),
+        (replace(FACTS, result=RESULT), {}, "githubVerificationStatus", "failure"),
+        (replace(FACTS, result=RESULT), {}, "gitlabVerificationStatus", "failed"),
+        (replace(FACTS, result=RESULT), {}, "bitbucketVerificationStatus", "FAILED"),
+        (replace(FACTS, result=replace(RESULT, success=True)), {}, "azureDevOpsVerificationStatus", "succeeded"),
+    ],
+)
+def test_a_parameter_stands_for_what_was_known_then_or_is_known_now(facts, context, name, expected) -> None:
+    assert parameters(facts, context, ADDRESSES)[name] == expected
+
+
+def test_what_nobody_knows_stays_as_it_is() -> None:
+    assert fill("${pactbroker.eventName} ${pactbroker.unknown} ${other}", {"eventName": "e"}) == (
+        "e ${pactbroker.unknown} ${other}"
+    )
+
+
+def test_values_are_not_filled_in_again() -> None:
+    values = {"consumerName": "${pactbroker.providerName}", "providerName": "Ledger"}
+    assert fill("${pactbroker.consumerName}", values) == "${pactbroker.providerName}"
+
+
+def test_values_in_urls_are_form_encoded() -> None:
+    assert fill("http://h/${pactbroker.a}?b=${pactbroker.a}", {"a": "1 + 1/&"}, quote_plus) == (
+        "http://h/1+%2B+1%2F%26?b=1+%2B+1%2F%26"
+    )
+
+
+WORD = "pass"
+REQUEST = Request(method="post", url="http://h:8080/x", headers={}, body=None, username=None, password=None)
+
+
+def _composed(**changes):
+    return delivery.composed(replace(REQUEST, **changes), {"consumerName": 'a "Till"'}, user_agent="Test")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (None, b"null"),
+        ("plain ${pactbroker.consumerName}", b'plain a "Till"'),
+        ({"a": ["é", 1, None]}, '{"a":["é",1,null]}'.encode()),
+        ("", b""),
+        (False, b"false"),
+    ],
+)
+def test_a_body_is_sent_as_json_or_as_it_is(body, expected) -> None:
+    sent = _composed(body=body)
+    assert sent.body == expected
+    assert sent.headers["content-length"] == str(len(expected))
+
+
+def test_configured_headers_win_over_the_usual_ones() -> None:
+    sent = _composed(headers={"accept": "text/plain", "user-agent": "Mine", "content-type": "application/json"})
+    assert [sent.headers[name] for name in ("accept", "user-agent", "content-type", "host")] == [
+        "text/plain",
+        "Mine",
+        "application/json",
+        "h:8080",
+    ]
+    assert sent.method == "POST"
+
+
+def test_a_username_makes_basic_authentication() -> None:
+    assert _composed(username="u", password=WORD).headers["authorization"] == "Basic dTpwYXNz"
+    assert "authorization" not in _composed(username="", password=WORD).headers
+
+
+def test_a_signature_covers_the_time_and_the_body() -> None:
+    at = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+    sent = delivery.signed(_composed(body="hello"), "s3cret!", delivery="d", at=at)
+    assert sent.headers["x-treaty-timestamp"] == "1704164645"
+    assert sent.headers["x-treaty-delivery"] == "d"
+    # printf '1704164645.hello' | openssl dgst -sha256 -hmac 's3cret!'
+    assert sent.headers["x-treaty-signature-256"] == (
+        "sha256=4de1dd54cf4d4a39407f47c0a93fe1678d298e33c1b844c8479e5b1c35f906a5"
+    )
+
+
+@pytest.mark.parametrize(
+    ("success", "attempts", "expected"),
+    [
+        (True, 1, Next(Status.SUCCESS)),
+        (True, 3, Next(Status.SUCCESS)),
+        (False, 1, Next(Status.RETRYING, 10)),
+        (False, 2, Next(Status.RETRYING, 60)),
+        (False, 3, Next(Status.FAILURE)),
+        (False, 9, Next(Status.FAILURE)),
+    ],
+)
+def test_a_failure_is_tried_again_as_the_schedule_says(success, attempts, expected) -> None:
+    assert next_step(success=success, attempts=attempts, schedule=(10, 60)) == expected
+
+
+def test_secrets_are_masked_in_every_form() -> None:
+    secrets = frozenset({'my "secret"', "a b&c"})
+    text = 'x my "secret" ' + json.dumps('my "secret"') + " a b&c a+b%26c"
+    assert delivery.masked(text, secrets) == 'x ********** "**********" ********** **********'

@@ -1,0 +1,104 @@
+"""A receiver of webhooks: takes what is sent to it, and answers as it is told."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+
+
+@dataclass(frozen=True)
+class Arrival:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    at: float
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Reply:
+    status: int = 200
+    body: bytes = b'{"heard":true}'
+    headers: dict[str, str] = field(default_factory=dict)
+    write: Callable[[Any], None] | None = None
+    """Writes the rest of the answer, in a way of its own."""
+
+
+class Receiver:
+    """Listens on a free port of this machine. `replies` are given one after the other; the last one stays."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.arrivals: list[Arrival] = []
+        self.replies: list[Reply] = [Reply()]
+        self._news = threading.Condition()
+
+    def take(self, arrival: Arrival) -> Reply:
+        with self._news:
+            self.arrivals.append(arrival)
+            self._news.notify_all()
+            return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+    def wait(self, count: int, seconds: float = 10) -> list[Arrival]:
+        """Wait for so many requests, and give back all that have come."""
+        with self._news:
+            assert self._news.wait_for(lambda: len(self.arrivals) >= count, seconds), f"{len(self.arrivals)} came"
+            return list(self.arrivals)
+
+    def settle(self, seconds: float = 0.5) -> list[Arrival]:
+        """Wait for what should not come, and give back all that has."""
+        time.sleep(seconds)
+        return list(self.arrivals)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        receiver = cast("_Server", self.server).receiver
+        reply = receiver.take(Arrival(self.command, self.path, headers, body, time.monotonic()))
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if reply.write is not None:
+            self.end_headers()
+            reply.write(self.wfile)
+            return
+        self.send_header("content-length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    do_POST = do_GET = do_PUT = _answer  # noqa: N815 - named by http.server
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    receiver: Receiver
+
+    def handle_error(self, *_: object) -> None:
+        """Expect that senders hang up."""
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """Listen until the end of the block."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.receiver = Receiver(server.server_address[1])
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield server.receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
