@@ -1,0 +1,283 @@
+"""Whatever happened, the matrix answers exactly what the rules say."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
+
+from tests.api.conftest import Api, Clock, pact
+from tests.api.history import History, q
+from tests.oracle.matrix_oracle import Expected, World, expected
+from treaty.settings import Settings
+from treaty.store.database import open_database
+from treaty.store.migrations import migrate
+from treaty.web.application import application
+
+NAMES = ("Till", "apron", "Zinc")
+VERSIONS = ("1", "2", "3")
+BRANCHES = ("main", "feat/x")
+TAGS = ("dev", "prod")
+ENVIRONMENTS = ("test", "live")
+CONTENTS = ("a", "b")
+START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+SETTINGS = {
+    "allow_dangerous_contract_modification": True,
+    "use_first_tag_as_branch": False,
+    "create_deployed_versions_for_tags": False,
+}
+EXAMPLES = 5000 if os.environ.get("TREATY_TEST_LONG") == "1" else 500
+
+
+@dataclass
+class Broker:
+    """A broker on SQLite that forgets everything between two stories."""
+
+    api: Api
+    clock: Clock
+    forget: Callable[[], None]
+
+
+@pytest.fixture
+def broker(tmp_path: Path, clock: Clock) -> Iterator[Broker]:
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    database = open_database(url)
+    migrate(database)
+    engine = create_engine(url)
+
+    def forget() -> None:
+        with engine.begin() as connection:
+            connection.execute(text("PRAGMA foreign_keys = ON"))
+            connection.execute(text("DELETE FROM pacticipant"))
+            connection.execute(text("DELETE FROM environment"))
+
+    chosen = Settings(database_url=url, log_level="error", **SETTINGS)  # type: ignore[arg-type]  # settings by name
+    with closing(Api(application(chosen, database, clock=clock))) as api:
+        yield Broker(api, clock, forget)
+    engine.dispose()
+    database.close()
+
+
+@dataclass
+class Story:
+    """Does things to the broker, and notes them for the oracle. What makes no sense is left out."""
+
+    broker: Broker
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        self.broker.forget()
+        self.broker.clock.now = START
+        self.api = self.broker.api
+        self.history = History(self.api)
+        for name in NAMES:
+            assert self.api.post("/pacticipants", {"name": name}).status == 201
+        for name in ENVIRONMENTS:
+            self.history.environment(name)
+
+    def tell(self, happening: tuple[Any, ...]) -> None:
+        """Let one thing happen, a second after the last."""
+        what, *arguments = happening
+        self.world.now += 1
+        self.broker.clock.now += timedelta(seconds=1)
+        getattr(self, what)(*arguments)
+
+    def publish(self, consumer: str, version: str, provider: str, content: str) -> None:
+        path = f"/pacts/provider/{provider}/consumer/{consumer}/version/{version}"
+        assert self.api.put(path, pact(consumer, provider, content)).status in {200, 201}
+        self.world.publish(consumer, version, provider, content)
+
+    def delete_pact(self, which: int) -> None:
+        if self.world.publications:
+            one = self.world.publications[which % len(self.world.publications)]
+            path = f"/pacts/provider/{one.provider}/consumer/{one.consumer}/version/{one.version}"
+            assert self.api.delete(path).status == 200
+            self.world.delete_pact(one.consumer, one.version, one.provider)
+
+    def verify(self, which: int, version: str, success: bool) -> None:  # noqa: FBT001 - as happenings give it
+        current = [one for one in self.world.publications if self.world.is_current(one)]
+        if current:
+            one = current[which % len(current)]
+            number = self.history.verify(one.consumer, one.version, one.provider, version, success=success)
+            self.world.verify(number, one, version, success=success)
+
+    def branch(self, name: str, version: str, branch: str) -> None:
+        self.history.branch(name, version, branch)
+        self.world.put_on_branch(name, version, branch)
+
+    def unbranch(self, name: str, version: str, branch: str) -> None:
+        answer = self.api.delete(f"/pacticipants/{name}/branches/{q(branch)}/versions/{version}")
+        assert answer.status in {204, 404}
+        self.world.take_off_branch(name, version, branch)
+
+    def tag(self, name: str, version: str, tag: str) -> None:
+        self.history.tag(name, version, tag)
+        self.world.put_tag(name, version, tag)
+
+    def untag(self, name: str, version: str, tag: str) -> None:
+        assert self.api.delete(f"/pacticipants/{name}/versions/{version}/tags/{tag}").status in {204, 404}
+        self.world.take_tag(name, version, tag)
+
+    def deploy(self, name: str, version: str, environment: str, instance: str | None) -> None:
+        if (name, version) in self.world.versions:
+            self.history.deploy(name, version, environment, instance)
+            self.world.deploy(name, version, environment, instance)
+
+    def release(self, name: str, version: str, environment: str) -> None:
+        if (name, version) in self.world.versions:
+            self.history.release(name, version, environment)
+            self.world.release(name, version, environment)
+
+    def ask(self, question: Mapping[str, Any]) -> Expected:
+        path = asked_as(question)
+        note(path)
+        answer = self.api.get(path)
+        assert answer.status == 200, answer.text
+        return given_answer(answer.json())
+
+
+def asked_as(question: Mapping[str, Any]) -> str:
+    """The path that asks a question."""
+    ignored = parameters("ignore", question.get("ignore", ()))
+    if "can-i-deploy" in question:
+        (selector,) = question["selectors"]
+        to = "to" if "tag" in question else "environment"
+        given = [(key, selector[key]) for key in ("pacticipant", "version")]
+        return "/can-i-deploy?" + urlencode([*given, (to, question.get("tag") or question["environment"]), *ignored])
+    pairs = parameters("q", question["selectors"])
+    options = ("tag", "environment", "mainBranch", "latest", "latestby", "limit")
+    pairs += [(key, said(question[key])) for key in options if key in question]
+    pairs += [("success[]", "" if one is None else said(one)) for one in question.get("success", ())]
+    return "/matrix?" + urlencode(pairs + ignored)
+
+
+def parameters(name: str, selectors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Write selectors as clients do: a name begins a new one."""
+    ordered = (sorted(one.items(), key=lambda item: item[0] != "pacticipant") for one in selectors)
+    return [(f"{name}[][{key}]", said(value)) for one in ordered for key, value in one]
+
+
+def said(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def given_answer(answer: Any) -> Expected:
+    summary = answer["summary"]
+    return Expected(
+        summary["deployable"],
+        (summary["success"], summary["failed"], summary["unknown"]),
+        summary.get("ignored"),
+        [row_of(row) for row in answer["matrix"]],
+        [one["text"] for one in answer["notices"]],
+    )
+
+
+def row_of(row: Any) -> tuple[object, ...]:
+    consumer, provider, result = row["consumer"], row["provider"], row["verificationResult"]
+    return (
+        consumer["name"],
+        provider["name"],
+        consumer["version"]["number"],
+        provider["version"]["number"] if provider["version"] else None,
+        int(result["_links"]["self"]["href"].rpartition("/")[2]) if result else None,
+        result["success"] if result else None,
+    )
+
+
+def one_of(*values: object) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+# Some are drawn more often than others, so that they meet.
+NAME, VERSION = one_of("Till", "Till", "apron", "apron", "Zinc"), one_of("1", "1", "2", "2", "3")
+BRANCH, TAG = one_of(*BRANCHES), one_of(*TAGS)
+SUCCESS = st.sampled_from([True, True, False])
+ENVIRONMENT, WHICH = one_of(*ENVIRONMENTS), st.integers(0, 20)
+
+HAPPENINGS = st.one_of(
+    st.tuples(st.just("publish"), NAME, VERSION, NAME, one_of(*CONTENTS)),
+    *[st.tuples(st.just("publish"), st.just("Till"), VERSION, st.just("apron"), one_of(*CONTENTS))] * 3,
+    *[st.tuples(st.just("verify"), WHICH, VERSION, SUCCESS)] * 3,
+    st.tuples(st.just("branch"), NAME, VERSION, BRANCH),
+    st.tuples(st.just("tag"), NAME, VERSION, TAG),
+    st.tuples(st.just("deploy"), NAME, VERSION, ENVIRONMENT, one_of(None, "blue")),
+    st.tuples(st.just("release"), NAME, VERSION, ENVIRONMENT),
+    st.tuples(st.just("unbranch"), NAME, VERSION, BRANCH),
+    st.tuples(st.just("untag"), NAME, VERSION, TAG),
+    st.tuples(st.just("delete_pact"), WHICH),
+)
+TRUE = st.just(True)  # noqa: FBT003 - a value of a query
+SELECTORS = st.one_of(
+    st.fixed_dictionaries({"pacticipant": NAME}),
+    st.fixed_dictionaries({"pacticipant": NAME, "version": one_of(*VERSIONS, "9")}),
+    st.fixed_dictionaries(
+        {"pacticipant": NAME},
+        optional={"branch": BRANCH, "tag": TAG, "environment": ENVIRONMENT, "mainBranch": TRUE, "latest": TRUE},
+    ),
+    st.fixed_dictionaries({"pacticipant": NAME, "version": VERSION}, optional={"branch": BRANCH, "tag": TAG}),
+)
+IGNORED = st.one_of(SELECTORS, st.just({"pacticipant": "Nobody"}), st.just({"pacticipant": "Nobody", "version": "1"}))
+DESTINATIONS = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"latest": TRUE}),
+    st.fixed_dictionaries({"tag": TAG}, optional={"latest": TRUE}),
+    st.fixed_dictionaries({"mainBranch": TRUE}, optional={"latest": TRUE}),
+    st.fixed_dictionaries({"environment": ENVIRONMENT}),
+)
+RESULTS = st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=2, unique=True)
+
+
+@st.composite
+def matrix_questions(draw: st.DrawFn) -> dict[str, Any]:
+    more = {
+        "latestby": one_of("cvpv", "cvp", "cp"),
+        "success": RESULTS,
+        "ignore": st.lists(IGNORED, min_size=1, max_size=2),
+    }
+    limit = draw(one_of(100, 100, 1, 2, 3))
+    question: dict[str, Any] = {"selectors": draw(st.lists(SELECTORS, min_size=1, max_size=3)), "limit": limit}
+    question |= draw(DESTINATIONS)
+    question |= draw(st.fixed_dictionaries({}, optional=more))
+    return question
+
+
+@st.composite
+def deployment_questions(draw: st.DrawFn) -> dict[str, Any]:
+    selector = {"pacticipant": draw(NAME), "version": draw(one_of(*VERSIONS, "9"))}
+    place: dict[str, Any] = draw(
+        st.one_of(
+            st.fixed_dictionaries({"tag": TAG, "latest": TRUE, "latestby": st.just("cvp")}),
+            st.fixed_dictionaries({"environment": ENVIRONMENT, "latestby": st.just("cvpv")}),
+        ),
+    )
+    ignore = draw(st.fixed_dictionaries({}, optional={"ignore": st.lists(IGNORED, min_size=1, max_size=2)}))
+    return {"can-i-deploy": True, "selectors": [selector]} | place | ignore
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    phases=[Phase.generate, Phase.shrink],
+)
+@given(
+    happenings=st.lists(HAPPENINGS, min_size=6, max_size=16),
+    questions=st.lists(st.one_of(matrix_questions(), deployment_questions()), min_size=3, max_size=8),
+)
+def test_the_matrix_answers_by_the_rules(
+    broker: Broker, happenings: list[tuple[Any, ...]], questions: list[dict[str, Any]]
+) -> None:
+    story = Story(broker)
+    for happening in happenings:
+        story.tell(happening)
+    for question in questions:
+        assert story.ask(question) == expected(story.world, question)
