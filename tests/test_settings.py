@@ -39,6 +39,30 @@ def test_the_originals_names_work(tmp_path):
     assert found.main_branch_candidates == ("trunk", "main")
 
 
+def test_base_urls_come_from_the_file_too(tmp_path):
+    (tmp_path / "treaty.toml").write_text("base_url = 'https://a.example'\nbase_urls = ['https://b.example/']\n")
+    assert read({}, {}, tmp_path).base_urls == ("https://b.example", "https://a.example")
+
+
+@pytest.mark.parametrize(
+    ("parts", "url"),
+    [
+        ({"NAME": "broker"}, "postgresql://localhost/broker"),
+        (
+            {"USERNAME": "u", "PASSWORD": "p/@", "HOST": "db", "PORT": "5433", "NAME": "b", "SSLMODE": "require"},
+            "postgresql://u:p%2F%40@db:5433/b?sslmode=require",
+        ),
+        ({"ADAPTER": "sqlite", "NAME": "broker.sqlite"}, "sqlite:///broker.sqlite"),
+        ({"URL_ENVIRONMENT_VARIABLE_NAME": "ELSEWHERE"}, "postgresql://elsewhere/x"),
+        ({"URL": "postgresql://one/x", "NAME": "other"}, "postgresql://one/x"),
+    ],
+)
+def test_the_database_may_be_given_in_the_originals_parts(parts, url, tmp_path):
+    environ = {f"PACT_BROKER_DATABASE_{name}": value for name, value in parts.items()}
+    environ["ELSEWHERE"] = "postgresql://elsewhere/x"
+    assert read({}, environ, tmp_path).database_url == url
+
+
 @pytest.mark.parametrize(
     ("environ", "reason"),
     [
@@ -47,6 +71,11 @@ def test_the_originals_names_work(tmp_path):
         ({"TREATY_WORKERS": "0"}, "workers: must be 1 or more"),
         ({"TREATY_LOG_LEVEL": "loud"}, "log_level: must be one of"),
         ({"TREATY_BASE_URL": "ftp://x"}, "must begin with http"),
+        ({"PACT_BROKER_DATABASE_HOST": "db"}, "PACT_BROKER_DATABASE_NAME is missing"),
+        (
+            {"PACT_BROKER_DATABASE_ADAPTER": "mysql", "PACT_BROKER_DATABASE_NAME": "x"},
+            "database_adapter: must be one of",
+        ),
         ({"PACT_BROKER_BASIC_AUTH_USERNAME": "u"}, "basic_auth_username and basic_auth_password go together"),
         ({"PACT_BROKER_BASIC_AUTH_PASSWORD": "p"}, "basic_auth_username and basic_auth_password go together"),
         (

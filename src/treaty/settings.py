@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, get_args, get_type_hints
+from urllib.parse import quote
 
 from treaty.errors import WrongSetting
 
@@ -155,10 +156,49 @@ def read_settings(
         if given is not None:
             source, value = given
             found[one.name] = _as(hints[one.name], value, f"{one.name} ({source})")
-    certificates = _certificates(environ)
-    if certificates and "webhook_certificates" not in found:
-        found["webhook_certificates"] = certificates
-    return _checked(replace(Settings(), **found), environ)
+    found["base_urls"] = _base_urls(found.get("base_urls", ()), environ, stored)
+    for name, value in (("webhook_certificates", _certificates(environ)), ("database_url", _database_url(environ))):
+        if value and name not in found:
+            found[name] = value
+    return _checked(replace(Settings(), **found))
+
+
+def _base_urls(first: tuple[str, ...], environ: Mapping[str, str], stored: Mapping[str, object]) -> tuple[str, ...]:
+    """Put the list and the single setting of the original together, each URL once."""
+    more = (
+        stored.get("base_url", ""),
+        *(environ.get(f"{prefix}_BASE_URL", "") for prefix in ("TREATY", "PACT_BROKER")),
+    )
+    urls = (*first, *(url for one in more for url in _items(one, "base_url")))
+    return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+
+
+def _database_url(environ: Mapping[str, str]) -> str | None:
+    """Make the URL of the parts that the original broker may be given instead.
+
+    Raises WrongSetting when they name a kind of database that Treaty does not know, or no database.
+    """
+    named = environ.get("PACT_BROKER_DATABASE_URL_ENVIRONMENT_VARIABLE_NAME")
+    if named and environ.get(named):
+        return environ[named]
+    names = ("adapter", "username", "password", "host", "port", "name", "sslmode")
+    parts = {name: environ.get(f"PACT_BROKER_DATABASE_{name.upper()}", "") for name in names}
+    if not any(parts.values()):
+        return None
+    if not parts["name"]:
+        raise WrongSetting("database_name: PACT_BROKER_DATABASE_NAME is missing beside the other parts of the database")
+    if parts["adapter"] == "sqlite":
+        return f"sqlite:///{parts['name']}"
+    if parts["adapter"] not in {"", "postgres", "postgresql"}:
+        raise WrongSetting(f"database_adapter: must be one of postgres, sqlite, but is '{parts['adapter']}'")
+    return _postgresql_url(parts)
+
+
+def _postgresql_url(parts: Mapping[str, str]) -> str:
+    user = quote(parts["username"], safe="") + (":" + quote(parts["password"], safe="") if parts["password"] else "")
+    host = (parts["host"] or "localhost") + (f":{parts['port']}" if parts["port"] else "")
+    mode = f"?sslmode={quote(parts['sslmode'])}" if parts["sslmode"] else ""
+    return f"postgresql://{user}{'@' if user else ''}{host}/{quote(parts['name'], safe='')}{mode}"
 
 
 _CERTIFICATE: Final = re.compile(r"(?:TREATY|PACT_BROKER)_WEBHOOK_CERTIFICATES__([^_]+)__(CONTENT|PATH)")
@@ -269,11 +309,8 @@ _LEAST: Final = {
 }
 
 
-def _checked(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    more = tuple(environ.get(f"{prefix}_BASE_URL", "") for prefix in ("TREATY", "PACT_BROKER"))
-    urls = settings.base_urls + tuple(url for text in more for url in text.replace(",", " ").split())
-    urls = tuple(dict.fromkeys(url.rstrip("/") for url in urls))
-    for url in urls:
+def _checked(settings: Settings) -> Settings:
+    for url in settings.base_urls:
         if not url.startswith(("http://", "https://")):
             raise WrongSetting(f"base_url: '{url}' must begin with http:// or https://")
     for name, least in _LEAST.items():
@@ -287,7 +324,7 @@ def _checked(settings: Settings, environ: Mapping[str, str]) -> Settings:
         raise WrongSetting(f"log_format: must be one of default, json, color, but is '{settings.log_format}'")
     if settings.log_level.lower() not in {"debug", "info", "warn", "warning", "error", "fatal"}:
         raise WrongSetting(f"log_level: must be one of debug, info, warn, error, fatal, but is '{settings.log_level}'")
-    return replace(settings, base_urls=urls, log_level=settings.log_level.lower())
+    return replace(settings, log_level=settings.log_level.lower())
 
 
 def _check_pair(settings: Settings, username: str, password: str) -> None:

@@ -51,3 +51,9 @@ def test_a_database_that_a_newer_treaty_wrote_is_left_alone(database):
     database.write(lambda db: db.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     with pytest.raises(WrongSetting, match="revision 9999"):
         migrate(database)
+
+
+def test_the_database_of_the_original_broker_is_left_alone(database):
+    database.write(lambda db: db.execute(text("CREATE TABLE schema_info (version integer)")))
+    with pytest.raises(WrongSetting, match="another program"):
+        migrate(database)

@@ -42,6 +42,10 @@ def _upgrade(db: Connection) -> None:
     now = revision(db)
     if now == HEAD:
         return
+    if now is None and inspect(db).has_table("schema_info"):
+        raise WrongSetting(
+            "database_url: this is the database of another program (it may be the original Pact Broker's)"
+        )
     if now is not None and now not in REVISIONS:
         raise WrongSetting(
             f"database_url: the database has revision {now}, which this Treaty does not know; use a newer Treaty"
