@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from sqlalchemy import BindParameter, Connection, Executable
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import ClauseElement
-from sqlalchemy.sql.selectable import ReturnsRows
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import TypeEngine
 
 DIALECT: Final = sqlite.dialect()
@@ -133,9 +134,11 @@ def _element(name: str, index: int) -> Read:
 
 
 def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:
-    if not isinstance(statement, ReturnsRows):
-        return []
-    return [(column.key or "", column.type) for column in statement.exported_columns]
+    if isinstance(statement, UpdateBase):
+        return [(one["name"], one["type"]) for one in statement.returning_column_descriptions]
+    if isinstance(statement, SelectBase):
+        return [(column.key or "", column.type) for column in statement.exported_columns]
+    return []
 
 
 def _to_driver(kind: TypeEngine[Any]) -> Convert | None:
