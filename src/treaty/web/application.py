@@ -21,6 +21,7 @@ from treaty.web import wire
 from treaty.web.auth import Gate
 from treaty.web.base_urls import BaseUrls
 from treaty.web.caching import spared
+from treaty.web.media import HTML, wants_page
 from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
 from treaty.web.resources import every_router
 from treaty.web.routing import Afterwards, Call, Refused, Resource, Route, Router, Unacceptable, result_of, split
@@ -192,12 +193,23 @@ def _table(routers: Iterable[Router]) -> Router:
 
 
 def _route(resource: Resource, call: Call) -> Route | None:
-    return resource.routes.get("GET" if call.method == "HEAD" else call.method)
+    method = "GET" if call.method == "HEAD" else call.method
+    if _is_for_page(resource, call):
+        return resource.page if method == "GET" else None
+    return resource.routes.get(method)
+
+
+def _is_for_page(resource: Resource, call: Call) -> bool:
+    return resource.page is not None and wants_page(call.accept, call.path)
 
 
 def _without_handler(resource: Resource, call: Call) -> Answer:
     if call.method not in METHODS:
         return Answer(501)
+    if _is_for_page(resource, call):
+        return Answer(405, media=HTML, headers={"allows": "GET, HEAD"})
+    if not resource.routes:
+        return not_found("", call)
     if call.method == "OPTIONS" and resource.offers_options:
         return Answer(200, headers={"access-control-allow-methods": resource.allow})
     return Answer(405, headers={"allow": resource.allow})

@@ -16,6 +16,8 @@ CSV: Final = "text/csv"
 SVG: Final = "image/svg+xml"
 GRAPH: Final = "text/vnd.graphviz"
 HTML: Final = "text/html"
+CSS: Final = "text/css"
+ANY: Final = "*/*"
 
 
 @lru_cache(maxsize=1024)

@@ -22,7 +22,7 @@ from treaty.errors import (
 )
 from treaty.model.notice import similar_name_text
 from treaty.store.database import Busy
-from treaty.web import represent
+from treaty.web import pages, represent
 from treaty.web.bodies import NotJson
 from treaty.web.hal import Place, rendered
 from treaty.web.media import CSV, GRAPH, HAL, HTML, JSON, PROBLEM, SVG, TEXT, wants_problems
@@ -32,7 +32,9 @@ from treaty.web.routing import (
     Created,
     Deleted,
     Headed,
+    Page,
     PathRefused,
+    Ready,
     Redirected,
     Refused,
     Unacceptable,
@@ -77,6 +79,10 @@ def answer(result: object, call: Call) -> Answer:  # noqa: PLR0911 - a table of 
             return Answer(status, headers={"location": location, **headers})
         case Deleted():
             return Answer(204)
+        case Page(template, facts):
+            return Answer(200, pages.drawn(template, facts, call), HTML, dict(pages.HEADERS))
+        case Ready(body, media, headers):
+            return Answer(200, body, media, dict(headers))
         case _:
             return _answer(200, result, call, {})
 

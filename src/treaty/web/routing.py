@@ -24,7 +24,7 @@ from treaty.errors import (
 from treaty.settings import Settings
 from treaty.web import bodies, queries
 from treaty.web.hal import Place
-from treaty.web.media import HAL, JSON, Media, accepted
+from treaty.web.media import ANY, HAL, JSON, Media, accepted
 from treaty.web.urls import Url
 
 if TYPE_CHECKING:
@@ -105,6 +105,23 @@ class Redirected:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A page for people: which template, and what is to be put into it."""
+
+    template: str
+    facts: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Bytes that are sent as they are, as what they are."""
+
+    body: bytes
+    media: Media
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Afterwards:
     """What is still to be done for the result, in a thread, once the transaction has ended: it waits for others."""
 
@@ -120,6 +137,7 @@ class Route:
     handler: Handler
     permission: Permission
     produces: tuple[Media, ...]
+    """Media types to choose from; none where the `Accept` header does not matter."""
     consumes: tuple[str, ...] | None
     """Content types that a body may have; None when none is asked for."""
     is_reading: bool
@@ -212,6 +230,8 @@ class Resource:
     url: Url
     routes: dict[str, Route]
     options_last: bool = True
+    page: Route | None = None
+    """What browsers are shown here; clients of the API are not told of it."""
 
     @property
     def allow(self) -> str:
@@ -250,6 +270,28 @@ class Router:
     def delete(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
         """Declare what answers DELETE."""
         return self.route("DELETE", url, **options)
+
+    def page(self, url: Url, *, permission: Permission, needs_database: bool = True) -> Callable[[Handler], Handler]:
+        """Declare what is shown to browsers that GET; it returns a Page. An URL may have a page and routes."""
+
+        def declare(handler: Handler) -> Handler:
+            self._add_page(
+                Route(
+                    url=url,
+                    method="GET",
+                    handler=handler,
+                    permission=Permission(permission),
+                    produces=(),
+                    consumes=None,
+                    is_reading=True,
+                    needs_database=needs_database,
+                    is_slow=False,
+                    is_strict=False,
+                )
+            )
+            return handler
+
+        return declare
 
     def route(  # noqa: PLR0913 - what a route may declare; all but the first two by name
         self,
@@ -292,17 +334,29 @@ class Router:
         for resource in other.resources.values():
             for route in resource.routes.values():
                 self._add(route, options_last=resource.options_last)
+            if resource.page:
+                self._add_page(resource.page)
 
     def _add(self, route: Route, *, options_last: bool) -> None:
-        resource = self.resources.setdefault(route.url.template, Resource(route.url, {}))
+        resource = self._at(route.url)
         resource.options_last = resource.options_last and options_last
         if route.method in resource.routes:
             raise ValueError(f"{route.method} {route.url.template} is declared twice")
         resource.routes[route.method] = route
+
+    def _add_page(self, route: Route) -> None:
+        resource = self._at(route.url)
+        if resource.page:
+            raise ValueError(f"The page {route.url.template} is declared twice")
+        resource.page = route
+
+    def _at(self, url: Url) -> Resource:
+        resource = self.resources.setdefault(url.template, Resource(url, {}))
         node = self._root
-        for word in _words(route.url.template):
+        for word in _words(url.template):
             node = _step(node, word)
         node.resource = resource
+        return resource
 
     def find(self, segments: Sequence[str]) -> tuple[Resource, list[str]] | None:
         """Find what a path leads to, and the names in it. A fixed word wins over a name."""
@@ -310,7 +364,8 @@ class Router:
 
 
 def _words(template: str) -> list[str]:
-    return [word for word in template.split("/") if word]
+    """Split a template as paths are split, which lose an ending that names a media type."""
+    return [word for word in template.removesuffix(".json").split("/") if word]
 
 
 def _step(node: _Node, word: str) -> _Node:
@@ -392,8 +447,9 @@ def result_of(route: Route, call: Call, names: Sequence[str], database: "Databas
 
     Raises what the handler raises, Unacceptable, and Refused for a wrong content type.
     """
-    media = accepted(call.accept, route.produces, is_strict=route.is_strict)
-    call.media = media or route.produces[0]
+    produces = route.produces or (ANY,)
+    media = accepted(call.accept, produces, is_strict=route.is_strict) if route.produces else ANY
+    call.media = media or produces[0]
     takes = route.takes(call.content_type) if route.consumes is not None else True
 
     def work(db: "Connection | None") -> object:

@@ -1,0 +1,251 @@
+"""What requests may hold: schemas of their bodies with an example each, and parameters of paths and queries."""
+
+from typing import Any, Final
+
+from pydantic.json_schema import models_json_schema
+
+from treaty.web.openapi.notation import (
+    ANY_OBJECT,
+    ANYTHING,
+    FLAG,
+    NAME,
+    NUMBER,
+    TEXT,
+    Schema,
+    listed,
+    one_of,
+    open_,
+    or_null,
+    ref,
+)
+from treaty.web.resources.contracts import PublishBody
+from treaty.web.resources.environments import EnvironmentBody
+from treaty.web.resources.pacticipants import NewPacticipantBody, PacticipantBody
+from treaty.web.resources.verifications import VerificationBody
+from treaty.web.resources.versions import VersionBody
+from treaty.web.webhook_bodies import EVENTS
+
+_CHECKED: Final = (
+    PublishBody,
+    EnvironmentBody,
+    NewPacticipantBody,
+    PacticipantBody,
+    VerificationBody,
+    VersionBody,
+)
+"""Bodies that are checked by models, from which their schemas are made."""
+
+
+def checked_bodies() -> dict[str, Schema]:
+    """Make schemas of the models, and of what they hold."""
+    _, made = models_json_schema(
+        [(model, "validation") for model in _CHECKED], ref_template="#/components/schemas/{model}"
+    )
+    schemas: dict[str, Schema] = made["$defs"]
+    schemas["VerificationBody"]["properties"]["testResults"] = {"description": "Results in any form."}
+    return schemas
+
+
+_PACT_SIDE: Final = open_({"name": TEXT})
+_SELECTOR: Final = open_(
+    {
+        "mainBranch?": one_of(True),  # noqa: FBT003 - a value of JSON
+        "matchingBranch?": one_of(True),  # noqa: FBT003 - likewise
+        "branch?": {"anyOf": [NAME, one_of(True)]},  # noqa: FBT003 - likewise
+        "fallbackBranch?": NAME,
+        "tag?": NAME,
+        "fallbackTag?": NAME,
+        "latest?": FLAG,
+        "consumer?": NAME,
+        "deployed?": one_of(True),  # noqa: FBT003 - likewise
+        "released?": one_of(True),  # noqa: FBT003 - likewise
+        "deployedOrReleased?": one_of(True),  # noqa: FBT003 - likewise
+        "environment?": NAME,
+    }
+)
+_WEBHOOK_SIDE: Final = open_({"name?": TEXT, "label?": TEXT})
+
+FREE: Final[dict[str, Schema]] = {
+    "NothingBody": {**ANY_OBJECT, "description": "Nothing needs to be said; an empty object will do."},
+    "DeploymentBody": open_({"applicationInstance?": or_null(TEXT), "target?": or_null(TEXT)}),
+    "UndeploymentBody": open_({"currentlyDeployed?": FLAG}),
+    "EndOfSupportBody": open_({"currentlySupported?": FLAG}),
+    "PactBody": {
+        **open_({"consumer?": _PACT_SIDE, "provider?": _PACT_SIDE, "interactions?": listed(ANY_OBJECT)}),
+        "description": "A pact as Pact libraries write it, of any version of the specification.",
+    },
+    "PactsForVerificationBody": open_(
+        {
+            "providerVersionBranch?": or_null(TEXT),
+            "providerVersionTags?": or_null(listed(TEXT)),
+            "includePendingStatus?": FLAG,
+            "includeWipPactsSince?": {**TEXT, "description": "A date, or a date and time."},
+            "consumerVersionSelectors?": listed(ref("ConsumerVersionSelector")),
+        }
+    ),
+    "ConsumerVersionSelector": _SELECTOR,
+    "WebhookBody": open_(
+        {
+            "description?": or_null(TEXT),
+            "consumer?": _WEBHOOK_SIDE,
+            "provider?": _WEBHOOK_SIDE,
+            "enabled?": FLAG,
+            "events?": {**listed(open_({"name": one_of(*EVENTS)})), "minItems": 1},
+            "request": open_(
+                {
+                    "method": TEXT,
+                    "url": TEXT,
+                    "headers?": ANY_OBJECT,
+                    "body?": ANYTHING,
+                    "username?": or_null(TEXT),
+                    "password?": or_null(TEXT),
+                }
+            ),
+            "consumerBranches?": or_null(listed(TEXT)),
+            "providerBranches?": or_null(listed(TEXT)),
+            "tags?": or_null(listed(TEXT)),
+            "environments?": or_null(listed(TEXT)),
+            "mainBranchOnly?": or_null(FLAG),
+            "secret?": or_null(TEXT),
+        }
+    ),
+}
+
+_PACTICIPANT: Final = {
+    "name": "Example App",
+    "displayName": "Example App",
+    "repositoryUrl": "https://git.example.org/shop/example-app",
+    "mainBranch": "main",
+}
+
+EXAMPLES: Final[dict[str, Any]] = {
+    "NothingBody": {},
+    "NewPacticipantBody": _PACTICIPANT,
+    "PacticipantBody": _PACTICIPANT,
+    "VersionBody": {"buildUrl": "https://ci.example.org/builds/17", "tags": [{"name": "main"}]},
+    "EnvironmentBody": {
+        "name": "production",
+        "displayName": "Production",
+        "production": True,
+        "contacts": [{"name": "Platform", "details": {"emailAddress": "platform@example.org"}}],
+    },
+    "DeploymentBody": {"applicationInstance": "blue"},
+    "UndeploymentBody": {"currentlyDeployed": False},
+    "EndOfSupportBody": {"currentlySupported": False},
+    "PactBody": {
+        "consumer": {"name": "Example App"},
+        "provider": {"name": "Example API"},
+        "interactions": [
+            {
+                "description": "a request for a product",
+                "providerState": "product 7 exists",
+                "request": {"method": "GET", "path": "/products/7"},
+                "response": {"status": 200, "body": {"id": 7}},
+            }
+        ],
+        "metadata": {"pactSpecification": {"version": "2.0.0"}},
+    },
+    "PublishBody": {
+        "pacticipantName": "Example App",
+        "pacticipantVersionNumber": "1.0.0",
+        "branch": "main",
+        "tags": ["main"],
+        "buildUrl": "https://ci.example.org/builds/17",
+        "contracts": [
+            {
+                "consumerName": "Example App",
+                "providerName": "Example API",
+                "specification": "pact",
+                "contentType": "application/json",
+                "content": "eyJpbnRlcmFjdGlvbnMiOiBbXX0=",
+            }
+        ],
+    },
+    "PactsForVerificationBody": {
+        "providerVersionBranch": "main",
+        "includePendingStatus": True,
+        "includeWipPactsSince": "2024-01-01",
+        "consumerVersionSelectors": [{"mainBranch": True}, {"matchingBranch": True}, {"deployedOrReleased": True}],
+    },
+    "VerificationBody": {
+        "success": True,
+        "providerApplicationVersion": "2.0.0",
+        "buildUrl": "https://ci.example.org/builds/18",
+        "verifiedBy": {"implementation": "pact-python", "version": "4.0.0"},
+    },
+    "WebhookBody": {
+        "description": "Verify what changed",
+        "provider": {"name": "Example API"},
+        "events": [{"name": "contract_requiring_verification_published"}],
+        "request": {
+            "method": "POST",
+            "url": "https://ci.example.org/verify",
+            "headers": {"Content-Type": "application/json"},
+            "body": {"pact": "${pactbroker.pactUrl}", "commit": "${pactbroker.providerVersionNumber}"},
+        },
+    },
+}
+
+NAMES: Final[dict[str, tuple[str, str]]] = {
+    "pacticipant": ("The name of a pacticipant.", "Example App"),
+    "consumer": ("The name of the consumer.", "Example App"),
+    "provider": ("The name of the provider.", "Example API"),
+    "version": ("The number of a version.", "1.0.0"),
+    "branch": ("The name of a branch. A slash in it is written `%2F`.", "main"),
+    "tag": ("The name of a tag.", "main"),
+    "providerTag": ("The name of a tag of the provider's versions.", "main"),
+    "environmentTag": ("The tag of the versions that are where the version is to go.", "production"),
+    "environment": ("The UUID of an environment, or its name where versions are asked about.", "production"),
+    "label": ("The name of a label.", "shop"),
+    "uuid": ("What the broker gave as `uuid`.", "3fa85f64-5717-4562-b3fc-2c963f66afa6"),
+    "sha": ("The digest of a pact's content.", "4ac05b5b4b5bd6ae6a1d0a7d3b4dc4a1b1dd2f36"),
+    "pactVersion": ("The digest of other content of the same pair.", "9a3f1d5ebb1b3c1f3f0cfb8fd1e5f2a7c8b0f8d1"),
+    "comparison": ("The number of the version to compare with.", "1.1.0"),
+    "metadata": (
+        "What a list of pacts for verification put into the URL: why the pact was chosen.",
+        "dz10cnVl",
+    ),
+    "number": ("The number of a verification result.", "1"),
+    "name": ("The name of a file.", "documentation.css"),
+}
+"""What stands in paths, with an example each."""
+
+_FLAG_TEXT: Final = one_of("true", "false")
+
+QUERIES: Final[dict[str, tuple[str, Schema]]] = {
+    "q": ("A part of the name, in small or capital letters.", TEXT),
+    "page": ("Which page is wanted. Without this and `size` the whole list is given.", {**NUMBER, "minimum": 1}),
+    "size": ("How many a page has.", {**NUMBER, "minimum": 1}),
+    "name": ("The name.", TEXT),
+    "pacticipant": ("The name of a pacticipant.", TEXT),
+    "version": ("The number of a version.", TEXT),
+    "to": ("The tag of the versions that are where the version is to go.", TEXT),
+    "environment": ("The name of an environment.", TEXT),
+    "applicationInstance": ("The name of an application instance; blank for what has none.", TEXT),
+    "exclude[]": ("Branches that are to stay.", listed(TEXT)),
+    "label": ("A text for the left side, instead of the names.", TEXT),
+    "initials": ("Whether names are cut to their initials.", _FLAG_TEXT),
+    "maxPacticipants": ("How many pacticipants to show at most.", {**NUMBER, "minimum": 0}),
+    "tag": ("Only what works with versions that have this tag.", TEXT),
+    "mainBranch": ("Only what works with versions of main branches.", _FLAG_TEXT),
+    "latest": ("Of the versions with the tag or on the branch, only the latest.", _FLAG_TEXT),
+    "latestby": ("Leave out results that later ones replace: `cvp` or `cvpv`.", one_of("cvp", "cvpv")),
+    "success[]": ("Only rows with these results; an empty one stands for none.", listed(one_of("true", "false", ""))),
+    "limit": ("How many rows to show at most.", {**NUMBER, "minimum": 1}),
+    "ignore[]": ("Names of pacticipants whose results do not count.", listed(TEXT)),
+    "q[][pacticipant]": ("The name of a selector's pacticipant; each begins a selector.", listed(TEXT)),
+    "q[][version]": ("The number of its version.", listed(TEXT)),
+    "q[][branch]": ("A branch of its versions.", listed(TEXT)),
+    "q[][tag]": ("A tag of its versions.", listed(TEXT)),
+    "q[][environment]": ("The environment where its versions are.", listed(TEXT)),
+    "q[][mainBranch]": ("Whether its versions are those of its main branch.", listed(_FLAG_TEXT)),
+    "q[][latest]": ("Whether only the latest of its versions counts.", listed(_FLAG_TEXT)),
+    "provider_version_branch": ("The branch of the version that verifies.", TEXT),
+    "provider_version_tags[]": ("The tags of the version that verifies.", listed(TEXT)),
+    "consumer_version_selectors[][tag]": ("The tag of a selector; each begins a selector.", listed(TEXT)),
+    "consumer_version_selectors[][latest]": ("Whether only the latest version counts.", listed(_FLAG_TEXT)),
+    "consumer_version_selectors[][consumer]": ("The name of the consumer.", listed(TEXT)),
+    "include_pending_status": ("Whether to say which pacts are pending.", _FLAG_TEXT),
+    "include_wip_pacts_since": ("Also give works in progress since this date.", TEXT),
+}
+"""Parameters of queries, in Rack's notation."""
