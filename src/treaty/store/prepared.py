@@ -7,6 +7,7 @@ times as long as SQLite, so that is done with the driver itself.
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -15,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from sqlalchemy import BindParameter, Connection, Executable
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import ClauseElement
-from sqlalchemy.sql.dml import UpdateBase
-from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeEngine
 
 DIALECT: Final = sqlite.dialect()
@@ -134,11 +134,10 @@ def _element(name: str, index: int) -> Read:
 
 
 def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:
-    if isinstance(statement, UpdateBase):
-        return [(one["name"], one["type"]) for one in statement.returning_column_descriptions]
-    if isinstance(statement, SelectBase):
-        return [(column.key or "", column.type) for column in statement.exported_columns]
-    return []
+    if not isinstance(statement, ReturnsRows):
+        return []
+    # What SQLAlchemy finds it keeps, even for statements that are made of this one later; so a copy is asked.
+    return [(column.key or "", column.type) for column in copy(statement).exported_columns]
 
 
 def _to_driver(kind: TypeEngine[Any]) -> Convert | None:
