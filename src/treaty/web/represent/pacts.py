@@ -5,6 +5,7 @@ from typing import Final
 
 import orjson
 
+from treaty.model import content
 from treaty.model.pact import Pact, PactInFull
 from treaty.web import represent, urls
 from treaty.web.hal import OPTIONS, Hal, Link, Links, curies
@@ -24,10 +25,10 @@ def pact_in_full(found: PactInFull) -> Spliced:
 
 def _without_own_members(body: bytes) -> bytes:
     """Drop members that the answer has of its own, as they were when the pact was fetched from a broker once."""
-    tree = orjson.loads(body)
+    tree = content.read(body).tree
     if tree.keys().isdisjoint({"createdAt", "_links"}):
         return body
-    return orjson.dumps({name: value for name, value in tree.items() if name not in {"createdAt", "_links"}})
+    return content.written({name: tree[name] for name in tree if name not in {"createdAt", "_links"}}).encode()
 
 
 @represent.register_extended

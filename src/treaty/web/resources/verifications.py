@@ -47,10 +47,7 @@ def _time(value: Any) -> Any:
 
 
 def _as_json(value: Any) -> str | None:
-    try:
-        return None if value is None else orjson.dumps(value).decode()
-    except orjson.JSONEncodeError as error:
-        raise PydanticCustomError("json", "is nested too deeply") from error
+    return None if value is None else orjson.dumps(value).decode()
 
 
 class VerificationBody(Body):

@@ -1,0 +1,271 @@
+"""What identifies content, and how it is kept."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from treaty.errors import Malformed
+from treaty.model.content import Unmergeable, content_of, merge, read, without_ids, written
+
+
+def sha1(text: str) -> str:
+    return hashlib.sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+
+
+def sha(text: str) -> str:
+    return content_of(read(text.encode())).sha
+
+
+def kept(text: str) -> str:
+    return content_of(read(text.encode())).body.decode()
+
+
+HASHED = [
+    # Interactions are sorted by their own text, with the members of all objects in order.
+    (
+        '{"metadata":{"pactSpecification":{"version":"2"}},"interactions":[{"response":1,"description":"b"},{"a":0}]}',
+        '{"interactions":[{"a":0},{"description":"b","response":1}],"pact_specification_version":"2"}',
+    ),
+    # Who the consumer is does not matter, nor does other metadata.
+    ('{"consumer":{"name":"x"},"interactions":[],"metadata":{"client":"y"}}', '{"interactions":[]}'),
+    # The first version that is there counts, in the type it has.
+    (
+        '{"interactions":[],"metadata":{"pactSpecificationVersion":2,"pact-specification":{"version":3}}}',
+        '{"interactions":[],"pact_specification_version":3}',
+    ),
+    (
+        '{"interactions":[],"metadata":{"pactSpecificationVersion":2,"pactSpecification":{"version":null}}}',
+        '{"interactions":[],"pact_specification_version":2}',
+    ),
+    # Messages are sorted only where there are no interactions.
+    ('{"messages":[{"b":1},{"a":2}]}', '{"messages":[{"a":2},{"b":1}]}'),
+    ('{"interactions":null,"messages":[2,1]}', '{"messages":[1,2]}'),
+    (
+        '{"messages":[{"d":1,"c":1},{"a":2}],"interactions":[]}',
+        '{"interactions":[],"messages":[{"c":1,"d":1},{"a":2}]}',
+    ),
+    # Other arrays keep their order.
+    ('{"interactions":[{"a":[2,1]}]}', '{"interactions":[{"a":[2,1]}]}'),
+    # A document with neither is left as it is; one with something else in their place is sorted.
+    ('{"b":1,"a":[2,1]}', '{"b":1,"a":[2,1]}'),
+    ('{"z":1,"interactions":{"b":1,"a":2}}', '{"interactions":{"a":2,"b":1},"z":1}'),
+    ('{"b":1,"interactions":null}', '{"b":1,"interactions":null}'),
+    # Texts are raw but for quotes, backslashes and what is below a space.
+    ('{"a":"ä/\\u00e4\\u001f\\n\\"\\\\\\u007f"}', '{"a":"ä/ä\\u001f\\n\\"\\\\\x7f"}'),
+    ('{ "a" : "\\ud83d\\ude00" }', '{"a":"😀"}'),
+    # The last of equal members counts, and an id that a client gave.
+    ('{"a":1,"a":2}', '{"a":2}'),
+    ('{"interactions":[{"_id":"x"}]}', '{"interactions":[{"_id":"x"}]}'),
+]
+
+
+@pytest.mark.parametrize(("text", "hashed"), HASHED)
+def test_content_is_identified_by_what_affects_its_verification(text: str, hashed: str) -> None:
+    assert sha(text) == sha1(hashed)
+
+
+def test_the_sha_of_no_interactions_is_the_originals() -> None:
+    assert sha('{"interactions":[]}') == "ed7c1aebc3e11064ce9afc29297e1e36203583cd"
+
+
+@pytest.mark.parametrize(
+    ("number", "canonical"),
+    [
+        ("1", "1"),
+        ("1.0", "1.0"),
+        ("1.10", "1.1"),
+        ("1e2", "100.0"),
+        ("1E16", "1e+16"),
+        ("1e15", "1000000000000000.0"),
+        ("0.0000001", "0.0000001"),
+        ("1e-7", "0.0000001"),
+        ("1e-8", "1e-8"),
+        ("5e-324", "5e-324"),
+        ("-0", "0"),
+        ("-0.0", "-0.0"),
+        ("12345678901234567890123", "12345678901234567890123"),
+    ],
+)
+def test_a_number_has_one_form_in_the_hash_and_its_own_in_the_text(number: str, canonical: str) -> None:
+    text = f'{{"interactions":[{{"n":{number}}}]}}'
+    assert sha(text) == sha1(f'{{"interactions":[{{"n":{canonical}}}]}}')
+    assert f'"n":{number}}}' in kept(text)
+
+
+def test_each_interaction_is_kept_with_an_id_in_front() -> None:
+    first, second = sha1('{"a":2,"b":1}'), sha1('{"c":1}')
+    text = '{"interactions":[{"b":1,"a":2},5],"messages":[{"c":1}],"x":{"b":1,"a":2}}'
+    assert kept(text) == (
+        f'{{"interactions":[{{"_id":"{first}","b":1,"a":2}},5],"messages":[{{"_id":"{second}","c":1}}],'
+        '"x":{"b":1,"a":2}}'
+    )
+
+
+def test_an_id_that_a_client_gave_is_kept_in_front() -> None:
+    assert kept('{"interactions":[{"b":1,"_id":"x"}]}') == '{"interactions":[{"_id":"x","b":1}]}'
+
+
+def test_ids_come_off_again_but_for_those_of_clients() -> None:
+    text = '{"interactions":[{"b":1.10},{"_id":"x","a":1},5]}'
+    assert dict(without_ids(read(kept(text).encode())).tree) == json.loads(text)
+    assert sha(text) == content_of(without_ids(read(kept(text).encode()))).sha
+
+
+@pytest.mark.parametrize(
+    ("raw", "start"),
+    [
+        (b"", "JSON::ParserError - unexpected end of input"),
+        (b" \n ", "JSON::ParserError - unexpected end of input"),
+        (b"{", "JSON::ParserError - "),
+        (b'{"a":NaN}', "JSON::ParserError - "),
+        (b'{"a":-Infinity}', "JSON::ParserError - "),
+        (b'{"a":01}', "JSON::ParserError - "),
+        (b"\xef\xbb\xbf{}", "JSON::ParserError - "),
+        (b"[]", "RuntimeError - Expected JSON Object in request body but found Array"),
+        (b"5", "RuntimeError - Expected JSON Object in request body but found Integer"),
+        (b"5.5", "RuntimeError - Expected JSON Object in request body but found Float"),
+        (b"null", "RuntimeError - Expected JSON Object in request body but found NilClass"),
+        (b'{"a":"\xc3"}', "Request body has a non UTF-8 character at char 7 and cannot be parsed as JSON."),
+        (b'{"a":' * 51 + b"1" + b"}" * 51, "JSON::NestingError - nesting of 51 is too deep"),
+        (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "JSON::NestingError - nesting of 51 is too deep"),
+        (b'{"a":' + b"[" * 50 + b"]" * 50 + b"}", "JSON::NestingError - nesting of 51 is too deep"),
+    ],
+)
+def test_what_is_no_json_object_is_refused_with_the_reason(raw: bytes, start: str) -> None:
+    with pytest.raises(Malformed) as refusal:
+        read(raw)
+    assert str(refusal.value).startswith(start)
+
+
+@pytest.mark.parametrize("text", ['{"a":' * 50 + "1" + "}" * 50, '{"a":"' + "[{" * 100 + '"}', f'{{"a":{"9" * 5000}}}'])
+def test_what_only_looks_too_much_is_kept(text: str) -> None:
+    assert kept(text) == text
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.decimals(allow_nan=False, allow_infinity=False, places=3).map(float)
+    | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=15,
+)
+NUMBERS = st.from_regex(r"\A-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?\Z")
+STATES = st.fixed_dictionaries(
+    {}, optional={"providerState": st.text(), "providerStates": st.lists(st.fixed_dictionaries({"name": st.text()}))}
+)
+INTERACTIONS = st.lists(
+    st.builds(
+        lambda states, parts: {**states, **parts},
+        STATES,
+        st.dictionaries(st.sampled_from(["description", "request", "response", "contents", "type"]), VALUES),
+    ),
+    max_size=4,
+)
+VERSIONS = st.sampled_from(["1.0.0", "2.0.0", "3.0.0", "4.0", 4])
+PACTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "interactions": INTERACTIONS,
+        "messages": INTERACTIONS,
+        "metadata": VERSIONS.map(lambda version: {"pactSpecification": {"version": version}}),
+        "consumer": st.just({"name": "Till"}),
+        "x": VALUES,
+    },
+)
+
+
+def exact(text: str) -> Any:
+    """Read JSON with numbers as they are written."""
+    return json.loads(text, parse_float=lambda number: ("float", number), parse_int=lambda number: ("int", number))
+
+
+def plain(tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    lists = {name: tree[name] for name in ("interactions", "messages") if isinstance(tree.get(name), list)}
+    bare = {name: [_without_id(item) for item in items] for name, items in lists.items()}
+    return {**tree, **bare}
+
+
+def _without_id(item: Any) -> Any:
+    return {name: value for name, value in item.items() if name != "_id"} if isinstance(item, dict) else item
+
+
+@given(PACTS)
+def test_any_pact_is_kept_as_it_was_published(pact: dict[str, Any]) -> None:
+    text = json.dumps(pact)
+    assert plain(exact(kept(text))) == exact(text)
+
+
+@given(NUMBERS)
+def test_any_number_is_kept_letter_for_letter(number: str) -> None:
+    assert exact(kept(f'{{"interactions":[],"n":[{number}]}}'))["n"] == exact(f"[{number}]")
+
+
+@given(PACTS, st.randoms(use_true_random=False))
+def test_the_order_of_interactions_and_members_does_not_matter(pact: dict[str, Any], random: Any) -> None:
+    def shuffled(tree: Any) -> Any:
+        if isinstance(tree, dict):
+            names = random.sample(sorted(tree), len(tree))
+            return {name: shuffled(tree[name]) for name in names}
+        return [shuffled(item) for item in tree] if isinstance(tree, list) else tree
+
+    pact = {**pact, "interactions": pact.get("interactions", [])}
+    other = shuffled(pact)
+    random.shuffle(other["interactions"])
+    assert sha(json.dumps(pact)) == sha(json.dumps(other))
+
+
+@given(PACTS)
+def test_content_that_is_kept_is_still_the_same_content(pact: dict[str, Any]) -> None:
+    once = content_of(read(json.dumps(pact).encode()))
+    again = content_of(without_ids(read(once.body)))
+    assert again == once
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
+    with suppress(Malformed):
+        content_of(read(raw))
+
+
+def test_a_part_is_written_as_it_is_kept() -> None:
+    tree = read(b'{"x":{"b":1.10,"a":"\\ud800"}}').tree["x"]
+    assert written(tree) == '{"b":1.10,"a":"\\ud800"}'
+    assert written(tree, is_sorted=True) == '{"a":"\\ud800","b":1.10}'
+
+
+def merged(old: Sequence[object], new: Sequence[object], *, checks_requests: bool = True) -> Any:
+    documents = (
+        read(json.dumps({"interactions": items, "x": number}).encode()) for number, items in enumerate((old, new))
+    )
+    return dict(merge(*documents, checks_requests=checks_requests).tree)
+
+
+def test_merging_replaces_what_has_the_same_name_and_adds_the_rest() -> None:
+    old: list[object] = [{"description": "a", "response": 1}, {"description": "b"}]
+    new: list[object] = [{"description": "a", "response": 2}, {"description": "a", "providerState": "s"}]
+    assert merged(old, new) == {"interactions": [new[0], old[1], new[1]], "x": 0}
+
+
+@pytest.mark.parametrize("part", ["method", "path", "query", "body", "headers"])
+def test_merging_refuses_another_request_under_the_same_name(part: str) -> None:
+    old, new = ([{"description": "a", "request": {part: value}}] for value in (1, 2))
+    with pytest.raises(Unmergeable):
+        merged(old, new)
+    assert merged(old, new, checks_requests=False)["interactions"] == new
+
+
+def test_merging_needs_interactions_on_both_sides() -> None:
+    for old, new in ((b"{}", b'{"interactions":[]}'), (b'{"interactions":[]}', b'{"messages":[]}')):
+        with pytest.raises(Unmergeable):
+            merge(read(old), read(new), checks_requests=True)
