@@ -125,10 +125,15 @@ def composed(request: Request, values: Mapping[str, str], *, user_agent: str) ->
     if username:
         credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
         headers["authorization"] = f"Basic {credentials}"
-    headers |= {"host": urlsplit(url).netloc.rpartition("@")[2], "content-length": str(len(body))}
+    headers |= {"host": _authority(url), "content-length": str(len(body))}
     return Outgoing(
         method=request.method.upper(), url=url, headers=headers, body=body, secrets=_secrets(url, headers, password)
     )
+
+
+def _authority(url: str) -> str:
+    authority = urlsplit(url).netloc.rpartition("@")[2]
+    return authority if authority.isascii() else authority.encode("idna").decode()
 
 
 def _body(body: Any, values: Mapping[str, str]) -> bytes:
