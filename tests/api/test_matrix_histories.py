@@ -23,7 +23,6 @@ from treaty.store.migrations import migrate
 from treaty.web.application import application
 
 NAMES = ("Till", "apron", "Zinc")
-VERSIONS = ("1", "2", "3")
 BRANCHES = ("main", "feat/x")
 TAGS = ("dev", "prod")
 ENVIRONMENTS = ("test", "live")
@@ -202,10 +201,14 @@ BRANCH, TAG = one_of(*BRANCHES), one_of(*TAGS)
 SUCCESS = st.sampled_from([True, True, False])
 ENVIRONMENT, WHICH = one_of(*ENVIRONMENTS), st.integers(0, 20)
 
-HAPPENINGS = st.one_of(
+PUBLISHED = st.one_of(
     st.tuples(st.just("publish"), NAME, VERSION, NAME, one_of(*CONTENTS)),
-    *[st.tuples(st.just("publish"), st.just("Till"), VERSION, st.just("apron"), one_of(*CONTENTS))] * 3,
-    *[st.tuples(st.just("verify"), WHICH, VERSION, SUCCESS)] * 3,
+    *[st.tuples(st.just("publish"), st.just("Till"), VERSION, st.just("apron"), one_of(*CONTENTS))] * 2,
+)
+VERIFIED = st.tuples(st.just("verify"), WHICH, VERSION, SUCCESS)
+HAPPENINGS = st.one_of(
+    PUBLISHED,
+    VERIFIED,
     st.tuples(st.just("branch"), NAME, VERSION, BRANCH),
     st.tuples(st.just("tag"), NAME, VERSION, TAG),
     st.tuples(st.just("deploy"), NAME, VERSION, ENVIRONMENT, one_of(None, "blue")),
@@ -215,9 +218,17 @@ HAPPENINGS = st.one_of(
     st.tuples(st.just("delete_pact"), WHICH),
 )
 TRUE = st.just(True)  # noqa: FBT003 - a value of a query
+NUMBER = one_of("1", "1", "1", "2", "2", "2", "3", "9")
+BY_NAME = st.fixed_dictionaries({"pacticipant": NAME})
+BY_NUMBER = st.fixed_dictionaries({"pacticipant": NAME, "version": NUMBER})
 SELECTORS = st.one_of(
-    st.fixed_dictionaries({"pacticipant": NAME}),
-    st.fixed_dictionaries({"pacticipant": NAME, "version": one_of(*VERSIONS, "9")}),
+    *[BY_NAME] * 3,
+    *[BY_NUMBER] * 3,
+    st.fixed_dictionaries({"pacticipant": NAME, "latest": TRUE}),
+    st.fixed_dictionaries({"pacticipant": NAME, "branch": BRANCH}, optional={"latest": TRUE}),
+    st.fixed_dictionaries({"pacticipant": NAME, "tag": TAG}, optional={"latest": TRUE}),
+    st.fixed_dictionaries({"pacticipant": NAME, "environment": ENVIRONMENT}),
+    st.fixed_dictionaries({"pacticipant": NAME, "mainBranch": TRUE}, optional={"latest": TRUE}),
     st.fixed_dictionaries(
         {"pacticipant": NAME},
         optional={"branch": BRANCH, "tag": TAG, "environment": ENVIRONMENT, "mainBranch": TRUE, "latest": TRUE},
@@ -251,7 +262,7 @@ def matrix_questions(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def deployment_questions(draw: st.DrawFn) -> dict[str, Any]:
-    selector = {"pacticipant": draw(NAME), "version": draw(one_of(*VERSIONS, "9"))}
+    selector = {"pacticipant": draw(NAME), "version": draw(NUMBER)}
     place: dict[str, Any] = draw(
         st.one_of(
             st.fixed_dictionaries({"tag": TAG, "latest": TRUE, "latestby": st.just("cvp")}),
@@ -270,14 +281,20 @@ def deployment_questions(draw: st.DrawFn) -> dict[str, Any]:
     phases=[Phase.generate, Phase.shrink],
 )
 @given(
-    happenings=st.lists(HAPPENINGS, min_size=6, max_size=16),
+    pacts=st.lists(PUBLISHED, min_size=2, max_size=6),
+    results=st.lists(VERIFIED, min_size=1, max_size=6),
+    more=st.lists(HAPPENINGS, max_size=12),
     questions=st.lists(st.one_of(matrix_questions(), deployment_questions()), min_size=3, max_size=8),
 )
 def test_the_matrix_answers_by_the_rules(
-    broker: Broker, happenings: list[tuple[Any, ...]], questions: list[dict[str, Any]]
+    broker: Broker,
+    pacts: list[tuple[Any, ...]],
+    results: list[tuple[Any, ...]],
+    more: list[tuple[Any, ...]],
+    questions: list[dict[str, Any]],
 ) -> None:
     story = Story(broker)
-    for happening in happenings:
+    for happening in (*pacts, *results, *more):
         story.tell(happening)
     for question in questions:
         assert story.ask(question) == expected(story.world, question)
