@@ -22,7 +22,7 @@ from treaty.errors import WrongSetting
 from treaty.settings import Settings
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
-from treaty.store.vault import vault_of
+from treaty.store.vault import key_file, key_in
 from treaty.web.application import application
 from treaty.web.represent.webhooks import ADDRESSES
 from treaty.worker import Worker
@@ -44,9 +44,18 @@ def database_of(settings: Settings) -> Database:
 
 def application_of(settings: Settings) -> Starlette:
     """Make the application of a server."""
-    vault_of(settings)
+    _prepare_key(settings)
     database = database_of(settings)
     return application(settings, database, worker=Worker(database, settings, ADDRESSES))
+
+
+def _prepare_key(settings: Settings) -> None:
+    """Have a key before there is a secret. A server without secrets does without a key."""
+    if settings.secret_key is None:
+        try:
+            key_in(key_file(settings))
+        except WrongSetting as error:
+            structlog.get_logger("treaty").warning("secret_key", reason=str(error))
 
 
 def examine(settings: Settings, *, fixes: bool) -> list[Finding]:

@@ -290,6 +290,8 @@ def _number(kind: type[int] | type[float], value: object, what: str) -> int | fl
         raise WrongSetting(f"{what}: must be a number, but is '{value}'") from error
 
 
+LEAST_KEY: Final = 16
+"""Characters that a key must have."""
 _LEAST: Final = {
     "port": 0,
     "workers": 1,
@@ -320,6 +322,8 @@ def _checked(settings: Settings) -> Settings:
         _check_pair(settings, f"{role}_username", f"{role}_password")
     if settings.basic_auth_read_only_username and not settings.basic_auth_username:
         raise WrongSetting("basic_auth_read_only_username: needs basic_auth_username and basic_auth_password too")
+    if settings.secret_key is not None and len(settings.secret_key) < LEAST_KEY:
+        raise WrongSetting(f"secret_key: must have {LEAST_KEY} or more characters")
     if settings.log_format not in {"default", "json", "color"}:
         raise WrongSetting(f"log_format: must be one of default, json, color, but is '{settings.log_format}'")
     if settings.log_level.lower() not in {"debug", "info", "warn", "warning", "error", "fatal"}:

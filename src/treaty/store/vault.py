@@ -4,7 +4,8 @@ import base64
 import hashlib
 import os
 import secrets
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,6 @@ from treaty.settings import Settings
 KEY_FILE: Final = "treaty.key"
 _FORM: Final = "v1:"
 _NONCE_BYTES: Final = 12
-_LEAST_KEY: Final = 16
 
 
 class WrongKey(TreatyError):
@@ -26,11 +26,15 @@ class WrongKey(TreatyError):
 
 
 class Vault:
-    """Seals and opens secrets with one key."""
+    """Seals and opens secrets with one key, which is asked for when there is a first secret."""
 
-    def __init__(self, key: str) -> None:
-        derived = hashlib.scrypt(key.encode(), salt=b"treaty: secrets at rest", n=2**14, r=8, p=1, dklen=32)
-        self._cipher = AESGCM(derived)
+    def __init__(self, key: Callable[[], str]) -> None:
+        self._key = key
+
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        derived = hashlib.scrypt(self._key().encode(), salt=b"treaty: secrets at rest", n=2**14, r=8, p=1, dklen=32)
+        return AESGCM(derived)
 
     def seal(self, text: str) -> Sealed:
         """Make a text unreadable for whoever lacks the key."""
@@ -51,24 +55,24 @@ class Vault:
 
 
 def vault_of(settings: Settings) -> Vault:
-    """Make the vault of a server, with the setting `secret_key` or the key file, which is made if it is missing.
-
-    Raises WrongSetting for a key that is too short, and for a file that can be neither read nor made.
-    """
-    return _vault(settings.secret_key) if settings.secret_key else _vault_of_file(key_file(settings))
+    """Make the vault of a server, with the setting `secret_key` or the key file."""
+    return _vault_of_key(settings.secret_key) if settings.secret_key else _vault_of_file(key_file(settings))
 
 
 @lru_cache(maxsize=16)
-def _vault(key: str) -> Vault:
-    if len(key) < _LEAST_KEY:
-        raise WrongSetting(f"secret_key: must have {_LEAST_KEY} or more characters")
-    return Vault(key)
+def _vault_of_key(key: str) -> Vault:
+    return Vault(lambda: key)
 
 
 @lru_cache(maxsize=16)
 def _vault_of_file(path: Path) -> Vault:
+    return Vault(lambda: key_in(path))
+
+
+def key_in(path: Path) -> str:
+    """Read the key file, or make it. Raises WrongSetting where neither is possible."""
     try:
-        return _vault(_read(path) or _made(path))
+        return _read(path) or _made(path)
     except OSError as error:
         raise WrongSetting(
             f"The key file {path} can neither be read nor made ({error.strerror}); set secret_key instead."

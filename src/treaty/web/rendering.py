@@ -19,6 +19,7 @@ from treaty.errors import (
     SimilarNames,
     TooLarge,
     TooSlow,
+    WrongSetting,
 )
 from treaty.model.notice import similar_name_text
 from treaty.store.database import Busy
@@ -143,6 +144,8 @@ def refusal(error: BaseException, call: Call) -> Answer:  # noqa: C901, PLR0911,
             return _failed(409, str(error), call, problems=problems) if str(error) else Answer(409, media=HAL)
         case PathRefused():
             return _path_refused(error)
+        case WrongSetting():
+            return _failed(500, str(error), call, problems=problems)
         case TooLarge():
             return Answer(413, orjson.dumps({"error": str(error)}), HAL)
         case TooSlow():

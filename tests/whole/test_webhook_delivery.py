@@ -1,0 +1,173 @@
+"""Webhooks of a server that is a process: sent at once, safe by default, and sent after the worst end."""
+
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.conftest import publication
+from tests.receiver import Receiver, Reply, receiving
+from tests.whole.servers import Server, running, start
+
+OPEN = {
+    "PACT_BROKER_WEBHOOK_SCHEME_WHITELIST": "http https",
+    "PACT_BROKER_WEBHOOK_HOST_WHITELIST": "127.0.0.1",
+    "PACT_BROKER_WEBHOOK_RETRY_SCHEDULE": "1 1 1 1 1 1",
+}
+TILL, EVENTS = "Till", [{"name": "contract_published"}]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+def _hook(server: Server, receiver: Receiver, **more: Any) -> None:
+    request = {"method": "POST", "url": receiver.url, "body": "${pactbroker.consumerVersionNumber}"}
+    made = httpx.post(f"{server.address}/webhooks", json={"request": request, "events": EVENTS, **more})
+    assert made.status_code == 201, made.text
+
+
+def _publish(server: Server, version: str) -> float:
+    answer = httpx.post(f"{server.address}/contracts/publish", json=publication(TILL, version, "Ledger", version))
+    assert answer.status_code == 200, answer.text
+    return time.monotonic()
+
+
+def _status(server: Server, version: str) -> str:
+    url = f"{server.address}/pacts/provider/Ledger/consumer/{TILL}/version/{version}/triggered-webhooks"
+    status: str = httpx.get(url).json()["_embedded"]["triggeredWebhooks"][0]["status"]
+    return status
+
+
+def _until(server: Server, version: str, status: str, seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while _status(server, version) != status:
+        assert time.monotonic() < end, server.log
+        time.sleep(0.05)
+
+
+def test_a_webhook_is_sent_within_half_a_second(tmp_path: Path, receiver: Receiver) -> None:
+    with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=OPEN) as server:
+        _hook(server, receiver)
+        done = _publish(server, "1")
+        assert receiver.wait(1)[0].at - done < 0.5
+        _until(server, "1", "success")
+
+
+def test_by_default_nothing_is_sent_to_this_machine(tmp_path: Path, receiver: Receiver) -> None:
+    environ = {"PACT_BROKER_WEBHOOK_SCHEME_WHITELIST": "http", "PACT_BROKER_WEBHOOK_RETRY_SCHEDULE": "0"}
+    with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=environ) as server:
+        _hook(server, receiver)
+        _publish(server, "1")
+        _until(server, "1", "failure")
+        assert receiver.arrivals == []
+
+
+def test_the_key_is_made_beside_the_database_for_its_owner_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    with running(url):
+        key = tmp_path / "treaty.key"
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        before = key.read_text()
+    with running(url):
+        assert key.read_text() == before
+
+
+def test_what_was_owed_is_sent_after_a_kill_before_it_was_sent(tmp_path: Path, receiver: Receiver) -> None:
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    server = start(url, environ=OPEN)
+    _hook(server, receiver, secret="a secret for two")  # noqa: S106 - none
+    # Its receiver does not answer, so the server is killed while it waits, and owes five more behind.
+    receiver.replies = [Reply(write=lambda _file: time.sleep(3)), Reply()]
+    for number in range(6):
+        _publish(server, str(number))
+    receiver.wait(1)
+    server.kill()
+    with running(url, environ=OPEN) as again:
+        _until(again, "5", "success", 30)
+        bodies = [one.body for one in receiver.arrivals]
+        assert bodies == [b"0", b"0", b"1", b"2", b"3", b"4", b"5"]
+        assert receiver.arrivals[0].headers["x-treaty-delivery"] == receiver.arrivals[1].headers["x-treaty-delivery"]
+
+
+@pytest.mark.long
+def test_every_owed_delivery_arrives_however_often_the_server_is_killed(tmp_path: Path, receiver: Receiver) -> None:
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    published = 0
+    for round_ in range(6):
+        server = start(url, environ=OPEN)
+        if round_ == 0:
+            _hook(server, receiver)
+        for _ in range(5):
+            _publish(server, str(published))
+            published += 1
+        time.sleep(0.03 * round_)
+        server.kill()
+    with running(url, environ=OPEN) as server:
+        _until(server, str(published - 1), "success", 60)
+    seen = list(dict.fromkeys(one.body.decode() for one in receiver.arrivals))
+    assert seen == [str(number) for number in range(published)]
+
+
+def test_a_server_that_is_asked_to_end_notes_what_it_was_sending(tmp_path: Path, receiver: Receiver) -> None:
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    receiver.replies = [Reply(write=lambda _file: time.sleep(1))]
+    with running(url, environ=OPEN) as server:
+        _hook(server, receiver)
+        _publish(server, "1")
+        receiver.wait(1)
+        server.end()
+    with running(url, environ=OPEN) as server:
+        assert _status(server, "1") == "success"
+    assert len(receiver.arrivals) == 1
+
+
+def test_several_processes_send_each_delivery_once(tmp_path: Path, receiver: Receiver) -> None:
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    with running(url, "--workers", "3", environ=OPEN) as server:
+        _hook(server, receiver)
+        for number in range(10):
+            _publish(server, str(number))
+        _until(server, "9", "success", 30)
+        assert [one.body.decode() for one in receiver.settle()] == [str(number) for number in range(10)]
+
+
+def test_secrets_of_webhooks_are_not_in_the_files(tmp_path: Path, receiver: Receiver) -> None:
+    secret = "swordfish-" + os.urandom(4).hex()
+    with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=OPEN) as server:
+        request = {"method": "POST", "url": receiver.url, "headers": {"Authorization": secret}, "body": secret}
+        httpx.post(f"{server.address}/webhooks", json={"request": {**request, "body": None}, "events": EVENTS})
+        _publish(server, "1")
+        assert receiver.wait(1)[0].headers["authorization"] == secret
+        _until(server, "1", "success")
+        assert secret not in server.log
+    for path in tmp_path.iterdir():
+        assert secret.encode() not in path.read_bytes(), path
+
+
+def test_one_server_sends_what_another_owes(tmp_path: Path, receiver: Receiver) -> None:
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    with running(url, environ=OPEN) as one, running(url, environ=OPEN) as other:
+        _hook(one, receiver)
+        for number in range(6):
+            _publish(one if number % 2 else other, str(number))
+        _until(one, "5", "success", 30)
+    assert json.loads(b"[" + b",".join(one.body for one in receiver.arrivals) + b"]") == list(range(6))
+
+
+def test_a_server_that_cannot_keep_a_key_says_so_when_it_needs_one(tmp_path: Path) -> None:
+    (tmp_path / "treaty.key").mkdir()
+    with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=OPEN) as server:
+        assert "can neither be read nor made" in server.log
+        request = {"method": "POST", "url": "http://127.0.0.1/"}
+        assert httpx.post(f"{server.address}/webhooks", json={"request": request}).status_code == 201
+        refused = httpx.post(f"{server.address}/webhooks", json={"request": {**request, "password": "p"}})
+        assert (refused.status_code, "set secret_key instead" in refused.json()["error"]) == (500, True)
