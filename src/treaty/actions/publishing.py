@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -10,7 +11,7 @@ from treaty.actions import triggering, versioning
 from treaty.errors import Conflict, ConflictingContracts, SimilarNames
 from treaty.model import content as contents
 from treaty.model import event, notice
-from treaty.model.content import Document, Unmergeable
+from treaty.model.content import Content, Document, Unmergeable
 from treaty.model.difference import difference
 from treaty.model.event import Event
 from treaty.model.notice import Outcome, PublishedContract
@@ -21,6 +22,9 @@ from treaty.model.version import Version
 from treaty.settings import Settings
 from treaty.store import pacticipants, pacts, versions
 from treaty.store.pacts import Found, Standing
+
+LONGEST_DIFFERENCE: Final = 100_000
+"""Steps after which the difference to what is published is left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,10 +56,13 @@ def publish_contracts(
     known |= _added(db, names - known.keys(), now=now)
     version, is_new = _version(db, known[given.pacticipant], given, now=now, settings=settings)
     tags = given.tags if is_new else None
-    prepared = [_prepared(db, one, standing) for one, standing in zip(given.contracts, before, strict=True)]
     context = _context(given, base_url)
-    published = tuple(_publish(db, one, standing, tags, context=context, now=now) for one, standing in prepared)
-    return Published(version=version, is_new=is_new, branch=given.branch, tags=given.tags, contracts=published)
+    published: list[PublishedContract] = []
+    for one, standing in zip(given.contracts, before, strict=True):
+        is_second = any(done.provider == one.provider for done in published)
+        prepared = _prepared(db, one, pacts.standing(db, one) if is_second else standing)
+        published.append(_publish(db, *prepared, tags, context=context, now=now))
+    return Published(version=version, is_new=is_new, branch=given.branch, tags=given.tags, contracts=tuple(published))
 
 
 def _context(given: Contracts, base_url: str) -> Context:
@@ -78,13 +85,35 @@ def _added(db: Connection, names: Collection[str], *, now: datetime) -> dict[str
 
 
 def _changes(db: Connection, contracts: Sequence[Contract], before: Sequence[Standing]) -> list[tuple[str, str]]:
+    """Tell what would change: what the version has published, or another contract of the same request."""
     found = []
+    earlier: dict[str, Content] = {}
     for one, standing in zip(contracts, before, strict=True):
-        if standing.current_sha not in (None, one.content.sha):
+        twin = one.content if one.merges else earlier.setdefault(one.provider, one.content)
+        if (standing.current_sha or twin.sha) != one.content.sha:
             existing = pacts.find(db, one.key)
             found.append(("error", notice.changed_content(one.consumer, one.version, one.provider)))
-            found.append(("info", difference(existing.body if existing else b"{}", one.content.body)))
+            found.append(("info", _difference(existing.body if existing else twin.body, one.content.body)))
     return found
+
+
+class _TooLarge(Exception):
+    """A difference that takes too many steps to work out while others wait to write."""
+
+
+def _difference(old: bytes, new: bytes) -> str:
+    steps = 0
+
+    def go_on() -> None:
+        nonlocal steps
+        steps += 1
+        if steps > LONGEST_DIFFERENCE:
+            raise _TooLarge
+
+    try:
+        return difference(old, new, go_on=go_on)
+    except _TooLarge:
+        return "The difference is too large to be shown."
 
 
 def _slips(
