@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Final
 
 from bench.wire import Request, unique
+
+WINDOW: Final = 2**20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,15 +85,23 @@ def _length(received: bytes) -> int:
     return end + 4 + int(received[at : received.index(b"\r\n", at)])
 
 
+def _connected(port: int) -> socket.socket:
+    """Connect. The window is wide enough for a whole answer, so that no delayed acknowledgement is waited for."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.connect(("127.0.0.1", port))
+    return connection
+
+
 def drive(order: Order, numbers: "count[int]") -> Result:
     """Send requests for some time."""
     load = _Load(order, numbers)
     waiting = selectors.EpollSelector() if hasattr(selectors, "EpollSelector") else selectors.DefaultSelector()
     began = time.perf_counter()
     end = began + order.seconds
-    clients = [_Client(socket.create_connection(("127.0.0.1", order.port))) for _ in range(order.clients)]
+    clients = [_Client(_connected(order.port)) for _ in range(order.clients)]
     for client in clients:
-        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         waiting.register(client.connection, selectors.EVENT_READ, client)
         load.send(client)
     busy = len(clients)
