@@ -38,6 +38,8 @@ class Receiver:
         self.url = f"http://127.0.0.1:{port}"
         self.arrivals: list[Arrival] = []
         self.replies: list[Reply] = [Reply()]
+        self.on_headers: Callable[[list[str]], None] = lambda _names: None
+        """Told the names of headers as they were written."""
         self._news = threading.Condition()
 
     def take(self, arrival: Arrival) -> Reply:
@@ -63,6 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         receiver = cast("_Server", self.server).receiver
+        receiver.on_headers(list(self.headers))
         reply = receiver.take(Arrival(self.command, self.path, headers, body, time.monotonic()))
         self.send_response(reply.status)
         for name, value in reply.headers.items():

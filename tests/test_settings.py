@@ -96,3 +96,33 @@ def test_a_file_that_makes_no_sense_is_named(text, reason, tmp_path):
     (tmp_path / "treaty.toml").write_text(text)
     with pytest.raises(WrongSetting, match=reason):
         read({}, {}, tmp_path)
+
+
+def test_webhook_settings_are_read_as_the_original_broker_reads_them(tmp_path):
+    environ = {
+        "PACT_BROKER_WEBHOOK_RETRY_SCHEDULE": "1 2 3",
+        "PACT_BROKER_WEBHOOK_HTTP_CODE_SUCCESS": "200 418",
+        "PACT_BROKER_WEBHOOK_HOST_WHITELIST": "/ci/ *.example 10.0.0.0/8",
+        "PACT_BROKER_WEBHOOK_CERTIFICATES__1__CONTENT": "-----BEGIN CERTIFICATE-----\nb c",
+        "PACT_BROKER_WEBHOOK_CERTIFICATES__0__PATH": "a.pem",
+    }
+    settings = read_settings({}, environ, tmp_path)
+    assert settings.webhook_retry_schedule == (1, 2, 3)
+    assert settings.webhook_http_code_success == (200, 418)
+    assert settings.webhook_host_whitelist == ("/ci/", "*.example", "10.0.0.0/8")
+    assert settings.webhook_certificates == ("a.pem", "-----BEGIN CERTIFICATE-----\nb c")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WEBHOOK_RETRY_SCHEDULE", "10 x"),
+        ("WEBHOOK_RETRY_SCHEDULE", "-1"),
+        ("WEBHOOK_HOST_WHITELIST", "/(/"),
+        ("WEBHOOK_CERTIFICATES__X__PATH", "a.pem"),
+        ("SECRET_KEY", "short"),
+    ],
+)
+def test_a_webhook_setting_that_makes_no_sense_is_refused(tmp_path, name, value):
+    with pytest.raises(WrongSetting, match=name.partition("__")[0].lower()):
+        read_settings({}, {f"PACT_BROKER_{name}": value}, tmp_path)

@@ -73,7 +73,7 @@ def _sent(request: Outgoing, settings: Settings, look_up: Resolve) -> Response:
         pool.stream(
             request.method,
             url,
-            headers=[(name.encode("ascii"), value.encode()) for name, value in request.headers.items()],
+            headers=[(name.title().encode("ascii"), value.encode()) for name, value in request.headers.items()],
             content=request.body,
             extensions={"timeout": timeouts},
         ) as response,

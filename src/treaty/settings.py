@@ -322,8 +322,7 @@ def _checked(settings: Settings) -> Settings:
         _check_pair(settings, f"{role}_username", f"{role}_password")
     if settings.basic_auth_read_only_username and not settings.basic_auth_username:
         raise WrongSetting("basic_auth_read_only_username: needs basic_auth_username and basic_auth_password too")
-    if settings.secret_key is not None and len(settings.secret_key) < LEAST_KEY:
-        raise WrongSetting(f"secret_key: must have {LEAST_KEY} or more characters")
+    _check_webhooks(settings)
     if settings.log_format not in {"default", "json", "color"}:
         raise WrongSetting(f"log_format: must be one of default, json, color, but is '{settings.log_format}'")
     if settings.log_level.lower() not in {"debug", "info", "warn", "warning", "error", "fatal"}:
@@ -335,3 +334,20 @@ def _check_pair(settings: Settings, username: str, password: str) -> None:
     """Refuse half of a pair of credentials: a server that was meant to be closed would be open."""
     if bool((getattr(settings, username) or "").strip()) != bool((getattr(settings, password) or "").strip()):
         raise WrongSetting(f"{username} and {password} go together: either is blank or missing")
+
+
+def _check_webhooks(settings: Settings) -> None:
+    if settings.secret_key is not None and len(settings.secret_key) < LEAST_KEY:
+        raise WrongSetting(f"secret_key: must have {LEAST_KEY} or more characters")
+    if any(seconds < 0 for seconds in settings.webhook_retry_schedule):
+        raise WrongSetting("webhook_retry_schedule: must be numbers of seconds, 0 or more")
+    for entry in settings.webhook_host_whitelist:
+        _check_expression(entry)
+
+
+def _check_expression(entry: str) -> None:
+    if len(entry) > 1 and entry.startswith("/") and entry.endswith("/"):
+        try:
+            re.compile(entry[1:-1])
+        except re.error as error:
+            raise WrongSetting(f"webhook_host_whitelist: {entry} is not a regular expression: {error}") from error

@@ -58,6 +58,8 @@ class Worker:
 
     def start(self) -> None:
         """Begin to work."""
+        if not self._settings.webhook_redact_sensitive_data:
+            log.warning("webhook_redact_sensitive_data", reason="logs of webhooks show the secrets that are sent")
         self._is_stopping.clear()
         self._senders = ThreadPoolExecutor(self._settings.webhook_concurrency, thread_name_prefix="treaty-sender")
         self._thread = threading.Thread(target=self._work, name="treaty-worker", daemon=True)

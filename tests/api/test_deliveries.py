@@ -406,6 +406,17 @@ def test_requests_are_signed_with_the_secret_of_the_webhook(broker: Broker, rece
     assert arrival.headers["x-treaty-delivery"] in _logs(broker.triggered("1")[0])
 
 
+def test_names_of_headers_are_written_as_usual(broker: Broker, receiver: Receiver) -> None:
+    names: list[str] = []
+    receiver.on_headers = names.extend
+    broker.hook(receiver.url, secret="a secret for two", request={"headers": {"x-my-own": "1"}})  # noqa: S106 - none
+    broker.publish("1")
+    receiver.wait(1)
+    assert {"X-Treaty-Signature-256", "X-Treaty-Delivery", "X-Treaty-Timestamp", "X-My-Own", "Content-Type"} <= set(
+        names
+    )
+
+
 def test_a_retry_is_the_same_delivery_with_a_signature_of_its_own_time(make_broker, receiver: Receiver) -> None:
     broker = make_broker(webhook_retry_schedule=(1,))
     receiver.replies = [Reply(500), Reply()]
@@ -460,3 +471,25 @@ def test_while_a_webhook_is_tried_out_others_may_write(broker: Broker, receiver:
     receiver.replies = [Reply(write=write)]
     assert broker.api.post("/webhooks/execute", {"request": {"method": "POST", "url": receiver.url}}).json()["success"]
     assert written == [1]
+
+
+def test_what_a_contract_event_tells_of_results_is_what_the_main_branch_said_then(
+    make_broker, receiver: Receiver
+) -> None:
+    broker = make_broker(starts=False)
+    api = broker.api
+    api.put("/pacticipants/Ledger", {"mainBranch": "main"})
+    api.put("/pacticipants/Ledger/branches/main/versions/m", {})
+    api.put("/pacticipants/Ledger/branches/other/versions/o", {})
+    broker.publish("1")
+    path = api.get("/pacts/provider/Ledger/consumer/Till/version/1").link("pb:publish-verification-results")
+    for number, success in (("m", True), ("o", False)):
+        api.post(path, {"success": success, "providerApplicationVersion": number})
+    body = "${pactbroker.providerVersionNumber} ${pactbroker.githubVerificationStatus}"
+    broker.hook(receiver.url, request={"body": body})
+    broker.publish("2")
+    api.post(path, {"success": False, "providerApplicationVersion": "m"})
+    broker.worker.start()
+    assert receiver.wait(1)[0].body == b"m success"
+    broker.until("2", "success")
+    broker.worker.stop()

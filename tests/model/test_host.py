@@ -11,7 +11,9 @@ from treaty.model.host import is_public, is_whitelisted
     ("host", "entries", "expected"),
     [
         ("example.org", ["example.org"], True),
-        ("Example.org", ["example.org"], False),
+        ("Example.org", ["example.org"], True),
+        ("example.org", ["Example.org"], True),
+        ("example.org.evil.net", ["example.org"], False),
         ("a.example.org", ["*.example.org"], True),
         ("a.b.example.org", ["*.example.org"], False),
         ("example.org", ["*.example.org"], False),

@@ -49,25 +49,13 @@ def owe_for_contract(
     found = _subscriptions(db, contract.consumer, contract.provider, [one.name for one in events])
     if not found:
         return []
-    usual = [_publication(db, contract)]
+    usual = [Occasion(consumer=contract.consumer, consumer_version=contract.version, provider=contract.provider)]
     with_versions = [_requirement(db, contract, one) for one in required]
     triggered = []
     for one in found:
         is_about_versions = one.event == event.CONTRACT_REQUIRING_VERIFICATION_PUBLISHED
         triggered += _owe(db, one, with_versions if is_about_versions else usual, context=context, now=now)
     return triggered
-
-
-def _publication(db: Connection, contract: Contract) -> Occasion:
-    verification = deliveries.find_main_result(
-        db, consumer=contract.consumer, provider=contract.provider, sha=contract.content.sha
-    )
-    return Occasion(
-        consumer=contract.consumer,
-        consumer_version=contract.version,
-        provider=contract.provider,
-        verification=verification,
-    )
 
 
 def _requirement(db: Connection, contract: Contract, required: Requirement) -> Occasion:

@@ -40,11 +40,11 @@ def _network(entry: str) -> IPv4Network | IPv6Network | None:
 
 def _is_named(host: str, entry: str) -> bool:
     if is_expression(entry):
-        return re.search(entry[1:-1], host) is not None
+        return re.search(entry[1:-1], host, re.IGNORECASE) is not None
     if entry.startswith("*"):
         first, _, rest = host.partition(".")
         return bool(first) and rest.lower() == entry[1:].removeprefix(".").lower() and bool(rest)
-    return host == entry
+    return host.lower() == entry.lower()
 
 
 def is_expression(entry: str) -> bool:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from treaty.model.delivery import Delivery, Execution, Owed, Status, TriggeredWebhook
+from treaty.model.event import CONTRACT_CONTENT_CHANGED, CONTRACT_PUBLISHED
 from treaty.model.template import Facts, Result
 from treaty.model.webhook import Sealed, Webhook
 from treaty.store.database import column, every, rows, run, scalar
@@ -90,26 +91,6 @@ def add(db: Connection, owed: Owed, *, now: datetime) -> None:
     run(db, _ADD, params)
 
 
-_MAIN_RESULT: Final = (
-    select(verification.c.id)
-    .join(content, content.c.id == verification.c.content_id)
-    .join(PROVIDER, PROVIDER.c.id == verification.c.provider_id)
-    .join(branch, and_(branch.c.pacticipant_id == PROVIDER.c.id, branch.c.name == PROVIDER.c.main_branch))
-    .join(
-        branch_version,
-        and_(
-            branch_version.c.branch_id == branch.c.id,
-            branch_version.c.version_id == verification.c.provider_version_id,
-        ),
-    )
-    .where(
-        content.c.consumer_id == _id_of("consumer"),
-        content.c.provider_id == _id_of("provider"),
-        content.c.sha == bindparam("sha"),
-    )
-    .order_by(verification.c.id.desc())
-    .limit(1)
-)
 _VERSIONS_BRANCH: Final = (
     select(branch.c.name)
     .join(branch_version, branch_version.c.branch_id == branch.c.id)
@@ -119,12 +100,6 @@ _VERSIONS_BRANCH: Final = (
     .limit(1)
 )
 _NUMBERS: Final = select(version.c.id, version.c.number).where(version.c.id.in_(bindparam("ids", expanding=True)))
-
-
-def find_main_result(db: Connection, *, consumer: str, provider: str, sha: str) -> int | None:
-    """Find the number of the latest result of content from the provider's main branch."""
-    number: int | None = scalar(db, _MAIN_RESULT, {"consumer": consumer, "provider": provider, "sha": sha})
-    return number
 
 
 def find_branch(db: Connection, pacticipant: str, number: str) -> str | None:
@@ -226,12 +201,22 @@ _RESULTS: Final = select(
     _LAST_BRANCH.label("branch"),
 ).join(version, version.c.id == verification.c.provider_version_id)
 _RECORDED: Final = _RESULTS.where(verification.c.id == bindparam("verification"))
+_MAIN_BEFORE: Final = (
+    _RESULTS.join(branch_version, branch_version.c.version_id == version.c.id)
+    .join(branch, branch.c.id == branch_version.c.branch_id)
+    .join(pacticipant, and_(pacticipant.c.id == branch.c.pacticipant_id, pacticipant.c.main_branch == branch.c.name))
+    .where(verification.c.content_id == bindparam("content"), verification.c.created_at <= bindparam("at"))
+    .order_by(verification.c.id.desc())
+    .limit(1)
+)
 _LATEST: Final = (
     _RESULTS.where(verification.c.content_id == bindparam("content")).order_by(verification.c.id.desc()).limit(1)
 )
 
 
-def _facts(db: Connection, publication: int, verification: int | None) -> Facts:
+def _facts(
+    db: Connection, publication: int, *, verification: int | None = None, main_at: datetime | None = None
+) -> Facts:
     row = rows(db, _PACT, {"publication": publication})[0]
     return Facts(
         consumer=row.consumer,
@@ -242,12 +227,15 @@ def _facts(db: Connection, publication: int, verification: int | None) -> Facts:
         provider=row.provider,
         provider_labels=tuple(column(db, _LABELS, {"pacticipant": row.provider_id})),
         sha=row.sha,
-        result=_result(db, row.content_id, verification),
+        result=_result(db, row.content_id, verification, main_at),
     )
 
 
-def _result(db: Connection, content: int, verification: int | None) -> Result | None:
+def _result(db: Connection, content: int, verification: int | None, main_at: datetime | None) -> Result | None:
+    """Find the recorded result; else what the main branch said when the event happened; else the latest there is."""
     found = rows(db, _RECORDED, {"verification": verification}) if verification is not None else []
+    if not found and main_at is not None:
+        found = rows(db, _MAIN_BEFORE, {"content": content, "at": main_at})
     found = found or rows(db, _LATEST, {"content": content})
     if not found:
         return None
@@ -261,9 +249,12 @@ def _result(db: Connection, content: int, verification: int | None) -> Result | 
     )
 
 
+_OF_MAIN_BRANCH: Final = (CONTRACT_PUBLISHED, CONTRACT_CONTENT_CHANGED)
+"""Events about which is told what the provider's main branch says of the content."""
 _OWED: Final = (
     select(
         triggered_webhook.c.uuid,
+        triggered_webhook.c.event,
         triggered_webhook.c.context,
         triggered_webhook.c.attempts,
         triggered_webhook.c.created_at,
@@ -294,7 +285,12 @@ def find_claimed(db: Connection, uuid: str, *, owner: str) -> Delivery | None:
         webhook=row.webhook,
         request=request_of(row),
         secret=None if row.secret is None else Sealed(row.secret),
-        facts=_facts(db, row.publication_id, row.verification_id),
+        facts=_facts(
+            db,
+            row.publication_id,
+            verification=row.verification_id,
+            main_at=row.created_at if row.event in _OF_MAIN_BRANCH else None,
+        ),
         context=json.loads(row.context),
         attempts=row.attempts,
         triggered_at=row.created_at,
@@ -323,7 +319,7 @@ def find_example(db: Connection, one: Webhook) -> Facts | None:
         role: side.name for role, side in (("consumer", one.consumer), ("provider", one.provider)) if side and side.name
     }
     newest = scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
-    return None if newest is None else _facts(db, newest, None)
+    return None if newest is None else _facts(db, newest)
 
 
 # What came of it
