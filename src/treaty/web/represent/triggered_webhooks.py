@@ -79,7 +79,12 @@ def _triggered(one: TriggeredWebhook, schedule: Sequence[int]) -> Hal:
 
 def _named(path: str, title: str, one: TriggeredWebhook) -> Link:
     """Make a link with the name of the request, which is null once its webhook is gone."""
-    return Link(path, extra={"title": title, "name": one.request_name})
+    return _titled(path, title, name=one.request_name)
+
+
+def _titled(path: str, title: str, **more: str | None) -> Link:
+    """Make a link whose title stands behind its address, as the original writes these."""
+    return Link(path, extra={"title": title, **more})
 
 
 @represent.register
@@ -90,7 +95,7 @@ def webhooks_status(page: WebhooksStatus) -> Hal:
         state={"summary": _summary(page.triggered)},
         embedded={"triggeredWebhooks": [_triggered(one, page.schedule) for one in page.triggered]},
         links={
-            "self": Link(urls.HERE, "Webhooks status"),
+            "self": _titled(urls.HERE, "Webhooks status"),
             "pb:error-logs": [
                 _named(urls.TRIGGERED_WEBHOOK_LOGS.fill(uuid=one.uuid), "Error logs", one) for one in troubled
             ],
@@ -119,11 +124,11 @@ def _pact(one: TriggeredWebhook) -> Link | None:
     if one.consumer_version is None:
         return None
     path = urls.PACT.fill(provider=one.provider, consumer=one.consumer, version=one.consumer_version)
-    return Link(path, "Pact", name=f"Pact between {one.consumer} ({one.consumer_version}) and {one.provider}")
+    return _titled(path, "Pact", name=f"Pact between {one.consumer} ({one.consumer_version}) and {one.provider}")
 
 
 def _pacticipant(role: str, name: str) -> Link:
-    return Link(urls.PACTICIPANT.fill(pacticipant=name), role, name=name)
+    return _titled(urls.PACTICIPANT.fill(pacticipant=name), role, name=name)
 
 
 @represent.register
@@ -139,7 +144,7 @@ def logs(page: Logs) -> Hal:
         embedded={"triggeredWebhook": {"uuid": one.uuid}},
         links={
             "self": Link(urls.HERE, "Triggered webhook logs"),
-            "pb:webhook": Link(urls.WEBHOOK.fill(uuid=one.webhook), "Webhook") if one.webhook else None,
+            "pb:webhook": _titled(urls.WEBHOOK.fill(uuid=one.webhook), "Webhook") if one.webhook else None,
             "pb:redeliver": Link(urls.REDELIVER.fill(uuid=one.uuid), "POST to send this again")
             if one.webhook
             else None,
