@@ -12,8 +12,8 @@ class Operation:
     gives: str | None = None
     takes: str | None = None
     query: tuple[str, ...] = ()
-    conflicts: bool = False
-    """Whether it can be refused for what is there already."""
+    conflict: str | None = None
+    """How it is refused if it contradicts what is there."""
 
 
 _PAGE: Final = ("page", "size")
@@ -44,11 +44,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "get_openapi": Operation("OpenApi"),
     "show_heartbeat": Operation("Heartbeat"),
     "show_dependencies": Operation("Dependencies"),
+    "show_metrics": Operation("Metrics"),
     "fail": Operation(),
     "get_static": Operation(),
     # Pacticipants
     "list_pacticipants": Operation("Pacticipants", query=_SEARCH),
-    "create_pacticipant": Operation("Pacticipant", "NewPacticipantBody", conflicts=True),
+    "create_pacticipant": Operation("Pacticipant", "NewPacticipantBody", conflict="409"),
     "list_pacticipants_with_label": Operation("Pacticipants", query=_SEARCH),
     "show_pacticipant": Operation("Pacticipant"),
     "replace_pacticipant": Operation("Pacticipant", "PacticipantBody"),
@@ -97,10 +98,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "show_released_version": Operation("ReleasedVersion"),
     "change_released_version": Operation("ReleasedVersion", "EndOfSupportBody"),
     # Pacts
-    "publish_contracts": Operation("PublishedContracts", "PublishBody", conflicts=True),
+    "publish_contracts": Operation("PublishedContracts", "PublishBody", conflict="409"),
     "get_pact": Operation("Pact"),
-    "put_pact": Operation("Pact", "PactBody", conflicts=True),
-    "patch_pact": Operation("Pact", "PactBody", conflicts=True),
+    "put_pact": Operation("Pact", "PactBody", conflict="409"),
+    "patch_pact": Operation("Pact", "PactBody", conflict="409-without-words"),
     "delete_pact": Operation("DeletedPacts"),
     "get_pact_version": Operation("Pact"),
     "get_pact_version_with_metadata": Operation("Pact"),
@@ -121,7 +122,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "delete_pacts": Operation(),
     "delete_tagged_pacts": Operation("DeletedPacts"),
     "delete_branch_pacts": Operation("DeletedPacts"),
-    "delete_main_branch_pacts": Operation("DeletedPacts"),
+    "delete_main_branch_pacts": Operation("DeletedPacts", conflict="409"),
     "get_provider_pacts": Operation("PactsOfProvider"),
     "get_provider_pacts_with_tag": Operation("PactsOfProvider"),
     "get_branch_provider_pacts": Operation("PactsOfProvider"),
@@ -187,5 +188,5 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "list_triggered_webhooks_of_verification": Operation("TriggeredWebhooks"),
     "show_webhooks_status": Operation("WebhooksStatus"),
     "get_logs": Operation("WebhookLogs"),
-    "redeliver": Operation("TriggeredWebhook"),
+    "redeliver": Operation("TriggeredWebhook", conflict="409"),
 }

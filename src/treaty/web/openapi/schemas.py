@@ -394,6 +394,49 @@ WEBHOOKS: Final[dict[str, Schema]] = {
     ),
 }
 
+_COUNT: Final = closed({"count": NUMBER})
+_DISTRIBUTION: Final = closed({"distribution": {"type": "object", "additionalProperties": NUMBER}})
+_PERIOD: Final = {"first": or_null(TIME), "last": or_null(TIME)}
+
+METRICS: Final[dict[str, Schema]] = {
+    "Metrics": closed(
+        {
+            "interactions": closed(
+                {
+                    "latestInteractionsCount": NUMBER,
+                    "latestMessagesCount": NUMBER,
+                    "latestInteractionsAndMessagesCount": NUMBER,
+                }
+            ),
+            "pacticipants": closed({"count": NUMBER, "withMainBranchSetCount": NUMBER}),
+            "integrations": _COUNT,
+            "pactPublications": closed({"count": NUMBER, **_PERIOD}),
+            "pactVersions": _COUNT,
+            "pactRevisionsPerConsumerVersion": _DISTRIBUTION,
+            "verificationResults": closed(
+                {"count": NUMBER, "successCount": NUMBER, "failureCount": NUMBER, "distinctCount": NUMBER, **_PERIOD}
+            ),
+            "verificationResultsPerPactVersion": _DISTRIBUTION,
+            "pacticipantVersions": closed(
+                {
+                    "count": NUMBER,
+                    "withUserCreatedBranchCount": NUMBER,
+                    "withBranchCount": NUMBER,
+                    "withBranchSetCount": NUMBER,
+                }
+            ),
+            "webhooks": _COUNT,
+            "tags": closed({"count": NUMBER, "distinctCount": NUMBER, "distinctWithPacticipantCount": NUMBER}),
+            "triggeredWebhooks": _COUNT,
+            "webhookExecutions": _COUNT,
+            "matrix": _COUNT,
+            "environments": _COUNT,
+            "deployedVersions": closed({"count": NUMBER, "userCreatedCount": NUMBER, "currentlyDeployedCount": NUMBER}),
+            "releasedVersions": closed({"count": NUMBER, "currentlySupportedCount": NUMBER}),
+        }
+    ),
+}
+
 OTHERS: Final[dict[str, Schema]] = {
     "Index": {
         "type": "object",
@@ -421,5 +464,6 @@ ANSWERS: Final[dict[str, Schema]] = {
     **MATRIX,
     **INTEGRATIONS,
     **WEBHOOKS,
+    **METRICS,
     **OTHERS,
 }
