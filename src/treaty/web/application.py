@@ -156,6 +156,7 @@ class Broker(BaseRoute):
         segments, accept = split(call.path)
         call.accept = accept or call.accept
         resource, names = self._router.find(segments) or (None, [])
+        call.is_for_page = resource is not None and _is_for_page(resource, call)
         route = _route(resource, call) if resource else None
         refused = self._gate.refusal(call, route)
         if refused is not None:
@@ -194,19 +195,21 @@ def _table(routers: Iterable[Router]) -> Router:
 
 def _route(resource: Resource, call: Call) -> Route | None:
     method = "GET" if call.method == "HEAD" else call.method
-    if _is_for_page(resource, call):
+    if call.is_for_page:
         return resource.page if method == "GET" else None
     return resource.routes.get(method)
 
 
 def _is_for_page(resource: Resource, call: Call) -> bool:
-    return resource.page is not None and wants_page(call.accept, call.path)
+    if resource.page is None or not wants_page(call.accept, call.path):
+        return False
+    return resource.page.is_original or (call.method in {"GET", "HEAD"} and HTML in call.accept.lower())
 
 
 def _without_handler(resource: Resource, call: Call) -> Answer:
     if call.method not in METHODS:
         return Answer(501)
-    if _is_for_page(resource, call):
+    if call.is_for_page:
         return Answer(405, media=HTML, headers={"allows": "GET, HEAD"})
     if not resource.routes:
         return not_found("", call)

@@ -4,6 +4,7 @@ import random
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final
 
 import orjson
@@ -80,8 +81,8 @@ def answer(result: object, call: Call) -> Answer:  # noqa: PLR0911 - a table of 
             return Answer(status, headers={"location": location, **headers})
         case Deleted():
             return Answer(204)
-        case Page(template, facts):
-            return Answer(200, pages.drawn(template, facts, call), HTML, dict(pages.HEADERS))
+        case Page(template, facts, status):
+            return Answer(status, pages.drawn(template, facts, call), HTML, dict(pages.HEADERS))
         case Ready(body, media, headers):
             return Answer(200, body, media, dict(headers))
         case _:
@@ -117,7 +118,33 @@ def _svg(thing: object, place: Place) -> bytes:
 _WRITERS: Final[Mapping[str, Callable[[object, Place], bytes]]] = {TEXT: _text, CSV: _text, GRAPH: _text, SVG: _svg}
 
 
-def refusal(error: BaseException, call: Call) -> Answer:  # noqa: C901, PLR0911, PLR0912 - a table of errors, a line each
+def refusal(error: BaseException, call: Call) -> Answer:
+    """Put together the answer to a request that was refused, or that failed; to browsers it is a page."""
+    return _page_refusal(error, call) if call.is_for_page else _refusal(error, call)
+
+
+_PAGE_STATUSES: Final[Mapping[type[BaseException], int]] = {NotFound: 404, InvalidQuery: 400, TooSlow: 408, Busy: 503}
+
+
+def _page_refusal(error: BaseException, call: Call) -> Answer:
+    statuses = (status for kind, status in _PAGE_STATUSES.items() if isinstance(error, kind))
+    status = error.status if isinstance(error, Invalid) else next(statuses, None)
+    if status is None:
+        plain = _refusal(error, call)
+        return plain if plain.status == FAILED else error_page(plain.status, str(error), call)
+    return error_page(status, str(error) or NOT_FOUND, call)
+
+
+def error_page(status: int, text: str, call: Call) -> Answer:
+    """Tell people what went wrong, with a way back."""
+    page = Page("error.html", {"status": f"{status} {HTTPStatus(status).phrase}", "text": text}, status)
+    return answer(page, call)
+
+
+FAILED: Final = 500
+
+
+def _refusal(error: BaseException, call: Call) -> Answer:  # noqa: C901, PLR0911, PLR0912 - a table of errors, a line each
     """Put together the answer to a request that was refused, or that failed."""
     problems = wants_problems(call.accept)
     match error:
@@ -171,6 +198,8 @@ def failure(call: Call, *, problems: bool) -> Answer:
     """Say that something went wrong here, without saying what: the log has it under the reference."""
     number = call.request_id
     text = f"An error has occurred. The details have been logged with the reference {number}"
+    if call.is_for_page:
+        return error_page(FAILED, text, call)
     if problems:
         body = {
             "title": "Server error",
@@ -203,14 +232,8 @@ def not_found(text: str, call: Call) -> Answer:
     if text:
         return Answer(404, orjson.dumps({"error": text}), HAL)
     if "text/html" in call.accept.lower():
-        return Answer(404, _NOT_FOUND_PAGE, HTML, charset=False)
+        return error_page(404, NOT_FOUND, call)
     return Answer(404, orjson.dumps({"error": NOT_FOUND}), JSON)
-
-
-_NOT_FOUND_PAGE: Final = (
-    "<!DOCTYPE html><html lang=en><meta charset=utf-8><title>404 Not Found</title>"
-    f"<h1>404 Not Found</h1><p>{NOT_FOUND}</p><p><a href=/>Treaty</a></p></html>\n"
-).encode()
 
 
 def _path_refused(error: PathRefused) -> Answer:

@@ -110,6 +110,7 @@ class Page:
 
     template: str
     facts: Mapping[str, object]
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,8 @@ class Route:
     """Whether answering may take so long that others should not wait for it, however short the statements are."""
     is_strict: bool
     """Whether a client that takes `application/json` alone is refused, as it is by the original."""
+    is_original: bool = True
+    """Whether the original has it, too. A page that it has not takes no more than what browsers read."""
 
     def takes(self, content_type: str) -> bool:
         """Whether a body of this content type is understood. `*json*` stands for all that name JSON."""
@@ -171,6 +174,8 @@ class Call:
     now: datetime
     request_id: str
     media: Media = HAL
+    is_for_page: bool = False
+    """Whether a browser asks for what has a page, and is told of errors as a page."""
     owes: bool = False
     """Whether webhooks are owed something, so that their worker is told once this is done."""
     _db: "Connection | None" = field(default=None, repr=False)
@@ -271,13 +276,21 @@ class Router:
         """Declare what answers DELETE."""
         return self.route("DELETE", url, **options)
 
-    def page(self, url: Url, *, permission: Permission, needs_database: bool = True) -> Callable[[Handler], Handler]:
+    def page(
+        self,
+        url: Url,
+        *,
+        permission: Permission,
+        needs_database: bool = True,
+        is_original: bool = True,
+        other_urls: Iterable[Url] = (),
+    ) -> Callable[[Handler], Handler]:
         """Declare what is shown to browsers that GET; it returns a Page. An URL may have a page and routes."""
 
         def declare(handler: Handler) -> Handler:
-            self._add_page(
-                Route(
-                    url=url,
+            for one in (url, *other_urls):
+                route = Route(
+                    url=one,
                     method="GET",
                     handler=handler,
                     permission=Permission(permission),
@@ -285,10 +298,11 @@ class Router:
                     consumes=None,
                     is_reading=True,
                     needs_database=needs_database,
-                    is_slow=False,
+                    is_slow=needs_database,
                     is_strict=False,
+                    is_original=is_original,
                 )
-            )
+                self._add_page(route)
             return handler
 
         return declare

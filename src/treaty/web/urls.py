@@ -70,12 +70,15 @@ DOC: Final = Url("/doc/{rel}")
 DOCS: Final = Url("/docs")
 OPENAPI: Final = Url("/openapi.json")
 STATIC: Final = Url("/static/{name}")
+SEARCH: Final = Url("/search")
+RELATIONSHIPS_PAGE: Final = Url("/ui/relationships")
 ERROR_TEST: Final = Url("/test/error")
 METRICS: Final = Url("/metrics")
 
 PACTICIPANTS: Final = Url("/pacticipants")
 PACTICIPANTS_WITH_LABEL: Final = PACTICIPANTS + "/label/{label}"
 PACTICIPANT: Final = PACTICIPANTS + "/{pacticipant}"
+NETWORK: Final = PACTICIPANT + "/network"
 PACTICIPANT_LABEL: Final = PACTICIPANT + "/labels/{label}"
 LABELS: Final = Url("/labels")
 

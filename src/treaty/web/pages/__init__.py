@@ -1,16 +1,25 @@
 """Pages for people: templates, and the headers that keep a page to what this server itself sends.
 
 Templates know `base`, the address that links begin with: the configured one, or nothing, which makes links relative to
-the root. They hold no scripts and no styles of their own: the policy below would not run them.
+the root. They hold no scripts and no styles of their own: the policy below would not run them. What is not our own text
+is escaped, and becomes a link only if it leads to http or https.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 
+from treaty.model.difference import in_words
 from treaty.web import urls
+from treaty.web.queries import parsed_leniently
 from treaty.web.routing import Call
 
 _POLICY: Final = {
@@ -19,28 +28,112 @@ _POLICY: Final = {
     "connect-src": "'self'",
     "font-src": "'self'",
     "form-action": "'self'",
-    "frame-ancestors": "'self'",
+    "frame-ancestors": "'none'",
     "img-src": "'self' data:",
     "script-src": "'self'",
     "style-src": "'self'",
 }
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": "; ".join(f"{name} {value}" for name, value in _POLICY.items()),
-    "x-frame-options": "SAMEORIGIN",
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "referrer-policy": "same-origin",
+    "x-frame-options": "DENY",
     "x-xss-protection": "1; mode=block",
 }
 
+_FILES: Final = Path(__file__).parent.parent
 _TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
+    loader=FileSystemLoader(_FILES / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.globals["urls"] = urls
 
 
 def drawn(template: str, facts: Mapping[str, object], call: Call) -> bytes:
     """Draw a page."""
     base = call.base_url if call.settings.base_urls else ""
-    return _TEMPLATES.get_template(template).render(facts, base=base).encode()
+    shared = {"base": base, "now": call.now, "path": call.path, "parameters": parameters(call)}
+    return _TEMPLATES.get_template(template).render(shared, **facts).encode("utf-8", "replace")
+
+
+def parameters(call: Call) -> dict[str, str]:
+    """List the parameters of a query that are plain texts, which is all that pages use but for selectors."""
+    query = parsed_leniently(call.query_string)
+    return {name: value for name, value in query.items() if isinstance(value, str) and value}
+
+
+# What templates may use
+
+
+@lru_cache(maxsize=64)
+def _asset(name: str) -> str:
+    """Name a file so that browsers notice when it has changed."""
+    digest = blake2b((_FILES / "static" / name).read_bytes(), digest_size=6).hexdigest()
+    return f"{urls.STATIC.fill(name=name)}?v={digest}"
+
+
+def _external(url: object) -> str | None:
+    """Let through an URL that leads to http or https; nothing else becomes a link."""
+    if not isinstance(url, str):
+        return None
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return None
+    is_safe = parts.scheme.lower() in {"http", "https"} and bool(parts.netloc)
+    return url.strip() if is_safe and url.isprintable() else None
+
+
+@pass_context
+def _ago(context: Context, at: datetime | None) -> Markup | str:
+    """Say how long ago something was, with the time itself behind it."""
+    if at is None:
+        return "never"
+    text = in_words(max(0.0, (context["now"] - at).total_seconds()))
+    return Markup('<time datetime="{}" title="{}">{} ago</time>').format(
+        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), text.removeprefix("about ")
+    )
+
+
+@pass_context
+def _with(context: Context, **changes: object) -> str:
+    """Make the query of this page anew with some parameters changed, or left out where they are None."""
+    merged = {**context["parameters"], **changes}
+    return "?" + urlencode([(name, str(value)) for name, value in merged.items() if value not in {None, ""}])
+
+
+_LONG_HASH: Final = 40
+
+
+def _short(number: str) -> str:
+    """Shorten what looks like the hash of a commit."""
+    is_hash = len(number) == _LONG_HASH and all(one in "0123456789abcdef" for one in number)
+    return number[:8] if is_hash else number
+
+
+def _plural(count: int, one: str, many: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _around(page: int, last: int) -> Iterable[int | None]:
+    """List the pages to link to: the first, the last, and those around this one; None stands for a gap."""
+    before = 0
+    for number in sorted({1, last, *range(max(1, page - 1), min(last, page + 1) + 1)}):
+        if number - before > 1:
+            yield None
+        yield number
+        before = number
+
+
+_USABLE: Final[dict[str, Any]] = {
+    "urls": urls,
+    "asset": _asset,
+    "with_query": _with,
+    "pages_around": _around,
+}
+_TEMPLATES.globals.update(_USABLE)
+_TEMPLATES.filters.update(ago=_ago, external=_external, short=_short, plural=_plural)

@@ -1,0 +1,77 @@
+// What makes pages handier. They can be read without it.
+
+const copy = async (button, text) => {
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Press Ctrl+C";
+  }
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+};
+
+for (const block of document.querySelectorAll("pre.command")) {
+  const text = block.textContent;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Copy";
+  button.addEventListener("click", () => copy(button, text));
+  block.append(button);
+}
+
+// A link to one interaction opens it.
+const open = () => {
+  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target instanceof HTMLDetailsElement) {
+    target.open = true;
+    target.scrollIntoView();
+  }
+};
+addEventListener("hashchange", open);
+open();
+
+// "/" goes to the search box, as long as nobody is typing.
+addEventListener("keydown", (event) => {
+  const typing = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    document.getElementById("find")?.focus();
+  }
+});
+
+for (const button of document.querySelectorAll("[data-open-all]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const all = [...document.querySelectorAll("details.interaction")];
+    const opens = all.some((one) => !one.open);
+    for (const one of all) one.open = opens;
+  });
+}
+
+// What changes something is a request to the API, after a question.
+for (const form of document.querySelectorAll("form[data-api]")) {
+  const button = form.querySelector("button");
+  form.hidden = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (form.dataset.ask && !confirm(form.dataset.ask)) return;
+    button.disabled = true;
+    const said = document.createElement("p");
+    said.setAttribute("role", "status");
+    try {
+      const answer = await fetch(form.dataset.api, {
+        method: form.dataset.method,
+        headers: { accept: "application/hal+json", "content-type": "application/json" },
+        body: form.dataset.method === "POST" ? "{}" : undefined,
+      });
+      said.className = answer.ok ? "notice good" : "notice bad";
+      said.textContent = answer.ok ? form.dataset.done : `That did not work (${answer.status}).`;
+      if (answer.ok && form.dataset.next) location.href = form.dataset.next;
+    } catch {
+      said.className = "notice bad";
+      said.textContent = "The broker cannot be reached.";
+    }
+    button.disabled = false;
+    form.after(said);
+  });
+}
