@@ -41,6 +41,8 @@ class Settings:
     """Addresses of proxies whose `Forwarded` and `X-Forwarded-…` headers count."""
     max_body_bytes: int = 50_000_000
     """Bytes that the body of a request may have."""
+    largest_list: int = 10_000
+    """Items that a list has at most when no page of it is asked for; a longer one says so and begins its pages."""
     log_level: str = "info"
     """Least level to log: `debug`, `info`, `warn`, `error` or `fatal`."""
     log_format: str = "default"
@@ -124,7 +126,7 @@ class Settings:
     """Seconds that a delivery may take in all."""
     webhook_max_response_bytes: int = 100_000
     """How much of an answer is read."""
-    webhook_concurrency: int = 8
+    webhook_concurrency: int = 16
     """Deliveries that a process sends at the same time."""
     webhook_failures_until_failing: int = 10
     """Failed attempts in a row after which a webhook is marked as failing."""
@@ -297,6 +299,7 @@ _LEAST: Final = {
     "workers": 1,
     "database_max_connections": 1,
     "max_body_bytes": 1,
+    "largest_list": 1,
     "verified_by_other_branch_lookback_days": 0,
     "pact_content_diff_timeout": 0,
     "max_wip_lookback_days": 0,

@@ -1,9 +1,9 @@
 """Lists of pacts: of a pair or a provider, and which of their pacts are meant."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from treaty.model.pact import Pact
+from treaty.model.page import Paged
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,7 @@ class PactsOfPair:
     consumer: str
     provider: str
     among: Among
-    pacts: Sequence[Pact]
+    pacts: Paged[Pact]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,14 +53,14 @@ class PactsOfProvider:
     among: Among
     is_latest: bool
     """Whether there is one for each consumer at most."""
-    pacts: Sequence[Pact]
+    pacts: Paged[Pact]
 
 
 @dataclass(frozen=True, slots=True)
 class LatestPacts:
     """The latest pact of each pair."""
 
-    pacts: Sequence[Pact]
+    pacts: Paged[Pact]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,8 @@ class Page:
 
     number: int
     size: int
+    is_asked: bool = True
+    """Whether the client asked for pages; who did not is given the whole list, unless it is longer than a page."""
 
     @property
     def limit(self) -> int:

@@ -30,5 +30,23 @@ class Listing:
         if page is None:
             items = make(rows(db, self._whole, params))
             return Paged(items, None, len(items))
-        found = rows(db, self._part, {**params, "limit": page.limit, "offset": page.offset})
+        if page.is_asked:
+            return self._page(make, rows(db, self._part, _within(params, page, page.limit)), page, db, params)
+        found = rows(db, self._part, _within(params, page, page.limit + 1))
+        if len(found) <= page.limit:
+            return Paged(make(found), None, len(found))
+        return self._page(make, found[: page.limit], page, db, params)
+
+    def _page(
+        self,
+        make: Callable[[Sequence[Any]], list[T]],
+        found: Sequence[Any],
+        page: Page,
+        db: Connection,
+        params: Mapping[str, object],
+    ) -> Paged[T]:
         return Paged(make(found), page, scalar(db, self._count, params))
+
+
+def _within(params: Mapping[str, object], page: Page, limit: int) -> Mapping[str, object]:
+    return {**params, "limit": limit, "offset": page.offset}

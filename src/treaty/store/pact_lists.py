@@ -3,6 +3,7 @@
 Which versions are meant is found first, from the indexes of tags, branches and deployments; their publications follow.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
@@ -11,7 +12,9 @@ from sqlalchemy import Connection, Select, bindparam, delete, exists, func, or_,
 
 from treaty.model.pact import Pact, PactKey
 from treaty.model.pact_list import Among, InEnvironment, OnBranch, Tagged
-from treaty.store.database import every, rows, run, scalar
+from treaty.model.page import Page, Paged
+from treaty.store.database import rows, run, scalar
+from treaty.store.listing import Listing
 from treaty.store.pacts import CONSUMER, PACTS, PROVIDER
 from treaty.store.tables import (
     branch,
@@ -90,39 +93,43 @@ def _in_environment(consumers: Select[int]) -> Any:
 
 
 @cache
-def _of_pair(shape: Among) -> Select[*tuple[Any, ...]]:
+def _of_pair(shape: Among) -> Listing:
     found = PACTS.where(
         publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID, publication.c.is_current
     )
     if shape is not None:
         found = found.where(publication.c.consumer_version_id.in_(_versions(_named("consumer"), shape)))
     position = publication.c.position
-    return found.order_by(position if isinstance(shape, OnBranch) else position.desc())
+    return Listing(found.order_by(position if isinstance(shape, OnBranch) else position.desc()))
 
 
-def of_pair(db: Connection, *, consumer: str, provider: str, among: Among) -> list[Pact]:
+def of_pair(db: Connection, *, consumer: str, provider: str, among: Among, page: Page) -> Paged[Pact]:
     """List the pacts of a pair, newest first; those of a branch oldest first, as the original does."""
-    return every(db, _of_pair(_shape(among)), _params(among, consumer=consumer, provider=provider), Pact)
+    return _of_pair(_shape(among)).read(db, _params(among, consumer=consumer, provider=provider), page, _pacts)
+
+
+def _pacts(found: Sequence[Any]) -> list[Pact]:
+    return [Pact(**row._asdict()) for row in found]
 
 
 # Of a provider
 
 
-def _by_consumer(found: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return found.order_by(func.lower(CONSUMER.c.name), CONSUMER.c.name, publication.c.position)
+def _by_consumer(found: Select[*tuple[Any, ...]]) -> Listing:
+    return Listing(found.order_by(func.lower(CONSUMER.c.name), CONSUMER.c.name, publication.c.position))
 
 
 @cache
-def _of_provider(shape: Among) -> Select[*tuple[Any, ...]]:
+def _of_provider(shape: Among) -> Listing:
     found = publication.c.provider_id == _PROVIDER_ID, publication.c.is_current
     if shape is None:
         return _by_consumer(PACTS.where(*found))
     return _by_consumer(PACTS.where(*found, publication.c.consumer_version_id.in_(_versions(_CONSUMERS, shape))))
 
 
-def of_provider(db: Connection, provider: str, among: Among) -> list[Pact]:
+def of_provider(db: Connection, provider: str, among: Among, page: Page) -> Paged[Pact]:
     """List the pacts of all consumers of a provider."""
-    return every(db, _of_provider(_shape(among)), _params(among, provider=provider), Pact)
+    return _of_provider(_shape(among)).read(db, _params(among, provider=provider), page, _pacts)
 
 
 _LATEST_IDS: Final = select(integration.c.latest_publication_id)
@@ -146,21 +153,23 @@ _LATEST_WITH_TAG: Final = (
 _LATEST_TAGGED: Final = _by_consumer(
     PACTS.where(publication.c.id.in_(select(_LATEST_WITH_TAG).where(integration.c.provider_id == _PROVIDER_ID)))
 )
-_LATEST_OF_PAIRS: Final = PACTS.where(publication.c.id.in_(_LATEST_IDS)).order_by(
-    func.lower(CONSUMER.c.name), func.lower(PROVIDER.c.name), CONSUMER.c.name, PROVIDER.c.name
+_LATEST_OF_PAIRS: Final = Listing(
+    PACTS.where(publication.c.id.in_(_LATEST_IDS)).order_by(
+        func.lower(CONSUMER.c.name), func.lower(PROVIDER.c.name), CONSUMER.c.name, PROVIDER.c.name
+    )
 )
 
 
-def latest_of_provider(db: Connection, provider: str, tag: str | None = None) -> list[Pact]:
+def latest_of_provider(db: Connection, provider: str, page: Page, *, tag: str | None = None) -> Paged[Pact]:
     """List the latest pact of each consumer of a provider; with a tag, the latest of those whose versions have it."""
     if tag is None:
-        return every(db, _LATEST, {"provider": provider}, Pact)
-    return every(db, _LATEST_TAGGED, {"provider": provider, "tag": tag}, Pact)
+        return _LATEST.read(db, {"provider": provider}, page, _pacts)
+    return _LATEST_TAGGED.read(db, {"provider": provider, "tag": tag}, page, _pacts)
 
 
-def latest_of_pairs(db: Connection) -> list[Pact]:
+def latest_of_pairs(db: Connection, page: Page) -> Paged[Pact]:
     """List the latest pact of each pair, by the names of consumer and provider."""
-    return every(db, _LATEST_OF_PAIRS, {}, Pact)
+    return _LATEST_OF_PAIRS.read(db, {}, page, _pacts)
 
 
 @cache

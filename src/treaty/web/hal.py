@@ -59,10 +59,10 @@ class Place:
         """Make an absolute URL of a path."""
         if path.startswith("/"):
             return self.base_url + path
-        if path == HERE:
-            return self.base_url + self.path
         if path == HERE_AND_QUERY:
             return f"{self.base_url}{self.path}?{self.query}" if self.query else self.base_url + self.path
+        if path.startswith(HERE):
+            return self.base_url + self.path + path.removeprefix(HERE)
         return path or self.base_url
 
 

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 from treaty.model.page import Page, Paged
 from treaty.web.hal import Link
-from treaty.web.queries import Query, page_of
+from treaty.web.queries import page_of
+from treaty.web.routing import Call
 
 
-def wanted_page(query: Query, default: tuple[int, int] | None = None) -> Page | None:
-    """Read which page is wanted; None for the whole list. Raises Invalid."""
-    found = page_of(query, default=default)
-    return None if found is None else Page(*found)
+def wanted_page(call: Call, default: tuple[int, int] | None = None) -> Page:
+    """Read which page is wanted; who asks for none gets all, as far as the setting allows. Raises Invalid."""
+    found = page_of(call.query, default=default)
+    return Page(1, call.settings.largest_list, is_asked=False) if found is None else Page(*found)
 
 
 def page_state(paged: Paged[object]) -> dict[str, object]:

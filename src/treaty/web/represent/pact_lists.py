@@ -6,6 +6,7 @@ from treaty.model.pact import Pact
 from treaty.model.pact_list import Among, LatestPacts, OnBranch, PactsOfPair, PactsOfProvider, Tagged, Unpublished
 from treaty.web import represent, urls
 from treaty.web.hal import Hal, Link, Links, curies
+from treaty.web.paging import page_links, page_state
 
 
 def _path(pact: Pact) -> str:
@@ -27,7 +28,9 @@ def _consumer_version(pact: Pact) -> Hal:
 
 @represent.register
 def pacts_of_pair(listed: PactsOfPair) -> Hal:
-    return Hal(embedded={"pacts": [_item(pact) for pact in listed.pacts]}, links=_links_of_pair(listed))
+    items = [_item(pact) for pact in listed.pacts.items]
+    links = {**_links_of_pair(listed), **page_links(listed.pacts, urls.HERE)}
+    return Hal(page_state(listed.pacts), {"pacts": items}, links)
 
 
 def _item(pact: Pact) -> Hal:
@@ -49,7 +52,7 @@ def _links_of_pair(listed: PactsOfPair) -> Links:
         f"{prefix}provider": Link(_pacticipant(listed.provider), "Provider", name=listed.provider),
         f"{prefix}pact-versions": [
             Link(_path(pact), item, name=f"Version {pact.version} - {pact.created_at:%d/%m/%Y}")
-            for pact in listed.pacts
+            for pact in listed.pacts.items
         ],
     }
 
@@ -59,13 +62,15 @@ def pacts_of_provider(listed: PactsOfProvider) -> Hal:
     provider = listed.provider
     path = _pacticipant(provider)
     return Hal(
+        page_state(listed.pacts),
         links={
             "self": Link(urls.HERE, _title(listed)),
             "pb:provider": Link(path, name=provider),
-            "pb:pacts": _pact_links(listed.pacts),
+            "pb:pacts": _pact_links(listed.pacts.items),
             "provider": Link(path, provider, name="DEPRECATED - please use the pb:provider relation"),
-            "pacts": _pact_links(listed.pacts, "DEPRECATED - please use the pb:pacts relation. "),
-        }
+            "pacts": _pact_links(listed.pacts.items, "DEPRECATED - please use the pb:pacts relation. "),
+            **page_links(listed.pacts, urls.HERE),
+        },
     )
 
 
@@ -91,11 +96,12 @@ def _pact_links(pacts: Sequence[Pact], prefix: str = "") -> list[Link]:
 @represent.register
 def latest_pacts(listed: LatestPacts) -> Hal:
     return Hal(
-        {"pacts": [_latest_item(pact) for pact in listed.pacts]},
+        {"pacts": [_latest_item(pact) for pact in listed.pacts.items], **page_state(listed.pacts)},
         links={
             "self": Link(urls.HERE),
-            "pb:pacts": _latest_links(listed.pacts),
-            "pacts": _latest_links(listed.pacts, "DEPRECATED - please use the pb:pacts relation"),
+            "pb:pacts": _latest_links(listed.pacts.items),
+            "pacts": _latest_links(listed.pacts.items, "DEPRECATED - please use the pb:pacts relation"),
+            **page_links(listed.pacts, urls.HERE),
             "curies": curies("pacts"),
         },
     )

@@ -20,7 +20,7 @@ FIRST_PAGE: Final = (1, 100)
 @router.get(urls.BRANCHES, permission=Permission.READ)
 def list_branches(call: Call, pacticipant: str) -> Branches:
     """List the branches of a pacticipant, those that changed last first."""
-    page = wanted_page(call.query, FIRST_PAGE)
+    page = wanted_page(call, FIRST_PAGE)
     pacticipants.get(call.db, pacticipant)
     return Branches(pacticipant, branches.every(call.db, pacticipant, like=call.option("q"), page=page))
 

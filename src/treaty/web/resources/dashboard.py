@@ -34,7 +34,7 @@ def show_dashboard_of_pair(call: Call, provider: str, consumer: str) -> Dashboar
 
 
 def _page(call: Call) -> Page:
-    return wanted_page(call.query, FIRST_PAGE) or Page(*FIRST_PAGE)
+    return wanted_page(call, FIRST_PAGE)
 
 
 def _by_activity(items: Sequence[DashboardItem]) -> Dashboard:

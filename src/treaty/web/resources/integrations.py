@@ -19,7 +19,7 @@ router = Router()
 def list_integrations(call: Call) -> Integrations:
     """List integrations, those whose contracts changed last first."""
     part = call.option("q")
-    page = integrations.every_by_activity(call.db, like=part, page=wanted_page(call.query))
+    page = integrations.every_by_activity(call.db, like=part, page=wanted_page(call))
     if part and not page.total:
         # The original has no page to tell of when nothing was found.
         return Integrations(Paged([], None, 0))

@@ -4,6 +4,7 @@ from treaty.actions import unpublishing
 from treaty.model.pact_list import Among, LatestPacts, OnBranch, PactsOfPair, PactsOfProvider, Tagged, Unpublished
 from treaty.store import pact_lists, pacticipants
 from treaty.web import urls
+from treaty.web.paging import wanted_page
 from treaty.web.represent import pact_lists as _represent  # noqa: F401 - registers how lists are represented
 from treaty.web.routing import Call, Deleted, Permission, Router
 
@@ -49,7 +50,7 @@ def get_pacts_of_main_branch_head(call: Call, provider: str, consumer: str) -> P
 def _of_pair(call: Call, provider: str, consumer: str, among: Among) -> PactsOfPair:
     pacticipants.get(call.db, consumer, "consumer")
     pacticipants.get(call.db, provider, "provider")
-    found = pact_lists.of_pair(call.db, consumer=consumer, provider=provider, among=among)
+    found = pact_lists.of_pair(call.db, consumer=consumer, provider=provider, among=among, page=wanted_page(call))
     return PactsOfPair(consumer=consumer, provider=provider, among=among, pacts=found)
 
 
@@ -116,7 +117,7 @@ def get_latest_main_branch_provider_pacts(call: Call, provider: str) -> PactsOfP
 
 def _of_provider(call: Call, provider: str, among: Among) -> PactsOfProvider:
     pacticipants.get(call.db, provider, "provider")
-    found = pact_lists.of_provider(call.db, provider, among)
+    found = pact_lists.of_provider(call.db, provider, among, wanted_page(call))
     is_latest = isinstance(among, OnBranch) and among.is_head
     return PactsOfProvider(provider=provider, among=among, is_latest=is_latest, pacts=found)
 
@@ -125,7 +126,7 @@ def _of_provider(call: Call, provider: str, among: Among) -> PactsOfProvider:
 def get_latest_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
     """List the latest pact of each consumer of a provider."""
     pacticipants.get(call.db, provider, "provider")
-    found = pact_lists.latest_of_provider(call.db, provider)
+    found = pact_lists.latest_of_provider(call.db, provider, wanted_page(call))
     return PactsOfProvider(provider=provider, among=None, is_latest=True, pacts=found)
 
 
@@ -133,11 +134,11 @@ def get_latest_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
 def get_latest_provider_pacts_with_tag(call: Call, provider: str, tag: str) -> PactsOfProvider:
     """List the latest pact with a tag of each consumer of a provider."""
     pacticipants.get(call.db, provider, "provider")
-    found = pact_lists.latest_of_provider(call.db, provider, tag)
+    found = pact_lists.latest_of_provider(call.db, provider, wanted_page(call), tag=tag)
     return PactsOfProvider(provider=provider, among=Tagged(name=tag), is_latest=True, pacts=found)
 
 
 @router.get(urls.LATEST_PACTS, permission=Permission.READ)
 def get_latest_pacts(call: Call) -> LatestPacts:
     """List the latest pact of each pair."""
-    return LatestPacts(pact_lists.latest_of_pairs(call.db))
+    return LatestPacts(pact_lists.latest_of_pairs(call.db, wanted_page(call)))

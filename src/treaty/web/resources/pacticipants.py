@@ -44,7 +44,7 @@ _SAID: Final = set(DescriptionBody.model_fields)
 @router.get(urls.PACTICIPANTS, permission=Permission.READ)
 def list_pacticipants(call: Call) -> Pacticipants:
     """List all pacticipants, or those whose name holds a text."""
-    found = pacticipants.every_in_full(call.db, like=call.option("q"), page=wanted_page(call.query))
+    found = pacticipants.every_in_full(call.db, like=call.option("q"), page=wanted_page(call))
     return Pacticipants(found, urls.PACTICIPANTS.fill(), has_each_twice=True)
 
 
@@ -60,7 +60,7 @@ def create_pacticipant(call: Call) -> Created:
 @router.get(urls.PACTICIPANTS_WITH_LABEL, permission=Permission.READ)
 def list_pacticipants_with_label(call: Call, label: str) -> Pacticipants:
     """List the pacticipants that have a label."""
-    page = wanted_page(call.query)
+    page = wanted_page(call)
     found = pacticipants.every_in_full(call.db, like=call.option("q"), label=label, page=page)
     return Pacticipants(found, urls.PACTICIPANTS_WITH_LABEL.fill(label=label))
 
@@ -98,7 +98,7 @@ def remove_pacticipant(call: Call, pacticipant: str) -> Deleted:
 @router.get(urls.LABELS, permission=Permission.READ)
 def list_labels(call: Call) -> Labels:
     """List all labels, each once."""
-    return Labels(labels.every_name(call.db, wanted_page(call.query)))
+    return Labels(labels.every_name(call.db, wanted_page(call)))
 
 
 @router.get(urls.PACTICIPANT_LABEL, permission=Permission.READ)

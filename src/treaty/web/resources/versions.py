@@ -44,7 +44,7 @@ class VersionBody(Body):
 @router.get(urls.VERSIONS, permission=Permission.READ)
 def list_versions(call: Call, pacticipant: str) -> Versions:
     """List all versions of a pacticipant, newest first."""
-    page = wanted_page(call.query)
+    page = wanted_page(call)
     pacticipants.get(call.db, pacticipant)
     found = full_versions.every(call.db, pacticipant, page)
     title = f"All application versions of {pacticipant}"
@@ -54,7 +54,7 @@ def list_versions(call: Call, pacticipant: str) -> Versions:
 @router.get(urls.BRANCH_VERSIONS, permission=Permission.READ)
 def list_versions_on_branch(call: Call, pacticipant: str, branch: str) -> Versions:
     """List the versions on a branch, newest first."""
-    page = wanted_page(call.query)
+    page = wanted_page(call)
     if branches.find(call.db, pacticipant, branch) is None:
         raise NotFound
     found = full_versions.on_branch(call.db, pacticipant, branch, page)
@@ -65,7 +65,7 @@ def list_versions_on_branch(call: Call, pacticipant: str, branch: str) -> Versio
 @router.get(urls.TAG_VERSIONS, permission=Permission.READ)
 def list_versions_with_tag(call: Call, pacticipant: str, tag: str) -> Versions:
     """List the versions that have a tag, newest first."""
-    found = full_versions.with_tag(call.db, pacticipant, tag, wanted_page(call.query))
+    found = full_versions.with_tag(call.db, pacticipant, tag, wanted_page(call))
     if not found.total:
         raise NotFound
     title = f"All application versions of {pacticipant}"
@@ -75,7 +75,7 @@ def list_versions_with_tag(call: Call, pacticipant: str, tag: str) -> Versions:
 @router.get(urls.VERSIONS_IN_ENVIRONMENT, permission=Permission.READ)
 def list_versions_in_environment(call: Call, pacticipant: str, environment: str) -> Versions:
     """List the versions that were ever deployed or released to an environment, newest first."""
-    page = wanted_page(call.query)
+    page = wanted_page(call)
     there = environments.get(call.db, environment)
     pacticipants.get(call.db, pacticipant)
     found = full_versions.in_environment(call.db, pacticipant, environment, page)
