@@ -8,6 +8,7 @@ another takes over.
 import random
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from treaty.model.template import Addresses
 from treaty.settings import Settings
 from treaty.store import deliveries
 from treaty.store.database import Database
+from treaty.store.deliveries import Claim
 
 LEASE: Final = timedelta(seconds=10)
 POLL_SECONDS: Final = 0.4
@@ -115,19 +117,29 @@ class Worker:
             self._renewed_at = now
 
     def _take_on(self) -> None:
-        now = self._clock()
-        most = self._settings.webhook_concurrency - len(self._under_way)
-        if most <= 0 or not self._database.read(lambda db: deliveries.is_any_due(db, now=now)):
+        wanted = self._wanted()
+        if wanted.most <= 0 or not self._database.read(lambda db: deliveries.is_any_due(db, wanted)):
             return
-        found = self._database.write(
-            lambda db: delivering.take_on(db, owner=self._owner, now=now, until=now + LEASE, most=most)
-        )
+        found = self._database.write(lambda db: delivering.take_on(db, wanted))
         if not self._under_way:
-            self._renewed_at = now
+            self._renewed_at = wanted.now
         for owed in found:
             self._begin(owed)
         if found:
             self._news.set()
+
+    def _wanted(self) -> Claim:
+        """Say what can be taken on. One webhook has a quarter of the senders at most, so that it holds up no others."""
+        now = self._clock()
+        share = max(1, self._settings.webhook_concurrency // 4)
+        counted = Counter(owed.webhook for owed, _ in self._under_way.values())
+        return Claim(
+            owner=self._owner,
+            now=now,
+            until=now + LEASE,
+            most=min(share, self._settings.webhook_concurrency - len(self._under_way)),
+            busy=tuple(webhook for webhook, count in counted.items() if count >= share),
+        )
 
     def _begin(self, owed: Delivery) -> None:
         assert self._senders is not None  # noqa: S101 - it is working

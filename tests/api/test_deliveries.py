@@ -17,6 +17,7 @@ from treaty.actions import delivering
 from treaty.settings import Settings
 from treaty.store import deliveries
 from treaty.store.database import Database, open_database
+from treaty.store.deliveries import Claim
 from treaty.store.migrations import migrate
 from treaty.web.application import application
 from treaty.web.represent.webhooks import ADDRESSES
@@ -168,6 +169,19 @@ def test_a_slow_receiver_does_not_hold_up_others(broker: Broker, receiver: Recei
         assert receiver.wait(1)[0].at - started < 1
 
 
+def test_a_slow_receiver_of_many_pairs_does_not_hold_up_others(broker: Broker, receiver: Receiver) -> None:
+    with receiving() as slow:
+        slow.replies = [Reply(write=lambda _file: time.sleep(1.5))]
+        broker.hook(slow.url, provider=None)
+        broker.hook(receiver.url)
+        for number in range(20):
+            broker.api.publish("Till", "1", f"Ledger {number}")
+        slow.wait(1)
+        published = time.monotonic()
+        broker.publish("2")
+        assert receiver.wait(1)[0].at - published < 1
+
+
 def test_a_redirect_is_a_failure_and_not_followed(make_broker, receiver: Receiver) -> None:
     broker = make_broker(webhook_retry_schedule=())
     receiver.replies = [Reply(302, headers={"location": receiver.url + "/elsewhere"})]
@@ -237,7 +251,9 @@ def test_what_a_killed_worker_had_claimed_is_taken_over_when_its_time_is_up(make
     broker.publish("1")
     now = datetime.now(UTC)
     until = now + timedelta(seconds=1)
-    claimed = broker.database.write(lambda db: delivering.take_on(db, owner="killed", now=now, until=until, most=5))
+    claimed = broker.database.write(
+        lambda db: delivering.take_on(db, Claim(owner="killed", now=now, until=until, most=5))
+    )
     broker.worker.start()
     assert receiver.settle(0.4) == []
     receiver.wait(1)
@@ -254,7 +270,7 @@ def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) 
 
     def claim(owner: str, at: datetime) -> Any:
         until = at + timedelta(seconds=1)
-        return broker.database.write(lambda db: delivering.take_on(db, owner=owner, now=at, until=until, most=5))
+        return broker.database.write(lambda db: delivering.take_on(db, Claim(owner=owner, now=at, until=until, most=5)))
 
     lost = claim("slow", now)[0]
     won = claim("quick", now + timedelta(seconds=2))[0]

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote_plus
 
 import pytest
@@ -157,3 +157,24 @@ def test_secrets_are_masked_in_every_form() -> None:
     secrets = frozenset({'my "secret"', "a b&c"})
     text = 'x my "secret" ' + json.dumps('my "secret"') + " a b&c a+b%26c"
     assert delivery.masked(text, secrets) == 'x ********** "**********" ********** **********'
+
+
+@pytest.mark.parametrize(
+    ("minutes", "is_failing", "expected"),
+    [(5, True, False), (60, True, True), (60, False, False)],
+)
+def test_what_waited_long_behind_others_that_failed_is_not_tried_again(minutes, is_failing, expected) -> None:
+    at = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+    owed = delivery.Delivery(
+        uuid="d",
+        webhook="w",
+        request=REQUEST,
+        secret=None,
+        facts=FACTS,
+        context={},
+        attempts=0,
+        triggered_at=at,
+        is_failing=is_failing,
+    )
+    schedule = (10, 60, 120, 300, 600, 1200)
+    assert owed.is_overdue(schedule, at=at + timedelta(minutes=minutes)) is expected

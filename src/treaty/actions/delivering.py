@@ -24,19 +24,19 @@ from treaty.model.template import Addresses, Context, Facts
 from treaty.model.webhook import Request, Sealed, Webhook
 from treaty.settings import Settings
 from treaty.store import deliveries, webhooks
-from treaty.store.deliveries import Noted
+from treaty.store.deliveries import Claim, Noted
 from treaty.store.vault import Vault, WrongKey, vault_of
 
 Send = Callable[[Outgoing, Settings], Response | Unsent]
 
 
-def take_on(db: Connection, *, owner: str, now: datetime, until: datetime, most: int) -> list[Delivery]:
-    """Claim what is due until a time. What nothing can be sent for any more is given up."""
+def take_on(db: Connection, wanted: Claim) -> list[Delivery]:
+    """Claim what is due. What nothing can be sent for any more is given up."""
     found = []
-    for uuid in deliveries.claim(db, owner=owner, now=now, until=until, most=most):
-        claimed = deliveries.find_claimed(db, uuid, owner=owner)
+    for uuid in deliveries.claim(db, wanted):
+        claimed = deliveries.find_claimed(db, uuid, owner=wanted.owner)
         if claimed is None:
-            deliveries.give_up(db, uuid, owner=owner)
+            deliveries.give_up(db, uuid, owner=wanted.owner)
         else:
             found.append(claimed)
     return found

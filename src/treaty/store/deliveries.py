@@ -15,6 +15,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -123,9 +124,16 @@ _IS_NEXT: Final = ~exists().where(
     _EARLIER.c.id < triggered_webhook.c.id,
     _EARLIER.c.due_at.is_not(None),
 )
+_IS_BUSY: Final = triggered_webhook.c.webhook_id.in_(
+    select(webhook.c.id).where(webhook.c.uuid.in_(bindparam("busy", expanding=True)))
+)
 _DUE: Final = (
     select(triggered_webhook.c.id, triggered_webhook.c.uuid)
-    .where(triggered_webhook.c.due_at <= bindparam("now"), _IS_NEXT)
+    .where(
+        triggered_webhook.c.due_at <= bindparam("now"),
+        or_(triggered_webhook.c.webhook_id.is_(None), ~_IS_BUSY),
+        _IS_NEXT,
+    )
     .order_by(triggered_webhook.c.due_at, triggered_webhook.c.id)
     .limit(bindparam("most"))
 )
@@ -145,15 +153,27 @@ _RENEW: Final = (
 )
 
 
-def is_any_due(db: Connection, *, now: datetime) -> bool:
-    return bool(rows(db, _DUE, {"now": now, "most": 1}))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """What a worker wants to take on, and until when it is the worker's."""
+
+    owner: str
+    now: datetime
+    until: datetime
+    most: int
+    busy: tuple[str, ...] = ()
+    """Webhooks (their uuids) that it has enough of already."""
 
 
-def claim(db: Connection, *, owner: str, now: datetime, until: datetime, most: int) -> list[str]:
-    """Claim what is due, and return its uuids. Whoever has not finished by `until` loses it to another."""
-    found = rows(db, _LOCK_DUE, {"now": now, "most": most})
+def is_any_due(db: Connection, wanted: Claim) -> bool:
+    return bool(rows(db, _DUE, {"now": wanted.now, "busy": list(wanted.busy), "most": 1}))
+
+
+def claim(db: Connection, wanted: Claim) -> list[str]:
+    """Claim what is due, and return its uuids. Whoever has not finished in time loses it to another."""
+    found = rows(db, _LOCK_DUE, {"now": wanted.now, "busy": list(wanted.busy), "most": wanted.most})
     if found:
-        run(db, _CLAIM, {"ids": [row.id for row in found], "owner": owner, "until": until})
+        run(db, _CLAIM, {"ids": [row.id for row in found], "owner": wanted.owner, "until": wanted.until})
     return [row.uuid for row in found]
 
 
