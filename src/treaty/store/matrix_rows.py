@@ -1,7 +1,7 @@
 """Rows of the matrix: publications, each with the results that its content got.
 
-One statement is built for each shape of a question. It first finds pairs of a publication and a verification,
-restricted by whatever narrows them most, and only then reads what a row shows of them.
+One statement is built for each shape of a question. Publications and verifications are restricted by whatever narrows
+them most before they are joined with what a row shows of them.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
+    FromClause,
     Select,
     Subquery,
     and_,
@@ -81,7 +82,7 @@ def of(db: Connection, scope: Scope) -> list[RowWithIds]:
     return [_row(*row) for row in rows(db, _statement(_shape(scope)), values)]
 
 
-def _row(consumer_version_id: int, provider_version_id: int | None, *columns: Any) -> RowWithIds:  # noqa: ANN401 - the columns of a row
+def _row(consumer_version_id: int, provider_version_id: int | None, *columns: Any) -> RowWithIds:
     return RowWithIds(Row(*columns), consumer_version_id, provider_version_id)
 
 
@@ -99,7 +100,7 @@ def _shape(scope: Scope) -> _Shape:
 @lru_cache(maxsize=64)
 def _statement(shape: _Shape) -> Select[*tuple[Any, ...]]:
     """Build the statement that reads what the rows show."""
-    pairs = _pairs_of_one(shape) if shape.is_of_one else _pairs(shape)
+    joined, *conditions = _of_one(shape) if shape.is_of_one else _between(shape)
     consumer, provider, consumer_version, provider_version = (
         pacticipant.alias("consumer"),
         pacticipant.alias("provider"),
@@ -126,31 +127,32 @@ def _statement(shape: _Shape) -> Select[*tuple[Any, ...]]:
             verification.c.success,
             verification.c.verified_at,
         )
-        .select_from(pairs)
-        .join(publication, publication.c.id == pairs.c.publication_id)
+        .select_from(joined)
         .join(consumer, consumer.c.id == publication.c.consumer_id)
         .join(provider, provider.c.id == publication.c.provider_id)
         .join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
         .join(content, content.c.id == publication.c.content_id)
-        .outerjoin(verification, verification.c.id == pairs.c.verification_id)
         .outerjoin(provider_version, provider_version.c.id == verification.c.provider_version_id)
+        .where(*conditions)
         .order_by(last_action.desc(), publication.c.id.desc(), verification.c.id.desc())
     )
     return statement.limit(bindparam("limit")) if shape.is_limited else statement
 
 
-def _pairs(shape: _Shape) -> Subquery:
-    """Select publications between those selected, each with the results of the provider's versions selected.
+def _between(shape: _Shape) -> tuple[FromClause, ColumnElement[bool]]:
+    """Join the publications between those selected with the results of the provider's versions selected.
 
     A publication with no such result stands alone.
     """
     joined = publication.outerjoin(verification, _same_content(shape, _either_provider(shape)))
-    return (
-        select(publication.c.id.label("publication_id"), verification.c.id.label("verification_id"))
-        .select_from(joined)
-        .where(publication.c.id.in_(_publications(shape)))
-        .subquery("pairs")
-    )
+    return joined, publication.c.id.in_(_newest_of_each(shape)) if shape.is_limited else _is_chosen(shape)
+
+
+def _is_chosen(shape: _Shape) -> ColumnElement[bool]:
+    consumer = _either(shape, publication.c.consumer_version_id, publication.c.consumer_id)
+    # As an expression it is no part of the index's key: else each version would be looked up with each provider.
+    between = _ids(shape, publication.c.provider_id + 0, "everyone")
+    return and_(consumer, between, *_current(shape), _is_about_specified(shape, publication))
 
 
 def _either_provider(shape: _Shape) -> ColumnElement[bool]:
@@ -179,7 +181,7 @@ def _same_content(shape: _Shape, *conditions: ColumnElement[bool]) -> ColumnElem
     return and_(verification.c.content_id == publication.c.content_id, *conditions, *latest)
 
 
-def _publications(shape: _Shape) -> Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]:
+def _newest_of_each(shape: _Shape) -> Select[*tuple[Any, ...]] | CompoundSelect[Any]:
     """Select the publications of the consumers selected, of each kind of selector the newest ones only.
 
     Those that are not about who was asked about are left out after that.
@@ -194,7 +196,7 @@ def _publications(shape: _Shape) -> Select[*tuple[Any, ...]] | CompoundSelect[*t
     return union(*chosen) if len(chosen) > 1 else chosen[0]
 
 
-def _is_about_specified(shape: _Shape, found: Subquery) -> ColumnElement[bool]:
+def _is_about_specified(shape: _Shape, found: FromClause) -> ColumnElement[bool]:
     return or_(_ids(shape, found.c.consumer_id, "specified"), _ids(shape, found.c.provider_id, "specified"))
 
 
@@ -204,23 +206,17 @@ def _current(shape: _Shape) -> tuple[ColumnElement[bool], ...]:
 
 def _newest(shape: _Shape, statement: Select[*tuple[Any, ...]]) -> Subquery:
     """Take the newest publications only, up to the limit. Ids are given in order of time, and are indexed."""
-    if not shape.is_limited:
-        return statement.subquery()
     age = (publication.c.consumer_version_id.desc(),) if shape.only_latest else ()
     return statement.order_by(*age, publication.c.id.desc()).limit(bindparam("limit")).subquery()
 
 
-def _pairs_of_one(shape: _Shape) -> Subquery:
-    """Select what one selector is the consumer of, with all results, and the results for which it is the provider.
+def _of_one(shape: _Shape) -> tuple[FromClause]:
+    """Join what one selector is the consumer of with all results, and what it is the provider of with its own.
 
     A limit counts publications of the whole broker here, as in the original.
     """
     pair = (publication.c.id.label("publication_id"), verification.c.id.label("verification_id"))
-    recent = (
-        (publication.c.id.in_(select(_newest(shape, select(publication.c.id).where(*_current(shape))).c.id)),)
-        if shape.is_limited
-        else _current(shape)
-    )
+    recent = _recent(shape)
     of_consumer = (
         select(*pair)
         .select_from(publication.outerjoin(verification, _same_content(shape)))
@@ -231,4 +227,13 @@ def _pairs_of_one(shape: _Shape) -> Subquery:
         .select_from(publication.join(verification, _same_content(shape)))
         .where(_either_provider(shape), *recent)
     )
-    return union(of_consumer, of_provider).subquery("pairs")
+    pairs = union(of_consumer, of_provider).subquery("pairs")
+    published = pairs.join(publication, publication.c.id == pairs.c.publication_id)
+    return (published.outerjoin(verification, verification.c.id == pairs.c.verification_id),)
+
+
+def _recent(shape: _Shape) -> tuple[ColumnElement[bool], ...]:
+    if not shape.is_limited:
+        return _current(shape)
+    newest = _newest(shape, select(publication.c.id).where(*_current(shape)))
+    return (publication.c.id.in_(select(newest.c.id)),)
