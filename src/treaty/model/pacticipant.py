@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from treaty.model.environment import DeployedVersion
 from treaty.model.name import not_blank, not_too_long
@@ -67,12 +68,13 @@ def similar(new: str, existing: Iterable[str]) -> list[str]:
 _FILLERS = {"api", "provider", "service"}
 
 
-def _words(name: str) -> list[str]:
+@lru_cache(maxsize=16_384)
+def _words(name: str) -> tuple[str, ...]:
     text = re.sub(r"\s", "_", name).replace("::", "/")
     text = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text)
     text = re.sub(r"([a-z\d])([A-Z])", r"\1_\2", text)
     words = [word.removesuffix("s") for word in text.replace("-", "_").lower().split("_")]
-    return [word for word in words if word not in _FILLERS]
+    return tuple(word for word in words if word not in _FILLERS)
 
 
 def is_main_branch(name: str, pacticipant: Pacticipant, candidates: Collection[str]) -> bool:
