@@ -152,7 +152,10 @@ def test_another_server_may_draw_badges(make_api: Callable[..., Api]) -> None:
     assert location == "https://shields.example/badge/pact%20not%20found-unknown-lightgrey.svg"
 
 
-@pytest.mark.parametrize("settings", [{"badge_provider_mode": "proxy"}, {"shields_io_base_url": ""}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"badge_provider_mode": "proxy"}, {"shields_io_base_url": ""}, {"shields_io_base_url": "null"}],
+)
 def test_badges_can_be_drawn_here(make_api: Callable[..., Api], settings: dict[str, str]) -> None:
     api = make_api(**settings)
     history = History(api)

@@ -17,6 +17,8 @@ from treaty.web.routing import Call, Headed, Permission, Redirected, Router
 
 router: Final = Router()
 Shown = Headed | Redirected
+NOWHERE: Final = {"", "null"}
+"""What is set where no other server draws badges; the original writes null."""
 
 
 @router.get(urls.PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,))
@@ -60,7 +62,7 @@ def _of_pact(call: Call, scope: BadgeScope, *, shows_tags: bool = False) -> Show
 def _shown(call: Call, shown: Badge, cache: str = "no-cache") -> Shown:
     """Point to where the badge is drawn, or draw it here."""
     headers, shields = {"cache-control": cache}, call.settings.shields_io_base_url
-    if call.settings.badge_provider_mode == "proxy" or not shields:
+    if call.settings.badge_provider_mode == "proxy" or shields in NOWHERE:
         return Headed(shown, headers)
     return Redirected(location(shown, shields), headers=headers)
 
