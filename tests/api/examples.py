@@ -1,0 +1,178 @@
+"""Recording what a broker with the example data answers: the examples of the OpenAPI document.
+
+`.venv/bin/python -m tests.docs.renew` writes them down.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from tests.api.conftest import BASE, Api
+from tests.api.history import q
+from treaty.actions import seeding
+from treaty.settings import Settings
+from treaty.store.database import Database, open_database
+from treaty.store.migrations import migrate
+from treaty.web.application import application
+from treaty.web.openapi.examples import FILE
+from treaty.web.openapi.operations import OPERATIONS
+
+DOCUMENT: Final = FILE
+HAL, EXTENDED = "application/hal+json", "application/vnd.pactbrokerextended.v1+json"
+PUBLIC: Final = "https://pacts.example.org"
+NOW: Final = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+CONSUMER, PROVIDER = "Example App", "Example API"
+OLDEST, NEWEST = "1.0.0", "1.2.0-beta"
+PAIR: Final = f"/pacts/provider/{q(PROVIDER)}/consumer/{q(CONSUMER)}"
+
+Send = Callable[[str, str, object], Any]
+"""Sends a request with a body, and gives what the answer's body holds."""
+
+
+def part() -> str:
+    """Record all examples, as the file has them."""
+    with TemporaryDirectory() as folder, broker(f"sqlite:///{Path(folder) / 'examples.sqlite'}") as api:
+        return json.dumps(recorded(api), indent=1, ensure_ascii=False) + "\n"
+
+
+@contextmanager
+def broker(database_url: str) -> Iterator[Api]:
+    """Open a broker with the example data."""
+    settings = Settings(database_url=database_url, log_level="error")
+    database = open_database(settings.database_url, connections=2)
+    migrate(database)
+    _seed(database, settings)
+    api = Api(application(settings, database, clock=lambda: NOW))
+    try:
+        yield api
+    finally:
+        api.close()
+        database.close()
+
+
+def _seed(database: Database, settings: Settings) -> None:
+    database.write(lambda db: seeding.seed(db, now=NOW, settings=settings))
+
+
+def recorded(api: Api) -> dict[str, Any]:
+    """Ask for a document of each kind; those that say what was deleted come last."""
+    given = enrich(lambda method, path, body: api.request(method, path, body).json())
+    found = {name: api.get(path).json() for name, path in _documents(api, given).items()}
+    for name, method, path, accept in _BETTER:
+        found[name] = api.request(method, path, accept=accept).json()
+    text = json.dumps(dict(sorted(found.items()))).replace(BASE, PUBLIC)
+    public: dict[str, Any] = json.loads(_with_steady_uuids(text))
+    return public
+
+
+def _documents(api: Api, given: Mapping[str, str]) -> dict[str, str]:
+    """Say where a document of each kind can be had; OpenAPI's own is too long for an example."""
+    paths = api.get("/openapi.json", accept="*/*").json()["paths"]
+    found: dict[str, str] = {}
+    for template, methods in paths.items():
+        gives = OPERATIONS[methods["get"]["operationId"].partition("-")[0]].gives if "get" in methods else None
+        if gives is not None and gives != "OpenApi":
+            found.setdefault(gives, filled(template, given))
+    return found
+
+
+def _with_steady_uuids(text: str) -> str:
+    uuids = dict.fromkeys(re.findall(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f-]{21}|(?<=webhooks/)[\w-]{22}", text))
+    for number, uuid in enumerate(uuids, start=1):
+        text = text.replace(uuid, f"00000000-0000-4000-8000-{number:012}")
+    return text
+
+
+_BETTER: Final = (
+    ("TriggeredWebhooks", "GET", f"{PAIR}/version/1.3.0/triggered-webhooks", HAL),
+    ("ExtendedPact", "GET", f"{PAIR}/version/{OLDEST}", EXTENDED),
+    ("ExtendedVerification", "GET", f"{PAIR}/version/{OLDEST}/verification-results/latest", EXTENDED),
+    ("RemovedBranches", "DELETE", f"/pacticipants/{q(CONSUMER)}/branches?exclude[]=main", HAL),
+    ("DeletedPacts", "DELETE", f"{PAIR}/version/{NEWEST}", HAL),
+)
+_QUERIES: Final = {
+    "/can-i-deploy": f"?pacticipant={q(CONSUMER)}&version={OLDEST}&environment=production",
+    "/matrix": f"?q[][pacticipant]={q(CONSUMER)}&q[][version]={NEWEST}&q[][pacticipant]={q(PROVIDER)}",
+}
+
+
+def filled(template: str, given: Mapping[str, str]) -> str:
+    """Put names of the example data into the template of a path, and a query behind it if it needs one."""
+    is_uuid_wanted = template.startswith("/pacticipants") and "can-i-deploy" not in template
+    names = {
+        **dict.fromkeys(("pacticipant", "consumer"), CONSUMER),
+        "provider": PROVIDER,
+        "version": NEWEST if "previous" in template else OLDEST,
+        "comparison": NEWEST,
+        **dict.fromkeys(("branch", "tag", "providerTag", "environmentTag"), "main"),
+        "environment": given["environments"] if is_uuid_wanted else "production",
+        "label": "shop",
+        "uuid": given.get(template.split("/")[1], ""),
+        **dict.fromkeys(("sha", "pactVersion"), given["sha"]),
+        "metadata": "Y3ZuPTEuMC4w",
+        "number": given["number"],
+        "name": "documentation.css",
+    }
+    path = re.sub(r"\{(\w+)\}", lambda found: q(names[found[1]]), template)
+    return path + _QUERIES.get(template, "")
+
+
+def enrich(send: Send) -> dict[str, str]:
+    """Add to the example data what it lacks. Says names that fill templates; UUIDs by the first words of paths."""
+    for name, number in ((CONSUMER, OLDEST), (PROVIDER, "2.4.0")):
+        send("PUT", f"/pacticipants/{q(name)}/labels/shop", {})
+        send("PUT", f"/pacticipants/{q(name)}/versions/{number}/tags/main", {})
+    webhook = send("POST", "/webhooks", _WEBHOOK)["uuid"]
+    pact = send("GET", f"{PAIR}/version/{OLDEST}", None)
+    published = send("PUT", f"{PAIR}/version/1.3.0", {**pact, "_links": None})
+    result = send("POST", _path(published, "pb:publish-verification-results"), _RESULT)
+    triggered = send("GET", _path(published, "pb:triggered-webhooks"), None)["_embedded"]["triggeredWebhooks"]
+    return {
+        **_places(send),
+        "webhooks": webhook,
+        "triggered-webhooks": _path(triggered[0], "pb:logs").split("/")[2],
+        "sha": published["_links"]["pb:pact-version"]["name"],
+        "number": _path(result, "self").rpartition("/")[2],
+    }
+
+
+def _places(send: Send) -> dict[str, str]:
+    known = send("GET", "/environments?name=production", None)["_embedded"]["environments"]
+    place = f"environment/{known[0]['uuid']}"
+    released = send("POST", f"/pacticipants/{q(CONSUMER)}/versions/{OLDEST}/released-versions/{place}", {})
+    deployed = send("POST", f"/pacticipants/{q(PROVIDER)}/versions/2.4.0/deployed-versions/{place}", {})
+    return {
+        "environments": known[0]["uuid"],
+        "released-versions": released["uuid"],
+        "deployed-versions": deployed["uuid"],
+    }
+
+
+def _path(document: Any, relation: str) -> str:
+    href: str = document["_links"][relation]["href"]
+    return "/" + href.split("/", 3)[3]
+
+
+_WEBHOOK: Final = {
+    "description": "Verify what changed",
+    "consumer": {"name": CONSUMER},
+    "provider": {"name": PROVIDER},
+    "events": [{"name": "contract_published"}],
+    "request": {
+        "method": "POST",
+        "url": "https://ci.example.org/verify",
+        "headers": {"content-type": "application/json"},
+        "body": {"pact": "${pactbroker.pactUrl}"},
+    },
+}
+_RESULT: Final = {
+    "success": True,
+    "providerApplicationVersion": "2.5.0",
+    "buildUrl": "https://ci.example.org/builds/18",
+    "verifiedBy": {"implementation": "pact-python", "version": "4.0.0"},
+}

@@ -1,0 +1,71 @@
+"""The API can be read as pages, without scripts."""
+
+import re
+
+import pytest
+
+from tests.api.described import operations
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def test_the_document_is_for_those_who_may_read(make_api):
+    api = make_api(basic_auth_username="mary", basic_auth_password="secret")  # noqa: S106 - the test's own
+    for path in ("/openapi.json", "/docs", "/doc/pacticipant"):
+        assert api.get(path, accept=BROWSER).status == 401
+
+
+def test_the_page_shows_every_operation(api):
+    page = api.get("/docs", accept=BROWSER)
+    assert (page.status, page.headers["content-type"]) == (200, "text/html;charset=utf-8")
+    shown = set(re.findall(r'<details id="([^"]+)"', page.text))
+    document = api.get("/openapi.json", accept="*/*").json()
+    assert shown == {one["operationId"] for methods in document["paths"].values() for one in operations(methods)}
+
+
+def test_the_page_can_be_searched_without_scripts(api):
+    page = api.get("/docs?q=DELETE+/environments", accept=BROWSER)
+    assert re.findall(r'<details id="([^"]+)"', page.text) == ["remove_environment"]
+
+
+def test_what_was_searched_for_is_shown_as_text(api):
+    page = api.get("/docs?q=%3Cscript%3E", accept=BROWSER)
+    assert "&lt;script&gt;" in page.text
+    assert "<script" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/docs", "/doc/pacticipant?context=index", "/doc/nothing"])
+def test_pages_hold_nothing_that_their_policy_would_not_run(api, path):
+    page = api.get(path, accept=BROWSER)
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "'unsafe" not in page.headers["content-security-policy"]
+    assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|javascript:", page.text)
+
+
+def test_what_pages_are_made_with_is_there(api):
+    page = api.get("/docs", accept=BROWSER)
+    for path in re.findall(r'<(?:link|script)[^>]* (?:href|src)="([^"]+)"', page.text):
+        assert api.get(path, accept="*/*").status == 200
+
+
+def test_a_relation_is_explained_to_browsers(api):
+    page = api.get("/doc/pacticipants?context=index", accept=BROWSER)
+    assert page.status == 200
+    assert "Create a pacticipant" in page.text
+
+
+def test_a_relation_that_nobody_knows_is_not_explained_yet(api):
+    page = api.get("/doc/nothing", accept=BROWSER)
+    assert page.status == 200
+    assert "No documentation exists for this relation yet." in page.text
+
+
+def test_clients_of_the_api_are_shown_no_page(api):
+    answer = api.get("/doc/pacticipants")
+    assert (answer.status, answer.json()) == (404, {"error": "The requested document was not found on this server."})
+
+
+def test_a_file_that_is_not_there_is_not_found(api):
+    assert api.get("/static/..%2Furls.py").status == 404

@@ -1,0 +1,146 @@
+"""From the index, everything can be reached: no link leads nowhere, and each relation is explained."""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import BASE, Answer
+from tests.api.described import Described
+from tests.api.filled import BRANCH, CONSUMERS, LABEL, PROVIDER, TAG, fill
+from tests.api.history import q
+
+ACCEPT = "application/hal+json, text/plain;q=0.9, */*;q=0.1"
+
+MAY_BE_MISSING = {
+    "pb:previous-distinct": "a pact may be the first",
+    "pb:latest-untagged-pact-version": "every version may have a tag",
+    "pb:latest-verification-results": "nobody may have verified the pact yet",
+    "pb:tag-prod-version": "it is made by PUT",
+    "pb:tag-version": "likewise",
+    "pb:tag": "likewise",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A link: where it stands, what it is called, and where it leads."""
+
+    at: str
+    relation: str
+    href: str
+    context: str | None
+
+
+@dataclass
+class Walk:
+    """Every link of every document, and what was found there."""
+
+    api: Any
+    uuids: dict[str, str]
+    described: Described
+    found: list[tuple[Step, Answer]]
+
+    def go(self) -> None:
+        waiting = deque([Step("", "index", f"{BASE}/", "index")])
+        seen: set[str] = set()
+        while waiting:
+            step = waiting.popleft()
+            path = self.filled(step.href)
+            if path in seen:
+                continue
+            seen.add(path)
+            answer = self.api.get(path, accept=ACCEPT)
+            self.found.append((step, answer))
+            if answer.status == 200 and "json" in answer.headers["content-type"]:
+                waiting.extend(links_in(answer.json(), path))
+
+    def filled(self, href: str) -> str:
+        """Put existing names into a template."""
+        path = href.removeprefix(BASE) or "/"
+        uuid = self.uuids.get(path.split("/")[1], "")
+        names = {
+            "pacticipant": CONSUMERS[0],
+            "consumer": CONSUMERS[0],
+            "provider": PROVIDER,
+            "version": "1",
+            "consumerApplicationVersion": "1",
+            "branch": BRANCH,
+            "tag": TAG,
+            "environmentTag": TAG,
+            "label": LABEL,
+            "environment": "production",
+            "uuid": uuid,
+            "pactVersion": "0" * 40,
+        }
+        return re.sub(r"\{(\w+)\}", lambda found: q(names[found[1]]), path)
+
+
+def links_in(document: Any, path: str, context: str | None = None) -> Iterator[Step]:
+    """List the links of a document and of what is in it."""
+    if isinstance(document, list):
+        for one in document:
+            yield from links_in(one, path, context)
+    if not isinstance(document, dict):
+        return
+    links = document.get("_links", {})
+    context = context_of(links) or context
+    for relation, given in links.items():
+        for link in given if isinstance(given, list) else [given]:
+            if relation != "curies":
+                yield Step(path, relation, link["href"], context)
+    for name, one in document.items():
+        if name not in {"_links", "contract", "interactions"}:
+            yield from links_in(one, path, context)
+
+
+def context_of(links: dict[str, Any]) -> str | None:
+    """Say where relations of a document are explained: at its first curie."""
+    curies = links.get("curies")
+    found: str | None = curies[0]["href"].removeprefix(BASE) if curies else None
+    return found
+
+
+@pytest.fixture
+def walk(api):
+    walk = Walk(api, fill(api), Described(api), [])
+    walk.go()
+    return walk
+
+
+def test_no_link_leads_nowhere(walk):
+    lost = [
+        (step.at, step.relation, step.href, answer.status)
+        for step, answer in walk.found
+        if answer.status >= 500 or (answer.status == 404 and step.relation not in MAY_BE_MISSING)
+    ]
+    assert lost == []
+    assert len(walk.found) > 150
+
+
+def test_what_links_lead_to_is_as_the_openapi_document_says(walk):
+    for step, answer in walk.found:
+        if answer.status != 405:
+            walk.described.hold("GET", walk.filled(step.href), answer)
+
+
+def test_every_relation_is_explained(walk):
+    unexplained = {
+        (step.relation, step.context)
+        for step, _ in walk.found
+        if ":" in step.relation and "yet" in explanation(walk.api, step)
+    }
+    assert unexplained == set()
+
+
+def explanation(api: Any, step: Step) -> str:
+    prefix, _, relation = step.relation.partition(":")
+    assert prefix in {"pb", "beta"}
+    template = step.context if step.context and step.context.startswith("/doc") else "/doc/{rel}"
+    answer = api.get(template.replace("{rel}", relation), accept="text/html")
+    assert answer.status == 200
+    text: str = answer.text
+    return text
