@@ -4,10 +4,10 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 import structlog
@@ -18,14 +18,27 @@ from uvicorn.supervisors import Multiprocess
 
 from treaty.actions import examining, seeding
 from treaty.actions.examining import Finding
+from treaty.cleaner import Cleaned, Cleaner, ScheduledCleaner, check_schedule
 from treaty.errors import WrongSetting
+from treaty.model.retention import (
+    DEFAULT_BRANCHES,
+    DEFAULT_VERSIONS,
+    Plan,
+    Retention,
+    branches_of,
+    complete,
+    read_selectors,
+    versions_of,
+)
 from treaty.settings import Settings
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
 from treaty.store.vault import key_file, key_in
-from treaty.web.application import application
+from treaty.web.application import Background, application
 from treaty.web.represent.webhooks import ADDRESSES
 from treaty.worker import Worker
+
+T = TypeVar("T")
 
 _HANDED_ON: Final = "TREATY_HANDED_ON_SETTINGS"
 """The variable in which the first process hands its settings on to its workers."""
@@ -46,7 +59,70 @@ def application_of(settings: Settings) -> Starlette:
     """Make the application of a server."""
     _prepare_key(settings)
     database = database_of(settings)
-    return application(settings, database, worker=Worker(database, settings, ADDRESSES))
+    return application(settings, database, worker=_Team(_background(settings, database)))
+
+
+class _Team:
+    """All that works beside the requests."""
+
+    def __init__(self, members: Sequence[Background]) -> None:
+        self._members = members
+
+    def start(self) -> None:
+        for member in self._members:
+            member.start()
+
+    def wake(self) -> None:
+        for member in self._members:
+            member.wake()
+
+    def stop(self) -> None:
+        for member in self._members:
+            member.stop()
+
+
+def _background(settings: Settings, database: Database) -> list[Background]:
+    worker = Worker(database, settings, ADDRESSES)
+    if not settings.database_clean_enabled:
+        return [worker]
+    schedule, is_dry = settings.database_clean_cron_schedule, settings.database_clean_dry_run
+    return [ScheduledCleaner(database, retention_of(settings), schedule, is_dry=is_dry), worker]
+
+
+def retention_of(settings: Settings) -> Retention:
+    """Say what a server keeps when old data goes. Raises WrongSetting."""
+    versions, branches = settings.database_clean_keep_version_selectors, settings.database_clean_keep_branch_selectors
+    name = "database_clean_keep_{}_selectors"
+    return Retention(
+        versions=complete(
+            DEFAULT_VERSIONS if versions is None else versions_of(read_selectors(versions, name.format("version")))
+        ),
+        branches=(
+            DEFAULT_BRANCHES if branches is None else branches_of(read_selectors(branches, name.format("branch")))
+        ),
+        limit=settings.database_clean_deletion_limit,
+        branch_limit=settings.database_clean_deletion_limit,
+        overwritten_days=settings.database_clean_overwritten_data_max_age,
+        success_days=settings.verified_by_other_branch_lookback_days,
+    )
+
+
+def plan_cleaning(settings: Settings, retention: Retention) -> Plan:
+    """Say what would go."""
+    return _with_database(settings, lambda database: Cleaner(database, retention).plan())
+
+
+def clean(settings: Settings, retention: Retention) -> Cleaned:
+    """Remove what nothing keeps. Raises AlreadyCleaning."""
+    return _with_database(settings, lambda database: Cleaner(database, retention).clean())
+
+
+def _with_database(settings: Settings, work: Callable[[Database], T]) -> T:
+    database = database_of(settings)
+    try:
+        return work(database)
+    finally:
+        database.close()
 
 
 def _prepare_key(settings: Settings) -> None:
@@ -60,11 +136,10 @@ def _prepare_key(settings: Settings) -> None:
 
 def examine(settings: Settings, *, fixes: bool) -> list[Finding]:
     """Look a server's data over, and mend it if asked to."""
-    database = database_of(settings)
-    try:
-        return database.write(examining.mend) if fixes else database.read(examining.examine)
-    finally:
-        database.close()
+    return _with_database(
+        settings,
+        lambda database: database.write(examining.mend) if fixes else database.read(examining.examine),
+    )
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
@@ -73,6 +148,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     Raises WrongSetting for an address that cannot be listened on.
     """
     prepare_logging(settings)
+    _check_cleaning(settings)
     _prepare_database(settings)
     listener = _listener(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -96,6 +172,13 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
+
+
+def _check_cleaning(settings: Settings) -> None:
+    """Refuse now what would fail at night."""
+    if settings.database_clean_enabled:
+        check_schedule(settings.database_clean_cron_schedule)
+        retention_of(settings)
 
 
 def _prepare_database(settings: Settings) -> None:

@@ -104,6 +104,21 @@ class Settings:
     features: tuple[str, ...] = ()
     """Features to switch on: `disable_pacts_for_verification` hides that link from the index."""
 
+    database_clean_enabled: bool = False
+    """Remove old data by a schedule."""
+    database_clean_cron_schedule: str = "15 2 * * *"
+    """When, as a cron expression; times are UTC."""
+    database_clean_deletion_limit: int = 500
+    """Versions, branches, and each kind of overwritten data that one run removes at most."""
+    database_clean_overwritten_data_max_age: int = 7
+    """Days that overwritten pacts and results, and finished deliveries, stay."""
+    database_clean_keep_version_selectors: str | None = None
+    """Versions to keep: a JSON list; by default the newest of branches and tags, what is in use, and 90 days."""
+    database_clean_keep_branch_selectors: str | None = None
+    """Branches to keep besides main ones: a JSON list, `[]` for all; by default what changed within 90 days."""
+    database_clean_dry_run: bool = False
+    """Only log what would go."""
+
     webhook_retry_schedule: tuple[int, ...] = (10, 60, 120, 300, 600, 1200)
     """Seconds to wait after each failed attempt; after one more failure a delivery is given up."""
     webhook_http_method_whitelist: tuple[str, ...] = ("POST",)
@@ -305,6 +320,8 @@ _LEAST: Final = {
     "max_wip_lookback_days": 0,
     "min_wip_window_days": 0,
     "default_wip_window_days": 0,
+    "database_clean_deletion_limit": 1,
+    "database_clean_overwritten_data_max_age": 0,
     "webhook_connect_timeout": 0.1,
     "webhook_read_timeout": 0.1,
     "webhook_total_timeout": 0.1,

@@ -20,6 +20,7 @@ GROUPS: Final = {
     "order_versions_by_date": "Versions, branches and pacts",
     "verified_by_other_branch_lookback_days": "Work in progress",
     "features": "Features",
+    "database_clean_enabled": "Clean-up of old data",
     "webhook_retry_schedule": "Webhooks",
 }
 """The first setting of each group, as they stand in the code, and the group's heading."""

@@ -59,6 +59,7 @@ _BETA: Final = {
 }
 _SERVER: Final = {
     "serve": Entry("treaty.cli.server:serve", "Run the broker."),
+    "clean": Entry("treaty.cli.cleaning:clean", "Remove old data that nothing needs."),
     "doctor": Entry("treaty.cli.server:doctor", "Look the broker's data over, and mend it."),
 }
 

@@ -429,3 +429,12 @@ webhook_execution: Final = Table(
     Column("logs", Text, nullable=False),
     Index(None, "triggered_webhook_id"),
 )
+
+# What one process does at a time for all, and until when others leave it to the one that said so.
+lease: Final = Table(
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("until", Time, nullable=False),
+)

@@ -1,0 +1,241 @@
+"""The cleaner: takes old data out of a database that is in use, by hand or by schedule.
+
+What is to go is found in one read, and goes in many short writes with pauses between them, so that no request waits
+long. One cleaner at a time works on a database; when it is killed, another may begin a minute later.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+from cronsim import CronSim, CronSimError
+from sqlalchemy import Connection
+
+from treaty.actions import cleaning
+from treaty.errors import WrongSetting
+from treaty.model.retention import Amount, Plan, Removed, Retention
+from treaty.store import removal
+from treaty.store.database import Database
+from treaty.store.removal import Batch
+
+T = TypeVar("T")
+
+AT_ONCE: Final = 50
+"""Versions in one transaction."""
+CONTENTS_AT_ONCE: Final = 20
+LEAST_PAUSE: Final = 0.01
+
+log = structlog.get_logger("treaty.cleaner")
+
+
+class AlreadyCleaning(Exception):
+    """Somebody else is cleaning."""
+
+
+class Stopped(Exception):
+    """The cleaner was asked to stop."""
+
+
+Cleaned = Mapping[str, Mapping[str, Amount]]
+"""How much went and is left of what: under `clean`, what nothing kept; under `overwritten`, what was overwritten."""
+
+
+def check_schedule(schedule: str) -> None:
+    """Raise WrongSetting for what is no cron expression."""
+    try:
+        CronSim(schedule, _utc_now())
+    except CronSimError as error:
+        raise WrongSetting(
+            f"database_clean_cron_schedule: '{schedule}' is no cron expression such as '15 2 * * *': {error}"
+        ) from error
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Cleaner:
+    """Cleans a database once."""
+
+    def __init__(
+        self,
+        database: Database,
+        retention: Retention,
+        *,
+        clock: Callable[[], datetime] = _utc_now,
+        pause: Callable[[float], bool | None] = time.sleep,
+    ) -> None:
+        """`pause` waits for some seconds, and says whether to stop."""
+        self._database = database
+        self._retention = retention
+        self._clock = clock
+        self._pause = pause
+        self._owner = str(uuid.uuid4())
+        self._begun_at = clock()
+
+    def plan(self) -> Plan:
+        """Say what would go."""
+        now = self._clock()
+        return self._database.read(lambda db: cleaning.plan(db, self._retention, now=now))
+
+    def clean(self) -> Cleaned:
+        """Remove what nothing keeps, and then what was overwritten; say how much. Raises AlreadyCleaning."""
+        self._begin()
+        try:
+            return {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
+        finally:
+            self._database.write(lambda db: cleaning.end(db, owner=self._owner))
+
+    def _begin(self) -> None:
+        now = self._clock()
+        if not self._database.write(lambda db: cleaning.begin(db, owner=self._owner, now=now)):
+            raise AlreadyCleaning
+        self._begun_at = now
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        """Write a little, then let others write."""
+        started = time.perf_counter()
+        result = self._database.write(work)
+        if self._pause(max(LEAST_PAUSE, time.perf_counter() - started)):
+            raise Stopped
+        if self._clock() - self._begun_at > cleaning.LEASE_TIME / 4:
+            self._begin()
+        return result
+
+    def _clean_old(self) -> dict[str, Amount]:
+        removed = Removed()
+        for part in (self._remove_branches, self._remove_versions, self._remove_contents):
+            for one in part():
+                removed += one
+        return self._amounts(
+            {
+                "versions": removed.versions,
+                "pact_publications": removed.publications,
+                "pact_versions": removed.contents,
+                "verifications": removed.verifications,
+                "triggered_webhooks": removed.triggered_webhooks,
+                "webhook_executions": removed.webhook_executions,
+                "branches": removed.branches,
+            }
+        )
+
+    def _amounts(self, gone: Mapping[str, int]) -> dict[str, Amount]:
+        remaining = self._database.read(removal.amounts)
+        return {name: Amount(gone=number, kept=remaining[name]) for name, number in gone.items()}
+
+    def _remove_branches(self) -> Iterator[Removed]:
+        now = self._clock()
+        found = self._database.read(lambda db: cleaning.stale_branches(db, self._retention, now=now))
+        for pacticipant, names in _by_pacticipant((one.pacticipant, one.name) for one in found):
+            for part in _parts(names, AT_ONCE):
+                yield self._write(
+                    partial(
+                        cleaning.remove_branches, kept=self._retention, pacticipant=pacticipant, names=part, now=now
+                    )
+                )
+
+    def _remove_versions(self) -> Iterator[Removed]:
+        now = self._clock()
+        found = self._database.read(lambda db: cleaning.old_versions(db, self._retention, now=now))
+        for pacticipant, numbers in _by_pacticipant((one.pacticipant, one.number) for one in found):
+            for part in _parts(numbers, AT_ONCE):
+                batch = Batch(pacticipant=pacticipant, numbers=part, found_at=now)
+                yield self._write(partial(cleaning.remove_versions, kept=self._retention, batch=batch, now=now))
+
+    def _remove_contents(self) -> Iterator[Removed]:
+        for (consumer, provider), ids in self._database.read(removal.orphans).items():
+            for part in _parts(ids, CONTENTS_AT_ONCE):
+                yield self._write(partial(cleaning.remove_contents, consumer=consumer, provider=provider, ids=part))
+
+    def _clean_overwritten(self) -> dict[str, Amount]:
+        if self._retention.overwritten_days is None:
+            return {}
+        before = removal.cutoff(self._retention, self._clock())
+        gone = {kind: self._remove_overwritten(kind, before) for kind in removal.OVERWRITTEN}
+        gone["pact_versions"] = sum(one.contents for one in self._remove_contents())
+        return self._amounts(gone)
+
+    def _remove_overwritten(self, kind: str, before: datetime) -> int:
+        limit = self._retention.limit
+        found = self._database.read(lambda db: removal.overwritten_ids(db, kind, before=before, limit=limit))
+        return sum(
+            self._write(partial(removal.remove_overwritten, kind=kind, ids=part)) for part in _parts(found, AT_ONCE)
+        )
+
+
+def _by_pacticipant(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, list[str]]]:
+    """Gather what belongs to the same pacticipant, so that few transactions do."""
+    found: dict[str, list[str]] = {}
+    for pacticipant, name in pairs:
+        found.setdefault(pacticipant, []).append(name)
+    return found.items()
+
+
+def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+class ScheduledCleaner:
+    """Cleans by a schedule, from when it is started until it is stopped."""
+
+    def __init__(
+        self,
+        database: Database,
+        retention: Retention,
+        schedule: str,
+        *,
+        is_dry: bool,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._database = database
+        self._retention = retention
+        self._schedule = schedule
+        self._is_dry = is_dry
+        self._clock = clock
+        self._is_stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Wait for the time to come."""
+        log.info("schedule", schedule=self._schedule)
+        self._is_stopping.clear()
+        self._thread = threading.Thread(target=self._work, name="treaty-cleaner", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Do nothing: the schedule alone says when."""
+
+    def stop(self) -> None:
+        """End after the transaction that is under way."""
+        self._is_stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        for due in CronSim(self._schedule, self._clock()):
+            if self._is_stopping.wait(max(0.0, (due - self._clock()).total_seconds())):
+                return
+            try:
+                self._run()
+            except Stopped:
+                return
+            except Exception:
+                log.exception("clean")
+
+    def _run(self) -> None:
+        cleaner = Cleaner(self._database, self._retention, clock=self._clock, pause=self._is_stopping.wait)
+        if self._is_dry:
+            plan = cleaner.plan()
+            log.info("clean", dry_run=True, versions=len(plan.versions), branches=len(plan.branches))
+            return
+        try:
+            result = cleaner.clean()
+        except AlreadyCleaning:
+            log.info("Clean was not performed as a clean is already in progress. Exiting.")
+            return
+        log.info("clean", **{what: one.gone for part in result.values() for what, one in part.items()})
