@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_GET = do_PUT = _answer  # noqa: N815 - named by http.server
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by http.server
         """Say nothing."""
 
 
@@ -88,7 +88,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     receiver: Receiver
 
-    def handle_error(self, *_: object) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """Expect that senders hang up."""
 
 

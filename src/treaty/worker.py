@@ -94,10 +94,17 @@ class Worker:
     def _step(self) -> None:
         for owed, future in list(self._under_way.values()):
             if future.done():
-                self._note(owed, future)
+                self._note_if_possible(owed, future)
         self._renew()
         if not self._is_stopping.is_set():
             self._take_on()
+
+    def _note_if_possible(self, owed: Delivery, future: "Future[Attempt]") -> None:
+        """Note what came of an attempt; where that fails it is tried again, and the others' turn comes."""
+        try:
+            self._note(owed, future)
+        except Exception:
+            log.exception("note", webhook=owed.webhook, delivery=owed.uuid)
 
     def _note(self, owed: Delivery, future: "Future[Attempt]") -> None:
         made = _made(owed, future)

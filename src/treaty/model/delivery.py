@@ -257,7 +257,7 @@ def told(attempt: Attempt, context: Context, teller: Teller, ending: str | None)
     after = _outcome_lines(attempt.outcome, teller)
     after += [("DEBUG", f"Took {attempt.milliseconds} ms")]
     after += [("INFO", ending)] if ending else []
-    text = "\n".join(start + _stamped(after, attempt.finished_at))
+    text = "\n".join(start + _stamped(after, attempt.finished_at)).replace("\0", "")
     return masked(text, attempt.request.secrets) if attempt.request and teller.is_redacted else text
 
 
@@ -309,7 +309,7 @@ def _response_lines(response: Response) -> list[tuple[str, str]]:
 
 def text_of(response: Response) -> tuple[str, bool]:
     """Read a response's body as text, and say whether all of it was text."""
-    text = response.body.decode("utf-8", "ignore").replace("\0", "")
+    text = response.body.decode("utf-8", "ignore")
     return text, len(text.encode()) == len(response.body)
 
 
