@@ -20,8 +20,9 @@ from treaty.model.pacticipant import Pacticipant, similar
 from treaty.model.template import Context
 from treaty.model.version import Version
 from treaty.settings import Settings
-from treaty.store import pacticipants, pacts, versions
-from treaty.store.pacts import Found, Standing
+from treaty.store import pacticipants, pacts, publications, versions
+from treaty.store.pacts import Found
+from treaty.store.publications import Standing
 
 LONGEST_DIFFERENCE: Final = 100_000
 """Steps after which the difference to what is published is left out."""
@@ -48,7 +49,7 @@ def publish_contracts(
     """
     names = {given.pacticipant, *(one.provider for one in given.contracts)}
     known = {one.name: one for one in pacticipants.lock(db, names)}
-    before = [pacts.standing(db, one) for one in given.contracts]
+    before = [publications.standing(db, one) for one in given.contracts]
     conflicts = [] if settings.allow_dangerous_contract_modification else _changes(db, given.contracts, before)
     slips = _slips(db, _names_in_order(given), known, settings)
     if conflicts or slips:
@@ -60,7 +61,7 @@ def publish_contracts(
     published: list[PublishedContract] = []
     for one, standing in zip(given.contracts, before, strict=True):
         is_second = any(done.provider == one.provider for done in published)
-        prepared = _prepared(db, one, pacts.standing(db, one) if is_second else standing)
+        prepared = _prepared(db, one, publications.standing(db, one) if is_second else standing)
         published.append(_publish(db, *prepared, tags, context=context, now=now))
     return Published(version=version, is_new=is_new, branch=given.branch, tags=given.tags, contracts=tuple(published))
 
@@ -150,7 +151,7 @@ def publish_pact(
     Raises SimilarNames, and Conflict when the content of a published version would change.
     """
     known = _pair(db, contract, settings)
-    before = pacts.standing(db, contract)
+    before = publications.standing(db, contract)
     if before.current_sha not in (None, contract.content.sha) and not settings.allow_dangerous_contract_modification:
         raise Conflict(notice.changed_content(contract.consumer, contract.version, contract.provider))
     _ensure(db, contract, known, now=now, settings=settings)
@@ -167,7 +168,7 @@ def merge_pact(
     known = _pair(db, contract, settings)
     existing = pacts.find(db, contract.key)
     merged = _merged(existing, contract, checks_requests=True) if existing else contract
-    before = pacts.standing(db, merged)
+    before = publications.standing(db, merged)
     _ensure(db, contract, known, now=now, settings=settings)
     return _publish(db, merged, before, None, context={"base_url": base_url}, now=now)
 
@@ -210,10 +211,10 @@ def _publish(
     """Store a contract and say what it amounts to. `tags` are the version's, where they are known already."""
     is_changed = before.current_sha != contract.content.sha
     if is_changed:
-        pacts.add(db, contract, before, now=now)
+        publications.add(db, contract, before, now=now)
     else:
-        pacts.touch(db, contract.consumer, contract.provider, now=now)
-    required = event.requirements(pacts.required_verifications(db, contract))
+        publications.touch(db, contract.consumer, contract.provider, now=now)
+    required = event.requirements(publications.required_verifications(db, contract))
     events = _events(db, contract, before, tags, requires_verification=bool(required))
     triggered = (
         triggering.owe_for_contract(db, contract, events, required, context=context, now=now)
@@ -237,7 +238,7 @@ def _prepared(db: Connection, contract: Contract, before: Standing) -> tuple[Con
     if existing is None:
         return contract, before
     merged = _merged(existing, contract, checks_requests=False)
-    return merged, pacts.standing(db, merged)
+    return merged, publications.standing(db, merged)
 
 
 def _outcome(contract: Contract, before: Standing, *, is_changed: bool) -> Outcome:
@@ -262,6 +263,6 @@ def _events(
             contract.consumer, contract.version, is_changed=is_changed, requires_verification=requires_verification
         )
     if tags is None:
-        tags = pacts.tags_of(db, contract.consumer, contract.version)
-    earlier = pacts.before(db, contract, tags)
+        tags = publications.tags_of(db, contract.consumer, contract.version)
+    earlier = publications.before(db, contract, tags)
     return event.of_first_publication(contract.content.sha, earlier, requires_verification=requires_verification)

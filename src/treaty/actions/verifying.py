@@ -13,7 +13,7 @@ from treaty.model.notice import TriggeredBy
 from treaty.model.pact import Pact
 from treaty.model.verification import NewVerification, Verification
 from treaty.settings import Settings
-from treaty.store import pacticipants, pacts, verifications
+from treaty.store import pacticipants, publications, verifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def publish_verification(
     now = new.created_at
     provider = versioning.ensure_pacticipants(db, [new.provider], now=now)[new.provider]
     _, is_new = versioning.ensure_version(db, provider, new.provider_version, now=now, settings=settings)
-    tags = [] if is_new else pacts.tags_of(db, new.provider, new.provider_version)
+    tags = [] if is_new else publications.tags_of(db, new.provider, new.provider_version)
     number = verifications.add(db, new, is_new_version=is_new, tags=tags)
     published = Published(number=number, new=new, pact=pact, said=said, provider_tags=tags)
     return Recorded(number, triggering.owe_for_verification(db, published, base_url=base_url))

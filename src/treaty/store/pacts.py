@@ -1,6 +1,6 @@
-"""Pacts: publications and their content."""
+"""Pacts: finding publications and their content."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,35 +12,20 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
-    false,
-    func,
-    insert,
-    literal,
-    or_,
     select,
-    true,
-    update,
 )
 
-from treaty.model.event import Before
-from treaty.model.pact import Contract, Pact, PactKey
-from treaty.store.database import column, rows, run, scalar
+from treaty.model.pact import Pact, PactKey
+from treaty.store.database import column, first, scalar
 from treaty.store.tables import (
     branch,
     branch_version,
     content,
-    deployed_version,
-    environment,
     integration,
-    label,
     pacticipant,
     publication,
-    released_version,
     tag,
-    tag_head,
-    verification,
     version,
-    webhook,
 )
 
 CONSUMER: Final = pacticipant.alias("consumer")
@@ -69,18 +54,18 @@ def _id_of(role: str) -> Any:
     return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
 
 
-_CONSUMER_ID: Final = _id_of("consumer")
-_PROVIDER_ID: Final = _id_of("provider")
-_THIS_PAIR: Final = and_(publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID)
-_VERSION_ID: Final = (
+CONSUMER_ID: Final = _id_of("consumer")
+PROVIDER_ID: Final = _id_of("provider")
+THIS_PAIR: Final = and_(publication.c.consumer_id == CONSUMER_ID, publication.c.provider_id == PROVIDER_ID)
+VERSION_ID: Final = (
     select(version.c.id)
-    .where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("version"))
+    .where(version.c.pacticipant_id == CONSUMER_ID, version.c.number == bindparam("version"))
     .scalar_subquery()
 )
-_CONTENT_ID: Final = (
+CONTENT_ID: Final = (
     select(content.c.id)
     .where(
-        content.c.consumer_id == _CONSUMER_ID, content.c.provider_id == _PROVIDER_ID, content.c.sha == bindparam("sha")
+        content.c.consumer_id == CONSUMER_ID, content.c.provider_id == PROVIDER_ID, content.c.sha == bindparam("sha")
     )
     .scalar_subquery()
 )
@@ -98,13 +83,13 @@ def _bodied(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return statement.add_columns(content.c.body).limit(1)
 
 
-_OF_PAIR: Final = PACTS.where(_THIS_PAIR, publication.c.is_current)
+_OF_PAIR: Final = PACTS.where(THIS_PAIR, publication.c.is_current)
 _OF_VERSION: Final = PACTS.where(
-    publication.c.consumer_version_id == _VERSION_ID,
-    publication.c.provider_id == _PROVIDER_ID,
+    publication.c.consumer_version_id == VERSION_ID,
+    publication.c.provider_id == PROVIDER_ID,
     publication.c.is_current,
 )
-_OF_CONTENT: Final = PACTS.where(publication.c.content_id == _CONTENT_ID).order_by(
+_OF_CONTENT: Final = PACTS.where(publication.c.content_id == CONTENT_ID).order_by(
     publication.c.position.desc(), publication.c.revision.desc()
 )
 _AT_VERSION: Final = _bodied(_OF_VERSION)
@@ -114,12 +99,12 @@ _WITH_SHA_AT: Final = _bodied(
         publication.c.consumer_version_id.in_(bindparam("version_ids", expanding=True)), publication.c.is_current
     )
 )
-_WITH_SHA_NUMBERED: Final = _bodied(_OF_VERSION.where(publication.c.content_id == _CONTENT_ID))
+_WITH_SHA_NUMBERED: Final = _bodied(_OF_VERSION.where(publication.c.content_id == CONTENT_ID))
 _LATEST: Final = _bodied(
     PACTS.where(
         publication.c.id
         == select(integration.c.latest_publication_id)
-        .where(integration.c.consumer_id == _CONSUMER_ID, integration.c.provider_id == _PROVIDER_ID)
+        .where(integration.c.consumer_id == CONSUMER_ID, integration.c.provider_id == PROVIDER_ID)
         .scalar_subquery()
     )
 )
@@ -132,7 +117,7 @@ def _newest(places: Any, *conditions: ColumnElement[bool]) -> Any:
         select(_candidate.c.id)
         .where(
             _candidate.c.consumer_version_id == places.c.version_id,
-            _candidate.c.provider_id == _PROVIDER_ID,
+            _candidate.c.provider_id == PROVIDER_ID,
             _candidate.c.is_current,
         )
         .scalar_subquery()
@@ -142,11 +127,11 @@ def _newest(places: Any, *conditions: ColumnElement[bool]) -> Any:
 
 
 _LATEST_TAGGED: Final = _bodied(
-    PACTS.where(publication.c.id == _newest(tag, tag.c.pacticipant_id == _CONSUMER_ID, tag.c.name == bindparam("tag")))
+    PACTS.where(publication.c.id == _newest(tag, tag.c.pacticipant_id == CONSUMER_ID, tag.c.name == bindparam("tag")))
 )
 _BRANCH_ID: Final = (
     select(branch.c.id)
-    .where(branch.c.pacticipant_id == _CONSUMER_ID, branch.c.name == bindparam("branch"))
+    .where(branch.c.pacticipant_id == CONSUMER_ID, branch.c.name == bindparam("branch"))
     .scalar_subquery()
 )
 _LATEST_ON_BRANCH: Final = _bodied(
@@ -164,7 +149,7 @@ _PREVIOUS_DISTINCT: Final = _bodied(
 
 
 def _found(db: Connection, statement: Select[*tuple[Any, ...]], params: dict[str, Any]) -> Found | None:
-    row = db.execute(statement, params).first()
+    row = first(db, statement, params)
     if row is None:
         return None
     values = row._asdict()
@@ -216,19 +201,19 @@ def find_latest_on_branch(db: Connection, consumer: str, provider: str, branch: 
     return _found(db, _LATEST_ON_BRANCH, {"consumer": consumer, "provider": provider, "branch": branch})
 
 
-_POSITION: Final = select(version.c.position).where(version.c.id == _VERSION_ID)
+POSITION: Final = select(version.c.position).where(version.c.id == VERSION_ID)
 
 
 def find_previous_distinct(db: Connection, pact: Pact) -> Found | None:
     """Find the closest earlier pact with other content."""
     pair = {"consumer": pact.consumer, "provider": pact.provider}
-    position = scalar(db, _POSITION, {"consumer": pact.consumer, "version": pact.version})
+    position = scalar(db, POSITION, {"consumer": pact.consumer, "version": pact.version})
     return _found(db, _PREVIOUS_DISTINCT, {**pair, "position": position, "sha": pact.sha})
 
 
 _NEXT_PUBLISHED: Final = (
     select(publication.c.created_at)
-    .where(_THIS_PAIR, publication.c.is_current, publication.c.position > bindparam("position"))
+    .where(THIS_PAIR, publication.c.is_current, publication.c.position > bindparam("position"))
     .order_by(publication.c.position)
     .limit(1)
 )
@@ -237,7 +222,7 @@ _NEXT_PUBLISHED: Final = (
 def changed_at(db: Connection, pact: Pact) -> datetime | None:
     """Find when the pact after this one was published; None if this is the latest."""
     pair = {"consumer": pact.consumer, "provider": pact.provider}
-    position = scalar(db, _POSITION, {"consumer": pact.consumer, "version": pact.version})
+    position = scalar(db, POSITION, {"consumer": pact.consumer, "version": pact.version})
     found: datetime | None = scalar(db, _NEXT_PUBLISHED, {**pair, "position": position})
     return found
 
@@ -254,248 +239,3 @@ def numbers(db: Connection, consumer: str, *, version_ids: Collection[int], vers
     if version_ids:
         return column(db, _NUMBERS_BY_ID, {"consumer": consumer, "ids": list(version_ids)})
     return [] if version is None else column(db, _NUMBERS_BY_NUMBER, {"consumer": consumer, "version": version})
-
-
-# Publishing
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is there before a contract is published."""
-
-    current_sha: str | None
-    """Of the pact that this version has already."""
-    revision: int
-    """Of that pact; 0 when there is none."""
-    has_content: bool
-    """Whether this content is kept already."""
-    has_integration: bool
-    is_verified: bool
-    """Whether any content of the pair has ever been verified."""
-    has_webhooks: bool
-
-
-_CURRENT_OF_VERSION: Final = and_(
-    publication.c.consumer_version_id == _VERSION_ID,
-    publication.c.provider_id == _PROVIDER_ID,
-    publication.c.is_current,
-)
-
-
-def _has_label(names: Any, owner: Any) -> Any:
-    return exists().where(label.c.pacticipant_id == owner, label.c.name == names)
-
-
-def _is_side(owner: Any, name: Any, mine: Any) -> Any:
-    return or_(
-        owner == mine,
-        and_(owner.is_(None), name.is_(None)),
-        and_(owner.is_(None), name.is_not(None), _has_label(name, mine)),
-    )
-
-
-_WEBHOOK_OF_PAIR: Final = and_(
-    _is_side(webhook.c.consumer_id, webhook.c.consumer_label, _CONSUMER_ID),
-    _is_side(webhook.c.provider_id, webhook.c.provider_label, _PROVIDER_ID),
-)
-_STANDING: Final = select(
-    select(content.c.sha).join(publication).where(_CURRENT_OF_VERSION).scalar_subquery().label("current_sha"),
-    func.coalesce(select(publication.c.revision).where(_CURRENT_OF_VERSION).scalar_subquery(), 0).label("revision"),
-    _CONTENT_ID.is_not(None).label("has_content"),
-    exists()
-    .where(integration.c.consumer_id == _CONSUMER_ID, integration.c.provider_id == _PROVIDER_ID)
-    .label("has_integration"),
-    exists()
-    .where(verification.c.consumer_id == _CONSUMER_ID, verification.c.provider_id == _PROVIDER_ID)
-    .label("is_verified"),
-    exists().where(_WEBHOOK_OF_PAIR).label("has_webhooks"),
-)
-
-
-def standing(db: Connection, contract: Contract) -> Standing:
-    """Find what is there before a contract is published, in one look."""
-    row = db.execute(_STANDING, _named(contract)).one()
-    return Standing(row[0], row[1], *(bool(value) for value in row[2:]))
-
-
-def _named(contract: Contract) -> dict[str, str]:
-    return {
-        "consumer": contract.consumer,
-        "version": contract.version,
-        "provider": contract.provider,
-        "sha": contract.content.sha,
-    }
-
-
-_ADD_CONTENT: Final = insert(content).values(
-    consumer_id=_CONSUMER_ID,
-    provider_id=_PROVIDER_ID,
-    sha=bindparam("sha"),
-    body=bindparam("body"),
-    created_at=bindparam("now"),
-)
-_OVERRIDE: Final = update(publication).where(_CURRENT_OF_VERSION).values(is_current=false())
-_ADD: Final = insert(publication).from_select(
-    [
-        "consumer_id",
-        "provider_id",
-        "consumer_version_id",
-        "content_id",
-        "revision",
-        "position",
-        "is_current",
-        "created_at",
-    ],
-    select(
-        version.c.pacticipant_id,
-        _PROVIDER_ID,
-        version.c.id,
-        _CONTENT_ID,
-        bindparam("revision", type_=publication.c.revision.type),
-        version.c.position,
-        true(),
-        bindparam("now", type_=publication.c.created_at.type),
-    ).where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("version")),
-)
-_LATEST_OF_PAIR: Final = (
-    select(publication.c.id)
-    .where(_THIS_PAIR)
-    .order_by(publication.c.position.desc(), publication.c.revision.desc())
-    .limit(1)
-    .scalar_subquery()
-)
-_ADD_INTEGRATION: Final = insert(integration).values(
-    consumer_id=_CONSUMER_ID,
-    provider_id=_PROVIDER_ID,
-    latest_publication_id=_LATEST_OF_PAIR,
-    contract_data_updated_at=bindparam("now"),
-    created_at=bindparam("now"),
-)
-_OF_INTEGRATION: Final = and_(integration.c.consumer_id == _CONSUMER_ID, integration.c.provider_id == _PROVIDER_ID)
-_SET_LATEST: Final = (
-    update(integration)
-    .where(_OF_INTEGRATION)
-    .values(latest_publication_id=_LATEST_OF_PAIR, contract_data_updated_at=bindparam("now"))
-)
-_TOUCH: Final = update(integration).where(_OF_INTEGRATION).values(contract_data_updated_at=bindparam("now"))
-
-
-def add(db: Connection, contract: Contract, before: Standing, *, now: datetime) -> None:
-    """Add a publication as the newest revision of its version's pact. Content that is kept already stays as it is."""
-    params: dict[str, Any] = {**_named(contract), "now": now}
-    if not before.has_content:
-        run(db, _ADD_CONTENT, {**params, "body": contract.content.body})
-    if before.current_sha is not None:
-        run(db, _OVERRIDE, params)
-    run(db, _ADD, {**params, "revision": before.revision + 1})
-    run(db, _SET_LATEST if before.has_integration else _ADD_INTEGRATION, params)
-
-
-def touch(db: Connection, consumer: str, provider: str, *, now: datetime) -> None:
-    """Note that something was published for a pair."""
-    run(db, _TOUCH, {"consumer": consumer, "provider": provider, "now": now})
-
-
-_POSITION_OF_VERSION: Final = _POSITION.scalar_subquery()
-_its_content: Final = content.alias("its_content")
-_SHA_AT_TAG: Final = (
-    select(_its_content.c.sha)
-    .join(_candidate, _candidate.c.content_id == _its_content.c.id)
-    .where(
-        _candidate.c.consumer_version_id == tag.c.version_id,
-        _candidate.c.provider_id == _PROVIDER_ID,
-        _candidate.c.is_current,
-    )
-    .scalar_subquery()
-)
-_BEFORE_TAGGED: Final = (
-    select(_SHA_AT_TAG)
-    .where(tag.c.pacticipant_id == _CONSUMER_ID, tag.c.name == bindparam("tag"))
-    .where(tag.c.position < _POSITION_OF_VERSION, _SHA_AT_TAG.is_not(None))
-    .order_by(tag.c.position.desc())
-    .limit(1)
-)
-_BEFORE_UNTAGGED: Final = (
-    select(content.c.sha)
-    .select_from(publication)
-    .join(content, content.c.id == publication.c.content_id)
-    .where(_THIS_PAIR, publication.c.is_current, publication.c.position < _POSITION_OF_VERSION)
-    .where(~exists().where(tag.c.version_id == publication.c.consumer_version_id))
-    .order_by(publication.c.position.desc())
-    .limit(1)
-)
-
-
-def before(db: Connection, contract: Contract, tags: Sequence[str]) -> list[Before]:
-    """Find the latest earlier content for each tag; for a version without tags that of the untagged versions."""
-    params = _named(contract)
-    if not tags:
-        return [Before(tag=None, sha=scalar(db, _BEFORE_UNTAGGED, params))]
-    return [Before(tag=one, sha=scalar(db, _BEFORE_TAGGED, {**params, "tag": one})) for one in tags]
-
-
-_TAGS: Final = select(tag.c.name).where(tag.c.version_id == _VERSION_ID).order_by(tag.c.created_at, tag.c.id)
-
-
-def tags_of(db: Connection, consumer: str, version: str) -> list[str]:
-    """List the tags of a consumer's version, oldest first."""
-    return column(db, _TAGS, {"consumer": consumer, "version": version})
-
-
-# Which of a provider's versions ought to verify new content: the head of its main branch (or the latest with a tag of
-# that name) and whatever runs or is supported somewhere, without those that have a result for the content.
-_UNVERIFIED: Final = ~exists().where(
-    verification.c.content_id == _CONTENT_ID, verification.c.provider_version_id == version.c.id
-)
-_MAIN: Final = (
-    select(
-        version.c.id,
-        version.c.number,
-        literal("main").label("reason"),
-        pacticipant.c.main_branch.label("place"),
-        literal(0).label("at"),
-    )
-    .select_from(pacticipant)
-    .join(branch, and_(branch.c.pacticipant_id == pacticipant.c.id, branch.c.name == pacticipant.c.main_branch))
-    .join(version, version.c.id == branch.c.head_version_id)
-    .where(pacticipant.c.name == bindparam("provider"), _UNVERIFIED)
-)
-_MAIN_TAGGED: Final = (
-    select(version.c.id, version.c.number, literal("main"), pacticipant.c.main_branch, literal(0))
-    .select_from(pacticipant)
-    .join(tag_head, and_(tag_head.c.pacticipant_id == pacticipant.c.id, tag_head.c.name == pacticipant.c.main_branch))
-    .join(version, version.c.id == tag_head.c.version_id)
-    .where(
-        pacticipant.c.name == bindparam("provider"),
-        _UNVERIFIED,
-        ~exists().where(
-            branch.c.pacticipant_id == pacticipant.c.id,
-            branch.c.name == pacticipant.c.main_branch,
-            branch.c.head_version_id.is_not(None),
-        ),
-    )
-)
-_DEPLOYED: Final = (
-    select(version.c.id, version.c.number, literal("deployed"), environment.c.name, deployed_version.c.id)
-    .select_from(deployed_version)
-    .join(version, version.c.id == deployed_version.c.version_id)
-    .join(environment, environment.c.id == deployed_version.c.environment_id)
-    .where(deployed_version.c.pacticipant_id == _PROVIDER_ID, deployed_version.c.undeployed_at.is_(None), _UNVERIFIED)
-)
-_RELEASED: Final = (
-    select(version.c.id, version.c.number, literal("released"), environment.c.name, released_version.c.id)
-    .select_from(released_version)
-    .join(version, version.c.id == released_version.c.version_id)
-    .join(environment, environment.c.id == released_version.c.environment_id)
-    .where(
-        released_version.c.pacticipant_id == _PROVIDER_ID, released_version.c.support_ended_at.is_(None), _UNVERIFIED
-    )
-)
-_REQUIRED: Final = _MAIN.union_all(_MAIN_TAGGED, _DEPLOYED, _RELEASED)
-
-
-def required_verifications(db: Connection, contract: Contract) -> list[tuple[str, str, str]]:
-    """List the provider's versions that ought to verify a contract: number, why (main, deployed, released), where."""
-    order = {"main": 0, "deployed": 1, "released": 2}
-    found = sorted(rows(db, _REQUIRED, _named(contract)), key=lambda row: (order[row.reason], row.at))
-    return [(row.number, row.reason, row.place) for row in found]

@@ -4,10 +4,11 @@ A module registers one function for each kind of object with `register` (HAL), `
 type) or `register_text` (plain text, CSV, graphs, images).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
 
-from treaty.web.hal import Hal, Links, Place, rendered_links
+from treaty.web.hal import Hal, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +16,14 @@ class Spliced:
     """A stored JSON object with members put behind its own, without reading it again."""
 
     body: bytes
-    state: bytes
-    """Members as JSON, without braces."""
-    links: Links
+    members: Callable[[Place], bytes]
+    """Makes the members that are put behind, as JSON without braces."""
 
     def spliced(self, place: Place) -> bytes:
         """Put the document together."""
         head = self.body[: self.body.rstrip().rfind(b"}")]
         comma = b"" if head.rstrip().endswith(b"{") else b","
-        return b"".join((head, comma, self.state, b',"_links":', rendered_links(self.links, place), b"}"))
+        return b"".join((head, comma, self.members(place), b"}"))
 
 
 @singledispatch

@@ -1,6 +1,7 @@
 """Pacts, as their clients read them: the stored content with its publication's time and links behind it."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -8,7 +9,7 @@ import orjson
 from treaty.model import content
 from treaty.model.pact import Pact, PactInFull
 from treaty.web import represent, urls
-from treaty.web.hal import OPTIONS, Hal, Link, Links, curies
+from treaty.web.hal import OPTIONS, Hal, Link, Links, Place, curies, rendered_links
 from treaty.web.represent import Spliced
 
 _OWN_MEMBERS: Final = (b'"createdAt"', b'"_links"')
@@ -19,8 +20,15 @@ def pact_in_full(found: PactInFull) -> Spliced:
     body = found.body
     if any(name in body for name in _OWN_MEMBERS):
         body = _without_own_members(body)
-    state = b'"createdAt":' + orjson.dumps(found.pact.created_at, option=OPTIONS)
-    return Spliced(body, state, links_of(found))
+    return Spliced(body, lambda place: _members(found.pact, found.metadata, found.consumer_versions, place.base_url))
+
+
+@lru_cache(maxsize=1024)
+def _members(pact: Pact, metadata: str | None, consumer_versions: tuple[str, ...], base_url: str) -> bytes:
+    """Make what is put behind a pact. A pact does not change, and is read by every build of its provider."""
+    created = orjson.dumps(pact.created_at, option=OPTIONS)
+    links = rendered_links(_links(pact, metadata, consumer_versions), Place(base_url))
+    return b'"createdAt":' + created + b',"_links":' + links
 
 
 def _without_own_members(body: bytes) -> bytes:
@@ -36,7 +44,7 @@ def extended_pact(found: PactInFull) -> Hal:
     return Hal(
         state={"createdAt": found.pact.created_at, "contract": orjson.Fragment(found.body)},
         embedded={"tags": []},
-        links=links_of(found),
+        links=_links(found.pact, found.metadata, found.consumer_versions),
     )
 
 
@@ -47,16 +55,15 @@ def link_to(pact: Pact) -> Link:
     )
 
 
-def links_of(found: PactInFull) -> Links:
+def _links(pact: Pact, metadata: str | None, consumer_versions: Sequence[str]) -> Links:
     """Everything that can be done from a pact."""
-    pact = found.pact
     consumer, version, provider, sha = pact.consumer, pact.version, pact.provider, pact.sha
     pair: Mapping[str, str] = {"provider": provider, "consumer": consumer}
     links: dict[str, Link | Sequence[Link] | None] = {
         "self": link_to(pact),
         "pb:consumer": Link(urls.PACTICIPANT.fill(pacticipant=consumer), "Consumer", name=consumer),
         "pb:consumer-version": version_link(consumer, version),
-        "pb:consumer-versions": [version_link(consumer, one) for one in found.consumer_versions] or None,
+        "pb:consumer-versions": [version_link(consumer, one) for one in consumer_versions] or None,
         "pb:provider": Link(urls.PACTICIPANT.fill(pacticipant=provider), "Provider", name=provider),
         "pb:pact-version": Link(urls.PACT_VERSION.fill(sha=sha, **pair), "Pact content version permalink", name=sha),
         "pb:latest-pact-version": Link(urls.LATEST_PACT.fill(**pair), "Latest version of this pact"),
@@ -87,7 +94,7 @@ def links_of(found: PactInFull) -> Links:
             "PUT to this resource to tag this consumer version as 'production'",
         ),
         "pb:tag-version": _tag_version(consumer, version),
-        "pb:publish-verification-results": Link(_verifications(found), "Publish verification results"),
+        "pb:publish-verification-results": Link(_verifications(pact, metadata), "Publish verification results"),
         "pb:latest-verification-results": Link(urls.LATEST_VERIFICATION.fill(sha=sha, **pair)),
         "pb:triggered-webhooks": Link(
             urls.PACT_TRIGGERED_WEBHOOKS.fill(version=version, **pair),
@@ -115,11 +122,11 @@ def _tag_version(consumer: str, version: str) -> Link:
     return link
 
 
-def _verifications(found: PactInFull) -> str:
-    names = {"provider": found.pact.provider, "consumer": found.pact.consumer, "sha": found.pact.sha}
-    if found.metadata is None:
+def _verifications(pact: Pact, metadata: str | None) -> str:
+    names = {"provider": pact.provider, "consumer": pact.consumer, "sha": pact.sha}
+    if metadata is None:
         return urls.VERIFICATIONS.fill(**names)
-    return urls.VERIFICATIONS_WITH_METADATA.fill(metadata=urls.sparingly(found.metadata), **names)
+    return urls.VERIFICATIONS_WITH_METADATA.fill(metadata=urls.sparingly(metadata), **names)
 
 
 def _form(text: str) -> str:
