@@ -131,7 +131,7 @@ def _in_place(table: Table, ended_at: Column[Any], one: KeepVersions) -> Ids:
 # On what answers about kept versions rest
 
 
-def _needed(kept: CTE, now: datetime, success_days: int) -> Iterator[Ids]:
+def _needed(kept: CTE, now: datetime, success_days: int, gone: Sequence[int]) -> Iterator[Ids]:
     """List the versions without which answers about kept versions would change."""
     current = (
         select(publication.c.content_id)
@@ -143,13 +143,13 @@ def _needed(kept: CTE, now: datetime, success_days: int) -> Iterator[Ids]:
     results = current.join(verification, verification.c.content_id == current.c.content_id)
     yield _versions_of(select(func.max(verification.c.id)).select_from(results).group_by(verification.c.content_id))
     yield _highest(results)
-    yield from _deciding_successes(results)
+    yield from _deciding_successes(results, gone)
     yield from _noted_successes(current)
     since = now - timedelta(days=success_days)
     new = and_(verification.c.success, not_(verification.c.is_wip), verification.c.verified_at >= since)
     yield select(verification.c.provider_version_id).select_from(results).where(new)
     yield _best_consumers(kept)
-    yield from _beginnings()
+    yield from _beginnings(gone)
 
 
 def _versions_of(verifications: Any) -> Ids:
@@ -171,12 +171,13 @@ def _highest(results: FromClause) -> Ids:
     return select(ranked.c.id).where(ranked.c.rank == 1)
 
 
-def _deciding_successes(results: FromClause) -> Iterator[Ids]:
+def _deciding_successes(results: FromClause, gone: Sequence[int]) -> Iterator[Ids]:
     """List who succeeded first and last: at all, on each branch and with each tag. It decides what is pending."""
     of_version = verification.c.provider_version_id
+    on_branch = and_(branch_version.c.version_id == of_version, *_remaining(gone))
     for place, keys in (
         (results, []),
-        (results.join(branch_version, branch_version.c.version_id == of_version), [branch_version.c.branch_id]),
+        (results.join(branch_version, on_branch), [branch_version.c.branch_id]),
         (results.join(tag, tag.c.version_id == of_version), [tag.c.name]),
     ):
         for end in (func.min, func.max):
@@ -213,10 +214,16 @@ def _best_consumers(kept: CTE) -> Ids:
     )
 
 
-def _beginnings() -> Iterator[Ids]:
+def _remaining(gone: Sequence[int]) -> Iterable[Condition]:
+    """Look past branches that are about to go."""
+    return (branch_version.c.branch_id.not_in(gone),) if gone else ()
+
+
+def _beginnings(gone: Sequence[int]) -> Iterator[Ids]:
     """List the first version of each branch and with each tag: when that was decides what is work in progress."""
     first = (
         select(branch_version.c.branch_id, func.min(branch_version.c.position).label("position"))
+        .where(*_remaining(gone))
         .group_by(branch_version.c.branch_id)
         .subquery()
     )
@@ -242,7 +249,7 @@ def is_kept(retention: Retention, now: datetime, gone: Sequence[int] = ()) -> Co
 def _staying(retention: Retention, now: datetime, gone: Sequence[int]) -> tuple[CTE, CTE]:
     """Say which versions selectors keep, and which stay in all."""
     kept = _kept(retention, now, gone)
-    staying = union(select(kept.c.id), *_needed(kept, now, retention.success_days)).cte("staying")
+    staying = union(select(kept.c.id), *_needed(kept, now, retention.success_days, gone)).cte("staying")
     return kept, staying
 
 

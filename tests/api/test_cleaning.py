@@ -1,0 +1,392 @@
+"""Old data goes; what answers rest on stays."""
+
+import itertools
+from datetime import timedelta
+from threading import Event
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, text
+
+from tests.api.history import History
+from treaty.actions import cleaning, examining
+from treaty.cleaner import AlreadyCleaning, Cleaner, Stopped
+from treaty.model.retention import DEFAULT_VERSIONS, KeepBranches, KeepVersions, Retention, complete
+from treaty.store import retention as store
+from treaty.store.database import open_database
+from treaty.store.tables import pacticipant, version
+
+LONG = timedelta(days=100)
+
+
+@pytest.fixture
+def history(api):
+    return History(api)
+
+
+@pytest.fixture
+def database(api, database_url):  # noqa: ARG001 - the client has brought the schema up to date
+    database = open_database(database_url, connections=2)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def clean(database, clock):
+    def run(*keep, branches=(), **more):
+        retention = Retention(versions=complete(keep or DEFAULT_VERSIONS), branches=branches, **more)
+        cleaner = Cleaner(database, retention, clock=clock, pause=lambda _: False)
+        planned = cleaner.plan()
+        done = cleaner.clean()
+        assert done["clean"]["versions"].gone == len(planned.versions)
+        assert done["clean"]["branches"].gone == len(planned.branches)
+        return done
+
+    return run
+
+
+def numbers(api, name):
+    listed = api.get(f"/pacticipants/{name}/versions?size=1000").json()["_embedded"]["versions"]
+    return sorted(one["number"] for one in listed)
+
+
+# Which versions stay
+
+
+def test_by_default_heads_what_is_in_use_and_what_is_young_stay(history, clock, clean, api):
+    for number in ("1", "2", "3", "4", "5", "6", "7"):
+        history.version("Till", number)
+    history.tag("Till", "2", "prod")
+    history.branch("Till", "3", "main")
+    history.branch("Till", "4", "main")
+    history.deploy("Till", "5", "test")
+    history.release("Till", "6", "shops")
+    clock.now += LONG
+    history.version("Till", "8")
+    history.version("Till", "9")
+    clean()
+    assert numbers(api, "Till") == ["2", "3", "4", "5", "6", "8", "9"]  # 3 began its branch
+
+
+def test_what_ran_once_goes(history, clean, api):
+    for number in ("1", "2", "3"):
+        history.version("Till", number)
+    history.deploy("Till", "1", "test")
+    history.deploy("Till", "2", "test")
+    clean(KeepVersions(latest=True))
+    assert numbers(api, "Till") == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "kept"),
+    [
+        (KeepVersions(latest=True), {"Till 4", "Shop 1"}),
+        (KeepVersions(pacticipant="Till"), {"Till 1", "Till 2", "Till 3", "Till 4"}),
+        (KeepVersions(pacticipant="Nobody"), set()),
+        (KeepVersions(tag=True), {"Till 1", "Till 2", "Till 3"}),
+        (KeepVersions(tag=True, latest=True), {"Till 2", "Till 3"}),
+        (KeepVersions(tag="dev"), {"Till 1", "Till 2"}),
+        (KeepVersions(tag="dev", latest=True), {"Till 2"}),
+        (KeepVersions(branch=True), {"Till 1", "Till 3", "Till 4"}),
+        (KeepVersions(branch=True, latest=True), {"Till 3", "Till 4"}),
+        (KeepVersions(branch="feat/x"), {"Till 4"}),
+        (KeepVersions(branch="main", latest=True), {"Till 3"}),
+        (KeepVersions(main_branch=True), {"Till 1", "Till 3"}),
+        (KeepVersions(main_branch=True, latest=True), {"Till 3"}),
+        (KeepVersions(main_branch=True, tag="dev"), {"Till 1"}),
+        (KeepVersions(deployed=True), {"Till 2", "Till 3"}),
+        (KeepVersions(deployed=True, environment="test"), {"Till 2"}),
+        (KeepVersions(released=True), {"Till 4"}),
+        (KeepVersions(environment="shops"), {"Till 3", "Till 4"}),
+        (KeepVersions(max_age=0), {"Till 4", "Shop 1"}),
+        (KeepVersions(max_age=100), {"Till 1", "Till 2", "Till 3", "Till 4", "Shop 1"}),
+        (KeepVersions(max_age=99), {"Till 4", "Shop 1"}),
+    ],
+)
+def test_a_selector_keeps_what_meets_all_of_it(history, clock, database, selector, kept):
+    for number in ("1", "2", "3"):
+        history.version("Till", number)
+    clock.now += LONG
+    history.version("Till", "4")
+    history.version("Shop", "1")
+    for number, tag in (("1", "dev"), ("2", "dev"), ("3", "prod")):
+        history.tag("Till", number, tag)
+    for number, branch in (("1", "main"), ("3", "main"), ("4", "feat/x")):
+        history.branch("Till", number, branch)
+    history.deploy("Till", "1", "test")
+    history.deploy("Till", "2", "test")
+    history.deploy("Till", "3", "shops")
+    history.release("Till", "4", "shops")
+    # Tags stand for branches for a while after a version is new; the branch of the first tag is not asked for here.
+    assert kept_by(database, Retention(versions=(selector,)), clock.now) == kept
+
+
+def kept_by(database, retention, now):
+    statement = select(pacticipant.c.name, version.c.number).where(
+        version.c.pacticipant_id == pacticipant.c.id, store.is_kept(retention, now)
+    )
+    return database.read(lambda db: {f"{row.name} {row.number}" for row in db.execute(statement)})
+
+
+def test_no_more_goes_at_once_than_the_limit_and_the_oldest_first(history, clean, api):
+    for number in ("1", "2", "3", "4"):
+        history.version("Till", number)
+    clean(KeepVersions(latest=True), limit=2)
+    assert numbers(api, "Till") == ["3", "4"]
+
+
+def test_a_plan_changes_nothing_and_says_why_versions_stay(history, clock, database, api):
+    for number in ("1", "2", "3"):
+        history.version("Till", number)
+    history.tag("Till", "1", "dev")
+    history.deploy("Till", "2", "test")
+    retention = Retention(versions=complete([KeepVersions(latest=True)]), branches=(), limit=1)
+    planned = Cleaner(database, retention, clock=clock).plan()
+    assert [(one.selector.told(), one.count) for one in planned.kept] == [
+        ({"latest": True}, 1),
+        ({"deployed": True}, 1),
+        ({"released": True}, 0),
+    ]
+    assert (planned.total, planned.not_kept, planned.kept_for_decisions) == (3, 0, 1)  # 1 was the first with its tag
+    assert numbers(api, "Till") == ["1", "2", "3"]
+
+
+# Branches
+
+
+def test_stale_branches_go_but_main_and_named_ones_stay(history, clock, clean, api):
+    for number, branch in enumerate(("main", "feat/old", "develop")):
+        history.version("Till", str(number))
+        history.branch("Till", str(number), branch)
+    api.patch("/pacticipants/Till", {"mainBranch": "main"})
+    clock.now += LONG
+    history.version("Till", "9")
+    history.branch("Till", "9", "feat/new")
+    done = clean(branches=(KeepBranches(max_age=90), KeepBranches(branches=("develop",))))
+    left = api.get("/pacticipants/Till/branches").json()["_embedded"]["branches"]
+    assert {one["name"] for one in left} == {"main", "develop", "feat/new"}
+    assert (done["clean"]["branches"].gone, done["clean"]["branches"].kept) == (1, 3)
+    assert numbers(api, "Till") == ["0", "2", "9"]  # 1 was kept as the head of a branch
+
+
+# What else goes
+
+
+def test_pacts_results_and_contents_go_with_their_versions(history, clean, api):
+    history.publish("Till", "1", "Ledger", "a")
+    history.publish("Till", "2", "Ledger", "b")
+    history.publish("Till", "3", "Ledger", "c")
+    history.verify("Till", "3", "Ledger", "9")
+    done = clean(KeepVersions(latest=True))
+    gone = {what: amount.gone for what, amount in done["clean"].items()}
+    assert gone == {
+        "versions": 2,
+        "pact_publications": 2,
+        "pact_versions": 2,
+        "verifications": 0,
+        "triggered_webhooks": 0,
+        "webhook_executions": 0,
+        "branches": 0,
+    }
+    assert api.get("/pacts/provider/Ledger/consumer/Till/version/1").status == 404
+    assert api.get("/pacts/provider/Ledger/consumer/Till/version/3").status == 200
+
+
+def test_overwritten_pacts_and_results_go_when_they_are_old_enough(make_api, clock, database, clean):
+    api = make_api(allow_dangerous_contract_modification=True)
+    history = History(api)
+    history.publish("Till", "1", "Ledger", "a")
+    history.publish("Till", "1", "Ledger", "b")
+    for success in (False, True, True, True, False):
+        history.verify("Till", "1", "Ledger", "9", success=success)
+    assert gone(clean(overwritten_days=7)) == (0, 0, 0)
+    clock.now += timedelta(days=9)
+    assert gone(clean(overwritten_days=7)) == (1, 2, 0)  # the first and the last success stay
+    assert api.get("/metrics").json()["pactVersions"] == {"count": 1}
+    assert database.read(lambda db: [one.broken for one in examining.examine(db) if one.broken]) == []
+
+
+def gone(done):
+    found = done["overwritten"]
+    return tuple(found[what].gone for what in ("pact_publications", "verification_results", "triggered_webhooks"))
+
+
+# While others work
+
+
+def test_what_becomes_wanted_in_the_meantime_stays(history, clock, database, api):
+    for number in ("1", "2", "3", "4"):
+        history.version("Till", number)
+    history.publish("Shop", "1", "Till", "a")
+    retention = Retention(versions=complete([KeepVersions(latest=True)]), branches=())
+    found = database.read(lambda db: cleaning.old_versions(db, retention, now=clock.now))
+    assert [one.number for one in found] == ["1", "2", "3"]
+    batch = store_batch("Till", ["1", "2", "3"], clock.now)
+    clock.now += timedelta(seconds=5)
+    history.deploy("Till", "1", "test")
+    history.verify("Shop", "1", "Till", "2")
+    database.write(lambda db: cleaning.remove_versions(db, retention, batch, now=clock.now))
+    assert numbers(api, "Till") == ["1", "2", "4"]
+
+
+def store_batch(name, found, at):
+    from treaty.store.removal import Batch  # noqa: PLC0415 - reads well where it is used
+
+    return Batch(pacticipant=name, numbers=found, found_at=at)
+
+
+def test_one_cleaner_works_at_a_time_and_one_that_was_killed_is_replaced(database, clock, clean):
+    database.write(lambda db: cleaning.begin(db, owner="another", now=clock.now))
+    with pytest.raises(AlreadyCleaning):
+        clean()
+    clock.now += cleaning.LEASE_TIME + timedelta(seconds=1)
+    clean()
+    clean()
+
+
+def test_a_cleaner_stops_when_it_is_asked_to(history, database, clock, api):
+    for name in ("Till", "Shop"):
+        for number in ("1", "2"):
+            history.version(name, number)
+    stopping = Event()
+    stopping.set()
+    retention = Retention(versions=complete([KeepVersions(latest=True)]), branches=())
+    with pytest.raises(Stopped):
+        Cleaner(database, retention, clock=clock, pause=stopping.wait).clean()
+    assert len(numbers(api, "Till")) + len(numbers(api, "Shop")) == 3
+    Cleaner(database, retention, clock=clock, pause=lambda _: False).clean()
+    assert len(numbers(api, "Till")) + len(numbers(api, "Shop")) == 2
+
+
+# Decisions
+
+STORIES = itertools.count()
+CONSUMERS, PROVIDER = ("Till", "Shop"), "Ledger"
+BRANCHES, TAGS, ENVIRONMENTS = ("main", "feat/x"), ("dev", "prod"), ("test", "live")
+
+
+def deed(name, *args, **more):
+    return st.tuples(st.just(name), st.tuples(*args), st.fixed_dictionaries(more))
+
+
+consumers, versions = st.sampled_from(CONSUMERS), st.sampled_from([str(number) for number in range(1, 6)])
+anybody = st.sampled_from((*CONSUMERS, PROVIDER, PROVIDER))
+deeds = st.one_of(
+    deed("publish", consumers, versions, st.integers(1, 3), branch=st.none() | st.sampled_from(BRANCHES)),
+    deed("publish", consumers, versions, st.integers(1, 3), branch=st.none() | st.sampled_from(BRANCHES)),
+    deed("verify", st.integers(0, 9), versions, success=st.sampled_from((True, True, False))),
+    deed("verify", st.integers(0, 9), versions, success=st.sampled_from((True, True, False))),
+    deed("tag", anybody, versions, st.sampled_from(TAGS)),
+    deed("branch", anybody, versions, st.sampled_from(BRANCHES)),
+    deed("deploy", anybody, versions, st.sampled_from(ENVIRONMENTS)),
+    deed("wait", st.sampled_from((1, 20, 60))),
+)
+
+
+class Story:
+    """Does things to pacticipants of its own."""
+
+    def __init__(self, history, clock):
+        self.number, self.history, self.clock = next(STORIES), history, clock
+        self.pacts = {}
+
+    def named(self, name):
+        return f"{name}-{self.number}"
+
+    def publish(self, consumer, number, content, branch):
+        if (consumer, number) not in self.pacts:
+            more = {"branch": branch} if branch else {}
+            self.history.publish(self.named(consumer), number, self.named(PROVIDER), content, **more)
+            self.pacts[consumer, number] = content
+
+    def verify(self, which, number, *, success):
+        if self.pacts:
+            consumer, published = list(self.pacts)[which % len(self.pacts)]
+            self.history.verify(self.named(consumer), published, self.named(PROVIDER), number, success=success)
+
+    def tag(self, name, number, tag):
+        self.history.tag(self.named(name), number, tag)
+
+    def branch(self, name, number, branch):
+        self.history.branch(self.named(name), number, branch)
+
+    def deploy(self, name, number, environment):
+        self.history.version(self.named(name), number)
+        self.history.deploy(self.named(name), number, environment)
+
+    def wait(self, days):
+        self.clock.now += timedelta(days=days)
+
+    def answers(self, kept):
+        """All that may be asked about kept versions, and by providers."""
+        api, found = self.history.api, {}
+        for name in (*CONSUMERS, PROVIDER):
+            mine = self.named(name)
+            for one in (one.partition(" ")[2] for one in kept if one.startswith(f"{mine} ")):
+                for to in ("", *(f"&environment={environment}" for environment in ENVIRONMENTS)):
+                    path = f"/can-i-deploy?pacticipant={mine}&version={one}{to}"
+                    found[path] = deployable(api.get(path))
+        for asked in self.questions():
+            found[str(asked)] = verifiable(api.post(f"/pacts/provider/{self.named(PROVIDER)}/for-verification", asked))
+        for name in CONSUMERS:
+            path = (
+                f"/pacts/provider/{self.named(PROVIDER)}/consumer/{self.named(name)}/latest/verification-results/latest"
+            )
+            found[path] = api.get(path).text
+        return found
+
+    @staticmethod
+    def questions():
+        selectors = [{"mainBranch": True}, {"branch": "feat/x"}, {"deployedOrReleased": True}, {"latest": True}]
+        asked = {"consumerVersionSelectors": selectors, "includePendingStatus": True}
+        for who in (
+            {"providerVersionBranch": "main"},
+            {"providerVersionBranch": "feat/x"},
+            {"providerVersionBranch": "feat/new"},
+            {"providerVersionTags": ["dev", "new"]},
+        ):
+            yield {**asked, **who}
+            yield {**asked, **who, "includeWipPactsSince": "2020-01-01"}
+
+
+def deployable(answer):
+    return answer.json().get("summary", answer.text)
+
+
+def verifiable(answer):
+    return [
+        (
+            one["_links"]["self"]["name"],
+            one["verificationProperties"].get("pending"),
+            one["verificationProperties"].get("wip"),
+        )
+        for one in answer.json()["_embedded"]["pacts"]
+    ]
+
+
+@given(done=st.lists(deeds, min_size=4, max_size=30))
+@settings(
+    max_examples=60,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, done):
+    story = Story(History(api), clock)
+    story.history.environments = {one["name"]: one["uuid"] for one in known_environments(api)}
+    story.publish("Till", "1", 1, "main")
+    for name, args, more in done:
+        getattr(story, name)(*args, **more)
+    retention = Retention(versions=complete([*DEFAULT_VERSIONS[:-1], KeepVersions(max_age=5)]), branches=())
+    kept = kept_by(database, retention, clock.now)
+    before = story.answers(kept)
+    removed = Cleaner(database, retention, clock=clock, pause=lambda _: False).clean()
+    note(str(removed))
+    assert story.answers(kept) == before
+    assert database.read(lambda db: [one for one in examining.examine(db) if one.broken]) == []
+    assert database.read(lambda db: db.execute(text("SELECT count(*) FROM lease")).scalar()) == 0
+
+
+def known_environments(api):
+    return api.get("/environments").json()["_embedded"]["environments"]
