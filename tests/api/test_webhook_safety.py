@@ -4,10 +4,15 @@ import itertools
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.receiver import Receiver, Reply, receiving
 from treaty import outgoing
@@ -277,3 +282,66 @@ def test_a_header_cannot_smuggle_another(receiver: Receiver) -> None:
     outcome = outgoing.send(request, Settings(webhook_host_whitelist=OPEN))
     assert isinstance(outcome, Unsent)
     assert receiver.arrivals == []
+
+
+# Certificates
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[str, Path]:
+    """A certificate for ci.example, as PEM, and a file with it and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ci.example")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("ci.example")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path / "ci.pem"
+    path.write_text(pem + secret.decode())
+    return pem, path
+
+
+@pytest.mark.parametrize(
+    ("host", "trusts", "is_unverified", "succeeds"),
+    [
+        ("ci.example", "content", False, True),
+        ("ci.example", "path", False, True),
+        ("ci.example", "nothing", False, False),
+        ("ci.example", "nonsense", False, False),
+        ("ci.example", "nothing", True, True),
+        ("other.example", "content", False, False),
+    ],
+)
+def test_a_certificate_must_be_trusted_and_the_hosts_own(
+    authority: tuple[str, Path],
+    host: str,
+    trusts: str,
+    is_unverified: bool,  # noqa: FBT001 - a case
+    succeeds: bool,  # noqa: FBT001 - a case
+) -> None:
+    pem, path = authority
+    certificates = {"content": (pem,), "path": (str(path),), "nothing": (), "nonsense": ("/nowhere.pem",)}[trusts]
+    with receiving(certificate=path) as receiver:
+        port = receiver.url.rpartition(":")[2]
+        outcome = _send(
+            f"https://{host}:{port}/",
+            lambda *_: ["127.0.0.1"],
+            webhook_host_whitelist=(host,),
+            webhook_certificates=certificates,
+            disable_ssl_verification=is_unverified,
+        )
+    assert isinstance(outcome, Response) is succeeds, outcome
+    assert len(receiver.arrivals) == succeeds
