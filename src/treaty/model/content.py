@@ -186,6 +186,12 @@ def _specification(tree: Mapping[str, Json]) -> Json:
     return old if _truthy(old) else None
 
 
+def specification_of(document: Document) -> str | None:
+    """Read which version of the Pact specification a document says that it follows."""
+    said = _specification(document.tree)
+    return said if isinstance(said, str) else None
+
+
 def _hashed(text: str) -> str:
     return sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 

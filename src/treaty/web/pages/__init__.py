@@ -93,10 +93,14 @@ def _ago(context: Context, at: datetime | None) -> Markup | str:
     """Say how long ago something was, with the time itself behind it."""
     if at is None:
         return "never"
-    text = in_words(max(0.0, (context["now"] - at).total_seconds()))
-    return Markup('<time datetime="{}" title="{}">{} ago</time>').format(
-        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), text.removeprefix("about ")
+    seconds = (context["now"] - at).total_seconds()
+    text = f"{in_words(seconds)} ago".removeprefix("about ") if seconds >= _MINUTE else "just now"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), text
     )
+
+
+_MINUTE: Final = 60
 
 
 @pass_context

@@ -1,5 +1,6 @@
 """The overview: who depends on whom, and how that stands."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Connection
@@ -58,9 +59,9 @@ def _filter(call: Call) -> Filter:
 def _attention(db: Connection) -> dict[str, object]:
     """Find what runs unproven, what broke last, and which webhooks fail."""
     broken = Filter(state=State.FAILED)
-    found: dict[str, list[object]] = {
+    found: dict[str, Sequence[object]] = {
         "together": [*overview.unproven(db, most=MOST_WARNINGS)],
         "failed": [*overview.listed(db, broken, Part(1, MOST_WARNINGS), Sorting.VERIFIED)],
-        "webhooks": [one for one in webhooks.every(db) if one.failing_since][:MOST_WARNINGS],
+        "webhooks": [*(one for one in webhooks.every(db) if one.failing_since)][:MOST_WARNINGS],
     }
     return {**found, "attention": any(found.values())}

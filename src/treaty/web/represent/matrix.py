@@ -141,14 +141,15 @@ def _next(one: NotVerified | VerificationFailed) -> Link | dict[str, object]:
     text = reason.next_step(one)
     for side in (one.provider, one.consumer):
         if side.environment:
-            return {"text": text, "command": _recording(side, side.environment)}
+            return {"text": text, "command": recording(side, side.environment)}
     if one.consumer.version is None:
         return {"text": text}
     names = {"provider": one.provider.pacticipant, "consumer": one.consumer.pacticipant}
     return Link(urls.PACT.fill(**names, version=one.consumer.version), extra={"text": text})
 
 
-def _recording(side: Side, environment: str) -> str:
+def recording(side: Side, environment: str) -> str:
+    """Write the command by which a deployment is recorded."""
     words = ("--pacticipant", side.pacticipant, "--version", "VERSION", "--environment", environment)
     return shlex.join(("pact-broker", "record-deployment", *words))
 

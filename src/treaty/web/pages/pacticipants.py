@@ -1,0 +1,141 @@
+"""The page of an application: what it consumes and provides, its versions, and where they may go."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from treaty.errors import NotFound
+from treaty.model import integration, provider_state
+from treaty.model.environment import Environment
+from treaty.model.matrix import Verdict, decide
+from treaty.model.pact_list import OnBranch
+from treaty.model.page import Page as Part
+from treaty.model.page import Paged
+from treaty.model.question import Destination, deployment
+from treaty.model.selector import Selector
+from treaty.model.version import VersionInFull
+from treaty.store import (
+    branches,
+    environments,
+    full_versions,
+    history,
+    integrations,
+    matrix,
+    overview,
+    pact_lists,
+    pacticipants,
+    selectors,
+)
+from treaty.web import urls
+from treaty.web.page_queries import part_of
+from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.verdicts import told
+
+router = Router()
+
+SIZE: Final = 25
+MOST_BRANCHES: Final = Part(1, 200)
+
+
+@router.page(urls.PACTICIPANT, permission=Permission.READ)
+def show_pacticipant(call: Call, name: str) -> Page:
+    """Show an application: by default its versions, else the provider states that others ask of it."""
+    found, known = pacticipants.get_in_full(call.db, name), environments.every(call.db)
+    facts = {
+        "found": found,
+        "name": name,
+        "consumes": overview.of_pacticipant(call.db, name, role="consumer"),
+        "provides": overview.of_pacticipant(call.db, name, role="provider"),
+        "environments": known,
+    }
+    if call.option("show") == "states":
+        return Page("provider_states.html", {**facts, "states": _states(call.db, name), "tab": "states"})
+    page = part_of(call, SIZE)
+    listed = _versions(call, name, page)
+    return Page(
+        "pacticipant.html",
+        {
+            **facts,
+            "tab": "versions",
+            "versions": listed.items,
+            "page": page,
+            "total": listed.total,
+            "tallies": history.tallies(call.db, name, [one.version.number for one in listed.items]),
+            "branches": [one.name for one in branches.every(call.db, name, like=None, page=MOST_BRANCHES).items],
+            "answer": _answer(call, name, known),
+        },
+    )
+
+
+def _versions(call: Call, name: str, page: Part) -> Paged[VersionInFull]:
+    branch, tag = call.option("branch"), call.option("tag")
+    if branch:
+        return full_versions.on_branch(call.db, name, branch, page)
+    if tag:
+        return full_versions.with_tag(call.db, name, tag, page)
+    return full_versions.every(call.db, name, page)
+
+
+def _states(db: Connection, name: str) -> Sequence[provider_state.ProviderState]:
+    return provider_state.of_pacts(pact_lists.bodies_of_provider(db, name, OnBranch(name=None, is_head=True))).states
+
+
+def _answer(call: Call, name: str, known: Sequence[Environment]) -> dict[str, object] | None:
+    """Say whether the version asked about can be deployed, if one is asked about."""
+    version, to = call.option("version"), call.option("to")
+    if not version or not to:
+        return None
+    if to not in {one.name for one in known}:
+        raise NotFound.named("environment", to)
+    verdict = _decided(call.db, Selector(pacticipant=name, version=version), to)
+    return {
+        "version": version,
+        "to": next(one for one in known if one.name == to),
+        "deployable": verdict.summary.deployable,
+        "reasons": told(verdict.reasons),
+    }
+
+
+def _decided(db: Connection, selector: Selector, to: str) -> Verdict:
+    question = deployment(selector, Destination(environment=to))
+    return decide(question, matrix.facts(db, question, selectors.named(db, question.selectors)).facts)
+
+
+# The network
+
+RADIUS: Final = 300
+MARGIN: Final = 150
+MOST_NODES: Final = 150
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Node:
+    """An application on the circle. Its name is written outwards."""
+
+    name: str
+    x: float
+    y: float
+
+    @property
+    def is_left(self) -> bool:
+        return self.x < 0
+
+
+@router.page(urls.NETWORK, permission=Permission.READ)
+def show_network(call: Call, name: str) -> Page:
+    """Draw everything that an application is connected with, through whatever chain."""
+    found = integration.of_group(integrations.every_integration(call.db), name, MOST_NODES)
+    names = sorted({one.consumer for one in found} | {one.provider for one in found} or {name}, key=str.lower)
+    shown = names[:MOST_NODES]
+    nodes = {one: _placed(one, at, len(shown)) for at, one in enumerate(shown)}
+    lines = [one for one in found if one.consumer in nodes and one.provider in nodes]
+    facts = {"name": name, "nodes": nodes, "lines": lines, "left_out": len(names) - len(shown)}
+    return Page("network.html", {**facts, "radius": RADIUS, "margin": MARGIN, "tab": "network"})
+
+
+def _placed(name: str, at: int, count: int) -> _Node:
+    angle = 2 * math.pi * at / count - math.pi / 2
+    return _Node(name=name, x=round(RADIUS * math.cos(angle), 1), y=round(RADIUS * math.sin(angle), 1))

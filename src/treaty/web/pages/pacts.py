@@ -1,0 +1,116 @@
+"""The page of a pact: its interactions, what came of verifying it, and its other versions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from treaty.errors import NotFound
+from treaty.model import content
+from treaty.model.interaction import Interaction, indented, interactions
+from treaty.model.pact import Pact, PactKey
+from treaty.model.page import Page as Part
+from treaty.store import history, pacts
+from treaty.store.pacts import Found
+from treaty.web import urls
+from treaty.web.page_queries import part_of
+from treaty.web.resources.pacts import find_as_said, read_metadata
+from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.urls import Url
+
+router = Router()
+
+SIZE: Final = 50
+"""Interactions on a page."""
+OPEN: Final = 5
+"""Up to how many interactions are shown open."""
+MOST_VERSIONS: Final = Part(1, 15)
+MOST_RESULTS: Final = 8
+LONGEST_RAW: Final = 200_000
+"""Characters of a contract that are shown where it holds no interactions; the whole is found in its JSON."""
+
+Find = Callable[..., Found | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An interaction in the list of all, with the page of the list that it is on."""
+
+    interaction: Interaction
+    page: int
+
+
+@router.page(urls.PACT, permission=Permission.READ, other_urls=urls.OTHER_SPELLINGS_OF_PACT)
+def show_pact(call: Call, provider: str, consumer: str, version: str) -> Page:
+    """Show the pact of a consumer's version."""
+    return _shown(call, pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
+
+
+@router.page(urls.PACT_VERSION, permission=Permission.READ)
+def show_content(call: Call, provider: str, consumer: str, sha: str) -> Page:
+    """Show content in its latest publication."""
+    return _shown(call, pacts.find_by_sha(call.db, consumer, provider, sha))
+
+
+@router.page(urls.PACT_VERSION_WITH_METADATA, permission=Permission.READ)
+def show_content_as_said(call: Call, provider: str, consumer: str, sha: str, segment: str) -> Page:
+    """Show content in the publication that metadata names."""
+    return _shown(call, find_as_said(call, provider, consumer, sha, read_metadata(segment)))
+
+
+def _declare(url: Url, find: Find, *others: Url) -> None:
+    """Declare the page of a pact that is the latest of something."""
+
+    @router.page(url, permission=Permission.READ, other_urls=others)
+    def show_latest(call: Call, provider: str, consumer: str, *names: str) -> Page:
+        return _shown(call, find(call.db, consumer, provider, *names))
+
+
+_declare(urls.LATEST_PACT, pacts.find_latest, urls.OTHER_SPELLING_OF_LATEST_PACT)
+_declare(urls.LATEST_TAGGED_PACT, pacts.find_latest_tagged)
+_declare(urls.LATEST_UNTAGGED_PACT, pacts.find_latest_untagged)
+_declare(urls.LATEST_BRANCH_PACT, pacts.find_latest_on_branch)
+
+
+def _shown(call: Call, found: Found | None) -> Page:
+    if found is None:
+        raise NotFound
+    pact, document = found.pact, content.read(found.body)
+    every = interactions(document)
+    facts = {
+        "pact": pact,
+        "address": call.base_url,
+        "specification": content.specification_of(document),
+        "versions": history.publications(call.db, pact.consumer, pact.provider, MOST_VERSIONS),
+        "results": _results(call, pact),
+        "there": _there(call, pact),
+    }
+    if every is None:
+        raw = indented(document.tree)
+        return Page("contract.html", {**facts, "raw": raw[:LONGEST_RAW], "is_cut": len(raw) > LONGEST_RAW})
+    return Page("pact.html", {**facts, **_listed(call, every)})
+
+
+def _results(call: Call, pact: Pact) -> list[object]:
+    names = {"consumer": pact.consumer, "version": pact.version, "provider": pact.provider}
+    return [*history.results(call.db, **names, sha=pact.sha, most=MOST_RESULTS)]
+
+
+def _there(call: Call, pact: Pact) -> object:
+    """Find where the consumer's version stands: its branches, tags and environments."""
+    return history.place_of(call.db, pact.consumer_version_id, (pact.consumer, pact.version))
+
+
+def _listed(call: Call, every: list[Interaction]) -> dict[str, object]:
+    """Choose the interactions that are looked for, and of them a page."""
+    wanted, page = call.option("q"), part_of(call, SIZE)
+    entries = [_Entry(one, at // SIZE + 1) for at, one in enumerate(every)]
+    found = [one for one in entries if wanted is None or one.interaction.has(wanted)]
+    return {
+        "count": len(every),
+        "entries": entries,
+        "total": len(found),
+        "shown": found[page.offset : page.offset + page.limit],
+        "page": page,
+        "is_open": len(found) <= OPEN,
+        "wanted": wanted,
+    }
