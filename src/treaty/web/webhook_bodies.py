@@ -38,6 +38,8 @@ _LISTS: Final = {
     "tags": "tags",
     "environments": "environments",
 }
+FILTERS: Final = (*_LISTS, "mainBranchOnly")
+"""The members that narrow down for which events a webhook is sent."""
 
 Given = Mapping[str, Any]
 

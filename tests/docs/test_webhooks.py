@@ -1,0 +1,50 @@
+"""What docs/webhooks.md shows."""
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.docs.generated import ROOT
+from treaty.model.delivery import Outgoing, signed
+from treaty.settings import Settings
+from treaty.web.webhook_bodies import FILTERS
+
+TEXT = (ROOT / "docs" / "webhooks.md").read_text("utf-8")
+
+
+@pytest.fixture
+def is_genuine() -> Any:
+    found = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    assert found
+    names: dict[str, Any] = {}
+    exec(found[1], names)  # noqa: S102 - this is the test of what is shown
+    return names["is_genuine"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "age", "body", "expected"),
+    [
+        ("ours", 0, b"{}", True),
+        ("theirs", 0, b"{}", False),
+        ("ours", 0, b"{ }", False),
+        ("ours", 1000, b"{}", False),
+    ],
+)
+def test_the_check_of_signatures_that_is_shown_works(is_genuine, secret, age, body, expected) -> None:
+    at = datetime.fromtimestamp(time.time() - age, UTC)
+    request = Outgoing(method="POST", url="https://h/", headers={}, body=b"{}")
+    sent = signed(request, "ours", delivery="d", at=at).headers
+    assert is_genuine({name.title(): value for name, value in sent.items()}, body, secret) is expected
+
+
+def test_every_filter_is_described() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE)) == set(FILTERS)
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    named = set(re.findall(r"`(webhook_\w+|secret_key)`", TEXT))
+    assert named
+    assert named <= set(Settings.__dataclass_fields__)
