@@ -235,14 +235,16 @@ def test_what_was_owed_before_a_restart_is_sent_after_it(make_broker, receiver: 
     before.until("1", "success")
 
 
-def test_several_workers_send_each_delivery_once(make_broker, receiver: Receiver) -> None:
+def test_several_workers_send_each_delivery_once_and_in_order(make_broker, receiver: Receiver) -> None:
     brokers = [make_broker() for _ in range(3)]
     for number in range(4):
-        brokers[0].hook(f"{receiver.url}/{number}")
-    for number in range(5):
+        brokers[0].hook(f"{receiver.url}/{number}", request={"body": "${pactbroker.consumerVersionNumber}"})
+    for number in range(8):
         brokers[number % 3].publish(str(number), number)
-    receiver.wait(20)
-    assert len(receiver.settle()) == 20
+    receiver.wait(32)
+    arrivals = receiver.settle()
+    for path in ("/0", "/1", "/2", "/3"):
+        assert [one.body.decode() for one in arrivals if one.path == path] == [str(number) for number in range(8)]
 
 
 def test_what_a_killed_worker_had_claimed_is_taken_over_when_its_time_is_up(make_broker, receiver: Receiver) -> None:

@@ -222,3 +222,26 @@ def test_the_status_of_a_pair_is_the_latest_of_each_webhook_and_event(pair: Api)
 )
 def test_what_does_not_exist_has_triggered_nothing(pair: Api, path: str) -> None:
     assert pair.get(path, accept="*/*").status == 404
+
+
+def test_what_a_pact_triggered_goes_with_it(pair: Api) -> None:
+    _hook(pair)
+    notices = pair.publish("Till", "1", "Ledger").json()["notices"]
+    logs = next(one["text"] for one in notices if "View logs" in one["text"]).rpartition(" ")[2]
+    assert pair.get(logs, accept="text/plain").status == 200
+    assert pair.delete("/pacts/provider/Ledger/consumer/Till/version/1").status in (200, 204)
+    assert pair.get(logs, accept="text/plain").status == 404
+
+
+def test_reading_webhooks_is_open_to_readers_and_trying_them_out_is_not(make_api: Callable[..., Api]) -> None:
+    api = make_api(
+        basic_auth_username="w",
+        basic_auth_password="w",  # noqa: S106 - none
+        basic_auth_read_only_username="r",
+        basic_auth_read_only_password="r",  # noqa: S106 - none
+    )
+    reader = {"authorization": "Basic cjpy"}
+    assert api.get("/webhooks", headers=reader).status == 200
+    for path in ("/webhooks", "/webhooks/execute", "/webhooks/x/execute", "/triggered-webhooks/x/redeliver"):
+        assert api.post(path, {}, headers=reader).status == 401
+    assert api.post("/webhooks/execute", {}, headers={"authorization": "Basic dzp3"}).status == 400
