@@ -345,7 +345,7 @@ WEBHOOKS: Final[dict[str, Schema]] = {
     "Webhooks": hal({}, "self pb:create pb:webhooks* curies*"),
     "TriggeredWebhook": hal(
         {
-            "name": or_null(TEXT),
+            "name?": TEXT,
             "status": TEXT,
             "attemptsMade": NUMBER,
             "attemptsRemaining": NUMBER,

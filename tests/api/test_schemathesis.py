@@ -1,0 +1,85 @@
+"""Schemathesis sends what the OpenAPI document allows, and what it does not: nothing fails, answers are as described.
+
+Besides single requests it follows the document's links, so that it also asks for what it has made.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.api.examples import enrich
+from tests.whole.servers import running
+
+LONG: Final = os.environ.get("TREATY_TEST_LONG") == "1"
+SECONDS: Final = 600 if LONG else 60
+CHECKS: Final = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "allow_header_conformance",
+    "ignored_auth",
+)
+LEFT_OUT: Final = {
+    "fail": "it fails on purpose",
+    "fail-get-test-error": "likewise",
+    "remove_everything": "little would be left to ask about",
+}
+# 501 is what the original answers to methods that do not exist.
+CONFIGURATION: Final = """
+[checks.not_a_server_error]
+expected-statuses = ["2xx", "3xx", "4xx", 501]
+"""
+# What is made up must not be sent anywhere: this host does not exist.
+ENVIRON: Final = {"TREATY_EXAMPLE_DATA": "true", "TREATY_WEBHOOK_HOST_WHITELIST": "ci.example.org"}
+
+databases = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
+
+
+@databases
+def test_nothing_fails_and_answers_are_as_described(database_url, tmp_path, capsys):
+    with running(database_url, environ=ENVIRON, cwd=tmp_path) as server:
+        with httpx.Client(base_url=server.address, headers={"accept": "application/hal+json"}) as client:
+            enrich(lambda method, path, body: client.request(method, path, json=body).json())
+        report, output = schemathesis(f"{server.address}/openapi.json", tmp_path)
+    cases, operations = report["test_cases"], report["operations"]
+    with capsys.disabled():
+        print(f"\nSchemathesis sent {cases['generated']} requests to {operations['tested']} operations.")  # noqa: T201 - asked for
+    assert report["exit_code"] == 0, output
+    assert "Traceback" not in server.log, server.log
+    assert cases["generated"] > 2000
+    assert operations["tested"] > 150
+
+
+def schemathesis(url: str, folder: Path) -> tuple[dict[str, Any], str]:
+    """Run it for a while, and read its report."""
+    configuration, report = folder / "schemathesis.toml", folder / "report.json"
+    configuration.write_text(CONFIGURATION)
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "schemathesis"),
+            *("--config-file", str(configuration), "run", url),
+            *("--checks", ",".join(CHECKS)),
+            *(word for name in LEFT_OUT for word in ("--exclude-operation-id", name)),
+            *("--max-time", str(SECONDS), "--no-shrink", "--request-timeout", "30"),
+            *(() if LONG else ("--seed", "1")),
+            *("--report", "json", "--report-json-path", str(report), "--no-color"),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS + 120,
+        check=False,
+    )
+    assert report.exists(), done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(report.read_text())
+    return found, done.stdout.partition(" FAILURES ")[2].partition(" WARNINGS ")[0]
