@@ -47,6 +47,7 @@ from treaty.store.tables import (
     branch_version,
     deployed_version,
     environment,
+    integration,
     pacticipant,
     publication,
     released_version,
@@ -209,9 +210,13 @@ def _best_consumers(kept: CTE) -> Ids:
         .group_by(verification.c.provider_version_id, verification.c.consumer_id, verification.c.provider_id)
         .subquery()
     )
-    return select(version.c.id).join(
-        best, and_(version.c.pacticipant_id == best.c.consumer_id, version.c.position == best.c.position)
-    )
+    return _at(best)
+
+
+def _at(places: FromClause) -> Ids:
+    """List the consumers' versions with some positions."""
+    is_there = and_(version.c.pacticipant_id == places.c.consumer_id, version.c.position == places.c.position)
+    return select(version.c.id).join(places, is_there)
 
 
 def _remaining(gone: Sequence[int]) -> Iterable[Condition]:
@@ -234,6 +239,34 @@ def _beginnings(gone: Sequence[int]) -> Iterator[Ids]:
     )
 
 
+# The latest pacts
+
+
+def _latest_pacts(kept: CTE, gone: Sequence[int]) -> Iterator[Ids]:
+    """List the versions with the latest pacts where a later version has none: of pairs, kept branches and kept tags."""
+    yield select(publication.c.consumer_version_id).join(
+        integration, integration.c.latest_publication_id == publication.c.id
+    )
+    highest = func.max(publication.c.position).label("position")
+    pair = (publication.c.consumer_id, publication.c.provider_id)
+    branches = (
+        select(*pair, highest)
+        .join(branch_version, branch_version.c.version_id == publication.c.consumer_version_id)
+        .join(branch, branch.c.id == branch_version.c.branch_id)
+        .join(kept, kept.c.id == branch.c.head_version_id)
+        .where(*_remaining(gone))
+        .group_by(branch.c.id, *pair)
+    )
+    tags = (
+        select(*pair, highest)
+        .join(tag, tag.c.version_id == publication.c.consumer_version_id)
+        .join(tag_head, and_(tag_head.c.pacticipant_id == tag.c.pacticipant_id, tag_head.c.name == tag.c.name))
+        .join(kept, kept.c.id == tag_head.c.version_id)
+        .group_by(tag.c.name, *pair)
+    )
+    yield from (_at(places.subquery()) for places in (branches, tags))
+
+
 # Planning
 
 
@@ -249,7 +282,8 @@ def is_kept(retention: Retention, now: datetime, gone: Sequence[int] = ()) -> Co
 def _staying(retention: Retention, now: datetime, gone: Sequence[int]) -> tuple[CTE, CTE]:
     """Say which versions selectors keep, and which stay in all."""
     kept = _kept(retention, now, gone)
-    staying = union(select(kept.c.id), *_needed(kept, now, retention.success_days, gone)).cte("staying")
+    asked = union(select(kept.c.id), *_latest_pacts(kept, gone)).cte("asked")
+    staying = union(select(asked.c.id), *_needed(asked, now, retention.success_days, gone)).cte("staying")
     return kept, staying
 
 
