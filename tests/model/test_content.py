@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treaty.errors import Malformed
-from treaty.model.content import Unmergeable, content_of, merge, read, without_ids, written
+from treaty.model.content import Document, Unmergeable, content_of, merge, read, without_ids, written
 
 
 def sha1(text: str) -> str:
@@ -269,3 +269,9 @@ def test_merging_needs_interactions_on_both_sides() -> None:
     for old, new in ((b"{}", b'{"interactions":[]}'), (b'{"interactions":[]}', b'{"messages":[]}')):
         with pytest.raises(Unmergeable):
             merge(read(old), read(new), checks_requests=True)
+
+
+@given(PACTS)
+def test_the_quick_way_to_write_json_agrees_with_the_careful_one(pact: dict[str, Any]) -> None:
+    document = read(json.dumps(pact).encode())
+    assert content_of(document) == content_of(Document(document.tree, is_plain=False))

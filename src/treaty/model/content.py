@@ -6,18 +6,21 @@ only brought into one form for the hash, by which equal contents share their ver
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha1
 from typing import Any, Final
+
+import orjson
 
 from treaty.errors import Malformed
 
 DEEPEST: Final = 50
 """How deep JSON may be nested, as in the original."""
 LARGEST_PLAIN_INTEGER: Final = 4000
-"""Digits of an integer from which on Python would refuse to read it."""
+"""Digits of an integer up to which Python reads it for sure."""
 
 Json = Any
 
@@ -65,11 +68,9 @@ def read(raw: bytes) -> Document:
         odd.append(written)
         return Number.written(written)
 
-    needs_care = len(text) > LARGEST_PLAIN_INTEGER or "-0" in text
+    is_odd = "-0" in text and _NEGATIVE_ZERO.search(text) is not None
     try:
-        tree = json.loads(
-            text, parse_float=number, parse_int=integer if needs_care else None, parse_constant=_no_constant
-        )
+        tree = _parsed(text, number, integer, is_odd=is_odd)
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
@@ -79,6 +80,30 @@ def read(raw: bytes) -> Document:
     if text.count("{") + text.count("[") > DEEPEST and is_deeper(tree, DEEPEST):
         raise _too_deep()
     return Document(tree, is_plain=not odd)
+
+
+_NEGATIVE_ZERO: Final = re.compile(r"-0(?![0-9.eE])")
+
+
+def _parsed(text: str, number: Callable[[str], float], integer: Callable[[str], int | float], *, is_odd: bool) -> Json:
+    """Parse JSON. Integers are read the slow way only where Python would lose or refuse one."""
+    if not is_odd:
+        with suppress(_TooManyDigits):
+            return _loads(text, number, None)
+    return _loads(text, number, integer)
+
+
+class _TooManyDigits(Exception):
+    """An integer that is longer than Python reads."""
+
+
+def _loads(text: str, number: Callable[[str], float], integer: Callable[[str], int | float] | None) -> Json:
+    try:
+        return json.loads(text, parse_float=number, parse_int=integer, parse_constant=_no_constant)
+    except (json.JSONDecodeError, _NotANumber):
+        raise
+    except ValueError as error:
+        raise _TooManyDigits from error
 
 
 def _text(raw: bytes) -> str:
@@ -95,8 +120,12 @@ def _text(raw: bytes) -> str:
     return text
 
 
+class _NotANumber(ValueError):
+    """NaN or an infinity, which JSON does not know."""
+
+
 def _no_constant(name: str) -> float:
-    raise ValueError(f"unexpected token '{name}'")
+    raise _NotANumber(f"unexpected token '{name}'")
 
 
 def _kind(tree: Json) -> str:
@@ -112,15 +141,18 @@ def is_deeper(tree: Json, depth: int) -> bool:
     """Whether lists and objects are nested deeper than this."""
     level = [tree]
     for _ in range(depth):
-        level = [child for parent in level for child in _children(parent)]
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, _NESTS)
+        ]
         if not level:
             return False
     return True
 
 
-def _children(tree: Json) -> Iterable[Json]:
-    inner = tree.values() if isinstance(tree, dict) else tree
-    return [child for child in inner if isinstance(child, dict | list)]
+_NESTS: Final = (dict, list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +255,24 @@ def _bytes(text: str) -> bytes:
         return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
-_sorted_plain: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
-_text_plain: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_json_sorted: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _text_plain(tree: Json) -> str:
+    """Write JSON. What orjson refuses (integers beyond 64 bits, half surrogate pairs) is left to the slower encoder."""
+    try:
+        return orjson.dumps(tree).decode()
+    except TypeError:
+        return _json(tree)
+
+
+def _sorted_plain(tree: Json) -> str:
+    """Write JSON with the members of all objects in order."""
+    try:
+        return orjson.dumps(tree, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        return _json_sorted(tree)
 
 
 def _sorted_careful(tree: Json) -> str:
