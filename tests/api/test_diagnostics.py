@@ -3,8 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import make_url
 
-from tests.api.conftest import Api
+from tests import postgres
+from tests.api.conftest import SECRET_KEY, Api
+from treaty.settings import Settings
+from treaty.store.database import open_database
+from treaty.store.migrations import migrate
+from treaty.web.application import application
 
 
 def test_the_heart_beats(api: Api) -> None:
@@ -42,3 +48,22 @@ def test_a_failure_can_be_tried_out(api: Api, method: str) -> None:
     assert answer.status == 500
     reference = answer.json()["error"]["reference"]
     assert answer.json()["error"]["message"].endswith(reference)
+
+
+@pytest.mark.usefixtures("postgres_url")  # skips where there is no PostgreSQL
+def test_a_database_that_does_not_answer_is_told_about() -> None:
+    with postgres.server() as url:
+        database = open_database(url, connections=1)
+        migrate(database)
+        api = Api(application(Settings(database_url=url, log_level="error", secret_key=SECRET_KEY), database))
+        assert api.get("/diagnostic/status/dependencies").status == 200
+    answer = api.get("/diagnostic/status/dependencies")
+    assert (answer.status, answer.headers["content-type"]) == (500, "application/hal+json")
+    told = answer.json()
+    assert told["database"]["ok"] is False
+    assert told["database"]["error"]["message"].startswith("OperationalError - ")
+    assert str(make_url(url).password) not in answer.text
+    assert told["_links"] == {"self": {"href": "http://broker.test/diagnostic/status/dependencies"}}
+    assert api.get("/diagnostic/status/heartbeat").status == 200
+    api.close()
+    database.close()

@@ -33,6 +33,7 @@ from treaty.web.routing import (
     Call,
     Created,
     Deleted,
+    Failed,
     Headed,
     Page,
     PathRefused,
@@ -77,6 +78,8 @@ def answer(result: object, call: Call) -> Answer:  # noqa: PLR0911 - a table of 
             return _answer(202, thing, call, {})
         case Headed(thing, headers):
             return _answer(200, thing, call, dict(headers))
+        case Failed(thing):
+            return _answer(FAILED, thing, call, {})
         case Redirected(location, status, headers):
             return Answer(status, headers={"location": location, **headers})
         case Deleted():

@@ -22,6 +22,7 @@ from treaty.errors import (
     TreatyError,
 )
 from treaty.settings import Settings
+from treaty.store import health
 from treaty.web import bodies, queries
 from treaty.web.hal import Place
 from treaty.web.media import ANY, HAL, JSON, Media, accepted
@@ -129,6 +130,13 @@ class Afterwards:
     work: Callable[[], object]
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What is told of a failure here."""
+
+    thing: object
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
     """What answers a method at an URL."""
@@ -149,6 +157,8 @@ class Route:
     """Whether a client that takes `application/json` alone is refused, as it is by the original."""
     is_original: bool = True
     """Whether the original has it, too. A page that it has not takes no more than what browsers read."""
+    without_answer: Callable[["Call", Exception], object] | None = None
+    """Makes what is told, as a failure, when the database does not answer; None where the log alone is told."""
 
     def takes(self, content_type: str) -> bool:
         """Whether a body of this content type is understood. `*json*` stands for all that name JSON."""
@@ -321,6 +331,7 @@ class Router:
         options_last: bool = True,
         is_slow: bool = False,
         is_strict: bool = False,
+        without_answer: Callable[["Call", Exception], object] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare what answers a method at an URL (and at other spellings of it)."""
 
@@ -337,6 +348,7 @@ class Router:
                     needs_database=needs_database,
                     is_slow=is_slow,
                     is_strict=is_strict,
+                    without_answer=without_answer,
                 )
                 self._add(route, options_last=options_last)
             return handler
@@ -478,13 +490,22 @@ def result_of(route: Route, call: Call, names: Sequence[str], database: "Databas
     try:
         if not route.needs_database:
             return work(None)
-        return database.read(work) if route.is_reading else database.write(work)
+        return _asked(route, call, work, database)
     except (Conflict, ConflictingContracts, SimilarNames) as error:
         if media is not None and route.method == "POST" and not takes:
             raise Refused(None) from error
         raise _unless_unacceptable(media, error) from error
     except NotFound as error:
         raise _unless_unacceptable(media, error) from error
+
+
+def _asked(route: Route, call: Call, work: Callable[["Connection"], object], database: "Database") -> object:
+    try:
+        return database.read(work) if route.is_reading else database.write(work)
+    except health.UNANSWERED as error:
+        if route.without_answer is None:
+            raise
+        return Failed(route.without_answer(call, error))
 
 
 def _unless_unacceptable(media: Media | None, error: TreatyError) -> TreatyError:

@@ -16,6 +16,13 @@ class Dependencies:
     """That what the server needs answers too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """That the database does not answer, and why."""
+
+    reason: str
+
+
 @represent.register
 def heartbeat(_one: Heartbeat) -> Hal:
     return Hal({"ok": True}, links={"self": Link(urls.HEARTBEAT.fill())})
@@ -24,3 +31,9 @@ def heartbeat(_one: Heartbeat) -> Hal:
 @represent.register
 def dependencies(_one: Dependencies) -> Hal:
     return Hal({"database": {"ok": True}}, links={"self": Link(urls.DEPENDENCIES.fill())})
+
+
+@represent.register
+def unanswered(one: Unanswered) -> Hal:
+    state = {"database": {"ok": False, "error": {"message": one.reason}}}
+    return Hal(state, links={"self": Link(urls.DEPENDENCIES.fill())})

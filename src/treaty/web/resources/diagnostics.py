@@ -2,7 +2,7 @@
 
 from treaty.store import health
 from treaty.web import urls
-from treaty.web.represent.diagnostics import Dependencies, Heartbeat
+from treaty.web.represent.diagnostics import Dependencies, Heartbeat, Unanswered
 from treaty.web.routing import Call, Permission, Router
 
 router = Router()
@@ -14,7 +14,11 @@ def show_heartbeat(_call: Call) -> Heartbeat:
     return Heartbeat()
 
 
-@router.get(urls.DEPENDENCIES, permission=Permission.READ_HEARTBEAT)
+def _without_database(call: Call, error: Exception) -> Unanswered:
+    return Unanswered(health.told(error, database_url=call.settings.database_url))
+
+
+@router.get(urls.DEPENDENCIES, permission=Permission.READ_HEARTBEAT, without_answer=_without_database)
 def show_dependencies(call: Call) -> Dependencies:
     """Say that the server and its database answer."""
     health.ask(call.db)
