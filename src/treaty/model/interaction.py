@@ -91,6 +91,11 @@ class Interaction:
     source: str
     """Its JSON."""
 
+    @classmethod
+    def of_whole(cls, document: Document) -> "Interaction":
+        """Make what stands for a contract that has no interactions."""
+        return _interaction(dict(document.tree), "contract")
+
     def has(self, words: str) -> bool:
         """Say whether a text stands anywhere in it."""
         return words.casefold() in self.source.casefold()

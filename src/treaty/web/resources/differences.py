@@ -52,11 +52,11 @@ def _compared(call: Call, found: Found, other: Found | None) -> Comparison:
         other=other.pact,
         changed_at=pacts.changed_at(call.db, other.pact) or found.pact.created_at,
         now=call.now,
-        text=difference(other.body, found.body, go_on=_within(call.settings.pact_content_diff_timeout)),
+        text=difference(other.body, found.body, go_on=within(call.settings.pact_content_diff_timeout)),
     )
 
 
-def _within(seconds: float) -> Callable[[], None]:
+def within(seconds: float) -> Callable[[], None]:
     """Make what raises TooSlow once the time is up."""
     end = time.monotonic() + seconds
 

@@ -25,22 +25,32 @@ router: Final = Router()
 @router.get(urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT))
 def show_matrix(call: Call) -> Matrix:
     """Show the results between the versions selected, and what follows from them."""
-    question = _question(call.query, _selectors(call.query.get("q") or []))
-    named = selectors.named(call.db, (*question.selectors, *question.ignore))
-    _check(call.db, question, named)
-    return _matrix_of(call.db, question, named)
+    return answer(call.db, call.query)
+
+
+def answer(db: Connection, query: Query) -> Matrix:
+    """Answer what a query asks of the matrix. Raises InvalidQuery."""
+    question = _question(query, _selectors(query.get("q") or []))
+    named = selectors.named(db, (*question.selectors, *question.ignore))
+    _check(db, question, named)
+    return _matrix_of(db, question, named)
 
 
 @router.get(urls.PAIR_MATRIX, permission=Permission.READ)
 def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Matrix:
     """Show the results between any versions of a consumer and a provider."""
-    question = _question(call.query, (Selector(pacticipant=consumer), Selector(pacticipant=provider)))
-    named = selectors.named(call.db, (*question.selectors, *question.ignore))
-    _check(call.db, question, named, of_selectors=False)
+    return answer_for_pair(call.db, call.query, provider=provider, consumer=consumer)
+
+
+def answer_for_pair(db: Connection, query: Query, *, provider: str, consumer: str) -> Matrix:
+    """Answer what a query asks of the matrix of a pair. Raises InvalidQuery, and NotFound for an unknown name."""
+    question = _question(query, (Selector(pacticipant=consumer), Selector(pacticipant=provider)))
+    named = selectors.named(db, (*question.selectors, *question.ignore))
+    _check(db, question, named, of_selectors=False)
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name not in named.pacticipants:
             raise NotFound.named(role, name)
-    return _matrix_of(call.db, question, named)
+    return _matrix_of(db, question, named)
 
 
 def _check(db: Connection, question: Question, named: Named, *, of_selectors: bool = True) -> None:

@@ -1,0 +1,46 @@
+"""The page of a consumer and its provider: their pacts by branch, tag or environment, and how each stands."""
+
+from typing import Final
+
+from treaty.model.history import PublicationInHistory, View
+from treaty.model.page import Page as Part
+from treaty.model.page import Paged
+from treaty.store import deliveries, history, pacticipants
+from treaty.web import urls
+from treaty.web.page_queries import choice, part_of
+from treaty.web.routing import Call, Page, Permission, Router
+
+router = Router()
+
+SIZE: Final = 50
+_IN_TURN: Final = (View.BRANCH, View.TAG, View.ALL)
+
+
+@router.page(urls.PAIR_DASHBOARD, permission=Permission.READ)
+def show_pair(call: Call, provider: str, consumer: str) -> Page:
+    """Show the pacts of a pair, by default by branch, or whatever there is."""
+    facts: dict[str, object] = {
+        "consumer": consumer,
+        "provider": provider,
+        "missing": _missing(call, consumer, provider),
+    }
+    if facts["missing"]:
+        return Page("pair.html", facts)
+    page, wanted = part_of(call, SIZE), choice(View, call.option("view"))
+    view, found = _found(call, (consumer, provider), page, wanted)
+    webhooks = deliveries.latest_of_pair(call.db, consumer=consumer, provider=provider)
+    return Page("pair.html", {**facts, "view": view, "found": found, "page": page, "webhooks": webhooks})
+
+
+def _missing(call: Call, *names: str) -> str | None:
+    return next((name for name in names if pacticipants.find(call.db, name) is None), None)
+
+
+def _found(
+    call: Call, pair: tuple[str, str], page: Part, wanted: View | None
+) -> tuple[View, Paged[PublicationInHistory]]:
+    for view in (wanted,) if wanted else _IN_TURN:
+        found = history.publications(call.db, *pair, page, view)
+        if found.total:
+            return view, found
+    return view, found
