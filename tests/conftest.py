@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import postgres
 
 POSTGRES_URL: Final = "TREATY_TEST_POSTGRES_URL"
+
+# How long an example takes says something about the machine, and nothing about what is tested.
+settings.register_profile("treaty", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("treaty")
 
 
 def pytest_configure(config: pytest.Config) -> None:
