@@ -127,9 +127,9 @@ def changed_content(consumer: str, version: str, provider: str) -> str:
     """Say why the content of a pact may not be changed."""
     return (
         f"Cannot change the content of the pact for {consumer} version {version} and provider {provider},"
-        " as race conditions will cause unreliable results for can-i-deploy. Each pact must be published with a consumer"
-        " version number of its own. A Pact library that makes up values where a type matcher has no example changes the"
-        f" content each time: give every type matcher an example. {_VERSIONING}"
+        " as race conditions will cause unreliable results for can-i-deploy. Each pact must be published with a"
+        " consumer version number of its own. A Pact library that makes up values where a type matcher has no example"
+        f" changes the content each time: give every type matcher an example. {_VERSIONING}"
     )
 
 
