@@ -136,8 +136,12 @@ class Worker:
             self._news.set()
 
     def _wanted(self) -> Claim:
-        """Say what can be taken on. One webhook has a quarter of the senders at most, so that it holds up no others."""
+        """Say what can be taken on.
+
+        One webhook has a quarter of the senders at most, and all that are failing have half: so they hold up no others.
+        """
         now = self._clock()
+        failing = sum(owed.is_failing for owed, _ in self._under_way.values())
         share = max(1, self._settings.webhook_concurrency // 4)
         counted = Counter(owed.webhook for owed, _ in self._under_way.values())
         return Claim(
@@ -146,6 +150,7 @@ class Worker:
             until=now + LEASE,
             most=min(share, self._settings.webhook_concurrency - len(self._under_way)),
             busy=tuple(webhook for webhook, count in counted.items() if count >= share),
+            takes_failing=failing <= self._settings.webhook_concurrency // 4,
         )
 
     def _begin(self, owed: Delivery) -> None:

@@ -182,6 +182,21 @@ def test_a_slow_receiver_of_many_pairs_does_not_hold_up_others(broker: Broker, r
         assert receiver.wait(1)[0].at - published < 1
 
 
+def test_webhooks_that_keep_failing_do_not_hold_up_others(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(webhook_failures_until_failing=1, webhook_retry_schedule=(0, 0, 0, 0, 0, 0))
+    with receiving() as broken:
+        broken.replies = [Reply(500, write=lambda _file: time.sleep(1))]
+        for _ in range(20):
+            broker.hook(broken.url, provider=None)
+        for number in range(3):
+            broker.api.publish("Till", "1", f"Ledger {number}")
+        broken.wait(45, 30)
+        broker.hook(receiver.url)
+        broker.publish("2")
+        published = time.monotonic()
+        assert receiver.wait(1)[0].at - published < 1
+
+
 def test_a_redirect_is_a_failure_and_not_followed(make_broker, receiver: Receiver) -> None:
     broker = make_broker(webhook_retry_schedule=())
     receiver.replies = [Reply(302, headers={"location": receiver.url + "/elsewhere"})]

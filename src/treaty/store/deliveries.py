@@ -1,12 +1,13 @@
 """Deliveries: what is owed to webhooks, who is at it, and what came of each attempt."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     Connection,
     Select,
     and_,
@@ -22,9 +23,11 @@ from sqlalchemy import (
 
 from treaty.model.delivery import Delivery, Execution, Owed, Status, TriggeredWebhook
 from treaty.model.event import CONTRACT_CONTENT_CHANGED, CONTRACT_PUBLISHED
+from treaty.model.page import Page, Paged
 from treaty.model.template import Facts, Result
 from treaty.model.webhook import Sealed, Webhook
 from treaty.store.database import column, every, rows, run, scalar
+from treaty.store.listing import Listing
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -127,14 +130,18 @@ _IS_NEXT: Final = ~exists().where(
 _IS_BUSY: Final = triggered_webhook.c.webhook_id.in_(
     select(webhook.c.id).where(webhook.c.uuid.in_(bindparam("busy", expanding=True)))
 )
+_IS_FAILING: Final = exists().where(
+    webhook.c.id == triggered_webhook.c.webhook_id, webhook.c.failing_since.is_not(None)
+)
 _DUE: Final = (
     select(triggered_webhook.c.id, triggered_webhook.c.uuid)
     .where(
         triggered_webhook.c.due_at <= bindparam("now"),
         or_(triggered_webhook.c.webhook_id.is_(None), ~_IS_BUSY),
+        or_(bindparam("takes_failing", type_=Boolean), ~_IS_FAILING),
         _IS_NEXT,
     )
-    .order_by(triggered_webhook.c.due_at, triggered_webhook.c.id)
+    .order_by(_IS_FAILING, triggered_webhook.c.due_at, triggered_webhook.c.id)
     .limit(bindparam("most"))
 )
 _LOCK_DUE: Final = _DUE.with_for_update(skip_locked=True)
@@ -163,15 +170,26 @@ class Claim:
     most: int
     busy: tuple[str, ...] = ()
     """Webhooks (their uuids) that it has enough of already."""
+    takes_failing: bool = True
+    """Whether it takes on webhooks that are marked as failing; they come last in any case."""
 
 
 def is_any_due(db: Connection, wanted: Claim) -> bool:
-    return bool(rows(db, _DUE, {"now": wanted.now, "busy": list(wanted.busy), "most": 1}))
+    return bool(rows(db, _DUE, {**_values(wanted), "most": 1}))
+
+
+def _values(wanted: Claim) -> dict[str, Any]:
+    return {
+        "now": wanted.now,
+        "busy": list(wanted.busy),
+        "takes_failing": wanted.takes_failing,
+        "most": wanted.most,
+    }
 
 
 def claim(db: Connection, wanted: Claim) -> list[str]:
     """Claim what is due, and return its uuids. Whoever has not finished in time loses it to another."""
-    found = rows(db, _LOCK_DUE, {"now": wanted.now, "busy": list(wanted.busy), "most": wanted.most})
+    found = rows(db, _LOCK_DUE, _values(wanted))
     if found:
         run(db, _CLAIM, {"ids": [row.id for row in found], "owner": wanted.owner, "until": wanted.until})
     return [row.uuid for row in found]
@@ -473,6 +491,10 @@ def latest_of_pair(db: Connection, *, consumer: str, provider: str) -> list[Trig
 
 
 def _triggered(db: Connection, statement: Select[Any], params: dict[str, Any]) -> list[TriggeredWebhook]:
+    return _told(rows(db, statement, params))
+
+
+def _told(found: Sequence[Any]) -> list[TriggeredWebhook]:
     return [
         TriggeredWebhook(
             uuid=row.uuid,
@@ -486,7 +508,7 @@ def _triggered(db: Connection, statement: Select[Any], params: dict[str, Any]) -
             provider=row.provider,
             triggered_at=row.triggered_at,
         )
-        for row in rows(db, statement, params)
+        for row in found
     ]
 
 
@@ -501,3 +523,30 @@ _EXECUTIONS: Final = (
 def executions(db: Connection, uuid: str) -> list[Execution]:
     """List the attempts of a delivery, oldest first."""
     return every(db, _EXECUTIONS, {"uuid": uuid}, Execution)
+
+
+_OF_WEBHOOK: Final = Listing(
+    _TRIGGERED.where(
+        triggered_webhook.c.webhook_id
+        == select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery()
+    ).order_by(triggered_webhook.c.id.desc())
+)
+_LATEST_OF_EACH: Final = select(
+    webhook.c.uuid,
+    select(triggered_webhook.c.status)
+    .where(triggered_webhook.c.webhook_id == webhook.c.id)
+    .order_by(triggered_webhook.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("status"),
+)
+
+
+def of_webhook(db: Connection, uuid: str, page: Page) -> Paged[TriggeredWebhook]:
+    """List a page of what a webhook was owed, newest first."""
+    return _OF_WEBHOOK.read(db, {"webhook": uuid}, page, _told)
+
+
+def latest_of_each(db: Connection) -> dict[str, Status]:
+    """Find the state of the latest delivery to each webhook that ever had one, by its uuid."""
+    return {row.uuid: Status(row.status) for row in rows(db, _LATEST_OF_EACH, {}) if row.status is not None}
