@@ -23,7 +23,9 @@ from treaty.web.openapi.examples import FILE
 from treaty.web.openapi.operations import OPERATIONS
 
 DOCUMENT: Final = FILE
-HAL, EXTENDED = "application/hal+json", "application/vnd.pactbrokerextended.v1+json"
+HAL = "application/hal+json"
+EXTENDED: Final = f"application/vnd.pactbrokerextended.v1+json, {HAL};q=0.1"
+"""Who takes the extended media type alone is shown a page, as browsers are."""
 PUBLIC: Final = "https://pacts.example.org"
 NOW: Final = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 CONSUMER, PROVIDER = "Example App", "Example API"

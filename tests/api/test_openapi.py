@@ -121,7 +121,7 @@ def medias(operation):
 
 
 def held(api, described, path, media):
-    answer = api.get(path, accept=media)
+    answer = api.get(path, accept=media if media == "*/*" else f"{media}, application/hal+json;q=0.1")
     described.hold("GET", path, answer)
     assert answer.status == 307 or media == "*/*" or answer.headers["content-type"].startswith(media), path
     return answer.status
