@@ -1,9 +1,9 @@
 """Verification results: publishing, reading and deleting one, and their summary for a consumer's version."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 from pydantic import BeforeValidator
@@ -124,7 +124,7 @@ def _verified_by(given: Any) -> str | None:
 @router.get(urls.VERIFICATION, permission=Permission.READ, produces=RESULT_TYPES)
 def get_verification(call: Call, provider: str, consumer: str, sha: str, number: str) -> object:
     """Read a result by its number."""
-    return _seen(call, _numbered(call, provider, consumer, sha, number))
+    return _seen(call, numbered(call, provider, consumer, sha, number))
 
 
 @router.get(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, produces=RESULT_TYPES)
@@ -132,7 +132,7 @@ def get_verification_with_metadata(
     call: Call, provider: str, consumer: str, sha: str, segment: str, number: str
 ) -> object:
     """Read a result by its number, in the context of the consumer version that the metadata names."""
-    found = _numbered(call, provider, consumer, sha, number)
+    found = numbered(call, provider, consumer, sha, number)
     context = find_as_said(call, provider, consumer, sha, read_metadata(segment))
     return _seen(call, replace(found, consumer_version=context.pact.version) if context else found)
 
@@ -140,7 +140,7 @@ def get_verification_with_metadata(
 @router.delete(urls.VERIFICATION, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
 def delete_verification(call: Call, provider: str, consumer: str, sha: str, number: str) -> Deleted:
     """Delete a result by its number."""
-    return _deleted(call, _numbered(call, provider, consumer, sha, number))
+    return _deleted(call, numbered(call, provider, consumer, sha, number))
 
 
 @router.delete(urls.VERIFICATION_WITH_METADATA, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
@@ -148,10 +148,11 @@ def delete_verification_with_metadata(
     call: Call, provider: str, consumer: str, sha: str, _segment: str, number: str
 ) -> Deleted:
     """Delete a result by its number."""
-    return _deleted(call, _numbered(call, provider, consumer, sha, number))
+    return _deleted(call, numbered(call, provider, consumer, sha, number))
 
 
-def _numbered(call: Call, provider: str, consumer: str, sha: str, number: str) -> Verification:
+def numbered(call: Call, provider: str, consumer: str, sha: str, number: str) -> Verification:
+    """Find a result by its number. Raises NotFound."""
     if number == "all":
         raise NotFound("To see all the verifications for a pact, use the Matrix page")
     is_number = number.isascii() and number.isdecimal() and len(number) < 10  # noqa: PLR2004 - an id fits into nine digits
@@ -213,10 +214,14 @@ def _declare(url: Url, find: Latest) -> None:
         return _deleted(call, find(call, *names))
 
 
-_declare(urls.LATEST_VERIFICATION, _latest_of_content)
-_declare(urls.LATEST_VERIFICATION_OF_PACT, _latest_of_pact)
-_declare(urls.LATEST_VERIFICATION_OF_LATEST_PACT, _latest_of_latest_pact)
-_declare(urls.LATEST_VERIFICATION_OF_LATEST_TAGGED_PACT, _latest_of_latest_tagged_pact)
+LATEST: Final[Mapping[Url, Latest]] = {
+    urls.LATEST_VERIFICATION: _latest_of_content,
+    urls.LATEST_VERIFICATION_OF_PACT: _latest_of_pact,
+    urls.LATEST_VERIFICATION_OF_LATEST_PACT: _latest_of_latest_pact,
+    urls.LATEST_VERIFICATION_OF_LATEST_TAGGED_PACT: _latest_of_latest_tagged_pact,
+}
+for _url, _find in LATEST.items():
+    _declare(_url, _find)
 
 
 @router.get(urls.VERIFICATIONS_OF_CONSUMER_VERSION, permission=Permission.READ)

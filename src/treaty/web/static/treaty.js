@@ -75,3 +75,14 @@ for (const form of document.querySelectorAll("form[data-api]")) {
     form.after(said);
   });
 }
+
+// Fields left blank need not stand in the address.
+for (const form of document.querySelectorAll("form:not([data-api])")) {
+  form.addEventListener("submit", () => {
+    for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
+  });
+}
+// Whoever comes back finds them as they were.
+addEventListener("pageshow", () => {
+  for (const field of document.querySelectorAll("form:not([data-api]) :is(input, select)")) field.disabled = false;
+});

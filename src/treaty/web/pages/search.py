@@ -1,0 +1,27 @@
+"""Finding applications, versions and environments by name."""
+
+from typing import Final
+
+from treaty.store import environments, overview
+from treaty.web import urls
+from treaty.web.page_queries import part_of
+from treaty.web.routing import Call, Page, Permission, Redirected, Router
+
+router = Router()
+
+SIZE: Final = 50
+
+
+@router.page(urls.SEARCH, permission=Permission.READ)
+def search(call: Call) -> Page | Redirected:
+    """List what a text is found in; go on to an application that has it for its name."""
+    wanted = (call.option("q") or "").strip()
+    page = part_of(call, SIZE)
+    found = overview.names_like(call.db, wanted, page)
+    if wanted and found.items == [wanted]:
+        base = call.base_url if call.settings.base_urls else ""
+        return Redirected(base + urls.PACTICIPANT.fill(pacticipant=wanted), 303)
+    part = wanted.lower()
+    places = [one for one in environments.every(call.db) if part and part in one.display_name.lower()]
+    facts = {"wanted": wanted, "found": found, "page": page, "environments": places}
+    return Page("search.html", {**facts, "versions": overview.versions_numbered(call.db, wanted) if wanted else []})

@@ -1,0 +1,62 @@
+"""The page of a verification result: who verified what, when, and what the tests said."""
+
+import json
+from typing import Any, Final
+
+from treaty.model.interaction import indented
+from treaty.model.verification import Verification
+from treaty.store import verifications
+from treaty.web import urls
+from treaty.web.resources.verifications import LATEST, Latest, numbered
+from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.urls import Url
+
+router = Router()
+
+LONGEST: Final = 200_000
+"""Characters of the test results that are shown."""
+
+
+@router.page(urls.VERIFICATION, permission=Permission.READ, is_original=False)
+def show_verification(call: Call, provider: str, consumer: str, sha: str, number: str) -> Page:
+    """Show a result."""
+    return _page(call, numbered(call, provider, consumer, sha, number))
+
+
+@router.page(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, is_original=False)
+def show_verification_as_said(call: Call, provider: str, consumer: str, sha: str, _segment: str, number: str) -> Page:
+    """Show a result."""
+    return _page(call, numbered(call, provider, consumer, sha, number))
+
+
+def _declare(url: Url, find: Latest) -> None:
+    @router.page(url, permission=Permission.READ, is_original=False)
+    def show_latest(call: Call, *names: str) -> Page:
+        return _page(call, find(call, *names))
+
+
+for _url, _find in LATEST.items():
+    _declare(_url, _find)
+
+
+def _page(call: Call, found: Verification) -> Page:
+    facts = {
+        "one": found,
+        "tags": verifications.tags_of(call.db, found),
+        "verified_by": _fields(found.verified_by),
+        "results": _results(found.test_results),
+        "was_cut": len(found.test_results or "") > LONGEST,
+    }
+    return Page("verification.html", facts)
+
+
+def _fields(text: str | None) -> list[tuple[str, str]]:
+    said: Any = json.loads(text) if text else {}
+    return [(str(name), str(value)) for name, value in said.items()] if isinstance(said, dict) else []
+
+
+def _results(text: str | None) -> str | None:
+    """Write what the verifier sent for people; what is too long as it came, up to a point."""
+    if not text:
+        return None
+    return indented(json.loads(text)) if len(text) <= LONGEST else text[:LONGEST]
