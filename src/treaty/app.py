@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -34,6 +35,7 @@ from treaty.settings import Settings
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
 from treaty.store.vault import key_file, key_in
+from treaty.web import telemetry
 from treaty.web.application import Background, application
 from treaty.web.represent.webhooks import ADDRESSES
 from treaty.worker import Worker
@@ -159,7 +161,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         return
     os.environ[_HANDED_ON] = orjson.dumps(asdict(settings)).decode()
     announce(address)
-    Multiprocess(_config(settings, "treaty.app:worker_application"), sockets=[listener]).run()
+    with TemporaryDirectory(prefix="treaty-metrics-") as folder:
+        os.environ[telemetry.FOLDER] = folder
+        Multiprocess(_config(settings, "treaty.app:worker_application"), sockets=[listener]).run()
 
 
 class _Server(uvicorn.Server):

@@ -65,6 +65,17 @@ class Metrics:
     """Results for a content."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Queue:
+    """What is owed to webhooks, and how attempts went."""
+
+    owed: int
+    oldest_seconds: float
+    """Age of what is owed for the longest time; 0 when nothing is."""
+    succeeded: int
+    failed: int
+
+
 def size_of(body: bytes) -> Size:
     """Count what a stored pact holds."""
     pact = json.loads(body)

@@ -1,5 +1,6 @@
 """Metrics: what the broker holds, counted. Each table is gone through once at most, by an index where there is one."""
 
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import (
@@ -17,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 
-from treaty.model.metrics import Counts, Distribution, Metrics, added, size_of
+from treaty.model.metrics import Counts, Distribution, Metrics, Queue, added, size_of
 from treaty.store.database import column, maybe, rows
 from treaty.store.tables import (
     branch_version,
@@ -138,6 +139,25 @@ def read(db: Connection) -> Metrics:
         revisions=_distribution(db, _REVISIONS),
         results=_distribution(db, _RESULTS_OF_CONTENT),
     )
+
+
+_is_owed: Final = triggered_webhook.c.due_at.is_not(None)
+_QUEUE: Final = select(
+    _count(triggered_webhook, _is_owed).label("owed"),
+    select(func.min(triggered_webhook.c.created_at, type_=triggered_webhook.c.created_at.type))
+    .where(_is_owed)
+    .scalar_subquery()
+    .label("oldest"),
+    _count(webhook_execution, webhook_execution.c.success).label("succeeded"),
+    _count(webhook_execution, not_(webhook_execution.c.success)).label("failed"),
+)
+
+
+def queue(db: Connection, *, now: datetime) -> Queue:
+    """Say what is owed to webhooks."""
+    (found,) = rows(db, _QUEUE, {})
+    age = 0.0 if found.oldest is None else (now - found.oldest).total_seconds()
+    return Queue(owed=found.owed, oldest_seconds=max(0.0, age), succeeded=found.succeeded, failed=found.failed)
 
 
 def _distribution(db: Connection, statement: Select[tuple[int, int]]) -> Distribution:

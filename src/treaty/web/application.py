@@ -25,6 +25,7 @@ from treaty.web.media import HTML, wants_page
 from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
 from treaty.web.resources import every_router
 from treaty.web.routing import Afterwards, Call, Refused, Resource, Route, Router, Unacceptable, result_of, split
+from treaty.web.telemetry import Telemetry
 
 METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE: Final = 256 * 1024
@@ -96,6 +97,7 @@ class Broker(BaseRoute):
         self._router = _table(every_router(settings))
         self._gate = Gate(settings)
         self._base_urls = BaseUrls(settings)
+        self._telemetry = Telemetry(database.engine)
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
 
     def close(self) -> None:
@@ -117,13 +119,15 @@ class Broker(BaseRoute):
         call = self._call(scope)
         reply = await self._reply(call, receive)
         await wire.write(send, call, reply)
+        seconds = time.perf_counter() - started
+        self._telemetry.request(call.method, call.route, reply.status, seconds)
         log.info(
             "request",
             request_id=call.request_id,
             method=call.method,
             path=call.path,
             status=reply.status,
-            ms=round((time.perf_counter() - started) * 1000, 2),
+            ms=round(seconds * 1000, 2),
         )
 
     def _call(self, scope: Scope) -> Call:
@@ -139,6 +143,7 @@ class Broker(BaseRoute):
             settings=self._settings,
             now=self._clock(),
             request_id=reference(),
+            telemetry=self._telemetry,
         )
 
     async def _reply(self, call: Call, receive: Receive) -> Answer:
@@ -156,6 +161,7 @@ class Broker(BaseRoute):
         segments, accept = split(call.path)
         call.accept = accept or call.accept
         resource, names = self._router.find(segments) or (None, [])
+        call.route = resource.url.template if resource else call.route
         call.is_for_page = resource is not None and _is_for_page(resource, call)
         route = _route(resource, call) if resource else None
         refused = self._gate.refusal(call, route)
@@ -172,6 +178,7 @@ class Broker(BaseRoute):
     async def _run(self, route: Route, call: Call, names: list[str]) -> Answer:
         def work() -> Answer | Afterwards:
             result = result_of(route, call, names, self._database)
+            self._telemetry.result(result)
             return result if isinstance(result, Afterwards) else spared(answer(result, call), call)
 
         is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE

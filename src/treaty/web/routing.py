@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from treaty.store.database import Database
+    from treaty.web.telemetry import Telemetry
 
 B = TypeVar("B")
 Handler = Callable[..., object]
@@ -183,6 +184,10 @@ class Call:
     settings: Settings
     now: datetime
     request_id: str
+    telemetry: "Telemetry"
+    """What the server counts about itself."""
+    route: str = "none"
+    """The template of the URL that was found."""
     media: Media = HAL
     is_for_page: bool = False
     """Whether a browser asks for what has a page, and is told of errors as a page."""

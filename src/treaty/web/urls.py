@@ -74,6 +74,7 @@ SEARCH: Final = Url("/search")
 RELATIONSHIPS_PAGE: Final = Url("/ui/relationships")
 ERROR_TEST: Final = Url("/test/error")
 METRICS: Final = Url("/metrics")
+PROMETHEUS: Final = METRICS + "/prometheus"
 
 PACTICIPANTS: Final = Url("/pacticipants")
 PACTICIPANTS_WITH_LABEL: Final = PACTICIPANTS + "/label/{label}"

@@ -45,6 +45,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "show_heartbeat": Operation("Heartbeat"),
     "show_dependencies": Operation("Dependencies"),
     "show_metrics": Operation("Metrics"),
+    "show_prometheus": Operation(),
     "fail": Operation(),
     "get_static": Operation(),
     # Pacticipants
