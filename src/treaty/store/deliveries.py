@@ -24,11 +24,9 @@ from sqlalchemy import (
 from treaty.model.delivery import Delivery, Execution, Owed, Status, TriggeredWebhook
 from treaty.model.event import CONTRACT_CONTENT_CHANGED, CONTRACT_PUBLISHED
 from treaty.model.page import Page, Paged
-from treaty.model.page import Page, Paged
 from treaty.model.template import Facts, Result
 from treaty.model.webhook import Sealed, Webhook
 from treaty.store.database import column, every, rows, run, scalar
-from treaty.store.listing import Listing
 from treaty.store.listing import Listing
 from treaty.store.tables import (
     branch,
@@ -525,33 +523,6 @@ _EXECUTIONS: Final = (
 def executions(db: Connection, uuid: str) -> list[Execution]:
     """List the attempts of a delivery, oldest first."""
     return every(db, _EXECUTIONS, {"uuid": uuid}, Execution)
-
-
-_OF_WEBHOOK: Final = Listing(
-    _TRIGGERED.where(
-        triggered_webhook.c.webhook_id
-        == select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery()
-    ).order_by(triggered_webhook.c.id.desc())
-)
-_LATEST_OF_EACH: Final = select(
-    webhook.c.uuid,
-    select(triggered_webhook.c.status)
-    .where(triggered_webhook.c.webhook_id == webhook.c.id)
-    .order_by(triggered_webhook.c.id.desc())
-    .limit(1)
-    .scalar_subquery()
-    .label("status"),
-)
-
-
-def of_webhook(db: Connection, uuid: str, page: Page) -> Paged[TriggeredWebhook]:
-    """List a page of what a webhook was owed, newest first."""
-    return _OF_WEBHOOK.read(db, {"webhook": uuid}, page, _told)
-
-
-def latest_of_each(db: Connection) -> dict[str, Status]:
-    """Find the state of the latest delivery to each webhook that ever had one, by its uuid."""
-    return {row.uuid: Status(row.status) for row in rows(db, _LATEST_OF_EACH, {}) if row.status is not None}
 
 
 _OF_WEBHOOK: Final = Listing(
