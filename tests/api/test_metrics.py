@@ -1,6 +1,9 @@
 """What the broker holds, in numbers."""
 
+from datetime import timedelta
+
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.api.history import History
 
@@ -81,3 +84,68 @@ def test_tags_deployments_and_releases_are_counted(api, history):
     assert found["environments"] == {"count": 2}
     assert found["deployedVersions"] == {"count": 2, "userCreatedCount": 2, "currentlyDeployedCount": 1}
     assert found["releasedVersions"] == {"count": 2, "currentlySupportedCount": 2}
+
+
+# Prometheus
+
+
+def samples(api):
+    """Read what Prometheus would: values by name and labels."""
+    answer = api.get("/metrics/prometheus", accept="application/openmetrics-text;version=1.0.0,*/*;q=0.2")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4;charset=utf-8"
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_requests_are_counted_by_template_and_status(api, history):
+    history.version("Till", "1")
+    for name in ("Till", "Nobody", "feat%2Fx"):
+        api.get(f"/pacticipants/{name}")
+    api.get("/no/such/place")
+    api.request("BREW", "/")
+    found = samples(api)
+    route = "/pacticipants/{pacticipant}"
+    assert found["treaty_http_request_seconds_count", "/pacticipants/{pacticipant}", "200", "GET"] == 1
+    assert found["treaty_http_request_seconds_count", route, "404", "GET"] == 2
+    assert found["treaty_http_request_seconds_count", "404", "GET", "none"] == 1
+    assert found["treaty_http_request_seconds_count", "/", "501", "other"] == 1
+    assert found["treaty_http_request_seconds_bucket", "+Inf", route, "404", "GET"] == 2
+
+
+def test_decisions_are_counted_by_verdict(api, history):
+    history.publish("Till", "1", "Ledger", "a")
+    history.publish("Till", "2", "Ledger", "b")
+    history.publish("Till", "3", "Ledger", "c")
+    history.verify("Till", "1", "Ledger", "9")
+    history.verify("Till", "2", "Ledger", "9", success=False)
+    history.deploy("Ledger", "9", "test")
+    for number in ("1", "2", "3", "3"):
+        api.get(f"/can-i-deploy?pacticipant=Till&version={number}&environment=test")
+    found = samples(api)
+    assert [found["treaty_decisions_total", verdict] for verdict in ("yes", "no", "unknown")] == [1, 1, 2]
+
+
+def test_deliveries_that_are_owed_are_counted(api, clock):
+    body = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://example.org"}}
+    assert api.post("/webhooks", body).status == 201
+    assert samples(api)["treaty_webhook_deliveries_owed",] == 0
+    api.publish("Till", "1", "Ledger")
+    clock.now += timedelta(seconds=90)
+    api.publish("Till", "2", "Ledger")
+    found = samples(api)
+    assert found["treaty_webhook_deliveries_owed",] == 2
+    assert found["treaty_webhook_oldest_owed_seconds",] == 90
+    assert found["treaty_webhook_attempts", "success"] == 0
+
+
+def test_connections_to_the_database_are_counted(api):
+    found = samples(api)
+    assert found["treaty_database_connections_open",] >= found["treaty_database_connections_in_use",] >= 1
+
+
+def test_who_may_not_read_sees_no_numbers(make_api):
+    api = make_api(basic_auth_username="ann", basic_auth_password="secret")  # noqa: S106 - of the test
+    assert api.get("/metrics/prometheus").status == 401
