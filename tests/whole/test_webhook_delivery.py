@@ -31,7 +31,8 @@ def receiver() -> Iterator[Receiver]:
 
 def _hook(server: Server, receiver: Receiver, **more: Any) -> None:
     request = {"method": "POST", "url": receiver.url, "body": "${pactbroker.consumerVersionNumber}"}
-    made = httpx.post(f"{server.address}/webhooks", json={"request": request, "events": EVENTS, **more})
+    body = {"request": request, "events": EVENTS, **more}
+    made = httpx.post(f"{server.address}/webhooks", json=body, timeout=30)  # its workers may still be starting
     assert made.status_code == 201, made.text
 
 
