@@ -42,15 +42,16 @@ class Metadata:
 
 def encode(metadata: Metadata) -> str:
     """Make the segment of an URL that says this."""
-    text = "&".join(f"{quote_plus(key)}={quote_plus(value)}" for key, value in _pairs(metadata))
+    text = "&".join([f"{key}={quote_plus(value)}" for key, value in _pairs(metadata)])
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
 def _pairs(metadata: Metadata) -> Iterable[tuple[str, str]]:
+    """List keys, encoded as an URL has them, with their values."""
     if metadata.version_number is not None:
         yield "cvn", metadata.version_number
     for tag in metadata.tags:
-        yield "cvt[]", tag
+        yield "cvt%5B%5D", tag
     if metadata.version_id is not None:
         yield "cv", str(metadata.version_id)
     for one in metadata.selected_by:
@@ -61,7 +62,7 @@ def _pairs(metadata: Metadata) -> Iterable[tuple[str, str]]:
             "e": one.environment,
             "cv": one.version_id,
         }
-        yield from ((f"s[][{key}]", str(value)) for key, value in given.items() if value is not None)
+        yield from ((f"s%5B%5D%5B{key}%5D", str(value)) for key, value in given.items() if value is not None)
     if metadata.is_wip:
         yield "w", "true"
     if metadata.is_pending is not None:

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
+
+import orjson
 
 from treaty.errors import Invalid, Problem
 from treaty.model.consumer_selector import (
@@ -25,8 +28,21 @@ Check = Callable[[object], str | None]
 """Says what is wrong with a member's value, if anything."""
 
 
-def of_body(body: Members, environments: Collection[str]) -> Wanted:
+LONGEST: Final = 4096
+"""Bytes of a body whose meaning is remembered: a provider's builds send the same one each time."""
+
+
+def of_body(raw: bytes, body: Members, environments: Collection[str]) -> Wanted:
     """Read a request, given which of the environments that it names exist. Raises Invalid."""
+    return _of_body(body, environments) if len(raw) > LONGEST else _of_raw(raw, frozenset(environments))
+
+
+@lru_cache(maxsize=1024)
+def _of_raw(raw: bytes, environments: Collection[str]) -> Wanted:
+    return _of_body(orjson.loads(raw or b"{}"), environments)
+
+
+def _of_body(body: Members, environments: Collection[str]) -> Wanted:
     _refuse(
         *_checked((), body, _BODY),
         *_branch_problems(body),

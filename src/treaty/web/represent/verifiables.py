@@ -1,14 +1,17 @@
 """Pacts for verification as HAL."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+
+import orjson
 
 from treaty.model import metadata
 from treaty.model.consumer_selector import short_description
-from treaty.model.verifiable import Verifiable, Verifiables
+from treaty.model.verifiable import Verifiable, Verifiables, Wanted
 from treaty.model.verifiable_notice import DEPRECATED, notices
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link
+from treaty.web.hal import Hal, Link, Place, rendered
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,34 +26,46 @@ class PactsForVerification:
 
 @represent.register
 def pacts_for_verification(asked: PactsForVerification) -> Hal:
-    provider = asked.verifiables.provider
+    found = asked.verifiables
+    on_behalf = _OnBehalf(found.provider, found.wanted, asked.base_url, is_deprecated=asked.is_deprecated)
     return Hal(
-        embedded={"pacts": [_pact(pact, asked) for pact in asked.verifiables.pacts]},
-        links={"self": Link(urls.PACTS_FOR_VERIFICATION.fill(provider=provider), "Pacts to be verified")},
+        embedded={"pacts": [_pact(pact, on_behalf) for pact in found.pacts]},
+        links={"self": Link(urls.PACTS_FOR_VERIFICATION.fill(provider=found.provider), "Pacts to be verified")},
     )
 
 
-def _pact(pact: Verifiable, asked: PactsForVerification) -> Hal:
-    provider = asked.verifiables.provider
+@dataclass(frozen=True, slots=True)
+class _OnBehalf:
+    """For whom a pact is shown, and how."""
+
+    provider: str
+    wanted: Wanted
+    base_url: str
+    is_deprecated: bool
+
+
+@lru_cache(maxsize=1024)
+def _pact(pact: Verifiable, asked: _OnBehalf) -> orjson.Fragment:
+    """Show a pact. It is remembered, written out: from build to build few of them change."""
     path = urls.PACT_VERSION_WITH_METADATA.fill(
-        provider=provider, consumer=pact.consumer, sha=pact.sha, metadata=metadata.encode(pact.metadata)
+        provider=asked.provider, consumer=pact.consumer, sha=pact.sha, metadata=metadata.encode(pact.metadata)
     )
-    return Hal(
+    shown = Hal(
         state={
             "shortDescription": ", ".join(map(short_description, pact.findings)),
             "verificationProperties": _properties(pact, asked),
         },
-        links={"self": Link(path, name=f"Pact between {pact.consumer} ({pact.version}) and {provider}")},
+        links={"self": Link(path, name=f"Pact between {pact.consumer} ({pact.version}) and {asked.provider}")},
     )
+    return orjson.Fragment(rendered(shown, Place(asked.base_url)))
 
 
-def _properties(pact: Verifiable, asked: PactsForVerification) -> dict[str, object]:
-    wanted = asked.verifiables.wanted
-    told = notices(pact, asked.verifiables.provider, wanted, asked.base_url + _path(pact, asked.verifiables.provider))
+def _properties(pact: Verifiable, asked: _OnBehalf) -> dict[str, object]:
+    told = notices(pact, asked.provider, asked.wanted, asked.base_url + _path(pact, asked.provider))
     if asked.is_deprecated:
         told = [DEPRECATED, *told]
     return {
-        **({"pending": pact.is_pending} if wanted.includes_pending else {}),
+        **({"pending": pact.is_pending} if asked.wanted.includes_pending else {}),
         **({"wip": True} if pact.is_wip else {}),
         "notices": [{"when": when, "text": text} for when, text in told],
     }

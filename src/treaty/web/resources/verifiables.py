@@ -23,6 +23,6 @@ def select_pacts_for_verification(call: Call, provider: str) -> PactsForVerifica
     """List the pacts that a provider is to verify."""
     body: dict[str, Any] = call.body(dict)
     known = consumer_selectors.environments_of(call.db, verifiable_requests.environments_in(body))
-    wanted = verifiable_requests.of_body(body, known)
+    wanted = verifiable_requests.of_body(call.raw_body, body, known)
     found = verifiables.of_provider(call.db, provider, wanted, now=call.now, settings=call.settings)
     return PactsForVerification(verifiables=found, base_url=call.base_url)
