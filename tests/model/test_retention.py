@@ -1,0 +1,104 @@
+"""What people write to say which versions and branches are kept."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from treaty.errors import WrongSetting
+from treaty.model.retention import (
+    DEFAULT_VERSIONS,
+    KeepBranches,
+    KeepVersions,
+    Removed,
+    branches_of,
+    complete,
+    oldest,
+    read_selectors,
+    versions_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "selector"),
+    [
+        ({"latest": True}, KeepVersions(latest=True)),
+        ({"tag": True, "latest": True}, KeepVersions(tag=True, latest=True)),
+        ({"tag": "prod"}, KeepVersions(tag="prod")),
+        ({"branch": "main", "max_age": 30}, KeepVersions(branch="main", max_age=30)),
+        ({"pacticipant_name": "Till", "mainBranch": True}, KeepVersions(pacticipant="Till", main_branch=True)),
+        ({"environmentName": "test", "deployed": True}, KeepVersions(environment="test", deployed=True)),
+        ({"maxAge": 0}, KeepVersions(max_age=0)),
+        ({"latest": True, "tag": None}, KeepVersions(latest=True)),
+    ],
+)
+def test_a_selector_is_read_under_each_of_its_names(given, selector):
+    assert versions_of([given]) == (selector,)
+    assert versions_of(given) == (selector,)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("all", "selectors must be a list of objects"),
+        (["all"], "selector 1: must be an object"),
+        ([{"latest": True}, {"lastest": True}], "selector 2: there is no 'lastest'"),
+        ([{"latest": 1}], "selector 1: latest must be true or false"),
+        ([{"tag": ""}], "selector 1: tag must be a name or true"),
+        ([{"tag": ["prod"]}], "selector 1: tag must be a name or true"),
+        ([{"max_age": "7"}], "selector 1: max_age must be a number of days"),
+        ([{"max_age": -1}], "selector 1: max_age must be a number of days"),
+        ([{"max_age": 10**9}], "selector 1: max_age must be a number of days"),
+        ([{"max_age": True}], "selector 1: max_age must be a number of days"),
+        ([{}], "selector 1 says nothing"),
+        ([{"latest": False}], "selector 1 says nothing"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(given, text):
+    with pytest.raises(WrongSetting) as refused:
+        versions_of(given)
+    assert str(refused.value) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "selector"),
+    [
+        ({"max_age": 90}, KeepBranches(max_age=90)),
+        ({"branch": "develop"}, KeepBranches(branches=("develop",))),
+        ({"branch": ["a", "b"], "maxAge": 1}, KeepBranches(branches=("a", "b"), max_age=1)),
+    ],
+)
+def test_branches_are_named_or_young(given, selector):
+    assert branches_of([given]) == (selector,)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"branch": True}, {"branch": [""]}, {"branch": []}, {"max_age": "1"}, {"tag": 1}]
+)
+def test_other_selectors_of_branches_are_refused(given):
+    with pytest.raises(WrongSetting, match="selector 1: must have max_age"):
+        branches_of([given])
+
+
+def test_what_runs_and_what_is_supported_is_always_kept():
+    assert complete(DEFAULT_VERSIONS) == DEFAULT_VERSIONS
+    added = (KeepVersions(deployed=True), KeepVersions(released=True))
+    assert complete([KeepVersions(latest=True)]) == (KeepVersions(latest=True), *added)
+
+
+def test_something_must_be_kept():
+    with pytest.raises(WrongSetting, match="You must specify which versions to keep"):
+        complete([])
+
+
+def test_days_are_counted_from_their_beginning():
+    now = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    assert oldest(now, 2) == datetime(2024, 5, 4, tzinfo=UTC)
+
+
+def test_what_went_adds_up():
+    assert Removed(versions=1, branches=2) + Removed(versions=3) == Removed(versions=4, branches=2)
+
+
+def test_what_is_no_json_is_refused_by_name():
+    with pytest.raises(WrongSetting, match="database_clean_keep_version_selectors: is no JSON"):
+        read_selectors("[{", "database_clean_keep_version_selectors")
