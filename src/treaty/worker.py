@@ -9,12 +9,14 @@ import random
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
+from sqlalchemy import Connection
 
 from treaty import outgoing
 from treaty.actions import delivering
@@ -92,29 +94,44 @@ class Worker:
             self._news.clear()
 
     def _step(self) -> None:
-        for owed, future in list(self._under_way.values()):
-            if future.done():
-                self._note_if_possible(owed, future)
+        self._note_done()
         self._renew()
         if not self._is_stopping.is_set():
             self._take_on()
 
-    def _note_if_possible(self, owed: Delivery, future: "Future[Attempt]") -> None:
+    def _note_done(self) -> None:
+        """Note what came of attempts, in one transaction: the disk takes longer to keep one than to send another.
+
+        Where that fails each is noted on its own, so that one that cannot be noted holds up no other.
+        """
+        done = [(owed, _made(owed, future)) for owed, future in self._under_way.values() if future.done()]
+        if len(done) > 1:
+            with suppress(Exception):
+                self._note(done)
+                return
+        for one in done:
+            self._note_if_possible(*one)
+
+    def _note_if_possible(self, owed: Delivery, made: Attempt) -> None:
         """Note what came of an attempt; where that fails it is tried again, and the others' turn comes."""
         try:
-            self._note(owed, future)
+            self._note([(owed, made)])
         except Exception:
             log.exception("note", webhook=owed.webhook, delivery=owed.uuid)
 
-    def _note(self, owed: Delivery, future: "Future[Attempt]") -> None:
-        made = _made(owed, future)
+    def _note(self, done: Sequence[tuple[Delivery, Attempt]]) -> None:
+        ordered = sorted(done, key=lambda one: one[0].webhook)  # two workers that note at once do not wait in a circle
         jitter = random.uniform(0.9, 1.1)  # noqa: S311 - only spreads out who tries again
-        status = self._database.write(
-            lambda db: delivering.note(db, owed, made, owner=self._owner, jitter=jitter, settings=self._settings)
+        statuses = self._database.write(
+            lambda db: [
+                delivering.note(db, owed, made, owner=self._owner, jitter=jitter, settings=self._settings)
+                for owed, made in ordered
+            ]
         )
-        del self._under_way[owed.uuid]
-        if status is not Status.SUCCESS:
-            log.warning("webhook", webhook=owed.webhook, delivery=owed.uuid, status=status.value, answer=made.status)
+        for (owed, made), status in zip(ordered, statuses, strict=True):
+            del self._under_way[owed.uuid]
+            if status is not Status.SUCCESS:
+                _warn(owed, made, status)
 
     def _renew(self) -> None:
         now = self._clock()
@@ -124,31 +141,39 @@ class Worker:
             self._renewed_at = now
 
     def _take_on(self) -> None:
-        wanted = self._wanted()
+        now = self._clock()
+        wanted = self._wanted((), now=now)
         if wanted.most <= 0 or not self._database.read(lambda db: deliveries.is_any_due(db, wanted)):
             return
-        found = self._database.write(lambda db: delivering.take_on(db, wanted))
+        found = self._database.write(lambda db: self._taken_on(db, now=now))
         if not self._under_way:
-            self._renewed_at = wanted.now
+            self._renewed_at = now
         for owed in found:
             self._begin(owed)
         if found:
             self._news.set()
 
-    def _wanted(self) -> Claim:
-        """Say what can be taken on.
+    def _taken_on(self, db: Connection, *, now: datetime) -> list[Delivery]:
+        """Claim a quarter after the other, until no sender is free or nothing is due."""
+        found: list[Delivery] = []
+        while (wanted := self._wanted(found, now=now)).most > 0 and (more := delivering.take_on(db, wanted)):
+            found += more
+        return found
+
+    def _wanted(self, taken: Sequence[Delivery], *, now: datetime) -> Claim:
+        """Say what can be taken on besides what already was.
 
         One webhook has a quarter of the senders at most, and all that are failing have half: so they hold up no others.
         """
-        now = self._clock()
-        failing = sum(owed.is_failing for owed, _ in self._under_way.values())
+        working = [*(owed for owed, _ in self._under_way.values()), *taken]
+        failing = sum(owed.is_failing for owed in working)
         share = max(1, self._settings.webhook_concurrency // 4)
-        counted = Counter(owed.webhook for owed, _ in self._under_way.values())
+        counted = Counter(owed.webhook for owed in working)
         return Claim(
             owner=self._owner,
             now=now,
             until=now + LEASE,
-            most=min(share, self._settings.webhook_concurrency - len(self._under_way)),
+            most=min(share, self._settings.webhook_concurrency - len(working)),
             busy=tuple(webhook for webhook, count in counted.items() if count >= share),
             takes_failing=failing <= self._settings.webhook_concurrency // 4,
         )
@@ -160,6 +185,10 @@ class Worker:
         )
         self._under_way[owed.uuid] = (owed, future)
         future.add_done_callback(lambda _done: self._news.set())
+
+
+def _warn(owed: Delivery, made: Attempt, status: Status) -> None:
+    log.warning("webhook", webhook=owed.webhook, delivery=owed.uuid, status=status.value, answer=made.status)
 
 
 def _made(owed: Delivery, future: "Future[Attempt]") -> Attempt:
