@@ -25,7 +25,7 @@ from sqlalchemy import (
 from treaty.model.delivery import Status
 from treaty.model.overview import Counts, Filter, IntegrationAtAGlance, Place, Sorting, State, Together, state_of
 from treaty.model.page import Page, Paged
-from treaty.store.database import rows, scalar
+from treaty.store.database import column, rows, scalar
 from treaty.store.pacticipants import literally
 from treaty.store.tables import (
     branch,
@@ -261,9 +261,9 @@ def listed(
 
 _PER_SIDE: Final = {
     side: _listing(_Shape(0, False, False, False, False, other, False)).where(  # noqa: FBT003 - a filter without any
-        column.c.name == bindparam("pacticipant")
+        named.c.name == bindparam("pacticipant")
     )
-    for side, other, column in (
+    for side, other, named in (
         ("consumer", Sorting.PROVIDER, _consumer),
         ("provider", Sorting.CONSUMER, _provider),
     )
@@ -350,6 +350,7 @@ _provider_runs: Final = deployed_version.alias("provider_runs")
 _TOGETHER: Final = (
     select(
         environment.c.display_name.label("environment"),
+        environment.c.is_production,
         _consumer.c.name.label("consumer"),
         _consumer_version.c.number.label("consumer_version"),
         _provider.c.name.label("provider"),
@@ -376,28 +377,42 @@ _TOGETHER: Final = (
         & verification.c.is_latest,
     )
     .where(
+        publication.c.consumer_version_id.in_(bindparam("ids", expanding=True)),
         _consumer_runs.c.undeployed_at.is_(None),
         publication.c.is_current,
         or_(verification.c.id.is_(None), ~verification.c.success),
     )
-    .order_by(environment.c.is_production.desc(), verification.c.id.is_(None), func.lower(_consumer.c.name))
-    .limit(bindparam("most", type_=Integer))
 )
+_RUNNING: Final = select(deployed_version.c.version_id).where(deployed_version.c.undeployed_at.is_(None)).distinct()
 
 
 def unproven(db: Connection, *, most: int) -> list[Together]:
-    """List versions that run together without a success between them, those in production and failures first."""
-    return [
-        Together(
-            environment=row.environment,
-            consumer=row.consumer,
-            consumer_version=row.consumer_version,
-            provider=row.provider,
-            provider_version=row.provider_version,
-            state=state_of(success=row.success, was_pending=None),
-        )
-        for row in rows(db, _TOGETHER, {"most": most})
+    """List versions that run together without a success between them, those in production and failures first.
+
+    What runs is asked for on its own, since a database left to itself would begin with all pacts there ever were.
+    """
+    running = column(db, _RUNNING, {})
+    found = [
+        row
+        for start in range(0, len(running), AT_ONCE)
+        for row in rows(db, _TOGETHER, {"ids": running[start : start + AT_ONCE]})
     ]
+    return [_together(row) for row in sorted(found, key=_urgency)[:most]]
+
+
+def _urgency(row: Any) -> tuple[object, ...]:
+    return (not row.is_production, row.success is None, row.environment, row.consumer.lower(), row.provider.lower())
+
+
+def _together(row: Any) -> Together:
+    return Together(
+        environment=row.environment,
+        consumer=row.consumer,
+        consumer_version=row.consumer_version,
+        provider=row.provider,
+        provider_version=row.provider_version,
+        state=state_of(success=row.success, was_pending=None),
+    )
 
 
 # Looking for an application
