@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench import figures, histories, operations, servers
+from bench import deliveries, figures, histories, operations, servers
 from bench.figures import Figures, Measured, Round
 from bench.histories import History
 from bench.operations import OPERATIONS, Asked, Operation
@@ -49,6 +49,9 @@ def main() -> None:
     wanted = [one for one in OPERATIONS if any(part in one.name for part in options.only or [""])]
     chosen = [histories.SMALL, histories.LARGE]
     with tempfile.TemporaryDirectory(prefix="treaty-bench-") as folder, ExitStack() as running:
+        delivered = _delivered(Path(folder), options)
+        if not wanted:
+            return
         benches = [_bench(history, wanted, Path(folder), running) for history in chosen]
         startup = _startup(Path(folder) / f"{chosen[-1].name}.sqlite", benches[-1])
         driver = running.enter_context(servers.driver())
@@ -57,13 +60,21 @@ def main() -> None:
         startup["MiB after the run"] = servers.memory(benches[-1].real.pid)
     print("\n" + "\n".join(figures.summary(startup)))
     if options.json:
-        document = {"figures": [one.as_json() for one in found], "startup": startup}
+        document = {"figures": [one.as_json() for one in found], "startup": startup, deliveries.NAME: delivered}
         options.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+
+
+def _delivered(folder: Path, options: argparse.Namespace) -> dict[str, float] | None:
+    if not any(part in deliveries.NAME for part in options.only or [""]):
+        return None
+    measured = deliveries.measure(folder, is_quick=options.quick)
+    print("\n".join(measured.summary()), flush=True)
+    return measured.as_json()
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    names = ", ".join(one.name for one in OPERATIONS)
+    names = ", ".join([*(one.name for one in OPERATIONS), deliveries.NAME])
     parser.add_argument("--only", action="append", metavar="NAME", help=f"operations whose name holds NAME: {names}")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; rough figures")
     parser.add_argument("--seconds", type=float, help="length of a round (default 0.5)")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from bench import floor, load
@@ -30,12 +31,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def real_server(path: Path, port: int) -> Iterator[int]:
+def real_server(path: Path, port: int, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[int]:
     """Run `treaty serve` on a database; give the number of its process."""
     treaty = Path(sys.executable).parent / "treaty"
     command = [str(treaty), "serve", "--port", str(port), "--database-url", f"sqlite:///{path}", "--log-level", "error"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("TREATY_", "PACT_BROKER_"))}
-    process = subprocess.Popen(command, env=environ, cwd=path.parent, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env={**environ, **settings}, cwd=path.parent, stderr=subprocess.DEVNULL)
     try:
         _wait(port, "/diagnostic/status/heartbeat")
         yield process.pid
