@@ -54,8 +54,8 @@ def publish(
     _check_files(pacts)
     build = builds.read(given, version_option="consumer_app_version")
     files = pactfiles.read(pacts)
-    if _is_old(broker):
-        _publish_one_by_one(broker, build, files, merge=merge)
+    if is_old(broker):
+        publish_one_by_one(broker, build, files, merge=merge)
     else:
         _publish_together(broker, build, files, merge=merge, form=form)
 
@@ -71,15 +71,14 @@ def _check_files(arguments: Sequence[str]) -> None:
         )
 
 
-def _is_old(broker: Broker) -> bool:
+def is_old(broker: Broker) -> bool:
     wanted = "publish_pacts_using_old_api" in os.environ.get("PACT_BROKER_FEATURES", "")
     return wanted or not broker.index.has("pb:publish-contracts")
 
 
 def _publish_together(broker: Broker, build: Build, files: list[PactFile], *, merge: bool, form: str) -> None:
     with output.progress(f"Publishing {len(files)} pacts"):
-        url = broker.link("pb:publish-contracts")
-        answers = [_post(broker, url, _publication(build, each, merge=merge)) for each in _by_consumer(files)]
+        answers = post(broker, build, files, merge=merge)
     if form == "text":
         for answer in answers:
             output.say(output.told(answer) or output.green("Successfully published pacts"))
@@ -87,6 +86,12 @@ def _publish_together(broker: Broker, build: Build, files: list[PactFile], *, me
         output.say(output.array([answer.body for answer in answers], form))
     if any(isinstance(answer, Refused) for answer in answers):
         raise SystemExit(1)
+
+
+def post(broker: Broker, build: Build, files: Iterable[PactFile], *, merge: bool = False) -> list[Resource | Refused]:
+    """Publish the pacts of each consumer together."""
+    url = broker.link("pb:publish-contracts")
+    return [_post(broker, url, _publication(build, each, merge=merge)) for each in _by_consumer(files)]
 
 
 def _by_consumer(files: Iterable[PactFile]) -> list[list[PactFile]]:
@@ -126,7 +131,7 @@ def _contract(file: PactFile, *, merge: bool) -> Json:
     return contract | ({"onConflict": "merge"} if merge else {})
 
 
-def _publish_one_by_one(broker: Broker, build: Build, files: list[PactFile], *, merge: bool) -> None:
+def publish_one_by_one(broker: Broker, build: Build, files: list[PactFile], *, merge: bool) -> None:
     """Publish as brokers before 2.86 want it: first the tags, then each pact at its own address."""
     output.say()
     if build.branch or build.build_url:

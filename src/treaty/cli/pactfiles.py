@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import glob
 import json
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ def read(arguments: Sequence[str]) -> list[PactFile]:
     paths = sorted({path for argument in arguments for path in _expand(argument)})
     if not paths:
         raise ClientError("No pact files found", hint=f"Looked in {', '.join(arguments)} for files named *.json.")
-    return [_merged(group) for group in _grouped(map(_read, paths))]
+    return [_united_files(group) for group in _grouped(map(_read, paths))]
 
 
 def _expand(argument: str) -> list[str]:
@@ -91,13 +92,15 @@ def _grouped(files: Iterable[PactFile]) -> list[list[PactFile]]:
     return list(groups.values())
 
 
-def _merged(files: list[PactFile]) -> PactFile:
+def _united_files(files: list[PactFile]) -> PactFile:
     if len(files) > 1:
         output.complain("Merging " + ", ".join(Path(file.path).name for file in files))
-    first, *others = files
-    for other in others:
-        first = PactFile(first.path, first.content | _interactions(first.content, other.content))
-    return first
+    return functools.reduce(merged, files)
+
+
+def merged(ours: PactFile, theirs: PactFile) -> PactFile:
+    """Unite two pacts between the same two; raises ClientError if they contradict each other."""
+    return PactFile(ours.path, ours.content | _interactions(ours.content, theirs.content))
 
 
 def _interactions(ours: Json, theirs: Json) -> Json:

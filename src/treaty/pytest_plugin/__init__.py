@@ -1,0 +1,129 @@
+"""The pytest plugin: options, fixtures and hooks. What does the work is loaded once a suite uses it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from treaty.pytest_plugin import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pact import Pact
+
+    from treaty.pytest_plugin.brokers import PactBroker
+    from treaty.pytest_plugin.run import Run
+    from treaty.pytest_plugin.verification import PactVerifier
+
+_RUN: Final[pytest.StashKey[Run]] = pytest.StashKey()
+_PASSED: Final = pytest.StashKey[bool]()
+_MARKER: Final = (
+    "pact(consumer, provider, **more): whose pact a test is about. Consumers' tests may give `specification`; "
+    "providers' `selectors`, `include_pending`, `include_wip_since` and `pacts` (files)."
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.declare(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from treaty.pytest_plugin.run import Run  # noqa: PLC0415 - not before it is known that pytest does something
+
+    config.addinivalue_line("markers", _MARKER)
+    config.stash[_RUN] = Run(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if run := config.stash.get(_RUN, None):
+        run.end()
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return config.stash[_RUN].header()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.stash[_RUN].start()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the run's broker is."""
+    node.workerinput["treaty_broker"] = node.config.stash[_RUN].start()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of pytest-xdist has written."""
+    node.config.stash[_RUN].take(getattr(node, "workeroutput", {}))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "pact_verifier" in metafunc.fixturenames and metafunc.definition.get_closest_marker("pact"):
+        from treaty.pytest_plugin import verification  # noqa: PLC0415 - few suites verify providers
+
+        verification.parametrize(metafunc, metafunc.config.stash[_RUN])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if call.when == "call":
+        item.stash[_PASSED] = report.passed
+        item.config.stash[_RUN].note(item, report)
+    return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if verified := getattr(report, "treaty_verified", None):
+        from treaty.pytest_plugin import results  # noqa: PLC0415 - few suites verify providers
+
+        results.collect(verified)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    run = session.config.stash[_RUN]
+    if not run.finish(passed=session.exitstatus == pytest.ExitCode.OK) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if lines := config.stash[_RUN].summary:
+        terminalreporter.section("pacts")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def pact_broker(pytestconfig: pytest.Config) -> PactBroker:
+    """The broker that is configured, or that runs for this run: `url`, credentials, and a `client`."""
+    if broker := pytestconfig.stash[_RUN].broker:
+        return broker
+    pytest.fail("No broker is configured. Give --broker-url (PACT_BROKER_BASE_URL), or --run-broker.", pytrace=False)
+
+
+@pytest.fixture
+def pact(request: pytest.FixtureRequest) -> Iterator[Pact]:
+    """A pact between the marker's consumer and provider. Once the test has passed, its interactions are written."""
+    from treaty.pytest_plugin import consuming  # noqa: PLC0415 - few suites use it
+
+    recorder = consuming.begin(request.node, request.config.stash[_RUN].folder)
+    with recorder.logging():
+        yield recorder.pact
+    if request.node.stash.get(_PASSED, False):
+        recorder.write()
+
+
+@pytest.fixture
+def pact_verifier(request: pytest.FixtureRequest) -> Iterator[PactVerifier]:
+    """One interaction that the marker's provider has to honour: `verify` it. There is a test for each."""
+    from treaty.pytest_plugin import verification  # noqa: PLC0415 - few suites use it
+
+    yield verification.verifier_for(request)
+    if request.node.stash.get(_PASSED, False):
+        verification.check_used(request.node)

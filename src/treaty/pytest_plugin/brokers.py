@@ -1,0 +1,103 @@
+"""The broker of a run: the one that is configured, or a Treaty that runs as long as the tests do."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from treaty.errors import ClientError
+
+if TYPE_CHECKING:
+    from treaty.client import Broker
+
+_ADDRESS: Final = re.compile(r"Treaty is at (http://\S+)")
+_START_SECONDS: Final = 60
+_END_SECONDS: Final = 10
+_SERVE: Final = "from treaty.cli import treaty; treaty()"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PactBroker:
+    """Where a broker is, who we are to it, and a client to speak with it."""
+
+    url: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    @functools.cached_property
+    def client(self) -> Broker:
+        from treaty.client import Broker, Connection, Patience  # noqa: PLC0415 - httpx takes long to load
+
+        return Broker(
+            Connection(
+                base_url=self.url,
+                username=self.username,
+                password=self.password,
+                token=self.token,
+                patience=Patience(attempts=3),
+            )
+        )
+
+    def close(self) -> None:
+        if "client" in self.__dict__:
+            self.client.__exit__()
+
+
+class OwnBroker:
+    """A Treaty of this run's own, with an empty database that goes when it ends."""
+
+    def __init__(self) -> None:
+        if not importlib.util.find_spec("sqlalchemy"):
+            raise ClientError("--run-broker needs the server's packages: pip install 'treaty[server]'")
+        self._folder = Path(tempfile.mkdtemp(prefix="treaty-broker-"))
+        self._log = self._folder / "log"
+        self._process = self._start()
+        try:
+            self.url = self._address()
+        except ClientError:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        database = f"sqlite:///{(self._folder / 'treaty.sqlite').as_posix()}"
+        command = [sys.executable, "-c", _SERVE, "serve", "--port", "0", "--database-url", database]
+        with self._log.open("wb") as log:
+            return subprocess.Popen(  # noqa: S603 - our own words
+                command, cwd=self._folder, env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def _address(self) -> str:
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until and self._process.poll() is None:
+            if found := _ADDRESS.search(self._said()):
+                return found[1]
+            time.sleep(0.02)
+        raise ClientError(f"The broker for this run did not start: {self._said().strip()[-2000:]}")
+
+    def _said(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+
+def _environment() -> dict[str, str]:
+    """Keep settings of other brokers away from this one."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("TREATY_", "PACT_BROKER_"))}

@@ -1,0 +1,243 @@
+"""Providers: a test for each interaction, and results that are published."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+
+@pytest.fixture
+def published(run, consumer, broker):
+    """A pact of a consumer of this test's own, in the broker."""
+
+    def published(name, version="1", branch="main"):
+        consumer(**{"Web Shop": name})
+        run("--publish-pact", version, "--pact-branch", branch, "--broker-url", broker, "test_consumer.py")
+
+    return published
+
+
+def results(broker, consumer, version="1") -> Any:
+    pact = httpx.get(f"{broker}/pacts/provider/Prices/consumer/{consumer}/version/{version}").json()
+    answer = httpx.get(pact["_links"]["pb:latest-verification-results"]["href"])
+    return answer.json() if answer.is_success else None
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "with xdist"])
+def test_each_interaction_is_a_test_and_the_result_is_published(run, provider, broker, published, workers):
+    name = f"Good{len(workers)}"
+    published(name)
+    provider(more=f", consumer='{name}'")
+    printed = run(
+        "test_provider.py",
+        *("--broker-url", broker, "--provider-version", "p1", "--provider-branch", "main", "--provider-tag", "dev"),
+        *("--publish-verification", *workers),
+    )
+    printed.fnmatch_lines(
+        [
+            f"Verified: Prices against {name} 1*: 2 of 2 interactions",
+            "  Result published: http*",
+            "can-i-deploy Prices p1:",
+        ]
+    )
+    for number in (7, 8):
+        printed.fnmatch_lines([f"PASSED *{name}: a request for the price of {number} given {number} is for sale*"])
+    result = results(broker, name)
+    assert result["success"] is True
+    assert len(result["testResults"]) == 2
+    version = httpx.get(f"{broker}/pacticipants/Prices/versions/p1").json()
+    assert [each["name"] for each in version["_embedded"]["branchVersions"]] == ["main"]
+
+
+def test_a_failing_interaction_is_a_failing_test_with_a_difference(run, provider, broker, published):
+    published("Bad")
+    provider(name="amount", more=", consumer='Bad', include_pending=False")
+    printed = run(
+        "test_provider.py", "--broker-url", broker, "--provider-version", "p2", "--publish-verification", code=1
+    )
+    printed.fnmatch_lines(
+        [
+            "Prices does not honour its pact with Bad 1: a request for the price of 7 given 7 is for sale",
+            "*Actual map is missing the following keys: price*",
+            "Verified: Prices against Bad 1: 0 of 2 interactions",
+        ]
+    )
+    result = results(broker, "Bad")
+    assert result["success"] is False
+    assert result["testResults"][0]["mismatches"][0]["attribute"] == "body"
+
+
+def test_a_pending_pact_does_not_fail_the_run(run, provider, broker, published):
+    published("Pending")
+    provider(name="amount", more=", consumer='Pending'")
+    printed = run(
+        "test_provider.py",
+        *("--broker-url", broker, "--provider-version", "p3", "--provider-branch", "other"),
+        "--publish-verification",
+    )
+    printed.fnmatch_lines(["Verified: * (pending): 0 of 2 *", "XFAIL *Pending: a request for the price of 7*"])
+    assert results(broker, "Pending")["success"] is False
+
+
+def test_a_part_of_a_pact_publishes_no_result(run, provider, broker, published):
+    published("Partly")
+    provider(more=", consumer='Partly'")
+    words = ("--broker-url", broker, "--provider-version", "p4", "--publish-verification", "-k", "7")
+    run("test_provider.py", *words).fnmatch_lines(["*Not published: only 1 of its 2 interactions were verified."])
+    assert results(broker, "Partly") is None
+
+
+def test_results_stay_here_unless_they_are_to_be_published(run, provider, broker, published):
+    published("Quiet")
+    provider(more=", consumer='Quiet'")
+    run("test_provider.py", "--broker-url", broker).fnmatch_lines(["Verified: Prices against Quiet 1: 2 of 2 *"])
+    assert results(broker, "Quiet") is None
+
+
+def test_publishing_without_a_version_is_an_error(run, provider, broker, published):
+    published("Versionless")
+    provider(more=", consumer='Versionless'")
+    printed = run("test_provider.py", "--broker-url", broker, "--publish-verification", code=1)
+    printed.fnmatch_lines(["ERROR: *--provider-version*"])
+
+
+def test_selectors_choose_the_pacts(run, provider, broker, published):
+    published("Choosy", "1", "main")
+    published("Choosy", "2", "feat")
+    provider(more=", consumer='Choosy', selectors=[{'branch': 'feat'}]")
+    run("test_provider.py", "--broker-url", broker).fnmatch_lines(["Verified: Prices against Choosy 2: 2 of 2 *"])
+
+
+def test_the_pact_that_a_webhook_names_is_verified_alone(run, provider, broker, published):
+    published("Named")
+    provider()
+    url = f"{broker}/pacts/provider/Prices/consumer/Named/version/1"
+    printed = run("test_provider.py", "--broker-url", broker, "--pact-url", url)
+    printed.fnmatch_lines(["Verified: Prices against Named 1: 2 of 2 *"])
+    assert sum(line.startswith("Verified:") for line in printed.lines) == 1
+
+
+def test_files_are_verified_where_there_is_no_broker(run, consumer, provider):
+    consumer()
+    run("test_consumer.py")
+    provider()
+    run("test_provider.py").fnmatch_lines(["Verified: Prices against Web Shop: 2 of 2 interactions"])
+
+
+def test_files_may_be_elsewhere(run, consumer, provider):
+    consumer()
+    run("test_consumer.py", "--pact-dir", "elsewhere")
+    provider(more=", pacts='elsewhere/*.json'")
+    run("test_provider.py").fnmatch_lines(["Verified: Prices against Web Shop: 2 of 2 interactions"])
+
+
+def test_without_pacts_and_broker_the_test_fails_and_says_so(run, provider):
+    provider()
+    run(code=1).fnmatch_lines(["*There is no broker to ask for pacts (--broker-url), and no file *"])
+
+
+def test_a_provider_that_nobody_uses_is_skipped(run, broker, provider):
+    provider(more=", consumer='Nobody'")
+    run("--broker-url", broker).fnmatch_lines(["SKIPPED *There are no pacts with Prices to verify.*"])
+
+
+def test_a_broker_that_cannot_be_reached_fails_the_test_in_a_line(run, provider):
+    provider()
+    printed = run("--broker-url", "http://127.0.0.1:9", code=1)
+    printed.fnmatch_lines(["*Error making request to http://127.0.0.1:9*"])
+    printed.no_fnmatch_line("*Traceback*")
+
+
+def test_an_unknown_state_fails_with_its_name(run, consumer, provider, pytester):
+    consumer()
+    run("test_consumer.py")
+    provider()
+    source = (pytester.path / "test_provider.py").read_text("utf-8")
+    changed = source.replace("states=is_for_sale", "states={'7 is for sale': is_for_sale}")
+    (pytester.path / "test_provider.py").write_text(changed, "utf-8")
+    printed = run("test_provider.py", code=1)
+    printed.fnmatch_lines(
+        ["*No handler for the provider state '8 is for sale'. There are handlers for '7 is for sale'.*"]
+    )
+    printed.fnmatch_lines(["*1 failed, 1 passed*"])
+
+
+@pytest.mark.parametrize(
+    ("handler", "code"),
+    [
+        ("{'an order': {'number': 7}}", 0),
+        ("{'an order': lambda: {'contents': b'{\"number\": 7}'}}", 0),
+        ("lambda name, metadata: b'{\"number\": 7}'", 0),
+        ("{'an order': {'count': 7}}", 1),
+        ("{'another order': {'number': 7}}", 1),
+    ],
+)
+def test_a_provider_of_messages_is_verified_through_its_handlers(run, pytester, handler, code):
+    pact = {
+        "consumer": {"name": "Mailer"},
+        "provider": {"name": "Shop"},
+        "messages": [{"description": "an order", "contents": {"number": 7}}],
+        "metadata": {"pactSpecification": {"version": "3.0.0"}},
+    }
+    (pytester.path / "pacts").mkdir()
+    (pytester.path / "pacts/mailer-shop.json").write_text(json.dumps(pact))
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.pact(provider="Shop")
+        def test_it(pact_verifier):
+            pact_verifier.verify(messages={handler})
+        """
+    )
+    run(code=code).fnmatch_lines([f"Verified: Shop against Mailer: {1 - code} of 1 interactions"])
+
+
+def test_parameters_of_a_state_reach_its_handler(run, pytester):
+    pact = {
+        "consumer": {"name": "Mailer"},
+        "provider": {"name": "Shop"},
+        "messages": [
+            {
+                "description": "an order",
+                "contents": {"number": 7},
+                "providerStates": [{"name": "ordered", "params": {"number": 7}}],
+            }
+        ],
+        "metadata": {"pactSpecification": {"version": "3.0.0"}},
+    }
+    (pytester.path / "pacts").mkdir()
+    (pytester.path / "pacts/mailer-shop.json").write_text(json.dumps(pact))
+    pytester.makepyfile(
+        """
+        import pytest
+
+        ORDERS, ACTIONS = [], []
+
+        @pytest.mark.pact(provider="Shop")
+        def test_it(pact_verifier):
+            def ordered(number, action):
+                ACTIONS.append(action)
+                ORDERS.append(number)
+
+            pact_verifier.verify(states={"ordered": ordered}, messages=lambda: {"number": ORDERS[0]})
+            assert ACTIONS == ["setup", "teardown"]
+        """
+    )
+    run()
+
+
+def test_a_test_that_verifies_nothing_fails(run, consumer, pytester):
+    consumer()
+    run("test_consumer.py")
+    pytester.makepyfile(
+        test_provider="""
+        import pytest
+
+        @pytest.mark.pact(provider="Prices")
+        def test_it(pact_verifier):
+            pass
+        """
+    )
+    run("test_provider.py", code=1).fnmatch_lines(["*`pact_verifier` has verified nothing*"])
