@@ -266,7 +266,7 @@ def _quick(db: Connection, statement: Executable, values: Mapping[str, Any]) -> 
 
 
 def _values(statement: Executable, params: Params) -> Mapping[str, Any]:
-    if isinstance(params, Mapping):
+    if type(params) is dict or isinstance(params, Mapping):  # to ask for a Mapping takes as long as a short statement
         return params
     return {name: getattr(params, name) for name in _names(statement)}
 

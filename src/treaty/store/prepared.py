@@ -9,7 +9,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -36,22 +36,20 @@ class Prepared:
     """A statement that was written, with how to find its parameters and what its rows are."""
 
     sql: str
-    values: tuple[Read, ...]
-    row: Any
+    values: Callable[[Params], Sequence[Any]]
+    make: Callable[[Iterable[Any]], Any]
+    """Makes a row, whose columns have names."""
     converts: tuple[tuple[int, Convert], ...]
     """How columns are converted that are not what the driver makes of them."""
 
     def execute(self, db: Connection, params: Params) -> sqlite3.Cursor:
         """Execute the statement."""
         driver: sqlite3.Connection = db.connection.dbapi_connection  # type: ignore[assignment]  # as SQLAlchemy types it for any driver
-        return driver.execute(self.sql, [read(params) for read in self.values])
+        return driver.execute(self.sql, self.values(params))
 
     def rows(self, found: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """Make rows, whose columns have names, of what the driver found."""
-        make = self.row._make
-        if not self.converts:
-            return [make(one) for one in found]
-        return [make(self._converted(one)) for one in found]
+        """Make rows of what the driver found."""
+        return list(map(self.make, map(self._converted, found) if self.converts else found))
 
     def _converted(self, found: tuple[Any, ...]) -> list[Any]:
         values = list(found)
@@ -66,11 +64,9 @@ def prepared(statement: Executable, params: Params) -> Prepared | None:
     What is written is kept: for a list, by its length, which is rounded up so that few of them occur.
     """
     lists = _lists(statement)
-    if lists is None:
-        return None
     if not lists:
-        return _prepared(statement, ())
-    lengths = tuple(_rounded(len(params[name])) for name in lists)
+        return None if lists is None else _prepared(statement, ())
+    lengths = tuple([_rounded(len(params[name])) for name in lists])
     return None if max(lengths) > MOST else _prepared(statement, lengths)
 
 
@@ -100,23 +96,26 @@ def _prepared(statement: Executable, lengths: tuple[int, ...]) -> Prepared:
     samples = {name: [None] * sizes.get(name, 0) for name, bind in compiled.binds.items() if bind.required}
     state = compiled.construct_expanded_state(samples)
     places = {one: (name, index) for name, all_ in state.parameter_expansion.items() for index, one in enumerate(all_)}
-    values = (_read(name, places.get(name), compiled.binds, state.parameters) for name in state.positiontup or ())
+    reads = [_read(name, places.get(name), compiled.binds, state.parameters) for name in state.positiontup or ()]
     columns = _columns(statement)
+    row: type[tuple[Any, ...]] = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024 - its fields are a statement's
     return Prepared(
         state.statement,
-        tuple(values),
-        namedtuple("Row", [name for name, _ in columns], rename=True),  # noqa: PYI024 - its fields are a statement's
+        _together(reads),
+        partial(tuple.__new__, row),  # what a named tuple makes rows with itself counts columns each time
         tuple((index, convert) for index, (_, kind) in enumerate(columns) if (convert := _from_driver(kind))),
     )
 
 
-def _read(name: str, place: tuple[str, int] | None, binds: Mapping[str, BindParameter[Any]], constants: Params) -> Read:
+def _read(
+    name: str, place: tuple[str, int] | None, binds: Mapping[str, BindParameter[Any]], constants: Params
+) -> str | Read:
     """Make what reads a parameter's value: one of a list, one by its name, or a constant."""
     if place is not None:
         return _reader(_element(*place), _to_driver(binds[place[0]].type))
     convert = _to_driver(binds[name].type)
     if binds[name].required:
-        return _reader(itemgetter(name), convert)
+        return name if convert is None else _reader(itemgetter(name), convert)
     constant = convert(constants[name]) if convert else constants[name]
     return lambda _params: constant
 
@@ -126,11 +125,24 @@ def _reader(read: Read, convert: Convert | None) -> Read:
 
 
 def _element(name: str, index: int) -> Read:
+    """Read an element of a list; behind its end, the last one."""
+    if index == 0:
+        return lambda params: params[name][0]
+
     def read(params: Params) -> Any:
         values: Sequence[Any] = params[name]
         return values[index] if index < len(values) else values[-1]
 
     return read
+
+
+def _together(reads: Sequence[str | Read]) -> Callable[[Params], Sequence[Any]]:
+    """Read all parameters; names alone, as most statements have, at once."""
+    names = [one for one in reads if isinstance(one, str)]
+    if len(names) == len(reads) > 1:
+        return itemgetter(*names)
+    each = [itemgetter(one) if isinstance(one, str) else one for one in reads]
+    return lambda params: [read(params) for read in each]
 
 
 def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:
