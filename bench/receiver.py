@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
@@ -28,10 +29,11 @@ class Arrival:
 @dataclass(slots=True)
 class _Notes:
     fails_every: int
+    numbers: "count[int]" = field(default_factory=lambda: count(1))
     arrivals: list[Arrival] = field(default_factory=list)
 
     def take(self, body: str) -> bytes:
-        is_taken = not self.fails_every or (len(self.arrivals) + 1) % self.fails_every != 0
+        is_taken = not self.fails_every or next(self.numbers) % self.fails_every != 0
         self.arrivals.append(Arrival(time.monotonic(), body, is_taken))
         return _ANSWERS[is_taken]
 

@@ -32,11 +32,19 @@ def free_port() -> int:
 
 @contextmanager
 def real_server(path: Path, port: int, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[int]:
-    """Run `treaty serve` on a database; give the number of its process."""
+    """Run `treaty serve` on a SQLite file; give the number of its process."""
+    with treaty_server(f"sqlite:///{path}", port, settings, log=Path(os.devnull), folder=path.parent) as pid:
+        yield pid
+
+
+@contextmanager
+def treaty_server(url: str, port: int, settings: Mapping[str, str], *, log: Path, folder: Path) -> Iterator[int]:
+    """Run `treaty serve` on a database; give the number of its process. Its errors go to a log."""
     treaty = Path(sys.executable).parent / "treaty"
-    command = [str(treaty), "serve", "--port", str(port), "--database-url", f"sqlite:///{path}", "--log-level", "error"]
+    command = [str(treaty), "serve", "--port", str(port), "--database-url", url, "--log-level", "error"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("TREATY_", "PACT_BROKER_"))}
-    process = subprocess.Popen(command, env={**environ, **settings}, cwd=path.parent, stderr=subprocess.DEVNULL)
+    with log.open("ab") as errors:
+        process = subprocess.Popen(command, env={**environ, **settings}, cwd=folder, stderr=errors)
     try:
         _wait(port, "/diagnostic/status/heartbeat")
         yield process.pid
