@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar
 
@@ -25,10 +25,12 @@ from treaty.store.removal import Batch
 
 T = TypeVar("T")
 
-AT_ONCE: Final = 50
+AT_ONCE: Final = 25
 """Versions in one transaction."""
 CONTENTS_AT_ONCE: Final = 20
 LEAST_PAUSE: Final = 0.01
+REST: Final = timedelta(seconds=5)
+"""After a clean-up by schedule: the clocks of the other processes strike at the same time, and need not clean again."""
 
 log = structlog.get_logger("treaty.cleaner")
 
@@ -69,12 +71,14 @@ class Cleaner:
         *,
         clock: Callable[[], datetime] = _utc_now,
         pause: Callable[[float], bool | None] = time.sleep,
+        rest: timedelta = timedelta(),
     ) -> None:
-        """`pause` waits for some seconds, and says whether to stop."""
+        """`pause` waits for some seconds, and says whether to stop; nobody cleans during the rest afterwards."""
         self._database = database
         self._retention = retention
         self._clock = clock
         self._pause = pause
+        self._rest = rest
         self._owner = str(uuid.uuid4())
         self._begun_at = clock()
 
@@ -89,7 +93,8 @@ class Cleaner:
         try:
             return {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
         finally:
-            self._database.write(lambda db: cleaning.end(db, owner=self._owner))
+            until = self._clock() + self._rest
+            self._database.write(lambda db: cleaning.end(db, owner=self._owner, until=until))
 
     def _begin(self) -> None:
         now = self._clock()
@@ -101,7 +106,7 @@ class Cleaner:
         """Write a little, then let others write."""
         started = time.perf_counter()
         result = self._database.write(work)
-        if self._pause(max(LEAST_PAUSE, time.perf_counter() - started)):
+        if self._pause(max(LEAST_PAUSE, 2 * (time.perf_counter() - started))):
             raise Stopped
         if self._clock() - self._begun_at > cleaning.LEASE_TIME / 4:
             self._begin()
@@ -228,7 +233,7 @@ class ScheduledCleaner:
                 log.exception("clean")
 
     def _run(self) -> None:
-        cleaner = Cleaner(self._database, self._retention, clock=self._clock, pause=self._is_stopping.wait)
+        cleaner = Cleaner(self._database, self._retention, clock=self._clock, pause=self._is_stopping.wait, rest=REST)
         if self._is_dry:
             plan = cleaner.plan()
             log.info("clean", dry_run=True, versions=len(plan.versions), branches=len(plan.branches))

@@ -19,9 +19,9 @@ def begin(db: Connection, *, owner: str, now: datetime) -> bool:
     return leases.take(db, LEASE, owner=owner, now=now, until=now + LEASE_TIME)
 
 
-def end(db: Connection, *, owner: str) -> None:
-    """Let others clean."""
-    leases.give_up(db, LEASE, owner=owner)
+def end(db: Connection, *, owner: str, until: datetime) -> None:
+    """Let others clean from then on."""
+    leases.end(db, LEASE, owner=owner, until=until)
 
 
 def plan(db: Connection, kept: Retention, *, now: datetime) -> Plan:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from treaty.store.database import run, scalar
 from treaty.store.tables import lease
@@ -14,11 +14,15 @@ _TAKE: Final = (
     update(lease)
     .where(
         lease.c.name == bindparam("lease"),
-        or_(lease.c.owner == bindparam("taker"), lease.c.until < bindparam("now", type_=lease.c.until.type)),
+        or_(lease.c.owner == bindparam("taker"), lease.c.until <= bindparam("now", type_=lease.c.until.type)),
     )
     .values(owner=bindparam("taker"), until=bindparam("end"))
 )
-_GIVE_UP: Final = delete(lease).where(lease.c.name == bindparam("lease"), lease.c.owner == bindparam("giver"))
+_END: Final = (
+    update(lease)
+    .where(lease.c.name == bindparam("lease"), lease.c.owner == bindparam("taker"))
+    .values(until=bindparam("end"), owner="")
+)
 
 
 def take(db: Connection, name: str, *, owner: str, now: datetime, until: datetime) -> bool:
@@ -30,6 +34,6 @@ def take(db: Connection, name: str, *, owner: str, now: datetime, until: datetim
     return run(db, _TAKE, {**params, "now": now}) == 1
 
 
-def give_up(db: Connection, name: str, *, owner: str) -> None:
-    """End a lease, if it is still the owner's."""
-    run(db, _GIVE_UP, {"lease": name, "giver": owner})
+def end(db: Connection, name: str, *, owner: str, until: datetime) -> None:
+    """Let a lease end earlier, if it is still the owner's."""
+    run(db, _END, {"lease": name, "taker": owner, "end": until})

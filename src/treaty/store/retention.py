@@ -271,12 +271,13 @@ def _latest_pacts(kept: CTE, gone: Sequence[int]) -> Iterator[Ids]:
 
 
 def _kept(retention: Retention, now: datetime, gone: Sequence[int]) -> CTE:
-    return select(version.c.id).where(is_kept(retention, now, gone)).cte("kept")
+    """List what selectors keep; a union, as databases look into large lists of alternatives for each row anew."""
+    return union(*(select(version.c.id).where(_keeps(one, now, gone)) for one in retention.versions)).cte("kept")
 
 
-def is_kept(retention: Retention, now: datetime, gone: Sequence[int] = ()) -> Condition:
+def is_kept(retention: Retention, now: datetime) -> Condition:
     """Say whether any selector keeps a version."""
-    return or_(*(_keeps(one, now, gone) for one in retention.versions))
+    return or_(*(_keeps(one, now, ()) for one in retention.versions))
 
 
 def _staying(retention: Retention, now: datetime, gone: Sequence[int]) -> tuple[CTE, CTE]:
@@ -295,7 +296,12 @@ _OLD: Final = select(pacticipant.c.name.label("pacticipant"), version.c.number, 
 def old_versions(db: Connection, retention: Retention, *, now: datetime, gone: Sequence[int] = ()) -> list[OldVersion]:
     """List what nothing keeps, oldest first, as many as the limit allows."""
     _, staying = _staying(retention, now, gone)
-    statement = _OLD.where(version.c.id.not_in(select(staying.c.id))).order_by(version.c.id).limit(retention.limit)
+    statement = (
+        _OLD.outerjoin(staying, staying.c.id == version.c.id)
+        .where(staying.c.id.is_(None))
+        .order_by(version.c.id)
+        .limit(retention.limit)
+    )
     return [OldVersion(**row._asdict()) for row in db.execute(statement)]
 
 
