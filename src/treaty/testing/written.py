@@ -21,14 +21,23 @@ if TYPE_CHECKING:
 _gathered: dict[Path, PactFile] = {}
 
 
-def add(folder: Path, content: Json) -> Path:
-    """Add interactions to those that this run has for the pair, and write them all; what earlier runs wrote goes."""
+def add(folder: Path, content: Json, *, keeps: bool = False) -> Path:
+    """Add interactions to those that this run has for the pair, and write them all.
+
+    What earlier runs wrote goes, unless it is to be kept.
+    """
     path = (folder / file_name(content["consumer"]["name"], content["provider"]["name"])).absolute()
     new = PactFile(str(path), content)
-    known = _gathered.get(path)
+    known = _gathered.get(path) or (file_of(path) if keeps and path.exists() else None)
     _gathered[path] = pactfiles.merged(known, new) if known else new
     _save(path, _gathered[path].content)
     return path
+
+
+def file_of(path: Path) -> PactFile:
+    """Read what is written; raises ClientError if there is nothing."""
+    (file,) = pactfiles.read([str(path)])
+    return file
 
 
 def gathered() -> dict[str, Json]:

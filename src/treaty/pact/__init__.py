@@ -1,0 +1,18 @@
+"""The classic API: what tutorials for pact-python 1 and 2 teach, over pact-python 4."""
+
+from treaty.pact.consumer import Consumer, Pact, Provider
+from treaty.pact.matchers import EachLike, Format, Like, SomethingLike, Term, get_generated_values
+from treaty.pact.verifier import Verifier
+
+__all__ = [
+    "Consumer",
+    "EachLike",
+    "Format",
+    "Like",
+    "Pact",
+    "Provider",
+    "SomethingLike",
+    "Term",
+    "Verifier",
+    "get_generated_values",
+]

@@ -1,0 +1,119 @@
+"""The classic API's verifier, against files and a broker."""
+
+import base64
+import json
+
+import httpx
+import pytest
+
+from tests.whole import servers, shop
+from treaty.pact import Verifier
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch):
+    monkeypatch.setenv("PACT_DO_NOT_TRACK", "true")
+
+
+@pytest.fixture(scope="module")
+def pact(tmp_path_factory):
+    return shop.write_pact(tmp_path_factory.mktemp("pacts"))
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory, pact):
+    folder = tmp_path_factory.mktemp("broker")
+    credentials = {"PACT_BROKER_BASIC_AUTH_USERNAME": "pact", "PACT_BROKER_BASIC_AUTH_PASSWORD": "secret"}
+    with servers.running(f"sqlite:///{folder / 'treaty.sqlite'}", cwd=folder, environ=credentials) as server:
+        contract = {
+            "consumerName": shop.CONSUMER,
+            "providerName": shop.PROVIDER,
+            "specification": "pact",
+            "contentType": "application/json",
+            "content": base64.b64encode(pact.read_bytes()).decode(),
+        }
+        body = {
+            "pacticipantName": shop.CONSUMER,
+            "pacticipantVersionNumber": "1",
+            "branch": "main",
+            "contracts": [contract],
+        }
+        httpx.post(f"{server.address}/contracts/publish", json=body, auth=("pact", "secret")).raise_for_status()
+        yield server.address
+
+
+def verify(broker, url, **more):
+    return Verifier(provider=shop.PROVIDER).verify_with_broker(
+        broker_url=broker,
+        broker_username="pact",
+        broker_password="secret",  # noqa: S106 - the test's
+        provider_base_url=url,
+        provider_states_setup_url=f"{url}/states",
+        **more,
+    )
+
+
+def result(broker, version):
+    path = "/pacts/provider/Prices/consumer/Web%20Shop/latest"
+    latest = httpx.get(broker + path, auth=("pact", "secret")).json()
+    answer = httpx.get(latest["_links"]["pb:latest-verification-results"]["href"], auth=("pact", "secret"))
+    found = answer.json() if answer.is_success else {}
+    return found.get("success") if found.get("providerApplicationVersion") == version else None
+
+
+def test_files_are_verified(pact):
+    with shop.prices() as url:
+        success, logs = Verifier(provider="Prices", provider_base_url=url).verify_pacts(
+            str(pact), provider_states_setup_url=f"{url}/states"
+        )
+    assert success == 0
+    assert "a request for a price" in logs
+
+
+def test_a_broken_provider_gives_1_and_a_difference(pact):
+    with shop.prices(is_broken=True) as url:
+        result = Verifier(provider="Prices", provider_base_url=url).verify_pacts(
+            pact, provider_states_setup_url=f"{url}/states"
+        )
+    assert result == 1
+    assert "price" in result.logs
+
+
+def test_a_file_that_is_missing_is_named():
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.json"):
+        Verifier(provider="Prices", provider_base_url="http://127.0.0.1:9").verify_pacts("nowhere.json")
+
+
+@pytest.mark.parametrize(("is_broken", "version"), [(False, "good"), (True, "bad")])
+def test_results_are_published(broker, is_broken, version):
+    with shop.prices(is_broken=is_broken) as url:
+        code = verify(
+            broker, url, publish_version=version, provider_branch="main", provider_tags=["dev"], enable_pending=False
+        )
+    assert code == int(is_broken)
+    assert result(broker, version) is not is_broken
+    found = httpx.get(f"{broker}/pacticipants/Prices/versions/{version}", auth=("pact", "secret")).json()
+    assert [each["name"] for each in found["_embedded"]["tags"]] == ["dev"]
+    assert [each["name"] for each in found["_embedded"]["branchVersions"]] == ["main"]
+
+
+def test_a_pending_pact_does_not_fail(broker):
+    with shop.prices(is_broken=True) as url:
+        assert verify(broker, url, publish_version="p", provider_branch="new", enable_pending=True) == 0
+
+
+def test_results_may_stay_here(broker):
+    with shop.prices() as url:
+        assert verify(broker, url, publish_version="quiet", publish_verification_results=False) == 0
+    assert result(broker, "quiet") is None
+
+
+@pytest.mark.parametrize("selector", [{"branch": "main"}, json.dumps({"mainBranch": True})])
+def test_selectors_choose_pacts(broker, selector):
+    with shop.prices(is_broken=True) as url:
+        assert verify(broker, url, consumer_version_selectors=[selector]) == 1
+
+
+def test_verifying_nothing_is_no_success(broker):
+    with shop.prices() as url:
+        assert verify(broker, url, consumer_version_selectors=[{"branch": "elsewhere"}]) == 1
