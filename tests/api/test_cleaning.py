@@ -262,6 +262,104 @@ def test_a_cleaner_stops_when_it_is_asked_to(history, database, clock, api):
 
 # Decisions
 
+
+def verified_once(history):
+    history.publish("Till", "1", "Ledger", "a")
+    history.verify("Till", "1", "Ledger", "2")
+    history.version("Ledger", "3")
+    return {"Till 1", "Ledger 2", "Ledger 3"}
+
+
+def verified_by_an_older_version_last(history):
+    history.publish("Till", "1", "Ledger", "a")
+    for number in ("2", "3"):
+        history.version("Ledger", number)
+    history.verify("Till", "1", "Ledger", "3")
+    history.verify("Till", "1", "Ledger", "2")
+    history.version("Ledger", "4")
+    return {"Till 1", "Ledger 2", "Ledger 3", "Ledger 4"}
+
+
+def verified_first_and_last_on_a_branch(history):
+    history.publish("Till", "1", "Ledger", "a")
+    for number in ("1", "2", "3", "4", "5", "6", "7"):
+        history.version("Ledger", number)
+        history.branch("Ledger", number, "main")
+    for number, success in (("2", False), ("3", True), ("4", True), ("5", True), ("6", False)):
+        history.verify("Till", "1", "Ledger", number, success=success)
+    return {"Till 1", "Ledger 1", "Ledger 3", "Ledger 5", "Ledger 6", "Ledger 7"}
+
+
+def verified_first_and_last_with_a_tag(history):
+    history.publish("Till", "1", "Ledger", "a")
+    for number in ("1", "2", "3", "4", "5"):
+        history.version("Ledger", number)
+    for number in ("2", "3", "4"):
+        history.tag("Ledger", number, "dev")
+        history.verify("Till", "1", "Ledger", number)
+    history.verify("Till", "1", "Ledger", "1")
+    return {"Till 1", "Ledger 1", "Ledger 2", "Ledger 4", "Ledger 5"}
+
+
+def verified_with_an_older_consumer(history):
+    history.publish("Till", "1", "Ledger", "a")
+    history.publish("Till", "2", "Ledger", "b")
+    history.publish("Till", "3", "Ledger", "c")
+    history.verify("Till", "1", "Ledger", "1")
+    history.verify("Till", "2", "Ledger", "1")
+    return {"Till 2", "Till 3", "Ledger 1"}
+
+
+def published_by_an_older_version(history):
+    history.publish("Till", "1", "Ledger", "a")
+    history.publish("Till", "2", "Ledger", "b")
+    history.version("Till", "3")
+    return {"Till 2", "Till 3"}
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        verified_once,
+        verified_by_an_older_version_last,
+        verified_first_and_last_on_a_branch,
+        verified_first_and_last_with_a_tag,
+        verified_with_an_older_consumer,
+        published_by_an_older_version,
+    ],
+)
+def test_what_answers_rest_on_stays(story, history, clean, clock, api):
+    staying = story(history)
+    clock.now += LONG
+    clean(KeepVersions(latest=True))
+    names = {one.partition(" ")[0] for one in staying}
+    assert {f"{name} {number}" for name in names for number in numbers(api, name)} == staying
+
+
+def test_the_latest_pact_of_a_kept_branch_stays(history, clean, clock, api):
+    for number in ("1", "2"):
+        history.publish("Till", number, "Ledger", number, branch="feat/x")
+    history.publish("Till", "3", "Ledger", "3", branch="main")
+    history.version("Till", "4")
+    history.branch("Till", "4", "feat/x")
+    clock.now += LONG
+    clean(KeepVersions(branch=True, latest=True))
+    assert numbers(api, "Till") == ["1", "2", "3", "4"]  # 1 began the branch, 2 has its latest pact
+
+
+def test_recent_successes_stay_as_long_as_work_in_progress_looks_at_them(history, clean, clock, api):
+    history.publish("Till", "1", "Ledger", "a")
+    for number in ("1", "2", "3", "4"):
+        history.version("Ledger", number)
+        history.verify("Till", "1", "Ledger", number)
+    clock.now += timedelta(days=20)
+    clean(KeepVersions(latest=True), success_days=30)
+    assert numbers(api, "Ledger") == ["1", "2", "3", "4"]
+    clock.now += timedelta(days=20)
+    clean(KeepVersions(latest=True), success_days=30)
+    assert numbers(api, "Ledger") == ["1", "4"]
+
+
 STORIES = itertools.count()
 EXAMPLES = 600 if os.environ.get("TREATY_TEST_LONG") == "1" else 60
 CONSUMERS, PROVIDER = ("Till", "Shop"), "Ledger"
