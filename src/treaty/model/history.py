@@ -37,6 +37,16 @@ class PublicationInHistory:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ResultInHistory:
+    """A result for the content of a pact."""
+
+    number: int
+    provider_version: str
+    success: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Tally:
     """How many results of each kind there are."""
 

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Integer, ScalarSelect, Select, bindparam, func, select, union_all
 
-from treaty.model.history import PublicationInHistory, Tally, View
+from treaty.model.history import PublicationInHistory, ResultInHistory, Tally, View
 from treaty.model.matrix import VersionInMatrix, VersionKey
 from treaty.model.overview import state_of
+from treaty.model.pact import Pact
 from treaty.model.page import Page, Paged
-from treaty.model.verification import Verification
 from treaty.store import matrix
 from treaty.store.database import every, rows, scalar
 from treaty.store.overview import AT_ONCE, NEWEST_RESULT
@@ -155,16 +155,8 @@ def publications(
 _RESULTS: Final = (
     select(
         verification.c.id.label("number"),
-        bindparam("consumer").label("consumer"),
-        bindparam("consumer_version").label("consumer_version"),
-        bindparam("provider").label("provider"),
         version.c.number.label("provider_version"),
-        content.c.sha,
         verification.c.success,
-        verification.c.build_url,
-        verification.c.verified_at,
-        verification.c.verified_by,
-        verification.c.test_results,
         verification.c.created_at,
     )
     .join_from(verification, version, version.c.id == verification.c.provider_version_id)
@@ -177,10 +169,10 @@ _RESULTS: Final = (
 )
 
 
-def results(db: Connection, *, consumer: str, version: str, provider: str, sha: str, most: int) -> list[Verification]:
+def results(db: Connection, pact: Pact, *, most: int) -> list[ResultInHistory]:
     """List the newest results for the content of a pact."""
-    params = {"consumer": consumer, "consumer_version": version, "provider": provider, "sha": sha, "most": most}
-    return every(db, _RESULTS, params, Verification)
+    params = {"consumer": pact.consumer, "provider": pact.provider, "sha": pact.sha, "most": most}
+    return every(db, _RESULTS, params, ResultInHistory)
 
 
 def place_of(db: Connection, version_id: int, key: VersionKey) -> VersionInMatrix:

@@ -81,18 +81,13 @@ def _shown(call: Call, found: Found | None) -> Page:
         "address": call.base_url,
         "specification": content.specification_of(document),
         "versions": history.publications(call.db, pact.consumer, pact.provider, MOST_VERSIONS),
-        "results": _results(call, pact),
+        "results": history.results(call.db, pact, most=MOST_RESULTS),
         "there": _there(call, pact),
     }
     if every is None:
         raw = indented(document.tree)
         return Page("contract.html", {**facts, "raw": raw[:LONGEST_RAW], "is_cut": len(raw) > LONGEST_RAW})
     return Page("pact.html", {**facts, **_listed(call, every)})
-
-
-def _results(call: Call, pact: Pact) -> list[object]:
-    names = {"consumer": pact.consumer, "version": pact.version, "provider": pact.provider}
-    return [*history.results(call.db, **names, sha=pact.sha, most=MOST_RESULTS)]
 
 
 def _there(call: Call, pact: Pact) -> object:

@@ -1,0 +1,102 @@
+"""Pages as a browser gets them, taken apart."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Answer, Api, api, clock, make_api  # noqa: F401 - fixtures
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@dataclass
+class Element:
+    tag: str
+    attributes: dict[str, str | None]
+
+
+@dataclass
+class Shown:
+    """A page: its elements in order, and the text that is read."""
+
+    answer: Answer
+    elements: list[Element] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> int:
+        return self.answer.status
+
+    @property
+    def text(self) -> str:
+        """What is read, with plain spaces and dashes."""
+        return " ".join(" ".join(self.words).split()).replace("\N{EN DASH}", "-").replace("\N{MINUS SIGN}", "-")
+
+    @property
+    def links(self) -> list[str]:
+        return [one.attributes.get("href") or "" for one in self.elements if one.tag == "a"]
+
+    @property
+    def ids(self) -> list[str]:
+        return [one.attributes["id"] or "" for one in self.elements if "id" in one.attributes]
+
+    def all(self, tag: str) -> list[Element]:
+        return [one for one in self.elements if one.tag == tag]
+
+
+class _Reader(HTMLParser):
+    def __init__(self, shown: Shown) -> None:
+        super().__init__()
+        self._shown = shown
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._shown.elements.append(Element(tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self._shown.words.append(data)
+
+
+Show = Callable[..., Shown]
+
+
+@pytest.fixture
+def show(api: Api) -> Show:  # noqa: F811 - the fixture
+    """Ask for a page as a browser does."""
+
+    def ask(path: str, **options: Any) -> Shown:
+        shown = Shown(api.get(path, **{"accept": BROWSER, **options}))
+        _Reader(shown).feed(shown.answer.text)
+        return shown
+
+    return ask
+
+
+@pytest.fixture
+def history(api: Api) -> Api:  # noqa: F811 - the fixture
+    """Till's pacts with Ledger: 1 is verified by 10 and runs with it in production, 2 failed, 3 is not verified."""
+    for name in ("test", "production"):
+        body = {"name": name, "displayName": name.title(), "production": name == "production"}
+        assert api.post("/environments", body).status == 201
+    for version, branch in (("1", "main"), ("2", "main"), ("3", "feat/x")):
+        content = f"thing {version}"
+        assert api.publish("Till", version, "Ledger", content, branch=branch, tags=[f"tag-{version}"]).status == 200
+    verify(api, "1", "10", success=True)
+    verify(api, "2", "11", success=False)
+    deploy(api, "Till", "1", "production")
+    deploy(api, "Ledger", "10", "production")
+    return api
+
+
+def verify(api: Api, version: str, provider_version: str, *, success: bool, **more: object) -> None:  # noqa: F811
+    pact = api.get(f"/pacts/provider/Ledger/consumer/Till/version/{version}")
+    body = {"success": success, "providerApplicationVersion": provider_version, **more}
+    assert api.post(pact.link("pb:publish-verification-results"), body).status == 201
+
+
+def deploy(api: Api, name: str, version: str, environment: str) -> None:  # noqa: F811
+    found = api.get("/environments").json()["_embedded"]["environments"]
+    uuid = next(one["uuid"] for one in found if one["name"] == environment)
+    assert api.post(f"/pacticipants/{name}/versions/{version}/deployed-versions/environment/{uuid}", {}).status == 201

@@ -1,0 +1,148 @@
+"""Whatever is published, pages run nothing of it and link nowhere but to the web."""
+
+import json
+from urllib.parse import quote
+
+import pytest
+
+TRICKS = (
+    '"><script>alert(1)</script>',
+    "'><img src=x onerror=alert(1)>",
+    "{{ 7 * 7 }}{% raw %}",
+    "javascript:alert(1)",
+    "</title></pre></textarea><svg onload=alert(1)>",
+    "\u202egnp.exe",
+    "&lt;b&gt;",
+)
+TAGS = {"html", "head", "meta", "title", "link", "script", "body", "header", "main", "nav", "section", "aside"}
+TAGS |= {"a", "div", "span", "h1", "h2", "h3", "h4", "h5", "p", "ul", "ol", "li", "dl", "dt", "dd", "strong", "b"}
+TAGS |= {"form", "label", "input", "button", "select", "option", "datalist", "fieldset", "legend", "time"}
+TAGS |= {
+    "details",
+    "summary",
+    "pre",
+    "code",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "svg",
+    "line",
+    "circle",
+    "text",
+}
+
+
+def hostile_pact(trick):
+    return {
+        "consumer": {"name": trick},
+        "provider": {"name": "Victim"},
+        "interactions": [
+            {
+                "_id": trick,
+                "description": trick,
+                "providerStates": [{"name": trick, "params": {trick: trick}}],
+                "comments": {"text": [trick]},
+                "request": {
+                    "method": trick,
+                    "path": trick,
+                    "query": {trick: [trick]},
+                    "headers": {trick: trick},
+                    "body": {trick: [trick, {trick: None}]},
+                    "matchingRules": {
+                        "path": {"matchers": [{"match": "regex", "regex": trick}]},
+                        "body": {"$." + trick: {"matchers": [{"match": trick}, {"match": "include", "value": trick}]}},
+                        trick: trick,
+                    },
+                    "generators": {"body": {"$": {"type": trick}}},
+                },
+                "response": {"status": trick, "body": trick},
+            },
+            trick,
+            None,
+            [],
+            {"request": 7, "response": [7], "providerStates": 7, "matchingRules": 7},
+        ],
+        "messages": [{"description": trick, "contents": trick, "metadata": {trick: trick}, "matchingRules": [trick]}],
+        "metadata": trick,
+    }
+
+
+@pytest.fixture(params=TRICKS)
+def trick(request):
+    return request.param
+
+
+@pytest.fixture
+def pages(api, trick):
+    """Publish a trick wherever a name or a text can be published, and list the pages where it may show."""
+    name = quote(trick, safe="")
+    pair = f"/pacts/provider/Victim/consumer/{name}"
+    assert api.put(f"{pair}/version/{name}", hostile_pact(trick)).status == 201
+    changed = json.loads(json.dumps(hostile_pact(trick)))
+    changed["interactions"][0]["response"]["status"] = 7
+    assert api.put(f"{pair}/version/2", changed).status == 201
+    api.put(f"/pacticipants/{name}/branches/{name}/versions/{name}", {"buildUrl": trick})
+    api.put(f"/pacticipants/{name}/versions/{name}/tags/{name}", {})
+    api.put(f"/pacticipants/{name}/labels/{name}", {})
+    api.patch(f"/pacticipants/{name}", {"repositoryUrl": trick, "mainBranch": "main"})
+    environment = {"name": trick.replace(" ", ""), "displayName": trick, "production": True}
+    made = api.post("/environments", environment)
+    uuid = made.json()["uuid"]
+    api.post(
+        f"/pacticipants/{name}/versions/{name}/deployed-versions/environment/{uuid}", {"applicationInstance": trick}
+    )
+    result = {"success": False, "providerApplicationVersion": trick, "testResults": {trick: trick}, "buildUrl": trick}
+    api.post(api.get(f"{pair}/version/2").link("pb:publish-verification-results"), result)
+    api.post(api.get(f"{pair}/version/2").link("pb:publish-verification-results"), {**result, "buildUrl": None})
+    return [
+        "/",
+        f"/?q={name}&branch={name}&label={name}&environment={name}&state={name}&sort={name}",
+        f"/pacticipants/{name}",
+        f"/pacticipants/{name}?version={name}&to={quote(environment['name'], safe='')}&tag={name}",
+        f"/pacticipants/{name}/network",
+        "/pacticipants/Victim?show=states",
+        f"{pair}/latest",
+        f"{pair}/version/{name}?q={name}",
+        f"{pair}/version/2/diff/version/{name}",
+        f"{pair}/version/2/verification-results/latest",
+        f"/dashboard/provider/Victim/consumer/{name}?view=all",
+        f"/dashboard/provider/{name}{name}/consumer/{name}",
+        f"/matrix/provider/Victim/consumer/{name}",
+        f"/matrix?q[][pacticipant]={name}&q[][tag]={name}&latestby={name}",
+        "/environments",
+        f"/environments?q={name}",
+        f"/search?q={name[:9]}",
+        f"/pacticipants/{name}nobody",
+    ]
+
+
+def test_nothing_that_was_published_runs(show, pages):
+    for path in pages:
+        shown = show(path)
+        assert shown.status in {200, 303, 404}, path
+        assert {one.tag for one in shown.elements} <= TAGS, path
+        scripts = [one.attributes for one in shown.all("script")]
+        assert all(set(one) == {"type", "src"} and one["src"].startswith("/static/") for one in scripts), path
+        for one in shown.elements:
+            assert not [name for name in one.attributes if name.startswith("on") or name == "style"], path
+            for name in ("href", "src", "action", "data-api"):
+                target = one.attributes.get(name)
+                assert target is None or target.startswith(("/", "#", "?", "https://", "data:image/svg+xml,")), path
+
+
+def test_every_page_says_what_it_may_do(show, pages):
+    for path in pages:
+        headers = show(path).answer.headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self'" in policy
+        assert "style-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "same-origin"
+        assert "camera=()" in headers["permissions-policy"]
+        assert headers["cache-control"] == "no-store"

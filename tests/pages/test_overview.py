@@ -1,0 +1,93 @@
+"""The overview: how things stand, filtered, sorted and paged."""
+
+import pytest
+
+
+def rows(shown):
+    """The names of the consumers and providers, in order."""
+    names = [one for one in shown.links if one.startswith("/dashboard/provider/")]
+    return [(one.split("/")[5], one.split("/")[3]) for one in names]
+
+
+def test_an_empty_broker_shows_how_to_publish_the_first_pact_here(show):
+    text = show("/").text
+    assert "pip install treaty" in text
+    assert "pact-broker publish ./pacts --consumer-app-version 1.0.0 --branch main" in text
+    assert "--broker-base-url http://broker.test" in text
+    assert "pact-broker can-i-deploy" in text
+
+
+@pytest.mark.usefixtures("history")
+def test_an_integration_is_shown_with_the_state_of_its_latest_pact(show):
+    shown = show("/")
+    assert rows(shown) == [("Till", "Ledger")]
+    assert "Not verified" in shown.text
+    assert "/pacts/provider/Ledger/consumer/Till/version/3" in shown.links
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize(
+    ("query", "state", "version"),
+    [
+        ("branch=main", "Failed", "2"),
+        ("branch=feat%2Fx", "Not verified", "3"),
+        ("environment=production", "Verified", "1"),
+        ("environment=production&branch=main", "Failed", None),
+    ],
+)
+def test_a_branch_or_an_environment_chooses_which_pact_is_shown(show, query, state, version):
+    shown = show(f"/?{query}")
+    if version is None:
+        assert rows(shown) == []
+        return
+    assert f"/pacts/provider/Ledger/consumer/Till/version/{version}" in shown.links
+    assert state in shown.text
+
+
+def test_filters_leave_what_they_say(history, show):
+    history.publish("Shop", "1", "Stock")
+    history.put("/pacticipants/Stock/labels/team-a", {})
+    assert rows(show("/")) == [("Shop", "Stock"), ("Till", "Ledger")]
+    assert rows(show("/?q=edg")) == [("Till", "Ledger")]
+    assert rows(show("/?q=edg+shop")) == [("Shop", "Stock"), ("Till", "Ledger")]
+    assert rows(show("/?q=%25")) == []
+    assert rows(show("/?label=team-a")) == [("Shop", "Stock")]
+    assert rows(show("/?state=failed")) == []
+    assert rows(show("/?state=failed&branch=main")) == [("Till", "Ledger")]
+    assert rows(show("/?state=nonsense&sort=nonsense&page=-1")) == [("Shop", "Stock"), ("Till", "Ledger")]
+    assert "No pacticipants found matching: “nobody”" in show("/?q=nobody").text
+
+
+def test_sorting_goes_both_ways(history, show, clock):
+    clock.now = clock.now.replace(year=2025)
+    history.publish("Abacus", "1", "Zebra")
+    assert rows(show("/?sort=consumer"))[0] == ("Abacus", "Zebra")
+    assert rows(show("/?sort=-consumer"))[0] == ("Till", "Ledger")
+    assert rows(show("/?sort=provider"))[0] == ("Till", "Ledger")
+    assert rows(show("/?sort=published"))[0] == ("Abacus", "Zebra")
+    assert rows(show("/?sort=-published"))[0] == ("Till", "Ledger")
+
+
+def test_long_lists_come_by_the_page_and_links_keep_the_filters(api, show):
+    for number in range(7):
+        api.publish(f"app-{number}", "1", "Hub")
+    shown = show("/?pageSize=3&page=2&q=app")
+    assert rows(shown) == [("app-3", "Hub"), ("app-4", "Hub"), ("app-5", "Hub")]
+    assert "4-6 of 7 pacts" in shown.text
+    assert "?pageSize=3&page=3&q=app" in shown.links
+
+
+def test_what_needs_attention_comes_first(history, show):
+    history.publish("Till", "4", "Ledger", "thing 2", branch="main")
+    shown = show("/")
+    assert "Needs attention" in shown.text
+    assert "Ledger 11 broke the latest pact of Till 4" in shown.text
+    assert "Needs attention" not in show("/?q=Till").text
+
+
+def test_versions_that_run_together_unproven_need_attention(history, show):
+    from tests.pages.conftest import deploy  # noqa: PLC0415 - used here alone
+
+    assert "runs in" not in show("/").text
+    deploy(history, "Ledger", "11", "production")
+    assert "Till 1 runs in Production with Ledger 11 , which has not verified it" in show("/").text

@@ -1,0 +1,375 @@
+"""What each page shows."""
+
+import base64
+import json
+
+import pytest
+
+from tests.pages.conftest import BROWSER, deploy, verify
+
+V4 = {
+    "consumer": {"name": "Till"},
+    "provider": {"name": "Ledger"},
+    "interactions": [
+        {
+            "type": "Synchronous/HTTP",
+            "description": "a request for an order",
+            "pending": True,
+            "providerStates": [{"name": "order 7 exists", "params": {"id": 7}}],
+            "request": {
+                "method": "get",
+                "path": "/orders/7",
+                "query": {"expand": ["items"]},
+                "matchingRules": {"path": {"matchers": [{"match": "regex", "regex": "/orders/[0-9]+"}]}},
+            },
+            "response": {
+                "status": 200,
+                "body": {"content": {"id": 7, "price": 1.10}, "contentType": "application/json", "encoded": False},
+                "matchingRules": {"body": {"$.id": {"matchers": [{"match": "integer"}]}}},
+                "generators": {"body": {"$.id": {"type": "RandomInt", "min": 1, "max": 9}}},
+            },
+        },
+        {
+            "type": "Asynchronous/Messages",
+            "description": "an order was shipped",
+            "contents": {
+                "content": base64.b64encode(b'{"order": 7}').decode(),
+                "contentType": "application/json",
+                "encoded": "base64",
+            },
+            "metadata": {"topic": "orders"},
+        },
+    ],
+    "metadata": {"pactSpecification": {"version": "4.0"}},
+}
+PACT = "/pacts/provider/Ledger/consumer/Till"
+
+
+def put(api, version, content):
+    assert api.put(f"{PACT}/version/{version}", content).status in {200, 201}
+
+
+# The application
+
+
+def test_an_application_shows_what_it_consumes_and_provides(history, show):
+    history.publish("Shop", "1", "Till")
+    text = show("/pacticipants/Till").text
+    assert "Consumes 1" in text
+    assert "Provides for 1" in text
+    assert {"/pacticipants/Ledger", "/pacticipants/Shop"} <= set(show("/pacticipants/Till").links)
+
+
+@pytest.mark.usefixtures("history")
+def test_versions_show_where_they_are_and_how_they_fared(show):
+    text = show("/pacticipants/Till").text
+    assert "1-3 of 3 versions" in text
+    assert "feat/x" in text
+    assert "tag-2" in text
+    assert "1-2 of 2 versions" in show("/pacticipants/Till?branch=main").text
+    assert "1-1 of 1 version" in show("/pacticipants/Till?tag=tag-3").text
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize(
+    ("version", "answer", "reason"),
+    [
+        ("1", "Yes", "All required verification results are published and successful"),
+        ("2", "Not yet", "Verify the pact of Till (2) with Ledger (10), and publish the result."),
+        ("99", "No", "No pacts or verifications have been published for version 99 of Till"),
+    ],
+)
+def test_whether_a_version_can_be_deployed_is_answered_in_place(show, version, answer, reason):
+    text = show(f"/pacticipants/Till?version={version}&to=production").text
+    assert f"{answer} Till {version} to" in text
+    assert reason in text
+
+
+@pytest.mark.usefixtures("history")
+def test_what_must_run_first_comes_with_its_command(show):
+    text = show("/pacticipants/Till?version=1&to=test").text
+    assert "pact-broker record-deployment --pacticipant Ledger --version VERSION --environment test" in text
+
+
+def test_a_repository_is_a_link_only_to_the_web(history, show):
+    change = {"repositoryUrl": "https://git.example.org/till", "mainBranch": "main"}
+    history.patch("/pacticipants/Till", change)
+    assert "https://git.example.org/till" in show("/pacticipants/Till").links
+    history.patch("/pacticipants/Till", {**change, "repositoryUrl": "javascript:alert(1)"})
+    shown = show("/pacticipants/Till")
+    assert "javascript:alert(1)" in shown.text
+    assert not [one for one in shown.links if "javascript" in one]
+
+
+def test_provider_states_are_listed_with_who_asks_for_them(api, show):
+    api.post("/pacticipants", {"name": "Till", "mainBranch": "main"})
+    put(api, "1", V4)
+    api.put("/pacticipants/Till/branches/main/versions/1", {})
+    text = show("/pacticipants/Ledger?show=states").text
+    assert 'order 7 exists {"id":7} Till' in text
+
+
+def test_a_network_is_drawn_and_listed(history, show):
+    history.publish("Shop", "1", "Till")
+    shown = show("/pacticipants/Ledger/network")
+    assert len(shown.all("circle")) == 3
+    assert len(shown.all("line")) == 2
+    assert "Shop consumes Till" in shown.text
+
+
+# Pacts
+
+
+def test_interactions_are_told_in_words(api, show):
+    put(api, "1", V4)
+    text = show(f"{PACT}/latest").text
+    for words in (
+        "a request for an order GET /orders/7",
+        "order 7 exists",
+        "matches //orders/[0-9]+/",
+        "any integer",
+        "generated: a random integer from 1 to 9",
+        '"price": 1.1',
+        "an order was shipped Message",
+        '"order": 7',
+        "topic orders",
+        "Specification 4.0",
+    ):
+        assert words in text
+
+
+def test_the_contents_lead_to_each_interaction(api, show):
+    put(api, "1", V4)
+    shown = show(f"{PACT}/version/1")
+    anchors = {one.removeprefix("#") for one in shown.links if one.startswith("#i")}
+    assert len(anchors) == 2
+    assert anchors <= set(shown.ids)
+
+
+def test_interactions_are_searched(api, show):
+    put(api, "1", V4)
+    shown = show(f"{PACT}/version/1?q=SHIPPED")
+    assert "1 interaction of 2 holds “SHIPPED”" in shown.text
+    assert len(shown.all("details")) == 1
+    assert "Nothing here holds “nothing”" in show(f"{PACT}/version/1?q=nothing").text
+
+
+def test_long_pacts_come_by_the_page_and_links_lead_to_the_right_one(api, show):
+    request = {"request": {"method": "GET", "path": "/"}, "response": {"status": 200}}
+    many = {**V4, "interactions": [{"description": f"d{number}", **request} for number in range(60)]}
+    put(api, "1", many)
+    shown = show(f"{PACT}/version/1")
+    assert len(shown.all("details")) == 50
+    far = next(one for one in shown.links if one.startswith("?page=2#"))
+    assert far.partition("#")[2] in show(f"{PACT}/version/1?page=2").ids
+
+
+def test_other_contracts_are_shown_as_they_are(api, show):
+    put(api, "1", {"anything": {"else": [1, 2]}})
+    text = show(f"{PACT}/version/1").text
+    assert "no interactions or messages" in text
+    assert '"anything": {' in text
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{PACT}/latest",
+        f"{PACT}/latest/tag-1",
+        f"{PACT}/branch/main/latest",
+        f"{PACT}/version/1",
+        f"{PACT}/versions/1",
+        "/pact/provider/Ledger/consumer/Till/latest",
+    ],
+)
+def test_every_url_of_a_pact_has_its_page(show, path):
+    shown = show(path)
+    assert shown.status == 200
+    assert "Till expects of Ledger" in shown.text
+
+
+def test_versions_and_results_stand_beside_a_pact(history, show):
+    shown = show(f"{PACT}/version/2")
+    assert "Failed by 11" in shown.text
+    assert f"{PACT}/version/2/diff/version/1" in shown.links
+    assert f"{PACT}/version/2.json" in shown.links
+    assert history.get(f"{PACT}/version/2.json", accept=BROWSER).json()["consumer"] == {"name": "Till"}
+
+
+# Differences
+
+
+def test_what_changed_is_shown_side_by_side(api, show):
+    put(api, "1", V4)
+    first, _ = V4["interactions"]
+    changed = json.loads(json.dumps(first))
+    changed["response"]["status"] = 201
+    put(api, "2", {**V4, "interactions": [changed, {"description": "new", "request": {}, "response": {}}]})
+    for path in (f"{PACT}/version/2/diff/previous-distinct", f"{PACT}/version/2/diff/version/1"):
+        text = show(path).text
+        assert "1 new, 1 changed, 1 gone" in text
+        assert '- "status": 200, + "status": 201,' in text
+
+
+@pytest.mark.usefixtures("history")
+def test_the_first_pact_has_nothing_to_compare_with(show):
+    assert "There is no earlier pact" in show(f"{PACT}/version/1/diff/previous-distinct").text
+    assert "Their interactions are the same" in show(f"{PACT}/version/1/diff/version/1").text
+    assert show(f"{PACT}/version/1/diff/version/99").status == 404
+
+
+# The matrix and the pair
+
+
+@pytest.mark.usefixtures("history")
+def test_the_matrix_asks_with_a_form(show):
+    shown = show("/matrix")
+    assert len(shown.all("fieldset")) == 3
+    query = "q[][pacticipant]=Till&q[][version]=1&q[][branch]=&q[][pacticipant]=&q[][version]=&environment=production"
+    shown = show(f"/matrix?{query}")
+    assert "Yes 1 verified, 0 failed, 0 unknown" in shown.text
+    assert any(one.attributes.get("value") == f"http://broker.test/matrix?{query}" for one in shown.all("input"))
+
+
+@pytest.mark.usefixtures("history")
+def test_the_matrix_of_a_pair_has_every_result(show):
+    shown = show("/matrix/provider/Ledger/consumer/Till")
+    assert "1 verified, 1 failed, 1 unknown" in shown.text
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("q[][pacticipant]=Nobody", "Pacticipant Nobody not found"),
+        ("q=x", "q must be a list of selectors"),
+        ("q[][pacticipant]=Till&environment=nowhere", "Environment with name 'nowhere' does not exist"),
+        ("q[][pacticipant]=Till&latestby=x", "latestby must be one of"),
+    ],
+)
+def test_wrong_questions_are_told_on_the_page(show, query, problem):
+    shown = show(f"/matrix?{query}")
+    assert shown.status == 200
+    assert problem in shown.text
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize(
+    ("view", "versions"),
+    [("", {"2", "3"}), ("?view=all", {"1", "2", "3"}), ("?view=tag", {"1", "2", "3"}), ("?view=environment", {"1"})],
+)
+def test_the_pacts_of_a_pair_are_seen_by_branch_tag_or_environment(show, view, versions):
+    links = show(f"/dashboard/provider/Ledger/consumer/Till{view}").links
+    assert {
+        one.rpartition("/")[2] for one in links if one.startswith(f"{PACT}/version/") and "diff" not in one
+    } == versions
+
+
+def test_a_pair_without_branches_is_seen_by_tag_or_whole(api, show):
+    api.publish("Till", "1", "Ledger")
+    shown = show("/dashboard/provider/Ledger/consumer/Till")
+    assert [one.attributes["href"] for one in shown.all("a") if one.attributes.get("aria-current") == "true"] == [
+        "?view=all"
+    ]
+
+
+@pytest.mark.usefixtures("history")
+def test_an_unknown_name_is_told_on_the_page_of_a_pair(show):
+    shown = show("/dashboard/provider/Ledger/consumer/Nobody")
+    assert shown.status == 200
+    assert "No pacticipant found with name Nobody" in shown.text
+
+
+# Environments, webhooks, results
+
+
+def test_environments_show_what_is_where(history, show):
+    deploy(history, "Till", "2", "test")
+    text = show("/environments").text
+    assert "Application Test Production production Ledger - 10" in text
+    assert "Till 2" in text
+    assert "1-1 of 1 application" in show("/environments?q=till").text
+
+
+def test_a_broker_without_environments_says_how_to_make_one(show):
+    assert "pact-broker create-environment --name production" in show("/environments").text
+
+
+def test_webhooks_are_shown_with_their_deliveries(make_api, show):
+    api = make_api(webhook_scheme_whitelist=("http", "https"))
+    body = {
+        "description": "Build it",
+        "events": [{"name": "contract_published"}],
+        "request": {
+            "method": "POST",
+            "url": "https://ci.example.org/build",
+            "headers": {"Authorization": "Bearer x1y2z3"},
+        },
+    }
+    made = api.post("/webhooks", body)
+    assert made.status == 201
+    path = made.link("self")
+    assert path in show("/webhooks").links
+    api.publish("Till", "1", "Ledger")
+    shown = show(path)
+    assert "contract published" in shown.text
+    delivery = next(one for one in shown.links if one.startswith("/triggered-webhooks/"))
+    shown = show(delivery)
+    assert "It has not been sent yet" in shown.text
+    assert [one.attributes.get("data-api") for one in shown.all("form")][1:] == [delivery.replace("logs", "redeliver")]
+    assert "x1y2z3" not in show(path).answer.text + shown.answer.text
+
+
+def test_a_verification_result_is_shown(history, show):
+    more = {
+        "buildUrl": "https://ci.example.org/8",
+        "testResults": [{"testDescription": "it broke", "status": "failed"}],
+    }
+    verify(history, "3", "12", success=False, **more)
+    shown = show(f"{PACT}/version/3/verification-results/latest")
+    assert "Failed" in shown.text
+    assert '"testDescription": "it broke"' in shown.text
+    assert "https://ci.example.org/8" in shown.links
+
+
+def test_the_search_finds_names_and_versions(history, show):
+    assert "/pacticipants/Ledger" in show("/search?q=edg").links
+    assert "/pacticipants/Ledger?version=11" in show("/search?q=11").links
+    assert "/?environment=production" in show("/search?q=prod").links
+    exact = history.get("/search?q=Till", accept=BROWSER)
+    assert (exact.status, exact.headers["location"]) == (303, "/pacticipants/Till")
+
+
+# Which requests get pages
+
+
+def test_what_does_not_exist_is_a_page_too(show):
+    for path in ("/pacticipants/Nobody", f"{PACT}/latest", "/webhooks/none", "/no/such/path"):
+        shown = show(path)
+        assert shown.status == 404
+        assert shown.answer.headers["content-type"].startswith("text/html")
+    assert "No pacticipant with name 'Nobody' found" in show("/pacticipants/Nobody").text
+
+
+def test_clients_of_the_api_get_no_pages(history):
+    for path in ("/", "/pacticipants/Till", f"{PACT}/latest", "/environments", "/webhooks"):
+        for accept in ("", "*/*", "application/hal+json", "application/hal+json, application/json, */*; q=0.01"):
+            assert history.get(path, accept=accept).headers["content-type"].startswith("application/hal+json")
+
+
+def test_browsers_only_read_where_the_original_has_a_page(history):
+    refused = history.delete("/pacticipants/Till", accept="text/html")
+    assert (refused.status, refused.headers["allows"]) == (405, "GET, HEAD")
+
+
+def test_browsers_reach_the_api_where_the_original_has_no_page(api):
+    assert api.post("/environments", {"name": "x", "production": False}, accept="text/html, */*").status == 201
+
+
+def test_links_begin_with_the_configured_address(make_api):
+    api = make_api(base_urls=("https://example.org/broker",))
+    api.publish("Till", "1", "Ledger")
+    text = api.get("/", accept=BROWSER).text
+    assert 'href="https://example.org/broker/pacticipants/Till"' in text
+    assert 'href="https://example.org/broker/static/treaty.css' in text
