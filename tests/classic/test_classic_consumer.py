@@ -15,6 +15,8 @@ from treaty.testing import written
 @pytest.fixture(autouse=True)
 def _anew():
     written.forget()
+    yield
+    written.forget()
 
 
 @pytest.fixture

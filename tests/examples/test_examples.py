@@ -1,0 +1,111 @@
+"""The examples work as their READMEs say, each in a folder of its own."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.whole import servers
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def examples(tmp_path):
+    unwanted = shutil.ignore_patterns("*.log", "node_modules", "__pycache__")
+    return shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=unwanted)
+
+
+@pytest.fixture
+def broker(tmp_path):
+    with servers.running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", cwd=tmp_path) as server:
+        yield server.address
+
+
+def environ(**more):
+    names = {"PATH", "HOME", "LANG", "PYTHONPATH", "SYSTEMROOT", "TMPDIR"}
+    kept = {name: value for name, value in os.environ.items() if name in names}
+    return {**kept, "PACT_DO_NOT_TRACK": "true", **more}
+
+
+def call(folder, *words, code=0, **more):
+    command = [sys.executable, *words]
+    done = subprocess.run(
+        command, cwd=folder, env=environ(**more), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_tests(folder, *words, code=0, **more):
+    return call(folder, "-m", "pytest", "-p", "no:cacheprovider", *words, code=code, **more)
+
+
+def test_the_consumer_leaves_its_pact_and_a_log(examples):
+    (examples / "consumer/userserviceclient-userservice.json").unlink()
+    run_tests(examples / "consumer")
+    left = {path.name for path in (examples / "consumer").iterdir()}
+    assert {"userserviceclient-userservice.json", "pact-mock-service.log"} <= left
+
+
+def test_the_pact_in_the_repository_is_what_the_consumer_writes(examples):
+    run_tests(examples / "consumer")
+    path = Path("examples/consumer/userserviceclient-userservice.json")
+    written, kept = (json.loads((folder / path).read_text("utf-8")) for folder in (examples.parent, ROOT))
+    assert written["interactions"] == kept["interactions"]
+
+
+def test_the_consumer_publishes_to_a_broker(examples, broker):
+    run_tests(examples / "consumer", "--publish-pact", "2", PACT_BROKER_BASE_URL=broker)
+    assert httpx.get(f"{broker}/pacts/provider/UserService/consumer/UserServiceClient/version/2").status_code == 200
+
+
+def test_the_consumer_publishes_to_a_broker_of_its_own(examples):
+    printed = run_tests(examples / "consumer", "--publish-pact", "2", "--run-broker", "True")
+    assert "Pact successfully published for UserServiceClient version 2" in printed
+
+
+@pytest.fixture(params=["flask_provider", "fastapi_provider"])
+def provider(request, examples):
+    if not importlib.util.find_spec(request.param.partition("_")[0]):
+        pytest.skip(f"{request.param} needs a package that is not installed")
+    return examples / request.param
+
+
+def test_providers_are_verified_from_files(provider):
+    assert "UserService against UserServiceClient: 2 of 2" in run_tests(provider)
+
+
+def test_providers_are_verified_from_the_broker(examples, provider, broker):
+    run_tests(examples / "consumer", "--publish-pact", "2", "--pact-branch", "main", PACT_BROKER_BASE_URL=broker)
+    words = ("--provider-version", "1", "--provider-branch", "main", "--publish-verification")
+    printed = run_tests(provider, "--broker-url", broker, *words)
+    assert "Result published" in printed
+    assert "Computer says yes" in printed
+
+
+def test_a_broken_provider_says_what_is_wrong(provider):
+    printed = run_tests(provider, code=1, USER_SERVICE="broken")
+    assert "UserService does not honour its pact with UserServiceClient: a request for UserA" in printed
+    assert "Actual map is missing the following keys: created_on" in printed
+
+
+def test_messages_are_published_and_verified(examples, broker):
+    folder = examples / "message"
+    run_tests(folder, "test_mailer.py", "--publish-pact", "1", "--pact-branch", "main", PACT_BROKER_BASE_URL=broker)
+    words = ("--provider-version", "1", "--provider-branch", "main", "--publish-verification")
+    assert "Computer says yes" in run_tests(folder, "test_shop.py", *words, PACT_BROKER_BASE_URL=broker)
+
+
+def test_the_classic_example_runs_with_files_and_a_broker(examples, broker):
+    folder = examples / "classic"
+    run_tests(folder, "test_consumer.py")
+    run_tests(folder, "test_provider.py")
+    run_tests(folder, "test_consumer.py", "--publish-pact", "2", "--pact-branch", "main", PACT_BROKER_BASE_URL=broker)
+    assert "2 passed" in run_tests(folder, "test_provider.py", PACT_BROKER_BASE_URL=broker)
