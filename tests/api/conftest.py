@@ -112,7 +112,7 @@ class Api:
 
 def publication(
     consumer: str, version: str, provider: str, content: object = None, **more: object
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The body of `POST /contracts/publish` for one pact."""
     import base64  # noqa: PLC0415 - used here alone
 
