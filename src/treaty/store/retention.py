@@ -145,7 +145,7 @@ def _needed(kept: CTE, now: datetime, success_days: int, gone: Sequence[int]) ->
     yield _versions_of(select(func.max(verification.c.id)).select_from(results).group_by(verification.c.content_id))
     yield _highest(results)
     yield from _deciding_successes(results, gone)
-    yield from _noted_successes(current)
+    yield _noted_successes(current)
     since = now - timedelta(days=success_days)
     new = and_(verification.c.success, not_(verification.c.is_wip), verification.c.verified_at >= since)
     yield select(verification.c.provider_version_id).select_from(results).where(new)
@@ -173,7 +173,7 @@ def _highest(results: FromClause) -> Ids:
 
 
 def _deciding_successes(results: FromClause, gone: Sequence[int]) -> Iterator[Ids]:
-    """List who succeeded first and last: at all, on each branch and with each tag. It decides what is pending."""
+    """List who succeeded first: at all, on each branch and with each tag. It decides what is pending."""
     of_version = verification.c.provider_version_id
     on_branch = and_(branch_version.c.version_id == of_version, *_remaining(gone))
     for place, keys in (
@@ -181,17 +181,15 @@ def _deciding_successes(results: FromClause, gone: Sequence[int]) -> Iterator[Id
         (results.join(branch_version, on_branch), [branch_version.c.branch_id]),
         (results.join(tag, tag.c.version_id == of_version), [tag.c.name]),
     ):
-        for end in (func.min, func.max):
-            ends = select(end(verification.c.id)).select_from(place).where(verification.c.success)
-            yield _versions_of(ends.group_by(verification.c.content_id, *keys))
+        first = select(func.min(verification.c.id)).select_from(place).where(verification.c.success)
+        yield _versions_of(first.group_by(verification.c.content_id, *keys))
 
 
-def _noted_successes(current: CTE) -> Iterator[Ids]:
-    """List who succeeded first and last with each tag of that moment. It decides what is work in progress."""
+def _noted_successes(current: CTE) -> Ids:
+    """List who succeeded first with each tag of that moment. It decides what is work in progress."""
     noted = current.join(tag_success, tag_success.c.content_id == current.c.content_id)
-    for end in (func.min, func.max):
-        ends = select(end(tag_success.c.verification_id)).select_from(noted).where(not_(tag_success.c.is_wip))
-        yield _versions_of(ends.group_by(tag_success.c.content_id, tag_success.c.tag))
+    first = select(func.min(tag_success.c.verification_id)).select_from(noted).where(not_(tag_success.c.is_wip))
+    return _versions_of(first.group_by(tag_success.c.content_id, tag_success.c.tag))
 
 
 def _best_consumers(kept: CTE) -> Ids:
