@@ -8,16 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from tempfile import TemporaryDirectory
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 import structlog
 import uvicorn
-from starlette.applications import Starlette
+from sqlalchemy import Engine
+from starlette.types import ASGIApp
 from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn.supervisors import Multiprocess
 
+from treaty import outgoing, tracing
 from treaty.actions import examining, seeding
+from treaty.actions.delivering import Send
 from treaty.actions.examining import Finding
 from treaty.cleaner import Cleaned, Cleaner, ScheduledCleaner, check_schedule
 from treaty.errors import WrongSetting
@@ -40,28 +43,50 @@ from treaty.web.application import Background, application
 from treaty.web.represent.webhooks import ADDRESSES
 from treaty.worker import Worker
 
+if TYPE_CHECKING:
+    from treaty.spans import Spans
+
 T = TypeVar("T")
 
 _HANDED_ON: Final = "TREATY_HANDED_ON_SETTINGS"
 """The variable in which the first process hands its settings on to its workers."""
 
 
-def database_of(settings: Settings) -> Database:
-    """Open the database of a server, its schema brought up to date."""
+def database_of(settings: Settings, watch: Callable[[Engine], None] = lambda _engine: None) -> Database:
+    """Open the database of a server, its schema brought up to date. `watch` sees its engine before it is used."""
     database = open_database(
         settings.database_url,
         connections=settings.database_max_connections,
         wait=settings.database_pool_timeout,
     )
+    watch(database.engine)
     migrate(database)
     return database
 
 
-def application_of(settings: Settings) -> Starlette:
+def application_of(settings: Settings) -> ASGIApp:
     """Make the application of a server."""
     _prepare_key(settings)
-    database = database_of(settings)
-    return application(settings, database, worker=_Team(_background(settings, database)))
+    spans = _spans()
+    if spans is None:
+        database = database_of(settings)
+        return application(settings, database, worker=_Team(_background(settings, database)))
+    database = database_of(settings, spans.statements)
+    team = _Team([*_background(settings, database, spans.sending(outgoing.send)), spans])
+    return spans.requests(application(settings, database, worker=team))
+
+
+def _spans() -> "Spans | None":
+    """Make what traces, if the environment wants traces; OpenTelemetry is loaded only then. Raises WrongSetting."""
+    if tracing.exporter(os.environ) is None:
+        return None
+    try:
+        from treaty.spans import spans_for  # noqa: PLC0415 - see above
+    except ImportError:
+        reason = "traces are wanted, but OpenTelemetry is not installed: pip install 'treaty[server,otel]'"
+        structlog.get_logger("treaty").warning("opentelemetry", reason=reason)
+        return None
+    return spans_for(os.environ)
 
 
 class _Team:
@@ -83,8 +108,8 @@ class _Team:
             member.stop()
 
 
-def _background(settings: Settings, database: Database) -> list[Background]:
-    worker = Worker(database, settings, ADDRESSES)
+def _background(settings: Settings, database: Database, send: Send = outgoing.send) -> list[Background]:
+    worker = Worker(database, settings, ADDRESSES, send=send)
     if not settings.database_clean_enabled:
         return [worker]
     schedule, is_dry = settings.database_clean_cron_schedule, settings.database_clean_dry_run
@@ -205,7 +230,7 @@ def _listener(settings: Settings) -> socket.socket:
     return listener
 
 
-def worker_application() -> Starlette:
+def worker_application() -> ASGIApp:
     """Make the application of one of several workers."""
     handed: dict[str, Any] = orjson.loads(os.environ[_HANDED_ON])
     values: dict[str, Any] = {
@@ -216,7 +241,7 @@ def worker_application() -> Starlette:
     return application_of(settings)
 
 
-def _config(settings: Settings, app: Starlette | str) -> uvicorn.Config:
+def _config(settings: Settings, app: ASGIApp | str) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),

@@ -61,7 +61,9 @@ def _composed(
     request: Request, facts: Facts, context: Context, *, settings: Settings, addresses: Addresses
 ) -> Outgoing:
     values = template.parameters(facts, context, addresses)
-    return deliver.composed(_opened(request, settings), values, user_agent=settings.user_agent)
+    return deliver.composed(
+        _opened(request, settings), values, user_agent=settings.user_agent, trace=context.get("traceparent")
+    )
 
 
 def _opened(request: Request, settings: Settings) -> Request:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from treaty import tracing
 from treaty.model import event
 from treaty.model.delivery import Owed
 from treaty.model.event import Event, Requirement
@@ -146,7 +147,8 @@ def _owe(
     triggered = []
     for occasion in occasions:
         if one.filters.is_empty or _is_admitted(db, one, occasion):
-            owed = _owed(one, occasion, {**context, "event_name": one.event, **occasion.context})
+            told = {**context, "event_name": one.event, **occasion.context, **tracing.current()}
+            owed = _owed(one, occasion, told)
             deliveries.add(db, owed, now=now)
             triggered.append(
                 TriggeredBy(webhook=one.webhook, description=one.description, event=one.event, uuid=owed.uuid)

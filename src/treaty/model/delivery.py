@@ -114,12 +114,13 @@ class Outgoing:
     """What must not be told."""
 
 
-def composed(request: Request, values: Mapping[str, str], *, user_agent: str) -> Outgoing:
-    """Put a request together. All its secrets are open."""
+def composed(request: Request, values: Mapping[str, str], *, user_agent: str, trace: str | None = None) -> Outgoing:
+    """Put a request together. All its secrets are open. `trace` says where its event belongs, as W3C writes it."""
     url = fill(request.url, values, quote_plus)
     configured = {name: fill(str(value), values) for name, value in request.headers.items()}
     body = _body(request.body, values)
-    headers = {"accept": "*/*", "user-agent": user_agent, **configured}
+    traced = {} if trace is None else {"traceparent": trace}
+    headers = {"accept": "*/*", "user-agent": user_agent, **traced, **configured}
     headers.setdefault("content-type", "application/x-www-form-urlencoded")
     username, password = fill(request.username or "", values), fill(str(request.password or ""), values)
     if username:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -118,6 +119,7 @@ class Broker(BaseRoute):
         started = time.perf_counter()
         call = self._call(scope)
         reply = await self._reply(call, receive)
+        scope["treaty.route"] = call.route
         await wire.write(send, call, reply)
         seconds = time.perf_counter() - started
         self._telemetry.request(call.method, call.route, reply.status, seconds)
@@ -185,7 +187,7 @@ class Broker(BaseRoute):
         if not route.needs_database or is_short:
             done = work()
         else:
-            done = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            done = await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
         if call.owes and self._worker:
             self._worker.wake()
         if isinstance(done, Afterwards):

@@ -1,0 +1,151 @@
+"""Traces: a request, its statements and its deliveries are one story, told where the environment says."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.api.conftest import publication
+from tests.receiver import Receiver, receiving
+from tests.whole.servers import running, start
+
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+OPEN = {"TREATY_WEBHOOK_SCHEME_WHITELIST": "http", "TREATY_WEBHOOK_HOST_WHITELIST": "127.0.0.1"}
+
+
+class _Collector(BaseHTTPRequestHandler):
+    spans: ClassVar[list[Any]] = []
+    services: ClassVar[set[str]] = set()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            self.services.update(
+                one.value.string_value for one in resource.resource.attributes if one.key == "service.name"
+            )
+            self.spans.extend(span for scope in resource.scope_spans for span in scope.spans)
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by http.server
+        """Say nothing."""
+
+
+@pytest.fixture
+def collector() -> Iterator[str]:
+    """Where traces are collected."""
+    _Collector.spans.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Collector) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+def _until(name: str, ready: Callable[[Any], bool] = lambda _span: True) -> Any:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        for span in list(_Collector.spans):
+            if span.name == name and ready(span):
+                return span
+        time.sleep(0.05)
+    raise AssertionError([span.name for span in _Collector.spans])
+
+
+def _said(span: Any) -> dict[str, object]:
+    return {
+        one.key: one.value.string_value if one.value.HasField("string_value") else one.value.int_value
+        for one in span.attributes
+    }
+
+
+def test_a_request_its_statements_and_its_deliveries_are_one_trace(collector, receiver, database_url):
+    environ = {**OPEN, "OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    with running(database_url, environ=environ) as server, httpx.Client(base_url=server.address) as client:
+        request = {"method": "POST", "url": f"{receiver.url}/a/secret", "body": "hello"}
+        client.post("/webhooks", json={"events": [{"name": "contract_published"}], "request": request})
+        headers = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+        body = publication("Secret Till", "1", "Ledger")
+        assert client.post("/contracts/publish", json=body, headers=headers).status_code == 200
+        arrival = receiver.wait(1)[0]
+        asked = _until("POST /contracts/publish")
+        sent = _until("POST webhook")
+
+    assert (asked.trace_id.hex(), asked.parent_span_id.hex()) == (TRACE, PARENT)
+    assert _said(asked) == {
+        "http.request.method": "POST",
+        "http.route": "/contracts/publish",
+        "http.response.status_code": 200,
+    }
+    statements = [span for span in _Collector.spans if span.parent_span_id == asked.span_id and span is not sent]
+    assert any(span.name.startswith("INSERT") for span in statements)
+    assert "INSERT publication" in {span.name for span in statements}
+    assert (sent.trace_id.hex(), sent.parent_span_id) == (TRACE, asked.span_id)
+    assert _said(sent) == {
+        "http.request.method": "POST",
+        "server.address": "127.0.0.1",
+        "http.response.status_code": 200,
+    }
+    assert arrival.headers["traceparent"] == f"00-{TRACE}-{sent.span_id.hex()}-01"
+    assert _Collector.services == {"treaty"}
+    told = " ".join(str(span) for span in _Collector.spans)
+    assert "Secret" not in told
+    assert "secret" not in told
+
+
+def test_names_in_paths_are_not_told_and_failures_are(collector, tmp_path):
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=environ) as server:
+        httpx.get(f"{server.address}/pacticipants/Secret%20Till")
+        httpx.get(f"{server.address}/test/error")
+    missing = _until("GET /pacticipants/{pacticipant}")
+    assert _said(missing)["http.response.status_code"] == 404
+    assert missing.status.code == 0
+    assert _until("GET /test/error").status.code == 2
+
+
+def test_what_was_not_sent_yet_is_sent_when_the_server_ends(collector, tmp_path):
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_SERVICE_NAME": "it"}
+    server = start(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=environ)
+    httpx.get(server.address)
+    assert _Collector.spans == []
+    server.end()
+    _until("GET /")
+    assert "it" in _Collector.services
+
+
+def test_an_unknown_way_to_send_traces_is_refused(tmp_path):
+    with pytest.raises(AssertionError, match="OTEL_TRACES_EXPORTER: must be one of otlp, console, none, but is 'fax'"):
+        start(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ={"OTEL_TRACES_EXPORTER": "fax"})
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{}, {"OTEL_TRACES_EXPORTER": "none"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_SDK_DISABLED": "true"}],
+)
+def test_nothing_of_opentelemetry_is_loaded_when_no_traces_are_wanted(environ: dict[str, str], tmp_path: Path):
+    program = (
+        "import sys; from treaty import app; from treaty.settings import Settings;"
+        "app.application_of(Settings(database_url='sqlite:///it.sqlite'));"
+        "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], cwd=tmp_path, env=environ, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
