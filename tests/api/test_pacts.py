@@ -414,7 +414,7 @@ def test_no_bytes_are_answered_with_a_failure(api: Api, content_type: str) -> No
 
 def test_no_content_of_a_contract_is_answered_with_a_failure(api: Api) -> None:
     body = publication("Till", "1", "Ledger")
-    contract = body["contracts"][0]  # type: ignore[index]  # a list with one contract
+    contract = body["contracts"][0]
 
     @ON_ONE_SERVER
     @given(st.sampled_from([*contract, "decodedContent", "onConflict", "writeMode"]), JSON | st.text())
