@@ -1,0 +1,47 @@
+"""A real browser for the tests: the Chromium of the system, never one that is downloaded."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, Error, sync_playwright
+
+_NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class Unavailable(Exception):
+    """There is no browser to be had; the text says why."""
+
+
+def find_program() -> Path:
+    """Find Chromium, or whatever TREATY_TEST_BROWSER names. Raises Unavailable."""
+    names = [os.environ["TREATY_TEST_BROWSER"]] if os.environ.get("TREATY_TEST_BROWSER") else _NAMES
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        raise Unavailable("no Chromium is installed (on Debian: apt-get install chromium)")
+    return Path(found)
+
+
+@contextmanager
+def started() -> Iterator[Browser]:
+    """Start a browser with an empty profile. Raises Unavailable."""
+    program = find_program()
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=program, args=list(_FLAGS), headless=True)
+        except Error as error:
+            raise Unavailable(f"Chromium does not start: {error}") from error
+        yield browser
+        browser.close()

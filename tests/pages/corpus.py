@@ -1,0 +1,149 @@
+"""A broker with something of everything, for the browser to look at."""
+
+import base64
+import json
+import urllib.request
+from typing import Any
+from urllib.parse import quote
+
+TRICK = '"><script>document.title = "run"</script><img src=x onerror=alert(1)>{{ 7 * 7 }}'
+LONG = "a-name-that-goes-on-and-on-without-any-place-where-it-could-be-broken-" * 2
+SHA = "5f3c9a1b7d8e4f60a1b2c3d4e5f60718293a4b5c"
+
+
+class Filler:
+    """Publishes over HTTP, as clients do."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        headers = {"content-type": "application/json", "accept": "application/hal+json"}
+        sent = None if body is None else json.dumps(body).encode()
+        url = path if path.startswith("http") else self._address + path
+        request = urllib.request.Request(url, sent, headers, method=method)  # noqa: S310 - a server of the test's own
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            return json.loads(answer.read() or b"null")
+
+    def publish(self, consumer: str, version: str, branch: str, provider: str, content: object) -> None:
+        contract = {
+            "consumerName": consumer,
+            "providerName": provider,
+            "specification": "pact",
+            "contentType": "application/json",
+            "content": base64.b64encode(json.dumps(content).encode()).decode(),
+        }
+        body = {"pacticipantName": consumer, "pacticipantVersionNumber": version, "branch": branch}
+        self.ask("POST", "/contracts/publish", {**body, "tags": [branch], "contracts": [contract]})
+
+    def verify(self, consumer: str, version: str, provider: str, provider_version: str, *, success: bool) -> None:
+        pair = f"/pacts/provider/{quote(provider, safe='')}/consumer/{quote(consumer, safe='')}"
+        pact = self.ask("GET", f"{pair}/version/{version}")
+        body = {
+            "success": success,
+            "providerApplicationVersion": provider_version,
+            "buildUrl": "javascript:alert(1)",
+            "testResults": {"tests": [{"testDescription": TRICK, "status": "failed"}]},
+        }
+        self.ask("POST", pact["_links"]["pb:publish-verification-results"]["href"], body)
+
+    def deploy(self, name: str, version: str, environment: str) -> None:
+        found = self.ask("GET", "/environments")["_embedded"]["environments"]
+        uuid = next(one["uuid"] for one in found if one["name"] == environment)
+        self.ask("POST", f"/pacticipants/{quote(name)}/versions/{version}/deployed-versions/environment/{uuid}", {})
+
+
+def pact(status: int, *, has_message: bool) -> dict[str, Any]:
+    """A pact with rules, generators and states; and one with a message, if wanted."""
+    interaction = {
+        "type": "Synchronous/HTTP",
+        "description": "a request for an order",
+        "pending": True,
+        "providerStates": [{"name": "order 7 exists", "params": {"id": 7}}, {"name": "the user is signed in"}],
+        "request": {
+            "method": "GET",
+            "path": "/orders/7",
+            "query": {"expand": ["items"]},
+            "headers": {"Accept": ["application/json"]},
+            "matchingRules": {"path": {"matchers": [{"match": "regex", "regex": "/orders/[0-9]+"}]}},
+            "generators": {"path": {"type": "ProviderState", "expression": "/orders/${id}"}},
+        },
+        "response": {
+            "status": status,
+            "headers": {"Content-Type": ["application/json"]},
+            "body": {
+                "content": {"id": 7, "placedAt": "2026-01-02", "items": [{"sku": "A-1", "price": 12.5}], "note": LONG},
+                "contentType": "application/json",
+                "encoded": False,
+            },
+            "matchingRules": {
+                "body": {
+                    "$.id": {"matchers": [{"match": "integer"}]},
+                    "$.placedAt": {"matchers": [{"match": "date", "format": "yyyy-MM-dd"}]},
+                    "$.items": {"matchers": [{"match": "type", "min": 1}]},
+                    "$.items[*].price": {"matchers": [{"match": "decimal"}]},
+                }
+            },
+            "generators": {"body": {"$.id": {"type": "RandomInt", "min": 1, "max": 999}}},
+        },
+    }
+    message = {
+        "type": "Asynchronous/Messages",
+        "description": "an order was shipped",
+        "contents": {"content": {"order": 7}, "contentType": "application/json", "encoded": False},
+        "metadata": {"topic": "orders"},
+    }
+    interactions = [interaction, message] if has_message else [interaction]
+    return {"interactions": interactions, "metadata": {"pactSpecification": {"version": "4.0"}}}
+
+
+def fill(address: str) -> dict[str, str]:
+    """Fill a broker that has the example data; return the paths of all kinds of pages by what they are."""
+    filler = Filler(address)
+    filler.publish("Web Shop", SHA, "main", "orders-api", pact(200, has_message=True))
+    filler.verify("Web Shop", SHA, "orders-api", "3.1.0", success=True)
+    filler.verify("Web Shop", SHA, "orders-api", "3.2.0", success=False)
+    filler.deploy("Web Shop", SHA, "production")
+    filler.deploy("orders-api", "3.2.0", "production")
+    event = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://localhost/x"}}
+    webhook = filler.ask("POST", "/webhooks", {"description": "Start the provider's build", **event})
+    filler.publish("Web Shop", "2", "feat/new-basket", "orders-api", pact(201, has_message=False))
+    hostile = {"interactions": [{"description": TRICK, "request": {"path": TRICK, "body": {TRICK: TRICK}}}, None, 7]}
+    filler.publish(TRICK, "1", "main", LONG, hostile)
+    filler.ask("PUT", "/pacticipants/Web%20Shop/labels/team-checkout", {})
+    for number in range(60):
+        filler.publish(f"app-{number:02}", "1", "main", f"service-{number % 7}", {"interactions": []})
+    status = filler.ask("GET", "/pacts/provider/orders-api/consumer/Web%20Shop/webhooks/status")
+    logs = status["_embedded"]["triggeredWebhooks"][0]["_links"]["pb:logs"]["href"]
+    return _paths(webhook["_links"]["self"]["href"].removeprefix(address), logs.removeprefix(address))
+
+
+def _paths(webhook: str, logs: str) -> dict[str, str]:
+    pair = "/pacts/provider/orders-api/consumer/Web%20Shop"
+    trick, long = quote(TRICK, safe=""), quote(LONG, safe="")
+    selectors = "q[][pacticipant]=Web%20Shop&q[][version]=2&environment=production"
+    return {
+        "overview": "/",
+        "overview-filtered": "/?q=shop&environment=production&sort=state",
+        "application": "/pacticipants/Web%20Shop?version=2&to=production",
+        "provider": "/pacticipants/orders-api",
+        "provider-states": "/pacticipants/orders-api?show=states",
+        "network": "/pacticipants/orders-api/network",
+        "pact": f"{pair}/latest",
+        "pact-search": f"{pair}/version/{SHA}?q=shipped",
+        "pact-hostile": f"/pacts/provider/{long}/consumer/{trick}/latest",
+        "application-hostile": f"/pacticipants/{trick}",
+        "difference": f"{pair}/version/2/diff/previous-distinct",
+        "matrix": f"/matrix?{selectors}",
+        "matrix-pair": "/matrix/provider/orders-api/consumer/Web%20Shop",
+        "pair": "/dashboard/provider/orders-api/consumer/Web%20Shop",
+        "environments": "/environments",
+        "webhooks": "/webhooks",
+        "webhook": webhook,
+        "delivery": logs,
+        "verification": f"{pair}/version/{SHA}/verification-results/latest",
+        "search": "/search?q=a",
+        "not-found": "/pacticipants/nobody",
+        "api": "/docs?q=labels",
+        "relation": "/doc/pacticipants?context=index",
+    }
