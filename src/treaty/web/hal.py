@@ -1,23 +1,24 @@
 """HAL documents: what representations are made of, and how they become bytes.
 
-Links hold paths; the base URL is put on once, when a document is rendered.
+Documents and links are dictionaries, which are written without asking what they are. Links hold paths; the base URL is
+put on once, when a document is rendered.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
-from treaty.web.urls import HERE, HERE_AND_QUERY
+from treaty.web.urls import BASE, HERE, HERE_AND_QUERY
 
 OPTIONS: Final = orjson.OPT_OMIT_MICROSECONDS
 
 
-class Link:
+class Link(dict[str, object]):
     """A link. A path that still holds a variable makes it templated."""
 
-    __slots__ = ("extra", "href", "name", "templated", "title")
+    __slots__ = ()
 
     def __init__(
         self,
@@ -28,23 +29,41 @@ class Link:
         templated: bool | None = None,
         extra: Mapping[str, object] | None = None,
     ) -> None:
-        self.href = href
-        self.title = title
-        self.name = name
-        self.templated = ("{" in href or None) if templated is None else templated
-        self.extra = extra
+        if title is not None:
+            self["title"] = title
+        if name is not None:
+            self["name"] = name
+        self["href"] = BASE + href if href[:1] in {"", "/"} else href
+        if templated is not None or "{" in href:
+            self["templated"] = templated is not False
+        if extra:
+            self.update(extra)
 
 
 Links = Mapping[str, Link | Sequence[Link] | None]
 
 
-@dataclass(slots=True)
-class Hal:
+class Hal(dict[str, object]):
     """A document: its properties (None is left out), what is embedded, and its links (None is left out)."""
 
-    state: Mapping[str, object] = field(default_factory=dict)
-    embedded: Mapping[str, object] = field(default_factory=dict)
-    links: Links = field(default_factory=dict)
+    __slots__ = ()
+
+    def __init__(
+        self,
+        state: Mapping[str, object] | None = None,
+        embedded: Mapping[str, object] | None = None,
+        links: Links | None = None,
+    ) -> None:
+        if state:
+            self.update(_given(state))
+        if embedded:
+            self["_embedded"] = _given(embedded)
+        if links:
+            self["_links"] = _given(links)
+
+
+def _given(members: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +76,15 @@ class Place:
 
     def href(self, path: str) -> str:
         """Make an absolute URL of a path."""
-        if path.startswith("/"):
-            return self.base_url + path
-        if path == HERE_AND_QUERY:
-            return f"{self.base_url}{self.path}?{self.query}" if self.query else self.base_url + self.path
-        if path.startswith(HERE):
-            return self.base_url + self.path + path.removeprefix(HERE)
-        return path or self.base_url
+        return self.base_url + path if path.startswith("/") else path
+
+    @property
+    def here(self) -> str:
+        return self.base_url + self.path
+
+    @property
+    def here_and_query(self) -> str:
+        return f"{self.here}?{self.query}" if self.query else self.here
 
 
 def curies(context: str) -> list[Link]:
@@ -73,7 +94,12 @@ def curies(context: str) -> list[Link]:
 
 def rendered(document: object, place: Place) -> bytes:
     """Turn a document into JSON."""
-    return orjson.dumps(document, default=_plain_at(place), option=OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS)
+    body = orjson.dumps(document, option=OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS)
+    if _HERE in body:
+        body = body.replace(_HERE, _text(place.here))
+    if _HERE_AND_QUERY in body:
+        body = body.replace(_HERE_AND_QUERY, _text(place.here_and_query))
+    return body.replace(_BASE, _text(place.base_url))
 
 
 def rendered_links(links: Links, place: Place) -> bytes:
@@ -81,41 +107,11 @@ def rendered_links(links: Links, place: Place) -> bytes:
     return rendered(_given(links), place)
 
 
-def _plain_at(place: Place) -> Callable[[object], dict[str, object]]:
-    """Make what turns into plain values what JSON does not know; orjson finds it wherever it is."""
-
-    def plain(value: object) -> dict[str, object]:
-        if isinstance(value, Link):
-            return _plain_link(value, place)
-        if isinstance(value, Hal):
-            return _plain_hal(value)
-        raise TypeError(f"{type(value).__name__} cannot stand in a document")
-
-    return plain
+def _text(text: str) -> bytes:
+    """Write a text as JSON has it, without its quotes."""
+    return orjson.dumps(text)[1:-1]
 
 
-def _plain_hal(hal: Hal) -> dict[str, object]:
-    plain = _given(hal.state)
-    if hal.embedded:
-        plain["_embedded"] = _given(hal.embedded)
-    if hal.links:
-        plain["_links"] = _given(hal.links)
-    return plain
-
-
-def _given(members: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in members.items() if value is not None}
-
-
-def _plain_link(link: Link, place: Place) -> dict[str, object]:
-    plain: dict[str, object] = {}
-    if link.title is not None:
-        plain["title"] = link.title
-    if link.name is not None:
-        plain["name"] = link.name
-    plain["href"] = place.href(link.href)
-    if link.templated is not None:
-        plain["templated"] = link.templated
-    if link.extra:
-        plain |= link.extra
-    return plain
+_BASE: Final = _text(BASE)
+_HERE: Final = _text(HERE)
+_HERE_AND_QUERY: Final = _text(HERE_AND_QUERY)

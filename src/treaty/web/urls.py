@@ -1,12 +1,17 @@
 """Every URL of the broker, once. Routes, links and the OpenAPI document are made of these."""
 
 from functools import lru_cache
+from secrets import token_hex
 from typing import Final
 from urllib.parse import quote as _quote
 
-HERE: Final = "\x00here"
-"""Stands for the path of the request, where a representation links to the very page that was asked for."""
-HERE_AND_QUERY: Final = "\x00here?"
+_MARK: Final = f"\x00{token_hex(6)}"
+"""Begins what stands for an URL until an answer is written. Nothing that clients send can hold it."""
+BASE: Final = f"{_MARK}base"
+"""Stands for the base URL."""
+HERE: Final = f"{_MARK}here"
+"""Stands for the URL of the request, where a representation links to the very page that was asked for."""
+HERE_AND_QUERY: Final = f"{_MARK}asked"
 """The same with the request's query string."""
 
 quote: Final = lru_cache(maxsize=8192)(lambda text: _quote(text, safe="~"))

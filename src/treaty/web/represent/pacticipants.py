@@ -1,7 +1,8 @@
 """How pacticipants and their labels look."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Final
 
 from treaty.model.environment import DeployedVersion
 from treaty.model.pacticipant import Label, PacticipantInFull
@@ -55,18 +56,19 @@ def _embedded(full: PacticipantInFull) -> Mapping[str, object]:
     labels = [Hal({"name": label}, links={"self": _label_link(name, label)}) for label in full.labels]
     if full.latest_version is None:
         return {"labels": labels}
-    latest = _latest_version(name, full.latest_version)
-    deprecated = dict.fromkeys(("title", "name"), "DEPRECATED - please use latestVersion")
     return {
-        "latestVersion": latest,
+        "latestVersion": _latest_version(name, full.latest_version, {}),
         "labels": labels,
-        "latest-version": Hal({**latest.state, **deprecated}, links=latest.links),
+        "latest-version": _latest_version(name, full.latest_version, _DEPRECATED),
     }
 
 
-def _latest_version(name: str, number: str) -> Hal:
+_DEPRECATED: Final[Mapping[str, str]] = dict.fromkeys(("title", "name"), "DEPRECATED - please use latestVersion")
+
+
+def _latest_version(name: str, number: str, more: Mapping[str, str]) -> Hal:
     link = Link(urls.VERSION.fill(pacticipant=name, version=number), "Version", name=number)
-    return Hal({"number": number}, links={"self": link})
+    return Hal({"number": number, **more}, links={"self": link})
 
 
 def _links(name: str, running: list[DeployedVersion] | None) -> Links:
@@ -123,9 +125,11 @@ def pacticipants(listed: Pacticipants) -> Hal:
     )
 
 
-def _deprecated(item: Hal) -> Hal:
+def _deprecated(item: Hal) -> dict[str, object]:
+    """Put a title behind its properties."""
     title = "DEPRECATED - Please use the embedded pacticipants collection"
-    return replace(item, state={**item.state, "title": title})
+    behind = {name: item[name] for name in ("_embedded", "_links")}
+    return {**{name: value for name, value in item.items() if name not in behind}, "title": title, **behind}
 
 
 def _pacticipant_link(name: str) -> Link:

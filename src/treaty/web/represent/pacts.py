@@ -118,7 +118,7 @@ def _tag_version(consumer: str, version: str) -> Link:
         urls.VERSION_TAG.fill(pacticipant=consumer, version=version),
         "PUT to this resource to tag this consumer version",
     )
-    link.templated = None  # as the original has it, although there is a variable
+    del link["templated"]  # as the original has it, although there is a variable
     return link
 
 

@@ -1,6 +1,6 @@
 """Verification results, and their summary for a consumer's version."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 import orjson
 
@@ -17,7 +17,7 @@ def verification(result: Verification) -> Hal:
     return _document(result)
 
 
-def _document(result: Verification) -> Hal:
+def _document(result: Verification, embedded: Mapping[str, object] | None = None) -> Hal:
     names = {"provider": result.provider, "consumer": result.consumer, "sha": result.sha}
     number = str(result.number)
     said = metadata.encode(Metadata(version_number=result.consumer_version))
@@ -32,6 +32,7 @@ def _document(result: Verification) -> Hal:
             "testResults": orjson.Fragment(result.test_results) if result.test_results is not None else None,
             "verifiedBy": orjson.Fragment(result.verified_by or "{}"),
         },
+        embedded=embedded,
         links={
             "self": Link(urls.VERIFICATION.fill(number=number, **names), "Verification result", name=title),
             "pb:pact-version": Link(
@@ -47,7 +48,7 @@ def _document(result: Verification) -> Hal:
 
 @represent.register_extended
 def extended_verification(tagged: TaggedVerification) -> Hal:
-    return replace(_document(tagged.verification), embedded={"tags": [_tag(one) for one in tagged.tags]})
+    return _document(tagged.verification, embedded={"tags": [_tag(one) for one in tagged.tags]})
 
 
 def _tag(tag: Tag) -> Hal:
