@@ -38,7 +38,8 @@ def publish_until(done, address, times):
 
 
 def test_publishing_goes_on_while_old_data_goes(old_database, tmp_path):
-    done, times = threading.Event(), []
+    done = threading.Event()
+    times: list[float] = []
     with running(old_database, cwd=tmp_path) as server:
         publisher = threading.Thread(target=publish_until, args=(done, server.address, times))
         publisher.start()

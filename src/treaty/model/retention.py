@@ -167,7 +167,7 @@ def branches_of(given: object) -> tuple[KeepBranches, ...]:
 def _branch_selector(given: object, at: int) -> KeepBranches:
     values = _named(given, at)
     names, age = values.pop("branch", ()), values.pop("max_age", None)
-    named = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, list | tuple) else (None,)
+    named = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, list | tuple) else ("",)
     is_right = all(isinstance(name, str) and name for name in named) and (
         age is None or (isinstance(age, int) and not isinstance(age, bool) and not _is_blank(age))
     )

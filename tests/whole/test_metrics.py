@@ -1,0 +1,35 @@
+"""Several workers count as one server."""
+
+import os
+import signal
+import time
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.whole.servers import running
+
+
+def count(server, name, **labels):
+    text = httpx.get(f"{server.address}/metrics/prometheus").text
+    samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
+    return [one.value for one in samples if one.name == name and labels.items() <= one.labels.items()]
+
+
+def workers(server):
+    """List the processes that answer, as the system knows them."""
+    tasks = f"/proc/{server.process.pid}/task/{server.process.pid}/children"
+    with open(tasks, encoding="ascii") as children:  # noqa: PTH123 - a file of the kernel, not of a folder
+        return [int(one) for one in children.read().split()]
+
+
+def test_what_each_worker_counted_is_added_up_also_of_one_that_was_killed(tmp_path):
+    with running(f"sqlite:///{tmp_path}/treaty.sqlite", "--workers", "2", cwd=tmp_path) as server:
+        for _ in range(30):
+            assert httpx.get(f"{server.address}/diagnostic/status/heartbeat").status_code == httpx.codes.OK
+        asked = {"name": "treaty_http_request_seconds_count", "route": "/diagnostic/status/heartbeat"}
+        assert count(server, **asked) == [30]
+        os.kill(workers(server)[-1], signal.SIGKILL)
+        time.sleep(1)
+        assert count(server, **asked) == [30]
+        assert count(server, "treaty_webhook_deliveries_owed") == [0]
