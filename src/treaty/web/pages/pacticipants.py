@@ -106,7 +106,10 @@ def _decided(db: Connection, selector: Selector, to: str) -> Verdict:
 
 # The network
 
-RADIUS: Final = 300
+SMALLEST_RADIUS: Final = 110
+LARGEST_RADIUS: Final = 300
+SPACING: Final = 16
+"""How much an application adds to the radius."""
 MARGIN: Final = 150
 MOST_NODES: Final = 150
 
@@ -130,12 +133,14 @@ def show_network(call: Call, name: str) -> Page:
     found = integration.of_group(integrations.every_integration(call.db), name, MOST_NODES)
     names = sorted({one.consumer for one in found} | {one.provider for one in found} or {name}, key=str.lower)
     shown = names[:MOST_NODES]
-    nodes = {one: _placed(one, at, len(shown)) for at, one in enumerate(shown)}
+    radius = min(max(SMALLEST_RADIUS, SPACING * len(shown)), LARGEST_RADIUS)
+    nodes = {one: _placed(one, at / len(shown), radius) for at, one in enumerate(shown)}
     lines = [one for one in found if one.consumer in nodes and one.provider in nodes]
     facts = {"name": name, "nodes": nodes, "lines": lines, "left_out": len(names) - len(shown)}
-    return Page("network.html", {**facts, "radius": RADIUS, "margin": MARGIN, "tab": "network"})
+    return Page("network.html", {**facts, "radius": radius, "margin": MARGIN, "tab": "network"})
 
 
-def _placed(name: str, at: int, count: int) -> _Node:
-    angle = 2 * math.pi * at / count - math.pi / 2
-    return _Node(name=name, x=round(RADIUS * math.cos(angle), 1), y=round(RADIUS * math.sin(angle), 1))
+def _placed(name: str, turn: float, radius: int) -> _Node:
+    """Put an application on the circle; `turn` is 0 at the top, and 1 after going all around."""
+    angle = 2 * math.pi * turn - math.pi / 2
+    return _Node(name=name, x=round(radius * math.cos(angle), 1), y=round(radius * math.sin(angle), 1))
