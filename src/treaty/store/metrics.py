@@ -1,14 +1,14 @@
 """Metrics: what the broker holds, counted. Each table is gone through once at most, by an index where there is one."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Executable,
     FromClause,
     ScalarSelect,
-    Select,
     and_,
     case,
     exists,
@@ -115,7 +115,7 @@ _COUNTS: Final = select(
 ).select_from(_RESULTS.join(_ON_BRANCHES, and_(True)))  # noqa: FBT003 - each is one row
 
 
-def _spread(table: FromClause, *keys: ColumnElement[int]) -> Select[Any]:
+def _spread(table: FromClause, *keys: ColumnElement[int]) -> Executable:
     each = select(func.count().label("amount")).select_from(table).group_by(*keys).subquery()
     return select(each.c.amount, func.count()).group_by(each.c.amount).order_by(each.c.amount)
 
@@ -160,5 +160,5 @@ def queue(db: Connection, *, now: datetime) -> Queue:
     return Queue(owed=found.owed, oldest_seconds=max(0.0, age), succeeded=found.succeeded, failed=found.failed)
 
 
-def _distribution(db: Connection, statement: Select[Any]) -> Distribution:
+def _distribution(db: Connection, statement: Executable) -> Distribution:
     return dict(map(tuple, rows(db, statement, {})))
