@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,29 @@ def test_the_classic_example_runs_with_files_and_a_broker(examples, broker):
     run_tests(folder, "test_provider.py")
     run_tests(folder, "test_consumer.py", "--publish-pact", "2", "--pact-branch", "main", PACT_BROKER_BASE_URL=broker)
     assert "2 passed" in run_tests(folder, "test_provider.py", PACT_BROKER_BASE_URL=broker)
+
+
+def test_both_sides_are_deployed_independently(examples):
+    printed = call(examples / "pipeline", "pipeline.py")
+    assert "The broker calls" in printed
+    assert printed.rstrip().endswith("=== Both sides were deployed independently.")
+
+
+def test_the_broker_without_containers_asks_who_one_is(examples):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["sh", "./serve.sh"]
+    folder = examples / "broker"
+    with subprocess.Popen(
+        command, cwd=folder, env=environ(PORT=str(port), PATH=path), stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert "Treaty is at" in process.stderr.readline()
+        answers = [
+            httpx.get(f"http://127.0.0.1:{port}/", auth=auth).status_code
+            for auth in (None, ("pact_workshop", "pact_workshop"))
+        ]
+        process.terminate()
+        process.communicate()
+    assert answers == [401, 200]
