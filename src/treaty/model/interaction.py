@@ -385,18 +385,17 @@ def _in_words(rule: Json) -> str:
     words = _WORDS.get(match) if isinstance(match, str) else None
     if words is None:
         return f"{match}: {_cut(rule)}" if isinstance(match, str) else _cut(rule)
-    return words.format_map(_Said(rule)) + _counted(rule)
+    return words.format_map(_Said(rule)).strip() + _counted(rule)
 
 
 class _Said(dict[str, Any]):
     """What a rule says, by name; what it does not say is left blank."""
 
     def __getitem__(self, name: str) -> str:
-        value = self.get(name, self.get("format" if name == "timestamp" else name, ""))
-        return _cut(value)
-
-    def __missing__(self, name: str) -> str:
-        return ""
+        value = self.get(name)
+        if value is None and name == "format":
+            value = self.get(str(self.get("match")))  # as version 2 has it
+        return "" if value is None else _cut(value)
 
 
 _WORDS: Final = {
