@@ -119,6 +119,8 @@ class Settings:
     database_clean_dry_run: bool = False
     """Only log what would go."""
 
+    webhook_settling_time: float = 0.15
+    """Seconds from an event to its webhooks: tags and results that follow at once are then in them."""
     webhook_retry_schedule: tuple[int, ...] = (10, 60, 120, 300, 600, 1200)
     """Seconds to wait after each failed attempt; after one more failure a delivery is given up."""
     webhook_http_method_whitelist: tuple[str, ...] = ("POST",)
@@ -359,6 +361,8 @@ def _check_pair(settings: Settings, username: str, password: str) -> None:
 def _check_webhooks(settings: Settings) -> None:
     if settings.secret_key is not None and len(settings.secret_key) < LEAST_KEY:
         raise WrongSetting(f"secret_key: must have {LEAST_KEY} or more characters")
+    if settings.webhook_settling_time < 0:
+        raise WrongSetting("webhook_settling_time: must be a number of seconds, 0 or more")
     if any(seconds < 0 for seconds in settings.webhook_retry_schedule):
         raise WrongSetting("webhook_retry_schedule: must be numbers of seconds, 0 or more")
     for entry in settings.webhook_host_whitelist:

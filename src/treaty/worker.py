@@ -56,6 +56,7 @@ class Worker:
         self._news = threading.Event()
         self._is_stopping = threading.Event()
         self._under_way: dict[str, tuple[Delivery, Future[Attempt]]] = {}
+        self._settling = timedelta(seconds=settings.webhook_settling_time)
         self._renewed_at = clock()
         self._thread: threading.Thread | None = None
         self._senders: ThreadPoolExecutor | None = None
@@ -84,7 +85,7 @@ class Worker:
 
     def _work(self) -> None:
         while not self._is_stopping.is_set() or self._under_way:
-            pause = POLL_SECONDS
+            pause = max(0.05, min(POLL_SECONDS, self._settings.webhook_settling_time))
             try:
                 self._step()
             except Exception:
@@ -171,7 +172,7 @@ class Worker:
         counted = Counter(owed.webhook for owed in working)
         return Claim(
             owner=self._owner,
-            now=now,
+            now=now - self._settling,
             until=now + LEASE,
             most=min(share, self._settings.webhook_concurrency - len(working)),
             busy=tuple(webhook for webhook, count in counted.items() if count >= share),
