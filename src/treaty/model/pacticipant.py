@@ -40,8 +40,8 @@ class PacticipantInFull:
 
     pacticipant: Pacticipant
     latest_version: str | None
-    labels: list[str]
-    running: list[DeployedVersion] | None
+    labels: tuple[str, ...]
+    running: tuple[DeployedVersion, ...] | None
     """Its versions that run somewhere; None in lists."""
 
 

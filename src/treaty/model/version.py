@@ -83,12 +83,12 @@ class VersionInFull:
     """A version with all that hangs on it."""
 
     version: Version
-    branches: list[BranchVersion]
-    tags: list[Tag]
-    pacts: list[PactOfVersion]
-    deployed: list[DeployedVersion]
-    released: list[ReleasedVersion]
-    environments: list[Environment] | None
+    branches: tuple[BranchVersion, ...]
+    tags: tuple[Tag, ...]
+    pacts: tuple[PactOfVersion, ...]
+    deployed: tuple[DeployedVersion, ...]
+    released: tuple[ReleasedVersion, ...]
+    environments: tuple[Environment, ...] | None
     """Every environment, where the version can be recorded as deployed or released; None in lists."""
 
 

@@ -179,22 +179,25 @@ AT_ONCE: Final = 500
 
 
 def _in_full(db: Connection, found: Sequence[Any], *, single: bool) -> list[VersionInFull]:
-    everywhere = environments.every(db) if single else None
+    everywhere = tuple(environments.every(db)) if single else None
     ids = [row.id for row in found]
     branches, tags, pacts, deployed, released = (
         _by_version(db, statement, ids) for statement in (_BRANCHES, _TAGS, _PACTS, _DEPLOYED, _RELEASED)
     )
     return [
         VersionInFull(
-            version=Version(**{one.key: getattr(row, one.key) for one in COLUMNS}),
-            branches=[_branch_version(row, one) for one in branches[row.id]],
-            tags=[_tag(row, one) for one in tags[row.id]],
-            pacts=[
-                PactOfVersion(consumer=row.pacticipant, version=row.number, provider=one.provider)
-                for one in pacts[row.id]
-            ],
-            deployed=[_deployed(row, one) for one in deployed[row.id]],
-            released=[_released(row, one) for one in released[row.id]],
+            version=Version(
+                pacticipant=row.pacticipant,
+                number=row.number,
+                build_url=row.build_url,
+                created_at=row.created_at,
+                updated_at=row.updated_at,
+            ),
+            branches=tuple([_branch_version(row, one) for one in branches[row.id]]),
+            tags=tuple([_tag(row, one) for one in tags[row.id]]),
+            pacts=tuple([_pact(row, one) for one in pacts[row.id]]),
+            deployed=tuple([_deployed(row, one) for one in deployed[row.id]]),
+            released=tuple([_released(row, one) for one in released[row.id]]),
             environments=everywhere,
         )
         for row in found
@@ -229,6 +232,10 @@ def _tag(of: Any, row: Any) -> Tag:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+def _pact(of: Any, row: Any) -> PactOfVersion:
+    return PactOfVersion(consumer=of.pacticipant, version=of.number, provider=row.provider)
 
 
 def _deployed(of: Any, row: Any) -> DeployedVersion:

@@ -1,6 +1,6 @@
 """Pacticipants: finding, locking, adding and changing them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -126,7 +126,8 @@ def get_in_full(db: Connection, name: str, *, with_running: bool = True) -> Pact
     if not found:
         raise NotFound.named("pacticipant", name)
     labels = _labels(db, [name])[name]
-    return _in_full(found[0], labels, environments.running_of_pacticipant(db, name) if with_running else None)
+    running = tuple(environments.running_of_pacticipant(db, name)) if with_running else None
+    return _in_full(found[0], labels, running)
 
 
 def every_in_full(
@@ -157,10 +158,10 @@ def _labels(db: Connection, names: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _in_full(row: Any, labels: list[str], running: list[DeployedVersion] | None) -> PacticipantInFull:
+def _in_full(row: Any, labels: Iterable[str], running: tuple[DeployedVersion, ...] | None) -> PacticipantInFull:
     return PacticipantInFull(
         pacticipant=Pacticipant(**{one.key: getattr(row, one.key) for one in COLUMNS}),
         latest_version=row.latest_version,
-        labels=labels,
+        labels=tuple(labels),
         running=running,
     )

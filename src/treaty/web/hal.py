@@ -13,6 +13,7 @@ import orjson
 from treaty.web.urls import BASE, HERE, HERE_AND_QUERY
 
 OPTIONS: Final = orjson.OPT_OMIT_MICROSECONDS
+_ALL_OPTIONS: Final = OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 class Link(dict[str, object]):
@@ -92,9 +93,14 @@ def curies(context: str) -> list[Link]:
     return [Link(f"/doc/{{rel}}?context={context}", name="pb", templated=True)]
 
 
+def written(document: object) -> orjson.Fragment:
+    """Write a part of documents that is to be remembered. Where it is rendered is put into it with the whole."""
+    return orjson.Fragment(orjson.dumps(document, option=_ALL_OPTIONS))
+
+
 def rendered(document: object, place: Place) -> bytes:
     """Turn a document into JSON."""
-    body = orjson.dumps(document, option=OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS)
+    body = orjson.dumps(document, option=_ALL_OPTIONS)
     if _HERE in body:
         body = body.replace(_HERE, _text(place.here))
     if _HERE_AND_QUERY in body:

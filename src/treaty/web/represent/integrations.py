@@ -4,11 +4,14 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+
+import orjson
 
 from treaty.model.integration import Integration, nodes
 from treaty.model.page import Paged
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Place
+from treaty.web.hal import Hal, Link, Place, written
 from treaty.web.paging import page_links, page_state
 
 
@@ -30,7 +33,7 @@ class Graph:
 def integrations(page: Integrations) -> Hal:
     return Hal(
         state=page_state(page.paged),
-        embedded={"integrations": [_integration(one) for one in page.paged.items]},
+        embedded={"integrations": [_integration(one.consumer, one.provider) for one in page.paged.items]},
         links={
             "self": Link(urls.HERE, "All integrations"),
             **page_links(page.paged, urls.INTEGRATIONS.fill()),
@@ -38,10 +41,11 @@ def integrations(page: Integrations) -> Hal:
     )
 
 
-def _integration(one: Integration) -> Hal:
-    consumer, provider = one.consumer, one.provider
+@lru_cache(maxsize=4096)
+def _integration(consumer: str, provider: str) -> orjson.Fragment:
+    """Show a pair. It is remembered, as it is always shown alike."""
     pair = {"consumer": consumer, "provider": provider}
-    return Hal(
+    shown = Hal(
         state={"consumer": {"name": consumer}, "provider": {"name": provider}},
         links={
             "pb:dashboard": Link(urls.PAIR_DASHBOARD.fill(**pair), "BETA: Pacts to show on the dashboard"),
@@ -54,6 +58,7 @@ def _integration(one: Integration) -> Hal:
             ),
         },
     )
+    return written(shown)
 
 
 @represent.register_text

@@ -1,14 +1,17 @@
 """How pacticipants and their labels look."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+
+import orjson
 
 from treaty.model.environment import DeployedVersion
 from treaty.model.pacticipant import Label, PacticipantInFull
 from treaty.model.page import Paged
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Links, curies
+from treaty.web.hal import Hal, Link, Links, curies, written
 from treaty.web.paging import page_links, page_state
 
 
@@ -33,7 +36,13 @@ def pacticipant(full: PacticipantInFull) -> Hal:
     return _pacticipant(full)
 
 
-def _pacticipant(full: PacticipantInFull) -> Hal:
+@lru_cache(maxsize=2048)
+def _in_list(full: PacticipantInFull, title: str | None = None) -> orjson.Fragment:
+    """Show a pacticipant as one of many. It is remembered: few change from one reading of the list to the next."""
+    return written(_pacticipant(full, title))
+
+
+def _pacticipant(full: PacticipantInFull, title: str | None = None) -> Hal:
     one = full.pacticipant
     return Hal(
         state={
@@ -45,6 +54,7 @@ def _pacticipant(full: PacticipantInFull) -> Hal:
             "mainBranch": one.main_branch,
             "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
             "createdAt": one.created_at,
+            "title": title,
         },
         embedded=_embedded(full),
         links=_links(one.name, full.running),
@@ -71,7 +81,7 @@ def _latest_version(name: str, number: str, more: Mapping[str, str]) -> Hal:
     return Hal({"number": number, **more}, links={"self": link})
 
 
-def _links(name: str, running: list[DeployedVersion] | None) -> Links:
+def _links(name: str, running: Iterable[DeployedVersion] | None) -> Links:
     versions = urls.VERSIONS.fill(pacticipant=name)
     return {
         "self": Link(urls.PACTICIPANT.fill(pacticipant=name)),
@@ -102,16 +112,19 @@ def _running(deployed: DeployedVersion) -> Link:
     return Link(path, f"Version deployed to {name}", name=name, extra={"currently_deployed": deployed.is_current})
 
 
+_TITLE: Final = "DEPRECATED - Please use the embedded pacticipants collection"
+
+
 @represent.register
 def pacticipants(listed: Pacticipants) -> Hal:
-    items = [_pacticipant(one) for one in listed.paged.items]
-    names = [one.pacticipant.name for one in listed.paged.items]
+    items = listed.paged.items
+    names = [one.pacticipant.name for one in items]
     return Hal(
         state={
             **page_state(listed.paged),
-            "pacticipants": [_deprecated(item) for item in items] if listed.has_each_twice else None,
+            "pacticipants": [_in_list(one, _TITLE) for one in items] if listed.has_each_twice else None,
         },
-        embedded={"pacticipants": items},
+        embedded={"pacticipants": [_in_list(one) for one in items]},
         links={
             **page_links(listed.paged, listed.path),
             "self": Link(urls.PACTICIPANTS.fill()),
@@ -123,13 +136,6 @@ def pacticipants(listed: Pacticipants) -> Hal:
             ],
         },
     )
-
-
-def _deprecated(item: Hal) -> dict[str, object]:
-    """Put a title behind its properties."""
-    title = "DEPRECATED - Please use the embedded pacticipants collection"
-    behind = {name: item[name] for name in ("_embedded", "_links")}
-    return {**{name: value for name, value in item.items() if name not in behind}, "title": title, **behind}
 
 
 def _pacticipant_link(name: str) -> Link:

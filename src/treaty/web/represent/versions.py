@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import orjson
 
 from treaty.model.environment import DeployedVersion, Environment, ReleasedVersion
 from treaty.model.page import Paged
 from treaty.model.version import BranchVersion, PactOfVersion, Tag, Version, VersionInFull
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Links, curies
+from treaty.web.hal import Hal, Link, Links, curies, written
 from treaty.web.paging import page_links, page_state
 
 
@@ -19,6 +23,9 @@ class Versions:
     paged: Paged[VersionInFull]
     title: str
     path: str
+
+
+_CURIES: Final = curies("version")
 
 
 @represent.register
@@ -42,9 +49,15 @@ def version(full: VersionInFull) -> Hal:
             **_links_of(one),
             "pb:pact-versions": [_pact(pact) for pact in full.pacts],
             **_environment_links(full),
-            "curies": curies("version"),
+            "curies": _CURIES,
         },
     )
+
+
+@lru_cache(maxsize=2048)
+def _in_list(full: VersionInFull) -> orjson.Fragment:
+    """Show a version as one of many. It is remembered: from one reading of a list to the next few of them change."""
+    return written(version(full))
 
 
 def _path(one: Version) -> str:
@@ -126,7 +139,7 @@ def versions(listed: Versions) -> Hal:
     found = [full.version for full in listed.paged.items]
     return Hal(
         state=page_state(listed.paged),
-        embedded={"versions": [version(full) for full in listed.paged.items]},
+        embedded={"versions": [_in_list(full) for full in listed.paged.items]},
         links={
             "self": Link(urls.HERE_AND_QUERY, listed.title),
             **page_links(listed.paged, listed.path),
