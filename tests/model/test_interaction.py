@@ -20,7 +20,7 @@ ANYTHING = st.recursive(
 
 
 def read(*items):
-    return interactions(content.read(json.dumps({"interactions": items}).encode()))
+    return interactions(content.read(json.dumps({"interactions": items}).encode())) or []
 
 
 @given(st.lists(ANYTHING, max_size=3), st.lists(ANYTHING, max_size=3))
@@ -55,20 +55,20 @@ def response(body, rules, **more):
 def test_rules_are_told_in_words_beside_their_values(rule, words):
     for rules in ({"$.body.a": rule}, {"body": {"$.a": {"matchers": [rule]}}}):
         (one,) = read(response({"a": 1}, rules))
-        lines = one.parts[1].body
+        lines = one.parts[1].body or ()
         assert [(line.text, line.notes) for line in lines] == [("{", ()), ('  "a": 1', (words,)), ("}", ())]
         assert one.parts[1].rules == ()
 
 
 def test_a_rule_for_each_element_stands_beside_each():
     (one,) = read(response({"a": [1, 2]}, {"body": {"$.a[*]": {"matchers": [{"match": "integer"}]}}}))
-    assert [line.text.strip() for line in one.parts[1].body if line.notes] == ["1,", "2"]
+    assert [line.text.strip() for line in one.parts[1].body or () if line.notes] == ["1,", "2"]
 
 
 def test_alternatives_are_told_as_such():
     rules = {"body": {"$.a": {"combine": "OR", "matchers": [{"match": "null"}, {"match": "integer"}]}}}
     (one,) = read(response({"a": 1}, rules))
-    assert one.parts[1].body[1].notes == ("null or any integer",)
+    assert (one.parts[1].body or ())[1].notes == ("null or any integer",)
 
 
 def test_what_no_value_stands_for_is_told_apart():
@@ -79,7 +79,7 @@ def test_what_no_value_stands_for_is_told_apart():
 def test_long_bodies_are_cut():
     (one,) = read(response(list(range(5000)), {}))
     assert one.parts[1].is_cut
-    assert len(one.parts[1].body) == 1500
+    assert len(one.parts[1].body or ()) == 1500
 
 
 def test_an_interaction_keeps_its_id_wherever_it_stands():
@@ -89,6 +89,6 @@ def test_an_interaction_keeps_its_id_wherever_it_stands():
 
 def test_numbers_stand_as_they_were_written():
     raw = b'{"interactions": [{"response": {"body": {"price": 1.10, "big": 12345678901234567890123}}}]}'
-    (one,) = interactions(content.read(raw))
+    (one,) = interactions(content.read(raw)) or []
     lines = one.parts[0].body or ()
     assert [line.text for line in lines[1:-1]] == ['  "price": 1.10,', '  "big": 12345678901234567890123']

@@ -39,8 +39,9 @@ def _missing(call: Call, *names: str) -> str | None:
 def _found(
     call: Call, pair: tuple[str, str], page: Part, wanted: View | None
 ) -> tuple[View, Paged[PublicationInHistory]]:
+    """Find the pacts of a view: the one that is wanted, or the first that has any."""
     for view in (wanted,) if wanted else _IN_TURN:
         found = history.publications(call.db, *pair, page, view)
-        if found.total:
+        if found.total or view is wanted:
             return view, found
-    return view, found
+    return View.ALL, Paged([], page, 0)
