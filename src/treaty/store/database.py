@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, make_url
@@ -133,6 +134,12 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
+def _patience(url: URL, wait: float) -> dict[str, int]:
+    """Give a server up that does not answer, and notice one that is gone, unless the URL says how long to wait."""
+    usual = {"connect_timeout": ceil(wait), "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    return {name: value for name, value in usual.items() if name not in url.query}
+
+
 def _prepare_postgresql(connection: Any, _record: object) -> None:
     """Spare short statements the compiler, which takes longer than they do."""
     connection.autocommit = True
@@ -146,7 +153,14 @@ class Postgresql:
     is_local = False
 
     def __init__(self, url: URL, *, connections: int, wait: float) -> None:
-        self.engine = create_engine(url, pool_size=connections, max_overflow=0, pool_timeout=wait, pool_recycle=3600)
+        self.engine = create_engine(
+            url,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=wait,
+            pool_recycle=3600,
+            connect_args=_patience(url, wait),
+        )
         event.listen(self.engine, "connect", _prepare_postgresql)
         self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
