@@ -136,3 +136,38 @@ def test_the_broker_without_containers_asks_who_one_is(examples):
         process.terminate()
         process.communicate()
     assert answers == [401, 200]
+
+
+@pytest.fixture
+def javascript(examples):
+    """The example in JavaScript with what it needs; without node, or without its packages, there is nothing to test."""
+    npm = shutil.which("npm")
+    if not npm or not shutil.which("node"):
+        pytest.skip("node and npm are not installed")
+    folder = examples / "javascript"
+    command = [npm, "install", "--no-audit", "--no-fund"]
+    installed = subprocess.run(command, cwd=folder, env=environ(), capture_output=True, text=True, check=False)
+    if installed.returncode:
+        pytest.skip(f"npm could not install the example's packages: {installed.stderr[-500:]}")
+    return folder
+
+
+def test_javascript_works_with_treaty(javascript, broker):
+    def run(*command):
+        done = subprocess.run(
+            command,
+            cwd=javascript,
+            env=environ(PACT_BROKER_BASE_URL=broker),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    client = str(servers.BIN / "pact-broker")
+    run("npm", "test")
+    run(client, "publish", "pacts", "--consumer-app-version", "1", "--branch", "main")
+    run("npm", "run", "verify")
+    assert "Computer says yes" in run(client, "can-i-deploy", "--pacticipant", "UserPage", "--version", "1")
