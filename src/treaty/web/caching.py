@@ -2,7 +2,7 @@
 
 import gzip
 from dataclasses import replace
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Final
 
 from treaty.web.rendering import Answer
@@ -16,11 +16,12 @@ def spared(reply: Answer, call: Call) -> Answer:
     """Give an answer to a read its tag; leave its body out if the client has it, and compress it if it is large."""
     if reply.status != 200 or call.method not in {"GET", "HEAD"}:  # noqa: PLR2004 - OK
         return reply
-    tag = f'W/"{blake2b(reply.body, digest_size=12).hexdigest()}"'
+    tag = f'W/"{sha256(reply.body, usedforsecurity=False).hexdigest()[:24]}"'  # processors have instructions for it
     reply.headers["etag"] = tag
     if len(reply.body) >= LARGE:
         reply.headers["vary"] = "Accept, Accept-Encoding"
-    if _has(call.headers.get("if-none-match", ""), tag):
+    known = call.headers.get("if-none-match")
+    if known is not None and _has(known, tag):
         return replace(reply, status=304, body=b"", media=None)
     if len(reply.body) >= LARGE and _takes_gzip(call.headers.get("accept-encoding", "")):
         reply.headers["content-encoding"] = "gzip"

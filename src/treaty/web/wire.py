@@ -1,6 +1,7 @@
 """Between ASGI and the broker: a request's headers and body, and an answer on its way out."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from starlette.types import Receive, Send
@@ -49,14 +50,21 @@ async def write(send: Send, call: Call, reply: Answer) -> None:
     """Send an answer. A bare one, for a path that names nothing, goes without the usual headers."""
     headers = list(_ALWAYS if reply.is_bare else _USUAL)
     given = reply.headers if reply.is_bare else {**_DEFAULTS, **reply.headers}
-    headers += [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in given.items()]
-    if reply.content_type is not None:
-        headers.append((b"content-type", reply.content_type.encode("latin-1")))
+    headers += [(_encoded(name), value.encode("latin-1", "replace")) for name, value in given.items()]
+    content_type = reply.content_type
+    if content_type is not None:
+        headers.append((b"content-type", _encoded(content_type)))
     if reply.status not in _WITHOUT_LENGTH:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     headers.append((b"x-request-id", call.request_id.encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else reply.body})
+
+
+@lru_cache(maxsize=256)
+def _encoded(text: str) -> bytes:
+    """Encode what many answers have."""
+    return text.encode("latin-1")
 
 
 _WITHOUT_LENGTH: Final = {204, 304}

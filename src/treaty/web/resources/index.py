@@ -1,13 +1,22 @@
 """The index."""
 
+from functools import lru_cache
+
 from treaty.web import urls
-from treaty.web.represent.index import Index
-from treaty.web.routing import Call, Permission, Router
+from treaty.web.hal import Place, rendered
+from treaty.web.represent.index import Index, index
+from treaty.web.routing import Call, Permission, Ready, Router
 
 router = Router()
 
 
 @router.get(urls.INDEX, permission=Permission.READ, needs_database=False)
-def get_index(call: Call) -> Index:
+def get_index(call: Call) -> Ready:
     """Say where everything is."""
-    return Index("disable_pacts_for_verification" not in call.settings.features)
+    shown = Index("disable_pacts_for_verification" not in call.settings.features)
+    return Ready(_written(shown, call.base_url), call.media)
+
+
+@lru_cache(maxsize=32)
+def _written(shown: Index, base_url: str) -> bytes:
+    return rendered(index(shown), Place(base_url))
