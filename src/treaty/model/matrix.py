@@ -120,9 +120,9 @@ class TagOfVersion:
 class VersionInMatrix:
     """What a row shows of a version, oldest first."""
 
-    branches: list[BranchOfVersion]
-    tags: list[TagOfVersion]
-    environments: list[Environment]
+    branches: tuple[BranchOfVersion, ...]
+    tags: tuple[TagOfVersion, ...]
+    environments: tuple[Environment, ...]
 
 
 VersionKey = tuple[str, str]

@@ -7,6 +7,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -40,6 +41,7 @@ class Metadata:
         return tuple(dict.fromkeys(one for one in ids if one is not None))
 
 
+@lru_cache(maxsize=4096)
 def encode(metadata: Metadata) -> str:
     """Make the segment of an URL that says this."""
     text = "&".join([f"{key}={quote_plus(value)}" for key, value in _pairs(metadata)])

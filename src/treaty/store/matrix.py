@@ -1,5 +1,6 @@
 """The facts that the matrix decides by: only what a question needs, all of it read in one transaction."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -249,18 +250,20 @@ def versions(
     db: Connection, ids: Mapping[int, VersionKey], wanted: Collection[VersionKey]
 ) -> dict[VersionKey, VersionInMatrix]:
     """Find what rows show of their versions."""
-    found = {key: VersionInMatrix([], [], []) for key in wanted}
-    keys = {version_id: key for version_id, key in ids.items() if key in found}
+    branches: dict[VersionKey, list[BranchOfVersion]] = defaultdict(list)
+    tags: dict[VersionKey, list[TagOfVersion]] = defaultdict(list)
+    environments: dict[VersionKey, list[Environment]] = defaultdict(list)
+    keys = {version_id: key for version_id, key in ids.items() if key in wanted}
     chosen = list(keys)
     for start in range(0, len(chosen), _CHUNK):
         values = {"versions": chosen[start : start + _CHUNK]}
         for version_id, name, head_id in rows(db, _BRANCHES, values):
-            found[keys[version_id]].branches.append(BranchOfVersion(name, head_id == version_id))
+            branches[keys[version_id]].append(BranchOfVersion(name, head_id == version_id))
         for version_id, name, head_id in rows(db, _TAGS, values):
-            found[keys[version_id]].tags.append(TagOfVersion(name, head_id == version_id))
+            tags[keys[version_id]].append(TagOfVersion(name, head_id == version_id))
         for row in rows(db, _ENVIRONMENTS, values):
-            _add_environment(found[keys[row.version_id]].environments, row)
-    return found
+            _add_environment(environments[keys[row.version_id]], row)
+    return {key: VersionInMatrix(tuple(branches[key]), tuple(tags[key]), tuple(environments[key])) for key in wanted}
 
 
 def _add_environment(environments: list[Environment], row: Any) -> None:

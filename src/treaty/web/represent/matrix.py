@@ -2,7 +2,10 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
+
+import orjson
 
 from treaty.model import metadata, reason
 from treaty.model.environment import Environment
@@ -11,7 +14,7 @@ from treaty.model.metadata import Metadata
 from treaty.model.reason import NoSuchVersion, NotVerified, Reason, Side, VerificationFailed
 from treaty.model.selector import known_number
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Place
+from treaty.web.hal import Hal, Link, Place, written
 
 
 @represent.register
@@ -46,7 +49,7 @@ def _summary(summary: Summary, texts: Sequence[str]) -> dict[str, object]:
     return shown if summary.ignored is None else {**shown, "ignored": summary.ignored}
 
 
-def _row(row: Row, versions: Mapping[VersionKey, dict[str, object]]) -> dict[str, object]:
+def _row(row: Row, versions: Mapping[VersionKey, orjson.Fragment]) -> dict[str, object]:
     provider = None if row.provider_version is None else versions[row.provider, row.provider_version]
     path = urls.PACT.fill(provider=row.provider, consumer=row.consumer, version=row.consumer_version)
     return {
@@ -57,7 +60,7 @@ def _row(row: Row, versions: Mapping[VersionKey, dict[str, object]]) -> dict[str
     }
 
 
-def _pacticipant(name: str, version: dict[str, object] | None) -> dict[str, object]:
+def _pacticipant(name: str, version: orjson.Fragment | None) -> dict[str, object]:
     return {"name": name, "version": version, "_links": _self(urls.PACTICIPANT.fill(pacticipant=name))}
 
 
@@ -78,10 +81,12 @@ def _verification(row: Row) -> dict[str, object] | None:
     return {"success": row.success, "verifiedAt": row.verified_at, "_links": _self(path)}
 
 
-def _version(key: VersionKey, version: VersionInMatrix) -> dict[str, object]:
+@lru_cache(maxsize=4096)
+def _version(key: VersionKey, version: VersionInMatrix) -> orjson.Fragment:
+    """Show a version. It is remembered: many rows and many questions are about the same ones."""
     pacticipant, number = key
     branches = [_branch(key, one.name, is_head=one.is_head) for one in version.branches]
-    return {
+    shown = {
         "number": number,
         "branch": version.branches[-1].name if version.branches else None,
         "branches": branches,
@@ -97,6 +102,7 @@ def _version(key: VersionKey, version: VersionInMatrix) -> dict[str, object]:
             for one in version.tags
         ],
     }
+    return written(shown)
 
 
 def _branch(key: VersionKey, name: str, *, is_head: bool) -> dict[str, object]:
