@@ -1,0 +1,39 @@
+"""Brokers that cannot take pacts together get them one by one."""
+
+import pytest
+
+from tests.cli.conftest import broker as older  # noqa: F401 - a fixture
+from treaty.cli.pactfiles import PactFile
+from treaty.client import Broker, Connection, Patience
+from treaty.testing import publishing
+
+PACT = {"consumer": {"name": "Shop"}, "provider": {"name": "Prices"}, "interactions": []}
+URL = "/pacts/provider/Prices/consumer/Shop/version/1"
+
+
+@pytest.fixture
+def publish(older):  # noqa: F811 - the fixture above
+    older.answer_index("pb:publish-contracts")
+    older.answer("PUT /pacticipants/Shop/versions/1/tags/dev", {})
+
+    def publish():
+        made = publishing.build("1", branch="main", tags=["dev"])
+        with Broker(Connection(base_url=older.url, patience=Patience(attempts=1))) as client:
+            return publishing.publish(client, made, [PactFile("shop-prices.json", PACT)])
+
+    return publish
+
+
+def test_a_pact_is_published_at_its_own_address(older, publish):  # noqa: F811 - the fixture above
+    older.answer(f"PUT {URL}", {"_links": {"pb:latest-pact-version": {"href": "http://there"}}})
+    published = publish()
+    assert published.is_complete
+    assert "http://there" in published.text
+    assert f"PUT {URL}" in older.lines
+
+
+def test_what_is_refused_is_told(older, publish):  # noqa: F811 - the fixture above
+    older.answer(f"PUT {URL}", {"error": "no"}, status=400)
+    published = publish()
+    assert not published.is_complete
+    assert "Failed to publish Shop/Prices pact" in published.text
