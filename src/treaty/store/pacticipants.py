@@ -103,10 +103,10 @@ _LATEST: Final = (
 )
 _IN_FULL: Final = select(*COLUMNS, _LATEST.label("latest_version"))
 _ONE_IN_FULL: Final = _IN_FULL.where(pacticipant.c.name == bindparam("name"))
-_LIKE: Final = _IN_FULL.where(pacticipant.c.name.icontains(bindparam("part"), escape="!")).order_by(
-    func.lower(pacticipant.c.name), pacticipant.c.name
-)
-_LISTING: Final = Listing(_LIKE)
+_BY_NAME: Final = _IN_FULL.order_by(func.lower(pacticipant.c.name), pacticipant.c.name)
+_LIKE: Final = _BY_NAME.where(pacticipant.c.name.icontains(bindparam("part"), escape="!"))
+_LISTING: Final = Listing(_BY_NAME)
+_LISTING_LIKE: Final = Listing(_LIKE)
 _LISTING_WITH_LABEL: Final = Listing(
     _LIKE.join(label, label.c.pacticipant_id == pacticipant.c.id).where(label.c.name == bindparam("label"))
 )
@@ -139,9 +139,11 @@ def every_in_full(
         labels = _labels(db, [row.name for row in found])
         return [_in_full(row, labels[row.name], None) for row in found]
 
+    if not like and label is None:
+        return _LISTING.read(db, {}, page, make)
     params = {"part": literally(like or "")}
     if label is None:
-        return _LISTING.read(db, params, page, make)
+        return _LISTING_LIKE.read(db, params, page, make)
     return _LISTING_WITH_LABEL.read(db, {**params, "label": label}, page, make)
 
 
