@@ -110,9 +110,7 @@ class Api:
         return self.post("/contracts/publish", publication(consumer, version, provider, content, **more))
 
 
-def publication(
-    consumer: str, version: str, provider: str, content: object = None, **more: object
-) -> dict[str, Any]:
+def publication(consumer: str, version: str, provider: str, content: object = None, **more: object) -> dict[str, Any]:
     """The body of `POST /contracts/publish` for one pact."""
     import base64  # noqa: PLC0415 - used here alone
 
