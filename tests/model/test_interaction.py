@@ -68,7 +68,7 @@ def test_a_rule_for_each_element_stands_beside_each():
 def test_alternatives_are_told_as_such():
     rules = {"body": {"$.a": {"combine": "OR", "matchers": [{"match": "null"}, {"match": "integer"}]}}}
     (one,) = read(response({"a": 1}, rules))
-    assert (one.parts[1].body or ())[1].notes == ("null or any integer",)
+    assert [*(one.parts[1].body or ())][1].notes == ("null or any integer",)
 
 
 def test_what_no_value_stands_for_is_told_apart():

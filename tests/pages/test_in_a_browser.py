@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Page
 
 from tests.pages import browser as browsers
-from tests.pages.corpus import SHA, fill
+from tests.pages.corpus import SHA, Filler, fill
 from tests.whole import servers
 
 WIDTHS = (360, 768, 1440)
@@ -138,3 +138,17 @@ def test_a_delivery_can_be_sent_again(site, page):
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Send again").click()
     page.get_by_text("It will be sent again").wait_for()
+
+
+def test_an_integration_can_be_deleted_after_a_question(site, page):
+    Filler(site.address).publish("Short-lived", "1", "main", "Gone", {"interactions": []})
+    page.goto("/dashboard/provider/Gone/consumer/Short-lived")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Delete this integration").click()
+    page.reload()
+    assert "No pacticipant found" not in page.locator("main").inner_text()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete this integration").click()
+    page.wait_for_url(f"{site.address}/")
+    page.goto("/?q=Short-lived")
+    assert "No pacticipants found" in page.locator("main").inner_text()
