@@ -72,6 +72,10 @@ PROVIDER = """
 """
 
 
+# What is installed here besides, and takes long to load.
+_WITHOUT = [f"-pno:{name}" for name in ("cacheprovider", "schemathesis", "hypothesispytest", "anyio")]
+
+
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch):
     """Neither the developer's CI system nor this repository says what is built."""
@@ -95,7 +99,7 @@ def run(pytester):
     pytester.makefile(".ini", pytest="[pytest]\n")
 
     def run(*options, code=0):
-        result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rA", *map(str, options), timeout=120)
+        result = pytester.runpytest_subprocess(*_WITHOUT, "-rA", *map(str, options), timeout=120)
         assert result.ret == code
         return result.stdout
 
