@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 
 import httpx
 import pytest
@@ -142,6 +143,32 @@ def test_a_broker_runs_for_the_run_and_ends_with_it(run, consumer, words):
     address = next(line for line in printed.lines if "Broker of this run" in line)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])))
+
+
+def test_the_broker_ends_even_if_pytest_is_killed(pytester, tmp_path):
+    address = tmp_path / "address"
+    pytester.makepyfile(
+        f"""
+        import os
+        import pathlib
+        import signal
+
+        def test_it(pact_broker):
+            pathlib.Path({str(address)!r}).write_text(pact_broker.url)
+            os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    pytester.runpytest_subprocess("--run-broker", "-p", "no:schemathesis", timeout=120)
+    port = int(address.read_text().rpartition(":")[2])
+    until = time.monotonic() + 30
+    while is_listening(port):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def is_listening(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_what_is_neither_true_nor_false_does_not_run_a_broker(consumer, pytester):

@@ -23,7 +23,19 @@ if TYPE_CHECKING:
 _ADDRESS: Final = re.compile(r"Treaty is at (http://\S+)")
 _START_SECONDS: Final = 60
 _END_SECONDS: Final = 10
-_SERVE: Final = "from treaty.cli import treaty; treaty()"
+_SERVE: Final = """
+import os, signal, threading
+
+def end_with_pytest():
+    os.read(0, 1)  # nothing is ever written, so this returns once the other end is closed, or killed
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=end_with_pytest, daemon=True).start()
+
+from treaty.cli import treaty
+
+treaty()
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +88,8 @@ class OwnBroker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -83,7 +97,7 @@ class OwnBroker:
         command = [sys.executable, "-c", _SERVE, "serve", "--port", "0", "--database-url", database]
         with self._log.open("wb") as log:
             return subprocess.Popen(  # noqa: S603 - our own words
-                command, cwd=self._folder, env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, cwd=self._folder, env=_environment(), stdin=subprocess.PIPE, stdout=log, stderr=log
             )
 
     def _address(self) -> str:
