@@ -20,7 +20,7 @@ def pact(tmp_path_factory):
     return shop.write_pact(tmp_path_factory.mktemp("pacts"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def broker(tmp_path_factory, pact):
     folder = tmp_path_factory.mktemp("broker")
     credentials = {"PACT_BROKER_BASIC_AUTH_USERNAME": "pact", "PACT_BROKER_BASIC_AUTH_PASSWORD": "secret"}
