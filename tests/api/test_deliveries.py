@@ -276,7 +276,7 @@ def test_what_a_killed_worker_had_claimed_is_taken_over_when_its_time_is_up(make
     receiver.wait(1)
     broker.until("1", "success")
     broker.worker.stop()
-    assert broker.database.read(lambda db: deliveries.find_claimed(db, claimed[0].uuid, owner="killed")) is None
+    assert broker.database.read(lambda db: deliveries.find_claimed(db, [claimed[0].uuid], owner="killed")) == {}
 
 
 def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) -> None:

@@ -32,14 +32,12 @@ Send = Callable[[Outgoing, Settings], Response | Unsent]
 
 def take_on(db: Connection, wanted: Claim) -> list[Delivery]:
     """Claim what is due. What nothing can be sent for any more is given up."""
-    found = []
-    for uuid in deliveries.claim(db, wanted):
-        claimed = deliveries.find_claimed(db, uuid, owner=wanted.owner)
-        if claimed is None:
+    claimed = deliveries.claim(db, wanted)
+    found = deliveries.find_claimed(db, claimed, owner=wanted.owner)
+    for uuid in claimed:
+        if uuid not in found:
             deliveries.give_up(db, uuid, owner=wanted.owner)
-        else:
-            found.append(claimed)
-    return found
+    return [found[uuid] for uuid in claimed if uuid in found]
 
 
 def attempt(owed: Delivery, *, settings: Settings, addresses: Addresses, send: Send) -> Attempt:

@@ -1,6 +1,7 @@
 """Deliveries: what is owed to webhooks, who is at it, and what came of each attempt."""
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +27,7 @@ from treaty.model.event import CONTRACT_CONTENT_CHANGED, CONTRACT_PUBLISHED
 from treaty.model.page import Page, Paged
 from treaty.model.template import Facts, Result
 from treaty.model.webhook import Sealed, Webhook
-from treaty.store.database import column, every, rows, run, scalar
+from treaty.store.database import every, rows, run, scalar
 from treaty.store.listing import Listing
 from treaty.store.tables import (
     branch,
@@ -47,6 +48,7 @@ from treaty.store.webhooks import request_of
 
 CONSUMER: Final = pacticipant.alias("consumer")
 PROVIDER: Final = pacticipant.alias("provider")
+_Names = defaultdict[int, list[str]]
 
 
 def _id_of(role: str) -> Any:
@@ -210,8 +212,9 @@ _LAST_BRANCH: Final = (
     .limit(1)
     .scalar_subquery()
 )
-_PACT: Final = (
+_PACTS: Final = (
     select(
+        publication.c.id.label("publication_id"),
         publication.c.consumer_id,
         publication.c.provider_id,
         publication.c.content_id,
@@ -227,10 +230,18 @@ _PACT: Final = (
     .join(content, content.c.id == publication.c.content_id)
     .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
     .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
-    .where(publication.c.id == bindparam("publication"))
+    .where(publication.c.id.in_(bindparam("ids", expanding=True)))
 )
-_LABELS: Final = select(label.c.name).where(label.c.pacticipant_id == bindparam("pacticipant")).order_by(label.c.name)
-_TAGS: Final = select(tag.c.name).where(tag.c.version_id == bindparam("version")).order_by(tag.c.created_at, tag.c.id)
+_LABELS: Final = (
+    select(label.c.pacticipant_id, label.c.name)
+    .where(label.c.pacticipant_id.in_(bindparam("ids", expanding=True)))
+    .order_by(label.c.name)
+)
+_TAGS: Final = (
+    select(tag.c.version_id, tag.c.name)
+    .where(tag.c.version_id.in_(bindparam("ids", expanding=True)))
+    .order_by(tag.c.created_at, tag.c.id)
+)
 _RESULTS: Final = select(
     verification.c.id.label("number"),
     verification.c.success,
@@ -252,21 +263,44 @@ _LATEST: Final = (
 )
 
 
-def _facts(
-    db: Connection, publication: int, *, verification: int | None = None, main_at: datetime | None = None
-) -> Facts:
-    row = rows(db, _PACT, {"publication": publication})[0]
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a delivery is about: a publication, and which result of its content."""
+
+    publication: int
+    verification: int | None = None
+    main_at: datetime | None = None
+
+
+def _facts(db: Connection, wanted: Collection[_About]) -> dict[_About, Facts]:
+    """Find what is told of all that several deliveries are about, with as many statements as for one."""
+    found = rows(db, _PACTS, {"ids": list({one.publication for one in wanted})})
+    pacts = {row.publication_id: row for row in found}
+    tags = _names(db, _TAGS, {row.version_id for row in found})
+    labels = _names(db, _LABELS, {one for row in found for one in (row.consumer_id, row.provider_id)})
+    return {one: _facts_of(db, one, pacts[one.publication], tags, labels) for one in set(wanted)}
+
+
+def _facts_of(db: Connection, one: _About, pact: Any, tags: _Names, labels: _Names) -> Facts:
     return Facts(
-        consumer=row.consumer,
-        consumer_version=row.number,
-        consumer_tags=tuple(column(db, _TAGS, {"version": row.version_id})),
-        consumer_branch=row.branch,
-        consumer_labels=tuple(column(db, _LABELS, {"pacticipant": row.consumer_id})),
-        provider=row.provider,
-        provider_labels=tuple(column(db, _LABELS, {"pacticipant": row.provider_id})),
-        sha=row.sha,
-        result=_result(db, row.content_id, verification, main_at),
+        consumer=pact.consumer,
+        consumer_version=pact.number,
+        consumer_tags=tuple(tags[pact.version_id]),
+        consumer_branch=pact.branch,
+        consumer_labels=tuple(labels[pact.consumer_id]),
+        provider=pact.provider,
+        provider_labels=tuple(labels[pact.provider_id]),
+        sha=pact.sha,
+        result=_result(db, pact.content_id, one.verification, one.main_at),
     )
+
+
+def _names(db: Connection, statement: Select[Any], ids: Collection[int]) -> _Names:
+    """List the names that hang on each of some rows, by its id."""
+    names: _Names = defaultdict(list)
+    for owner, name in rows(db, statement, {"ids": list(ids)}) if ids else ():
+        names[owner].append(name)
+    return names
 
 
 def _result(db: Connection, content: int, verification: int | None, main_at: datetime | None) -> Result | None:
@@ -282,7 +316,7 @@ def _result(db: Connection, content: int, verification: int | None, main_at: dat
         number=row.number,
         success=row.success,
         provider_version=row.provider_version,
-        provider_tags=tuple(column(db, _TAGS, {"version": row.id})),
+        provider_tags=tuple(_names(db, _TAGS, [row.id])[row.id]),
         provider_branch=row.branch,
     )
 
@@ -305,30 +339,33 @@ _OWED: Final = (
     )
     .join(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
     .where(
-        triggered_webhook.c.uuid == bindparam("uuid"),
+        triggered_webhook.c.uuid.in_(bindparam("uuids", expanding=True)),
         triggered_webhook.c.claimed_by == bindparam("owner"),
         triggered_webhook.c.publication_id.is_not(None),
     )
 )
 
 
-def find_claimed(db: Connection, uuid: str, *, owner: str) -> Delivery | None:
-    """Find all that it takes to send what was claimed; None when its webhook is gone."""
-    found = rows(db, _OWED, {"uuid": uuid, "owner": owner})
-    if not found:
-        return None
-    row = found[0]
+def find_claimed(db: Connection, uuids: Collection[str], *, owner: str) -> dict[str, Delivery]:
+    """Find all that it takes to send what was claimed, by uuid; what is missing has lost its webhook."""
+    found = rows(db, _OWED, {"uuids": list(uuids), "owner": owner}) if uuids else ()
+    about = {row.uuid: _about(row) for row in found}
+    facts = _facts(db, about.values()) if about else {}
+    return {row.uuid: _delivery(row, facts[about[row.uuid]]) for row in found}
+
+
+def _about(row: Any) -> _About:
+    main_at = row.created_at if row.event in _OF_MAIN_BRANCH else None
+    return _About(row.publication_id, row.verification_id, main_at)
+
+
+def _delivery(row: Any, facts: Facts) -> Delivery:
     return Delivery(
         uuid=row.uuid,
         webhook=row.webhook,
         request=request_of(row),
         secret=None if row.secret is None else Sealed(row.secret),
-        facts=_facts(
-            db,
-            row.publication_id,
-            verification=row.verification_id,
-            main_at=row.created_at if row.event in _OF_MAIN_BRANCH else None,
-        ),
+        facts=facts,
         context=json.loads(row.context),
         attempts=row.attempts,
         triggered_at=row.created_at,
@@ -357,7 +394,7 @@ def find_example(db: Connection, one: Webhook) -> Facts | None:
         role: side.name for role, side in (("consumer", one.consumer), ("provider", one.provider)) if side and side.name
     }
     newest = scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
-    return None if newest is None else _facts(db, newest)
+    return None if newest is None else _facts(db, [_About(newest)])[_About(newest)]
 
 
 # What came of it
