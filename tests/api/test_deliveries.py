@@ -15,7 +15,7 @@ from tests.api.conftest import BASE, SECRET_KEY, Answer, Api
 from tests.receiver import Receiver, Reply, receiving
 from treaty.actions import delivering
 from treaty.settings import Settings
-from treaty.store import deliveries
+from treaty.store import delivery_facts
 from treaty.store.database import Database, open_database
 from treaty.store.deliveries import Claim
 from treaty.store.migrations import migrate
@@ -276,7 +276,7 @@ def test_what_a_killed_worker_had_claimed_is_taken_over_when_its_time_is_up(make
     receiver.wait(1)
     broker.until("1", "success")
     broker.worker.stop()
-    assert broker.database.read(lambda db: deliveries.find_claimed(db, [claimed[0].uuid], owner="killed")) == {}
+    assert broker.database.read(lambda db: delivery_facts.find_claimed(db, [claimed[0].uuid], owner="killed")) == {}
 
 
 def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) -> None:

@@ -23,7 +23,7 @@ from treaty.model.delivery import (
 from treaty.model.template import Addresses, Context, Facts
 from treaty.model.webhook import Request, Sealed, Webhook
 from treaty.settings import Settings
-from treaty.store import deliveries, webhooks
+from treaty.store import deliveries, delivery_facts, triggered_webhooks, webhooks
 from treaty.store.deliveries import Claim, Noted
 from treaty.store.vault import Vault, WrongKey, vault_of
 
@@ -33,7 +33,7 @@ Send = Callable[[Outgoing, Settings], Response | Unsent]
 def take_on(db: Connection, wanted: Claim) -> list[Delivery]:
     """Claim what is due. What nothing can be sent for any more is given up."""
     claimed = deliveries.claim(db, wanted)
-    found = deliveries.find_claimed(db, claimed, owner=wanted.owner)
+    found = delivery_facts.find_claimed(db, claimed, owner=wanted.owner)
     for uuid in claimed:
         if uuid not in found:
             deliveries.give_up(db, uuid, owner=wanted.owner)
@@ -132,11 +132,11 @@ def teller(settings: Settings, webhook: str, context: Context) -> Teller:
 
 def redeliver(db: Connection, uuid: str, *, now: datetime) -> TriggeredWebhook:
     """Owe a delivery anew. Raises NotFound, and Conflict when its webhook is gone."""
-    if deliveries.find(db, uuid) is None:
+    if triggered_webhooks.find(db, uuid) is None:
         raise NotFound
     if not deliveries.reopen(db, uuid, now=now):
         raise Conflict("The webhook has been deleted, so there is nothing to send.")
-    found = deliveries.find(db, uuid)
+    found = triggered_webhooks.find(db, uuid)
     assert found is not None  # noqa: S101 - it was there, in this very transaction
     return found
 
@@ -166,7 +166,7 @@ class Tried:
 
 def prepare_trial(db: Connection, webhook: Webhook, *, base_url: str) -> Trial:
     """Find the latest pact that a webhook could be about; without one, something that stands for it."""
-    facts = deliveries.find_example(db, webhook) or template.PLACEHOLDER
+    facts = delivery_facts.find_example(db, webhook) or template.PLACEHOLDER
     if facts.result is None and event.PROVIDER_VERIFICATION_PUBLISHED in webhook.events:
         facts = replace(facts, result=template.PLACEHOLDER_RESULT)
     return Trial(webhook=webhook, facts=facts, context={"base_url": base_url, "event_name": "test"})

@@ -1,73 +1,39 @@
 """Deliveries: what is owed to webhooks, who is at it, and what came of each attempt."""
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import (
-    Boolean,
-    Connection,
-    Select,
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Boolean, Connection, bindparam, case, exists, insert, or_, select, update
 
-from treaty.model.delivery import Delivery, Execution, Owed, Status, TriggeredWebhook
-from treaty.model.event import CONTRACT_CONTENT_CHANGED, CONTRACT_PUBLISHED
-from treaty.model.page import Page, Paged
-from treaty.model.template import Facts, Result
-from treaty.model.webhook import Sealed, Webhook
-from treaty.store.database import every, rows, run, scalar
-from treaty.store.listing import Listing
+from treaty.model.delivery import Execution, Owed, Status
+from treaty.store.database import rows, run, scalar
+from treaty.store.pacticipants import id_of
 from treaty.store.tables import (
     branch,
     branch_version,
-    content,
-    integration,
-    label,
-    pacticipant,
     publication,
-    tag,
     triggered_webhook,
-    verification,
     version,
     webhook,
     webhook_execution,
 )
-from treaty.store.webhooks import request_of
-
-CONSUMER: Final = pacticipant.alias("consumer")
-PROVIDER: Final = pacticipant.alias("provider")
-_Names = defaultdict[int, list[str]]
-
-
-def _id_of(role: str) -> Any:
-    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
-
 
 # Owing
 
 _ADD: Final = insert(triggered_webhook).values(
     uuid=bindparam("uuid"),
     webhook_id=select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery(),
-    consumer_id=_id_of("consumer"),
-    provider_id=_id_of("provider"),
+    consumer_id=id_of("consumer"),
+    provider_id=id_of("provider"),
     publication_id=select(publication.c.id)
     .join(version, version.c.id == publication.c.consumer_version_id)
     .where(
-        version.c.pacticipant_id == _id_of("consumer"),
+        version.c.pacticipant_id == id_of("consumer"),
         version.c.number == bindparam("consumer_version"),
-        publication.c.provider_id == _id_of("provider"),
+        publication.c.provider_id == id_of("provider"),
         publication.c.is_current,
     )
     .scalar_subquery(),
@@ -101,7 +67,7 @@ _VERSIONS_BRANCH: Final = (
     select(branch.c.name)
     .join(branch_version, branch_version.c.branch_id == branch.c.id)
     .join(version, version.c.id == branch_version.c.version_id)
-    .where(version.c.pacticipant_id == _id_of("pacticipant"), version.c.number == bindparam("number"))
+    .where(version.c.pacticipant_id == id_of("pacticipant"), version.c.number == bindparam("number"))
     .order_by(branch_version.c.id.desc())
     .limit(1)
 )
@@ -202,201 +168,6 @@ def renew(db: Connection, uuids: Collection[str], *, owner: str, until: datetime
     run(db, _RENEW, {"uuids": list(uuids), "owner": owner, "until": until})
 
 
-# What is to be sent
-
-_LAST_BRANCH: Final = (
-    select(branch.c.name)
-    .join(branch_version, branch_version.c.branch_id == branch.c.id)
-    .where(branch_version.c.version_id == version.c.id)
-    .order_by(branch_version.c.id.desc())
-    .limit(1)
-    .scalar_subquery()
-)
-_PACTS: Final = (
-    select(
-        publication.c.id.label("publication_id"),
-        publication.c.consumer_id,
-        publication.c.provider_id,
-        publication.c.content_id,
-        version.c.id.label("version_id"),
-        version.c.number,
-        _LAST_BRANCH.label("branch"),
-        content.c.sha,
-        CONSUMER.c.name.label("consumer"),
-        PROVIDER.c.name.label("provider"),
-    )
-    .select_from(publication)
-    .join(version, version.c.id == publication.c.consumer_version_id)
-    .join(content, content.c.id == publication.c.content_id)
-    .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
-    .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
-    .where(publication.c.id.in_(bindparam("ids", expanding=True)))
-)
-_LABELS: Final = (
-    select(label.c.pacticipant_id, label.c.name)
-    .where(label.c.pacticipant_id.in_(bindparam("ids", expanding=True)))
-    .order_by(label.c.name)
-)
-_TAGS: Final = (
-    select(tag.c.version_id, tag.c.name)
-    .where(tag.c.version_id.in_(bindparam("ids", expanding=True)))
-    .order_by(tag.c.created_at, tag.c.id)
-)
-_RESULTS: Final = select(
-    verification.c.id.label("number"),
-    verification.c.success,
-    version.c.id,
-    version.c.number.label("provider_version"),
-    _LAST_BRANCH.label("branch"),
-).join(version, version.c.id == verification.c.provider_version_id)
-_RECORDED: Final = _RESULTS.where(verification.c.id == bindparam("verification"))
-_MAIN_BEFORE: Final = (
-    _RESULTS.join(branch_version, branch_version.c.version_id == version.c.id)
-    .join(branch, branch.c.id == branch_version.c.branch_id)
-    .join(pacticipant, and_(pacticipant.c.id == branch.c.pacticipant_id, pacticipant.c.main_branch == branch.c.name))
-    .where(verification.c.content_id == bindparam("content"), verification.c.created_at <= bindparam("at"))
-    .order_by(verification.c.id.desc())
-    .limit(1)
-)
-_LATEST: Final = (
-    _RESULTS.where(verification.c.content_id == bindparam("content")).order_by(verification.c.id.desc()).limit(1)
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _About:
-    """What a delivery is about: a publication, and which result of its content."""
-
-    publication: int
-    verification: int | None = None
-    main_at: datetime | None = None
-
-
-def _facts(db: Connection, wanted: Collection[_About]) -> dict[_About, Facts]:
-    """Find what is told of all that several deliveries are about, with as many statements as for one."""
-    found = rows(db, _PACTS, {"ids": list({one.publication for one in wanted})})
-    pacts = {row.publication_id: row for row in found}
-    tags = _names(db, _TAGS, {row.version_id for row in found})
-    labels = _names(db, _LABELS, {one for row in found for one in (row.consumer_id, row.provider_id)})
-    return {one: _facts_of(db, one, pacts[one.publication], tags, labels) for one in set(wanted)}
-
-
-def _facts_of(db: Connection, one: _About, pact: Any, tags: _Names, labels: _Names) -> Facts:
-    return Facts(
-        consumer=pact.consumer,
-        consumer_version=pact.number,
-        consumer_tags=tuple(tags[pact.version_id]),
-        consumer_branch=pact.branch,
-        consumer_labels=tuple(labels[pact.consumer_id]),
-        provider=pact.provider,
-        provider_labels=tuple(labels[pact.provider_id]),
-        sha=pact.sha,
-        result=_result(db, pact.content_id, one.verification, one.main_at),
-    )
-
-
-def _names(db: Connection, statement: Select[Any], ids: Collection[int]) -> _Names:
-    """List the names that hang on each of some rows, by its id."""
-    names: _Names = defaultdict(list)
-    for owner, name in rows(db, statement, {"ids": list(ids)}) if ids else ():
-        names[owner].append(name)
-    return names
-
-
-def _result(db: Connection, content: int, verification: int | None, main_at: datetime | None) -> Result | None:
-    """Find the recorded result; else what the main branch said when the event happened; else the latest there is."""
-    found = rows(db, _RECORDED, {"verification": verification}) if verification is not None else []
-    if not found and main_at is not None:
-        found = rows(db, _MAIN_BEFORE, {"content": content, "at": main_at})
-    found = found or rows(db, _LATEST, {"content": content})
-    if not found:
-        return None
-    row = found[0]
-    return Result(
-        number=row.number,
-        success=row.success,
-        provider_version=row.provider_version,
-        provider_tags=tuple(_names(db, _TAGS, [row.id])[row.id]),
-        provider_branch=row.branch,
-    )
-
-
-_OF_MAIN_BRANCH: Final = (CONTRACT_PUBLISHED, CONTRACT_CONTENT_CHANGED)
-"""Events about which is told what the provider's main branch says of the content."""
-_OWED: Final = (
-    select(
-        triggered_webhook.c.uuid,
-        triggered_webhook.c.event,
-        triggered_webhook.c.context,
-        triggered_webhook.c.attempts,
-        triggered_webhook.c.created_at,
-        triggered_webhook.c.publication_id,
-        triggered_webhook.c.verification_id,
-        webhook.c.uuid.label("webhook"),
-        webhook.c.secret,
-        webhook.c.failing_since,
-        *(webhook.c[name] for name in ("method", "url", "headers", "body", "username", "password")),
-    )
-    .join(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
-    .where(
-        triggered_webhook.c.uuid.in_(bindparam("uuids", expanding=True)),
-        triggered_webhook.c.claimed_by == bindparam("owner"),
-        triggered_webhook.c.publication_id.is_not(None),
-    )
-)
-
-
-def find_claimed(db: Connection, uuids: Collection[str], *, owner: str) -> dict[str, Delivery]:
-    """Find all that it takes to send what was claimed, by uuid; what is missing has lost its webhook."""
-    found = rows(db, _OWED, {"uuids": list(uuids), "owner": owner}) if uuids else ()
-    about = {row.uuid: _about(row) for row in found}
-    facts = _facts(db, about.values()) if about else {}
-    return {row.uuid: _delivery(row, facts[about[row.uuid]]) for row in found}
-
-
-def _about(row: Any) -> _About:
-    main_at = row.created_at if row.event in _OF_MAIN_BRANCH else None
-    return _About(row.publication_id, row.verification_id, main_at)
-
-
-def _delivery(row: Any, facts: Facts) -> Delivery:
-    return Delivery(
-        uuid=row.uuid,
-        webhook=row.webhook,
-        request=request_of(row),
-        secret=None if row.secret is None else Sealed(row.secret),
-        facts=facts,
-        context=json.loads(row.context),
-        attempts=row.attempts,
-        triggered_at=row.created_at,
-        is_failing=row.failing_since is not None,
-    )
-
-
-_NEWEST: Final = (
-    select(func.max(publication.c.id))
-    .select_from(integration)
-    .join(publication, publication.c.id == integration.c.latest_publication_id)
-)
-_NEWEST_OF: Final = {
-    (False, False): _NEWEST,
-    (True, False): _NEWEST.where(integration.c.consumer_id == _id_of("consumer")),
-    (False, True): _NEWEST.where(integration.c.provider_id == _id_of("provider")),
-    (True, True): _NEWEST.where(
-        integration.c.consumer_id == _id_of("consumer"), integration.c.provider_id == _id_of("provider")
-    ),
-}
-
-
-def find_example(db: Connection, one: Webhook) -> Facts | None:
-    """Find the latest pact that a webhook could be about."""
-    names = {
-        role: side.name for role, side in (("consumer", one.consumer), ("provider", one.provider)) if side and side.name
-    }
-    newest = scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
-    return None if newest is None else _facts(db, [_About(newest)])[_About(newest)]
-
-
 # What came of it
 
 _NOTE: Final = (
@@ -460,130 +231,3 @@ _REOPEN: Final = (
 def reopen(db: Connection, uuid: str, *, now: datetime) -> bool:
     """Owe a delivery anew, at once, unless it is under way. Say whether there still is a webhook to send it to."""
     return bool(run(db, _REOPEN, {"its_uuid": uuid, "now": now}))
-
-
-# Telling
-
-_TRIGGERED: Final = (
-    select(
-        triggered_webhook.c.uuid,
-        triggered_webhook.c.event,
-        triggered_webhook.c.status,
-        triggered_webhook.c.attempts,
-        triggered_webhook.c.created_at.label("triggered_at"),
-        webhook.c.uuid.label("webhook"),
-        *(webhook.c[name] for name in ("method", "url", "headers", "body", "username", "password")),
-        CONSUMER.c.name.label("consumer"),
-        version.c.number.label("consumer_version"),
-        PROVIDER.c.name.label("provider"),
-    )
-    .select_from(triggered_webhook)
-    .outerjoin(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
-    .join(CONSUMER, CONSUMER.c.id == triggered_webhook.c.consumer_id)
-    .join(PROVIDER, PROVIDER.c.id == triggered_webhook.c.provider_id)
-    .outerjoin(publication, publication.c.id == triggered_webhook.c.publication_id)
-    .outerjoin(version, version.c.id == publication.c.consumer_version_id)
-)
-_ONE: Final = _TRIGGERED.where(triggered_webhook.c.uuid == bindparam("uuid"))
-_OF_PACT: Final = _TRIGGERED.where(
-    version.c.pacticipant_id == _id_of("consumer"),
-    version.c.number == bindparam("version"),
-    publication.c.provider_id == _id_of("provider"),
-    publication.c.is_current,
-).order_by(triggered_webhook.c.id.desc())
-_OF_VERIFICATION: Final = _TRIGGERED.where(
-    triggered_webhook.c.verification_id == bindparam("number"),
-    triggered_webhook.c.event.startswith("provider_verification_", autoescape=True),
-).order_by(triggered_webhook.c.id.desc())
-_LATEST_IDS: Final = (
-    select(func.max(triggered_webhook.c.id))
-    .where(
-        triggered_webhook.c.consumer_id == _id_of("consumer"),
-        triggered_webhook.c.provider_id == _id_of("provider"),
-        triggered_webhook.c.webhook_id.is_not(None),
-    )
-    .group_by(triggered_webhook.c.webhook_id, triggered_webhook.c.event)
-)
-_LATEST_OF_PAIR: Final = _TRIGGERED.where(triggered_webhook.c.id.in_(_LATEST_IDS)).order_by(triggered_webhook.c.id)
-
-
-def find(db: Connection, uuid: str) -> TriggeredWebhook | None:
-    found = _triggered(db, _ONE, {"uuid": uuid})
-    return found[0] if found else None
-
-
-def of_pact(db: Connection, *, consumer: str, version: str, provider: str) -> list[TriggeredWebhook]:
-    """List what the current pact of a consumer's version has triggered, newest first."""
-    return _triggered(db, _OF_PACT, {"consumer": consumer, "version": version, "provider": provider})
-
-
-def of_verification(db: Connection, number: int) -> list[TriggeredWebhook]:
-    """List what a result has triggered, newest first."""
-    return _triggered(db, _OF_VERIFICATION, {"number": number})
-
-
-def latest_of_pair(db: Connection, *, consumer: str, provider: str) -> list[TriggeredWebhook]:
-    """List the latest delivery to each webhook for each event of a pair."""
-    return _triggered(db, _LATEST_OF_PAIR, {"consumer": consumer, "provider": provider})
-
-
-def _triggered(db: Connection, statement: Select[Any], params: dict[str, Any]) -> list[TriggeredWebhook]:
-    return _told(rows(db, statement, params))
-
-
-def _told(found: Sequence[Any]) -> list[TriggeredWebhook]:
-    return [
-        TriggeredWebhook(
-            uuid=row.uuid,
-            event=row.event,
-            status=Status(row.status),
-            attempts=row.attempts,
-            webhook=row.webhook,
-            request_name=None if row.webhook is None else request_of(row).name,
-            consumer=row.consumer,
-            consumer_version=row.consumer_version,
-            provider=row.provider,
-            triggered_at=row.triggered_at,
-        )
-        for row in found
-    ]
-
-
-_EXECUTIONS: Final = (
-    select(*(webhook_execution.c[name] for name in ("success", "status", "milliseconds", "created_at", "logs")))
-    .join(triggered_webhook, triggered_webhook.c.id == webhook_execution.c.triggered_webhook_id)
-    .where(triggered_webhook.c.uuid == bindparam("uuid"))
-    .order_by(webhook_execution.c.id)
-)
-
-
-def executions(db: Connection, uuid: str) -> list[Execution]:
-    """List the attempts of a delivery, oldest first."""
-    return every(db, _EXECUTIONS, {"uuid": uuid}, Execution)
-
-
-_OF_WEBHOOK: Final = Listing(
-    _TRIGGERED.where(
-        triggered_webhook.c.webhook_id
-        == select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery()
-    ).order_by(triggered_webhook.c.id.desc())
-)
-_LATEST_OF_EACH: Final = select(
-    webhook.c.uuid,
-    select(triggered_webhook.c.status)
-    .where(triggered_webhook.c.webhook_id == webhook.c.id)
-    .order_by(triggered_webhook.c.id.desc())
-    .limit(1)
-    .scalar_subquery()
-    .label("status"),
-)
-
-
-def of_webhook(db: Connection, uuid: str, page: Page) -> Paged[TriggeredWebhook]:
-    """List a page of what a webhook was owed, newest first."""
-    return _OF_WEBHOOK.read(db, {"webhook": uuid}, page, _told)
-
-
-def latest_of_each(db: Connection) -> dict[str, Status]:
-    """Find the state of the latest delivery to each webhook that ever had one, by its uuid."""
-    return {row.uuid: Status(row.status) for row in rows(db, _LATEST_OF_EACH, {}) if row.status is not None}

@@ -38,6 +38,11 @@ _EVERY_NAME: Final = select(pacticipant.c.name).order_by(pacticipant.c.name)
 _ADD: Final = insert(pacticipant).values({one.key: bindparam(one.key) for one in COLUMNS})
 
 
+def id_of(role: str) -> Any:
+    """Find, within a statement, the id of the pacticipant that the parameter with the name of its role names."""
+    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
+
+
 def lock(db: Connection, names: Collection[str]) -> list[Pacticipant]:
     """Keep other writes away from these pacticipants until this one is done. Those that are missing are left out."""
     return every(db, _LOCKED, {"names": list(names)}, Pacticipant)

@@ -14,7 +14,6 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    or_,
     select,
     true,
     update,
@@ -30,7 +29,6 @@ from treaty.store.tables import (
     deployed_version,
     environment,
     integration,
-    label,
     pacticipant,
     publication,
     released_version,
@@ -38,8 +36,8 @@ from treaty.store.tables import (
     tag_head,
     verification,
     version,
-    webhook,
 )
+from treaty.store.webhooks import CONCERNS_PAIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +61,6 @@ _CURRENT_OF_VERSION: Final = and_(
     publication.c.provider_id == PROVIDER_ID,
     publication.c.is_current,
 )
-
-
-def _has_label(names: Any, owner: Any) -> Any:
-    return exists().where(label.c.pacticipant_id == owner, label.c.name == names)
-
-
-def _is_side(owner: Any, name: Any, mine: Any) -> Any:
-    return or_(
-        owner == mine,
-        and_(owner.is_(None), name.is_(None)),
-        and_(owner.is_(None), name.is_not(None), _has_label(name, mine)),
-    )
-
-
-_WEBHOOK_OF_PAIR: Final = and_(
-    _is_side(webhook.c.consumer_id, webhook.c.consumer_label, CONSUMER_ID),
-    _is_side(webhook.c.provider_id, webhook.c.provider_label, PROVIDER_ID),
-)
 _STANDING: Final = select(
     select(content.c.sha).join(publication).where(_CURRENT_OF_VERSION).scalar_subquery().label("current_sha"),
     func.coalesce(select(publication.c.revision).where(_CURRENT_OF_VERSION).scalar_subquery(), 0).label("revision"),
@@ -91,7 +71,7 @@ _STANDING: Final = select(
     exists()
     .where(verification.c.consumer_id == CONSUMER_ID, verification.c.provider_id == PROVIDER_ID)
     .label("is_verified"),
-    exists().where(_WEBHOOK_OF_PAIR).label("has_webhooks"),
+    exists().where(CONCERNS_PAIR).label("has_webhooks"),
 )
 
 

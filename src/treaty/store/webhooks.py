@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func
 
 from treaty.model.webhook import Filters, Place, Request, Sealed, Side, Webhook
 from treaty.store.database import column, rows, run, scalar
+from treaty.store.pacticipants import id_of
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -132,10 +133,6 @@ def _tuple(value: Any) -> Any:
 # Writing
 
 
-def _id_of(role: str) -> Any:
-    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
-
-
 _CHANGEABLE: Final = (
     "description",
     "consumer_label",
@@ -153,8 +150,8 @@ _CHANGEABLE: Final = (
 )
 _VALUES: Final = {
     **{name: bindparam(name) for name in _CHANGEABLE},
-    "consumer_id": _id_of("consumer"),
-    "provider_id": _id_of("provider"),
+    "consumer_id": id_of("consumer"),
+    "provider_id": id_of("provider"),
 }
 _ADD: Final = insert(webhook).values(uuid=bindparam("uuid"), failures=0, created_at=bindparam("created_at"), **_VALUES)
 _CHANGE: Final = update(webhook).where(webhook.c.uuid == bindparam("its_uuid")).values(**_VALUES)
@@ -238,7 +235,7 @@ class Subscription:
     filters: Filters
 
 
-def has_label(names: Any, owner: Any) -> Any:
+def _has_label(names: Any, owner: Any) -> Any:
     """Whether a pacticipant has a label."""
     return exists().where(label.c.pacticipant_id == owner, label.c.name == names)
 
@@ -247,18 +244,22 @@ def _is_side(owner: Any, name: Any, mine: Any) -> Any:
     return or_(
         owner == mine,
         and_(owner.is_(None), name.is_(None)),
-        and_(owner.is_(None), name.is_not(None), has_label(name, mine)),
+        and_(owner.is_(None), name.is_not(None), _has_label(name, mine)),
     )
 
 
+CONCERNS_PAIR: Final = and_(
+    _is_side(webhook.c.consumer_id, webhook.c.consumer_label, id_of("consumer")),
+    _is_side(webhook.c.provider_id, webhook.c.provider_label, id_of("provider")),
+)
+"""Whether a webhook is about the pacts of a consumer and a provider."""
 _SUBSCRIPTIONS: Final = (
     select(webhook.c.uuid, webhook.c.description, webhook_event.c.name, webhook.c.filters)
     .join(webhook_event, webhook_event.c.webhook_id == webhook.c.id)
     .where(
         webhook.c.is_enabled,
         webhook_event.c.name.in_(bindparam("events", expanding=True)),
-        _is_side(webhook.c.consumer_id, webhook.c.consumer_label, _id_of("consumer")),
-        _is_side(webhook.c.provider_id, webhook.c.provider_label, _id_of("provider")),
+        CONCERNS_PAIR,
     )
     .order_by(webhook.c.id)
 )
@@ -276,7 +277,7 @@ def subscriptions(db: Connection, *, consumer: str, provider: str, events: Seque
 
 _VERSION: Final = (
     select(version.c.id)
-    .where(version.c.pacticipant_id == _id_of("pacticipant"), version.c.number == bindparam("number"))
+    .where(version.c.pacticipant_id == id_of("pacticipant"), version.c.number == bindparam("number"))
     .scalar_subquery()
 )
 _BRANCHES: Final = (

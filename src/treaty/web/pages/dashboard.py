@@ -5,7 +5,7 @@ from typing import Final
 from treaty.model.history import PublicationInHistory, View
 from treaty.model.page import Page as Part
 from treaty.model.page import Paged
-from treaty.store import deliveries, history, pacticipants
+from treaty.store import history, pacticipants, triggered_webhooks
 from treaty.web import urls
 from treaty.web.page_queries import choice, part_of
 from treaty.web.routing import Call, Page, Permission, Router
@@ -28,7 +28,7 @@ def show_pair(call: Call, provider: str, consumer: str) -> Page:
         return Page("pair.html", facts)
     page, wanted = part_of(call, SIZE), choice(View, call.option("view"))
     view, found = _found(call, (consumer, provider), page, wanted)
-    webhooks = deliveries.latest_of_pair(call.db, consumer=consumer, provider=provider)
+    webhooks = triggered_webhooks.latest_of_pair(call.db, consumer=consumer, provider=provider)
     return Page("pair.html", {**facts, "view": view, "found": found, "page": page, "webhooks": webhooks})
 
 

@@ -3,7 +3,7 @@
 from treaty.actions import delivering
 from treaty.errors import NotFound
 from treaty.model.pact import PactKey
-from treaty.store import deliveries, pacticipants, pacts, verifications
+from treaty.store import pacticipants, pacts, triggered_webhooks, verifications
 from treaty.web import urls
 from treaty.web.media import HAL, TEXT
 from treaty.web.represent.triggered_webhooks import Delivered, Logs, TriggeredWebhooks, WebhooksStatus
@@ -21,7 +21,7 @@ def list_triggered_webhooks_of_pact(call: Call, provider: str, consumer: str, ve
         raise NotFound
     return TriggeredWebhooks(
         f"{_TRIGGERED_BY} the pact between {consumer} ({version}) and {provider}",
-        deliveries.of_pact(call.db, consumer=consumer, version=version, provider=provider),
+        triggered_webhooks.of_pact(call.db, consumer=consumer, version=version, provider=provider),
         call.settings.webhook_retry_schedule,
     )
 
@@ -36,7 +36,7 @@ def list_triggered_webhooks_of_verification(
         raise NotFound
     return TriggeredWebhooks(
         f"{_TRIGGERED_BY} verification result {number}",
-        deliveries.of_verification(call.db, int(number)),
+        triggered_webhooks.of_verification(call.db, int(number)),
         call.settings.webhook_retry_schedule,
     )
 
@@ -49,7 +49,7 @@ def show_webhooks_status(call: Call, provider: str, consumer: str) -> WebhooksSt
     return WebhooksStatus(
         consumer=consumer,
         provider=provider,
-        triggered=deliveries.latest_of_pair(call.db, consumer=consumer, provider=provider),
+        triggered=triggered_webhooks.latest_of_pair(call.db, consumer=consumer, provider=provider),
         schedule=call.settings.webhook_retry_schedule,
     )
 
@@ -57,10 +57,10 @@ def show_webhooks_status(call: Call, provider: str, consumer: str) -> WebhooksSt
 @router.get(urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ, produces=(TEXT, HAL))
 def get_logs(call: Call, uuid: str) -> Logs:
     """Read what was sent in each attempt, and what came back."""
-    found = deliveries.find(call.db, uuid)
+    found = triggered_webhooks.find(call.db, uuid)
     if found is None:
         raise NotFound
-    return Logs(found, deliveries.executions(call.db, uuid))
+    return Logs(found, triggered_webhooks.executions(call.db, uuid))
 
 
 @router.post(urls.REDELIVER, permission=Permission.MANAGE_WEBHOOK, consumes=None)

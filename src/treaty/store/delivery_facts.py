@@ -1,0 +1,226 @@
+"""What deliveries are about: the requests to be sent, and all that may be told in them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Executable, and_, bindparam, func, select
+
+from treaty.model.delivery import Delivery
+from treaty.model.event import CONTRACT_CONTENT_CHANGED, CONTRACT_PUBLISHED
+from treaty.model.template import Facts, Result
+from treaty.model.webhook import Sealed, Webhook
+from treaty.store.database import rows, scalar
+from treaty.store.pacticipants import id_of
+from treaty.store.tables import (
+    branch,
+    branch_version,
+    content,
+    integration,
+    label,
+    pacticipant,
+    publication,
+    tag,
+    triggered_webhook,
+    verification,
+    version,
+    webhook,
+)
+from treaty.store.webhooks import CONSUMER, PROVIDER, request_of
+
+_Names = defaultdict[int, list[str]]
+
+_LAST_BRANCH: Final = (
+    select(branch.c.name)
+    .join(branch_version, branch_version.c.branch_id == branch.c.id)
+    .where(branch_version.c.version_id == version.c.id)
+    .order_by(branch_version.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_PACTS: Final = (
+    select(
+        publication.c.id.label("publication_id"),
+        publication.c.consumer_id,
+        publication.c.provider_id,
+        publication.c.content_id,
+        version.c.id.label("version_id"),
+        version.c.number,
+        _LAST_BRANCH.label("branch"),
+        content.c.sha,
+        CONSUMER.c.name.label("consumer"),
+        PROVIDER.c.name.label("provider"),
+    )
+    .select_from(publication)
+    .join(version, version.c.id == publication.c.consumer_version_id)
+    .join(content, content.c.id == publication.c.content_id)
+    .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
+    .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
+    .where(publication.c.id.in_(bindparam("ids", expanding=True)))
+)
+_LABELS: Final = (
+    select(label.c.pacticipant_id, label.c.name)
+    .where(label.c.pacticipant_id.in_(bindparam("ids", expanding=True)))
+    .order_by(label.c.name)
+)
+_TAGS: Final = (
+    select(tag.c.version_id, tag.c.name)
+    .where(tag.c.version_id.in_(bindparam("ids", expanding=True)))
+    .order_by(tag.c.created_at, tag.c.id)
+)
+_RESULTS: Final = select(
+    verification.c.id.label("number"),
+    verification.c.success,
+    version.c.id,
+    version.c.number.label("provider_version"),
+    _LAST_BRANCH.label("branch"),
+).join(version, version.c.id == verification.c.provider_version_id)
+_RECORDED: Final = _RESULTS.where(verification.c.id == bindparam("verification"))
+_MAIN_BEFORE: Final = (
+    _RESULTS.join(branch_version, branch_version.c.version_id == version.c.id)
+    .join(branch, branch.c.id == branch_version.c.branch_id)
+    .join(pacticipant, and_(pacticipant.c.id == branch.c.pacticipant_id, pacticipant.c.main_branch == branch.c.name))
+    .where(verification.c.content_id == bindparam("content"), verification.c.created_at <= bindparam("at"))
+    .order_by(verification.c.id.desc())
+    .limit(1)
+)
+_LATEST: Final = (
+    _RESULTS.where(verification.c.content_id == bindparam("content")).order_by(verification.c.id.desc()).limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a delivery is about: a publication, and which result of its content."""
+
+    publication: int
+    verification: int | None = None
+    main_at: datetime | None = None
+
+
+def _facts(db: Connection, wanted: Collection[_About]) -> dict[_About, Facts]:
+    """Find what is told of all that several deliveries are about, with as many statements as for one."""
+    found = rows(db, _PACTS, {"ids": list({one.publication for one in wanted})})
+    pacts = {row.publication_id: row for row in found}
+    tags = _names(db, _TAGS, {row.version_id for row in found})
+    labels = _names(db, _LABELS, {one for row in found for one in (row.consumer_id, row.provider_id)})
+    return {one: _facts_of(db, one, pacts[one.publication], tags, labels) for one in set(wanted)}
+
+
+def _facts_of(db: Connection, one: _About, pact: Any, tags: _Names, labels: _Names) -> Facts:
+    return Facts(
+        consumer=pact.consumer,
+        consumer_version=pact.number,
+        consumer_tags=tuple(tags[pact.version_id]),
+        consumer_branch=pact.branch,
+        consumer_labels=tuple(labels[pact.consumer_id]),
+        provider=pact.provider,
+        provider_labels=tuple(labels[pact.provider_id]),
+        sha=pact.sha,
+        result=_result(db, pact.content_id, one.verification, one.main_at),
+    )
+
+
+def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:
+    """List the names that hang on each of some rows, by its id."""
+    names: _Names = defaultdict(list)
+    for owner, name in rows(db, statement, {"ids": list(ids)}) if ids else ():
+        names[owner].append(name)
+    return names
+
+
+def _result(db: Connection, content: int, verification: int | None, main_at: datetime | None) -> Result | None:
+    """Find the recorded result; else what the main branch said when the event happened; else the latest there is."""
+    found = rows(db, _RECORDED, {"verification": verification}) if verification is not None else []
+    if not found and main_at is not None:
+        found = rows(db, _MAIN_BEFORE, {"content": content, "at": main_at})
+    found = found or rows(db, _LATEST, {"content": content})
+    if not found:
+        return None
+    row = found[0]
+    return Result(
+        number=row.number,
+        success=row.success,
+        provider_version=row.provider_version,
+        provider_tags=tuple(_names(db, _TAGS, [row.id])[row.id]),
+        provider_branch=row.branch,
+    )
+
+
+_OF_MAIN_BRANCH: Final = (CONTRACT_PUBLISHED, CONTRACT_CONTENT_CHANGED)
+"""Events about which is told what the provider's main branch says of the content."""
+_OWED: Final = (
+    select(
+        triggered_webhook.c.uuid,
+        triggered_webhook.c.event,
+        triggered_webhook.c.context,
+        triggered_webhook.c.attempts,
+        triggered_webhook.c.created_at,
+        triggered_webhook.c.publication_id,
+        triggered_webhook.c.verification_id,
+        webhook.c.uuid.label("webhook"),
+        webhook.c.secret,
+        webhook.c.failing_since,
+        *(webhook.c[name] for name in ("method", "url", "headers", "body", "username", "password")),
+    )
+    .join(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
+    .where(
+        triggered_webhook.c.uuid.in_(bindparam("uuids", expanding=True)),
+        triggered_webhook.c.claimed_by == bindparam("owner"),
+        triggered_webhook.c.publication_id.is_not(None),
+    )
+)
+
+
+def find_claimed(db: Connection, uuids: Collection[str], *, owner: str) -> dict[str, Delivery]:
+    """Find all that it takes to send what was claimed, by uuid; what is missing has lost its webhook."""
+    found = rows(db, _OWED, {"uuids": list(uuids), "owner": owner}) if uuids else ()
+    about = {row.uuid: _about(row) for row in found}
+    facts = _facts(db, about.values()) if about else {}
+    return {row.uuid: _delivery(row, facts[about[row.uuid]]) for row in found}
+
+
+def _about(row: Any) -> _About:
+    main_at = row.created_at if row.event in _OF_MAIN_BRANCH else None
+    return _About(row.publication_id, row.verification_id, main_at)
+
+
+def _delivery(row: Any, facts: Facts) -> Delivery:
+    return Delivery(
+        uuid=row.uuid,
+        webhook=row.webhook,
+        request=request_of(row),
+        secret=None if row.secret is None else Sealed(row.secret),
+        facts=facts,
+        context=json.loads(row.context),
+        attempts=row.attempts,
+        triggered_at=row.created_at,
+        is_failing=row.failing_since is not None,
+    )
+
+
+_NEWEST: Final = (
+    select(func.max(publication.c.id))
+    .select_from(integration)
+    .join(publication, publication.c.id == integration.c.latest_publication_id)
+)
+_NEWEST_OF: Final = {
+    (False, False): _NEWEST,
+    (True, False): _NEWEST.where(integration.c.consumer_id == id_of("consumer")),
+    (False, True): _NEWEST.where(integration.c.provider_id == id_of("provider")),
+    (True, True): _NEWEST.where(
+        integration.c.consumer_id == id_of("consumer"), integration.c.provider_id == id_of("provider")
+    ),
+}
+
+
+def find_example(db: Connection, one: Webhook) -> Facts | None:
+    """Find the latest pact that a webhook could be about."""
+    names = {
+        role: side.name for role, side in (("consumer", one.consumer), ("provider", one.provider)) if side and side.name
+    }
+    newest = scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
+    return None if newest is None else _facts(db, [_About(newest)])[_About(newest)]
