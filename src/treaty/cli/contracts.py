@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import builds, options, output, pactfiles
+from treaty.cli import builds, options, output, pactfiles, validating
 from treaty.cli.program import Command, Failure, Flag
 from treaty.errors import ClientError, Refused
 
@@ -40,6 +40,8 @@ _OVERWRITING: Final = (
 @click.option("-a", "--consumer-app-version", help="The consumer's version number.")
 @builds.described
 @click.option("--merge/--no-merge", cls=Flag, help="Add to what this version has published, instead of replacing it.")
+@click.option("--validate/--no-validate", cls=Flag, help="First look the files over; errors keep all from being sent.")
+@click.option("--strict/--no-strict", cls=Flag, help="Validate, and let what is doubtful be an error.")
 @options.output_option("text", "json", "pretty")
 @options.connected()
 def publish(
@@ -48,11 +50,15 @@ def publish(
     form: str,
     *,
     merge: bool,
+    validate: bool,
+    strict: bool,
     **given: Any,
 ) -> None:
     """Publish pacts to a broker."""
     _check_files(pacts)
     build = builds.read(given, version_option="consumer_app_version")
+    if validate or strict:
+        validating.validate(pactfiles.find(pacts), strict=strict, form=form)
     files = pactfiles.read(pacts)
     if is_old(broker):
         publish_one_by_one(broker, build, files, merge=merge)

@@ -56,10 +56,15 @@ class PactFile:
 
 def read(arguments: Sequence[str]) -> list[PactFile]:
     """Read files, directories and patterns; pacts between the same two are merged into one."""
+    return [_united_files(group) for group in _grouped(map(_read, find(arguments)))]
+
+
+def find(arguments: Sequence[str]) -> list[str]:
+    """Find the files that are meant by files, directories and patterns."""
     paths = sorted({path for argument in arguments for path in _expand(argument)})
     if not paths:
         raise ClientError("No pact files found", hint=f"Looked in {', '.join(arguments)} for files named *.json.")
-    return [_united_files(group) for group in _grouped(map(_read, paths))]
+    return paths
 
 
 def _expand(argument: str) -> list[str]:

@@ -1,0 +1,308 @@
+"""What `publish --validate` finds wrong with files; the newer client is asked whether it finds the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import OtherBroker, Run
+
+PUBLISH = "POST /contracts/publish"
+HTTP: dict[str, Any] = {
+    "description": "a",
+    "request": {"method": "GET", "path": "/"},
+    "response": {"status": 200},
+}
+V4 = {**HTTP, "type": "Synchronous/HTTP"}
+MESSAGE = {"description": "m", "contents": {"a": 1}}
+
+
+def pact(*interactions: Any, spec: str = "3.0.0", **more: Any) -> dict[str, Any]:
+    return {
+        "consumer": {"name": "Foo"},
+        "provider": {"name": "Bar"},
+        "interactions": list(interactions or [HTTP]),
+        "metadata": {"pactSpecification": {"version": spec}},
+    } | more
+
+
+def http(**more: Any) -> dict[str, Any]:
+    return pact({**HTTP, **more})
+
+
+def request(**more: Any) -> dict[str, Any]:
+    return http(request={**HTTP["request"], **more})
+
+
+def response(**more: Any) -> dict[str, Any]:
+    return http(response={**HTTP["response"], **more})
+
+
+def v4(**more: Any) -> dict[str, Any]:
+    return pact({**V4, **more}, spec="4.0")
+
+
+def rule(matcher: Any) -> dict[str, Any]:
+    return {"matchingRules": {"body": {"$.a": {"matchers": [matcher]}}}}
+
+
+FIRST = "/interactions/0"
+RULE = f"{FIRST}/response/matchingRules/body/$.a/matchers/0"
+
+# What every client of today finds: (document, level, path, message).
+OUTER: list[tuple[Any, str, str, str]] = [
+    ([1], "ERROR", "/", "Must be an Object, got Array"),
+    ("x", "ERROR", "/", "Must be an Object, got String"),
+    (3, "ERROR", "/", "Must be an Object, got Number"),
+    (pact(consumer="Foo"), "ERROR", "/consumer", "Must be an Object, got String"),
+    (pact(consumer={"name": "Foo", "x": 1}), "WARNING", "/consumer", "Unknown attribute 'x'"),
+    (pact(extra=1), "WARNING", "/extra", "Unexpected attribute 'extra'"),
+    (pact(_links={}), "WARNING", "/_links", "Unexpected attribute '_links'"),
+    (pact(metadata=[1]), "ERROR", "/metadata", "Metadata must be an Object, got Array"),
+    (pact(interactions=[]), "DATED", "/interactions", "Interactions is empty"),
+    (
+        pact(spec="9.0.0"),
+        "ERROR",
+        "/metadata/pactSpecification/version",
+        "'9.0.0' is not a valid Pact specification version",
+    ),
+    (
+        pact(metadata={"pactSpecification": {"version": 1}}),
+        "ERROR",
+        "/metadata/pactSpecification/version",
+        "Version must be a String, got Number",
+    ),
+    (
+        pact(metadata={"pactSpecification": {}}),
+        "DATED",
+        "/metadata/pactSpecification",
+        "pactSpecification is missing the version attribute",
+    ),
+    (
+        pact(metadata={"pact-specification": {"version": "2.0.0"}}),
+        "DATED",
+        "/metadata",
+        "'pact-specification' is deprecated, use 'pactSpecification' instead",
+    ),
+    (http(extra=1), "WARNING", FIRST, "Unexpected attribute 'extra'"),
+    (
+        pact({name: value for name, value in HTTP.items() if name != "description"}),
+        "WARNING",
+        FIRST,
+        "Missing description",
+    ),
+    (
+        http(provider_state="x"),
+        "DATED",
+        FIRST,
+        "'provider_state' is deprecated, use 'providerStates' instead",
+    ),
+    (http(providerState="x"), "DATED", FIRST, "'providerState' is deprecated, use 'providerStates' instead"),
+    (http(providerStates={"x": 1}), "ERROR", FIRST, "'providerStates' must be an Array, got Object"),
+    (
+        http(providerStates=[{"params": {}}]),
+        "ERROR",
+        f"{FIRST}/providerStates/0",
+        "Provider state 'name' is required",
+    ),
+    (http(providerStates=[{"name": "x", "y": 1}]), "WARNING", f"{FIRST}/providerStates/0", "Unknown attribute 'y'"),
+]
+# What only Treaty finds.
+INNER: list[tuple[Any, str, str, str]] = [
+    (pact(interactions={}), "ERROR", "/interactions", "Must be an Array, got Object"),
+    (pact(3), "ERROR", FIRST, "Must be an Object, got Number"),
+    (pact(consumer={}), "ERROR", "/consumer/name", "Missing name"),
+    (pact(provider={"name": " "}), "ERROR", "/provider/name", "Name is blank"),
+    (pact(provider={"name": 1}), "ERROR", "/provider/name", "Must be a String, got Number"),
+    ({"consumer": {"name": "Foo"}, "interactions": []}, "ERROR", "/provider", "Missing provider"),
+    (http(description=None), "WARNING", f"{FIRST}/description", "Must be a String, got Null"),
+    (http(providerState=1), "ERROR", f"{FIRST}/providerState", "Must be a String or Object, got Number"),
+    (
+        http(providerStates=[{"name": "x", "params": 1}]),
+        "ERROR",
+        f"{FIRST}/providerStates/0",
+        "Provider state 'params' must be an Object, got Number",
+    ),
+    (pact({"description": "a", "request": HTTP["request"]}), "WARNING", FIRST, "Missing response"),
+    (http(request=[]), "WARNING", f"{FIRST}/request", "Must be an Object, got Array"),
+    (http(request={"path": "/"}), "WARNING", f"{FIRST}/request", "Missing method"),
+    (request(path=True), "WARNING", f"{FIRST}/request/path", "Must be a String, got Boolean"),
+    (request(query=1), "WARNING", f"{FIRST}/request/query", "Must be a String or Object, got Number"),
+    (
+        request(query={"a/b": 1}),
+        "WARNING",
+        f"{FIRST}/request/query/a~1b",
+        "Must be a String, or an Array of them, got Number",
+    ),
+    (request(headers=[1]), "WARNING", f"{FIRST}/request/headers", "Must be an Object, got Array"),
+    (http(response={}), "WARNING", f"{FIRST}/response", "Missing status"),
+    (response(status="200"), "WARNING", f"{FIRST}/response/status", "Must be a whole Number, got String"),
+    (response(status=99), "WARNING", f"{FIRST}/response/status", "99 is no status of HTTP: they are 100 to 599"),
+    (response(generators=[]), "WARNING", f"{FIRST}/response/generators", "Must be an Object, got Array"),
+    (response(**rule({"match": "foo"})), "WARNING", f"{RULE}/match", "There is no matcher 'foo'"),
+    (response(**rule({"match": ["foo"]})), "WARNING", f"{RULE}/match", "There is no matcher '['foo']'"),
+    (response(**rule({"match": "regex"})), "WARNING", RULE, "Missing regex"),
+    (response(**rule(1)), "WARNING", RULE, "Must be an Object, got Number"),
+    (
+        response(matchingRules={"$.body": {"match": "foo"}}),
+        "WARNING",
+        f"{FIRST}/response/matchingRules/$.body/match",
+        "There is no matcher 'foo'",
+    ),
+    (pact(messages=[{"contents": 1}]), "WARNING", "/messages/0", "Missing description"),
+    (pact(HTTP, spec="4.0"), "WARNING", FIRST, "Missing type"),
+    (
+        v4(type="Foo"),
+        "WARNING",
+        f"{FIRST}/type",
+        "'Foo' is not one of Synchronous/HTTP, Asynchronous/Messages, Synchronous/Messages",
+    ),
+    (
+        v4(response={"status": 200, "body": {"a": 1}}),
+        "WARNING",
+        f"{FIRST}/response/body",
+        "Missing content: since version 4 of the specification, a body is an Object around it",
+    ),
+]
+GOOD: list[dict[str, Any]] = [
+    pact(),
+    pact(spec="1.0.0"),
+    pact({**HTTP, "providerState": "x"}, spec="2.0.0"),
+    pact({**HTTP, "_id": "1"}, spec="2.0.0"),
+    http(providerStates=[{"name": "x", "params": {"a": 1}}]),
+    request(query="a=b", headers={"A": "b"}, body=[1]),
+    request(query={"a": ["b", "c"], "d": None}, headers={"A": ["b"]}),
+    response(matchingRules={"$.body.a": {"match": "type", "min": 1}}),
+    response(**rule({"match": "regex", "regex": "a+"})),
+    response(**rule({"min": 1})),
+    pact(interactions=[HTTP], messages=[MESSAGE]),
+    v4(pending=False, key="k", comments={}, response={"status": 200, "body": {"content": {"a": 1}}}),
+    pact({"description": "m", "type": "Asynchronous/Messages", "contents": {"content": "x"}}, spec="4.0"),
+    pact({"description": "m", "type": "Synchronous/Messages", "request": {}, "response": []}, spec="4.0"),
+]
+
+
+def level(kind: str, *, strict: bool) -> str:
+    """Say how grave a finding is: what is dated is always a warning, and other warnings depend."""
+    return {"DATED": "WARNING", "WARNING": "ERROR" if strict else "WARNING"}.get(kind, kind)
+
+
+def found(run: Run, broker: OtherBroker, path: Path, *words: str) -> tuple[int, list[str]]:
+    """Publish with validation, and give the exit code and what was told of the file."""
+    broker.answer(PUBLISH, {})
+    result = run("publish", str(path), "-a", "1", *words)
+    start = f"{path}: "
+    return result.exit_code, [line[len(start) :] for line in result.stderr.splitlines() if line.startswith(start)]
+
+
+@pytest.mark.parametrize("case", [*OUTER, *INNER])
+@pytest.mark.parametrize("word", ["--validate", "--strict"])
+def test_what_is_wrong_is_told_with_its_place(
+    run: Run, broker: OtherBroker, tmp_path: Path, case: tuple[Any, str, str, str], word: str
+) -> None:
+    document, kind, path, message = case
+    file = tmp_path / "pact.json"
+    file.write_text(json.dumps(document))
+    code, lines = found(run, broker, file, word)
+    grave = level(kind, strict=word == "--strict")
+    assert f"{grave.lower()} at {path}: {message}" in lines
+    assert (code, PUBLISH in broker.lines) == ((2, False) if grave == "ERROR" else (0, True))
+
+
+@pytest.mark.parametrize("document", [*GOOD, pact({**HTTP, "providerState": None}, spec="2.0.0")])
+def test_nothing_is_wrong_with_a_good_pact(
+    run: Run, broker: OtherBroker, tmp_path: Path, document: dict[str, Any]
+) -> None:
+    file = tmp_path / "pact.json"
+    file.write_text(json.dumps(document))
+    assert found(run, broker, file, "--strict") == (0, [])
+
+
+@pytest.mark.parametrize("more", [[], ["--strict"]])
+def test_the_newer_client_finds_the_same(tmp_path: Path, run: Run, more: list[str]) -> None:
+    documents = [*(case[0] for case in OUTER), *GOOD]
+    for number, document in enumerate(documents):
+        (tmp_path / f"{number:02}.json").write_text(json.dumps(document))
+    words = ["publish", str(tmp_path), "-a", "1", "--validate", *more]
+    program = Path(sys.executable).parent / "pact"
+    address = {"PACT_BROKER_BASE_URL": "http://127.0.0.1:1", "PACT_DO_NOT_TRACK": "true"}
+    theirs = subprocess.run(
+        [program, "broker", *words], env=address, capture_output=True, text=True, timeout=60, check=False
+    )
+    ours = run(*words, "-o", "json")
+    assert (ours.exit_code, theirs.returncode) == (2, 2)
+    assert results(ours.stdout) == results(theirs.stdout)
+
+
+def results(report: str) -> dict[str, list[Any]]:
+    return {Path(each["source"]).name: sorted(map(str, each["results"])) for each in json.loads(report)}
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    file = tmp_path / "bad.json"
+    file.write_text(json.dumps(pact(consumer={})))
+    return file
+
+
+def test_errors_say_what_to_do_and_keep_every_file_from_being_sent(
+    run: Run, broker: OtherBroker, tmp_path: Path, bad: Path
+) -> None:
+    (tmp_path / "good.json").write_text(json.dumps(pact()))
+    result = run("publish", str(tmp_path), "-a", "1", "--validate", FORCE_COLOR="1")
+    assert (result.exit_code, result.stdout, broker.requests) == (2, "", [])
+    assert result.stderr == (
+        f"\x1b[31m{bad}: error at /consumer/name: Missing name\x1b[0m\n"
+        "Nothing was published. Pacts are mended where they are made: in the consumer's tests.\n"
+    )
+
+
+@pytest.mark.parametrize(("form", "indent"), [("json", None), ("pretty", 2)])
+def test_programs_get_the_report_as_json(run: Run, bad: Path, form: str, indent: int | None) -> None:
+    result = run("publish", str(bad), "-a", "1", "--validate", "-o", form)
+    missing = {"path": "/consumer/name", "level": "ERROR", "message": "Missing name"}
+    assert result.stdout == json.dumps([{"source": str(bad), "results": [missing]}], indent=indent) + "\n"
+
+
+def test_warnings_leave_stdout_to_the_answer(run: Run, broker: OtherBroker, tmp_path: Path) -> None:
+    (tmp_path / "pact.json").write_text(json.dumps(pact(extra=1)))
+    broker.answer(PUBLISH, {"a": 1})
+    result = run("publish", str(tmp_path), "-a", "1", "--validate", "-o", "json")
+    assert (result.exit_code, result.stdout) == (0, '[{"a": 1}]\n')
+    assert "warning at /extra" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"a":\n x}', "Is no JSON: Expecting value, in line 2, column 2"),
+        (b"", "Is no JSON: Expecting value, in line 1, column 1"),
+        (b"\xff\xfe\x00", "Is no JSON: 'utf-8' codec can't decode"),
+        (b'{"a":' * 100_000, "Is no JSON: "),
+    ],
+)
+def test_what_is_no_json_is_an_error(run: Run, broker: OtherBroker, tmp_path: Path, content: bytes, told: str) -> None:
+    file = tmp_path / "pact.json"
+    file.write_bytes(content)
+    code, (line,) = found(run, broker, file, "--validate")
+    assert code == 2
+    assert line.startswith(f"error at /: {told}")
+
+
+def test_a_file_that_cannot_be_read_ends_in_3(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    result = run("publish", str(tmp_path), "-a", "1", "--validate")
+    assert result.exit_code == 3
+    assert result.stderr.startswith(f"Could not read the pact file {tmp_path / 'folder.json'}: ")
+
+
+def test_without_validation_nothing_is_looked_over(run: Run, broker: OtherBroker, tmp_path: Path) -> None:
+    file = tmp_path / "pact.json"
+    file.write_text(json.dumps(pact(extra=1)))
+    assert found(run, broker, file) == (0, [])
