@@ -1,9 +1,10 @@
 """Pages as a browser gets them, taken apart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -25,6 +26,8 @@ class Shown:
     answer: Answer
     elements: list[Element] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
+    typed: list[tuple[str | None, str]] = field(default_factory=list)
+    """The areas for text by their names, with what stands in them."""
 
     @property
     def status(self) -> int:
@@ -40,6 +43,30 @@ class Shown:
         return [one.attributes.get("href") or "" for one in self.elements if one.tag == "a"]
 
     @property
+    def moved_to(self) -> str:
+        """Where a browser is sent on to."""
+        assert self.status == 303, self.text
+        return self.answer.headers["location"]
+
+    def field(self, name: str) -> dict[str, str | None]:
+        """The attributes of the only field with a name."""
+        (found,) = (one for one in self.elements if one.attributes.get("name") == name)
+        return found.attributes
+
+    def values(self, name: str) -> list[str | None]:
+        """What stands in the fields with a name; of boxes those that are ticked."""
+        named = [one for one in self.elements if one.attributes.get("name") == name]
+        return [
+            one.attributes.get("value")
+            for one in named
+            if one.attributes.get("type") != "checkbox" or "checked" in one.attributes
+        ]
+
+    def areas(self, name: str) -> list[str]:
+        """What stands in the areas for text with a name."""
+        return [text for called, text in self.typed if called == name]
+
+    @property
     def ids(self) -> list[str]:
         return [one.attributes["id"] or "" for one in self.elements if "id" in one.attributes]
 
@@ -51,12 +78,23 @@ class _Reader(HTMLParser):
     def __init__(self, shown: Shown) -> None:
         super().__init__()
         self._shown = shown
+        self._area: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._shown.elements.append(Element(tag, dict(attrs)))
+        if tag == "textarea":
+            self._area = ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea" and self._area is not None:
+            name = next(one for one in reversed(self._shown.elements) if one.tag == "textarea").attributes["name"]
+            self._shown.typed.append((name, self._area.removeprefix("\n")))
+            self._area = None
 
     def handle_data(self, data: str) -> None:
         self._shown.words.append(data)
+        if self._area is not None:
+            self._area += data
 
 
 Show = Callable[..., Shown]
@@ -72,6 +110,23 @@ def show(api: Api) -> Show:  # noqa: F811 - the fixture
         return shown
 
     return ask
+
+
+Submit = Callable[..., Shown]
+
+
+@pytest.fixture
+def submit(api: Api) -> Submit:  # noqa: F811 - the fixture
+    """Send a form as a browser does; a list is a field for each of its values."""
+
+    def send(path: str, fields: Mapping[str, object], **headers: str) -> Shown:
+        body = urlencode(fields, doseq=True).encode()
+        given = {"origin": "http://broker.test", **headers}
+        shown = Shown(api.post(path, body, accept=BROWSER, type="application/x-www-form-urlencoded", headers=given))
+        _Reader(shown).feed(shown.answer.text)
+        return shown
+
+    return send
 
 
 @pytest.fixture

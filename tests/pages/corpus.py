@@ -17,8 +17,8 @@ class Filler:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        headers = {"content-type": "application/json", "accept": "application/hal+json"}
+    def ask(self, method: str, path: str, body: object = None, kind: str = "application/json") -> Any:
+        headers = {"content-type": kind, "accept": "application/hal+json"}
         sent = None if body is None else json.dumps(body).encode()
         url = path if path.startswith("http") else self._address + path
         request = urllib.request.Request(url, sent, headers, method=method)  # noqa: S310 - a server of the test's own
@@ -47,9 +47,12 @@ class Filler:
         }
         self.ask("POST", pact["_links"]["pb:publish-verification-results"]["href"], body)
 
-    def deploy(self, name: str, version: str, environment: str) -> None:
+    def environment(self, name: str) -> Any:
         found = self.ask("GET", "/environments")["_embedded"]["environments"]
-        uuid = next(one["uuid"] for one in found if one["name"] == environment)
+        return next(one for one in found if one["name"] == name)
+
+    def deploy(self, name: str, version: str, environment: str) -> None:
+        uuid = self.environment(environment)["uuid"]
         self.ask("POST", f"/pacticipants/{quote(name)}/versions/{version}/deployed-versions/environment/{uuid}", {})
 
 
@@ -113,9 +116,25 @@ def fill(address: str) -> dict[str, str]:
     filler.ask("PUT", "/pacticipants/Web%20Shop/labels/team-checkout", {})
     for number in range(60):
         filler.publish(f"app-{number:02}", "1", "main", f"service-{number % 7}", {"interactions": []})
+    production = filler.environment("production")
+    contacts = [{"name": "Payments", "details": {"e-mail": "pay@example.org", "chat": "https://chat.example.org/pay"}}]
+    stands = {"name": "production", "displayName": production["displayName"], "production": True}
+    filler.ask("PUT", f"/environments/{production['uuid']}", {**stands, "contacts": [*contacts, {"name": TRICK}]})
+    filler.ask("PATCH", "/pacticipants/Web%20Shop", {"mainBranch": "main"}, "application/merge-patch+json")
     status = filler.ask("GET", "/pacts/provider/orders-api/consumer/Web%20Shop/webhooks/status")
     logs = status["_embedded"]["triggeredWebhooks"][0]["_links"]["pb:logs"]["href"]
-    return _paths(webhook["_links"]["self"]["href"].removeprefix(address), logs.removeprefix(address))
+    paths = _paths(webhook["_links"]["self"]["href"].removeprefix(address), logs.removeprefix(address))
+    return {**paths, **_forms(f"/environments/{production['uuid']}")}
+
+
+def _forms(environment: str) -> dict[str, str]:
+    return {
+        "environment": environment,
+        "environment-new": "/environments/new",
+        "environment-edit": f"{environment}/edit",
+        "environment-delete": f"{environment}/delete",
+        "environment-history": f"{environment}/history/Web%20Shop",
+    }
 
 
 def _paths(webhook: str, logs: str) -> dict[str, str]:

@@ -1,7 +1,10 @@
 """Environments, and which versions run in them or are released to them."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,6 +19,20 @@ class Environment:
     """A JSON array of objects with a name and details; None when none was ever given."""
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Whom to ask about an environment, and how. Details are any JSON by name."""
+
+    name: str
+    details: Mapping[str, Any]
+
+
+def contacts_of(environment: Environment) -> list[Contact]:
+    """List whom to ask about an environment."""
+    given = json.loads(environment.contacts) if environment.contacts else []
+    return [Contact(one["name"], one.get("details") or {}) for one in given]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,12 +18,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from treaty.errors import TreatyError
 from treaty.settings import Settings
 from treaty.store.database import Busy, Database
-from treaty.web import wire
+from treaty.web import forms, wire
 from treaty.web.auth import Gate
 from treaty.web.base_urls import BaseUrls
 from treaty.web.caching import spared
 from treaty.web.media import HTML, wants_page
-from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
+from treaty.web.rendering import Answer, answer, error_page, failure, not_found, reference, refusal
 from treaty.web.resources import every_router
 from treaty.web.routing import Afterwards, Call, Refused, Resource, Route, Router, Unacceptable, result_of, split
 from treaty.web.telemetry import Telemetry
@@ -31,6 +31,8 @@ from treaty.web.telemetry import Telemetry
 METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE: Final = 256 * 1024
 """Bytes from which on a body is worked on in a thread, so that others need not wait for it."""
+FORBIDDEN: Final = 403
+ELSEWHERE: Final = "This form was sent from another site, so nothing was done. Open its page here, and send it again."
 
 log = structlog.get_logger("treaty.web")
 
@@ -173,6 +175,8 @@ class Broker(BaseRoute):
             return not_found("", call)
         if route is None:
             return _without_handler(resource, call)
+        if route is resource.form and forms.is_from_elsewhere(call.headers, call.base_url):
+            return error_page(FORBIDDEN, ELSEWHERE, call)
         if call.method not in {"GET", "HEAD"}:
             call.raw_body = await wire.read_body(receive, self._settings.max_body_bytes)
         return await self._run(route, call, names)
@@ -205,11 +209,13 @@ def _table(routers: Iterable[Router]) -> Router:
 def _route(resource: Resource, call: Call) -> Route | None:
     method = "GET" if call.method == "HEAD" else call.method
     if call.is_for_page:
-        return resource.page if method == "GET" else None
+        return {"GET": resource.page, "POST": resource.form}.get(method)
     return resource.routes.get(method)
 
 
 def _is_for_page(resource: Resource, call: Call) -> bool:
+    if resource.form and call.method == "POST":
+        return True
     if resource.page is None or not wants_page(call.accept, call.path):
         return False
     return resource.page.is_original or (call.method in {"GET", "HEAD"} and HTML in call.accept.lower())

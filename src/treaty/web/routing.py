@@ -23,7 +23,7 @@ from treaty.errors import (
 )
 from treaty.settings import Settings
 from treaty.store import health
-from treaty.web import bodies, queries
+from treaty.web import bodies, forms, queries
 from treaty.web.hal import Place
 from treaty.web.media import ANY, HAL, JSON, Media, accepted
 from treaty.web.urls import Url
@@ -223,6 +223,11 @@ class Call:
     def is_json(self) -> bool:
         return "json" in self.content_type.lower()
 
+    @cached_property
+    def form(self) -> forms.Form:
+        """What a browser sent. Raises Malformed."""
+        return forms.read(self.raw_body)
+
     def body(self, kind: type[B]) -> B:
         """Read and check the body. Raises Malformed or Invalid, or the refusal of a content type that is no JSON."""
         return bodies.read(self.raw_body, kind, is_json=self.is_json)
@@ -252,6 +257,8 @@ class Resource:
     options_last: bool = True
     page: Route | None = None
     """What browsers are shown here; clients of the API are not told of it."""
+    form: Route | None = None
+    """What takes the form that is shown here; it has an URL that the API does not write to."""
 
     @property
     def allow(self) -> str:
@@ -322,6 +329,28 @@ class Router:
 
         return declare
 
+    def form(self, url: Url, *, permission: Permission) -> Callable[[Handler], Handler]:
+        """Declare what takes a form that browsers POST; it returns a Page, or where to look instead."""
+
+        def declare(handler: Handler) -> Handler:
+            route = Route(
+                url=url,
+                method="POST",
+                handler=handler,
+                permission=Permission(permission),
+                produces=(),
+                consumes=(forms.FORM,),
+                is_reading=False,
+                needs_database=True,
+                is_slow=False,
+                is_strict=False,
+                is_original=False,
+            )
+            self._add_form(route)
+            return handler
+
+        return declare
+
     def route(  # noqa: PLR0913 - what a route may declare; all but the first two by name
         self,
         method: str,
@@ -367,6 +396,8 @@ class Router:
                 self._add(route, options_last=resource.options_last)
             if resource.page:
                 self._add_page(resource.page)
+            if resource.form:
+                self._add_form(resource.form)
 
     def _add(self, route: Route, *, options_last: bool) -> None:
         resource = self._at(route.url)
@@ -380,6 +411,12 @@ class Router:
         if resource.page:
             raise ValueError(f"The page {route.url.template} is declared twice")
         resource.page = route
+
+    def _add_form(self, route: Route) -> None:
+        resource = self._at(route.url)
+        if resource.form or resource.routes:
+            raise ValueError(f"The form {route.url.template} is declared twice, or where the API is")
+        resource.form = route
 
     def _at(self, url: Url) -> Resource:
         resource = self.resources.setdefault(url.template, Resource(url, {}))

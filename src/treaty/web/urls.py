@@ -104,6 +104,10 @@ BRANCH_VERSION: Final = BRANCH_VERSIONS + "/{version}"
 
 ENVIRONMENTS: Final = Url("/environments")
 ENVIRONMENT: Final = ENVIRONMENTS + "/{uuid}"
+NEW_ENVIRONMENT: Final = ENVIRONMENTS + "/new"
+EDIT_ENVIRONMENT: Final = ENVIRONMENT + "/edit"
+DELETE_ENVIRONMENT: Final = ENVIRONMENT + "/delete"
+ENVIRONMENT_HISTORY: Final = ENVIRONMENT + "/history/{pacticipant}"
 CURRENTLY_DEPLOYED: Final = ENVIRONMENT + "/deployed-versions/currently-deployed"
 CURRENTLY_SUPPORTED: Final = ENVIRONMENT + "/released-versions/currently-supported"
 DEPLOYMENTS: Final = VERSION + "/deployed-versions/environment/{environment}"

@@ -5,8 +5,9 @@ the root. They hold no scripts and no styles of their own: the policy below woul
 is escaped, and becomes a link only if it leads to http or https.
 """
 
+import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -20,7 +21,7 @@ from markupsafe import Markup
 from treaty.model.difference import in_words
 from treaty.web import urls
 from treaty.web.queries import parsed_leniently
-from treaty.web.routing import Call
+from treaty.web.routing import Call, Redirected
 
 _POLICY: Final = {
     "default-src": "'none'",
@@ -58,6 +59,12 @@ def drawn(template: str, facts: Mapping[str, object], call: Call) -> bytes:
     base = call.base_url if call.settings.base_urls else ""
     shared = {"base": base, "now": call.now, "path": call.path, "parameters": parameters(call)}
     return _TEMPLATES.get_template(template).render(shared, **facts).encode("utf-8", "replace")
+
+
+def sent_on(call: Call, path: str, **query: str) -> Redirected:
+    """Send a browser on to a page, which it asks for anew; `done` in the query says there what was done."""
+    base = call.base_url if call.settings.base_urls else ""
+    return Redirected(base + path + (f"?{urlencode(query)}" if query else ""), 303)
 
 
 def parameters(call: Call) -> dict[str, str]:
@@ -119,6 +126,16 @@ def _short(number: str) -> str:
     return number[:8] if is_hash else number
 
 
+def _json(value: object) -> str:
+    """Write a value as JSON, for people to read; it is escaped like any text."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _span(time: timedelta) -> str:
+    """Say how long something lasted."""
+    return in_words(time.total_seconds()).removeprefix("about ")
+
+
 def _plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
@@ -140,4 +157,4 @@ _USABLE: Final[dict[str, Any]] = {
     "pages_around": _around,
 }
 _TEMPLATES.globals.update(_USABLE)
-_TEMPLATES.filters.update(ago=_ago, external=_external, short=_short, plural=_plural)
+_TEMPLATES.filters.update(ago=_ago, external=_external, short=_short, plural=_plural, span=_span, tojson_text=_json)

@@ -1,13 +1,20 @@
-"""Environments as a page: which version of which application is where, and since when."""
+"""Environments as pages: what is where and since when, whom to ask, and the forms that change them."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Final
 
-from treaty.model.grid import Cell
-from treaty.store import environments, grid
-from treaty.web import urls
+from treaty.actions import deploying
+from treaty.errors import Invalid
+from treaty.model.environment import Environment, contacts_of
+from treaty.model.grid import MOST_NEWER, Cell
+from treaty.store import environments, grid, pacticipants
+from treaty.web import bodies, environment_forms, urls
+from treaty.web.environment_forms import EnvironmentFields
 from treaty.web.page_queries import part_of
-from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.pages import sent_on
+from treaty.web.resources.environments import EnvironmentBody
+from treaty.web.routing import Call, Page, Permission, Redirected, Router
 
 router = Router()
 
@@ -30,5 +37,88 @@ def show_environments(call: Call) -> Page:
             "total": named.total,
             "page": page,
             "cells": dict(cells),
+            "most_newer": MOST_NEWER,
         },
     )
+
+
+@router.page(urls.ENVIRONMENT, permission=Permission.READ, is_original=False)
+def show_environment(call: Call, uuid: str) -> Page:
+    """Show an environment: what is in it, and whom to ask about it."""
+    one, page = environments.get(call.db, uuid), part_of(call, SIZE)
+    facts = {"one": one, "contacts": contacts_of(one), "page": page, "most_newer": MOST_NEWER}
+    return Page("environment.html", {**facts, "found": grid.cells_in(call.db, uuid, page)})
+
+
+@router.page(urls.ENVIRONMENT_HISTORY, permission=Permission.READ)
+def show_history(call: Call, uuid: str, name: str) -> Page:
+    """Show what has been of an application in an environment over time."""
+    one, page = environments.get(call.db, uuid), part_of(call, SIZE)
+    pacticipants.get(call.db, name, "pacticipant")
+    facts = {"one": one, "name": name, "page": page}
+    return Page("environment_history.html", {**facts, "found": grid.stays(call.db, name, uuid, page)})
+
+
+# Forms
+
+
+@router.page(urls.NEW_ENVIRONMENT, permission=Permission.READ)
+def show_new_environment(_call: Call) -> Page:
+    """Show the form for a new environment."""
+    return _form(EnvironmentFields())
+
+
+@router.form(urls.NEW_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
+def add_environment(call: Call) -> Page | Redirected:
+    """Add an environment."""
+    try:
+        body = bodies.checked(environment_forms.body(call.form), EnvironmentBody)
+        new = deploying.add_environment(call.db, body.draft(), now=call.now)
+    except Invalid as error:
+        return _form(environment_forms.returned(call.form, error.problems), status=error.status)
+    return sent_on(call, urls.ENVIRONMENT.fill(uuid=new.uuid), done="created")
+
+
+@router.page(urls.EDIT_ENVIRONMENT, permission=Permission.READ)
+def show_changing_environment(call: Call, uuid: str) -> Page:
+    """Show the form for what is said about an environment."""
+    existing = environments.get(call.db, uuid)
+    return _form(environment_forms.filled(existing), existing)
+
+
+@router.form(urls.EDIT_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
+def change_environment(call: Call, uuid: str) -> Page | Redirected:
+    """Replace what is said about an environment."""
+    existing = environments.get(call.db, uuid)
+    try:
+        body = bodies.checked(environment_forms.body(call.form, existing), EnvironmentBody)
+        deploying.change_environment(call.db, existing, body.draft(), now=call.now)
+    except Invalid as error:
+        return _form(environment_forms.returned(call.form, error.problems), existing, status=error.status)
+    return sent_on(call, urls.ENVIRONMENT.fill(uuid=uuid), done="saved")
+
+
+def _form(fields: EnvironmentFields, existing: Environment | None = None, *, status: int = 200) -> Page:
+    return Page("environment_form.html", {"fields": fields, "existing": existing}, status)
+
+
+@router.page(urls.DELETE_ENVIRONMENT, permission=Permission.READ)
+def ask_before_removing(call: Call, uuid: str) -> Page:
+    """Ask for the name of an environment before it is deleted."""
+    return _question(call, environments.get(call.db, uuid), {})
+
+
+@router.form(urls.DELETE_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
+def remove_environment(call: Call, uuid: str) -> Page | Redirected:
+    """Remove an environment whose name was typed."""
+    existing = environments.get(call.db, uuid)
+    if call.form.text("name") != existing.name:
+        problems = {"name": [f"must be the environment's name, {existing.name}"]}
+        return _question(call, existing, problems, status=400)
+    deploying.remove_environment(call.db, uuid)
+    return sent_on(call, urls.ENVIRONMENTS.fill(), done="deleted")
+
+
+def _question(call: Call, one: Environment, problems: Mapping[str, list[str]], *, status: int = 200) -> Page:
+    total = grid.cells_in(call.db, one.uuid, part_of(call, 1)).total
+    return Page("environment_delete.html", {"one": one, "total": total, "problems": problems}, status)

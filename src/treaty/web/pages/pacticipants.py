@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 
 from treaty.errors import NotFound
 from treaty.model import integration, provider_state
-from treaty.model.environment import Environment
+from treaty.model.environment import Contact, Environment, contacts_of
 from treaty.model.matrix import Verdict, decide
 from treaty.model.pact_list import OnBranch
+from treaty.model.pacticipant import PacticipantInFull
 from treaty.model.page import Page as Part
 from treaty.model.page import Paged
 from treaty.model.question import Destination, deployment
@@ -50,6 +51,7 @@ def show_pacticipant(call: Call, name: str) -> Page:
         "consumes": overview.of_pacticipant(call.db, name, role="consumer"),
         "provides": overview.of_pacticipant(call.db, name, role="provider"),
         "environments": known,
+        "contacts": _contacts(found),
     }
     if call.option("show") == "states":
         return Page("provider_states.html", {**facts, "states": _states(call.db, name), "tab": "states"})
@@ -68,6 +70,13 @@ def show_pacticipant(call: Call, name: str) -> Page:
             "answer": _answer(call, name, known),
         },
     )
+
+
+def _contacts(found: PacticipantInFull) -> list[tuple[Environment, list[Contact]]]:
+    """List whom to ask about the environments where an application runs."""
+    places = {one.environment.uuid: one.environment for one in found.running or ()}
+    asked = ((one, contacts_of(one)) for one in places.values())
+    return [(one, contacts) for one, contacts in asked if contacts]
 
 
 def _versions(call: Call, name: str, page: Part) -> Paged[VersionInFull]:

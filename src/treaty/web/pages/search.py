@@ -5,6 +5,7 @@ from typing import Final
 from treaty.store import environments, overview
 from treaty.web import urls
 from treaty.web.page_queries import part_of
+from treaty.web.pages import sent_on
 from treaty.web.routing import Call, Page, Permission, Redirected, Router
 
 router = Router()
@@ -19,8 +20,7 @@ def search(call: Call) -> Page | Redirected:
     page = part_of(call, SIZE)
     found = overview.names_like(call.db, wanted, page)
     if wanted and found.items == [wanted]:
-        base = call.base_url if call.settings.base_urls else ""
-        return Redirected(base + urls.PACTICIPANT.fill(pacticipant=wanted), 303)
+        return sent_on(call, urls.PACTICIPANT.fill(pacticipant=wanted))
     part = wanted.lower()
     places = [one for one in environments.every(call.db) if part and part in one.display_name.lower()]
     facts = {"wanted": wanted, "found": found, "page": page, "environments": places}

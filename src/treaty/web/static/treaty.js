@@ -77,7 +77,7 @@ for (const form of document.querySelectorAll("form[data-api]")) {
 }
 
 // Fields left blank need not stand in the address.
-for (const form of document.querySelectorAll("form:not([data-api])")) {
+for (const form of document.querySelectorAll("form:not([data-api], [method=post])")) {
   form.addEventListener("submit", () => {
     for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
   });
@@ -86,3 +86,6 @@ for (const form of document.querySelectorAll("form:not([data-api])")) {
 addEventListener("pageshow", () => {
   for (const field of document.querySelectorAll("form:not([data-api]) :is(input, select)")) field.disabled = false;
 });
+
+// A page that comes back from the browser's memory is older than what was done since.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
