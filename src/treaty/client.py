@@ -22,6 +22,7 @@ import httpx
 from treaty.errors import ClientError, MissingRelation, NotHal, Refused, Unreachable
 
 Json = dict[str, Any]
+Send = Callable[[httpx.Request], httpx.Response]
 Query = Sequence[tuple[str, str]]
 
 HAL: Final = "application/hal+json"
@@ -146,7 +147,7 @@ class Broker:
     """A Pact Broker, reached through its links.
 
     Every request raises Unreachable, NotHal or Refused unless it succeeds. `note` hears of tries that failed, `trace`
-    of each request and answer; `sleep` waits between tries.
+    of each request and answer; `sleep` waits between tries, and `sending` may stand around each.
     """
 
     def __init__(
@@ -156,12 +157,14 @@ class Broker:
         note: Callable[[str], None] = _silently,
         trace: Callable[[str], None] = _silently,
         sleep: Callable[[float], None] = time.sleep,
+        sending: Callable[[Send], Send] = lambda send: send,
     ) -> None:
         self.url = connection.url
         self._connection = connection
         self._note = note
         self._trace = trace
         self._sleep = sleep
+        self._send = sending(lambda request: self._session(str(request.url)).send(request))
         self._sessions: dict[str, httpx.Client] = {}
 
     def __enter__(self) -> Self:
@@ -243,7 +246,7 @@ class Broker:
 
     def _sent(self, request: httpx.Request, hops: int = 5) -> httpx.Response:
         """Send, and follow where reading is redirected; a write that is redirected is an answer to report."""
-        answer = self._session(str(request.url)).send(request)
+        answer = self._send(request)
         following = answer.next_request if request.method == "GET" and hops else None
         return self._sent(following, hops - 1) if following else answer
 

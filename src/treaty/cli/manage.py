@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from treaty.cli import detect, environments, options, output
-from treaty.cli.program import Command, Failure, Flag, ListOption
+from treaty.cli.program import Command, Failure, Flag, ListOption, options_of_every_command
 from treaty.errors import ClientError, Refused
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ def delete_branch(broker: Broker, pacticipant: str, branch: str, *, error_when_n
         output.say(output.green(f"Branch {branch} of pacticipant {pacticipant} not found"))
 
 
-@click.command("generate-uuid", cls=Command)
-def generate_uuid() -> None:
+@click.command("generate-uuid", cls=Command, params=list(options_of_every_command()))
+def generate_uuid(**_of_every_command: object) -> None:
     """Make up a UUID, for create-or-update-webhook."""
     output.say(str(uuid.uuid4()))

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from treaty.cli import output
+from treaty.cli import output, telemetry
 from treaty.cli.program import Failure, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from treaty.cli.telemetry import Telemetry
     from treaty.client import Broker, Connection, Tls
 
     Option = Callable[[Callable[..., None]], Callable[..., None]]
@@ -31,6 +32,7 @@ _OF_A_CONNECTION: Final = {
     "ssl_trust_store",
     "verbose",
     "log_level",
+    *telemetry.OPTIONS,
 }
 _REFUSE_TWO_IDENTITIES: Final = {
     "publish",
@@ -59,7 +61,9 @@ def connected(*, username_flag: tuple[str, ...] = ("-u",)) -> Option:
         @functools.wraps(command)
         def run(**given: Any) -> None:
             theirs = {name: value for name, value in given.items() if name not in _OF_A_CONNECTION}
-            with reach(given) as broker:
+            given = _with_those_before(given)
+            name = click.get_current_context().command_path
+            with telemetry.of(name, given) as told, reach(given, told) as broker:
                 command(broker=broker, **theirs)
 
         return _with(_connection_options(username_flag), run)
@@ -105,6 +109,7 @@ def _connection_options(username_flag: tuple[str, ...]) -> list[Option]:
         ),
         click.option("-v", "--verbose/--no-verbose", cls=Flag, help="Show the requests, on stderr."),
         click.option("--log-level", hidden=True, help="`info`, `debug` and `trace` mean --verbose."),
+        *telemetry.options(),
     ]
 
 
@@ -114,7 +119,13 @@ def _with(options: Sequence[Option], command: Callable[..., None]) -> Callable[.
     return command
 
 
-def reach(given: dict[str, Any]) -> Broker:
+def _with_those_before(given: dict[str, Any]) -> dict[str, Any]:
+    """Add the options that stood before the command's name, where the newer client takes some too."""
+    before = click.get_current_context().find_root().params
+    return given | {name: given[name] or value for name, value in before.items() if name in given}
+
+
+def reach(given: dict[str, Any], told: Telemetry = telemetry.NONE) -> Broker:
     from treaty.client import Broker  # noqa: PLC0415 - httpx takes long to load, and some commands need no broker
 
     _refuse_two_identities(click.get_current_context())
@@ -122,9 +133,18 @@ def reach(given: dict[str, Any]) -> Broker:
     verbose = asked or given["log_level"] in {"info", "debug", "trace"}
     return Broker(
         _connection(given),
-        note=output.complain,
-        trace=output.complain if verbose else _nothing,
+        note=_both(output.complain, told.log),
+        trace=_both(output.complain if verbose else _nothing, told.log),
+        sending=told.sending,
     )
+
+
+def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:
+    def tell(text: str) -> None:
+        first(text)
+        second(text)
+
+    return tell
 
 
 def _nothing(_: str) -> None:

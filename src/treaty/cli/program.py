@@ -188,7 +188,7 @@ class Program(click.Group):
         super().__init__(
             name,
             help=text,
-            params=[_version_option()],
+            params=[_version_option(), *options_of_every_command()],
             invoke_without_command=True,
             callback=_help_if_nothing_is_asked,
             context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": plain},
@@ -243,7 +243,17 @@ def _tell_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
-def _help_if_nothing_is_asked() -> None:
+def options_of_every_command() -> list[click.Option]:
+    """Take what the newer client takes everywhere, also before a command's name; commands describe what they use."""
+    switches = ("--enable-otel", "--enable-otel-traces", "--enable-otel-logs")
+    values = ("--log-level", "--otel-exporter", "--otel-exporter-endpoint", "--otel-exporter-protocol")
+    return [
+        *(click.Option([name], is_flag=True, hidden=True) for name in switches),
+        *(click.Option([name], hidden=True) for name in values),
+    ]
+
+
+def _help_if_nothing_is_asked(**_before: object) -> None:
     context = click.get_current_context()
     if context.invoked_subcommand is None:
         output.say(context.get_help())
