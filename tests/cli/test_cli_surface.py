@@ -91,7 +91,7 @@ def command(*names: str) -> click.Command:
 
 def known(*names: str) -> dict[str, list[str]]:
     """Give the options of a command here, each with its variables."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for option in command(*names).params:
         variables = [option.envvar] if isinstance(option.envvar, str) else [*(option.envvar or [])]
         found |= dict.fromkeys([*option.opts, *option.secondary_opts], variables)
