@@ -34,10 +34,12 @@ from treaty.model.retention import (
     read_selectors,
     versions_of,
 )
+from treaty.rotation import Rotation, Tell
 from treaty.settings import Settings
+from treaty.store import sealed
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
-from treaty.store.vault import key_file, key_in
+from treaty.store.vault import KeyFile, SealedWith, key_file, vault_of
 from treaty.web import telemetry
 from treaty.web.application import Background, application
 from treaty.web.represent.webhooks import ADDRESSES
@@ -144,6 +146,19 @@ def clean(settings: Settings, retention: Retention) -> Cleaned:
     return _with_database(settings, lambda database: Cleaner(database, retention).clean())
 
 
+def rotate_key(settings: Settings, *, finishes: bool, tell: Tell) -> None:
+    """Seal all secrets with another key, or take older keys away. Raises AlreadyRotating, Unreadable, WrongSetting."""
+
+    def rotate(database: Database) -> None:
+        rotation = Rotation(database, settings, tell=tell)
+        if finishes:
+            rotation.finish()
+        else:
+            rotation.rotate()
+
+    _with_database(settings, rotate)
+
+
 def _with_database(settings: Settings, work: Callable[[Database], T]) -> T:
     database = database_of(settings)
     try:
@@ -156,7 +171,7 @@ def _prepare_key(settings: Settings) -> None:
     """Have a key before there is a secret. A server without secrets does without a key."""
     if settings.secret_key is None:
         try:
-            key_in(key_file(settings))
+            KeyFile(key_file(settings)).keys()
         except WrongSetting as error:
             structlog.get_logger("treaty").warning("secret_key", reason=str(error))
 
@@ -215,7 +230,19 @@ def _prepare_database(settings: Settings) -> None:
     database = database_of(settings)
     if settings.example_data:
         database.write(lambda db: seeding.seed(db, now=datetime.now(UTC), settings=settings))
+    _warn_of_lost_key(settings, database)
     database.close()
+
+
+def _warn_of_lost_key(settings: Settings, database: Database) -> None:
+    """Say at once what would otherwise be said when something is sent."""
+    try:
+        lost = database.read(lambda db: sealed.survey(db, vault_of(settings)))[SealedWith.UNKNOWN]
+    except WrongSetting:
+        return  # the key file cannot be read, which is said when it is prepared
+    if lost:
+        reason = f"{lost} secrets of webhooks were sealed with another key; give it in previous_secret_keys"
+        structlog.get_logger("treaty").warning("secret_key", reason=reason)
 
 
 def _listener(settings: Settings) -> socket.socket:

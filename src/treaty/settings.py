@@ -153,6 +153,8 @@ class Settings:
     """What webhooks call their sender."""
     secret_key: str | None = None
     """Seals the secrets of webhooks in the database; without it a key file is made beside the database."""
+    previous_secret_keys: tuple[str, ...] = ()
+    """Keys that only open what they sealed, while `treaty rotate-key` changes to another."""
 
 
 SECRET: Final = ("password", "database_url", "secret_key")
@@ -361,6 +363,11 @@ def _check_pair(settings: Settings, username: str, password: str) -> None:
 def _check_webhooks(settings: Settings) -> None:
     if settings.secret_key is not None and len(settings.secret_key) < LEAST_KEY:
         raise WrongSetting(f"secret_key: must have {LEAST_KEY} or more characters")
+    if any(len(key) < LEAST_KEY for key in settings.previous_secret_keys):
+        raise WrongSetting(
+            f"previous_secret_keys: each must have {LEAST_KEY} or more characters; keys that have spaces or commas in "
+            f"them have to stand in {FILE}, as a list"
+        )
     if settings.webhook_settling_time < 0:
         raise WrongSetting("webhook_settling_time: must be a number of seconds, 0 or more")
     if any(seconds < 0 for seconds in settings.webhook_retry_schedule):

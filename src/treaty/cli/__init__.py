@@ -60,6 +60,7 @@ _BETA: Final = {
 _SERVER: Final = {
     "serve": Entry("treaty.cli.server:serve", "Run the broker."),
     "clean": Entry("treaty.cli.cleaning:clean", "Remove old data that nothing needs."),
+    "rotate-key": Entry("treaty.cli.server:rotate_key", "Change the key that secrets are sealed with."),
     "doctor": Entry("treaty.cli.server:doctor", "Look the broker's data over, and mend it."),
 }
 

@@ -80,6 +80,39 @@ def _told(finding: "Finding") -> str:
     return finding.rule if not finding.broken else f"{finding.rule}: {finding.broken} wrong"
 
 
+@click.command()
+@click.option("--database-url", metavar="URL", help="The database with the secrets (default as for `treaty serve`).")
+@click.option("--finish", "finishes", is_flag=True, help="Take the older keys away, once nothing needs them.")
+def rotate_key(database_url: str | None, *, finishes: bool) -> None:
+    """Change the key that the secrets of webhooks are sealed with.
+
+    Adds a new key to the key file, and seals all secrets anew; with secret_key set, seals them with it. It may run
+    while servers do, and be called again after it was interrupted. Older keys open what they sealed until --finish.
+    """
+    from treaty import app, rotation  # noqa: PLC0415 - the server's packages are loaded only where they are needed
+
+    try:
+        settings = read_settings({"database_url": database_url})
+        app.rotate_key(settings, finishes=finishes, tell=click.echo)
+    except rotation.AlreadyRotating:
+        click.echo("treaty rotate-key: the key is being changed already; wait for that to end.", err=True)
+        sys.exit(1)
+    except (WrongSetting, rotation.Unreadable) as error:
+        click.echo(f"treaty rotate-key: {error}", err=True)
+        sys.exit(1)
+    if not finishes:
+        click.echo(_next_step(settings))
+
+
+def _next_step(settings: Settings) -> str:
+    if settings.secret_key is None:
+        return "Next, `treaty rotate-key --finish` takes the former key away. Backups made until now need it still."
+    return (
+        "`treaty rotate-key --finish` says whether previous_secret_keys may go. To change to a new key, give it as "
+        "secret_key to each server, and the former one in previous_secret_keys."
+    )
+
+
 def _announce(settings: Settings, address: str) -> None:
     address = settings.base_urls[0] if settings.base_urls else address
     lines = [f"Treaty is at {address}", *_about_data(settings), *_about_access(settings)]

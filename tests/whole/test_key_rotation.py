@@ -1,0 +1,210 @@
+"""The key of secrets is changed while a server works, and nobody notices."""
+
+import hashlib
+import hmac
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.api.conftest import publication
+from tests.receiver import Arrival, Receiver, receiving
+from tests.whole.servers import BIN, Server, run, running
+
+CANARY, SIGNING = "canary-" + os.urandom(6).hex(), "signing-" + os.urandom(6).hex()
+OPEN = {
+    "PACT_BROKER_WEBHOOK_SCHEME_WHITELIST": "http https",
+    "PACT_BROKER_WEBHOOK_HOST_WHITELIST": "127.0.0.1",
+}
+FIRST, SECOND = "the-first-key/long-enough", "the-second-key/long-enough"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture
+def broker(database_url: str, tmp_path: Path, receiver: Receiver) -> Iterator[Server]:
+    """A server with a webhook whose secrets are sealed."""
+    with running(database_url, cwd=tmp_path, environ=OPEN) as server:
+        _hook(server, receiver)
+        yield server
+
+
+def _hook(server: Server, receiver: Receiver) -> str:
+    request = {"method": "POST", "url": receiver.url, "headers": {"Authorization": CANARY, "X-Plain": "v1:plain"}}
+    body = {"request": request, "events": [{"name": "contract_published"}], "secret": SIGNING}
+    made = httpx.post(f"{server.address}/webhooks", json=body, timeout=30)
+    assert made.status_code == 201, made.text
+    return str(made.headers["location"])
+
+
+def _publish(server: Server, version: str) -> None:
+    answer = httpx.post(f"{server.address}/contracts/publish", json=publication("Till", version, "Ledger"), timeout=30)
+    assert answer.status_code == 200, answer.text
+
+
+def _rotate(database_url: str, folder: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return run("treaty", "rotate-key", "--database-url", database_url, *options, cwd=folder, **environ)
+
+
+def _rotated(database_url: str, folder: Path, *options: str, **environ: str) -> str:
+    done = _rotate(database_url, folder, *options, **environ)
+    assert done.returncode == 0, done.stderr
+    assert CANARY not in done.stdout + done.stderr
+    return done.stdout
+
+
+@contextmanager
+def _publishing(server: Server) -> Iterator[list[str]]:
+    """Publish one version after the other, until the block ends."""
+    published: list[str] = []
+    is_over = threading.Event()
+
+    def publish() -> None:
+        while not is_over.wait(0.05):
+            _publish(server, str(len(published)))
+            published.append(str(len(published)))
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        yield published
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _is_right(arrival: Arrival) -> bool:
+    signed = arrival.headers["x-treaty-timestamp"].encode() + b"." + arrival.body
+    signature = "sha256=" + hmac.new(SIGNING.encode(), signed, hashlib.sha256).hexdigest()
+    return (
+        arrival.headers["authorization"] == CANARY
+        and arrival.headers["x-plain"] == "v1:plain"
+        and arrival.headers["x-treaty-signature-256"] == signature
+    )
+
+
+def _kept(database_url: str) -> str:
+    """All that the database holds of webhooks and what was sent to them."""
+    engine = create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as db:
+        tables = ("webhook", "triggered_webhook", "webhook_execution")
+        every = [db.execute(text(f"SELECT * FROM {table}")) for table in tables]  # noqa: S608 - names above
+        found = str([tuple(row) for one in every for row in one])
+    engine.dispose()
+    return found
+
+
+def _keys(folder: Path) -> list[str]:
+    return (folder / "treaty.key").read_text().split()
+
+
+def test_the_key_changes_while_a_server_delivers(
+    broker: Server, database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    (former,) = _keys(tmp_path)
+    with _publishing(broker) as published:
+        receiver.wait(3)
+        assert "All 2 secrets are sealed with the newest key." in _rotated(database_url, tmp_path)
+        assert _keys(tmp_path)[1:] == [former]
+        _rotated(database_url, tmp_path, "--finish")
+        assert former not in _keys(tmp_path)
+        receiver.wait(len(published) + 3, 30)
+    assert all(_is_right(one) for one in receiver.wait(len(published), 30))
+    _hook(broker, receiver)
+    assert "All 4 secrets" in _rotated(database_url, tmp_path, "--finish"), "a server sealed with the former key"
+    assert CANARY not in _kept(database_url)
+    assert CANARY not in broker.log
+    assert oct((tmp_path / "treaty.key").stat().st_mode & 0o777) == "0o600"
+
+
+def test_a_change_of_the_key_that_is_killed_goes_on_when_it_is_called_again(
+    broker: Server, database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    for _ in range(100):
+        _hook(broker, receiver)
+    command = [str(BIN / "treaty"), "rotate-key", "--database-url", database_url]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "sealed anew" not in process.stdout.readline():
+            assert process.poll() is None
+        process.kill()
+    newest, _ = _keys(tmp_path)
+    receiver.arrivals.clear()
+    _publish(broker, "between")
+    assert all(_is_right(one) for one in receiver.wait(101, 60))
+    told = _rotated(database_url, tmp_path)
+    assert "this goes on with it" in told
+    assert "All 202 secrets are sealed with the newest key." in told
+    _rotated(database_url, tmp_path, "--finish")
+    assert _keys(tmp_path) == [newest]
+
+
+def test_a_key_in_the_settings_changes_while_servers_are_restarted_one_after_the_other(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    prepared = {**OPEN, "PACT_BROKER_SECRET_KEY": FIRST, "PACT_BROKER_PREVIOUS_SECRET_KEYS": SECOND}
+    changed = {**OPEN, "PACT_BROKER_SECRET_KEY": SECOND, "PACT_BROKER_PREVIOUS_SECRET_KEYS": FIRST}
+    with running(url, cwd=tmp_path, environ=prepared) as one, running(url, cwd=tmp_path, environ=changed) as other:
+        _hook(one, receiver)
+        _hook(other, receiver)
+        told = _rotated(url, tmp_path, PACT_BROKER_SECRET_KEY=SECOND, PACT_BROKER_PREVIOUS_SECRET_KEYS=FIRST)
+        assert "All 4 secrets are sealed with the newest key." in told
+        for number, server in enumerate([one, other] * 4):
+            _publish(server, str(number))
+        assert all(_is_right(arrival) for arrival in receiver.wait(16, 30))
+    with running(url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": SECOND}) as server:
+        _publish(server, "last")
+        assert _is_right(receiver.wait(18, 30)[-1])
+        assert "secret_key" not in server.log
+
+
+def test_a_key_file_gives_way_to_a_key_in_the_settings(
+    broker: Server, database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    broker.end()
+    with running(database_url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": FIRST}) as server:
+        _rotated(database_url, tmp_path, PACT_BROKER_SECRET_KEY=FIRST)
+        told = _rotated(database_url, tmp_path, "--finish", PACT_BROKER_SECRET_KEY=FIRST)
+        assert f"Nothing needs previous_secret_keys or {tmp_path / 'treaty.key'} any more" in told
+        (tmp_path / "treaty.key").unlink()
+        _publish(server, "1")
+        assert _is_right(receiver.wait(1, 30)[0])
+
+
+def test_whoever_has_the_wrong_key_is_told_which_setting_is_to_be_mended(
+    broker: Server, database_url: str, tmp_path: Path
+) -> None:
+    broker.end()
+    (tmp_path / "treaty.key").unlink()
+    before = _kept(database_url)
+    failed = _rotate(database_url, tmp_path, PACT_BROKER_SECRET_KEY=FIRST)
+    assert failed.returncode == 1
+    assert "2 secrets were sealed with a key that is not given" in failed.stderr
+    assert "previous_secret_keys" in failed.stderr
+    assert _kept(database_url) == before
+    with running(database_url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": FIRST}) as server:
+        assert "2 secrets of webhooks were sealed with another key; give it in previous_secret_keys" in server.log
+        _publish(server, "1")
+        until = time.monotonic() + 15
+        while "stored under another key" not in _kept(database_url):
+            assert time.monotonic() < until, server.log
+            time.sleep(0.1)
+
+
+def test_only_one_at_a_time_changes_the_key(broker: Server, database_url: str, tmp_path: Path) -> None:
+    assert broker.process.poll() is None
+    command = [str(BIN / "treaty"), "rotate-key", "--database-url", database_url]
+    both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert all("All 2 secrets are sealed" in one.communicate(timeout=60)[0] for one in both)
