@@ -148,6 +148,7 @@ def _paths(webhook: str, logs: str) -> dict[str, str]:
         "provider": "/pacticipants/orders-api",
         "provider-states": "/pacticipants/orders-api?show=states",
         "network": "/pacticipants/orders-api/network",
+        "network-whole": "/network",
         "pact": f"{pair}/latest",
         "pact-search": f"{pair}/version/{SHA}?q=shipped",
         "pact-hostile": f"/pacts/provider/{long}/consumer/{trick}/latest",

@@ -29,8 +29,9 @@ TAGS |= {
     "th",
     "td",
     "svg",
-    "line",
-    "circle",
+    "g",
+    "path",
+    "rect",
     "text",
 }
 
@@ -103,6 +104,8 @@ def pages(api, trick):
         f"/pacticipants/{name}",
         f"/pacticipants/{name}?version={name}&to={quote(environment['name'], safe='')}&tag={name}",
         f"/pacticipants/{name}/network",
+        "/network",
+        f"/network?focus={name}&label={name}&environment={name}&state={name}&depth={name}",
         "/pacticipants/Victim?show=states",
         f"{pair}/latest",
         f"{pair}/version/{name}?q={name}",

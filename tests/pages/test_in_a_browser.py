@@ -133,6 +133,93 @@ def test_fields_left_blank_do_not_stand_in_the_address(page):
     assert "Web Shop" in page.locator("table").inner_text()
 
 
+def shown_part(page):
+    """The part of the graph that is seen: its left upper corner, and how wide and high it is."""
+    return [float(one) for one in page.locator("svg.graph").get_attribute("viewBox").split()]
+
+
+def test_a_graph_is_zoomed_and_moved_by_buttons_keys_wheel_and_mouse(page):
+    page.goto("/network")
+    whole = shown_part(page)
+    page.get_by_role("button", name="Zoom in").click()
+    nearer = shown_part(page)
+    assert nearer[2] == pytest.approx(whole[2] / 1.4, rel=0.01)
+    page.get_by_role("button", name="Zoom out").click()
+    assert shown_part(page)[2] == pytest.approx(whole[2], rel=0.01)
+    view = page.get_by_role("region", name="Graph")
+    view.focus()
+    for _ in range(3):
+        page.keyboard.press("+")
+    closer = shown_part(page)
+    page.keyboard.press("ArrowRight")
+    assert shown_part(page)[0] > closer[0]
+    page.mouse.move(600, 600)
+    page.mouse.wheel(0, -200)
+    assert shown_part(page)[2] < closer[2]
+    before = shown_part(page)
+    page.mouse.down()
+    page.mouse.move(500, 600, steps=5)
+    page.mouse.up()
+    assert shown_part(page)[0] > before[0]
+    assert page.url.endswith("/network")
+    page.get_by_role("button", name="Fit").click()
+    assert shown_part(page) == pytest.approx(whole)
+
+
+def test_a_wheel_scrolls_the_page_until_somebody_turns_to_the_graph(page):
+    page.goto("/network")
+    whole = shown_part(page)
+    page.get_by_role("region", name="Graph").hover()
+    page.mouse.wheel(0, -200)
+    assert shown_part(page) == whole
+
+
+def test_two_fingers_zoom_a_graph(page):
+    page.goto("/network")
+    whole = shown_part(page)
+    page.evaluate(
+        """() => {
+            const view = document.querySelector(".canvas .view"), box = view.getBoundingClientRect();
+            const touch = (kind, id, x) => view.dispatchEvent(new PointerEvent(kind, {
+                pointerId: id, pointerType: "touch", bubbles: true, button: kind === "pointermove" ? -1 : 0,
+                clientX: box.left + x, clientY: box.top + 80,
+            }));
+            touch("pointerdown", 1, 100); touch("pointerdown", 2, 200);
+            touch("pointermove", 2, 300);
+            touch("pointerup", 1, 100); touch("pointerup", 2, 300);
+        }"""
+    )
+    assert shown_part(page)[2] == pytest.approx(whole[2] / 2, rel=0.02)
+
+
+def test_an_application_is_found_in_a_graph_and_its_neighbours_stand_out(page):
+    page.goto("/network")
+    page.get_by_label("Find in the graph").fill("service-3")
+    assert page.locator("svg.graph .hit title").all_text_contents() == ["service-3"]
+    near = set(page.locator("svg.graph .boxes .near title").all_text_contents())
+    assert near == {"service-3", *(f"app-{number:02}" for number in range(3, 60, 7))}
+
+
+def test_a_graph_is_chosen_around_an_application_and_followed(page):
+    page.goto("/network")
+    page.get_by_label("Around application").fill("orders-api")
+    page.get_by_label("How far").select_option("1 step")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**/network?focus=orders-api&depth=1")
+    page.locator("svg.graph .boxes a", has_text="Web Shop").click()
+    page.wait_for_url("**/pacticipants/Web%20Shop")
+
+
+def test_a_graph_can_be_read_without_scripts(site):
+    context = site.browser.new_context(java_script_enabled=False, base_url=site.address)
+    page = context.new_page()
+    page.goto("/network?focus=orders-api")
+    assert page.locator("svg.graph .boxes a").count() >= 2
+    assert page.get_by_role("button", name="Zoom in").count() == 0
+    assert "Web Shop consumes orders-api" in page.locator("main").inner_text()
+    context.close()
+
+
 def test_a_delivery_can_be_sent_again(site, page):
     page.goto(site.paths["delivery"])
     page.on("dialog", lambda dialog: dialog.accept())

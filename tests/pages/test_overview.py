@@ -21,7 +21,7 @@ def test_an_empty_broker_shows_how_to_publish_the_first_pact_here(show):
 def test_an_integration_is_shown_with_the_state_of_its_latest_pact(show):
     shown = show("/")
     assert rows(shown) == [("Till", "Ledger")]
-    assert "Not verified" in shown.text
+    assert "Changed since verified" in shown.text
     assert "/pacts/provider/Ledger/consumer/Till/version/3" in shown.links
 
 
@@ -30,7 +30,7 @@ def test_an_integration_is_shown_with_the_state_of_its_latest_pact(show):
     ("query", "state", "version"),
     [
         ("branch=main", "Failed", "2"),
-        ("branch=feat%2Fx", "Not verified", "3"),
+        ("branch=feat%2Fx", "Changed since verified", "3"),
         ("environment=production", "Verified", "1"),
         ("environment=production&branch=main", "Failed", None),
     ],

@@ -109,14 +109,6 @@ def test_provider_states_are_listed_with_who_asks_for_them(api, show):
     assert 'order 7 exists {"id":7} Till' in text
 
 
-def test_a_network_is_drawn_and_listed(history, show):
-    history.publish("Shop", "1", "Till")
-    shown = show("/pacticipants/Ledger/network")
-    assert len(shown.all("circle")) == 3
-    assert len(shown.all("line")) == 2
-    assert "Shop consumes Till" in shown.text
-
-
 # Pacts
 
 

@@ -14,6 +14,8 @@ class State(Enum):
     FAILED = "failed"
     PENDING = "pending"
     """It failed while it was pending, which breaks nobody's build."""
+    CHANGED = "changed"
+    """It has no result, but an earlier pact of the two has: it changed since it was last verified."""
     UNKNOWN = "unknown"
     VERIFIED = "verified"
     NO_PACT = "no-pact"

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from treaty.model.delivery import Status
+from treaty.model.network import Line
 from treaty.model.overview import Counts, Filter, IntegrationAtAGlance, Place, Sorting, State, Together, state_of
 from treaty.model.page import Page, Paged
 from treaty.store.database import column, rows, scalar
@@ -70,9 +71,14 @@ NEWEST_RESULT: Final = (
     select(func.max(_newer.c.id + 0)).where(_newer.c.content_id == publication.c.content_id).scalar_subquery()
 )
 """The newest result for a publication's content."""
+_WAS_VERIFIED: Final = (
+    exists()
+    .where(_newer.c.consumer_id == integration.c.consumer_id, _newer.c.provider_id == integration.c.provider_id)
+    .correlate(integration)
+)
 _STATE: Final = case(
     (publication.c.id.is_(None), State.NO_PACT.value),
-    (verification.c.id.is_(None), State.UNKNOWN.value),
+    (verification.c.id.is_(None), case((_WAS_VERIFIED, State.CHANGED.value), else_=State.UNKNOWN.value)),
     (verification.c.success, State.VERIFIED.value),
     (verification.c.was_pending, State.PENDING.value),
     else_=State.FAILED.value,
@@ -257,6 +263,18 @@ def listed(
     """List a page of the integrations that a filter leaves."""
     statement = _part(_shape_of(wanted, sorting, is_reversed=is_reversed))
     return _at_a_glance(db, rows(db, statement, {**_params(wanted), "limit": page.limit, "offset": page.offset}))
+
+
+@lru_cache(maxsize=256)
+def _lines(shape: _Shape) -> Select[*tuple[Any, ...]]:
+    names = (_consumer.c.name.label("consumer"), _provider.c.name.label("provider"))
+    return _listing(shape).with_only_columns(*names, _STATE.label("state"))
+
+
+def every_line(db: Connection, wanted: Filter) -> list[Line]:
+    """List all integrations that a filter leaves, by the names of their consumers and providers."""
+    found = rows(db, _lines(_shape_of(wanted, Sorting.CONSUMER, is_reversed=False)), _params(wanted))
+    return [Line(consumer=row.consumer, provider=row.provider, state=State(row.state)) for row in found]
 
 
 _PER_SIDE: Final = {

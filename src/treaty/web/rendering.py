@@ -27,7 +27,7 @@ from treaty.store.database import Busy
 from treaty.web import pages, represent
 from treaty.web.bodies import NotJson
 from treaty.web.hal import Place, rendered
-from treaty.web.media import CSV, GRAPH, HAL, HTML, JSON, PROBLEM, SVG, TEXT, wants_problems
+from treaty.web.media import CSV, GRAPH, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT, wants_problems
 from treaty.web.routing import (
     Accepted,
     Call,
@@ -114,11 +114,7 @@ def _text(thing: object, place: Place) -> bytes:
     return represent.text(thing, place).encode()
 
 
-def _svg(thing: object, place: Place) -> bytes:
-    return represent.text(thing, place).encode()
-
-
-_WRITERS: Final[Mapping[str, Callable[[object, Place], bytes]]] = {TEXT: _text, CSV: _text, GRAPH: _text, SVG: _svg}
+_WRITERS: Final[Mapping[str, Callable[[object, Place], bytes]]] = dict.fromkeys((TEXT, CSV, GRAPH, MERMAID, SVG), _text)
 
 
 def refusal(error: BaseException, call: Call) -> Answer:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Final, get_args, get_type_hints
 
-from treaty.web.media import CSV, EXTENDED, GRAPH, HAL, HTML, JSON, PROBLEM, SVG, TEXT
+from treaty.web.media import CSV, EXTENDED, GRAPH, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT
 from treaty.web.openapi import notation
 from treaty.web.openapi.following import links_behind
 from treaty.web.openapi.notation import Schema, ref
@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 _STATUSES: Final = {Created: 201, Accepted: 202, Deleted: 204, Redirected: 307}
 _WITHOUT_BODY: Final = {204, 307}
-_TEXTS: Final = {TEXT, CSV, GRAPH, SVG}
+_TEXTS: Final = {TEXT, CSV, GRAPH, MERMAID, SVG}
 _DONE: Final = {
     200: "It is done, or this is it.",
     201: "It is made.",

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from treaty.model.overview import State
 from treaty.web.openapi.notation import (
     ANY_OBJECT,
     ANYTHING,
@@ -223,7 +224,14 @@ QUERIES: Final[dict[str, tuple[str, Schema]]] = {
     "environment": ("The name of an environment.", TEXT),
     "applicationInstance": ("The name of an application instance; blank for what has none.", TEXT),
     "exclude[]": ("Branches that are to stay.", listed(TEXT)),
-    "label": ("A text for the left side, instead of the names.", TEXT),
+    "label": ("Of a badge: a text for the left side, instead of the names. Else a label that applications have.", TEXT),
+    "focus": ("The name of an application, around which others are shown.", TEXT),
+    "depth": (
+        "How many steps around it; without this, as many as fit.",
+        one_of("1", "2", "3", "all"),
+    ),
+    "branch": ("A branch of consumers, whose latest pact counts.", TEXT),
+    "state": ("How pacts stand.", one_of(*(one.value for one in State))),
     "initials": ("Whether names are cut to their initials.", _FLAG_TEXT),
     "maxPacticipants": ("How many pacticipants to show at most.", {**NUMBER, "minimum": 0}),
     "tag": ("Only what works with versions that have this tag.", TEXT),

@@ -19,6 +19,7 @@ class Operation:
 _PAGE: Final = ("page", "size")
 _SEARCH: Final = ("q", *_PAGE)
 _BADGE: Final = ("label", "initials")
+_NETWORK: Final = ("focus", "depth", "label", "environment", "branch", "state")
 _DESTINATION: Final = ("tag", "environment", "mainBranch", "latest", "latestby", "success[]", "limit", "ignore[]")
 _SELECTOR: Final = (
     "q[][pacticipant]",
@@ -167,6 +168,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "remove_integration": Operation(),
     "show_group": Operation(query=("maxPacticipants",)),
     "show_relationships": Operation(),
+    "draw_network": Operation(query=_NETWORK),
+    "list_network_as_dot": Operation(query=_NETWORK),
+    "list_network_as_mermaid": Operation(query=_NETWORK),
     "show_dashboard": Operation("Dashboard", query=_PAGE),
     "show_dashboard_of_pair": Operation("Dashboard", query=_PAGE),
     # Webhooks

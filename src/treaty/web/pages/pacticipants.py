@@ -1,14 +1,12 @@
 """The page of an application: what it consumes and provides, its versions, and where they may go."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
 
 from treaty.errors import NotFound
-from treaty.model import integration, provider_state
+from treaty.model import provider_state
 from treaty.model.environment import Contact, Environment, contacts_of
 from treaty.model.matrix import Verdict, decide
 from treaty.model.pact_list import OnBranch
@@ -23,7 +21,6 @@ from treaty.store import (
     environments,
     full_versions,
     history,
-    integrations,
     matrix,
     overview,
     pact_lists,
@@ -111,45 +108,3 @@ def _answer(call: Call, name: str, known: Sequence[Environment]) -> dict[str, ob
 def _decided(db: Connection, selector: Selector, to: str) -> Verdict:
     question = deployment(selector, Destination(environment=to))
     return decide(question, matrix.facts(db, question, selectors.named(db, question.selectors)).facts)
-
-
-# The network
-
-SMALLEST_RADIUS: Final = 110
-LARGEST_RADIUS: Final = 300
-SPACING: Final = 16
-"""How much an application adds to the radius."""
-MARGIN: Final = 150
-MOST_NODES: Final = 150
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Node:
-    """An application on the circle. Its name is written outwards."""
-
-    name: str
-    x: float
-    y: float
-
-    @property
-    def is_left(self) -> bool:
-        return self.x < 0
-
-
-@router.page(urls.NETWORK, permission=Permission.READ)
-def show_network(call: Call, name: str) -> Page:
-    """Draw everything that an application is connected with, through whatever chain."""
-    found = integration.of_group(integrations.every_integration(call.db), name, MOST_NODES)
-    names = sorted({one.consumer for one in found} | {one.provider for one in found} or {name}, key=str.lower)
-    shown = names[:MOST_NODES]
-    radius = min(max(SMALLEST_RADIUS, SPACING * len(shown)), LARGEST_RADIUS)
-    nodes = {one: _placed(one, at / len(shown), radius) for at, one in enumerate(shown)}
-    lines = [one for one in found if one.consumer in nodes and one.provider in nodes]
-    facts = {"name": name, "nodes": nodes, "lines": lines, "left_out": len(names) - len(shown)}
-    return Page("network.html", {**facts, "radius": radius, "margin": MARGIN, "tab": "network"})
-
-
-def _placed(name: str, turn: float, radius: int) -> _Node:
-    """Put an application on the circle; `turn` is 0 at the top, and 1 after going all around."""
-    angle = 2 * math.pi * turn - math.pi / 2
-    return _Node(name=name, x=round(radius * math.cos(angle), 1), y=round(radius * math.sin(angle), 1))
