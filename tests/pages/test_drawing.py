@@ -10,7 +10,7 @@ from treaty.web.drawing import GAP, HEIGHT, drawn
 def made(applications, lines, *, seed, has_circles):
     """Make up integrations. Without circles, an application consumes later ones only."""
     chance = random.Random(seed)  # noqa: S311 - it is no secret
-    found = set()
+    found: set[tuple[str, str]] = set()
     while len(found) < lines:
         one, other = chance.sample(range(applications), 2)
         if not has_circles and one > other:

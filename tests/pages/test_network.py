@@ -141,11 +141,12 @@ def test_the_part_that_is_shown_can_be_kept(api, show, form, media, file):
 @pytest.fixture(params=HOSTILE)
 def hostile(request, api):
     """A consumer and a provider with a name that is hard to quote."""
-    pact = {"consumer": {"name": request.param}, "provider": {"name": f"{request.param}2"}, "interactions": []}
-    path = f"/pacts/provider/{quote(pact['provider']['name'], safe='')}/consumer/{quote(request.param, safe='')}"
+    provider = f"{request.param}2"
+    pact = {"consumer": {"name": request.param}, "provider": {"name": provider}, "interactions": []}
+    path = f"/pacts/provider/{quote(provider, safe='')}/consumer/{quote(request.param, safe='')}"
     if api.put(f"{path}/version/1", pact).status != 201:
         # Paths cannot hold a new line; bodies can.
-        assert publish(api, request.param, f"{request.param}2").status == 200
+        assert publish(api, request.param, provider).status == 200
     return request.param
 
 
