@@ -171,11 +171,31 @@ def is_listening(port):
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_what_is_neither_true_nor_false_does_not_run_a_broker(consumer, pytester):
+@pytest.mark.parametrize("words", [["--run-broker", "suite"], ["--run-broker", "suite", "other"]])
+def test_a_word_after_the_switch_is_what_to_test(run, consumer, pytester, words):
+    """Its conftest.py is read in time for the options that it declares."""
     consumer()
-    result = pytester.runpytest_subprocess("--run-broker", "test_consumer.py")
+    for folder in ("suite", "other"):
+        pytester.mkdir(folder)
+    (pytester.path / "test_consumer.py").rename(pytester.path / "suite/test_consumer.py")
+    (pytester.path / "other/test_never.py").write_text("def test_it(): pass")
+    conftest = "def pytest_addoption(parser):\n    parser.addoption('--mine', action='store_true')\n"
+    (pytester.path / "suite/conftest.py").write_text(conftest)
+    passed = {2: "*2 passed*", 3: "*3 passed*"}[len(words)]
+    run(*words, "--mine").fnmatch_lines(["Broker of this run: http://127.0.0.1:*", passed])
+
+
+def test_a_switch_in_the_configuration_file_leaves_the_command_line_its_paths(run, consumer, pytester):
+    consumer()
+    (pytester.path / "pytest.ini").write_text("[pytest]\naddopts = --run-broker")
+    run("test_consumer.py").fnmatch_lines(["Broker of this run: http://127.0.0.1:*", "*2 passed*"])
+
+
+def test_what_is_neither_true_nor_false_is_refused(consumer, pytester):
+    consumer()
+    result = pytester.runpytest_subprocess("--run-broker=maybe", "test_consumer.py")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*'test_consumer.py' is neither True nor False*"])
+    result.stderr.fnmatch_lines(["*--run-broker: 'maybe' is neither True nor False*"])
 
 
 def test_a_broker_that_cannot_be_reached_is_told_in_a_line_and_the_pacts_stay(run, consumer, pytester):

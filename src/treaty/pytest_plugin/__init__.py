@@ -29,6 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.declare(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    options.put_back(early_config.known_args_namespace, args)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     from treaty.pytest_plugin.run import Run  # noqa: PLC0415 - not before it is known that pytest does something
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+import pytest
 
-    import pytest
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
 
 
 class Option(NamedTuple):
@@ -79,10 +79,29 @@ def declare(parser: pytest.Parser) -> None:
             parser.addini(option.key, words, type="string", default="")
 
 
-def _boolean(text: str) -> bool:
-    if text.strip().lower() in _TRUE | _FALSE:
-        return text.strip().lower() in _TRUE
-    raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False; put what to test before this option")
+def _boolean(text: str) -> bool | str:
+    """Read yes or no; any other word is kept for `put_back`."""
+    return text.strip().lower() in _TRUE if _is_boolean(text) else text
+
+
+def _is_boolean(text: str) -> bool:
+    return text.strip().lower() in _TRUE | _FALSE
+
+
+def put_back(known: argparse.Namespace, args: list[str]) -> None:
+    """Let a word after a switch be what to test, unless it is yes or no: `--run-broker tests` means both."""
+    for option in (option for option in OPTIONS if option.is_flag):
+        for place, word in enumerate(args):
+            name, equals, value = word.partition("=")
+            after = args[place + 1] if place + 1 < len(args) else "-"
+            if name != f"--{option.name}":
+                continue
+            if equals and not _is_boolean(value):
+                raise pytest.UsageError(f"--{option.name}: {value!r} is neither True nor False")
+            if not equals and not after.startswith("-") and not _is_boolean(after):
+                args[place] = f"{word}=True"
+                setattr(known, option.dest, True)
+                known.file_or_dir.append(after)
 
 
 def text(config: pytest.Config, name: str) -> str | None:
