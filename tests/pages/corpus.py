@@ -166,4 +166,6 @@ def _paths(webhook: str, logs: str) -> dict[str, str]:
         "not-found": "/pacticipants/nobody",
         "api": "/docs?q=labels",
         "relation": "/doc/pacticipants?context=index",
+        "explorer": "/explorer#/pacticipants/Web%20Shop",
+        "explorer-request": "/hal-browser/browser.html#POST /contracts/publish",
     }

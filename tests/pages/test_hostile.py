@@ -14,7 +14,21 @@ TRICKS = (
     "\u202egnp.exe",
     "&lt;b&gt;",
 )
-TAGS = {"html", "head", "meta", "title", "link", "script", "body", "header", "main", "nav", "section", "aside"}
+TAGS = {
+    "html",
+    "head",
+    "meta",
+    "title",
+    "link",
+    "script",
+    "body",
+    "header",
+    "main",
+    "footer",
+    "nav",
+    "section",
+    "aside",
+}
 TAGS |= {"a", "div", "span", "h1", "h2", "h3", "h4", "h5", "p", "ul", "ol", "li", "dl", "dt", "dd", "strong", "b"}
 TAGS |= {"form", "label", "input", "button", "select", "option", "datalist", "fieldset", "legend", "time"}
 TAGS |= {

@@ -1,0 +1,280 @@
+"""The API explorer: what it shows, what it sends, and what it never does."""
+
+import json
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it says no types
+from playwright.sync_api import Page, expect
+
+from tests.pages.corpus import TRICK, Filler
+from tests.pages.test_in_a_browser import RULES, page, site  # noqa: F401 - fixtures
+
+PATHS = ["/explorer", "/hal-browser", "/hal-browser/browser.html"]
+SHOP = "/pacticipants/Web%20Shop"
+
+
+def heading(page: Page):  # noqa: F811 - the fixture
+    return page.locator("#explorer-document > h2")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_without_scripts_the_links_of_the_index_are_plain_links(show, path):
+    shown = show(path)
+    assert shown.status == 200
+    assert "/pacticipants.json" in shown.links
+    assert "/doc/latest-pact-versions?context=index" in shown.links
+    assert "/pacts/provider/{provider}/latest" in shown.text
+    assert not [link for link in shown.links if "{" in link]
+
+
+def test_the_plain_links_lead_to_documents(show, api):
+    for link in show("/explorer").links:
+        if link.endswith(".json"):
+            assert api.get(link, accept="text/html").json()
+
+
+def test_every_page_leads_to_it(show):
+    assert "/explorer" in show("/docs").links
+    assert "/explorer" in show("/environments").links
+
+
+def test_clients_of_the_api_are_not_shown_it(api):
+    assert api.get("/explorer").status == 404
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_address_behind_the_sign_is_shown_as_it_was_by_the_original(page, path):  # noqa: F811
+    page.goto(f"{path}#{SHOP}")
+    expect(heading(page)).to_have_text(SHOP)
+    expect(page.locator("#explorer-document")).to_contain_text("200 OK")
+    expect(page.locator("#explorer-document .tree").first).to_contain_text('mainBranch: "main"')
+
+
+def test_whole_addresses_of_this_broker_are_shown_too(site, page):  # noqa: F811
+    page.goto(f"/hal-browser/browser.html#{site.address}{SHOP}")
+    expect(heading(page)).to_have_text(SHOP)
+
+
+def test_links_are_followed_and_back_leads_back(page):  # noqa: F811
+    page.goto("/explorer")
+    page.get_by_role("link", name="/pacticipants", exact=True).click()
+    expect(heading(page)).to_have_text("/pacticipants")
+    assert page.url.endswith("/explorer#/pacticipants")
+    expect(heading(page)).to_be_focused()
+    page.get_by_role("button", name="Back").click()
+    expect(heading(page)).to_have_text("/")
+    page.get_by_role("button", name="Forward").click()
+    expect(heading(page)).to_have_text("/pacticipants")
+    page.go_back()
+    expect(heading(page)).to_have_text("/")
+
+
+def test_what_is_embedded_unfolds_with_its_links(page):  # noqa: F811
+    page.goto(f"/explorer#{SHOP}")
+    page.locator("details.resource > summary", has_text="team-checkout").click()
+    page.get_by_role("link", name=f"{SHOP}/labels/team-checkout").first.click()
+    expect(heading(page)).to_have_text(f"{SHOP}/labels/team-checkout")
+
+
+def test_a_template_is_filled_in_and_encoded(page):  # noqa: F811
+    page.goto(f"/explorer#{SHOP}")
+    page.get_by_role("button", name=re.compile("^Request: pb:version ")).click()
+    expect(page.get_by_label("version", exact=True)).to_be_focused()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#explorer-preview")).to_have_text("Fill in version first.")
+    page.get_by_label("version", exact=True).fill("2/ä?")
+    expect(page.locator("#explorer-preview")).to_have_text(f"{SHOP}/versions/2%2F%C3%A4%3F")
+    page.get_by_label("version", exact=True).fill("2")
+    page.keyboard.press("Enter")
+    expect(heading(page)).to_have_text(f"{SHOP}/versions/2")
+    expect(page.locator("#explorer-document")).to_contain_text("200 OK")
+
+
+def test_parameters_of_the_query_are_offered(page):  # noqa: F811
+    page.goto("/explorer#/pacticipants")
+    page.get_by_text("Parameters (").click()
+    page.get_by_label("q", exact=True).fill("Web Shop")
+    page.get_by_role("button", name="Send").click()
+    expect(heading(page)).to_have_text("/pacticipants?q=Web%20Shop")
+
+
+def test_what_a_relation_means_stands_beside_it(page):  # noqa: F811
+    page.goto("/explorer")
+    page.get_by_role("button", name="About pb:pacticipants", exact=True).click()
+    about = page.get_by_role("region", name="Documentation")
+    expect(about).to_contain_text("every application or service that is known")
+    about.get_by_role("link", name="POST: Create a pacticipant").click()
+    page.wait_for_url("**/docs#*")
+
+
+def test_a_narrow_screen_shows_the_meaning_below_the_link(page):  # noqa: F811
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto("/explorer")
+    page.get_by_role("button", name="About pb:pacticipants", exact=True).click()
+    expect(page.locator("tr", has=page.locator("#explorer-about"))).to_contain_text("every application")
+    page.get_by_role("link", name="/pacticipants", exact=True).click()
+    expect(heading(page)).to_have_text("/pacticipants")
+    expect(page.locator("#explorer-about")).to_contain_text("every application")
+
+
+def test_requests_that_write_take_their_body_from_the_openapi_document(page):  # noqa: F811
+    page.goto("/explorer#/environments")
+    expect(heading(page)).to_have_text("/environments")
+    page.get_by_label("Method").select_option("POST")
+    expect(page.get_by_label("Content type")).to_have_value("application/json")
+    body = page.get_by_label("Body")
+    expect(body).to_have_value(re.compile('"displayName"'))
+    body.fill(json.dumps({"name": "explored", "displayName": "Explored", "production": False}))
+    body.press("Control+Enter")
+    expect(page.locator("#explorer-document")).to_contain_text("201 Created")
+    page.get_by_text("It is found here:").get_by_role("link").click()
+    expect(page.locator("#explorer-document .tree").first).to_contain_text('name: "explored"')
+
+
+def test_what_is_refused_is_shown_with_its_reason(page):  # noqa: F811
+    page.goto("/explorer#POST /environments")
+    page.get_by_label("Body").fill('{"name": ""}')
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#explorer-document")).to_contain_text("400")
+    page.get_by_role("button", name="Unfold").click()
+    expect(page.locator("#explorer-answer .tree")).to_contain_text("must be filled")
+
+
+def test_methods_that_an_address_does_not_take_cannot_be_chosen(page):  # noqa: F811
+    page.goto("/explorer#/contracts/publish")
+    expect(page.get_by_label("Method")).to_have_value("POST")
+    assert page.locator("#explorer-method option:disabled").all_inner_texts() == ["GET", "PUT", "PATCH", "DELETE"]
+
+
+def test_deleting_asks_first(site, page):  # noqa: F811
+    Filler(site.address).ask("PUT", f"{SHOP}/labels/short-lived", {})
+    page.goto(f"/explorer#DELETE {SHOP}/labels/short-lived")
+    expect(page.get_by_label("Method")).to_have_value("DELETE")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#explorer-document")).to_contain_text("Nothing is sent yet")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#explorer-document")).to_contain_text("204 No Content")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://example.org/pacticipants", "//example.org/x", "javascript:alert(1)", "https://example.org/{name}"],
+)
+def test_other_hosts_are_refused_with_a_message(site, page, address):  # noqa: F811
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"/explorer#{address}")
+    expect(page.locator("#explorer-document .notice.bad")).to_contain_text("leads to another host")
+    assert [url for url in asked if not url.startswith((site.address, "data:"))] == []
+
+
+def hostile(site) -> str:  # noqa: F811
+    """Publish a pact whose links and names mean harm; return its path."""
+    link = {"href": "javascript:document.title='run'", "title": TRICK, "name": TRICK}
+    elsewhere = {"href": "https://example.org/steal", "title": "Elsewhere"}
+    content = {
+        "interactions": [],
+        TRICK: {"__proto__": TRICK},
+        "_links": {
+            TRICK: link,
+            "evil": [elsewhere, None, 7, {"href": 7}],
+            "curies": [{"name": "x", "href": "//e.org/{rel}"}],
+        },
+        "_embedded": {TRICK: [{"name": TRICK, "_links": {"self": link}}, None, [TRICK]], "odd": "text"},
+    }
+    Filler(site.address).publish("Hostile", "1", "main", "Prey", content)
+    return "/pacts/provider/Prey/consumer/Hostile/version/1"
+
+
+def test_what_was_published_becomes_text(site, page):  # noqa: F811
+    path = hostile(site)
+    page.goto(f"/explorer#{path}")
+    expect(heading(page)).to_have_text(path)
+    page.get_by_role("button", name="Unfold").click()
+    for fold in page.locator("details.resource > summary").all():
+        fold.click()
+    expect(page.locator("#explorer-answer .tree")).to_contain_text("<script>")
+    assert page.locator("#explorer img, #explorer script").count() == 0
+    assert "run" not in page.title()
+    hrefs = page.locator("#explorer a").evaluate_all("all => all.map(one => one.href)")
+    assert [one for one in hrefs if not one.startswith(site.address)] == []
+
+
+def test_an_answer_can_be_copied_as_it_was_sent(site, page):  # noqa: F811
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"/explorer#{SHOP}")
+    page.locator("#explorer-answer").get_by_role("button", name="Copy").click()
+    expect(page.locator("#explorer-answer").get_by_role("button", name="Copied")).to_be_visible()
+    copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    assert copied["_links"]["self"]["href"] == f"{site.address}{SHOP}"
+
+
+def test_headers_and_text_are_shown(page):  # noqa: F811
+    page.goto("/explorer#GET /metrics/prometheus")
+    page.get_by_text("Headers (").click()
+    expect(page.locator("#explorer-answer")).to_contain_text("x-request-id")
+    expect(page.locator("#explorer-answer pre")).to_contain_text("# HELP")
+
+
+def test_another_media_type_can_be_asked_for(page):  # noqa: F811
+    page.goto("/explorer#/matrix?q[][pacticipant]=Web%20Shop")
+    page.get_by_label("Answer as").select_option("text/plain")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#explorer-answer pre")).to_contain_text("CONSUMER")
+
+
+def test_a_base_url_with_a_path_is_kept(site, page):  # noqa: F811
+    """Behind a proxy that mounts the broker somewhere, links lead there."""
+
+    def answer(route):
+        url = route.request.url.replace(f"{site.address}/mounted", site.address)
+        got = route.fetch(url=url)
+        text = (
+            got.text()
+            .replace(site.address, f"{site.address}/mounted")
+            .replace('data-home="/"', 'data-home="/mounted/"')
+        )
+        text = re.sub(r'(data-(?:openapi|docs|doc)|src|href)="/(?!mounted)', r'\1="/mounted/', text)
+        route.fulfill(response=got, body=text)
+
+    page.route("**/mounted/**", answer)
+    page.goto(f"/mounted/hal-browser/browser.html#{SHOP}")
+    expect(heading(page)).to_have_text(SHOP)
+    page.get_by_role("link", name=f"{SHOP}/versions").first.click()
+    expect(heading(page)).to_have_text(f"{SHOP}/versions")
+    assert page.url.endswith(f"#/mounted{SHOP}/versions")
+    expect(page.locator("#explorer-document")).to_contain_text("200 OK")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(site, scheme):  # noqa: F811
+    context = site.browser.new_context(color_scheme=scheme, base_url=site.address)
+    page, faults = context.new_page(), []  # noqa: F811
+    for path in (f"/explorer#{SHOP}", "/explorer#POST /contracts/publish", "/explorer#https://example.org/"):
+        page.goto(path)
+        expect(heading(page)).to_be_visible()
+        page.reload()
+        expect(heading(page)).to_be_visible()
+        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
+        faults += [f"{path}: {one['id']} at {[node['target'] for node in one['nodes'][:3]]}" for one in found]
+    context.close()
+    assert faults == []
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_it_fits_every_width_and_never_complains(site, width):  # noqa: F811
+    context = site.browser.new_context(viewport={"width": width, "height": 800}, base_url=site.address)
+    page, faults = context.new_page(), []  # noqa: F811
+    page.on("console", lambda said: faults.append(said.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    for path in ("/", SHOP, hostile(site)):
+        page.goto(f"/explorer#{path}")
+        expect(heading(page)).to_have_text(path)
+        page.get_by_role("button", name="Unfold").click()
+        beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        faults += [f"{path} is {beyond} pixels too wide"] if beyond else []
+    context.close()
+    assert faults == []
