@@ -247,6 +247,7 @@ def test_a_base_url_with_a_path_is_kept(site, page):  # noqa: F811
     expect(heading(page)).to_have_text(f"{SHOP}/versions")
     assert page.url.endswith(f"#/mounted{SHOP}/versions")
     expect(page.locator("#explorer-document")).to_contain_text("200 OK")
+    page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
