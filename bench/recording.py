@@ -95,6 +95,9 @@ class _Watched:
         self.begin = None
         _Watching.executed.clear()
 
+    def glance(self, work: Callable[[Connection], T]) -> T:
+        return self._database.glance(work)
+
     def read(self, work: Callable[[Connection], T]) -> T:
         self.begin = "BEGIN"
         return self._database.read(work)

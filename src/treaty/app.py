@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import orjson
 import structlog
 import uvicorn
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from starlette.types import ASGIApp
 from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn.supervisors import Multiprocess
@@ -157,6 +157,16 @@ def rotate_key(settings: Settings, *, finishes: bool, tell: Tell) -> None:
             rotation.rotate()
 
     _with_database(settings, rotate)
+
+
+def read(settings: Settings, work: Callable[[Connection], T]) -> T:
+    """Ask a server's database something."""
+    return _with_database(settings, lambda database: database.read(work))
+
+
+def write(settings: Settings, work: Callable[[Connection], T]) -> T:
+    """Change something in a server's database."""
+    return _with_database(settings, lambda database: database.write(work))
 
 
 def _with_database(settings: Settings, work: Callable[[Database], T]) -> T:

@@ -84,6 +84,30 @@ class TooSlow(TreatyError):
     """Work that was given up, as it took longer than the setting allows."""
 
 
+class Unauthenticated(TreatyError):
+    """A request that has to say who it comes from, or that says it wrongly; the text says which, and what to do."""
+
+    def __init__(self, text: str, *, is_bearer: bool = False) -> None:
+        super().__init__(text)
+        self.is_bearer = is_bearer
+
+
+class Forbidden(TreatyError):
+    """A request by somebody who may not do this; `missing` is the permission that it takes, if that is why."""
+
+    def __init__(self, text: str, *, missing: str | None = None) -> None:
+        super().__init__(text)
+        self.missing = missing
+
+
+class Throttled(TreatyError):
+    """One more guess at a password; the next one is looked at in so many seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many wrong passwords. Try again in {seconds} seconds.")
+        self.seconds = seconds
+
+
 class WrongSetting(TreatyError):
     """A setting that cannot be used; the text names it."""
 

@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from ipaddress import ip_address
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, get_args, get_type_hints
@@ -51,7 +52,7 @@ class Settings:
     """Put example data into an empty database."""
 
     basic_auth_username: str | None = None
-    """Who may read and write. Without it everybody may."""
+    """Who may read and write. Without it, and without users, everybody may who is on this machine."""
     basic_auth_password: str | None = None
     """Goes with `basic_auth_username`."""
     basic_auth_read_only_username: str | None = None
@@ -64,6 +65,12 @@ class Settings:
     """Let everybody ask whether the broker is well."""
     enable_public_badge_access: bool = False
     """Let everybody see badges."""
+    open_access: bool = False
+    """Let everybody do everything even where the server listens on other addresses than the machine's own."""
+    session_idle_timeout: int = 43_200
+    """Seconds after which a browser that asks for nothing is signed out."""
+    session_lifetime: int = 604_800
+    """Seconds after which a browser has to sign in again in any case."""
     badge_provider_mode: str = "redirect"
     """`redirect` to where badges are drawn, or `proxy`, which draws them here."""
     shields_io_base_url: str = "https://img.shields.io"
@@ -311,6 +318,14 @@ def _number(kind: type[int] | type[float], value: object, what: str) -> int | fl
         raise WrongSetting(f"{what}: must be a number, but is '{value}'") from error
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from its own machine alone."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 LEAST_KEY: Final = 16
 """Characters that a key must have."""
 _LEAST: Final = {
@@ -318,6 +333,8 @@ _LEAST: Final = {
     "workers": 1,
     "database_max_connections": 1,
     "max_body_bytes": 1,
+    "session_idle_timeout": 60,
+    "session_lifetime": 60,
     "largest_list": 1,
     "verified_by_other_branch_lookback_days": 0,
     "pact_content_diff_timeout": 0,

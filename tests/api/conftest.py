@@ -11,9 +11,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.types import Message, Scope
 
+from treaty.actions import admitting, issuing
+from treaty.actions.issuing import Issued
+from treaty.model import password
+from treaty.model.access import Role
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
+from treaty.store.vault import vault_of
 from treaty.web.application import application
 
 BASE = "http://broker.test"
@@ -178,3 +183,30 @@ def make_api(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]]:
 def api(make_api: Callable[..., Api]) -> Api:
     """A client of an application with the usual settings."""
     return make_api()
+
+
+PASSWORD = "a stapled horse, correctly"  # noqa: S105
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The test's database, to make users in."""
+    opened = open_database(database_url, connections=1)
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def accounts(database: Database, clock: Clock) -> Callable[..., Issued]:
+    """Add a user, called as the role is unless told otherwise, and give it a token."""
+
+    def add(role: Role, name: str = "", *, system: bool = False, token: Role = Role.READ_WRITE) -> Issued:
+        its_hash = None if system else password.hashed(PASSWORD)
+        draft = admitting.NewAccount(name=name or role.value, role=role, password=its_hash, is_system=system)
+        vault = vault_of(Settings(secret_key=SECRET_KEY))
+        one = database.write(lambda db: admitting.add(db, draft, now=clock.now))
+        draft_token = issuing.NewToken(name="of the tests", role=token)
+        return database.write(lambda db: issuing.add_token(db, one, draft_token, vault=vault, now=clock.now))
+
+    return add

@@ -62,6 +62,8 @@ _SERVER: Final = {
     "clean": Entry("treaty.cli.cleaning:clean", "Remove old data that nothing needs."),
     "rotate-key": Entry("treaty.cli.server:rotate_key", "Change the key that secrets are sealed with."),
     "doctor": Entry("treaty.cli.server:doctor", "Look the broker's data over, and mend it."),
+    "user": Entry("treaty.cli:USER", "Who may use the broker."),
+    "token": Entry("treaty.cli:TOKEN", "What programs sign in with."),
 }
 
 if "verification_required" in os.environ.get("PACT_BROKER_FEATURES", ""):
@@ -75,6 +77,27 @@ PROVIDER_STATES: Final = Program(
         )
     },
     text="What providers have to be prepared for.",
+)
+USER: Final = Program(
+    "user",
+    {
+        "add": Entry("treaty.cli.accounts:add_user", "Add a user, or a system account."),
+        "list": Entry("treaty.cli.accounts:list_users", "List the users."),
+        "disable": Entry("treaty.cli.accounts:disable_user", "Shut a user out."),
+        "enable": Entry("treaty.cli.accounts:enable_user", "Let a user in again."),
+        "password": Entry("treaty.cli.accounts:set_password", "Give a user another password."),
+        "role": Entry("treaty.cli.accounts:set_role", "Let a user do more, or less."),
+    },
+    text="Who may use the broker.",
+)
+TOKEN: Final = Program(
+    "token",
+    {
+        "create": Entry("treaty.cli.accounts:create_token", "Make a token, and print it this once."),
+        "list": Entry("treaty.cli.accounts:list_tokens", "List tokens, and when they were used."),
+        "revoke": Entry("treaty.cli.accounts:revoke_token", "Revoke a token."),
+    },
+    text="What programs sign in with.",
 )
 PACTFLOW: Final = Program(
     "pactflow",

@@ -2,12 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from treaty.errors import WrongSetting
-from treaty.settings import Settings, read_settings
+from treaty.settings import Settings, is_loopback, read_settings
 
 if TYPE_CHECKING:
     from treaty.actions.examining import Finding
@@ -130,9 +130,17 @@ def _about_data(settings: Settings) -> list[str]:
 
 
 def _about_access(settings: Settings) -> list[str]:
-    if settings.basic_auth_username is not None:
+    from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
+    from treaty.store import accounts  # noqa: PLC0415 - likewise
+
+    if settings.basic_auth_username is not None or app.read(settings, accounts.is_any):
         return []
-    return [
-        "  Everybody who reaches this address may read and write.",
-        "  Set PACT_BROKER_BASIC_AUTH_USERNAME and PACT_BROKER_BASIC_AUTH_PASSWORD to change that.",
-    ]
+    is_open = settings.open_access or is_loopback(settings.host)
+    lines = [_OPEN if is_open else _CLOSED]
+    return [*lines, "  Make the first one, an administrator: treaty user add NAME --role administrator"]
+
+
+_OPEN: Final = "  Everybody who reaches this address may read and write, until there is a user."
+_CLOSED: Final = (
+    "  Nobody can sign in yet, so nothing is answered. TREATY_OPEN_ACCESS=true would let everybody do everything."
+)

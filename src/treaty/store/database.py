@@ -44,6 +44,8 @@ class Database(Protocol):
     is_local: bool
     """Whether statements are so short that they run where the request is."""
 
+    def glance(self, work: Callable[[Connection], T]) -> T: ...
+
     def read(self, work: Callable[[Connection], T]) -> T: ...
 
     def write(self, work: Callable[[Connection], T]) -> T: ...
@@ -87,6 +89,10 @@ class Sqlite:
         event.listen(self.engine, "connect", _prepare_sqlite)
         self._mine = threading.local()
         self._all: list[Connection] = []
+
+    def glance(self, work: Callable[[Connection], T]) -> T:
+        """Run what asks a single question."""
+        return work(self._connection())
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run what only asks, within one state of the data."""
@@ -163,6 +169,15 @@ class Postgresql:
         )
         event.listen(self.engine, "connect", _prepare_postgresql)
         self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._glancing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def glance(self, work: Callable[[Connection], T]) -> T:
+        """Run what asks a single question, without the way there and back that a transaction takes."""
+        return _run_again(lambda: self._at_once(work))
+
+    def _at_once(self, work: Callable[[Connection], T]) -> T:
+        with self._glancing.connect() as connection:
+            return work(connection)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run what only asks, within one state of the data."""

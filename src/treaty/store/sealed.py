@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Select, Update, bindparam, or_, selec
 
 from treaty.model.webhook import Sealed
 from treaty.store.database import rows, run
-from treaty.store.tables import webhook
+from treaty.store.tables import access, webhook
 from treaty.store.vault import SealedWith, Vault
 
 
@@ -33,6 +33,7 @@ SEALED: Final = (
     SealedColumn(webhook.c.headers, is_json=True),
     SealedColumn(webhook.c.password, is_json=True),
     SealedColumn(webhook.c.secret),
+    SealedColumn(access.c.sealed_key),
 )
 """All of them: what is missing here cannot be opened once its key is gone."""
 

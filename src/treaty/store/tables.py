@@ -438,3 +438,64 @@ lease: Final = Table(
     Column("owner", Text, nullable=False),
     Column("until", Time, nullable=False),
 )
+
+# The key of all keyed hashes, sealed; and the link by which the first administrator is made, as such a hash. One row.
+access: Final = Table(
+    "access",
+    metadata,
+    _id(),
+    Column("sealed_key", Text, nullable=False),
+    Column("setup_hash", Text),
+    Column("setup_until", Time),
+)
+
+account: Final = Table(
+    "account",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("key", Text, nullable=False, unique=True),
+    Column("email", Text),
+    Column("password", Text),
+    Column("role", Text, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("is_system", Boolean, nullable=False),
+    Column("signed_in_at", Time),
+    _created(),
+    _updated(),
+)
+
+token: Final = Table(
+    "token",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    _to("account"),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("hash", Text, unique=True),
+    Column("ending", Text),
+    Column("expires_at", Time),
+    Column("used_at", Time),
+    Column("used_from", Text),
+    _created(),
+    UniqueConstraint("account_id", "name"),
+)
+
+# Sessions of a user of the settings have no account, but a keyed hash of that user's name and password.
+session: Final = Table(
+    "session",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    Column("hash", Text, nullable=False, unique=True),
+    _to("account", nullable=True),
+    Column("proof", Text),
+    Column("seen_at", Time, nullable=False),
+    Column("address", Text),
+    Column("agent", Text),
+    _created(),
+    Index(None, "account_id"),
+    Index(None, "seen_at"),
+)

@@ -15,15 +15,15 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from treaty.errors import TreatyError
+from treaty.errors import TreatyError, Unauthenticated
 from treaty.settings import Settings
 from treaty.store.database import Busy, Database
-from treaty.web import forms, wire
+from treaty.web import auth, origins, wire
 from treaty.web.auth import Gate
 from treaty.web.base_urls import BaseUrls
 from treaty.web.caching import spared
 from treaty.web.media import HTML, wants_page
-from treaty.web.rendering import Answer, answer, error_page, failure, not_found, reference, refusal
+from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
 from treaty.web.resources import every_router
 from treaty.web.routing import Afterwards, Call, Refused, Resource, Route, Router, Unacceptable, result_of, split
 from treaty.web.telemetry import Telemetry
@@ -31,8 +31,6 @@ from treaty.web.telemetry import Telemetry
 METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE: Final = 256 * 1024
 """Bytes from which on a body is worked on in a thread, so that others need not wait for it."""
-FORBIDDEN: Final = 403
-ELSEWHERE: Final = "This form was sent from another site, so nothing was done. Open its page here, and send it again."
 
 log = structlog.get_logger("treaty.web")
 
@@ -98,7 +96,7 @@ class Broker(BaseRoute):
         self._clock = clock
         self._worker = worker
         self._router = _table(every_router(settings))
-        self._gate = Gate(settings)
+        self._gate = Gate(settings, database)
         self._base_urls = BaseUrls(settings)
         self._telemetry = Telemetry(database.engine)
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
@@ -148,6 +146,8 @@ class Broker(BaseRoute):
             now=self._clock(),
             request_id=reference(),
             telemetry=self._telemetry,
+            gate=self._gate,
+            address=self._base_urls.client_of(scope, headers),
         )
 
     async def _reply(self, call: Call, receive: Receive) -> Answer:
@@ -168,18 +168,32 @@ class Broker(BaseRoute):
         call.route = resource.url.template if resource else call.route
         call.is_for_page = resource is not None and _is_for_page(resource, call)
         route = _route(resource, call) if resource else None
-        refused = self._gate.refusal(call, route)
-        if refused is not None:
-            return refused
+        await self._admit(call, route)
         if resource is None:
             return not_found("", call)
         if route is None:
             return _without_handler(resource, call)
-        if route is resource.form and forms.is_from_elsewhere(call.headers, call.base_url):
-            return error_page(FORBIDDEN, ELSEWHERE, call)
         if call.method not in {"GET", "HEAD"}:
             call.raw_body = await wire.read_body(receive, self._settings.max_body_bytes)
+            origins.check_csrf(call)
         return await self._run(route, call, names)
+
+    async def _admit(self, call: Call, route: Route | None) -> None:
+        """Find out who asks, and whether they may. Passwords are checked in a thread: that takes long on purpose."""
+        origins.check_site(call)
+        credential = auth.credential_of(call)
+        is_quick = self._database.is_local and not isinstance(credential, auth.Basic)
+        try:
+            if not self._gate.knows_at_once(call, credential):
+                if is_quick:
+                    self._gate.identify(call, credential)
+                else:
+                    loop = asyncio.get_running_loop()
+                    await loop.run_in_executor(self._threads, self._gate.identify, call, credential)
+        except Unauthenticated:
+            if not self._gate.is_public(call, route):
+                raise
+        self._gate.check(call, route)
 
     async def _run(self, route: Route, call: Call, names: list[str]) -> Answer:
         def work() -> Answer | Afterwards:
@@ -194,9 +208,13 @@ class Broker(BaseRoute):
             done = await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
         if call.owes and self._worker:
             self._worker.wake()
-        if isinstance(done, Afterwards):
-            return answer(await asyncio.to_thread(done.work), call)
-        return done
+        return await self._afterwards(done, call) if isinstance(done, Afterwards) else done
+
+    async def _afterwards(self, done: Afterwards, call: Call) -> Answer:
+        result = await asyncio.to_thread(done.work)
+        if call.changes_access:
+            self._gate.look_again()
+        return answer(result, call)
 
 
 def _table(routers: Iterable[Router]) -> Router:

@@ -1,73 +1,374 @@
-"""Who may ask: basic auth with one user who writes and one who reads, as the original has it."""
+"""Who asks, and what they may do: the original's two users in the settings, and accounts with tokens and sessions.
+
+A token or session is looked up for each request, so one that was revoked is refused at once by every process. To check
+a password takes long on purpose; that it fits is remembered for some minutes, together with its hash as it was then.
+"""
 
 import base64
 import binascii
 import hmac
-from typing import Final
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final, TypeVar
 
-from treaty.settings import Settings
-from treaty.web.media import TEXT
-from treaty.web.rendering import Answer
-from treaty.web.routing import Call, Permission, Route
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-_CHALLENGE: Final = {"www-authenticate": 'Basic realm="Restricted area"'}
+from treaty.actions import issuing
+from treaty.errors import Forbidden, Unauthenticated
+from treaty.model import password
+from treaty.model.access import ANYBODY, NOBODY, Account, Caller, Credential, Role, is_token
+from treaty.settings import Settings, is_loopback
+from treaty.store import accounts, keys, sessions, tokens
+from treaty.store.database import Busy, Database
+from treaty.store.keys import Keyed
+from treaty.store.vault import vault_of
+from treaty.web import origins
+from treaty.web.guessing import Throttle
+from treaty.web.routing import GRANTED, Call, Permission, Route
+
+T = TypeVar("T")
+
+_OPEN_FOR: Final = 1.0
+"""Seconds for which a server that is open takes it for granted."""
+_VERIFIED_FOR: Final = 300.0
+_MOST_VERIFIED: Final = 1000
+_NOTED_EVERY: Final = timedelta(minutes=1)
+"""How exactly it is known when a token or a session was used."""
+_READS: Final = {"GET", "HEAD", "OPTIONS"}
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """A name and a password."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A session's secret."""
+
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An `Authorization` header of no kind that is known here."""
+
+
+Presented = Basic | Bearer | Cookie | Unreadable | None
+
+
+def credential_of(call: Call) -> Presented:
+    """Read what a request says about who it comes from; the header counts more than the cookie."""
+    header = call.headers.get("authorization")
+    if header is None:
+        secret = origins.cookie(call, origins.SESSION)
+        return Cookie(secret) if secret else None
+    scheme, _, given = header.strip().partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return Bearer(given.strip())
+        case "basic":
+            return _basic(given.strip())
+        case _:
+            return Unreadable()
+
+
+def _basic(given: str) -> Basic | Unreadable:
+    try:
+        name, colon, its_password = base64.b64decode(given, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return Unreadable()
+    return Basic(name, its_password) if colon else Unreadable()
 
 
 class Gate:
-    """Lets requests through, or says why not. Without credentials in the settings everybody may do everything."""
+    """Finds out who asks, and lets them do what their role allows."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.database = database
         self._settings = settings
-        self._writer = _credentials(settings.basic_auth_username, settings.basic_auth_password)
-        self._reader = _credentials(settings.basic_auth_read_only_username, settings.basic_auth_read_only_password)
+        self._vault = vault_of(settings)
+        self._users = _users(settings)
+        self._asks_always = bool(self._users) or not (settings.open_access or is_loopback(settings.host))
+        self._open_until = 0.0
+        self._keyed: Keyed | None = None
+        self._throttle = Throttle()
+        self._verified = _Verified()
 
     @property
-    def is_open(self) -> bool:
-        return self._writer is None
+    def has_challenge(self) -> bool:
+        """Whether browsers are to ask for a name and a password of their own accord, as with the original."""
+        return bool(self._users)
 
-    def refusal(self, call: Call, route: Route | None) -> Answer | None:
-        """Say no with a reason, or nothing. A path without a route is behind the gate too."""
-        if self._writer is None or self._is_public(call, route):
+    def look_again(self) -> None:
+        """Forget that the server is open."""
+        self._open_until = 0.0
+
+    def knows_at_once(self, call: Call, credential: Presented) -> bool:
+        """Find out who asks where that takes no database. Says whether it did."""
+        if not self._asks_always and time.monotonic() < self._open_until:
+            call.caller = ANYBODY
+            return True
+        if isinstance(credential, Basic) and (found := self.user_of_settings(credential)):
+            call.caller = found
+            return True
+        return credential is None and self._asks_always
+
+    def identify(self, call: Call, credential: Presented) -> None:
+        """Find out who asks. Raises Unauthenticated for a credential that is not good, and Throttled."""
+        if not self._asks_always and self._is_open():
+            call.caller = ANYBODY
+            return
+        match credential:
+            case Bearer(text):
+                call.caller = self._by_token(text, call)
+            case Basic():
+                call.caller = self.by_password(credential, call)
+            case Cookie(secret):
+                call.caller = self._by_session(secret, call)
+            case Unreadable():
+                raise Unauthenticated(_UNREADABLE)
+
+    def _is_open(self) -> bool:
+        if self.database.glance(accounts.is_any):
+            return False
+        self._open_until = time.monotonic() + _OPEN_FOR
+        return True
+
+    # Tokens
+
+    def _by_token(self, text: str, call: Call) -> Caller:
+        if not is_token(text):
+            hint = "This is not a token of this broker, or not the whole of one."
+            raise Unauthenticated(f"{hint} {_NEW_TOKEN}", is_bearer=True)
+        found = self._looked_up(lambda db, keyed: tokens.presented(db, keyed.hash(issuing.TOKEN, text)))
+        if found is None or (found.expires_at is not None and found.expires_at <= call.now):
+            what = (
+                "is not known: it was revoked or regenerated, or its user is disabled" if found is None else "is over"
+            )
+            raise Unauthenticated(f"This token {what}. {_NEW_TOKEN}", is_bearer=True)
+        if _is_due(found.used_at, call.now):
+            self._note(lambda db: tokens.note_use(db, found.uuid, at=call.now, address=call.address))
+        return Caller(
+            kind=Credential.TOKEN,
+            role=Role.READ_ONLY if found.role is Role.READ_ONLY else found.account_role,
+            user=found.user,
+            account=found.account,
+            token=found.name,
+            credential=found.uuid,
+        )
+
+    def _looked_up(self, ask: Callable[[Connection, Keyed], T | None]) -> T | None:
+        """Look up a keyed hash. What is not found is looked up again with the key as it is now."""
+        keyed = self._keyed
+        found = None if keyed is None else self.database.glance(lambda db: ask(db, keyed))
+        if found is not None:
+            return found
+        fresh = self.database.glance(lambda db: keys.find(db, self._vault))
+        if fresh is None or (keyed is not None and fresh.key == keyed.key):
             return None
-        scheme, _, given = call.headers.get("authorization", "").partition(" ")
-        if scheme and scheme.lower() != "basic":
-            return Answer(400, media=TEXT, charset=False)
-        if self._may(_decoded(given), is_reading=_is_reading(call, route)):
+        self._keyed = fresh
+        return self.database.glance(lambda db: ask(db, fresh))
+
+    def _note(self, write: Callable[[Connection], None]) -> None:
+        """Note when something was used. That it could not be noted is no reason to refuse it."""
+        with suppress(Busy, DBAPIError):
+            self.database.write(write)
+
+    # Names and passwords
+
+    def by_password(self, given: Basic, call: Call) -> Caller:
+        """Find out whose name and password these are. Raises Unauthenticated, and Throttled after too many failures."""
+        if found := self.user_of_settings(given):
+            return found
+        one = self.database.glance(lambda db: accounts.named(db, given.name))
+        its_hash = one.password if one is not None and one.is_active else None
+        if not self._verified.has(given, its_hash):
+            self._throttle.check(given.name, call.address, now=call.now)
+            if not password.fits(given.password, its_hash):
+                self._throttle.note_failure(given.name, call.address, now=call.now)
+                raise Unauthenticated("The name or the password is wrong.")
+            self._throttle.note_success(given.name, call.address)
+            self._verified.add(given, its_hash)
+        assert one is not None  # noqa: S101 - nobody's password fits nothing
+        return _caller(one)
+
+    def user_of_settings(self, given: Basic) -> Caller | None:
+        """Find the user of the settings with this name and password."""
+        proof = _proof(given.name, given.password)
+        found = [one for one, its_proof in self._users if hmac.compare_digest(proof, its_proof)]
+        return found[0] if found else None
+
+    # Sessions
+
+    def _by_session(self, secret: str, call: Call) -> Caller:
+        found = self._looked_up(lambda db, keyed: sessions.presented(db, keyed.hash(issuing.SESSION, secret)))
+        if found is None or self.is_over(found.created_at, found.seen_at, call.now):
+            return NOBODY
+        owner = self._owner(found)
+        if owner is None or self._keyed is None:
+            return NOBODY
+        call.csrf = self._keyed.hash("csrf", secret)
+        if _is_due(found.seen_at, call.now):
+            self._note(lambda db: sessions.note_use(db, found.uuid, at=call.now, address=call.address))
+        return owner
+
+    def is_over(self, created_at: datetime, seen_at: datetime, now: datetime) -> bool:
+        """Whether a session has ended by itself."""
+        settings = self._settings
+        is_idle = now - seen_at >= timedelta(seconds=settings.session_idle_timeout)
+        return is_idle or now - created_at >= timedelta(seconds=settings.session_lifetime)
+
+    def _owner(self, found: sessions.Presented) -> Caller | None:
+        if found.proof is not None and self._keyed is not None:
+            keyed = self._keyed
+            owners = [one for one, proof in self._users if keyed.hash(issuing.PROOF, proof.hex()) == found.proof]
+            user = owners[0].user if owners else None
+            role = owners[0].role if owners else None
+        else:
+            user, role = (found.user, found.role) if found.is_active else (None, None)
+        if user is None:
             return None
-        return Answer(401, media=TEXT, charset=False, headers=dict(_CHALLENGE))
+        return Caller(kind=Credential.SESSION, role=role, user=user, account=found.account, credential=found.uuid)
 
-    def _may(self, given: bytes, *, is_reading: bool) -> bool:
-        is_writer = self._writer is not None and hmac.compare_digest(given, self._writer)
-        is_reader = self._reader is not None and hmac.compare_digest(given, self._reader)
-        return is_writer or (is_reader and is_reading)
+    def sign_in(self, given: Basic, call: Call) -> str:
+        """Check a name and a password, and open a session. Says what is to stand in its cookie."""
+        caller = self.by_password(given, call)
+        return self.open_session(caller, given, call)
 
-    def _is_public(self, call: Call, route: Route | None) -> bool:
-        if not _is_reading(call, route):
+    def open_session(self, caller: Caller, given: Basic, call: Call) -> str:
+        """Open a session for somebody who was let in; the one that the browser had is over."""
+        who = issuing.SignIn(
+            user=str(caller.user),
+            account=caller.account,
+            proof=None if caller.account else _proof(given.name, given.password).hex(),
+            address=call.address,
+            agent=call.headers.get("user-agent", "")[:200] or None,
+        )
+
+        def write(db: Connection) -> str:
+            if call.caller.kind is Credential.SESSION and call.caller.credential:
+                sessions.end(db, call.caller.credential)
+            self._end_old(db, call.now)
+            return issuing.open_session(db, who, vault=self._vault, now=call.now).secret
+
+        return self.database.write(write)
+
+    def _end_old(self, db: Connection, now: datetime) -> None:
+        settings = self._settings
+        sessions.end_old(
+            db,
+            seen_before=now - timedelta(seconds=settings.session_idle_timeout),
+            made_before=now - timedelta(seconds=settings.session_lifetime),
+        )
+
+    # What is allowed
+
+    def check(self, call: Call, route: Route | None) -> None:
+        """Let a caller do what it asks for. Raises Unauthenticated for nobody in particular, and Forbidden."""
+        needed = route.permission if route else Permission.READ
+        if needed in GRANTED[call.caller.role] or self.is_public(call, route):
+            return
+        if not call.caller.is_known:
+            raise Unauthenticated(_WHO_ARE_YOU)
+        raise Forbidden(
+            f"{call.caller.title} may not {needed.value}: the role is {_role(call.caller)}. "
+            "Use credentials that may, or ask an administrator for them.",
+            missing=needed.value,
+        )
+
+    def is_public(self, call: Call, route: Route | None) -> bool:
+        """Whether everybody may do this."""
+        needed = route.permission if route else Permission.READ
+        if needed in GRANTED[None]:
+            return True
+        if call.method not in _READS and (route is None or needed is not Permission.READ):
             return False
         settings = self._settings
-        if settings.allow_public_read:
-            return True
-        if route is None:
-            return False
-        return (settings.public_heartbeat and route.permission is Permission.READ_HEARTBEAT) or (
-            settings.enable_public_badge_access and route.permission is Permission.READ_BADGE
+        return (
+            (settings.allow_public_read and needed in _PUBLIC)
+            or (settings.public_heartbeat and needed is Permission.READ_HEARTBEAT)
+            or (settings.enable_public_badge_access and needed is Permission.READ_BADGE)
         )
 
 
-def _is_reading(call: Call, route: Route | None) -> bool:
-    if call.method in {"GET", "HEAD", "OPTIONS"}:
-        return True
-    return route is not None and route.permission.is_reading
+_PUBLIC: Final = {Permission.READ, Permission.READ_BADGE, Permission.READ_HEARTBEAT}
+_NEW_TOKEN: Final = "Make a new one under Settings, API tokens, or with `treaty token create`."  # noqa: S105 - a hint
+_UNREADABLE: Final = (
+    "The Authorization header cannot be read. It is `Bearer TOKEN`, or `Basic` and NAME:PASSWORD in base64."
+)
+_WHO_ARE_YOU: Final = (
+    "This broker asks who you are. "
+    "Send a token as `Authorization: Bearer TOKEN`, or a name and a password by basic auth."
+)
 
 
-def _credentials(username: str | None, password: str | None) -> bytes | None:
-    return (
-        f"{username}:{password}".encode() if username and password and username.strip() and password.strip() else None
+def _role(caller: Caller) -> str:
+    return f"{caller.role.value}" if caller.role else "none"
+
+
+def _caller(one: Account) -> Caller:
+    return Caller(kind=Credential.BASIC, role=one.role, user=one.name, account=one.uuid)
+
+
+def _is_due(noted_at: datetime | None, now: datetime) -> bool:
+    return noted_at is None or now - noted_at >= _NOTED_EVERY
+
+
+def _users(settings: Settings) -> list[tuple[Caller, bytes]]:
+    """List the users of the settings, with what proves who they are."""
+    given = (
+        (settings.basic_auth_username, settings.basic_auth_password, Role.READ_WRITE),
+        (settings.basic_auth_read_only_username, settings.basic_auth_read_only_password, Role.READ_ONLY),
     )
+    return [
+        (Caller(kind=Credential.BASIC, role=role, user=name), _proof(name, its_password))
+        for name, its_password, role in given
+        if name and its_password and name.strip() and its_password.strip()
+    ]
 
 
-def _decoded(given: str) -> bytes:
-    try:
-        return base64.b64decode(given.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
+_OWN_KEY: Final = secrets.token_bytes(32)
+"""The key of what this process alone remembers."""
+
+
+def _proof(name: str, its_password: str) -> bytes:
+    """Hash a name and a password, so that they can be compared in a time that says nothing about them."""
+    return sha256(f"{name}\0{its_password}".encode()).digest()
+
+
+class _Verified:
+    """Which passwords were found to fit, for which hashes: one that was changed has another hash."""
+
+    def __init__(self) -> None:
+        self._until: OrderedDict[bytes, float] = OrderedDict()
+
+    def has(self, given: Basic, its_hash: str | None) -> bool:
+        return its_hash is not None and self._until.get(_key(given, its_hash), 0.0) > time.monotonic()
+
+    def add(self, given: Basic, its_hash: str | None) -> None:
+        if its_hash is not None:
+            self._until[_key(given, its_hash)] = time.monotonic() + _VERIFIED_FOR
+            while len(self._until) > _MOST_VERIFIED:
+                self._until.popitem(last=False)
+
+
+def _key(given: Basic, its_hash: str) -> bytes:
+    return hmac.digest(_OWN_KEY, f"{its_hash}\0{given.password}".encode(), "sha256")

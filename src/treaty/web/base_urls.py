@@ -9,6 +9,7 @@ from starlette.types import Scope
 from treaty.errors import WrongSetting
 from treaty.settings import Settings
 
+_LONGEST_ADDRESS: Final = 64
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
@@ -46,6 +47,17 @@ class BaseUrls:
         if headers.get("x-forwarded-ssl") == "on":
             proto = "https"
         return _own(proto.rpartition(",")[2].strip() or scope["scheme"], host or headers.get("host", "localhost"))
+
+    def client_of(self, scope: Scope, headers: Mapping[str, str]) -> str | None:
+        """Say from which address a request comes: the last one on its way that is no trusted proxy's."""
+        client = scope.get("client")
+        if not client:
+            return None
+        way = [one.strip() for one in headers.get("x-forwarded-for", "").split(",") if one.strip()]
+        address: str = client[0]
+        while way and self._is_trusted((address, 0)):
+            address = way.pop()
+        return address[:_LONGEST_ADDRESS]
 
     def _is_trusted(self, client: tuple[str, int] | None) -> bool:
         try:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from treaty.errors import Malformed
 
-FORM: Final = "application/x-www-form-urlencoded"
 MOST_FIELDS: Final = 1000
+CSRF: Final = "csrf_token"
+"""The field that shows that a form is one of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +54,3 @@ def read(raw: bytes) -> Form:
             raise Malformed("A field of the form holds a null character.")
         fields[name] = (*fields.get(name, ()), value.replace("\r\n", "\n").replace("\r", "\n"))
     return Form(fields)
-
-
-def is_from_elsewhere(headers: Mapping[str, str], base_url: str) -> bool:
-    """Whether a page of another site sent a form, with the credentials of whoever looks at that page.
-
-    Browsers say where a form comes from; what says nothing of it is no browser, and has no credentials but its own.
-    """
-    site = headers.get("sec-fetch-site")
-    if site is not None:
-        return site not in {"same-origin", "none"}
-    origin = headers.get("origin")
-    return origin is not None and _place(origin) not in {_place(base_url), headers.get("host", "").lower()}
-
-
-def _place(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:
-        return ""

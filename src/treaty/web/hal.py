@@ -5,7 +5,7 @@ put on once, when a document is rendered.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
@@ -74,6 +74,8 @@ class Place:
     base_url: str
     path: str = "/"
     query: str = ""
+    hidden: frozenset[str] = frozenset()
+    """Relations that are left out, as who asks may not use them."""
 
     def href(self, path: str) -> str:
         """Make an absolute URL of a path."""
@@ -100,7 +102,8 @@ def written(document: object) -> orjson.Fragment:
 
 def rendered(document: object, place: Place) -> bytes:
     """Turn a document into JSON."""
-    body = orjson.dumps(document, option=_ALL_OPTIONS)
+    shown = _without(document, place.hidden) if place.hidden else document
+    body = orjson.dumps(shown, option=_ALL_OPTIONS)
     if _HERE in body:
         body = body.replace(_HERE, _text(place.here))
     if _HERE_AND_QUERY in body:
@@ -108,9 +111,32 @@ def rendered(document: object, place: Place) -> bytes:
     return body.replace(_BASE, _text(place.base_url))
 
 
+def _without(part: object, hidden: frozenset[str]) -> object:
+    """Leave relations out of the links of a document, and of all that is in it."""
+    if isinstance(part, list | tuple):
+        return [_without(one, hidden) for one in part]
+    if isinstance(part, orjson.Fragment):
+        return _fragment_without(part, hidden)
+    if not isinstance(part, dict):
+        return part
+    return {
+        name: {relation: link for relation, link in value.items() if relation not in hidden}
+        if name == "_links" and isinstance(value, dict)
+        else _without(value, hidden)
+        for name, value in part.items()
+    }
+
+
+def _fragment_without(part: orjson.Fragment, hidden: frozenset[str]) -> object:
+    """Leave relations out of a part of ours, which is known by its links; what clients sent stays as it is."""
+    contents = orjson.dumps(part)
+    return _without(orjson.loads(contents), hidden) if _BASE in contents else part
+
+
 def rendered_links(links: Links, place: Place) -> bytes:
     """Turn links alone into a JSON object."""
-    return rendered(_given(links), place)
+    kept = {relation: link for relation, link in _given(links).items() if relation not in place.hidden}
+    return rendered(kept, replace(place, hidden=frozenset()) if place.hidden else place)
 
 
 def _text(text: str) -> bytes:

@@ -18,6 +18,7 @@ SVG: Final = "image/svg+xml"
 GRAPH: Final = "text/vnd.graphviz"
 MERMAID: Final = "text/vnd.mermaid"
 HTML: Final = "text/html"
+FORM: Final = "application/x-www-form-urlencoded"
 CSS: Final = "text/css"
 ANY: Final = "*/*"
 
@@ -75,3 +76,8 @@ def wants_page(accept: str, path: str) -> bool:
     if text == "*/*":
         return path.endswith((".js", ".woff", ".woff2", ".css", ".png", ".html", ".map", ".ttf", ".ico"))
     return not ("svg" in text and path.endswith(("/badge", "/badge.svg")))
+
+
+def is_form(content_type: str) -> bool:
+    """Whether a body is the fields of a form."""
+    return content_type.partition(";")[0].strip().lower() == FORM

@@ -6,25 +6,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlencode
 
 import orjson
 
 from treaty.errors import (
     Conflict,
     ConflictingContracts,
+    Forbidden,
     Invalid,
     InvalidQuery,
     Malformed,
     NotFound,
     Problem,
     SimilarNames,
+    Throttled,
     TooLarge,
     TooSlow,
+    Unauthenticated,
     WrongSetting,
 )
 from treaty.model.notice import similar_name_text
 from treaty.store.database import Busy
-from treaty.web import pages, represent
+from treaty.web import pages, represent, urls
 from treaty.web.bodies import NotJson
 from treaty.web.hal import Place, rendered
 from treaty.web.media import CSV, GRAPH, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT, wants_problems
@@ -119,10 +123,21 @@ _WRITERS: Final[Mapping[str, Callable[[object, Place], bytes]]] = dict.fromkeys(
 
 def refusal(error: BaseException, call: Call) -> Answer:
     """Put together the answer to a request that was refused, or that failed; to browsers it is a page."""
+    if isinstance(error, Unauthenticated):
+        return _unauthenticated(error, call)
+    if isinstance(error, Throttled):
+        return _throttled(error, call)
     return _page_refusal(error, call) if call.is_for_page else _refusal(error, call)
 
 
-_PAGE_STATUSES: Final[Mapping[type[BaseException], int]] = {NotFound: 404, InvalidQuery: 400, TooSlow: 408, Busy: 503}
+_PAGE_STATUSES: Final[Mapping[type[BaseException], int]] = {
+    Forbidden: 403,
+    Conflict: 409,
+    NotFound: 404,
+    InvalidQuery: 400,
+    TooSlow: 408,
+    Busy: 503,
+}
 
 
 def _page_refusal(error: BaseException, call: Call) -> Answer:
@@ -170,6 +185,8 @@ def _refusal(error: BaseException, call: Call) -> Answer:  # noqa: C901, PLR0911
             return _failed(409, str(error), call, problems=problems) if str(error) else Answer(409, media=HAL)
         case PathRefused():
             return _path_refused(error)
+        case Forbidden():
+            return _forbidden(error, call, problems=problems)
         case WrongSetting():
             return _failed(500, str(error), call, problems=problems)
         case TooLarge():
@@ -181,6 +198,48 @@ def _refusal(error: BaseException, call: Call) -> Answer:  # noqa: C901, PLR0911
             return Answer(503, orjson.dumps({"error": text}), HAL, {"retry-after": "1"})
         case _:
             return failure(call, problems=problems)
+
+
+def _unauthenticated(error: Unauthenticated, call: Call) -> Answer:
+    """Ask who it is: browsers on a page of its own, unless the original's way was chosen by its settings."""
+    if call.is_for_page and not call.gate.has_challenge:
+        here = f"{call.path}?{call.query_string}" if call.query_string else call.path
+        query = "?" + urlencode({"next": here}) if call.method in {"GET", "HEAD"} and here != "/" else ""
+        return Answer(303, headers={"location": call.place.href(urls.SIGN_IN.fill()) + query})
+    headers = {"www-authenticate": 'Bearer error="invalid_token"' if error.is_bearer else CHALLENGE}
+    if call.is_for_page:
+        asked = error_page(401, f"{error} You may also sign in.", call)
+        asked.headers |= headers
+        return asked
+    return _told(401, str(error), call, headers)
+
+
+CHALLENGE: Final = 'Basic realm="Restricted area"'
+
+
+def _throttled(error: Throttled, call: Call) -> Answer:
+    headers = {"retry-after": str(error.seconds)}
+    if not call.is_for_page:
+        return _told(429, str(error), call, headers)
+    page = error_page(429, str(error), call)
+    page.headers |= headers
+    return page
+
+
+def _forbidden(error: Forbidden, call: Call, *, problems: bool) -> Answer:
+    if problems or error.missing is None:
+        return _told(403, str(error), call, {})
+    return Answer(403, orjson.dumps({"error": str(error), "missingPermission": error.missing}), HAL)
+
+
+def _told(status: int, text: str, call: Call, headers: dict[str, str]) -> Answer:
+    """Say no in the form that errors have."""
+    if not wants_problems(call.accept):
+        return Answer(status, orjson.dumps({"error": text}), HAL, headers)
+    phrase = HTTPStatus(status).phrase
+    kind = f"{call.base_url}/problems/{phrase.lower().replace(' ', '-')}"
+    body = {"title": phrase, "type": kind, "detail": text, "status": status}
+    return Answer(status, orjson.dumps(body), PROBLEM, headers)
 
 
 def _unsupported(error: Refused, call: Call) -> Answer:

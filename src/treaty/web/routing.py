@@ -21,17 +21,19 @@ from treaty.errors import (
     SimilarNames,
     TreatyError,
 )
+from treaty.model.access import NOBODY, Caller, Role
 from treaty.settings import Settings
 from treaty.store import health
 from treaty.web import bodies, forms, queries
 from treaty.web.hal import Place
-from treaty.web.media import ANY, HAL, JSON, Media, accepted
+from treaty.web.media import ANY, FORM, HAL, JSON, Media, accepted
 from treaty.web.urls import Url
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from treaty.store.database import Database
+    from treaty.web.auth import Gate
     from treaty.web.telemetry import Telemetry
 
 B = TypeVar("B")
@@ -39,7 +41,7 @@ Handler = Callable[..., object]
 
 
 class Permission(Enum):
-    """What a caller must be allowed to do. The value says whether reading is enough for it."""
+    """What a caller must be allowed to do, in words that follow "may"."""
 
     READ = "read"
     READ_BADGE = "read badges"
@@ -52,13 +54,35 @@ class Permission(Enum):
     DELETE_PACT = "delete pacts"
     PUBLISH_VERIFICATION = "publish verification results"
     MANAGE_WEBHOOK = "manage webhooks"
+    SIGN_IN = "sign in"
+    USE_OWN_ACCOUNT = "use an account of their own"
+    MANAGE_USER = "manage users"
 
-    @property
-    def is_reading(self) -> bool:
-        return self in _READING
 
-
-_READING: Final = {Permission.READ, Permission.READ_BADGE, Permission.READ_HEARTBEAT}
+_NOBODY: Final = frozenset({Permission.SIGN_IN})
+_READER: Final = _NOBODY | {
+    Permission.READ,
+    Permission.READ_BADGE,
+    Permission.READ_HEARTBEAT,
+    Permission.USE_OWN_ACCOUNT,
+}
+_WRITER: Final = _READER | {
+    Permission.MANAGE_PACTICIPANT,
+    Permission.MANAGE_VERSION,
+    Permission.MANAGE_ENVIRONMENT,
+    Permission.RECORD_DEPLOYMENT,
+    Permission.PUBLISH_PACT,
+    Permission.DELETE_PACT,
+    Permission.PUBLISH_VERIFICATION,
+    Permission.MANAGE_WEBHOOK,
+}
+GRANTED: Final[Mapping[Role | None, frozenset[Permission]]] = {
+    None: _NOBODY,
+    Role.READ_ONLY: _READER,
+    Role.READ_WRITE: _WRITER,
+    Role.ADMINISTRATOR: frozenset(Permission),
+}
+"""What each role may do; what is not granted here only administrators may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +210,14 @@ class Call:
     request_id: str
     telemetry: "Telemetry"
     """What the server counts about itself."""
+    gate: "Gate"
+    """What lets callers in."""
+    address: str | None = None
+    """Where the request comes from."""
+    caller: Caller = NOBODY
+    """Who it comes from."""
+    csrf: str = ""
+    """What a form of this session must send along, so that no other site can make it up."""
     route: str = "none"
     """The template of the URL that was found."""
     media: Media = HAL
@@ -193,6 +225,8 @@ class Call:
     """Whether a browser asks for what has a page, and is told of errors as a page."""
     owes: bool = False
     """Whether webhooks are owed something, so that their worker is told once this is done."""
+    changes_access: bool = False
+    """Whether there may be users now where there were none."""
     _db: "Connection | None" = field(default=None, repr=False)
 
     @property
@@ -203,7 +237,16 @@ class Call:
 
     @property
     def place(self) -> Place:
-        return Place(self.base_url, self.path, self.query_string)
+        return Place(self.base_url, self.path, self.query_string, self.hidden)
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The relations that the caller may not use, which its documents leave out."""
+        return HIDDEN[self.caller.role]
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the caller's role allows something."""
+        return permission in GRANTED[self.caller.role]
 
     @cached_property
     def query(self) -> queries.Query:
@@ -231,6 +274,23 @@ class Call:
     def body(self, kind: type[B]) -> B:
         """Read and check the body. Raises Malformed or Invalid, or the refusal of a content type that is no JSON."""
         return bodies.read(self.raw_body, kind, is_json=self.is_json)
+
+
+_NEEDED: Final = {
+    "pb:publish-pact": Permission.PUBLISH_PACT,
+    "pb:publish-contracts": Permission.PUBLISH_PACT,
+    "pb:publish-verification-results": Permission.PUBLISH_VERIFICATION,
+    "pb:record-deployment": Permission.RECORD_DEPLOYMENT,
+    "pb:record-release": Permission.RECORD_DEPLOYMENT,
+    "pb:delete_integration": Permission.MANAGE_PACTICIPANT,
+    "pb:create": Permission.MANAGE_WEBHOOK,
+    "pb:execute": Permission.MANAGE_WEBHOOK,
+}
+"""What it takes to use a relation that nobody only reads."""
+HIDDEN: Final = {
+    role: frozenset(relation for relation, needed in _NEEDED.items() if role and needed not in granted)
+    for role, granted in GRANTED.items()
+}
 
 
 class Unsupported(TreatyError):
@@ -329,7 +389,7 @@ class Router:
 
         return declare
 
-    def form(self, url: Url, *, permission: Permission) -> Callable[[Handler], Handler]:
+    def form(self, url: Url, *, permission: Permission, needs_database: bool = True) -> Callable[[Handler], Handler]:
         """Declare what takes a form that browsers POST; it returns a Page, or where to look instead."""
 
         def declare(handler: Handler) -> Handler:
@@ -339,9 +399,9 @@ class Router:
                 handler=handler,
                 permission=Permission(permission),
                 produces=(),
-                consumes=(forms.FORM,),
+                consumes=(FORM,),
                 is_reading=False,
-                needs_database=True,
+                needs_database=needs_database,
                 is_slow=False,
                 is_strict=False,
                 is_original=False,

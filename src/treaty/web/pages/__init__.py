@@ -58,6 +58,7 @@ def drawn(template: str, facts: Mapping[str, object], call: Call) -> bytes:
     """Draw a page."""
     base = call.base_url if call.settings.base_urls else ""
     shared = {"base": base, "now": call.now, "path": call.path, "parameters": parameters(call)}
+    shared |= {"csrf": call.csrf, "caller": call.caller}
     return _TEMPLATES.get_template(template).render(shared, **facts).encode("utf-8", "replace")
 
 

@@ -20,14 +20,15 @@ def pact_in_full(found: PactInFull) -> Spliced:
     body = found.body
     if any(name in body for name in _OWN_MEMBERS):
         body = _without_own_members(body)
-    return Spliced(body, lambda place: _members(found.pact, found.metadata, found.consumer_versions, place.base_url))
+    whose = (found.pact, found.metadata, found.consumer_versions)
+    return Spliced(body, lambda place: _members(*whose, Place(place.base_url, hidden=place.hidden)))
 
 
 @lru_cache(maxsize=1024)
-def _members(pact: Pact, metadata: str | None, consumer_versions: tuple[str, ...], base_url: str) -> bytes:
+def _members(pact: Pact, metadata: str | None, consumer_versions: tuple[str, ...], place: Place) -> bytes:
     """Make what is put behind a pact. A pact does not change, and is read by every build of its provider."""
     created = orjson.dumps(pact.created_at, option=OPTIONS)
-    links = rendered_links(_links(pact, metadata, consumer_versions), Place(base_url))
+    links = rendered_links(_links(pact, metadata, consumer_versions), place)
     return b'"createdAt":' + created + b',"_links":' + links
 
 

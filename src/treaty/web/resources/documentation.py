@@ -58,7 +58,7 @@ _FILES: Final = {path.name: path.read_bytes() for path in _STATIC.iterdir()}
 _MEDIA: Final = {".css": CSS, ".js": "text/javascript"}
 
 
-@router.get(urls.STATIC, permission=Permission.READ, produces=(), needs_database=False)
+@router.get(urls.STATIC, permission=Permission.SIGN_IN, produces=(), needs_database=False)
 def get_static(_call: Call, name: str) -> Ready:
     """Read a file that pages are made with."""
     if name not in _FILES:

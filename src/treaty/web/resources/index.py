@@ -14,9 +14,9 @@ router = Router()
 def get_index(call: Call) -> Ready:
     """Say where everything is."""
     shown = Index("disable_pacts_for_verification" not in call.settings.features)
-    return Ready(_written(shown, call.base_url), call.media)
+    return Ready(_written(shown, call.base_url, call.hidden), call.media)
 
 
 @lru_cache(maxsize=32)
-def _written(shown: Index, base_url: str) -> bytes:
-    return rendered(index(shown), Place(base_url))
+def _written(shown: Index, base_url: str, hidden: frozenset[str]) -> bytes:
+    return rendered(index(shown), Place(base_url, hidden=hidden))

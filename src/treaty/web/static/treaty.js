@@ -61,7 +61,11 @@ for (const form of document.querySelectorAll("form[data-api]")) {
     try {
       const answer = await fetch(form.dataset.api, {
         method: form.dataset.method,
-        headers: { accept: "application/hal+json", "content-type": "application/json" },
+        headers: {
+          accept: "application/hal+json",
+          "content-type": "application/json",
+          "x-csrf-token": document.querySelector("meta[name=csrf-token]")?.content ?? "",
+        },
         body: form.dataset.method === "POST" ? "{}" : undefined,
       });
       said.className = answer.ok ? "notice good" : "notice bad";

@@ -1,0 +1,152 @@
+"""Credentials: tokens for programs, sessions for browsers, and the link for the first administrator."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from treaty.errors import Conflict, Invalid, NotFound
+from treaty.model.access import ENDING, LONGEST, Account, Role, Session, Token, new_secret, new_token
+from treaty.store import accounts, keys, sessions, tokens
+from treaty.store.keys import Keyed
+from treaty.store.vault import Vault
+
+SETUP_LASTS: Final = timedelta(days=1)
+READ_ONLY: Final = "Read only token (developer)"
+READ_WRITE: Final = "Read/write token (CI)"
+"""The two tokens that every account has, under the names by which clients of the paid product look for them."""
+TOKEN: Final = "token"  # noqa: S105 - the name of a kind
+SESSION: Final = "session"
+SETUP: Final = "setup"
+PROOF: Final = "proof"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Issued:
+    """A token with its text, which is shown this once."""
+
+    token: Token
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewToken:
+    """What is said about a token that is to be made."""
+
+    name: str
+    role: Role = Role.READ_WRITE
+    expires_at: datetime | None = None
+
+
+def add_token(db: Connection, owner: Account, draft: NewToken, *, vault: Vault, now: datetime) -> Issued:
+    """Make a token. Raises Invalid and Conflict."""
+    _check(draft, now)
+    if any(one.name == draft.name for one in tokens.of_account(db, owner.uuid)):
+        raise Conflict(f"'{owner.name}' has a token called '{draft.name}' already.")
+    text = new_token()
+    new = Token(
+        uuid=str(uuid4()),
+        account=owner.uuid,
+        user=owner.name,
+        name=draft.name,
+        role=draft.role,
+        ending=text[-ENDING:],
+        created_at=now,
+        expires_at=draft.expires_at,
+        used_at=None,
+        used_from=None,
+    )
+    tokens.add(db, owner, new, keys.ensure(db, vault).hash(TOKEN, text))
+    return Issued(token=new, text=text)
+
+
+def _check(draft: NewToken, now: datetime) -> None:
+    name = draft.name
+    if not name.strip() or len(name) > LONGEST or not name.isprintable():
+        raise Invalid.member("name", f"must be a text of {LONGEST} characters at most, on one line")
+    if draft.expires_at is not None and draft.expires_at <= now:
+        raise Invalid.member("expiresAt", "must be in the future")
+
+
+def regenerate(db: Connection, uuid: str, *, account: str | None, vault: Vault) -> Issued:
+    """Give a token another text; the former is refused at once. Raises NotFound for one of somebody else."""
+    found = tokens.find(db, uuid)
+    if found is None or found.account != account:
+        raise NotFound(f"You have no token with the uuid '{uuid}'.")
+    text = new_token()
+    tokens.renew(db, uuid, its_hash=keys.ensure(db, vault).hash(TOKEN, text), ending=text[-ENDING:])
+    return Issued(token=replace(found, ending=text[-ENDING:], used_at=None, used_from=None), text=text)
+
+
+def revoke(db: Connection, token: Token) -> None:
+    """Refuse a token from now on. One that every account has stays, without a text."""
+    if token.name in {READ_ONLY, READ_WRITE}:
+        tokens.renew(db, token.uuid, its_hash=None, ending=None)
+    else:
+        tokens.remove(db, token.uuid)
+
+
+def revoke_all(db: Connection) -> int:
+    """End all tokens and sessions, and forget the key by which they were known."""
+    count = tokens.disarm(db)
+    sessions.end_all(db)
+    keys.forget(db)
+    return count
+
+
+# Sessions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """A new session, with what stands in its cookie."""
+
+    session: Session
+    secret: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignIn:
+    """Who signs in: an account, or a user of the settings, known by a proof; and from where."""
+
+    user: str
+    account: str | None
+    proof: str | None
+    address: str | None
+    agent: str | None
+
+
+def open_session(db: Connection, who: SignIn, *, vault: Vault, now: datetime) -> Opened:
+    """Sign a browser in. Its secret is a new one, whatever the browser had before."""
+    secret = new_secret()
+    new = Session(uuid=str(uuid4()), user=who.user, created_at=now, seen_at=now, address=who.address, agent=who.agent)
+    keyed = keys.ensure(db, vault)
+    sessions.add(
+        db,
+        new,
+        its_hash=keyed.hash(SESSION, secret),
+        account_uuid=who.account,
+        proof=None if who.proof is None else keyed.hash(PROOF, who.proof),
+    )
+    if who.account is not None:
+        accounts.note_sign_in(db, who.account, at=now)
+    return Opened(session=new, secret=secret)
+
+
+# The link for the first administrator
+
+
+def make_setup_link(db: Connection, *, vault: Vault, now: datetime) -> str | None:
+    """Make the secret of a link by which the first administrator is made; none where there are users."""
+    if accounts.is_any(db):
+        return None
+    secret = new_secret()
+    keys.set_setup(db, _hash(db, vault, secret), now + SETUP_LASTS)
+    return secret
+
+
+def _hash(db: Connection, vault: Vault, secret: str) -> str:
+    keyed: Keyed = keys.ensure(db, vault)
+    return keyed.hash(SETUP, secret)

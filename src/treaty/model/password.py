@@ -1,0 +1,60 @@
+"""Passwords: which are good enough, and how they are hashed (argon2id)."""
+
+import secrets
+from collections.abc import Sequence
+from functools import cache
+from threading import BoundedSemaphore
+from typing import Final
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+SHORTEST: Final = 12
+LONGEST: Final = 256
+_LEAST_SCORE: Final = 2
+_ESTIMATED: Final = 64
+"""Characters that are looked at to guess how soon a password is guessed, which takes long for long ones."""
+
+_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
+_AT_A_TIME: Final = BoundedSemaphore(2)
+"""Hashing takes memory and a core, so it waits in line."""
+
+
+def weakness(password: str, known: Sequence[str] = ()) -> str | None:
+    """Say why a password is too weak, or nothing; `known` is what others know: the name, the e-mail address."""
+    if len(password) < SHORTEST:
+        return f"must have {SHORTEST} characters or more"
+    if len(password) > LONGEST:
+        return f"must have {LONGEST} characters at most"
+    return _guessable(password, known)
+
+
+def _guessable(password: str, known: Sequence[str]) -> str | None:
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - has long lists of words, and is needed when a password is chosen
+
+    found = zxcvbn(password[:_ESTIMATED], user_inputs=[one for one in known if one], max_length=_ESTIMATED)
+    if found["score"] >= _LEAST_SCORE:
+        return None
+    advice = found["feedback"]["warning"] or "Use a few words that do not go together."
+    return f"is among those that are guessed first. {advice.rstrip('.')}."
+
+
+def hashed(password: str) -> str:
+    with _AT_A_TIME:
+        return _HASHER.hash(password)
+
+
+def fits(password: str, its_hash: str | None) -> bool:
+    """Whether a password is the one with this hash. Without a hash it takes as long, and is not."""
+    try:
+        with _AT_A_TIME:
+            _HASHER.verify(its_hash or _nobodys(), password)
+    except (Argon2Error, InvalidHashError):
+        return False
+    return its_hash is not None
+
+
+@cache
+def _nobodys() -> str:
+    """Hash something that nobody knows."""
+    return _HASHER.hash(secrets.token_urlsafe(32))

@@ -1,0 +1,83 @@
+"""Keyed hashes: what lets a database recognise a credential and not give it away.
+
+Their key is made once and lies sealed in the database, so it outlives a change of the server's own key.
+"""
+
+import hmac
+import secrets
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from treaty.errors import WrongSetting
+from treaty.model.webhook import Sealed
+from treaty.store.database import first, run, scalar
+from treaty.store.tables import access
+from treaty.store.vault import KEY_FILE, Vault, WrongKey
+
+
+class Keyed:
+    """Hashes with a key."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key.encode()
+
+    def hash(self, kind: str, text: str) -> str:
+        """Hash a secret; the same text as another kind of secret has another hash."""
+        return hmac.new(self.key, f"{kind}\0{text}".encode(), sha256).hexdigest()
+
+
+_FIND: Final = select(access.c.sealed_key)
+_ADD: Final = insert(access).values(id=1, sealed_key=bindparam("sealed_key"))
+_FORGET: Final = delete(access)
+_SETUP: Final = select(access.c.setup_hash, access.c.setup_until).where(access.c.setup_hash.is_not(None))
+_SET_SETUP: Final = update(access).values(setup_hash=bindparam("hash"), setup_until=bindparam("until"))
+
+
+def find(db: Connection, vault: Vault) -> Keyed | None:
+    """Find what hashes credentials; none where there was no credential yet. Raises WrongSetting for another key."""
+    sealed = scalar(db, _FIND, {})
+    return None if sealed is None else Keyed(_opened(sealed, vault))
+
+
+def ensure(db: Connection, vault: Vault) -> Keyed:
+    """Find what hashes credentials, or make it. Raises WrongSetting where there is no key to seal it with."""
+    found = find(db, vault)
+    if found is not None:
+        return found
+    key = secrets.token_urlsafe(32)
+    run(db, _ADD, {"sealed_key": vault.seal(key).text})
+    return Keyed(key)
+
+
+def forget(db: Connection) -> None:
+    """Forget the key, and with it what it hashed."""
+    run(db, _FORGET, {})
+
+
+@lru_cache(maxsize=16)
+def _opened(sealed: str, vault: Vault) -> str:
+    try:
+        return vault.open(Sealed(sealed))
+    except WrongKey as error:
+        raise WrongSetting(
+            f"secret_key: tokens and sessions were stored under another key. Start with the former secret_key (or "
+            f"{KEY_FILE}), or end them all with `treaty token revoke --all`."
+        ) from error
+
+
+# The link for the first administrator
+
+
+def set_setup(db: Connection, its_hash: str | None, until: datetime | None) -> None:
+    """Keep by which link the first administrator is made, or that there is none any more."""
+    run(db, _SET_SETUP, {"hash": its_hash, "until": until})
+
+
+def is_setup(db: Connection, its_hash: str, now: datetime) -> bool:
+    """Whether a link is the one that may make the first administrator now."""
+    found = first(db, _SETUP, {})
+    return found is not None and found.setup_until > now and hmac.compare_digest(found.setup_hash, its_hash)

@@ -1,0 +1,34 @@
+"""The table of what each role may do, route by route, as it is laid down in `access.txt` beside this file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from treaty.model.access import Role
+from treaty.settings import Settings
+from treaty.web.resources import every_router
+from treaty.web.routing import GRANTED, Route
+
+DOCUMENT: Final = Path(__file__).with_name("access.txt")
+ROLES: Final[tuple[Role | None, ...]] = (None, Role.READ_ONLY, Role.READ_WRITE, Role.ADMINISTRATOR)
+_NAMES: Final = ("nobody", "read-only", "read-write", "administrator")
+
+
+def routes() -> Iterator[tuple[str, Route]]:
+    """List every route, with what kind it is: of the API, a page, or what takes a form."""
+    resources = [one for router in every_router(Settings()) for one in router.resources.values()]
+    for one in sorted(resources, key=lambda one: one.url.template):
+        yield from (("api", route) for _, route in sorted(one.routes.items()))
+        yield from ((kind, route) for kind, route in (("page", one.page), ("form", one.form)) if route)
+
+
+def line(kind: str, route: Route, allowed: list[bool]) -> str:
+    """Write a line of the table."""
+    roles = " ".join(name if is_allowed else "-" for name, is_allowed in zip(_NAMES, allowed, strict=True))
+    return f"{kind:<4} {route.method:<6} {route.url.template:<100} {roles}".rstrip()
+
+
+def part() -> str:
+    """Write the table as the routes declare it."""
+    lines = [line(kind, route, [route.permission in GRANTED[role] for role in ROLES]) for kind, route in routes()]
+    return "\n".join(lines) + "\n"
