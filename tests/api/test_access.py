@@ -127,7 +127,7 @@ def test_every_route_lets_in_the_roles_that_the_table_names(make_api, accounts):
 
 
 def _is_let_in(answer):
-    is_sent_to_sign_in = answer.status == 303 and "/sign-in" in answer.headers["location"]  # noqa: PLR2004 - See Other
+    is_sent_to_sign_in = answer.status == 303 and "/sign-in" in answer.headers["location"]
     return not is_sent_to_sign_in and answer.status not in {401, 403}
 
 
