@@ -64,8 +64,8 @@ def _opened(sealed: str, vault: Vault) -> str:
         return vault.open(Sealed(sealed))
     except WrongKey as error:
         raise WrongSetting(
-            f"secret_key: tokens and sessions were stored under another key. Start with the former secret_key (or "
-            f"{KEY_FILE}), or end them all with `treaty token revoke --all`."
+            "secret_key: tokens and sessions were stored under another key. Name the former one in "
+            f"previous_secret_keys (or put {KEY_FILE} back), or end them all with `treaty token revoke --all`."
         ) from error
 
 
