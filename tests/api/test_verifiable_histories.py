@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ TAGS = ("dev", "prod")
 ENVIRONMENTS = {"test": False, "live": True}
 STORIES = itertools.count()
 START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+EXAMPLES = 2000 if os.environ.get("TREATY_TEST_LONG") == "1" else 40
 WIP = base64.urlsafe_b64encode(b"w=true").decode().rstrip("=")
 
 
@@ -233,7 +235,7 @@ def uuids(plain_api):
 
 
 @settings(
-    max_examples=40,
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # each story has names of its own
     phases=[Phase.reuse, Phase.generate, Phase.shrink],

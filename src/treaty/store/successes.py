@@ -109,18 +109,21 @@ def _noted(content_id: ColumnElement[int], *conditions: ColumnElement[bool]) -> 
     return select(tag_success.c.id).where(success, *conditions)
 
 
-def is_in_progress_for_branch(content_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Hold for contents that the provider's `branch` has yet to verify."""
-    return not_(_is_there(_by_branch(content_id, _counts, _of_branch_in_time)))
+_ENDED_FOR_BRANCH: Final = _CONTENTS.where(_is_there(_by_branch(content.c.id, _counts, _of_branch_in_time)))
+_by_another: Final = and_(tag_success.c.tag != _TAG, tag_success.c.verified_at < _TAG_BEGAN)
+_ENDED_FOR_TAG: Final = _CONTENTS.where(
+    or_(_is_there(_noted(content.c.id, tag_success.c.tag == _TAG)), _is_there(_noted(content.c.id, _by_another)))
+)
 
 
-def is_in_progress_for_tag(content_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Hold for contents that the provider's `tag` has yet to verify."""
-    by_another = and_(tag_success.c.tag != _TAG, tag_success.c.verified_at < _TAG_BEGAN)
-    return and_(
-        not_(_is_there(_noted(content_id, tag_success.c.tag == _TAG))),
-        not_(_is_there(_noted(content_id, by_another))),
-    )
+def ended(
+    db: Connection, contents: Sequence[int], provider_id: int, wanted: Wanted, *, long_ago: datetime
+) -> dict[str | None, Collection[int]]:
+    """Say which contents are not in progress any more: by tag of the provider, or under None where a branch counts."""
+    params = {"provider": provider_id}
+    if wanted.branch is not None:
+        return {None: _those(db, _ENDED_FOR_BRANCH, contents, branch=wanted.branch, long_ago=long_ago, **params)}
+    return {name: _those(db, _ENDED_FOR_TAG, contents, tag=name, **params) for name in wanted.tags}
 
 
 _UNVERIFIED_SINCE: Final = select(publication.c.created_at).where(

@@ -1,11 +1,11 @@
 """Pacts for verification: what was selected, whether it is pending, and what is in progress besides."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from treaty.errors import NotFound
 from treaty.model.consumer_selector import Finding, LatestFromBranch, LatestWithTag, Selector
@@ -32,43 +32,38 @@ def of_provider(db: Connection, provider: str, wanted: Wanted, *, now: datetime,
         contents = [pact.content_id for pact in pacts]
         pacts = judged(pacts, successes.verified(db, contents, provider_id, wanted))
     if wanted.has_wip:
-        candidates = _in_progress(db, provider_id, wanted, now=now, settings=settings)
+        since = _since(db, provider_id, wanted, now=now, settings=settings)
+        long_ago = _days_before(now, settings.verified_by_other_branch_lookback_days)
+        explicit = {pact.content_id for pact in pacts}
+        candidates = _in_progress(db, provider_id, wanted, explicit, since=since, long_ago=long_ago)
         pacts += in_progress(candidates, pacts)
     return Verifiables(provider=provider, wanted=wanted, pacts=pacts)
 
 
-# Work in progress: the pacts of the heads of branches and tags
-
-
-def _of_those(heads: Select[Any], is_in_progress: Callable[[ColumnElement[int]], ColumnElement[bool]]) -> Select[Any]:
-    """Leave out what has succeeded.
-
-    PostgreSQL is to find the heads first: it takes the question about successes for so dear that it finds them anyhow.
-    """
-    found = heads.cte("heads").prefix_with("MATERIALIZED", dialect="postgresql")
-    return select(found).where(is_in_progress(found.c.content_id))
-
-
-_BRANCHES_FOR_BRANCH: Final = _of_those(HEADS_OF_BRANCHES, successes.is_in_progress_for_branch)
-_TAGS_FOR_BRANCH: Final = _of_those(HEADS_OF_TAGS, successes.is_in_progress_for_branch)
-_BRANCHES_FOR_TAG: Final = _of_those(HEADS_OF_BRANCHES, successes.is_in_progress_for_tag)
-_TAGS_FOR_TAG: Final = _of_those(HEADS_OF_TAGS, successes.is_in_progress_for_tag)
+# Work in progress: the pacts of the heads of branches and tags, but for those whose content has succeeded
 
 
 def _in_progress(
-    db: Connection, provider_id: int, wanted: Wanted, *, now: datetime, settings: Settings
+    db: Connection,
+    provider_id: int,
+    wanted: Wanted,
+    explicit: Collection[int],
+    *,
+    since: datetime | None,
+    long_ago: datetime,
 ) -> Iterator[Candidate]:
-    since = _since(db, provider_id, wanted, now=now, settings=settings)
-    params: Mapping[str, object] = {"provider": provider_id, "since": since}
-    if wanted.branch is not None:
-        long_ago = _days_before(now, settings.verified_by_other_branch_lookback_days)
-        params = {**params, "branch": wanted.branch, "long_ago": long_ago}
-        yield from ((None, one) for one in _heads(db, _BRANCHES_FOR_BRANCH, _of_branch, params))
-        yield from ((None, one) for one in _heads(db, _TAGS_FOR_BRANCH, _of_tag, params))
-        return
-    for statement, selector in ((_TAGS_FOR_TAG, _of_tag), (_BRANCHES_FOR_TAG, _of_branch)):
-        for name in wanted.tags:
-            yield from ((name, one) for one in _heads(db, statement, selector, {**params, "tag": name}))
+    """List candidates, besides what was selected.
+
+    Many heads have the same content, so successes are looked for content by content.
+    """
+    params = {"provider": provider_id, "since": since}
+    branches = _heads(db, HEADS_OF_BRANCHES, _of_branch, params)
+    tags = _heads(db, HEADS_OF_TAGS, _of_tag, params)
+    contents = {one.content_id for one in (*branches, *tags)}.difference(explicit)
+    ended = successes.ended(db, sorted(contents), provider_id, wanted, long_ago=long_ago)
+    for heads in (branches, tags) if wanted.branch is not None else (tags, branches):
+        for name, done in ended.items():
+            yield from ((name, one) for one in heads if one.content_id not in done)
 
 
 def _of_branch(name: str) -> Selector:
