@@ -2,6 +2,7 @@
 
 from treaty.pact.consumer import Consumer, Pact, Provider
 from treaty.pact.matchers import EachLike, Format, Like, SomethingLike, Term, get_generated_values
+from treaty.pact.messages import MessageConsumer, MessagePact, MessageProvider
 from treaty.pact.verifier import Verifier
 
 __all__ = [
@@ -9,6 +10,9 @@ __all__ = [
     "EachLike",
     "Format",
     "Like",
+    "MessageConsumer",
+    "MessagePact",
+    "MessageProvider",
     "Pact",
     "Provider",
     "SomethingLike",

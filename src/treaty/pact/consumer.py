@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from urllib.parse import parse_qsl
 
 import pact as modern
@@ -204,32 +204,48 @@ class Pact:
 
         Credentials are `broker_username` and `broker_password`, or `broker_token`.
         """
-        made = publishing.build(
-            consumer_version or self.consumer.version,
-            branch=branch or self.consumer.branch,
-            tags=list(tags or self.consumer.tags),
-            build_url=build_url or self.consumer.build_url,
-        )
-        with Broker(self._connection(broker_base_url, credentials)) as broker:
-            published = publishing.publish(broker, made, [pacts.file_of(self._path)])
-        if not published.is_complete:
-            raise RuntimeError(f"There was an error while publishing to the pact broker: {published.text}")
+        given = {"version": consumer_version, "tags": tags, "branch": branch, "build_url": build_url}
+        options = self._options | {name: value for name, value in credentials.items() if value}
+        publish(self.consumer, self._path, connection(broker_base_url, options), given)
 
     @property
     def _path(self) -> Path:
         return self.pact_dir / pacts.file_name(self.consumer.name, self.provider.name)
 
-    def _connection(self, base_url: str | None, credentials: Mapping[str, str | None]) -> Connection:
-        options = {**self._options, **{name: value for name, value in credentials.items() if value}}
-        url = base_url or options.get("broker_base_url")
-        if not url:
-            raise ClientError("The broker's address is missing: give broker_base_url.")
-        return Connection(
-            base_url=url,
-            username=options.get("broker_username"),
-            password=options.get("broker_password"),
-            token=options.get("broker_token"),
-        )
+
+class Named(Protocol):
+    """A consumer, as far as it matters for publishing."""
+
+    tags: list[str]
+    version: str
+    branch: str | None
+    build_url: str | None
+
+
+def publish(consumer: Named, path: Path, reached: Connection, given: Mapping[str, Any]) -> None:
+    """Publish what was written; of the version, what is not given is as the consumer was made."""
+    made = publishing.build(
+        given["version"] or consumer.version,
+        branch=given["branch"] or consumer.branch,
+        tags=list(given["tags"] or consumer.tags),
+        build_url=given["build_url"] or consumer.build_url,
+    )
+    with Broker(reached) as broker:
+        published = publishing.publish(broker, made, [pacts.file_of(path)])
+    if not published.is_complete:
+        raise RuntimeError(f"There was an error while publishing to the pact broker: {published.text}")
+
+
+def connection(base_url: str | None, options: Mapping[str, Any]) -> Connection:
+    url = base_url or options.get("broker_base_url")
+    if not url:
+        raise ClientError("The broker's address is missing: give broker_base_url.")
+    return Connection(
+        base_url=url,
+        username=options.get("broker_username"),
+        password=options.get("broker_password"),
+        token=options.get("broker_token"),
+    )
 
 
 def _fill(pact: modern.Pact, agreed: Mapping[str, Any]) -> None:

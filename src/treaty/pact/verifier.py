@@ -40,8 +40,8 @@ class Verifier:
         verifier = self._verifier(options)
         for pact in pacts:
             verifier.add_source(str(pact) if "://" in str(pact) else Path(pact))
-        _publish(verifier, options)
-        return _run(verifier)
+        publish(verifier, options)
+        return run(verifier)
 
     def verify_with_broker(self, **options: Any) -> Result:
         """Verify the pacts that a broker selects.
@@ -52,9 +52,9 @@ class Verifier:
         and for results `publish_version`, and `publish_verification_results=False` to keep them here.
         """
         verifier = self._verifier(options)
-        _choose(verifier, options)
-        _publish(verifier, options)
-        return _run(verifier)
+        choose(verifier, options)
+        publish(verifier, options)
+        return run(verifier)
 
     def _verifier(self, options: Mapping[str, Any]) -> modern.Verifier:
         url = options.get("provider_base_url") or self.provider_base_url
@@ -78,7 +78,7 @@ def _headers(given: Any) -> list[tuple[str, str]]:
     return [(name.strip(), value.strip()) for name, _, value in parts]
 
 
-def _choose(verifier: modern.Verifier, options: Mapping[str, Any]) -> None:
+def choose(verifier: modern.Verifier, options: Mapping[str, Any]) -> None:
     credentials = {name: options.get(f"broker_{name}") for name in ("username", "password", "token")}
     given = {name: value for name, value in credentials.items() if value}
     source: Any = verifier.broker_source  # its overloads know no union of credentials
@@ -89,9 +89,9 @@ def _choose(verifier: modern.Verifier, options: Mapping[str, Any]) -> None:
         builder.include_pending()
     if since := options.get("include_wip_pacts_since"):
         builder.include_wip_since(since)
-    if branch := _branch(options):
-        builder.provider_branch(branch)
-    builder.provider_tags(*_tags(options)).consumer_tags(*(options.get("consumer_tags") or []))
+    if named := branch(options):
+        builder.provider_branch(named)
+    builder.provider_tags(*tags(options)).consumer_tags(*(options.get("consumer_tags") or []))
     for selector in options.get("consumer_version_selectors") or []:
         builder.consumer_version(**_selector(selector))
     builder.build()
@@ -103,24 +103,24 @@ def _selector(given: Any) -> dict[str, Any]:
     return {re.sub(r"(?<=[a-z])[A-Z]", lambda found: f"_{found[0].lower()}", name): selector[name] for name in selector}
 
 
-def _branch(options: Mapping[str, Any]) -> str | None:
+def branch(options: Mapping[str, Any]) -> str | None:
     return options.get("provider_branch") or options.get("provider_version_branch")
 
 
-def _tags(options: Mapping[str, Any]) -> list[str]:
+def tags(options: Mapping[str, Any]) -> list[str]:
     given = options.get("provider_tags") or options.get("provider_version_tags") or []
     return [given] if isinstance(given, str) else list(given)
 
 
-def _publish(verifier: modern.Verifier, options: Mapping[str, Any]) -> None:
+def publish(verifier: modern.Verifier, options: Mapping[str, Any]) -> None:
     version = options.get("publish_version") or options.get("provider_app_version")
     if version and options.get("publish_verification_results", True):
         verifier.set_publish_options(
-            version=str(version), branch=_branch(options), tags=_tags(options), url=options.get("build_url")
+            version=str(version), branch=branch(options), tags=tags(options), url=options.get("build_url")
         )
 
 
-def _run(verifier: modern.Verifier) -> Result:
+def run(verifier: modern.Verifier) -> Result:
     try:
         verifier.verify()
     except RuntimeError as error:
