@@ -106,6 +106,9 @@ class _Watched:
         self.begin = "BEGIN IMMEDIATE"
         return self._database.write(work)
 
+    def checkpoint(self) -> None:
+        self._database.checkpoint()
+
     def close(self) -> None:
         self._database.close()
 

@@ -1,7 +1,8 @@
 """The cleaner: takes old data out of a database that is in use, by hand or by schedule.
 
 What is to go is found in one read, and goes in many short writes with pauses between them, so that no request waits
-long. One cleaner at a time works on a database; when it is killed, another may begin a minute later.
+long: each takes as much as went within the goal before. One cleaner at a time works on a database; when it is killed,
+another may begin a minute later.
 """
 
 import threading
@@ -25,10 +26,14 @@ from treaty.store.removal import Batch
 
 T = TypeVar("T")
 
-AT_ONCE: Final = 25
-"""Versions in one transaction."""
-CONTENTS_AT_ONCE: Final = 20
+GOAL: Final = 0.03
+"""Seconds that a transaction may keep others from writing."""
+FIRST_SIZE: Final = 5
+"""How much the first transaction of a kind removes, before it is known how long that takes."""
+MOST_SIZE: Final = 250
 LEAST_PAUSE: Final = 0.01
+CHECKPOINT_EVERY: Final = 4
+"""Transactions."""
 REST: Final = timedelta(seconds=5)
 """After a clean-up by schedule: the clocks of the other processes strike at the same time, and need not clean again."""
 
@@ -41,6 +46,34 @@ class AlreadyCleaning(Exception):
 
 class Stopped(Exception):
     """The cleaner was asked to stop."""
+
+
+class Pace:
+    """How much to remove in a transaction, by how long the last ones took."""
+
+    def __init__(self) -> None:
+        self._size = FIRST_SIZE
+        self._taken = 0
+
+    def parts(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
+        """Take items, each time as many as seems right by then."""
+        start = 0
+        while start < len(items):
+            part = items[start : start + self._size]
+            self._taken = len(part)
+            yield part
+            start += len(part)
+
+    def note(self, seconds: float) -> None:
+        """Take less at once after a transaction that was too long; after a short one more, but never much more.
+
+        One with less than could be taken says nothing about more.
+        """
+        fitting = max(1, int(self._taken * GOAL / max(seconds, 0.001)))
+        if seconds > GOAL:
+            self._size = min(self._size, fitting)
+        elif self._taken == self._size:
+            self._size = min(fitting, self._size * 3 // 2 + 1, MOST_SIZE)
 
 
 Cleaned = Mapping[str, Mapping[str, Amount]]
@@ -81,6 +114,7 @@ class Cleaner:
         self._rest = rest
         self._owner = str(uuid.uuid4())
         self._begun_at = clock()
+        self._writes = 0
 
     def plan(self) -> Plan:
         """Say what would go."""
@@ -102,11 +136,21 @@ class Cleaner:
             raise AlreadyCleaning
         self._begun_at = now
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
-        """Write a little, then let others write."""
-        started = time.perf_counter()
-        result = self._database.write(work)
-        if self._pause(max(LEAST_PAUSE, 2 * (time.perf_counter() - started))):
+    def _write(self, pace: Pace, work: Callable[[Connection], T]) -> T:
+        """Write a little, then let others write. It counts for how long they were kept from it."""
+        began: list[float] = []
+
+        def begun(db: Connection) -> T:
+            began.append(time.perf_counter())
+            return work(db)
+
+        result = self._database.write(begun)
+        seconds = time.perf_counter() - began[-1]
+        pace.note(seconds)
+        self._writes += 1
+        if self._writes % CHECKPOINT_EVERY == 0:
+            self._database.checkpoint()
+        if self._pause(max(LEAST_PAUSE, 2 * seconds)):
             raise Stopped
         if self._clock() - self._begun_at > cleaning.LEASE_TIME / 4:
             self._begin()
@@ -134,28 +178,32 @@ class Cleaner:
         return {name: Amount(gone=number, kept=remaining[name]) for name, number in gone.items()}
 
     def _remove_branches(self) -> Iterator[Removed]:
-        now = self._clock()
+        now, pace = self._clock(), Pace()
         found = self._database.read(lambda db: cleaning.stale_branches(db, self._retention, now=now))
         for pacticipant, names in _by_pacticipant((one.pacticipant, one.name) for one in found):
-            for part in _parts(names, AT_ONCE):
+            for part in pace.parts(names):
                 yield self._write(
+                    pace,
                     partial(
                         cleaning.remove_branches, kept=self._retention, pacticipant=pacticipant, names=part, now=now
-                    )
+                    ),
                 )
 
     def _remove_versions(self) -> Iterator[Removed]:
-        now = self._clock()
+        now, pace = self._clock(), Pace()
         found = self._database.read(lambda db: cleaning.old_versions(db, self._retention, now=now))
         for pacticipant, numbers in _by_pacticipant((one.pacticipant, one.number) for one in found):
-            for part in _parts(numbers, AT_ONCE):
+            for part in pace.parts(numbers):
                 batch = Batch(pacticipant=pacticipant, numbers=part, found_at=now)
-                yield self._write(partial(cleaning.remove_versions, kept=self._retention, batch=batch, now=now))
+                yield self._write(pace, partial(cleaning.remove_versions, kept=self._retention, batch=batch, now=now))
 
     def _remove_contents(self) -> Iterator[Removed]:
+        pace = Pace()
         for (consumer, provider), ids in self._database.read(removal.orphans).items():
-            for part in _parts(ids, CONTENTS_AT_ONCE):
-                yield self._write(partial(cleaning.remove_contents, consumer=consumer, provider=provider, ids=part))
+            for part in pace.parts(ids):
+                yield self._write(
+                    pace, partial(cleaning.remove_contents, consumer=consumer, provider=provider, ids=part)
+                )
 
     def _clean_overwritten(self) -> dict[str, Amount]:
         if self._retention.overwritten_days is None:
@@ -166,10 +214,10 @@ class Cleaner:
         return self._amounts(gone)
 
     def _remove_overwritten(self, kind: str, before: datetime) -> int:
-        limit = self._retention.limit
+        limit, pace = self._retention.limit, Pace()
         found = self._database.read(lambda db: removal.overwritten_ids(db, kind, before=before, limit=limit))
         return sum(
-            self._write(partial(removal.remove_overwritten, kind=kind, ids=part)) for part in _parts(found, AT_ONCE)
+            self._write(pace, partial(removal.remove_overwritten, kind=kind, ids=part)) for part in pace.parts(found)
         )
 
 
@@ -179,10 +227,6 @@ def _by_pacticipant(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, lis
     for pacticipant, name in pairs:
         found.setdefault(pacticipant, []).append(name)
     return found.items()
-
-
-def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 class ScheduledCleaner:

@@ -1,6 +1,7 @@
 """Old data goes while the server works, by the command and by schedule."""
 
 import json
+import subprocess
 import threading
 import time
 
@@ -9,7 +10,8 @@ import pytest
 
 from bench.histories import History, build
 from tests.whole import writers
-from tests.whole.servers import run, running
+from tests.whole.servers import BIN, run, running
+from treaty.cleaner import Pace
 
 HISTORY = History(name="old", pairs=2, versions=500, bystanders=0)
 """Two thousand versions with pacts, results, branches, tags and deployments, all of them years old."""
@@ -24,13 +26,14 @@ def old_database(tmp_path):
     return f"sqlite:///{path}"
 
 
-def publish_until(done, address, times):
+def publish_until(done, address, times, major=9):
     with httpx.Client(base_url=address, timeout=60) as client:
         for number in range(100_000):
             if done.is_set():
                 return
             started = time.perf_counter()
-            answer = client.post("/contracts/publish", json=writers.body("consumer-000", f"9.{number}", "provider-000"))
+            body = writers.body("consumer-000", f"{major}.{number}", "provider-000")
+            answer = client.post("/contracts/publish", json=body)
             assert answer.status_code == httpx.codes.OK, answer.text
             client.get("/pacts/provider/provider-000/consumer/consumer-000/latest")
             times.append(time.perf_counter() - started)
@@ -58,6 +61,71 @@ def test_publishing_goes_on_while_old_data_goes(old_database, tmp_path):
     assert max(times) < LONGEST, sorted(times)[-5:]
     examined = run("treaty", "doctor", "--database-url", old_database, cwd=tmp_path)
     assert examined.returncode == 0, examined.stdout
+
+
+LONG_HISTORY = History(name="long", pairs=50, versions=1000, bystanders=0)
+SLOW = 0.2
+"""Seconds that no request may take because of cleaning."""
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_versions_go_and_no_request_is_slower_for_it(tmp_path):
+    build(LONG_HISTORY, tmp_path / "treaty.sqlite")
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    with running(url, cwd=tmp_path) as server:
+        usual = times_while(server, 8, lambda: time.sleep(60))
+        command = [str(BIN / "treaty"), "clean", "--database-url", url, "--limit", "200000", "--output", "json"]
+        cleaned: list[str] = []
+        cleaning = times_while(server, 9, lambda: cleaned.append(subprocess.check_output(command, text=True)))
+    assert json.loads(cleaned[0])["clean"]["versions"]["deleted"] > 85_000
+    print(f"\nwithout cleaning: {told(usual)}\nwhile cleaning:   {told(cleaning)}")  # noqa: T201 - what it is run for
+    assert slow(cleaning) <= slow(usual) + 0.001, "one in a thousand is what the machine may be to blame for"
+
+
+def times_while(server, major, work):
+    """Measure requests for as long as some work takes."""
+    done = threading.Event()
+    times: list[float] = []
+    publisher = threading.Thread(target=publish_until, args=(done, server.address, times, major))
+    publisher.start()
+    try:
+        work()
+    finally:
+        done.set()
+        publisher.join()
+    return sorted(times)
+
+
+def slow(times):
+    """The share of requests that were too slow."""
+    return sum(one > SLOW for one in times) / len(times)
+
+
+def told(times):
+    at = {
+        name: 1000 * times[int((len(times) - 1) * part)] for name, part in {"p50": 0.5, "p99": 0.99, "max": 1}.items()
+    }
+    figures = ", ".join(f"{name} {value:.1f} ms" for name, value in at.items())
+    return f"{len(times)} requests, {figures}, {100 * slow(times):.2f} % over {1000 * SLOW:.0f} ms"
+
+
+PACES = {
+    "grows while there is time": ([0.001] * 4, [5, 8, 13, 20, 31]),
+    "shrinks at once": ([0.001] * 4 + [0.31], [5, 8, 13, 20, 31, 3]),
+    "takes one at least": ([0.9] * 3, [5, 1, 1, 1]),
+    "stays where it fits": ([0.001, 0.03, 0.03], [5, 8, 8, 8]),
+}
+
+
+@pytest.mark.parametrize(("took", "sizes"), PACES.values(), ids=PACES)
+def test_as_much_goes_at_once_as_keeps_nobody_waiting(took, sizes):
+    pace = Pace()
+    parts = pace.parts(range(1000))
+    found = [len(next(parts))]
+    for seconds in took:
+        pace.note(seconds)
+        found.append(len(next(parts)))
+    assert found == sizes
 
 
 def test_a_dry_run_shows_what_would_go_and_changes_nothing(old_database, tmp_path):

@@ -50,6 +50,10 @@ class Database(Protocol):
 
     def write(self, work: Callable[[Connection], T]) -> T: ...
 
+    def checkpoint(self) -> None:
+        """Bring what was written to where it stays, so that no write has to, and keep nobody waiting."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -101,6 +105,10 @@ class Sqlite:
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run what changes something, whole or not at all."""
         return _run_again(lambda: self._within("BEGIN IMMEDIATE", work))
+
+    def checkpoint(self) -> None:
+        """Bring what is in the log into the file, as far as nobody has to wait for it."""
+        self._connection().exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").close()
 
     def close(self) -> None:
         """Close every connection; whoever is still working fails."""
@@ -186,6 +194,9 @@ class Postgresql:
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run what changes something, whole or not at all."""
         return _run_again(lambda: self._within(self.engine, work))
+
+    def checkpoint(self) -> None:
+        """Leave it to PostgreSQL, which does so by itself."""
 
     def close(self) -> None:
         """Close every connection."""
