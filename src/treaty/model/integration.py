@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Integration:
-    """A consumer and a provider of its."""
+class Integration(NamedTuple):
+    """A consumer and a provider of its. It is a tuple, since there are many of them at once."""
 
     consumer: str
     provider: str
@@ -52,30 +52,31 @@ def nodes(integrations: Iterable[Integration]) -> list[Node]:
     return [Node(id=node, name=name, providers=providers.get(node, [])) for node, name in names.items()]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LatestResult:
+# What the dashboard is made of. They are tuples, since a page is remembered by what is in it.
+
+
+class LatestResult(NamedTuple):
     """The newest verification of a pact's content, and where the provider's version stands."""
 
     provider_version: str
-    branches: Sequence[str]
+    branches: tuple[str, ...]
     """The branches that the version is the head of."""
-    tags: Sequence[str]
+    tags: tuple[str, ...]
     """The tags that it is the latest version with."""
     success: bool
     was_pending: bool | None
     created_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DashboardItem:
+class DashboardItem(NamedTuple):
     """A pact that matters: the latest of its pair, the latest with a tag, or one of a version that runs somewhere."""
 
     consumer: str
     consumer_version: str
     provider: str
-    branches: Sequence[str]
+    branches: tuple[str, ...]
     """The branches that the consumer's version is the head of."""
-    tags: Sequence[str]
+    tags: tuple[str, ...]
     """The tags for which this is the latest pact of its pair."""
     created_at: datetime
     result: LatestResult | None

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from treaty.model.environment import DeployedVersion
 from treaty.model.name import not_blank, not_too_long
@@ -42,7 +43,22 @@ class PacticipantInFull:
     latest_version: str | None
     labels: tuple[str, ...]
     running: tuple[DeployedVersion, ...] | None
-    """Its versions that run somewhere; None in lists."""
+    """Its versions that run somewhere; None where that is not told."""
+
+
+class ListedPacticipant(NamedTuple):
+    """A pacticipant as lists show it. It is a tuple, since lists are long, and are remembered by what is in them."""
+
+    name: str
+    display_name: str
+    repository_url: str | None
+    repository_name: str | None
+    repository_namespace: str | None
+    main_branch: str | None
+    created_at: datetime
+    updated_at: datetime
+    latest_version: str | None
+    labels: tuple[str, ...]
 
 
 def checked_name(name: str) -> str:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from treaty.model.environment import DeployedVersion, Environment, ReleasedVersion
+from treaty.model.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,26 +69,50 @@ class Tag:
     updated_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PactOfVersion:
-    """Names a pact that a consumer's version published."""
-
-    consumer: str
-    version: str
-    provider: str
+# What lists of versions are made of. They are tuples: a page has hundreds of them, and is remembered by them.
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VersionInFull:
+class BranchOfVersion(NamedTuple):
+    """A branch that a version is on."""
+
+    name: str
+    is_head: bool
+
+
+class TagOfVersion(NamedTuple):
+    """A tag that a version has."""
+
+    name: str
+    is_head: bool
+
+
+class PlaceOfVersion(NamedTuple):
+    """Where a version runs or is supported, or once did."""
+
+    uuid: str
+    """That of the deployment or release."""
+    environment: str
+    """The display name."""
+    is_production: bool
+    is_current: bool
+    application_instance: str | None = None
+
+
+class VersionInFull(NamedTuple):
     """A version with all that hangs on it."""
 
-    version: Version
-    branches: tuple[BranchVersion, ...]
-    tags: tuple[Tag, ...]
-    pacts: tuple[PactOfVersion, ...]
-    deployed: tuple[DeployedVersion, ...]
-    released: tuple[ReleasedVersion, ...]
-    environments: tuple[Environment, ...] | None
+    pacticipant: str
+    number: str
+    build_url: str | None
+    created_at: datetime
+    updated_at: datetime
+    branches: tuple[BranchOfVersion, ...]
+    tags: tuple[TagOfVersion, ...]
+    providers: tuple[str, ...]
+    """Those that it has a pact with."""
+    deployed: tuple[PlaceOfVersion, ...]
+    released: tuple[PlaceOfVersion, ...]
+    environments: tuple[Environment, ...] | None = None
     """Every environment, where the version can be recorded as deployed or released; None in lists."""
 
 

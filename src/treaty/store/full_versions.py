@@ -1,15 +1,13 @@
 """Versions with all that hangs on them, one or many."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, select, union
 
 from treaty.errors import NotFound
-from treaty.model.environment import DeployedVersion, ReleasedVersion
 from treaty.model.page import Page, Paged
-from treaty.model.version import BranchVersion, PactOfVersion, Tag, Version, VersionInFull
+from treaty.model.version import BranchOfVersion, PlaceOfVersion, TagOfVersion, VersionInFull
 from treaty.store import environments
 from treaty.store.database import rows
 from treaty.store.listing import Listing
@@ -26,6 +24,8 @@ from treaty.store.tables import (
     version,
 )
 from treaty.store.versions import COLUMNS, PACTICIPANT
+
+T = TypeVar("T")
 
 _VERSIONS: Final = (
     select(version.c.id, *COLUMNS).join_from(version, pacticipant).where(pacticipant.c.name == bindparam("pacticipant"))
@@ -116,46 +116,37 @@ def _listed(db: Connection, listing: Listing, params: Mapping[str, object], page
 
 
 _OF_VERSIONS: Final[BindParameter[Sequence[int]]] = bindparam("ids", expanding=True)
+# The version's id comes first; behind it, what the thing is made of.
 _BRANCHES: Final = (
     select(
         branch_version.c.version_id,
         branch.c.name,
         (branch.c.head_version_id == branch_version.c.version_id).label("is_head"),
-        branch_version.c.created_at,
-        branch_version.c.updated_at,
     )
     .join_from(branch_version, branch)
     .where(branch_version.c.version_id.in_(_OF_VERSIONS))
     .order_by(branch_version.c.id)
 )
 _TAGS: Final = (
-    select(
-        tag.c.version_id,
-        tag.c.name,
-        tag_head.c.id.is_not(None).label("is_head"),
-        tag.c.created_at,
-        tag.c.updated_at,
-    )
+    select(tag.c.version_id, tag.c.name, tag_head.c.id.is_not(None).label("is_head"))
     .outerjoin_from(tag, tag_head, and_(tag_head.c.version_id == tag.c.version_id, tag_head.c.name == tag.c.name))
     .where(tag.c.version_id.in_(_OF_VERSIONS))
     .order_by(tag.c.id)
 )
-_PACTS: Final = (
-    select(publication.c.consumer_version_id.label("version_id"), pacticipant.c.name.label("provider"))
+_PROVIDERS: Final = (
+    select(publication.c.consumer_version_id, pacticipant.c.name)
     .join_from(publication, pacticipant, pacticipant.c.id == publication.c.provider_id)
     .where(publication.c.consumer_version_id.in_(_OF_VERSIONS), publication.c.is_current)
     .order_by(func.lower(pacticipant.c.name), pacticipant.c.name)
 )
-_ENVIRONMENT: Final = tuple(one.label(f"environment_{one.key}") for one in environments.COLUMNS)
 _DEPLOYED: Final = (
     select(
         deployed_version.c.version_id,
         deployed_version.c.uuid,
+        environment.c.display_name,
+        environment.c.is_production,
+        deployed_version.c.undeployed_at.is_(None).label("is_current"),
         deployed_version.c.application_instance,
-        deployed_version.c.created_at,
-        deployed_version.c.updated_at,
-        deployed_version.c.undeployed_at,
-        *_ENVIRONMENT,
     )
     .join_from(deployed_version, environment)
     .where(deployed_version.c.version_id.in_(_OF_VERSIONS))
@@ -165,10 +156,9 @@ _RELEASED: Final = (
     select(
         released_version.c.version_id,
         released_version.c.uuid,
-        released_version.c.created_at,
-        released_version.c.updated_at,
-        released_version.c.support_ended_at,
-        *_ENVIRONMENT,
+        environment.c.display_name,
+        environment.c.is_production,
+        released_version.c.support_ended_at.is_(None).label("is_current"),
     )
     .join_from(released_version, environment)
     .where(released_version.c.version_id.in_(_OF_VERSIONS))
@@ -180,84 +170,28 @@ AT_ONCE: Final = 500
 
 def _in_full(db: Connection, found: Sequence[Any], *, single: bool) -> list[VersionInFull]:
     everywhere = tuple(environments.every(db)) if single else None
-    ids = [row.id for row in found]
-    branches, tags, pacts, deployed, released = (
-        _by_version(db, statement, ids) for statement in (_BRANCHES, _TAGS, _PACTS, _DEPLOYED, _RELEASED)
-    )
+    ids = [row[0] for row in found]
+    branches = _by_version(db, _BRANCHES, ids, BranchOfVersion._make)
+    tags = _by_version(db, _TAGS, ids, TagOfVersion._make)
+    providers = _by_version(db, _PROVIDERS, ids, _only_one)
+    deployed = _by_version(db, _DEPLOYED, ids, PlaceOfVersion._make)
+    released = _by_version(db, _RELEASED, ids, lambda row: PlaceOfVersion(*row))
+    hanging = (branches, tags, providers, deployed, released)
     return [
-        VersionInFull(
-            version=Version(
-                pacticipant=row.pacticipant,
-                number=row.number,
-                build_url=row.build_url,
-                created_at=row.created_at,
-                updated_at=row.updated_at,
-            ),
-            branches=tuple([_branch_version(row, one) for one in branches[row.id]]),
-            tags=tuple([_tag(row, one) for one in tags[row.id]]),
-            pacts=tuple([_pact(row, one) for one in pacts[row.id]]),
-            deployed=tuple([_deployed(row, one) for one in deployed[row.id]]),
-            released=tuple([_released(row, one) for one in released[row.id]]),
-            environments=everywhere,
-        )
-        for row in found
+        VersionInFull._make([*row[1:], *[tuple(of.get(row[0], ())) for of in hanging], everywhere]) for row in found
     ]
 
 
-def _by_version(db: Connection, statement: Select[*tuple[Any, ...]], ids: Sequence[int]) -> Mapping[int, list[Any]]:
-    found: dict[int, list[Any]] = defaultdict(list)
+def _by_version(
+    db: Connection, statement: Select[*tuple[Any, ...]], ids: Sequence[int], make: Callable[[Sequence[Any]], T]
+) -> Mapping[int, list[T]]:
+    found: dict[int, list[T]] = {}
     for start in range(0, len(ids), AT_ONCE):
         for row in rows(db, statement, {"ids": ids[start : start + AT_ONCE]}):
-            found[row.version_id].append(row)
+            found.setdefault(row[0], []).append(make(row[1:]))
     return found
 
 
-def _branch_version(of: Any, row: Any) -> BranchVersion:
-    return BranchVersion(
-        pacticipant=of.pacticipant,
-        branch=row.name,
-        version=of.number,
-        is_head=bool(row.is_head),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
-
-
-def _tag(of: Any, row: Any) -> Tag:
-    return Tag(
-        pacticipant=of.pacticipant,
-        version=of.number,
-        name=row.name,
-        is_head=bool(row.is_head),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
-
-
-def _pact(of: Any, row: Any) -> PactOfVersion:
-    return PactOfVersion(consumer=of.pacticipant, version=of.number, provider=row.provider)
-
-
-def _deployed(of: Any, row: Any) -> DeployedVersion:
-    return DeployedVersion(
-        uuid=row.uuid,
-        pacticipant=of.pacticipant,
-        version=of.number,
-        environment=environments.environment_of(row),
-        application_instance=row.application_instance,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        undeployed_at=row.undeployed_at,
-    )
-
-
-def _released(of: Any, row: Any) -> ReleasedVersion:
-    return ReleasedVersion(
-        uuid=row.uuid,
-        pacticipant=of.pacticipant,
-        version=of.number,
-        environment=environments.environment_of(row),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        support_ended_at=row.support_ended_at,
-    )
+def _only_one(row: Sequence[Any]) -> str:
+    name: str = row[0]
+    return name

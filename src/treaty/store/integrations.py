@@ -1,6 +1,6 @@
 """Integrations: listing them, taking them away, and what of them goes on the dashboard."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 
 from treaty.model.integration import DashboardItem, Integration, LatestResult
-from treaty.model.page import Page, Paged
-from treaty.store.database import column, every, rows, run
+from treaty.model.page import FARTHEST, Page, Paged
+from treaty.store.database import column, rows, run
 from treaty.store.listing import Listing
 from treaty.store.pacticipants import literally
 from treaty.store.tables import (
@@ -65,8 +65,11 @@ _OLDEST_FIRST: Final = _INTEGRATIONS.order_by(integration.c.id)
 _WITH_PACTS: Final = _INTEGRATIONS.where(integration.c.latest_publication_id.is_not(None)).order_by(
     func.lower(_CONSUMER.c.name), func.lower(_PROVIDER.c.name), integration.c.id
 )
+# As the index has it, which says where NULL goes by an expression.
 _BUSIEST_FIRST: Final = _INTEGRATIONS.order_by(
-    integration.c.contract_data_updated_at.desc().nulls_last(), integration.c.id.desc()
+    integration.c.contract_data_updated_at.is_(None),
+    integration.c.contract_data_updated_at.desc(),
+    integration.c.id.desc(),
 )
 _PART: Final[BindParameter[str]] = bindparam("part")
 _LISTING: Final = Listing(_BUSIEST_FIRST)
@@ -79,12 +82,12 @@ _LISTING_LIKE: Final = Listing(
 
 def every_integration(db: Connection) -> list[Integration]:
     """List all integrations, the oldest first."""
-    return every(db, _OLDEST_FIRST, {}, Integration)
+    return _integrations(rows(db, _OLDEST_FIRST, {}))
 
 
 def every_with_pacts(db: Connection) -> list[Integration]:
     """List the integrations that have a pact, by the names of their consumers and providers."""
-    return every(db, _WITH_PACTS, {}, Integration)
+    return _integrations(rows(db, _WITH_PACTS, {}))
 
 
 def every_by_activity(db: Connection, *, like: str | None, page: Page | None) -> Paged[Integration]:
@@ -95,7 +98,7 @@ def every_by_activity(db: Connection, *, like: str | None, page: Page | None) ->
 
 
 def _integrations(found: Sequence[Any]) -> list[Integration]:
-    return [Integration(**row._asdict()) for row in found]
+    return [Integration._make(row) for row in found]
 
 
 # Taking away
@@ -214,26 +217,40 @@ def _running(table: Any, ended_at: Any) -> Select[Any]:
     )
 
 
+# A page goes by the names of consumers, and each of them with a pact has something to show. So no more consumers are
+# looked at than the page and those before it have room for; those whose names differ only in case go together.
+_FIRST_NAMES: Final = (
+    select(func.lower(_CONSUMER.c.name))
+    .join_from(integration, _CONSUMER, _CONSUMER.c.id == integration.c.consumer_id)
+    .where(integration.c.latest_publication_id.is_not(None))
+    .distinct()
+    .order_by(func.lower(_CONSUMER.c.name))
+    .limit(bindparam("enough", type_=Integer))
+)
+_FIRST_CONSUMERS: Final = select(pacticipant.c.id).where(func.lower(pacticipant.c.name).in_(_FIRST_NAMES)).cte("first")
+
+
 @lru_cache(maxsize=2)
 def _wanted(*, of_pair: bool) -> CompoundSelect[Any]:
-    """Select the publications that the dashboard shows."""
+    """Select the publications that the dashboard shows, of a pair or of the first consumers."""
     between = select(integration.c.latest_publication_id.label("id"))
     tagged = select(_LATEST_WITH_TAG.label("id")).join_from(
         integration, tag_head, tag_head.c.pacticipant_id == integration.c.consumer_id
     )
-    parts: Iterable[Select[Any]] = (
-        between,
-        tagged,
-        _running(deployed_version, deployed_version.c.undeployed_at),
-        _running(released_version, released_version.c.support_ended_at),
+    parts: Sequence[tuple[Select[Any], Any, Any]] = (
+        (between, integration, integration.c.consumer_id),
+        (tagged, integration, integration.c.consumer_id),
+        (_running(deployed_version, deployed_version.c.undeployed_at), publication, deployed_version.c.pacticipant_id),
+        (
+            _running(released_version, released_version.c.support_ended_at),
+            publication,
+            released_version.c.pacticipant_id,
+        ),
     )
-    sides = (integration, integration, publication, publication)
     if of_pair:
-        parts = [
-            part.where(side.c.consumer_id == _CONSUMER_ID, side.c.provider_id == _PROVIDER_ID)
-            for part, side in zip(parts, sides, strict=True)
-        ]
-    return union(*parts)
+        its = [part.where(of.c.consumer_id == _CONSUMER_ID, of.c.provider_id == _PROVIDER_ID) for part, of, _ in parts]
+        return union(*its)
+    return union(*(part.join(_FIRST_CONSUMERS, _FIRST_CONSUMERS.c.id == consumer) for part, _, consumer in parts))
 
 
 @lru_cache(maxsize=2)
@@ -314,7 +331,8 @@ _PACT_TAGS: Final = (
 def dashboard(db: Connection, page: Page, *, pair: tuple[str, str] | None = None) -> list[DashboardItem]:
     """List a page of the dashboard: of all, or of one consumer and its provider."""
     names = {} if pair is None else {"consumer": pair[0], "provider": pair[1]}
-    params = {**names, "limit": page.limit, "offset": page.offset}
+    enough = min(page.offset + page.limit, FARTHEST)
+    params = {**names, "limit": page.limit, "offset": page.offset, "enough": enough}
     found = rows(db, _dashboard(of_pair=pair is not None), params)
     results = {row.content_id: row for row in _in_parts(db, _RESULTS, {row.content_id for row in found})}
     consumer_versions = {row.consumer_version_id for row in found}
@@ -327,8 +345,8 @@ def dashboard(db: Connection, page: Page, *, pair: tuple[str, str] | None = None
             consumer=row.consumer,
             consumer_version=row.consumer_version,
             provider=row.provider,
-            branches=branches.get(row.consumer_version_id, []),
-            tags=pact_tags.get(row.id, []),
+            branches=tuple(branches.get(row.consumer_version_id, ())),
+            tags=tuple(pact_tags.get(row.id, ())),
             created_at=row.created_at,
             result=_result(results[row.content_id], branches, tags) if row.content_id in results else None,
         )
@@ -359,8 +377,8 @@ def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Name
 def _result(row: Any, branches: _Names, tags: _Names) -> LatestResult:
     return LatestResult(
         provider_version=row.number,
-        branches=branches.get(row.provider_version_id, []),
-        tags=tags.get(row.provider_version_id, []),
+        branches=tuple(branches.get(row.provider_version_id, ())),
+        tags=tuple(tags.get(row.provider_version_id, ())),
         success=row.success,
         was_pending=row.was_pending,
         created_at=row.created_at,

@@ -1,14 +1,13 @@
 """Pacticipants: finding, locking, adding and changing them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from treaty.errors import NotFound
-from treaty.model.environment import DeployedVersion
-from treaty.model.pacticipant import Pacticipant, PacticipantInFull
+from treaty.model.pacticipant import ListedPacticipant, Pacticipant, PacticipantInFull
 from treaty.model.page import Page, Paged
 from treaty.store import environments
 from treaty.store.database import column, every, maybe, rows, run
@@ -130,19 +129,22 @@ def get_in_full(db: Connection, name: str, *, with_running: bool = True) -> Pact
     found = rows(db, _ONE_IN_FULL, {"name": name})
     if not found:
         raise NotFound.named("pacticipant", name)
-    labels = _labels(db, [name])[name]
-    running = tuple(environments.running_of_pacticipant(db, name)) if with_running else None
-    return _in_full(found[0], labels, running)
+    return PacticipantInFull(
+        pacticipant=Pacticipant(**{one.key: getattr(found[0], one.key) for one in COLUMNS}),
+        latest_version=found[0].latest_version,
+        labels=_labels(db, [name]).get(name, ()),
+        running=tuple(environments.running_of_pacticipant(db, name)) if with_running else None,
+    )
 
 
-def every_in_full(
+def every_listed(
     db: Connection, *, like: str | None = None, label: str | None = None, page: Page | None = None
-) -> Paged[PacticipantInFull]:
+) -> Paged[ListedPacticipant]:
     """List pacticipants whose name holds a text, or that have a label, in the order of their names."""
 
-    def make(found: Sequence[Any]) -> list[PacticipantInFull]:
-        labels = _labels(db, [row.name for row in found])
-        return [_in_full(row, labels[row.name], None) for row in found]
+    def make(found: Sequence[Any]) -> list[ListedPacticipant]:
+        labels = _labels(db, [row[0] for row in found])
+        return [ListedPacticipant._make([*row, labels.get(row[0], ())]) for row in found]
 
     if not like and label is None:
         return _LISTING.read(db, {}, page, make)
@@ -157,18 +159,10 @@ def literally(part: str) -> str:
     return part.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
-def _labels(db: Connection, names: list[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {name: [] for name in names}
+def _labels(db: Connection, names: list[str]) -> dict[str, tuple[str, ...]]:
+    """Find the labels of each of these pacticipants that has any."""
+    found: dict[str, list[str]] = {}
     for start in range(0, len(names), AT_ONCE):
-        for row in rows(db, _LABELS, {"names": names[start : start + AT_ONCE]}):
-            found[row.pacticipant].append(row.name)
-    return found
-
-
-def _in_full(row: Any, labels: Iterable[str], running: tuple[DeployedVersion, ...] | None) -> PacticipantInFull:
-    return PacticipantInFull(
-        pacticipant=Pacticipant(**{one.key: getattr(row, one.key) for one in COLUMNS}),
-        latest_version=row.latest_version,
-        labels=tuple(labels),
-        running=running,
-    )
+        for name, its in rows(db, _LABELS, {"names": names[start : start + AT_ONCE]}):
+            found.setdefault(name, []).append(its)
+    return {name: tuple(labels) for name, labels in found.items()}

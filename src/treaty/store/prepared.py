@@ -96,12 +96,14 @@ def _prepared(statement: Executable, lengths: tuple[int, ...]) -> Prepared:
     samples = {name: [None] * sizes.get(name, 0) for name, bind in compiled.binds.items() if bind.required}
     state = compiled.construct_expanded_state(samples)
     places = {one: (name, index) for name, all_ in state.parameter_expansion.items() for index, one in enumerate(all_)}
-    reads = [_read(name, places.get(name), compiled.binds, state.parameters) for name in state.positiontup or ()]
+    order = state.positiontup or ()
+    reads = [_read(name, places.get(name), compiled.binds, state.parameters) for name in order]
+    whole = _whole([places.get(name) for name in order], compiled.binds)
     columns = _columns(statement)
     row: type[tuple[Any, ...]] = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024 - its fields are a statement's
     return Prepared(
         state.statement,
-        _together(reads),
+        whole or _together(reads),
         partial(tuple.__new__, row),  # what a named tuple makes rows with itself counts columns each time
         tuple((index, convert) for index, (_, kind) in enumerate(columns) if (convert := _from_driver(kind))),
     )
@@ -118,6 +120,26 @@ def _read(
         return name if convert is None else _reader(itemgetter(name), convert)
     constant = convert(constants[name]) if convert else constants[name]
     return lambda _params: constant
+
+
+def _whole(
+    places: Sequence[tuple[str, int] | None], binds: Mapping[str, BindParameter[Any]]
+) -> Callable[[Params], Sequence[Any]] | None:
+    """Read one list as it is, where there is nothing else to read."""
+    first = places[0] if places else None
+    if (
+        first is None
+        or places != [(first[0], index) for index in range(len(places))]
+        or _to_driver(binds[first[0]].type)
+    ):
+        return None
+    name, length = first[0], len(places)
+
+    def read(params: Params) -> Sequence[Any]:
+        values: Sequence[Any] = params[name]
+        return values if len(values) == length else [*values, *[values[-1]] * (length - len(values))]
+
+    return read
 
 
 def _reader(read: Read, convert: Convert | None) -> Read:

@@ -6,6 +6,7 @@ is kept on write: `branch.head_version_id`, `tag_head`, `integration.latest_publ
 and `verification.is_latest`. Content stands apart from its publications, once per consumer, provider and sha.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -45,11 +46,17 @@ class Time(TypeDecorator[datetime]):
             return value
         return value.astimezone(UTC).isoformat(timespec="microseconds")
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Turn what the driver gives into an aware time in UTC."""
-        if value is None:
-            return None
-        return datetime.fromisoformat(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[..., datetime | None]:  # noqa: ARG002 - SQLAlchemy's
+        """Turn what the driver gives into an aware time in UTC. Asked for once a statement, as there are many times."""
+        return _read_text if dialect.name == "sqlite" else _read_time
+
+
+def _read_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def _read_time(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
 
 
 NAMING: Final = {
@@ -91,6 +98,8 @@ pacticipant: Final = Table(
     Column("main_branch", Text),
     _created(),
     _updated(),
+    # The order in which lists have them. Names may be so long that PostgreSQL would not index them twice in a row.
+    Index("ix_pacticipant_lower_name", text("lower(name)")),
 )
 
 label: Final = Table(
@@ -295,6 +304,13 @@ integration: Final = Table(
     UniqueConstraint("consumer_id", "provider_id"),
     Index(None, "provider_id"),
     Index(None, "latest_publication_id"),
+    # The order in which the list has them. To say where NULL goes is left to an expression: SQLite has no other way.
+    Index(
+        "ix_integration_busiest",
+        text("(contract_data_updated_at IS NULL)"),
+        text("contract_data_updated_at DESC"),
+        text("id DESC"),
+    ),
 )
 
 verification: Final = Table(

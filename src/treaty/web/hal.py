@@ -4,13 +4,14 @@ Documents and links are dictionaries, which are written without asking what they
 put on once, when a document is rendered.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
-from treaty.web.urls import BASE, HERE, HERE_AND_QUERY
+from treaty.web.urls import BASE, HERE, HERE_AND_QUERY, MARK
 
 OPTIONS: Final = orjson.OPT_OMIT_MICROSECONDS
 _ALL_OPTIONS: Final = OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -41,7 +42,8 @@ class Link(dict[str, object]):
             self.update(extra)
 
 
-Links = Mapping[str, Link | Sequence[Link] | None]
+Links = Mapping[str, object]
+"""A link or a list of them for each relation; None is left out."""
 
 
 class Hal(dict[str, object]):
@@ -67,6 +69,40 @@ def _given(members: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 
+class View(NamedTuple):
+    """What a part of a document depends on beside what it is about. It is a tuple, as parts are remembered by it."""
+
+    base_url: str
+    hidden: frozenset[str]
+    """As in Place."""
+
+
+Parts = Callable[[View], Mapping[str, Iterable[bytes]]]
+"""Writes the items of lists, by the names of the lists."""
+
+
+class Long(Hal):
+    """A document with long lists, whose items are written apart. It has a `part` where each of them belongs."""
+
+    __slots__ = ("parts",)
+
+    def __init__(
+        self,
+        state: Mapping[str, object] | None = None,
+        embedded: Mapping[str, object] | None = None,
+        links: Links | None = None,
+        *,
+        parts: Parts,
+    ) -> None:
+        super().__init__(state, embedded, links)
+        self.parts = parts
+
+
+def part(name: str) -> str:
+    """Stand for a part of a document that is written apart."""
+    return f"{MARK}{name}!"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a document is rendered: the base URL, and the request's path and query behind it."""
@@ -80,6 +116,10 @@ class Place:
     def href(self, path: str) -> str:
         """Make an absolute URL of a path."""
         return self.base_url + path if path.startswith("/") else path
+
+    @property
+    def view(self) -> View:
+        return View(self.base_url, self.hidden)
 
     @property
     def here(self) -> str:
@@ -108,7 +148,17 @@ def rendered(document: object, place: Place) -> bytes:
         body = body.replace(_HERE, _text(place.here))
     if _HERE_AND_QUERY in body:
         body = body.replace(_HERE_AND_QUERY, _text(place.here_and_query))
-    return body.replace(_BASE, _text(place.base_url))
+    body = body.replace(_BASE, _text(place.base_url))
+    return _with_parts(body, document.parts(place.view)) if type(document) is Long else body
+
+
+def _with_parts(body: bytes, parts: Mapping[str, Iterable[bytes]]) -> bytes:
+    """Put the lists in. What is around them is short, so little is looked through and all is copied once."""
+    first, *rest = _PART.split(body)
+    pieces = [first]
+    for name, following in zip(rest[::2], rest[1::2], strict=True):
+        pieces += (b"[", b",".join(parts[name.decode()]), b"]", following)
+    return b"".join(pieces)
 
 
 def _without(part: object, hidden: frozenset[str]) -> object:
@@ -144,6 +194,7 @@ def _text(text: str) -> bytes:
     return orjson.dumps(text)[1:-1]
 
 
+_PART: Final = re.compile(rb'"%b([a-z_]+)!"' % re.escape(_text(MARK)))
 _BASE: Final = _text(BASE)
 _HERE: Final = _text(HERE)
 _HERE_AND_QUERY: Final = _text(HERE_AND_QUERY)

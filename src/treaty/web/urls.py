@@ -5,13 +5,13 @@ from secrets import token_hex
 from typing import Final
 from urllib.parse import quote as _quote
 
-_MARK: Final = f"\x00{token_hex(6)}"
-"""Begins what stands for an URL until an answer is written. Nothing that clients send can hold it."""
-BASE: Final = f"{_MARK}base"
+MARK: Final = f"\x00{token_hex(6)}"
+"""Begins what stands for something until an answer is written. Nothing that clients send can hold it."""
+BASE: Final = f"{MARK}base"
 """Stands for the base URL."""
-HERE: Final = f"{_MARK}here"
+HERE: Final = f"{MARK}here"
 """Stands for the URL of the request, where a representation links to the very page that was asked for."""
-HERE_AND_QUERY: Final = f"{_MARK}asked"
+HERE_AND_QUERY: Final = f"{MARK}asked"
 """The same with the request's query string."""
 
 quote: Final = lru_cache(maxsize=8192)(lambda text: _quote(text, safe="~"))

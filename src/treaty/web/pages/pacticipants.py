@@ -62,7 +62,7 @@ def show_pacticipant(call: Call, name: str) -> Page:
             "versions": listed.items,
             "page": page,
             "total": listed.total,
-            "tallies": history.tallies(call.db, name, [one.version.number for one in listed.items]),
+            "tallies": history.tallies(call.db, name, [one.number for one in listed.items]),
             "branches": [one.name for one in branches.every(call.db, name, like=None, page=MOST_BRANCHES).items],
             "answer": _answer(call, name, known),
         },

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from treaty.model.integration import DashboardItem, LatestResult
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Place
+from treaty.web.hal import Hal, Link, Long, Place, View, part, rendered
 from treaty.web.represent import tables
 
 
@@ -19,7 +20,16 @@ class Dashboard:
 
 @represent.register
 def dashboard(page: Dashboard) -> Hal:
-    return Hal({"items": [_item(one) for one in page.items]})
+    return Long(
+        {"items": part("items")},
+        parts=lambda view: {"items": [_written(one, view) for one in page.items]},
+    )
+
+
+@lru_cache(maxsize=2048)
+def _written(item: DashboardItem, view: View) -> bytes:
+    """Show a pact. It is remembered: few change from one look at the dashboard to the next."""
+    return rendered(_item(item), Place(view.base_url, hidden=view.hidden))
 
 
 def _item(item: DashboardItem) -> dict[str, object]:

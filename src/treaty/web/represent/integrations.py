@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-import orjson
-
 from treaty.model.integration import Integration, nodes
 from treaty.model.page import Paged
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Place, written
+from treaty.web.hal import Hal, Link, Long, Place, View, part
 from treaty.web.paging import page_links, page_state
+from treaty.web.patterns import Pattern, blank, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +30,31 @@ class Graph:
 
 @represent.register
 def integrations(page: Integrations) -> Hal:
-    return Hal(
+    return Long(
         state=page_state(page.paged),
-        embedded={"integrations": [_integration(one.consumer, one.provider) for one in page.paged.items]},
+        embedded={"integrations": part("integrations")},
         links={
             "self": Link(urls.HERE, "All integrations"),
             **page_links(page.paged, urls.INTEGRATIONS.fill()),
         },
+        parts=lambda view: {"integrations": [_item(one.consumer, one.provider, view) for one in page.paged.items]},
     )
 
 
 @lru_cache(maxsize=4096)
-def _integration(consumer: str, provider: str) -> orjson.Fragment:
+def _item(consumer: str, provider: str, view: View) -> bytes:
     """Show a pair. It is remembered, as it is always shown alike."""
+    return _pattern(view).filled(words(consumer=consumer, provider=provider)).encode()
+
+
+@lru_cache(maxsize=64)
+def _pattern(view: View) -> Pattern:
+    return Pattern(_integration(blank("consumer"), blank("provider")), view)
+
+
+def _integration(consumer: str, provider: str) -> Hal:
     pair = {"consumer": consumer, "provider": provider}
-    shown = Hal(
+    return Hal(
         state={"consumer": {"name": consumer}, "provider": {"name": provider}},
         links={
             "pb:dashboard": Link(urls.PAIR_DASHBOARD.fill(**pair), "BETA: Pacts to show on the dashboard"),
@@ -58,7 +67,6 @@ def _integration(consumer: str, provider: str) -> orjson.Fragment:
             ),
         },
     )
-    return written(shown)
 
 
 @represent.register_text

@@ -1,25 +1,24 @@
 """How pacticipants and their labels look."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
-
-import orjson
+from typing import Final, NamedTuple
 
 from treaty.model.environment import DeployedVersion
-from treaty.model.pacticipant import Label, PacticipantInFull
+from treaty.model.pacticipant import Label, ListedPacticipant, Pacticipant, PacticipantInFull
 from treaty.model.page import Paged
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Links, curies, written
+from treaty.web.hal import Hal, Link, Links, Long, View, curies, part
 from treaty.web.paging import page_links, page_state
+from treaty.web.patterns import Pattern, blank, with_state, words
 
 
 @dataclass(frozen=True, slots=True)
 class Pacticipants:
     """A list of pacticipants. That of all of them has each twice, as old clients expect."""
 
-    paged: Paged[PacticipantInFull]
+    paged: Paged[ListedPacticipant]
     path: str
     has_each_twice: bool = False
 
@@ -33,44 +32,37 @@ class Labels:
 
 @represent.register
 def pacticipant(full: PacticipantInFull) -> Hal:
-    return _pacticipant(full)
-
-
-@lru_cache(maxsize=2048)
-def _in_list(full: PacticipantInFull, title: str | None = None) -> orjson.Fragment:
-    """Show a pacticipant as one of many. It is remembered: few change from one reading of the list to the next."""
-    return written(_pacticipant(full, title))
-
-
-def _pacticipant(full: PacticipantInFull, title: str | None = None) -> Hal:
-    one = full.pacticipant
-    return Hal(
-        state={
-            "name": one.name,
-            "displayName": one.display_name,
-            "repositoryUrl": one.repository_url,
-            "repositoryName": one.repository_name,
-            "repositoryNamespace": one.repository_namespace,
-            "mainBranch": one.main_branch,
-            "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
-            "createdAt": one.created_at,
-            "title": title,
-        },
-        embedded=_embedded(full),
-        links=_links(one.name, full.running),
-    )
-
-
-def _embedded(full: PacticipantInFull) -> Mapping[str, object]:
     name = full.pacticipant.name
-    labels = [Hal({"name": label}, links={"self": _label_link(name, label)}) for label in full.labels]
-    if full.latest_version is None:
+    labels = [_label(name, label) for label in full.labels]
+    return Hal(_state(full.pacticipant), _embedded(name, full.latest_version, labels), _links(name, full.running))
+
+
+def _state(one: Pacticipant | ListedPacticipant, title: str | None = None) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "displayName": one.display_name,
+        "repositoryUrl": one.repository_url,
+        "repositoryName": one.repository_name,
+        "repositoryNamespace": one.repository_namespace,
+        "mainBranch": one.main_branch,
+        "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
+        "createdAt": one.created_at,
+        "title": title,
+    }
+
+
+def _embedded(name: str, latest_version: str | None, labels: object) -> Mapping[str, object]:
+    if latest_version is None:
         return {"labels": labels}
     return {
-        "latestVersion": _latest_version(name, full.latest_version, {}),
+        "latestVersion": _latest_version(name, latest_version, {}),
         "labels": labels,
-        "latest-version": _latest_version(name, full.latest_version, _DEPRECATED),
+        "latest-version": _latest_version(name, latest_version, _DEPRECATED),
     }
+
+
+def _label(pacticipant: str, name: str) -> Hal:
+    return Hal({"name": name}, links={"self": _label_link(pacticipant, name)})
 
 
 _DEPRECATED: Final[Mapping[str, str]] = dict.fromkeys(("title", "name"), "DEPRECATED - please use latestVersion")
@@ -117,25 +109,68 @@ _TITLE: Final = "DEPRECATED - Please use the embedded pacticipants collection"
 
 @represent.register
 def pacticipants(listed: Pacticipants) -> Hal:
-    items = listed.paged.items
-    names = [one.pacticipant.name for one in items]
-    return Hal(
-        state={
-            **page_state(listed.paged),
-            "pacticipants": [_in_list(one, _TITLE) for one in items] if listed.has_each_twice else None,
-        },
-        embedded={"pacticipants": [_in_list(one) for one in items]},
+    return Long(
+        state={**page_state(listed.paged), "pacticipants": part("titled") if listed.has_each_twice else None},
+        embedded={"pacticipants": part("pacticipants")},
         links={
             **page_links(listed.paged, listed.path),
             "self": Link(urls.PACTICIPANTS.fill()),
             "pb:pacticipants-with-label": Link(urls.PACTICIPANTS_WITH_LABEL.fill(), "Find pacticipants by label"),
-            "pb:pacticipants": [_pacticipant_link(name) for name in names],
-            "pacticipants": [
-                Link(urls.PACTICIPANT.fill(pacticipant=name), name, name="DEPRECATED - please use pb:pacticipants")
-                for name in names
-            ],
+            "pb:pacticipants": part("links"),
+            "pacticipants": part("deprecated"),
         },
+        parts=lambda view: _written(listed.paged.items, view),
     )
+
+
+class _Item(NamedTuple):
+    """What a list has of each pacticipant."""
+
+    pacticipant: bytes
+    titled: bytes
+    link: bytes
+    deprecated: bytes
+
+
+def _written(items: Sequence[ListedPacticipant], view: View) -> Mapping[str, Sequence[bytes]]:
+    found = [_item(one, view) for one in items]
+    return {
+        "pacticipants": [one.pacticipant for one in found],
+        "titled": [one.titled for one in found],
+        "links": [one.link for one in found],
+        "deprecated": [one.deprecated for one in found],
+    }
+
+
+@lru_cache(maxsize=2048)
+def _item(one: ListedPacticipant, view: View) -> _Item:
+    """Show a pacticipant as one of many. It is remembered: few change from one reading of the list to the next."""
+    names = words(pacticipant=one.name, version=one.latest_version or "")
+    labels = ",".join(Pattern(_label(one.name, label), view).filled({}) for label in one.labels)
+    rest = _pattern_of_rest(view, has_version=one.latest_version is not None).filled({**names, "labels": f"[{labels}]"})
+    patterns = _patterns_of_links(view)
+    return _Item(
+        with_state(_state(one), rest),
+        with_state(_state(one, _TITLE), rest),
+        *(pattern.filled(names).encode() for pattern in patterns),
+    )
+
+
+_NAME: Final = blank("pacticipant")
+
+
+@lru_cache(maxsize=128)
+def _pattern_of_rest(view: View, *, has_version: bool) -> Pattern:
+    """Make the pattern of all but the properties."""
+    embedded = _embedded(_NAME, blank("version") if has_version else None, part("labels"))
+    return Pattern(Hal(embedded=embedded, links=_links(_NAME, None)), view)
+
+
+@lru_cache(maxsize=64)
+def _patterns_of_links(view: View) -> tuple[Pattern, Pattern]:
+    """Make the patterns of the link to a pacticipant, and of the deprecated one."""
+    deprecated = Link(urls.PACTICIPANT.fill(pacticipant=_NAME), _NAME, name="DEPRECATED - please use pb:pacticipants")
+    return Pattern(_pacticipant_link(_NAME), view), Pattern(deprecated, view)
 
 
 def _pacticipant_link(name: str) -> Link:

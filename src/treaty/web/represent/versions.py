@@ -1,18 +1,16 @@
 """How versions look, alone and in lists."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-import orjson
-
-from treaty.model.environment import DeployedVersion, Environment, ReleasedVersion
 from treaty.model.page import Paged
-from treaty.model.version import BranchVersion, PactOfVersion, Tag, Version, VersionInFull
+from treaty.model.version import PlaceOfVersion, VersionInFull
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Links, curies, written
+from treaty.web.hal import Hal, Link, Links, Long, View, curies, part
 from treaty.web.paging import page_links, page_state
+from treaty.web.patterns import Pattern, Words, blank, with_state, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,103 +27,95 @@ _CURIES: Final = curies("version")
 
 
 @represent.register
-def version(full: VersionInFull) -> Hal:
+def version(one: VersionInFull) -> Hal:
     """Represent a version; alone it links to the path by which it was asked for."""
-    one = full.version
-    is_alone = full.environments is not None
+    owner, number = one.pacticipant, one.number
+    hanging = {
+        "branches": [_on_branch(owner, number, at.name, is_head=at.is_head) for at in one.branches],
+        "tags": [_tagged(owner, number, tag.name) for tag in one.tags],
+        "pacts": [_pact(owner, number, provider) for provider in one.providers],
+        "deployed": [_deployed(at) for at in one.deployed],
+        "released": [_released(at) for at in one.released],
+    }
+    rest = _rest(owner, number, hanging, itself=urls.HERE, more=_recording_links(one))
+    return Hal(_state(one) | rest)
+
+
+def _state(one: VersionInFull) -> dict[str, object]:
+    return {
+        "number": one.number,
+        "buildUrl": one.build_url,
+        "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
+        "createdAt": one.created_at,
+    }
+
+
+def _rest(pacticipant: str, number: str, hanging: Mapping[str, object], *, itself: str, more: Links) -> Hal:
+    """Represent all but the properties of a version. In a pattern, what hangs on it are parts."""
     return Hal(
-        state={
-            "number": one.number,
-            "buildUrl": one.build_url,
-            "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
-            "createdAt": one.created_at,
-        },
-        embedded={
-            "branchVersions": [_on_branch(place) for place in full.branches],
-            "tags": [_tagged(tag) for tag in full.tags],
-        },
+        embedded={"branchVersions": hanging["branches"], "tags": hanging["tags"]},
         links={
-            "self": Link(urls.HERE if is_alone else _path(one), "Version", name=one.number),
-            **_links_of(one),
-            "pb:pact-versions": [_pact(pact) for pact in full.pacts],
-            **_environment_links(full),
+            "self": Link(itself, "Version", name=number),
+            **_links_of(pacticipant, number),
+            "pb:pact-versions": hanging["pacts"],
+            "pb:deployed-environments": hanging["deployed"],
+            "pb:released-environments": hanging["released"],
+            **more,
             "curies": _CURIES,
         },
     )
 
 
-@lru_cache(maxsize=2048)
-def _in_list(full: VersionInFull) -> orjson.Fragment:
-    """Show a version as one of many. It is remembered: from one reading of a list to the next few of them change."""
-    return written(version(full))
+def _path(pacticipant: str, number: str) -> str:
+    return urls.VERSION.fill(pacticipant=pacticipant, version=number)
 
 
-def _path(one: Version) -> str:
-    return urls.VERSION.fill(pacticipant=one.pacticipant, version=one.number)
+def _on_branch(pacticipant: str, number: str, branch: str, *, is_head: object) -> Hal:
+    path = urls.BRANCH_VERSION.fill(pacticipant=pacticipant, branch=branch, version=number)
+    return Hal({"name": branch, "latest": is_head}, links={"self": Link(path, "Branch version", name=branch)})
 
 
-def _on_branch(place: BranchVersion) -> Hal:
-    path = urls.BRANCH_VERSION.fill(pacticipant=place.pacticipant, branch=place.branch, version=place.version)
-    return Hal(
-        {"name": place.branch, "latest": place.is_head},
-        links={"self": Link(path, "Branch version", name=place.branch)},
-    )
+def _tagged(pacticipant: str, number: str, tag: str) -> Hal:
+    path = urls.VERSION_TAG.fill(pacticipant=pacticipant, version=number, tag=tag)
+    return Hal({"name": tag}, links={"self": Link(path, "Tag", name=tag)})
 
 
-def _tagged(tag: Tag) -> Hal:
-    path = urls.VERSION_TAG.fill(pacticipant=tag.pacticipant, version=tag.version, tag=tag.name)
-    return Hal({"name": tag.name}, links={"self": Link(path, "Tag", name=tag.name)})
-
-
-def _links_of(one: Version) -> Links:
+def _links_of(pacticipant: str, number: str) -> Links:
     return {
-        "pb:pacticipant": Link(urls.PACTICIPANT.fill(pacticipant=one.pacticipant), "Pacticipant", name=one.pacticipant),
+        "pb:pacticipant": Link(urls.PACTICIPANT.fill(pacticipant=pacticipant), "Pacticipant", name=pacticipant),
         "pb:tag": Link(
-            urls.VERSION_TAG.fill(pacticipant=one.pacticipant, version=one.number),
+            urls.VERSION_TAG.fill(pacticipant=pacticipant, version=number),
             "Get, create or delete a tag for this pacticipant version",
         ),
         "pb:latest-verification-results-where-pacticipant-is-consumer": Link(
-            urls.VERIFICATIONS_OF_CONSUMER_VERSION.fill(consumer=one.pacticipant, version=one.number),
+            urls.VERIFICATIONS_OF_CONSUMER_VERSION.fill(consumer=pacticipant, version=number),
             "Latest verification results for consumer version",
         ),
     }
 
 
-def _pact(pact: PactOfVersion) -> Link:
-    path = urls.PACT.fill(provider=pact.provider, consumer=pact.consumer, version=pact.version)
-    return Link(path, "Pact", name=f"Pact between {pact.consumer} ({pact.version}) and {pact.provider}")
+def _pact(consumer: str, number: str, provider: str) -> Link:
+    path = urls.PACT.fill(provider=provider, consumer=consumer, version=number)
+    return Link(path, "Pact", name=f"Pact between {consumer} ({number}) and {provider}")
 
 
-def _environment_links(full: VersionInFull) -> Links:
-    """Link to deployments and releases, and to where more can be recorded; lists leave out what is empty."""
-    deployed = [_deployed(one) for one in full.deployed]
-    released = [_released(one) for one in full.released]
-    if full.environments is None:
-        return {"pb:deployed-environments": deployed or None, "pb:released-environments": released or None}
-    return {
-        "pb:deployed-environments": deployed,
-        "pb:released-environments": released,
-        **_recording_links(full.version, full.environments),
-    }
+def _deployed(at: PlaceOfVersion) -> Link:
+    extra: dict[str, object] = {"currently_deployed": at.is_current}
+    if at.application_instance is not None:
+        extra["application_instance"] = at.application_instance
+    path = urls.DEPLOYED_VERSION.fill(uuid=at.uuid)
+    return Link(path, f"Version deployed to {at.environment}", name=at.environment, extra=extra)
 
 
-def _deployed(one: DeployedVersion) -> Link:
-    name = one.environment.display_name
-    extra: dict[str, object] = {"currently_deployed": one.is_current}
-    if one.application_instance is not None:
-        extra["application_instance"] = one.application_instance
-    return Link(urls.DEPLOYED_VERSION.fill(uuid=one.uuid), f"Version deployed to {name}", name=name, extra=extra)
+def _released(at: PlaceOfVersion) -> Link:
+    extra = {"currently_supported": at.is_current}
+    path = urls.RELEASED_VERSION.fill(uuid=at.uuid)
+    return Link(path, f"Version released to {at.environment}", name=at.environment, extra=extra)
 
 
-def _released(one: ReleasedVersion) -> Link:
-    name = one.environment.display_name
-    extra = {"currently_supported": one.is_supported}
-    return Link(urls.RELEASED_VERSION.fill(uuid=one.uuid), f"Version released to {name}", name=name, extra=extra)
-
-
-def _recording_links(one: Version, environments: Iterable[Environment]) -> Links:
+def _recording_links(one: VersionInFull) -> Links:
     deployments, releases = [], []
-    for environment in environments:
+    for environment in one.environments or ():
         names = {"pacticipant": one.pacticipant, "version": one.number, "environment": environment.uuid}
         to = environment.display_name
         deployments.append(Link(urls.DEPLOYMENTS.fill(**names), f"Record deployment to {to}", name=environment.name))
@@ -136,16 +126,98 @@ def _recording_links(one: Version, environments: Iterable[Environment]) -> Links
 @represent.register
 def versions(listed: Versions) -> Hal:
     owner = urls.PACTICIPANT.fill(pacticipant=listed.pacticipant)
-    found = [full.version for full in listed.paged.items]
-    return Hal(
+    return Long(
         state=page_state(listed.paged),
-        embedded={"versions": [_in_list(full) for full in listed.paged.items]},
+        embedded={"versions": part("versions")},
         links={
             "self": Link(urls.HERE_AND_QUERY, listed.title),
             **page_links(listed.paged, listed.path),
             "pb:pacticipant": Link(owner, listed.pacticipant),
-            "pb:versions": [Link(_path(one), f"Version {one.number} - {one.updated_at:%d/%m/%Y}") for one in found],
+            "pb:versions": part("links"),
             "pacticipant": Link(owner, "Deprecated - please use pb:pacticipant"),
-            "versions": [Link(_path(one), "Deprecated - please use pb:versions") for one in found],
+            "versions": part("deprecated"),
         },
+        parts=lambda view: _written(listed.paged.items, view),
     )
+
+
+class _Item(NamedTuple):
+    """What a list has of each version."""
+
+    version: bytes
+    link: bytes
+    deprecated: bytes
+
+
+def _written(items: Sequence[VersionInFull], view: View) -> Mapping[str, Sequence[bytes]]:
+    found = [_item(one, view) for one in items]
+    return {
+        "versions": [one.version for one in found],
+        "links": [one.link for one in found],
+        "deprecated": [one.deprecated for one in found],
+    }
+
+
+@lru_cache(maxsize=2048)
+def _item(one: VersionInFull, view: View) -> _Item:
+    """Show a version as one of many. It is remembered: from one reading of a list to the next few of them change."""
+    patterns, names = _patterns(view), words(pacticipant=one.pacticipant, number=one.number)
+    at = one.updated_at
+    rest = _pattern_of_rest(view, has_deployed=bool(one.deployed), has_released=bool(one.released))
+    return _Item(
+        with_state(_state(one), rest.filled({**names, **_hanging(one, names, patterns, view)})),
+        patterns.link.filled({**names, "date": f"{at.day:02}/{at.month:02}/{at.year}"}).encode(),
+        patterns.deprecated.filled(names).encode(),
+    )
+
+
+def _hanging(one: VersionInFull, names: Words, patterns: "_Patterns", view: View) -> Words:
+    """Write what hangs on a version."""
+    branches = [(words(branch=at.name), "true" if at.is_head else "false") for at in one.branches]
+    written = {
+        "branches": [patterns.branch.filled({**names, **branch, "is_head": is_head}) for branch, is_head in branches],
+        "tags": [patterns.tag.filled({**names, **words(tag=tag.name)}) for tag in one.tags],
+        "pacts": [patterns.pact.filled({**names, **words(provider=provider)}) for provider in one.providers],
+        "deployed": [Pattern(_deployed(at), view).filled({}) for at in one.deployed],
+        "released": [Pattern(_released(at), view).filled({}) for at in one.released],
+    }
+    return {name: f"[{','.join(items)}]" for name, items in written.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Patterns:
+    """What versions have in common in lists."""
+
+    branch: Pattern
+    tag: Pattern
+    pact: Pattern
+    link: Pattern
+    deprecated: Pattern
+
+
+_OWNER: Final = blank("pacticipant")
+_NUMBER: Final = blank("number")
+
+
+@lru_cache(maxsize=64)
+def _patterns(view: View) -> _Patterns:
+    path = _path(_OWNER, _NUMBER)
+    documents = {
+        "branch": _on_branch(_OWNER, _NUMBER, blank("branch"), is_head=part("is_head")),
+        "tag": _tagged(_OWNER, _NUMBER, blank("tag")),
+        "pact": _pact(_OWNER, _NUMBER, blank("provider")),
+        "link": Link(path, f"Version {_NUMBER} - {blank('date')}"),
+        "deprecated": Link(path, "Deprecated - please use pb:versions"),
+    }
+    return _Patterns(**{name: Pattern(document, view) for name, document in documents.items()})
+
+
+@lru_cache(maxsize=256)
+def _pattern_of_rest(view: View, *, has_deployed: bool, has_released: bool) -> Pattern:
+    """Make the pattern of all but the properties; lists leave out where a version never was."""
+    hanging = {name: part(name) for name in ("branches", "tags", "pacts")}
+    environments = {
+        "deployed": part("deployed") if has_deployed else None,
+        "released": part("released") if has_released else None,
+    }
+    return Pattern(_rest(_OWNER, _NUMBER, {**hanging, **environments}, itself=_path(_OWNER, _NUMBER), more={}), view)

@@ -44,7 +44,7 @@ _SAID: Final = set(DescriptionBody.model_fields)
 @router.get(urls.PACTICIPANTS, permission=Permission.READ)
 def list_pacticipants(call: Call) -> Pacticipants:
     """List all pacticipants, or those whose name holds a text."""
-    found = pacticipants.every_in_full(call.db, like=call.option("q"), page=wanted_page(call))
+    found = pacticipants.every_listed(call.db, like=call.option("q"), page=wanted_page(call))
     return Pacticipants(found, urls.PACTICIPANTS.fill(), has_each_twice=True)
 
 
@@ -61,7 +61,7 @@ def create_pacticipant(call: Call) -> Created:
 def list_pacticipants_with_label(call: Call, label: str) -> Pacticipants:
     """List the pacticipants that have a label."""
     page = wanted_page(call)
-    found = pacticipants.every_in_full(call.db, like=call.option("q"), label=label, page=page)
+    found = pacticipants.every_listed(call.db, like=call.option("q"), label=label, page=page)
     return Pacticipants(found, urls.PACTICIPANTS_WITH_LABEL.fill(label=label))
 
 

@@ -1,0 +1,62 @@
+"""A page of a list is found by index, in its order: what is on other pages is not looked at."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from sqlalchemy import Connection
+
+from treaty.model.page import Page
+from treaty.store import full_versions, integrations, pacticipants
+from treaty.store.database import Database, open_database
+from treaty.store.migrations import migrate
+
+PAGE = Page(1, 100)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
+    migrate(database)
+    yield database
+    database.close()
+
+
+def first_plan(database: Database, ask: Callable[[Connection], object]) -> list[str]:
+    """Say how SQLite carries out the first statement of a list."""
+    executed: list[str] = []
+
+    def work(db: Connection) -> list[str]:
+        driver = cast("sqlite3.Connection", db.connection.dbapi_connection)
+        driver.set_trace_callback(executed.append)
+        ask(db)
+        driver.set_trace_callback(None)
+        statement = next(one for one in executed if one.startswith(("SELECT", "WITH")))
+        return [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}")]
+
+    return database.read(work)
+
+
+LISTS = {
+    "pacticipants": lambda db: pacticipants.every_listed(db, page=PAGE),
+    "versions": lambda db: full_versions.every(db, "Till", PAGE),
+    "versions on a branch": lambda db: full_versions.on_branch(db, "Till", "main", PAGE),
+    "versions with a tag": lambda db: full_versions.with_tag(db, "Till", "dev", PAGE),
+    "integrations": lambda db: integrations.every_by_activity(db, like=None, page=PAGE),
+}
+
+
+@pytest.mark.parametrize("ask", LISTS.values(), ids=LISTS)
+def test_a_page_is_read_in_the_order_of_an_index(database: Database, ask: Callable[[Connection], object]) -> None:
+    # Names that are the same but for case, few as they are, are put in order once they have been found.
+    steps = [one for one in first_plan(database, ask) if "RIGHT PART" not in one and "LAST TERM" not in one]
+    assert not [one for one in steps if "TEMP B-TREE" in one]
+    assert not [one for one in steps if one.startswith("SCAN") and "INDEX" not in one]
+
+
+def test_the_dashboard_looks_only_at_the_consumers_of_its_pages(database: Database) -> None:
+    steps = first_plan(database, lambda db: integrations.dashboard(db, PAGE))
+    around = [one for one in steps if "first" not in one and "wanted" not in one and "consumer" not in one]
+    assert not [one for one in around if one.startswith("SCAN")]
