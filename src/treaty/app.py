@@ -19,7 +19,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn.supervisors import Multiprocess
 
 from treaty import outgoing, tracing
-from treaty.actions import examining, seeding
+from treaty.actions import examining, issuing, seeding
 from treaty.actions.delivering import Send
 from treaty.actions.examining import Finding
 from treaty.cleaner import Cleaned, Cleaner, ScheduledCleaner, check_schedule
@@ -40,7 +40,7 @@ from treaty.store import sealed
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
 from treaty.store.vault import KeyFile, SealedWith, key_file, vault_of
-from treaty.web import telemetry
+from treaty.web import telemetry, urls
 from treaty.web.application import Background, application
 from treaty.web.represent.webhooks import ADDRESSES
 from treaty.worker import Worker
@@ -192,6 +192,21 @@ def examine(settings: Settings, *, fixes: bool) -> list[Finding]:
         settings,
         lambda database: database.write(examining.mend) if fixes else database.read(examining.examine),
     )
+
+
+def setup_link(settings: Settings, address: str) -> str | None:
+    """Make a link by which the first administrator is made, where nobody can sign in yet."""
+    is_lost = ":memory:" in settings.database_url
+    if settings.basic_auth_username is not None or settings.open_access or is_lost:
+        return None
+    try:
+        secret = write(
+            settings, lambda db: issuing.make_setup_link(db, vault=vault_of(settings), now=datetime.now(UTC))
+        )
+    except WrongSetting as error:
+        structlog.get_logger("treaty").warning("setup_link", reason=str(error))
+        return None
+    return f"{address}{urls.SETUP.fill()}?link={secret}" if secret else None
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:

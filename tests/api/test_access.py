@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from tests.api import golden
+from tests.api.conftest import PASSWORD
 from treaty.web.routing import Router
 from treaty.web.urls import Url
 
@@ -115,7 +116,7 @@ def test_every_route_lets_in_the_roles_that_the_table_names(make_api, accounts):
     """The table is laid down, so that a route which lets in others is noticed; `tests.docs.renew` writes it anew."""
     api = make_api(host="192.0.2.1")
     callers: list[dict[str, str]] = [{}]
-    callers += [{"authorization": f"Bearer {accounts(role).text}"} for role in golden.ROLES if role]
+    callers += [basic((accounts(role).token.user, PASSWORD)) for role in golden.ROLES if role]
     found = []
     for kind, route in golden.routes():
         path = route.url.fill(**dict.fromkeys(route.url.names, "x"))

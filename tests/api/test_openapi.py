@@ -18,6 +18,8 @@ WITHOUT_EXAMPLE = {
     "VersionInMatrix": "likewise",
     "DashboardItem": "likewise",
     "TriggeredWebhook": "likewise",
+    "Token": "likewise",
+    "IssuedToken": "there are no users in the example",
     "PublishedContracts": "it is answered to POST, and tested with publishing",
 }
 

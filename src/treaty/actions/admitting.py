@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from treaty.actions.issuing import READ_ONLY, READ_WRITE
+from treaty.actions.issuing import READ_ONLY, READ_WRITE, SETUP
 from treaty.errors import Conflict, Invalid, NotFound
 from treaty.model.access import Account, Role, Token, wrong_email, wrong_name
 from treaty.store import accounts, keys, sessions, tokens
+from treaty.store.vault import Vault
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,10 +73,17 @@ def _default_token(owner: Account, name: str, role: Role, now: datetime) -> Toke
     )
 
 
-def add_first(db: Connection, draft: NewAccount, *, link_hash: str, now: datetime) -> Account:
+LINK_IS_OVER: Final = (
+    "This link is over: it works once, within a day, until the server is started again, and as long as there are no "
+    "users. The newest one is in the server's output."
+)
+
+
+def add_first(db: Connection, draft: NewAccount, *, link: str, vault: Vault, now: datetime) -> Account:
     """Add the first administrator by the link that was made for it, which is then of no use. Raises NotFound."""
+    link_hash = keys.ensure(db, vault).hash(SETUP, link)
     if accounts.is_any(db) or not keys.is_setup(db, link_hash, now):
-        raise NotFound("This link is over: it works once, within a day, and as long as there are no users.")
+        raise NotFound(LINK_IS_OVER)
     keys.set_setup(db, None, None)
     return add(db, draft, now=now)
 

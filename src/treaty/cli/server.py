@@ -115,7 +115,7 @@ def _next_step(settings: Settings) -> str:
 
 def _announce(settings: Settings, address: str) -> None:
     address = settings.base_urls[0] if settings.base_urls else address
-    lines = [f"Treaty is at {address}", *_about_data(settings), *_about_access(settings)]
+    lines = [f"Treaty is at {address}", *_about_data(settings), *_about_access(settings, address)]
     lines += [
         "  Publish a pact:",
         f"    pact-broker publish ./pacts --consumer-app-version 1 --branch main --broker-base-url {address}",
@@ -129,7 +129,7 @@ def _about_data(settings: Settings) -> list[str]:
     return [f"  Its data is in {Path(settings.database_url.removeprefix('sqlite:///')).absolute()}"]
 
 
-def _about_access(settings: Settings) -> list[str]:
+def _about_access(settings: Settings, address: str) -> list[str]:
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
     from treaty.store import accounts  # noqa: PLC0415 - likewise
 
@@ -137,6 +137,10 @@ def _about_access(settings: Settings) -> list[str]:
         return []
     is_open = settings.open_access or is_loopback(settings.host)
     lines = [_OPEN if is_open else _CLOSED]
+    link = app.setup_link(settings, address)
+    if link:
+        lines.append("  Make the first one, an administrator, by this link. It works once, within a day:")
+        return [*lines, f"    {link}"]
     return [*lines, "  Make the first one, an administrator: treaty user add NAME --role administrator"]
 
 

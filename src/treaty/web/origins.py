@@ -8,8 +8,8 @@ import hmac
 from typing import Final
 from urllib.parse import urlsplit
 
-from treaty.errors import Forbidden
-from treaty.model.access import Credential
+from treaty.errors import Forbidden, Malformed
+from treaty.model.access import Credential, new_secret
 from treaty.settings import is_loopback
 from treaty.web.forms import CSRF
 from treaty.web.media import is_form
@@ -62,6 +62,32 @@ def check_csrf(call: Call) -> None:
 def is_same(given: str, expected: str) -> bool:
     """Whether two secrets are the same; blank ones are not."""
     return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
+
+
+# Forms of those who are not signed in yet
+
+
+_FORM_COOKIE: Final = "treaty-form"
+
+
+def begin_form(call: Call) -> dict[str, str]:
+    """Begin a form that no session stands behind: what it must send along stands in a cookie, too."""
+    if call.caller.kind is Credential.SESSION:
+        return {}
+    call.csrf = cookie(call, _FORM_COOKIE) or new_secret()
+    return {"set-cookie": set_cookie(call, _FORM_COOKIE, call.csrf)}
+
+
+def check_form(call: Call) -> None:
+    """Refuse such a form if its cookie does not come with it. Raises Malformed."""
+    if call.caller.kind is Credential.SESSION:
+        return
+    expected = cookie(call, _FORM_COOKIE) or ""
+    if not is_same(call.form.raw(CSRF), expected):
+        raise Malformed(
+            "The form came without the cookie that was set with it. Open its page again, and let this site set cookies."
+        )
+    call.csrf = expected
 
 
 # Cookies

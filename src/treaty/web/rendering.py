@@ -88,8 +88,8 @@ def answer(result: object, call: Call) -> Answer:  # noqa: PLR0911 - a table of 
             return Answer(status, headers={"location": location, **headers})
         case Deleted():
             return Answer(204)
-        case Page(template, facts, status):
-            return Answer(status, pages.drawn(template, facts, call), HTML, dict(pages.HEADERS))
+        case Page(template, facts, status, headers):
+            return Answer(status, pages.drawn(template, facts, call), HTML, {**pages.HEADERS, **headers})
         case Ready(body, media, headers):
             return Answer(200, body, media, dict(headers))
         case _:
@@ -132,6 +132,7 @@ def refusal(error: BaseException, call: Call) -> Answer:
 
 _PAGE_STATUSES: Final[Mapping[type[BaseException], int]] = {
     Forbidden: 403,
+    Malformed: 400,
     Conflict: 409,
     NotFound: 404,
     InvalidQuery: 400,

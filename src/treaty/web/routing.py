@@ -137,6 +137,7 @@ class Page:
     template: str
     facts: Mapping[str, object]
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +235,10 @@ class Call:
         """The transaction of this request."""
         assert self._db is not None  # noqa: S101 - a route without a database that asks for one is a slip of ours
         return self._db
+
+    def use(self, db: "Connection") -> None:
+        """Work in another transaction, once that of the request has ended."""
+        self._db = db
 
     @property
     def place(self) -> Place:

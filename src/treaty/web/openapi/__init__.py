@@ -50,9 +50,12 @@ def _without_server(resources: tuple[Resource, ...]) -> Document:
         "components": {
             "schemas": _schemas(),
             "responses": refusals(),
-            "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+            "securitySchemes": {
+                "basic": {"type": "http", "scheme": "basic"},
+                "token": {"type": "http", "scheme": "bearer"},
+            },
         },
-        "security": [{}, {"basic": []}],
+        "security": [{}, {"basic": []}, {"token": []}],
         "tags": [{"name": name} for name in dict.fromkeys(_operations(paths))],
     }
 

@@ -70,7 +70,7 @@ def _schema(media: str, operation: Operation) -> Schema:
 
 
 def _refused(route: Route, operation: Operation) -> Iterator[str]:
-    yield "401"
+    yield from ("401", "403", "429")
     if _fails(route):
         yield "500"
         return
@@ -100,7 +100,8 @@ def refusals() -> Document:
     conflict = "It contradicts what is there."
     return {
         "400": _refusal("The path, the query or the body cannot be understood.", said),
-        "401": {"description": "The server asks who you are.", "headers": _header("WWW-Authenticate")},
+        "401": {**_refusal("The server asks who you are.", said), "headers": _header("WWW-Authenticate")},
+        "403": _refusal("Who asks may not do this. The answer names the permission that is missing.", said),
         "404": _refusal("Something that was named does not exist.", {**said, **page}),
         "405": {
             "description": "A name in the path makes it the path of something else, which has no such method.",
@@ -113,6 +114,7 @@ def refusals() -> Document:
         "413": _refusal("The body is larger than the server takes.", said),
         "415": _refusal("The body is of a type that is not taken here."),
         "422": _refusal("The path or the body can be read, but not be followed.", said),
+        "429": {**_refusal("Too many wrong passwords came from there.", said), "headers": _header("Retry-After")},
         "500": _refusal("Something is wrong with the server; its log says what.", said),
         "503": {**_refusal("The database is busy; nothing was written.", said), "headers": _header("Retry-After")},
     }

@@ -41,6 +41,10 @@ _OLD_SELECTOR: Final = (
 )
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
+    # Who asks
+    "get_user": Operation("User"),
+    "list_tokens": Operation("Tokens"),
+    "regenerate_token": Operation("IssuedToken"),
     "get_index": Operation("Index"),
     "get_openapi": Operation("OpenApi"),
     "show_heartbeat": Operation("Heartbeat"),

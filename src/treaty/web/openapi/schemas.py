@@ -21,6 +21,14 @@ from treaty.web.openapi.notation import (
     ref,
 )
 
+_TOKEN: Final = {
+    "uuid": TEXT,
+    "description": TEXT,
+    "value": TEXT,
+    "readOnly": FLAG,
+    "expiresAt?": TIME,
+    "lastUsedAt?": TIME,
+}
 _TIMES: Final = {"updatedAt?": TIME, "createdAt": TIME}
 _PAGE: Final = {"page?": ref("Page")}
 _PAGES: Final = "next? previous?"
@@ -50,7 +58,7 @@ SHARED: Final[dict[str, Schema]] = {
     "Error": {
         "description": "What is wrong: one text, or lists of texts by the member that they are about.",
         "anyOf": [
-            closed({"error": TEXT}),
+            closed({"error": TEXT, "missingPermission?": TEXT}),
             closed({"error": closed({"message": TEXT, "reference": TEXT})}),
             closed({"errors": {"type": "object", "additionalProperties": listed(TEXT)}}),
             closed({"errors": listed(TEXT)}),
@@ -88,6 +96,24 @@ PACTICIPANTS: Final[dict[str, Schema]] = {
         f"self {_PAGES} pb:pacticipants-with-label pb:pacticipants* pacticipants*",
         {"pacticipants": listed(ref("Pacticipant"))},
     ),
+    "User": hal(
+        {
+            "uuid?": TEXT,
+            "name?": TEXT,
+            "email?": TEXT,
+            "active": FLAG,
+            "type": NUMBER,
+            "typeDescription": TEXT,
+            "role": TEXT,
+            "createdAt?": TIME,
+            "updatedAt?": TIME,
+            "lastLogin?": TIME,
+        },
+        "self",
+    ),
+    "Token": closed(_TOKEN),
+    "Tokens": hal({}, "self", {"items": listed(ref("Token"))}),
+    "IssuedToken": hal(_TOKEN, "self"),
     "Label": hal({"name": TEXT, **_TIMES}, "self pacticipant"),
     "Labels": hal(_PAGE, f"self {_PAGES}", {"labels": listed(closed({"name": TEXT}))}),
     "Version": hal(

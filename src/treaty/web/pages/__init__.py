@@ -18,10 +18,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from treaty.errors import Conflict, Invalid
 from treaty.model.difference import in_words
 from treaty.web import urls
 from treaty.web.queries import parsed_leniently
-from treaty.web.routing import Call, Redirected
+from treaty.web.routing import Call, Permission, Redirected
 
 _POLICY: Final = {
     "default-src": "'none'",
@@ -58,7 +59,12 @@ def drawn(template: str, facts: Mapping[str, object], call: Call) -> bytes:
     """Draw a page."""
     base = call.base_url if call.settings.base_urls else ""
     shared = {"base": base, "now": call.now, "path": call.path, "parameters": parameters(call)}
-    shared |= {"csrf": call.csrf, "caller": call.caller}
+    shared |= {
+        "csrf": call.csrf,
+        "caller": call.caller,
+        "may_use_account": call.may(Permission.USE_OWN_ACCOUNT),
+        "may_manage_users": call.may(Permission.MANAGE_USER),
+    }
     return _TEMPLATES.get_template(template).render(shared, **facts).encode("utf-8", "replace")
 
 
@@ -66,6 +72,16 @@ def sent_on(call: Call, path: str, **query: str) -> Redirected:
     """Send a browser on to a page, which it asks for anew; `done` in the query says there what was done."""
     base = call.base_url if call.settings.base_urls else ""
     return Redirected(base + path + (f"?{urlencode(query)}" if query else ""), 303)
+
+
+def problems_by_field(error: Invalid | Conflict, otherwise: str = "") -> dict[str, list[str]]:
+    """Put what is wrong with a form beside its fields."""
+    if isinstance(error, Conflict):
+        return {otherwise: [str(error)]}
+    found: dict[str, list[str]] = {}
+    for one in error.problems:
+        found.setdefault(".".join(map(str, one.path)), []).append(one.text)
+    return found
 
 
 def parameters(call: Call) -> dict[str, str]:

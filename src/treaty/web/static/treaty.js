@@ -1,20 +1,22 @@
 // What makes pages handier. They can be read without it.
 
 const copy = async (button, text) => {
+  const label = button.dataset.label;
   try {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
   } catch {
     button.textContent = "Press Ctrl+C";
   }
-  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  setTimeout(() => { button.textContent = label; }, 2000);
 };
 
 for (const block of document.querySelectorAll("pre.command")) {
   const text = block.textContent;
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = "Copy";
+  button.dataset.label = block.dataset.copy ?? "Copy";
+  button.textContent = button.dataset.label;
   button.addEventListener("click", () => copy(button, text));
   block.append(button);
 }
