@@ -61,6 +61,7 @@ _SERVER: Final = {
     "serve": Entry("treaty.cli.server:serve", "Run the broker."),
     "clean": Entry("treaty.cli.cleaning:clean", "Remove old data that nothing needs."),
     "rotate-key": Entry("treaty.cli.server:rotate_key", "Change the key that secrets are sealed with."),
+    "import": Entry("treaty.cli.importing:import_all", "Copy what another broker has."),
     "doctor": Entry("treaty.cli.server:doctor", "Look the broker's data over, and mend it."),
     "user": Entry("treaty.cli:USER", "Who may use the broker."),
     "token": Entry("treaty.cli:TOKEN", "What programs sign in with."),

@@ -139,6 +139,12 @@ def reach(given: dict[str, Any], told: Telemetry = telemetry.NONE) -> Broker:
     )
 
 
+def elsewhere(url: str, username: str | None, password: str | None, token: str | None) -> Broker:
+    """Reach another broker than the command's own, with the same patience and trust."""
+    identity = {"broker_base_url": url, "broker_username": username, "broker_password": password, "broker_token": token}
+    return reach(click.get_current_context().params | identity | {"custom_header": ()})
+
+
 def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:
     def tell(text: str) -> None:
         first(text)

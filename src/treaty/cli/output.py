@@ -139,6 +139,10 @@ def show(answer: Resource, form: str, text: str) -> None:
             say_if_any(text)
 
 
+def show_value(value: object, form: str) -> None:
+    say(indented(value) if form == "pretty" else json.dumps(value, ensure_ascii=False))
+
+
 def array(bodies: Sequence[Json | str], form: str) -> str:
     """Write several answers as one array: on a line, unless `form` is pretty. A text is an answer yet unread."""
     values = [parsed(body) for body in bodies]

@@ -58,8 +58,7 @@ def validate(paths: Sequence[str], *, strict: bool, form: str) -> None:
         output.complain(line)
     if any(report.has_errors for report in reports):
         if form != "text":
-            written = [report.for_programs for report in reports]
-            output.say(output.indented(written) if form == "pretty" else json.dumps(written, ensure_ascii=False))
+            output.show_value([report.for_programs for report in reports], form)
         output.complain(_NEXT)
         raise SystemExit(_HAS_ERRORS)
 
