@@ -43,7 +43,7 @@ class Filler:
             "success": success,
             "providerApplicationVersion": provider_version,
             "buildUrl": "javascript:alert(1)",
-            "testResults": {"tests": [{"testDescription": TRICK, "status": "failed"}]},
+            "testResults": {"tests": [{"testDescription": TRICK, "status": "failed"}, *tested(success=success)]},
         }
         self.ask("POST", pact["_links"]["pb:publish-verification-results"]["href"], body)
 
@@ -54,6 +54,15 @@ class Filler:
     def deploy(self, name: str, version: str, environment: str) -> None:
         uuid = self.environment(environment)["uuid"]
         self.ask("POST", f"/pacticipants/{quote(name)}/versions/{version}/deployed-versions/environment/{uuid}", {})
+
+
+def tested(*, success: bool) -> list[dict[str, Any]]:
+    """What the Ruby verifier says about the interactions of `pact`."""
+    order = {"testDescription": "has a matching body", "interactionDescription": "a request for an order"}
+    difference = {"description": 'Expected a number at $.items[0].price, and got "12.50"'}
+    failed = {"status": "failed", "differences": [difference]}
+    message = {"testDescription": "has matching content", "interactionDescription": "an order was shipped"}
+    return [{**order, **({"status": "passed"} if success else failed)}, {**message, "status": "passed"}]
 
 
 def pact(status: int, *, has_message: bool) -> dict[str, Any]:
@@ -146,6 +155,7 @@ def _paths(webhook: str, logs: str) -> dict[str, str]:
         "overview-filtered": "/?q=shop&environment=production&sort=state",
         "application": "/pacticipants/Web%20Shop?version=2&to=production",
         "provider": "/pacticipants/orders-api",
+        "application-delete": "/pacticipants/orders-api/delete",
         "provider-states": "/pacticipants/orders-api?show=states",
         "network": "/pacticipants/orders-api/network",
         "network-whole": "/network",

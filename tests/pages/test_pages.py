@@ -365,3 +365,59 @@ def test_links_begin_with_the_configured_address(make_api):
     text = api.get("/", accept=BROWSER).text
     assert 'href="https://example.org/broker/pacticipants/Till"' in text
     assert 'href="https://example.org/broker/static/treaty.css' in text
+
+
+def test_a_pact_shows_what_the_newest_verification_said_about_each_interaction(api, show):
+    assert api.put(f"{PACT}/version/1", V4).status == 201
+    first, second = (one["_id"] for one in api.get(f"{PACT}/version/1").json()["interactions"])
+    failed = {"interactionId": second, "success": False, "exceptions": [{"message": "<b>No shipping</b>"}]}
+    verify(api, "1", "10", success=False, testResults=[{"interactionId": first, "success": True}, failed])
+    text = show(f"{PACT}/version/1").text
+    assert "a request for an order GET /orders/7 200 Pending ✓ Verified" in text
+    assert "an order was shipped Message ✕ Failed" in text
+    assert "10 does not do this. The whole result <b>No shipping</b>" in text
+
+
+def test_a_verification_lists_failures_first_and_leads_to_their_interactions(api, show):
+    assert api.put(f"{PACT}/version/1", V4).status == 201
+    first, second = (one["_id"] for one in api.get(f"{PACT}/version/1").json()["interactions"])
+    failed = {
+        "interactionId": second,
+        "success": False,
+        "mismatches": [{"attribute": "body", "description": "differs"}],
+    }
+    gone = {"interactionId": "gone", "interactionDescription": "of another pact", "success": True}
+    verify(api, "1", "10", success=False, testResults=[{"interactionId": first, "success": True}, failed, gone])
+    shown = show(f"{PACT}/version/1/verification-results/latest")
+    assert (
+        "✕ Failed an order was shipped body: differs ✓ Verified a request for an order given order 7" not in shown.text
+    )
+    assert (
+        "✕ Failed an order was shipped body: differs ✓ Verified a request for an order ✓ Verified of another"
+        in shown.text
+    )
+    [link] = [link for link in shown.links if "/pact-version/" in link and "#i" in link][:1]
+    assert link.partition("#")[2] in show(link.partition("#")[0]).ids
+
+
+@pytest.mark.usefixtures("history")
+def test_an_application_is_deleted_once_its_name_was_typed(show, submit):
+    asked = show("/pacticipants/Ledger/delete").text
+    assert "its 2 versions with their branches" in asked
+    assert "It runs in Production: Production 10" in asked
+    assert "1 consumer will have no pact with it any more: Till" in asked
+    refused = submit("/pacticipants/Ledger/delete", {"name": "ledger"})
+    assert refused.status == 400
+    assert "must be the application's name, Ledger" in refused.text
+    assert show("/pacticipants/Ledger").status == 200
+    moved = submit("/pacticipants/Ledger/delete", {"name": "Ledger"}).moved_to
+    assert "It is deleted" in show(moved).text
+    assert show("/pacticipants/Ledger").status == 404
+    assert show("/pacticipants/Ledger/delete").status == 404
+
+
+def test_provider_states_lead_to_where_they_are_used(api, show):
+    assert api.put(f"{PACT}/version/1", V4).status == 201
+    assert api.put("/pacticipants/Till/branches/main/versions/1", {}).status == 201
+    (link,) = (one for one in show("/pacticipants/Ledger?show=states").links if "?q=" in one)
+    assert "1 interaction of 2 holds" in show(link).text

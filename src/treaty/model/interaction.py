@@ -90,6 +90,8 @@ class Interaction:
     comments: tuple[str, ...]
     source: str
     """Its JSON."""
+    broker_id: str | None = None
+    """The id that it was given when the pact was kept, by which verifiers name it."""
 
     @classmethod
     def of_whole(cls, document: Document) -> "Interaction":
@@ -153,6 +155,7 @@ def _interaction(item: Json, where: str) -> Interaction:
         is_pending=item.get("pending") is True,
         comments=tuple(_comments(item.get("comments"))),
         source=indented(bare),
+        broker_id=item["_id"] if isinstance(item.get("_id"), str) else None,
     )
 
 

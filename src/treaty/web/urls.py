@@ -92,6 +92,7 @@ PACTICIPANTS: Final = Url("/pacticipants")
 PACTICIPANTS_WITH_LABEL: Final = PACTICIPANTS + "/label/{label}"
 PACTICIPANT: Final = PACTICIPANTS + "/{pacticipant}"
 NETWORK: Final = PACTICIPANT + "/network"
+DELETE_PACTICIPANT: Final = PACTICIPANT + "/delete"
 PACTICIPANT_LABEL: Final = PACTICIPANT + "/labels/{label}"
 LABELS: Final = Url("/labels")
 

@@ -1,10 +1,11 @@
 """The page of an application: what it consumes and provides, its versions, and where they may go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection
 
+from treaty.actions import registering
 from treaty.errors import NotFound
 from treaty.model import provider_state
 from treaty.model.environment import Contact, Environment, contacts_of
@@ -29,7 +30,8 @@ from treaty.store import (
 )
 from treaty.web import urls
 from treaty.web.page_queries import part_of
-from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.pages import sent_on
+from treaty.web.routing import Call, Page, Permission, Redirected, Router
 from treaty.web.verdicts import told
 
 router = Router()
@@ -74,6 +76,33 @@ def _contacts(found: PacticipantInFull) -> list[tuple[Environment, list[Contact]
     places = {one.environment.uuid: one.environment for one in found.running or ()}
     asked = ((one, contacts_of(one)) for one in places.values())
     return [(one, contacts) for one, contacts in asked if contacts]
+
+
+@router.page(urls.DELETE_PACTICIPANT, permission=Permission.READ)
+def ask_before_removing(call: Call, name: str) -> Page:
+    """Ask for the name of an application before it is deleted."""
+    return _question(call, name, {})
+
+
+@router.form(urls.DELETE_PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT)
+def remove_pacticipant(call: Call, name: str) -> Page | Redirected:
+    """Remove an application whose name was typed."""
+    if call.form.text("name") != name.strip():
+        return _question(call, name, {"name": [f"must be the application's name, {name}"]}, status=400)
+    registering.remove(call.db, name)
+    return sent_on(call, urls.INDEX.fill(), done="deleted")
+
+
+def _question(call: Call, name: str, problems: Mapping[str, list[str]], *, status: int = 200) -> Page:
+    facts = {
+        "found": pacticipants.get_in_full(call.db, name),
+        "name": name,
+        "total": full_versions.every(call.db, name, Part(1, 1)).total,
+        "consumes": overview.of_pacticipant(call.db, name, role="consumer"),
+        "provides": overview.of_pacticipant(call.db, name, role="provider"),
+        "problems": problems,
+    }
+    return Page("pacticipant_delete.html", facts, status)
 
 
 def _versions(call: Call, name: str, page: Part) -> Paged[VersionInFull]:

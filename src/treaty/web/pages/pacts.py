@@ -1,15 +1,17 @@
 """The page of a pact: its interactions, what came of verifying it, and its other versions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from treaty.errors import NotFound
-from treaty.model import content
+from treaty.model import content, tested
+from treaty.model.history import ResultInHistory
 from treaty.model.interaction import Interaction, indented, interactions
 from treaty.model.pact import Pact, PactKey
 from treaty.model.page import Page as Part
-from treaty.store import history, pacts
+from treaty.model.tested import Tested
+from treaty.store import history, pacts, verifications
 from treaty.store.pacts import Found
 from treaty.web import urls
 from treaty.web.page_queries import part_of
@@ -37,6 +39,8 @@ class _Entry:
 
     interaction: Interaction
     page: int
+    result: Tested | None
+    """What the newest verification said about it, if that is known."""
 
 
 @router.page(urls.PACT, permission=Permission.READ, other_urls=urls.OTHER_SPELLINGS_OF_PACT)
@@ -76,18 +80,27 @@ def _shown(call: Call, found: Found | None) -> Page:
         raise NotFound
     pact, document = found.pact, content.read(found.body)
     every = interactions(document)
+    results = history.results(call.db, pact, most=MOST_RESULTS)
     facts = {
         "pact": pact,
         "address": call.base_url,
         "specification": content.specification_of(document),
         "versions": history.publications(call.db, pact.consumer, pact.provider, MOST_VERSIONS),
-        "results": history.results(call.db, pact, most=MOST_RESULTS),
+        "results": results,
         "there": _there(call, pact),
     }
     if every is None:
         raw = indented(document.tree)
         return Page("contract.html", {**facts, "raw": raw[:LONGEST_RAW], "is_cut": len(raw) > LONGEST_RAW})
-    return Page("pact.html", {**facts, **_listed(call, every)})
+    return Page("pact.html", {**facts, **_listed(call, every, _tested(call, pact, results))})
+
+
+def _tested(call: Call, pact: Pact, results: Sequence[ResultInHistory]) -> list[Tested]:
+    """Read what the newest verification said about each interaction."""
+    if not results:
+        return []
+    newest = verifications.find(call.db, pact.consumer, pact.provider, pact.sha, results[0].number)
+    return tested.read(newest.test_results) if newest else []
 
 
 def _there(call: Call, pact: Pact) -> object:
@@ -95,10 +108,11 @@ def _there(call: Call, pact: Pact) -> object:
     return history.place_of(call.db, pact.consumer_version_id, (pact.consumer, pact.version))
 
 
-def _listed(call: Call, every: list[Interaction]) -> dict[str, object]:
+def _listed(call: Call, every: list[Interaction], results: list[Tested]) -> dict[str, object]:
     """Choose the interactions that are looked for, and of them a page."""
     wanted, page = call.option("q"), part_of(call, SIZE)
-    entries = [_Entry(one, at // SIZE + 1) for at, one in enumerate(every)]
+    said = tested.matched(every, results)
+    entries = [_Entry(one, at // SIZE + 1, said.get(one.id)) for at, one in enumerate(every)]
     found = [one for one in entries if wanted is None or one.interaction.has(wanted)]
     return {
         "count": len(every),

@@ -1,12 +1,16 @@
 """The page of a verification result: who verified what, when, and what the tests said."""
 
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
-from treaty.model.interaction import indented
+from treaty.model import content, tested
+from treaty.model.interaction import Interaction, indented, interactions
+from treaty.model.tested import Tested
 from treaty.model.verification import Verification
-from treaty.store import verifications
+from treaty.store import pacts, verifications
 from treaty.web import urls
+from treaty.web.pages.pacts import SIZE
 from treaty.web.resources.verifications import LATEST, Latest, numbered
 from treaty.web.routing import Call, Page, Permission, Router
 from treaty.web.urls import Url
@@ -44,10 +48,29 @@ def _page(call: Call, found: Verification) -> Page:
         "one": found,
         "tags": verifications.tags_of(call.db, found),
         "verified_by": _fields(found.verified_by),
+        "tests": _tests(call, found),
         "results": _results(found.test_results),
         "was_cut": len(found.test_results or "") > LONGEST,
     }
     return Page("verification.html", facts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Interaction:
+    """An interaction of the pact, and the page of the pact's page that it is on."""
+
+    interaction: Interaction
+    page: int
+
+
+def _tests(call: Call, found: Verification) -> list[tuple[Tested, _Interaction | None]]:
+    """Read what was said about each interaction, failures first, with the interaction where the pact has it."""
+    results = sorted(tested.read(found.test_results), key=lambda one: one.success)
+    pact = pacts.find_by_sha(call.db, found.consumer, found.provider, found.sha) if results else None
+    known = (interactions(content.read(pact.body)) if pact else None) or []
+    said = tested.matched(known, results)
+    about = {said[one.id]: _Interaction(one, at // SIZE + 1) for at, one in enumerate(known) if one.id in said}
+    return [(one, about.get(one)) for one in results]
 
 
 def _fields(text: str | None) -> list[tuple[str, str]]:
@@ -59,4 +82,9 @@ def _results(text: str | None) -> str | None:
     """Write what the verifier sent for people; what is too long as it came, up to a point."""
     if not text:
         return None
-    return indented(json.loads(text)) if len(text) <= LONGEST else text[:LONGEST]
+    if len(text) > LONGEST:
+        return text[:LONGEST]
+    try:
+        return indented(json.loads(text))
+    except (ValueError, RecursionError):  # numbers too long, lists too deep
+        return text

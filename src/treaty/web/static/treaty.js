@@ -27,6 +27,10 @@ const open = () => {
   if (target instanceof HTMLDetailsElement) {
     target.open = true;
     target.scrollIntoView();
+  } else if (location.hash && !target) {
+    // It may be on another page of the pact: the list of all knows which.
+    const listed = [...document.querySelectorAll(".contents a")].find((one) => one.hash === location.hash);
+    if (listed && listed.search !== location.search) location.replace(listed.href);
   }
 };
 addEventListener("hashchange", open);

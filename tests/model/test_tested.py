@@ -1,0 +1,103 @@
+"""What verifiers say about each interaction, in the forms that they send."""
+
+import json
+
+import pytest
+
+from treaty.model import content, tested
+from treaty.model.interaction import Interaction, interactions
+
+RUST = [
+    {"interactionId": "a", "success": True},
+    {
+        "interactionId": "b",
+        "interactionDescription": "another request",
+        "success": False,
+        "mismatches": [
+            {"attribute": "body", "identifier": "$.a", "description": "Expected 'x' to be equal to 1"},
+            {"attribute": "status", "description": "expected 200 but was 401"},
+        ],
+        "exceptions": [{"message": "Connection refused"}],
+    },
+]
+RUBY = {
+    "tests": [
+        {"testDescription": "has status code 200", "status": "passed", "interactionDescription": "a request"},
+        {
+            "testDescription": "has a matching body",
+            "status": "failed",
+            "interactionDescription": "a request",
+            "exception": {"class": "E", "message": "a long text"},
+            "differences": [{"description": "Actual: 2"}],
+        },
+        {"status": "passed", "interactionDescription": "another request", "interactionProviderState": "signed in"},
+    ],
+    "summary": {"testCount": 3, "failureCount": 1},
+}
+
+
+def of_pact(*items: object) -> list[Interaction]:
+    found = interactions(content.read(json.dumps({"interactions": items}).encode()))
+    assert found is not None
+    return found
+
+
+def test_a_list_has_an_entry_for_each_interaction():
+    first, second = tested.read(json.dumps(RUST))
+    assert (first.id, first.success, first.problems) == ("a", True, ())
+    assert (second.id, second.success) == ("b", False)
+    assert second.problems == (
+        "body $.a: Expected 'x' to be equal to 1",
+        "status: expected 200 but was 401",
+        "Connection refused",
+    )
+
+
+def test_several_tests_of_an_interaction_become_one_result():
+    first, second = tested.read(json.dumps(RUBY))
+    assert (first.description, first.success) == ("a request", False)
+    assert first.problems == ("has a matching body: Actual: 2",)
+    assert (second.description, second.state, second.success) == ("another request", "signed in", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "null",
+        "7",
+        '"text"',
+        "{}",
+        "[]",
+        "[null, 7, []]",
+        '{"tests": {"a": 1}}',
+        '[{"success": "yes", "interactionId": 7}]',
+        '[{"success": true}]',
+        "[" * 2000 + "]" * 2000,
+        "9" * 5000,
+    ],
+)
+def test_what_has_another_form_says_nothing(text):
+    assert tested.read(text) == []
+
+
+def test_problems_of_an_odd_form_are_left_out():
+    said = {"interactionId": "a", "success": False, "mismatches": [None, {}, {"attribute": 7}], "exceptions": "text"}
+    assert tested.read(json.dumps([said]))[0].problems == ()
+
+
+def test_results_are_matched_by_the_id_that_the_broker_gave():
+    first, second = of_pact({"_id": "a", "description": "a request"}, {"_id": "b", "description": "a request"})
+    found = tested.matched([first, second], tested.read(json.dumps(RUST)))
+    assert (found[first.id].success, found[second.id].success) == (True, False)
+
+
+def test_results_without_ids_are_matched_by_description_and_state():
+    first, second, third = of_pact(
+        {"description": "a request"},
+        {"description": "another request", "providerState": "signed in"},
+        {"description": "another request", "providerState": "signed out"},
+    )
+    found = tested.matched([first, second, third], tested.read(json.dumps(RUBY)))
+    assert (found[first.id].success, found[second.id].success) == (False, True)
+    assert third.id not in found
