@@ -1,7 +1,5 @@
 """How what selectors found becomes pacts to verify, and what a build prints about each."""
 
-from dataclasses import replace
-
 import pytest
 
 from treaty.model.consumer_selector import (
@@ -312,7 +310,7 @@ WHO = [
 
 def pending(*, tags=(), is_pending=True) -> Verifiable:
     (pact,) = selected([found(OverallLatest())])
-    return replace(pact, is_pending=is_pending, pending_tags=tags)
+    return pact._replace(is_pending=is_pending, pending_tags=tags)
 
 
 @pytest.mark.parametrize(("wanted", "tags", "who", "any_", "with_tags"), WHO)

@@ -1,6 +1,7 @@
 """Consumer version selectors: how a provider says which pacts it wants to verify, and how that is told."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from treaty.model.metadata import SelectedBy
 
@@ -90,8 +91,7 @@ Selector = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A pact that a selector found."""
 
     selector: Selector

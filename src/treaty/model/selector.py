@@ -19,8 +19,15 @@ class Selector:
 
     @property
     def is_name_only(self) -> bool:
-        given = (self.version, self.branch, self.tag, self.environment)
-        return not (any(given) or self.is_main_branch or self.is_latest)
+        return not (self.version or self._has_criteria)
+
+    @property
+    def is_number_only(self) -> bool:
+        return self.version is not None and not self._has_criteria
+
+    @property
+    def _has_criteria(self) -> object:
+        return self.branch or self.tag or self.environment or self.is_main_branch or self.is_latest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

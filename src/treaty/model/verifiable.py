@@ -1,9 +1,9 @@
 """Verifiable pacts: what a provider is given to verify, each content once, and whether it is pending."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from treaty.model.consumer_selector import Finding, LatestWithTag, Selector, place, selected_by
 from treaty.model.metadata import Metadata
@@ -26,9 +26,12 @@ class Wanted:
     def has_wip(self) -> bool:
         return self.wip_since is not None and (self.branch is not None or bool(self.tags))
 
+    def __hash__(self) -> int:
+        """Leave the selectors out: to hash them takes as long as a statement."""
+        return hash((self.branch, self.tags, self.includes_pending, self.wip_since))
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verifiable:
+
+class Verifiable(NamedTuple):
     """A pact to verify, and what found it."""
 
     consumer: str
@@ -123,7 +126,7 @@ def judged(pacts: Iterable[Verifiable], successes: Mapping[str | None, Collectio
 
 def _judged(pact: Verifiable, successes: Mapping[str | None, Collection[int]]) -> Verifiable:
     missing = [tag for tag, contents in successes.items() if pact.content_id not in contents]
-    return replace(pact, is_pending=bool(missing), pending_tags=tuple(tag for tag in missing if tag is not None))
+    return pact._replace(is_pending=bool(missing), pending_tags=tuple([tag for tag in missing if tag is not None]))
 
 
 WINDOW_PERCENTILE: Final = 80

@@ -1,7 +1,6 @@
 """Consumer version selectors: what each kind finds. One statement answers for a selector."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Label, Select, and_, bindparam, func, select
@@ -169,7 +168,7 @@ def _ask(
 
 def _found_by_fallback(db: Connection, selector: LatestWithTag, provider_id: int) -> list[Finding]:
     found = _ask(db, _OF_TAG_HEAD, selector, provider_id, name=selector.fallback_tag)
-    return [replace(one, is_fallback=True) for one in found]
+    return [one._replace(is_fallback=True) for one in found]
 
 
 # Without selectors: each consumer's main branch, or else the tag of that name, or else its latest; and what runs
@@ -211,5 +210,4 @@ HEADS_OF_TAGS: Final = _pacts(_TAG_HEADS, tag_head.c.version_id, tag_head.c.name
 
 def as_dicts(db: Connection, statement: Select[Any], params: Mapping[str, object]) -> list[dict[str, Any]]:
     """List rows by the names of their columns."""
-    names = statement.selected_columns.keys()
-    return [dict(zip(names, row, strict=True)) for row in rows(db, statement, params)]
+    return [row._asdict() for row in rows(db, statement, params)]

@@ -276,9 +276,9 @@ def first(db: Connection, statement: Executable, params: Params) -> Any:
 
 def rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]:
     """List all rows as they are."""
-    values = _values(statement, params)
-    if quick := _quick(db, statement, values):
-        return quick.rows(quick.execute(db, values).fetchall())
+    values = params if type(params) is dict else _values(statement, params)
+    if db.dialect.name == "sqlite" and (quick := prepared(statement, values)):
+        return quick.all(db, values)
     return db.execute(statement, values).all()
 
 

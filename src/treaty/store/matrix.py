@@ -1,16 +1,22 @@
 """The facts that the matrix decides by: only what a question needs, all of it read in one transaction."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, literal, select, union_all
+from sqlalchemy import BindParameter, Connection, Select, Table, and_, bindparam, literal, select, union_all
 
 from treaty.errors import NotFound
-from treaty.model.environment import Environment
-from treaty.model.matrix import BranchOfVersion, Facts, Integration, TagOfVersion, VersionInMatrix, VersionKey
+from treaty.model.matrix import (
+    BranchOfVersion,
+    EnvironmentOfVersion,
+    Facts,
+    Integration,
+    TagOfVersion,
+    VersionInMatrix,
+    VersionKey,
+)
 from treaty.model.pacticipant import Pacticipant
 from treaty.model.question import Question
 from treaty.model.selector import FoundVersion, NoVersion, Selector
@@ -44,9 +50,10 @@ def facts(db: Connection, question: Question, named: Named) -> Found:
     """Find the facts for a question whose names were looked up and found."""
     ignored = selectors.resolved(db, question.ignore, named)
     specified = selectors.resolved(db, question.selectors, named)
-    integrations, ids = _integrations(db, specified, is_inferring=question.destination.is_given)
+    wanted = _Ids.of(specified)
+    integrations, ids = _integrations(db, wanted, is_inferring=question.destination.is_given)
     inferred = _inferred(db, question, integrations, ids)
-    found = matrix_rows.of(db, _scope(question, specified, inferred))
+    found = matrix_rows.of(db, _scope(question, wanted, [*specified, *inferred]))
     return Found(
         Facts(
             specified=[one.resolved for one in specified],
@@ -69,16 +76,15 @@ class Missing(NotFound):
 
 def facts_of_existing(db: Connection, question: Question) -> Found:
     """Find the facts for a question that makes sense only where all that it names exists. Raises Missing."""
-    named = selectors.named(db, question.selectors)
+    environment = question.destination.environment
+    named = selectors.named(db, question.selectors, environment)
     if not all(one.pacticipant in named.pacticipants for one in question.selectors):
         raise Missing("pacticipant")
-    environment = question.destination.environment
-    is_lost = environment is not None and not selectors.environments(db, environment)
     found = facts(db, question, named)
     for one in found.facts.specified:
         if isinstance(one, NoVersion):
             raise Missing("branch" if _is_branch_missing(db, one.selector) else "version")
-    if is_lost:
+    if environment is not None and not named.environments:
         raise Missing("environment")
     return found
 
@@ -117,35 +123,52 @@ def _inferred(
     """Find where the pacticipants that were not asked about stand at the destination."""
     if not question.destination.is_given:
         return []
-    names = dict.fromkeys(name for one in integrations for name in (one.consumer, one.provider))
     given = {one.pacticipant for one in question.selectors}
-    chosen = [question.destination.selector(name) for name in names if name not in given]
+    names = dict.fromkeys([name for one in integrations for name in (one.consumer, one.provider) if name not in given])
+    chosen = [question.destination.selector(name) for name in names]
     return selectors.matching(db, chosen, [ids[one.pacticipant] for one in chosen])
 
 
-def _scope(question: Question, specified: Sequence[Target], inferred: Sequence[Target]) -> Scope:
-    everyone = (*specified, *inferred)
+class _Ids(NamedTuple):
+    """Whom targets are about, each once."""
+
+    versions: list[int]
+    pacticipants: list[int]
+    """Those of which any version counts."""
+    everyone: list[int]
+    is_of_one: bool
+
+    @classmethod
+    def of(cls, targets: Sequence[Target]) -> "_Ids":
+        versions, pacticipants, everyone = dict[int, None](), dict[int, None](), dict[int, None]()
+        for resolved, pacticipant_id, version_id in targets:
+            if version_id is not None:
+                versions[version_id] = None
+            if pacticipant_id is not None:
+                everyone[pacticipant_id] = None
+                if resolved.selector.is_name_only:
+                    pacticipants[pacticipant_id] = None
+        return cls(list(versions), list(pacticipants), list(everyone), len(targets) == 1)
+
+
+def _scope(question: Question, specified: _Ids, everyone: Sequence[Target]) -> Scope:
+    ids = _Ids.of(everyone)
     return Scope(
-        versions=_distinct(one.version_id for one in everyone),
-        pacticipants=_distinct(one.pacticipant_id for one in everyone if one.resolved.selector.is_name_only),
-        everyone=_distinct(one.pacticipant_id for one in everyone),
-        specified=_distinct(one.pacticipant_id for one in specified),
-        is_of_one=len(everyone) == 1,
+        versions=ids.versions,
+        pacticipants=ids.pacticipants,
+        everyone=ids.everyone,
+        specified=specified.everyone,
+        is_of_one=ids.is_of_one,
         only_latest=question.latest_by is not None,
         limit=question.limit,
     )
-
-
-def _distinct(ids: Iterable[int | None]) -> list[int]:
-    return list(dict.fromkeys(one for one in ids if one is not None))
 
 
 _consumer: Final = pacticipant.alias("consumer")
 _provider: Final = pacticipant.alias("provider")
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(NamedTuple):
     has_versions: bool
     has_pacticipants: bool
     is_open: bool
@@ -153,27 +176,27 @@ class _Shape:
     has_many: bool
 
 
-def _integrations(
-    db: Connection, specified: Sequence[Target], *, is_inferring: bool
-) -> tuple[list[Integration], dict[str, int]]:
+def _integrations(db: Connection, wanted: _Ids, *, is_inferring: bool) -> tuple[list[Integration], dict[str, int]]:
     """List the integrations that matter, in order of their names, and the ids of their pacticipants."""
-    versions = _distinct(one.version_id for one in specified)
-    plain = _distinct(one.pacticipant_id for one in specified if one.resolved.selector.is_name_only)
-    everyone = _distinct(one.pacticipant_id for one in specified)
-    is_open = is_inferring or len(specified) == 1
-    if not (is_open or versions or plain):
+    versions, pacticipants, everyone, is_of_one = wanted
+    is_open = is_inferring or is_of_one
+    if not (is_open or versions or pacticipants):
         return [], {}
-    statement = _integrations_statement(
-        _Shape(bool(versions), bool(plain), is_open, has_many=len(versions) > MANY or len(everyone) > MANY)
-    )
+    has_many = len(versions) > MANY or len(everyone) > MANY
+    statement = _integrations_statement(_Shape(bool(versions), bool(pacticipants), is_open, has_many))
     ids: dict[str, int] = {}
     required: dict[tuple[str, str], bool] = {}
-    for row in rows(db, statement, {"versions": versions, "pacticipants": plain, "everyone": everyone}):
+    for row in rows(db, statement, {"versions": versions, "pacticipants": pacticipants, "everyone": everyone}):
         consumer_id, consumer, provider_id, provider, is_required = row
-        ids |= {consumer: consumer_id, provider: provider_id}
+        ids[consumer], ids[provider] = consumer_id, provider_id
         required[consumer, provider] = required.get((consumer, provider), False) or bool(is_required)
-    pairs = sorted(required, key=lambda pair: [name.encode() for name in pair])
+    pairs = sorted(required, key=_in_order) if len(required) > 1 else required
     return [Integration(consumer=one[0], provider=one[1], is_required=required[one]) for one in pairs], ids
+
+
+def _in_order(pair: tuple[str, str]) -> tuple[bytes, bytes]:
+    consumer, provider = pair
+    return consumer.encode(), provider.encode()
 
 
 @lru_cache(maxsize=16)
@@ -220,28 +243,20 @@ _TAGS: Final = (
     .where(tag.c.version_id.in_(_VERSIONS))
     .order_by(tag.c.created_at, tag.c.id)
 )
-_present: Final = union_all(
-    select(deployed_version.c.version_id, deployed_version.c.environment_id, deployed_version.c.created_at).where(
-        deployed_version.c.version_id.in_(_VERSIONS), deployed_version.c.undeployed_at.is_(None)
-    ),
-    select(released_version.c.version_id, released_version.c.environment_id, released_version.c.created_at).where(
-        released_version.c.version_id.in_(_VERSIONS), released_version.c.support_ended_at.is_(None)
-    ),
-).subquery("present")
-_ENVIRONMENTS: Final = (
-    select(
-        _present.c.version_id,
-        environment.c.uuid,
-        environment.c.name,
-        environment.c.display_name,
-        environment.c.is_production,
-        environment.c.contacts,
-        environment.c.created_at,
-        environment.c.updated_at,
+
+
+def _present(table: Table, ended_at: str) -> Select[*tuple[Any, ...]]:
+    shown = ("uuid", "name", "display_name", "is_production", "created_at", "updated_at")
+    return (
+        select(table.c.version_id, *(environment.c[name] for name in shown), table.c.created_at.label("since"))
+        .join_from(table, environment, environment.c.id == table.c.environment_id)
+        .where(table.c.version_id.in_(_VERSIONS), table.c[ended_at].is_(None))
     )
-    .join_from(_present, environment, environment.c.id == _present.c.environment_id)
-    .order_by(_present.c.created_at)
-)
+
+
+_ENVIRONMENTS: Final = union_all(
+    _present(deployed_version, "undeployed_at"), _present(released_version, "support_ended_at")
+).order_by("since")
 _CHUNK: Final = 1000
 """How many versions a statement asks for at once, as databases limit how many parameters it may have."""
 
@@ -250,33 +265,26 @@ def versions(
     db: Connection, ids: Mapping[int, VersionKey], wanted: Collection[VersionKey]
 ) -> dict[VersionKey, VersionInMatrix]:
     """Find what rows show of their versions."""
-    branches: dict[VersionKey, list[BranchOfVersion]] = defaultdict(list)
-    tags: dict[VersionKey, list[TagOfVersion]] = defaultdict(list)
-    environments: dict[VersionKey, list[Environment]] = defaultdict(list)
-    keys = {version_id: key for version_id, key in ids.items() if key in wanted}
-    chosen = list(keys)
+    found: dict[VersionKey, _Details] = {key: _Details([], [], []) for key in wanted}
+    details = {version_id: found[key] for version_id, key in ids.items() if key in found}
+    chosen = list(details)
     for start in range(0, len(chosen), _CHUNK):
         values = {"versions": chosen[start : start + _CHUNK]}
         for version_id, name, head_id in rows(db, _BRANCHES, values):
-            branches[keys[version_id]].append(BranchOfVersion(name, head_id == version_id))
+            details[version_id].branches.append(BranchOfVersion(name, head_id == version_id))
         for version_id, name, head_id in rows(db, _TAGS, values):
-            tags[keys[version_id]].append(TagOfVersion(name, head_id == version_id))
+            details[version_id].tags.append(TagOfVersion(name, head_id == version_id))
         for row in rows(db, _ENVIRONMENTS, values):
-            _add_environment(environments[keys[row.version_id]], row)
-    return {key: VersionInMatrix(tuple(branches[key]), tuple(tags[key]), tuple(environments[key])) for key in wanted}
+            details[row[0]].environments.append(EnvironmentOfVersion._make(row[1:-1]))
+    return {key: one.shown() for key, one in found.items()}
 
 
-def _add_environment(environments: list[Environment], row: Any) -> None:
-    """Add an environment, each once: a version may run in several instances there."""
-    if all(one.uuid != row.uuid for one in environments):
-        environments.append(
-            Environment(
-                uuid=row.uuid,
-                name=row.name,
-                display_name=row.display_name,
-                is_production=row.is_production,
-                contacts=row.contacts,
-                created_at=row.created_at,
-                updated_at=row.updated_at,
-            )
-        )
+class _Details(NamedTuple):
+    branches: list[BranchOfVersion]
+    tags: list[TagOfVersion]
+    environments: list[EnvironmentOfVersion]
+
+    def shown(self) -> VersionInMatrix:
+        """Leave repetitions out: a version may run in several instances of an environment."""
+        branches, tags, environments = self
+        return VersionInMatrix(tuple(branches), tuple(tags), tuple(dict.fromkeys(environments)))

@@ -4,10 +4,9 @@ One statement is built for each shape of a question. Publications and verificati
 them most before they are joined with what a row shows of them.
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -32,16 +31,15 @@ MANY: Final = 500
 """Ids from which on they are written into a statement, as databases limit how many parameters it may have."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Whose rows are wanted."""
 
-    versions: Collection[int]
-    pacticipants: Collection[int]
+    versions: Sequence[int]
+    pacticipants: Sequence[int]
     """Those of which any version counts."""
-    everyone: Collection[int]
+    everyone: Sequence[int]
     """All pacticipants that were selected, in whatever way."""
-    specified: Collection[int]
+    specified: Sequence[int]
     """Those that were asked about: each row is about one of them."""
     is_of_one: bool
     """Whether there was one selector, so that it does not matter who is on the other side."""
@@ -49,8 +47,7 @@ class Scope:
     limit: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class RowWithIds:
+class RowWithIds(NamedTuple):
     """A row, and the ids of its versions."""
 
     row: Row
@@ -58,8 +55,7 @@ class RowWithIds:
     provider_version_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(NamedTuple):
     has_versions: bool
     has_pacticipants: bool
     is_of_one: bool
@@ -73,17 +69,13 @@ def of(db: Connection, scope: Scope) -> list[RowWithIds]:
     if not scope.versions and not scope.pacticipants:
         return []
     values = {
-        "versions": list(scope.versions),
-        "pacticipants": list(scope.pacticipants),
-        "everyone": list(scope.everyone),
-        "specified": list(scope.specified),
+        "versions": scope.versions,
+        "pacticipants": scope.pacticipants,
+        "everyone": scope.everyone,
+        "specified": scope.specified,
         "limit": scope.limit,
     }
-    return [_row(*row) for row in rows(db, _statement(_shape(scope)), values)]
-
-
-def _row(consumer_version_id: int, provider_version_id: int | None, *columns: Any) -> RowWithIds:
-    return RowWithIds(Row(*columns), consumer_version_id, provider_version_id)
+    return [RowWithIds(Row._make(row[2:]), *row[:2]) for row in rows(db, _statement(_shape(scope)), values)]
 
 
 def _shape(scope: Scope) -> _Shape:

@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from sqlalchemy import BindParameter, Connection, Executable
+from sqlalchemy import Connection, Executable
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.selectable import ReturnsRows
@@ -24,11 +24,10 @@ MOST: Final = 1024
 """How many values a list may have; a longer one is left to SQLAlchemy."""
 
 if TYPE_CHECKING:
-    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.sql.compiler import ExpandedState, SQLCompiler
 
 Params = Mapping[str, Any]
 Convert = Callable[[Any], Any]
-Read = Callable[[Params], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,12 @@ class Prepared:
         driver: sqlite3.Connection = db.connection.dbapi_connection  # type: ignore[assignment]  # as SQLAlchemy types it for any driver
         return driver.execute(self.sql, self.values(params))
 
+    def all(self, db: Connection, params: Params) -> list[Any]:
+        """Execute the statement, and list its rows."""
+        driver: sqlite3.Connection = db.connection.dbapi_connection  # type: ignore[assignment]  # likewise
+        found = driver.execute(self.sql, self.values(params))
+        return list(map(self.make, map(self._converted, found) if self.converts else found))
+
     def rows(self, found: Iterable[tuple[Any, ...]]) -> list[Any]:
         """Make rows of what the driver found."""
         return list(map(self.make, map(self._converted, found) if self.converts else found))
@@ -58,30 +63,45 @@ class Prepared:
         return values
 
 
+_ROUNDED: Final = [0, *(1 << length.bit_length() for length in range(MOST))]
+"""Lengths, rounded up to a power of two: a list is filled with its last value, which makes no difference to `IN`."""
+
+
+class _Forms:
+    """How a statement is written for lists of several lengths, which are rounded up so that few of them occur."""
+
+    __slots__ = ("_known", "_lists", "_statement")
+
+    def __init__(self, statement: Executable, lists: tuple[str, ...]) -> None:
+        self._statement = statement
+        self._lists = lists
+        self._known: dict[tuple[int, ...], Prepared] = {}
+
+    def form(self, params: Params) -> Prepared | None:
+        """Write it for some parameters; None when one of their lists is too long."""
+        try:
+            lengths = tuple([_ROUNDED[len(params[name])] for name in self._lists]) if self._lists else ()
+        except IndexError:
+            return None
+        return self._known.get(lengths) or self._written(lengths)
+
+    def _written(self, lengths: tuple[int, ...]) -> Prepared:
+        return self._known.setdefault(lengths, _prepared(self._statement, dict(zip(self._lists, lengths, strict=True))))
+
+
 def prepared(statement: Executable, params: Params) -> Prepared | None:
-    """Write a statement for some parameters; None when it is to be left to SQLAlchemy.
-
-    What is written is kept: for a list, by its length, which is rounded up so that few of them occur.
-    """
-    lists = _lists(statement)
-    if not lists:
-        return None if lists is None else _prepared(statement, ())
-    lengths = tuple([_rounded(len(params[name])) for name in lists])
-    return None if max(lengths) > MOST else _prepared(statement, lengths)
-
-
-def _rounded(length: int) -> int:
-    """Round up to a power of two. A list is filled with its last value, which changes nothing about what is in it."""
-    return 1 << (length - 1).bit_length() if length else 0
+    """Write a statement for some parameters, once; None when it is to be left to SQLAlchemy."""
+    forms = _forms(statement)
+    return None if forms is None else forms.form(params)
 
 
 @lru_cache(maxsize=2048)
-def _lists(statement: Executable) -> tuple[str, ...] | None:
-    """Name the parameters that are lists; None if one of them is written into the statement."""
+def _forms(statement: Executable) -> _Forms | None:
+    """Make the forms of a statement, unless one of its lists is written into it."""
     binds = _compiled(statement).binds
     if any(bind.literal_execute for bind in binds.values()):
         return None
-    return tuple(name for name, bind in binds.items() if bind.expanding)
+    return _Forms(statement, tuple(name for name, bind in binds.items() if bind.expanding))
 
 
 def _compiled(statement: Executable) -> "SQLCompiler":
@@ -89,82 +109,74 @@ def _compiled(statement: Executable) -> "SQLCompiler":
     return cast("SQLCompiler", statement.compile(dialect=DIALECT))
 
 
-@lru_cache(maxsize=2048)
-def _prepared(statement: Executable, lengths: tuple[int, ...]) -> Prepared:
+def _prepared(statement: Executable, lengths: Mapping[str, int]) -> Prepared:
     compiled = _compiled(statement)
-    sizes = dict(zip(_lists(statement) or (), lengths, strict=True))
-    samples = {name: [None] * sizes.get(name, 0) for name, bind in compiled.binds.items() if bind.required}
+    samples = {name: [None] * lengths.get(name, 0) for name, bind in compiled.binds.items() if bind.required}
     state = compiled.construct_expanded_state(samples)
-    places = {one: (name, index) for name, all_ in state.parameter_expansion.items() for index, one in enumerate(all_)}
-    order = state.positiontup or ()
-    reads = [_read(name, places.get(name), compiled.binds, state.parameters) for name in order]
-    whole = _whole([places.get(name) for name in order], compiled.binds)
     columns = _columns(statement)
     row: type[tuple[Any, ...]] = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024 - its fields are a statement's
     return Prepared(
         state.statement,
-        whole or _together(reads),
+        _together(list(_parts(compiled, state, lengths))),
         partial(tuple.__new__, row),  # what a named tuple makes rows with itself counts columns each time
         tuple((index, convert) for index, (_, kind) in enumerate(columns) if (convert := _from_driver(kind))),
     )
 
 
-def _read(
-    name: str, place: tuple[str, int] | None, binds: Mapping[str, BindParameter[Any]], constants: Params
-) -> str | Read:
-    """Make what reads a parameter's value: one of a list, one by its name, or a constant."""
-    if place is not None:
-        return _reader(_element(*place), _to_driver(binds[place[0]].type))
-    convert = _to_driver(binds[name].type)
-    if binds[name].required:
-        return name if convert is None else _reader(itemgetter(name), convert)
-    constant = convert(constants[name]) if convert else constants[name]
-    return lambda _params: constant
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One parameter in a statement: a constant, one by its name, or a list filled up to a length."""
+
+    name: str | None
+    convert: Convert | None
+    length: int | None
+    constant: object = None
 
 
-def _whole(
-    places: Sequence[tuple[str, int] | None], binds: Mapping[str, BindParameter[Any]]
-) -> Callable[[Params], Sequence[Any]] | None:
-    """Read one list as it is, where there is nothing else to read."""
-    first = places[0] if places else None
-    if (
-        first is None
-        or places != [(first[0], index) for index in range(len(places))]
-        or _to_driver(binds[first[0]].type)
-    ):
-        return None
-    name, length = first[0], len(places)
-
-    def read(params: Params) -> Sequence[Any]:
-        values: Sequence[Any] = params[name]
-        return values if len(values) == length else [*values, *[values[-1]] * (length - len(values))]
-
-    return read
+def _parts(compiled: "SQLCompiler", state: "ExpandedState", lengths: Mapping[str, int]) -> Iterable[_Part]:
+    firsts = {names[0]: list_ for list_, names in state.parameter_expansion.items() if names}
+    others = {one for names in state.parameter_expansion.values() for one in names}
+    for name in state.positiontup or ():
+        bind = compiled.binds[firsts.get(name, name)] if name in firsts or name not in others else None
+        if bind is None:
+            continue
+        convert = _to_driver(bind.type)
+        if name in firsts:
+            yield _Part(firsts[name], convert, lengths[firsts[name]])
+        elif bind.required:
+            yield _Part(name, convert, None)
+        else:
+            constant = state.parameters[name]
+            yield _Part(None, None, None, convert(constant) if convert else constant)
 
 
-def _reader(read: Read, convert: Convert | None) -> Read:
-    return read if convert is None else lambda params: convert(read(params))
-
-
-def _element(name: str, index: int) -> Read:
-    """Read an element of a list; behind its end, the last one."""
-    if index == 0:
-        return lambda params: params[name][0]
-
-    def read(params: Params) -> Any:
-        values: Sequence[Any] = params[name]
-        return values[index] if index < len(values) else values[-1]
-
-    return read
-
-
-def _together(reads: Sequence[str | Read]) -> Callable[[Params], Sequence[Any]]:
+def _together(parts: Sequence[_Part]) -> Callable[[Params], Sequence[Any]]:
     """Read all parameters; names alone, as most statements have, at once."""
-    names = [one for one in reads if isinstance(one, str)]
-    if len(names) == len(reads) > 1:
+    names = [one.name for one in parts if one.name and not one.convert and one.length is None]
+    if len(names) == len(parts) > 1:
         return itemgetter(*names)
-    each = [itemgetter(one) if isinstance(one, str) else one for one in reads]
-    return lambda params: [read(params) for read in each]
+    if len(parts) == 1 and parts[0].name and parts[0].length and not parts[0].convert:
+        return partial(_filled, parts[0].name, parts[0].length)
+    return partial(_values, [(one.name, one.convert, one.length, one.constant) for one in parts])
+
+
+def _filled(name: str, length: int, params: Params) -> Sequence[Any]:
+    given: list[Any] = params[name]
+    return given if len(given) == length else [*given, *given[-1:] * (length - len(given))]
+
+
+def _values(parts: Iterable[tuple[str | None, Convert | None, int | None, object]], params: Params) -> Sequence[Any]:
+    values: list[Any] = []
+    for name, convert, length, constant in parts:
+        if name is None:
+            values.append(constant)
+        elif length is None:
+            values.append(convert(params[name]) if convert else params[name])
+        elif length:
+            given = params[name]
+            values += [convert(one) for one in given] if convert else given
+            values += values[-1:] * (length - len(given))
+    return values
 
 
 def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:

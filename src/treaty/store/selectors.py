@@ -3,12 +3,24 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, CompoundSelect, Connection, Select, and_, bindparam, select, union
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    null,
+    select,
+    union,
+    union_all,
+)
 
 from treaty.model.selector import AnyVersion, FoundVersion, NoPacticipant, NoVersion, Resolved, Selector
-from treaty.store.database import column, rows
+from treaty.store.database import rows
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -22,8 +34,7 @@ from treaty.store.tables import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A resolved selector, with the ids by which its rows are found."""
 
     resolved: Resolved
@@ -34,14 +45,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The ids of all pacticipants and versions that a question names."""
+    """The ids of all pacticipants and versions that a question names, and its environment if there is one."""
 
     pacticipants: dict[str, int]
     versions: dict[tuple[int, str], int]
+    environments: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(NamedTuple):
     """Which criteria a statement has."""
 
     version: bool
@@ -60,26 +71,25 @@ _NAMED: Final = (
     .outerjoin_from(pacticipant, version, _numbered)
     .where(pacticipant.c.name.in_(bindparam("names", expanding=True)))
 )
+_PLACE: Final = select(null(), environment.c.name, null(), null()).where(environment.c.name == bindparam("environment"))
+_NAMED_WITH_PLACE: Final = union_all(_NAMED, _PLACE)
 _owner: Final = pacticipant.alias("owner")
-_ENVIRONMENTS: Final = select(environment.c.name).where(environment.c.name == bindparam("name"))
 
 
-def named(db: Connection, selectors: Collection[Selector]) -> Named:
-    """Find the pacticipants and the versions that selectors name; what is missing is left out."""
-    names = {one.pacticipant for one in selectors}
-    numbers = {one.version or "" for one in selectors}
-    found = Named({}, {})
-    values = {"names": sorted(names), "numbers": sorted(numbers)}
-    for pacticipant_id, name, version_id, number in rows(db, _NAMED, values):
+def named(db: Connection, selectors: Collection[Selector], environment: str | None = None) -> Named:
+    """Find the pacticipants, the versions and the environment that a question names; what is missing is left out."""
+    names = list({one.pacticipant for one in selectors})
+    numbers = list({one.version or "" for one in selectors})
+    values = {"names": names, "numbers": numbers, "environment": environment}
+    found = Named({}, {}, [])
+    for pacticipant_id, name, version_id, number in rows(db, _NAMED_WITH_PLACE if environment else _NAMED, values):
+        if pacticipant_id is None:
+            found.environments.append(name)
+            continue
         found.pacticipants[name] = pacticipant_id
         if version_id is not None:
             found.versions[pacticipant_id, number] = version_id
     return found
-
-
-def environments(db: Connection, name: str | None) -> list[str]:
-    """List the environment of a name, when there is one."""
-    return column(db, _ENVIRONMENTS, {"name": name}) if name else []
 
 
 def resolved(db: Connection, selectors: Sequence[Selector], named: Named) -> list[Target]:
@@ -93,7 +103,7 @@ def _resolved(db: Connection, selector: Selector, named: Named) -> list[Target]:
         return [Target(NoPacticipant(selector=selector), None)]
     if selector.is_name_only:
         return [Target(AnyVersion(selector=selector), pacticipant_id)]
-    if selector == Selector(pacticipant=selector.pacticipant, version=selector.version):
+    if selector.is_number_only:
         return [_by_number(selector, pacticipant_id, named)]
     return matching(db, [selector], [pacticipant_id])
 
@@ -118,14 +128,13 @@ def matching(db: Connection, selectors: Sequence[Selector], pacticipant_ids: Seq
         "tag": one.tag,
         "environment": one.environment,
     }
-    found: dict[int, list[Any]] = {}
+    found: dict[int, list[Any]] = {one: [] for one in pacticipant_ids}
     for row in rows(db, statement, values):
-        found.setdefault(row.pacticipant_id, []).append(row)
-    return [
-        target
-        for selector, pacticipant_id in zip(selectors, pacticipant_ids, strict=True)
-        for target in _targets(selector, pacticipant_id, found.get(pacticipant_id, []))
-    ]
+        found[row.pacticipant_id].append(row)
+    targets: list[Target] = []
+    for selector, pacticipant_id in zip(selectors, pacticipant_ids, strict=True):
+        targets += _targets(selector, pacticipant_id, found[pacticipant_id])
+    return targets
 
 
 def _targets(selector: Selector, pacticipant_id: int, found: Sequence[Any]) -> list[Target]:

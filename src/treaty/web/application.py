@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Lifespan, Receive, Scope, Send
 
 from treaty.errors import TreatyError, Unauthenticated
 from treaty.settings import Settings
@@ -65,7 +64,7 @@ def application(
             await asyncio.to_thread(worker.stop)
         broker.close()
 
-    return _Server(routes=[broker], lifespan=lifespan)
+    return _Server(broker, lifespan)
 
 
 def _settle() -> None:
@@ -75,13 +74,21 @@ def _settle() -> None:
 
 
 class _Server(Starlette):
-    """Starlette without the middleware that catches exceptions: the broker catches its own."""
+    """Starlette, with a broker for all requests: it routes them, and catches its exceptions, for itself."""
 
-    def build_middleware_stack(self) -> ASGIApp:
-        return self.router
+    def __init__(self, broker: "Broker", lifespan: Lifespan[Starlette]) -> None:
+        super().__init__(lifespan=lifespan)
+        self._broker = broker
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; what else a server says is Starlette's."""
+        if scope["type"] == "http":
+            await self._broker.handle(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
-class Broker(BaseRoute):
+class Broker:
     """Everything that the broker answers. It routes for itself: names hold slashes, and Starlette decodes paths."""
 
     def __init__(
@@ -105,14 +112,6 @@ class Broker(BaseRoute):
         """Let what runs end, and close the database."""
         self._threads.shutdown()
         self._database.close()
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Take every HTTP request."""
-        return (Match.FULL, {}) if scope["type"] == "http" else (Match.NONE, {})
-
-    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
-        """Name no path: `urls` has them all."""
-        raise LookupError(name, path_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -8,8 +8,7 @@ from typing import Final
 import orjson
 
 from treaty.model import metadata, reason
-from treaty.model.environment import Environment
-from treaty.model.matrix import Matrix, Row, Summary, VersionInMatrix, VersionKey
+from treaty.model.matrix import EnvironmentOfVersion, Matrix, Row, Summary, VersionInMatrix, VersionKey
 from treaty.model.metadata import Metadata
 from treaty.model.reason import NoSuchVersion, NotVerified, Reason, Side, VerificationFailed
 from treaty.model.selector import known_number
@@ -22,18 +21,15 @@ def matrix(shown: Matrix) -> Hal:
     """Show the counts and the answer first, then why, then the rows."""
     verdict = shown.verdict
     texts = [reason.text(one) for one in verdict.reasons]
-    versions = {key: _version(key, version) for key, version in shown.versions.items()}
+    reasons = [_reason(one, text) for one, text in zip(verdict.reasons, texts, strict=True)]
+    rows = [_shown(row, shown.versions, is_ignored=False) for row in verdict.considered]
+    rows += [_shown(row, shown.versions, is_ignored=True) for row in verdict.ignored]
     return Hal(
         {
             "summary": _summary(verdict.summary, texts),
-            "notices": [
-                {"type": reason.severity(one), "text": text} for one, text in zip(verdict.reasons, texts, strict=True)
-            ],
-            "matrix": [
-                *(_row(row, versions) for row in verdict.considered),
-                *({**_row(row, versions), "ignored": True} for row in verdict.ignored),
-            ],
-            "reasons": [_reason(one, text) for one, text in zip(verdict.reasons, texts, strict=True)],
+            "notices": [{"type": one["type"], "text": one["text"]} for one in reasons],
+            "matrix": rows,
+            "reasons": reasons,
         },
     )
 
@@ -49,22 +45,37 @@ def _summary(summary: Summary, texts: Sequence[str]) -> dict[str, object]:
     return shown if summary.ignored is None else {**shown, "ignored": summary.ignored}
 
 
-def _row(row: Row, versions: Mapping[VersionKey, orjson.Fragment]) -> dict[str, object]:
-    provider = None if row.provider_version is None else versions[row.provider, row.provider_version]
+def _shown(row: Row, versions: Mapping[VersionKey, VersionInMatrix], *, is_ignored: bool) -> orjson.Fragment:
+    consumer = versions[row.consumer, row.consumer_version]
+    number = row.provider_version
+    return _row(row, consumer, None if number is None else versions[row.provider, number], is_ignored=is_ignored)
+
+
+@lru_cache(maxsize=2048)
+def _row(row: Row, consumer: VersionInMatrix, provider: VersionInMatrix | None, *, is_ignored: bool) -> orjson.Fragment:
+    """Show a row. It is remembered, written out: whoever waits for a result asks for the same ones again and again."""
     path = urls.PACT.fill(provider=row.provider, consumer=row.consumer, version=row.consumer_version)
-    return {
-        "consumer": _pacticipant(row.consumer, versions[row.consumer, row.consumer_version]),
-        "provider": _pacticipant(row.provider, provider),
+    shown = {
+        "consumer": _side(row.consumer, row.consumer_version, consumer),
+        "provider": _side(row.provider, row.provider_version, provider),
         "pact": {"createdAt": row.published_at, "_links": _self(path)},
         "verificationResult": _verification(row),
     }
+    return written({**shown, "ignored": True} if is_ignored else shown)
 
 
-def _pacticipant(name: str, version: orjson.Fragment | None) -> dict[str, object]:
-    return {"name": name, "version": version, "_links": _self(urls.PACTICIPANT.fill(pacticipant=name))}
+@lru_cache(maxsize=4096)
+def _side(name: str, number: str | None, version: VersionInMatrix | None) -> orjson.Fragment:
+    """Show a consumer or a provider. It is remembered as well: many rows are about the same ones."""
+    shown = None if number is None or version is None else _version(name, number, version)
+    return written({"name": name, "version": shown, "_links": _self(urls.PACTICIPANT.fill(pacticipant=name))})
 
 
-def _self(path: str, title: str | None = None, name: str | None = None) -> dict[str, Link]:
+def _self(path: str) -> dict[str, dict[str, str]]:
+    return {"self": {"href": urls.BASE + path}}
+
+
+def _titled(path: str, title: str, name: str) -> dict[str, Link]:
     return {"self": Link(path, title, name=name)}
 
 
@@ -81,12 +92,9 @@ def _verification(row: Row) -> dict[str, object] | None:
     return {"success": row.success, "verifiedAt": row.verified_at, "_links": _self(path)}
 
 
-@lru_cache(maxsize=4096)
-def _version(key: VersionKey, version: VersionInMatrix) -> orjson.Fragment:
-    """Show a version. It is remembered: many rows and many questions are about the same ones."""
-    pacticipant, number = key
-    branches = [_branch(key, one.name, is_head=one.is_head) for one in version.branches]
-    shown = {
+def _version(pacticipant: str, number: str, version: VersionInMatrix) -> dict[str, object]:
+    branches = [_branch((pacticipant, number), one.name, is_head=one.is_head) for one in version.branches]
+    return {
         "number": number,
         "branch": version.branches[-1].name if version.branches else None,
         "branches": branches,
@@ -102,15 +110,14 @@ def _version(key: VersionKey, version: VersionInMatrix) -> orjson.Fragment:
             for one in version.tags
         ],
     }
-    return written(shown)
 
 
 def _branch(key: VersionKey, name: str, *, is_head: bool) -> dict[str, object]:
     path = urls.BRANCH_VERSION.fill(pacticipant=key[0], branch=name, version=key[1])
-    return {"name": name, "latest": is_head, "_links": _self(path, "Branch version", name)}
+    return {"name": name, "latest": is_head, "_links": _titled(path, "Branch version", name)}
 
 
-def _environment(environment: Environment) -> dict[str, object]:
+def _environment(environment: EnvironmentOfVersion) -> dict[str, object]:
     times: dict[str, object] = {"createdAt": environment.created_at}
     if environment.updated_at != environment.created_at:
         times = {"updatedAt": environment.updated_at, **times}
@@ -120,7 +127,7 @@ def _environment(environment: Environment) -> dict[str, object]:
         "displayName": environment.display_name,
         "production": environment.is_production,
         **times,
-        "_links": _self(urls.ENVIRONMENT.fill(uuid=environment.uuid), "Environment", environment.name),
+        "_links": _titled(urls.ENVIRONMENT.fill(uuid=environment.uuid), "Environment", environment.name),
     }
 
 
@@ -129,7 +136,7 @@ def _reason(one: Reason, text: str) -> dict[str, object]:
     shown: dict[str, object] = {"kind": reason.kind(one), "type": reason.severity(one), "text": text}
     match one:
         case NotVerified() | VerificationFailed():
-            sides = {"consumer": _side(one.consumer), "provider": _side(one.provider)}
+            sides = {"consumer": _party(one.consumer), "provider": _party(one.provider)}
             return {**shown, **sides, "next": _next(one)}
         case NoSuchVersion(selected=selected):
             about = {"name": selected.selector.pacticipant, "version": known_number(selected)}
@@ -138,7 +145,7 @@ def _reason(one: Reason, text: str) -> dict[str, object]:
             return shown
 
 
-def _side(side: Side) -> dict[str, object]:
+def _party(side: Side) -> dict[str, object]:
     return {"name": side.pacticipant, "version": side.version}
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -34,8 +34,7 @@ def pacts_for_verification(asked: PactsForVerification) -> Hal:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _OnBehalf:
+class _OnBehalf(NamedTuple):
     """For whom a pact is shown, and how."""
 
     provider: str

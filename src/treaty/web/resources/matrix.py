@@ -31,8 +31,8 @@ def show_matrix(call: Call) -> Matrix:
 def answer(db: Connection, query: Query) -> Matrix:
     """Answer what a query asks of the matrix. Raises InvalidQuery."""
     question = _question(query, _selectors(query.get("q") or []))
-    named = selectors.named(db, (*question.selectors, *question.ignore))
-    _check(db, question, named)
+    named = _named(db, question)
+    _check(question, named)
     return _matrix_of(db, question, named)
 
 
@@ -45,17 +45,20 @@ def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Matrix:
 def answer_for_pair(db: Connection, query: Query, *, provider: str, consumer: str) -> Matrix:
     """Answer what a query asks of the matrix of a pair. Raises InvalidQuery, and NotFound for an unknown name."""
     question = _question(query, (Selector(pacticipant=consumer), Selector(pacticipant=provider)))
-    named = selectors.named(db, (*question.selectors, *question.ignore))
-    _check(db, question, named, of_selectors=False)
+    named = _named(db, question)
+    _check(question, named, of_selectors=False)
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name not in named.pacticipants:
             raise NotFound.named(role, name)
     return _matrix_of(db, question, named)
 
 
-def _check(db: Connection, question: Question, named: Named, *, of_selectors: bool = True) -> None:
-    environments = selectors.environments(db, question.destination.environment)
-    texts = refusals(question, named.pacticipants, environments, of_selectors=of_selectors)
+def _named(db: Connection, question: Question) -> Named:
+    return selectors.named(db, (*question.selectors, *question.ignore), question.destination.environment)
+
+
+def _check(question: Question, named: Named, *, of_selectors: bool = True) -> None:
+    texts = refusals(question, named.pacticipants, named.environments, of_selectors=of_selectors)
     if texts:
         raise InvalidQuery(texts)
 
@@ -136,9 +139,8 @@ def can_i_deploy(call: Call) -> Matrix:
         Destination(tag=tag, is_latest=tag is not None) if environment is None else Destination(environment=environment)
     )
     question = deployment(selector, destination, ignore=_ignored(call.query.get("ignore")))
-    named = selectors.named(call.db, (*question.selectors, *question.ignore))
-    environments = selectors.environments(call.db, environment)
-    _check_deployment(selector, named, tag=tag, environment=environment, is_known=bool(environments))
+    named = _named(call.db, question)
+    _check_deployment(selector, named, tag=tag, environment=environment)
     return _matrix_of(call.db, question, named)
 
 
@@ -150,9 +152,7 @@ def _ignored(given: object) -> tuple[Selector, ...]:
     return tuple(selector for one in ignored if (selector := _selector(one)).pacticipant)
 
 
-def _check_deployment(
-    selector: Selector, named: Named, *, tag: str | None, environment: str | None, is_known: bool
-) -> None:
+def _check_deployment(selector: Selector, named: Named, *, tag: str | None, environment: str | None) -> None:
     problems = []
     if not selector.pacticipant:
         problems.append(Problem(("pacticipant",), "is missing"))
@@ -160,7 +160,7 @@ def _check_deployment(
         problems.append(Problem(("pacticipant",), "does not match an existing pacticipant"))
     if not selector.version:
         problems.append(Problem(("version",), "is missing"))
-    if environment and not is_known:
+    if environment and not named.environments:
         problems.append(Problem(("environment",), f"with name '{environment}' does not exist"))
     elif tag and environment:
         problems.append(Problem((), "Cannot specify both a 'to' tag and an environment."))
