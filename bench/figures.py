@@ -9,7 +9,7 @@ from bench.load import Result
 from bench.operations import Operation
 
 LEAST_OF_FLOOR: Final = 0.40
-MOST_OF_SMALL: Final = 1.3
+MOST_OF_SHORTER: Final = 1.3
 MOST_OF_P50: Final = 5.0
 MOST_SECONDS_TO_START: Final = 1.5
 MOST_MEMORY: Final = 100.0
@@ -54,8 +54,8 @@ class Figures:
     processor: float | None
     of_floor_by_processor: float | None
     """The same ratio by the time that the servers' threads ran, which other work on the machine hardly changes."""
-    of_small: float | None
-    """How long an answer takes, compared with the small history; None where that is not asked."""
+    of_shorter: float | None
+    """How long an answer takes, compared with a shorter history; None where that is not asked."""
     statements: int
     size: float
 
@@ -66,7 +66,7 @@ class Figures:
             found.append("floor")
         if self.clients > 1 and self.p99 > MOST_OF_P50 * self.p50:
             found.append("p99")
-        if self.of_small is not None and self.of_small > MOST_OF_SMALL:
+        if self.of_shorter is not None and self.of_shorter > MOST_OF_SHORTER:
             found.append("history")
         return found
 
@@ -82,7 +82,7 @@ class Measured:
     floor: list[Round] = field(default_factory=list)
 
     def figures(
-        self, operation: Operation, history: str, *, clients: int, statements: int, small: "Measured | None"
+        self, operation: Operation, history: str, *, clients: int, statements: int, shorter: "Measured | None"
     ) -> Figures:
         """Sum up the rounds: the median of each figure, and of the ratios of rounds one after the other."""
         size, replayed = self.real[0].size, self.floor[0].size
@@ -102,7 +102,7 @@ class Measured:
             floor_per_second=median(one.per_second for one in self.floor),
             processor=_processor(self.real),
             of_floor_by_processor=_quotient(_processor(self.floor), _processor(self.real)),
-            of_small=None if small is None else _cost(self.real, small.real),
+            of_shorter=None if shorter is None else _cost(self.real, shorter.real),
             statements=statements,
             size=size,
         )
@@ -117,8 +117,8 @@ def _quotient(one: float | None, other: float | None) -> float | None:
     return one / other if one is not None and other else None
 
 
-def _cost(large: Iterable[Round], small: Iterable[Round]) -> float:
-    return median(one.p50 / other.p50 for one, other in zip(large, small, strict=True))
+def _cost(large: Iterable[Round], shorter: Iterable[Round]) -> float:
+    return median(one.p50 / other.p50 for one, other in zip(large, shorter, strict=True))
 
 
 COLUMNS: Final = {
@@ -134,7 +134,7 @@ COLUMNS: Final = {
     "(min-max)": -11,
     "cpu ms": -6,
     "by cpu": -6,
-    "of small": -8,
+    "of shorter": -10,
     "target": 1,
 }
 """The table's columns and their widths; those of numbers are negative."""
@@ -153,7 +153,7 @@ def cells(one: Figures) -> Iterable[str]:
     yield from (f"{one.of_floor:.0%}", f"({one.least_of_floor:.0%}-{one.most_of_floor:.0%})")
     yield "" if one.processor is None else f"{one.processor:.2f}"
     yield "" if one.of_floor_by_processor is None else f"{one.of_floor_by_processor:.0%}"
-    yield "" if one.of_small is None else f"{one.of_small:.2f}"
+    yield "" if one.of_shorter is None else f"{one.of_shorter:.2f}"
     yield f"not met: {', '.join(one.unmet)}" if one.unmet else "met"
 
 

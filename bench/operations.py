@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from bench import histories
-from bench.histories import PER_CONTENT, History, consumer, number, provider
+from bench.histories import PER_CONTENT, SHORT, SMALL, History, consumer, number, provider
 from bench.wire import UNIQUE, Blank, json_body, publication
 from treaty.model import content as contents
 
@@ -32,8 +32,8 @@ class Operation:
     title: str
     ask: Callable[[History, int], Asked]
     """Make the request for a pair of a history."""
-    is_bounded: bool = False
-    """Whether a long history may not cost more than 1.3 times a short one."""
+    compared_with: History | None = None
+    """The history than which the large one may not cost more than 1.3 times: what is asked for is as large on it."""
 
 
 def _pair(pair: int) -> str:
@@ -108,19 +108,29 @@ def _at(path: str) -> Callable[[History, int], Asked]:
 # What changes nothing comes first, so that it is measured on the histories as they were built.
 OPERATIONS: Final = (
     Operation(name="index", title="the index", ask=_at("/")),
-    Operation(name="get-pact", title="GET a pact by version", ask=_get_pact, is_bounded=True),
-    Operation(name="get-pact-version", title="GET a pact by content", ask=_get_pact_version, is_bounded=True),
-    Operation(name="can-i-deploy", title="can-i-deploy", ask=_can_i_deploy, is_bounded=True),
-    Operation(name="for-verification", title="pacts for verification", ask=_for_verification, is_bounded=True),
+    Operation(name="get-pact", title="GET a pact by version", ask=_get_pact, compared_with=SMALL),
+    Operation(name="get-pact-version", title="GET a pact by content", ask=_get_pact_version, compared_with=SMALL),
+    Operation(name="can-i-deploy", title="can-i-deploy", ask=_can_i_deploy, compared_with=SMALL),
+    Operation(name="for-verification", title="pacts for verification", ask=_for_verification, compared_with=SMALL),
     Operation(name="matrix", title="matrix of a pair, 100 rows", ask=_matrix),
-    Operation(name="pacticipants", title="pacticipants, 100 a page", ask=_at("/pacticipants?page=1&size=100")),
-    Operation(name="versions", title="versions, 100 a page", ask=_versions),
-    Operation(name="dashboard", title="the dashboard", ask=_at("/dashboard")),
-    Operation(name="integrations", title="integrations", ask=_at("/integrations")),
+    Operation(
+        name="pacticipants",
+        title="pacticipants, 100 a page",
+        ask=_at("/pacticipants?page=1&size=100"),
+        compared_with=SHORT,
+    ),
+    Operation(name="versions", title="versions, 100 a page", ask=_versions, compared_with=SHORT),
+    Operation(name="dashboard", title="the dashboard", ask=_at("/dashboard"), compared_with=SHORT),
+    Operation(name="integrations", title="integrations", ask=_at("/integrations"), compared_with=SHORT),
     Operation(name="publish-verification", title="publish a result", ask=_publish_verification),
     Operation(name="publish-same", title="publish the same content", ask=_publish_same),
     Operation(name="publish-new", title="publish new content", ask=_publish_new),
 )
+
+
+def histories_of(operation: Operation) -> tuple[History, ...]:
+    """List the histories that an operation is measured on."""
+    return tuple(one for one in histories.ALL if one is not SHORT or one is operation.compared_with)
 
 
 def asked(operation: Operation, history: History) -> dict[str, Asked]:

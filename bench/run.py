@@ -47,7 +47,7 @@ class Bench:
 def main() -> None:
     options = _options()
     wanted = [one for one in OPERATIONS if any(part in one.name for part in options.only or [""])]
-    chosen = [histories.SMALL, histories.LARGE]
+    chosen = [one for one in histories.ALL if any(one in operations.histories_of(operation) for operation in wanted)]
     with tempfile.TemporaryDirectory(prefix="treaty-bench-") as folder, ExitStack() as running:
         delivered = _delivered(Path(folder), options)
         if not wanted:
@@ -93,7 +93,8 @@ def _bench(history: History, wanted: Sequence[Operation], folder: Path, running:
     histories.build(history, built)
     size = built.stat().st_size / 2**20
     print(f"{history.name} history: {size:.0f} MiB, built in {time.monotonic() - began:.1f} s", flush=True)
-    asked = {name: one for operation in wanted for name, one in operations.asked(operation, history).items()}
+    concerned = [operation for operation in wanted if history in operations.histories_of(operation)]
+    asked = {name: one for operation in concerned for name, one in operations.asked(operation, history).items()}
     ports = servers.free_port(), servers.free_port()
     # What changes something is recorded first, so that the rest is recorded on what both servers will have.
     recordings = record(built, dict(reversed(asked.items())), f"127.0.0.1:{ports[0]}")
@@ -127,11 +128,12 @@ def _measured(
     driver: Driver, benches: Sequence[Bench], wanted: Sequence[Operation], options: argparse.Namespace
 ) -> Iterator[Figures]:
     for operation in wanted:
-        for bench in benches:
+        concerned = [bench for bench in benches if bench.history in operations.histories_of(operation)]
+        for bench in concerned:
             for target in (bench.real, bench.floor):
                 driver.drive(target.port, target.requests[operation.name], clients=1, seconds=WARM_UP)
         for clients in CLIENTS:
-            for one in _figures(driver, benches, operation, clients, options):
+            for one in _figures(driver, concerned, operation, clients, options):
                 print(figures.line(figures.cells(one)), flush=True)
                 yield one
 
@@ -146,12 +148,12 @@ def _figures(
             measured = found[bench.history.name]
             for target, rounds in ((bench.real, measured.real), (bench.floor, measured.floor)):
                 rounds.append(_round(driver, target, operation, clients=clients, seconds=options.seconds))
-    small = found[benches[0].history.name] if operation.is_bounded and clients == 1 else None
+    shorter = found[operation.compared_with.name] if operation.compared_with and clients == 1 else None
     for bench in benches:
         name = bench.history.name
         statements = len(bench.recordings[f"{operation.name}.0"].statements)
-        compared = small if bench is not benches[0] else None
-        yield found[name].figures(operation, name, clients=clients, statements=statements, small=compared)
+        compared = shorter if bench.history is histories.LARGE else None
+        yield found[name].figures(operation, name, clients=clients, statements=statements, shorter=compared)
 
 
 def _round(driver: Driver, target: Target, operation: Operation, *, clients: int, seconds: float) -> Round:
