@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Final
 
 BIN: Final = Path(sys.executable).parent
-_ADDRESS: Final = re.compile(r"Treaty is at (http://\S+)")
+_ADDRESS: Final = re.compile(r"Treaty is at (https?://\S+)")
 START_SECONDS: Final = 30
 
 

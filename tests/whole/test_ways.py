@@ -1,0 +1,165 @@
+"""The commands that pipelines are made of, on every way to a broker that pipelines have."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.whole import shop
+from tests.whole.servers import run, running
+
+TOKEN = "a-token"  # noqa: S105 - the test's
+UUID = "8ce50ab0-5b4c-4f6b-9d53-22f6e9c0a3b1"
+
+
+@dataclass(kw_only=True)
+class Way:
+    """How a gateway stands before the broker, and what a client has to be told of it."""
+
+    prefix: str = ""
+    delay: float = 0
+    failures: int = 0
+    token: str | None = None
+    certificate: str | None = None
+    target: str = ""
+    asked: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def words(self):
+        trust = ["--ssl-certificate", self.certificate] if self.certificate else []
+        return [*trust, *(["--broker-token", self.token] if self.token else [])]
+
+
+def _gateway(way):
+    class Gateway(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def hand_on(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            line = f"{self.command} {self.path}"
+            way.asked[line] += 1
+            time.sleep(way.delay)
+            if way.token and self.headers.get("Authorization") != f"Bearer {way.token}":
+                self.give(401, {"Content-Type": "application/json"}, b'{"error":"who?"}')
+            elif way.asked[line] <= way.failures:
+                self.give(500, {"Content-Type": "text/plain"}, b"busy")
+            else:
+                self.give(*self.answer(body))
+
+        def answer(self, body):
+            assert self.path.startswith(way.prefix)
+            broker = HTTPConnection(way.target, timeout=30)
+            kept = {name: value for name, value in self.headers.items() if name.lower() not in {"host", "connection"}}
+            broker.request(self.command, self.path.removeprefix(way.prefix) or "/", body, kept)
+            answer = broker.getresponse()
+            given = answer.status, dict(answer.getheaders()), answer.read()
+            broker.close()
+            return given
+
+        def give(self, status, headers, body):
+            self.send_response(status)
+            for name, value in headers.items():
+                if name.lower() not in {"content-length", "transfer-encoding", "connection", "date", "server"}:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PUT = do_PATCH = hand_on  # noqa: N815 - http.server's own names
+
+        def log_message(self, *words):
+            """Keep quiet."""
+
+    return Gateway
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@contextmanager
+def standing(way, tmp_path):
+    """Run a broker behind a gateway, and give the gateway's address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _gateway(way)) as gateway:
+        gateway.daemon_threads = True
+        if way.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(way.certificate)
+            gateway.socket = context.wrap_socket(gateway.socket, server_side=True)
+        scheme = "https" if way.certificate else "http"
+        address = f"{scheme}://127.0.0.1:{gateway.server_port}{way.prefix}"
+        threading.Thread(target=gateway.serve_forever, args=(0.01,), daemon=True).start()
+        environ = {"TREATY_BASE_URL": address, "TREATY_WEBHOOK_HOST_WHITELIST": "127.0.0.1"}
+        way.target = f"127.0.0.1:{free_port()}"
+        words = (f"sqlite:///{tmp_path / 'treaty.sqlite'}", "--port", way.target.rpartition(":")[2])
+        with running(*words, cwd=tmp_path, environ=environ):
+            yield address, f"http://{way.target}"
+        gateway.shutdown()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate that nobody but itself vouches for, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    made = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    words = [*made, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "-", "-out", "-"]
+    written = subprocess.run(["openssl", "req", "-x509", *words], capture_output=True, check=True)
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    file.write_bytes(written.stdout)
+    return str(file)
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "over TLS": {},
+    "with a path": {"prefix": "/deep/broker"},
+    "with a bearer token": {"token": TOKEN},
+    "behind a slow server": {"delay": 0.4},
+    "with a server that fails twice": {"failures": 2},
+}
+COMMANDS = [
+    ["publish", "pacts", "--consumer-app-version", "1", "--branch", "main"],
+    ["can-i-deploy", "--pacticipant", shop.CONSUMER, "--version", "1", "--to-environment", "test", "--dry-run"],
+    ["record-deployment", "--pacticipant", shop.CONSUMER, "--version", "1", "--environment", "test"],
+    [
+        *("create-or-update-webhook", "https://127.0.0.1/hook", "--uuid", UUID, "--request", "POST"),
+        *("--contract-published", "--description", "a hook"),
+    ],
+]
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_every_command_works(tmp_path, certificate, name):
+    way = Way(**WAYS[name], certificate=certificate if name == "over TLS" else None)
+    (tmp_path / "pacts").mkdir()
+    shop.write_pact(tmp_path / "pacts")
+    with standing(way, tmp_path) as (address, broker):
+        httpx.post(f"{broker}/environments", json={"name": "test", "production": False}).raise_for_status()
+        told = [printed(tmp_path, address, *words, *way.words) for words in COMMANDS]
+        versions = httpx.get(f"{broker}/pacticipants/{shop.CONSUMER}/versions/1").json()
+        webhook = httpx.get(f"{broker}/webhooks/{UUID}")
+    assert "Pact successfully published" in told[0]
+    assert "Computer says no" in told[1]
+    assert "Recorded deployment" in told[2]
+    assert 'Webhook "a hook" created' in told[3]
+    assert versions["_links"]["pb:deployed-environments"][0]["currently_deployed"]
+    assert webhook.status_code == 200
+    assert set(way.asked.values()) >= ({way.failures + 1} if way.failures else {1})
+
+
+def printed(tmp_path, address, *words):
+    done = run("pact-broker", *words, cwd=tmp_path, PACT_BROKER_BASE_URL=address)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
