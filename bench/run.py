@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench import deliveries, figures, histories, operations, servers
+from bench import deliveries, figures, histories, operations, pages, servers
 from bench.figures import Figures, Measured, Round
 from bench.histories import History
 from bench.operations import OPERATIONS, Asked, Operation
@@ -46,6 +46,9 @@ class Bench:
 
 def main() -> None:
     options = _options()
+    if options.pages:
+        pages.main(options)
+        return
     wanted = [one for one in OPERATIONS if any(part in one.name for part in options.only or [""])]
     chosen = [one for one in histories.ALL if any(one in operations.histories_of(operation) for operation in wanted)]
     with tempfile.TemporaryDirectory(prefix="treaty-bench-") as folder, ExitStack() as running:
@@ -76,6 +79,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     names = ", ".join([*(one.name for one in OPERATIONS), deliveries.NAME])
     parser.add_argument("--only", action="append", metavar="NAME", help=f"operations whose name holds NAME: {names}")
+    parser.add_argument("--pages", action="store_true", help="measure the pages of a whole system instead")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; rough figures")
     parser.add_argument("--seconds", type=float, help="length of a round (default 0.5)")
     parser.add_argument("--rounds", type=int, help="rounds with each server (default 7)")

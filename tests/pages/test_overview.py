@@ -1,5 +1,7 @@
 """The overview: how things stand, filtered, sorted and paged."""
 
+from datetime import timedelta
+
 import pytest
 
 
@@ -91,3 +93,20 @@ def test_versions_that_run_together_unproven_need_attention(history, show):
     assert "runs in" not in show("/").text
     deploy(history, "Ledger", "11", "production")
     assert "Till 1 runs in Production with Ledger 11 , which has not verified it" in show("/").text
+
+
+def test_a_pact_that_changed_and_waits_for_more_than_a_day_needs_attention(history, show, clock):
+    waits = "Ledger has not verified the pact of Till 3"
+    assert waits not in show("/").text
+    clock.now += timedelta(hours=25)
+    assert waits in show("/").text
+    pact = history.get("/pacts/provider/Ledger/consumer/Till/version/3")
+    body = {"success": True, "providerApplicationVersion": "12"}
+    assert history.post(pact.link("pb:publish-verification-results"), body).status == 201
+    assert waits not in show("/").text
+
+
+def test_a_pact_that_nobody_ever_verified_is_not_verified_rather_than_changed(api, show):
+    api.publish("Shop", "1", "Stock")
+    assert "Not verified" in show("/").text
+    assert "Changed since verified" not in show("/").text

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum
 
 from treaty.model.delivery import Status
+from treaty.model.page import Paged
 
 
 class State(Enum):
@@ -98,3 +99,16 @@ class Together:
 
 
 Counts = Mapping[State, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """How integrations stand, a page of them, and those that somebody should look at."""
+
+    counts: Counts
+    """However they stand, even if only those of one state are wanted."""
+    listed: Paged[IntegrationAtAGlance]
+    failed: Sequence[IntegrationAtAGlance]
+    """Those that failed last."""
+    overdue: Sequence[IntegrationAtAGlance]
+    """Those whose pact changed long ago, and was not verified since: the longest wait first."""

@@ -1,8 +1,9 @@
 """The overview: every integration with its state, filtered, sorted and paged by the database."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    FromClause,
     Integer,
     ScalarSelect,
     Select,
@@ -24,11 +26,21 @@ from sqlalchemy import (
 
 from treaty.model.delivery import Status
 from treaty.model.network import Line
-from treaty.model.overview import Counts, Filter, IntegrationAtAGlance, Place, Sorting, State, Together, state_of
+from treaty.model.overview import (
+    Filter,
+    IntegrationAtAGlance,
+    Place,
+    Sorting,
+    State,
+    Survey,
+    Together,
+    state_of,
+)
 from treaty.model.page import Page, Paged
-from treaty.store.database import column, rows, scalar
+from treaty.store.database import rows, scalar
 from treaty.store.pacticipants import literally
 from treaty.store.tables import (
+    Time,
     branch,
     branch_version,
     deployed_version,
@@ -61,14 +73,12 @@ class _Shape:
     has_label: bool
     has_environment: bool
     has_branch: bool
-    has_state: bool
     sorting: Sorting
     is_reversed: bool
 
 
 NEWEST_RESULT: Final = (
-    # Adding nothing keeps PostgreSQL from walking through the results of everything, newest first, until it meets one.
-    select(func.max(_newer.c.id + 0)).where(_newer.c.content_id == publication.c.content_id).scalar_subquery()
+    select(func.max(_newer.c.id)).where(_newer.c.content_id == publication.c.content_id).scalar_subquery()
 )
 """The newest result for a publication's content."""
 _WAS_VERIFIED: Final = (
@@ -86,36 +96,24 @@ _STATE: Final = case(
 _WORST_FIRST: Final = case({state.value: at for at, state in enumerate(State)}, value=_STATE)
 
 
-def _running(owner: ColumnElement[int]) -> Any:
-    """Select the versions of a pacticipant that are in an environment now."""
-    place = select(environment.c.id).where(environment.c.name == bindparam("environment")).scalar_subquery()
-    return union_all(
-        select(deployed_version.c.version_id).where(
-            deployed_version.c.environment_id == place,
-            deployed_version.c.pacticipant_id == owner,
-            deployed_version.c.undeployed_at.is_(None),
-        ),
-        select(released_version.c.version_id).where(
-            released_version.c.environment_id == place,
-            released_version.c.pacticipant_id == owner,
-            released_version.c.support_ended_at.is_(None),
-        ),
-    )
-
-
-def _pact_there() -> ScalarSelect[int]:
-    return (
-        select(_candidate.c.id)
-        .where(
-            _candidate.c.consumer_version_id.in_(_running(integration.c.consumer_id)),
-            _candidate.c.provider_id == integration.c.provider_id,
-            _candidate.c.is_current,
-        )
-        .order_by(_candidate.c.position.desc())
-        .limit(1)
-        .correlate(integration)
-        .scalar_subquery()
-    )
+_PLACE: Final = select(environment.c.id).where(environment.c.name == bindparam("environment")).scalar_subquery()
+_RUNNING_THERE: Final = union_all(
+    select(deployed_version.c.version_id).where(
+        deployed_version.c.environment_id == _PLACE, deployed_version.c.undeployed_at.is_(None)
+    ),
+    select(released_version.c.version_id).where(
+        released_version.c.environment_id == _PLACE, released_version.c.support_ended_at.is_(None)
+    ),
+)
+_running: Final = _RUNNING_THERE.subquery("running")
+_there: Final = (
+    select(_candidate.c.consumer_id, _candidate.c.provider_id, func.max(_candidate.c.position).label("position"))
+    .join_from(_running, _candidate, _candidate.c.consumer_version_id == _running.c.version_id)
+    .where(_candidate.c.is_current)
+    .group_by(_candidate.c.consumer_id, _candidate.c.provider_id)
+    .subquery("there")
+)
+"""The newest of the pacts of each pair that are in an environment."""
 
 
 def _pact_of_branch() -> ScalarSelect[int]:
@@ -144,38 +142,66 @@ def _pact_of_branch() -> ScalarSelect[int]:
     )
 
 
-def _shown_pact(shape: _Shape) -> Any:
-    if shape.has_branch:
-        return _pact_of_branch()
-    return _pact_there() if shape.has_environment else integration.c.latest_publication_id
-
-
-@lru_cache(maxsize=256)
-def _listing(shape: _Shape) -> Select[*tuple[Any, ...]]:
-    pact = _shown_pact(shape)
-    found = (
-        select(
-            integration.c.consumer_id,
-            integration.c.provider_id,
-            _consumer.c.name.label("consumer"),
-            _provider.c.name.label("provider"),
-            _consumer_version.c.id.label("version_id"),
-            _consumer_version.c.number.label("version"),
-            publication.c.created_at.label("published_at"),
-            _STATE.label("state"),
-            _provider_version.c.number.label("provider_version"),
-            verification.c.created_at.label("verified_at"),
+def _with_pacts(shape: _Shape) -> FromClause:
+    """Join integrations with the pact that is shown of each."""
+    if shape.has_environment and not shape.has_branch:
+        is_there = (_there.c.consumer_id == integration.c.consumer_id) & (
+            _there.c.provider_id == integration.c.provider_id
         )
-        .select_from(integration)
-        .join(_consumer, _consumer.c.id == integration.c.consumer_id)
-        .join(_provider, _provider.c.id == integration.c.provider_id)
-        .outerjoin(publication, publication.c.id == pact)
+        is_shown = (
+            (publication.c.consumer_id == integration.c.consumer_id)
+            & (publication.c.provider_id == integration.c.provider_id)
+            & (publication.c.position == _there.c.position)
+            & publication.c.is_current
+        )
+        return integration.join(_there, is_there).outerjoin(publication, is_shown)
+    pact = _pact_of_branch() if shape.has_branch else integration.c.latest_publication_id
+    return integration.outerjoin(publication, publication.c.id == pact)
+
+
+def _with_all(source: FromClause) -> FromClause:
+    """Join what else there is to say. All of it is there once or not at all, so what is not asked for costs nothing."""
+    return (
+        source.outerjoin(_consumer, _consumer.c.id == integration.c.consumer_id)
+        .outerjoin(_provider, _provider.c.id == integration.c.provider_id)
         .outerjoin(_consumer_version, _consumer_version.c.id == publication.c.consumer_version_id)
         .outerjoin(verification, verification.c.id == NEWEST_RESULT)
         .outerjoin(_provider_version, _provider_version.c.id == verification.c.provider_version_id)
-        .where(*_criteria(shape))
     )
-    return found.order_by(*_order(shape))
+
+
+_SHOWN: Final = (
+    integration.c.consumer_id,
+    integration.c.provider_id,
+    _consumer.c.name.label("consumer"),
+    _provider.c.name.label("provider"),
+    _consumer_version.c.id.label("version_id"),
+    _consumer_version.c.number.label("version"),
+    publication.c.created_at.label("published_at"),
+    _STATE.label("state"),
+    _provider_version.c.number.label("provider_version"),
+    verification.c.created_at.label("verified_at"),
+)
+
+
+@lru_cache(maxsize=256)
+def _asked(shape: _Shape, *columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """Select columns of all integrations that are left."""
+    return select(*columns).select_from(_with_all(_with_pacts(shape))).where(*_criteria(shape))
+
+
+@lru_cache(maxsize=256)
+def _standing(shape: _Shape) -> Select[*tuple[Any, ...]]:
+    """Select how all stand that are left, in order."""
+    is_old = case((publication.c.created_at <= bindparam("overdue_since", type_=Time), 1), else_=0)
+    return _asked(
+        shape,
+        integration.c.id,
+        publication.c.id.label("publication_id"),
+        verification.c.id.label("verification_id"),
+        _STATE.label("state"),
+        is_old.label("is_old"),
+    ).order_by(*_order(shape))
 
 
 def _criteria(shape: _Shape) -> list[ColumnElement[bool]]:
@@ -194,36 +220,22 @@ def _criteria(shape: _Shape) -> list[ColumnElement[bool]]:
     if shape.has_environment or shape.has_branch:
         criteria.append(publication.c.id.is_not(None))
     if shape.has_environment and shape.has_branch:
-        criteria.append(publication.c.consumer_version_id.in_(_running(integration.c.consumer_id)))
-    if shape.has_state:
-        criteria.append(bindparam("state") == _STATE)
+        criteria.append(publication.c.consumer_version_id.in_(_RUNNING_THERE))
     return criteria
 
 
 def _order(shape: _Shape) -> list[ColumnElement[Any]]:
     names = [func.lower(_consumer.c.name), func.lower(_provider.c.name), integration.c.id]
-    first: dict[Sorting, ColumnElement[Any]] = {
-        Sorting.CONSUMER: names[0],
-        Sorting.PROVIDER: names[1],
+    if shape.sorting in {Sorting.CONSUMER, Sorting.PROVIDER}:
+        chosen = names.pop(0 if shape.sorting is Sorting.CONSUMER else 1)
+        return [chosen.desc() if shape.is_reversed else chosen, *names]
+    newest_first: dict[Sorting, ColumnElement[Any]] = {
         Sorting.PUBLISHED: publication.c.created_at,
         Sorting.VERIFIED: verification.c.created_at,
-        Sorting.STATE: _WORST_FIRST,
     }
-    newest_first = shape.sorting in {Sorting.PUBLISHED, Sorting.VERIFIED}
-    chosen = first[shape.sorting]
-    ordered = chosen.desc() if newest_first != shape.is_reversed else chosen.asc()
-    return [ordered.nulls_last(), *names]
-
-
-@lru_cache(maxsize=256)
-def _part(shape: _Shape) -> Select[*tuple[Any, ...]]:
-    return _listing(shape).limit(bindparam("limit", type_=Integer)).offset(bindparam("offset", type_=Integer))
-
-
-@lru_cache(maxsize=256)
-def _counting(shape: _Shape) -> Select[*tuple[Any, ...]]:
-    found = _listing(shape).order_by(None).subquery("found")
-    return select(found.c.state, func.count()).group_by(found.c.state)
+    chosen = newest_first.get(shape.sorting, _WORST_FIRST)
+    is_descending = (shape.sorting in newest_first) != shape.is_reversed
+    return [(chosen.desc() if is_descending else chosen.asc()).nulls_last(), *names]
 
 
 def _shape_of(wanted: Filter, sorting: Sorting, *, is_reversed: bool) -> _Shape:
@@ -232,7 +244,6 @@ def _shape_of(wanted: Filter, sorting: Sorting, *, is_reversed: bool) -> _Shape:
         has_label=wanted.label is not None,
         has_environment=wanted.environment is not None,
         has_branch=wanted.branch is not None,
-        has_state=wanted.state is not None,
         sorting=sorting,
         is_reversed=is_reversed,
     )
@@ -240,35 +251,61 @@ def _shape_of(wanted: Filter, sorting: Sorting, *, is_reversed: bool) -> _Shape:
 
 def _params(wanted: Filter) -> dict[str, Any]:
     words = {f"word{at}": literally(word) for at, word in enumerate(wanted.words[:MOST_WORDS])}
-    state = wanted.state and wanted.state.value
-    return {
-        **words,
-        "label": wanted.label,
-        "environment": wanted.environment,
-        "branch": wanted.branch,
-        "state": state,
-    }
+    return {**words, "label": wanted.label, "environment": wanted.environment, "branch": wanted.branch}
 
 
-def count(db: Connection, wanted: Filter) -> Counts:
-    """Count the integrations that a filter leaves, by their states, whichever state it asks for."""
-    wanted = replace(wanted, state=None)
-    statement = _counting(_shape_of(wanted, Sorting.CONSUMER, is_reversed=False))
-    return {State(state): number for state, number in rows(db, statement, _params(wanted))}
+def survey(  # noqa: PLR0913 - what is shown, and what is picked out, in one look at all
+    db: Connection,
+    wanted: Filter,
+    page: Page,
+    sorting: Sorting = Sorting.CONSUMER,
+    *,
+    is_reversed: bool = False,
+    most: int = 0,
+    overdue_since: datetime,
+) -> Survey:
+    """Look at all integrations that a filter leaves: count them, list a page, pick out some that need attention."""
+    of_any_state = replace(wanted, state=None)
+    shape = _shape_of(of_any_state, sorting, is_reversed=is_reversed)
+    standing = rows(db, _standing(shape), {**_params(of_any_state), "overdue_since": overdue_since})
+    chosen = standing if wanted.state is None else [row for row in standing if row.state == wanted.state.value]
+    listed = chosen[page.offset : page.offset + page.limit]
+    failed, overdue = _worst(standing, most)
+    shown = _shown(db, {row.id: row for row in (*listed, *failed, *overdue)}.values())
+    return Survey(
+        counts={State(state): count for state, count in Counter(row.state for row in standing).items()},
+        listed=Paged([shown[row.id] for row in listed], page, len(chosen)),
+        failed=[shown[row.id] for row in failed],
+        overdue=[shown[row.id] for row in overdue],
+    )
 
 
-def listed(
-    db: Connection, wanted: Filter, page: Page, sorting: Sorting = Sorting.CONSUMER, *, is_reversed: bool = False
-) -> list[IntegrationAtAGlance]:
-    """List a page of the integrations that a filter leaves."""
-    statement = _part(_shape_of(wanted, sorting, is_reversed=is_reversed))
-    return _at_a_glance(db, rows(db, statement, {**_params(wanted), "limit": page.limit, "offset": page.offset}))
+def _worst(standing: Sequence[Any], most: int) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Pick out what broke last, and what waits longest. Ids grow with time."""
+    failed = [row for row in standing if row.state == State.FAILED.value] if most else []
+    overdue = [row for row in standing if row.is_old and row.state == State.CHANGED.value] if most else []
+    failed.sort(key=lambda row: -row.verification_id)
+    overdue.sort(key=lambda row: row.publication_id)
+    return failed[:most], overdue[:most]
+
+
+def _shown(db: Connection, standing: Iterable[Any]) -> Mapping[int, IntegrationAtAGlance]:
+    """Read all that is shown of some integrations, by their ids."""
+    publications = [row.publication_id for row in standing if row.publication_id is not None]
+    others = [row.id for row in standing if row.publication_id is None]
+    found = [
+        row
+        for statement, ids in ((_OF_PUBLICATIONS, publications), (_OF_IDS, others))
+        for start in range(0, len(ids), AT_ONCE)
+        for row in rows(db, statement, {"ids": ids[start : start + AT_ONCE]})
+    ]
+    return {row.id: seen for row, seen in zip(found, _at_a_glance(db, found), strict=True)}
 
 
 @lru_cache(maxsize=256)
 def _lines(shape: _Shape) -> Select[*tuple[Any, ...]]:
-    names = (_consumer.c.name.label("consumer"), _provider.c.name.label("provider"))
-    return _listing(shape).with_only_columns(*names, _STATE.label("state"))
+    columns = (_consumer.c.name.label("consumer"), _provider.c.name.label("provider"), _STATE.label("state"))
+    return _asked(shape, *columns).order_by(*_order(shape))
 
 
 def every_line(db: Connection, wanted: Filter) -> list[Line]:
@@ -277,10 +314,33 @@ def every_line(db: Connection, wanted: Filter) -> list[Line]:
     return [Line(consumer=row.consumer, provider=row.provider, state=State(row.state)) for row in found]
 
 
+_NUMBER: Final = select(func.count()).select_from(integration)
+
+
+def number(db: Connection) -> int:
+    """Count all integrations."""
+    found: int = scalar(db, _NUMBER, {})
+    return found
+
+
+def _unfiltered(sorting: Sorting) -> _Shape:
+    return _shape_of(Filter(), sorting, is_reversed=False)
+
+
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_OF_IDS: Final = _asked(_unfiltered(Sorting.CONSUMER), integration.c.id, *_SHOWN).where(integration.c.id.in_(_IDS))
+_IS_OF_PAIR: Final = (publication.c.consumer_id == integration.c.consumer_id) & (
+    publication.c.provider_id == integration.c.provider_id
+)
+_OF_PUBLICATIONS: Final = (
+    select(integration.c.id, *_SHOWN)
+    .select_from(_with_all(publication.join(integration, _IS_OF_PAIR)))
+    .where(publication.c.id.in_(_IDS))
+)
 _PER_SIDE: Final = {
-    side: _listing(_Shape(0, False, False, False, False, other, False)).where(  # noqa: FBT003 - a filter without any
-        named.c.name == bindparam("pacticipant")
-    )
+    side: _asked(_unfiltered(other), *_SHOWN)
+    .where(named.c.name == bindparam("pacticipant"))
+    .order_by(*_order(_unfiltered(other)))
     for side, other, named in (
         ("consumer", Sorting.PROVIDER, _consumer),
         ("provider", Sorting.CONSUMER, _provider),
@@ -365,18 +425,16 @@ def _webhooks(db: Connection, ids: Sequence[int]) -> Mapping[tuple[int, int], St
 
 _consumer_runs: Final = deployed_version.alias("consumer_runs")
 _provider_runs: Final = deployed_version.alias("provider_runs")
-_TOGETHER: Final = (
+_unproven: Final = (
     select(
-        environment.c.display_name.label("environment"),
-        environment.c.is_production,
-        _consumer.c.name.label("consumer"),
-        _consumer_version.c.number.label("consumer_version"),
-        _provider.c.name.label("provider"),
-        _provider_version.c.number.label("provider_version"),
+        _consumer_runs.c.environment_id,
+        _consumer_runs.c.version_id.label("consumer_version_id"),
+        _provider_runs.c.version_id.label("provider_version_id"),
+        publication.c.consumer_id,
+        publication.c.provider_id,
         verification.c.success,
     )
     .select_from(_consumer_runs)
-    .join(environment, environment.c.id == _consumer_runs.c.environment_id)
     .join(publication, publication.c.consumer_version_id == _consumer_runs.c.version_id)
     .join(
         _provider_runs,
@@ -384,10 +442,6 @@ _TOGETHER: Final = (
         & (_provider_runs.c.pacticipant_id == publication.c.provider_id)
         & _provider_runs.c.undeployed_at.is_(None),
     )
-    .join(_consumer, _consumer.c.id == publication.c.consumer_id)
-    .join(_provider, _provider.c.id == publication.c.provider_id)
-    .join(_consumer_version, _consumer_version.c.id == _consumer_runs.c.version_id)
-    .join(_provider_version, _provider_version.c.id == _provider_runs.c.version_id)
     .outerjoin(
         verification,
         (verification.c.content_id == publication.c.content_id)
@@ -396,30 +450,68 @@ _TOGETHER: Final = (
     )
     .where(
         publication.c.consumer_version_id.in_(bindparam("ids", expanding=True)),
+        _consumer_runs.c.environment_id.in_(bindparam("environments", expanding=True)),
         _consumer_runs.c.undeployed_at.is_(None),
         publication.c.is_current,
         or_(verification.c.id.is_(None), ~verification.c.success),
     )
+    .order_by(verification.c.id.is_(None), _consumer_runs.c.environment_id, _consumer_runs.c.id, _provider_runs.c.id)
+    .limit(bindparam("most", type_=Integer))
+    .subquery("unproven")
 )
-_RUNNING: Final = select(deployed_version.c.version_id).where(deployed_version.c.undeployed_at.is_(None)).distinct()
+_TOGETHER: Final = (
+    select(
+        environment.c.display_name.label("environment"),
+        _consumer.c.name.label("consumer"),
+        _consumer_version.c.number.label("consumer_version"),
+        _provider.c.name.label("provider"),
+        _provider_version.c.number.label("provider_version"),
+        _unproven.c.success,
+    )
+    .join_from(_unproven, environment, environment.c.id == _unproven.c.environment_id)
+    .join(_consumer, _consumer.c.id == _unproven.c.consumer_id)
+    .join(_provider, _provider.c.id == _unproven.c.provider_id)
+    .join(_consumer_version, _consumer_version.c.id == _unproven.c.consumer_version_id)
+    .join(_provider_version, _provider_version.c.id == _unproven.c.provider_version_id)
+)
+_RUNNING: Final = (
+    select(deployed_version.c.version_id, deployed_version.c.environment_id)
+    .join(environment, environment.c.id == deployed_version.c.environment_id)
+    .where(deployed_version.c.undeployed_at.is_(None), environment.c.is_production == bindparam("is_production"))
+)
 
 
 def unproven(db: Connection, *, most: int) -> list[Together]:
     """List versions that run together without a success between them, those in production and failures first.
 
+    Other environments are only looked into for what production leaves room for.
+    """
+    found: list[Together] = []
+    for is_production in (True, False):
+        if len(found) < most:
+            found += _unproven_in(db, most - len(found), is_production=is_production)
+    return found
+
+
+def _unproven_in(db: Connection, most: int, *, is_production: bool) -> list[Together]:
+    """Look into production, or elsewhere.
+
     What runs is asked for on its own, since a database left to itself would begin with all pacts there ever were.
     """
-    running = column(db, _RUNNING, {})
+    running = rows(db, _RUNNING, {"is_production": is_production})
+    ids, environments = sorted({row.version_id for row in running}), sorted({row.environment_id for row in running})
     found = [
         row
-        for start in range(0, len(running), AT_ONCE)
-        for row in rows(db, _TOGETHER, {"ids": running[start : start + AT_ONCE]})
+        for start in range(0, len(ids), AT_ONCE)
+        for row in rows(
+            db, _TOGETHER, {"ids": ids[start : start + AT_ONCE], "environments": environments, "most": most}
+        )
     ]
     return [_together(row) for row in sorted(found, key=_urgency)[:most]]
 
 
 def _urgency(row: Any) -> tuple[object, ...]:
-    return (not row.is_production, row.success is None, row.environment, row.consumer.lower(), row.provider.lower())
+    return (row.success is None, row.environment, row.consumer.lower(), row.provider.lower())
 
 
 def _together(row: Any) -> Together:

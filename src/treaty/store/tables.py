@@ -333,6 +333,8 @@ verification: Final = Table(
     Column("verified_by", Text),
     Column("test_results", Text),
     Index(None, "content_id", "provider_version_id"),
+    # The newest result for a content, however many there are.
+    Index(None, "content_id", "id"),
     Index(None, "provider_version_id"),
     Index(None, "provider_id"),
     Index(None, "consumer_id", "provider_id"),

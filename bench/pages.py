@@ -1,0 +1,174 @@
+"""How long the server works for each page of a whole system, by its processor time, and how much it sends."""
+
+import argparse
+import asyncio
+import gzip
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import structlog
+from starlette.types import ASGIApp, Message
+
+from bench import system
+from bench.system import System
+from treaty.settings import Settings
+from treaty.store.database import open_database
+from treaty.web.application import application
+
+NAME: Final = "pages"
+ROUNDS: Final = 25
+MOST_MS: Final = 50.0
+MOST_MS_OF_GRAPH: Final = 2000.0
+MOST_KIB: Final = 150.0
+MOST_KIB_OF_GRAPH: Final = 300.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figures:
+    """What is known of a page. Times are of the processor, in milliseconds; the first is that of a cold server."""
+
+    page: str
+    first: float
+    p50: float
+    p95: float
+    kib: float
+    """What is sent, compressed."""
+    html: float
+    is_graph: bool
+
+    @property
+    def is_met(self) -> bool:
+        if self.is_graph:
+            return max(self.first, self.p95) <= MOST_MS_OF_GRAPH and self.kib <= MOST_KIB_OF_GRAPH
+        return self.p95 <= MOST_MS and self.kib <= MOST_KIB
+
+
+def measure(folder: Path, size: System, *, only: Sequence[str] = (), rounds: int = ROUNDS) -> list[Figures]:
+    """Make a system, and ask for each page again and again."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    path = folder / "system.sqlite"
+    began = time.monotonic()
+    system.build(size, path)
+    print(f"system: {path.stat().st_size / 2**20:.0f} MiB, built in {time.monotonic() - began:.1f} s", flush=True)
+    app = application(Settings(), open_database(f"sqlite:///{path}"))
+    return [
+        _measured(app, name, path, rounds)
+        for name, path in pages(size).items()
+        if not only or any(part in name for part in only)
+    ]
+
+
+def pages(size: System) -> Mapping[str, str]:
+    """List the pages by what they are."""
+    (consumer, provider), newest = (system.name(one) for one in size.edges[0]), system.number(size.versions - 1)
+    pair = f"provider/{provider}/consumer/{consumer}"
+    busiest = max(range(size.applications), key=[one for _, one in size.edges].count)
+    question = {"q[][pacticipant]": consumer, "q[][version]": newest, "environment": "production"}
+    return {
+        "overview": "/",
+        "overview, last page": f"/?page={-(-size.integrations // 50)}",
+        "overview, by name": "/?q=service-01",
+        "overview, worst first": "/?sort=state",
+        "overview, last published": "/?sort=published",
+        "overview, in production": "/?environment=production",
+        "overview, on main": "/?branch=main",
+        "overview, a team's": "/?label=team-07",
+        "overview, failed": "/?state=failed",
+        "overview, by tag": "/?tags=true",
+        "application": f"/pacticipants/{consumer}",
+        "application, busiest": f"/pacticipants/{system.name(busiest)}",
+        "application, asked": f"/pacticipants/{consumer}?version={quote(newest)}&to=production",
+        "provider states": f"/pacticipants/{provider}?show=states",
+        "pair": f"/dashboard/{pair}",
+        "pair, all": f"/dashboard/{pair}?view=all",
+        "pair, grid": f"/dashboard/{pair}?view=grid",
+        "matrix, empty": "/matrix",
+        "matrix of a pair": f"/matrix/{pair}",
+        "matrix, asked": f"/matrix?{urlencode(question)}",
+        "pact, 200 interactions": f"/pacts/{pair}/latest",
+        "difference": f"/pacts/{pair}/version/{quote(newest, safe='')}/diff/previous-distinct",
+        "environments": "/environments",
+        "webhooks": "/webhooks",
+        "search": "/search?q=service",
+        "network around one": f"/pacticipants/{consumer}/network",
+        "network": "/network",
+        "network in production": "/network?environment=production",
+    }
+
+
+def _measured(app: ASGIApp, name: str, path: str, rounds: int) -> Figures:
+    times, bodies = zip(*(_asked(app, path) for _ in range(rounds + 1)), strict=True)
+    first, later = times[0], sorted(times[1:])
+    return Figures(
+        page=name,
+        first=first,
+        p50=median(later),
+        p95=later[min(len(later) - 1, len(later) * 95 // 100)],
+        kib=len(bodies[-1]) / 1024,
+        html=len(gzip.decompress(bodies[-1])) / 1024 if bodies[-1][:2] == b"\x1f\x8b" else len(bodies[-1]) / 1024,
+        is_graph=name.startswith("network"),
+    )
+
+
+def _asked(app: ASGIApp, path: str) -> tuple[float, bytes]:
+    """Ask for a page; say how many milliseconds the processor worked for it, and what came."""
+    raw, _, query = path.partition("?")
+    headers = [(b"host", b"localhost"), (b"accept", b"text/html"), (b"accept-encoding", b"gzip")]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": raw,
+        "raw_path": raw.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 80),
+    }
+    messages: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    async def ask() -> float:
+        began = time.process_time()
+        await app(scope, receive, send)
+        return (time.process_time() - began) * 1000
+
+    spent = asyncio.run(ask())
+    if messages[0]["status"] != 200:  # noqa: PLR2004 - OK
+        raise RuntimeError(f"{path} answered {messages[0]['status']}")
+    return spent, b"".join(one.get("body", b"") for one in messages[1:])
+
+
+COLUMNS: Final = ("page", "first CPU ms", "p50 CPU ms", "p95 CPU ms", "KiB sent", "KiB", "target")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure the pages, and print what was found."""
+    with tempfile.TemporaryDirectory(prefix="treaty-bench-") as folder:
+        found = measure(Path(folder), System(), only=options.only or (), rounds=5 if options.quick else ROUNDS)
+    print("\n" + _line(COLUMNS))
+    for one in found:
+        numbers = (f"{number:.1f}" for number in (one.first, one.p50, one.p95, one.kib, one.html))
+        print(_line((one.page, *numbers, "met" if one.is_met else "MISSED")))
+    if options.json:
+        options.json.write_text(json.dumps({NAME: [asdict(one) for one in found]}, indent=1) + "\n", "utf-8")
+
+
+def _line(cells: Sequence[str]) -> str:
+    first, *numbers, last = cells
+    return "  ".join((first.ljust(24), *(one.rjust(12) for one in numbers), last))
