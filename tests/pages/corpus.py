@@ -167,6 +167,7 @@ def _paths(webhook: str, logs: str) -> dict[str, str]:
         "matrix": f"/matrix?{selectors}",
         "matrix-pair": "/matrix/provider/orders-api/consumer/Web%20Shop",
         "pair": "/dashboard/provider/orders-api/consumer/Web%20Shop",
+        "pair-grid": "/dashboard/provider/orders-api/consumer/Web%20Shop?view=grid",
         "environments": "/environments",
         "webhooks": "/webhooks",
         "webhook": webhook,

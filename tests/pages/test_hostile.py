@@ -47,6 +47,7 @@ TAGS |= {
     "path",
     "rect",
     "text",
+    "tspan",
 }
 
 
@@ -126,6 +127,7 @@ def pages(api, trick):
         f"{pair}/version/2/diff/version/{name}",
         f"{pair}/version/2/verification-results/latest",
         f"/dashboard/provider/Victim/consumer/{name}?view=all",
+        f"/dashboard/provider/Victim/consumer/{name}?view=grid&columns={name}",
         f"/dashboard/provider/{name}{name}/consumer/{name}",
         f"/matrix/provider/Victim/consumer/{name}",
         f"/matrix?q[][pacticipant]={name}&q[][tag]={name}&latestby={name}",

@@ -195,8 +195,8 @@ def test_two_fingers_zoom_a_graph(page):
 def test_an_application_is_found_in_a_graph_and_its_neighbours_stand_out(page):
     page.goto("/network")
     page.get_by_label("Find in the graph").fill("service-3")
-    assert page.locator("svg.graph .hit title").all_text_contents() == ["service-3"]
-    near = set(page.locator("svg.graph .boxes .near title").all_text_contents())
+    assert page.locator("svg.graph .hit text").all_text_contents() == ["service-3"]
+    near = set(page.locator("svg.graph .boxes .near text").all_text_contents())
     assert near == {"service-3", *(f"app-{number:02}" for number in range(3, 60, 7))}
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 import pytest
 
@@ -264,6 +265,49 @@ def test_a_pair_without_branches_is_seen_by_tag_or_whole(api, show):
     assert [one.attributes["href"] for one in shown.all("a") if one.attributes.get("aria-current") == "true"] == [
         "?view=all"
     ]
+
+
+def cells(shown):
+    """What the grid says of each two versions, by row and column; nothing where there is no result."""
+    table = shown.answer.text.partition("<tbody>")[2].partition("</tbody>")[0]
+    rows = [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in table.split("</tr>")[:-1]]
+    return [[next((word for word in ("Verified", "Failed") if word in cell), "") for cell in row] for row in rows]
+
+
+@pytest.mark.usefixtures("history")
+def test_the_grid_of_a_pair_sets_versions_against_versions(show):
+    shown = show("/dashboard/provider/Ledger/consumer/Till?view=grid")
+    assert cells(shown) == [["", ""], ["Failed", ""], ["", "Verified"]]
+    assert re.findall(r'<th scope="col"><span class="number">(.*?)</span>', shown.answer.text) == ["11", "10"]
+    assert {f"{PACT}/version/{number}" for number in (1, 2, 3)} <= set(shown.links)
+    assert "Production: Production" in shown.text
+    assert [one for one in shown.links if "/verification-results/" in one]
+
+
+def test_versions_with_the_same_content_share_their_results_in_the_grid(history, show):
+    history.publish("Till", "4", "Ledger", "thing 1")
+    assert cells(show("/dashboard/provider/Ledger/consumer/Till?view=grid"))[0] == ["", "Verified"]
+
+
+def test_a_long_grid_comes_by_the_page_both_ways(history, show):
+    for number in range(20, 34):
+        verify(history, "3", str(number), success=True)
+        history.publish("Till", str(number), "Ledger", f"thing {number}")
+    path = "/dashboard/provider/Ledger/consumer/Till?view=grid"
+    shown = show(path)
+    assert len(cells(shown)[0]) == 10
+    assert "Versions of Ledger: 1-10" in shown.text
+    assert "?view=grid&columns=2" in shown.links
+    shown = show(f"{path}&columns=2")
+    assert len(cells(shown)[0]) == 6
+    assert "?view=grid&columns=1" in shown.links
+    assert "There is nothing on this page" in show(f"{path}&columns=99999999").text
+    assert show(f"{path}&columns=-1&page=x").status == 200
+
+
+def test_the_grid_of_a_pair_that_nobody_verified_says_so(api, show):
+    api.publish("Till", "1", "Ledger")
+    assert "Nobody has verified these pacts yet" in show("/dashboard/provider/Ledger/consumer/Till?view=grid").text
 
 
 @pytest.mark.usefixtures("history")

@@ -1,11 +1,13 @@
 """How pacts and versions fared over time."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from treaty.model.matrix import VersionInMatrix
 from treaty.model.overview import State
+from treaty.model.page import Paged
 
 
 class View(Enum):
@@ -44,6 +46,19 @@ class ResultInHistory:
     provider_version: str
     success: bool
     created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairGrid:
+    """Which of a provider's versions verified which of a consumer's, and how that went."""
+
+    publications: Paged[PublicationInHistory]
+    """The consumer's versions, newest first: a row each."""
+    versions: Sequence[tuple[str, VersionInMatrix]]
+    """Those of the provider's versions that verified anything of the pair, newest first: a column each."""
+    has_more_versions: bool
+    results: Mapping[tuple[str, str], ResultInHistory]
+    """The latest results, by the sha of the content and the provider's version."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

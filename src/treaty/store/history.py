@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Integer, ScalarSelect, Select, bindparam, func, select, union_all
+from sqlalchemy import Connection, Integer, ScalarSelect, Select, bindparam, exists, func, select, union_all
 
-from treaty.model.history import PublicationInHistory, ResultInHistory, Tally, View
+from treaty.model.history import PairGrid, PublicationInHistory, ResultInHistory, Tally, View
 from treaty.model.matrix import VersionInMatrix, VersionKey
 from treaty.model.overview import state_of
 from treaty.model.pact import Pact
@@ -173,6 +173,64 @@ def results(db: Connection, pact: Pact, *, most: int) -> list[ResultInHistory]:
     """List the newest results for the content of a pact."""
     params = {"consumer": pact.consumer, "provider": pact.provider, "sha": pact.sha, "most": most}
     return every(db, _RESULTS, params, ResultInHistory)
+
+
+# The grid of a pair
+
+_verified: Final = verification.alias("verified")
+_COLUMNS: Final = (
+    select(version.c.id, version.c.number)
+    .where(
+        version.c.pacticipant_id == _PROVIDER_ID,
+        exists().where(_verified.c.provider_version_id == version.c.id, _verified.c.consumer_id == _CONSUMER_ID),
+    )
+    .order_by(version.c.position.desc())
+    .limit(bindparam("limit", type_=Integer))
+    .offset(bindparam("offset", type_=Integer))
+)
+_CELLS: Final = (
+    select(
+        content.c.sha,
+        version.c.number.label("provider_version"),
+        verification.c.id.label("number"),
+        verification.c.success,
+        verification.c.created_at,
+    )
+    .select_from(content)
+    .join(verification, verification.c.content_id == content.c.id)
+    .join(version, version.c.id == verification.c.provider_version_id)
+    .where(
+        content.c.consumer_id == _CONSUMER_ID,
+        content.c.provider_id == _PROVIDER_ID,
+        content.c.sha.in_(bindparam("shas", expanding=True)),
+        verification.c.provider_version_id.in_(bindparam("ids", expanding=True)),
+        verification.c.is_latest,
+    )
+)
+
+
+def grid(db: Connection, consumer: str, provider: str, page: Page, columns: Page) -> PairGrid:
+    """Set a page of the consumer's versions against a page of the provider's."""
+    pair = {"consumer": consumer, "provider": provider}
+    found = rows(db, _COLUMNS, {**pair, "limit": columns.limit + 1, "offset": columns.offset})
+    shown = found[: columns.limit]
+    keys: dict[int, VersionKey] = {row.id: (provider, row.number) for row in shown}
+    seen = matrix.versions(db, keys, keys.values())
+    listed = publications(db, consumer, provider, page)
+    shas = sorted({one.sha for one in listed.items})
+    cells = rows(db, _CELLS, {**pair, "shas": shas, "ids": list(keys)}) if shas and keys else []
+    return PairGrid(
+        publications=listed,
+        versions=[(row.number, seen[provider, row.number]) for row in shown],
+        has_more_versions=len(found) > len(shown),
+        results={(row.sha, row.provider_version): _result(row) for row in cells},
+    )
+
+
+def _result(row: Any) -> ResultInHistory:
+    return ResultInHistory(
+        number=row.number, provider_version=row.provider_version, success=row.success, created_at=row.created_at
+    )
 
 
 def place_of(db: Connection, version_id: int, key: VersionKey) -> VersionInMatrix:

@@ -23,10 +23,10 @@ GAP: Final = 12
 """Between two boxes, one below the other."""
 LANE: Final = 10
 """What a line takes that passes a column."""
-LETTER: Final = 6.9
+LETTER: Final = 7.2
 LONGEST_NAME: Final = 30
 SMALLEST: Final = 56
-PADDING: Final = 26
+PADDING: Final = 38
 NEAREST, FARTHEST = 70, 260
 """Between two columns."""
 PER_LINE: Final = 2.2
@@ -34,6 +34,7 @@ PER_LINE: Final = 2.2
 BETWEEN_CLUSTERS: Final = 36
 ROW: Final = 1400
 """How wide a row of small clusters gets."""
+LEVELLINGS: Final = 40
 SWEEPS: Final = 10
 ROUNDS: Final = 8
 
@@ -101,39 +102,34 @@ def _cluster(graph: Any) -> Drawing:
 def _forward(graph: Any) -> Any:
     """Turn some lines, so that no chain of them leads back to where it began."""
     networkx = import_module("networkx")
-    place: dict[str, int] = {}
-    for group in networkx.strongly_connected_components(graph):
-        for name in _in_turn(graph.subgraph(group)) if len(group) > 1 else group:
-            place[name] = len(place)
-    group_of = {name: at for at, group in enumerate(networkx.strongly_connected_components(graph)) for name in group}
+    groups = list(networkx.strongly_connected_components(graph))
+    group_of = {name: at for at, group in enumerate(groups) for name in group}
+    level = _levels(graph) if len(groups) < len(graph) else {}
     found = networkx.DiGraph()
     found.add_nodes_from(sorted(graph.nodes))
     for consumer, provider in sorted(graph.edges):
         if consumer == provider:
             continue
-        is_back = group_of[consumer] == group_of[provider] and place[consumer] > place[provider]
+        is_circle = group_of[consumer] == group_of[provider]
+        is_back = is_circle and (level[consumer], consumer) > (level[provider], provider)
         found.add_edge(*((provider, consumer) if is_back else (consumer, provider)))
     return found
 
 
-def _in_turn(graph: Any) -> list[str]:
-    """Order applications that consume each other so that few lines lead backwards (Eades, Lin and Smyth)."""
-    out, into = dict(graph.out_degree), dict(graph.in_degree)
-    first: list[str] = []
-    last: list[str] = []
-    left = sorted(graph.nodes)
-    while left:
-        ends = [name for name in left if not out[name]]
-        chosen = ends or [max(left, key=lambda name: (not into[name], out[name] - into[name]))]
-        (last if ends else first).extend(chosen)
-        for name in chosen:
-            for other in graph.predecessors(name):
-                out[other] -= 1
-            for other in graph.successors(name):
-                into[other] -= 1
-        gone = set(chosen)
-        left = [name for name in left if name not in gone]
-    return first + last[::-1]
+def _levels(graph: Any) -> Mapping[str, float]:
+    """Say how far along each application stands, where some consume each other in circles.
+
+    Each is drawn towards one step behind its consumers and one step before its providers, on average.
+    """
+    level = dict.fromkeys(sorted(graph.nodes), 0.0)
+    consumers = {name: list(graph.predecessors(name)) for name in level}
+    providers = {name: list(graph.successors(name)) for name in level}
+    for _ in range(LEVELLINGS):
+        for name in level:
+            before, after = consumers[name], providers[name]
+            wanted = sum(level[one] for one in before + after) + len(before) - len(after)
+            level[name] = wanted / (len(before) + len(after))
+    return level
 
 
 def _columns(graph: Any) -> dict[str, int]:

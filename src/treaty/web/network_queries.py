@@ -47,6 +47,14 @@ class Shown:
     def names(self) -> list[str]:
         return names(self.lines)
 
+    @property
+    def by_consumer(self) -> Mapping[str, Sequence[Line]]:
+        """Group the lines by their consumers."""
+        found: dict[str, list[Line]] = {}
+        for one in self.lines:
+            found.setdefault(one.consumer, []).append(one)
+        return found
+
 
 def read(call: Call, focus: str | None = None) -> Wanted:
     """Read what is asked for."""

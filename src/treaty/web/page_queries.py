@@ -17,6 +17,11 @@ def part_of(call: Call, size: int) -> Page:
     return Page(_number(call.option("page"), 1, FARTHEST), _number(call.option("pageSize"), size, LARGEST))
 
 
+def columns_of(call: Call, size: int) -> Page:
+    """Read which page of columns is wanted."""
+    return Page(_number(call.option("columns"), 1, FARTHEST), size)
+
+
 def _number(text: str | None, default: int, most: int) -> int:
     is_number = text is not None and text.isascii() and text.isdecimal() and len(text) < 10  # noqa: PLR2004 - int() is slow on more
     return min(max(1, int(text)), most) if text and is_number else default

@@ -7,12 +7,15 @@ from treaty.model.page import Page as Part
 from treaty.model.page import Paged
 from treaty.store import history, pacticipants, triggered_webhooks
 from treaty.web import urls
-from treaty.web.page_queries import choice, part_of
+from treaty.web.page_queries import choice, columns_of, part_of
 from treaty.web.routing import Call, Page, Permission, Router
 
 router = Router()
 
 SIZE: Final = 50
+ROWS: Final = 20
+COLUMNS: Final = 10
+"""Of the grid, on a page."""
 _IN_TURN: Final = (View.BRANCH, View.TAG, View.ALL)
 
 
@@ -26,10 +29,15 @@ def show_pair(call: Call, provider: str, consumer: str) -> Page:
     }
     if facts["missing"]:
         return Page("pair.html", facts)
+    webhooks = triggered_webhooks.latest_of_pair(call.db, consumer=consumer, provider=provider)
+    if call.option("view") == "grid":
+        page, columns = part_of(call, ROWS), columns_of(call, COLUMNS)
+        grid = history.grid(call.db, consumer, provider, page, columns)
+        shown = {"view": "grid", "grid": grid, "columns": columns, "found": grid.publications, "page": page}
+        return Page("pair.html", {**facts, **shown, "webhooks": webhooks})
     page, wanted = part_of(call, SIZE), choice(View, call.option("view"))
     view, found = _found(call, (consumer, provider), page, wanted)
-    webhooks = triggered_webhooks.latest_of_pair(call.db, consumer=consumer, provider=provider)
-    return Page("pair.html", {**facts, "view": view, "found": found, "page": page, "webhooks": webhooks})
+    return Page("pair.html", {**facts, "view": view.value, "found": found, "page": page, "webhooks": webhooks})
 
 
 def _missing(call: Call, *names: str) -> str | None:

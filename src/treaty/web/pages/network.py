@@ -38,6 +38,7 @@ def _facts(call: Call, wanted: Wanted) -> dict[str, object]:
         "shown": shown,
         "figure": Markup(svg),  # noqa: S704 - names are escaped where it is drawn
         "words": WORDS,
+        "lower": {state: text.lower() for state, text in WORDS.items()},
         "depths": DEPTHS,
         "environments": environments.every(call.db),
         "labels": labels.every_name(call.db, MOST_LABELS).items,

@@ -16,6 +16,8 @@ from treaty.web.hal import Place
 MARGIN: Final = 16
 MOST_STOPS: Final = 60
 """Up to how many applications of a drawing are stops of the Tab key; beyond, the list beside it is the quicker way."""
+MOST_LINKS: Final = 400
+"""Up to how many lines lead to their pacts."""
 WORDS: Final[Mapping[State, str]] = {
     State.FAILED: "Failed",
     State.PENDING: "Failed, pending",
@@ -83,12 +85,13 @@ def figure(lines: Sequence[Line], me: str | None, href: Callable[[str], str]) ->
     state_of = {(one.consumer, one.provider): one.state for one in lines}
     number = {box.name: at for at, box in enumerate(drawing.boxes)}
     stops = "" if len(number) <= MOST_STOPS else ' tabindex="-1"'
+    lines_of_page = _link_of_page if len(lines) <= MOST_LINKS else _line_of_page
     curves = sorted(drawing.curves, key=lambda one: _WORST_LAST[state_of[one.edge]])
     return "\n".join(
         (
             f'<svg class="graph" {_size(drawing)} role="group" aria-label="The network as a graph">',
             '<g class="lines">',
-            *(_line_of_page(one, state_of[one.edge], number, href) for one in curves),
+            *(lines_of_page(one, state_of[one.edge], number, href) for one in curves),
             "</g>",
             '<g class="boxes">',
             *(
@@ -109,13 +112,18 @@ def _application(name: str, href: Callable[[str], str]) -> str:
 _WORST_LAST: Final = {state: -at for at, state in enumerate(State)}
 
 
-def _line_of_page(curve: Curve, state: State, number: Mapping[str, int], href: Callable[[str], str]) -> str:
+def _link_of_page(curve: Curve, state: State, number: Mapping[str, int], href: Callable[[str], str]) -> str:
     consumer, provider = curve.edge
     target = _escaped(href(urls.LATEST_PACT.fill(provider=provider, consumer=consumer)))
-    return (
-        f'<a href="{target}" tabindex="-1" class="{state.value}" data-e="{number[consumer]} {number[provider]}">'
-        f'<title>{_title(curve.edge, state)}</title><path d="{_path(curve)}"/></a>'
-    )
+    line = f'<title>{_title(curve.edge, state)}</title><path d="{_path(curve)}"/>'
+    ends = f"{number[consumer]} {number[provider]}"
+    return f'<a href="{target}" tabindex="-1" class="{state.value}" data-e="{ends}">{line}</a>'
+
+
+def _line_of_page(curve: Curve, state: State, number: Mapping[str, int], _href: Callable[[str], str]) -> str:
+    """Draw a line that leads nowhere: thousands of links would be most of a page."""
+    consumer, provider = curve.edge
+    return f'<path class="{state.value}" data-e="{number[consumer]} {number[provider]}" d="{_path(curve)}"/>'
 
 
 def _kind(box: Box, worst: Mapping[str, State], me: str | None) -> str:
@@ -133,9 +141,10 @@ def _size(drawing: Drawing) -> str:
 
 
 def _box(box: Box, state: State | None) -> str:
-    sign = f"{_SIGNS[state]} " if state in _SIGNS else ""
+    sign = f"<tspan>{_SIGNS[state]} </tspan>" if state in _SIGNS else ""
+    title = "" if box.text == box.name else f"<title>{_escaped(box.name)}</title>"
     return (
-        f"<title>{_escaped(box.name)}</title>"
+        f"{title}"
         f'<rect x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{HEIGHT}" rx="6"/>'
         f'<text x="{box.x + 12:.0f}" y="{box.y + HEIGHT / 2 + 4:.0f}">{sign}{_escaped(box.text)}</text>'
     )

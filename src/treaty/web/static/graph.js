@@ -126,8 +126,9 @@ if (svg) {
 
   // Whoever points at an application sees what it is connected with.
   const boxes = new Map([...svg.querySelectorAll(".boxes a")].map((one) => [one.dataset.n, one]));
+  const nameOf = (one) => one.querySelector("title")?.textContent ?? one.querySelector("text").lastChild.textContent;
   const lines = new Map();
-  for (const line of svg.querySelectorAll(".lines a")) {
+  for (const line of svg.querySelectorAll(".lines [data-e]")) {
     for (const end of line.dataset.e.split(" ")) {
       if (!lines.has(end)) lines.set(end, []);
       lines.get(end).push(line);
@@ -162,7 +163,7 @@ if (svg) {
   const look = () => {
     const text = spot.value.trim().toLowerCase();
     for (const one of svg.querySelectorAll(".hit")) one.classList.remove("hit");
-    found = text ? [...boxes.values()].filter((one) => one.querySelector("title").textContent.toLowerCase().includes(text)) : [];
+    found = text ? [...boxes.values()].filter((one) => nameOf(one).toLowerCase().includes(text)) : [];
     for (const one of found) one.classList.add("hit");
     turn = -1;
   };
