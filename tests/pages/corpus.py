@@ -117,7 +117,13 @@ def fill(address: str) -> dict[str, str]:
     filler.verify("Web Shop", SHA, "orders-api", "3.2.0", success=False)
     filler.deploy("Web Shop", SHA, "production")
     filler.deploy("orders-api", "3.2.0", "production")
-    event = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://localhost/x"}}
+    request = {"method": "POST", "url": "https://localhost/x", "headers": {"Authorization": "x", "X-Trick": TRICK}}
+    event = {
+        "events": [{"name": "contract_published"}],
+        "request": {**request, "body": {TRICK: "${pactbroker.pactUrl}"}},
+    }
+    more = {"tags": [TRICK, "main"], "environments": ["production"], "secret": "x"}
+    filler.ask("POST", "/webhooks", {"description": TRICK, **event, **more})
     webhook = filler.ask("POST", "/webhooks", {"description": "Start the provider's build", **event})
     filler.publish("Web Shop", "2", "feat/new-basket", "orders-api", pact(201, has_message=False))
     hostile = {"interactions": [{"description": TRICK, "request": {"path": TRICK, "body": {TRICK: TRICK}}}, None, 7]}
@@ -133,11 +139,16 @@ def fill(address: str) -> dict[str, str]:
     status = filler.ask("GET", "/pacts/provider/orders-api/consumer/Web%20Shop/webhooks/status")
     logs = status["_embedded"]["triggeredWebhooks"][0]["_links"]["pb:logs"]["href"]
     paths = _paths(webhook["_links"]["self"]["href"].removeprefix(address), logs.removeprefix(address))
-    return {**paths, **_forms(f"/environments/{production['uuid']}")}
+    return {**paths, **_forms(f"/environments/{production['uuid']}", paths["webhook"])}
 
 
-def _forms(environment: str) -> dict[str, str]:
+def _forms(environment: str, webhook: str) -> dict[str, str]:
     return {
+        "webhook-new": "/webhooks/new",
+        "webhook-template": "/webhooks/new?template=github",
+        "webhook-edit": f"{webhook}/edit",
+        "webhook-delete": f"{webhook}/delete",
+        "webhook-try": f"{webhook}/try",
         "environment": environment,
         "environment-new": "/environments/new",
         "environment-edit": f"{environment}/edit",

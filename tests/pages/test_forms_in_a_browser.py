@@ -5,7 +5,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
+from tests.pages.corpus import Filler
 from tests.pages.test_in_a_browser import Site, page, site  # noqa: F401 - fixtures
+from tests.receiver import receiving
+from tests.whole import servers
 
 
 @pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
@@ -59,3 +62,91 @@ def test_a_form_on_a_page_of_another_site_does_nothing(site, page):  # noqa: F81
 def _evil(address: str) -> str:
     field = '<input name="name" value="stolen">'
     return f'<form method="post" action="{address}/environments/new">{field}<button>Win</button></form>'
+
+
+@pytest.fixture(scope="module")
+def reaching(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:  # noqa: F811 - the fixture
+    """A broker that may send to this machine."""
+    database = f"sqlite:///{tmp_path_factory.mktemp('reaching') / 'treaty.sqlite'}"
+    allowed = {"TREATY_WEBHOOK_SCHEME_WHITELIST": "http https", "TREATY_WEBHOOK_HOST_WHITELIST": "127.0.0.1"}
+    with servers.running(database, environ=allowed) as server:
+        yield Site(server.address, {}, site.browser)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_webhook_is_made_from_a_ready_one_and_its_deliveries_are_seen(reaching, scripts):
+    filler = Filler(reaching.address)
+    consumer = f"Till-{scripts}"
+    filler.publish(consumer, "1", "main", "Ledger", {"interactions": [scripts]})
+    context = reaching.browser.new_context(base_url=reaching.address, java_script_enabled=scripts)
+    page = context.new_page()  # noqa: F811 - the fixture is another
+    with receiving() as receiver:
+        page.goto("/webhooks/new")
+        page.get_by_role("link", name="Buildkite").click()
+        page.get_by_label("URL", exact=True).fill(f"{receiver.url}/builds")
+        page.get_by_label("A pact is published").check()
+        page.get_by_role("button", name="Create webhook").click()
+        assert "put your own in the place of <TOKEN>" in page.locator(".field.bad").inner_text()
+        headers = page.get_by_label("Headers")
+        headers.fill(headers.input_value().replace("<TOKEN>", "canary-token"))
+        page.get_by_role("button", name="Preview").click()
+        page.get_by_role("heading", name="What would be sent").wait_for()
+        assert "Authorization: **********" in page.locator("#preview").inner_text()
+        assert f"{reaching.address}/pacts/provider/Ledger" in page.locator("#preview").inner_text()
+        assert receiver.arrivals == []
+        if not scripts:
+            page.get_by_role("button", name="Create webhook").click()
+            assert "has to be typed again" in page.locator(".field.bad").inner_text()
+            headers.fill("Authorization: Bearer canary-token")
+        page.get_by_role("button", name="Create webhook").click()
+        assert "It is created" in page.get_by_role("status").inner_text()
+        filler.publish(consumer, "2", "main", "Ledger", {"interactions": [1, scripts]})
+        arrival = receiver.wait(1)[0]
+        assert arrival.headers["authorization"] == "Bearer canary-token"
+        assert arrival.json()["env"]["PACT_URL"].startswith(
+            f"{reaching.address}/pacts/provider/Ledger/consumer/{consumer}/"
+        )
+        _reload_until(page, "Delivered")
+        page.get_by_role("row").nth(1).get_by_role("link").first.click()
+        assert '{"heard":true}' in page.locator("main").inner_text()
+        assert "canary-token" not in page.content()
+        page.get_by_role("button", name="Send again").click()
+        assert "It will be sent again" in page.get_by_role("status").first.inner_text()
+        receiver.wait(2)
+        page.get_by_role("link", name="POST 127.0.0.1").click()
+        page.get_by_role("link", name="Preview and try").click()
+        page.get_by_role("button", name="Send this now").click()
+        assert "delivered" in page.get_by_role("status").inner_text()
+        receiver.wait(3)
+        page.get_by_role("link", name="Buildkite").click()
+        page.get_by_role("link", name="Delete").click()
+        page.get_by_role("button", name="Delete it").click()
+        assert "There are no webhooks" in page.locator("main").inner_text()
+    context.close()
+
+
+def _reload_until(page: Page, text: str) -> None:  # noqa: F811 - the fixture is another
+    """Look again until a text is there: a delivery is noted a moment after it has arrived."""
+    for _ in range(40):
+        page.reload()
+        if page.get_by_text(text).count():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(page.locator("main").inner_text())
+
+
+def test_a_preview_keeps_what_was_typed_also_secrets(reaching):
+    Filler(reaching.address).publish("Shop", "1", "main", "Ledger", {"interactions": []})
+    context = reaching.browser.new_context(base_url=reaching.address)
+    page = context.new_page()  # noqa: F811 - the fixture is another
+    page.goto("/webhooks/new")
+    page.get_by_label("URL", exact=True).fill("http://127.0.0.1:1/x")
+    page.get_by_label("A result is published").check()
+    page.get_by_label("Password").fill("typed")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("heading", name="What would be sent").wait_for()
+    assert page.get_by_label("Password").input_value() == "typed"
+    page.get_by_label("URL", exact=True).fill("")
+    page.get_by_role("button", name="Preview again").click()
+    page.get_by_text("Nothing was saved: 1 field needs another look").wait_for()
+    context.close()

@@ -353,7 +353,7 @@ def test_webhooks_are_shown_with_their_deliveries(make_api, show):
     delivery = next(one for one in shown.links if one.startswith("/triggered-webhooks/"))
     shown = show(delivery)
     assert "It has not been sent yet" in shown.text
-    assert [one.attributes.get("data-api") for one in shown.all("form")][1:] == [delivery.replace("logs", "redeliver")]
+    assert [one.attributes.get("action") for one in shown.all("form")][1:] == [delivery.replace("logs", "again")]
     assert "x1y2z3" not in show(path).answer.text + shown.answer.text
 
 

@@ -20,10 +20,11 @@ from treaty.model.delivery import (
     TriggeredWebhook,
     Unsent,
 )
+from treaty.model.past_event import PastEvent
 from treaty.model.template import Addresses, Context, Facts
 from treaty.model.webhook import Request, Sealed, Webhook
 from treaty.settings import Settings
-from treaty.store import deliveries, delivery_facts, triggered_webhooks, webhooks
+from treaty.store import deliveries, delivery_facts, past_events, triggered_webhooks, webhooks
 from treaty.store.deliveries import Claim, Noted
 from treaty.store.vault import Vault, WrongKey, vault_of
 
@@ -44,15 +45,20 @@ def attempt(owed: Delivery, *, settings: Settings, addresses: Addresses, send: S
     """Put a request together, and send it. Nothing of this touches the database."""
     started = datetime.now(UTC)
     try:
-        request = _composed(owed.request, owed.facts, owed.context, settings=settings, addresses=addresses)
-        if owed.secret:
-            secret = vault_of(settings).open(owed.secret)
-            request = deliver.signed(request, secret, delivery=owed.uuid, at=started)
+        request = put_together(owed, settings=settings, addresses=addresses, at=started)
     except (WrongKey, ValueError) as error:
         outcome = Unsent(type(error).__name__, str(error))
         return Attempt(request=None, outcome=outcome, started_at=started, finished_at=started)
     outcome_of = send(request, settings)
     return Attempt(request=request, outcome=outcome_of, started_at=started, finished_at=datetime.now(UTC))
+
+
+def put_together(owed: Delivery, *, settings: Settings, addresses: Addresses, at: datetime) -> Outgoing:
+    """Put together, and sign, what is sent. Raises WrongKey, and ValueError for what no request can be made of."""
+    request = _composed(owed.request, owed.facts, owed.context, settings=settings, addresses=addresses)
+    if owed.secret is None:
+        return request
+    return deliver.signed(request, vault_of(settings).open(owed.secret), delivery=owed.uuid, at=at)
 
 
 def _composed(
@@ -172,9 +178,31 @@ def prepare_trial(db: Connection, webhook: Webhook, *, base_url: str) -> Trial:
     return Trial(webhook=webhook, facts=facts, context={"base_url": base_url, "event_name": "test"})
 
 
+def prepare_past(db: Connection, webhook: Webhook, past: PastEvent, *, base_url: str) -> Trial:
+    """Find what a webhook would be told of something that has happened."""
+    publication = past_events.publication_of(db, past.pact)
+    number = past.result.number if past.result else None
+    facts = delivery_facts.find_past(db, publication, verification=number, event=past.name, at=past.at)
+    context = past_events.context_of(db, past, publication)
+    return Trial(webhook=webhook, facts=facts, context={"base_url": base_url, "event_name": past.name, **context})
+
+
+def previewed(trial: Trial, *, settings: Settings, addresses: Addresses, now: datetime) -> Outgoing:
+    """Put the request together that would be sent now, its secrets hidden. Raises as `put_together`."""
+    return deliver.hidden(put_together(_owed(trial), settings=settings, addresses=addresses, at=now))
+
+
 def try_out(trial: Trial, *, settings: Settings, addresses: Addresses, send: Send) -> Tried:
     """Send a webhook's request at once. Nothing is kept of it."""
-    owed = Delivery(
+    made = attempt(_owed(trial), settings=settings, addresses=addresses, send=send)
+    success = made.is_success(settings.webhook_http_code_success)
+    telling = teller(settings, trial.webhook.uuid, trial.context)
+    logs = deliver.told(made, trial.context, telling, None if success else "Webhook execution failed")
+    return Tried(trial=trial, attempt=made, teller=telling, success=success, logs=logs)
+
+
+def _owed(trial: Trial) -> Delivery:
+    return Delivery(
         uuid=trial.webhook.uuid,
         webhook=trial.webhook.uuid,
         request=trial.webhook.request,
@@ -185,8 +213,3 @@ def try_out(trial: Trial, *, settings: Settings, addresses: Addresses, send: Sen
         triggered_at=trial.webhook.created_at,
         is_failing=False,
     )
-    made = attempt(owed, settings=settings, addresses=addresses, send=send)
-    success = made.is_success(settings.webhook_http_code_success)
-    telling = teller(settings, trial.webhook.uuid, trial.context)
-    logs = deliver.told(made, trial.context, telling, None if success else "Webhook execution failed")
-    return Tried(trial=trial, attempt=made, teller=telling, success=success, logs=logs)

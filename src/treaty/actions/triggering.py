@@ -17,7 +17,7 @@ from treaty.model.notice import TriggeredBy
 from treaty.model.pact import Contract, Pact
 from treaty.model.template import Context
 from treaty.model.verification import NewVerification
-from treaty.model.webhook import admits
+from treaty.model.webhook import Filters, admits
 from treaty.store import deliveries, webhooks
 from treaty.store.webhooks import Subscription
 
@@ -146,7 +146,7 @@ def _owe(
 ) -> list[TriggeredBy]:
     triggered = []
     for occasion in occasions:
-        if one.filters.is_empty or _is_admitted(db, one, occasion):
+        if is_admitted(db, one.filters, one.event, occasion):
             told = {**context, "event_name": one.event, **occasion.context, **tracing.current()}
             owed = _owed(one, occasion, told)
             deliveries.add(db, owed, now=now)
@@ -169,11 +169,14 @@ def _owed(one: Subscription, occasion: Occasion, context: Context) -> Owed:
     )
 
 
-def _is_admitted(db: Connection, one: Subscription, occasion: Occasion) -> bool:
+def is_admitted(db: Connection, filters: Filters, event_name: str, occasion: Occasion) -> bool:
+    """Say whether filters let an event through."""
+    if filters.is_empty:
+        return True
     consumer = webhooks.place_of(db, occasion.consumer, occasion.consumer_version)
     number = occasion.provider_version
     provider = webhooks.place_of(db, occasion.provider, number) if number is not None else None
-    is_result = one.event.startswith("provider_")
+    is_result = event_name.startswith("provider_")
     return admits(
-        one.filters, consumer=consumer, provider=provider, published=provider if provider and is_result else consumer
+        filters, consumer=consumer, provider=provider, published=provider if provider and is_result else consumer
     )

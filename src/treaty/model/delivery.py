@@ -168,6 +168,14 @@ def signed(outgoing: Outgoing, secret: str, *, delivery: str, at: datetime) -> O
     return replace(outgoing, headers=headers, secrets=outgoing.secrets | {secret})
 
 
+def hidden(outgoing: Outgoing) -> Outgoing:
+    """Put stars in the place of all secrets of a request, for it to be shown."""
+    secrets = outgoing.secrets
+    shown = {name: masked(shown_header(name, value), secrets) for name, value in outgoing.headers.items()}
+    body = masked(outgoing.body.decode("utf-8", "replace"), secrets).encode()
+    return replace(outgoing, url=masked(outgoing.url, secrets), headers=shown, body=body, secrets=frozenset())
+
+
 # What came of it
 
 

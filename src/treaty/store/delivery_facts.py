@@ -224,3 +224,9 @@ def find_example(db: Connection, one: Webhook) -> Facts | None:
     }
     newest = scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
     return None if newest is None else _facts(db, [_About(newest)])[_About(newest)]
+
+
+def find_past(db: Connection, publication: int, *, verification: int | None, event: str, at: datetime) -> Facts:
+    """Find what is told of an event that webhooks were owed nothing for."""
+    about = _About(publication, verification, at if event in _OF_MAIN_BRANCH else None)
+    return _facts(db, [about])[about]

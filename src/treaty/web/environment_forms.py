@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 from treaty.errors import Invalid, Problem
 from treaty.model.environment import Contact, Environment, contacts_of
 from treaty.web.forms import Form
 
-SPARE: int = 2
+SPARE: Final = 2
 """Rows for contacts that are still to be named."""
 
 
@@ -64,9 +66,10 @@ def _value_typed(value: Any) -> str:
 
 
 def _meant(text: str) -> Any:
+    """Read JSON; what is none, or holds what no text may hold, is a text."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return text if "\\u0000" in text else orjson.loads(text)
+    except orjson.JSONDecodeError:
         return text
 
 
@@ -127,10 +130,11 @@ def _detail(line: str, index: int) -> tuple[str, Any]:
 def _quoted(text: str, index: int) -> tuple[str, Any]:
     try:
         name, end = json.JSONDecoder().raw_decode(text)
+        name.encode()
     except ValueError as error:
         raise _unclear(text, index) from error
     rest = text[end:].lstrip()
-    if not rest.startswith(":"):
+    if not rest.startswith(":") or "\0" in name:
         raise _unclear(text, index)
     return name, _meant(rest[1:].strip())
 

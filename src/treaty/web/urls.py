@@ -197,6 +197,10 @@ MATRIX_BADGE: Final = Url("/matrix/provider/{provider}/latest/{providerTag}/cons
 
 WEBHOOKS: Final = Url("/webhooks")
 WEBHOOK: Final = WEBHOOKS + "/{uuid}"
+NEW_WEBHOOK: Final = WEBHOOKS + "/new"
+EDIT_WEBHOOK: Final = WEBHOOK + "/edit"
+DELETE_WEBHOOK: Final = WEBHOOK + "/delete"
+TRY_WEBHOOK: Final = WEBHOOK + "/try"
 EXECUTE_WEBHOOK: Final = WEBHOOK + "/execute"
 EXECUTE_UNSAVED_WEBHOOK: Final = WEBHOOKS + "/execute"
 PROVIDER_WEBHOOKS: Final = WEBHOOKS + "/provider/{provider}"
@@ -206,6 +210,7 @@ PACT_WEBHOOKS: Final = PAIR + "/webhooks"
 PACT_WEBHOOKS_STATUS: Final = PACT_WEBHOOKS + "/status"
 TRIGGERED_WEBHOOK_LOGS: Final = Url("/triggered-webhooks/{uuid}/logs")
 REDELIVER: Final = Url("/triggered-webhooks/{uuid}/redeliver")
+SEND_AGAIN: Final = Url("/triggered-webhooks/{uuid}/again")
 
 SIGN_IN: Final = Url("/sign-in")
 SIGN_OUT: Final = Url("/sign-out")

@@ -1,16 +1,45 @@
-"""Webhooks as pages: what there is and how it fares, and each delivery with its requests and responses."""
+"""Webhooks as pages: how they fare, what they sent and what came back, and the forms that make and try them."""
 
+import json
+from dataclasses import dataclass
 from typing import Final
 
-from treaty.errors import NotFound
-from treaty.store import triggered_webhooks, webhooks
-from treaty.web import urls
+from sqlalchemy import Connection
+
+from treaty import outgoing
+from treaty.actions import delivering, subscribing, triggering
+from treaty.actions.delivering import Trial, Tried
+from treaty.actions.subscribing import Draft
+from treaty.actions.triggering import Occasion
+from treaty.errors import Invalid, NotFound
+from treaty.model import past_event, ready_webhook
+from treaty.model.delivery import Outgoing
+from treaty.model.page import Page as Part
+from treaty.model.past_event import PastEvent
+from treaty.model.webhook import Webhook
+from treaty.store import (
+    environments,
+    labels,
+    overview,
+    pacticipants,
+    past_events,
+    triggered_webhooks,
+    webhooks,
+)
+from treaty.store.vault import WrongKey, vault_of
+from treaty.web import urls, webhook_forms
 from treaty.web.page_queries import part_of
-from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.pages import sent_on
+from treaty.web.represent.webhooks import ADDRESSES, request_state
+from treaty.web.routing import Afterwards, Call, Page, Permission, Redirected, Router
+from treaty.web.webhook_bodies import METHODS
+from treaty.web.webhook_forms import EVENTS, WebhookFields
 
 router = Router()
 
 SIZE: Final = 50
+MOST_NAMES: Final = Part(1, 200)
+"""Names that a form suggests."""
 
 
 @router.page(urls.WEBHOOKS, permission=Permission.READ, is_original=False)
@@ -23,13 +52,18 @@ def show_webhooks(call: Call) -> Page:
 @router.page(urls.WEBHOOK, permission=Permission.READ, is_original=False)
 def show_webhook(call: Call, uuid: str) -> Page:
     """Show a webhook and a page of its deliveries."""
+    found, page = _get(call, uuid), part_of(call, SIZE)
+    shown = request_state(found.request)
+    facts = {"one": found, "request": shown, "body": webhook_forms.body_typed(found.request.body)}
+    listed = triggered_webhooks.of_webhook(call.db, uuid, page)
+    return Page("webhook.html", {**facts, "words": EVENTS, "page": page, "found": listed})
+
+
+def _get(call: Call, uuid: str) -> Webhook:
     found = webhooks.find(call.db, uuid)
     if found is None:
         raise NotFound
-    page = part_of(call, SIZE)
-    return Page(
-        "webhook.html", {"one": found, "page": page, "found": triggered_webhooks.of_webhook(call.db, uuid, page)}
-    )
+    return found
 
 
 @router.page(urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ, is_original=False)
@@ -44,3 +78,207 @@ def show_delivery(call: Call, uuid: str) -> Page:
         "remaining": found.attempts_remaining(call.settings.webhook_retry_schedule),
     }
     return Page("delivery.html", facts)
+
+
+@router.form(urls.SEND_AGAIN, permission=Permission.MANAGE_WEBHOOK)
+def send_again(call: Call, uuid: str) -> Redirected:
+    """Send what was triggered once again, as the webhook is now."""
+    delivering.redeliver(call.db, uuid, now=call.now)
+    call.owes = True
+    return sent_on(call, urls.TRIGGERED_WEBHOOK_LOGS.fill(uuid=uuid), done="again")
+
+
+# Forms
+
+
+@router.page(urls.NEW_WEBHOOK, permission=Permission.READ)
+def show_new_webhook(call: Call) -> Page:
+    """Show the form for a new webhook, blank or with what a ready one brings along."""
+    ready = ready_webhook.find(call.option("template"))
+    sides = {role: call.option(role) or "" for role in ("consumer", "provider")}
+    return _form(call, webhook_forms.of_template(ready, **sides), None)
+
+
+@router.form(urls.NEW_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+def add_webhook(call: Call) -> Page | Redirected:
+    """Add a webhook, or show what it would send."""
+    return _sent(call, None)
+
+
+@router.page(urls.EDIT_WEBHOOK, permission=Permission.READ)
+def show_changing_webhook(call: Call, uuid: str) -> Page:
+    """Show the form of a webhook."""
+    existing = _get(call, uuid)
+    return _form(call, webhook_forms.filled(existing), existing)
+
+
+@router.form(urls.EDIT_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+def change_webhook(call: Call, uuid: str) -> Page | Redirected:
+    """Change a webhook, or show what it would send then."""
+    return _sent(call, _get(call, uuid))
+
+
+def _sent(call: Call, existing: Webhook | None) -> Page | Redirected:
+    try:
+        draft = webhook_forms.read(
+            call.form,
+            existing,
+            settings=call.settings,
+            exists=lambda name: pacticipants.find(call.db, name) is not None,
+        )
+    except Invalid as error:
+        return _form(call, webhook_forms.returned(call.form, error.problems), existing, status=error.status)
+    if call.form.has("preview"):
+        return _previewed(call, draft, existing)
+    saved = _saved(call, draft, existing)
+    return sent_on(call, urls.WEBHOOK.fill(uuid=saved.uuid), done="saved" if existing else "created")
+
+
+def _saved(call: Call, draft: Draft, existing: Webhook | None) -> Webhook:
+    vault = vault_of(call.settings)
+    if existing is None:
+        return subscribing.create(call.db, draft, vault=vault, now=call.now)
+    changed, _ = subscribing.put(call.db, existing.uuid, draft, vault=vault, now=call.now)
+    return changed
+
+
+def _previewed(call: Call, draft: Draft, existing: Webhook | None) -> Page:
+    uuid = existing.uuid if existing else subscribing.new_uuid()
+    meant = subscribing.made(draft, existing, uuid=uuid, vault=vault_of(call.settings), now=call.now)
+    preview = _preview(call, meant, call.form.raw("example"))
+    return _form(call, webhook_forms.returned(call.form), existing, preview=preview)
+
+
+def _form(
+    call: Call,
+    fields: WebhookFields,
+    existing: Webhook | None,
+    *,
+    preview: "_Preview | None" = None,
+    status: int = 200,
+) -> Page:
+    known = [one.name for one in environments.every(call.db)]
+    facts = {
+        "fields": fields,
+        "existing": existing,
+        "preview": preview,
+        "words": EVENTS,
+        "ready": ready_webhook.EVERY,
+        "template": ready_webhook.find(call.option("template")),
+        "methods": _methods(call, fields.method),
+        "environments": [*known, *(name for name in fields.environments if name not in known)],
+        "names": overview.names_like(call.db, "", MOST_NAMES).items,
+        "labels": labels.every_name(call.db, MOST_NAMES).items,
+    }
+    return Page("webhook_form.html", facts, status)
+
+
+def _methods(call: Call, chosen: str) -> list[str]:
+    """List the methods that may be chosen, and the one that was chosen before."""
+    allowed = [one.upper() for one in call.settings.webhook_http_method_whitelist] or sorted(METHODS)
+    return allowed if chosen in allowed or not chosen else [*allowed, chosen]
+
+
+@router.page(urls.DELETE_WEBHOOK, permission=Permission.READ)
+def ask_before_removing(call: Call, uuid: str) -> Page:
+    """Ask whether a webhook is to be deleted."""
+    return Page("webhook_delete.html", {"one": _get(call, uuid)})
+
+
+@router.form(urls.DELETE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+def remove_webhook(call: Call, uuid: str) -> Redirected:
+    """Remove a webhook."""
+    subscribing.remove(call.db, uuid)
+    return sent_on(call, urls.WEBHOOKS.fill(), done="deleted")
+
+
+# What would be sent, and sending it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Preview:
+    """What a webhook would send for something that has happened."""
+
+    events: list[PastEvent]
+    """All that can be chosen."""
+    chosen: PastEvent | None
+    """None where nothing fits; the request is then about a pact that is made up."""
+    request: Outgoing | None
+    reason: str
+    """Why there is no request."""
+    is_admitted: bool
+    """Whether the webhook's filters let the event through."""
+
+    @property
+    def body(self) -> str:
+        return self.request.body.decode("utf-8", "replace") if self.request else ""
+
+    @property
+    def is_broken_json(self) -> bool:
+        """Whether the body says that it is JSON, and is not."""
+        if self.request is None or "json" not in self.request.headers.get("content-type", ""):
+            return False
+        try:
+            json.loads(self.body)
+        except (ValueError, RecursionError):
+            return True
+        return False
+
+
+def _preview(call: Call, one: Webhook, key: str) -> _Preview:
+    events, chosen = _events(call.db, one, key)
+    trial = _trial(call, one, chosen)
+    request, reason = None, ""
+    try:
+        request = delivering.previewed(trial, settings=call.settings, addresses=ADDRESSES, now=call.now)
+    except (WrongKey, ValueError) as error:
+        reason = str(error)
+    admitted = chosen is None or triggering.is_admitted(call.db, one.filters, chosen.name, _occasion(chosen, trial))
+    return _Preview(events=events, chosen=chosen, request=request, reason=reason, is_admitted=admitted)
+
+
+def _events(db: Connection, one: Webhook, key: str) -> tuple[list[PastEvent], PastEvent | None]:
+    events = past_event.told(past_events.latest(db, one), one.events)
+    chosen = next((it for it in events if it.key == key), None)
+    return events, chosen or next(iter(events), None)
+
+
+def _trial(call: Call, one: Webhook, chosen: PastEvent | None) -> Trial:
+    if chosen is None:
+        return delivering.prepare_trial(call.db, one, base_url=call.base_url)
+    return delivering.prepare_past(call.db, one, chosen, base_url=call.base_url)
+
+
+def _occasion(chosen: PastEvent, trial: Trial) -> Occasion:
+    result = chosen.result
+    return Occasion(
+        consumer=chosen.pact.consumer,
+        consumer_version=chosen.pact.consumer_version,
+        provider=chosen.pact.provider,
+        provider_version=result.provider_version if result else trial.context.get("provider_version_number"),
+    )
+
+
+@router.page(urls.TRY_WEBHOOK, permission=Permission.READ)
+def show_trying_webhook(call: Call, uuid: str) -> Page:
+    """Show what a webhook would send for a past event."""
+    return _tried(call, _get(call, uuid), call.option("example") or "", None)
+
+
+@router.form(urls.TRY_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+def try_webhook(call: Call, uuid: str) -> Afterwards:
+    """Send what a webhook would send for a past event, and show what comes back. Nothing of it is kept."""
+    one, key = _get(call, uuid), call.form.raw("example")
+    trial = _trial(call, one, _events(call.db, one, key)[1])
+    before = _tried(call, one, key, None)
+
+    def work() -> Page:
+        tried = delivering.try_out(trial, settings=call.settings, addresses=ADDRESSES, send=outgoing.send)
+        return Page(before.template, {**before.facts, "tried": tried})
+
+    return Afterwards(work)
+
+
+def _tried(call: Call, one: Webhook, key: str, tried: Tried | None) -> Page:
+    facts = {"one": one, "preview": _preview(call, one, key), "tried": tried, "words": EVENTS}
+    return Page("webhook_try.html", facts)

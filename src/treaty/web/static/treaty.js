@@ -99,3 +99,26 @@ addEventListener("pageshow", () => {
 
 // A page that comes back from the browser's memory is older than what was done since.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+// A preview comes beside the form, so that what was typed stays, secrets too.
+for (const form of document.querySelectorAll("form:has(#preview)")) {
+  form.addEventListener("submit", async (event) => {
+    if (event.submitter?.name !== "preview") return;
+    event.preventDefault();
+    const fields = new URLSearchParams(new FormData(form, event.submitter));
+    let shown = null;
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: fields, headers: { accept: "text/html" } });
+      shown = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("preview");
+    } catch { /* the browser says so itself when it sends the form */ }
+    if (!shown?.firstElementChild) {
+      const pressed = Object.assign(document.createElement("input"), { type: "hidden", name: "preview", value: "yes" });
+      form.append(pressed);
+      form.submit();
+      return;
+    }
+    form.querySelector("#preview").replaceWith(document.adoptNode(shown));
+    shown.scrollIntoView({ block: "nearest" });
+    shown.focus();
+  });
+}

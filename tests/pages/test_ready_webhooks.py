@@ -1,0 +1,36 @@
+"""Webhooks that teams use are filled in, and what they send is what their services read."""
+
+import pytest
+
+from tests.pages.test_webhook_forms import fields_of
+from treaty.model import ready_webhook
+from treaty.model.ready_webhook import EVERY
+
+
+def closed(value, gap):
+    """Fill in a gap."""
+    return [one.replace(gap, "mine") for one in value] if isinstance(value, list) else value.replace(gap, "mine")
+
+
+@pytest.mark.parametrize("ready", EVERY, ids=lambda one: one.key)
+def test_every_ready_webhook_needs_its_gaps_filled_and_then_sends_json(api, show, submit, ready):
+    api.publish("Till", "1", "Ledger")
+    shown = show(f"/webhooks/new?template={ready.key}")
+    for hint in ready.hints:
+        assert hint in shown.text
+    fields = {**fields_of(shown), "password": "p" if ready.asks_password else ""}
+    assert fields["events"] == list(ready.events)
+    refused = submit(f"/webhooks/new?template={ready.key}", fields)
+    assert refused.status == 400
+    for gap in ready.gaps:
+        assert gap in refused.text
+        fields = {name: closed(value, gap) for name, value in fields.items()}
+    preview = submit("/webhooks/new", {**fields, "preview": "yes"})
+    assert preview.status == 200, preview.text
+    assert "The body says that it is JSON, and is not" not in preview.text
+    assert ready.key == "github-status" or "broker.test" in preview.text
+    assert submit("/webhooks/new", fields).status == 303
+
+
+def test_gaps_are_told_from_other_texts():
+    assert ready_webhook.gaps_in("<OWNER> <BUILD> <b> <${pactbroker.pactUrl}|x> <OWNER>") == ["<OWNER>"]

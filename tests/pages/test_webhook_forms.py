@@ -1,0 +1,322 @@
+"""Webhooks are made, changed, tried and deleted with forms, which work without scripts."""
+
+import json
+import re
+
+import pytest
+
+from tests.pages.conftest import Shown, verify
+from tests.pages.test_hostile import TAGS, TRICKS
+from tests.receiver import receiving
+
+OPEN = TAGS | {"textarea"}
+BODY = '{"consumer": "${pactbroker.consumerName}", "version": "${pactbroker.consumerVersionNumber}"}'
+FIELDS = {
+    "description": "Build it",
+    "enabled": "yes",
+    "events": ["contract_published", "provider_verification_failed"],
+    "method": "POST",
+    "url": "https://ci.example.org/build?pact=${pactbroker.pactUrl}",
+    "headers": "Accept: application/json\r\nAuthorization: Bearer tok-canary-1",
+    "body": BODY,
+    "username": "",
+    "password": "",
+    "secret": "",
+}
+SECRETS = {"username": "me", "password": "pass-canary-2", "secret": "sign-canary-3"}
+CANARIES = ("tok-canary-1", "pass-canary-2", "sign-canary-3")
+
+
+def made(submit, **more):
+    return submit("/webhooks/new", {**FIELDS, **more}).moved_to.partition("?")[0]
+
+
+def fields_of(shown: Shown) -> dict[str, object]:
+    """What a browser would send if nobody changed anything."""
+    names = [one.attributes.get("name") for one in shown.elements if one.tag == "input"]
+    fields: dict[str, object] = {name: shown.values(name) for name in names if name and name != "q"}
+    fields |= {name or "": text for name, text in shown.typed}
+    selects = [one for one in shown.elements if one.tag in {"select", "option"}]
+    for at, one in enumerate(selects):
+        if one.tag == "option" and "selected" in one.attributes:
+            select = next(it for it in reversed(selects[:at]) if it.tag == "select")
+            fields[select.attributes["name"] or ""] = one.attributes.get("value", "POST")
+    return fields
+
+
+def events_of(shown: Shown) -> dict[str, str]:
+    """The keys of past events that can be chosen, by what is said of them."""
+    found = re.findall(r'<option value="([0-9a-f]{24})"[^>]*>([^<]*)', shown.answer.text)
+    return {text.strip(): key for key, text in found}
+
+
+def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
+    assert "/webhooks/new" in show("/webhooks").links
+    more = {
+        "consumer": "Till",
+        "providerLabel": "core",
+        "consumerBranches": "main\r\nfeat/x\r\n",
+        "tags": "v1",
+        "environments": ["test", "production"],
+        "mainBranchOnly": "yes",
+        **SECRETS,
+    }
+    path = made(submit, **more)
+    one = history.get(path).json()
+    expected = {
+        "description": "Build it",
+        "consumer": {"name": "Till"},
+        "provider": {"label": "core"},
+        "enabled": True,
+        "events": [{"name": "contract_published"}, {"name": "provider_verification_failed"}],
+        "consumerBranches": ["main", "feat/x"],
+        "tags": ["v1"],
+        "environments": ["test", "production"],
+        "mainBranchOnly": True,
+        "secret": "**********",
+    }
+    assert {name: one[name] for name in expected} == expected
+    assert one["request"] == {
+        "method": "POST",
+        "url": FIELDS["url"],
+        "headers": {"accept": "application/json", "authorization": "**********"},
+        "body": json.loads(BODY),
+        "username": "me",
+        "password": "**********",
+    }
+    text = show(path).text
+    for words in ("Build it", "feat/x", "what is on the main branch", "Signed with its secret", "Authorization: *****"):
+        assert words in text
+
+
+def test_secrets_are_on_no_page_and_are_kept_unless_others_are_typed(show, submit):
+    with receiving() as receiver:
+        path = made(submit, url=f"{receiver.url}/x", **SECRETS)
+        edit = show(f"{path}/edit")
+        assert submit(f"{path}/edit", {**fields_of(edit), "description": "Other"}).status == 303
+        again = submit(f"{path}/try", {"example": ""})
+        pages = [show(path), edit, show(f"{path}/edit"), show(f"{path}/try"), again, show("/webhooks")]
+        for canary in CANARIES:
+            assert not [one for one in pages if canary in one.answer.text], canary
+        arrival = receiver.wait(1)[0]
+        assert arrival.headers["authorization"].startswith("Basic ")
+        assert "x-treaty-signature-256" in arrival.headers
+
+
+@pytest.fixture
+def api(make_api):
+    """An application whose webhooks may go to this machine."""
+    return make_api(webhook_scheme_whitelist=("http", "https"), webhook_host_whitelist=("127.0.0.1", "ci.example.org"))
+
+
+def test_saving_a_form_as_it_is_changes_nothing(api, show, submit):
+    bodies = (
+        None,
+        "text ${pactbroker.consumerName}",
+        '{"a": "text that looks like JSON"}',
+        {"a": [1, None]},
+        [1],
+        7,
+        "",
+    )
+    for body in bodies:
+        request = {"method": "POST", "url": "https://ci.example.org/x", "body": body, "headers": {"x-token": "s"}}
+        filters = {"consumerBranches": ["a", "b"], "environments": ["gone"], "mainBranchOnly": False}
+        sent = {"events": [{"name": "contract_published"}], "request": request, "enabled": False, **filters}
+        path = api.post("/webhooks", sent).link("self")
+        before = api.get(path).json()
+        assert submit(f"{path}/edit", fields_of(show(f"{path}/edit"))).status == 303
+        after = api.get(path).json()
+        assert {**after, "updatedAt": None, "description": None} == {**before, "updatedAt": None, "description": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "text"),
+    [
+        ({"url": ""}, "url", "must be filled"),
+        ({"url": "https://no.example.org/"}, "url", "host must be in the whitelist"),
+        ({"url": "ftp://ci.example.org/"}, "url", "scheme must be http, https"),
+        ({"url": "https://ci.example.org/<TOKEN>"}, "url", "put your own in the place of <TOKEN>"),
+        ({"method": "GET"}, "method", "must be POST"),
+        ({"method": "FROB"}, "method", "is not a recognised HTTP method"),
+        ({"consumer": "Nobody"}, "consumer", "does not match an existing pacticipant"),
+        ({"provider": "Nobody", "providerLabel": "x"}, "provider-label", "cannot be provided at the same time"),
+        ({"events": []}, "events", "choose at least one"),
+        ({"events": ["nonsense"]}, "events", "must be one of"),
+        ({"headers": "no colon"}, "headers", "'no colon' is not like 'Name: value'"),
+        ({"headers": "A: 1\na: 2"}, "headers", "'a' is given twice"),
+        ({"headers": "A b: 1"}, "headers", "is not a valid header name"),
+        ({"headers": "X-Token: **********"}, "headers", "is hidden, so it has to be typed again"),
+        ({"headers": "Authorization: Bearer <TOKEN>"}, "headers", "in the place of <TOKEN>"),
+        ({"body": "<BUILD-CONFIGURATION-ID>"}, "body", "in the place of <BUILD-CONFIGURATION-ID>"),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field_with_what_was_typed(api, submit, changes, field, text):
+    shown = submit("/webhooks/new", {**FIELDS, "description": "Kept", "password": "pass-canary-2", **changes})
+    assert shown.status == 400
+    assert text in shown.text
+    wrong = [
+        one.attributes["aria-describedby"].split()[0] for one in shown.elements if "aria-invalid" in one.attributes
+    ]
+    assert f"{field}-wrong" in wrong
+    assert set(wrong) <= set(shown.ids)
+    assert shown.field("description")["value"] == "Kept"
+    assert not [canary for canary in CANARIES if canary in shown.answer.text]
+    assert api.get("/webhooks").json()["_links"]["pb:webhooks"] == []
+
+
+def test_a_preview_shows_what_is_sent_for_a_chosen_event_and_saves_nothing(history, show, submit):
+    fields = {**FIELDS, **SECRETS, "consumer": "Till", "provider": "Ledger", "preview": "yes"}
+    shown = submit("/webhooks/new", fields)
+    events = events_of(shown)
+    assert len(events) == 4
+    failed = next(text for text in events if text.startswith("A verification failed: Till 2 and Ledger 11"))
+    published = next(text for text in events if text.startswith("A pact is published: Till 1 and Ledger"))
+    for text, version in ((failed, "2"), (published, "1")):
+        shown = submit("/webhooks/new", {**fields, "example": events[text]})
+        assert f'{{"consumer":"Till","version":"{version}"}}' in shown.text
+        assert (
+            "POST https://ci.example.org/build?pact=http%3A%2F%2Fbroker.test%2Fpacts%2Fprovider%2FLedger" in shown.text
+        )
+        assert "Authorization: **********" in shown.text
+        assert "X-Treaty-Signature-256: sha256=" in shown.text
+        assert not [canary for canary in CANARIES if canary in shown.answer.text]
+    assert history.get("/webhooks").json()["_links"]["pb:webhooks"] == []
+    assert "There are no webhooks" in show("/webhooks").text
+
+
+def test_a_preview_is_what_arrives(api, show, submit):
+    api.post("/pacticipants", {"name": "Ledger", "mainBranch": "main"})
+    api.publish("Till", "1", "Ledger", branch="main", tags=["v"], buildUrl="https://ci.example.org/1")
+    verify(api, "1", "10", success=False, buildUrl="https://ci.example.org/7")
+    names = ("eventName", "buildUrl", "providerVersionNumber", "consumerVersionTags", "githubVerificationStatus")
+    text = "|".join(f"${{pactbroker.{name}}}" for name in (*names, "pactUrl", "verificationResultUrl"))
+    with receiving() as receiver:
+        more = {"url": f"{receiver.url}/x", "headers": "Content-Type: text/plain", "body": text}
+        path = made(submit, events=["provider_verification_failed"], **more)
+        seen = show(f"{path}/try")
+        (key,) = events_of(seen).values()
+        shown = submit(f"{path}/try", {"example": key})
+        assert "What came of it: ✓ delivered" in shown.text
+        arrival = receiver.wait(1)[0]
+        assert arrival.body.decode() in seen.text
+        assert arrival.body.startswith(
+            b"provider_verification_failed|https://ci.example.org/7|10|v|failure|http://broker"
+        )
+        assert '{"heard":true}' in shown.text
+
+
+def test_a_preview_says_when_filters_leave_an_event_out(history, submit):
+    fields = {**FIELDS, "preview": "yes", "consumerBranches": "other"}
+    assert "For this event it would not be sent" in submit("/webhooks/new", fields).text
+    fields = {**fields, "consumerBranches": "feat/x", "events": ["contract_published"]}
+    assert "For this event it would not be sent" not in submit("/webhooks/new", fields).text
+    assert history.get("/webhooks").status == 200
+
+
+def test_a_preview_says_when_a_body_is_no_json(history, submit):
+    fields = {**FIELDS, "preview": "yes", "headers": "Content-Type: application/json", "body": '{"a": ${pactbroker.x}}'}
+    assert "The body says that it is JSON, and is not" in submit("/webhooks/new", fields).text
+    assert history.get("/webhooks").status == 200
+
+
+@pytest.mark.parametrize(
+    ("scope", "consumers"),
+    [
+        ({}, {"Till", "Shop", "Kiosk"}),
+        ({"consumer": "Till"}, {"Till"}),
+        ({"provider": "Ledger"}, {"Till", "Shop"}),
+        ({"consumer": "Shop", "provider": "Ledger"}, {"Shop"}),
+        ({"consumerLabel": "front"}, {"Shop", "Kiosk"}),
+        ({"consumerLabel": "front", "provider": "Ledger"}, {"Shop"}),
+        ({"providerLabel": "nothing"}, set()),
+    ],
+)
+def test_past_events_are_those_of_the_pacts_that_it_is_about(api, submit, scope, consumers):
+    for consumer, provider in (("Till", "Ledger"), ("Shop", "Ledger"), ("Kiosk", "Menu")):
+        api.publish(consumer, "1", provider)
+    for name in ("Shop", "Kiosk"):
+        api.put(f"/pacticipants/{name}/labels/front", {})
+    shown = submit("/webhooks/new", {**FIELDS, "preview": "yes", **scope})
+    assert {text.split()[4] for text in events_of(shown)} == consumers
+    assert ("Nothing of the kind has happened yet" in shown.text) == (not consumers)
+
+
+def test_a_webhook_is_changed_and_deleted_and_the_next_page_shows_it(api, show, submit):
+    path = made(submit)
+    fields = {**fields_of(show(f"{path}/edit")), "description": ""}
+    del fields["enabled"]
+    moved = submit(f"{path}/edit", fields).moved_to
+    assert "It is saved" in show(moved).text
+    assert "POST ci.example.org" in show(path).text
+    assert "Disabled" in show("/webhooks").text
+    assert "Nothing more will be sent" in show(f"{path}/delete").text
+    assert api.get(path).status == 200
+    moved = submit(f"{path}/delete", {}).moved_to
+    assert "It is deleted" in show(moved).text
+    assert api.get(path).status == 404
+    for way in ("edit", "delete", "try"):
+        assert show(f"{path}/{way}").status == 404
+        assert submit(f"{path}/{way}", FIELDS).status == 404
+
+
+def test_a_secret_can_be_taken_away(api, show, submit):
+    path = made(submit, **SECRETS)
+    assert "secret" in api.get(path).json()
+    submit(f"{path}/edit", {**fields_of(show(f"{path}/edit")), "removeSecret": "yes"})
+    assert "secret" not in api.get(path).json()
+
+
+def test_a_delivery_is_sent_again(api, show, submit):
+    path = made(submit)
+    api.publish("Till", "1", "Ledger")
+    logs = next(one for one in show(path).links if one.startswith("/triggered-webhooks/"))
+    moved = submit(logs.replace("/logs", "/again"), {}).moved_to
+    assert moved == f"{logs}?done=again"
+    assert "It will be sent again" in show(moved).text
+    submit(f"{path}/delete", {})
+    assert submit(logs.replace("/logs", "/again"), {}).status == 409
+    assert submit("/triggered-webhooks/none/again", {}).status == 404
+
+
+def test_a_form_on_another_site_does_nothing(api, show, submit):
+    path = made(submit)
+    api.publish("Till", "1", "Ledger")
+    logs = next(one for one in show(path).links if one.startswith("/triggered-webhooks/"))
+    ways = ("/webhooks/new", f"{path}/edit", f"{path}/delete", f"{path}/try", logs.replace("/logs", "/again"))
+    for way in ways:
+        assert submit(way, FIELDS, origin="https://evil.example").status == 403
+    assert len(api.get("/webhooks").json()["_links"]["pb:webhooks"]) == 1
+
+
+@pytest.mark.parametrize("trick", [*TRICKS, "x" * 3000, "\n</textarea>", "'; DROP TABLE x; --", "\N{GRINNING FACE}"])
+def test_whatever_is_typed_stays_text(api, show, submit, trick):
+    api.publish(trick, "1", "Ledger")
+    texts = dict.fromkeys(("description", "consumerBranches", "tags", "username", "body", "secret", "password"), trick)
+    url = "https://ci.example.org/?x=" + re.sub(r"\s|\\", "", trick)
+    fields = {
+        **FIELDS,
+        **texts,
+        "consumer": trick,
+        "url": url,
+        "headers": f"X-Y: {trick.strip()}",
+        "environments": trick,
+    }
+    sent = submit("/webhooks/new", fields)
+    pages = [
+        sent,
+        submit("/webhooks/new", {**fields, "preview": "yes"}),
+        submit("/webhooks/new", {**fields, "url": trick}),
+    ]
+    if sent.status == 303:
+        path = sent.moved_to.partition("?")[0]
+        pages += [show(path), show(f"{path}/edit"), show(f"{path}/try"), show(f"{path}/delete"), show("/webhooks")]
+    pages += [
+        show(f"/webhooks/new?template={trick[:9].strip()}&consumer=x") if trick.isascii() and trick.isalnum() else sent
+    ]
+    for shown in pages:
+        assert shown.status in {200, 303, 400}, shown.text
+        assert {one.tag for one in shown.elements} <= OPEN
+        assert not [
+            one for one in shown.elements for name in one.attributes if name.startswith("on") or name == "style"
+        ]
