@@ -61,7 +61,7 @@ def drawn(template: str, facts: Mapping[str, object], call: Call) -> bytes:
     shared = {"base": base, "now": call.now, "path": call.path, "parameters": parameters(call)}
     shared |= {
         "csrf": call.csrf,
-        "caller": call.caller,
+        "visitor": call.caller,
         "may_use_account": call.may(Permission.USE_OWN_ACCOUNT),
         "may_manage_users": call.may(Permission.MANAGE_USER),
     }

@@ -1,0 +1,407 @@
+"""Passwords, tokens and sessions: what is let in, what is refused, and what an attacker gets out of it."""
+
+import base64
+import hashlib
+import statistics
+import time
+from datetime import timedelta
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import text
+
+from tests.api import golden
+from tests.api.conftest import PASSWORD, SECRET_KEY
+from treaty.actions import admitting, issuing
+from treaty.model import password
+from treaty.model.access import Role, is_token, new_token
+from treaty.settings import Settings
+from treaty.store import accounts as stored
+from treaty.store import tokens
+from treaty.store.vault import vault_of
+
+FORM = "application/x-www-form-urlencoded"
+PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
+OTHER = "one more battery, please"
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def basic(name, its_password):
+    return {"authorization": "Basic " + base64.b64encode(f"{name}:{its_password}".encode()).decode()}
+
+
+def bearer(issued):
+    return {"authorization": f"Bearer {issued.text}"}
+
+
+class Browser:
+    """Keeps cookies, and fills in forms."""
+
+    def __init__(self, api, **headers):
+        self.api = api
+        self.cookies = {}
+        self.headers = headers
+
+    def get(self, path, **options):
+        return self._kept(self.api.get(path, accept=PAGE, **{"headers": self._sent(), **options}))
+
+    def post(self, path, **fields):
+        body = urlencode(fields).encode()
+        return self._kept(self.api.post(path, body, type=FORM, accept=PAGE, headers=self._sent()))
+
+    def _sent(self):
+        cookie = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        return {**self.headers, **(cookie if self.cookies else {})}
+
+    def _kept(self, answer):
+        name, _, value = answer.headers.get("set-cookie", "").partition(";")[0].partition("=")
+        if name:
+            self.cookies[name] = value
+        return answer
+
+    def token(self, path):
+        return self.get(path).text.partition('name="csrf_token" value="')[2].partition('"')[0]
+
+    def sign_in(self, name=Role.ADMINISTRATOR.value, its_password=PASSWORD, **more):
+        fields = {"csrf_token": self.token("/sign-in"), "name": name, "password": its_password, **more}
+        return self.post("/sign-in", **fields)
+
+
+@pytest.fixture
+def browser(api, accounts):
+    accounts(Role.ADMINISTRATOR)
+    return Browser(api)
+
+
+# Tokens
+
+
+def test_a_token_lets_its_user_in_until_it_is_over(api, accounts, clock, database):
+    accounts(Role.READ_WRITE)
+    owner = database.read(lambda db: stored.named(db, "read-write"))
+    draft = issuing.NewToken(name="short", expires_at=clock.now + timedelta(days=1))
+    vault = vault_of(Settings(secret_key=SECRET_KEY))
+    issued = database.write(lambda db: issuing.add_token(db, owner, draft, vault=vault, now=clock.now))
+    assert api.get("/user", headers=bearer(issued)).json()["name"] == "read-write"
+    clock.now += timedelta(days=1)
+    refused = api.get("/user", headers=bearer(issued))
+    assert refused.status == 401
+    assert "This token is over" in refused.json()["error"]
+
+
+def test_a_token_that_reads_only_does_not_write_whatever_its_user_may(api, accounts):
+    issued = accounts(Role.ADMINISTRATOR, token=Role.READ_ONLY)
+    assert api.get("/pacticipants", headers=bearer(issued)).status == 200
+    refused = api.post("/pacticipants", {"name": "A"}, headers=bearer(issued))
+    assert (refused.status, refused.json()["missingPermission"]) == (403, "manage pacticipants")
+    assert api.post("/pacts/provider/P/for-verification", {}, headers=bearer(issued)).status == 404
+
+
+def test_a_revoked_token_and_one_of_a_disabled_user_are_refused_at_once_by_every_process(
+    make_api, accounts, database, clock
+):
+    one, other = accounts(Role.READ_WRITE, "ci", system=True), accounts(Role.READ_ONLY)
+    processes = [make_api(), make_api()]
+    for process in processes:
+        assert process.get("/user", headers=bearer(one)).json()["typeDescription"] == "system"
+        assert process.get("/user", headers=bearer(other)).status == 200
+    database.write(lambda db: issuing.revoke(db, one.token))
+    database.write(lambda db: admitting.disable(db, admitting.of_name(db, "read-only"), now=clock.now))
+    for process in processes:
+        assert [process.get("/user", headers=bearer(each)).status for each in (one, other)] == [401, 401]
+        assert process.get("/user", headers=basic("read-only", PASSWORD)).status == 401
+
+
+def test_when_and_from_where_a_token_was_used_is_noted(api, accounts, database, clock):
+    issued = accounts(Role.READ_WRITE)
+    for minutes in (0, 0.5, 5):
+        clock.now += timedelta(minutes=minutes)
+        api.get("/", headers=bearer(issued))
+    found = database.read(lambda db: tokens.find(db, issued.token.uuid))
+    assert (found.used_at, found.used_from) == (clock.now, "127.0.0.1")
+
+
+def test_the_two_tokens_that_everybody_has_are_found_and_regenerated(api, accounts):
+    issued = accounts(Role.READ_WRITE)
+    items = api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"]
+    assert [one["description"] for one in items[:2]] == ["Read only token (developer)", "Read/write token (CI)"]
+    path = f"/settings/tokens/{items[1]['uuid']}/regenerate"
+    first, second = (api.post(path, {}, headers=bearer(issued)) for _ in range(2))
+    assert (first.status, first.json()["description"]) == (201, "Read/write token (CI)")
+    statuses = [
+        api.get("/user", headers={"authorization": f"Bearer {one.json()['value']}"}).status for one in (first, second)
+    ]
+    assert statuses == [401, 200]
+    listed = api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"][1]["value"]
+    assert listed.startswith("treaty_****")
+    assert listed != second.json()["value"]
+
+
+def test_nobody_regenerates_what_is_not_theirs_or_is_more_than_they_have(api, accounts):
+    mine, reader = accounts(Role.READ_WRITE), accounts(Role.READ_WRITE, "ro", token=Role.READ_ONLY)
+    path = f"/settings/tokens/{mine.token.uuid}/regenerate"
+    other = accounts(Role.READ_WRITE, "other")
+    assert api.post(path, {}, headers=bearer(other)).status == 404
+    own = api.get("/settings/tokens", headers=bearer(reader)).json()["_embedded"]["items"][1]["uuid"]
+    assert api.post(f"/settings/tokens/{own}/regenerate", {}, headers=bearer(reader)).status == 403
+
+
+def test_slips_in_a_token_are_found_by_its_checksum():
+    token = new_token()
+    assert is_token(token)
+    assert not any(is_token(one) for one in (token[:-1], token + "x", token.lower(), token[:9] + "_" + token[10:], ""))
+    assert not is_token("treaty_" + "\N{SUPERSCRIPT TWO}" * 38)
+
+
+# Passwords
+
+
+def test_a_password_that_is_changed_is_refused_at_once_by_every_process(make_api, accounts, database, clock):
+    accounts(Role.READ_WRITE)
+    processes = [make_api(), make_api()]
+    for process in processes:
+        assert process.get("/", headers=basic("Read-Write", PASSWORD)).status == 200
+    its_hash = password.hashed(OTHER)
+    database.write(lambda db: admitting.set_password(db, admitting.of_name(db, "read-write"), its_hash, now=clock.now))
+    for process in processes:
+        assert process.get("/", headers=basic("read-write", PASSWORD)).status == 401
+        assert process.get("/", headers=basic("read-write", OTHER)).status == 200
+
+
+@pytest.mark.parametrize("weak", ["short", "password1234", "aaaaaaaaaaaaaaaa", "ada.lovelace", "x" * 300])
+def test_weak_passwords_are_told_from_others(weak):
+    assert password.weakness(weak, ("ada.lovelace", ""))
+    assert password.weakness(PASSWORD) is None
+
+
+@only_sqlite
+def test_guessing_is_slowed_down_and_locks_nobody_else_out(make_api, accounts, clock):
+    accounts(Role.READ_WRITE, "ada")
+    accounts(Role.READ_WRITE, "ben")
+    api = make_api(trusted_proxies=("127.0.0.1",))
+    away = {"x-forwarded-for": "192.0.2.7"}
+    statuses = [api.get("/", headers={**away, **basic("ada", f"guess {number}")}).status for number in range(7)]
+    assert statuses == [401] * 5 + [429] * 2
+    slowed = api.get("/", headers={**away, **basic("ada", PASSWORD)})
+    assert (slowed.status, slowed.headers["retry-after"]) == (429, "1")
+    assert api.get("/", headers={**away, **basic("ben", PASSWORD)}).status == 200
+    assert api.get("/", headers=basic("ada", PASSWORD)).status == 200, "from elsewhere it is as if nothing had happened"
+    clock.now += timedelta(seconds=2)
+    assert api.get("/", headers={**away, **basic("ada", "guess again")}).status == 401
+    assert api.get("/", headers={**away, **basic("ada", "guess again")}).headers["retry-after"] == "2"
+
+
+@only_sqlite
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(make_api, accounts):
+    accounts(Role.READ_WRITE, "ada")
+    api = make_api(trusted_proxies=("127.0.0.1",))
+    taken = {"ada": [], "nobody": []}
+    for number in range(24):
+        for name, found in taken.items():
+            started = time.perf_counter()
+            headers = {**basic(name, "wrong"), "x-forwarded-for": f"192.0.2.{number}"}
+            assert api.get("/", headers=headers).status == 401
+            found.append(time.perf_counter() - started)
+    known, unknown = (statistics.median(found[2:]) for found in taken.values())
+    assert 0.5 < known / unknown < 2
+
+
+# Sessions
+
+
+def test_signing_in_gives_a_session_that_ends_when_it_is_idle_and_in_any_case(browser, clock):
+    signed_in = browser.sign_in()
+    assert (signed_in.status, signed_in.headers["location"]) == (303, "/")
+    for attribute in ("HttpOnly", "SameSite=Lax", "Path=/"):
+        assert attribute in signed_in.headers["set-cookie"]
+    assert browser.get("/settings/account").status == 200
+    clock.now += timedelta(hours=11)
+    assert browser.get("/settings/account").status == 200, "what is used is not idle"
+    clock.now += timedelta(hours=12)
+    assert browser.get("/settings/account").status == 303
+    browser.sign_in()
+    for _ in range(16):
+        clock.now += timedelta(hours=11)
+        last = browser.get("/settings/account").status
+    assert last == 303, "a week is over"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "name"),
+    [
+        ("https://pacts.example.org", "__Host-treaty"),
+        ("http://localhost:9292", "__Host-treaty"),
+        ("http://pacts", "treaty"),
+    ],
+)
+@only_sqlite
+def test_cookies_are_as_safe_as_the_address_allows(make_api, accounts, base_url, name):
+    accounts(Role.ADMINISTRATOR)
+    browser = Browser(make_api(base_urls=(base_url,)))
+    cookie = browser.sign_in().headers["set-cookie"]
+    assert cookie.startswith(f"{name}=")
+    assert ("; Secure" in cookie) is name.startswith("__Host-")
+
+
+@only_sqlite
+def test_a_session_that_was_planted_is_not_the_one_that_is_opened(browser):
+    browser.cookies["treaty"] = planted = "planted-by-an-attacker"
+    browser.sign_in()
+    assert browser.cookies["treaty"] != planted
+    first = browser.cookies["treaty"]
+    csrf = browser.token("/settings/account")
+    browser.post("/sign-in", csrf_token=csrf, name="administrator", password=PASSWORD)
+    assert browser.cookies["treaty"] != first
+    assert browser.api.get("/user", headers={"cookie": f"treaty={first}"}).status == 401
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    "onward",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:alert(1)",
+        "/\t/evil.example",
+        "/x\r\nset-cookie: a=b",
+        "evil.example",
+        "/a\\b",
+        "",
+    ],
+)
+def test_signing_in_leads_nowhere_else(browser, onward):
+    answer = browser.sign_in(next=onward)
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+    assert "a=b" not in answer.headers["set-cookie"]
+
+
+@only_sqlite
+def test_signing_in_leads_on_to_pages_whatever_their_names(browser):
+    assert browser.sign_in(next="/pacticipants/Caf\N{LATIN SMALL LETTER E WITH ACUTE} %2F?q=a b").headers[
+        "location"
+    ] == ("/pacticipants/Caf%C3%A9%20%2F?q=a%20b")
+
+
+@only_sqlite
+def test_a_write_that_comes_with_a_session_needs_what_only_our_pages_know(browser):
+    browser.sign_in()
+    csrf = browser.token("/settings/account")
+    cookie = {"cookie": f"treaty={browser.cookies['treaty']}"}
+    assert browser.api.post("/pacticipants", {"name": "A"}, headers=cookie).status == 403
+    assert (
+        browser.api.post("/pacticipants", {"name": "A"}, headers={**cookie, "x-csrf-token": csrf + "x"}).status == 403
+    )
+    assert browser.api.post("/pacticipants", {"name": "A"}, headers={**cookie, "x-csrf-token": csrf}).status == 201
+    assert browser.post("/settings/users/new", name="eve").status == 403
+    assert browser.post("/settings/sessions/end", csrf_token="").status == 403
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+    ],
+)
+@pytest.mark.parametrize("is_open", [True, False], ids=["open", "signed in"])
+def test_no_route_takes_what_another_site_has_a_browser_send(api, accounts, told, is_open):
+    known = {} if is_open else basic("administrator", PASSWORD)
+    if not is_open:
+        accounts(Role.ADMINISTRATOR)
+    for kind, route in golden.routes():
+        if route.method != "GET":
+            path = route.url.fill(**dict.fromkeys(route.url.names, "x"))
+            answer = api.request(route.method, path, b"a=b", type=FORM, accept=PAGE, headers={**told, **known})
+            assert answer.status == 403, (kind, route.method, path)
+            assert "sent from another site" in answer.text
+
+
+@only_sqlite
+def test_a_form_of_the_sign_in_page_is_refused_without_its_cookie(browser):
+    csrf = browser.token("/sign-in")
+    browser.cookies.clear()
+    answer = browser.post("/sign-in", csrf_token=csrf, name="administrator", password=PASSWORD)
+    assert answer.status == 400
+    assert "without the cookie" in answer.text
+
+
+@only_sqlite
+def test_guessing_on_the_sign_in_page_is_slowed_down_too(browser):
+    statuses = [browser.sign_in(its_password=f"guess {number}").status for number in range(6)]
+    assert statuses == [400] * 5 + [429]
+
+
+def test_tokens_do_not_change_settings(api, accounts):
+    issued = accounts(Role.ADMINISTRATOR)
+    for path in ("/settings/users/new", "/settings/tokens/new", "/settings/account", "/settings/sessions/end"):
+        refused = api.post(path, b"name=eve", type=FORM, accept=PAGE, headers=bearer(issued))
+        assert refused.status == 403
+        assert "Tokens cannot change settings" in refused.text
+
+
+def test_the_last_administrator_stays(browser, database):
+    browser.sign_in()
+    csrf = browser.token("/settings/account")
+    uuid = database.read(lambda db: stored.named(db, "administrator")).uuid
+    for fields in ({"do": "disable"}, {"do": "role", "role": "read-only"}):
+        refused = browser.post(f"/settings/users/{uuid}", csrf_token=csrf, **fields)
+        assert refused.status == 400
+        assert "is the only administrator" in refused.text
+    assert browser.get("/settings/users").status == 200
+
+
+def test_users_of_the_settings_sign_in_by_form_and_their_sessions_end_with_their_password(make_api):
+    users = {"basic_auth_username": "ci", "basic_auth_password": "first one"}
+    browser = Browser(make_api(**users))
+    assert browser.sign_in("ci", "first one").status == 303
+    assert (
+        "signed in as ci, a user of the server's settings, who may read and write"
+        in browser.get("/settings/account").text
+    )
+    browser.api = make_api(**{**users, "basic_auth_password": "second one"})
+    assert browser.get("/settings/account").status == 401
+
+
+# The database
+
+
+def dumped(database):
+    with database.engine.connect() as connection:
+        tables = [row[0] for row in connection.execute(text(_TABLES[connection.dialect.name]))]
+        return "\n".join(
+            str(tuple(row))
+            for table in tables
+            for row in connection.execute(text(f'SELECT * FROM "{table}"'))  # noqa: S608 - our own tables
+        )
+
+
+_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
+    "postgresql": "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
+}
+
+
+def test_a_copy_of_the_database_holds_nothing_to_sign_in_with(api, accounts, database):
+    issued = accounts(Role.ADMINISTRATOR)
+    browser = Browser(api)
+    browser.sign_in()
+    default = api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"][0]["uuid"]
+    regenerated = api.post(f"/settings/tokens/{default}/regenerate", {}, headers=bearer(issued)).json()["value"]
+    copy = dumped(database)
+    assert issued.token.uuid in copy, "the dump is whole"
+    secrets = [issued.text, regenerated, browser.cookies["treaty"], PASSWORD, SECRET_KEY]
+    for secret in secrets:
+        raw = secret.encode()
+        for form in (
+            secret,
+            raw.hex(),
+            base64.b64encode(raw).decode().rstrip("="),
+            base64.urlsafe_b64encode(raw).decode().rstrip("="),
+            *(hashlib.new(name, raw).hexdigest() for name in ("md5", "sha1", "sha256", "sha512", "blake2b")),
+        ):
+            assert form not in copy
