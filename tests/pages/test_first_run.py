@@ -1,0 +1,69 @@
+"""The first minutes with an empty broker: what its page says to do works, and the page turns green."""
+
+import json
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.pages import browser as browsers
+from tests.pages.corpus import Filler
+from tests.whole import servers
+
+PACT = {
+    "consumer": {"name": "Web Shop"},
+    "provider": {"name": "Prices"},
+    "interactions": [
+        {
+            "description": "a request for a price",
+            "request": {"method": "GET", "path": "/products/7/price"},
+            "response": {"status": 200},
+        }
+    ],
+    "metadata": {"pactSpecification": {"version": "2.0.0"}},
+}
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    name, *rest = shlex.split(command.replace("NAME", "'Web Shop'"))
+    assert name == "pact-broker"
+    return subprocess.run(
+        [str(servers.BIN / name), *rest], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_three_commands_lead_from_nothing_to_a_green_page(tmp_path):
+    (tmp_path / "pacts").mkdir()
+    (tmp_path / "pacts" / "web-shop-prices.json").write_text(json.dumps(PACT))
+    try:
+        browsers.find_program()
+    except browsers.Unavailable as absence:
+        outcome = pytest.fail if os.environ.get("CI") in {"true", "1"} else pytest.skip
+        raise outcome.Exception(str(absence), pytrace=False) from None
+    with servers.running(f"sqlite:///{tmp_path}/treaty.sqlite") as server, browsers.started() as browser:
+        page = browser.new_page(base_url=server.address)
+        install, publish, ask = commands(page)
+        assert install == "pip install treaty"
+        published = run(publish, tmp_path)
+        assert published.returncode == 0, published.stderr
+        assert run(ask, tmp_path).returncode == 1
+        assert "Not verified" in shown(page)
+        Filler(server.address).verify("Web Shop", "1.0.0", "Prices", "a1", success=True)
+        assert run(ask, tmp_path).returncode == 0
+        assert "Verified" in shown(page)
+        assert "Not verified" not in shown(page)
+
+
+def commands(page: Page) -> list[str]:
+    """Copy what the page of an empty broker says to run."""
+    page.goto("/")
+    assert page.get_by_role("heading", level=1).inner_text() == "Welcome to Treaty"
+    return [one.inner_text() for one in page.locator("pre.command code").all()]
+
+
+def shown(page: Page) -> str:
+    page.goto("/")
+    return page.locator("tbody").inner_text()
