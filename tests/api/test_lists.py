@@ -99,9 +99,10 @@ LISTS = ["/pacticipants", "/pacticipants/Till/versions", "/integrations", "/dash
 @pytest.mark.parametrize("path", LISTS)
 def test_a_list_has_the_address_by_which_it_was_asked_for(api: Api, path: str) -> None:
     api.publish("Till", "1", "Ledger")
-    first, second = (api.get(path, headers={"host": host}).text for host in ("one.test", "another.test"))
-    assert "http://one.test/" in first
-    assert second == first.replace("http://one.test", "http://another.test")
+    first, second = (api.get(path, headers={"host": host}) for host in ("one.test", "another.test"))
+    assert "http://one.test/" in first.text
+    assert second.text == first.text.replace("http://one.test", "http://another.test")
+    assert second.headers["etag"] != first.headers["etag"]
 
 
 @pytest.mark.parametrize(
@@ -125,9 +126,11 @@ def test_a_list_has_the_address_by_which_it_was_asked_for(api: Api, path: str) -
 )
 def test_a_change_shows_in_a_list_at_once(api: Api, path: str, change: Callable[[Api], object]) -> None:
     api.publish("Till", "1", "Ledger", branch="feat")
-    before = api.get(path).json()
+    before, again = (api.get(path) for _ in range(2))
     change(api)
-    assert api.get(path).json() != before
+    after = api.get(path)
+    assert before.json() == again.json() != after.json()
+    assert before.headers["etag"] == again.headers["etag"] != after.headers["etag"]
 
 
 def test_names_that_differ_in_nothing_but_case_are_each_on_one_page_of_the_dashboard(

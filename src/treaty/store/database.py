@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
 T = TypeVar("T")
+N = TypeVar("N", bound=tuple[Any, ...])
 
 ATTEMPTS: Final = 12
 BUSY_SECONDS: Final = 10
@@ -280,6 +281,14 @@ def rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]
     if db.dialect.name == "sqlite" and (quick := prepared(statement, values)):
         return quick.all(db, values)
     return db.execute(statement, values).all()
+
+
+def tuples(db: Connection, statement: Executable, params: Params, kind: type[N]) -> list[N]:
+    """List all rows as tuples of a kind whose fields are in the order of the columns: for lists that are long."""
+    values, make = _values(statement, params), partial(tuple.__new__, kind)
+    if quick := _quick(db, statement, values):
+        return quick.all(db, values, make)
+    return list(map(make, db.execute(statement, values)))
 
 
 def column(db: Connection, statement: Executable, params: Params) -> list[Any]:

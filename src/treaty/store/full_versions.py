@@ -9,7 +9,7 @@ from treaty.errors import NotFound
 from treaty.model.page import Page, Paged
 from treaty.model.version import BranchOfVersion, PlaceOfVersion, TagOfVersion, VersionInFull
 from treaty.store import environments
-from treaty.store.database import rows
+from treaty.store.database import rows, tuples
 from treaty.store.listing import Listing
 from treaty.store.tables import (
     branch,
@@ -187,7 +187,7 @@ def _by_version(
 ) -> Mapping[int, list[T]]:
     found: dict[int, list[T]] = {}
     for start in range(0, len(ids), AT_ONCE):
-        for row in rows(db, statement, {"ids": ids[start : start + AT_ONCE]}):
+        for row in tuples(db, statement, {"ids": ids[start : start + AT_ONCE]}, tuple):
             found.setdefault(row[0], []).append(make(row[1:]))
     return found
 

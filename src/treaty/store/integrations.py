@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from treaty.model.integration import DashboardItem, Integration, LatestResult
 from treaty.model.page import FARTHEST, Page, Paged
-from treaty.store.database import column, rows, run
+from treaty.store.database import column, rows, run, tuples
 from treaty.store.listing import Listing
 from treaty.store.pacticipants import literally
 from treaty.store.tables import (
@@ -72,33 +72,30 @@ _BUSIEST_FIRST: Final = _INTEGRATIONS.order_by(
     integration.c.id.desc(),
 )
 _PART: Final[BindParameter[str]] = bindparam("part")
-_LISTING: Final = Listing(_BUSIEST_FIRST)
+_LISTING: Final = Listing(_BUSIEST_FIRST, Integration)
 _LISTING_LIKE: Final = Listing(
     _BUSIEST_FIRST.where(
         or_(_CONSUMER.c.name.icontains(_PART, escape="!"), _PROVIDER.c.name.icontains(_PART, escape="!"))
-    )
+    ),
+    Integration,
 )
 
 
 def every_integration(db: Connection) -> list[Integration]:
     """List all integrations, the oldest first."""
-    return _integrations(rows(db, _OLDEST_FIRST, {}))
+    return tuples(db, _OLDEST_FIRST, {}, Integration)
 
 
 def every_with_pacts(db: Connection) -> list[Integration]:
     """List the integrations that have a pact, by the names of their consumers and providers."""
-    return _integrations(rows(db, _WITH_PACTS, {}))
+    return tuples(db, _WITH_PACTS, {}, Integration)
 
 
 def every_by_activity(db: Connection, *, like: str | None, page: Page | None) -> Paged[Integration]:
     """List integrations, or those with a name that holds a text; those whose contracts changed last come first."""
     if like is None:
-        return _LISTING.read(db, {}, page, _integrations)
-    return _LISTING_LIKE.read(db, {"part": literally(like)}, page, _integrations)
-
-
-def _integrations(found: Sequence[Any]) -> list[Integration]:
-    return [Integration._make(row) for row in found]
+        return _LISTING.read(db, {}, page, list)
+    return _LISTING_LIKE.read(db, {"part": literally(like)}, page, list)
 
 
 # Taking away

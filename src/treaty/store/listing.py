@@ -1,12 +1,13 @@
 """Lists that can be had whole or by the page."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Integer, Select, bindparam, func, select
 
 from treaty.model.page import Page, Paged
-from treaty.store.database import rows, scalar
+from treaty.store.database import rows, scalar, tuples
 
 T = TypeVar("T")
 
@@ -14,7 +15,9 @@ T = TypeVar("T")
 class Listing:
     """The statements for a list, built once. What it selects is ordered."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]], kind: type | None = None) -> None:
+        self._rows = rows if kind is None else partial(tuples, kind=kind)
+        """Reads rows with names; or, of a long list, tuples of a kind."""
         self._whole = statement
         self._part = statement.limit(bindparam("limit", type_=Integer)).offset(bindparam("offset", type_=Integer))
         self._count = select(func.count()).select_from(statement.order_by(None).subquery())
@@ -28,11 +31,11 @@ class Listing:
     ) -> Paged[T]:
         """Read the list, or a page of it; `make` turns rows into items."""
         if page is None:
-            items = make(rows(db, self._whole, params))
+            items = make(self._rows(db, self._whole, params))
             return Paged(items, None, len(items))
         if page.is_asked:
-            return self._page(make, rows(db, self._part, _within(params, page, page.limit)), page, db, params)
-        found = rows(db, self._part, _within(params, page, page.limit + 1))
+            return self._page(make, self._rows(db, self._part, _within(params, page, page.limit)), page, db, params)
+        found = self._rows(db, self._part, _within(params, page, page.limit + 1))
         if len(found) <= page.limit:
             return Paged(make(found), None, len(found))
         return self._page(make, found[: page.limit], page, db, params)

@@ -46,11 +46,11 @@ class Prepared:
         driver: sqlite3.Connection = db.connection.dbapi_connection  # type: ignore[assignment]  # as SQLAlchemy types it for any driver
         return driver.execute(self.sql, self.values(params))
 
-    def all(self, db: Connection, params: Params) -> list[Any]:
-        """Execute the statement, and list its rows."""
+    def all(self, db: Connection, params: Params, make: Callable[[Iterable[Any]], Any] | None = None) -> list[Any]:
+        """Execute the statement, and list its rows, or what else is made of them."""
         driver: sqlite3.Connection = db.connection.dbapi_connection  # type: ignore[assignment]  # likewise
         found = driver.execute(self.sql, self.values(params))
-        return list(map(self.make, map(self._converted, found) if self.converts else found))
+        return list(map(make or self.make, map(self._converted, found) if self.converts else found))
 
     def rows(self, found: Iterable[tuple[Any, ...]]) -> list[Any]:
         """Make rows of what the driver found."""

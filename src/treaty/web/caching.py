@@ -16,7 +16,8 @@ def spared(reply: Answer, call: Call) -> Answer:
     """Give an answer to a read its tag; leave its body out if the client has it, and compress it if it is large."""
     if reply.status != 200 or call.method not in {"GET", "HEAD"}:  # noqa: PLR2004 - OK
         return reply
-    tag = f'W/"{sha256(reply.body, usedforsecurity=False).hexdigest()[:24]}"'  # processors have instructions for it
+    known_by = reply.essence or reply.body
+    tag = f'W/"{sha256(known_by, usedforsecurity=False).hexdigest()[:24]}"'  # processors have instructions for it
     reply.headers["etag"] = tag
     if len(reply.body) >= LARGE:
         reply.headers["vary"] = "Accept, Accept-Encoding"

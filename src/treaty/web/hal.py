@@ -5,8 +5,9 @@ put on once, when a document is rendered.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 import orjson
@@ -77,14 +78,25 @@ class View(NamedTuple):
     """As in Place."""
 
 
-Parts = Callable[[View], Mapping[str, Iterable[bytes]]]
-"""Writes the items of lists, by the names of the lists."""
+class Item(NamedTuple):
+    """An item of a list, written, once for each list that has it."""
+
+    written: tuple[bytes, ...]
+    digest: bytes
+    """Tells it from others that look otherwise."""
+
+
+Write = Callable[[View], Sequence[Item]]
+
+
+def item(*written: bytes) -> Item:
+    return Item(written, sha256(b"".join(written), usedforsecurity=False).digest())
 
 
 class Long(Hal):
-    """A document with long lists, whose items are written apart. It has a `part` where each of them belongs."""
+    """A document with long lists of the same things, written apart. It has a `part` where each list belongs."""
 
-    __slots__ = ("parts",)
+    __slots__ = ("lists", "write")
 
     def __init__(
         self,
@@ -92,10 +104,13 @@ class Long(Hal):
         embedded: Mapping[str, object] | None = None,
         links: Links | None = None,
         *,
-        parts: Parts,
+        lists: Sequence[str],
+        write: Write,
     ) -> None:
         super().__init__(state, embedded, links)
-        self.parts = parts
+        self.lists = lists
+        """Their names, in the order in which an item is written for them."""
+        self.write = write
 
 
 def part(name: str) -> str:
@@ -148,17 +163,21 @@ def rendered(document: object, place: Place) -> bytes:
         body = body.replace(_HERE, _text(place.here))
     if _HERE_AND_QUERY in body:
         body = body.replace(_HERE_AND_QUERY, _text(place.here_and_query))
-    body = body.replace(_BASE, _text(place.base_url))
-    return _with_parts(body, document.parts(place.view)) if type(document) is Long else body
+    return body.replace(_BASE, _text(place.base_url))
 
 
-def _with_parts(body: bytes, parts: Mapping[str, Iterable[bytes]]) -> bytes:
-    """Put the lists in. What is around them is short, so little is looked through and all is copied once."""
-    first, *rest = _PART.split(body)
+def rendered_long(document: Long, place: Place) -> tuple[bytes, bytes]:
+    """Turn a document with long lists into JSON; and say in short what tells it from others.
+
+    What is around the lists is short, so little is looked through, and all is copied once.
+    """
+    around, items = rendered(document, place), document.write(place.view)
+    lists = dict(zip(document.lists, zip(*[one.written for one in items], strict=True), strict=False))
+    first, *rest = _PART.split(around)
     pieces = [first]
     for name, following in zip(rest[::2], rest[1::2], strict=True):
-        pieces += (b"[", b",".join(parts[name.decode()]), b"]", following)
-    return b"".join(pieces)
+        pieces += (b"[", b",".join(lists.get(name.decode(), ())), b"]", following)
+    return b"".join(pieces), b"".join([around, *[one.digest for one in items]])
 
 
 def _without(part: object, hidden: frozenset[str]) -> object:

@@ -30,7 +30,7 @@ from treaty.model.notice import similar_name_text
 from treaty.store.database import Busy
 from treaty.web import pages, represent, urls
 from treaty.web.bodies import NotJson
-from treaty.web.hal import Place, rendered
+from treaty.web.hal import Long, Place, rendered, rendered_long
 from treaty.web.media import CSV, GRAPH, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT, wants_problems
 from treaty.web.routing import (
     Accepted,
@@ -63,6 +63,8 @@ class Answer:
     charset: bool = True
     is_bare: bool = False
     """Whether it goes without the headers that answers usually have."""
+    essence: bytes = b""
+    """What tells it from others, if that is less than the body."""
 
     @property
     def content_type(self) -> str | None:
@@ -102,16 +104,23 @@ def _location(path: str | None, call: Call) -> dict[str, str]:
 
 def _answer(status: int, thing: object, call: Call, headers: dict[str, str]) -> Answer:
     charset = not call.path.startswith("/diagnostic/")
-    return Answer(status, body_of(thing, call.media, call.place), call.media, headers, charset)
+    body, essence = _rendered(thing, call.media, call.place)
+    return Answer(status, body, call.media, headers, charset, essence=essence)
 
 
-def body_of(thing: object, media: str, place: Place) -> bytes:
-    """Render a thing as a media type."""
+def _rendered(thing: object, media: str, place: Place) -> tuple[bytes, bytes]:
+    """Render a thing as a media type; and say what tells it from others, if it is less than all of it."""
     write = _WRITERS.get(media)
     if write is not None:
-        return write(thing, place)
+        return write(thing, place), b""
     document = represent.extended(thing) if media.startswith("application/vnd.") else represent.hal(thing)
-    return document.spliced(place) if isinstance(document, represent.Spliced) else rendered(document, place)
+    match document:
+        case Long():
+            return rendered_long(document, place)
+        case represent.Spliced():
+            return document.spliced(place), b""
+        case _:
+            return rendered(document, place), b""
 
 
 def _text(thing: object, place: Place) -> bytes:

@@ -7,7 +7,7 @@ from typing import Final
 
 from treaty.model.integration import DashboardItem, LatestResult
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Long, Place, View, part, rendered
+from treaty.web.hal import Hal, Item, Link, Long, Place, View, item, part, rendered
 from treaty.web.represent import tables
 
 
@@ -22,17 +22,18 @@ class Dashboard:
 def dashboard(page: Dashboard) -> Hal:
     return Long(
         {"items": part("items")},
-        parts=lambda view: {"items": [_written(one, view) for one in page.items]},
+        lists=("items",),
+        write=lambda view: [_written(one, view) for one in page.items],
     )
 
 
 @lru_cache(maxsize=2048)
-def _written(item: DashboardItem, view: View) -> bytes:
+def _written(one: DashboardItem, view: View) -> Item:
     """Show a pact. It is remembered: few change from one look at the dashboard to the next."""
-    return rendered(_item(item), Place(view.base_url, hidden=view.hidden))
+    return item(rendered(_shown(one), Place(view.base_url, hidden=view.hidden)))
 
 
-def _item(item: DashboardItem) -> dict[str, object]:
+def _shown(item: DashboardItem) -> dict[str, object]:
     pair = {"consumer": item.consumer, "provider": item.provider}
     result = item.result
     return {

@@ -9,7 +9,7 @@ from functools import lru_cache
 from treaty.model.integration import Integration, nodes
 from treaty.model.page import Paged
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Long, Place, View, part
+from treaty.web.hal import Hal, Item, Link, Long, Place, View, item, part
 from treaty.web.paging import page_links, page_state
 from treaty.web.patterns import Pattern, blank, words
 
@@ -37,14 +37,15 @@ def integrations(page: Integrations) -> Hal:
             "self": Link(urls.HERE, "All integrations"),
             **page_links(page.paged, urls.INTEGRATIONS.fill()),
         },
-        parts=lambda view: {"integrations": [_item(one.consumer, one.provider, view) for one in page.paged.items]},
+        lists=("integrations",),
+        write=lambda view: [_item(one.consumer, one.provider, view) for one in page.paged.items],
     )
 
 
 @lru_cache(maxsize=4096)
-def _item(consumer: str, provider: str, view: View) -> bytes:
+def _item(consumer: str, provider: str, view: View) -> Item:
     """Show a pair. It is remembered, as it is always shown alike."""
-    return _pattern(view).filled(words(consumer=consumer, provider=provider)).encode()
+    return item(_pattern(view).filled(words(consumer=consumer, provider=provider)).encode())
 
 
 @lru_cache(maxsize=64)

@@ -1,15 +1,15 @@
 """How pacticipants and their labels look."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from treaty.model.environment import DeployedVersion
 from treaty.model.pacticipant import Label, ListedPacticipant, Pacticipant, PacticipantInFull
 from treaty.model.page import Paged
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Links, Long, View, curies, part
+from treaty.web.hal import Hal, Item, Link, Links, Long, View, curies, item, part
 from treaty.web.paging import page_links, page_state
 from treaty.web.patterns import Pattern, blank, with_state, words
 
@@ -119,37 +119,19 @@ def pacticipants(listed: Pacticipants) -> Hal:
             "pb:pacticipants": part("links"),
             "pacticipants": part("deprecated"),
         },
-        parts=lambda view: _written(listed.paged.items, view),
+        lists=("pacticipants", "titled", "links", "deprecated"),
+        write=lambda view: [_item(one, view) for one in listed.paged.items],
     )
 
 
-class _Item(NamedTuple):
-    """What a list has of each pacticipant."""
-
-    pacticipant: bytes
-    titled: bytes
-    link: bytes
-    deprecated: bytes
-
-
-def _written(items: Sequence[ListedPacticipant], view: View) -> Mapping[str, Sequence[bytes]]:
-    found = [_item(one, view) for one in items]
-    return {
-        "pacticipants": [one.pacticipant for one in found],
-        "titled": [one.titled for one in found],
-        "links": [one.link for one in found],
-        "deprecated": [one.deprecated for one in found],
-    }
-
-
 @lru_cache(maxsize=2048)
-def _item(one: ListedPacticipant, view: View) -> _Item:
+def _item(one: ListedPacticipant, view: View) -> Item:
     """Show a pacticipant as one of many. It is remembered: few change from one reading of the list to the next."""
     names = words(pacticipant=one.name, version=one.latest_version or "")
     labels = ",".join(Pattern(_label(one.name, label), view).filled({}) for label in one.labels)
     rest = _pattern_of_rest(view, has_version=one.latest_version is not None).filled({**names, "labels": f"[{labels}]"})
     patterns = _patterns_of_links(view)
-    return _Item(
+    return item(
         with_state(_state(one), rest),
         with_state(_state(one, _TITLE), rest),
         *(pattern.filled(names).encode() for pattern in patterns),

@@ -1,14 +1,14 @@
 """How versions look, alone and in lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from treaty.model.page import Paged
 from treaty.model.version import PlaceOfVersion, VersionInFull
 from treaty.web import represent, urls
-from treaty.web.hal import Hal, Link, Links, Long, View, curies, part
+from treaty.web.hal import Hal, Item, Link, Links, Long, View, curies, item, part
 from treaty.web.paging import page_links, page_state
 from treaty.web.patterns import Pattern, Words, blank, with_state, words
 
@@ -137,34 +137,18 @@ def versions(listed: Versions) -> Hal:
             "pacticipant": Link(owner, "Deprecated - please use pb:pacticipant"),
             "versions": part("deprecated"),
         },
-        parts=lambda view: _written(listed.paged.items, view),
+        lists=("versions", "links", "deprecated"),
+        write=lambda view: [_item(one, view) for one in listed.paged.items],
     )
 
 
-class _Item(NamedTuple):
-    """What a list has of each version."""
-
-    version: bytes
-    link: bytes
-    deprecated: bytes
-
-
-def _written(items: Sequence[VersionInFull], view: View) -> Mapping[str, Sequence[bytes]]:
-    found = [_item(one, view) for one in items]
-    return {
-        "versions": [one.version for one in found],
-        "links": [one.link for one in found],
-        "deprecated": [one.deprecated for one in found],
-    }
-
-
 @lru_cache(maxsize=2048)
-def _item(one: VersionInFull, view: View) -> _Item:
+def _item(one: VersionInFull, view: View) -> Item:
     """Show a version as one of many. It is remembered: from one reading of a list to the next few of them change."""
     patterns, names = _patterns(view), words(pacticipant=one.pacticipant, number=one.number)
     at = one.updated_at
     rest = _pattern_of_rest(view, has_deployed=bool(one.deployed), has_released=bool(one.released))
-    return _Item(
+    return item(
         with_state(_state(one), rest.filled({**names, **_hanging(one, names, patterns, view)})),
         patterns.link.filled({**names, "date": f"{at.day:02}/{at.month:02}/{at.year}"}).encode(),
         patterns.deprecated.filled(names).encode(),
