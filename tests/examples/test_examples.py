@@ -1,17 +1,16 @@
-"""The examples work as their READMEs say, each in a folder of its own."""
+"""The examples work as their READMEs say, each in a folder and an environment of its own."""
 
-import importlib.util
 import json
 import os
 import shutil
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.examples import environments
 from tests.whole import servers
 
 ROOT = Path(__file__).parents[2]
@@ -30,13 +29,14 @@ def broker(tmp_path):
 
 
 def environ(**more):
-    names = {"PATH", "HOME", "LANG", "PYTHONPATH", "SYSTEMROOT", "TMPDIR"}
+    names = {"PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR"}
     kept = {name: value for name, value in os.environ.items() if name in names}
     return {**kept, "PACT_DO_NOT_TRACK": "true", **more}
 
 
 def call(folder, *words, code=0, **more):
-    command = [sys.executable, *words]
+    programs = environments.programs(folder.name)
+    command = [str(programs / "python"), *words]
     done = subprocess.run(
         command, cwd=folder, env=environ(**more), capture_output=True, text=True, timeout=300, check=False
     )
@@ -74,8 +74,6 @@ def test_the_consumer_publishes_to_a_broker_of_its_own(examples):
 
 @pytest.fixture(params=["flask_provider", "fastapi_provider"])
 def provider(request, examples):
-    if not importlib.util.find_spec(request.param.partition("_")[0]):
-        pytest.skip(f"{request.param} needs a package that is not installed")
     return examples / request.param
 
 
@@ -121,7 +119,7 @@ def test_both_sides_are_deployed_independently(examples):
 def test_the_broker_without_containers_asks_who_one_is(examples):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{environments.programs('broker', 'treaty[server]')}{os.pathsep}{os.environ['PATH']}"
     command = ["sh", "./serve.sh"]
     folder = examples / "broker"
     with subprocess.Popen(

@@ -1,0 +1,46 @@
+"""An example's environment holds what its user would have, and no more."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.examples import environments
+from tests.whole import servers
+
+
+def installed(example):
+    python = environments.programs(example) / "python"
+    code = "from importlib.metadata import distributions as d; print(*{one.name.lower() for one in d()}, sep='\\n')"
+    return set(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_an_example_has_what_it_requires_and_nothing_of_ours():
+    found = installed("message")
+    assert {"treaty", "pytest", "pact-python"} <= found
+    assert not found & {"sqlalchemy", "flask", "hypothesis", "schemathesis", "pytest-xdist"}
+
+
+def test_treaty_is_there_as_a_wheel_of_this_working_tree():
+    programs = environments.programs("message")
+    code = "import treaty.cli; print(treaty.cli.__file__)"
+    found = subprocess.run([programs / "python", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.startswith(str(programs.parent))
+    text = (environments.ROOT / "src/treaty/cli/__init__.py").read_text("utf-8")
+    assert Path(found.strip()).read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("words", [["serve"], ["doctor"]])
+def test_without_the_servers_packages_a_command_says_how_to_get_them(tmp_path, words):
+    programs = environments.programs("message")
+    done = subprocess.run([programs / "treaty", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"treaty {words[0]} needs the server's packages: pip install 'treaty[server]'\n"
+
+
+def test_the_client_alone_asks_a_broker(tmp_path):
+    programs = environments.programs("message")
+    with servers.running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", cwd=tmp_path) as server:
+        command = [programs / "pact-broker", "list-environments", "-b", server.address, "-o", "json"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, '"environments"' in done.stdout) == (0, True), done.stderr
