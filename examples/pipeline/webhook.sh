@@ -3,6 +3,8 @@
 set -eu
 : "${PACT_BROKER_BASE_URL:?the address of the broker}" "${REPOSITORY:?owner/name of the provider}" "${GITHUB_TOKEN:?}"
 
+pact-broker create-or-update-pacticipant --name UserService
+
 pact-broker create-webhook "https://api.github.com/repos/$REPOSITORY/dispatches" \
     --request POST \
     --header "Content-Type: application/json" \

@@ -66,8 +66,8 @@ def _make(folder: Path, required: str, wheel: Path) -> None:
     _call(_UV, "venv", "--quiet", "--clear", "--python", sys.executable, folder)
     (folder / "requirements.txt").write_text(required, encoding="utf-8")
     (folder / "constraints.txt").write_text(_constraints(wheel), encoding="utf-8")
-    words = ["--requirements", folder / "requirements.txt", "--constraints", folder / "constraints.txt"]
-    _call(_UV, "pip", "install", "--quiet", "--python", folder / "bin" / "python", *words)
+    install = (_UV, "pip", "install", "--quiet", "--python", folder / "bin" / "python")
+    _call(*install, "--requirements", folder / "requirements.txt", "--constraints", folder / "constraints.txt")
 
 
 def _constraints(wheel: Path) -> str:

@@ -41,6 +41,6 @@ def test_without_the_servers_packages_a_command_says_how_to_get_them(tmp_path, w
 def test_the_client_alone_asks_a_broker(tmp_path):
     programs = environments.programs("message")
     with servers.running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", cwd=tmp_path) as server:
-        command = [programs / "pact-broker", "list-environments", "-b", server.address, "-o", "json"]
+        command = [str(programs / "pact-broker"), "list-environments", "-b", server.address, "-o", "json"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, '"environments"' in done.stdout) == (0, True), done.stderr

@@ -78,7 +78,7 @@ def _gateway(way):
 
         do_GET = do_POST = do_PUT = do_PATCH = hand_on  # noqa: N815 - http.server's own names
 
-        def log_message(self, *words):
+        def log_message(self, format, *args):  # noqa: A002 - http.server's own name
             """Keep quiet."""
 
     return Gateway
