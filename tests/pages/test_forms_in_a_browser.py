@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it says no types
 from playwright.sync_api import Page
 
-from tests.pages.corpus import Filler
-from tests.pages.test_in_a_browser import Site, page, site  # noqa: F401 - fixtures
+from tests.pages.corpus import TRICK, Filler
+from tests.pages.test_in_a_browser import RULES, Site, page, site  # noqa: F401 - fixtures
 from tests.receiver import receiving
 from tests.whole import servers
 
@@ -150,3 +151,47 @@ def test_a_preview_keeps_what_was_typed_also_secrets(reaching):
     page.get_by_role("button", name="Preview again").click()
     page.get_by_text("Nothing was saved: 1 field needs another look").wait_for()
     context.close()
+
+
+def test_the_search_box_suggests_and_the_keyboard_chooses(site, page):  # noqa: F811 - fixtures
+    page.goto("/environments")
+    page.keyboard.press("/")
+    page.keyboard.type("app-0")
+    suggestions = page.locator("#suggestions li")
+    suggestions.nth(7).wait_for()
+    assert suggestions.first.inner_text() == "app-00 application"
+    field = page.get_by_role("combobox", name="Find an application or a version")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowDown")
+    assert field.get_attribute("aria-activedescendant") == "suggestion-1"
+    assert page.locator("#suggestions [aria-selected=true]").inner_text() == "app-01 application"
+    page.keyboard.press("Escape")
+    assert suggestions.count() == 0
+    assert field.input_value() == "app-0"
+    page.keyboard.press("ArrowDown")
+    suggestions.first.wait_for()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/pacticipants/app-07")
+    page.keyboard.press("/")
+    page.keyboard.type("script")
+    suggestions.first.wait_for()
+    assert TRICK in suggestions.first.inner_text()
+    assert page.title() != "run"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search?q=script")
+    assert site.address in page.url
+
+
+def test_suggestions_can_be_used_by_everybody(site):  # noqa: F811 - the fixture
+    context = site.browser.new_context(base_url=site.address, color_scheme="dark")
+    page = context.new_page()  # noqa: F811 - the fixture is another
+    page.goto("/")
+    page.get_by_label("Find an application or a version").fill("app")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
+    context.close()
+    assert [one["id"] for one in found] == []

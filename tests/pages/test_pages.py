@@ -377,6 +377,13 @@ def test_the_search_finds_names_and_versions(history, show):
     assert (exact.status, exact.headers["location"]) == (303, "/pacticipants/Till")
 
 
+@pytest.mark.usefixtures("history")
+def test_suggestions_are_listed_also_where_one_name_fits(show):
+    shown = show("/search?q=Till&suggest=yes")
+    assert shown.status == 200
+    assert "/pacticipants/Till" in shown.links
+
+
 # Which requests get pages
 
 

@@ -11,15 +11,17 @@ from treaty.web.routing import Call, Page, Permission, Redirected, Router
 router = Router()
 
 SIZE: Final = 50
+SUGGESTIONS: Final = 8
 
 
 @router.page(urls.SEARCH, permission=Permission.READ)
 def search(call: Call) -> Page | Redirected:
-    """List what a text is found in; go on to an application that has it for its name."""
+    """List what a text is found in; but for suggestions, go on to an application that has it for its name."""
     wanted = (call.option("q") or "").strip()
-    page = part_of(call, SIZE)
+    is_suggestion = call.option("suggest") is not None
+    page = part_of(call, SUGGESTIONS if is_suggestion else SIZE)
     found = overview.names_like(call.db, wanted, page)
-    if wanted and found.items == [wanted]:
+    if wanted and found.items == [wanted] and not is_suggestion:
         return sent_on(call, urls.PACTICIPANT.fill(pacticipant=wanted))
     part = wanted.lower()
     places = [one for one in environments.every(call.db) if part and part in one.display_name.lower()]

@@ -45,6 +45,79 @@ addEventListener("keydown", (event) => {
   }
 });
 
+// The search box suggests what it finds, for the arrows, Enter and Escape. Enter alone searches, as it does without this.
+const MOST_SUGGESTIONS = 8;
+const suggest = (field) => {
+  const list = Object.assign(document.createElement("ul"), { id: "suggestions", className: "suggestions", hidden: true });
+  list.setAttribute("role", "listbox");
+  list.setAttribute("aria-label", "Suggestions");
+  field.form.append(list);
+  for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", list.id]]) {
+    field.setAttribute(name, value);
+  }
+  let timer = 0, asked = null, chosen = -1;
+
+  const choose = (index) => {
+    chosen = index;
+    [...list.children].forEach((option, at) => option.setAttribute("aria-selected", String(at === index)));
+    if (index < 0) field.removeAttribute("aria-activedescendant");
+    else {
+      field.setAttribute("aria-activedescendant", list.children[index].id);
+      list.children[index].scrollIntoView({ block: "nearest" });
+    }
+  };
+  const show = (links) => {
+    list.replaceChildren(...links.map((link, at) => {
+      const option = Object.assign(document.createElement("li"), { id: `suggestion-${at}`, textContent: link.text });
+      const kind = Object.assign(document.createElement("span"), { className: "soft", textContent: ` ${link.kind}` });
+      option.setAttribute("role", "option");
+      option.append(kind);
+      option.addEventListener("pointerdown", (event) => event.preventDefault());
+      option.addEventListener("click", () => { location.href = link.href; });
+      option.dataset.href = link.href;
+      return option;
+    }));
+    list.hidden = links.length === 0;
+    field.setAttribute("aria-expanded", String(!list.hidden));
+    choose(-1);
+  };
+  const kinds = { Applications: "application", Environments: "environment", Versions: "version" };
+  const found = (page) => [...page.querySelectorAll("main .found a")].map((link) => ({
+    text: link.textContent.trim(),
+    href: new URL(link.getAttribute("href"), location.href).href,
+    kind: kinds[link.closest(".found").previousElementSibling?.textContent] ?? "",
+  })).filter((link) => link.href.startsWith("http")).slice(0, MOST_SUGGESTIONS);
+  const ask = async () => {
+    asked?.abort();
+    const wanted = field.value.trim();
+    if (!wanted) return show([]);
+    asked = new AbortController();
+    try {
+      const query = new URLSearchParams({ q: wanted, suggest: "yes" });
+      const answer = await fetch(`${field.form.action}?${query}`, { headers: { accept: "text/html" }, signal: asked.signal });
+      if (answer.ok) show(found(new DOMParser().parseFromString(await answer.text(), "text/html")));
+    } catch { /* asked anew meanwhile, or not to be reached: searching says so */ }
+  };
+  const close = () => { clearTimeout(timer); asked?.abort(); show([]); };
+
+  field.setAttribute("aria-expanded", "false");
+  field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 120); });
+  field.addEventListener("blur", close);
+  field.form.addEventListener("submit", () => { clearTimeout(timer); asked?.abort(); });
+  field.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    const count = list.children.length;
+    if (event.key === "ArrowDown" && list.hidden) ask();
+    else if (event.key === "ArrowDown" && count) choose(chosen + 1 === count ? -1 : chosen + 1);
+    else if (event.key === "ArrowUp" && count) choose(chosen === -1 ? count - 1 : chosen - 1);
+    else if (event.key === "Enter" && chosen >= 0) location.href = list.children[chosen].dataset.href;
+    else if (event.key === "Escape" && !list.hidden) close();
+    else return;
+    event.preventDefault();
+  });
+};
+if (document.getElementById("find")) suggest(document.getElementById("find"));
+
 for (const button of document.querySelectorAll("[data-open-all]")) {
   button.hidden = false;
   button.addEventListener("click", () => {
