@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench import deliveries, figures, histories, operations, pages, servers
+from bench import access, deliveries, figures, histories, operations, pages, servers
 from bench.figures import Figures, Measured, Round
 from bench.histories import History
 from bench.operations import OPERATIONS, Asked, Operation
@@ -53,6 +53,7 @@ def main() -> None:
     chosen = [one for one in histories.ALL if any(one in operations.histories_of(operation) for operation in wanted)]
     with tempfile.TemporaryDirectory(prefix="treaty-bench-") as folder, ExitStack() as running:
         delivered = _delivered(Path(folder), options)
+        admitted = _admitted(Path(folder), options)
         if not wanted:
             return
         benches = [_bench(history, wanted, Path(folder), running) for history in chosen]
@@ -63,7 +64,12 @@ def main() -> None:
         startup["MiB after the run"] = servers.memory(benches[-1].real.pid)
     print("\n" + "\n".join(figures.summary(startup)))
     if options.json:
-        document = {"figures": [one.as_json() for one in found], "startup": startup, deliveries.NAME: delivered}
+        document = {
+            "figures": [one.as_json() for one in found],
+            "startup": startup,
+            deliveries.NAME: delivered,
+            access.NAME: admitted,
+        }
         options.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
 
 
@@ -75,9 +81,17 @@ def _delivered(folder: Path, options: argparse.Namespace) -> dict[str, float] | 
     return measured.as_json()
 
 
+def _admitted(folder: Path, options: argparse.Namespace) -> dict[str, float] | None:
+    if not any(part in access.NAME for part in options.only or [""]):
+        return None
+    measured = access.measure(folder, seconds=options.seconds, rounds=options.rounds)
+    print("\n".join(measured.summary()), flush=True)
+    return measured.as_json()
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    names = ", ".join([*(one.name for one in OPERATIONS), deliveries.NAME])
+    names = ", ".join([*(one.name for one in OPERATIONS), deliveries.NAME, access.NAME])
     parser.add_argument("--only", action="append", metavar="NAME", help=f"operations whose name holds NAME: {names}")
     parser.add_argument("--pages", action="store_true", help="measure the pages of a whole system instead")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; rough figures")

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -40,10 +40,23 @@ class Request:
         return b"".join(kinds[part] if isinstance(part, Blank) else part for part in self.parts)
 
 
-def request(method: str, path: str, name: str, host: str, body: tuple[bytes | Blank, ...] = ()) -> Request:
+def request(
+    method: str,
+    path: str,
+    name: str,
+    host: str,
+    body: tuple[bytes | Blank, ...] = (),
+    headers: Sequence[str] = (),
+) -> Request:
     """Put a request together. All blanks have the same length, so its own length is known."""
     length = sum(_length(part) for part in body)
-    lines = [f"{method} {path} HTTP/1.1", f"host: {host}", "accept: application/hal+json", f"{OPERATION}: {name}"]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        f"host: {host}",
+        "accept: application/hal+json",
+        f"{OPERATION}: {name}",
+        *headers,
+    ]
     if body:
         lines += ["content-type: application/json", f"content-length: {length}"]
     return Request(("\r\n".join([*lines, "", ""]).encode(), *body))

@@ -181,10 +181,9 @@ class Broker:
         """Find out who asks, and whether they may. Passwords are checked in a thread: that takes long on purpose."""
         origins.check_site(call)
         credential = auth.credential_of(call)
-        is_quick = self._database.is_local and not isinstance(credential, auth.Basic)
         try:
             if not self._gate.knows_at_once(call, credential):
-                if is_quick:
+                if self._gate.is_quick(credential):
                     self._gate.identify(call, credential)
                 else:
                     loop = asyncio.get_running_loop()

@@ -131,6 +131,12 @@ class Gate:
             return True
         return credential is None and self._asks_always
 
+    def is_quick(self, credential: Presented) -> bool:
+        """Whether finding out who asks takes a short statement at most, and no thread."""
+        if not self.database.is_local:
+            return False
+        return not isinstance(credential, Basic) or self._verified.knows(credential)
+
     def identify(self, call: Call, credential: Presented) -> None:
         """Find out who asks. Raises Unauthenticated for a credential that is not good, and Throttled."""
         if not self._asks_always and self._is_open():
@@ -148,6 +154,7 @@ class Gate:
 
     def _is_open(self) -> bool:
         if self.database.glance(accounts.is_any):
+            self._asks_always = True  # accounts are disabled, but never taken away
             return False
         self._open_until = time.monotonic() + _OPEN_FOR
         return True
@@ -204,6 +211,7 @@ class Gate:
             self._throttle.check(given.name, call.address, now=call.now)
             if not password.fits(given.password, its_hash):
                 self._throttle.note_failure(given.name, call.address, now=call.now)
+                self._verified.forget(given)
                 raise Unauthenticated("The name or the password is wrong.")
             self._throttle.note_success(given.name, call.address)
             self._verified.add(given, its_hash)
@@ -360,15 +368,23 @@ class _Verified:
     def __init__(self) -> None:
         self._until: OrderedDict[bytes, float] = OrderedDict()
 
+    def knows(self, given: Basic) -> bool:
+        """Whether a password fitted lately, though it may have been changed since."""
+        return self._until.get(_key(given, ""), 0.0) > time.monotonic()
+
     def has(self, given: Basic, its_hash: str | None) -> bool:
         return its_hash is not None and self._until.get(_key(given, its_hash), 0.0) > time.monotonic()
 
+    def forget(self, given: Basic) -> None:
+        self._until.pop(_key(given, ""), None)
+
     def add(self, given: Basic, its_hash: str | None) -> None:
         if its_hash is not None:
-            self._until[_key(given, its_hash)] = time.monotonic() + _VERIFIED_FOR
+            until = time.monotonic() + _VERIFIED_FOR
+            self._until |= {_key(given, ""): until, _key(given, its_hash): until}
             while len(self._until) > _MOST_VERIFIED:
                 self._until.popitem(last=False)
 
 
 def _key(given: Basic, its_hash: str) -> bytes:
-    return hmac.digest(_OWN_KEY, f"{its_hash}\0{given.password}".encode(), "sha256")
+    return hmac.digest(_OWN_KEY, f"{given.name}\0{its_hash}\0{given.password}".encode(), "sha256")

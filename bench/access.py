@@ -1,0 +1,73 @@
+"""Authentication: what it adds to a request, by the kind of credential."""
+
+import base64
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from bench import servers
+from bench.wire import Request, request
+
+NAME: Final = "access"
+MOST_MILLISECONDS: Final = 0.3
+PATH: Final = "/pacticipants"
+_PASSWORD: Final = "of a server that ends with the bench"  # noqa: S105 - and so of no use to anybody
+_COMMANDS: Final = (
+    ("user", "add", "ci", "--password-stdin"),
+    ("token", "create", "--user", "ci", "--name", "bench"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The median time of a request in milliseconds, by the kind of credential."""
+
+    times: Mapping[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        return dict(self.times)
+
+    def summary(self) -> Iterable[str]:
+        """Write figures for people."""
+        bare = self.times["bare"]
+        added = {kind: time - bare for kind, time in self.times.items() if kind != "bare"}
+        verdict = "met" if max(added.values()) < MOST_MILLISECONDS else "not met"
+        times = ", ".join(f"{kind} {time:.3f}" for kind, time in self.times.items())
+        more = ", ".join(f"{kind} +{time:.3f}" for kind, time in added.items())
+        yield f"ms for a request: {times} ({more}; target +{MOST_MILLISECONDS:g}: {verdict})"
+
+
+def measure(folder: Path, *, seconds: float, rounds: int) -> Admitted:
+    """Measure in turn on a server that is open and on one with a user, each with a SQLite file of its own."""
+    database = f"sqlite:///{folder / 'closed.sqlite'}"
+    token = [_told(words, database) for words in _COMMANDS][-1]
+    basic = base64.b64encode(f"ci:{_PASSWORD}".encode()).decode()
+    known = {"basic": f"authorization: Basic {basic}", "bearer": f"authorization: Bearer {token}"}
+    ports = servers.free_port(), servers.free_port()
+    times: dict[str, list[float]] = {"bare": [], **{kind: [] for kind in known}}
+    with ExitStack() as running:
+        running.enter_context(servers.real_server(folder / "open.sqlite", ports[0]))
+        running.enter_context(servers.real_server(folder / "closed.sqlite", ports[1], {"TREATY_PUBLIC_HEARTBEAT": "1"}))
+        driver = running.enter_context(servers.driver())
+        asked = {"bare": (ports[0], _request(ports[0]))}
+        asked |= {kind: (ports[1], _request(ports[1], header)) for kind, header in known.items()}
+        for _ in range(rounds):
+            for kind, (port, one) in asked.items():
+                times[kind] += driver.drive(port, [one], clients=1, seconds=seconds).times
+    return Admitted({kind: median(found) * 1000 for kind, found in times.items()})
+
+
+def _request(port: int, *headers: str) -> Request:
+    """Ask for a list that is empty, so that there is little else to do."""
+    return request("GET", PATH, NAME, f"127.0.0.1:{port}", headers=headers)
+
+
+def _told(words: tuple[str, ...], database: str) -> str:
+    treaty = Path(sys.executable).parent / "treaty"
+    command = [str(treaty), *words, "--database-url", database]
+    return subprocess.run(command, input=_PASSWORD + "\n", capture_output=True, text=True, check=True).stdout.strip()
