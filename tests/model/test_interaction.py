@@ -1,5 +1,6 @@
 """Interactions in words, whatever a pact holds."""
 
+import base64
 import json
 
 import pytest
@@ -92,3 +93,41 @@ def test_numbers_stand_as_they_were_written():
     (one,) = interactions(content.read(raw)) or []
     lines = one.parts[0].body or ()
     assert [line.text for line in lines[1:-1]] == ['  "price": 1.10,', '  "big": 12345678901234567890123']
+
+
+def body_of(contents):
+    (one,) = read({"type": "Asynchronous/Messages", "contents": contents})
+    return [line.text for line in one.parts[0].body]
+
+
+def encoded(data):
+    return {"content": base64.b64encode(data).decode(), "contentType": "application/x", "encoded": "base64"}
+
+
+def test_binary_contents_are_shown_as_bytes_and_letters():
+    assert body_of(encoded(b"\x89PNG\r\n\x1a\nab")) == [
+        "10 bytes, binary",
+        "0000  89 50 4e 47 0d 0a 1a 0a  .PNG....",
+        "0008  61 62                    ab",
+    ]
+    assert body_of(encoded(b"\x08\x07\x12\x04name"))[1] == "0000  08 07 12 04 6e 61 6d 65  ....name"
+    assert body_of(encoded(bytes(300)))[-1] == "…"
+
+
+def test_encoded_text_is_shown_as_text():
+    assert body_of(encoded("größer\n\tals".encode())) == ["größer", "\tals"]
+    assert body_of(encoded(b'{"a": 1}')) == ["{", '  "a": 1', "}"]
+    assert body_of({"content": "no base64!", "encoded": "base64"}) == ["no base64!"]
+
+
+def test_what_plugins_say_and_keep_is_read():
+    markup = {"markup": "```protobuf\nmessage Order {}\n```\n", "markupType": "COMMON_MARK"}
+    (one,) = read({"description": "x", "interactionMarkup": markup, "pluginConfiguration": {"protobuf": {"key": "a"}}})
+    assert one.markup == "message Order {}"
+    assert [line.text.strip() for line in one.plugins] == ["{", '"protobuf": {', '"key": "a"', "}", "}"]
+
+
+@pytest.mark.parametrize("odd", [None, 7, [], "text", {"markup": 7}, {"markup": " "}])
+def test_odd_markup_is_left_out(odd):
+    (one,) = read({"description": "x", "interactionMarkup": odd, "pluginConfiguration": odd})
+    assert one.markup is None

@@ -472,3 +472,23 @@ def test_provider_states_lead_to_where_they_are_used(api, show):
     assert api.put("/pacticipants/Till/branches/main/versions/1", {}).status == 201
     (link,) = (one for one in show("/pacticipants/Ledger?show=states").links if "?q=" in one)
     assert "1 interaction of 2 holds" in show(link).text
+
+
+def test_a_pact_says_which_plugins_it_needs_and_what_they_show(api, show):
+    plugin = {"name": "protobuf", "version": "0.3.1", "configuration": {}}
+    message = {
+        "type": "Synchronous/Messages",
+        "description": "a call",
+        "request": {
+            "contents": {"content": "CAcSBG5hbWU=", "contentType": "application/protobuf", "encoded": "base64"}
+        },
+        "pluginConfiguration": {"protobuf": {"service": "Orders/Get"}},
+        "interactionMarkup": {"markup": "```protobuf\nmessage Order {}\n```", "markupType": "COMMON_MARK"},
+    }
+    metadata = {"pactSpecification": {"version": "4.0"}, "plugins": [plugin, 7, {"name": None}]}
+    assert api.put(f"{PACT}/version/1", {**V4, "interactions": [message], "metadata": metadata}).status == 201
+    text = show(f"{PACT}/version/1").text
+    assert "Plugins protobuf 0.3.1" in text
+    assert "8 bytes, binary 0000 08 07 12 04 6e 61 6d 65 ....name" in text
+    assert "As its plugin shows it message Order {}" in text
+    assert '"service": "Orders/Get"' in text

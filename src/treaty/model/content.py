@@ -224,6 +224,17 @@ def specification_of(document: Document) -> str | None:
     return said if isinstance(said, str) else None
 
 
+def plugins_of(document: Document) -> list[str]:
+    """List the plugins that a document needs to be verified, with their versions."""
+    metadata = document.tree.get("metadata")
+    listed = metadata.get("plugins") if isinstance(metadata, dict) else None
+    known = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    named = ((one.get("name"), one.get("version")) for one in known)
+    return [
+        f"{name} {version}" if isinstance(version, str) else name for name, version in named if isinstance(name, str)
+    ]
+
+
 def _hashed(text: str) -> str:
     return sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 

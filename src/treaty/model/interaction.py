@@ -92,6 +92,10 @@ class Interaction:
     """Its JSON."""
     broker_id: str | None = None
     """The id that it was given when the pact was kept, by which verifiers name it."""
+    markup: str | None = None
+    """How a plugin shows it to people, as text."""
+    plugins: tuple[Line, ...] = ()
+    """What is kept for plugins, as JSON."""
 
     @classmethod
     def of_whole(cls, document: Document) -> "Interaction":
@@ -156,6 +160,8 @@ def _interaction(item: Json, where: str) -> Interaction:
         comments=tuple(_comments(item.get("comments"))),
         source=indented(bare),
         broker_id=item["_id"] if isinstance(item.get("_id"), str) else None,
+        markup=_markup(item.get("interactionMarkup")),
+        plugins=tuple(_Writer(_Node()).lines(item["pluginConfiguration"])) if item.get("pluginConfiguration") else (),
     )
 
 
@@ -192,6 +198,15 @@ def _states(item: Mapping[str, Json]) -> Iterator[State]:
 def _comments(given: Json) -> Iterator[str]:
     texts = given.get("text") if isinstance(given, dict) else None
     yield from (one for one in (texts if isinstance(texts, list) else ()) if isinstance(one, str))
+
+
+def _markup(given: Json) -> str | None:
+    """Read what a plugin says: text, in a fence where it is Markdown."""
+    text = given.get("markup") if isinstance(given, dict) else None
+    if not isinstance(text, str) or not text.strip():
+        return None
+    lines = (line for line in text[:LONGEST_VALUE].splitlines() if not line.startswith("```"))
+    return "\n".join(lines).strip()
 
 
 def _parts(item: Mapping[str, Json], where: str) -> Iterator[Part]:
@@ -283,13 +298,43 @@ def _opened(body: Json, encoded: Json) -> Json:
     text = body
     if str(encoded).lower() in {"true", "base64"}:
         try:
-            text = base64.b64decode(body, validate=True).decode()
+            data = base64.b64decode(body, validate=True)
         except (binascii.Error, ValueError):
-            return f"(binary, as Base64) {body}"
+            return body
+        shown = _as_text(data)
+        if shown is None:
+            return _dump(data)
+        text = shown
     try:
         return content.read(text.encode()).tree
     except (Malformed, UnicodeEncodeError):
         return text
+
+
+def _as_text(data: bytes) -> str | None:
+    """Read bytes as text, unless they hold what no text holds."""
+    if _NO_TEXT.search(data):
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+_NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+MOST_BYTES: Final = 256
+"""Of binary contents that are shown; the whole is found in the JSON."""
+_WIDTH: Final = 8
+
+
+def _dump(data: bytes) -> str:
+    """Write bytes as numbers, and beside them as letters where they are some."""
+    rows = [f"{len(data):,} {'byte' if len(data) == 1 else 'bytes'}, binary"]
+    for at in range(0, min(len(data), MOST_BYTES), _WIDTH):
+        row = data[at : at + _WIDTH]
+        letters = "".join(chr(one) if 0x20 <= one < 0x7F else "." for one in row)  # noqa: PLR2004 - ASCII
+        rows.append(f"{at:04x}  {row.hex(' '):<23}  {letters}")
+    return "\n".join([*rows, "…"] if len(data) > MOST_BYTES else rows)
 
 
 # Matching rules and generators: a tree of places, so that each value finds what is said about it while it is written

@@ -85,6 +85,7 @@ def _shown(call: Call, found: Found | None) -> Page:
         "pact": pact,
         "address": call.base_url,
         "specification": content.specification_of(document),
+        "plugins": content.plugins_of(document),
         "versions": history.publications(call.db, pact.consumer, pact.provider, MOST_VERSIONS),
         "results": results,
         "there": _there(call, pact),
