@@ -97,7 +97,7 @@ def test_numbers_stand_as_they_were_written():
 
 def body_of(contents):
     (one,) = read({"type": "Asynchronous/Messages", "contents": contents})
-    return [line.text for line in one.parts[0].body]
+    return [line.text for line in one.parts[0].body or ()]
 
 
 def encoded(data):

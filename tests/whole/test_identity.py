@@ -215,3 +215,12 @@ def test_a_server_that_others_reach_answers_nobody_before_there_is_somebody_to_a
         assert "Nobody can sign in yet" in server.log
     with servers.running(url, "--host", "0.0.0.0", cwd=tmp_path, environ={"TREATY_OPEN_ACCESS": "true"}) as server:  # noqa: S104 - on purpose
         assert get(server.address.replace("0.0.0.0", "127.0.0.1")).status_code == 200  # noqa: S104 - likewise
+
+
+def test_the_explorer_writes_for_whoever_is_signed_in(page, server):
+    set_up(page, server)
+    page.goto("/explorer#POST /pacticipants")
+    expect(page.get_by_label("Method")).to_have_value("POST")
+    page.get_by_label("Body").fill('{"name": "Till"}')
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#explorer-document")).to_contain_text("201 Created")
