@@ -247,3 +247,11 @@ def test_an_old_pactflow_gets_the_version_and_then_the_contract(run: Run, broker
         "Successfully published provider contract for Bar version 1 to PactFlow\n"
         "View the uploaded contract at http://ui\nNext steps:\n"
     )
+
+
+def test_a_folder_for_pacts_that_cannot_be_made_is_told(run: Run, broker: OtherBroker, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    broker.answer("GET /pacts/provider/Bar/branch", {"_links": {}})
+    result = run("get-pacts", "--provider", "Bar", "--download", "--download-dir", str(tmp_path / "file"))
+    assert result.exit_code == 1
+    assert result.stderr == f"{tmp_path / 'file'}: File exists\nGive a path that can be used.\n"

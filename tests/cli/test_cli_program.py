@@ -67,6 +67,20 @@ def test_an_unknown_command_is_an_error(run: Run) -> None:
     assert result.stderr == 'Could not find command "nonsense".\nSee `pact-broker help`.\n'
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["publsh"], "publish"),
+        (["cani"], "can-i-deploy or can-i-merge"),
+        (["record_deploymnt"], "record-deployment or record-undeployment"),
+        (["can-i-deploy", "-a", "Foo", "-e", "1", "--to-enviroment", "test"], "--to-environment"),
+        (["list-environments", "--broker-url=http://b"], "--broker-base-url or --broker-username"),
+    ],
+)
+def test_what_is_written_nearly_the_same_is_proposed(run: Run, words: list[str], meant: str) -> None:
+    assert f"Did you mean {meant}?\n" in run(*words).stderr
+
+
 def test_all_that_is_missing_is_named_at_once(run: Run) -> None:
     result = run("record-deployment", "-a", "Foo")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -289,6 +303,27 @@ def test_shells_complete_commands_and_options(run: Run, tmp_path: Path) -> None:
     assert call("pact-broker", **asked).stdout.splitlines() == ["plain,can-i-deploy", "plain,can-i-merge"]
     asked |= {"COMP_WORDS": "pact-broker can-i-deploy --retry-w", "COMP_CWORD": "2"}
     assert call("pact-broker", **asked).stdout.splitlines() == ["plain,--retry-while-unknown"]
+
+
+def test_a_folder_that_is_not_there_is_told(run: Run, tmp_path: Path) -> None:
+    result = run("completions", "bash", "-d", str(tmp_path / "new"))
+    assert result.exit_code == 1
+    text = f"{tmp_path / 'new' / 'pact-broker.bash'}: No such file or directory\nGive a path that can be used.\n"
+    assert result.stderr == text
+
+
+@pytest.mark.parametrize(("line", "found"), [("publish --val", "--validate"), ("can-i-d", "can-i-deploy")])
+def test_bash_completes_commands_and_options(line: str, found: str) -> None:
+    words = f"COMP_WORDS=(pact-broker {line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))"
+    script = f'eval "$(pact-broker completions bash)"; {words}; _pact_broker_completion pact-broker'
+    done = subprocess.run(
+        ["bash", "-c", f'{script}; echo "${{COMPREPLY[@]}}"'],
+        env={"PATH": f"{BIN}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"{found}\n", done.stderr
 
 
 def test_completions_are_for_shells_that_are_known(run: Run) -> None:

@@ -18,7 +18,7 @@ from treaty.cli import output
 from treaty.errors import TreatyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 WORDS: Final = "treaty.cli.words"
 _SWALLOW_STRAY_WORDS: Final = {
@@ -32,6 +32,11 @@ _COMPLAIN_ON_STDERR: Final = {"publish", "create-webhook", "create-or-update-web
 _ADVICE: Final = {
     "--broker-base-url": "Give the broker's address as --broker-base-url, or set PACT_BROKER_BASE_URL.",
 }
+_BAD_PATHS: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+_ALIKE: Final = 0.75
+"""How alike words have to be, up to 1, for one to be meant by the other."""
+_BEGINNING: Final = 3
+"""How many letters are the beginning of a name that may be meant."""
 _LONG_DASH: Final = (
     "The argument '{}' contains an em dash (the long dash you get in Microsoft Word when you type two short dashes in "
     "a row). Please replace it with a normal dash and try again."
@@ -89,6 +94,8 @@ class Command(click.Command):
             as_json = ctx.params.get("form") in {"json", "pretty"}
             output.fail(error, as_json=as_json, on_stderr=self.name in _COMPLAIN_ON_STDERR)
             ctx.exit(1)
+        except _BAD_PATHS as error:
+            raise Failure(f"{error.filename}: {error.strerror}\nGive a path that can be used.") from error
 
 
 def plain(name: str) -> str:
@@ -157,20 +164,32 @@ def _check_rest(command: click.Command, ctx: click.Context) -> None:
     """Warn of switches that nobody knows; words that no command takes are an error."""
     unknown = [word for word in ctx.args if word.startswith("-")]
     if unknown:
-        _warn_of_unknown(unknown)
+        known = [name for option in command.params for name in (*option.opts, *option.secondary_opts)]
+        _warn_of_unknown(unknown, "".join(_meant(_declared(word.partition("=")[0]), known) for word in unknown))
     if ctx.args and command.name not in _SWALLOW_STRAY_WORDS:
         program = f"{ctx.find_root().info_name} {(command.name or '').replace('-', '_')}"
         words = ", ".join(f'"{word}"' for word in ctx.args)
         raise Failure(f'ERROR: "{program}" was called with arguments [{words}]\n{command.get_usage(ctx)}')
 
 
-def _warn_of_unknown(switches: list[str]) -> None:
+def _warn_of_unknown(switches: list[str], meant: str) -> None:
     text = "Unknown switches " + ", ".join(f'"{switch}"' for switch in switches)
     if os.environ.get("PACT_BROKER_ERROR_ON_UNKNOWN_OPTION") == "true":
-        raise Failure(text)
+        raise Failure(f"{text}\n{meant}".rstrip())
     output.warn(text)
     output.warn(_UNKNOWN_IS_A_WARNING)
-    output.complain("")
+    output.complain(meant)
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    """Ask whether something was meant that is written nearly the same; say nothing if there is no such thing."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for those who err only
+
+    names = [name for name in known if len(name) > len("-x")]
+    letters = word.replace("-", "")
+    begun = [name for name in names if name.replace("-", "").startswith(letters)] if len(letters) >= _BEGINNING else []
+    found = dict.fromkeys([*begun, *get_close_matches(word, names, cutoff=_ALIKE)])
+    return f"Did you mean {' or '.join(list(found)[:3])}?\n" if found else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +234,8 @@ class Program(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         refuse_long_dashes(args, ctx)
         if plain(args[0]) not in self.entries and not ctx.resilient_parsing:
-            raise Failure(f'Could not find command "{args[0]}".\nSee `{ctx.command_path} help`.')
+            meant = _meant(plain(args[0]), self.entries)
+            raise Failure(f'Could not find command "{args[0]}".\n{meant}See `{ctx.command_path} help`.')
         _, command, rest = super().resolve_command(ctx, args)
         return plain(args[0]), command, rest
 
