@@ -51,12 +51,12 @@ class Deliveries:
         yield f"ms from an event to its delivery: {times} (target {MOST_MILLISECONDS:g}: {verdict})"
 
 
-def measure(folder: Path, *, is_quick: bool) -> Deliveries:
-    """Measure on a server with a SQLite file of its own."""
+def measure(path: Path, *, is_quick: bool) -> Deliveries:
+    """Measure on a server with a SQLite file, of which nobody else makes use."""
     port = servers.free_port()
     with (
         receiving() as receiver,
-        servers.real_server(folder / "deliveries.sqlite", port, OPEN),
+        servers.real_server(path, port, OPEN),
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
     ):
         _subscribe(client, receiver, histories.consumer(0))

@@ -9,7 +9,6 @@ from bench.load import Result
 from bench.operations import Operation
 
 LEAST_OF_FLOOR: Final = 0.40
-MOST_OF_SHORTER: Final = 1.3
 MOST_OF_P50: Final = 5.0
 MOST_SECONDS_TO_START: Final = 1.5
 MOST_MEMORY: Final = 100.0
@@ -56,6 +55,7 @@ class Figures:
     """The same ratio by the time that the servers' threads ran, which other work on the machine hardly changes."""
     of_shorter: float | None
     """How long an answer takes, compared with a shorter history; None where that is not asked."""
+    most_of_shorter: float
     statements: int
     size: float
 
@@ -66,7 +66,7 @@ class Figures:
             found.append("floor")
         if self.clients > 1 and self.p99 > MOST_OF_P50 * self.p50:
             found.append("p99")
-        if self.of_shorter is not None and self.of_shorter > MOST_OF_SHORTER:
+        if self.of_shorter is not None and self.of_shorter > self.most_of_shorter:
             found.append("history")
         return found
 
@@ -103,6 +103,7 @@ class Measured:
             processor=_processor(self.real),
             of_floor_by_processor=_quotient(_processor(self.floor), _processor(self.real)),
             of_shorter=None if shorter is None else _cost(self.real, shorter.real),
+            most_of_shorter=operation.most_of_shorter,
             statements=statements,
             size=size,
         )
@@ -122,7 +123,7 @@ def _cost(large: Iterable[Round], shorter: Iterable[Round]) -> float:
 
 
 COLUMNS: Final = {
-    "operation": 26,
+    "operation": 28,
     "history": 7,
     "clients": -7,
     "statements": -10,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,11 @@ PER_FEATURE: Final = 5
 """Every so many versions, one is on a feature branch instead of the main one."""
 PER_BRANCH: Final = 20
 """How many versions come while a feature branch lives."""
+HUBS: Final = (10, 50)
+"""How many providers each of these consumers has; they share them."""
+FIRST_HUB: Final = 10_000
+FIRST_OF_HUBS: Final = 1_000_000
+"""The first id of what they publish."""
 ENVIRONMENTS: Final = ("test", "production")
 
 
@@ -37,6 +42,14 @@ class History:
     bystanders: int
     """Pacticipants that nothing is known of."""
 
+    hub_versions: int = 0
+    """Of each hub and each of its providers."""
+
+    @property
+    def of_hubs(self) -> "History":
+        """What happened to hubs, as a history of its own."""
+        return replace(self, pairs=0, versions=self.hub_versions, bystanders=0)
+
     @property
     def in_production(self) -> int:
         """Which version runs in production, counted from 0: one with older content than the newest."""
@@ -47,10 +60,10 @@ class History:
         return self.versions - 13
 
 
-SMALL: Final = History(name="small", pairs=1, versions=200, bystanders=0)
+SMALL: Final = History(name="small", pairs=1, versions=200, bystanders=0, hub_versions=100)
 SHORT: Final = History(name="short", pairs=100, versions=100, bystanders=100)
 """As wide as the large one, so that pages of lists are as full, but not as long."""
-LARGE: Final = History(name="large", pairs=100, versions=1000, bystanders=4800)
+LARGE: Final = History(name="large", pairs=100, versions=1000, bystanders=4800, hub_versions=500)
 ALL: Final = (SMALL, SHORT, LARGE)
 
 
@@ -60,6 +73,19 @@ def consumer(pair: int) -> str:
 
 def provider(pair: int) -> str:
     return f"provider-{pair:03d}"
+
+
+def hub(size: int) -> str:
+    return f"hub-{size}"
+
+
+def spoke(index: int) -> str:
+    return f"spoke-{index:03d}"
+
+
+def newest_branches_began(history: History) -> str:
+    """Say since when there are five feature branches besides the main one."""
+    return _at(history.versions - 5 * PER_BRANCH)["created_at"].isoformat()
 
 
 def number(version: int) -> str:
@@ -116,6 +142,8 @@ def _fill(db: Connection, history: History) -> None:
         for owner in (2 * pair, 2 * pair + 1):
             _add_versions(db, history, owner)
         _add_pacts(db, history, pair)
+    if history.hub_versions:
+        _add_hubs(db, history.of_hubs)
 
 
 def _add(db: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> None:
@@ -294,6 +322,54 @@ def _verifications(history: History, pair: int, first: int) -> Iterator[dict[str
                 "created_at": _at(version)["created_at"],
                 "build_url": f"https://ci.example.org/builds/{version}",
             }
+
+
+def _add_hubs(db: Connection, history: History) -> None:
+    """Add consumers of many providers, with ids that are nobody else's."""
+    first = FIRST_HUB
+    spokes = {index: first + len(HUBS) + index for index in range(max(HUBS))}
+    names = [*map(hub, HUBS), *map(spoke, spokes)]
+    _add(db, tables.pacticipant, (_pacticipant(first + index, name) for index, name in enumerate(names)))
+    for owner in range(first, first + len(names)):
+        _add_versions(db, history, owner)
+    pairs = [(first + place, spokes[index]) for place, size in enumerate(HUBS) for index in range(size)]
+    for index, (consumer_owner, provider_owner) in enumerate(pairs):
+        _add_integration(db, history, index, consumer_owner, provider_owner)
+
+
+def _add_integration(db: Connection, history: History, index: int, consumer_owner: int, provider_owner: int) -> None:
+    """Add what a hub published for one of its providers, which verified it version by version."""
+    mine = {"consumer_id": consumer_owner + 1, "provider_id": provider_owner + 1}
+    per_pair = -(-history.versions // PER_CONTENT)
+    first, first_publication = FIRST_OF_HUBS + index * per_pair, FIRST_OF_HUBS + index * history.versions
+    versions = range(history.versions)
+    _add(db, tables.content, ({**mine, **_content(0, first, one)} for one in range(per_pair)))
+    _add(
+        db,
+        tables.publication,
+        (
+            {
+                **mine,
+                **_publication(history, 0, first, one),
+                "id": first_publication + one,
+                "consumer_version_id": _version_id(history, consumer_owner, one),
+            }
+            for one in versions
+        ),
+    )
+    integration = {
+        "latest_publication_id": first_publication + history.versions - 1,
+        "contract_data_updated_at": _at(history.versions)["created_at"],
+        "created_at": START,
+    }
+    _add(db, tables.integration, iter([{**mine, **integration}]))
+    results = _verifications(history, 0, first)
+    by = {_version_id(history, 1, one): _version_id(history, provider_owner, one) for one in versions}
+    _add(
+        db,
+        tables.verification,
+        ({**mine, **one, "provider_version_id": by[one["provider_version_id"]]} for one in results),
+    )
 
 
 def published(pair: int, content: int) -> bytes:

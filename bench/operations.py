@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from bench import histories
-from bench.histories import PER_CONTENT, SHORT, SMALL, History, consumer, number, provider
+from bench.histories import PER_CONTENT, SHORT, SMALL, History, consumer, hub, number, provider
 from bench.wire import UNIQUE, Blank, json_body, publication
 from treaty.model import content as contents
 
@@ -33,7 +33,9 @@ class Operation:
     ask: Callable[[History, int], Asked]
     """Make the request for a pair of a history."""
     compared_with: History | None = None
-    """The history than which the large one may not cost more than 1.3 times: what is asked for is as large on it."""
+    """The history than which the large one may not cost much more: what is asked for is as large on it."""
+    most_of_shorter: float = 1.3
+    """How many times as much it may cost."""
 
 
 def _pair(pair: int) -> str:
@@ -92,6 +94,41 @@ def _for_verification(_history: History, pair: int) -> Asked:
     return Asked("POST", f"/pacts/provider/{provider(pair)}/for-verification", json_body(body))
 
 
+def _with_in_progress(since: Callable[[History], str]) -> Callable[[History, int], Asked]:
+    """Ask as a feature branch does, by every kind of selector, with what is pending and in progress since then."""
+
+    def ask(history: History, pair: int) -> Asked:
+        selectors = [{"mainBranch": True}, {"branch": "feat/1"}, {"tag": "dev", "latest": True}, {"deployed": True}]
+        body = {
+            "consumerVersionSelectors": selectors,
+            "providerVersionBranch": "feat/9",
+            "includePendingStatus": True,
+            "includeWipPactsSince": since(history),
+        }
+        return Asked("POST", f"/pacts/provider/{provider(pair)}/for-verification", json_body(body))
+
+    return ask
+
+
+def _can_i_deploy_hub(size: int) -> Callable[[History, int], Asked]:
+    def ask(history: History, _pair: int) -> Asked:
+        version = quote(number(history.of_hubs.in_production + 2), safe="")
+        return Asked("GET", f"/can-i-deploy?pacticipant={hub(size)}&version={version}&environment=production")
+
+    return ask
+
+
+def _badge(_history: History, pair: int) -> Asked:
+    return Asked("GET", f"{_pair(pair)}/latest/badge.svg")
+
+
+def _deploy_badge(_history: History, pair: int) -> Asked:
+    path = (
+        f"/pacticipants/{consumer(pair)}/branches/main/latest-version/can-i-deploy/to-environment/production/badge.svg"
+    )
+    return Asked("GET", path)
+
+
 def _matrix(_history: History, pair: int) -> Asked:
     names = "&".join(f"q%5B%5D%5Bpacticipant%5D={name}" for name in (consumer(pair), provider(pair)))
     return Asked("GET", f"/matrix?{names}&latestby=cvpv&limit=100")
@@ -111,8 +148,38 @@ OPERATIONS: Final = (
     Operation(name="get-pact", title="GET a pact by version", ask=_get_pact, compared_with=SMALL),
     Operation(name="get-pact-version", title="GET a pact by content", ask=_get_pact_version, compared_with=SMALL),
     Operation(name="can-i-deploy", title="can-i-deploy", ask=_can_i_deploy, compared_with=SMALL),
+    *(
+        Operation(
+            name=f"can-i-deploy-{size}",
+            title=f"can-i-deploy, {size} providers",
+            ask=_can_i_deploy_hub(size),
+            compared_with=SMALL,
+            most_of_shorter=1.5,
+        )
+        for size in histories.HUBS
+    ),
     Operation(name="for-verification", title="pacts for verification", ask=_for_verification, compared_with=SMALL),
-    Operation(name="matrix", title="matrix of a pair, 100 rows", ask=_matrix),
+    Operation(
+        name="for-verification-wip",
+        title="  and 5 branches in progress",
+        ask=_with_in_progress(histories.newest_branches_began),
+        compared_with=SMALL,
+        most_of_shorter=1.5,
+    ),
+    Operation(
+        name="for-verification-all",
+        title="  and every branch",
+        ask=_with_in_progress(lambda _history: "2020-01-01"),
+    ),
+    Operation(name="badge", title="badge of a pact", ask=_badge, compared_with=SMALL, most_of_shorter=1.5),
+    Operation(
+        name="badge-can-i-deploy",
+        title="badge of can-i-deploy",
+        ask=_deploy_badge,
+        compared_with=SMALL,
+        most_of_shorter=1.5,
+    ),
+    Operation(name="matrix", title="matrix of a pair, 100 rows", ask=_matrix, compared_with=SMALL, most_of_shorter=1.5),
     Operation(
         name="pacticipants",
         title="pacticipants, 100 a page",

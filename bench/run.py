@@ -52,7 +52,7 @@ def main() -> None:
     wanted = [one for one in OPERATIONS if any(part in one.name for part in options.only or [""])]
     chosen = [one for one in histories.ALL if any(one in operations.histories_of(operation) for operation in wanted)]
     with tempfile.TemporaryDirectory(prefix="treaty-bench-") as folder, ExitStack() as running:
-        delivered = _delivered(Path(folder), options)
+        delivered = {one.name: _delivered(one, Path(folder), options) for one in (histories.SMALL, histories.LARGE)}
         admitted = _admitted(Path(folder), options)
         if not wanted:
             return
@@ -73,11 +73,12 @@ def main() -> None:
         options.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
 
 
-def _delivered(folder: Path, options: argparse.Namespace) -> dict[str, float] | None:
+def _delivered(history: History, folder: Path, options: argparse.Namespace) -> dict[str, float] | None:
     if not any(part in deliveries.NAME for part in options.only or [""]):
         return None
-    measured = deliveries.measure(folder, is_quick=options.quick)
-    print("\n".join(measured.summary()), flush=True)
+    path = Path(shutil.copy(_built(history, folder), folder / f"{history.name}-deliveries.sqlite"))
+    measured = deliveries.measure(path, is_quick=options.quick)
+    print("\n".join(f"{history.name}: {line}" for line in measured.summary()), flush=True)
     return measured.as_json()
 
 
@@ -87,6 +88,17 @@ def _admitted(folder: Path, options: argparse.Namespace) -> dict[str, float] | N
     measured = access.measure(folder, seconds=options.seconds, rounds=options.rounds)
     print("\n".join(measured.summary()), flush=True)
     return measured.as_json()
+
+
+def _built(history: History, folder: Path) -> Path:
+    """Make a history's database, once."""
+    path = folder / f"{history.name}.sqlite"
+    if not path.exists():
+        began = time.monotonic()
+        histories.build(history, path)
+        size = path.stat().st_size / 2**20
+        print(f"{history.name} history: {size:.0f} MiB, built in {time.monotonic() - began:.1f} s", flush=True)
+    return path
 
 
 def _options() -> argparse.Namespace:
@@ -106,11 +118,7 @@ def _options() -> argparse.Namespace:
 
 def _bench(history: History, wanted: Sequence[Operation], folder: Path, running: ExitStack) -> Bench:
     """Make a history's database, record on it, and start two servers on a copy each."""
-    built = folder / f"{history.name}.sqlite"
-    began = time.monotonic()
-    histories.build(history, built)
-    size = built.stat().st_size / 2**20
-    print(f"{history.name} history: {size:.0f} MiB, built in {time.monotonic() - began:.1f} s", flush=True)
+    built = _built(history, folder)
     concerned = [operation for operation in wanted if history in operations.histories_of(operation)]
     asked = {name: one for operation in concerned for name, one in operations.asked(operation, history).items()}
     ports = servers.free_port(), servers.free_port()
