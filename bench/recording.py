@@ -136,8 +136,9 @@ def _record(app: ASGIApp, watched: _Watched, asked: Asked, name: str, host: str)
 
 
 def _compared(first: Statement, second: Statement, filling: bytes) -> Statement:
+    """Say which parameters are made anew for each request. What is remembered makes a list of ids longer or shorter."""
     named, hashed = [], []
-    for index, (one, other) in enumerate(zip(first.parameters, second.parameters, strict=True)):
+    for index, (one, other) in enumerate(zip(first.parameters, second.parameters, strict=False)):
         if (isinstance(other, bytes) and filling in other) or (isinstance(other, str) and filling.decode() in other):
             named.append(index)
         elif one != other and isinstance(other, str) and len(other) == SHA_LENGTH:

@@ -266,7 +266,7 @@ def _warn_of_lost_key(settings: Settings, database: Database) -> None:
     except WrongSetting:
         return  # the key file cannot be read, which is said when it is prepared
     if lost:
-        reason = f"{lost} secrets of webhooks were sealed with another key; give it in previous_secret_keys"
+        reason = f"{lost} secrets were sealed with another key; give it in previous_secret_keys"
         structlog.get_logger("treaty").warning("secret_key", reason=reason)
 
 

@@ -342,6 +342,41 @@ def test_a_webhook_is_marked_as_failing_until_it_succeeds(make_broker, receiver:
     assert "failing" not in broker.api.get(path).json()
 
 
+def _failing_webhook_that_pauses(broker: Broker, receiver: Receiver) -> str:
+    receiver.replies = [Reply(500), Reply(500), Reply()]
+    path: str = broker.hook(receiver.url, pauseWhenFailing=True)
+    for version in ("1", "2"):
+        assert "paused" not in broker.api.get(path).json()
+        broker.publish(version, int(version))
+        broker.until(version, "failure")
+    assert broker.api.get(path).json()["paused"] is True
+    broker.publish("3", 3)
+    assert broker.triggered("3") == []
+    return path
+
+
+def test_a_webhook_whose_owner_wants_it_pauses_until_a_delivery_succeeds(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(webhook_retry_schedule=(), webhook_failures_until_failing=2)
+    path = _failing_webhook_that_pauses(broker, receiver)
+    uuid = _logs(broker.triggered("2")[0]).split("/")[2]
+    assert broker.api.post(f"/triggered-webhooks/{uuid}/redeliver").status == 202
+    broker.until("2", "success")
+    assert "paused" not in broker.api.get(path).json()
+    broker.publish("4", 4)
+    broker.until("4", "success")
+
+
+def test_a_paused_webhook_goes_on_when_it_is_saved(make_broker, receiver: Receiver) -> None:
+    broker = make_broker(webhook_retry_schedule=(), webhook_failures_until_failing=2)
+    path = _failing_webhook_that_pauses(broker, receiver)
+    hook = broker.api.get(path).json()
+    saved = broker.api.put(path, {name: hook[name] for name in ("request", "events", "pauseWhenFailing")})
+    assert saved.json()["pauseWhenFailing"] is True
+    assert not {"paused", "failing"} & saved.json().keys()
+    broker.publish("4", 4)
+    broker.until("4", "success")
+
+
 # Logs
 
 

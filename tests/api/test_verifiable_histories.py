@@ -22,7 +22,7 @@ TAGS = ("dev", "prod")
 ENVIRONMENTS = {"test": False, "live": True}
 STORIES = itertools.count()
 START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-EXAMPLES = 2000 if os.environ.get("TREATY_TEST_LONG") == "1" else 40
+EXAMPLES = 1000 if os.environ.get("TREATY_TEST_LONG") == "1" else 40
 WIP = base64.urlsafe_b64encode(b"w=true").decode().rstrip("=")
 
 

@@ -198,6 +198,7 @@ SEE = "See /doc/webhooks#whitelist for more information."
         ({"request": REQUEST, "provider": {"label": 5}}, {"provider.label": ["must be a string"]}),
         ({"request": REQUEST, "tags": "prod"}, {"tags": ["must be an array of strings"]}),
         ({"request": REQUEST, "mainBranchOnly": 1}, {"mainBranchOnly": ["must be boolean"]}),
+        ({"request": REQUEST, "pauseWhenFailing": "yes"}, {"pauseWhenFailing": ["must be boolean"]}),
         ({"request": REQUEST, "secret": 1}, {"secret": ["must be a string"]}),
         ({"request": REQUEST, "description": []}, {"description": ["must be a string"]}),
     ],

@@ -33,6 +33,7 @@ class Draft:
     consumer: Side | None = None
     provider: Side | None = None
     is_enabled: bool = True
+    pauses: bool = False
     method: str
     url: str
     headers: Mapping[str, str]
@@ -52,12 +53,17 @@ def create(db: Connection, draft: Draft, *, uuid: str | None = None, vault: Vaul
 
 
 def put(db: Connection, uuid: str, draft: Draft, *, vault: Vault, now: datetime) -> tuple[Webhook, bool]:
-    """Replace a webhook, or add one with this uuid; say whether it is new. Secrets that are not given are kept."""
+    """Replace a webhook, or add one with this uuid; say whether it is new.
+
+    Secrets that are not given are kept. One that had paused goes on: its owner has seen to it.
+    """
     existing = webhooks.find(db, uuid)
     if existing is None:
         return create(db, draft, uuid=uuid, vault=vault, now=now), True
     changed = made(draft, existing, uuid=uuid, vault=vault, now=now)
     webhooks.change(db, changed)
+    if existing.is_paused:
+        webhooks.resume(db, uuid)
     return changed, False
 
 
@@ -80,7 +86,8 @@ def made(draft: Draft, existing: Webhook | None, *, uuid: str, vault: Vault, now
         events=draft.events or (existing.events if existing else ()) or (event.CONTRACT_CONTENT_CHANGED,),
         secret=_secret(draft.secret, existing.secret if existing else None, vault),
         filters=draft.filters,
-        failing_since=existing.failing_since if existing else None,
+        failing_since=existing.failing_since if existing and not existing.is_paused else None,
+        pauses=draft.pauses,
         created_at=existing.created_at if existing else now,
         updated_at=now,
     )

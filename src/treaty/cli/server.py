@@ -84,7 +84,7 @@ def _told(finding: "Finding") -> str:
 @click.option("--database-url", metavar="URL", help="The database with the secrets (default as for `treaty serve`).")
 @click.option("--finish", "finishes", is_flag=True, help="Take the older keys away, once nothing needs them.")
 def rotate_key(database_url: str | None, *, finishes: bool) -> None:
-    """Change the key that the secrets of webhooks are sealed with.
+    """Change the key that secrets, such as those of webhooks, are sealed with.
 
     Adds a new key to the key file, and seals all secrets anew; with secret_key set, seals them with it. It may run
     while servers do, and be called again after it was interrupted. Older keys open what they sealed until --finish.

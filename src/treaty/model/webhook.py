@@ -83,8 +83,14 @@ class Webhook:
     filters: Filters
     failing_since: datetime | None
     """When so many attempts in a row had failed that it counts as failing."""
+    pauses: bool
+    """Whether it is owed nothing while it is failing."""
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def is_paused(self) -> bool:
+        return self.pauses and self.failing_since is not None
 
     @property
     def title(self) -> str:

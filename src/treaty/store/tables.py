@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.types import TypeEngine
@@ -377,6 +378,8 @@ webhook: Final = Table(
     Column("filters", Text),
     Column("failures", Integer, nullable=False),
     Column("failing_since", Time),
+    # Whether it is owed nothing while it fails.
+    Column("pauses", Boolean, nullable=False, server_default=false()),
     _created(),
     _updated(),
     Index(None, "consumer_id"),

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, insert, not_, or_, select, update
 
 from treaty.model.webhook import Filters, Place, Request, Sealed, Side, Webhook
 from treaty.store.database import column, rows, run, scalar
@@ -90,6 +90,7 @@ def _webhook(row: Any, events: Iterable[str]) -> Webhook:
         secret=_sealed(row.secret),
         filters=_filters(row.filters),
         failing_since=row.failing_since,
+        pauses=row.pauses,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
@@ -146,6 +147,7 @@ _CHANGEABLE: Final = (
     "password",
     "secret",
     "filters",
+    "pauses",
     "updated_at",
 )
 _VALUES: Final = {
@@ -195,6 +197,7 @@ def _columns(one: Webhook) -> dict[str, Any]:
         "password": None if request.password is None else _json(_kept(request.password)),
         "secret": one.secret.text if one.secret else None,
         "filters": None if one.filters.is_empty else _json(asdict(one.filters)),
+        "pauses": one.pauses,
         "updated_at": one.updated_at,
     }
 
@@ -258,6 +261,7 @@ _SUBSCRIPTIONS: Final = (
     .join(webhook_event, webhook_event.c.webhook_id == webhook.c.id)
     .where(
         webhook.c.is_enabled,
+        or_(not_(webhook.c.pauses), webhook.c.failing_since.is_(None)),
         webhook_event.c.name.in_(bindparam("events", expanding=True)),
         CONCERNS_PAIR,
     )
@@ -334,8 +338,13 @@ _MARK: Final = (
 def note_outcome(db: Connection, uuid: str, *, success: bool, most_failures: int, now: datetime) -> None:
     """Count failures in a row; with so many of them a webhook is marked as failing, until it succeeds again."""
     if success:
-        run(db, _SUCCEED, {"its_uuid": uuid})
+        resume(db, uuid)
         return
     failures = scalar(db, _FAIL, {"its_uuid": uuid})
     if failures is not None and failures >= most_failures:
         run(db, _MARK, {"its_uuid": uuid, "now": now})
+
+
+def resume(db: Connection, uuid: str) -> None:
+    """Forget that a webhook has failed."""
+    run(db, _SUCCEED, {"its_uuid": uuid})

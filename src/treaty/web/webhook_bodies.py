@@ -57,6 +57,7 @@ def read(
         *_request(given, settings),
         *_events(given),
         *_enabled(given),
+        *_pausing(given),
         *_side(given, "consumer", exists),
         *_side(given, "provider", exists),
         *_texts(given),
@@ -87,6 +88,7 @@ def _draft(given: Given) -> Draft:
         consumer=_side_of(given.get("consumer")),
         provider=_side_of(given.get("provider")),
         is_enabled=given.get("enabled", True),
+        pauses=bool(given.get("pauseWhenFailing")),
         method=request["method"],
         url=request["url"],
         headers={name: "" if value is None else str(value) for name, value in headers.items()},
@@ -270,3 +272,8 @@ def _filter_problems(given: Given) -> Iterable[Problem]:
             yield Problem((name,), "must be an array of strings")
     if not isinstance(given.get("mainBranchOnly") or False, bool):
         yield Problem(("mainBranchOnly",), "must be boolean")
+
+
+def _pausing(given: Given) -> Iterable[Problem]:
+    if not isinstance(given.get("pauseWhenFailing") or False, bool):
+        yield Problem(("pauseWhenFailing",), "must be boolean")

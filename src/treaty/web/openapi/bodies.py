@@ -107,6 +107,7 @@ FREE: Final[dict[str, Schema]] = {
             "tags?": or_null(listed(TEXT)),
             "environments?": or_null(listed(TEXT)),
             "mainBranchOnly?": or_null(FLAG),
+            "pauseWhenFailing?": or_null(FLAG),
             "secret?": or_null(TEXT),
         }
     ),

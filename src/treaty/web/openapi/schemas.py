@@ -364,6 +364,8 @@ WEBHOOKS: Final[dict[str, Schema]] = {
             "secret?": TEXT,
             "failing?": FLAG,
             "failingSince?": TIME,
+            "pauseWhenFailing?": FLAG,
+            "paused?": FLAG,
             **_TIMES,
         },
         "self pb:execute pb:consumer? pb:consumers? pb:provider? pb:providers? pb:pact-webhooks? pb:webhooks",

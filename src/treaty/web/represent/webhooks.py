@@ -76,6 +76,8 @@ def _additional(one: Webhook) -> dict[str, object]:
         "secret": STARS if one.secret else None,
         "failing": True if one.failing_since else None,
         "failingSince": one.failing_since,
+        "pauseWhenFailing": one.pauses or None,
+        "paused": one.is_paused or None,
     }
 
 
