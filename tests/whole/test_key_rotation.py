@@ -18,6 +18,7 @@ from tests.api.conftest import publication
 from tests.receiver import Arrival, Receiver, receiving
 from tests.whole.servers import BIN, Server, run, running
 
+# A webhook's two secrets are sealed, and what credentials are hashed with.
 CANARY, SIGNING = "canary-" + os.urandom(6).hex(), "signing-" + os.urandom(6).hex()
 OPEN = {
     "PACT_BROKER_WEBHOOK_SCHEME_WHITELIST": "http https",
@@ -115,14 +116,14 @@ def test_the_key_changes_while_a_server_delivers(
     (former,) = _keys(tmp_path)
     with _publishing(broker) as published:
         receiver.wait(3)
-        assert "All 2 secrets are sealed with the newest key." in _rotated(database_url, tmp_path)
+        assert "All 3 secrets are sealed with the newest key." in _rotated(database_url, tmp_path)
         assert _keys(tmp_path)[1:] == [former]
         _rotated(database_url, tmp_path, "--finish")
         assert former not in _keys(tmp_path)
         receiver.wait(len(published) + 3, 30)
     assert all(_is_right(one) for one in receiver.wait(len(published), 30))
     _hook(broker, receiver)
-    assert "All 4 secrets" in _rotated(database_url, tmp_path, "--finish"), "a server sealed with the former key"
+    assert "All 5 secrets" in _rotated(database_url, tmp_path, "--finish"), "a server sealed with the former key"
     assert CANARY not in _kept(database_url)
     assert CANARY not in broker.log
     assert oct((tmp_path / "treaty.key").stat().st_mode & 0o777) == "0o600"
@@ -145,7 +146,7 @@ def test_a_change_of_the_key_that_is_killed_goes_on_when_it_is_called_again(
     assert all(_is_right(one) for one in receiver.wait(101, 60))
     told = _rotated(database_url, tmp_path)
     assert "this goes on with it" in told
-    assert "All 202 secrets are sealed with the newest key." in told
+    assert "All 203 secrets are sealed with the newest key." in told
     _rotated(database_url, tmp_path, "--finish")
     assert _keys(tmp_path) == [newest]
 
@@ -160,7 +161,7 @@ def test_a_key_in_the_settings_changes_while_servers_are_restarted_one_after_the
         _hook(one, receiver)
         _hook(other, receiver)
         told = _rotated(url, tmp_path, PACT_BROKER_SECRET_KEY=SECOND, PACT_BROKER_PREVIOUS_SECRET_KEYS=FIRST)
-        assert "All 4 secrets are sealed with the newest key." in told
+        assert "All 5 secrets are sealed with the newest key." in told
         for number, server in enumerate([one, other] * 4):
             _publish(server, str(number))
         assert all(_is_right(arrival) for arrival in receiver.wait(16, 30))
@@ -191,11 +192,11 @@ def test_whoever_has_the_wrong_key_is_told_which_setting_is_to_be_mended(
     before = _kept(database_url)
     failed = _rotate(database_url, tmp_path, PACT_BROKER_SECRET_KEY=FIRST)
     assert failed.returncode == 1
-    assert "2 secrets were sealed with a key that is not given" in failed.stderr
+    assert "3 secrets were sealed with a key that is not given" in failed.stderr
     assert "previous_secret_keys" in failed.stderr
     assert _kept(database_url) == before
     with running(database_url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": FIRST}) as server:
-        assert "2 secrets were sealed with another key; give it in previous_secret_keys" in server.log
+        assert "3 secrets were sealed with another key; give it in previous_secret_keys" in server.log
         _publish(server, "1")
         until = time.monotonic() + 15
         while "stored under another key" not in _kept(database_url):
@@ -207,4 +208,4 @@ def test_only_one_at_a_time_changes_the_key(broker: Server, database_url: str, t
     assert broker.process.poll() is None
     command = [str(BIN / "treaty"), "rotate-key", "--database-url", database_url]
     both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert all("All 2 secrets are sealed" in one.communicate(timeout=60)[0] for one in both)
+    assert all("All 3 secrets are sealed" in one.communicate(timeout=60)[0] for one in both)
