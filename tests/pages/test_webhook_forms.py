@@ -59,6 +59,7 @@ def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
         "tags": "v1",
         "environments": ["test", "production"],
         "mainBranchOnly": "yes",
+        "pauseWhenFailing": "yes",
         **SECRETS,
     }
     path = made(submit, **more)
@@ -73,6 +74,7 @@ def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
         "tags": ["v1"],
         "environments": ["test", "production"],
         "mainBranchOnly": True,
+        "pauseWhenFailing": True,
         "secret": "**********",
     }
     assert {name: one[name] for name in expected} == expected

@@ -37,6 +37,7 @@ class WebhookFields:
 
     description: str = ""
     enabled: bool = True
+    pauses: bool = False
     consumer: str = ""
     consumer_label: str = ""
     provider: str = ""
@@ -87,6 +88,7 @@ def filled(one: Webhook) -> WebhookFields:
     return WebhookFields(
         description=one.description or "",
         enabled=one.is_enabled,
+        pauses=one.pauses,
         consumer=consumer.name or "",
         consumer_label=consumer.label or "",
         provider=provider.name or "",
@@ -127,6 +129,7 @@ def returned(form: Form, problems: Iterable[Problem] = ()) -> WebhookFields:
     return WebhookFields(
         description=form.raw("description"),
         enabled=form.has("enabled"),
+        pauses=form.has("pauseWhenFailing"),
         consumer=form.raw("consumer"),
         consumer_label=form.raw("consumerLabel"),
         provider=form.raw("provider"),
@@ -206,6 +209,7 @@ def _given(form: Form, existing: Webhook | None, headers: Mapping[str, str]) -> 
     return {
         "description": form.text("description"),
         "enabled": form.has("enabled"),
+        "pauseWhenFailing": form.has("pauseWhenFailing"),
         "consumer": _side(form, "consumer"),
         "provider": _side(form, "provider"),
         **({"events": [{"name": name} for name in form.texts("events")]} if form.has("events") else {}),
