@@ -44,6 +44,15 @@ class Malformed(TreatyError):
     """A body that cannot be read at all; the text begins with the kind of failure, as clients print it."""
 
 
+def not_utf8(raw: bytes, error: UnicodeDecodeError) -> str:
+    """Say of a text where its first character is that is no UTF-8."""
+    before = raw[: error.start].decode()
+    return (
+        f"has a non UTF-8 character at char {len(before) + 1} and cannot be parsed as JSON."
+        f" Fragment preceding invalid character is: '{before[-100:]}'"
+    )
+
+
 class NotFound(TreatyError):
     """What a request is about does not exist. Without a text the answer is the general one."""
 

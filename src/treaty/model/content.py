@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from treaty.errors import Malformed
+from treaty.errors import Malformed, not_utf8
 
 DEEPEST: Final = 50
 """How deep JSON may be nested, as in the original."""
@@ -110,11 +110,7 @@ def _text(raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode()
-        raise Malformed(
-            f"Request body has a non UTF-8 character at char {len(before) + 1} and cannot be parsed as JSON."
-            f" Fragment preceding invalid character is: '{before[-100:]}'"
-        ) from error
+        raise Malformed(f"Request body {not_utf8(raw, error)}") from error
     if not text.strip():
         raise Malformed("JSON::ParserError - unexpected end of input at line 1 column 1")
     return text

@@ -72,7 +72,7 @@ _BUSIEST_FIRST: Final = _INTEGRATIONS.order_by(
     integration.c.id.desc(),
 )
 _PART: Final[BindParameter[str]] = bindparam("part")
-_LISTING: Final = Listing(_BUSIEST_FIRST, Integration)
+_LISTING: Final = Listing(_BUSIEST_FIRST, Integration, counted=integration)
 _LISTING_LIKE: Final = Listing(
     _BUSIEST_FIRST.where(
         or_(_CONSUMER.c.name.icontains(_PART, escape="!"), _PROVIDER.c.name.icontains(_PART, escape="!"))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Integer, Select, bindparam, func, select
+from sqlalchemy import Connection, FromClause, Integer, Select, bindparam, func, select
 
 from treaty.model.page import Page, Paged
 from treaty.store.database import rows, scalar, tuples
@@ -15,12 +15,17 @@ T = TypeVar("T")
 class Listing:
     """The statements for a list, built once. What it selects is ordered."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]], kind: type | None = None) -> None:
+    def __init__(
+        self, statement: Select[*tuple[Any, ...]], kind: type | None = None, counted: FromClause | None = None
+    ) -> None:
+        """Build the statements. What is `counted` has as many rows as the list, and takes less to be counted."""
         self._rows = rows if kind is None else partial(tuples, kind=kind)
         """Reads rows with names; or, of a long list, tuples of a kind."""
         self._whole = statement
         self._part = statement.limit(bindparam("limit", type_=Integer)).offset(bindparam("offset", type_=Integer))
-        self._count = select(func.count()).select_from(statement.order_by(None).subquery())
+        self._count = select(func.count()).select_from(
+            statement.order_by(None).subquery() if counted is None else counted
+        )
 
     def read(
         self,

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from treaty.errors import Invalid, Malformed, Problem
+from treaty.errors import Invalid, Malformed, Problem, not_utf8
 from treaty.model.content import DEEPEST, is_deeper
 
 B = TypeVar("B")
@@ -66,19 +66,10 @@ def why_unreadable(raw: bytes, reason: str) -> str:
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        return "Request body" + non_utf8(raw, error)
+        return f"Request body {not_utf8(raw, error)}"
     if not raw.strip():
         return "JSON::ParserError - unexpected end of input at line 1 column 1"
     return f"JSON::ParserError - {reason}"
-
-
-def non_utf8(raw: bytes, error: UnicodeDecodeError) -> str:
-    """Point at the first character that is no UTF-8, for people."""
-    before = raw[: error.start].decode()
-    return (
-        f" has a non UTF-8 character at char {len(before) + 1} and cannot be parsed as JSON."
-        f" Fragment preceding invalid character is: '{before[-100:]}'"
-    )
 
 
 def ruby_class(value: object) -> str:
