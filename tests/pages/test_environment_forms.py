@@ -203,8 +203,19 @@ def test_whatever_is_typed_stays_text(show, submit, trick):
         ]
 
 
-def test_readers_may_see_a_form_but_not_send_it(make_api):
+def test_readers_are_offered_no_way_to_change_anything(make_api):
     api = make_api(basic_auth_username="w", basic_auth_password="x", allow_public_read=True)  # noqa: S106 - a test of passwords
-    assert api.get("/environments/new", accept="text/html").status == 200
-    answer = api.post("/environments/new", b"name=x", type="application/x-www-form-urlencoded", accept="text/html")
-    assert answer.status == 401
+    writer = {"authorization": "Basic dzp4"}
+    new, body = "/environments/new", b"name=x"
+    assert api.post(new, body, type="application/x-www-form-urlencoded", accept="text/html").status == 401
+    made = api.post(new, body, type="application/x-www-form-urlencoded", accept="text/html", headers=writer)
+    there = made.headers["location"].partition("?")[0]
+    request = {"method": "POST", "url": "https://ci.example.org/x"}
+    webhook = api.post("/webhooks", {"request": request, "events": [{"name": "contract_published"}]}, headers=writer)
+    for page, ways in ((there, ("/edit", "/delete")), (webhook.link("self"), ("/edit", "/delete", "/try"))):
+        for way in ways:
+            assert f"{page}{way}" in api.get(page, accept="text/html", headers=writer).text
+            assert f"{page}{way}" not in api.get(page, accept="text/html").text
+    for page in ("/environments", "/webhooks"):
+        assert f"{page}/new" in api.get(page, accept="text/html", headers=writer).text
+        assert f"{page}/new" not in api.get(page, accept="text/html").text

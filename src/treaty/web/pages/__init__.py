@@ -64,6 +64,8 @@ def drawn(template: str, facts: Mapping[str, object], call: Call) -> bytes:
         "visitor": call.caller,
         "may_use_account": call.may(Permission.USE_OWN_ACCOUNT),
         "may_manage_users": call.may(Permission.MANAGE_USER),
+        "may_manage_webhooks": call.may(Permission.MANAGE_WEBHOOK),
+        "may_manage_environments": call.may(Permission.MANAGE_ENVIRONMENT),
     }
     return _TEMPLATES.get_template(template).render(shared, **facts).encode("utf-8", "replace")
 
