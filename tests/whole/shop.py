@@ -1,9 +1,10 @@
 """A shop that asks a service for prices: the consumer's test, and the provider, each with real Pact libraries."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -59,11 +60,18 @@ def prices(*, is_broken: bool = False) -> Iterator[str]:
         server.server_close()
 
 
-def verify(broker: str, provider: str, version: str, branch: str, **selector: Any) -> bool:
+def verify(
+    broker: str,
+    provider: str,
+    version: str,
+    branch: str,
+    known: Mapping[str, str] = MappingProxyType({}),
+    **selector: Any,
+) -> bool:
     """Verify the provider against the pacts that the broker selects, and publish the results. True when all is well."""
     verifier = Verifier(PROVIDER, host="127.0.0.1").add_transport(url=provider)
     verifier.state_handler(f"{provider}/states", body=True)
-    source = verifier.broker_source(broker, selector=True)
+    source = verifier.broker_source(broker, selector=True, **known)
     assert isinstance(source, BrokerSelectorBuilder)
     source.consumer_version(**selector).provider_branch(branch).build()
     verifier.set_publish_options(version=version, branch=branch)

@@ -1,0 +1,86 @@
+"""Users and tokens on the command line."""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.whole.servers import BIN
+
+PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends with the test
+
+
+@pytest.fixture
+def treaty(database_url, tmp_path):
+    def run(*words, stdin=PASSWORD + "\n"):
+        command = [str(BIN / "treaty"), *words, "--database-url", database_url]
+        return subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+        )
+
+    return run
+
+
+def test_a_user_is_added_changed_and_listed(treaty):
+    added = treaty("user", "add", "ada", "--role", "administrator", "--email", "ada@example.org", "--password-stdin")
+    assert (added.returncode, added.stdout) == (0, "Added ada, administrator.\n")
+    assert treaty("user", "add", "ci", "--system").stdout == "Added ci, read-write.\n"
+    assert treaty("user", "role", "ci", "read-only").stdout == "ci is read-only now.\n"
+    assert treaty("user", "disable", "ci").stdout == "Disabled ci.\n"
+    users = json.loads(treaty("user", "list", "--output", "json").stdout)
+    assert [(one["name"], one["role"], one["active"], one["system"]) for one in users] == [
+        ("ada", "administrator", True, False),
+        ("ci", "read-only", False, True),
+    ]
+    assert treaty("user", "enable", "CI").returncode == 0
+    assert "system account" in treaty("user", "list").stdout
+    assert treaty("user", "password", "ada", "--password-stdin").stdout == "ada has another password.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "reason"),
+    [
+        (("user", "add", "ada", "--password-stdin"), "password1234\n", "guessed first"),
+        (("user", "add", "ada", "--password-stdin"), "short\n", "must have 12 characters or more"),
+        (("user", "add", "ada"), "", "--password-stdin"),
+        (("user", "add", "a:b", "--system"), "", "must not contain a colon"),
+        (("user", "add", "ada", "--system", "--email", "x"), "", "must be an e-mail address"),
+        (("user", "disable", "nobody"), "", "There is no user called 'nobody'"),
+        (("token", "create", "--user", "nobody", "--name", "x"), "", "There is no user called 'nobody'"),
+        (("token", "create", "--user", "x", "--name", "x", "--expires", "soon"), "", "such as 90d"),
+        (("token", "revoke", "x"), "", "There is no token with the UUID 'x'"),
+        (("token", "revoke"), "", "treaty token list"),
+    ],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_cannot_be_done_is_said_with_what_to_do_instead(treaty, words, stdin, reason):
+    refused = treaty(*words, stdin=stdin)
+    assert refused.returncode != 0
+    assert reason in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_token_is_printed_alone_listed_and_revoked(treaty):
+    treaty("user", "add", "ci", "--system")
+    made = treaty("token", "create", "--user", "ci", "--name", "GitHub", "--read-only", "--expires", "90d")
+    token = made.stdout.strip()
+    assert token.startswith("treaty_")
+    assert "not shown again" in made.stderr
+    again = treaty("token", "create", "--user", "ci", "--name", "GitHub")
+    assert again.returncode == 1
+    assert "has a token called 'GitHub' already" in again.stderr
+    listed = treaty("token", "list", "--user", "ci", "--output", "json").stdout
+    (one,) = [each for each in json.loads(listed) if each["name"] == "GitHub"]
+    assert (one["role"], one["value"][-4:], token in listed) == ("read-only", token[-4:], False)
+    assert treaty("token", "revoke", one["uuid"]).stdout == "Revoked.\n"
+    assert treaty("token", "list").stdout == "There are no tokens.\n"
+    assert "Revoked all tokens" in treaty("token", "revoke", "--all").stdout
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_last_administrator_is_not_shut_out(treaty):
+    treaty("user", "add", "ada", "--role", "administrator", "--password-stdin")
+    for words in (("user", "disable", "ada"), ("user", "role", "ada", "read-only")):
+        refused = treaty(*words)
+        assert refused.returncode == 1
+        assert "is the only administrator" in refused.stderr
