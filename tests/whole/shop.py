@@ -65,7 +65,7 @@ def verify(
     provider: str,
     version: str,
     branch: str,
-    known: Mapping[str, str] = MappingProxyType({}),
+    known: Mapping[str, Any] = MappingProxyType({}),
     **selector: Any,
 ) -> bool:
     """Verify the provider against the pacts that the broker selects, and publish the results. True when all is well."""
