@@ -74,7 +74,7 @@ class _Load:
 
     def _check(self, answer: bytes) -> None:
         self.size += len(answer) - answer.index(b"\r\n\r\n") - 4
-        assert answer.startswith(b"HTTP/1.1 2"), answer[:2000]
+        assert answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 307")), answer[:2000]
 
 
 def _length(received: bytes) -> int:
