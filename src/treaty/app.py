@@ -24,6 +24,7 @@ from treaty.actions.delivering import Send
 from treaty.actions.examining import Finding
 from treaty.cleaner import Cleaned, Cleaner, ScheduledCleaner, check_schedule
 from treaty.errors import WrongSetting
+from treaty.model.audit import Actor
 from treaty.model.retention import (
     DEFAULT_BRANCHES,
     DEFAULT_VERSIONS,
@@ -36,7 +37,7 @@ from treaty.model.retention import (
 )
 from treaty.rotation import Rotation, Tell
 from treaty.settings import Settings
-from treaty.store import sealed
+from treaty.store import audit, sealed
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
 from treaty.store.vault import KeyFile, SealedWith, key_file, vault_of
@@ -112,10 +113,22 @@ class _Team:
 
 def _background(settings: Settings, database: Database, send: Send = outgoing.send) -> list[Background]:
     worker = Worker(database, settings, ADDRESSES, send=send)
-    if not settings.database_clean_enabled:
+    if not _cleans(settings):
         return [worker]
-    schedule, is_dry = settings.database_clean_cron_schedule, settings.database_clean_dry_run
-    return [ScheduledCleaner(database, retention_of(settings), schedule, is_dry=is_dry), worker]
+    cleaner = ScheduledCleaner(
+        database,
+        retention_of(settings),
+        settings.database_clean_cron_schedule,
+        is_dry=settings.database_clean_dry_run,
+        audit_days=settings.audit_max_age,
+        cleans_data=settings.database_clean_enabled,
+    )
+    return [cleaner, worker]
+
+
+def _cleans(settings: Settings) -> bool:
+    """Whether anything goes by itself when it is old."""
+    return settings.database_clean_enabled or settings.audit_max_age > 0
 
 
 def retention_of(settings: Settings) -> Retention:
@@ -143,7 +156,10 @@ def plan_cleaning(settings: Settings, retention: Retention) -> Plan:
 
 def clean(settings: Settings, retention: Retention) -> Cleaned:
     """Remove what nothing keeps. Raises AlreadyCleaning."""
-    return _with_database(settings, lambda database: Cleaner(database, retention).clean())
+    days = settings.audit_max_age
+    return _with_database(
+        settings, lambda database: Cleaner(database, retention, audit_days=days, name="treaty clean").clean()
+    )
 
 
 def rotate_key(settings: Settings, *, finishes: bool, tell: Tell) -> None:
@@ -156,7 +172,7 @@ def rotate_key(settings: Settings, *, finishes: bool, tell: Tell) -> None:
         else:
             rotation.rotate()
 
-    _with_database(settings, rotate)
+    _with_database(settings, rotate, "treaty rotate-key")
 
 
 def read(settings: Settings, work: Callable[[Connection], T]) -> T:
@@ -169,10 +185,12 @@ def write(settings: Settings, work: Callable[[Connection], T]) -> T:
     return _with_database(settings, lambda database: database.write(work))
 
 
-def _with_database(settings: Settings, work: Callable[[Database], T]) -> T:
+def _with_database(settings: Settings, work: Callable[[Database], T], name: str = "treaty") -> T:
+    """Do something with a server's data. What it writes stands under a name in the audit trail."""
     database = database_of(settings)
     try:
-        return work(database)
+        with audit.by(Actor(credential_name=name)):
+            return work(database)
     finally:
         database.close()
 
@@ -191,6 +209,7 @@ def examine(settings: Settings, *, fixes: bool) -> list[Finding]:
     return _with_database(
         settings,
         lambda database: database.write(examining.mend) if fixes else database.read(examining.examine),
+        "treaty doctor",
     )
 
 
@@ -245,7 +264,7 @@ class _Server(uvicorn.Server):
 
 def _check_cleaning(settings: Settings) -> None:
     """Refuse now what would fail at night."""
-    if settings.database_clean_enabled:
+    if _cleans(settings):
         check_schedule(settings.database_clean_cron_schedule)
         retention_of(settings)
 
@@ -254,7 +273,8 @@ def _prepare_database(settings: Settings) -> None:
     """Do once what workers need not do each: bring the schema up to date, and add example data if it is wanted."""
     database = database_of(settings)
     if settings.example_data:
-        database.write(lambda db: seeding.seed(db, now=datetime.now(UTC), settings=settings))
+        with audit.by(Actor(credential_name="example data")):
+            database.write(lambda db: seeding.seed(db, now=datetime.now(UTC), settings=settings))
     _warn_of_lost_key(settings, database)
     database.close()
 

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar
@@ -19,8 +20,9 @@ from sqlalchemy import Connection
 
 from treaty.actions import cleaning
 from treaty.errors import WrongSetting
-from treaty.model.retention import Amount, Plan, Removed, Retention
-from treaty.store import removal
+from treaty.model.audit import Actor
+from treaty.model.retention import Amount, Plan, Removed, Retention, oldest
+from treaty.store import audit, removal
 from treaty.store.database import Database
 from treaty.store.removal import Batch
 
@@ -31,6 +33,8 @@ GOAL: Final = 0.03
 FIRST_SIZE: Final = 5
 """How much the first transaction of a kind removes, before it is known how long that takes."""
 MOST_SIZE: Final = 250
+EVENTS_AT_ONCE: Final = 10_000
+"""Events of the audit trail that are looked for at once."""
 LEAST_PAUSE: Final = 0.01
 CHECKPOINT_EVERY: Final = 4
 """Transactions."""
@@ -97,18 +101,25 @@ def _utc_now() -> datetime:
 class Cleaner:
     """Cleans a database once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what to clean, how, and when; most of it by name
         self,
         database: Database,
         retention: Retention,
         *,
+        audit_days: int = 0,
+        name: str = "cleaner",
         clock: Callable[[], datetime] = _utc_now,
         pause: Callable[[float], bool | None] = time.sleep,
         rest: timedelta = timedelta(),
     ) -> None:
-        """`pause` waits for some seconds, and says whether to stop; nobody cleans during the rest afterwards."""
+        """`pause` waits for some seconds, and says whether to stop; nobody cleans during the rest afterwards.
+
+        The audit trail stays for so many days, or for ever where they are 0; the cleaner stands in it by its name.
+        """
         self._database = database
         self._retention = retention
+        self._audit_days = audit_days
+        self._actor = Actor(credential_name=name)
         self._clock = clock
         self._pause = pause
         self._rest = rest
@@ -123,9 +134,20 @@ class Cleaner:
 
     def clean(self) -> Cleaned:
         """Remove what nothing keeps, and then what was overwritten; say how much. Raises AlreadyCleaning."""
+        with self._alone():
+            self._remove_audit()
+            return {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
+
+    def clean_audit(self) -> int:
+        """Remove what is old of the audit trail, and nothing else; say how much. Raises AlreadyCleaning."""
+        with self._alone():
+            return self._remove_audit()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         self._begin()
         try:
-            return {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
+            yield
         finally:
             until = self._clock() + self._rest
             self._database.write(lambda db: cleaning.end(db, owner=self._owner, until=until))
@@ -144,7 +166,8 @@ class Cleaner:
             began.append(time.perf_counter())
             return work(db)
 
-        result = self._database.write(begun)
+        with audit.by(self._actor, at=self._clock()):
+            result = self._database.write(begun)
         seconds = time.perf_counter() - began[-1]
         pace.note(seconds)
         self._writes += 1
@@ -155,6 +178,14 @@ class Cleaner:
         if self._clock() - self._begun_at > cleaning.LEASE_TIME / 4:
             self._begin()
         return result
+
+    def _remove_audit(self) -> int:
+        if not self._audit_days:
+            return 0
+        before, total, pace = oldest(self._clock(), self._audit_days), 0, Pace()
+        while found := self._database.read(lambda db: audit.old(db, before=before, most=EVENTS_AT_ONCE)):
+            total += sum(self._write(pace, partial(cleaning.remove_audit, ids=part)) for part in pace.parts(found))
+        return total
 
     def _clean_old(self) -> dict[str, Amount]:
         removed = Removed()
@@ -217,7 +248,7 @@ class Cleaner:
         limit, pace = self._retention.limit, Pace()
         found = self._database.read(lambda db: removal.overwritten_ids(db, kind, before=before, limit=limit))
         return sum(
-            self._write(pace, partial(removal.remove_overwritten, kind=kind, ids=part)) for part in pace.parts(found)
+            self._write(pace, partial(cleaning.remove_overwritten, kind=kind, ids=part)) for part in pace.parts(found)
         )
 
 
@@ -232,19 +263,23 @@ def _by_pacticipant(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, lis
 class ScheduledCleaner:
     """Cleans by a schedule, from when it is started until it is stopped."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what to clean, how, and when; most of it by name
         self,
         database: Database,
         retention: Retention,
         schedule: str,
         *,
         is_dry: bool,
+        audit_days: int = 0,
+        cleans_data: bool = True,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._database = database
         self._retention = retention
         self._schedule = schedule
         self._is_dry = is_dry
+        self._audit_days = audit_days
+        self._cleans_data = cleans_data
         self._clock = clock
         self._is_stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -277,13 +312,22 @@ class ScheduledCleaner:
                 log.exception("clean")
 
     def _run(self) -> None:
-        cleaner = Cleaner(self._database, self._retention, clock=self._clock, pause=self._is_stopping.wait, rest=REST)
-        if self._is_dry:
+        cleaner = Cleaner(
+            self._database,
+            self._retention,
+            audit_days=self._audit_days,
+            clock=self._clock,
+            pause=self._is_stopping.wait,
+            rest=REST,
+        )
+        if self._is_dry and self._cleans_data:
             plan = cleaner.plan()
             log.info("clean", dry_run=True, versions=len(plan.versions), branches=len(plan.branches))
             return
         try:
-            result = cleaner.clean()
+            result = cleaner.clean() if self._cleans_data else {}
+            if not self._cleans_data:
+                cleaner.clean_audit()
         except AlreadyCleaning:
             log.info("Clean was not performed as a clean is already in progress. Exiting.")
             return

@@ -126,6 +126,9 @@ class Settings:
     database_clean_dry_run: bool = False
     """Only log what would go."""
 
+    audit_max_age: int = 365
+    """Days that the audit trail stays, or 0 for ever; it goes by the schedule above, also where no other data does."""
+
     webhook_settling_time: float = 0.15
     """Seconds from an event to its webhooks: tags and results that follow at once are then in them."""
     webhook_retry_schedule: tuple[int, ...] = (10, 60, 120, 300, 600, 1200)
@@ -343,6 +346,7 @@ _LEAST: Final = {
     "default_wip_window_days": 0,
     "database_clean_deletion_limit": 1,
     "database_clean_overwritten_data_max_age": 0,
+    "audit_max_age": 0,
     "webhook_connect_timeout": 0.1,
     "webhook_read_timeout": 0.1,
     "webhook_total_timeout": 0.1,

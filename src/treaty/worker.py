@@ -21,16 +21,18 @@ from sqlalchemy import Connection
 from treaty import outgoing
 from treaty.actions import delivering
 from treaty.actions.delivering import Send
+from treaty.model.audit import Actor
 from treaty.model.delivery import Attempt, Delivery, Status, Unsent
 from treaty.model.template import Addresses
 from treaty.settings import Settings
-from treaty.store import deliveries
+from treaty.store import audit, deliveries
 from treaty.store.database import Database
 from treaty.store.deliveries import Claim
 
 LEASE: Final = timedelta(seconds=10)
 POLL_SECONDS: Final = 0.4
 TROUBLED_SECONDS: Final = 3.0
+_ACTOR: Final = Actor(credential_name="worker")
 
 log = structlog.get_logger("treaty.worker")
 
@@ -123,12 +125,13 @@ class Worker:
     def _note(self, done: Sequence[tuple[Delivery, Attempt]]) -> None:
         ordered = sorted(done, key=lambda one: one[0].webhook)  # two workers that note at once do not wait in a circle
         jitter = random.uniform(0.9, 1.1)  # noqa: S311 - only spreads out who tries again
-        statuses = self._database.write(
-            lambda db: [
-                delivering.note(db, owed, made, owner=self._owner, jitter=jitter, settings=self._settings)
-                for owed, made in ordered
-            ]
-        )
+        with audit.by(_ACTOR):
+            statuses = self._database.write(
+                lambda db: [
+                    delivering.note(db, owed, made, owner=self._owner, jitter=jitter, settings=self._settings)
+                    for owed, made in ordered
+                ]
+            )
         for (owed, made), status in zip(ordered, statuses, strict=True):
             del self._under_way[owed.uuid]
             if status is not Status.SUCCESS:

@@ -84,6 +84,8 @@ def _documents(api: Api, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _with_steady_uuids(text: str) -> str:
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f-]{21}", "018f4c9d-0fa8-8000-8000-000000000001", text)
+    text = re.sub(r'"requestId": "\w+"', '"requestId": "kXqWcPfLzA"', text)
     uuids = dict.fromkeys(re.findall(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f-]{21}|(?<=webhooks/)[\w-]{22}", text))
     for number, uuid in enumerate(uuids, start=1):
         text = text.replace(uuid, f"00000000-0000-4000-8000-{number:012}")
@@ -98,6 +100,7 @@ _BETTER: Final = (
     ("DeletedPacts", "DELETE", f"{PAIR}/version/{NEWEST}", HAL),
 )
 _QUERIES: Final = {
+    "/audit": "?type=webhook_creation",
     "/can-i-deploy": f"?pacticipant={q(CONSUMER)}&version={OLDEST}&environment=production",
     "/matrix": f"?q[][pacticipant]={q(CONSUMER)}&q[][version]={NEWEST}&q[][pacticipant]={q(PROVIDER)}",
 }

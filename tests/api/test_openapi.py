@@ -20,6 +20,7 @@ WITHOUT_EXAMPLE = {
     "TriggeredWebhook": "likewise",
     "Token": "likewise",
     "IssuedToken": "there are no users in the example",
+    "AuditEvent": "likewise",
     "PublishedContracts": "it is answered to POST, and tested with publishing",
 }
 

@@ -181,6 +181,7 @@ def _paths(webhook: str, logs: str) -> dict[str, str]:
         "pair-grid": "/dashboard/provider/orders-api/consumer/Web%20Shop?view=grid",
         "environments": "/environments",
         "webhooks": "/webhooks",
+        "audit": "/settings/audit",
         "webhook": webhook,
         "delivery": logs,
         "verification": f"{pair}/version/{SHA}/verification-results/latest",

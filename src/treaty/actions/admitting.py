@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from treaty.actions.issuing import READ_ONLY, READ_WRITE, SETUP
 from treaty.errors import Conflict, Invalid, NotFound
 from treaty.model.access import Account, Role, Token, wrong_email, wrong_name
-from treaty.store import accounts, keys, sessions, tokens
+from treaty.model.audit import Action, Values, changes, fields_of
+from treaty.store import accounts, audit, keys, sessions, tokens
 from treaty.store.vault import Vault
 
 
@@ -44,6 +45,7 @@ def add(db: Connection, draft: NewAccount, *, now: datetime) -> Account:
         signed_in_at=None,
     )
     accounts.add(db, new)
+    audit.note(db, Action.USER_CREATION, resource=new.name, after=_said(new))
     for name, role in ((READ_ONLY, Role.READ_ONLY), (READ_WRITE, Role.READ_WRITE)):
         tokens.add(db, new, _default_token(new, name, role, now), None)
     return new
@@ -109,13 +111,14 @@ def set_password(db: Connection, one: Account, password: str, *, but: str | None
     if one.is_system:
         raise Conflict(f"'{one.name}' is a system account: it has tokens, and no password.")
     accounts.change(db, replace(one, password=password, updated_at=now))
+    audit.note(db, Action.PASSWORD_CHANGE, resource=one.name)
     sessions.end_of_account(db, one.uuid, but=but)
 
 
 def set_role(db: Connection, one: Account, role: Role, *, now: datetime) -> Account:
     """Let an account do more, or less. Raises Conflict for the last administrator."""
     changed = replace(one, role=role, updated_at=now)
-    accounts.change(db, changed)
+    _change(db, one, changed)
     _keep_an_administrator(db, one)
     return changed
 
@@ -123,7 +126,7 @@ def set_role(db: Connection, one: Account, role: Role, *, now: datetime) -> Acco
 def disable(db: Connection, one: Account, *, now: datetime) -> Account:
     """Shut an account out: its sessions end, and its tokens are refused. Raises Conflict for the last administrator."""
     changed = replace(one, is_active=False, updated_at=now)
-    accounts.change(db, changed)
+    _change(db, one, changed)
     sessions.end_of_account(db, one.uuid)
     _keep_an_administrator(db, one)
     return changed
@@ -132,8 +135,18 @@ def disable(db: Connection, one: Account, *, now: datetime) -> Account:
 def enable(db: Connection, one: Account, *, now: datetime) -> Account:
     """Let an account in again, with the tokens that it had."""
     changed = replace(one, is_active=True, updated_at=now)
-    accounts.change(db, changed)
+    _change(db, one, changed)
     return changed
+
+
+def _change(db: Connection, one: Account, changed: Account) -> None:
+    accounts.change(db, changed)
+    before, after = changes(_said(one), _said(changed))
+    audit.note(db, Action.USER_CHANGE, resource=one.name, before=before, after=after)
+
+
+def _said(one: Account) -> Values:
+    return fields_of(one, "uuid", "name", "password")
 
 
 def _keep_an_administrator(db: Connection, before: Account) -> None:

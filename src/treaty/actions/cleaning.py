@@ -6,8 +6,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from treaty.model.audit import Action
 from treaty.model.retention import OldBranch, OldVersion, Plan, Removed, Retention
-from treaty.store import branches, leases, pacticipants, removal, retention, versions
+from treaty.store import audit, branches, leases, pacticipants, removal, retention, versions
 from treaty.store.removal import Batch
 
 LEASE: Final = "clean"
@@ -51,6 +52,8 @@ def remove_branches(
     pacticipants.lock(db, [pacticipant])
     going = removal.still_stale(db, kept, pacticipant, names, now=now)
     branches.remove(db, pacticipant, going)
+    if going:
+        audit.note(db, Action.CLEANING, resource=pacticipant, before={"branches": going})
     return Removed(branches=len(going))
 
 
@@ -62,10 +65,29 @@ def remove_versions(db: Connection, kept: Retention, batch: Batch, *, now: datet
         return Removed()
     removed = removal.attached(db, batch.pacticipant, going)
     versions.remove(db, batch.pacticipant, going)
+    audit.note(db, Action.CLEANING, resource=batch.pacticipant, before={"versions": going})
     return removed
 
 
 def remove_contents(db: Connection, consumer: str, provider: str, ids: Sequence[int]) -> Removed:
     """Remove contents that nothing refers to still. Whoever would refer to them must lock one of the two."""
     pacticipants.lock(db, [consumer, provider])
-    return Removed(contents=removal.remove_orphans(db, ids))
+    count = removal.remove_orphans(db, ids)
+    if count:
+        audit.note(db, Action.CLEANING, resource=consumer, other=provider, before={"pact_versions": count})
+    return Removed(contents=count)
+
+
+def remove_overwritten(db: Connection, kind: str, ids: Sequence[int]) -> int:
+    """Remove what is overwritten still; say how much."""
+    count = removal.remove_overwritten(db, kind, ids)
+    if count:
+        audit.note(db, Action.CLEANING, before={kind: count})
+    return count
+
+
+def remove_audit(db: Connection, ids: Sequence[int]) -> int:
+    """Remove events of the audit trail; say how many there were."""
+    count = audit.remove(db, ids)
+    audit.note(db, Action.CLEANING, before={"audit": count})
+    return count

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from treaty.errors import Conflict, NotFound
 from treaty.model import delivery as deliver
 from treaty.model import event, template
+from treaty.model.audit import Action
 from treaty.model.delivery import (
     Attempt,
     Delivery,
@@ -24,7 +25,7 @@ from treaty.model.past_event import PastEvent
 from treaty.model.template import Addresses, Context, Facts
 from treaty.model.webhook import Request, Sealed, Webhook
 from treaty.settings import Settings
-from treaty.store import deliveries, delivery_facts, past_events, triggered_webhooks, webhooks
+from treaty.store import audit, deliveries, delivery_facts, past_events, triggered_webhooks, webhooks
 from treaty.store.deliveries import Claim, Noted
 from treaty.store.vault import Vault, WrongKey, vault_of
 
@@ -95,14 +96,14 @@ def note(db: Connection, owed: Delivery, made: Attempt, *, owner: str, jitter: f
     noted = Noted(uuid=owed.uuid, owner=owner, status=step.status, due_at=due_at)
     logs = deliver.told(made, owed.context, teller(settings, owed.webhook, owed.context), _ending(step, attempts))
     execution = _execution(made, logs, success=success, shows_response=bool(settings.webhook_host_whitelist))
-    if deliveries.note(db, noted, execution):
-        webhooks.note_outcome(
-            db,
-            owed.webhook,
-            success=success,
-            most_failures=settings.webhook_failures_until_failing,
-            now=made.finished_at,
-        )
+    if deliveries.note(db, noted, execution) and webhooks.note_outcome(
+        db,
+        owed.webhook,
+        success=success,
+        most_failures=settings.webhook_failures_until_failing,
+        now=made.finished_at,
+    ):
+        audit.note(db, Action.WEBHOOK_FAILING, resource=owed.webhook, params={"delivery": owed.uuid})
     return step.status
 
 
@@ -142,6 +143,7 @@ def redeliver(db: Connection, uuid: str, *, now: datetime) -> TriggeredWebhook:
         raise NotFound
     if not deliveries.reopen(db, uuid, now=now):
         raise Conflict("The webhook has been deleted, so there is nothing to send.")
+    audit.note(db, Action.WEBHOOK_REDELIVERY, resource=uuid)
     found = triggered_webhooks.find(db, uuid)
     assert found is not None  # noqa: S101 - it was there, in this very transaction
     return found
@@ -176,6 +178,11 @@ def prepare_trial(db: Connection, webhook: Webhook, *, base_url: str) -> Trial:
     if facts.result is None and event.PROVIDER_VERIFICATION_PUBLISHED in webhook.events:
         facts = replace(facts, result=template.PLACEHOLDER_RESULT)
     return Trial(webhook=webhook, facts=facts, context={"base_url": base_url, "event_name": "test"})
+
+
+def note_trial(db: Connection, webhook: Webhook) -> None:
+    """Note that a webhook is tried out, before it is: once its request is on its way, nothing undoes it."""
+    audit.note(db, Action.WEBHOOK_TRIAL, resource=webhook.uuid, params={"sends_to": webhook.request.name})
 
 
 def prepare_past(db: Connection, webhook: Webhook, past: PastEvent, *, base_url: str) -> Trial:

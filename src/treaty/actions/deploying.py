@@ -7,6 +7,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from treaty.errors import Invalid
+from treaty.model.audit import HIDDEN, Action, Values, changes, fields_of
 from treaty.model.environment import (
     DeployedVersion,
     Deployment,
@@ -16,7 +17,7 @@ from treaty.model.environment import (
     ReleasedVersion,
 )
 from treaty.model.pacticipant import display_name
-from treaty.store import environments, pacticipants
+from treaty.store import audit, environments, pacticipants
 
 
 def add_environment(db: Connection, draft: EnvironmentDraft, *, now: datetime) -> Environment:
@@ -33,6 +34,7 @@ def add_environment(db: Connection, draft: EnvironmentDraft, *, now: datetime) -
         updated_at=now,
     )
     environments.add_environment(db, new)
+    audit.note(db, Action.ENVIRONMENT_CREATION, resource=new.name, after=_said(new))
     return new
 
 
@@ -50,13 +52,21 @@ def change_environment(db: Connection, existing: Environment, draft: Environment
         updated_at=now,
     )
     environments.change_environment(db, changed)
+    before, after = changes({"name": existing.name, **_said(existing)}, {"name": changed.name, **_said(changed)})
+    audit.note(db, Action.ENVIRONMENT_CHANGE, resource=existing.name, before=before, after=after)
     return changed
 
 
 def remove_environment(db: Connection, uuid: str) -> None:
     """Remove an environment, and what was recorded about it. Raises NotFound."""
-    environments.get(db, uuid)
+    gone = environments.get(db, uuid)
     environments.remove_environment(db, uuid)
+    audit.note(db, Action.ENVIRONMENT_REMOVAL, resource=gone.name, before=_said(gone))
+
+
+def _said(one: Environment) -> Values:
+    """List what is said about an environment. How to reach people is theirs, and is not kept longer than they want."""
+    return {**fields_of(one, "name", "contacts"), "contacts": None if one.contacts is None else HIDDEN}
 
 
 def _taken(name: str) -> Invalid:
@@ -76,15 +86,41 @@ def record_deployment(db: Connection, deployment: Deployment, *, now: datetime) 
     pacticipants.lock(db, [deployment.pacticipant])
     running = environments.find_running(db, deployment)
     if running and running.version == deployment.version:
+        _note_deployed(db, running)
         return running
     if running:
         environments.end(db, running, at=now)
-    return environments.add(db, deployment, at=now)
+    deployed = environments.add(db, deployment, at=now)
+    _note_deployed(db, deployed, instead_of=running)
+    return deployed
+
+
+def _note_deployed(db: Connection, deployed: DeployedVersion, *, instead_of: DeployedVersion | None = None) -> None:
+    audit.note(
+        db,
+        Action.DEPLOYMENT,
+        resource=deployed.pacticipant,
+        other=deployed.environment.name,
+        params=_which(deployed),
+        before={"version": instead_of.version} if instead_of else {},
+    )
+
+
+def _which(deployed: DeployedVersion) -> Values:
+    instance = deployed.application_instance
+    return {"version": deployed.version, **({"application_instance": instance} if instance is not None else {})}
 
 
 def end_deployment(db: Connection, uuid: str, *, now: datetime) -> DeployedVersion:
     """Record that a version no longer runs. Raises NotFound."""
     deployed = environments.get_deployed(db, uuid)
+    audit.note(
+        db,
+        Action.DEPLOYMENT_END,
+        resource=deployed.pacticipant,
+        other=deployed.environment.name,
+        params=_which(deployed),
+    )
     if not deployed.is_current:
         return deployed
     environments.end(db, deployed, at=now)
@@ -99,16 +135,25 @@ def record_release(db: Connection, release: Release, *, now: datetime) -> tuple[
     pacticipants.lock(db, [release.pacticipant])
     released = environments.find_released(db, release)
     if released is None:
-        return environments.add_release(db, release, at=now), True
+        released = environments.add_release(db, release, at=now)
+        _note_release(db, Action.RELEASE, released)
+        return released, True
+    _note_release(db, Action.RELEASE, released)
     if released.is_supported:
         return released, False
     environments.support_again(db, released, at=now)
     return replace(released, support_ended_at=None, updated_at=now), False
 
 
+def _note_release(db: Connection, action: Action, released: ReleasedVersion) -> None:
+    environment = released.environment.name
+    audit.note(db, action, resource=released.pacticipant, other=environment, params={"version": released.version})
+
+
 def end_support(db: Connection, uuid: str, *, now: datetime) -> ReleasedVersion:
     """Record that a version is no longer supported. Raises NotFound."""
     released = environments.get_released(db, uuid)
+    _note_release(db, Action.RELEASE_END, released)
     if not released.is_supported:
         return released
     environments.end_support(db, released, at=now)

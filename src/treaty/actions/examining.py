@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from treaty.store import heads
+from treaty.model.audit import Action
+from treaty.store import audit, heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +28,6 @@ def mend(db: Connection) -> list[Finding]:
         broken = heads.count(db, check)
         if broken:
             heads.mend(db, check)
+            audit.note(db, Action.REPAIR, params={"rule": check.name, "rows": broken})
         findings.append(Finding(check.name, broken))
     return findings

@@ -2,7 +2,8 @@
 
 from sqlalchemy import Connection
 
-from treaty.store import integrations, pacticipants, versions
+from treaty.model.audit import Action
+from treaty.store import audit, integrations, pacticipants, versions
 
 
 def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
@@ -18,9 +19,12 @@ def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
     for name in (consumer, provider):
         versions.remove(db, name, integrations.idle_versions(db, name))
     integrations.remove_idle(db, [consumer, provider])
+    audit.note(db, Action.INTEGRATION_REMOVAL, resource=consumer, other=provider)
 
 
 def remove_everything(db: Connection) -> None:
     """Remove all pacticipants with all that hangs on them, and all webhooks. Environments stay."""
-    pacticipants.lock(db, pacticipants.every_name(db))
+    names = pacticipants.every_name(db)
+    pacticipants.lock(db, names)
     integrations.remove_everything(db)
+    audit.note(db, Action.REMOVAL_OF_EVERYTHING, before={"pacticipants": names})

@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from treaty.errors import Conflict, Invalid, NotFound
 from treaty.model.access import ENDING, LONGEST, Account, Role, Session, Token, new_secret, new_token
-from treaty.store import accounts, keys, sessions, tokens
+from treaty.model.audit import Action, Values
+from treaty.store import accounts, audit, keys, sessions, tokens
 from treaty.store.keys import Keyed
 from treaty.store.vault import Vault
 
@@ -59,7 +60,14 @@ def add_token(db: Connection, owner: Account, draft: NewToken, *, vault: Vault, 
         used_from=None,
     )
     tokens.add(db, owner, new, keys.ensure(db, vault).hash(TOKEN, text))
+    expires_at = new.expires_at.isoformat() if new.expires_at else None
+    after = {"role": new.role.value, "expires_at": expires_at}
+    audit.note(db, Action.TOKEN_CREATION, resource=owner.name, params=_which(new), after=after)
     return Issued(token=new, text=text)
+
+
+def _which(token: Token) -> Values:
+    return {"token": token.name, "uuid": token.uuid}
 
 
 def _check(draft: NewToken, now: datetime) -> None:
@@ -77,6 +85,7 @@ def regenerate(db: Connection, uuid: str, *, account: str | None, vault: Vault) 
         raise NotFound(f"You have no token with the uuid '{uuid}'.")
     text = new_token()
     tokens.renew(db, uuid, its_hash=keys.ensure(db, vault).hash(TOKEN, text), ending=text[-ENDING:])
+    audit.note(db, Action.TOKEN_REGENERATION, resource=found.user, params=_which(found))
     return Issued(token=replace(found, ending=text[-ENDING:], used_at=None, used_from=None), text=text)
 
 
@@ -86,6 +95,7 @@ def revoke(db: Connection, token: Token) -> None:
         tokens.renew(db, token.uuid, its_hash=None, ending=None)
     else:
         tokens.remove(db, token.uuid)
+    audit.note(db, Action.TOKEN_REVOCATION, resource=token.user, params=_which(token))
 
 
 def revoke_all(db: Connection) -> int:
@@ -93,6 +103,7 @@ def revoke_all(db: Connection) -> int:
     count = tokens.disarm(db)
     sessions.end_all(db)
     keys.forget(db)
+    audit.note(db, Action.TOKEN_REVOCATION, before={"tokens": count})
     return count
 
 
@@ -132,7 +143,20 @@ def open_session(db: Connection, who: SignIn, *, vault: Vault, now: datetime) ->
     )
     if who.account is not None:
         accounts.note_sign_in(db, who.account, at=now)
+    audit.note(db, Action.SIGN_IN, resource=who.user)
     return Opened(session=new, secret=secret)
+
+
+def end_session(db: Connection, uuid: str, *, user: str) -> None:
+    """Sign a browser out."""
+    sessions.end(db, uuid)
+    audit.note(db, Action.SIGN_OUT, resource=user)
+
+
+def end_sessions(db: Connection, one: Account) -> None:
+    """Sign somebody out everywhere."""
+    sessions.end_of_account(db, one.uuid)
+    audit.note(db, Action.SIGN_OUT, resource=one.name, params={"where": "everywhere"})
 
 
 # The link for the first administrator
@@ -144,6 +168,7 @@ def make_setup_link(db: Connection, *, vault: Vault, now: datetime) -> str | Non
         return None
     secret = new_secret()
     keys.set_setup(db, _hash(db, vault, secret), now + SETUP_LASTS)
+    audit.note(db, Action.SETUP_LINK_CREATION)
     return secret
 
 

@@ -11,6 +11,7 @@ from treaty.actions import triggering, versioning
 from treaty.errors import Conflict, ConflictingContracts, SimilarNames
 from treaty.model import content as contents
 from treaty.model import event, notice
+from treaty.model.audit import Action
 from treaty.model.content import Content, Document, Unmergeable
 from treaty.model.difference import difference
 from treaty.model.event import Event
@@ -20,7 +21,7 @@ from treaty.model.pacticipant import Pacticipant, similar
 from treaty.model.template import Context
 from treaty.model.version import Version
 from treaty.settings import Settings
-from treaty.store import pacticipants, pacts, publications, versions
+from treaty.store import audit, pacticipants, pacts, publications, versions
 from treaty.store.pacts import Found
 from treaty.store.publications import Standing
 
@@ -214,6 +215,7 @@ def _publish(
         publications.add(db, contract, before, now=now)
     else:
         publications.touch(db, contract.consumer, contract.provider, now=now)
+    _note(db, contract, before, context)
     required = event.requirements(publications.required_verifications(db, contract))
     events = _events(db, contract, before, tags, requires_verification=bool(required))
     triggered = (
@@ -230,6 +232,21 @@ def _publish(
         triggered=tuple(triggered),
         has_webhooks=before.has_webhooks,
         is_verified=before.is_verified,
+    )
+
+
+def _note(db: Connection, contract: Contract, before: Standing, context: Context) -> None:
+    """Name what was published; its content is found by its hash."""
+    branch, tags = context.get("consumer_version_branch"), context.get("consumer_version_tags")
+    old, new = before.current_sha, contract.content.sha
+    audit.note(
+        db,
+        Action.PACT_PUBLICATION,
+        resource=contract.consumer,
+        other=contract.provider,
+        params={"version": contract.version},
+        before={"sha": old} if old is not None and old != new else {},
+        after={"sha": new, **({"branch": branch} if branch else {}), **({"tags": tags} if tags else {})},
     )
 
 

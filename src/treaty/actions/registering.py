@@ -8,9 +8,10 @@ from sqlalchemy import Connection
 
 from treaty.actions.versioning import ensure_pacticipants
 from treaty.errors import NotFound
+from treaty.model.audit import Action, changes, fields_of
 from treaty.model.name import not_too_long
 from treaty.model.pacticipant import Label, Pacticipant, checked_name, display_name
-from treaty.store import labels, pacticipants
+from treaty.store import audit, labels, pacticipants
 
 Description = Mapping[str, str | None]
 """What is said about a pacticipant, by the names of its fields; None takes back what was said before."""
@@ -18,7 +19,9 @@ Description = Mapping[str, str | None]
 
 def register(db: Connection, name: str, description: Description, *, now: datetime) -> None:
     """Add a pacticipant; one that is there stays as it is."""
-    if not pacticipants.lock(db, [name]):
+    if pacticipants.lock(db, [name]):
+        audit.note(db, Action.PACTICIPANT_CHANGE, resource=name)
+    else:
         _add(db, name, description, now=now)
 
 
@@ -28,7 +31,10 @@ def describe(db: Connection, name: str, description: Description, *, now: dateti
     if not found:
         _add(db, name, description, now=now)
         return True
-    pacticipants.change(db, _described(found[0], description, now=now))
+    changed = _described(found[0], description, now=now)
+    pacticipants.change(db, changed)
+    before, after = changes(fields_of(found[0]), fields_of(changed))
+    audit.note(db, Action.PACTICIPANT_CHANGE, resource=name, before=before, after=after)
     return False
 
 
@@ -40,7 +46,9 @@ def describe_anew(db: Connection, name: str, description: Description, *, now: d
 
 def _add(db: Connection, name: str, description: Description, *, now: datetime) -> None:
     bare = Pacticipant(name=checked_name(name), display_name="", created_at=now, updated_at=now)
-    pacticipants.add(db, _described(bare, {"display_name": None, **description}, now=now))
+    new = _described(bare, {"display_name": None, **description}, now=now)
+    pacticipants.add(db, new)
+    audit.note(db, Action.PACTICIPANT_CREATION, resource=name, after=fields_of(new, "name"))
 
 
 def _described(one: Pacticipant, description: Description, *, now: datetime) -> Pacticipant:
@@ -50,14 +58,17 @@ def _described(one: Pacticipant, description: Description, *, now: datetime) -> 
 
 def remove(db: Connection, name: str) -> None:
     """Remove a pacticipant with all that belongs to it. Raises NotFound."""
-    if not pacticipants.lock(db, [name]):
+    found = pacticipants.lock(db, [name])
+    if not found:
         raise NotFound.named("pacticipant", name)
     pacticipants.remove(db, name)
+    audit.note(db, Action.PACTICIPANT_REMOVAL, resource=name, before=fields_of(found[0], "name"))
 
 
 def label(db: Connection, pacticipant: str, name: str, *, now: datetime) -> tuple[Label, bool]:
     """Label a pacticipant, which is added if missing; say whether the label is new."""
     ensure_pacticipants(db, [pacticipant], now=now)
+    audit.note(db, Action.LABEL_CREATION, resource=pacticipant, params={"label": name})
     found = labels.find(db, pacticipant, name)
     if found:
         return found, False
@@ -72,3 +83,4 @@ def unlabel(db: Connection, pacticipant: str, name: str) -> None:
     if found is None:
         raise NotFound
     labels.remove(db, found)
+    audit.note(db, Action.LABEL_REMOVAL, resource=pacticipant, params={"label": name})

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from treaty.errors import NotFound
+from treaty.model.audit import Action
 from treaty.model.pacticipant import Pacticipant
-from treaty.store import branches, pacticipants, tags, versions
+from treaty.store import audit, branches, pacticipants, tags, versions
 
 
 def _lock(db: Connection, name: str) -> Pacticipant:
@@ -24,6 +25,7 @@ def remove_version(db: Connection, pacticipant: str, number: str) -> None:
     if versions.find(db, pacticipant, number) is None:
         raise NotFound
     versions.remove(db, pacticipant, [number])
+    audit.note(db, Action.VERSION_REMOVAL, resource=pacticipant, params={"version": number})
 
 
 def remove_tag(db: Connection, pacticipant: str, version: str, tag: str) -> None:
@@ -33,6 +35,7 @@ def remove_tag(db: Connection, pacticipant: str, version: str, tag: str) -> None
     if tagged is None or tags.find(db, pacticipant, version, tag) is None:
         raise NotFound
     tags.remove(db, tagged, tag)
+    audit.note(db, Action.TAG_REMOVAL, resource=pacticipant, params={"version": version, "tag": tag})
 
 
 def remove_branch(db: Connection, pacticipant: str, name: str) -> None:
@@ -41,6 +44,7 @@ def remove_branch(db: Connection, pacticipant: str, name: str) -> None:
     if branches.find(db, pacticipant, name) is None:
         raise NotFound
     branches.remove(db, pacticipant, [name])
+    audit.note(db, Action.BRANCH_REMOVAL, resource=pacticipant, params={"branch": name})
 
 
 def take_off_branch(db: Connection, pacticipant: str, branch: str, version: str) -> None:
@@ -50,6 +54,8 @@ def take_off_branch(db: Connection, pacticipant: str, branch: str, version: str)
     if found is None:
         raise NotFound
     branches.remove_version(db, found)
+    said = {"branch": branch, "version": version}
+    audit.note(db, Action.BRANCH_VERSION_REMOVAL, resource=pacticipant, params=said)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +74,7 @@ def remove_branches(db: Connection, pacticipant: str, *, keep: Collection[str]) 
     every = branches.names(db, pacticipant)
     going = [name for name in every if name not in kept]
     branches.remove(db, pacticipant, going)
+    audit.note(db, Action.BRANCH_REMOVAL, resource=pacticipant, before={"branches": going})
     return BranchesRemoved(
         pacticipant=pacticipant, count=len(going), remaining=[name for name in every if name in kept]
     )

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from treaty.store import leases, sealed
+from treaty.model.audit import Action
+from treaty.store import audit, leases, sealed
 from treaty.store.sealed import Passed, SealedColumn
 from treaty.store.vault import Vault
 
@@ -27,4 +28,7 @@ def end(db: Connection, *, owner: str, now: datetime) -> None:
 
 def renew(db: Connection, one: SealedColumn, vault: Vault, *, after: Any) -> Passed:
     """Seal anew what stands in some rows after one."""
-    return sealed.renew(db, one, vault, after=after, most=AT_ONCE)
+    passed = sealed.renew(db, one, vault, after=after, most=AT_ONCE)
+    if passed.renewed:
+        audit.note(db, Action.KEY_CHANGE, params={"secrets": passed.renewed})
+    return passed

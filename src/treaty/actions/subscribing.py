@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from treaty.errors import NotFound
 from treaty.model import event
+from treaty.model.audit import Action, webhook_changes
 from treaty.model.webhook import (
     Filters,
     Request,
@@ -21,7 +22,7 @@ from treaty.model.webhook import (
     is_hidden_header,
     is_stars,
 )
-from treaty.store import webhooks
+from treaty.store import audit, webhooks
 from treaty.store.vault import Vault
 
 
@@ -49,6 +50,7 @@ def create(db: Connection, draft: Draft, *, uuid: str | None = None, vault: Vaul
     """Add a webhook, with an uuid of its own if it is not given one."""
     new = made(draft, None, uuid=uuid or new_uuid(), vault=vault, now=now)
     webhooks.add(db, new)
+    _note(db, Action.WEBHOOK_CREATION, None, new)
     return new
 
 
@@ -64,14 +66,23 @@ def put(db: Connection, uuid: str, draft: Draft, *, vault: Vault, now: datetime)
     webhooks.change(db, changed)
     if existing.is_paused:
         webhooks.resume(db, uuid)
+    _note(db, Action.WEBHOOK_CHANGE, existing, changed)
     return changed, False
 
 
 def remove(db: Connection, uuid: str) -> None:
     """Remove a webhook. Raises NotFound."""
-    if webhooks.find(db, uuid) is None:
+    existing = webhooks.find(db, uuid)
+    if existing is None:
         raise NotFound
     webhooks.remove(db, uuid)
+    _note(db, Action.WEBHOOK_REMOVAL, existing, None)
+
+
+def _note(db: Connection, action: Action, old: Webhook | None, new: Webhook | None) -> None:
+    before, after = webhook_changes(old, new)
+    one = new or old
+    audit.note(db, action, resource=one.uuid if one else None, before=before, after=after)
 
 
 def made(draft: Draft, existing: Webhook | None, *, uuid: str, vault: Vault, now: datetime) -> Webhook:

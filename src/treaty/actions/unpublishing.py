@@ -3,16 +3,26 @@
 from sqlalchemy import Connection
 
 from treaty.errors import Conflict, NotFound
+from treaty.model.audit import Action, Values
 from treaty.model.pact import PactKey
-from treaty.model.pact_list import Among, OnBranch, Unpublished
-from treaty.store import pact_lists, pacticipants
+from treaty.model.pact_list import Among, OnBranch, Tagged, Unpublished
+from treaty.store import audit, pact_lists, pacticipants
 
 
 def unpublish_version(db: Connection, key: PactKey) -> Unpublished:
     """Take away what a consumer's version published for a provider. Raises NotFound."""
     pacticipants.lock(db, {key.consumer, key.provider})
-    if not pact_lists.remove_version(db, key):
+    count = pact_lists.remove_version(db, key)
+    if not count:
         raise NotFound
+    audit.note(
+        db,
+        Action.PACT_REMOVAL,
+        resource=key.consumer,
+        other=key.provider,
+        params={"version": key.version},
+        before={"pacts": count},
+    )
     return _left(db, consumer=key.consumer, provider=key.provider)
 
 
@@ -30,8 +40,20 @@ def unpublish(db: Connection, *, consumer: str, provider: str, among: Among) -> 
             f"{consumer} has no main branch, so no pacts were deleted."
             " Set its main branch, or name the branch in the URL."
         )
-    pact_lists.remove(db, consumer=consumer, provider=provider, among=among)
+    count = pact_lists.remove(db, consumer=consumer, provider=provider, among=among)
+    said = _said(among)
+    audit.note(db, Action.PACT_REMOVAL, resource=consumer, other=provider, params=said, before={"pacts": count})
     return _left(db, consumer=consumer, provider=provider)
+
+
+def _said(among: Among) -> Values:
+    match among:
+        case Tagged(name=name):
+            return {"tag": name}
+        case OnBranch(name=name):
+            return {"branch": name or "the main branch"}
+        case _:
+            return {}
 
 
 def _left(db: Connection, *, consumer: str, provider: str) -> Unpublished:

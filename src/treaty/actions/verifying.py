@@ -8,12 +8,13 @@ from sqlalchemy import Connection
 from treaty.actions import triggering, versioning
 from treaty.actions.triggering import Published
 from treaty.errors import NotFound
+from treaty.model.audit import Action
 from treaty.model.metadata import Metadata
 from treaty.model.notice import TriggeredBy
 from treaty.model.pact import Pact
 from treaty.model.verification import NewVerification, Verification
 from treaty.settings import Settings
-from treaty.store import pacticipants, publications, verifications
+from treaty.store import audit, pacticipants, publications, verifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,14 @@ def publish_verification(
     _, is_new = versioning.ensure_version(db, provider, new.provider_version, now=now, settings=settings)
     tags = [] if is_new else publications.tags_of(db, new.provider, new.provider_version)
     number = verifications.add(db, new, is_new_version=is_new, tags=tags)
+    audit.note(
+        db,
+        Action.VERIFICATION_PUBLICATION,
+        resource=new.provider,
+        other=new.consumer,
+        params={"version": new.provider_version, "sha": new.sha, "number": number},
+        after={"success": new.success},
+    )
     published = Published(number=number, new=new, pact=pact, said=said, provider_tags=tags)
     return Recorded(number, triggering.owe_for_verification(db, published, base_url=base_url))
 
@@ -47,3 +56,11 @@ def remove_verification(db: Connection, result: Verification) -> None:
     """Take a result away."""
     pacticipants.lock(db, [result.provider])
     verifications.remove(db, result)
+    audit.note(
+        db,
+        Action.VERIFICATION_REMOVAL,
+        resource=result.provider,
+        other=result.consumer,
+        params={"version": result.provider_version, "sha": result.sha, "number": result.number},
+        before={"success": result.success},
+    )

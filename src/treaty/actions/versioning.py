@@ -1,6 +1,6 @@
 """Pacticipants and their versions come to be, and are put on branches and tagged."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,12 +8,13 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.actions.deploying import record_deployment
+from treaty.model.audit import Action, changes, told
 from treaty.model.environment import Deployment
 from treaty.model.name import not_too_long
 from treaty.model.pacticipant import Pacticipant, checked_name, display_name, is_main_branch
 from treaty.model.version import Branch, BranchVersion, Tag, Version, VersionDraft, place
 from treaty.settings import Settings
-from treaty.store import branches, environments, pacticipants, tags, versions
+from treaty.store import audit, branches, environments, pacticipants, tags, versions
 
 TOUCHED_AFTER: Final = timedelta(seconds=60)
 """How old a branch's time of change must be to be noted anew."""
@@ -30,6 +31,7 @@ def ensure_pacticipants(db: Connection, names: Collection[str], *, now: datetime
 def _added(db: Connection, name: str, *, now: datetime) -> Pacticipant:
     new = Pacticipant(name=checked_name(name), display_name=display_name(name), created_at=now, updated_at=now)
     pacticipants.add(db, new)
+    audit.note(db, Action.PACTICIPANT_CREATION, resource=name)
     return new
 
 
@@ -95,6 +97,13 @@ def _detect_main_branch(
 ) -> None:
     if settings.auto_detect_main_branch and is_main_branch(name, pacticipant, settings.main_branch_candidates):
         pacticipants.set_main_branch(db, pacticipant.name, name, now=now)
+        audit.note(
+            db,
+            Action.PACTICIPANT_CHANGE,
+            resource=pacticipant.name,
+            before={"main_branch": None},
+            after={"main_branch": name},
+        )
 
 
 def put_tag(  # noqa: PLR0913 - what is put where, and the rules for it
@@ -154,6 +163,7 @@ def tag_version(
     owner = ensure_pacticipants(db, [pacticipant], now=now)[pacticipant]
     tagged, _ = ensure_version(db, owner, version, now=now, settings=settings)
     found = put_tag(db, owner, tagged, tag, now=now, settings=settings)
+    audit.note(db, Action.TAG_CREATION, resource=pacticipant, params={"version": version, "tag": tag})
     if settings.create_deployed_versions_for_tags:
         _deploy_to_namesake(db, tagged, tag, now=now)
     return found
@@ -174,6 +184,8 @@ def add_to_branch(
     """Put a version, which is added if missing, on a branch; say whether it is newly there."""
     owner = ensure_pacticipants(db, [pacticipant], now=now)[pacticipant]
     ensure_version(db, owner, version, now=now, settings=settings)
+    said = {"branch": branch, "version": version}
+    audit.note(db, Action.BRANCH_VERSION_CREATION, resource=pacticipant, params=said)
     return put_on_branch(db, owner, branch, version, now=now, settings=settings)
 
 
@@ -181,15 +193,28 @@ def save_version(db: Connection, draft: VersionDraft, *, now: datetime, settings
     """Add a version or change what is said about it; say whether it is new. Its tags have no side effects."""
     owner = ensure_pacticipants(db, [draft.pacticipant], now=now)[draft.pacticipant]
     version, is_new = ensure_version(db, owner, draft.number, now=now, settings=settings)
+    present = [] if draft.tags is None else tags.names(db, version)
     if not draft.keeps_build_url:
         versions.set_build_url(db, replace(version, build_url=draft.build_url, updated_at=now))
     if draft.tags is not None:
-        _set_tags(db, version, draft.tags, now=now)
+        _set_tags(db, version, draft.tags, present, now=now)
+    _note_saved(db, version, draft, present, is_new=is_new)
     return is_new
 
 
-def _set_tags(db: Connection, version: Version, wanted: Collection[str], *, now: datetime) -> None:
-    present = tags.names(db, version)
+def _note_saved(db: Connection, version: Version, draft: VersionDraft, present: Sequence[str], *, is_new: bool) -> None:
+    build_url = version.build_url if draft.keeps_build_url else draft.build_url
+    before, after = changes(
+        {"build_url": told("build_url", version.build_url), "tags": list(present)},
+        {"build_url": told("build_url", build_url), "tags": list(present if draft.tags is None else draft.tags)},
+    )
+    action = Action.VERSION_CREATION if is_new else Action.VERSION_CHANGE
+    audit.note(db, action, resource=draft.pacticipant, params={"version": draft.number}, before=before, after=after)
+
+
+def _set_tags(
+    db: Connection, version: Version, wanted: Collection[str], present: Collection[str], *, now: datetime
+) -> None:
     for name in present:
         if name not in wanted:
             tags.remove(db, version, name)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -519,4 +520,42 @@ session: Final = Table(
     _created(),
     Index(None, "account_id"),
     Index(None, "seen_at"),
+)
+
+# What was done, and by whom. Rows are only added, and go when they are old: what they tell may be gone already, so they
+# refer to nothing. An id is made of its event's time, so that the table itself is in the order of what happened.
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("type", Text, nullable=False),
+    Column("who", Text),
+    Column("account", Text),
+    Column("credential", Text, nullable=False),
+    Column("credential_name", Text),
+    Column("credential_id", Text),
+    Column("address", Text),
+    Column("request_id", Text),
+    Column("method", Text),
+    Column("path", Text),
+    Column("query", Text),
+    Column("user_agent", Text),
+    Column("referer", Text),
+    Column("resource", Text),
+    Column("other", Text),
+    # JSON: which one it was, what was before and what after.
+    Column("details", Text),
+    Column("status", Integer),
+    Column("count", Integer, nullable=False),
+    Index(None, "type", "id"),
+    *(
+        Index(
+            f"ix_audit_{name}",
+            name,
+            "id",
+            sqlite_where=text(f"{name} IS NOT NULL"),
+            postgresql_where=text(f"{name} IS NOT NULL"),
+        )
+        for name in ("who", "resource", "other")
+    ),
 )

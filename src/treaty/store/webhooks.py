@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, insert, not_, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, insert, not_, or_, select, update
 
 from treaty.model.webhook import Filters, Place, Request, Sealed, Side, Webhook
 from treaty.store.database import column, rows, run, scalar
@@ -330,19 +330,18 @@ _FAIL: Final = (
 )
 _MARK: Final = (
     update(webhook)
-    .where(webhook.c.uuid == bindparam("its_uuid"))
-    .values(failing_since=func.coalesce(webhook.c.failing_since, bindparam("now", type_=webhook.c.failing_since.type)))
+    .where(webhook.c.uuid == bindparam("its_uuid"), webhook.c.failing_since.is_(None))
+    .values(failing_since=bindparam("now"))
 )
 
 
-def note_outcome(db: Connection, uuid: str, *, success: bool, most_failures: int, now: datetime) -> None:
-    """Count failures in a row; with so many of them a webhook is marked as failing, until it succeeds again."""
+def note_outcome(db: Connection, uuid: str, *, success: bool, most_failures: int, now: datetime) -> bool:
+    """Count failures in a row; say whether so many have made a webhook one that is failing, until it succeeds again."""
     if success:
         resume(db, uuid)
-        return
+        return False
     failures = scalar(db, _FAIL, {"its_uuid": uuid})
-    if failures is not None and failures >= most_failures:
-        run(db, _MARK, {"its_uuid": uuid, "now": now})
+    return failures is not None and failures >= most_failures and run(db, _MARK, {"its_uuid": uuid, "now": now}) > 0
 
 
 def resume(db: Connection, uuid: str) -> None:

@@ -16,15 +16,28 @@ from starlette.types import Lifespan, Receive, Scope, Send
 
 from treaty.errors import TreatyError, Unauthenticated
 from treaty.settings import Settings
+from treaty.store import audit
 from treaty.store.database import Busy, Database
 from treaty.web import auth, origins, wire
 from treaty.web.auth import Gate
 from treaty.web.base_urls import BaseUrls
 from treaty.web.caching import spared
 from treaty.web.media import HTML, wants_page
+from treaty.web.refusals import Refusals, is_refusal
 from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
 from treaty.web.resources import every_router
-from treaty.web.routing import Afterwards, Call, Refused, Resource, Route, Router, Unacceptable, result_of, split
+from treaty.web.routing import (
+    Afterwards,
+    Call,
+    Refused,
+    Resource,
+    Route,
+    Router,
+    Streamed,
+    Unacceptable,
+    result_of,
+    split,
+)
 from treaty.web.telemetry import Telemetry
 
 METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
@@ -105,12 +118,14 @@ class Broker:
         self._router = _table(every_router(settings))
         self._gate = Gate(settings, database)
         self._base_urls = BaseUrls(settings)
+        self._refusals = Refusals(database)
         self._telemetry = Telemetry(database.engine)
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
 
     def close(self) -> None:
         """Let what runs end, and close the database."""
         self._threads.shutdown()
+        self._refusals.close()
         self._database.close()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,6 +133,8 @@ class Broker:
         started = time.perf_counter()
         call = self._call(scope)
         reply = await self._reply(call, receive)
+        if is_refusal(call, reply.status):
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._refusals.note, call, reply.status)
         scope["treaty.route"] = call.route
         await wire.write(send, call, reply)
         seconds = time.perf_counter() - started
@@ -194,10 +211,10 @@ class Broker:
         self._gate.check(call, route)
 
     async def _run(self, route: Route, call: Call, names: list[str]) -> Answer:
-        def work() -> Answer | Afterwards:
+        def work() -> Answer | Afterwards | Streamed:
             result = result_of(route, call, names, self._database)
             self._telemetry.result(result)
-            return result if isinstance(result, Afterwards) else spared(answer(result, call), call)
+            return result if isinstance(result, Afterwards | Streamed) else spared(answer(result, call), call)
 
         is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE
         if not route.needs_database or is_short:
@@ -206,13 +223,28 @@ class Broker:
             done = await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
         if call.owes and self._worker:
             self._worker.wake()
+        if isinstance(done, Streamed):
+            return self._streamed(done)
         return await self._afterwards(done, call) if isinstance(done, Afterwards) else done
 
     async def _afterwards(self, done: Afterwards, call: Call) -> Answer:
-        result = await asyncio.to_thread(done.work)
+        result = await asyncio.to_thread(_done_by, call, done)
         if call.changes_access:
             self._gate.look_again()
         return answer(result, call)
+
+    def _streamed(self, result: Streamed) -> Answer:
+        async def parts() -> AsyncIterator[bytes]:
+            loop = asyncio.get_running_loop()
+            while part := await loop.run_in_executor(self._threads, self._database.read, result.part):
+                yield part
+
+        return Answer(200, media=result.media, headers=dict(result.headers), parts=parts())
+
+
+def _done_by(call: Call, afterwards: Afterwards) -> object:
+    with audit.by(call.actor, at=call.now):
+        return afterwards.work()
 
 
 def _table(routers: Iterable[Router]) -> Router:

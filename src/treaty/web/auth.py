@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, TypeVar
@@ -25,7 +25,7 @@ from treaty.errors import Forbidden, Unauthenticated
 from treaty.model import password
 from treaty.model.access import ANYBODY, NOBODY, Account, Caller, Credential, Role, is_token
 from treaty.settings import Settings, is_loopback
-from treaty.store import accounts, keys, sessions, tokens
+from treaty.store import accounts, audit, keys, sessions, tokens
 from treaty.store.database import Busy, Database
 from treaty.store.keys import Keyed
 from treaty.store.vault import vault_of
@@ -207,6 +207,7 @@ class Gate:
             return found
         one = self.database.glance(lambda db: accounts.named(db, given.name))
         its_hash = one.password if one is not None and one.is_active else None
+        call.claimed = one.name if one is not None else self._of_settings(given.name)
         if not self._verified.has(given, its_hash):
             self._throttle.check(given.name, call.address, now=call.now)
             if not password.fits(given.password, its_hash):
@@ -217,6 +218,9 @@ class Gate:
             self._verified.add(given, its_hash)
         assert one is not None  # noqa: S101 - nobody's password fits nothing
         return _caller(one)
+
+    def _of_settings(self, name: str) -> str | None:
+        return next((one.user for one, _ in self._users if one.user == name), None)
 
     def user_of_settings(self, given: Basic) -> Caller | None:
         """Find the user of the settings with this name and password."""
@@ -277,7 +281,8 @@ class Gate:
             self._end_old(db, call.now)
             return issuing.open_session(db, who, vault=self._vault, now=call.now).secret
 
-        return self.database.write(write)
+        with audit.by(replace(call.actor, user=caller.user, account=caller.account), at=call.now):
+            return self.database.write(write)
 
     def _end_old(self, db: Connection, now: datetime) -> None:
         settings = self._settings
@@ -292,7 +297,7 @@ class Gate:
     def check(self, call: Call, route: Route | None) -> None:
         """Let a caller do what it asks for. Raises Unauthenticated for nobody in particular, and Forbidden."""
         needed = route.permission if route else Permission.READ
-        if needed in GRANTED[call.caller.role] or self.is_public(call, route):
+        if call.may(needed) or self.is_public(call, route):
             return
         if not call.caller.is_known:
             raise Unauthenticated(_WHO_ARE_YOU)

@@ -1,6 +1,6 @@
 """Which base URL the links of an answer begin with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -9,7 +9,6 @@ from starlette.types import Scope
 from treaty.errors import WrongSetting
 from treaty.settings import Settings
 
-_LONGEST_ADDRESS: Final = 64
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
@@ -53,17 +52,43 @@ class BaseUrls:
         client = scope.get("client")
         if not client:
             return None
-        way = [one.strip() for one in headers.get("x-forwarded-for", "").split(",") if one.strip()]
         address: str = client[0]
-        while way and self._is_trusted((address, 0)):
-            address = way.pop()
-        return address[:_LONGEST_ADDRESS]
+        for before in _way(headers) if self._trusted else ():
+            if not self._is_trusted((address, 0)) or not _is_address(before):
+                break
+            address = before
+        return address
 
     def _is_trusted(self, client: tuple[str, int] | None) -> bool:
         try:
             return client is not None and any(ip_address(client[0]) in network for network in self._trusted)
         except ValueError:
             return False
+
+
+def _way(headers: Mapping[str, str]) -> Iterator[str]:
+    """List the addresses that proxies saw, the last one first."""
+    given = headers.get("forwarded")
+    if given is None:
+        return (_bare(part) for part in reversed(headers.get("x-forwarded-for", "").split(",")))
+    pairs = (pair.strip() for part in reversed(given.split(",")) for pair in part.split(";"))
+    return (_bare(pair[4:]) for pair in pairs if pair.lower().startswith("for="))
+
+
+def _bare(text: str) -> str:
+    """Leave out quotes, brackets and a port."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _own(scheme: str, host: str) -> str:

@@ -2,7 +2,7 @@
 
 import random
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
@@ -65,6 +65,8 @@ class Answer:
     """Whether it goes without the headers that answers usually have."""
     essence: bytes = b""
     """What tells it from others, if that is less than the body."""
+    parts: AsyncIterator[bytes] | None = None
+    """What is sent after the body, as it comes to be."""
 
     @property
     def content_type(self) -> str | None:

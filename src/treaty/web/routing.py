@@ -22,8 +22,10 @@ from treaty.errors import (
     TreatyError,
 )
 from treaty.model.access import NOBODY, Caller, Role
+from treaty.model.access import Credential as Kind
+from treaty.model.audit import Actor, Credential, place, query, shortened
 from treaty.settings import Settings
-from treaty.store import health
+from treaty.store import audit, health
 from treaty.web import bodies, forms, queries
 from treaty.web.hal import Place
 from treaty.web.media import ANY, FORM, HAL, JSON, Media, accepted
@@ -57,6 +59,7 @@ class Permission(Enum):
     SIGN_IN = "sign in"
     USE_OWN_ACCOUNT = "use an account of their own"
     MANAGE_USER = "manage users"
+    READ_AUDIT = "read the audit trail"
 
 
 _NOBODY: Final = frozenset({Permission.SIGN_IN})
@@ -157,6 +160,15 @@ class Afterwards:
 
 
 @dataclass(frozen=True, slots=True)
+class Streamed:
+    """Bytes that are sent as they come to be. Each part has a transaction of its own; one without bytes is the end."""
+
+    part: Callable[["Connection"], bytes]
+    media: Media
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """What is told of a failure here."""
 
@@ -226,6 +238,8 @@ class Call:
     """Whether a browser asks for what has a page, and is told of errors as a page."""
     owes: bool = False
     """Whether webhooks are owed something, so that their worker is told once this is done."""
+    claimed: str | None = None
+    """Whom somebody said to be whose password was wrong, if there is such a user."""
     changes_access: bool = False
     """Whether there may be users now where there were none."""
     _db: "Connection | None" = field(default=None, repr=False)
@@ -250,8 +264,29 @@ class Call:
         return HIDDEN[self.caller.role]
 
     def may(self, permission: Permission) -> bool:
-        """Whether the caller's role allows something."""
-        return permission in GRANTED[self.caller.role]
+        """Whether the caller's role allows something. Who writes without an account has nobody above who could look."""
+        caller = self.caller
+        is_above_all = caller.role is Role.READ_WRITE and caller.account is None
+        return permission in GRANTED[caller.role] or (permission is Permission.READ_AUDIT and is_above_all)
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks, and with which request, as the audit trail has it."""
+        caller = self.caller
+        return Actor(
+            user=caller.user,
+            account=caller.account,
+            credential=_CREDENTIALS[caller.kind],
+            credential_name=caller.token,
+            credential_id=caller.credential,
+            address=self.address,
+            request_id=self.request_id,
+            method=self.method,
+            path=shortened(self.path, LONGEST_PATH),
+            query=shortened(query(self.query_string), LONGEST_TOLD) if self.query_string else None,
+            user_agent=_told(self.headers.get("user-agent")),
+            referer=_told(self.headers.get("referer"), place),
+        )
 
     @cached_property
     def query(self) -> queries.Query:
@@ -296,6 +331,21 @@ HIDDEN: Final = {
     role: frozenset(relation for relation, needed in _NEEDED.items() if role and needed not in granted)
     for role, granted in GRANTED.items()
 }
+
+
+_CREDENTIALS: Final = {
+    Kind.NONE: Credential.ANONYMOUS,
+    Kind.BASIC: Credential.BASIC,
+    Kind.TOKEN: Credential.BEARER,
+    Kind.SESSION: Credential.SESSION,
+}
+LONGEST_PATH: Final = 1000
+LONGEST_TOLD: Final = 200
+"""Characters that are kept of what a request says about itself."""
+
+
+def _told(text: str | None, made: Callable[[str], str] = str) -> str | None:
+    return shortened(made(text), LONGEST_TOLD) if text else None
 
 
 class Unsupported(TreatyError):
@@ -587,7 +637,7 @@ def result_of(route: Route, call: Call, names: Sequence[str], database: "Databas
 
     def work(db: "Connection | None") -> object:
         call._db = db  # noqa: SLF001 - only here is a call given its transaction
-        result = route.handler(call, *names)
+        result = route.handler(call, *names) if db is None or route.is_reading else _written(route, call, names)
         if media is None:
             raise Unacceptable
         if not takes:
@@ -604,6 +654,15 @@ def result_of(route: Route, call: Call, names: Sequence[str], database: "Databas
         raise _unless_unacceptable(media, error) from error
     except NotFound as error:
         raise _unless_unacceptable(media, error) from error
+
+
+def _written(route: Route, call: Call, names: Sequence[str]) -> object:
+    """Run a handler that writes. What it did not note about that is noted here: that it was called, and by whom."""
+    with audit.by(call.actor, at=call.now) as scope:
+        result = route.handler(call, *names)
+        if not scope.noted and not isinstance(result, Afterwards | Page) and call.caller.role is not None:
+            audit.note(call.db, route.handler.__name__, params=dict(zip(route.url.names, names, strict=True)))
+        return result
 
 
 def _asked(route: Route, call: Call, work: Callable[["Connection"], object], database: "Database") -> object:

@@ -195,6 +195,10 @@ TAGGED_PACT_BADGE: Final = LATEST_TAGGED_PACT + "/badge"
 UNTAGGED_PACT_BADGE: Final = LATEST_UNTAGGED_PACT + "/badge"
 MATRIX_BADGE: Final = Url("/matrix/provider/{provider}/latest/{providerTag}/consumer/{consumer}/latest/{tag}/badge")
 
+AUDIT: Final = Url("/audit")
+AUDIT_EXPORT: Final = AUDIT + "/export"
+AUDIT_PAGE: Final = Url("/settings/audit")
+
 WEBHOOKS: Final = Url("/webhooks")
 WEBHOOK: Final = WEBHOOKS + "/{uuid}"
 NEW_WEBHOOK: Final = WEBHOOKS + "/new"

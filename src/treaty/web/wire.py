@@ -47,17 +47,20 @@ _DEFAULTS: Final = {"cache-control": "no-cache", "vary": "Accept"}
 
 
 async def write(send: Send, call: Call, reply: Answer) -> None:
-    """Send an answer. A bare one, for a path that names nothing, goes without the usual headers."""
+    """Send an answer, whole or by its parts. A bare one, for a path that names nothing, has no usual headers."""
     headers = list(_ALWAYS if reply.is_bare else _USUAL)
     given = reply.headers if reply.is_bare else {**_DEFAULTS, **reply.headers}
     headers += [(_encoded(name), value.encode("latin-1", "replace")) for name, value in given.items()]
     content_type = reply.content_type
     if content_type is not None:
         headers.append((b"content-type", _encoded(content_type)))
-    if reply.status not in _WITHOUT_LENGTH:
+    if reply.status not in _WITHOUT_LENGTH and reply.parts is None:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     headers.append((b"x-request-id", call.request_id.encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if reply.parts is not None and call.method != "HEAD":
+        async for part in reply.parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else reply.body})
 
 

@@ -20,6 +20,7 @@ _PAGE: Final = ("page", "size")
 _SEARCH: Final = ("q", *_PAGE)
 _BADGE: Final = ("label", "initials")
 _NETWORK: Final = ("focus", "depth", "label", "environment", "branch", "state")
+_AUDIT: Final = ("user", "userUuid", "type", "resource", "credential", "address", "since", "until", "sort", "from")
 _DESTINATION: Final = ("tag", "environment", "mainBranch", "latest", "latestby", "success[]", "limit", "ignore[]")
 _SELECTOR: Final = (
     "q[][pacticipant]",
@@ -177,6 +178,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "list_network_as_mermaid": Operation(query=_NETWORK),
     "show_dashboard": Operation("Dashboard", query=_PAGE),
     "show_dashboard_of_pair": Operation("Dashboard", query=_PAGE),
+    # The audit trail
+    "list_audit": Operation("AuditEvents", query=(*_AUDIT, "pageNumber", "pageSize")),
+    "export_audit": Operation(query=_AUDIT),
     # Webhooks
     "list_webhooks": Operation("Webhooks"),
     "create_webhook": Operation("Webhook", "WebhookBody"),

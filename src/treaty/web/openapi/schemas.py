@@ -427,6 +427,32 @@ _DISTRIBUTION: Final = closed({"distribution": {"type": "object", "additionalPro
 _PERIOD: Final = {"first": or_null(TIME), "last": or_null(TIME)}
 
 METRICS: Final[dict[str, Schema]] = {
+    "AuditEvents": hal({"events": listed(ref("AuditEvent"))}, "self next? export"),
+    "AuditEvent": closed(
+        {
+            "uuid": UUID,
+            "timestamp": TIME,
+            "type": TEXT,
+            "user_email": or_null(TEXT),
+            "db_user_id": or_null(TEXT),
+            "credential": closed({"type": TEXT, "name": or_null(TEXT), "uuid": or_null(TEXT)}),
+            "address": or_null(TEXT),
+            "requestId": or_null(TEXT),
+            "outcome": one_of("done", "refused"),
+            "status": or_null(NUMBER),
+            "count": NUMBER,
+            "resource": or_null(TEXT),
+            "relatedResource": or_null(TEXT),
+            "before": or_null(ANY_OBJECT),
+            "after": or_null(ANY_OBJECT),
+            "payload": closed(
+                {
+                    **{name: or_null(TEXT) for name in ("path", "queryString", "method", "userAgent", "referer")},
+                    "params": ANY_OBJECT,
+                }
+            ),
+        }
+    ),
     "Metrics": closed(
         {
             "interactions": closed(

@@ -66,6 +66,7 @@ def drawn(template: str, facts: Mapping[str, object], call: Call) -> bytes:
         "may_manage_users": call.may(Permission.MANAGE_USER),
         "may_manage_webhooks": call.may(Permission.MANAGE_WEBHOOK),
         "may_manage_environments": call.may(Permission.MANAGE_ENVIRONMENT),
+        "may_read_audit": call.may(Permission.READ_AUDIT),
     }
     return _TEMPLATES.get_template(template).render(shared, **facts).encode("utf-8", "replace")
 

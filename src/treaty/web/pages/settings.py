@@ -98,7 +98,7 @@ def _account_again(call: Call, one: Account, problems: Problems) -> Page:
 @router.form(urls.END_SESSIONS, permission=Permission.USE_OWN_ACCOUNT)
 def end_sessions(call: Call) -> Redirected:
     """Sign out everywhere."""
-    sessions.end_of_account(call.db, _person(call).uuid)
+    issuing.end_sessions(call.db, _person(call))
     cookie = origins.set_cookie(call, origins.SESSION, "", seconds=0)
     return Redirected(sent_on(call, "/").location, 303, {"set-cookie": cookie})
 

@@ -8,7 +8,7 @@ from treaty.actions.admitting import NewAccount
 from treaty.errors import Conflict, Invalid, NotFound, Throttled, Unauthenticated
 from treaty.model import password
 from treaty.model.access import Caller, Credential, Role
-from treaty.store import keys, sessions
+from treaty.store import keys
 from treaty.store.vault import vault_of
 from treaty.web import origins, urls
 from treaty.web.auth import Basic
@@ -73,7 +73,7 @@ def local(onward: str) -> str:
 def sign_out(call: Call) -> Redirected:
     """End the session of a browser."""
     if call.caller.kind is Credential.SESSION and call.caller.credential:
-        sessions.end(call.db, call.caller.credential)
+        issuing.end_session(call.db, call.caller.credential, user=str(call.caller.user))
     return Redirected(
         sent_on(call, "/").location, 303, {"set-cookie": origins.set_cookie(call, origins.SESSION, "", seconds=0)}
     )

@@ -271,6 +271,7 @@ def try_webhook(call: Call, uuid: str) -> Afterwards:
     one, key = _get(call, uuid), call.form.raw("example")
     trial = _trial(call, one, _events(call.db, one, key)[1])
     before = _tried(call, one, key, None)
+    delivering.note_trial(call.db, one)
 
     def work() -> Page:
         tried = delivering.try_out(trial, settings=call.settings, addresses=ADDRESSES, send=outgoing.send)

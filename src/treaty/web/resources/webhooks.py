@@ -134,7 +134,7 @@ def delete_webhook(call: Call, uuid: str) -> Deleted:
     return Deleted()
 
 
-@router.post(urls.EXECUTE_UNSAVED_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, is_reading=True)
+@router.post(urls.EXECUTE_UNSAVED_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
 def execute_unsaved_webhook(call: Call) -> Afterwards:
     """Try out a webhook that is not saved."""
     draft = read_draft(call, {})
@@ -142,13 +142,14 @@ def execute_unsaved_webhook(call: Call) -> Afterwards:
     return _try_out(call, tried, is_saved=False)
 
 
-@router.post(urls.EXECUTE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, is_reading=True, consumes=None)
+@router.post(urls.EXECUTE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, consumes=None)
 def execute_webhook(call: Call, uuid: str) -> Afterwards:
     """Try out a webhook with the latest pact that it could be about."""
     return _try_out(call, _get(call, uuid), is_saved=True)
 
 
 def _try_out(call: Call, webhook: Webhook, *, is_saved: bool) -> Afterwards:
+    delivering.note_trial(call.db, webhook)
     prepared = delivering.prepare_trial(call.db, webhook, base_url=call.base_url)
 
     def work() -> Trial:

@@ -1,0 +1,34 @@
+"""The audit trail as a page: who did what, newest first, with filters that stand in the address."""
+
+from typing import Final
+
+from treaty.model.audit import Action, Credential
+from treaty.model.page import Page as Part
+from treaty.store import audit, overview
+from treaty.web import urls
+from treaty.web.resources.audit import is_newest_first, start_of, wanted
+from treaty.web.routing import Call, Page, Permission, Router
+
+router = Router()
+
+SIZE: Final = 50
+MOST_NAMES: Final = Part(1, 500)
+
+
+@router.page(urls.AUDIT_PAGE, permission=Permission.READ_AUDIT, is_original=False)
+def show_audit(call: Call) -> Page:
+    """Show what was done, and by whom, as far as a filter leaves it."""
+    asked = wanted(call)
+    start, is_reversed = start_of(call), is_newest_first(call, default="-timestamp")
+    found = audit.listed(call.db, asked, start=start, is_newest_first=is_reversed, most=SIZE + 1)
+    facts = {
+        "asked": asked,
+        "events": found[:SIZE],
+        "next": found[SIZE] if len(found) > SIZE else None,
+        "is_beginning": start is None,
+        "is_newest_first": is_reversed,
+        "actions": list(Action),
+        "credentials": list(Credential),
+        "names": overview.names_like(call.db, "", MOST_NAMES).items,
+    }
+    return Page("audit.html", facts)

@@ -1,0 +1,706 @@
+"""The audit trail: who did what, in the transaction of the change, and nothing in it that is a secret."""
+
+import ast
+import base64
+import inspect
+import json
+import pkgutil
+import re
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import select, text
+
+from tests.api.conftest import PASSWORD, publication
+from tests.api.writes import FORM, FORMS, WEBHOOK, WRITE_NOTHING, WRITES, world
+from treaty import actions
+from treaty.actions import examining
+from treaty.cleaner import Cleaner
+from treaty.model.access import Role
+from treaty.model.audit import Action, details, first_number, new_number, number_of, time_of, uuid_of
+from treaty.model.retention import DEFAULT_VERSIONS, Retention, complete
+from treaty.settings import Settings
+from treaty.store.database import open_database
+from treaty.store.tables import audit as trail
+from treaty.web.resources import every_router
+
+WRITER, READER = ("writer", "w-canary-5d1c"), ("reader", "r-canary-77aa")
+USERS = {
+    "basic_auth_username": WRITER[0],
+    "basic_auth_password": WRITER[1],
+    "basic_auth_read_only_username": READER[0],
+    "basic_auth_read_only_password": READER[1],
+}
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def basic(user):
+    return {"authorization": "Basic " + base64.b64encode(":".join(user).encode()).decode()}
+
+
+def events(api, query="", **options):
+    answer = api.get(f"/audit{query}", **options)
+    assert answer.status == 200, answer.text
+    return answer.json()["events"]
+
+
+def latest(api, **options):
+    return events(api, "?sort=-timestamp", **options)[0]
+
+
+@pytest.fixture
+def database(api, database_url):  # noqa: ARG001 - the client has brought the schema up to date
+    database = open_database(database_url, connections=2)
+    yield database
+    database.close()
+
+
+ACCOUNTS = {
+    *("change_password", "end_sessions", "sign_out", "make_token", "renew_token", "regenerate_token", "revoke_token"),
+    *("add_user", "change_user"),
+}
+"""Handlers of what accounts are needed for; what they leave is tested below."""
+
+
+def routes():
+    for router in every_router(Settings()):
+        for resource in router.resources.values():
+            yield from ((route, WRITES) for route in resource.routes.values())
+            if resource.form:
+                yield resource.form, FORMS
+
+
+def written():
+    """Every route that writes; what stands for an URL that is spelled in several ways is its handler."""
+    found = {}
+    for route, table in routes():
+        name = route.handler.__name__
+        if not route.is_reading and route.needs_database and name not in ACCOUNTS:
+            found["form " * (table is FORMS) + name] = (route.method, table.get(name))
+    return found
+
+
+# Nothing that is done is left out
+
+
+@only_sqlite
+@pytest.mark.parametrize("name", written())
+def test_every_route_that_writes_leaves_an_event_of_its_own_kind(api, name):
+    method, write = written()[name]
+    assert write, f"say in tests/api/writes.py how {name} is called"
+    it = world(api)
+    before = {one["uuid"] for one in events(api)}
+    path, body = write(it)
+    kind = {"PATCH": "application/merge-patch+json"}.get(method, "application/json")
+    is_form = name.startswith("form ")
+    kind = "application/json" if name == "patch_pact" else FORM if is_form else kind
+    it.send(method, path, body, type=kind, **({"accept": "text/html"} if is_form else {}))
+    new = [one for one in events(api) if one["uuid"] not in before]
+    assert new, f"{name} left no event"
+    assert {one["type"] for one in new} <= {one.value for one in Action}, f"{name} notes nothing by itself"
+    assert {(one["payload"]["method"], one["payload"]["path"]) for one in new} == {(method, path.partition("?")[0])}
+
+
+def test_the_table_of_writes_names_no_route_that_is_not_there():
+    names = {route.handler.__name__ for route, _ in routes()}
+    assert {*WRITES, *FORMS, *WRITE_NOTHING, *ACCOUNTS} <= names
+
+
+UNTOLD = {
+    "cleaning.begin": "a lease says who is at work, and ends",
+    "cleaning.end": "likewise",
+    "rotating.begin": "likewise",
+    "rotating.end": "likewise",
+    "cleaning.plan": "it reads",
+    "cleaning.stale_branches": "it reads",
+    "cleaning.old_versions": "it reads",
+    "examining.examine": "it reads",
+    "admitting.of_name": "it reads",
+    "admitting.of_uuid": "it reads",
+    "delivering.prepare_past": "it reads",
+    "delivering.prepare_trial": "it reads",
+    "triggering.is_admitted": "it reads",
+    "delivering.take_on": "a delivery has a log of its own",
+    "triggering.owe_for_contract": "what made it due is told",
+    "triggering.owe_for_verification": "likewise",
+    "versioning.ensure_version": "a part of what is told",
+}
+
+
+def test_every_action_tells_what_it_does():
+    told = {"audit.note"}
+    found: dict[str, set[str]] = {}
+    for module in pkgutil.iter_modules(actions.__path__):
+        found |= functions(module.name)
+    while more := {name for name, calls in found.items() if name not in told and calls & told}:
+        told |= more
+    public = {name for name in found if takes_db(name) and not name.partition(".")[2].startswith("_")}
+    assert public - told == set(UNTOLD)
+
+
+def functions(module):
+    """What each function of a module calls, by the names of modules and functions."""
+    tree = ast.parse(Path(inspect.getfile(import_module(f"treaty.actions.{module}"))).read_text("utf-8"))
+    imported = {
+        alias.name: f"{(one.module or '').rpartition('.')[2]}.{alias.name}"
+        for one in tree.body
+        if isinstance(one, ast.ImportFrom)
+        for alias in one.names
+    }
+    return {
+        f"{module}.{one.name}": {
+            name if "." in name else imported.get(name, f"{module}.{name}")
+            for call in ast.walk(one)
+            if isinstance(call, ast.Call) and (name := ast.unparse(call.func))
+        }
+        for one in tree.body
+        if isinstance(one, ast.FunctionDef)
+    }
+
+
+def takes_db(name):
+    module, _, function = name.partition(".")
+    return "db" in inspect.signature(getattr(import_module(f"treaty.actions.{module}"), function)).parameters
+
+
+# What an event says
+
+
+def test_an_event_says_who_did_what_when_from_where_and_with_what(make_api, clock):
+    api = make_api(**USERS)
+    headers = {**basic(WRITER), "user-agent": "pact/1", "referer": "https://ci.example.org/job?token=abc"}
+    answer = api.post("/contracts/publish?x=1", publication("Shop", "1", "Prices", branch="main"), headers=headers)
+    found = latest(api, headers=basic(WRITER))
+    sha = found["after"].pop("sha")
+    assert len(sha) == 40
+    assert found == {
+        "uuid": found["uuid"],
+        "timestamp": clock.now.isoformat(timespec="milliseconds"),
+        "type": "pact_publication",
+        "user_email": "writer",
+        "db_user_id": None,
+        "credential": {"type": "basic", "name": None, "uuid": None},
+        "address": "127.0.0.1",
+        "requestId": answer.headers["x-request-id"],
+        "outcome": "done",
+        "status": None,
+        "count": 1,
+        "resource": "Shop",
+        "relatedResource": "Prices",
+        "before": None,
+        "after": {"branch": "main"},
+        "payload": {
+            "path": "/contracts/publish",
+            "queryString": "x=1",
+            "method": "POST",
+            "userAgent": "pact/1",
+            "referer": "https://ci.example.org/job",
+            "params": {"version": "1"},
+        },
+    }
+
+
+def test_a_change_says_what_was_before_and_after_and_nothing_else(api):
+    api.patch("/pacticipants/Shop", {})
+    api.patch("/pacticipants/Shop", {"mainBranch": "main", "repositoryUrl": "https://git.example.org/shop"})
+    api.patch("/pacticipants/Shop", {"mainBranch": "trunk"})
+    found = latest(api)
+    assert (found["type"], found["before"], found["after"]) == (
+        "pacticipant_change",
+        {"main_branch": "main"},
+        {"main_branch": "trunk"},
+    )
+
+
+def test_a_removal_says_what_is_gone(api):
+    made = api.post("/environments", {"name": "live", "production": True}).json()
+    api.delete(f"/environments/{made['uuid']}")
+    found = latest(api)
+    assert (found["type"], found["resource"], found["after"]) == ("environment_removal", "live", None)
+    assert found["before"]["is_production"] is True
+
+
+def test_what_comes_to_be_along_with_something_else_is_told_too(api):
+    api.publish("Shop", "1", "Prices", branch="main")
+    told = [(one["type"], one["resource"]) for one in events(api)]
+    assert sorted(told) == [
+        ("pact_publication", "Shop"),
+        ("pacticipant_change", "Shop"),
+        ("pacticipant_creation", "Prices"),
+        ("pacticipant_creation", "Shop"),
+    ]
+
+
+def test_a_content_is_named_by_its_hash(make_api):
+    api = make_api(allow_dangerous_contract_modification=True)
+    for content in ("one", "two"):
+        api.publish("Shop", "1", "Prices", content)
+    first, second = events(api, "?type=pact_publication")
+    assert second["before"] == {"sha": first["after"]["sha"]}
+    assert "request for one" not in json.dumps(first)
+
+
+def test_behind_a_trusted_proxy_the_address_is_the_one_that_the_proxy_saw(make_api):
+    api = make_api(trusted_proxies=("127.0.0.1", "10.0.0.0/8"))
+    for headers, address in (
+        ({"x-forwarded-for": "6.6.6.6, 192.0.2.7, 10.1.1.1"}, "192.0.2.7"),
+        ({"forwarded": 'for=6.6.6.6, for="[2001:db8::7]:4711"'}, "2001:db8::7"),
+        ({"x-forwarded-for": "nonsense"}, "127.0.0.1"),
+        ({}, "127.0.0.1"),
+    ):
+        api.patch("/pacticipants/Shop", {}, headers=headers)
+        assert latest(api)["address"] == address
+
+
+def test_without_a_trusted_proxy_nobody_chooses_an_address(api):
+    api.patch("/pacticipants/Shop", {}, headers={"x-forwarded-for": "192.0.2.7"})
+    assert latest(api)["address"] == "127.0.0.1"
+
+
+def test_what_is_very_long_is_cut(api):
+    names = [f"branch-{number}-{'x' * 180}" for number in range(40)]
+    for name in names:
+        api.put(f"/pacticipants/Shop/branches/{name}/versions/1", {})
+    api.delete("/pacticipants/Shop/branches", headers={"user-agent": "u" * 5000, "referer": "r" * 5000})
+    found = latest(api)
+    assert found["before"]["branches"][-1] == "… and 20 more"
+    assert len(json.dumps(found)) < 6000
+
+
+# In the transaction of the change
+
+
+@pytest.mark.parametrize(
+    ("request_of", "status"),
+    [
+        (lambda api: api.patch("/pacticipants/Shop", {}, type="text/plain"), 415),
+        (lambda api: api.patch("/pacticipants/Shop", {}, accept="text/csv"), 406),
+        (lambda api: api.publish("Shop", "1", "Prices", "changed"), 409),
+        (lambda api: api.delete("/pacticipants/Nobody"), 404),
+        (lambda api: api.post("/environments", {"name": "live", "production": True}), 400),
+    ],
+)
+def test_what_is_refused_or_rolled_back_leaves_nothing(api, request_of, status):
+    api.publish("Shop", "1", "Prices")
+    api.post("/environments", {"name": "live", "production": True})
+    before = events(api)
+    assert request_of(api).status == status
+    assert events(api) == before
+
+
+def test_a_write_whose_event_cannot_be_kept_is_not_done(api, database):
+    drop = {"sqlite": "DROP TABLE audit", "postgresql": "DROP TABLE audit"}
+    database.write(lambda db: db.execute(text(drop[db.dialect.name])))
+    assert api.patch("/pacticipants/Shop", {}).status == 500
+    assert api.get("/pacticipants/Shop").status == 404
+
+
+# What is refused
+
+
+def test_refusals_are_told_the_first_at_once_and_then_how_many_there_were_in_a_minute(make_api, clock):
+    api = make_api(**USERS)
+    statuses = [api.get("/", headers=basic(("writer", "guess-canary"))).status for _ in range(50)]
+    assert set(statuses) == {401, 429}
+    api.get("/")
+    api.put("/pacticipants/Shop", {}, headers=basic(READER))
+    found = events(api, headers=basic(WRITER))
+    assert [(one["type"], one["user_email"], one["status"], one["outcome"], one["count"]) for one in found] == [
+        ("sign_in_failure", None, 401, "refused", 1),
+        ("sign_in_failure", None, 429, "refused", 1),
+        ("access_refusal", None, 401, "refused", 1),
+        ("access_refusal", "reader", 403, "refused", 1),
+    ]
+    clock.now += timedelta(minutes=1)
+    api.get("/")
+    later = events(api, headers=basic(WRITER))[4:]
+    assert sum(one["count"] for one in later if one["type"] == "sign_in_failure") == 48
+    assert len(later) == 3
+
+
+def test_refusals_from_a_thousand_addresses_fill_no_disk(make_api):
+    api = make_api(**USERS, trusted_proxies=("127.0.0.1",))
+    for number in range(300):
+        api.get("/", headers={"x-forwarded-for": f"192.0.{number // 256}.{number % 256}"})
+    found = events(api, headers=basic(WRITER))
+    more = events(api, f"?from={found[-1]['uuid']}", headers=basic(WRITER))
+    assert len(found) + len(more) - 1 <= 101
+    assert more[-1]["address"] is None
+
+
+def test_what_was_counted_is_kept_when_the_server_stops(make_api):
+    api = make_api(**USERS)
+    for _ in range(5):
+        api.get("/")
+    api._app._broker._refusals.close()  # noqa: SLF001 - as the server does when it stops
+    assert [one["count"] for one in events(api, headers=basic(WRITER))] == [1, 4]
+
+
+# Secrets
+
+
+def test_no_secret_is_ever_in_it(make_api, database_url):
+    api = make_api(**USERS)
+    headers = basic(WRITER)
+    request: dict[str, object] = {
+        "method": "POST",
+        "url": "https://user-canary:url-canary@ci.example.org/path-canary?key=query-canary",
+        "headers": {"Authorization": "Bearer header-canary", "X-Job": "plain-canary"},
+        "body": {"token": "body-canary"},
+        "username": "name-canary",
+        "password": "password-canary",
+    }
+    base: dict[str, object] = {**WEBHOOK, "consumer": None, "provider": None, "secret": "sign-canary"}
+    for url in ("https://ci.example.org/path-canary?key=query-canary", "https://ci.example.org/other-canary"):
+        body = {
+            **WEBHOOK,
+            "consumer": None,
+            "provider": None,
+            "secret": "sign-canary",
+            "request": {**request, "url": url},
+        }
+        made = api.post("/webhooks", body, headers=headers)
+        assert made.status == 201, made.text
+        path = f"/webhooks/{made.json()['uuid']}"
+        changed = {**base, "secret": "resign-canary", "request": {**request, "url": url, "password": "new-canary"}}
+        assert api.put(path, changed, headers=headers).status == 200
+        assert api.delete(path, headers=headers).status == 204
+    api.patch("/pacticipants/Shop", {"repositoryUrl": "https://git:push-canary@git.example.org/shop"}, headers=headers)
+    build = {"buildUrl": "https://ci:build-canary@ci.example.org/7?token=ask-canary"}
+    api.put("/pacticipants/Shop/versions/1", build, headers=headers)
+    api.put("/pacticipants/Shop/labels/a?access_token=param-canary&plain=1", {}, headers=headers)
+    api.patch("/pacticipants/Shop", {}, headers={**headers, "referer": "https://x:ref-canary@x.org/?a=from-canary"})
+    for wrong in (
+        basic(("writer", "typo-canary")),
+        basic(("tokenasname-canary", "x")),
+        {"authorization": "Bearer t-canary"},
+    ):
+        api.get("/", headers=wrong)
+    found = events(api, headers=headers)
+    assert {"webhook_creation", "webhook_change", "webhook_removal", "version_creation"} <= {
+        one["type"] for one in found
+    }
+    database = open_database(database_url, connections=1)
+    kept = str(database.read(lambda db: db.execute(select(trail)).all()))
+    database.close()
+    for shown in (kept, json.dumps(found), api.get("/audit/export", accept="*/*", headers=headers).text):
+        assert "canary" not in shown
+        assert base64.b64encode(":".join(WRITER).encode()).decode() not in shown
+
+
+def test_that_a_secret_changed_is_told(api):
+    request: dict[str, object] = {
+        "method": "POST",
+        "url": "https://ci.example.org/a",
+        "headers": {"x-job": "1"},
+        "password": "p",
+    }
+    body: dict[str, object] = {**WEBHOOK, "consumer": None, "provider": None, "request": request}
+    path = f"/webhooks/{api.post('/webhooks', body).json()['uuid']}"
+    api.put(path, {**body, "request": {**request, "url": "https://ci.example.org/b", "password": "q"}})
+    found = latest(api)
+    assert found["before"] == {"url": "https://ci.example.org/(hidden)", "password": "(hidden)"}
+    assert found["after"] == {"url": "https://ci.example.org/(hidden, changed)", "password": "(hidden, changed)"}
+
+
+# What is done without a request
+
+
+def test_cleaning_and_mending_are_told_as_the_systems(api, database, clock):
+    for number in ("1", "2", "3"):
+        api.put(f"/pacticipants/Till/branches/main/versions/{number}", {})
+    database.write(lambda db: db.execute(text("UPDATE branch SET head_version_id = NULL")))
+    database.write(examining.mend)
+    clock.now += timedelta(days=200)
+    Cleaner(database, Retention(versions=complete(DEFAULT_VERSIONS)), clock=clock, pause=lambda _: False).clean()
+    found = [one for one in events(api) if one["credential"]["type"] == "system"]
+    assert [one["payload"]["params"]["rows"] for one in found if one["type"] == "repair"] == [1]
+    cleaned = [one for one in found if one["type"] == "cleaning"]
+    assert {(one["resource"], one["user_email"], one["credential"]["name"]) for one in cleaned} == {
+        ("Till", None, "cleaner")
+    }
+    left = api.get("/pacticipants/Till/versions").json()["_embedded"]["versions"]
+    gone = {number for one in cleaned for number in one["before"]["versions"]}
+    assert gone
+    assert gone == {"1", "2", "3"} - {one["number"] for one in left}
+
+
+def test_the_trail_goes_when_it_is_old_and_says_so(api, database, clock):
+    api.patch("/pacticipants/Old", {})
+    clock.now += timedelta(days=40)
+    api.patch("/pacticipants/New", {})
+    cleaner = Cleaner(database, Retention(versions=()), audit_days=30, clock=clock, pause=lambda _: False)
+    assert cleaner.clean_audit() == 1
+    assert [(one["type"], one["resource"]) for one in events(api)] == [
+        ("pacticipant_creation", "New"),
+        ("cleaning", None),
+    ]
+    assert events(api)[1]["before"] == {"audit": 1}
+    assert api.get("/pacticipants/Old").status == 200
+
+
+def test_without_an_age_it_stays_for_ever(api, database, clock):
+    api.patch("/pacticipants/Old", {})
+    clock.now += timedelta(days=4000)
+    assert Cleaner(database, Retention(versions=()), clock=clock, pause=lambda _: False).clean_audit() == 0
+    assert len(events(api)) == 1
+
+
+# Reading
+
+
+@pytest.fixture
+def long_trail(api, clock):
+    for number in range(25):
+        clock.now += timedelta(hours=1)
+        api.patch(f"/pacticipants/App-{number}", {})
+    return api
+
+
+def pages(api, query, between=lambda: None):
+    found, path = [], f"/audit{query}"
+    while path:
+        document = api.get(path).json()
+        found.append([one["resource"] for one in document["events"]])
+        path = document["_links"].get("next", {}).get("href", "").removeprefix("http://broker.test")
+        between()
+    return found
+
+
+@pytest.mark.parametrize("sort", ["", "&sort=-timestamp", "&sort=%2Btimestamp", "&sort=+timestamp"])
+def test_pages_lead_to_one_another_and_none_moves_while_events_are_added(long_trail, clock, sort):
+    def add():
+        clock.now += timedelta(seconds=1)
+        long_trail.patch(f"/pacticipants/Later-{clock.now:%M%S}", {})
+
+    found = pages(long_trail, f"?pageSize=10{sort}&until=2024-05-07T08:08:09.500Z", add)
+    names = [f"App-{number}" for number in range(25)]
+    assert [one for page in found for one in page] == (names[::-1] if "-" in sort else names)
+
+
+def test_pages_can_be_asked_for_by_number(long_trail):
+    assert [one["resource"] for one in events(long_trail, "?pageNumber=3&pageSize=10")] == [
+        f"App-{number}" for number in range(20, 25)
+    ]
+    assert [one["resource"] for one in events(long_trail, "?page=2&size=2")] == ["App-2", "App-3"]
+
+
+def test_an_event_says_where_to_go_on(long_trail):
+    tenth = events(long_trail)[10]
+    assert events(long_trail, f"?from={tenth['uuid']}")[0] == tenth
+    assert events(long_trail, f"?from={tenth['uuid']}&sort=-timestamp")[0] == tenth
+    since = tenth["timestamp"].replace("+", "%2B")
+    assert events(long_trail, f"?since={since}")[0] == tenth
+    assert events(long_trail, f"?since={tenth['timestamp']}")[0] == tenth
+
+
+def test_filters_leave_what_they_name(make_api):
+    api = make_api(**USERS)
+    headers = basic(WRITER)
+    api.patch("/pacticipants/Shop", {}, headers=headers)
+    api.post("/contracts/publish", publication("Shop", "1", "Prices"), headers=headers)
+    api.get("/")
+
+    def kinds(query):
+        return [one["type"] for one in events(api, query, headers=headers)]
+
+    assert kinds("?resource=Prices") == ["pacticipant_creation", "pact_publication"]
+    assert kinds("?type=pact_publication") == ["pact_publication"]
+    assert kinds("?user=writer&type=access_refusal") == []
+    assert kinds("?credential=anonymous") == ["access_refusal"]
+    assert kinds("?address=192.0.2.1") == []
+    assert kinds("?until=2024-05-06") == []
+    assert kinds("?userUuid=00000000-0000-4000-8000-000000000000") == []
+    assert len(kinds("?since=2024-05-06T07:00:00Z&until=2024-05-07&credential=basic&user=writer")) == 3
+
+
+def test_an_export_is_what_the_pages_show(long_trail):
+    for query in ("", "&sort=-timestamp", "&since=2024-05-06T20:00:00Z&resource=App-20"):
+        exported = long_trail.get(f"/audit/export?x=1{query}", accept="*/*")
+        assert exported.headers["content-type"] == "application/x-ndjson;charset=utf-8"
+        assert "attachment" in exported.headers["content-disposition"]
+        listed = events(long_trail, f"?x=1{query}")
+        assert [json.loads(line) for line in exported.text.splitlines()] == listed
+        assert listed
+
+
+def test_a_long_export_is_whole(api, database):
+    now = datetime(2024, 5, 6, tzinfo=UTC)
+    row = dict.fromkeys((one.name for one in trail.columns), None)
+    numbers = [new_number(now) for _ in range(1700)]
+    made = [{**row, "id": number, "type": "x", "credential": "system", "count": 1} for number in numbers]
+    database.write(lambda db: db.execute(trail.insert(), made))
+    lines = api.get("/audit/export", accept="*/*").text.splitlines()
+    assert [json.loads(line)["uuid"] for line in lines] == [uuid_of(number) for number in numbers]
+    assert api.request("HEAD", "/audit/export", accept="*/*").body == b""
+
+
+@pytest.mark.parametrize(
+    ("query", "member"),
+    [
+        ("since=yesterday", "since"),
+        ("until=2024-99-99", "until"),
+        ("from=nonsense", "from"),
+        ("from=00000000-0000-4000-8000-000000000000", "from"),
+        ("sort=name", "sort"),
+        ("pageSize=101", "pageSize"),
+        ("pageSize=0", "pageSize"),
+        ("pageNumber=x", "pageNumber"),
+        ("pageNumber=99999999", "pageNumber"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_name(api, query, member):
+    answer = api.get(f"/audit?{query}")
+    assert (answer.status, list(answer.json()["errors"])) == (400, [member])
+
+
+@pytest.mark.parametrize("path", ["/audit", "/audit/export"])
+def test_readers_and_strangers_do_not_read_it(make_api, path):
+    api = make_api(**USERS, allow_public_read=True)
+    assert api.get(path, accept="*/*", headers=basic(WRITER)).status == 200
+    assert api.get(path, accept="*/*", headers=basic(READER)).status in {401, 403}
+    assert api.get(path, accept="*/*").status == 401
+
+
+# Numbers and names
+
+
+def test_numbers_and_names_say_when_an_event_was_and_follow_one_another():
+    moments = [datetime(2024, 5, 6, 7, 8, 9, 123000, UTC) + timedelta(milliseconds=step) for step in (0, 1, 60_000)]
+    numbers = [new_number(at) for at in moments]
+    assert [time_of(number) for number in numbers] == moments
+    assert [number_of(uuid_of(number)) for number in numbers] == numbers
+    assert [first_number(at) <= number for at, number in zip(moments, numbers, strict=True)] == [True] * 3
+    assert sorted(uuid_of(number) for number in numbers) == [uuid_of(number) for number in numbers]
+    assert max(numbers) < 2**63
+
+
+def test_details_are_bounded_whatever_is_in_them():
+    long = {f"name-{number}": "x" * 1000 for number in range(1000)}
+    assert len(details({}, long, {"a": ["y" * 1000] * 1000}) or "") <= 8000
+    assert details({}, {}, {}) is None
+
+
+# Users, tokens and sessions
+
+
+class Browser:
+    """Sends forms as a browser does, with the cookies that it was given."""
+
+    def __init__(self, api):
+        self._api = api
+        self._cookies: dict[str, str] = {}
+        self._token = ""
+
+    def get(self, path):
+        return self._kept(self._api.get(path, accept="text/html", headers=self._headers()))
+
+    def post(self, path, **fields):
+        body = urlencode({"csrf_token": self._token, **fields}).encode()
+        return self._kept(self._api.post(path, body, accept="text/html", type=FORM, headers=self._headers()))
+
+    def sign_in(self, name, its_password):
+        self.get("/sign-in")
+        return self.post("/sign-in", name=name, password=its_password)
+
+    def _headers(self):
+        return {"cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
+
+    def _kept(self, answer):
+        if "set-cookie" in answer.headers:
+            name, _, value = answer.headers["set-cookie"].partition(";")[0].partition("=")
+            self._cookies[name] = value
+        found = re.search(r'name="csrf_token" value="([^"]+)"', answer.text)
+        self._token = found[1] if found else self._token
+        return answer
+
+
+def told(api, headers):
+    return [
+        (one["type"], one["user_email"], one["credential"]["type"], one["resource"])
+        for one in events(api, headers=headers)
+    ]
+
+
+def test_tokens_and_users_are_told_with_who_made_them(api, accounts):
+    admin = accounts(Role.ADMINISTRATOR)
+    headers = {"authorization": f"Bearer {admin.text}"}
+    browser = Browser(api)
+    browser.sign_in("administrator", "wrong-canary")
+    browser.sign_in("nobody-canary", "wrong-canary")
+    assert browser.sign_in("administrator", PASSWORD).status == 303
+    assert browser.get("/settings/tokens").status == 200
+    made = browser.post("/settings/tokens/new", name="ci", may="read-only", days="30")
+    text_of = re.search(r"treaty_\w{38}", made.text)
+    assert text_of, made.text
+    (creation,) = events(api, "?type=token_creation&user=administrator", headers=headers)
+    uuid = creation["payload"]["params"]["uuid"]
+    renewed = re.search(r"treaty_\w{38}", browser.post(f"/settings/tokens/{uuid}/renew").text)
+    browser.post(f"/settings/tokens/{uuid}/revoke")
+    new = {"kind": "person", "password": "a long pass canary", "again": "a long pass canary"}
+    added = browser.post("/settings/users/new", name="bob", email="", role="read-only", **new)
+    assert added.status == 303, added.text
+    path = added.headers["location"].partition("?")[0]
+    browser.post(path, do="role", role="read-write")
+    browser.post(path, do="disable")
+    browser.post(path, do="enable")
+    browser.post(path, do="password", password="another long canary", again="another long canary")  # noqa: S106 - of the test
+    again = "my own new long canary"
+    browser.post("/settings/account", current=PASSWORD, password=again, again=again)
+    shown_tokens = api.get("/settings/tokens", headers=headers)
+    assert shown_tokens.status == 200, shown_tokens.text
+    tokens = shown_tokens.json()["_embedded"]["items"]
+    api.post(f"/settings/tokens/{tokens[0]['uuid']}/regenerate", {}, headers=headers)
+    browser.post("/sign-out")
+    browser.sign_in("administrator", again)
+    browser.get("/settings/account")
+    browser.post("/settings/sessions/end")
+    found = told(api, headers)
+    mine = [one for one in found if one[2] != "system"]
+    assert mine == [
+        ("sign_in_failure", None, "anonymous", "administrator"),
+        ("sign_in_failure", None, "anonymous", None),
+        ("sign_in", "administrator", "anonymous", "administrator"),
+        ("token_creation", "administrator", "session", "administrator"),
+        ("token_regeneration", "administrator", "session", "administrator"),
+        ("token_revocation", "administrator", "session", "administrator"),
+        ("user_creation", "administrator", "session", "bob"),
+        ("user_change", "administrator", "session", "bob"),
+        ("user_change", "administrator", "session", "bob"),
+        ("user_change", "administrator", "session", "bob"),
+        ("password_change", "administrator", "session", "bob"),
+        ("password_change", "administrator", "session", "administrator"),
+        ("token_regeneration", "administrator", "bearer", "administrator"),
+        ("sign_out", "administrator", "session", "administrator"),
+        ("sign_in", "administrator", "anonymous", "administrator"),
+        ("sign_out", "administrator", "session", "administrator"),
+    ]
+    shown = json.dumps(events(api, headers=headers))
+    secrets = ["canary", PASSWORD, admin.text, text_of[0], renewed[0] if renewed else "", "argon2"]
+    assert [one for one in secrets if one and one in shown] == []
+
+
+def test_a_user_finds_what_was_done_with_a_token_by_its_name(api, accounts):
+    admin = accounts(Role.ADMINISTRATOR)
+    writer = accounts(Role.READ_WRITE)
+    headers = {"authorization": f"Bearer {admin.text}"}
+    api.patch("/pacticipants/Shop", {}, headers={"authorization": f"Bearer {writer.text}"})
+    (found,) = events(api, "?credential=of+the+tests", headers=headers)
+    assert (found["user_email"], found["credential"]) == (
+        "read-write",
+        {"type": "bearer", "name": "of the tests", "uuid": writer.token.uuid},
+    )
+    assert events(api, f"?userUuid={found['db_user_id']}", headers=headers) == [found]
+    assert api.get("/audit", headers={"authorization": f"Bearer {writer.text}"}).status == 403
+
+
+def test_nobody_fills_it_by_signing_out(make_api):
+    api = make_api(**USERS)
+    browser = Browser(api)
+    for _ in range(5):
+        browser.get("/sign-in")
+        browser.post("/sign-out")
+    assert events(api, headers=basic(WRITER)) == []

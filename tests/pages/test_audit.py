@@ -1,0 +1,79 @@
+"""The page of the audit trail."""
+
+import base64
+import re
+
+import pytest
+
+from tests.pages.conftest import BROWSER
+
+PAGE = "/settings/audit"
+
+
+def test_it_shows_who_did_what_to_what_newest_first(api, show):
+    api.publish("Shop", "1", "Prices", branch="main")
+    api.patch("/pacticipants/Shop", {"mainBranch": "trunk"}, headers={"user-agent": "curl/8"})
+    text = show(PAGE).text
+    assert re.search(r"Pacticipant change Shop 127\.0\.0\.1 .* Before main branch main After main branch trunk", text)
+    assert text.index("branch trunk") < text.index("Pact publication Shop and Prices")
+    assert "Sent by curl/8" in text
+
+
+def test_filters_stand_in_the_address_and_in_the_form(api, show):
+    api.publish("Shop", "1", "Prices")
+    api.patch("/pacticipants/Till", {})
+    page = show(f"{PAGE}?resource=Prices&type=pact_publication")
+    assert "1 event on this page" in page.text
+    assert [one.attributes["value"] for one in page.all("input") if one.attributes.get("name") == "resource"] == [
+        "Prices"
+    ]
+    assert "/audit/export?resource=Prices&type=pact_publication" in page.links
+    assert "Nothing like this was done" in show(f"{PAGE}?user=nobody").text
+
+
+def test_pages_follow_one_another_though_events_are_added(api, show, clock):
+    for number in range(120):
+        api.patch(f"/pacticipants/App-{number}", {})
+    found, path = [], PAGE
+    while path:
+        page = show(path)
+        found += re.findall(r"Pacticipant creation (App-\d+) 127", page.text)
+        older = [one for one in page.all("a") if one.attributes.get("rel") == "next"]
+        path = PAGE + (older[0].attributes["href"] or "") if older else ""
+        clock.now = clock.now.replace(hour=9)
+        api.patch(f"/pacticipants/Later-{len(found)}", {})
+    assert found == [f"App-{number}" for number in reversed(range(120))]
+
+
+def test_what_was_refused_is_told_with_how_often(make_api, show):
+    users = {"basic_auth_username": "writer", "basic_auth_password": "w-secret"}
+    api = make_api(**users)
+    for _ in range(3):
+        api.get("/")
+    headers = {"authorization": "Basic " + base64.b64encode(b"writer:w-secret").decode()}
+    assert "Refused Access refusal" in api.get(PAGE, accept=BROWSER, headers=headers).text.replace(
+        "</span>", ""
+    ).replace('<span class="state failed"><span aria-hidden="true">✕', "")
+    assert api.get(PAGE, accept=BROWSER).status == 401
+    assert show(PAGE).status == 200
+
+
+@pytest.mark.parametrize("query", ["since=x", "from=x", "sort=x"])
+def test_what_makes_no_sense_is_told(show, query):
+    page = show(f"{PAGE}?{query}")
+    assert page.status == 400
+    assert "must be" in page.text
+
+
+def test_only_who_may_read_it_is_led_to_it(make_api):
+    users = {
+        "basic_auth_username": "writer",
+        "basic_auth_password": "w-secret",
+        "basic_auth_read_only_username": "reader",
+        "basic_auth_read_only_password": "r-secret",
+    }
+    api = make_api(**users)
+    for user, is_led in ((b"writer:w-secret", True), (b"reader:r-secret", False)):
+        headers = {"authorization": "Basic " + base64.b64encode(user).decode()}
+        assert (PAGE in api.get("/settings/account", accept=BROWSER, headers=headers).text) is is_led
+    assert api.get(PAGE, accept=BROWSER, headers=headers).status == 403
