@@ -61,7 +61,7 @@ class History:
 
 
 SMALL: Final = History(name="small", pairs=1, versions=200, bystanders=0, hub_versions=100)
-SHORT: Final = History(name="short", pairs=100, versions=100, bystanders=100)
+SHORT: Final = History(name="short", pairs=100, versions=100, bystanders=100, hub_versions=100)
 """As wide as the large one, so that pages of lists are as full, but not as long."""
 LARGE: Final = History(name="large", pairs=100, versions=1000, bystanders=4800, hub_versions=500)
 ALL: Final = (SMALL, SHORT, LARGE)
