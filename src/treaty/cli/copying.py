@@ -29,6 +29,8 @@ KINDS: Final = {
 _STOPS: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _OF_THE_BROKER: Final = ("_links", "_embedded", "createdAt", "updatedAt", "uuid")
 _HIDDEN: Final = "**********"
+_ALL: Final = "1000000"
+"""More results than a pact has: the matrix gives a hundred unless it is asked for more."""
 _DEPLOYMENT: Final = ("pb:record-deployment", "pb:currently-deployed-deployed-versions", "deployedVersions")
 _RELEASE: Final = ("pb:record-release", "pb:currently-supported-released-versions", "releasedVersions")
 
@@ -241,16 +243,19 @@ def _pact_name(result: Resource) -> str:
 
 
 def _every_result(broker: Broker, pact: Resource) -> Iterator[Resource]:
-    """Go through the results of a pact's content: the latest has the highest number, and some may be gone."""
-    links = pact.links("pb:latest-verification-results")
-    latest = _find(broker, links[0].href) if links else None
-    if latest is None:
-        return
-    path, _, number = latest.link("self").href.rpartition("/")
-    for earlier in range(1, int(number)):
-        if found := _find(broker, f"{path}/{earlier}"):
-            yield found
-    yield latest
+    """Go through the results of a pact's content, the oldest first. Only the matrix knows all of them."""
+    provider, consumer, version = (
+        pact.link(f"pb:{part}").name for part in ("provider", "consumer", "consumer-version")
+    )
+    asked = [("pacticipant", consumer), ("version", version), ("pacticipant", provider)]
+    query = [*((f"q[][{name}]", value) for name, value in asked), ("limit", _ALL)]
+    rows = broker.get(broker.at("matrix", query=query)).body.get("matrix") or []
+    hrefs = {row["verificationResult"]["_links"]["self"]["href"] for row in rows if row.get("verificationResult")}
+    yield from (broker.get(href) for href in sorted(hrefs, key=_number))
+
+
+def _number(href: str) -> int:
+    return int(href.rpartition("/")[2])
 
 
 # Environments, and what is in them
