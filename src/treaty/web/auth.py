@@ -78,7 +78,7 @@ def credential_of(call: Call) -> Presented:
     """Read what a request says about who it comes from; the header counts more than the cookie."""
     header = call.headers.get("authorization")
     if header is None:
-        secret = origins.cookie(call, origins.SESSION)
+        secret = origins.cookie(call, origins.SESSION) if "cookie" in call.headers else None
         return Cookie(secret) if secret else None
     scheme, _, given = header.strip().partition(" ")
     match scheme.lower():
