@@ -164,6 +164,7 @@ def _paths(webhook: str, logs: str) -> dict[str, str]:
     return {
         "overview": "/",
         "overview-filtered": "/?q=shop&environment=production&sort=state",
+        "overview-by-tag": "/?tags=true",
         "application": "/pacticipants/Web%20Shop?version=2&to=production",
         "provider": "/pacticipants/orders-api",
         "application-delete": "/pacticipants/orders-api/delete",

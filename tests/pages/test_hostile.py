@@ -116,6 +116,8 @@ def pages(api, trick):
     return [
         "/",
         f"/?q={name}&branch={name}&label={name}&environment={name}&state={name}&sort={name}",
+        f"/?tags=true&q={name}&tag={name}",
+        f"/?tags[]={name}",
         f"/pacticipants/{name}",
         f"/pacticipants/{name}?version={name}&to={quote(environment['name'], safe='')}&tag={name}",
         f"/pacticipants/{name}/network",

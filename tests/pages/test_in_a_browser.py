@@ -133,6 +133,33 @@ def test_fields_left_blank_do_not_stand_in_the_address(page):
     assert "Web Shop" in page.locator("table").inner_text()
 
 
+def test_the_matrix_offers_versions_branches_and_tags_of_the_application_that_is_named(page):
+    page.goto("/matrix")
+    page.get_by_role("button", name="Add an application").click()
+    assert page.get_by_role("group", name="application").count() == 3
+    page.get_by_label("Name").first.fill("Web Shop")
+    page.get_by_label("Version").first.focus()
+    page.wait_for_selector("#version-of-1 option", state="attached")
+
+    def offered(name: str) -> list[str]:
+        return [one.get_attribute("value") for one in page.locator(f"#{name} option").all()]
+
+    assert offered("version-of-1") == ["2", SHA]
+    assert set(offered("branch-of-1")) == {"main", "feat/new-basket"}
+    assert set(offered("tag-of-1")) == {"main", "feat/new-basket"}
+
+
+def test_what_is_typed_is_looked_for_at_once_and_stands_in_the_address(page):
+    page.goto("/?sort=provider")
+    page.get_by_label("Name").press_sequentially("app-11")
+    page.wait_for_url("**/?q=app-11&sort=provider")
+    assert page.locator("#results tbody tr").count() == 1
+    assert page.get_by_label("Name").evaluate("field => field === document.activeElement")
+    page.get_by_label("Name").fill("")
+    page.wait_for_url("**/?sort=provider")
+    assert page.locator("#results tbody tr").count() == 50
+
+
 def shown_part(page):
     """The part of the graph that is seen: its left upper corner, and how wide and high it is."""
     return [float(one) for one in page.locator("svg.graph").get_attribute("viewBox").split()]

@@ -110,3 +110,40 @@ def test_a_pact_that_nobody_ever_verified_is_not_verified_rather_than_changed(ap
     api.publish("Shop", "1", "Stock")
     assert "Not verified" in show("/").text
     assert "Changed since verified" not in show("/").text
+
+
+def versions(shown):
+    """The consumer's versions that are listed, in order."""
+    return [one.rpartition("/")[2] for one in shown.links if "/version/" in one and "/verification-results/" not in one]
+
+
+@pytest.mark.usefixtures("history")
+def test_pacts_by_tag_are_the_latest_of_all_with_each_tag_and_in_an_environment(show):
+    shown = show("/?tags=true")
+    assert versions(shown) == ["3", "2", "1"]
+    assert shown.text.count("latest Branch") == 1
+    assert "Tag: # tag-2" in shown.text or "Tag: #tag-2" in shown.text
+    assert "Production: Production" in shown.text
+    assert "1-3 of 3 pacts" in shown.text
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize(
+    ("query", "listed"),
+    [
+        ("tags[]=tag-2", ["3", "2", "1"]),
+        ("tags[]=none", ["3", "1"]),
+        ("tags=true&tag=none", ["3", "1"]),
+        ("tags=true&q=edg", ["3", "2", "1"]),
+        ("tags=true&q=nobody", []),
+        ("tags=true&label=none", []),
+        ("tags=true&pageSize=1&page=2", ["2"]),
+    ],
+)
+def test_pacts_by_tag_are_filtered_and_come_by_the_page(show, query, listed):
+    assert versions(show(f"/?{query}")) == listed
+
+
+@pytest.mark.usefixtures("history")
+def test_links_between_pages_keep_the_tags_that_were_named(show):
+    assert "?pageSize=1&page=2&tags%5B%5D=tag-2" in show("/?tags[]=tag-2&pageSize=1").links

@@ -226,6 +226,24 @@ def test_the_matrix_asks_with_a_form(show):
 
 
 @pytest.mark.usefixtures("history")
+def test_the_matrix_asks_about_as_many_applications_as_wanted(history, show):
+    history.publish("Shop", "1", "Till")
+    query = "&".join(f"q[][pacticipant]={name}" for name in ("Till", "Ledger", "Shop"))
+    shown = show(f"/matrix?{query}&selectors=4")
+    assert [
+        one.attributes["value"] for one in shown.all("input") if one.attributes.get("name") == "q[][pacticipant]"
+    ] == [
+        "Till",
+        "Ledger",
+        "Shop",
+        "",
+    ]
+    assert "1 verified, 1 failed, 2 unknown" in shown.text
+    assert len(show("/matrix?selectors=99999").all("fieldset")) == 11
+    assert len(show("/matrix?selectors=x").all("fieldset")) == 3
+
+
+@pytest.mark.usefixtures("history")
 def test_the_matrix_of_a_pair_has_every_result(show):
     shown = show("/matrix/provider/Ledger/consumer/Till")
     assert "1 verified, 1 failed, 1 unknown" in shown.text

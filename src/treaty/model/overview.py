@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum
 
 from treaty.model.delivery import Status
+from treaty.model.matrix import VersionInMatrix
 from treaty.model.page import Paged
 
 
@@ -84,6 +85,18 @@ class IntegrationAtAGlance:
     """Where the consumer's version is."""
     webhooks: Status | None
     """The worst of the latest deliveries; None when there was none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PactByTag:
+    """A pact that matters: the latest of its pair, the latest with a tag, or one of a version that is somewhere."""
+
+    integration: IntegrationAtAGlance
+    is_latest: bool
+    """Whether it is the latest of its pair."""
+    there: VersionInMatrix
+    """Where the consumer's version stands."""
+    provider_there: VersionInMatrix | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

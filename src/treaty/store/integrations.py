@@ -189,7 +189,7 @@ _PACT_OF_TAGGED: Final = (
     .correlate(tag, integration)
     .scalar_subquery()
 )
-_LATEST_WITH_TAG: Final = (
+LATEST_WITH_TAG: Final = (
     select(_PACT_OF_TAGGED)
     .where(
         tag.c.pacticipant_id == integration.c.consumer_id,
@@ -203,7 +203,7 @@ _LATEST_WITH_TAG: Final = (
 )
 
 
-def _running(table: Any, ended_at: Any) -> Select[Any]:
+def pacts_running(table: Any, ended_at: Any) -> Select[Any]:
     """Select the pacts of versions that run, or are supported, in any environment."""
     return (
         select(publication.c.id)
@@ -230,15 +230,19 @@ _FIRST_CONSUMERS: Final = select(pacticipant.c.id).where(func.lower(pacticipant.
 def _wanted(*, of_pair: bool) -> CompoundSelect[Any]:
     """Select the publications that the dashboard shows, of a pair or of the first consumers."""
     between = select(integration.c.latest_publication_id.label("id"))
-    tagged = select(_LATEST_WITH_TAG.label("id")).join_from(
+    tagged = select(LATEST_WITH_TAG.label("id")).join_from(
         integration, tag_head, tag_head.c.pacticipant_id == integration.c.consumer_id
     )
     parts: Sequence[tuple[Select[Any], Any, Any]] = (
         (between, integration, integration.c.consumer_id),
         (tagged, integration, integration.c.consumer_id),
-        (_running(deployed_version, deployed_version.c.undeployed_at), publication, deployed_version.c.pacticipant_id),
         (
-            _running(released_version, released_version.c.support_ended_at),
+            pacts_running(deployed_version, deployed_version.c.undeployed_at),
+            publication,
+            deployed_version.c.pacticipant_id,
+        ),
+        (
+            pacts_running(released_version, released_version.c.support_ended_at),
             publication,
             released_version.c.pacticipant_id,
         ),

@@ -21,14 +21,17 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    union,
     union_all,
 )
 
 from treaty.model.delivery import Status
+from treaty.model.matrix import VersionKey
 from treaty.model.network import Line
 from treaty.model.overview import (
     Filter,
     IntegrationAtAGlance,
+    PactByTag,
     Place,
     Sorting,
     State,
@@ -37,7 +40,9 @@ from treaty.model.overview import (
     state_of,
 )
 from treaty.model.page import Page, Paged
-from treaty.store.database import rows, scalar
+from treaty.store import matrix
+from treaty.store.database import column, rows, scalar
+from treaty.store.integrations import LATEST_WITH_TAG, pacts_running
 from treaty.store.pacticipants import literally
 from treaty.store.tables import (
     Time,
@@ -50,6 +55,7 @@ from treaty.store.tables import (
     pacticipant,
     publication,
     released_version,
+    tag_head,
     triggered_webhook,
     verification,
     version,
@@ -337,6 +343,11 @@ _OF_PUBLICATIONS: Final = (
     .select_from(_with_all(publication.join(integration, _IS_OF_PAIR)))
     .where(publication.c.id.in_(_IDS))
 )
+_OF_TAGGED: Final = _OF_PUBLICATIONS.add_columns(
+    publication.c.id.label("publication_id"),
+    integration.c.latest_publication_id,
+    verification.c.provider_version_id,
+)
 _PER_SIDE: Final = {
     side: _asked(_unfiltered(other), *_SHOWN)
     .where(named.c.name == bindparam("pacticipant"))
@@ -351,6 +362,58 @@ _PER_SIDE: Final = {
 def of_pacticipant(db: Connection, name: str, *, role: str) -> list[IntegrationAtAGlance]:
     """List the integrations where a pacticipant has a role: `consumer` or `provider`."""
     return _at_a_glance(db, rows(db, _PER_SIDE[role], {"pacticipant": name}))
+
+
+# By tag
+
+
+@lru_cache(maxsize=64)
+def _by_tag(shape: _Shape, *, names_tags: bool) -> Select[*tuple[Any, ...]]:
+    """Select which pacts are shown by tag, in order."""
+    tagged = select(LATEST_WITH_TAG.label("id")).join_from(
+        integration, tag_head, tag_head.c.pacticipant_id == integration.c.consumer_id
+    )
+    if names_tags:
+        tagged = tagged.where(tag_head.c.name.in_(bindparam("tags", expanding=True)))
+    wanted = union(
+        select(integration.c.latest_publication_id.label("id")),
+        tagged,
+        pacts_running(deployed_version, deployed_version.c.undeployed_at),
+        pacts_running(released_version, released_version.c.support_ended_at),
+    ).subquery("wanted")
+    source = publication.join(wanted, wanted.c.id == publication.c.id).join(integration, _IS_OF_PAIR)
+    order = (func.lower(_consumer.c.name), publication.c.position.desc(), func.lower(_provider.c.name))
+    found = select(publication.c.id).select_from(_with_all(source)).where(*_criteria(shape))
+    return found.order_by(*order, publication.c.id)
+
+
+def by_tag(db: Connection, wanted: Filter, tags: Sequence[str], page: Page) -> Paged[PactByTag]:
+    """List a page of the pacts that matter: latest of all, latest with a tag (or with those named), or running."""
+    shape = _shape_of(Filter(words=wanted.words, label=wanted.label), Sorting.CONSUMER, is_reversed=False)
+    params = {**_params(wanted), **({"tags": list(tags)} if tags else {})}
+    every = column(db, _by_tag(shape, names_tags=bool(tags)), params)
+    ids = every[page.offset : page.offset + page.limit]
+    found = {
+        row.publication_id: row
+        for start in range(0, len(ids), AT_ONCE)
+        for row in rows(db, _OF_TAGGED, {"ids": ids[start : start + AT_ONCE]})
+    }
+    return Paged(_pacts_by_tag(db, [found[one] for one in ids]), page, len(every))
+
+
+def _pacts_by_tag(db: Connection, found: Sequence[Any]) -> list[PactByTag]:
+    keys: dict[int, VersionKey] = {row.version_id: (row.consumer, row.version) for row in found}
+    keys |= {row.provider_version_id: (row.provider, row.provider_version) for row in found if row.provider_version}
+    seen = matrix.versions(db, keys, keys.values())
+    return [
+        PactByTag(
+            integration=integration_,
+            is_latest=row.latest_publication_id == row.publication_id,
+            there=seen[row.consumer, row.version],
+            provider_there=seen[row.provider, row.provider_version] if row.provider_version else None,
+        )
+        for row, integration_ in zip(found, _at_a_glance(db, found), strict=True)
+    ]
 
 
 _PLACES: Final = union_all(

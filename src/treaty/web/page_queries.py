@@ -22,6 +22,11 @@ def columns_of(call: Call, size: int) -> Page:
     return Page(_number(call.option("columns"), 1, FARTHEST), size)
 
 
+def number_of(call: Call, name: str, default: int, most: int) -> int:
+    """Read a number, of one at least."""
+    return _number(call.option(name), default, most)
+
+
 def _number(text: str | None, default: int, most: int) -> int:
     is_number = text is not None and text.isascii() and text.isdecimal() and len(text) < 10  # noqa: PLR2004 - int() is slow on more
     return min(max(1, int(text)), most) if text and is_number else default

@@ -58,7 +58,7 @@ _TEMPLATES: Final = Environment(
 def drawn(template: str, facts: Mapping[str, object], call: Call) -> bytes:
     """Draw a page."""
     base = call.base_url if call.settings.base_urls else ""
-    shared = {"base": base, "now": call.now, "path": call.path, "parameters": parameters(call)}
+    shared = {"base": base, "now": call.now, "path": call.path, "parameters": parameters(call), "lists": lists(call)}
     shared |= {
         "csrf": call.csrf,
         "visitor": call.caller,
@@ -91,6 +91,13 @@ def parameters(call: Call) -> dict[str, str]:
     """List the parameters of a query that are plain texts, which is all that pages use but for selectors."""
     query = parsed_leniently(call.query_string)
     return {name: value for name, value in query.items() if isinstance(value, str) and value}
+
+
+def lists(call: Call) -> list[tuple[str, str]]:
+    """List the parameters of a query that stand for lists of plain texts, with their texts one by one."""
+    query = parsed_leniently(call.query_string)
+    found = [(name, values) for name, values in query.items() if isinstance(values, list)]
+    return [(f"{name}[]", value) for name, values in found for value in values if isinstance(value, str) and value]
 
 
 # What templates may use
@@ -133,7 +140,8 @@ _MINUTE: Final = 60
 def _with(context: Context, **changes: object) -> str:
     """Make the query of this page anew with some parameters changed, or left out where they are None."""
     merged = {**context["parameters"], **changes}
-    return "?" + urlencode([(name, str(value)) for name, value in merged.items() if value not in {None, ""}])
+    plain = [(name, str(value)) for name, value in merged.items() if value not in {None, ""}]
+    return "?" + urlencode([*plain, *context["lists"]])
 
 
 _LONG_HASH: Final = 40

@@ -9,6 +9,7 @@ from treaty.model.matrix import Matrix
 from treaty.model.page import Page as Part
 from treaty.store import environments, overview
 from treaty.web import urls
+from treaty.web.page_queries import number_of
 from treaty.web.queries import Query
 from treaty.web.resources import matrix as api
 from treaty.web.routing import Call, Page, Permission, Router
@@ -54,7 +55,8 @@ def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Page:
 
 def _page(call: Call, query: Query, ask: Callable[[], Matrix | None]) -> Page:
     facts: dict[str, object] = {
-        "selected": _selected(query.get("q")),
+        "selected": _selected(query.get("q"), number_of(call, "selectors", SELECTORS, MOST_SELECTORS)),
+        "most_selectors": MOST_SELECTORS,
         "environments": environments.every(call.db),
         "names": overview.names_like(call.db, "", MOST_NAMES).items,
         "options": {name: value for name, value in query.items() if isinstance(value, str)},
@@ -73,11 +75,11 @@ def _page(call: Call, query: Query, ask: Callable[[], Matrix | None]) -> Page:
     return Page("matrix.html", {**facts, "matrix": matrix, "reasons": reasons})
 
 
-def _selected(given: object) -> list[_Selected]:
+def _selected(given: object, least: int) -> list[_Selected]:
     """Read what was selected, with blank selectors up to what the form offers."""
     listed = given[:MOST_SELECTORS] if isinstance(given, list) else []
     found = [_of_selector(one) for one in listed if isinstance(one, dict)]
-    return [*found, *[_Selected()] * (SELECTORS - len(found))]
+    return [*found, *[_Selected()] * (least - len(found))]
 
 
 def _of_selector(given: Mapping[str, object]) -> _Selected:

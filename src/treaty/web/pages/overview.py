@@ -16,6 +16,7 @@ from treaty.web.routing import Call, Page, Permission, Router
 router = Router()
 
 SIZE: Final = 50
+SIZE_BY_TAG: Final = 30
 MOST_WARNINGS: Final = 4
 """How many of a kind need attention at once."""
 PATIENCE: Final = timedelta(days=1)
@@ -26,6 +27,9 @@ MOST_LABELS: Final = Part(1, 500)
 @router.page(urls.INDEX, permission=Permission.READ, other_urls=[urls.RELATIONSHIPS_PAGE])
 def show_overview(call: Call) -> Page:
     """Show all integrations that a filter leaves, or how to begin where there are none."""
+    tags = call.query.get("tags")
+    if tags == "true" or isinstance(tags, list):
+        return _show_by_tag(call, [one for one in tags if isinstance(one, str) and one] if tags != "true" else [])
     wanted, page = _filter(call), part_of(call, SIZE)
     sort = call.option("sort") or ""
     sorting, is_reversed = choice(Sorting, sort.removeprefix("-")) or Sorting.CONSUMER, sort.startswith("-")
@@ -55,6 +59,22 @@ def show_overview(call: Call) -> Page:
     }
     shown = _attention(call.db, survey) if needs_attention else {"attention": False}
     return Page("overview.html", {**facts, **shown})
+
+
+def _show_by_tag(call: Call, tags: Sequence[str]) -> Page:
+    """Show the latest pact of each pair, the latest with each tag (or with some tags), and those that run anywhere."""
+    wanted, page = _filter(call), part_of(call, SIZE_BY_TAG)
+    tags = [*tags, *([tag] if (tag := call.option("tag")) else [])]
+    return Page(
+        "overview_by_tag.html",
+        {
+            "wanted": wanted,
+            "tags": tags,
+            "found": overview.by_tag(call.db, wanted, tags, page),
+            "page": page,
+            "labels": labels.every_name(call.db, MOST_LABELS).items,
+        },
+    )
 
 
 def _filter(call: Call) -> Filter:

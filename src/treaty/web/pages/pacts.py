@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from treaty.errors import NotFound
@@ -29,6 +30,9 @@ MOST_VERSIONS: Final = Part(1, 15)
 MOST_RESULTS: Final = 8
 LONGEST_RAW: Final = 200_000
 """Characters of a contract that are shown where it holds no interactions; the whole is found in its JSON."""
+
+LARGEST_REMEMBERED: Final = 256 * 1024
+"""Bytes of content that is not taken apart anew for each page of it. The same bytes always say the same."""
 
 Find = Callable[..., Found | None]
 
@@ -75,23 +79,44 @@ _declare(urls.LATEST_UNTAGGED_PACT, pacts.find_latest_untagged)
 _declare(urls.LATEST_BRANCH_PACT, pacts.find_latest_on_branch)
 
 
+@dataclass(frozen=True, slots=True)
+class _Contract:
+    """What a page shows of content."""
+
+    specification: str | None
+    plugins: Sequence[str]
+    interactions: list[Interaction] | None
+
+
+def _read(body: bytes) -> _Contract:
+    return _remembered(body) if len(body) <= LARGEST_REMEMBERED else _taken_apart(body)
+
+
+def _taken_apart(body: bytes) -> _Contract:
+    document = content.read(body)
+    return _Contract(content.specification_of(document), content.plugins_of(document), interactions(document))
+
+
+_remembered: Final = lru_cache(maxsize=16)(_taken_apart)
+
+
 def _shown(call: Call, found: Found | None) -> Page:
     if found is None:
         raise NotFound
-    pact, document = found.pact, content.read(found.body)
-    every = interactions(document)
+    pact, contract = found.pact, _read(found.body)
+    every = contract.interactions
     results = history.results(call.db, pact, most=MOST_RESULTS)
     facts = {
         "pact": pact,
         "address": call.base_url,
-        "specification": content.specification_of(document),
-        "plugins": content.plugins_of(document),
+        "specification": contract.specification,
+        "plugins": contract.plugins,
         "versions": history.publications(call.db, pact.consumer, pact.provider, MOST_VERSIONS),
         "results": results,
         "there": _there(call, pact),
     }
     if every is None:
-        raw = indented(document.tree)
+        raw = indented(content.read(found.body).tree)
         return Page("contract.html", {**facts, "raw": raw[:LONGEST_RAW], "is_cut": len(raw) > LONGEST_RAW})
     return Page("pact.html", {**facts, **_listed(call, every, _tested(call, pact, results))})
 

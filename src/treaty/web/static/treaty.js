@@ -195,3 +195,74 @@ for (const form of document.querySelectorAll("form:has(#preview)")) {
     shown.focus();
   });
 }
+
+// What is looked for is shown while somebody types or chooses, and stands in the address.
+for (const form of document.querySelectorAll("form[data-live]")) {
+  let waiting;
+  let asked;
+  const said = document.createElement("p");
+  said.className = "unseen";
+  said.setAttribute("role", "status");
+  form.after(said);
+  const show = async () => {
+    asked?.abort();
+    asked = new AbortController();
+    const wanted = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+    const address = `${form.action}${wanted.size ? `?${wanted}` : ""}`;
+    try {
+      const answer = await fetch(address, { signal: asked.signal, headers: { accept: "text/html" } });
+      if (!answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const found = page.getElementById(form.dataset.live);
+      if (!found) return;
+      document.getElementById(form.dataset.live).replaceWith(found);
+      const filters = [...wanted.keys()].some((name) => name !== "sort");
+      document.querySelector(".attention")?.toggleAttribute("hidden", filters);
+      said.textContent = found.querySelector(".pager p")?.textContent ?? "";
+      history.replaceState(null, "", address);
+    } catch {
+      // A later letter was typed, or the broker cannot be reached: the button still works.
+    }
+  };
+  form.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(show, 200);
+  });
+}
+
+// Versions, branches and tags of the application that is named come up for choosing.
+const read = async (address) => {
+  const answer = await fetch(address, { headers: { accept: "application/hal+json" } });
+  return answer.ok ? (await answer.json())._embedded : {};
+};
+for (const fields of document.querySelectorAll("[data-completes]")) {
+  const named = fields.querySelector("[name='q[][pacticipant]']");
+  let known = "";
+  const complete = async () => {
+    const name = named.value.trim();
+    if (!name || name === known) return;
+    known = name;
+    const at = `${fields.dataset.completes}/${encodeURIComponent(name)}`;
+    try {
+      const [{ versions = [] }, { branches = [] }] = await Promise.all(
+        [read(`${at}/versions?page=1&size=50`), read(`${at}/branches?page=1&size=50`)],
+      );
+      const offered = {
+        version: versions.map((one) => one.number),
+        branch: branches.map((one) => one.name),
+        tag: versions.flatMap((one) => (one._embedded?.tags ?? []).map((tag) => tag.name)),
+      };
+      for (const list of fields.querySelectorAll("datalist")) {
+        list.replaceChildren(...[...new Set(offered[list.dataset.kind])].map((text) => {
+          const option = document.createElement("option");
+          option.value = text;
+          return option;
+        }));
+      }
+    } catch {
+      known = ""; // It is only a help.
+    }
+  };
+  named.addEventListener("change", complete);
+  fields.addEventListener("focusin", complete);
+}
