@@ -243,5 +243,5 @@ def test_reading_webhooks_is_open_to_readers_and_trying_them_out_is_not(make_api
     reader = {"authorization": "Basic cjpy"}
     assert api.get("/webhooks", headers=reader).status == 200
     for path in ("/webhooks", "/webhooks/execute", "/webhooks/x/execute", "/triggered-webhooks/x/redeliver"):
-        assert api.post(path, {}, headers=reader).status == 401
+        assert api.post(path, {}, headers=reader).status == 403
     assert api.post("/webhooks/execute", {}, headers={"authorization": "Basic dzp3"}).status == 400
