@@ -152,6 +152,11 @@ def verify(api: Api, version: str, provider_version: str, *, success: bool, **mo
 
 
 def deploy(api: Api, name: str, version: str, environment: str) -> None:  # noqa: F811
-    found = api.get("/environments").json()["_embedded"]["environments"]
-    uuid = next(one["uuid"] for one in found if one["name"] == environment)
+    uuid = uuid_of(api, environment)
     assert api.post(f"/pacticipants/{name}/versions/{version}/deployed-versions/environment/{uuid}", {}).status == 201
+
+
+def uuid_of(api: Api, environment: str) -> str:  # noqa: F811
+    found = api.get("/environments").json()["_embedded"]["environments"]
+    uuid: str = next(one["uuid"] for one in found if one["name"] == environment)
+    return uuid

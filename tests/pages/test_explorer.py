@@ -265,6 +265,20 @@ def test_everybody_can_use_it(site, scheme):  # noqa: F811
     assert faults == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_can_be_read_while_an_answer_is_awaited(site, scheme):  # noqa: F811
+    context = site.browser.new_context(color_scheme=scheme, base_url=site.address)
+    page = context.new_page()  # noqa: F811
+    page.goto("/explorer")
+    expect(page.locator(".explorer:not([aria-busy])")).to_be_visible()
+    page.route("**/environments", lambda _: None)
+    page.get_by_role("link", name="/environments", exact=True).click()
+    expect(page.locator(".explorer[aria-busy]")).to_be_visible()
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
+    context.close()
+    assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
+
+
 @pytest.mark.parametrize("width", [360, 768, 1440])
 def test_it_fits_every_width_and_never_complains(site, width):  # noqa: F811
     context = site.browser.new_context(viewport={"width": width, "height": 800}, base_url=site.address)

@@ -46,6 +46,23 @@ def test_a_branch_or_an_environment_chooses_which_pact_is_shown(show, query, sta
     assert state in shown.text
 
 
+@pytest.mark.parametrize("instances", [("blue", "green"), ("green", "blue")])
+def test_of_several_versions_in_an_environment_the_newest_is_shown(history, show, instances):
+    from tests.pages.conftest import uuid_of  # noqa: PLC0415 - used here alone
+
+    production = uuid_of(history, "production")
+    for version, instance in zip(("2", "3"), instances, strict=True):
+        place = f"/pacticipants/Till/versions/{version}/deployed-versions/environment/{production}"
+        assert history.post(place, {"applicationInstance": instance}).status == 201
+    for query in ("", "&sort=published", "&sort=-state"):
+        shown = show(f"/?environment=production{query}")
+        assert rows(shown) == [("Till", "Ledger")]
+        assert versions(shown) == ["3"]
+        assert "All 1" in shown.text
+    assert "All 1" in show("/?environment=production&state=failed").text
+    assert history.get("/network?environment=production", accept="image/svg+xml").text.count("<rect") == len("ab")
+
+
 def test_filters_leave_what_they_say(history, show):
     history.publish("Shop", "1", "Stock")
     history.put("/pacticipants/Stock/labels/team-a", {})

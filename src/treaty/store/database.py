@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from math import ceil
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, make_url
@@ -143,7 +144,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
-        "cache_size = -32768",
+        "cache_size = -65536",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
@@ -293,7 +294,10 @@ def tuples(db: Connection, statement: Executable, params: Params, kind: type[N])
 
 def column(db: Connection, statement: Executable, params: Params) -> list[Any]:
     """List the first column of all rows."""
-    return [row[0] for row in rows(db, statement, params)]
+    values = _values(statement, params)
+    if quick := _quick(db, statement, values):
+        return quick.all(db, values, itemgetter(0))
+    return list(db.execute(statement, values).scalars())
 
 
 def scalar(db: Connection, statement: Executable, params: Params) -> Any:

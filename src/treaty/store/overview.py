@@ -82,7 +82,15 @@ class _Shape:
     sorting: Sorting
     is_reversed: bool
 
+    @property
+    def shows_several(self) -> bool:
+        """Whether there may be several pacts of a pair, of which the newest is meant."""
+        return self.has_environment and not self.has_branch
 
+
+_IS_OF_PAIR: Final = (publication.c.consumer_id == integration.c.consumer_id) & (
+    publication.c.provider_id == integration.c.provider_id
+)
 NEWEST_RESULT: Final = (
     select(func.max(_newer.c.id)).where(_newer.c.content_id == publication.c.content_id).scalar_subquery()
 )
@@ -112,14 +120,6 @@ _RUNNING_THERE: Final = union_all(
     ),
 )
 _running: Final = _RUNNING_THERE.subquery("running")
-_there: Final = (
-    select(_candidate.c.consumer_id, _candidate.c.provider_id, func.max(_candidate.c.position).label("position"))
-    .join_from(_running, _candidate, _candidate.c.consumer_version_id == _running.c.version_id)
-    .where(_candidate.c.is_current)
-    .group_by(_candidate.c.consumer_id, _candidate.c.provider_id)
-    .subquery("there")
-)
-"""The newest of the pacts of each pair that are in an environment."""
 
 
 def _pact_of_branch() -> ScalarSelect[int]:
@@ -149,27 +149,24 @@ def _pact_of_branch() -> ScalarSelect[int]:
 
 
 def _with_pacts(shape: _Shape) -> FromClause:
-    """Join integrations with the pact that is shown of each."""
-    if shape.has_environment and not shape.has_branch:
-        is_there = (_there.c.consumer_id == integration.c.consumer_id) & (
-            _there.c.provider_id == integration.c.provider_id
-        )
-        is_shown = (
-            (publication.c.consumer_id == integration.c.consumer_id)
-            & (publication.c.provider_id == integration.c.provider_id)
-            & (publication.c.position == _there.c.position)
-            & publication.c.is_current
-        )
-        return integration.join(_there, is_there).outerjoin(publication, is_shown)
+    """Join integrations with the pact that is shown of each; or with all that are in an environment."""
+    if shape.shows_several:
+        is_there = publication.c.consumer_version_id == _running.c.version_id
+        return _running.join(publication, is_there).join(integration, _IS_OF_PAIR)
     pact = _pact_of_branch() if shape.has_branch else integration.c.latest_publication_id
     return integration.outerjoin(publication, publication.c.id == pact)
 
 
+def _with_names(source: FromClause) -> FromClause:
+    return source.outerjoin(_consumer, _consumer.c.id == integration.c.consumer_id).outerjoin(
+        _provider, _provider.c.id == integration.c.provider_id
+    )
+
+
 def _with_all(source: FromClause) -> FromClause:
-    """Join what else there is to say. All of it is there once or not at all, so what is not asked for costs nothing."""
+    """Join what else there is to say. All of it is there once or not at all."""
     return (
-        source.outerjoin(_consumer, _consumer.c.id == integration.c.consumer_id)
-        .outerjoin(_provider, _provider.c.id == integration.c.provider_id)
+        _with_names(source)
         .outerjoin(_consumer_version, _consumer_version.c.id == publication.c.consumer_version_id)
         .outerjoin(verification, verification.c.id == NEWEST_RESULT)
         .outerjoin(_provider_version, _provider_version.c.id == verification.c.provider_version_id)
@@ -204,6 +201,7 @@ def _standing(shape: _Shape) -> Select[*tuple[Any, ...]]:
         shape,
         integration.c.id,
         publication.c.id.label("publication_id"),
+        publication.c.position,
         verification.c.id.label("verification_id"),
         _STATE.label("state"),
         is_old.label("is_old"),
@@ -225,6 +223,8 @@ def _criteria(shape: _Shape) -> list[ColumnElement[bool]]:
         )
     if shape.has_environment or shape.has_branch:
         criteria.append(publication.c.id.is_not(None))
+    if shape.shows_several:
+        criteria.append(publication.c.is_current)
     if shape.has_environment and shape.has_branch:
         criteria.append(publication.c.consumer_version_id.in_(_RUNNING_THERE))
     return criteria
@@ -273,7 +273,8 @@ def survey(  # noqa: PLR0913 - what is shown, and what is picked out, in one loo
     """Look at all integrations that a filter leaves: count them, list a page, pick out some that need attention."""
     of_any_state = replace(wanted, state=None)
     shape = _shape_of(of_any_state, sorting, is_reversed=is_reversed)
-    standing = rows(db, _standing(shape), {**_params(of_any_state), "overdue_since": overdue_since})
+    found = rows(db, _standing(shape), {**_params(of_any_state), "overdue_since": overdue_since})
+    standing = _newest_of_each(found) if shape.shows_several else found
     chosen = standing if wanted.state is None else [row for row in standing if row.state == wanted.state.value]
     listed = chosen[page.offset : page.offset + page.limit]
     failed, overdue = _worst(standing, most)
@@ -284,6 +285,15 @@ def survey(  # noqa: PLR0913 - what is shown, and what is picked out, in one loo
         failed=[shown[row.id] for row in failed],
         overdue=[shown[row.id] for row in overdue],
     )
+
+
+def _newest_of_each(found: Sequence[Any]) -> Sequence[Any]:
+    """Keep the newest pact of each pair; several versions of a consumer may run in one environment."""
+    newest: dict[int, Any] = {}
+    for row in found:
+        if row.id not in newest or newest[row.id].position < row.position:
+            newest[row.id] = row
+    return found if len(newest) == len(found) else [row for row in found if newest[row.id] is row]
 
 
 def _worst(standing: Sequence[Any], most: int) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -310,14 +320,17 @@ def _shown(db: Connection, standing: Iterable[Any]) -> Mapping[int, IntegrationA
 
 @lru_cache(maxsize=256)
 def _lines(shape: _Shape) -> Select[*tuple[Any, ...]]:
-    columns = (_consumer.c.name.label("consumer"), _provider.c.name.label("provider"), _STATE.label("state"))
+    names = (_consumer.c.name.label("consumer"), _provider.c.name.label("provider"))
+    columns = (integration.c.id, *names, publication.c.position, _STATE.label("state"))
     return _asked(shape, *columns).order_by(*_order(shape))
 
 
 def every_line(db: Connection, wanted: Filter) -> list[Line]:
     """List all integrations that a filter leaves, by the names of their consumers and providers."""
-    found = rows(db, _lines(_shape_of(wanted, Sorting.CONSUMER, is_reversed=False)), _params(wanted))
-    return [Line(consumer=row.consumer, provider=row.provider, state=State(row.state)) for row in found]
+    shape = _shape_of(wanted, Sorting.CONSUMER, is_reversed=False)
+    found = rows(db, _lines(shape), _params(wanted))
+    shown = _newest_of_each(found) if shape.shows_several else found
+    return [Line(consumer=row.consumer, provider=row.provider, state=State(row.state)) for row in shown]
 
 
 _NUMBER: Final = select(func.count()).select_from(integration)
@@ -335,9 +348,6 @@ def _unfiltered(sorting: Sorting) -> _Shape:
 
 _IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
 _OF_IDS: Final = _asked(_unfiltered(Sorting.CONSUMER), integration.c.id, *_SHOWN).where(integration.c.id.in_(_IDS))
-_IS_OF_PAIR: Final = (publication.c.consumer_id == integration.c.consumer_id) & (
-    publication.c.provider_id == integration.c.provider_id
-)
 _OF_PUBLICATIONS: Final = (
     select(integration.c.id, *_SHOWN)
     .select_from(_with_all(publication.join(integration, _IS_OF_PAIR)))
@@ -383,7 +393,7 @@ def _by_tag(shape: _Shape, *, names_tags: bool) -> Select[*tuple[Any, ...]]:
     ).subquery("wanted")
     source = publication.join(wanted, wanted.c.id == publication.c.id).join(integration, _IS_OF_PAIR)
     order = (func.lower(_consumer.c.name), publication.c.position.desc(), func.lower(_provider.c.name))
-    found = select(publication.c.id).select_from(_with_all(source)).where(*_criteria(shape))
+    found = select(publication.c.id).select_from(_with_names(source)).where(*_criteria(shape))
     return found.order_by(*order, publication.c.id)
 
 

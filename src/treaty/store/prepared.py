@@ -46,7 +46,7 @@ class Prepared:
         driver: sqlite3.Connection = db.connection.dbapi_connection  # type: ignore[assignment]  # as SQLAlchemy types it for any driver
         return driver.execute(self.sql, self.values(params))
 
-    def all(self, db: Connection, params: Params, make: Callable[[Iterable[Any]], Any] | None = None) -> list[Any]:
+    def all(self, db: Connection, params: Params, make: Callable[[Any], Any] | None = None) -> list[Any]:
         """Execute the statement, and list its rows, or what else is made of them."""
         driver: sqlite3.Connection = db.connection.dbapi_connection  # type: ignore[assignment]  # likewise
         found = driver.execute(self.sql, self.values(params))

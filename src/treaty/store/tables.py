@@ -334,7 +334,8 @@ verification: Final = Table(
     Column("tags", Text),
     Column("verified_by", Text),
     Column("test_results", Text),
-    Index(None, "content_id", "provider_version_id"),
+    # With whether it was a success, so that what runs together is looked over without reading each result.
+    Index("ix_verification_between", "content_id", "provider_version_id", "is_latest", "success"),
     # The newest result for a content, however many there are.
     Index(None, "content_id", "id"),
     Index(None, "provider_version_id"),
