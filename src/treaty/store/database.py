@@ -269,7 +269,7 @@ def every(db: Connection, statement: Executable, params: Params, kind: type[T]) 
 
 def first(db: Connection, statement: Executable, params: Params) -> Any:
     """Find the first row, or None."""
-    values = _values(statement, params)
+    values = params if type(params) is dict else _values(statement, params)
     if quick := _quick(db, statement, values):
         found = quick.execute(db, values).fetchone()
         return None if found is None else quick.rows([found])[0]

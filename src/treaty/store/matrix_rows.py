@@ -142,7 +142,8 @@ def _between(shape: _Shape) -> tuple[FromClause, ColumnElement[bool]]:
 
 def _is_chosen(shape: _Shape) -> ColumnElement[bool]:
     consumer = _either(shape, publication.c.consumer_version_id, publication.c.consumer_id)
-    # As an expression it is no part of the index's key: else each version would be looked up with each provider.
+    # As an expression it is no part of the index's key: else each version would be looked up with each provider. Those
+    # asked about are expressions, too: else all that they ever published would be looked at.
     between = _ids(shape, publication.c.provider_id + 0, "everyone")
     return and_(consumer, between, *_current(shape), _is_about_specified(shape, publication))
 
@@ -189,7 +190,7 @@ def _newest_of_each(shape: _Shape) -> Select[*tuple[Any, ...]] | CompoundSelect[
 
 
 def _is_about_specified(shape: _Shape, found: FromClause) -> ColumnElement[bool]:
-    return or_(_ids(shape, found.c.consumer_id, "specified"), _ids(shape, found.c.provider_id, "specified"))
+    return or_(_ids(shape, found.c.consumer_id + 0, "specified"), _ids(shape, found.c.provider_id + 0, "specified"))
 
 
 def _current(shape: _Shape) -> tuple[ColumnElement[bool], ...]:
