@@ -49,22 +49,44 @@ class Change:
     rows: tuple[Row, ...]
 
 
+_Pair = tuple[Interaction | None, Interaction | None]
+"""An interaction of the old pact, and what it became in the new one."""
+
+
 def changes(
-    old: Sequence[Interaction], new: Sequence[Interaction], *, go_on: Callable[[], object] = bool
-) -> list[Change]:
-    """List what changed, in the order of the new pact, then what is gone. `go_on` is called often; it may raise."""
+    old: Sequence[Interaction],
+    new: Sequence[Interaction],
+    *,
+    most: int | None = None,
+    go_on: Callable[[], object] = bool,
+) -> tuple[list[Change], int]:
+    """List what changed, in the order of the new pact, then what is gone; and say how much there is beyond the most.
+
+    `go_on` is called often; it may raise.
+    """
+    pairs = _changed(old, new)
+    return [_told(one, other, go_on) for one, other in pairs[:most]], len(pairs[most:]) if most is not None else 0
+
+
+def _changed(old: Sequence[Interaction], new: Sequence[Interaction]) -> list[_Pair]:
     before = _by_name(old)
-    found = []
+    found: list[_Pair] = []
     for one in new:
-        go_on()
         others = before.get(_name(one), [])
         other = others.pop(0) if others else None
-        if other is None:
-            found.append(_change(Kind.NEW, one, [Row(None, line) for line in _lines(one)]))
-        elif other.source != one.source:
-            found.append(_change(Kind.CHANGED, one, [*_compared(_lines(other), _lines(one))]))
-    gone = [one for others in before.values() for one in others]
-    return [*found, *(_change(Kind.GONE, one, [Row(line, None) for line in _lines(one)]) for one in gone)]
+        if other is None or other.source != one.source:
+            found.append((other, one))
+    return [*found, *((one, None) for others in before.values() for one in others)]
+
+
+def _told(old: Interaction | None, new: Interaction | None, go_on: Callable[[], object]) -> Change:
+    go_on()
+    if new is None:
+        assert old is not None  # noqa: S101 - one of the two is there
+        return _change(Kind.GONE, old, [Row(line, None) for line in _lines(old)])
+    if old is None:
+        return _change(Kind.NEW, new, [Row(None, line) for line in _lines(new)])
+    return _change(Kind.CHANGED, new, [*_compared(_lines(old), _lines(new))])
 
 
 def _by_name(interactions: Iterable[Interaction]) -> dict[tuple[object, ...], list[Interaction]]:

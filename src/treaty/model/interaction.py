@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
+from itertools import repeat
 from typing import Any, Final
 
 from treaty.errors import Malformed
@@ -107,12 +108,17 @@ class Interaction:
         return words.casefold() in self.source.casefold()
 
 
-def interactions(document: Document) -> list[Interaction] | None:
+def interactions(document: Document, *, has_parts: bool = True) -> list[Interaction] | None:
     """Read the interactions and messages of a pact; None where it has no list of either."""
     lists = [(name, document.tree.get(name)) for name in ("interactions", "messages")]
     if not any(isinstance(items, list) for _, items in lists):
         return None
-    found = [_interaction(item, name) for name, items in lists if isinstance(items, list) for item in items]
+    found = [
+        _interaction(item, name, has_parts=has_parts)
+        for name, items in lists
+        if isinstance(items, list)
+        for item in items
+    ]
     return _told_apart(found)
 
 
@@ -133,10 +139,29 @@ def _renamed(one: Interaction, name: str) -> Interaction:
 
 def indented(tree: Json) -> str:
     """Write JSON for people."""
-    return "\n".join(line.text for line in _Writer(_Node()).lines(tree))
+    if not isinstance(tree, dict | list):
+        return "\n".join(line.text for line in _Writer(_Node()).lines(tree))
+    lines: list[str] = []
+    _write(lines, tree, "", "", "")
+    return "\n".join(lines[:MOST_LINES])
 
 
-def _interaction(item: Json, where: str) -> Interaction:
+def _write(lines: list[str], tree: Json, indent: str, label: str, end: str) -> None:
+    """Write JSON as `_Writer` does, where nothing is said about its values."""
+    if not tree or not isinstance(tree, dict | list):
+        text = content.written(tree)
+        lines.append(f"{indent}{label}{text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + '…'}{end}")
+        return
+    brackets, last, inner = "{}" if isinstance(tree, dict) else "[]", len(tree), indent + "  "
+    lines.append(f"{indent}{label}{brackets[0]}")
+    names = (f"{json.dumps(name, ensure_ascii=False)}: " for name in tree) if isinstance(tree, dict) else repeat("")
+    values = tree.values() if isinstance(tree, dict) else tree
+    for at, (name, value) in enumerate(zip(names, values, strict=False), 1):
+        _write(lines, value, inner, name, "," if at < last else "")
+    lines.append(f"{indent}{brackets[1]}{end}")
+
+
+def _interaction(item: Json, where: str, *, has_parts: bool = True) -> Interaction:
     if not isinstance(item, dict):
         return Interaction(
             id=_id(item),
@@ -155,7 +180,7 @@ def _interaction(item: Json, where: str) -> Interaction:
         kind=_kind(item, where),
         description=description if isinstance(description, str) and description.strip() else "(no description)",
         states=tuple(_states(item)),
-        parts=tuple(_parts(item, where)),
+        parts=tuple(_parts(item, where)) if has_parts else (),
         is_pending=item.get("pending") is True,
         comments=tuple(_comments(item.get("comments"))),
         source=indented(bare),

@@ -26,7 +26,8 @@ LANE: Final = 10
 LETTER: Final = 7.2
 LONGEST_NAME: Final = 30
 SMALLEST: Final = 56
-PADDING: Final = 38
+PADDING: Final = 46
+"""Beside the name in a box, where there may be a sign before it."""
 NEAREST, FARTHEST = 70, 260
 """Between two columns."""
 PER_LINE: Final = 2.2

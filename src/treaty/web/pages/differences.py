@@ -51,12 +51,12 @@ def _page(call: Call, old: Found | None, new: Found) -> Page:
     if old is None:
         return Page("difference.html", {"old": None, "new": new.pact, "changes": [], "left_out": 0})
     go_on = within(call.settings.pact_content_diff_timeout)
-    found = changes(_interactions(old), _interactions(new), go_on=go_on)
-    facts = {"old": old.pact, "new": new.pact, "changes": found[:MOST], "left_out": max(0, len(found) - MOST)}
+    shown, left_out = changes(_interactions(old), _interactions(new), most=MOST, go_on=go_on)
+    facts = {"old": old.pact, "new": new.pact, "changes": shown, "left_out": left_out}
     return Page("difference.html", facts)
 
 
 def _interactions(found: Found) -> list[Interaction]:
     """Read the interactions of a pact; a contract without any counts as one."""
     document = content.read(found.body)
-    return interactions(document) or [Interaction.of_whole(document)]
+    return interactions(document, has_parts=False) or [Interaction.of_whole(document)]
