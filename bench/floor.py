@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
@@ -15,6 +15,9 @@ from bench.wire import OPERATION, unique
 from treaty import app
 from treaty.settings import Settings
 from treaty.store.database import open_database
+
+LATE: Final = 1 << 60
+"""Later than any time that something was recorded at."""
 
 
 class Floor:
@@ -44,7 +47,8 @@ class Floor:
         sha = f"{number:040x}"
         self._db.execute(recording.begin)
         for statement in recording.statements:
-            self._db.execute(statement.sql, _parameters(statement, recording.filling, filling, sha)).fetchall()
+            values = _parameters(statement, recording.filling, filling, sha)
+            self._db.execute(statement.sql, _timed(statement, values, number)).fetchall()
         self._db.execute("COMMIT")
 
 
@@ -68,6 +72,15 @@ def _parameters(statement: Statement, recorded: bytes, filling: bytes, sha: str)
     for index in statement.hashed:
         values[index] = sha
     return values
+
+
+def _timed(statement: Statement, values: Sequence[Any], number: int) -> Sequence[Any]:
+    """Put in what the time is to make unique."""
+    return (
+        [LATE + number if index in statement.timed else one for index, one in enumerate(values)]
+        if statement.timed
+        else values
+    )
 
 
 def serve(path: Path, recordings: Mapping[str, Recording], port: int) -> None:

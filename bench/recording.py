@@ -22,6 +22,8 @@ from treaty.web.application import application
 T = TypeVar("T")
 
 SHA_LENGTH: Final = 40
+_TIMED: Final = "INSERT INTO audit (id, "
+"""Begins the statements whose first parameter is made of the time."""
 MOST_PLAYS: Final = 10
 
 
@@ -35,6 +37,8 @@ class Statement:
     """Those that hold what fills the request's blank."""
     hashed: tuple[int, ...] = ()
     """Those that are computed of it."""
+    timed: tuple[int, ...] = ()
+    """Those that are made of the time, and unique."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,8 @@ def _compared(first: Statement, second: Statement, filling: bytes) -> Statement:
             named.append(index)
         elif one != other and isinstance(other, str) and len(other) == SHA_LENGTH:
             hashed.append(index)
-    return Statement(second.sql, second.parameters, tuple(named), tuple(hashed))
+    timed = (0,) if second.sql.startswith(_TIMED) else ()
+    return Statement(second.sql, second.parameters, tuple(named), tuple(hashed), timed)
 
 
 def _play(app: ASGIApp, watched: _Watched, asked: Asked, name: str, host: str, filling: bytes) -> Recording:
