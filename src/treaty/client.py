@@ -190,6 +190,15 @@ class Broker:
     def get(self, url: str) -> Resource:
         return self.send("GET", url)
 
+    def find(self, url: str) -> Resource | None:
+        """Get what may not be there."""
+        try:
+            return self.get(url)
+        except Refused as refused:
+            if refused.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
     def post(self, url: str, body: Json | None = None, *, accept: str = HAL) -> Resource:
         return self.send("POST", url, body or {}, accept=accept)
 

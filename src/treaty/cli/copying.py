@@ -84,15 +84,6 @@ def copy(source: Broker, target: Broker, *, is_dry: bool) -> Tally:
     return work.tally
 
 
-def _find(broker: Broker, url: str) -> Resource | None:
-    try:
-        return broker.get(url)
-    except Refused as refused:
-        if refused.status == HTTPStatus.NOT_FOUND:
-            return None
-        raise
-
-
 def _embedded(resource: Resource | None, name: str) -> list[Json]:
     return resource.embedded(name) if resource else []
 
@@ -107,7 +98,7 @@ def _given(body: Json, *names: str) -> Json:
 def _pacticipant(work: Copy, pacticipant: Json) -> list[Json]:
     """Copy a pacticipant, its labels and its versions; give these, the oldest first."""
     name = pacticipant["name"]
-    ours = _find(work.target, work.target.link("pb:pacticipant", pacticipant=name))
+    ours = work.target.find(work.target.link("pb:pacticipant", pacticipant=name))
     if ours is None:
         body = _given(pacticipant, "name", "displayName", "mainBranch", "repositoryUrl")
         work.write("pacticipants", name, lambda: work.target.post(work.target.link("pb:pacticipants"), body))
@@ -185,11 +176,11 @@ def _pact(work: Copy, pact: Resource) -> Resource | None:
     )
     named = {"provider": provider, "consumer": consumer, "consumerApplicationVersion": version}
     url = work.target.link("pb:publish-pact", **named)
-    ours = _find(work.target, url)
+    ours = work.target.find(url)
     if ours is None:
         name = f"the pact of {consumer} {version} with {provider}"
         work.write("pacts", name, lambda: work.target.put(url, _content(pact.body)))
-        return None if work.is_dry else _find(work.target, url)
+        return None if work.is_dry else work.target.find(url)
     work.is_there("pacts")
     if _content(ours.body) != _content(pact.body):
         work.tally.refused.append(f"the pact of {consumer} {version} with {provider}: there is another one already")
@@ -328,7 +319,7 @@ def _webhooks(work: Copy) -> None:
         webhook = work.source.get(link.href)
         uuid = webhook.link("self").href.rpartition("/")[2]
         url = work.target.link("pb:webhook", uuid=uuid)
-        if _find(work.target, url):
+        if work.target.find(url):
             work.is_there("webhooks")
         else:
             _webhook(work, webhook, url)

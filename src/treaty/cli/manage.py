@@ -42,7 +42,7 @@ def create_or_update_pacticipant(broker: Broker, form: str, **given: Any) -> Non
     options.check_not_blank(pacticipant_name=name)
     names = {"display_name": "displayName", "main_branch": "mainBranch", "repository_url": "repositoryUrl"}
     body = {"name": name} | {names[key]: value for key, value in given.items() if key in names and value is not None}
-    existing = _get_if_any(broker, broker.link("pb:pacticipant", pacticipant=name))
+    existing = broker.find(broker.link("pb:pacticipant", pacticipant=name))
     answer = broker.patch(existing.link("self").href, body) if existing else _create_pacticipant(broker, body)
     done = "updated" if existing else "created"
     output.show(answer, form, output.green(f'Pacticipant "{name}" {done} in {output.in_place(broker.index)}'))
@@ -50,15 +50,6 @@ def create_or_update_pacticipant(broker: Broker, form: str, **given: Any) -> Non
 
 def _create_pacticipant(broker: Broker, body: Json) -> Resource:
     return broker.post(broker.link("pb:pacticipants"), body)
-
-
-def _get_if_any(broker: Broker, url: str) -> Resource | None:
-    try:
-        return broker.get(url)
-    except Refused as refused:
-        if refused.status == HTTPStatus.NOT_FOUND:
-            return None
-        raise
 
 
 @click.command("describe-pacticipant", cls=Command)
@@ -138,7 +129,7 @@ def describe_version(broker: Broker, form: str, pacticipant: str, environment: s
         kinds = [kind for kind in ("deployed", "released") if given[kind]] or ["deployed", "released"]
         _show_in_environment(_in_environment(broker, environment, pacticipant, kinds), environment, form)
         return
-    found = _get_if_any(broker, _version_url(broker, pacticipant, given["version"], given["latest"]))
+    found = broker.find(_version_url(broker, pacticipant, given["version"], given["latest"]))
     if found is None:
         raise ClientError("Pacticipant version not found", hint="Check the names; see list-pacticipants.")
     _show_version(found, form)
@@ -216,7 +207,7 @@ def create_version_tag(
     if not names:
         raise Failure("No value provided for required options '--tag'\nGive a tag, or --tag-with-git-branch.")
     path = ("pacticipants", pacticipant, "versions", version)
-    if not auto_create_version and _get_if_any(broker, broker.at(*path)) is None:
+    if not auto_create_version and broker.find(broker.at(*path)) is None:
         text = f"Could not create tag. Version {version} of {pacticipant} does not exist."
         raise ClientError(text, hint="Give --auto-create-version to create it.")
     for name in dict.fromkeys(names):
