@@ -11,10 +11,10 @@ from sqlalchemy import Boolean, Connection, bindparam, case, exists, insert, or_
 from treaty.model.delivery import Execution, Owed, Status
 from treaty.store.database import rows, run, scalar
 from treaty.store.pacticipants import id_of
+from treaty.store.publications import CURRENT_ID
 from treaty.store.tables import (
     branch,
     branch_version,
-    publication,
     triggered_webhook,
     version,
     webhook,
@@ -28,15 +28,7 @@ _ADD: Final = insert(triggered_webhook).values(
     webhook_id=select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery(),
     consumer_id=id_of("consumer"),
     provider_id=id_of("provider"),
-    publication_id=select(publication.c.id)
-    .join(version, version.c.id == publication.c.consumer_version_id)
-    .where(
-        version.c.pacticipant_id == id_of("consumer"),
-        version.c.number == bindparam("consumer_version"),
-        publication.c.provider_id == id_of("provider"),
-        publication.c.is_current,
-    )
-    .scalar_subquery(),
+    publication_id=CURRENT_ID.scalar_subquery(),
     verification_id=bindparam("verification"),
     event=bindparam("event"),
     context=bindparam("context"),

@@ -12,6 +12,7 @@ from treaty.model.past_event import PastEvent, PastPact, PastResult
 from treaty.model.webhook import Side, Webhook
 from treaty.store.database import first, rows, scalar
 from treaty.store.pacticipants import id_of
+from treaty.store.publications import CURRENT_ID
 from treaty.store.tables import (
     branch,
     integration,
@@ -110,16 +111,6 @@ def _result(row: Any) -> PastResult | None:
 
 # What was known of them
 
-_CURRENT: Final = (
-    select(publication.c.id)
-    .join(version, version.c.id == publication.c.consumer_version_id)
-    .where(
-        version.c.pacticipant_id == id_of("consumer"),
-        version.c.number == bindparam("consumer_version"),
-        publication.c.provider_id == id_of("provider"),
-        publication.c.is_current,
-    )
-)
 _RECORDED: Final = (
     select(triggered_webhook.c.context)
     .where(
@@ -142,7 +133,7 @@ _BUILD: Final = select(verification.c.build_url).where(verification.c.id == bind
 def publication_of(db: Connection, pact: PastPact) -> int:
     """Find which publication a pact is."""
     names = {"consumer": pact.consumer, "consumer_version": pact.consumer_version, "provider": pact.provider}
-    number: int = scalar(db, _CURRENT, names)
+    number: int = scalar(db, CURRENT_ID, names)
     return number
 
 

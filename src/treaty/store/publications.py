@@ -22,6 +22,7 @@ from sqlalchemy import (
 from treaty.model.event import Before
 from treaty.model.pact import Contract
 from treaty.store.database import column, first, rows, run, scalar
+from treaty.store.pacticipants import id_of
 from treaty.store.pacts import CONSUMER_ID, CONTENT_ID, POSITION, PROVIDER_ID, THIS_PAIR, VERSION_ID
 from treaty.store.tables import (
     branch,
@@ -56,6 +57,17 @@ class Standing:
     has_webhooks: bool
 
 
+CURRENT_ID: Final = (
+    select(publication.c.id)
+    .join(version, version.c.id == publication.c.consumer_version_id)
+    .where(
+        version.c.pacticipant_id == id_of("consumer"),
+        version.c.number == bindparam("consumer_version"),
+        publication.c.provider_id == id_of("provider"),
+        publication.c.is_current,
+    )
+)
+"""Finds the newest publication of a consumer's version for a provider, by their names."""
 _CURRENT_OF_VERSION: Final = and_(
     publication.c.consumer_version_id == VERSION_ID,
     publication.c.provider_id == PROVIDER_ID,
