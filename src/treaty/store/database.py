@@ -269,7 +269,7 @@ def every(db: Connection, statement: Executable, params: Params, kind: type[T]) 
 
 def first(db: Connection, statement: Executable, params: Params) -> Any:
     """Find the first row, or None."""
-    values = params if type(params) is dict else _values(statement, params)
+    values = _values(statement, params)
     if quick := _quick(db, statement, values):
         found = quick.execute(db, values).fetchone()
         return None if found is None else quick.rows([found])[0]
@@ -278,8 +278,8 @@ def first(db: Connection, statement: Executable, params: Params) -> Any:
 
 def rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]:
     """List all rows as they are."""
-    values = params if type(params) is dict else _values(statement, params)
-    if db.dialect.name == "sqlite" and (quick := prepared(statement, values)):
+    values = _values(statement, params)
+    if quick := _quick(db, statement, values):
         return quick.all(db, values)
     return db.execute(statement, values).all()
 

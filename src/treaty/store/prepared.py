@@ -48,13 +48,11 @@ class Prepared:
 
     def all(self, db: Connection, params: Params, make: Callable[[Any], Any] | None = None) -> list[Any]:
         """Execute the statement, and list its rows, or what else is made of them."""
-        driver: sqlite3.Connection = db.connection.dbapi_connection  # type: ignore[assignment]  # likewise
-        found = driver.execute(self.sql, self.values(params))
-        return list(map(make or self.make, map(self._converted, found) if self.converts else found))
+        return self.rows(self.execute(db, params), make)
 
-    def rows(self, found: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """Make rows of what the driver found."""
-        return list(map(self.make, map(self._converted, found) if self.converts else found))
+    def rows(self, found: Iterable[tuple[Any, ...]], make: Callable[[Any], Any] | None = None) -> list[Any]:
+        """Make rows, or something else, of what the driver found."""
+        return list(map(make or self.make, map(self._converted, found) if self.converts else found))
 
     def _converted(self, found: tuple[Any, ...]) -> list[Any]:
         values = list(found)
