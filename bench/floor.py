@@ -47,8 +47,8 @@ class Floor:
         sha = f"{number:040x}"
         self._db.execute(recording.begin)
         for statement in recording.statements:
-            values = _parameters(statement, recording.filling, filling, sha)
-            self._db.execute(statement.sql, _timed(statement, values, number)).fetchall()
+            values = _parameters(statement, recording.filling, filling, sha, time=LATE + number)
+            self._db.execute(statement.sql, values).fetchall()
         self._db.execute("COMMIT")
 
 
@@ -58,9 +58,9 @@ async def _live(receive: Receive, send: Send) -> None:
     await send({"type": f"{message['type']}.complete"})
 
 
-def _parameters(statement: Statement, recorded: bytes, filling: bytes, sha: str) -> Sequence[Any]:
+def _parameters(statement: Statement, recorded: bytes, filling: bytes, sha: str, *, time: int) -> Sequence[Any]:
     """Put in what a request has of its own, so that what is unique stays so."""
-    if not statement.named and not statement.hashed:
+    if not (statement.named or statement.hashed or statement.timed):
         return statement.parameters
     values = list(statement.parameters)
     for index in statement.named:
@@ -71,16 +71,9 @@ def _parameters(statement: Statement, recorded: bytes, filling: bytes, sha: str)
         )
     for index in statement.hashed:
         values[index] = sha
+    for index in statement.timed:
+        values[index] = time
     return values
-
-
-def _timed(statement: Statement, values: Sequence[Any], number: int) -> Sequence[Any]:
-    """Put in what the time is to make unique."""
-    return (
-        [LATE + number if index in statement.timed else one for index, one in enumerate(values)]
-        if statement.timed
-        else values
-    )
 
 
 def serve(path: Path, recordings: Mapping[str, Recording], port: int) -> None:
