@@ -1,13 +1,12 @@
 """A page of a list is found by index, in its order: what is on other pages is not looked at."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 from sqlalchemy import Connection
 
+from tests.store.plans import plans
 from treaty.model.page import Page
 from treaty.store import full_versions, integrations, pacticipants
 from treaty.store.database import Database, open_database
@@ -26,17 +25,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def first_plan(database: Database, ask: Callable[[Connection], object]) -> list[str]:
     """Say how SQLite carries out the first statement of a list."""
-    executed: list[str] = []
-
-    def work(db: Connection) -> list[str]:
-        driver = cast("sqlite3.Connection", db.connection.dbapi_connection)
-        driver.set_trace_callback(executed.append)
-        ask(db)
-        driver.set_trace_callback(None)
-        statement = next(one for one in executed if one.startswith(("SELECT", "WITH")))
-        return [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}")]
-
-    return database.read(work)
+    _, steps = plans(database, ask)
+    return next(iter(steps.values()))
 
 
 LISTS = {

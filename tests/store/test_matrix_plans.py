@@ -1,12 +1,10 @@
 """Decisions about many applications look at the versions in question, whatever else these have ever published."""
 
-import sqlite3
 from pathlib import Path
-from typing import cast
 
 import pytest
-from sqlalchemy import Connection
 
+from tests.store.plans import plans
 from treaty.store import matrix_rows
 from treaty.store.database import open_database
 from treaty.store.matrix_rows import Scope
@@ -28,14 +26,9 @@ def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> 
     database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
     migrate(database)
 
-    def plan(db: Connection) -> list[str]:
-        executed: list[str] = []
-        driver = cast("sqlite3.Connection", db.connection.dbapi_connection)
-        driver.set_trace_callback(executed.append)
-        matrix_rows.of(db, scope)
-        driver.set_trace_callback(None)
-        return [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {executed[0]}")]
-
-    steps = [one for one in database.read(plan) if "publication" in one]
+    _, found = plans(database, lambda db: matrix_rows.of(db, scope))
     database.close()
-    assert steps == ["SEARCH publication USING INDEX sqlite_autoindex_publication_1 (consumer_version_id=?)"]
+    (steps,) = found.values()
+    assert [one for one in steps if "publication" in one] == [
+        "SEARCH publication USING INDEX sqlite_autoindex_publication_1 (consumer_version_id=?)"
+    ]

@@ -1,0 +1,26 @@
+"""How SQLite carries out what the store asks."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from sqlalchemy import Connection
+
+from treaty.store.database import Database
+
+T = TypeVar("T")
+
+
+def plans(database: Database, ask: Callable[[Connection], T]) -> tuple[T, dict[str, list[str]]]:
+    """Ask, and say what came of it and the steps of each statement that asked, in order."""
+    executed: list[str] = []
+
+    def work(db: Connection) -> tuple[T, dict[str, list[str]]]:
+        driver = cast("sqlite3.Connection", db.connection.dbapi_connection)
+        driver.set_trace_callback(executed.append)
+        found = ask(db)
+        driver.set_trace_callback(None)
+        asked = [one for one in executed if one.startswith(("SELECT", "WITH"))]
+        return found, {one: [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {one}")] for one in asked}
+
+    return database.read(work)
