@@ -3,11 +3,12 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -36,7 +37,6 @@ from treaty.web.routing import (
     Streamed,
     Unacceptable,
     result_of,
-    split,
 )
 from treaty.web.telemetry import Telemetry
 
@@ -120,6 +120,7 @@ class Broker:
         self._base_urls = BaseUrls(settings)
         self._refusals = Refusals(database)
         self._telemetry = Telemetry(database.engine)
+        self._log = log.bind()
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
 
     def close(self) -> None:
@@ -139,7 +140,7 @@ class Broker:
         await wire.write(send, call, reply)
         seconds = time.perf_counter() - started
         self._telemetry.request(call.method, call.route, reply.status, seconds)
-        log.info(
+        self._log.info(
             "request",
             request_id=call.request_id,
             method=call.method,
@@ -155,7 +156,6 @@ class Broker:
             path=scope["raw_path"].decode("latin-1"),
             query_string=scope["query_string"].decode("latin-1"),
             headers=headers,
-            raw_body=b"",
             accept=headers.get("accept", ""),
             base_url=self._base_urls.of(scope, headers),
             settings=self._settings,
@@ -178,13 +178,18 @@ class Broker:
             return failure(call, problems="problem+json" in call.accept)
 
     async def _routed(self, call: Call, receive: Receive) -> Answer:
-        segments, accept = split(call.path)
+        resource, names, accept = self._router.find(call.path)
         call.accept = accept or call.accept
-        resource, names = self._router.find(segments) or (None, [])
-        call.route = resource.url.template if resource else call.route
-        call.is_for_page = resource is not None and _is_for_page(resource, call)
-        route = _route(resource, call) if resource else None
-        await self._admit(call, route)
+        route = None
+        if resource is not None:
+            call.route = resource.url.template
+            call.is_for_page = _is_for_page(resource, call)
+            route = _route(resource, call)
+        origins.check_site(call)
+        credential = auth.credential_of(call)
+        if not self._gate.knows_at_once(call, credential):
+            await self._identify(call, credential, route)
+        self._gate.check(call, route)
         if resource is None:
             return not_found("", call)
         if route is None:
@@ -194,38 +199,37 @@ class Broker:
             origins.check_csrf(call)
         return await self._run(route, call, names)
 
-    async def _admit(self, call: Call, route: Route | None) -> None:
-        """Find out who asks, and whether they may. Passwords are checked in a thread: that takes long on purpose."""
-        origins.check_site(call)
-        credential = auth.credential_of(call)
+    async def _identify(self, call: Call, credential: auth.Presented, route: Route | None) -> None:
+        """Find out who asks. Passwords are checked in a thread: that takes long on purpose."""
         try:
-            if not self._gate.knows_at_once(call, credential):
-                if self._gate.is_quick(credential):
-                    self._gate.identify(call, credential)
-                else:
-                    loop = asyncio.get_running_loop()
-                    await loop.run_in_executor(self._threads, self._gate.identify, call, credential)
+            if self._gate.is_quick(credential):
+                self._gate.identify(call, credential)
+            else:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._threads, self._gate.identify, call, credential)
         except Unauthenticated:
             if not self._gate.is_public(call, route):
                 raise
-        self._gate.check(call, route)
 
-    async def _run(self, route: Route, call: Call, names: list[str]) -> Answer:
-        def work() -> Answer | Afterwards | Streamed:
-            result = result_of(route, call, names, self._database)
-            self._telemetry.result(result)
-            return result if isinstance(result, Afterwards | Streamed) else spared(answer(result, call), call)
-
+    async def _run(self, route: Route, call: Call, names: Sequence[str]) -> Answer:
         is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE
         if not route.needs_database or is_short:
-            done = work()
+            done = self._work(route, call, names)
         else:
+            work = partial(self._work, route, call, names)
             done = await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
         if call.owes and self._worker:
             self._worker.wake()
-        if isinstance(done, Streamed):
-            return self._streamed(done)
-        return await self._afterwards(done, call) if isinstance(done, Afterwards) else done
+        if isinstance(done, Answer):
+            return done
+        return self._streamed(done) if isinstance(done, Streamed) else await self._afterwards(done, call)
+
+    def _work(self, route: Route, call: Call, names: Sequence[str]) -> Answer | Afterwards | Streamed:
+        result = result_of(route, call, names, self._database)
+        if isinstance(result, Afterwards | Streamed):
+            return result
+        self._telemetry.result(result)
+        return spared(answer(result, call), call)
 
     async def _afterwards(self, done: Afterwards, call: Call) -> Answer:
         result = await asyncio.to_thread(_done_by, call, done)

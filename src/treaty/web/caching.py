@@ -2,6 +2,7 @@
 
 import gzip
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -16,8 +17,7 @@ def spared(reply: Answer, call: Call) -> Answer:
     """Give an answer to a read its tag; leave its body out if the client has it, and compress it if it is large."""
     if reply.status != 200 or call.method not in {"GET", "HEAD"}:  # noqa: PLR2004 - OK
         return reply
-    known_by = reply.essence or reply.body
-    tag = f'W/"{sha256(known_by, usedforsecurity=False).hexdigest()[:24]}"'  # processors have instructions for it
+    tag = (_kept_tag if reply.is_kept else _tag)(reply.essence or reply.body)
     reply.headers["etag"] = tag
     if len(reply.body) >= LARGE:
         reply.headers["vary"] = "Accept, Accept-Encoding"
@@ -28,6 +28,13 @@ def spared(reply: Answer, call: Call) -> Answer:
         reply.headers["content-encoding"] = "gzip"
         return replace(reply, body=gzip.compress(reply.body, 5, mtime=0))
     return reply
+
+
+def _tag(known_by: bytes) -> str:
+    return f'W/"{sha256(known_by, usedforsecurity=False).hexdigest()[:24]}"'  # processors have instructions for it
+
+
+_kept_tag: Final = lru_cache(maxsize=1024)(_tag)
 
 
 def _has(known: str, tag: str) -> bool:

@@ -6,7 +6,6 @@ put on once, when a document is rendered.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -118,8 +117,7 @@ def part(name: str) -> str:
     return f"{MARK}{name}!"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a document is rendered: the base URL, and the request's path and query behind it."""
 
     base_url: str
@@ -205,7 +203,7 @@ def _fragment_without(part: orjson.Fragment, hidden: frozenset[str]) -> object:
 def rendered_links(links: Links, place: Place) -> bytes:
     """Turn links alone into a JSON object."""
     kept = {relation: link for relation, link in _given(links).items() if relation not in place.hidden}
-    return rendered(kept, replace(place, hidden=frozenset()) if place.hidden else place)
+    return rendered(kept, place._replace(hidden=frozenset()) if place.hidden else place)
 
 
 def _text(text: str) -> bytes:

@@ -1,7 +1,6 @@
 """From results and errors to answers: status, headers and bytes."""
 
 import random
-import string
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -65,6 +64,8 @@ class Answer:
     """Whether it goes without the headers that answers usually have."""
     essence: bytes = b""
     """What tells it from others, if that is less than the body."""
+    is_kept: bool = False
+    """Whether these very bytes, or those of its essence, are answered again and again."""
     parts: AsyncIterator[bytes] | None = None
     """What is sent after the body, as it comes to be."""
 
@@ -95,7 +96,7 @@ def answer(result: object, call: Call) -> Answer:  # noqa: PLR0911 - a table of 
         case Page(template, facts, status, headers):
             return Answer(status, pages.drawn(template, facts, call), HTML, {**pages.HEADERS, **headers})
         case Ready(body, media, headers):
-            return Answer(200, body, media, dict(headers))
+            return Answer(200, body, media, dict(headers), is_kept=True)
         case _:
             return _answer(200, result, call, {})
 
@@ -106,23 +107,23 @@ def _location(path: str | None, call: Call) -> dict[str, str]:
 
 def _answer(status: int, thing: object, call: Call, headers: dict[str, str]) -> Answer:
     charset = not call.path.startswith("/diagnostic/")
-    body, essence = _rendered(thing, call.media, call.place)
-    return Answer(status, body, call.media, headers, charset, essence=essence)
+    body, essence, is_kept = _rendered(thing, call.media, call.place)
+    return Answer(status, body, call.media, headers, charset, essence=essence, is_kept=is_kept)
 
 
-def _rendered(thing: object, media: str, place: Place) -> tuple[bytes, bytes]:
-    """Render a thing as a media type; and say what tells it from others, if it is less than all of it."""
+def _rendered(thing: object, media: str, place: Place) -> tuple[bytes, bytes, bool]:
+    """Render a thing as a media type; say what tells it from others, if it is less than all of it, and is kept."""
     write = _WRITERS.get(media)
     if write is not None:
-        return write(thing, place), b""
+        return write(thing, place), b"", False
     document = represent.extended(thing) if media.startswith("application/vnd.") else represent.hal(thing)
     match document:
         case Long():
-            return rendered_long(document, place)
+            return *rendered_long(document, place), False
         case represent.Spliced():
-            return document.spliced(place), b""
+            return *document.spliced(place), True
         case _:
-            return rendered(document, place), b""
+            return rendered(document, place), b"", False
 
 
 def _text(thing: object, place: Place) -> bytes:
@@ -259,12 +260,9 @@ def _unsupported(error: Refused, call: Call) -> Answer:
     return Answer(415, media=call.media, headers=headers)
 
 
-_PAIRS: Final = tuple(one + other for one in string.ascii_letters for other in string.ascii_letters)
-
-
 def reference() -> str:
-    """Make up letters by which a failure is found in the log."""
-    return "".join(random.choices(_PAIRS, k=5))  # noqa: S311 - it is no secret
+    """Make up what a failure is found by in the log."""
+    return f"{random.getrandbits(64):016x}"  # noqa: S311 - it is no secret
 
 
 def failure(call: Call, *, problems: bool) -> Answer:

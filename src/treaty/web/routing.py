@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from treaty.errors import (
@@ -215,7 +215,6 @@ class Call:
     """The raw path, still percent-encoded."""
     query_string: str
     headers: Mapping[str, str]
-    raw_body: bytes
     accept: str
     base_url: str
     settings: Settings
@@ -225,24 +224,25 @@ class Call:
     """What the server counts about itself."""
     gate: "Gate"
     """What lets callers in."""
-    address: str | None = None
+    address: str | None
     """Where the request comes from."""
-    caller: Caller = NOBODY
+    raw_body: bytes = field(default=b"", init=False)
+    caller: Caller = field(default=NOBODY, init=False)
     """Who it comes from."""
-    csrf: str = ""
+    csrf: str = field(default="", init=False)
     """What a form of this session must send along, so that no other site can make it up."""
-    route: str = "none"
+    route: str = field(default="none", init=False)
     """The template of the URL that was found."""
-    media: Media = HAL
-    is_for_page: bool = False
+    media: Media = field(default=HAL, init=False)
+    is_for_page: bool = field(default=False, init=False)
     """Whether a browser asks for what has a page, and is told of errors as a page."""
-    owes: bool = False
+    owes: bool = field(default=False, init=False)
     """Whether webhooks are owed something, so that their worker is told once this is done."""
-    claimed: str | None = None
+    claimed: str | None = field(default=None, init=False)
     """Whom somebody said to be whose password was wrong, if there is such a user."""
-    changes_access: bool = False
+    changes_access: bool = field(default=False, init=False)
     """Whether there may be users now where there were none."""
-    _db: "Connection | None" = field(default=None, repr=False)
+    _db: "Connection | None" = field(default=None, init=False, repr=False)
 
     @property
     def db(self) -> "Connection":
@@ -266,8 +266,9 @@ class Call:
     def may(self, permission: Permission) -> bool:
         """Whether the caller's role allows something. Who writes without an account has nobody above who could look."""
         caller = self.caller
-        is_above_all = caller.role is Role.READ_WRITE and caller.account is None
-        return permission in GRANTED[caller.role] or (permission is Permission.READ_AUDIT and is_above_all)
+        if permission in GRANTED[caller.role]:
+            return True
+        return permission is Permission.READ_AUDIT and caller.role is Role.READ_WRITE and caller.account is None
 
     @property
     def actor(self) -> Actor:
@@ -386,12 +387,27 @@ class Resource:
         return not self.url.template.startswith("/diagnostic/")
 
 
+class Way(NamedTuple):
+    """Where a path leads: to something, or nowhere."""
+
+    resource: Resource | None
+    names: tuple[str, ...]
+    """Those in the path, in their order."""
+    accept: str | None
+    """The media type that its ending asks for."""
+
+
+LONGEST_REMEMBERED: Final = 500
+"""Characters of a path."""
+
+
 class Router:
     """The table of routes. A server with a route that declares no permission never starts."""
 
     def __init__(self) -> None:
         self._root = _Node()
         self.resources: dict[str, Resource] = {}
+        self._remembered = lru_cache(maxsize=2048)(self._found)
 
     def get(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
         """Declare what answers GET; HEAD comes with it."""
@@ -541,9 +557,14 @@ class Router:
         node.resource = resource
         return resource
 
-    def find(self, segments: Sequence[str]) -> tuple[Resource, list[str]] | None:
-        """Find what a path leads to, and the names in it. A fixed word wins over a name."""
-        return _find(self._root, segments, 0, [])
+    def find(self, raw_path: str) -> "Way":
+        """Find where a path leads, as is remembered of short ones; a fixed word wins over a name. Raises PathRefused."""
+        return self._remembered(raw_path) if len(raw_path) <= LONGEST_REMEMBERED else self._found(raw_path)
+
+    def _found(self, raw_path: str) -> "Way":
+        segments, accept = split(raw_path)
+        resource, names = _find(self._root, segments, 0, []) or (None, [])
+        return Way(resource, tuple(names), accept)
 
 
 def _words(template: str) -> list[str]:

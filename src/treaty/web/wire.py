@@ -1,6 +1,6 @@
 """Between ASGI and the broker: a request's headers and body, and an answer on its way out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -11,8 +11,13 @@ from treaty.web.rendering import Answer
 from treaty.web.routing import Call
 
 
-def joined_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def joined_headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     """Read headers by their names in lower case; repeated ones are joined with a comma."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    return headers if len(headers) == len(raw) else _joined(raw)
+
+
+def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1"), value.decode("latin-1")
@@ -44,13 +49,12 @@ async def read_body(receive: Receive, most: int) -> bytes:
 _ALWAYS: Final = [(b"x-content-type-options", b"nosniff")]
 _USUAL: Final = [*_ALWAYS, (b"x-pact-broker-version", b"2.120.0")]
 _DEFAULTS: Final = {"cache-control": "no-cache", "vary": "Accept"}
+_WITH_DEFAULTS: Final = [*_USUAL, *((name.encode(), value.encode()) for name, value in _DEFAULTS.items())]
 
 
 async def write(send: Send, call: Call, reply: Answer) -> None:
     """Send an answer, whole or by its parts. A bare one, for a path that names nothing, has no usual headers."""
-    headers = list(_ALWAYS if reply.is_bare else _USUAL)
-    given = reply.headers if reply.is_bare else {**_DEFAULTS, **reply.headers}
-    headers += [(_encoded(name), value.encode("latin-1", "replace")) for name, value in given.items()]
+    headers = _headers(reply)
     content_type = reply.content_type
     if content_type is not None:
         headers.append((b"content-type", _encoded(content_type)))
@@ -62,6 +66,18 @@ async def write(send: Send, call: Call, reply: Answer) -> None:
         async for part in reply.parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else reply.body})
+
+
+def _headers(reply: Answer) -> list[tuple[bytes, bytes]]:
+    given: Mapping[str, str] = reply.headers
+    if reply.is_bare:
+        headers = list(_ALWAYS)
+    elif given.keys().isdisjoint(_DEFAULTS):
+        headers = list(_WITH_DEFAULTS)
+    else:
+        headers, given = list(_USUAL), {**_DEFAULTS, **given}
+    headers += [(_encoded(name), value.encode("latin-1", "replace")) for name, value in given.items()]
+    return headers
 
 
 @lru_cache(maxsize=256)

@@ -17,13 +17,14 @@ class Spliced:
 
     body: bytes
     members: Callable[[Place], bytes]
-    """Makes the members that are put behind, as JSON without braces."""
+    """Makes the members that are put behind, as JSON without braces. They tell the document from others."""
 
-    def spliced(self, place: Place) -> bytes:
-        """Put the document together."""
-        head = self.body[: self.body.rstrip().rfind(b"}")]
+    def spliced(self, place: Place) -> tuple[bytes, bytes]:
+        """Put the document together; and say what tells it from others."""
+        head = self.body[: self.body.rfind(b"}")]
         comma = b"" if head.rstrip().endswith(b"{") else b","
-        return b"".join((head, comma, self.members(place), b"}"))
+        members = self.members(place)
+        return b"".join((head, comma, members, b"}")), members
 
 
 @singledispatch
