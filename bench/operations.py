@@ -1,7 +1,7 @@
 """What is measured: the requests of each operation, on a history."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
@@ -110,6 +110,17 @@ def _with_in_progress(since: Callable[[History], str]) -> Callable[[History, int
     return ask
 
 
+def _first(ask: Callable[[History, int], Asked]) -> Callable[[History, int], Asked]:
+    """Ask what nobody asked before, as far as the server can tell: with a parameter that means nothing to it."""
+
+    def ask_first(history: History, pair: int) -> Asked:
+        asked = ask(history, pair)
+        mark = "&" if "?" in asked.path else "?"
+        return replace(asked, path=f"{asked.path}{mark}first={UNIQUE}")
+
+    return ask_first
+
+
 def _can_i_deploy_hub(size: int) -> Callable[[History, int], Asked]:
     def ask(history: History, _pair: int) -> Asked:
         version = quote(number(history.of_hubs.in_production + 2), safe="")
@@ -146,8 +157,10 @@ def _at(path: str) -> Callable[[History, int], Asked]:
 OPERATIONS: Final = (
     Operation(name="index", title="the index", ask=_at("/")),
     Operation(name="get-pact", title="GET a pact by version", ask=_get_pact, compared_with=SMALL),
+    Operation(name="get-pact-first", title="  for the first time", ask=_first(_get_pact), compared_with=SMALL),
     Operation(name="get-pact-version", title="GET a pact by content", ask=_get_pact_version, compared_with=SMALL),
     Operation(name="can-i-deploy", title="can-i-deploy", ask=_can_i_deploy, compared_with=SMALL),
+    Operation(name="can-i-deploy-first", title="  for the first time", ask=_first(_can_i_deploy), compared_with=SMALL),
     *(
         Operation(
             name=f"can-i-deploy-{size}",
@@ -159,6 +172,9 @@ OPERATIONS: Final = (
         for size in histories.HUBS
     ),
     Operation(name="for-verification", title="pacts for verification", ask=_for_verification, compared_with=SMALL),
+    Operation(
+        name="for-verification-first", title="  for the first time", ask=_first(_for_verification), compared_with=SMALL
+    ),
     Operation(
         name="for-verification-wip",
         title="  and 5 branches in progress",

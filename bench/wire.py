@@ -59,7 +59,7 @@ def request(
     ]
     if body:
         lines += ["content-type: application/json", f"content-length: {length}"]
-    return Request(("\r\n".join([*lines, "", ""]).encode(), *body))
+    return Request((*_blanks("\r\n".join([*lines, "", ""]).encode()), *body))
 
 
 def _length(part: bytes | Blank) -> int:

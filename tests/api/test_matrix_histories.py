@@ -138,8 +138,9 @@ class Story:
     def ask(self, question: Mapping[str, Any]) -> Expected:
         path = asked_as(question)
         note(path)
-        answer = self.api.get(path)
+        answer, again = self.api.get(path), self.api.get(path)
         assert answer.status == 200, answer.text
+        assert again.body == answer.body
         return given_answer(answer.json())
 
 

@@ -111,8 +111,10 @@ class Story:
         self.clock.now += time
 
     def answer(self, request: Mapping[str, Any]) -> list[Expected]:
-        answer = self.api.post(f"/pacts/provider/{self.named('Ledger')}/for-verification", request)
+        path = f"/pacts/provider/{self.named('Ledger')}/for-verification"
+        answer, again = self.api.post(path, request), self.api.post(path, request)
         assert answer.status == 200, answer.text
+        assert again.body == answer.body
         return [seen(pact) for pact in answer.json()["_embedded"]["pacts"]]
 
     def expected(self, request: Mapping[str, Any]) -> list[Expected]:

@@ -26,8 +26,8 @@ from treaty.store import tables, verifiables
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
 
-NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-TIMES = {"created_at": NOW, "updated_at": NOW}
+TODAY = datetime(2024, 5, 6, tzinfo=UTC)
+TIMES = {"created_at": TODAY, "updated_at": TODAY}
 
 
 def selectors(consumer: str | None) -> tuple[Selector, ...]:
@@ -47,8 +47,8 @@ def selectors(consumer: str | None) -> tuple[Selector, ...]:
 
 WANTED = [
     Wanted(),
-    Wanted(selectors=selectors(None), branch="main", wip_since=NOW),
-    Wanted(selectors=selectors("Foo"), tags=("main", "dev"), wip_since=NOW),
+    Wanted(selectors=selectors(None), branch="main", wip_since=TODAY),
+    Wanted(selectors=selectors("Foo"), tags=("main", "dev"), wip_since=TODAY),
 ]
 
 
@@ -57,7 +57,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     """A database with one pact between Foo and Bar."""
     database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
     migrate(database)
-    pair = {"consumer_id": 1, "provider_id": 2, "created_at": NOW}
+    pair = {"consumer_id": 1, "provider_id": 2, "created_at": TODAY}
     current = {"revision": 1, "position": 1, "is_current": True}
     rows = [
         (tables.pacticipant, {"id": 1, "name": "Foo", "display_name": "Foo", **TIMES}),
@@ -79,7 +79,7 @@ def plans_for(database: Database, wanted: Wanted) -> dict[str, list[str]]:
     """Say how SQLite carries out each statement that answers a request."""
 
     def ask(db: Connection) -> int:
-        return len(verifiables.of_provider(db, "Bar", wanted, now=NOW, settings=Settings()).pacts)
+        return len(verifiables.of_provider(db, "Bar", wanted, today=TODAY, settings=Settings()).pacts)
 
     count, steps = plans(database, ask)
     assert count == 1

@@ -22,6 +22,7 @@ from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import Invalid, Problem, WrongSetting
 from treaty.store.prepared import Prepared, prepared
+from treaty.store.traces import CURRENT
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -271,9 +272,11 @@ def first(db: Connection, statement: Executable, params: Params) -> Any:
     """Find the first row, or None."""
     values = _values(statement, params)
     if quick := _quick(db, statement, values):
-        found = quick.execute(db, values).fetchone()
-        return None if found is None else quick.rows([found])[0]
-    return db.execute(statement, values).first()
+        return quick.first(db, values)
+    found = db.execute(statement, values).first()
+    if trace := CURRENT.trace:
+        trace.note_executed(statement, values, found, is_one=True)
+    return found
 
 
 def rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]:
@@ -281,7 +284,7 @@ def rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]
     values = _values(statement, params)
     if quick := _quick(db, statement, values):
         return quick.all(db, values)
-    return db.execute(statement, values).all()
+    return _executed(db, statement, values)
 
 
 def tuples(db: Connection, statement: Executable, params: Params, kind: type[N]) -> list[N]:
@@ -289,7 +292,7 @@ def tuples(db: Connection, statement: Executable, params: Params, kind: type[N])
     values, make = _values(statement, params), partial(tuple.__new__, kind)
     if quick := _quick(db, statement, values):
         return quick.all(db, values, make)
-    return list(map(make, db.execute(statement, values)))
+    return list(map(make, _executed(db, statement, values)))
 
 
 def column(db: Connection, statement: Executable, params: Params) -> list[Any]:
@@ -297,7 +300,7 @@ def column(db: Connection, statement: Executable, params: Params) -> list[Any]:
     values = _values(statement, params)
     if quick := _quick(db, statement, values):
         return quick.all(db, values, itemgetter(0))
-    return list(db.execute(statement, values).scalars())
+    return [row[0] for row in _executed(db, statement, values)]
 
 
 def scalar(db: Connection, statement: Executable, params: Params) -> Any:
@@ -310,8 +313,17 @@ def run(db: Connection, statement: Executable, params: Params) -> int:
     """Change something; say how many rows."""
     values = _values(statement, params)
     if quick := _quick(db, statement, values):
-        return quick.execute(db, values).rowcount
+        return quick.run(db, values)
+    if trace := CURRENT.trace:
+        trace.has_changed = True
     return db.execute(statement, values).rowcount
+
+
+def _executed(db: Connection, statement: Executable, values: Mapping[str, Any]) -> Sequence[Any]:
+    found = db.execute(statement, values).all()
+    if trace := CURRENT.trace:
+        trace.note_executed(statement, values, found, is_one=False)
+    return found
 
 
 def _quick(db: Connection, statement: Executable, values: Mapping[str, Any]) -> Prepared | None:

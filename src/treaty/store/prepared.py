@@ -19,6 +19,8 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeEngine
 
+from treaty.store.traces import CURRENT
+
 DIALECT: Final = sqlite.dialect()
 MOST: Final = 1024
 """How many values a list may have; a longer one is left to SQLAlchemy."""
@@ -41,17 +43,26 @@ class Prepared:
     converts: tuple[tuple[int, Convert], ...]
     """How columns are converted that are not what the driver makes of them."""
 
-    def execute(self, db: Connection, params: Params) -> sqlite3.Cursor:
-        """Execute the statement."""
-        driver: sqlite3.Connection = db.connection.dbapi_connection  # type: ignore[assignment]  # as SQLAlchemy types it for any driver
-        return driver.execute(self.sql, self.values(params))
+    def run(self, db: Connection, params: Params) -> int:
+        """Execute a statement that changes something. Says how many rows."""
+        if trace := CURRENT.trace:
+            trace.has_changed = True
+        return _driver(db).execute(self.sql, self.values(params)).rowcount
+
+    def first(self, db: Connection, params: Params) -> Any:
+        """Execute the statement, and give its first row, or None."""
+        values = self.values(params)
+        found = _driver(db).execute(self.sql, values).fetchone()
+        if trace := CURRENT.trace:
+            trace.note(self.sql, values, found, is_one=True)
+        return None if found is None else self.make(self._converted(found) if self.converts else found)
 
     def all(self, db: Connection, params: Params, make: Callable[[Any], Any] | None = None) -> list[Any]:
         """Execute the statement, and list its rows, or what else is made of them."""
-        return self.rows(self.execute(db, params), make)
-
-    def rows(self, found: Iterable[tuple[Any, ...]], make: Callable[[Any], Any] | None = None) -> list[Any]:
-        """Make rows, or something else, of what the driver found."""
+        values = self.values(params)
+        found = _driver(db).execute(self.sql, values).fetchall()
+        if trace := CURRENT.trace:
+            trace.note(self.sql, values, found)
         return list(map(make or self.make, map(self._converted, found) if self.converts else found))
 
     def _converted(self, found: tuple[Any, ...]) -> list[Any]:
@@ -59,6 +70,10 @@ class Prepared:
         for index, convert in self.converts:
             values[index] = convert(values[index])
         return values
+
+
+def _driver(db: Connection) -> sqlite3.Connection:
+    return db.connection.dbapi_connection  # type: ignore[return-value]  # as SQLAlchemy types it for any driver
 
 
 _ROUNDED: Final = [0, *(1 << length.bit_length() for length in range(MOST))]

@@ -22,7 +22,7 @@ A_CENTURY: Final = 36525
 _PROVIDER: Final = select(pacticipant.c.id).where(pacticipant.c.name == bindparam("name"))
 
 
-def of_provider(db: Connection, provider: str, wanted: Wanted, *, now: datetime, settings: Settings) -> Verifiables:
+def of_provider(db: Connection, provider: str, wanted: Wanted, *, today: datetime, settings: Settings) -> Verifiables:
     """List the pacts that a provider is to verify. Raises NotFound."""
     provider_id = scalar(db, _PROVIDER, {"name": provider})
     if provider_id is None:
@@ -32,8 +32,8 @@ def of_provider(db: Connection, provider: str, wanted: Wanted, *, now: datetime,
         contents = [pact.content_id for pact in pacts]
         pacts = judged(pacts, successes.verified(db, contents, provider_id, wanted))
     if wanted.has_wip:
-        since = _since(db, provider_id, wanted, now=now, settings=settings)
-        long_ago = _days_before(now, settings.verified_by_other_branch_lookback_days)
+        since = _since(db, provider_id, wanted, today=today, settings=settings)
+        long_ago = _days_before(today, settings.verified_by_other_branch_lookback_days)
         explicit = {pact.content_id for pact in pacts}
         candidates = _in_progress(db, provider_id, wanted, explicit, since=since, long_ago=long_ago)
         pacts += in_progress(candidates, pacts)
@@ -81,19 +81,19 @@ def _heads(
     return [Finding(selector=selector(row.pop("name")), **row) for row in heads]
 
 
-def _since(db: Connection, provider_id: int, wanted: Wanted, *, now: datetime, settings: Settings) -> datetime | None:
+def _since(db: Connection, provider_id: int, wanted: Wanted, *, today: datetime, settings: Settings) -> datetime | None:
     """Say from when on work in progress counts; a setting puts a window of its own in place of what is asked for."""
     if not settings.dynamic_wip_window:
         return wanted.wip_since
     most = settings.max_wip_lookback_days
-    published = successes.unverified_since(db, provider_id, _days_before(now, most))
+    published = successes.unverified_since(db, provider_id, _days_before(today, most))
     days = wip_window(
-        [(now.date() - time.date()).days for time in published],
+        [(today.date() - time.date()).days for time in published],
         least=settings.min_wip_window_days,
         most=most,
         default=settings.default_wip_window_days,
     )
-    return _days_before(now.replace(hour=0, minute=0, second=0, microsecond=0), days)
+    return _days_before(today, days)
 
 
 def _days_before(time: datetime, days: int) -> datetime:

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Protocol
+from operator import attrgetter
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 from starlette.applications import Starlette
@@ -19,10 +20,11 @@ from treaty.errors import TreatyError, Unauthenticated
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.database import Busy, Database
+from treaty.store.traces import Recall
 from treaty.web import auth, origins, wire
 from treaty.web.auth import Gate
 from treaty.web.base_urls import BaseUrls
-from treaty.web.caching import spared
+from treaty.web.caching import spared, tagged
 from treaty.web.media import HTML, wants_page
 from treaty.web.refusals import Refusals, is_refusal
 from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
@@ -43,6 +45,8 @@ from treaty.web.telemetry import Telemetry
 METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE: Final = 256 * 1024
 """Bytes from which on a body is worked on in a thread, so that others need not wait for it."""
+KEPT: Final = 16 * 2**20
+"""Bytes of answers that are kept."""
 
 log = structlog.get_logger("treaty.web")
 
@@ -121,6 +125,7 @@ class Broker:
         self._refusals = Refusals(database)
         self._telemetry = Telemetry(database.engine)
         self._log = log.bind()
+        self._recall = Recall[_Made](KEPT, attrgetter("size"))
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
 
     def close(self) -> None:
@@ -225,11 +230,21 @@ class Broker:
         return self._streamed(done) if isinstance(done, Streamed) else await self._afterwards(done, call)
 
     def _work(self, route: Route, call: Call, names: Sequence[str]) -> Answer | Afterwards | Streamed:
-        result = result_of(route, call, names, self._database)
+        result = result_of(route, call, names, self._database, self._read)
         if isinstance(result, Afterwards | Streamed):
             return result
-        self._telemetry.result(result)
-        return spared(answer(result, call), call)
+        made = result if isinstance(result, _Made) else self._made(result, call)
+        if made.counts:
+            made.counts()
+        return spared(made.answer, call)
+
+    def _read(self, route: Route, call: Call, names: Sequence[str]) -> object:
+        if not route.is_kept:
+            return route.handler(call, *names)
+        return self._recall.of(call.db, call.question, lambda: self._made(route.handler(call, *names), call))
+
+    def _made(self, result: object, call: Call) -> "_Made":
+        return _Made(tagged(answer(result, call), call), self._telemetry.counter(result))
 
     async def _afterwards(self, done: Afterwards, call: Call) -> Answer:
         result = await asyncio.to_thread(_done_by, call, done)
@@ -244,6 +259,17 @@ class Broker:
                 yield part
 
         return Answer(200, media=result.media, headers=dict(result.headers), parts=parts())
+
+
+class _Made(NamedTuple):
+    """An answer, and what counts it if it is a decision."""
+
+    answer: Answer
+    counts: Callable[[], None] | None
+
+    @property
+    def size(self) -> int:
+        return len(self.answer.body)
 
 
 def _done_by(call: Call, afterwards: Afterwards) -> object:

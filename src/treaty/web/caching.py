@@ -13,20 +13,26 @@ LARGE: Final = 16 * 1024
 """Bytes from which on it pays to compress an answer."""
 
 
+def tagged(reply: Answer, call: Call) -> Answer:
+    """Give an answer to a read its tag."""
+    if reply.status == 200 and call.method in {"GET", "HEAD"}:  # noqa: PLR2004 - OK
+        reply.headers["etag"] = (_kept_tag if reply.is_kept else _tag)(reply.essence or reply.body)
+        if len(reply.body) >= LARGE:
+            reply.headers["vary"] = "Accept, Accept-Encoding"
+    return reply
+
+
 def spared(reply: Answer, call: Call) -> Answer:
-    """Give an answer to a read its tag; leave its body out if the client has it, and compress it if it is large."""
-    if reply.status != 200 or call.method not in {"GET", "HEAD"}:  # noqa: PLR2004 - OK
+    """Leave the body of a tagged answer out if the client has it, and compress it if it is large."""
+    tag = reply.headers.get("etag")
+    if tag is None:
         return reply
-    tag = (_kept_tag if reply.is_kept else _tag)(reply.essence or reply.body)
-    reply.headers["etag"] = tag
-    if len(reply.body) >= LARGE:
-        reply.headers["vary"] = "Accept, Accept-Encoding"
     known = call.headers.get("if-none-match")
     if known is not None and _has(known, tag):
         return replace(reply, status=304, body=b"", media=None)
     if len(reply.body) >= LARGE and _takes_gzip(call.headers.get("accept-encoding", "")):
-        reply.headers["content-encoding"] = "gzip"
-        return replace(reply, body=gzip.compress(reply.body, 5, mtime=0))
+        smaller = gzip.compress(reply.body, 5, mtime=0)
+        return replace(reply, body=smaller, headers={**reply.headers, "content-encoding": "gzip"})
     return reply
 
 

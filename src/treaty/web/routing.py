@@ -6,7 +6,7 @@ type. Handlers therefore run also for a request whose content type will be refus
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -193,6 +193,9 @@ class Route:
     """Whether answering may take so long that others should not wait for it, however short the statements are."""
     is_strict: bool
     """Whether a client that takes `application/json` alone is refused, as it is by the original."""
+    is_kept: bool
+    """Whether an answer may be kept and given again while the database says the same for it. It may depend on what is
+    in the question, on settings and on the day, and on nothing else."""
     is_original: bool = True
     """Whether the original has it, too. A page that it has not takes no more than what browsers read."""
     without_answer: Callable[["Call", Exception], object] | None = None
@@ -253,6 +256,18 @@ class Call:
     def use(self, db: "Connection") -> None:
         """Work in another transaction, once that of the request has ended."""
         self._db = db
+
+    @property
+    def today(self) -> datetime:
+        """When this day began, in UTC."""
+        return self.now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+    @property
+    def question(self) -> tuple[Hashable, ...]:
+        """All that an answer may depend on that is kept."""
+        body = (self.content_type, self.raw_body) if self.raw_body else ()
+        about = (self.method, self.path, self.query_string, self.media, self.base_url, self.hidden)
+        return (*about, self.now.date(), *body)
 
     @property
     def place(self) -> Place:
@@ -453,6 +468,7 @@ class Router:
                     needs_database=needs_database,
                     is_slow=needs_database,
                     is_strict=False,
+                    is_kept=False,
                     is_original=is_original,
                 )
                 self._add_page(route)
@@ -475,6 +491,7 @@ class Router:
                 needs_database=needs_database,
                 is_slow=False,
                 is_strict=False,
+                is_kept=False,
                 is_original=False,
             )
             self._add_form(route)
@@ -496,6 +513,7 @@ class Router:
         options_last: bool = True,
         is_slow: bool = False,
         is_strict: bool = False,
+        is_kept: bool = False,
         without_answer: Callable[["Call", Exception], object] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare what answers a method at an URL (and at other spellings of it)."""
@@ -513,6 +531,7 @@ class Router:
                     needs_database=needs_database,
                     is_slow=is_slow,
                     is_strict=is_strict,
+                    is_kept=is_kept,
                     without_answer=without_answer,
                 )
                 self._add(route, options_last=options_last)
@@ -558,7 +577,7 @@ class Router:
         return resource
 
     def find(self, raw_path: str) -> "Way":
-        """Find where a path leads, as is remembered of short ones; a fixed word wins over a name. Raises PathRefused."""
+        """Find where a path leads; that is remembered of short ones. Fixed words win over names. Raises PathRefused."""
         return self._remembered(raw_path) if len(raw_path) <= LONGEST_REMEMBERED else self._found(raw_path)
 
     def _found(self, raw_path: str) -> "Way":
@@ -646,10 +665,13 @@ class Refused(Exception):
         self.result = result
 
 
-def result_of(route: Route, call: Call, names: Sequence[str], database: "Database") -> object:
+Reading = Callable[[Route, "Call", Sequence[str]], object]
+
+
+def result_of(route: Route, call: Call, names: Sequence[str], database: "Database", read: Reading) -> object:
     """Run a route's handler in its transaction, and refuse in the right order what cannot be answered.
 
-    Raises what the handler raises, Unacceptable, and Refused for a wrong content type.
+    What only reads is run by `read`. Raises what the handler raises, Unacceptable, and Refused for a content type.
     """
     produces = route.produces or (ANY,)
     media = accepted(call.accept, produces, is_strict=route.is_strict) if route.produces else ANY
@@ -658,7 +680,10 @@ def result_of(route: Route, call: Call, names: Sequence[str], database: "Databas
 
     def work(db: "Connection | None") -> object:
         call._db = db  # noqa: SLF001 - only here is a call given its transaction
-        result = route.handler(call, *names) if db is None or route.is_reading else _written(route, call, names)
+        if db is None:
+            result = route.handler(call, *names)
+        else:
+            result = read(route, call, names) if route.is_reading else _written(route, call, names)
         if media is None:
             raise Unacceptable
         if not takes:

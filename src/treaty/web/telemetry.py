@@ -59,10 +59,9 @@ class Telemetry:
             observe = self._observe[key] = self._requests.labels(known, route, str(status)).observe
         observe(seconds)
 
-    def result(self, result: object) -> None:
-        """Count what a request came to, if it is a decision."""
-        if isinstance(result, Matrix):
-            self._verdicts[result.verdict.summary.deployable].inc()
+    def counter(self, result: object) -> Callable[[], None] | None:
+        """Give what counts a result, if it is a decision."""
+        return self._verdicts[result.verdict.summary.deployable].inc if isinstance(result, Matrix) else None
 
     def text(self, queue: Queue) -> bytes:
         """Write everything down, together with what the database says of deliveries."""

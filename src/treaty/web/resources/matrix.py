@@ -22,7 +22,7 @@ from treaty.web.routing import Call, Permission, Router
 router: Final = Router()
 
 
-@router.get(urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT))
+@router.get(urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
 def show_matrix(call: Call) -> Matrix:
     """Show the results between the versions selected, and what follows from them."""
     return answer(call.db, call.query)
@@ -36,7 +36,7 @@ def answer(db: Connection, query: Query) -> Matrix:
     return _matrix_of(db, question, named)
 
 
-@router.get(urls.PAIR_MATRIX, permission=Permission.READ)
+@router.get(urls.PAIR_MATRIX, permission=Permission.READ, is_kept=True)
 def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Matrix:
     """Show the results between any versions of a consumer and a provider."""
     return answer_for_pair(call.db, call.query, provider=provider, consumer=consumer)
@@ -130,7 +130,7 @@ def _success(given: object) -> frozenset[bool | None] | None:
     return None if given is None else wanted
 
 
-@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, produces=(HAL, TEXT))
+@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
 def can_i_deploy(call: Call) -> Matrix:
     """Say whether a version can be deployed to an environment, or to where versions have a tag."""
     selector = Selector(pacticipant=call.option("pacticipant") or "", version=call.option("version"))
@@ -170,14 +170,14 @@ def _check_deployment(selector: Selector, named: Named, *, tag: str | None, envi
         raise Invalid(*problems)
 
 
-@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, produces=(HAL, TEXT))
+@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
 def can_i_deploy_tag(call: Call, pacticipant: str, tag: str, to: str) -> Matrix:
     """Say whether the latest version with a tag can go to where versions have another."""
     selector = Selector(pacticipant=pacticipant, tag=tag, is_latest=True)
     return _matrix_of_existing(call.db, deployment(selector, Destination(tag=to, is_latest=True)))
 
 
-@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, produces=(HAL, TEXT))
+@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
 def can_i_deploy_branch(call: Call, pacticipant: str, branch: str, environment: str) -> Matrix:
     """Say whether the latest version of a branch can be deployed to an environment."""
     selector = Selector(pacticipant=pacticipant, branch=branch, is_latest=True)

@@ -1,0 +1,143 @@
+"""What was asked of the database for an answer, and what it said: while it says the same, the answer is the same.
+
+So nothing that is kept can be out of date: the database is asked again each time, and all in one transaction. What is
+spared is to make the answer of it once more. It must depend on the question and on the database alone.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Executable
+
+T = TypeVar("T")
+
+
+class _Said(NamedTuple):
+    """A statement, for SQLite's driver or for SQLAlchemy, with its parameters, and what it found."""
+
+    ask: str | Executable
+    params: Any
+    is_one: bool
+    """Whether only the first row was looked at."""
+    found: Any
+
+
+class Trace:
+    """Everything that was asked, in its order."""
+
+    __slots__ = ("_said", "has_changed")
+
+    def __init__(self) -> None:
+        self._said: list[_Said] = []
+        self.has_changed = False
+        """Whether something was not only asked but changed."""
+
+    def note(self, ask: str, values: Any, found: Any, *, is_one: bool = False) -> None:
+        """Note what SQLite's driver found."""
+        self._said.append(_Said(ask, tuple(values), is_one, found))
+
+    def note_executed(self, statement: Executable, params: Mapping[str, Any], found: Any, *, is_one: bool) -> None:
+        """Note what SQLAlchemy found."""
+        own = {name: list(value) if isinstance(value, list) else value for name, value in params.items()}
+        self._said.append(_Said(statement, own, is_one, found))
+
+    def holds(self, db: Connection) -> bool:
+        """Ask everything again. Says whether it was found again."""
+        driver: Any = db.connection.dbapi_connection
+        for ask, params, is_one, found in self._said:
+            if isinstance(ask, str):
+                cursor = driver.execute(ask, params)
+                said = cursor.fetchone() if is_one else cursor.fetchall()
+            else:
+                result = db.execute(ask, params)
+                said = result.first() if is_one else result.all()
+            if said != found:
+                return False
+        return True
+
+    @property
+    def rows(self) -> int:
+        """How many rows were found."""
+        return sum(1 if one.is_one else len(one.found) for one in self._said)
+
+
+class _Current(threading.local):
+    trace: Trace | None = None
+
+
+CURRENT: Final = _Current()
+"""The trace that this thread makes, if it makes one."""
+
+
+@contextmanager
+def tracing() -> Iterator[Trace]:
+    """Note everything that this thread asks."""
+    trace = CURRENT.trace = Trace()
+    try:
+        yield trace
+    finally:
+        CURRENT.trace = None
+
+
+class _Kept(NamedTuple, Generic[T]):
+    thing: T
+    trace: Trace
+    size: int
+
+
+SEEN: Final = 4096
+"""How many questions are known to have been asked before. What is asked but once is not kept."""
+LARGEST: Final = 2**18
+_ROW: Final = 400
+"""Bytes that a row takes, about."""
+
+
+class Recall(Generic[T]):
+    """Keeps what was made of what the database said, those asked for last, up to a size in bytes."""
+
+    def __init__(self, size: int, size_of: Callable[[T], int]) -> None:
+        self._most = size
+        self._size_of = size_of
+        self._size = 0
+        self._kept: OrderedDict[Hashable, _Kept[T]] = OrderedDict()
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, db: Connection, question: Hashable, make: Callable[[], T]) -> T:
+        """Give what was made for a question while the database says the same to it, or else make it."""
+        kept = self._kept.get(question)
+        if kept is not None and kept.trace.holds(db):
+            with self._lock:
+                if question in self._kept:
+                    self._kept.move_to_end(question)
+            return kept.thing
+        if kept is None and self._is_new(question):
+            return make()
+        with tracing() as trace:
+            thing = make()
+        self._keep(question, thing, trace)
+        return thing
+
+    def _is_new(self, question: Hashable) -> bool:
+        asked = hash(question)
+        with self._lock:
+            is_new = asked not in self._seen
+            self._seen[asked] = None
+            if len(self._seen) > SEEN:
+                self._seen.popitem(last=False)
+        return is_new
+
+    def _keep(self, question: Hashable, thing: T, trace: Trace) -> None:
+        size = 1000 + self._size_of(thing) + _ROW * trace.rows
+        with self._lock:
+            if old := self._kept.pop(question, None):
+                self._size -= old.size
+            if trace.has_changed or size > LARGEST:
+                return
+            self._kept[question] = _Kept(thing, trace, size)
+            self._size += size
+            while self._size > self._most:
+                self._size -= self._kept.popitem(last=False)[1].size

@@ -1,0 +1,245 @@
+"""Answers that are kept are given again only while the database says the same for them."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+from sqlalchemy import Connection
+
+from tests.api.conftest import HAL, Answer, Api, pact
+from tests.api.history import History
+from treaty.settings import Settings
+from treaty.store.database import open_database
+from treaty.store.migrations import migrate
+from treaty.store.traces import LARGEST, Recall
+from treaty.web.application import application
+from treaty.web.resources import every_router
+from treaty.web.routing import Router
+
+FOO, BAR = "/pacticipants/Foo", "/pacticipants/Bar"
+PAIR = "/pacts/provider/Bar/consumer/Foo"
+MATRIX = "q%5B%5D%5Bpacticipant%5D=Foo&q%5B%5D%5Bversion%5D=1&q%5B%5D%5Bpacticipant%5D=Bar"
+VERIFIABLE = "/pacts/provider/Bar/for-verification"
+SELECTORS = [{"mainBranch": True}, {"tag": "dev", "latest": True}, {"deployedOrReleased": True}]
+WANTED = {
+    "consumerVersionSelectors": SELECTORS,
+    "providerVersionBranch": "main",
+    "includePendingStatus": True,
+    "includeWipPactsSince": "2020-01-01",
+}
+QUESTIONS = (
+    "/can-i-deploy?pacticipant=Foo&version=1&environment=test",
+    "/can-i-deploy?pacticipant=Foo&version=1&to=prod",
+    f"{FOO}/latest-version/dev/can-i-deploy/to/prod",
+    f"{FOO}/branches/main/latest-version/can-i-deploy/to-environment/test",
+    f"/matrix?{MATRIX}",
+    "/matrix/provider/Bar/consumer/Foo",
+    f"{PAIR}/version/1",
+    f"{PAIR}/latest",
+    f"{PAIR}/latest/dev",
+    f"{PAIR}/latest-untagged",
+    f"{PAIR}/branch/main/latest",
+    VERIFIABLE,
+    f"{PAIR}/badge.svg",
+    f"{PAIR}/latest/badge.svg",
+    f"{PAIR}/latest/dev/badge.svg",
+    f"{PAIR}/latest-untagged/badge.svg",
+    "/matrix/provider/Bar/latest/dev/consumer/Foo/latest/dev/badge.svg",
+    f"{FOO}/latest-version/dev/can-i-deploy/to/prod/badge.svg",
+    f"{FOO}/branches/main/latest-version/can-i-deploy/to-environment/test/badge.svg",
+    f"{FOO}/main-branch/can-i-merge/badge.svg",
+)
+
+
+@pytest.fixture
+def history(api: Api) -> History:
+    """Two versions of a pact, one of them verified by what runs in an environment."""
+    history = History(api)
+    for version in ("1", "2"):
+        api.publish("Foo", version, "Bar", version, branch="main", tags=["dev"] if version == "1" else [])
+    history.verify("Foo", "1", "Bar", by="10")
+    api.put(f"{BAR}/branches/main/versions/10", {})
+    history.deploy("Bar", "10", "test")
+    api.put(f"{BAR}/versions/10/tags/prod")
+    return history
+
+
+def _questions(api: Api) -> list[str]:
+    """Those above, and the latest content by its address."""
+    latest = api.get(f"{PAIR}/latest", headers={"x-asks": "for the link"})
+    if latest.status != 200:
+        return [*QUESTIONS]
+    content = latest.link("pb:pact-version").partition("/metadata/")[0]
+    return [*QUESTIONS, content, f"{content}/metadata/Y3ZuPTE"]
+
+
+def _asked(api: Api) -> list[tuple[int, str | None, bytes]]:
+    return [
+        *(_told(api.get(one, accept="*/*" if one.endswith(".svg") else HAL)) for one in _questions(api)),
+        _told(api.post(VERIFIABLE, WANTED)),
+    ]
+
+
+def _told(answer: Answer) -> tuple[int, str | None, bytes]:
+    return answer.status, answer.headers.get("location"), answer.body
+
+
+CHANGES: dict[str, Callable[[Api, History], object]] = {
+    "another result": lambda _, history: history.verify("Foo", "1", "Bar", by="10", success=False),
+    "a result of another version": lambda _, history: history.verify("Foo", "2", "Bar", by="11"),
+    "a tag": lambda api, _: api.put(f"{FOO}/versions/2/tags/dev"),
+    "a tag of the provider": lambda api, _: api.put(f"{BAR}/versions/10/tags/dev"),
+    "a tag that is gone": lambda api, _: api.delete(f"{FOO}/versions/1/tags/dev"),
+    "a branch": lambda api, _: api.put(f"{FOO}/branches/feat%2Fx/versions/1", {}),
+    "a branch that is gone": lambda api, _: api.delete(f"{FOO}/branches/main"),
+    "a main branch": lambda api, _: api.patch(FOO, {"mainBranch": "other"}),
+    "a deployment of another version": lambda _, history: _deploy_another(history),
+    "a deployment of the consumer": lambda _, history: history.deploy("Foo", "1", "test"),
+    "a release": lambda _, history: history.release("Foo", "2", "test"),
+    "a newer version": lambda api, _: api.publish("Foo", "3", "Bar", 3, branch="main"),
+    "a newer version of the same content": lambda api, _: api.publish("Foo", "3", "Bar", 1, branch="main"),
+    "a version that is gone": lambda api, _: api.delete(f"{FOO}/versions/1"),
+    "a pact that is gone": lambda api, _: api.delete(f"{PAIR}/version/2"),
+    "another consumer": lambda api, _: api.publish("Baz", "1", "Bar", 1),
+    "another provider": lambda api, _: api.publish("Foo", "1", "Qux", 1),
+    "a pacticipant that is gone": lambda api, _: api.delete(BAR),
+}
+
+
+def _deploy_another(history: History) -> None:
+    history.version("Bar", "11")
+    history.deploy("Bar", "11", "test")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_is_seen_at_once(api, make_api, history, change):
+    before = [_asked(api) for _ in range(3)]
+    assert before[0] == before[1] == before[2]
+    CHANGES[change](api, history)
+    after = [_asked(api) for _ in range(3)]
+    assert after[0] != before[0]
+    assert after == [_asked(make_api())] * 3
+
+
+@pytest.mark.usefixtures("history")
+def test_nothing_else_is_kept(api):
+    table = Router()
+    for router in every_router(Settings()):
+        table.include(router)
+    asked = {found.url.template for one in _questions(api) if (found := table.find(one.partition("?")[0]).resource)}
+    kept = {
+        route.handler: route.url.template
+        for resource in table.resources.values()
+        for route in resource.routes.values()
+        if route.is_kept
+    }
+    assert {table.resources[one].routes["GET"].handler for one in asked} | {
+        table.resources[VERIFIABLE.replace("Bar", "{provider}")].routes["POST"].handler
+    } == set(kept)
+
+
+def _driver(db: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", db.connection.dbapi_connection)
+
+
+def test_the_database_is_asked_everything_again(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    database = open_database(url)
+    migrate(database)
+    statements: list[str] = []
+    with closing(Api(application(Settings(database_url=url, log_level="error"), database))) as api:
+        api.publish("Foo", "1", "Bar", 1, branch="main", tags=["dev"])
+        _asked(api)
+        database.read(lambda db: _driver(db).set_trace_callback(statements.append))
+        counts = []
+        for _ in range(3):
+            statements.clear()
+            _asked(api)
+            counts.append(len(statements))
+    database.close()
+    assert counts[0] == counts[1] == counts[2] > len(QUESTIONS)
+
+
+@pytest.mark.usefixtures("history")
+def test_a_body_of_another_type_is_refused_as_ever(api):
+    answers = [api.post(VERIFIABLE, WANTED) for _ in range(3)]
+    assert {one.status for one in answers} == {200}
+    assert api.post(VERIFIABLE, WANTED, type="text/plain").status == 415
+
+
+@pytest.mark.usefixtures("history")
+def test_who_takes_another_type_is_given_it(api):
+    path = QUESTIONS[0]
+    seen = [[api.get(path, accept=one) for one in (HAL, "text/plain", "image/png")] for _ in range(3)]
+    assert [one.headers.get("content-type", "").partition(";")[0] for one in seen[2][:2]] == [HAL, "text/plain"]
+    assert [one.body for one in seen[0]] == [one.body for one in seen[2]]
+    assert [one.status for one in seen[2]] == [200, 200, 406]
+
+
+@pytest.mark.usefixtures("history")
+def test_links_lead_back_to_where_one_asked(api):
+    path = f"{PAIR}/latest"
+    for host in ("one.test", "two.test", "one.test", "two.test", "one.test", "two.test"):
+        answer = api.get(path, headers={"host": host})
+        assert answer.json()["_links"]["self"]["href"].startswith(f"http://{host}/")
+
+
+def test_a_kept_answer_is_spared_and_compressed_like_any_other(api):
+    path = f"{PAIR}/version/9"
+    api.put(path, {**pact("Foo", "Bar"), "interactions": [{"filling": "x" * 40_000}]})
+    plain = [api.get(path) for _ in range(3)][-1]
+    smaller = [api.get(path, headers={"accept-encoding": "gzip"}) for _ in range(2)]
+    assert [one.headers.get("content-encoding") for one in (*smaller, api.get(path))] == ["gzip", "gzip", None]
+    assert api.get(path, headers={"if-none-match": plain.headers["etag"]}).status == 304
+    head = api.request("HEAD", path)
+    assert (head.body, head.headers["etag"]) == (b"", plain.headers["etag"])
+    assert api.get(path).body == plain.body
+
+
+def test_what_counts_days_is_not_kept_for_longer(api, clock):
+    api.publish("Foo", "1", "Bar", 1, branch="feat/x")
+    History(api).verify("Foo", "1", "Bar", by="10")
+    api.put(f"{BAR}/branches/main/versions/10", {})
+    wanted = {**WANTED, "consumerVersionSelectors": [{"tag": "nothing", "latest": True}]}
+    during = [api.post(VERIFIABLE, wanted).json()["_embedded"]["pacts"] for _ in range(3)]
+    clock.now += timedelta(days=31)
+    assert [len(one) for one in during] == [0, 0, 0]
+    assert len(api.post(VERIFIABLE, wanted).json()["_embedded"]["pacts"]) == 1
+
+
+@pytest.mark.usefixtures("history")
+def test_a_decision_is_counted_each_time(api):
+    for _ in range(5):
+        api.get(QUESTIONS[0])
+    counted = api.get("/metrics/prometheus", accept="*/*").text
+    assert 'treaty_decisions_total{verdict="yes"} 5.0' in counted
+
+
+def test_what_is_kept_has_a_bound(tmp_path: Path):
+    database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
+    recall = Recall[bytes](10_000, len)
+    made: list[int] = []
+
+    def ask(number: int, size: int) -> bytes:
+        def make() -> bytes:
+            made.append(number)
+            return bytes(size)
+
+        return database.read(lambda db: recall.of(db, number, make))
+
+    for number in range(100):
+        for _ in range(3):
+            ask(number, 1000)
+    assert made == [number for number in range(100) for _ in range(2)]
+    made.clear()
+    for number in range(100):
+        ask(number, 1000)
+    assert len(made) > 90
+    for _ in range(3):
+        ask(1000, LARGEST)
+    assert made[-3:] == [1000] * 3
+    database.close()
