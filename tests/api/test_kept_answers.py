@@ -52,6 +52,20 @@ QUESTIONS = (
     f"{FOO}/latest-version/dev/can-i-deploy/to/prod/badge.svg",
     f"{FOO}/branches/main/latest-version/can-i-deploy/to-environment/test/badge.svg",
     f"{FOO}/main-branch/can-i-merge/badge.svg",
+    "/pacticipants",
+    "/pacticipants?page=1&size=1",
+    FOO,
+    f"{FOO}/versions",
+    f"{FOO}/versions?page=2&size=1",
+    f"{FOO}/versions/1",
+    f"{FOO}/branches/main/versions",
+    f"{FOO}/latest-version",
+    f"{FOO}/latest-version/dev",
+    f"{FOO}/branches/main/latest-version",
+    "/integrations",
+    "/dashboard",
+    "/dashboard/provider/Bar/consumer/Foo",
+    "/environments",
 )
 
 
@@ -106,6 +120,10 @@ CHANGES: dict[str, Callable[[Api, History], object]] = {
     "a pact that is gone": lambda api, _: api.delete(f"{PAIR}/version/2"),
     "another consumer": lambda api, _: api.publish("Baz", "1", "Bar", 1),
     "another provider": lambda api, _: api.publish("Foo", "1", "Qux", 1),
+    "a label": lambda api, _: api.put(f"{FOO}/labels/mobile"),
+    "an address": lambda api, _: api.patch(BAR, {"repositoryUrl": "https://example.org"}),
+    "the address of a build": lambda api, _: api.patch(f"{FOO}/versions/1", {"buildUrl": "https://example.org/1"}),
+    "another environment": lambda _, history: history.environment("live"),
     "a pacticipant that is gone": lambda api, _: api.delete(BAR),
 }
 
