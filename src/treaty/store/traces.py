@@ -90,7 +90,8 @@ class _Kept(NamedTuple, Generic[T]):
 
 SEEN: Final = 4096
 """How many questions are known to have been asked before. What is asked but once is not kept."""
-LARGEST: Final = 2**18
+LARGEST: Final = 2**20
+"""Bytes of what is kept of one answer, at most."""
 _ROW: Final = 400
 """Bytes that a row takes, about."""
 
