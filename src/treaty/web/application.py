@@ -8,18 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 import structlog
 from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from treaty.errors import TreatyError, Unauthenticated
+from treaty.errors import TreatyError
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.database import Busy, Database
 from treaty.web import auth, origins, wire
-from treaty.web.auth import Gate
+from treaty.web.auth import Gate, TakesLong
 from treaty.web.base_urls import BaseUrls
 from treaty.web.caching import spared
 from treaty.web.media import HTML, wants_page
@@ -39,6 +40,8 @@ from treaty.web.routing import (
     split,
 )
 from treaty.web.telemetry import Telemetry
+
+T = TypeVar("T")
 
 METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE: Final = 256 * 1024
@@ -184,7 +187,15 @@ class Broker:
         call.route = resource.url.template if resource else call.route
         call.is_for_page = resource is not None and _is_for_page(resource, call)
         route = _route(resource, call) if resource else None
-        await self._admit(call, route)
+        origins.check_site(call)
+        credential = auth.credential_of(call)
+        admit = partial(self._gate.admit, call, route, credential)
+        if self._gate.is_quick(credential):
+            admit()
+        elif route is not None and self._admits_within(route):
+            return await self._run(route, call, names, admit)
+        else:
+            await self._in_thread(admit)
         if resource is None:
             return not_found("", call)
         if route is None:
@@ -194,38 +205,45 @@ class Broker:
             origins.check_csrf(call)
         return await self._run(route, call, names)
 
-    async def _admit(self, call: Call, route: Route | None) -> None:
-        """Find out who asks, and whether they may. Passwords are checked in a thread: that takes long on purpose."""
-        origins.check_site(call)
-        credential = auth.credential_of(call)
-        try:
-            if not self._gate.knows_at_once(call, credential):
-                if self._gate.is_quick(credential):
-                    self._gate.identify(call, credential)
-                else:
-                    loop = asyncio.get_running_loop()
-                    await loop.run_in_executor(self._threads, self._gate.identify, call, credential)
-        except Unauthenticated:
-            if not self._gate.is_public(call, route):
-                raise
-        self._gate.check(call, route)
+    async def _run(
+        self, route: Route, call: Call, names: list[str], admit: Callable[..., None] | None = None
+    ) -> Answer:
+        """Do the work; whoever is not admitted yet is so within its transaction."""
 
-    async def _run(self, route: Route, call: Call, names: list[str]) -> Answer:
         def work() -> Answer | Afterwards | Streamed:
-            result = result_of(route, call, names, self._database)
+            result = self._result(route, call, names, admit)
             self._telemetry.result(result)
             return result if isinstance(result, Afterwards | Streamed) else spared(answer(result, call), call)
 
-        is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE
-        if not route.needs_database or is_short:
-            done = work()
-        else:
-            done = await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
+        done = await self._in_thread(work) if self._takes_thread(route, call) else work()
         if call.owes and self._worker:
             self._worker.wake()
         if isinstance(done, Streamed):
             return self._streamed(done)
         return await self._afterwards(done, call) if isinstance(done, Afterwards) else done
+
+    def _admits_within(self, route: Route) -> bool:
+        """Whether who asks is found out where the answer is: on the way there and back that a read takes anyway."""
+        is_reading = route.method == "GET" and route.needs_database and route.without_answer is None
+        return is_reading and not self._database.is_local
+
+    def _result(self, route: Route, call: Call, names: list[str], admit: Callable[..., None] | None) -> object:
+        if admit is None:
+            return result_of(route, call, names, self._database)
+        try:
+            return result_of(route, call, names, self._database, admit=lambda db: admit(db=db))
+        except TakesLong:
+            admit()
+            return result_of(route, call, names, self._database)
+        finally:
+            self._gate.note_use(call)
+
+    def _takes_thread(self, route: Route, call: Call) -> bool:
+        is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE
+        return route.needs_database and not is_short
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
     async def _afterwards(self, done: Afterwards, call: Call) -> Answer:
         result = await asyncio.to_thread(_done_by, call, done)

@@ -240,6 +240,8 @@ class Call:
     """Whether webhooks are owed something, so that their worker is told once this is done."""
     claimed: str | None = None
     """Whom somebody said to be whose password was wrong, if there is such a user."""
+    noting: "Callable[[Connection], None] | None" = None
+    """Notes that a credential was used, where that is due."""
     changes_access: bool = False
     """Whether there may be users now where there were none."""
     _db: "Connection | None" = field(default=None, repr=False)
@@ -625,10 +627,18 @@ class Refused(Exception):
         self.result = result
 
 
-def result_of(route: Route, call: Call, names: Sequence[str], database: "Database") -> object:
+def result_of(
+    route: Route,
+    call: Call,
+    names: Sequence[str],
+    database: "Database",
+    *,
+    admit: "Callable[[Connection], None] | None" = None,
+) -> object:
     """Run a route's handler in its transaction, and refuse in the right order what cannot be answered.
 
-    Raises what the handler raises, Unacceptable, and Refused for a wrong content type.
+    Whoever is not admitted yet is so in the same transaction, before anything else. Raises what `admit` and the handler
+    raise, Unacceptable, and Refused for a wrong content type.
     """
     produces = route.produces or (ANY,)
     media = accepted(call.accept, produces, is_strict=route.is_strict) if route.produces else ANY
@@ -636,6 +646,8 @@ def result_of(route: Route, call: Call, names: Sequence[str], database: "Databas
     takes = route.takes(call.content_type) if route.consumes is not None else True
 
     def work(db: "Connection | None") -> object:
+        if admit and db is not None:
+            admit(db)
         call._db = db  # noqa: SLF001 - only here is a call given its transaction
         result = route.handler(call, *names) if db is None or route.is_reading else _written(route, call, names)
         if media is None:
