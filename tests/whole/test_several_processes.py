@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from tests.whole import servers
-from treaty.actions import admitting, issuing
+from treaty.actions import admitting, guessing, issuing
 from treaty.model import password
 from treaty.model.access import Role, Token
+from treaty.model.guessing import Guesser
 from treaty.settings import Settings
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
@@ -33,7 +34,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def both(database_url: str, tmp_path: Path) -> Iterator[list[servers.Server]]:
-    environ = {"TREATY_SECRET_KEY": SECRET_KEY}
+    environ = {"TREATY_SECRET_KEY": SECRET_KEY, "TREATY_TRUSTED_PROXIES": "127.0.0.1"}
     with (
         servers.running(database_url, cwd=tmp_path, environ=environ) as one,
         servers.running(database_url, cwd=tmp_path, environ=environ) as other,
@@ -90,3 +91,31 @@ def test_what_is_taken_away_is_refused_at_once_by_every_process(database, both, 
     assert statuses(disabled) == [401, 401, 401, 401, 401, 401]
     assert statuses(changed) == [200, 200, 401, 401, 401, 401]
     assert statuses(ended) == [200, 200, 200, 200, 401, 401]
+
+
+def ask(server, name, its_password, address="192.0.2.7"):
+    headers = {**basic(name, its_password), "x-forwarded-for": address}
+    return httpx.get(f"{server.address}/user", headers=headers)
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+def test_wrong_passwords_are_counted_together_whichever_process_they_are_sent_to(database, both, add_user, name):
+    ada = add_user("ada")
+    add_user("ben")
+    assert [ask(both[number % 2], name, f"guess {number}").status_code for number in range(5)] == [401] * 5
+    guesser = Guesser(name=name, whose=ada.token.account if name == "ada" else None, address="192.0.2.7")
+    for _ in range(4):  # as if there had been more of them: a second would be over before all is asked
+        database.write(lambda db: guessing.note_failure(db, guesser, now=datetime.now(UTC)))
+    slowed = [ask(server, name, PASSWORD) for server in both]
+    assert [each.status_code for each in slowed] == [429, 429]
+    assert all(8 < int(each.headers["retry-after"]) <= 16 for each in slowed)
+    assert [ask(server, "ben", PASSWORD).status_code for server in both] == [200, 200]
+    assert [ask(server, "ada", PASSWORD, "192.0.2.8").status_code for server in both] == [200, 200]
+
+
+def test_the_right_password_ends_what_wrong_ones_have_begun_in_every_process(both, add_user):
+    one, other = both
+    add_user("ada")
+    assert [ask(one, "ada", f"guess {number}").status_code for number in range(4)] == [401] * 4
+    assert ask(other, "ada", PASSWORD).status_code == 200
+    assert [ask(one, "ada", f"guess {number}").status_code for number in range(5)] == [401] * 5

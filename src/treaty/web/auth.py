@@ -21,17 +21,17 @@ from typing import Final, Protocol, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from treaty.actions import issuing
-from treaty.errors import Forbidden, Unauthenticated
+from treaty.actions import guessing, issuing
+from treaty.errors import Forbidden, Throttled, Unauthenticated
 from treaty.model import password
 from treaty.model.access import ANYBODY, NOBODY, Account, Caller, Credential, Role, is_token
+from treaty.model.guessing import Guesser, wait
 from treaty.settings import Settings, is_loopback
-from treaty.store import accounts, audit, keys, sessions, tokens
+from treaty.store import accounts, audit, guesses, keys, sessions, tokens
 from treaty.store.database import Busy, Database
 from treaty.store.keys import Keyed
 from treaty.store.vault import vault_of
 from treaty.web import origins
-from treaty.web.guessing import Throttle
 from treaty.web.routing import GRANTED, Call, Permission, Route
 
 T = TypeVar("T")
@@ -120,7 +120,6 @@ class Gate:
         self._asks_always = bool(self._users) or not (settings.open_access or is_loopback(settings.host))
         self._open_until = 0.0
         self._keyed: Keyed | None = None
-        self._throttle = Throttle()
         self._verified = _Verified()
 
     @property
@@ -164,10 +163,8 @@ class Gate:
         match credential:
             case Bearer(text):
                 call.caller = self._by_token(text, call, ask)
-            case Basic() if db is not None and not self._verified.knows(credential):
-                raise TakesLong
             case Basic():
-                call.caller = self.by_password(credential, call, ask)
+                call.caller = self.by_password(credential, call, db)
             case Cookie(secret):
                 call.caller = self._by_session(secret, call, ask)
             case Unreadable():
@@ -227,23 +224,36 @@ class Gate:
 
     # Names and passwords
 
-    def by_password(self, given: Basic, call: Call, ask: Ask | None = None) -> Caller:
-        """Find out whose name and password these are. Raises Unauthenticated, and Throttled after too many failures."""
+    def by_password(self, given: Basic, call: Call, db: Connection | None = None) -> Caller:
+        """Find out whose name and password these are.
+
+        Raises Unauthenticated, Throttled after too many failures, and TakesLong within a transaction.
+        """
         if found := self.user_of_settings(given):
             return found
-        one = (ask or self.database.glance)(lambda db: accounts.named(db, given.name))
+        one = self.database.glance(lambda db: accounts.named(db, given.name), within=db)
         its_hash = one.password if one is not None and one.is_active else None
         call.claimed = one.name if one is not None else self._of_settings(given.name)
         if not self._verified.has(given, its_hash):
-            self._throttle.check(given.name, call.address, now=call.now)
-            if not password.fits(given.password, its_hash):
-                self._throttle.note_failure(given.name, call.address, now=call.now)
-                self._verified.forget(given)
-                raise Unauthenticated("The name or the password is wrong.")
-            self._throttle.note_success(given.name, call.address)
-            self._verified.add(given, its_hash)
+            if db is not None:
+                raise TakesLong
+            guesser = Guesser(name=given.name, whose=one.uuid if one else call.claimed, address=call.address)
+            self._verify(given, its_hash, guesser, now=call.now)
         assert one is not None  # noqa: S101 - nobody's password fits nothing
         return _caller(one)
+
+    def _verify(self, given: Basic, its_hash: str | None, guesser: Guesser, *, now: datetime) -> None:
+        """Check a password, unless it has to wait. Failures are counted in the database, so that all processes know."""
+        found = self.database.glance(lambda db: guesses.among(db, [guesser.pair, guesser.everything]))
+        if seconds := wait(guesser, found, now=now):
+            raise Throttled(seconds)
+        if not password.fits(given.password, its_hash):
+            self.database.write(lambda db: guessing.note_failure(db, guesser, now=now))
+            self._verified.forget(given)
+            raise Unauthenticated("The name or the password is wrong.")
+        if any(one.key == guesser.pair for one in found):
+            self.database.write(lambda db: guessing.note_success(db, guesser))
+        self._verified.add(given, its_hash)
 
     def _of_settings(self, name: str) -> str | None:
         return next((one.user for one, _ in self._users if one.user == name), None)
