@@ -1,17 +1,20 @@
 """Authentication: what it adds to a request, by the kind of credential."""
 
 import base64
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 from bench import servers
 from bench.wire import Request, request
+from tests import postgres
 
 NAME: Final = "access"
 MOST_MILLISECONDS: Final = 0.3
@@ -25,8 +28,9 @@ _COMMANDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The median time of a request in milliseconds, by the kind of credential."""
+    """The median time of a request in milliseconds on a kind of database, by the kind of credential."""
 
+    database: str
     times: Mapping[str, float]
 
     def as_json(self) -> dict[str, Any]:
@@ -39,27 +43,39 @@ class Admitted:
         verdict = "met" if max(added.values()) < MOST_MILLISECONDS else "not met"
         times = ", ".join(f"{kind} {time:.3f}" for kind, time in self.times.items())
         more = ", ".join(f"{kind} +{time:.3f}" for kind, time in added.items())
-        yield f"ms for a request: {times} ({more}; target +{MOST_MILLISECONDS:g}: {verdict})"
+        yield f"{self.database}: ms for a request: {times} ({more}; target +{MOST_MILLISECONDS:g}: {verdict})"
 
 
 def measure(folder: Path, *, seconds: float, rounds: int) -> Admitted:
-    """Measure in turn on a server that is open and on one with a user, each with a SQLite file of its own."""
-    database = f"sqlite:///{folder / 'closed.sqlite'}"
-    token = [_told(words, database) for words in _COMMANDS][-1]
+    """Measure on SQLite."""
+    urls = tuple(f"sqlite:///{folder / name}.sqlite" for name in ("open", "closed"))
+    return Admitted("SQLite", _times(urls, folder, seconds=seconds, rounds=rounds))
+
+
+def measure_on_postgres(folder: Path, *, seconds: float, rounds: int) -> Admitted:
+    """Measure on a PostgreSQL that is started for it. Raises Unavailable."""
+    with postgres.server() as server, postgres.database(server) as open_, postgres.database(server) as closed:
+        return Admitted("PostgreSQL", _times((open_, closed), folder, seconds=seconds, rounds=rounds))
+
+
+def _times(urls: tuple[str, ...], folder: Path, *, seconds: float, rounds: int) -> dict[str, float]:
+    """Measure in turn on a server that is open and on one with a user, each with a database of its own."""
+    token = [_told(words, urls[1], folder) for words in _COMMANDS][-1]
     basic = base64.b64encode(f"ci:{_PASSWORD}".encode()).decode()
     known = {"basic": f"authorization: Basic {basic}", "bearer": f"authorization: Bearer {token}"}
     ports = servers.free_port(), servers.free_port()
     times: dict[str, list[float]] = {"bare": [], **{kind: [] for kind in known}}
+    serve = partial(servers.treaty_server, log=Path(os.devnull), folder=folder)
     with ExitStack() as running:
-        running.enter_context(servers.real_server(folder / "open.sqlite", ports[0]))
-        running.enter_context(servers.real_server(folder / "closed.sqlite", ports[1], {"TREATY_PUBLIC_HEARTBEAT": "1"}))
+        running.enter_context(serve(urls[0], ports[0], {}))
+        running.enter_context(serve(urls[1], ports[1], {"TREATY_PUBLIC_HEARTBEAT": "1"}))
         driver = running.enter_context(servers.driver())
         asked = {"bare": (ports[0], _request(ports[0]))}
         asked |= {kind: (ports[1], _request(ports[1], header)) for kind, header in known.items()}
         for _ in range(rounds):
             for kind, (port, one) in asked.items():
                 times[kind] += driver.drive(port, [one], clients=1, seconds=seconds).times
-    return Admitted({kind: median(found) * 1000 for kind, found in times.items()})
+    return {kind: median(found) * 1000 for kind, found in times.items()}
 
 
 def _request(port: int, *headers: str) -> Request:
@@ -67,7 +83,8 @@ def _request(port: int, *headers: str) -> Request:
     return request("GET", PATH, NAME, f"127.0.0.1:{port}", headers=headers)
 
 
-def _told(words: tuple[str, ...], database: str) -> str:
+def _told(words: tuple[str, ...], database: str, folder: Path) -> str:
     treaty = Path(sys.executable).parent / "treaty"
     command = [str(treaty), *words, "--database-url", database]
-    return subprocess.run(command, input=_PASSWORD + "\n", capture_output=True, text=True, check=True).stdout.strip()
+    told = subprocess.run(command, input=_PASSWORD + "\n", cwd=folder, capture_output=True, text=True, check=True)
+    return told.stdout.strip()

@@ -101,8 +101,8 @@ class _Watched:
         self.begin = None
         _Watching.executed.clear()
 
-    def glance(self, work: Callable[[Connection], T]) -> T:
-        return self._database.glance(work)
+    def glance(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
+        return self._database.glance(work, within=within)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         self.begin = "BEGIN"

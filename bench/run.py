@@ -82,12 +82,15 @@ def _delivered(history: History, folder: Path, options: argparse.Namespace) -> d
     return measured.as_json()
 
 
-def _admitted(folder: Path, options: argparse.Namespace) -> dict[str, float] | None:
+def _admitted(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, float]] | None:
     if not any(part in access.NAME for part in options.only or [""]):
         return None
-    measured = access.measure(folder, seconds=options.seconds, rounds=options.rounds)
-    print("\n".join(measured.summary()), flush=True)
-    return measured.as_json()
+    found = {}
+    for measure in (access.measure, access.measure_on_postgres) if options.postgres else (access.measure,):
+        measured = measure(folder, seconds=options.seconds, rounds=options.rounds)
+        print("\n".join(measured.summary()), flush=True)
+        found[measured.database] = measured.as_json()
+    return found
 
 
 def _built(history: History, folder: Path) -> Path:
@@ -106,6 +109,7 @@ def _options() -> argparse.Namespace:
     names = ", ".join([*(one.name for one in OPERATIONS), deliveries.NAME, access.NAME])
     parser.add_argument("--only", action="append", metavar="NAME", help=f"operations whose name holds NAME: {names}")
     parser.add_argument("--pages", action="store_true", help="measure the pages of a whole system instead")
+    parser.add_argument("--postgres", action="store_true", help=f"{access.NAME}: also on a PostgreSQL of its own")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; rough figures")
     parser.add_argument("--seconds", type=float, help="length of a round (default 0.5)")
     parser.add_argument("--rounds", type=int, help="rounds with each server (default 7)")

@@ -3,15 +3,17 @@
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import literal, select
+from sqlalchemy import Column, Connection, MetaData, Table, event, func, literal, select, text
 from sqlalchemy.exc import OperationalError
 
 from tests import postgres
-from treaty.store.database import Postgresql, open_database, scalar
+from treaty.store.database import Broken, Postgresql, open_database, scalar
 
 ONE = select(literal(1))
 
@@ -26,13 +28,90 @@ def url(postgres_url: str) -> Iterator[str]:
 def test_when_the_server_ended_all_connections_work_goes_on_with_new_ones(url: str) -> None:
     database = open_database(url, connections=2)
     assert database.read(lambda db: scalar(db, ONE, {})) == 1
+    end_connections(url)
+    assert database.write(lambda db: scalar(db, ONE, {})) == 1
+    assert database.read(lambda db: scalar(db, ONE, {})) == 1
+    database.close()
+
+
+def end_connections(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    assert database.write(lambda db: scalar(db, ONE, {})) == 1
-    assert database.read(lambda db: scalar(db, ONE, {})) == 1
+
+
+def test_a_glance_is_taken_by_the_driver_alone(url: str) -> None:
+    database = open_database(url, connections=1)
+    executed: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda _db, _cursor, sql, *_: executed.append(sql))
+    assert database.glance(lambda db: scalar(db, ONE, {})) == 1
+    assert executed == []
+    database.close()
+
+
+def test_what_is_asked_by_the_driver_goes_on_when_the_server_ended_all_connections(url: str) -> None:
+    database = open_database(url, connections=3)
+    every_connection = Barrier(3)
+
+    def ask(db: Connection) -> object:
+        every_connection.wait(5)
+        return scalar(db, ONE, {})
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(database.glance, [ask] * 3)) == [1, 1, 1]
+    end_connections(url)
+    for _ in range(6):
+        assert database.glance(lambda db: scalar(db, ONE, {})) == 1
+    database.close()
+
+
+def test_what_is_asked_by_the_driver_is_answered_when_a_column_has_become_another(url: str) -> None:
+    database = open_database(url, connections=1)
+    database.write(lambda db: db.execute(text("CREATE TABLE place AS SELECT 1 AS name")))
+    statement = select(Table("place", MetaData(), Column("name")).c.name)
+    assert {database.glance(lambda db: scalar(db, statement, {})) for _ in range(10)} == {1}
+    database.write(lambda db: db.execute(text("ALTER TABLE place ALTER name TYPE text")))
+    assert {database.glance(lambda db: scalar(db, statement, {})) for _ in range(10)} == {"1"}
+    database.close()
+
+
+def test_a_question_that_cannot_be_asked_says_why(url: str) -> None:
+    database = open_database(url, connections=1)
+    with pytest.raises(Broken) as failure:
+        database.glance(lambda db: scalar(db, select(Table("nowhere", MetaData(), Column("x"))), {}))
+    assert 'relation "nowhere" does not exist' in str(failure.value.__cause__)
+    assert database.glance(lambda db: scalar(db, ONE, {})) == 1
+    database.close()
+
+
+def test_a_glance_within_a_read_goes_on_when_the_server_ended_all_connections(url: str) -> None:
+    database = open_database(url, connections=2)
+
+    def ask(db: Connection) -> list[object]:
+        return [database.glance(lambda db: scalar(db, ONE, {}), within=db), scalar(db, ONE, {})]
+
+    assert database.read(ask) == [1, 1]
+    end_connections(url)
+    assert database.read(ask) == [1, 1]
+    database.close()
+
+
+def test_all_that_is_asked_at_the_same_time_takes_no_more_connections_than_the_setting_says(url: str) -> None:
+    database = open_database(url, connections=2)
+
+    def ask(number: int) -> object:
+        work = (database.glance, database.read, database.write)[number % 3]
+        return work(lambda db: scalar(db, select(func.pg_sleep(0.01)), {}))
+
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(ask, range(60)))
+    with psycopg.connect(url) as other:
+        count = other.execute("SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()")
+        assert count.fetchone() == (2,)
+    with database.engine.connect() as one, database.engine.connect() as two:
+        assert {one.get_isolation_level(), two.get_isolation_level()} == {"READ COMMITTED"}
     database.close()
 
 

@@ -1,18 +1,19 @@
-"""How statements are executed: by SQLAlchemy on PostgreSQL, and on SQLite by its driver."""
+"""How statements are executed: by the driver on SQLite and where a glance is enough, else by SQLAlchemy."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, insert, literal, select, update
 
 from treaty.store.database import Database, column, every, first, maybe, open_database, rows, run, scalar
 from treaty.store.migrations import migrate
 from treaty.store.prepared import MOST
 from treaty.store.tables import environment
 
+Ask = Callable[[Callable[[Connection], Any]], Any]
 NOON = datetime(2024, 5, 6, 12, 0, 0, 123, tzinfo=UTC)
 ADD = insert(environment).values(
     {
@@ -48,66 +49,73 @@ def database(database_url: str) -> Iterator[Database]:
     found.close()
 
 
+@pytest.fixture(params=["read", "glance"])
+def ask(database: Database, request: pytest.FixtureRequest) -> Ask:
+    """A way of asking."""
+    way: Ask = getattr(database, request.param)
+    return way
+
+
 def place(name: str, **more: object) -> dict[str, Any]:
     said = {"uuid": name * 8, "name": name, "display_name": name.upper(), "is_production": name == "a"}
     return {**said, "contacts": None, "created_at": NOON, "updated_at": NOON, **more}
 
 
-def test_a_row_becomes_a_noun_with_python_values(database: Database) -> None:
-    found = database.read(lambda db: maybe(db, NAMED, {"name": "a"}, Place))
+def test_a_row_becomes_a_noun_with_python_values(ask: Ask) -> None:
+    found = ask(lambda db: maybe(db, NAMED, {"name": "a"}, Place))
     assert found == Place(name="a", is_production=True, created_at=NOON, contacts=None)
     assert found is not None
     assert found.is_production is True
 
 
-def test_what_is_missing_is_none(database: Database) -> None:
-    assert database.read(lambda db: maybe(db, NAMED, {"name": "z"}, Place)) is None
-    assert database.read(lambda db: first(db, NAMED, {"name": "z"})) is None
-    assert database.read(lambda db: scalar(db, NAMED, {"name": "z"})) is None
+def test_what_is_missing_is_none(ask: Ask) -> None:
+    assert ask(lambda db: maybe(db, NAMED, {"name": "z"}, Place)) is None
+    assert ask(lambda db: first(db, NAMED, {"name": "z"})) is None
+    assert ask(lambda db: scalar(db, NAMED, {"name": "z"})) is None
 
 
-def test_parameters_may_be_the_attributes_of_an_object(database: Database) -> None:
+def test_parameters_may_be_the_attributes_of_an_object(ask: Ask) -> None:
     given = Place(name="b", is_production=False, created_at=NOON, contacts=None)
-    assert database.read(lambda db: every(db, NAMED, given, Place)) == [given]
+    assert ask(lambda db: every(db, NAMED, given, Place)) == [given]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 7, MOST, MOST + 1])
-def test_a_list_may_have_any_length(database: Database, count: int) -> None:
+def test_a_list_may_have_any_length(ask: Ask, count: int) -> None:
     names = [*"abcde", *(f"other-{number}" for number in range(MOST))][:count]
-    assert database.read(lambda db: column(db, AMONG, {"names": names})) == [*"abcde"][:count]
+    assert ask(lambda db: column(db, AMONG, {"names": names})) == [*"abcde"][:count]
 
 
-def test_a_list_may_hold_the_same_twice(database: Database) -> None:
-    assert database.read(lambda db: column(db, AMONG, {"names": ["b", "a", "b"]})) == ["a", "b"]
+def test_a_list_may_hold_the_same_twice(ask: Ask) -> None:
+    assert ask(lambda db: column(db, AMONG, {"names": ["b", "a", "b"]})) == ["a", "b"]
 
 
-def test_times_of_any_zone_come_back_in_utc(database: Database) -> None:
+def test_times_of_any_zone_come_back_in_utc(database: Database, ask: Ask) -> None:
     elsewhere = NOON.astimezone(timezone(timedelta(hours=5)))
     database.write(lambda db: run(db, ADD, place("far", created_at=elsewhere)))
-    found = database.read(lambda db: first(db, NAMED, {"name": "far"}))
+    found = ask(lambda db: first(db, NAMED, {"name": "far"}))
     assert found.created_at.isoformat() == NOON.isoformat()
 
 
-def test_columns_of_the_same_name_are_found_by_their_place(database: Database) -> None:
+def test_columns_of_the_same_name_are_found_by_their_place(ask: Ask) -> None:
     other = environment.alias("other")
     statement = (
         select(environment.c.name, other.c.name, literal(7).label("number"))
         .join(other, other.c.name == bindparam("other"))
         .where(environment.c.name == bindparam("name"))
     )
-    (found,) = database.read(lambda db: rows(db, statement, {"name": "a", "other": "b"}))
+    (found,) = ask(lambda db: rows(db, statement, {"name": "a", "other": "b"}))
     assert tuple(found) == ("a", "b", 7)
     assert found.number == 7
 
 
-def test_a_change_says_how_many_rows_it_met(database: Database) -> None:
+def test_a_change_says_how_many_rows_it_met(database: Database, ask: Ask) -> None:
     statement = update(environment).where(environment.c.name > bindparam("after")).values(contacts=bindparam("said"))
     assert database.write(lambda db: run(db, statement, {"after": "c", "said": "us"})) == 2
-    assert database.read(lambda db: first(db, NAMED, {"name": "e"})).contacts == "us"
+    assert ask(lambda db: first(db, NAMED, {"name": "e"})).contacts == "us"
 
 
-def test_an_insertion_may_return_what_it_added(database: Database) -> None:
+def test_an_insertion_may_return_what_it_added(database: Database, ask: Ask) -> None:
     number = database.write(lambda db: scalar(db, ADD.returning(environment.c.id), place("new")))
-    assert number == database.read(
+    assert number == ask(
         lambda db: scalar(db, select(environment.c.id).where(environment.c.name == bindparam("name")), {"name": "new"})
     )

@@ -15,13 +15,13 @@ from math import ceil
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
-from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, Executable, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import Invalid, Problem, WrongSetting
-from treaty.store.prepared import Prepared, prepared
+from treaty.store.prepared import SQLITE, Prepared, prepared
 from treaty.store.traces import CURRENT
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ class Busy(Exception):
     """A write lost its race every time; nothing was written and it may be sent again."""
 
 
+class Broken(Exception):
+    """A connection whose driver failed. Nothing was written, and work begins again with another one."""
+
+
 class Database(Protocol):
     """A place where Treaty keeps its data."""
 
@@ -47,7 +51,7 @@ class Database(Protocol):
     is_local: bool
     """Whether statements are so short that they run where the request is."""
 
-    def glance(self, work: Callable[[Connection], T]) -> T: ...
+    def glance(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T: ...
 
     def read(self, work: Callable[[Connection], T]) -> T: ...
 
@@ -97,9 +101,9 @@ class Sqlite:
         self._mine = threading.local()
         self._all: list[Connection] = []
 
-    def glance(self, work: Callable[[Connection], T]) -> T:
+    def glance(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
         """Run what asks a single question."""
-        return work(self._connection())
+        return work(within or self._connection())
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run what only asks, within one state of the data."""
@@ -181,14 +185,30 @@ class Postgresql:
         event.listen(self.engine, "connect", _prepare_postgresql)
         self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._glancing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._error = self.engine.dialect.loaded_dbapi.Error
+        self._dialect = _positional(self.engine)
 
-    def glance(self, work: Callable[[Connection], T]) -> T:
+    def glance(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
         """Run what asks a single question, without the way there and back that a transaction takes."""
+        if within is not None:
+            return self._by_driver(within, work)
         return _run_again(lambda: self._at_once(work))
 
     def _at_once(self, work: Callable[[Connection], T]) -> T:
         with self._glancing.connect() as connection:
-            return work(connection)
+            return self._by_driver(connection, work)
+
+    def _by_driver(self, db: Connection, work: Callable[[Connection], T]) -> T:
+        """Run something whose statements the driver is given without SQLAlchemy, which takes longer than they do."""
+        info = db.info
+        info[_DIALECT] = self._dialect
+        try:
+            return work(db)
+        except self._error as error:
+            db.invalidate()
+            raise Broken from error
+        finally:
+            del info[_DIALECT]
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run what only asks, within one state of the data."""
@@ -223,6 +243,9 @@ def _run_again(attempt: Callable[[], T]) -> T:
                 raise Busy from error
         except PoolTimeout as error:
             raise Busy from error
+        except Broken:
+            if number == ATTEMPTS - 1:
+                raise
         time.sleep(random.uniform(0, 0.002 * 2 ** min(number, 6)))  # noqa: S311 - only spreads out who lost
     raise Busy
 
@@ -326,8 +349,22 @@ def _executed(db: Connection, statement: Executable, values: Mapping[str, Any]) 
     return found
 
 
+_DIALECT: Final = "treaty_dialect"
+"""Where a connection has how statements are written that SQLAlchemy does not execute."""
+
+
+def _positional(engine: Engine) -> Dialect:
+    """Make a dialect for statements whose parameters are found by their places."""
+    dialect: Any = type(engine.dialect)
+    made: Dialect = dialect(paramstyle="format")
+    return made
+
+
 def _quick(db: Connection, statement: Executable, values: Mapping[str, Any]) -> Prepared | None:
-    return prepared(statement, values) if db.dialect.name == "sqlite" else None
+    if db.dialect.name == "sqlite":
+        return prepared(statement, values, SQLITE)
+    dialect: Dialect | None = db.info.get(_DIALECT)
+    return None if dialect is None else prepared(statement, values, dialect)
 
 
 def _values(statement: Executable, params: Params) -> Mapping[str, Any]:

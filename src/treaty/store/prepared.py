@@ -1,19 +1,18 @@
-"""Statements as SQLite's driver takes them.
+"""Statements as a database's driver takes them.
 
 SQLAlchemy builds the statements, and says how they and their parameters are written. To execute one it takes several
-times as long as SQLite, so that is done with the driver itself.
+times as long as SQLite, and as long as PostgreSQL, so that is done with the driver itself where it counts.
 """
 
-import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.selectable import ReturnsRows
@@ -21,7 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 from treaty.store.traces import CURRENT
 
-DIALECT: Final = sqlite.dialect()
+SQLITE: Final = sqlite.dialect()
 MOST: Final = 1024
 """How many values a list may have; a longer one is left to SQLAlchemy."""
 
@@ -30,6 +29,23 @@ if TYPE_CHECKING:
 
 Params = Mapping[str, Any]
 Convert = Callable[[Any], Any]
+
+
+class Found(Protocol):
+    """What drivers give for a statement."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> tuple[Any, ...] | None: ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]: ...
+
+
+class Driver(Protocol):
+    """A connection of SQLite's driver or of PostgreSQL's."""
+
+    def execute(self, sql: str, values: Sequence[Any], /) -> Found: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +88,7 @@ class Prepared:
         return values
 
 
-def _driver(db: Connection) -> sqlite3.Connection:
+def _driver(db: Connection) -> Driver:
     return db.connection.dbapi_connection  # type: ignore[return-value]  # as SQLAlchemy types it for any driver
 
 
@@ -83,10 +99,11 @@ _ROUNDED: Final = [0, *(1 << length.bit_length() for length in range(MOST))]
 class _Forms:
     """How a statement is written for lists of several lengths, which are rounded up so that few of them occur."""
 
-    __slots__ = ("_known", "_lists", "_statement")
+    __slots__ = ("_dialect", "_known", "_lists", "_statement")
 
-    def __init__(self, statement: Executable, lists: tuple[str, ...]) -> None:
+    def __init__(self, statement: Executable, dialect: Dialect, lists: tuple[str, ...]) -> None:
         self._statement = statement
+        self._dialect = dialect
         self._lists = lists
         self._known: dict[tuple[int, ...], Prepared] = {}
 
@@ -99,31 +116,32 @@ class _Forms:
         return self._known.get(lengths) or self._written(lengths)
 
     def _written(self, lengths: tuple[int, ...]) -> Prepared:
-        return self._known.setdefault(lengths, _prepared(self._statement, dict(zip(self._lists, lengths, strict=True))))
+        by_list = dict(zip(self._lists, lengths, strict=True))
+        return self._known.setdefault(lengths, _prepared(self._statement, self._dialect, by_list))
 
 
-def prepared(statement: Executable, params: Params) -> Prepared | None:
+def prepared(statement: Executable, params: Params, dialect: Dialect = SQLITE) -> Prepared | None:
     """Write a statement for some parameters, once; None when it is to be left to SQLAlchemy."""
-    forms = _forms(statement)
+    forms = _forms(statement, dialect)
     return None if forms is None else forms.form(params)
 
 
 @lru_cache(maxsize=2048)
-def _forms(statement: Executable) -> _Forms | None:
+def _forms(statement: Executable, dialect: Dialect) -> _Forms | None:
     """Make the forms of a statement, unless one of its lists is written into it."""
-    binds = _compiled(statement).binds
+    binds = _compiled(statement, dialect).binds
     if any(bind.literal_execute for bind in binds.values()):
         return None
-    return _Forms(statement, tuple(name for name, bind in binds.items() if bind.expanding))
+    return _Forms(statement, dialect, tuple(name for name, bind in binds.items() if bind.expanding))
 
 
-def _compiled(statement: Executable) -> "SQLCompiler":
+def _compiled(statement: Executable, dialect: Dialect) -> "SQLCompiler":
     assert isinstance(statement, ClauseElement)  # noqa: S101 - every statement of ours is one
-    return cast("SQLCompiler", statement.compile(dialect=DIALECT))
+    return cast("SQLCompiler", statement.compile(dialect=dialect))
 
 
-def _prepared(statement: Executable, lengths: Mapping[str, int]) -> Prepared:
-    compiled = _compiled(statement)
+def _prepared(statement: Executable, dialect: Dialect, lengths: Mapping[str, int]) -> Prepared:
+    compiled = _compiled(statement, dialect)
     samples = {name: [None] * lengths.get(name, 0) for name, bind in compiled.binds.items() if bind.required}
     state = compiled.construct_expanded_state(samples)
     columns = _columns(statement)
@@ -132,7 +150,7 @@ def _prepared(statement: Executable, lengths: Mapping[str, int]) -> Prepared:
         state.statement,
         _together(list(_parts(compiled, state, lengths))),
         partial(tuple.__new__, row),  # what a named tuple makes rows with itself counts columns each time
-        tuple((index, convert) for index, (_, kind) in enumerate(columns) if (convert := _from_driver(kind))),
+        tuple((index, convert) for index, (_, kind) in enumerate(columns) if (convert := _from_driver(kind, dialect))),
     )
 
 
@@ -153,7 +171,7 @@ def _parts(compiled: "SQLCompiler", state: "ExpandedState", lengths: Mapping[str
         bind = compiled.binds[firsts.get(name, name)] if name in firsts or name not in others else None
         if bind is None:
             continue
-        convert = _to_driver(bind.type)
+        convert = _to_driver(bind.type, compiled.dialect)
         if name in firsts:
             yield _Part(firsts[name], convert, lengths[firsts[name]])
         elif bind.required:
@@ -199,9 +217,9 @@ def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:
     return [(column.key or "", column.type) for column in copy(statement).exported_columns]
 
 
-def _to_driver(kind: TypeEngine[Any]) -> Convert | None:
-    return kind.dialect_impl(DIALECT).bind_processor(DIALECT)
+def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
+    return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
-def _from_driver(kind: TypeEngine[Any]) -> Convert | None:
-    return kind.dialect_impl(DIALECT).result_processor(DIALECT, None)
+def _from_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
+    return kind.dialect_impl(dialect).result_processor(dialect, None)

@@ -523,6 +523,16 @@ session: Final = Table(
     Index(None, "seen_at"),
 )
 
+# Wrong passwords from an address, of an account and of all. A key is a hash, and gives no name away that was typed.
+guess: Final = Table(
+    "guess",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("latest", Time, nullable=False),
+    Index(None, "latest"),
+)
+
 # What was done, and by whom. Rows are only added, and go when they are old: what they tell may be gone already, so they
 # refer to nothing. An id is made of its event's time, so that the table itself is in the order of what happened.
 audit: Final = Table(

@@ -10,19 +10,19 @@ from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import structlog
 from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from treaty.errors import TreatyError, Unauthenticated
+from treaty.errors import TreatyError
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.database import Busy, Database
 from treaty.store.traces import Recall
 from treaty.web import auth, origins, wire
-from treaty.web.auth import Gate
+from treaty.web.auth import Gate, TakesLong
 from treaty.web.base_urls import BaseUrls
 from treaty.web.caching import spared, tagged
 from treaty.web.media import HTML, wants_page
@@ -41,6 +41,8 @@ from treaty.web.routing import (
     result_of,
 )
 from treaty.web.telemetry import Telemetry
+
+T = TypeVar("T")
 
 METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE: Final = 256 * 1024
@@ -192,9 +194,12 @@ class Broker:
             route = _route(resource, call)
         origins.check_site(call)
         credential = auth.credential_of(call)
-        if not self._gate.knows_at_once(call, credential):
-            await self._identify(call, credential, route)
-        self._gate.check(call, route)
+        if self._gate.is_quick(credential):
+            self._gate.admit(call, route, credential)
+        elif route is not None and self._admits_within(route):
+            return await self._run(route, call, names, partial(self._gate.admit, call, route, credential))
+        else:
+            await self._in_thread(partial(self._gate.admit, call, route, credential))
         if resource is None:
             return not_found("", call)
         if route is None:
@@ -204,39 +209,47 @@ class Broker:
             origins.check_csrf(call)
         return await self._run(route, call, names)
 
-    async def _identify(self, call: Call, credential: auth.Presented, route: Route | None) -> None:
-        """Find out who asks. Passwords are checked in a thread: that takes long on purpose."""
-        try:
-            if self._gate.is_quick(credential):
-                self._gate.identify(call, credential)
-            else:
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._threads, self._gate.identify, call, credential)
-        except Unauthenticated:
-            if not self._gate.is_public(call, route):
-                raise
-
-    async def _run(self, route: Route, call: Call, names: Sequence[str]) -> Answer:
-        is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE
-        if not route.needs_database or is_short:
-            done = self._work(route, call, names)
+    async def _run(
+        self, route: Route, call: Call, names: Sequence[str], admit: Callable[..., None] | None = None
+    ) -> Answer:
+        """Do the work; whoever is not admitted yet is so within its transaction."""
+        if self._takes_thread(route, call):
+            done = await self._in_thread(partial(self._work, route, call, names, admit))
         else:
-            work = partial(self._work, route, call, names)
-            done = await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
+            done = self._work(route, call, names, admit)
         if call.owes and self._worker:
             self._worker.wake()
         if isinstance(done, Answer):
             return done
         return self._streamed(done) if isinstance(done, Streamed) else await self._afterwards(done, call)
 
-    def _work(self, route: Route, call: Call, names: Sequence[str]) -> Answer | Afterwards | Streamed:
-        result = result_of(route, call, names, self._database, self._read)
+    def _work(
+        self, route: Route, call: Call, names: Sequence[str], admit: Callable[..., None] | None
+    ) -> Answer | Afterwards | Streamed:
+        result = self._result(route, call, names, admit)
         if isinstance(result, Afterwards | Streamed):
             return result
         made = result if isinstance(result, _Made) else self._made(result, call)
         if made.counts:
             made.counts()
         return spared(made.answer, call)
+
+    def _admits_within(self, route: Route) -> bool:
+        """Whether who asks is found out where the answer is: on the way there and back that a read takes anyway."""
+        is_reading = route.method == "GET" and route.needs_database and route.without_answer is None
+        return is_reading and not self._database.is_local
+
+    def _result(self, route: Route, call: Call, names: Sequence[str], admit: Callable[..., None] | None) -> object:
+        ask = partial(result_of, route, call, names, database=self._database, read=self._read)
+        if admit is None:
+            return ask()
+        try:
+            return ask(admit=lambda db: admit(db=db))
+        except TakesLong:
+            admit()
+            return ask()
+        finally:
+            self._gate.note_use(call)
 
     def _read(self, route: Route, call: Call, names: Sequence[str]) -> object:
         if not route.is_kept:
@@ -245,6 +258,13 @@ class Broker:
 
     def _made(self, result: object, call: Call) -> "_Made":
         return _Made(tagged(answer(result, call), call), self._telemetry.counter(result))
+
+    def _takes_thread(self, route: Route, call: Call) -> bool:
+        is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE
+        return route.needs_database and not is_short
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
     async def _afterwards(self, done: Afterwards, call: Call) -> Answer:
         result = await asyncio.to_thread(_done_by, call, done)

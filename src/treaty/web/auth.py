@@ -14,23 +14,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from treaty.actions import issuing
-from treaty.errors import Forbidden, Unauthenticated
+from treaty.actions import guessing, issuing
+from treaty.errors import Forbidden, Throttled, Unauthenticated
 from treaty.model import password
 from treaty.model.access import ANYBODY, NOBODY, Account, Caller, Credential, Role, is_token
+from treaty.model.guessing import Guesser, wait
 from treaty.settings import Settings, is_loopback
-from treaty.store import accounts, audit, keys, sessions, tokens
+from treaty.store import accounts, audit, guesses, keys, sessions, tokens
 from treaty.store.database import Busy, Database
 from treaty.store.keys import Keyed
 from treaty.store.vault import vault_of
 from treaty.web import origins
-from treaty.web.guessing import Throttle
 from treaty.web.routing import GRANTED, Call, Permission, Route
 
 T = TypeVar("T")
@@ -98,6 +99,16 @@ def _basic(given: str) -> Basic | Unreadable:
     return Basic(name, its_password) if colon else Unreadable()
 
 
+class TakesLong(Exception):
+    """A password that has to be checked, which takes long on purpose; a transaction is not to wait for it."""
+
+
+class Ask(Protocol):
+    """A way of asking the database a single question."""
+
+    def __call__(self, work: Callable[[Connection], T], /) -> T: ...
+
+
 class Gate:
     """Finds out who asks, and lets them do what their role allows."""
 
@@ -109,7 +120,6 @@ class Gate:
         self._asks_always = bool(self._users) or not (settings.open_access or is_loopback(settings.host))
         self._open_until = 0.0
         self._keyed: Keyed | None = None
-        self._throttle = Throttle()
         self._verified = _Verified()
 
     @property
@@ -121,39 +131,58 @@ class Gate:
         """Forget that the server is open."""
         self._open_until = 0.0
 
-    def knows_at_once(self, call: Call, credential: Presented) -> bool:
-        """Find out who asks where that takes no database. Says whether it did."""
-        if not self._asks_always and time.monotonic() < self._open_until:
-            call.caller = ANYBODY
-            return True
-        if isinstance(credential, Basic) and (found := self.user_of_settings(credential)):
-            call.caller = found
-            return True
-        return credential is None and self._asks_always
-
     def is_quick(self, credential: Presented) -> bool:
         """Whether finding out who asks takes a short statement at most, and no thread."""
-        if not self.database.is_local:
-            return False
-        return not isinstance(credential, Basic) or self._verified.knows(credential)
+        if not self._asks_always and self._was_open_lately():
+            return True
+        if not isinstance(credential, Basic):
+            return self.database.is_local or (credential is None and self._asks_always)
+        is_known = self.database.is_local and self._verified.knows(credential)
+        return is_known or self.user_of_settings(credential) is not None
 
-    def identify(self, call: Call, credential: Presented) -> None:
-        """Find out who asks. Raises Unauthenticated for a credential that is not good, and Throttled."""
-        if not self._asks_always and self._is_open():
+    def admit(self, call: Call, route: Route | None, credential: Presented, db: Connection | None = None) -> None:
+        """Find out who asks, and whether they may; within a transaction, which spares the way to the database.
+
+        Raises Unauthenticated, Throttled and Forbidden, and TakesLong where a transaction should not last so long.
+        """
+        if not self._asks_always and self._was_open_lately():
+            call.caller = ANYBODY
+        else:
+            self._identify_unless_public(call, route, credential, db)
+        self.check(call, route)
+
+    def _identify_unless_public(
+        self, call: Call, route: Route | None, credential: Presented, db: Connection | None
+    ) -> None:
+        try:
+            self._identify(call, credential, db)
+        except Unauthenticated:
+            if not self.is_public(call, route):
+                raise
+        finally:
+            if db is None:
+                self.note_use(call)
+
+    def _identify(self, call: Call, credential: Presented, db: Connection | None) -> None:
+        ask: Ask = partial(self.database.glance, within=db)
+        if not self._asks_always and self._is_open(ask):
             call.caller = ANYBODY
             return
         match credential:
             case Bearer(text):
-                call.caller = self._by_token(text, call)
+                call.caller = self._by_token(text, call, ask)
             case Basic():
-                call.caller = self.by_password(credential, call)
+                call.caller = self.by_password(credential, call, db)
             case Cookie(secret):
-                call.caller = self._by_session(secret, call)
+                call.caller = self._by_session(secret, call, ask)
             case Unreadable():
                 raise Unauthenticated(_UNREADABLE)
 
-    def _is_open(self) -> bool:
-        if self.database.glance(accounts.is_any):
+    def _was_open_lately(self) -> bool:
+        return time.monotonic() < self._open_until
+
+    def _is_open(self, ask: Ask) -> bool:
+        if ask(accounts.is_any):
             self._asks_always = True  # accounts are disabled, but never taken away
             return False
         self._open_until = time.monotonic() + _OPEN_FOR
@@ -161,18 +190,18 @@ class Gate:
 
     # Tokens
 
-    def _by_token(self, text: str, call: Call) -> Caller:
+    def _by_token(self, text: str, call: Call, ask: Ask) -> Caller:
         if not is_token(text):
             hint = "This is not a token of this broker, or not the whole of one."
             raise Unauthenticated(f"{hint} {_NEW_TOKEN}", is_bearer=True)
-        found = self._looked_up(lambda db, keyed: tokens.presented(db, keyed.hash(issuing.TOKEN, text)))
+        found = self._looked_up(ask, lambda db, keyed: tokens.presented(db, keyed.hash(issuing.TOKEN, text)))
         if found is None or (found.expires_at is not None and found.expires_at <= call.now):
             what = (
                 "is not known: it was revoked or regenerated, or its user is disabled" if found is None else "is over"
             )
             raise Unauthenticated(f"This token {what}. {_NEW_TOKEN}", is_bearer=True)
         if _is_due(found.used_at, call.now):
-            self._note(lambda db: tokens.note_use(db, found.uuid, at=call.now, address=call.address))
+            call.noting = lambda db: tokens.note_use(db, found.uuid, at=call.now, address=call.address)
         return Caller(
             kind=Credential.TOKEN,
             role=Role.READ_ONLY if found.role is Role.READ_ONLY else found.account_role,
@@ -182,42 +211,57 @@ class Gate:
             credential=found.uuid,
         )
 
-    def _looked_up(self, ask: Callable[[Connection, Keyed], T | None]) -> T | None:
+    def _looked_up(self, ask: Ask, find: Callable[[Connection, Keyed], T | None]) -> T | None:
         """Look up a keyed hash. What is not found is looked up again with the key as it is now."""
         keyed = self._keyed
-        found = None if keyed is None else self.database.glance(lambda db: ask(db, keyed))
+        found = None if keyed is None else ask(lambda db: find(db, keyed))
         if found is not None:
             return found
-        fresh = self.database.glance(lambda db: keys.find(db, self._vault))
+        fresh = ask(lambda db: keys.find(db, self._vault))
         if fresh is None or (keyed is not None and fresh.key == keyed.key):
             return None
         self._keyed = fresh
-        return self.database.glance(lambda db: ask(db, fresh))
+        return ask(lambda db: find(db, fresh))
 
-    def _note(self, write: Callable[[Connection], None]) -> None:
+    def note_use(self, call: Call) -> None:
         """Note when something was used. That it could not be noted is no reason to refuse it."""
-        with suppress(Busy, DBAPIError):
-            self.database.write(write)
+        write, call.noting = call.noting, None
+        if write is not None:
+            with suppress(Busy, DBAPIError):
+                self.database.write(write)
 
     # Names and passwords
 
-    def by_password(self, given: Basic, call: Call) -> Caller:
-        """Find out whose name and password these are. Raises Unauthenticated, and Throttled after too many failures."""
+    def by_password(self, given: Basic, call: Call, db: Connection | None = None) -> Caller:
+        """Find out whose name and password these are.
+
+        Raises Unauthenticated, Throttled after too many failures, and TakesLong within a transaction.
+        """
         if found := self.user_of_settings(given):
             return found
-        one = self.database.glance(lambda db: accounts.named(db, given.name))
+        one = self.database.glance(lambda db: accounts.named(db, given.name), within=db)
         its_hash = one.password if one is not None and one.is_active else None
         call.claimed = one.name if one is not None else self._of_settings(given.name)
         if not self._verified.has(given, its_hash):
-            self._throttle.check(given.name, call.address, now=call.now)
-            if not password.fits(given.password, its_hash):
-                self._throttle.note_failure(given.name, call.address, now=call.now)
-                self._verified.forget(given)
-                raise Unauthenticated("The name or the password is wrong.")
-            self._throttle.note_success(given.name, call.address)
-            self._verified.add(given, its_hash)
+            if db is not None:
+                raise TakesLong
+            guesser = Guesser(name=given.name, whose=one.uuid if one else call.claimed, address=call.address)
+            self._verify(given, its_hash, guesser, now=call.now)
         assert one is not None  # noqa: S101 - nobody's password fits nothing
         return _caller(one)
+
+    def _verify(self, given: Basic, its_hash: str | None, guesser: Guesser, *, now: datetime) -> None:
+        """Check a password, unless it has to wait. Failures are counted in the database, so that all processes know."""
+        found = self.database.glance(lambda db: guesses.among(db, [guesser.pair, guesser.everything]))
+        if seconds := wait(guesser, found, now=now):
+            raise Throttled(seconds)
+        if not password.fits(given.password, its_hash):
+            self.database.write(lambda db: guessing.note_failure(db, guesser, now=now))
+            self._verified.forget(given)
+            raise Unauthenticated("The name or the password is wrong.")
+        if any(one.key == guesser.pair for one in found):
+            self.database.write(lambda db: guessing.note_success(db, guesser))
+        self._verified.add(given, its_hash)
 
     def _of_settings(self, name: str) -> str | None:
         return next((one.user for one, _ in self._users if one.user == name), None)
@@ -230,8 +274,8 @@ class Gate:
 
     # Sessions
 
-    def _by_session(self, secret: str, call: Call) -> Caller:
-        found = self._looked_up(lambda db, keyed: sessions.presented(db, keyed.hash(issuing.SESSION, secret)))
+    def _by_session(self, secret: str, call: Call, ask: Ask) -> Caller:
+        found = self._looked_up(ask, lambda db, keyed: sessions.presented(db, keyed.hash(issuing.SESSION, secret)))
         if found is None or self.is_over(found.created_at, found.seen_at, call.now):
             return NOBODY
         owner = self._owner(found)
@@ -239,7 +283,7 @@ class Gate:
             return NOBODY
         call.csrf = self._keyed.hash("csrf", secret)
         if _is_due(found.seen_at, call.now):
-            self._note(lambda db: sessions.note_use(db, found.uuid, at=call.now, address=call.address))
+            call.noting = lambda db: sessions.note_use(db, found.uuid, at=call.now, address=call.address)
         return owner
 
     def is_over(self, created_at: datetime, seen_at: datetime, now: datetime) -> bool:

@@ -243,6 +243,8 @@ class Call:
     """Whether webhooks are owed something, so that their worker is told once this is done."""
     claimed: str | None = field(default=None, init=False)
     """Whom somebody said to be whose password was wrong, if there is such a user."""
+    noting: "Callable[[Connection], None] | None" = field(default=None, init=False)
+    """Notes that a credential was used, where that is due."""
     changes_access: bool = field(default=False, init=False)
     """Whether there may be users now where there were none."""
     _db: "Connection | None" = field(default=None, init=False, repr=False)
@@ -668,10 +670,19 @@ class Refused(Exception):
 Reading = Callable[[Route, "Call", Sequence[str]], object]
 
 
-def result_of(route: Route, call: Call, names: Sequence[str], database: "Database", read: Reading) -> object:
+def result_of(
+    route: Route,
+    call: Call,
+    names: Sequence[str],
+    *,
+    database: "Database",
+    read: Reading,
+    admit: "Callable[[Connection], None] | None" = None,
+) -> object:
     """Run a route's handler in its transaction, and refuse in the right order what cannot be answered.
 
-    What only reads is run by `read`. Raises what the handler raises, Unacceptable, and Refused for a content type.
+    What only reads is run by `read`. Whoever is not admitted yet is so in the same transaction, before anything else.
+    Raises what `admit` and the handler raise, Unacceptable, and Refused for a wrong content type.
     """
     produces = route.produces or (ANY,)
     media = accepted(call.accept, produces, is_strict=route.is_strict) if route.produces else ANY
@@ -679,6 +690,8 @@ def result_of(route: Route, call: Call, names: Sequence[str], database: "Databas
     takes = route.takes(call.content_type) if route.consumes is not None else True
 
     def work(db: "Connection | None") -> object:
+        if admit and db is not None:
+            admit(db)
         call._db = db  # noqa: SLF001 - only here is a call given its transaction
         if db is None:
             result = route.handler(call, *names)

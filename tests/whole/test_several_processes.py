@@ -1,0 +1,121 @@
+"""Servers that share a database: what one lets in or shuts out, the other does, too."""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.whole import servers
+from treaty.actions import admitting, guessing, issuing
+from treaty.model import password
+from treaty.model.access import Role, Token
+from treaty.model.guessing import Guesser
+from treaty.settings import Settings
+from treaty.store.database import Database, open_database
+from treaty.store.migrations import migrate
+from treaty.store.vault import vault_of
+
+PASSWORD, OTHER = "a stapled horse, correctly", "one more battery, please"
+SECRET_KEY = "the key of both servers, which is no secret"  # noqa: S105
+VAULT = vault_of(Settings(secret_key=SECRET_KEY))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    found = open_database(database_url)
+    migrate(found)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def both(database_url: str, tmp_path: Path) -> Iterator[list[servers.Server]]:
+    environ = {"TREATY_SECRET_KEY": SECRET_KEY, "TREATY_TRUSTED_PROXIES": "127.0.0.1"}
+    with (
+        servers.running(database_url, cwd=tmp_path, environ=environ) as one,
+        servers.running(database_url, cwd=tmp_path, environ=environ) as other,
+    ):
+        yield [one, other]
+
+
+@dataclass(frozen=True)
+class User:
+    """A user, with what it signs in with."""
+
+    token: Token
+    session: str
+    headers: Mapping[str, Mapping[str, str]]
+
+
+def basic(name: str, its_password: str) -> dict[str, str]:
+    return {"authorization": f"Basic {b64encode(f'{name}:{its_password}'.encode()).decode()}"}
+
+
+@pytest.fixture
+def add_user(database: Database) -> Callable[[str], User]:
+    def add(name: str) -> User:
+        now = datetime.now(UTC)
+        draft = admitting.NewAccount(name=name, role=Role.READ_ONLY, password=password.hashed(PASSWORD))
+        one = database.write(lambda db: admitting.add(db, draft, now=now))
+        new = issuing.NewToken(name="build")
+        token = database.write(lambda db: issuing.add_token(db, one, new, vault=VAULT, now=now))
+        who = issuing.SignIn(user=name, account=one.uuid, proof=None, address=None, agent=None)
+        session = database.write(lambda db: issuing.open_session(db, who, vault=VAULT, now=now))
+        headers = {
+            "token": {"authorization": f"Bearer {token.text}"},
+            "password": basic(name, PASSWORD),
+            "session": {"cookie": f"__Host-treaty={session.secret}"},
+        }
+        return User(token.token, session.session.uuid, headers)
+
+    return add
+
+
+def test_what_is_taken_away_is_refused_at_once_by_every_process(database, both, add_user):
+    def statuses(one):
+        asked = [(server, one.headers[kind]) for kind in ("token", "password", "session") for server in both]
+        return [httpx.get(f"{server.address}/user", headers=headers).status_code for server, headers in asked]
+
+    revoked, disabled, changed, ended = (add_user(name) for name in ("revoked", "disabled", "changed", "ended"))
+    assert [statuses(one) for one in (revoked, disabled, changed, ended)] == [[200] * 6] * 4
+    now, its_hash = datetime.now(UTC), password.hashed(OTHER)
+    database.write(lambda db: issuing.revoke(db, revoked.token))
+    database.write(lambda db: admitting.disable(db, admitting.of_name(db, "disabled"), now=now))
+    database.write(lambda db: admitting.set_password(db, admitting.of_name(db, "changed"), its_hash, now=now))
+    database.write(lambda db: issuing.end_session(db, ended.session, user="ended"))
+    assert statuses(revoked) == [401, 401, 200, 200, 200, 200]
+    assert statuses(disabled) == [401, 401, 401, 401, 401, 401]
+    assert statuses(changed) == [200, 200, 401, 401, 401, 401]
+    assert statuses(ended) == [200, 200, 200, 200, 401, 401]
+
+
+def ask(server, name, its_password, address="192.0.2.7"):
+    headers = {**basic(name, its_password), "x-forwarded-for": address}
+    return httpx.get(f"{server.address}/user", headers=headers)
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+def test_wrong_passwords_are_counted_together_whichever_process_they_are_sent_to(database, both, add_user, name):
+    ada = add_user("ada")
+    add_user("ben")
+    assert [ask(both[number % 2], name, f"guess {number}").status_code for number in range(5)] == [401] * 5
+    guesser = Guesser(name=name, whose=ada.token.account if name == "ada" else None, address="192.0.2.7")
+    for _ in range(4):  # as if there had been more of them: a second would be over before all is asked
+        database.write(lambda db: guessing.note_failure(db, guesser, now=datetime.now(UTC)))
+    slowed = [ask(server, name, PASSWORD) for server in both]
+    assert [each.status_code for each in slowed] == [429, 429]
+    assert all(8 < int(each.headers["retry-after"]) <= 16 for each in slowed)
+    assert [ask(server, "ben", PASSWORD).status_code for server in both] == [200, 200]
+    assert [ask(server, "ada", PASSWORD, "192.0.2.8").status_code for server in both] == [200, 200]
+
+
+def test_the_right_password_ends_what_wrong_ones_have_begun_in_every_process(both, add_user):
+    one, other = both
+    add_user("ada")
+    assert [ask(one, "ada", f"guess {number}").status_code for number in range(4)] == [401] * 4
+    assert ask(other, "ada", PASSWORD).status_code == 200
+    assert [ask(one, "ada", f"guess {number}").status_code for number in range(5)] == [401] * 5
