@@ -40,7 +40,7 @@ from treaty.settings import Settings
 from treaty.store import audit, sealed
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
-from treaty.store.vault import KeyFile, SealedWith, key_file, vault_of
+from treaty.store.vault import KeyFile, SealedWith, Vault, has_key, key_file, vault_of
 from treaty.web import telemetry, urls
 from treaty.web.application import Background, application
 from treaty.web.represent.webhooks import ADDRESSES
@@ -185,6 +185,56 @@ def write(settings: Settings, work: Callable[[Connection], T]) -> T:
     return _with_database(settings, lambda database: database.write(work))
 
 
+def write_sealed(settings: Settings, work: Callable[[Connection, Vault], T], tell: Callable[[str], None]) -> T:
+    """Change something for which there has to be a key. Raises WrongSetting before anything is written without it."""
+
+    def write(database: Database) -> T:
+        is_new = not has_key(settings)
+        _check_key(settings, database, is_new=is_new)
+        vault = vault_of(settings)
+        try:
+            return database.write(lambda db: work(db, vault))
+        finally:
+            if is_new and not database.is_local and has_key(settings):
+                tell(_new_key(settings))
+
+    return _with_database(settings, write)
+
+
+def _check_key(settings: Settings, database: Database, *, is_new: bool) -> None:
+    """Refuse a key that the servers of a database have not, as they could not open what it seals."""
+    if database.is_local:
+        return  # its key is found beside it, by whoever finds it
+    if is_new and database.read(sealed.is_any):
+        raise WrongSetting(
+            f"secret_key: is not set, there is no {key_file(settings)}, and this database holds secrets that were "
+            "sealed with the key of its servers. Set it (TREATY_SECRET_KEY) to that key; nothing was written."
+        )
+    if not is_new and (lost := _lost(settings, database)):
+        raise WrongSetting(f"secret_key: {_misfit(settings, lost)} Nothing was written.")
+
+
+def _lost(settings: Settings, database: Database) -> int:
+    """Count what this key does not open."""
+    return database.read(lambda db: sealed.survey(db, vault_of(settings)))[SealedWith.UNKNOWN]
+
+
+def _misfit(settings: Settings, lost: int) -> str:
+    name = "secret_key" if settings.secret_key is not None else str(key_file(settings))
+    count = "1 secret was" if lost == 1 else f"{lost} secrets were"
+    return (
+        f"{count} sealed with another key; give it in previous_secret_keys, or as secret_key "
+        f"(TREATY_SECRET_KEY) if it is that of other servers of this database. Here the key is that of {name}."
+    )
+
+
+def _new_key(settings: Settings) -> str:
+    return (
+        f"There is a new key in {key_file(settings)}. Every server of this database needs it: copy the file to where "
+        "they run, or set secret_key (TREATY_SECRET_KEY) to what is in it."
+    )
+
+
 def _with_database(settings: Settings, work: Callable[[Database], T], name: str = "treaty") -> T:
     """Do something with a server's data. What it writes stands under a name in the audit trail."""
     database = database_of(settings)
@@ -275,19 +325,24 @@ def _prepare_database(settings: Settings) -> None:
     if settings.example_data:
         with audit.by(Actor(credential_name="example data")):
             database.write(lambda db: seeding.seed(db, now=datetime.now(UTC), settings=settings))
-    _warn_of_lost_key(settings, database)
+    _warn_of_key(settings, database)
     database.close()
 
 
-def _warn_of_lost_key(settings: Settings, database: Database) -> None:
-    """Say at once what would otherwise be said when something is sent."""
+def _warn_of_key(settings: Settings, database: Database) -> None:
+    """Say at once what would otherwise be said when something is sent, or somebody signs in."""
+    is_new = not has_key(settings)
     try:
-        lost = database.read(lambda db: sealed.survey(db, vault_of(settings)))[SealedWith.UNKNOWN]
+        if is_new:
+            KeyFile(key_file(settings)).keys()
+        lost = _lost(settings, database)
     except WrongSetting:
-        return  # the key file cannot be read, which is said when it is prepared
+        return  # the key file cannot be read, which was said when it was prepared
     if lost:
-        reason = f"{lost} secrets were sealed with another key; give it in previous_secret_keys"
-        structlog.get_logger("treaty").warning("secret_key", reason=reason)
+        what = f"{_misfit(settings, lost)} Until then their webhooks fail, and tokens and sessions cannot be checked."
+        structlog.get_logger("treaty").warning("secret_key", reason=what)
+    elif is_new and not database.is_local:
+        structlog.get_logger("treaty").info("secret_key", reason=_new_key(settings))
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -3,8 +3,12 @@
 import json
 import subprocess
 
+import httpx
+import psycopg
 import pytest
 
+from tests import postgres
+from tests.whole import servers
 from tests.whole.servers import BIN
 
 PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends with the test
@@ -84,3 +88,72 @@ def test_the_last_administrator_is_not_shut_out(treaty):
         refused = treaty(*words)
         assert refused.returncode == 1
         assert "is the only administrator" in refused.stderr
+
+
+@pytest.fixture
+def shared_url(postgres_url):
+    with postgres.database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+def elsewhere(shared_url, tmp_path):
+    """Commands on a shared database, each called in a folder of a machine's own."""
+
+    def run(machine, *words, **environ):
+        folder = tmp_path / machine
+        folder.mkdir(exist_ok=True)
+        return servers.run("treaty", *words, "--database-url", shared_url, cwd=folder, **environ)
+
+    return run
+
+
+def rows_of(url):
+    with psycopg.connect(url) as db:
+        return [db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("token", "access", "audit")]  # noqa: S608 - names of ours
+
+
+CREATE = ("token", "create", "--user", "ci", "--name")
+
+
+def test_the_first_key_of_a_shared_database_is_said_to_be_needed_by_every_server(elsewhere, shared_url, tmp_path):
+    assert elsewhere("one", "user", "add", "ci", "--system").returncode == 0
+    assert not (tmp_path / "one" / "treaty.key").exists()
+    made = elsewhere("one", *CREATE, "build")
+    key = tmp_path / "one" / "treaty.key"
+    assert made.returncode == 0
+    assert f"There is a new key in {key}. Every server of this database needs it" in made.stderr
+    assert "new key" not in elsewhere("one", *CREATE, "another").stderr
+    headers = {"authorization": f"Bearer {made.stdout.strip()}"}
+    environ = {"TREATY_SECRET_KEY": key.read_text().strip()}
+    with servers.running(shared_url, cwd=tmp_path, environ=environ) as server:
+        assert httpx.get(f"{server.address}/user", headers=headers).status_code == 200
+        assert "secret_key" not in server.log
+
+
+def test_a_key_that_the_servers_of_a_shared_database_have_not_seals_nothing(elsewhere, shared_url, tmp_path):
+    elsewhere("one", "user", "add", "ci", "--system")
+    elsewhere("one", *CREATE, "build")
+    before = rows_of(shared_url)
+    missing = elsewhere("two", *CREATE, "another")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert f"secret_key: is not set, there is no {tmp_path / 'two' / 'treaty.key'}" in missing.stderr
+    assert "TREATY_SECRET_KEY" in missing.stderr
+    assert list((tmp_path / "two").iterdir()) == []
+    wrong = elsewhere("two", *CREATE, "another", TREATY_SECRET_KEY="another key, " * 2)
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "1 secret was sealed with another key; give it in previous_secret_keys, or as secret_key" in wrong.stderr
+    assert rows_of(shared_url) == before
+
+
+def test_a_server_whose_key_does_not_fit_says_so_at_once_and_when_it_is_shown_a_token(elsewhere, shared_url, tmp_path):
+    elsewhere("one", "user", "add", "ci", "--system")
+    token = elsewhere("one", *CREATE, "build").stdout.strip()
+    (tmp_path / "two").mkdir()
+    with servers.running(shared_url, cwd=tmp_path / "two") as server:
+        assert "1 secret was sealed with another key" in server.log
+        assert "TREATY_SECRET_KEY" in server.log
+        assert "tokens and sessions cannot be checked" in server.log
+        answer = httpx.get(f"{server.address}/user", headers={"authorization": f"Bearer {token}"})
+        assert answer.status_code == 500
+        assert "secret_key: tokens and sessions were stored under another key" in answer.text

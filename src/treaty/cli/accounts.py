@@ -19,7 +19,6 @@ from treaty.model import password
 from treaty.model.access import Account, Role, Token
 from treaty.settings import Settings, read_settings
 from treaty.store import accounts, tokens
-from treaty.store.vault import vault_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,9 +203,10 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
         role=Role.READ_ONLY if is_reader else Role.READ_WRITE,
         expires_at=None if lasts is None else now + lasts,
     )
-    vault = vault_of(settings)
-    issued = app.write(
-        settings, lambda db: issuing.add_token(db, admitting.of_name(db, user), draft, vault=vault, now=now)
+    issued = app.write_sealed(
+        settings,
+        lambda db, vault: issuing.add_token(db, admitting.of_name(db, user), draft, vault=vault, now=now),
+        output.complain,
     )
     output.say(issued.text)
     output.complain("Keep it now: it is not shown again.")

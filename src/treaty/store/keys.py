@@ -64,8 +64,9 @@ def _opened(sealed: str, vault: Vault) -> str:
         return vault.open(Sealed(sealed))
     except WrongKey as error:
         raise WrongSetting(
-            "secret_key: tokens and sessions were stored under another key. Name the former one in "
-            f"previous_secret_keys (or put {KEY_FILE} back), or end them all with `treaty token revoke --all`."
+            "secret_key: tokens and sessions were stored under another key. Set it to that of other servers, or name "
+            f"the former one in previous_secret_keys (or put {KEY_FILE} back). "
+            "To end them all: `treaty token revoke --all`."
         ) from error
 
 

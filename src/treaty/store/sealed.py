@@ -74,6 +74,11 @@ def survey(db: Connection, vault: Vault) -> Counter[SealedWith]:
     )
 
 
+def is_any(db: Connection) -> bool:
+    """Whether anything was sealed."""
+    return any(_sealed_in(one, row.text) for one in SEALED for row in rows(db, _every(one), {}))
+
+
 @lru_cache
 def _every(one: SealedColumn) -> Select[Any, Any]:
     return select(one.id.label("id"), one.column.label("text")).where(one.column.is_not(None)).order_by(one.id)

@@ -133,6 +133,11 @@ def key_file(settings: Settings) -> Path:
     return (Path(database).parent if is_file else Path()).absolute() / KEY_FILE
 
 
+def has_key(settings: Settings) -> bool:
+    """Whether there is a key. Where there is none, the first secret makes one."""
+    return settings.secret_key is not None or bool(KeyFile(key_file(settings)).standing())
+
+
 class KeyFile:
     """Keys in a file, the newest first, with an empty line between them. It is read again when it has changed."""
 
