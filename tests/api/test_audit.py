@@ -123,6 +123,8 @@ UNTOLD = {
     "delivering.prepare_past": "it reads",
     "delivering.prepare_trial": "it reads",
     "triggering.is_admitted": "it reads",
+    "guessing.note_failure": "the refusal is told where it is answered",
+    "guessing.note_success": "the sign-in tells",
     "delivering.take_on": "a delivery has a log of its own",
     "triggering.owe_for_contract": "what made it due is told",
     "triggering.owe_for_verification": "likewise",
