@@ -40,10 +40,6 @@ class Busy(Exception):
     """A write lost its race every time; nothing was written and it may be sent again."""
 
 
-class Broken(Exception):
-    """A connection whose driver failed. Nothing was written, and work begins again with another one."""
-
-
 class Database(Protocol):
     """A place where Treaty keeps its data."""
 
@@ -186,29 +182,29 @@ class Postgresql:
         self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._glancing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._error = self.engine.dialect.loaded_dbapi.Error
-        self._dialect = _positional(self.engine)
+        dialect = _positional(self.engine)
+        event.listen(self.engine, "connect", lambda _, record: record.info.update({_DIALECT: dialect}))
 
     def glance(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
         """Run what asks a single question, without the way there and back that a transaction takes."""
-        if within is not None:
-            return self._by_driver(within, work)
-        return _run_again(lambda: self._at_once(work))
+        return work(within) if within is not None else _run_again(lambda: self._at_once(work))
 
     def _at_once(self, work: Callable[[Connection], T]) -> T:
         with self._glancing.connect() as connection:
-            return self._by_driver(connection, work)
+            return self._told(connection, work)
 
-    def _by_driver(self, db: Connection, work: Callable[[Connection], T]) -> T:
-        """Run something whose statements the driver is given without SQLAlchemy, which takes longer than they do."""
-        info = db.info
-        info[_DIALECT] = self._dialect
+    def _told(self, db: Connection, work: Callable[[Connection], T]) -> T:
+        """Run something; what the driver says of a failure is said as SQLAlchemy does."""
         try:
             return work(db)
         except self._error as error:
+            raise self._failure(db, error) from error
+
+    def _failure(self, db: Connection, error: Any) -> BaseException:
+        is_lost = db.dialect.is_disconnect(error, db.connection.dbapi_connection, None)
+        if is_lost:
             db.invalidate()
-            raise Broken from error
-        finally:
-            del info[_DIALECT]
+        return DBAPIError.instance(None, None, error, self._error, connection_invalidated=is_lost, dialect=db.dialect)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run what only asks, within one state of the data."""
@@ -225,10 +221,9 @@ class Postgresql:
         """Close every connection."""
         self.engine.dispose()
 
-    @staticmethod
-    def _within(engine: Engine, work: Callable[[Connection], T]) -> T:
+    def _within(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         with engine.connect() as connection, connection.begin():
-            return work(connection)
+            return self._told(connection, work)
 
 
 def _run_again(attempt: Callable[[], T]) -> T:
@@ -243,9 +238,6 @@ def _run_again(attempt: Callable[[], T]) -> T:
                 raise Busy from error
         except PoolTimeout as error:
             raise Busy from error
-        except Broken:
-            if number == ATTEMPTS - 1:
-                raise
         time.sleep(random.uniform(0, 0.002 * 2 ** min(number, 6)))  # noqa: S311 - only spreads out who lost
     raise Busy
 
