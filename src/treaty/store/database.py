@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Dialect, Engine, Executable, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
@@ -200,11 +200,15 @@ class Postgresql:
         except self._error as error:
             raise self._failure(db, error) from error
 
-    def _failure(self, db: Connection, error: Any) -> BaseException:
-        is_lost = db.dialect.is_disconnect(error, db.connection.dbapi_connection, None)
+    def _failure(self, db: Connection, error: Any) -> DBAPIError:
+        """Say as SQLAlchemy does what failed. What was prepared for a table that has changed since is lost, too."""
+        is_lost = error.sqlstate == _OUTDATED or db.dialect.is_disconnect(error, db.connection.dbapi_connection, None)
         if is_lost:
             db.invalidate()
-        return DBAPIError.instance(None, None, error, self._error, connection_invalidated=is_lost, dialect=db.dialect)
+        said: DBAPIError = DBAPIError.instance(
+            None, None, error, self._error, connection_invalidated=is_lost, dialect=db.dialect
+        )
+        return said
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run what only asks, within one state of the data."""
@@ -248,6 +252,8 @@ def _check_size(error: DBAPIError | sqlite3.Error) -> None:
         raise Invalid(Problem((), "a name in the request is too long")) from error
 
 
+_OUTDATED: Final = "0A000"
+"""What PostgreSQL says of a prepared statement whose columns have become others."""
 _LOST: Final = {"40001", "40P01", "23505", "23503", "55P03", "57P01"}
 """Serialization failure, deadlock, unique or foreign key lost to another write, lock not available, server stopping."""
 _LOST_ON_SQLITE: Final = (
@@ -263,7 +269,7 @@ def _is_lost_race(error: DBAPIError | sqlite3.Error) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorname", "").startswith(_LOST_ON_SQLITE)
-    if isinstance(error, OperationalError) and error.connection_invalidated:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     return getattr(cause, "sqlstate", None) in _LOST
 
