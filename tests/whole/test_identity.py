@@ -244,6 +244,8 @@ def test_the_rust_client_and_pact_python_sign_in_with_a_token_and_with_a_passwor
         named = {"username": "ci", "password": PASSWORD}
         assert shop.verify(server.address, provider, "a2", "main", named, main_branch=True)
         assert not shop.verify(server.address, provider, "a3", "main", {"token": token[:-1]}, main_branch=True)
+        wrong = {**named, "password": OTHER}
+        assert not shop.verify(server.address, provider, "a4", "main", wrong, main_branch=True)
     verified = get(f"{server.address}/pacticipants/Prices/versions", token).json()["_embedded"]["versions"]
     assert [one["number"] for one in verified] == ["a2", "a1"]
 
