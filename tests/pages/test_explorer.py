@@ -28,6 +28,14 @@ def test_without_scripts_the_links_of_the_index_are_plain_links(show, path):
     assert not [link for link in shown.links if "{" in link]
 
 
+@pytest.mark.parametrize("path", PATHS[1:])
+@pytest.mark.parametrize("accept", ["*/*", "", "application/hal+json, application/json, */*; q=0.01"])
+def test_where_the_original_has_a_file_it_is_shown_whatever_a_client_takes(api, path, accept):
+    shown = api.get(path, accept=accept)
+    assert (shown.status, shown.headers["content-type"]) == (200, "text/html;charset=utf-8")
+    assert shown.body == api.get(path, accept="text/html").body
+
+
 def test_the_plain_links_lead_to_documents(show, api):
     for link in show("/explorer").links:
         if link.endswith(".json"):
