@@ -61,12 +61,21 @@ def _share_a_server(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
-    if os.environ.get("TREATY_TEST_LONG") == "1":
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in long]
+    if os.environ.get("TREATY_TEST_LONG") != "1":
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+    _share_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def _share_out(items: list[pytest.Item], workers: int) -> None:
+    """Let each worker, which begins with a part of the list, find its share of what takes longest at the beginning."""
+    longest = [item for item in items if item.nodeid.startswith(_LONGEST)]
+    others = [item for item in items if not item.nodeid.startswith(_LONGEST)]
+    items[:] = [item for share in range(workers) for kind in (longest, others) for item in _part(kind, share, workers)]
+
+
+def _part(items: list[pytest.Item], number: int, parts: int) -> list[pytest.Item]:
+    return items[len(items) * number // parts : len(items) * (number + 1) // parts]
 
 
 @pytest.fixture(scope="session")
