@@ -9,13 +9,30 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import postgres
+from tests import databases, postgres
 
 POSTGRES_URL: Final = "TREATY_TEST_POSTGRES_URL"
+
+# They come first, so that no worker is left with one of them when the others have done their work.
+_LONGEST: Final = (
+    "tests/api/test_schemathesis.py",
+    "tests/api/test_cleaning.py",
+    "tests/api/test_matrix_histories.py",
+    "tests/examples/",
+    "tests/pages/test_in_a_browser.py",
+    "tests/plugin/",
+    "tests/whole/",
+)
 
 # How long an example takes says something about the machine, and nothing about what is tested.
 settings.register_profile("treaty", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("treaty")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Have a worker more than there are cores: half of their time tests wait for processes, retries and browsers."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,11 +61,21 @@ def _share_a_server(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("TREATY_TEST_LONG") == "1":
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in long]
+    if os.environ.get("TREATY_TEST_LONG") != "1":
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+    _share_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def _share_out(items: list[pytest.Item], workers: int) -> None:
+    """Let each worker, which begins with a part of the list, find its share of what takes longest at the beginning."""
+    longest = [item for item in items if item.nodeid.startswith(_LONGEST)]
+    others = [item for item in items if not item.nodeid.startswith(_LONGEST)]
+    items[:] = [item for share in range(workers) for kind in (longest, others) for item in _part(kind, share, workers)]
+
+
+def _part(items: list[pytest.Item], number: int, parts: int) -> list[pytest.Item]:
+    return items[len(items) * number // parts : len(items) * (number + 1) // parts]
 
 
 @pytest.fixture(scope="session")
@@ -63,9 +90,34 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def sqlite_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of SQLite with all tables and nothing in them, to be copied."""
+    path = tmp_path_factory.mktemp("original") / "treaty.sqlite"
+    databases.migrated(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_lender(postgres_url: str) -> Iterator[databases.Lender]:
+    lender = databases.Lender(postgres_url)
+    yield lender
+    lender.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database of the test's own; the test runs once for each kind."""
+    """The URL of a database of the test's own with all tables and no rows; the test runs once for each kind."""
+    if request.param == "sqlite":
+        yield databases.copy(request.getfixturevalue("sqlite_original"), tmp_path / "treaty.sqlite")
+        return
+    with request.getfixturevalue("postgres_lender").database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a new database without tables; the test runs once for each kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'treaty.sqlite'}"
         return

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -65,19 +65,64 @@ def server() -> Iterator[str]:
             keeper.terminate()
 
 
+class Maintenance:
+    """Makes databases on a server, renames them and drops them. They go by their URLs."""
+
+    def __init__(self, server_url: str) -> None:
+        self._url = re.sub(r"^postgresql\+\w+:", "postgresql:", server_url)
+        self._server = psycopg.connect(self._url, autocommit=True)
+
+    def close(self) -> None:
+        self._server.close()
+
+    def create(self, template: str = "template0") -> str:
+        """Make a fresh database."""
+        name = _fresh_name()
+        self._server.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+        return self._url_of(name)
+
+    def rename(self, url: str) -> str:
+        """Put out whoever uses a database, and give it a name that they do not know."""
+        former, name = _name(url), _fresh_name()
+        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(former), sql.Identifier(name))
+        for _ in range(_ATTEMPTS):
+            self._server.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [former]
+            )
+            try:
+                self._server.execute(rename)
+            except psycopg.errors.ObjectInUse:  # somebody came back
+                continue
+            return self._url_of(name)
+        raise TimeoutError(f"{former} is in use again and again")
+
+    def drop(self, url: str) -> None:
+        """Drop a database, also while it is used."""
+        self._server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(_name(url))))
+
+    def _url_of(self, name: str) -> str:
+        return urlsplit(self._url)._replace(path=f"/{name}").geturl()
+
+
+def _fresh_name() -> str:
+    return f"treaty_test_{secrets.token_hex(8)}"
+
+
+def _name(url: str) -> str:
+    return urlsplit(url).path.removeprefix("/")
+
+
 @contextmanager
 def database(server_url: str, *, template: str = "template0") -> Iterator[str]:
     """Make a fresh database on the server, give its URL, and drop it afterwards."""
-    name = f"treaty_test_{secrets.token_hex(8)}"
-    server_url = re.sub(r"^postgresql\+\w+:", "postgresql:", server_url)
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-    with psycopg.connect(server_url, autocommit=True) as maintenance:
-        maintenance.execute(create)
+    with closing(Maintenance(server_url)) as maintenance:
+        url = maintenance.create(template)
         try:
-            yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+            yield url
         finally:
-            maintenance.execute(drop)
+            maintenance.drop(url)
 
 
 def find_binaries() -> Path:

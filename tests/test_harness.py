@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -12,14 +13,64 @@ import pytest
 import sqlalchemy as sa
 
 from tests import postgres
+from tests.databases import Lender
+from treaty.store.tables import metadata
 
 
-def test_a_database_is_reachable_and_empty(database_url: str) -> None:
-    engine = sa.create_engine(database_url)
+def test_a_database_is_reachable_and_empty(empty_database_url: str) -> None:
+    engine = sa.create_engine(empty_database_url)
     with engine.connect() as db:
         assert db.scalar(sa.select(sa.literal(1))) == 1
         assert sa.inspect(db).get_table_names() == []
     engine.dispose()
+
+
+def test_a_database_has_all_tables_and_nothing_in_them(database_url: str) -> None:
+    engine = sa.create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as db:
+        assert set(sa.inspect(db).get_table_names()) == {*metadata.tables, "alembic_version"}
+        assert [table.name for table in metadata.sorted_tables if db.execute(sa.select(table)).first()] == []
+    engine.dispose()
+
+
+@pytest.fixture
+def lender(postgres_url: str) -> Iterator[Lender]:
+    lender = Lender(postgres_url)
+    yield lender
+    lender.close()
+
+
+ADD = "INSERT INTO pacticipant (name, display_name, created_at, updated_at) VALUES ('Till', 'T', now(), now())"
+
+
+def test_what_a_test_leaves_in_a_database_is_gone_for_the_next(lender: Lender) -> None:
+    for _ in range(2):
+        with lender.database() as url, psycopg.connect(url) as db:
+            assert db.execute(f"{ADD} RETURNING id").fetchone() == (1,)
+    with lender.database() as url, psycopg.connect(url) as db:
+        db.execute(ADD)
+        db.execute("DELETE FROM pacticipant")
+    with lender.database() as url, psycopg.connect(url) as db:
+        assert db.execute(f"{ADD} RETURNING id").fetchone() == (1,)
+
+
+def test_who_still_uses_a_database_that_was_lent_is_put_out(lender: Lender) -> None:
+    with lender.database() as url:
+        left_open = psycopg.connect(url)
+        left_open.execute(ADD)
+    with pytest.raises(psycopg.OperationalError):
+        left_open.commit()
+    left_open.close()
+    with pytest.raises(psycopg.OperationalError, match="does not exist"), lender.database():
+        psycopg.connect(url)
+
+
+def test_a_database_whose_tables_were_changed_is_not_lent_again(lender: Lender) -> None:
+    with lender.database() as url, psycopg.connect(url) as db:
+        db.execute("DROP TABLE label")
+    with lender.database() as another, psycopg.connect(another) as db:
+        assert another != url
+        assert db.execute("SELECT count(*) FROM label").fetchone() == (0,)
 
 
 def test_a_database_is_dropped_even_while_it_is_used(postgres_url: str) -> None:

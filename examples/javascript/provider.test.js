@@ -3,8 +3,13 @@ import http from "node:http";
 import test from "node:test";
 import { Verifier } from "@pact-foundation/pact";
 
-const { PACT_BROKER_USERNAME: pactBrokerUsername, PACT_BROKER_PASSWORD: pactBrokerPassword } = process.env;
-const credentials = pactBrokerUsername ? { pactBrokerUsername, pactBrokerPassword } : {};
+const {
+  PACT_BROKER_TOKEN: pactBrokerToken,
+  PACT_BROKER_USERNAME: pactBrokerUsername,
+  PACT_BROKER_PASSWORD: pactBrokerPassword,
+} = process.env;
+const password = pactBrokerUsername ? { pactBrokerUsername, pactBrokerPassword } : {};
+const credentials = pactBrokerToken ? { pactBrokerToken } : password;
 const users = {};
 
 const service = http.createServer((request, response) => {

@@ -180,12 +180,14 @@ def read(settings: Settings, work: Callable[[Connection], T]) -> T:
     return _with_database(settings, lambda database: database.read(work))
 
 
-def write(settings: Settings, work: Callable[[Connection], T]) -> T:
-    """Change something in a server's database."""
-    return _with_database(settings, lambda database: database.write(work))
+def write(settings: Settings, work: Callable[[Connection], T], *, name: str = "treaty") -> T:
+    """Change something in a server's database, under a name."""
+    return _with_database(settings, lambda database: database.write(work), name)
 
 
-def write_sealed(settings: Settings, work: Callable[[Connection, Vault], T], tell: Callable[[str], None]) -> T:
+def write_sealed(
+    settings: Settings, work: Callable[[Connection, Vault], T], *, name: str, tell: Callable[[str], None]
+) -> T:
     """Change something for which there has to be a key. Raises WrongSetting before anything is written without it."""
 
     def write(database: Database) -> T:
@@ -198,7 +200,7 @@ def write_sealed(settings: Settings, work: Callable[[Connection, Vault], T], tel
             if is_new and not database.is_local and has_key(settings):
                 tell(_new_key(settings))
 
-    return _with_database(settings, write)
+    return _with_database(settings, write, name)
 
 
 def _check_key(settings: Settings, database: Database, *, is_new: bool) -> None:

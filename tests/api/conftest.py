@@ -17,7 +17,6 @@ from treaty.model import password
 from treaty.model.access import Role
 from treaty.settings import Settings
 from treaty.store.database import Database, open_database
-from treaty.store.migrations import migrate
 from treaty.store.vault import vault_of
 from treaty.web.application import application
 
@@ -168,7 +167,6 @@ def make_api(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]]:
     def make(**settings: Any) -> Api:
         chosen = Settings(**{"database_url": database_url, "log_level": "error", "secret_key": SECRET_KEY, **settings})
         database = open_database(chosen.database_url, connections=2)
-        migrate(database)
         api = Api(application(chosen, database, clock=clock))
         made.append((api, database))
         return api
@@ -192,7 +190,6 @@ PASSWORD = "a stapled horse, correctly"  # noqa: S105
 def database(database_url: str) -> Iterator[Database]:
     """The test's database, to make users in."""
     opened = open_database(database_url, connections=1)
-    migrate(opened)
     yield opened
     opened.close()
 

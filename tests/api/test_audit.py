@@ -123,6 +123,7 @@ UNTOLD = {
     "delivering.prepare_past": "it reads",
     "delivering.prepare_trial": "it reads",
     "triggering.is_admitted": "it reads",
+    "guessing.claim": "the refusal is told where it is answered",
     "guessing.note_failure": "the refusal is told where it is answered",
     "guessing.note_success": "the sign-in tells",
     "delivering.take_on": "a delivery has a log of its own",

@@ -18,7 +18,6 @@ from treaty.settings import Settings
 from treaty.store import delivery_facts
 from treaty.store.database import Database, open_database
 from treaty.store.deliveries import Claim
-from treaty.store.migrations import migrate
 from treaty.web.application import application
 from treaty.web.represent.webhooks import ADDRESSES
 from treaty.worker import Worker
@@ -83,7 +82,6 @@ def make_broker(database_url: str) -> Iterator[Callable[..., Broker]]:
             given = {"database_url": database_url, "secret_key": SECRET_KEY, "log_level": "fatal", **OPEN, **settings}
             database = open_database(database_url, connections=4)
             stack.callback(database.close)
-            migrate(database)
             broker = Broker(database, Settings(**given))
             stack.callback(broker.api.close)
             if starts:
@@ -529,7 +527,6 @@ def test_while_a_webhook_is_tried_out_others_may_write(broker: Broker, receiver:
 
     def write(_file: Any) -> None:
         other = open_database(broker.settings.database_url, connections=1)
-        migrate(other)
         try:
             other.write(lambda db: db.exec_driver_sql("DELETE FROM label"))
             written.append(1)

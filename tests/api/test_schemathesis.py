@@ -41,13 +41,13 @@ expected-statuses = ["2xx", "3xx", "4xx", 501]
 ENVIRON: Final = {"TREATY_EXAMPLE_DATA": "true", "TREATY_WEBHOOK_HOST_WHITELIST": "ci.example.org"}
 
 databases = pytest.mark.parametrize(
-    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+    "empty_database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
 )
 
 
 @databases
-def test_nothing_fails_and_answers_are_as_described(database_url, tmp_path, capsys):
-    with running(database_url, environ=ENVIRON, cwd=tmp_path) as server:
+def test_nothing_fails_and_answers_are_as_described(empty_database_url, tmp_path, capsys):
+    with running(empty_database_url, environ=ENVIRON, cwd=tmp_path) as server:
         with httpx.Client(base_url=server.address, headers={"accept": "application/hal+json"}) as client:
             enrich(lambda method, path, body: client.request(method, path, json=body).json())
         report, output = schemathesis(f"{server.address}/openapi.json", tmp_path)

@@ -14,12 +14,12 @@ from tests.examples import environments
 from tests.whole import servers
 
 ROOT = Path(__file__).parents[2]
+UNWANTED = shutil.ignore_patterns("*.log", "node_modules", "__pycache__")
 
 
 @pytest.fixture
 def examples(tmp_path):
-    unwanted = shutil.ignore_patterns("*.log", "node_modules", "__pycache__")
-    return shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=unwanted)
+    return shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=UNWANTED)
 
 
 @pytest.fixture
@@ -136,13 +136,14 @@ def test_the_broker_without_containers_asks_who_one_is(examples):
     assert answers == [401, 200]
 
 
-@pytest.fixture
-def javascript(examples):
+@pytest.fixture(scope="session")
+def javascript(tmp_path_factory):
     """The example in JavaScript with what it needs; without node, or without its packages, there is nothing to test."""
     npm = shutil.which("npm")
     if not npm or not shutil.which("node"):
         pytest.skip("node and npm are not installed")
-    folder = examples / "javascript"
+    folder = tmp_path_factory.mktemp("examples") / "javascript"
+    shutil.copytree(ROOT / "examples/javascript", folder, ignore=UNWANTED)
     command = [npm, "install", "--no-audit", "--no-fund"]
     installed = subprocess.run(command, cwd=folder, env=environ(), capture_output=True, text=True, check=False)
     if installed.returncode:
@@ -150,22 +151,61 @@ def javascript(examples):
     return folder
 
 
+def called(folder, *command, **known):
+    return subprocess.run(
+        command, cwd=folder, env=environ(**known), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+CLIENT = str(servers.BIN / "pact-broker")
+PUBLISH = (CLIENT, "publish", "pacts", "--consumer-app-version", "1", "--branch", "main")
+
+
 def test_javascript_works_with_treaty(javascript, broker):
     def run(*command):
-        done = subprocess.run(
-            command,
-            cwd=javascript,
-            env=environ(PACT_BROKER_BASE_URL=broker),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = called(javascript, *command, PACT_BROKER_BASE_URL=broker)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    client = str(servers.BIN / "pact-broker")
     run("npm", "test")
-    run(client, "publish", "pacts", "--consumer-app-version", "1", "--branch", "main")
+    run(*PUBLISH)
     run("npm", "run", "verify")
-    assert "Computer says yes" in run(client, "can-i-deploy", "--pacticipant", "UserPage", "--version", "1")
+    assert "Computer says yes" in run(CLIENT, "can-i-deploy", "--pacticipant", "UserPage", "--version", "1")
+
+
+PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends with the test
+
+
+@pytest.fixture
+def closed(tmp_path):
+    """A server with a user called ci, and a token."""
+    url = f"sqlite:///{tmp_path / 'closed.sqlite'}"
+    for words in (("user", "add", "ci", "--password-stdin"), ("token", "create", "--user", "ci", "--name", "build")):
+        command = [str(servers.BIN / "treaty"), *words, "--database-url", url]
+        done = subprocess.run(command, input=PASSWORD + "\n", capture_output=True, text=True, check=True, cwd=tmp_path)
+    with servers.running(url, cwd=tmp_path) as server:
+        yield server.address, done.stdout.strip()
+
+
+def test_javascript_signs_in_with_a_token_and_with_a_password(javascript, closed):
+    address, token = closed
+
+    def verify(version, **known):
+        return called(
+            javascript, "npm", "run", "verify", PACT_BROKER_BASE_URL=address, PROVIDER_VERSION=version, **known
+        )
+
+    known = {"PACT_BROKER_TOKEN": token}
+    assert called(javascript, "npm", "test").returncode == 0
+    assert called(javascript, *PUBLISH, PACT_BROKER_BASE_URL=address, **known).returncode == 0
+    named = {"PACT_BROKER_USERNAME": "ci", "PACT_BROKER_PASSWORD": PASSWORD}
+    for version, given in (("1", known), ("2", named)):
+        done = verify(version, **given)
+        assert done.returncode == 0, done.stdout + done.stderr
+    for given in ({"PACT_BROKER_TOKEN": token[:-1]}, {**named, "PACT_BROKER_PASSWORD": "wrong"}):
+        refused = verify("3", **given)
+        assert refused.returncode != 0
+        assert "401" in refused.stdout + refused.stderr, refused
+    headers = {"authorization": f"Bearer {token}", "accept": "application/hal+json"}
+    found = httpx.get(f"{address}/pacticipants/UserService/versions", headers=headers).json()["_embedded"]["versions"]
+    assert [one["number"] for one in found] == ["2", "1"]

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Error, sync_playwright
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it says no types
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
+RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS: Final = (
     "--no-sandbox",
@@ -45,3 +47,11 @@ def started() -> Iterator[Browser]:
             raise Unavailable(f"Chromium does not start: {error}") from error
         yield browser
         browser.close()
+
+
+def hurdles(page: Page) -> list[str]:
+    """Say what keeps people from using a page, and where it is."""
+    # That axe need not describe what is well saves most of its time.
+    options = {"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]}
+    found = Axe().run(page, options=options).response["violations"]
+    return [f"{one['id']} at {[node['target'] for node in one['nodes'][:3]]}" for one in found]

@@ -45,6 +45,36 @@ def test_pages_follow_one_another_though_events_are_added(api, show, clock):
     assert found == [f"App-{number}" for number in reversed(range(120))]
 
 
+@pytest.mark.parametrize("sort", ["", "sort=%2Btimestamp"])
+def test_pages_lead_back_as_they_led_on(api, show, clock, sort):
+    for number in range(120):
+        api.patch(f"/pacticipants/App-{number}", {})
+
+    def names(page):
+        return re.findall(r"Pacticipant creation (App-\d+) 127", page.text)
+
+    def follow(page, relation):
+        (link,) = [one for one in page.all("a") if one.attributes.get("rel") == relation]
+        return show(PAGE + (link.attributes["href"] or ""))
+
+    first = show(f"{PAGE}?{sort}&type=pacticipant_creation")
+    second = follow(first, "next")
+    third = follow(second, "next")
+    assert [len(names(page)) for page in (first, second, third)] == [50, 50, 20]
+    assert 'rel="prev"' not in first.answer.text
+    word = "Older" if sort else "Newer"
+    assert f">{word}</a>" in third.answer.text
+    assert f">{word}</a>" in second.answer.text
+    assert names(follow(third, "prev")) == names(second)
+    assert names(follow(follow(third, "prev"), "prev")) == names(first)
+    clock.now = clock.now.replace(hour=9)
+    api.patch("/pacticipants/App-121", {})
+    back = follow(second, "prev")
+    assert names(back) == names(first)
+    if not sort:
+        assert names(follow(back, "prev"))[:2] == ["App-121", "App-119"]
+
+
 def test_what_was_refused_is_told_with_how_often(make_api, show):
     users = {"basic_auth_username": "writer", "basic_auth_password": "w-secret"}
     api = make_api(**users)

@@ -4,11 +4,11 @@ import json
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it says no types
 from playwright.sync_api import Page, expect
 
+from tests.pages import browser as browsers
 from tests.pages.corpus import TRICK, Filler
-from tests.pages.test_in_a_browser import RULES, page, site  # noqa: F401 - fixtures
+from tests.pages.test_in_a_browser import page, site  # noqa: F401 - fixtures
 
 PATHS = ["/explorer", "/hal-browser", "/hal-browser/browser.html"]
 SHOP = "/pacticipants/Web%20Shop"
@@ -26,6 +26,14 @@ def test_without_scripts_the_links_of_the_index_are_plain_links(show, path):
     assert "/doc/latest-pact-versions?context=index" in shown.links
     assert "/pacts/provider/{provider}/latest" in shown.text
     assert not [link for link in shown.links if "{" in link]
+
+
+@pytest.mark.parametrize("path", PATHS[1:])
+@pytest.mark.parametrize("accept", ["*/*", "", "application/hal+json, application/json, */*; q=0.01"])
+def test_where_the_original_has_a_file_it_is_shown_whatever_a_client_takes(api, path, accept):
+    shown = api.get(path, accept=accept)
+    assert (shown.status, shown.headers["content-type"]) == (200, "text/html;charset=utf-8")
+    assert shown.body == api.get(path, accept="text/html").body
 
 
 def test_the_plain_links_lead_to_documents(show, api):
@@ -259,8 +267,7 @@ def test_everybody_can_use_it(site, scheme):  # noqa: F811
         expect(heading(page)).to_be_visible()
         page.reload()
         expect(heading(page)).to_be_visible()
-        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
-        faults += [f"{path}: {one['id']} at {[node['target'] for node in one['nodes'][:3]]}" for one in found]
+        faults += [f"{path}: {one}" for one in browsers.hurdles(page)]
     context.close()
     assert faults == []
 
@@ -274,9 +281,9 @@ def test_everything_can_be_read_while_an_answer_is_awaited(site, scheme):  # noq
     page.route("**/environments", lambda _: None)
     page.get_by_role("link", name="/environments", exact=True).click()
     expect(page.locator(".explorer[aria-busy]")).to_be_visible()
-    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
+    found = browsers.hurdles(page)
     context.close()
-    assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
+    assert found == []
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])

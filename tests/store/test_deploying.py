@@ -12,7 +12,6 @@ from treaty.model.environment import DeployedVersion, Deployment, EnvironmentDra
 from treaty.settings import Settings
 from treaty.store import environments
 from treaty.store.database import Database, open_database
-from treaty.store.migrations import migrate
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 NUMBERS = [str(number) for number in range(24)]
@@ -21,7 +20,6 @@ NUMBERS = [str(number) for number in range(24)]
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     opened = open_database(database_url)
-    migrate(opened)
     yield opened
     opened.close()
 

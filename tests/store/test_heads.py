@@ -12,7 +12,6 @@ from sqlalchemy import Connection, text
 from treaty.actions import removing, versioning
 from treaty.settings import Settings
 from treaty.store.database import Database, open_database
-from treaty.store.migrations import migrate
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 
@@ -51,7 +50,6 @@ WRONG_POSITIONS = text("""
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     opened = open_database(database_url)
-    migrate(opened)
     yield opened
     opened.close()
 

@@ -12,8 +12,8 @@ from treaty.store.tables import metadata
 
 
 @pytest.fixture
-def database(database_url):
-    database = open_database(database_url)
+def database(empty_database_url):
+    database = open_database(empty_database_url)
     yield database
     database.close()
 

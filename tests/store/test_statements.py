@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Connection, bindparam, insert, literal, select, update
 
 from treaty.store.database import Database, column, every, first, maybe, open_database, rows, run, scalar
-from treaty.store.migrations import migrate
 from treaty.store.prepared import MOST
 from treaty.store.tables import environment
 
@@ -42,7 +41,6 @@ class Place:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     found = open_database(database_url, connections=2)
-    migrate(found)
     for name in "abcde":
         found.write(lambda db, name=name: run(db, ADD, place(name)))  # type: ignore[misc]  # a default binds the name
     yield found

@@ -7,9 +7,13 @@ import httpx
 import psycopg
 import pytest
 
+from bench.histories import History, build
 from tests import postgres
 from tests.whole import servers
 from tests.whole.servers import BIN
+from treaty.model.audit import Credential, Filter
+from treaty.store import audit
+from treaty.store.database import open_database
 
 PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends with the test
 
@@ -88,6 +92,60 @@ def test_the_last_administrator_is_not_shut_out(treaty):
         refused = treaty(*words)
         assert refused.returncode == 1
         assert "is the only administrator" in refused.stderr
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_commands_do_stands_in_the_audit_trail_under_their_names(treaty, database_url):
+    treaty("user", "add", "ada", "--role", "administrator", "--password-stdin")
+    treaty("user", "add", "ci", "--system")
+    treaty("user", "role", "ci", "read-only")
+    treaty("user", "disable", "ci")
+    treaty("user", "enable", "ci")
+    treaty("user", "password", "ada", "--password-stdin")
+    made = treaty("token", "create", "--user", "ci", "--name", "GitHub", "--expires", "90d").stdout.strip()
+    listed = json.loads(treaty("token", "list", "--output", "json").stdout)
+    (uuid,) = [one["uuid"] for one in listed if one["name"] == "GitHub"]
+    treaty("token", "revoke", uuid)
+    treaty("token", "revoke", "--all")
+    found = events(database_url)
+    assert [(one.actor.credential_name, one.type, one.resource) for one in found] == [
+        ("treaty user add", "user_creation", "ada"),
+        ("treaty user add", "user_creation", "ci"),
+        ("treaty user role", "user_change", "ci"),
+        ("treaty user disable", "user_change", "ci"),
+        ("treaty user enable", "user_change", "ci"),
+        ("treaty user password", "password_change", "ada"),
+        ("treaty token create", "token_creation", "ci"),
+        ("treaty token revoke", "token_revocation", "ci"),
+        ("treaty token revoke", "token_revocation", None),
+    ]
+    assert {(one.actor.user, one.actor.credential, one.actor.address) for one in found} == {
+        (None, Credential.SYSTEM, None)
+    }
+    assert found[2].details["after"] == {"role": "read-only"}
+    assert found[6].details["params"] == {"token": "GitHub", "uuid": uuid}
+    told = str([one.details for one in found])
+    assert PASSWORD not in told
+    assert made not in told
+
+
+def test_what_a_command_cleans_away_stands_in_the_audit_trail_under_its_name(tmp_path):
+    build(History(name="old", pairs=1, versions=200, bystanders=0), tmp_path / "old.sqlite")
+    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
+    cleaned = servers.run("treaty", "clean", "--database-url", url, "--output", "json", cwd=tmp_path)
+    count = json.loads(cleaned.stdout)["clean"]["branches"]["deleted"]
+    found = [one for one in events(url) if one.type == "cleaning"]
+    assert {(one.actor.user, one.actor.credential_name) for one in found} == {(None, "treaty clean")}
+    told = [(one.resource, *one.details["before"]) for one in found]
+    assert set(told) == {(name, kind) for name in ("consumer-000", "provider-000") for kind in ("branches", "versions")}
+    assert sum(len(one.details["before"].get("branches", [])) for one in found) == count > 0
+
+
+def events(url):
+    database = open_database(url)
+    found = database.read(lambda db: audit.listed(db, Filter(), start=None, is_newest_first=False, most=5000))
+    database.close()
+    return found
 
 
 @pytest.fixture

@@ -1,7 +1,10 @@
 """`treaty import`: what one broker has is copied to another, and can be copied again."""
 
 import json
+import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 
 import httpx
 import pytest
@@ -13,12 +16,34 @@ OPEN = {"TREATY_WEBHOOK_SCHEME_WHITELIST": "http https", "TREATY_WEBHOOK_HOST_WH
 CLOSED = {"PACT_BROKER_BASIC_AUTH_USERNAME": "pact", "PACT_BROKER_BASIC_AUTH_PASSWORD": "secret"}
 TILL, LEDGER = "Till/2 ü", "Ledger"
 VERSIONS = 12
+FILE = "source.sqlite"
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A broker with a history, which nobody changes; and its folder."""
+    folder = tmp_path_factory.mktemp("source")
+    with running(f"sqlite:///{folder / FILE}", cwd=folder, environ=OPEN | CLOSED) as server:
+        fill(httpx.Client(base_url=server.address, auth=("pact", "secret")))
+        yield server.address, folder
 
 
 @pytest.fixture
-def source(tmp_path):
-    with running(f"sqlite:///{tmp_path / 'source.sqlite'}", cwd=tmp_path, environ=OPEN | CLOSED) as server:
-        fill(httpx.Client(base_url=server.address, auth=("pact", "secret")))
+def source(filled):
+    address, _ = filled
+    return address
+
+
+@pytest.fixture
+def changing_source(filled, tmp_path):
+    """A broker with the same history, of the test's own."""
+    _, original = filled
+    folder = tmp_path / "source"
+    folder.mkdir()
+    shutil.copy(original / "treaty.key", folder)
+    with closing(sqlite3.connect(original / FILE)) as theirs, closing(sqlite3.connect(folder / FILE)) as own:
+        theirs.backup(own)
+    with running(f"sqlite:///{folder / FILE}", cwd=folder, environ=OPEN | CLOSED) as server:
         yield server.address
 
 
@@ -209,14 +234,15 @@ def test_what_was_interrupted_goes_on(tmp_path, copied, source, target):
     assert without_webhooks(snapshot(target)) == without_webhooks(snapshot(source, ("pact", "secret")))
 
 
-def test_what_came_since_is_copied_later(copied, source, target):
-    copied()
+def test_what_came_since_is_copied_later(copied, changing_source, target):
+    source = changing_source
+    copied(TREATY_IMPORT_FROM=source)
     with httpx.Client(base_url=source, auth=("pact", "secret")) as client:
         published = send(client, "POST", "/contracts/publish", **publication(TILL, "99", LEDGER, "new", branch="main"))
         verify(client, published["_links"]["pb:contracts"][0]["href"], "98", success=True)
         verify(client, f"/pacts/provider/Ledger/consumer/Till%2F2%20%C3%BC/version/{VERSIONS}", "12", success=True)
         send(client, "PUT", "/pacticipants/Ledger/versions/4/tags/late")
-    report = copied()
+    report = copied(TREATY_IMPORT_FROM=source)
     assert report["copied"] == NONE | {"versions": 3, "pacts": 1, "results": 2}
     theirs, ours = snapshot(source, ("pact", "secret"))["results"], snapshot(target)["results"]
     assert sorted(result[:3] for result in ours) == sorted(result[:3] for result in theirs)

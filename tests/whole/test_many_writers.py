@@ -30,8 +30,8 @@ def test_nothing_is_lost_and_nobody_is_refused(database_url, tmp_path):
             assert writers.stored(addresses[0], "Shop", "Prices", version) == f"/{version}"
 
 
-def test_two_servers_start_at_once_on_an_empty_database(database_url, tmp_path):
+def test_two_servers_start_at_once_on_an_empty_database(empty_database_url, tmp_path):
     with ExitStack() as stack:
-        servers = [stack.enter_context(running(database_url, cwd=tmp_path)) for _ in range(2)]
+        servers = [stack.enter_context(running(empty_database_url, cwd=tmp_path)) for _ in range(2)]
         for server in servers:
             assert httpx.get(f"{server.address}/diagnostic/status/heartbeat").json()["ok"] is True

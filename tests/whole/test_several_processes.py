@@ -2,11 +2,13 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from tests.whole import servers
@@ -111,6 +113,32 @@ def test_wrong_passwords_are_counted_together_whichever_process_they_are_sent_to
     assert all(8 < int(each.headers["retry-after"]) <= 16 for each in slowed)
     assert [ask(server, "ben", PASSWORD).status_code for server in both] == [200, 200]
     assert [ask(server, "ada", PASSWORD, "192.0.2.8").status_code for server in both] == [200, 200]
+
+
+def test_of_many_passwords_that_come_at_once_after_a_wait_one_is_looked_at(database, both, add_user):
+    ada = add_user("ada")
+    guesser = Guesser(name="ada", whose=ada.token.account, address="192.0.2.7")
+    for _ in range(8):  # the next one may be looked at after eight seconds, and the one after it in sixteen
+        a_while_ago = datetime.now(UTC) - timedelta(seconds=60)
+        database.write(lambda db, at=a_while_ago: guessing.note_failure(db, guesser, now=at))
+    with ThreadPoolExecutor(8) as threads:
+        answers = threads.map(lambda number: ask(both[number % 2], "ada", f"guess {number}").status_code, range(8))
+    assert sorted(answers) == [401] + [429] * 7
+
+
+def test_the_database_may_end_its_connections_and_nobody_is_refused(database_url, both, add_user):
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has none that end")
+    ada = add_user("ada")
+    for kind in ("token", "password", "session"):
+        asked = [(server, ada.headers[kind]) for server in both]
+        assert [httpx.get(f"{one.address}/user", headers=headers).status_code for one, headers in asked] == [200] * 2
+        with psycopg.connect(database_url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert [httpx.get(f"{one.address}/user", headers=headers).status_code for one, headers in asked] == [200] * 2
 
 
 def test_the_right_password_ends_what_wrong_ones_have_begun_in_every_process(both, add_user):

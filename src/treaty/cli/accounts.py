@@ -6,7 +6,7 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -22,6 +22,10 @@ from treaty.store import accounts, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+T = TypeVar("T")
 
 _ROLES: Final = [role.value for role in Role]
 
@@ -44,9 +48,17 @@ def _working(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _fail(text: str) -> None:
-    context = click.get_current_context()
-    click.echo(f"{context.command_path}: {text}", err=True)
+    click.echo(f"{_name()}: {text}", err=True)
     sys.exit(1)
+
+
+def _name() -> str:
+    """Name the command, as failures and the audit trail have it."""
+    return click.get_current_context().command_path
+
+
+def _write(settings: Settings, work: Callable[[Connection], T]) -> T:
+    return app.write(settings, work, name=_name())
 
 
 def _now() -> datetime:
@@ -76,7 +88,7 @@ def add_user(settings: Settings, name: str, role: str, email: str | None, *, is_
     """
     its_hash = None if is_system else password.hashed(_password((name, email or ""), is_piped=is_piped))
     draft = admitting.NewAccount(name=name, role=Role(role), email=email, password=its_hash, is_system=is_system)
-    one = app.write(settings, lambda db: admitting.add(db, draft, now=_now()))
+    one = _write(settings, lambda db: admitting.add(db, draft, now=_now()))
     output.say(f"Added {one.name}, {one.role.value}.")
     if is_system:
         output.complain(f"Make it a token: treaty token create --user {one.name} --name NAME")
@@ -135,7 +147,7 @@ def _day(at: datetime | None) -> str:
 @_working
 def disable_user(settings: Settings, name: str) -> None:
     """Shut a user out: sessions end, and passwords and tokens are refused at once."""
-    app.write(settings, lambda db: admitting.disable(db, admitting.of_name(db, name), now=_now()))
+    _write(settings, lambda db: admitting.disable(db, admitting.of_name(db, name), now=_now()))
     output.say(f"Disabled {name}.")
 
 
@@ -144,7 +156,7 @@ def disable_user(settings: Settings, name: str) -> None:
 @_working
 def enable_user(settings: Settings, name: str) -> None:
     """Let a user in again."""
-    app.write(settings, lambda db: admitting.enable(db, admitting.of_name(db, name), now=_now()))
+    _write(settings, lambda db: admitting.enable(db, admitting.of_name(db, name), now=_now()))
     output.say(f"Enabled {name}.")
 
 
@@ -156,7 +168,7 @@ def set_password(settings: Settings, name: str, *, is_piped: bool) -> None:
     """Give a user another password. It ends the user's sessions."""
     one = app.read(settings, lambda db: admitting.of_name(db, name))
     its_hash = password.hashed(_password((one.name, one.email or ""), is_piped=is_piped))
-    app.write(settings, lambda db: admitting.set_password(db, admitting.of_name(db, name), its_hash, now=_now()))
+    _write(settings, lambda db: admitting.set_password(db, admitting.of_name(db, name), its_hash, now=_now()))
     output.say(f"{one.name} has another password.")
 
 
@@ -166,7 +178,7 @@ def set_password(settings: Settings, name: str, *, is_piped: bool) -> None:
 @_working
 def set_role(settings: Settings, name: str, role: str) -> None:
     """Let a user do more, or less."""
-    app.write(settings, lambda db: admitting.set_role(db, admitting.of_name(db, name), Role(role), now=_now()))
+    _write(settings, lambda db: admitting.set_role(db, admitting.of_name(db, name), Role(role), now=_now()))
     output.say(f"{name} is {role} now.")
 
 
@@ -206,7 +218,8 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
     issued = app.write_sealed(
         settings,
         lambda db, vault: issuing.add_token(db, admitting.of_name(db, user), draft, vault=vault, now=now),
-        output.complain,
+        name=_name(),
+        tell=output.complain,
     )
     output.say(issued.text)
     output.complain("Keep it now: it is not shown again.")
@@ -252,12 +265,12 @@ def _token(one: Token) -> dict[str, object]:
 def revoke_token(settings: Settings, uuid: str | None, *, is_all: bool) -> None:
     """Revoke a token, by its UUID. It is refused at once, by every process of the server."""
     if is_all:
-        count = app.write(settings, issuing.revoke_all)
+        count = _write(settings, issuing.revoke_all)
         output.say(f"Revoked all tokens ({count}), and ended all sessions.")
         return
     if uuid is None:
         raise Failure("Which token? `treaty token list` shows their UUIDs; --all revokes every one.")
-    app.write(settings, lambda db: issuing.revoke(db, _found(tokens.find(db, uuid), uuid)))
+    _write(settings, lambda db: issuing.revoke(db, _found(tokens.find(db, uuid), uuid)))
     output.say("Revoked.")
 
 

@@ -66,8 +66,17 @@ def wait(guesser: Guesser, found: Iterable[Guesses], *, now: datetime) -> int:
     return max((_wait(one, free[one.key], now) for one in found), default=0)
 
 
+def waited(guesser: Guesser, found: Iterable[Guesses], *, now: datetime) -> Guesses | None:
+    """Find what a password had to wait for, if it had to."""
+    return next((one for one in found if one.key == guesser.pair and not _is_free(one, FREE, now)), None)
+
+
+def _is_free(guesses: Guesses, free: int, now: datetime) -> bool:
+    return guesses.count < free or now - guesses.latest > FORGOTTEN
+
+
 def _wait(guesses: Guesses, free: int, now: datetime) -> int:
-    if guesses.count < free or now - guesses.latest > FORGOTTEN:
+    if _is_free(guesses, free, now):
         return 0
     seconds = min(1 << min(guesses.count - free, 20), LONGEST_WAIT)
     return max(ceil((guesses.latest - now).total_seconds() + seconds), 0)

@@ -19,6 +19,11 @@ _COUNT: Final = (
     .where(guess.c.key == bindparam("its_key"))
     .values(count=case((_IS_OVER, 1), else_=guess.c.count + 1), latest=bindparam("now"))
 )
+_CLAIM: Final = (
+    update(guess)
+    .where(guess.c.key == bindparam("its_key"), guess.c.count == bindparam("seen"))
+    .values(count=guess.c.count + 1, latest=bindparam("now"))
+)
 _ADD: Final = insert(guess).values(key=bindparam("its_key"), count=1, latest=bindparam("now"))
 _FORGET: Final = delete(guess).where(guess.c.key == bindparam("its_key"))
 _FORGET_OLD: Final = delete(guess).where(_IS_OVER)
@@ -33,6 +38,11 @@ def count(db: Connection, key: str, *, now: datetime, before: datetime) -> None:
     params = {"its_key": key, "now": now, "before": before}
     if not run(db, _COUNT, params):
         run(db, _ADD, params)
+
+
+def claim(db: Connection, seen: Guesses, *, now: datetime) -> bool:
+    """Count one more, unless somebody has since it was looked at; say whether it was."""
+    return run(db, _CLAIM, {"its_key": seen.key, "seen": seen.count, "now": now}) == 1
 
 
 def forget(db: Connection, key: str) -> None:

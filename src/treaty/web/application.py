@@ -314,6 +314,8 @@ def _route(resource: Resource, call: Call) -> Route | None:
 def _is_for_page(resource: Resource, call: Call) -> bool:
     if resource.form and call.method == "POST":
         return True
+    if resource.page and resource.page.is_for_all and call.method in {"GET", "HEAD"}:
+        return True
     if resource.page is None or not wants_page(call.accept, call.path):
         return False
     return resource.page.is_original or (call.method in {"GET", "HEAD"} and HTML in call.accept.lower())

@@ -25,7 +25,7 @@ from treaty.actions import guessing, issuing
 from treaty.errors import Forbidden, Throttled, Unauthenticated
 from treaty.model import password
 from treaty.model.access import ANYBODY, NOBODY, Account, Caller, Credential, Role, is_token
-from treaty.model.guessing import Guesser, wait
+from treaty.model.guessing import Guesser, wait, waited
 from treaty.settings import Settings, is_loopback
 from treaty.store import accounts, audit, guesses, keys, sessions, tokens
 from treaty.store.database import Busy, Database
@@ -255,8 +255,11 @@ class Gate:
         found = self.database.glance(lambda db: guesses.among(db, [guesser.pair, guesser.everything]))
         if seconds := wait(guesser, found, now=now):
             raise Throttled(seconds)
+        if seen := waited(guesser, found, now=now):
+            self.database.write(lambda db: guessing.claim(db, seen, now=now))
         if not password.fits(given.password, its_hash):
-            self.database.write(lambda db: guessing.note_failure(db, guesser, now=now))
+            is_claimed = seen is not None
+            self.database.write(lambda db: guessing.note_failure(db, guesser, is_claimed=is_claimed, now=now))
             self._verified.forget(given)
             raise Unauthenticated("The name or the password is wrong.")
         if any(one.key == guesser.pair for one in found):

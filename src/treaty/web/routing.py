@@ -198,6 +198,8 @@ class Route:
     in the question, on settings and on the day, and on nothing else."""
     is_original: bool = True
     """Whether the original has it, too. A page that it has not takes no more than what browsers read."""
+    is_for_all: bool = False
+    """Whether a page is shown whatever the `Accept` header says, as a file is."""
     without_answer: Callable[["Call", Exception], object] | None = None
     """Makes what is told, as a failure, when the database does not answer; None where the log alone is told."""
 
@@ -453,6 +455,7 @@ class Router:
         permission: Permission,
         needs_database: bool = True,
         is_original: bool = True,
+        is_for_all: bool = False,
         other_urls: Iterable[Url] = (),
     ) -> Callable[[Handler], Handler]:
         """Declare what is shown to browsers that GET; it returns a Page. An URL may have a page and routes."""
@@ -472,6 +475,7 @@ class Router:
                     is_strict=False,
                     is_kept=False,
                     is_original=is_original,
+                    is_for_all=is_for_all,
                 )
                 self._add_page(route)
             return handler

@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from treaty.model.audit import Action, Credential
+from sqlalchemy import Connection
+
+from treaty.model.audit import Action, Credential, Event, Filter
 from treaty.model.page import Page as Part
 from treaty.store import audit, overview
 from treaty.web import urls
@@ -21,10 +23,13 @@ def show_audit(call: Call) -> Page:
     asked = wanted(call)
     start, is_reversed = start_of(call), is_newest_first(call, default="-timestamp")
     found = audit.listed(call.db, asked, start=start, is_newest_first=is_reversed, most=SIZE + 1)
+    before = _before(call.db, asked, start, is_newest_first=is_reversed)
     facts = {
         "asked": asked,
         "events": found[:SIZE],
         "next": found[SIZE] if len(found) > SIZE else None,
+        "has_previous": bool(before),
+        "previous": before[SIZE - 1] if len(before) >= SIZE else None,
         "is_beginning": start is None,
         "is_newest_first": is_reversed,
         "actions": list(Action),
@@ -32,3 +37,11 @@ def show_audit(call: Call) -> Page:
         "names": overview.names_like(call.db, "", MOST_NAMES).items,
     }
     return Page("audit.html", facts)
+
+
+def _before(db: Connection, asked: Filter, start: int | None, *, is_newest_first: bool) -> list[Event]:
+    """List what a page of events would hold that ends before this one begins, the nearest first."""
+    if start is None:
+        return []
+    found = audit.listed(db, asked, start=start, is_newest_first=not is_newest_first, most=SIZE + 1)
+    return [one for one in found if one.id != start]

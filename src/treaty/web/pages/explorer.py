@@ -29,11 +29,13 @@ class _Entry:
         return "{" not in self.path and self.path not in _WRITTEN
 
 
+@router.page(urls.EXPLORER, permission=Permission.READ, needs_database=False)
 @router.page(
-    urls.EXPLORER,
+    urls.HAL_BROWSER,
     permission=Permission.READ,
     needs_database=False,
-    other_urls=[urls.HAL_BROWSER, urls.HAL_BROWSER_PAGE],
+    is_for_all=True,
+    other_urls=[urls.HAL_BROWSER_PAGE],
 )
 def show_explorer(call: Call) -> Page:
     """Show the explorer, at the original's addresses too. What stands behind the # says what it shows."""
