@@ -9,9 +9,9 @@ import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -110,14 +110,15 @@ class Spans:
     def statements(self, engine: Engine) -> None:
         """Make a span for each statement that belongs to a request."""
         if engine.dialect.name == "sqlite":
-            connection = _connection_class(self._statement)
-            event.listen(engine, "do_connect", lambda _dialect, _record, _given, options: _use(options, connection))
+            event.listen(engine, "do_connect", partial(_use, _sqlite_class(self._statement)))
+        else:
+            event.listen(engine, "do_connect", partial(_connect, _postgresql_class(self._statement)))
         event.listen(engine, "before_cursor_execute", self._begin_statement)
         event.listen(engine, "after_cursor_execute", lambda db, *_: _end(db.info))
         event.listen(engine, "handle_error", _end_failed)
 
     @contextmanager
-    def _statement(self, sql: str, system: str = "sqlite") -> Iterator[None]:
+    def _statement(self, sql: str, system: str) -> Iterator[None]:
         if not trace.get_current_span().get_span_context().is_valid:
             yield
             return
@@ -181,19 +182,40 @@ def name_of(sql: str) -> str:
     return " ".join(found[1] for found in (first, table) if found) or "statement"
 
 
-def _connection_class(span: Callable[[str], Any]) -> type[sqlite3.Connection]:
+MakeSpan = Callable[[str, str], AbstractContextManager[None]]
+
+
+def _sqlite_class(span: MakeSpan) -> type[sqlite3.Connection]:
     """Make a kind of connection that makes spans of statements that are given to it without SQLAlchemy."""
 
     class Traced(sqlite3.Connection):
         def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-            with span(sql):
+            with span(sql, "sqlite"):
                 return super().execute(sql, parameters)
 
     return Traced
 
 
-def _use(options: dict[str, Any], connection: type[sqlite3.Connection]) -> None:
+def _use(connection: type[sqlite3.Connection], *given: Any) -> None:
+    *_, options = given
     options["factory"] = connection
+
+
+def _postgresql_class(span: MakeSpan) -> Any:
+    """Make the same for PostgreSQL, whose driver is loaded where it is used."""
+    import psycopg  # noqa: PLC0415 - see above
+
+    class Traced(psycopg.Connection[Any]):
+        def execute(self, query: Any, params: Any = None, **options: Any) -> psycopg.Cursor[Any]:
+            with span(str(query), "postgresql"):
+                return super().execute(query, params, **options)
+
+    return Traced
+
+
+def _connect(connection: Any, *given: Any) -> Any:
+    *_, places, options = given
+    return connection.connect(*places, **options)
 
 
 def _end_failed(failure: ExceptionContext) -> None:

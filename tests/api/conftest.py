@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 from starlette.types import Message, Scope
 
 from treaty.actions import admitting, issuing
@@ -18,7 +17,7 @@ from treaty.model.access import Role
 from treaty.settings import Settings
 from treaty.store.database import Database, open_database
 from treaty.store.vault import vault_of
-from treaty.web.application import application
+from treaty.web.application import Server, application
 
 BASE = "http://broker.test"
 SECRET_KEY = "the key of the tests, which is no secret"  # noqa: S105
@@ -47,13 +46,14 @@ class Answer:
 class Api:
     """Sends requests and waits for their answers. Paths are raw: names in them are percent-encoded by who calls."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: Server) -> None:
         self._app = app
         self._loop = asyncio.new_event_loop()
 
     def close(self) -> None:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+        self._app.close()
 
     def get(self, path: str, **options: Any) -> Answer:
         return self.request("GET", path, **options)

@@ -69,7 +69,7 @@ def application(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     worker: Background | None = None,
-) -> Starlette:
+) -> "Server":
     """Make the application that answers for a database; with a worker, which runs as long as it does."""
     broker = Broker(settings, database, clock, worker)
 
@@ -83,7 +83,7 @@ def application(
             await asyncio.to_thread(worker.stop)
         broker.close()
 
-    return _Server(broker, lifespan)
+    return Server(broker, lifespan)
 
 
 def _settle() -> None:
@@ -92,12 +92,16 @@ def _settle() -> None:
     gc.freeze()
 
 
-class _Server(Starlette):
+class Server(Starlette):
     """Starlette, with a broker for all requests: it routes them, and catches its exceptions, for itself."""
 
     def __init__(self, broker: "Broker", lifespan: Lifespan[Starlette]) -> None:
         super().__init__(lifespan=lifespan)
         self._broker = broker
+
+    def close(self) -> None:
+        """End what was never started."""
+        self._broker.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; what else a server says is Starlette's."""
