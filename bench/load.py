@@ -106,7 +106,7 @@ def drive(order: Order, numbers: "count[int]") -> Result:
         load.send(client)
     busy = len(clients)
     while busy:
-        for key, _ in waiting.select():
+        for key, _ in waiting.select(0):
             if load.take(key.data):
                 if time.perf_counter() < end:
                     load.send(key.data)

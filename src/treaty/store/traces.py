@@ -104,7 +104,8 @@ class Recall(Generic[T]):
         self._size_of = size_of
         self._size = 0
         self._kept: OrderedDict[Hashable, _Kept[T]] = OrderedDict()
-        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._seen: set[int] = set()
+        self._seen_before: set[int] = set()
         self._lock = threading.Lock()
 
     def of(self, db: Connection, question: Hashable, make: Callable[[], T]) -> T:
@@ -124,12 +125,12 @@ class Recall(Generic[T]):
 
     def _is_new(self, question: Hashable) -> bool:
         asked = hash(question)
-        with self._lock:
-            is_new = asked not in self._seen
-            self._seen[asked] = None
-            if len(self._seen) > SEEN:
-                self._seen.popitem(last=False)
-        return is_new
+        if asked in self._seen or asked in self._seen_before:
+            return False
+        self._seen.add(asked)
+        if len(self._seen) > SEEN:
+            self._seen, self._seen_before = set(), self._seen
+        return True
 
     def _keep(self, question: Hashable, thing: T, trace: Trace) -> None:
         size = 1000 + self._size_of(thing) + _ROW * trace.rows
