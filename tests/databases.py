@@ -72,6 +72,7 @@ class Lender:
 
     def _made(self) -> "_Mine":
         url = self._maintenance.create()
+        self._maintenance.plan_quickly(url)
         migrated(url)
         self._mine = _Mine(url)
         return self._mine

@@ -83,6 +83,11 @@ class Maintenance:
         )
         return self._url_of(name)
 
+    def plan_quickly(self, url: str) -> None:
+        """Have tables joined as statements name them: that takes less time to decide than a few rows to read."""
+        quickly = sql.SQL("ALTER DATABASE {} SET join_collapse_limit = 1").format(sql.Identifier(_name(url)))
+        self._server.execute(quickly)
+
     def rename(self, url: str) -> str:
         """Put out whoever uses a database, and give it a name that they do not know."""
         former, name = _name(url), _fresh_name()
