@@ -47,7 +47,7 @@ T = TypeVar("T")
 METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE: Final = 256 * 1024
 """Bytes from which on a body is worked on in a thread, so that others need not wait for it."""
-KEPT: Final = 32 * 2**20
+KEPT: Final = 16 * 2**20
 """Bytes of answers that are kept."""
 
 log = structlog.get_logger("treaty.web")
