@@ -339,7 +339,7 @@ def _warn_of_key(settings: Settings, database: Database) -> None:
             KeyFile(key_file(settings)).keys()
         lost = _lost(settings, database)
     except WrongSetting:
-        return  # the key file cannot be read, which was said when it was prepared
+        return  # the key file cannot be read, which is said when it is prepared
     if lost:
         what = f"{_misfit(settings, lost)} Until then their webhooks fail, and tokens and sessions cannot be checked."
         structlog.get_logger("treaty").warning("secret_key", reason=what)

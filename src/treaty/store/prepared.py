@@ -1,7 +1,7 @@
 """Statements as a database's driver takes them.
 
 SQLAlchemy builds the statements, and says how they and their parameters are written. To execute one it takes several
-times as long as SQLite, and as long as PostgreSQL, so that is done with the driver itself where it counts.
+times as long as SQLite, and as long as PostgreSQL, so that is done with the driver itself.
 """
 
 from collections import namedtuple

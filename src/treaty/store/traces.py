@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class _Said(NamedTuple):
-    """A statement, for SQLite's driver or for SQLAlchemy, with its parameters, and what it found."""
+    """A statement, for the driver or for SQLAlchemy, with its parameters, and what it found."""
 
     ask: str | Executable
     params: Any
@@ -36,7 +36,7 @@ class Trace:
         """Whether something was not only asked but changed."""
 
     def note(self, ask: str, values: Any, found: Any, *, is_one: bool = False) -> None:
-        """Note what SQLite's driver found."""
+        """Note what the driver found."""
         self._said.append(_Said(ask, tuple(values), is_one, found))
 
     def note_executed(self, statement: Executable, params: Mapping[str, Any], found: Any, *, is_one: bool) -> None:
