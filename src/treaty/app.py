@@ -23,6 +23,7 @@ from treaty.actions import examining, issuing, seeding
 from treaty.actions.delivering import Send
 from treaty.actions.examining import Finding
 from treaty.cleaner import Cleaned, Cleaner, ScheduledCleaner, check_schedule
+from treaty.distribution import install_hint
 from treaty.errors import WrongSetting
 from treaty.model.audit import Actor
 from treaty.model.retention import (
@@ -86,7 +87,7 @@ def _spans() -> "Spans | None":
     try:
         from treaty.spans import spans_for  # noqa: PLC0415 - see above
     except ImportError:
-        reason = "traces are wanted, but OpenTelemetry is not installed: pip install 'treaty[server,otel]'"
+        reason = f"traces are enabled, but OpenTelemetry is not installed: {install_hint('server', 'otel')}"
         structlog.get_logger("treaty").warning("opentelemetry", reason=reason)
         return None
     return spans_for(os.environ)

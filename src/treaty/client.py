@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any, Final, Self
 from urllib.parse import quote, urljoin
 
 import httpx
 
+from treaty import distribution
 from treaty.errors import ClientError, MissingRelation, NotHal, Refused, Unreachable
 
 Json = dict[str, Any]
@@ -293,7 +293,9 @@ def _set_up(connection: Connection, *, secure: bool) -> httpx.Client:
 
 def _session(connection: Connection, *, secure: bool) -> httpx.Client:
     return httpx.Client(
-        headers={"user-agent": f"treaty/{version('treaty')}"} | _authorization(connection) | dict(connection.headers),
+        headers={"user-agent": f"treaty/{distribution.version()}"}
+        | _authorization(connection)
+        | dict(connection.headers),
         verify=_trust(connection.tls) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         proxy=connection.proxy,
         timeout=_TIMEOUT,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
+from treaty import distribution
 from treaty.cli import PACT_BROKER, TREATY
+from treaty.distribution import install_hint
 
 if TYPE_CHECKING:
     from .conftest import OtherBroker, Run
@@ -58,7 +59,7 @@ def test_every_command_can_be_loaded_and_says_what_it_does(run: Run, name: str) 
 
 @pytest.mark.parametrize("words", [["version"], ["--version"], ["-V"]])
 def test_the_version_is_told(run: Run, words: list[str]) -> None:
-    assert run(*words).stdout == version("treaty") + "\n"
+    assert run(*words).stdout == distribution.version() + "\n"
 
 
 def test_an_unknown_command_is_an_error(run: Run) -> None:
@@ -247,14 +248,14 @@ def test_serving_without_the_servers_packages_says_what_to_install(tmp_path: Pat
         text = f"raise ModuleNotFoundError('No module named {name}', name='{name}')\n"
         (tmp_path / f"{name}.py").write_text(text)
     result = call("treaty", "serve", "--port", "0", PYTHONPATH=str(tmp_path))
-    assert result.stderr.splitlines()[-1] == "treaty serve needs the server's packages: pip install 'treaty[server]'"
+    assert result.stderr.splitlines()[-1] == "treaty serve needs the server's packages: " + install_hint("server")
     assert result.returncode == 1
 
 
 def test_both_programs_are_installed() -> None:
     for program in ("pact-broker", "treaty"):
         result = call(program, "version")
-        assert (result.returncode, result.stdout) == (0, version("treaty") + "\n")
+        assert (result.returncode, result.stdout) == (0, distribution.version() + "\n")
 
 
 def test_a_terminal_that_lacks_a_character_is_survived(broker: OtherBroker) -> None:

@@ -180,4 +180,4 @@ def test_without_opentelemetry_a_command_says_how_to_get_it_and_works(
     monkeypatch.setitem(sys.modules, "opentelemetry._logs", None)
     result = run("list-environments", "--enable-otel", *to(broker))
     assert (result.exit_code, broker.lines) == (0, ["GET /", LIST])
-    assert "pip install 'treaty[otel]'" in result.stderr
+    assert "pip install '.[otel]'" in result.stderr

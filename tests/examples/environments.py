@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from treaty import distribution
+
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / ".venv" / "examples"
 _UV: Final = Path(sys.executable).with_name("uv")
@@ -22,7 +24,7 @@ _MADE_OF: Final = ("pyproject.toml", "requirements.lock", "README.md", "LICENSE"
 
 def programs(example: str, requirements: str | None = None) -> Path:
     """Give the folder of the programs in an example's environment; make it if need be."""
-    required = requirements or (ROOT / "examples" / example / "requirements.txt").read_text("utf-8")
+    required = requirements or _requirements(ROOT / "examples" / example / "requirements.txt")
     with _alone():
         wheel = _wheel()
         folder = FOLDER / example
@@ -32,6 +34,11 @@ def programs(example: str, requirements: str | None = None) -> Path:
             _make(folder, required, wheel)
             stamp.write_text(ingredients, encoding="utf-8")
     return folder / "bin"
+
+
+def _requirements(file: Path) -> str:
+    """Read the requirements of an example, with the wheel in place of the working tree."""
+    return file.read_text("utf-8").replace("../..[", f"{distribution.NAME}[")
 
 
 @contextmanager
@@ -74,7 +81,7 @@ def _constraints(wheel: Path) -> str:
     """Take what the lock file has, without hashes: a wheel that was just built has none."""
     lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
     locked = [line.removesuffix("\\").strip() for line in lines if line and not line.startswith((" ", "#"))]
-    return "\n".join([*locked, f"treaty @ {wheel.as_uri()}", ""])
+    return "\n".join([*locked, f"{distribution.NAME} @ {wheel.as_uri()}", ""])
 
 
 def _call(*words: str | Path) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from tests.examples import environments
 from tests.whole import servers
+from treaty import distribution
+from treaty.distribution import install_hint
 
 
 def installed(example):
@@ -17,7 +19,7 @@ def installed(example):
 
 def test_an_example_has_what_it_requires_and_nothing_of_ours():
     found = installed("message")
-    assert {"treaty", "pytest", "pact-python"} <= found
+    assert {distribution.NAME, "pytest", "pact-python"} <= found
     assert not found & {"sqlalchemy", "flask", "hypothesis", "schemathesis", "pytest-xdist"}
 
 
@@ -35,7 +37,7 @@ def test_without_the_servers_packages_a_command_says_how_to_get_them(tmp_path, w
     programs = environments.programs("message")
     done = subprocess.run([programs / "treaty", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"treaty {words[0]} needs the server's packages: pip install 'treaty[server]'\n"
+    assert done.stderr == f"treaty {words[0]} needs the server's packages: {install_hint('server')}\n"
 
 
 def test_the_client_alone_asks_a_broker(tmp_path):

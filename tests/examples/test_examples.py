@@ -119,7 +119,7 @@ def test_both_sides_are_deployed_independently(examples):
 def test_the_broker_without_containers_asks_who_one_is(examples):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    path = f"{environments.programs('broker', 'treaty[server]')}{os.pathsep}{os.environ['PATH']}"
+    path = f"{environments.programs('broker', 'treaty-pact[server]')}{os.pathsep}{os.environ['PATH']}"
     command = ["sh", "./serve.sh"]
     folder = examples / "broker"
     with subprocess.Popen(

@@ -103,6 +103,7 @@ def github(commit):
         "GITHUB_SHA": commit,
         "GITHUB_REF": "refs/heads/main",
         "PACT_URL": "",
+        "TREATY": "",
         "VERSION": commit,
         "BRANCH": "main",
         "PACT_BROKER_USERNAME": "",

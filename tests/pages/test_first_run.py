@@ -46,7 +46,7 @@ def test_three_commands_lead_from_nothing_to_a_green_page(tmp_path):
     with servers.running(f"sqlite:///{tmp_path}/treaty.sqlite") as server, browsers.started() as browser:
         page = browser.new_page(base_url=server.address)
         install, publish, ask = commands(page)
-        assert install == "pip install treaty"
+        assert install == "pip install ."
         published = run(publish, tmp_path)
         assert published.returncode == 0, published.stderr
         assert run(ask, tmp_path).returncode == 1

@@ -7,14 +7,15 @@ import importlib
 import os
 import re
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.shell_completion import get_completion_class
 
+from treaty import distribution
 from treaty.cli import output
+from treaty.distribution import install_hint
 from treaty.errors import TreatyError
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ class Program(click.Group):
             if (error.name or "").startswith("treaty"):
                 raise
             needs = f"{ctx.command_path} {ctx.invoked_subcommand} needs the server's packages"
-            raise Failure(f"{needs}: pip install 'treaty[server]'") from error
+            raise Failure(f"{needs}: {install_hint('server')}") from error
 
 
 def _version_option() -> click.Option:
@@ -259,7 +260,7 @@ def _version_option() -> click.Option:
 
 def _tell_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's own signature
     if wanted:
-        output.say(version("treaty"))
+        output.say(distribution.version())
         ctx.exit()
 
 
@@ -317,4 +318,4 @@ def completions(ctx: click.Context, shell: str, directory: str | None) -> None:
 @click.command("version", cls=Command)
 def show_version() -> None:
     """Show Treaty's version."""
-    output.say(version("treaty"))
+    output.say(distribution.version())

@@ -10,6 +10,7 @@ import click
 
 from treaty.cli import output
 from treaty.cli.program import Failure
+from treaty.distribution import install_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,9 +27,7 @@ OPTIONS: Final = {
 }
 _EXPORTERS: Final = {"otlp", "stdout", "console"}
 _PROTOCOLS: Final = {"http", "http/protobuf"}
-_NOT_INSTALLED: Final = (
-    "WARN: Nothing is sent to OpenTelemetry, because it is not installed: pip install 'treaty[otel]'"
-)
+_NOT_INSTALLED: Final = f"WARN: Nothing is sent to OpenTelemetry, because it is not installed: {install_hint('otel')}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

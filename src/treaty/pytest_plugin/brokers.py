@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from treaty.distribution import install_hint
 from treaty.errors import ClientError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class OwnBroker:
 
     def __init__(self) -> None:
         if not importlib.util.find_spec("sqlalchemy"):
-            raise ClientError("--run-broker needs the server's packages: pip install 'treaty[server]'")
+            raise ClientError(f"--run-broker needs the server's packages: {install_hint('server')}")
         self._folder = Path(tempfile.mkdtemp(prefix="treaty-broker-"))
         self._log = self._folder / "log"
         self._process = self._start()

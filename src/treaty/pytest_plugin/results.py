@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from treaty import distribution
 from treaty.cli import detect
 from treaty.pytest_plugin import options
 from treaty.testing import publishing
@@ -111,7 +111,7 @@ def publish(broker: Broker, tally: Tally, number: str) -> str:
         "success": tally.is_success,
         "providerApplicationVersion": number,
         "testResults": list(tally.found.values()),
-        "verifiedBy": {"implementation": "Treaty", "version": version("treaty")},
+        "verifiedBy": {"implementation": "Treaty", "version": distribution.version()},
         **({"buildUrl": build_url} if build_url else {}),
     }
     answer = broker.post(tally.about["results_url"], body)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
 from typing import Any, Final
 
+from treaty import distribution
 from treaty.web.media import JSON
 from treaty.web.openapi import notation
 from treaty.web.openapi.answers import answers, refusals
@@ -42,7 +42,7 @@ def _without_server(resources: tuple[Resource, ...]) -> Document:
         "openapi": "3.1.0",
         "info": {
             "title": "Treaty",
-            "version": version("treaty"),
+            "version": distribution.version(),
             "description": _ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
