@@ -1,6 +1,6 @@
 """Recording what a broker with the example data answers: the examples of the OpenAPI document.
 
-`.venv/bin/python -m tests.docs.renew` writes them down.
+`./run renew` writes them down.
 """
 
 import json

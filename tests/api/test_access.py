@@ -113,7 +113,7 @@ def test_badges_can_be_public_alone(closed):
 
 
 def test_every_route_lets_in_the_roles_that_the_table_names(make_api, accounts):
-    """The table is laid down, so that a route which lets in others is noticed; `tests.docs.renew` writes it anew."""
+    """The table is laid down, so that a route which lets in others is noticed; `./run renew` writes it anew."""
     api = make_api(host="192.0.2.1")
     callers: list[dict[str, str]] = [{}]
     callers += [basic((accounts(role).token.user, PASSWORD)) for role in golden.ROLES if role]

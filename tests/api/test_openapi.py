@@ -103,7 +103,7 @@ def test_answers_have_examples(described):
 
 
 def test_the_examples_are_what_the_broker_answers():
-    assert examples.DOCUMENT.read_text("utf-8") == examples.part(), "renew them: .venv/bin/python -m tests.docs.renew"
+    assert examples.DOCUMENT.read_text("utf-8") == examples.part(), "renew them: ./run renew"
 
 
 def test_every_get_answers_as_it_is_described(database_url):

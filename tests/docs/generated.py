@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-MARK: Final = "<!-- From here on made by `.venv/bin/python -m tests.docs.renew`. -->\n"
+MARK: Final = "<!-- From here on made by `./run renew`. -->\n"
 
 
 def renewed(document: Path, part: str) -> str:

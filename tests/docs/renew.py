@@ -1,15 +1,22 @@
-"""Renews the made parts of the documents: `.venv/bin/python -m tests.docs.renew`."""
+"""Regenerates the parts of documents that are derived from the program: `./run renew`."""
+
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
 
 from tests.api import examples, golden
 from tests.docs import command_line, configuration
-from tests.docs.generated import renewed
+from tests.docs.generated import ROOT, renewed
 
 
 def main() -> None:
-    for one in (configuration, command_line):
-        one.DOCUMENT.write_text(renewed(one.DOCUMENT, one.part()), encoding="utf-8")
-    examples.DOCUMENT.write_text(examples.part(), encoding="utf-8")
-    golden.DOCUMENT.write_text(golden.part(), encoding="utf-8")
+    with redirect_stdout(sys.stderr if "--verbose" in sys.argv else StringIO()):  # the log of the broker that is asked
+        parts = {module.DOCUMENT: renewed(module.DOCUMENT, module.part()) for module in (configuration, command_line)}
+        parts |= {module.DOCUMENT: module.part() for module in (examples, golden)}
+    for document, text in parts.items():
+        is_changed = document.read_text("utf-8") != text
+        document.write_text(text, encoding="utf-8")
+        print(f"{document.relative_to(ROOT)}: {'regenerated' if is_changed else 'up to date'}")  # noqa: T201 - a program
 
 
 if __name__ == "__main__":

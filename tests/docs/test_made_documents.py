@@ -14,7 +14,7 @@ from treaty.settings import FILE, Settings, read_settings
 def test_a_made_document_is_up_to_date(made):
     as_it_is = made.DOCUMENT.read_text("utf-8")
     as_it_should_be = renewed(made.DOCUMENT, made.part())
-    assert as_it_is == as_it_should_be, "renew it: .venv/bin/python -m tests.docs.renew"
+    assert as_it_is == as_it_should_be, "renew it: ./run renew"
 
 
 def test_every_setting_says_what_it_means():

@@ -17,8 +17,12 @@ from tests.whole import servers
 
 EXAMPLES = environments.ROOT / "examples"
 PIPELINE = EXAMPLES / "pipeline"
+GITHUB = environments.ROOT / ".github"
 DOCUMENTS = {
-    "vendor.github-workflows": sorted((PIPELINE / "github").iterdir()),
+    "vendor.github-workflows": [*sorted((PIPELINE / "github").iterdir()), *sorted((GITHUB / "workflows").iterdir())],
+    "vendor.github-issue-forms": [GITHUB / "ISSUE_TEMPLATE" / "bug.yml", GITHUB / "ISSUE_TEMPLATE" / "idea.yml"],
+    "vendor.github-issue-config": [GITHUB / "ISSUE_TEMPLATE" / "config.yml"],
+    "vendor.dependabot": [GITHUB / "dependabot.yml"],
     "vendor.gitlab-ci": sorted((PIPELINE / "gitlab").iterdir()),
     "vendor.compose-spec": [EXAMPLES / "broker" / "compose.yaml"],
 }
