@@ -1,7 +1,6 @@
 """Validation of hosts that requests name: `Host`, `X-Forwarded-Host` and `host` in `Forwarded`."""
 
 import re
-from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 
@@ -32,17 +31,17 @@ class Host(NamedTuple):
         return f"{scheme}://{self.name}" if is_default else f"{scheme}://{self.name}:{self.port}"
 
 
+def shortened(text: str | None) -> str | None:
+    """Cut a host that is too long to be valid, so that it can be cached."""
+    return text if text is None or len(text) <= _LONGEST else text[: _LONGEST + 1]
+
+
 def parse_host(text: str) -> Host:
     """Parse a host with an optional port. Raises InvalidHost."""
     if "," in text:
         raise InvalidHost("names more than one host: send one Host header with one host.")
     if len(text) > _LONGEST:
         raise InvalidHost(f"is longer than {_LONGEST} characters.")
-    return _parse(text)
-
-
-@lru_cache(maxsize=1024)
-def _parse(text: str) -> Host:
     match = _HOST.fullmatch(text)
     if match is None or not _is_valid(match[1], match[2] or ""):
         raise InvalidHost(

@@ -7,7 +7,6 @@ the rest of a sentence about the broker or the request.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -54,28 +53,24 @@ def _is_loopback_url(url: str) -> bool:
         return False
 
 
-def request_obstacle(address: str | None, host: Host, headers: Mapping[str, str], *, is_http_1_0: bool) -> str | None:
-    """Say why a request does not count as one from this machine; None if it does."""
-    if address is None or not _is_loopback_address(address):
+def connection_obstacle(address: str | None, host: Host, *, is_http_1_0: bool) -> str | None:
+    """Say why a request does not count as one from this machine, by its connection and host; None if it does."""
+    if address is None or not is_loopback(address):
         return f"this request comes from {address or 'an unknown address'}"
-    if proxy_header := _proxy_header(headers):
-        return f"this request came through a proxy, as its header {proxy_header.title()} shows"
     if host.name.lower() not in _LOCAL_HOSTS:
         return f"this request is for the host {host.name}; use localhost or 127.0.0.1"
     if is_http_1_0:
         return "this request uses HTTP/1.0, as reverse proxies do; use HTTP/1.1"
-    if _is_from_other_site(headers):
-        return "this request was sent by a page of another site; open its address in a tab of its own"
     return None
 
 
-_is_loopback_address: Final = lru_cache(maxsize=1024)(is_loopback)
-
-
-def _proxy_header(headers: Mapping[str, str]) -> str | None:
-    for name in headers:
-        if name in _PROXY_HEADERS or name.startswith(_FORWARDED_PREFIX):
-            return name
+def header_obstacle(headers: Mapping[str, str]) -> str | None:
+    """Say why a request does not count as one from this machine, by its other headers; None if it does."""
+    if not _PROXY_HEADERS.isdisjoint(headers) or _FORWARDED_PREFIX in "\n".join(headers):
+        name = next(name for name in headers if name in _PROXY_HEADERS or _FORWARDED_PREFIX in name)
+        return f"this request came through a proxy, as its header {name.title()} shows"
+    if _is_from_other_site(headers):
+        return "this request was sent by a page of another site; open its address in a tab of its own"
     return None
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final
+from typing import Final, NamedTuple
 
 from treaty.errors import WrongSetting
 from treaty.settings import FORWARDED, X_FORWARDED, Settings
+from treaty.web.hosts import shortened
 
 MAX_HOPS: Final = 32
 """Proxies in a row that are followed at most, so that a long header costs little."""
@@ -28,8 +29,7 @@ class Hop:
     host: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """Where a request comes from, and the scheme and host that it used if trusted proxies report them."""
 
     address: str | None
@@ -61,7 +61,7 @@ class TrustedProxies:
             if hop.address is None:
                 break
             address = hop.address
-        return Client(address, scheme and scheme.lower(), host)
+        return Client(address, shortened(scheme and scheme.lower()), shortened(host))
 
     def _is_in_networks(self, address: str) -> bool:
         try:

@@ -1,17 +1,31 @@
 """Where a request comes from: the client's address, the base URL that it used, and whether open access covers it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from starlette.types import Scope
 
 from treaty.settings import Settings
 from treaty.web import open_access
 from treaty.web.base_urls import BaseUrls
-from treaty.web.hosts import Host, InvalidHost, parse_host
+from treaty.web.hosts import Host, InvalidHost, parse_host, shortened
 from treaty.web.proxies import Client, TrustedProxies
 
-_SCHEMES = ("http", "https")
+_SCHEMES: Final = ("http", "https")
+_HTTP_1_0: Final = "1.0"
+
+
+class Connection(NamedTuple):
+    """How a request reached this server."""
+
+    server: tuple[str, int | None]
+    """The address that the server listens on."""
+    scheme: str
+    http_version: str
+    host: str | None
+    """The `Host` header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +48,45 @@ class RequestSources:
         self._proxies = TrustedProxies(settings)
         self._base_urls = BaseUrls(settings)
         self._obstacle = open_access.settings_obstacle(settings)
-        self._is_open_to_all = settings.open_access
+        self._is_open_locally = self._obstacle is None and not settings.open_access
+        self._read = lru_cache(maxsize=1024)(self._read_source)
 
     def of(self, scope: Scope, headers: Mapping[str, str]) -> RequestSource:
         """Read the source of a request."""
-        peer = scope["client"][0] if scope.get("client") else None
-        client = self._proxies.client_of(peer, headers)
+        peer = scope.get("client")
+        client = self._proxies.client_of(peer[0] if peer else None, headers)
+        version, host = scope.get("http_version", "1.1"), shortened(headers.get("host"))
+        server = scope.get("server") or ("localhost", None)
+        source = self._read(client, Connection(server, scope["scheme"], version, host))
+        if self._is_open_locally and (obstacle := open_access.header_obstacle(headers)):
+            return replace(source, obstacle=obstacle)
+        return source
+
+    def _read_source(self, client: Client, connection: Connection) -> RequestSource:
         try:
-            host = _own_host(scope, headers)
-            base_url = self._base_urls.choose(scope["scheme"], host, client, _forwarded_host(client))
+            host, forwarded_host = _own_host(connection), _forwarded_host(client)
         except InvalidHost as error:
-            fallback = self._base_urls.choose(scope["scheme"], _server(scope), Client(client.address), None)
+            fallback = self._base_urls.choose(connection.scheme, _server(connection), Client(client.address), None)
             return RequestSource(client.address, fallback, "its host is not valid", str(error))
-        return RequestSource(client.address, base_url, self._obstacle_of(scope, headers, host, client))
+        base_url = self._base_urls.choose(connection.scheme, host, client, forwarded_host)
+        return RequestSource(client.address, base_url, self._obstacle_of(client, connection, host))
 
-    def _obstacle_of(self, scope: Scope, headers: Mapping[str, str], host: Host, client: Client) -> str | None:
-        if self._is_open_to_all or self._obstacle is not None:
+    def _obstacle_of(self, client: Client, connection: Connection, host: Host) -> str | None:
+        if not self._is_open_locally:
             return self._obstacle
-        return open_access.request_obstacle(
-            client.address, host, headers, is_http_1_0=scope.get("http_version") == "1.0"
-        )
+        return open_access.connection_obstacle(client.address, host, is_http_1_0=connection.http_version == _HTTP_1_0)
 
 
-def _own_host(scope: Scope, headers: Mapping[str, str]) -> Host:
+def _own_host(connection: Connection) -> Host:
     """Read `Host`, which only HTTP/1.0 may leave out. Raises InvalidHost."""
-    text = headers.get("host")
+    if connection.host is None:
+        if connection.http_version == _HTTP_1_0:
+            return _server(connection)
+        raise InvalidHost("The Host header is missing: HTTP/1.1 requires it.")
     try:
-        if text is not None:
-            return parse_host(text)
+        return parse_host(connection.host)
     except InvalidHost as error:
         raise InvalidHost(f"The Host header {error}") from error
-    if scope.get("http_version") == "1.0":
-        return _server(scope)
-    raise InvalidHost("The Host header is missing: HTTP/1.1 requires it.")
 
 
 def _forwarded_host(client: Client) -> Host | None:
@@ -79,7 +99,7 @@ def _forwarded_host(client: Client) -> Host | None:
         raise InvalidHost(f"The host that the proxy reports {error}") from error
 
 
-def _server(scope: Scope) -> Host:
+def _server(connection: Connection) -> Host:
     """Use the address that the server listens on as a host."""
-    name, port = scope.get("server") or ("localhost", None)
+    name, port = connection.server
     return Host(f"[{name}]" if ":" in name else name, str(port or ""))
