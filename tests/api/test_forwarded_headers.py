@@ -122,6 +122,21 @@ def test_without_a_trusted_peer_no_header_counts(headers):
         assert seen(headers, family=family, trusted=()) == Client(ME)
 
 
+@pytest.mark.parametrize(
+    ("family", "header", "other"),
+    [("x-forwarded", "x-forwarded-for", "forwarded"), ("forwarded", "forwarded", "x-forwarded-for")],
+)
+def test_a_proxy_that_writes_the_other_family_is_logged_once(capsys, family, header, other):
+    proxies = TrustedProxies(Settings(trusted_proxies=TRUSTED, trusted_proxy_headers=family))
+    for headers in ({}, {header: "for=192.0.2.7", other: "x"}):
+        proxies.client_of(ME, headers)
+    proxies.client_of("192.0.2.7", {other: "x"})
+    assert capsys.readouterr().out == ""
+    for _ in range(2):
+        assert proxies.client_of(ME, {other: "x"}).address == ME
+    assert capsys.readouterr().out.count(f"{ME} have no {header} header") == 1
+
+
 @only_sqlite
 def test_links_have_the_scheme_and_host_that_a_trusted_proxy_reports(make_api):
     api = make_api(open_access=True, trusted_proxies=(ME,))

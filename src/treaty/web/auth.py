@@ -186,10 +186,11 @@ class Gate:
     def _has_no_users(self, ask: Ask) -> bool:
         if self._has_users or self._had_no_users_lately():
             return not self._has_users
-        self._has_users = ask(accounts.is_any)  # accounts are disabled, but never removed
-        if not self._has_users:
-            self._without_users_until = time.monotonic() + _WITHOUT_USERS_FOR
-        return not self._has_users
+        if ask(accounts.is_any):
+            self._has_users = True  # accounts are disabled, but never removed
+            return False
+        self._without_users_until = time.monotonic() + _WITHOUT_USERS_FOR
+        return True
 
     # Tokens
 

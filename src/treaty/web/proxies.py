@@ -12,6 +12,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, NamedTuple
 
+import structlog
+
 from treaty.errors import WrongSetting
 from treaty.settings import FORWARDED, X_FORWARDED, Settings
 from treaty.web.hosts import shortened
@@ -45,16 +47,24 @@ class TrustedProxies:
             self._networks = [ip_network(proxy) for proxy in settings.trusted_proxies]
         except ValueError as error:
             raise WrongSetting(f"trusted_proxies: {error}") from error
-        self._hops = _FAMILIES[settings.trusted_proxy_headers]
+        self._family = _FAMILIES[settings.trusted_proxy_headers]
+        self._has_warned = False
         self._is_trusted = lru_cache(maxsize=4096)(self._is_in_networks)
+
+    @property
+    def are_trusted(self) -> bool:
+        """Whether there is any such proxy."""
+        return bool(self._networks)
 
     def client_of(self, peer: str | None, headers: Mapping[str, str]) -> Client:
         """Find the client: the last address on the way here that is not a trusted proxy's."""
         address = peer and (normalized_address(peer) or peer)
         if not self._networks:
             return Client(address)
+        if address is not None and self._is_trusted(address):
+            self._check_family(address, headers)
         scheme = host = None
-        for hop in self._hops(headers):
+        for hop in self._family.read(headers):
             if address is None or not self._is_trusted(address):
                 break
             scheme, host = hop.scheme or scheme, hop.host or host
@@ -62,6 +72,19 @@ class TrustedProxies:
                 break
             address = hop.address
         return Client(address, shortened(scheme and scheme.lower()), shortened(host))
+
+    def _check_family(self, proxy: str, headers: Mapping[str, str]) -> None:
+        """Log once if a proxy does not report its clients' addresses, since they are then taken for one client."""
+        _, header, other_header = self._family
+        if self._has_warned or header in headers or other_header not in headers:
+            return
+        self._has_warned = True
+        reason = (
+            f"requests from the trusted proxy {proxy} have no {header} header, so all of its clients count as {proxy}. "
+            f"Have the proxy write it. If the proxy itself writes {other_header}, and not its clients, "
+            "set trusted_proxy_headers to that family."
+        )
+        structlog.get_logger("treaty.web").warning("trusted_proxies", reason=reason)
 
     def _is_in_networks(self, address: str) -> bool:
         try:
@@ -117,9 +140,17 @@ def _forwarded_hops(headers: Mapping[str, str]) -> Iterator[Hop]:
         yield Hop(_address(values.get("for", "")), values.get("proto"), values.get("host"))
 
 
-_FAMILIES: Final[Mapping[str, Callable[[Mapping[str, str]], Iterator[Hop]]]] = {
-    X_FORWARDED: _x_forwarded_hops,
-    FORWARDED: _forwarded_hops,
+class _Family(NamedTuple):
+    read: Callable[[Mapping[str, str]], Iterator[Hop]]
+    header: str
+    """Where the client's address is."""
+    other_header: str
+    """Where it is in the family that is ignored."""
+
+
+_FAMILIES: Final = {
+    X_FORWARDED: _Family(_x_forwarded_hops, "x-forwarded-for", "forwarded"),
+    FORWARDED: _Family(_forwarded_hops, "forwarded", "x-forwarded-for"),
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from starlette.types import Scope
 
@@ -20,7 +20,7 @@ _HTTP_1_0: Final = "1.0"
 class Connection(NamedTuple):
     """How a request reached this server."""
 
-    server: tuple[str, int | None]
+    server: tuple[str, int | None] | None
     """The address that the server listens on."""
     scheme: str
     http_version: str
@@ -49,20 +49,26 @@ class RequestSources:
         self._base_urls = BaseUrls(settings)
         self._obstacle = open_access.settings_obstacle(settings)
         self._is_open_locally = self._obstacle is None and not settings.open_access
-        self._read = lru_cache(maxsize=1024)(self._read_source)
+        self._read_direct = lru_cache(maxsize=1024)(self._read_without_proxies)
 
     def of(self, scope: Scope, headers: Mapping[str, str]) -> RequestSource:
         """Read the source of a request."""
         peer = scope.get("client")
-        client = self._proxies.client_of(peer[0] if peer else None, headers)
-        version, host = scope.get("http_version", "1.1"), shortened(headers.get("host"))
-        server = scope.get("server") or ("localhost", None)
-        source = self._read(client, Connection(server, scope["scheme"], version, host))
+        address = peer[0] if peer else None
+        server, version = scope.get("server"), scope.get("http_version", "1.1")
+        connection = (server, scope["scheme"], version, shortened(headers.get("host")))
+        if self._proxies.are_trusted:
+            return self._read(self._proxies.client_of(address, headers), Connection(*connection))
+        source = self._read_direct(address, *connection)
         if self._is_open_locally and (obstacle := open_access.header_obstacle(headers)):
             return replace(source, obstacle=obstacle)
         return source
 
-    def _read_source(self, client: Client, connection: Connection) -> RequestSource:
+    def _read_without_proxies(self, address: str | None, *connection: Any) -> RequestSource:
+        """Read what is the same for all requests of a client, so it is cached."""
+        return self._read(self._proxies.client_of(address, {}), Connection(*connection))
+
+    def _read(self, client: Client, connection: Connection) -> RequestSource:
         try:
             host, forwarded_host = _own_host(connection), _forwarded_host(client)
         except InvalidHost as error:
@@ -101,5 +107,5 @@ def _forwarded_host(client: Client) -> Host | None:
 
 def _server(connection: Connection) -> Host:
     """Use the address that the server listens on as a host."""
-    name, port = connection.server
+    name, port = connection.server or ("localhost", None)
     return Host(f"[{name}]" if ":" in name else name, str(port or ""))
