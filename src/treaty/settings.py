@@ -18,6 +18,8 @@ from urllib.parse import quote
 from treaty.errors import WrongSetting
 
 FILE: Final = "treaty.toml"
+X_FORWARDED: Final = "x-forwarded"
+FORWARDED: Final = "forwarded"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +41,10 @@ class Settings:
     base_urls: tuple[str, ...] = ()
     """Addresses under which clients see the broker; if none, each request's own. `PACT_BROKER_BASE_URL` counts too."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses of proxies whose `Forwarded` and `X-Forwarded-…` headers count."""
+    """Addresses and networks of the proxies in front, which report the client's address and the host that it used."""
+    trusted_proxy_headers: str = X_FORWARDED
+    """Headers that these proxies write: `x-forwarded` (`X-Forwarded-For`, `-Proto`, `-Host`) or `forwarded`
+    (`Forwarded`, RFC 7239). All others are ignored."""
     max_body_bytes: int = 50_000_000
     """Bytes that the body of a request may have."""
     largest_list: int = 10_000
@@ -52,7 +57,7 @@ class Settings:
     """Put example data into an empty database."""
 
     basic_auth_username: str | None = None
-    """Who may read and write. Without it, and without users, everybody may who is on this machine."""
+    """Who may read and write. Without it, and without users, [programs on this machine](access.md) may."""
     basic_auth_password: str | None = None
     """Goes with `basic_auth_username`."""
     basic_auth_read_only_username: str | None = None
@@ -66,7 +71,7 @@ class Settings:
     enable_public_badge_access: bool = False
     """Let everybody see badges."""
     open_access: bool = False
-    """Let everybody do everything even where the server listens on other addresses than the machine's own."""
+    """Let everybody do everything until there are users, wherever they are and whatever proxy is in front."""
     session_idle_timeout: int = 43_200
     """Seconds after which a browser that asks for nothing is signed out."""
     session_lifetime: int = 604_800
@@ -368,6 +373,10 @@ def _checked(settings: Settings) -> Settings:
     if settings.basic_auth_read_only_username and not settings.basic_auth_username:
         raise WrongSetting("basic_auth_read_only_username: needs basic_auth_username and basic_auth_password too")
     _check_webhooks(settings)
+    if settings.trusted_proxy_headers not in {X_FORWARDED, FORWARDED}:
+        raise WrongSetting(
+            f"trusted_proxy_headers: must be {X_FORWARDED} or {FORWARDED}, but is '{settings.trusted_proxy_headers}'"
+        )
     if settings.log_format not in {"default", "json", "color"}:
         raise WrongSetting(f"log_format: must be one of default, json, color, but is '{settings.log_format}'")
     if settings.log_level.lower() not in {"debug", "info", "warn", "warning", "error", "fatal"}:

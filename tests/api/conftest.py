@@ -19,7 +19,7 @@ from treaty.store.database import Database, open_database
 from treaty.store.vault import vault_of
 from treaty.web.application import Server, application
 
-BASE = "http://broker.test"
+BASE = "http://localhost"
 SECRET_KEY = "the key of the tests, which is no secret"  # noqa: S105
 HAL = "application/hal+json"
 
@@ -47,6 +47,7 @@ class Api:
     """Sends requests and waits for their answers. Paths are raw: names in them are percent-encoded by who calls."""
 
     def __init__(self, app: Server) -> None:
+        self.client = ("127.0.0.1", 1)
         self._app = app
         self._loop = asyncio.new_event_loop()
 
@@ -81,7 +82,7 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        given = {"host": "broker.test", "accept": accept, "content-type": type, **(headers or {})}
+        given = {"host": "localhost", "accept": accept, "content-type": type, **(headers or {})}
         return self._loop.run_until_complete(self._send(method, path, sent, given))
 
     async def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -94,8 +95,8 @@ class Api:
             "raw_path": raw_path.encode(),
             "query_string": query.encode(),
             "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
-            "client": ("127.0.0.1", 1),
-            "server": ("broker.test", 80),
+            "client": self.client,
+            "server": ("localhost", 80),
         }
         sent: list[Message] = []
 

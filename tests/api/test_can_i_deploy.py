@@ -193,7 +193,7 @@ def test_reasons_say_for_programs_what_is_missing_and_what_to_do(api: Api, histo
     answer = ask(api, "Foo", "1")
     by_kind = {one["kind"]: one for one in answer["reasons"]}
     assert by_kind["missing_verification"]["provider"] == {"name": "Bar", "version": "10"}
-    pact = "http://broker.test/pacts/provider/Bar/consumer/Foo/version/1"
+    pact = "http://localhost/pacts/provider/Bar/consumer/Foo/version/1"
     assert by_kind["missing_verification"]["next"]["href"] == pact
     assert by_kind["not_deployed"]["provider"] == {"name": "Baz", "version": None}
     assert by_kind["not_deployed"]["next"]["command"] == (

@@ -87,7 +87,7 @@ def test_a_name_like_an_existing_one_is_refused_with_the_way_on(api):
     assert answer.status == 409
     assert text.startswith('This is the first time a pact has been published for "price-api".')
     assert "* Price Service" in text
-    assert 'pact-broker create-or-update-pacticipant --name "price-api" --broker-base-url http://broker.test' in text
+    assert 'pact-broker create-or-update-pacticipant --name "price-api" --broker-base-url http://localhost' in text
     api.post("/pacticipants", {"name": "price-api"})
     assert api.publish("Shop", "2", "price-api", "a").status == 200
 

@@ -25,6 +25,7 @@ from treaty.store.vault import vault_of
 
 FORM = "application/x-www-form-urlencoded"
 PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
+SESSION = "__Host-treaty"
 OTHER = "one more battery, please"
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -275,14 +276,14 @@ def test_cookies_are_as_safe_as_the_address_allows(make_api, accounts, base_url,
 
 @only_sqlite
 def test_a_session_that_was_planted_is_not_the_one_that_is_opened(browser):
-    browser.cookies["treaty"] = planted = "planted-by-an-attacker"
+    browser.cookies[SESSION] = planted = "planted-by-an-attacker"
     browser.sign_in()
-    assert browser.cookies["treaty"] != planted
-    first = browser.cookies["treaty"]
+    assert browser.cookies[SESSION] != planted
+    first = browser.cookies[SESSION]
     csrf = browser.token("/settings/account")
     browser.post("/sign-in", csrf_token=csrf, name="administrator", password=PASSWORD)
-    assert browser.cookies["treaty"] != first
-    assert browser.api.get("/user", headers={"cookie": f"treaty={first}"}).status == 401
+    assert browser.cookies[SESSION] != first
+    assert browser.api.get("/user", headers={"cookie": f"{SESSION}={first}"}).status == 401
 
 
 @only_sqlite
@@ -318,7 +319,7 @@ def test_signing_in_leads_on_to_pages_whatever_their_names(browser):
 def test_a_write_that_comes_with_a_session_needs_what_only_our_pages_know(browser):
     browser.sign_in()
     csrf = browser.token("/settings/account")
-    cookie = {"cookie": f"treaty={browser.cookies['treaty']}"}
+    cookie = {"cookie": f"{SESSION}={browser.cookies[SESSION]}"}
     assert browser.api.post("/pacticipants", {"name": "A"}, headers=cookie).status == 403
     assert (
         browser.api.post("/pacticipants", {"name": "A"}, headers={**cookie, "x-csrf-token": csrf + "x"}).status == 403
@@ -424,7 +425,7 @@ def test_a_copy_of_the_database_holds_nothing_to_sign_in_with(api, accounts, dat
     regenerated = api.post(f"/settings/tokens/{default}/regenerate", {}, headers=bearer(issued)).json()["value"]
     copy = dumped(database)
     assert issued.token.uuid in copy, "the dump is whole"
-    secrets = [issued.text, regenerated, browser.cookies["treaty"], PASSWORD, SECRET_KEY]
+    secrets = [issued.text, regenerated, browser.cookies[SESSION], PASSWORD, SECRET_KEY]
     for secret in secrets:
         raw = secret.encode()
         for form in (

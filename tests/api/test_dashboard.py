@@ -55,7 +55,7 @@ def test_the_latest_pact_with_each_tag_is_shown(three: Api) -> None:
     assert shown["2"]["pactTags"][0] == {
         "name": "live",
         "latest": True,
-        "_links": {"self": {"href": "http://broker.test/pacticipants/Till/versions/2/tags/live"}},
+        "_links": {"self": {"href": "http://localhost/pacticipants/Till/versions/2/tags/live"}},
     }
 
 

@@ -391,7 +391,7 @@ def test_a_log_tells_request_and_response_but_no_secret(broker: Broker, receiver
     logs = broker.logs("1")
     assert "swordfish" not in logs
     lines = [re.sub(r"^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\] ", "", line) for line in logs.split("\n")]
-    assert lines[0].startswith('DEBUG: Webhook context {"base_url":"http://broker.test",')
+    assert lines[0].startswith('DEBUG: Webhook context {"base_url":"http://localhost",')
     assert lines[1] == f"INFO: HTTP/1.1 POST {receiver.url}/hook"
     assert "INFO: authorization: **********" in lines
     assert "INFO: x-plain: Till" in lines

@@ -43,7 +43,7 @@ def running(api: Api, staging: str) -> Running:
 def test_a_deployment_can_be_read_where_the_answer_says(api: Api, deploy: Deploy) -> None:
     recorded = deploy("1")
     assert recorded.status == 201
-    assert recorded.headers["location"] == "http://broker.test" + recorded.link("self")
+    assert recorded.headers["location"] == "http://localhost" + recorded.link("self")
     assert recorded.json()["currentlyDeployed"] is True
     assert recorded.json()["_embedded"]["environment"]["name"] == "staging"
     assert api.get(recorded.link("self")).json() == recorded.json()

@@ -55,11 +55,11 @@ The following changes were made 3 days ago (Mon 6 May 2024, 7:08am +00:00)
 pact-version:
   title: Pact
   name: Pact between Till (3) and Ledger
-  href: http://broker.test/pacts/provider/Ledger/consumer/Till/version/3
+  href: http://localhost/pacts/provider/Ledger/consumer/Till/version/3
 comparison-pact-version:
   title: Pact
   name: Pact between Till (2) and Ledger
-  href: http://broker.test/pacts/provider/Ledger/consumer/Till/version/2
+  href: http://localhost/pacts/provider/Ledger/consumer/Till/version/2
 """
 
 

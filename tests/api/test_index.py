@@ -2,7 +2,7 @@
 
 
 def test_the_index_says_where_pacts_are_published(api):
-    assert api.get("/").json()["_links"]["pb:publish-contracts"]["href"] == "http://broker.test/contracts/publish"
+    assert api.get("/").json()["_links"]["pb:publish-contracts"]["href"] == "http://localhost/contracts/publish"
 
 
 def test_a_path_without_a_route_is_not_found(api):

@@ -39,10 +39,10 @@ def test_integrations_are_listed_by_their_last_change(api: Api, clock: Clock) ->
 
 def test_an_integration_says_where_there_is_more_about_it(shop: Api) -> None:
     links = shop.get("/integrations?q=away").json()["_embedded"]["integrations"][0]["_links"]
-    assert links["pb:dashboard"]["href"] == "http://broker.test/dashboard/provider/Away/consumer/Far"
+    assert links["pb:dashboard"]["href"] == "http://localhost/dashboard/provider/Away/consumer/Far"
     assert links["pb:delete_integration"] == {
         "title": "Delete the integration between Far and Away",
-        "href": "http://broker.test/integrations/provider/Away/consumer/Far",
+        "href": "http://localhost/integrations/provider/Away/consumer/Far",
     }
 
 
@@ -56,7 +56,7 @@ def test_integrations_are_had_by_the_page(shop: Api) -> None:
     assert first["page"] == {"number": 1, "size": 3, "totalElements": 4, "totalPages": 2}
     second = shop.get(first["_links"]["next"]["href"])
     assert len(pairs(second)) == 1
-    assert second.json()["_links"]["previous"]["href"] == "http://broker.test/integrations?size=3&page=1"
+    assert second.json()["_links"]["previous"]["href"] == "http://localhost/integrations?size=3&page=1"
 
 
 def test_a_search_that_finds_nothing_has_no_page(shop: Api) -> None:

@@ -201,7 +201,7 @@ def test_who_takes_another_type_is_given_it(api):
 @pytest.mark.usefixtures("history")
 def test_links_lead_back_to_where_one_asked(api):
     path = f"{PAIR}/latest"
-    for host in ("one.test", "two.test", "one.test", "two.test", "one.test", "two.test"):
+    for host in ("localhost:81", "127.0.0.1", "localhost:81", "127.0.0.1", "localhost:81", "127.0.0.1"):
         answer = api.get(path, headers={"host": host})
         assert answer.json()["_links"]["self"]["href"].startswith(f"http://{host}/")
 

@@ -114,7 +114,7 @@ def test_a_row_shows_where_its_versions_stand(api: Api, history: History) -> Non
     history.deploy("Bar", "10", "live", "b")
     history.branch("Bar", "10", "other")
     (row,) = ask(api, f"{FOO}&q[][version]=1&{BAR}&q[][version]=10")["matrix"]
-    base = "http://broker.test/pacticipants/Bar"
+    base = "http://localhost/pacticipants/Bar"
     version = row["provider"]["version"]
     assert list(version) == ["number", "branch", "branches", "branchVersions", "environments", "_links", "tags"]
     assert (version["number"], version["branch"]) == ("10", "other")
@@ -139,7 +139,7 @@ def test_an_unverified_row_holds_nulls(api: Api) -> None:
     assert row["provider"] == {
         "name": "Bar",
         "version": None,
-        "_links": {"self": {"href": "http://broker.test/pacticipants/Bar"}},
+        "_links": {"self": {"href": "http://localhost/pacticipants/Bar"}},
     }
     assert row["verificationResult"] is None
     assert list(row) == ["consumer", "provider", "pact", "verificationResult"]

@@ -42,7 +42,7 @@ def described(api):
 @only_sqlite
 def test_the_document_is_of_version_3_1_and_names_the_address_of_the_broker(described):
     assert described.document["openapi"] == "3.1.0"
-    assert described.document["servers"] == [{"url": "http://broker.test"}]
+    assert described.document["servers"] == [{"url": "http://localhost"}]
 
 
 def test_every_operation_is_described_and_none_that_is_not_there():

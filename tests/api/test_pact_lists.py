@@ -62,7 +62,7 @@ def test_a_list_of_a_pair_links_to_its_pacts(api: Api) -> None:
     links = api.get(f"{PAIR}/versions").json()["_links"]
     assert links["self"]["title"] == "All versions of the pact between Till and Ledger"
     assert (links["consumer"]["name"], links["provider"]["name"]) == ("Till", "Ledger")
-    newest = {"title": "Pact", "name": "Version 5 - 06/05/2024", "href": f"http://broker.test{PAIR}/version/5"}
+    newest = {"title": "Pact", "name": "Version 5 - 06/05/2024", "href": f"http://localhost{PAIR}/version/5"}
     assert links["pact-versions"][0] == newest
 
 
@@ -120,7 +120,7 @@ def test_who_is_missing_in_a_pair_is_named(api: Api, method: str, path: str) -> 
 def test_a_provider_has_lists_by_tag_and_branch(api: Api, path: str, title: str, expected: list[str]) -> None:
     listed = api.get(PROVIDER + path)
     assert [consumer[0] + version for consumer, version in named(listed)] == expected
-    assert listed.json()["_links"]["self"] == {"title": title, "href": f"http://broker.test{PROVIDER}{path}"}
+    assert listed.json()["_links"]["self"] == {"title": title, "href": f"http://localhost{PROVIDER}{path}"}
 
 
 def test_the_latest_tagged_pact_is_the_latest_that_has_one(api: Api, history: History) -> None:
@@ -141,7 +141,7 @@ def test_the_latest_pact_of_each_pair_is_listed(api: Api) -> None:
     assert [one["_embedded"]["consumer"]["name"] for one in listed["pacts"]] == ["apron", "Till"]
     till = listed["pacts"][1]
     assert till["_embedded"]["consumer"]["_embedded"]["version"]["number"] == "5"
-    paths = [f"http://broker.test{PAIR}/latest", f"http://broker.test{PAIR}/version/5"]
+    paths = [f"http://localhost{PAIR}/latest", f"http://localhost{PAIR}/version/5"]
     assert [one["href"] for one in till["_links"]["self"]] == paths
     assert listed["_links"]["pb:pacts"][1] == {"title": "Latest pact between Till and Ledger", "href": paths[0]}
 

@@ -113,7 +113,7 @@ def test_a_display_name_that_is_taken_back_is_made_of_the_name(api: Api) -> None
 
 def test_merging_creates_a_missing_pacticipant(api: Api) -> None:
     created = api.patch("/pacticipants/Till", {"mainBranch": "main"})
-    assert (created.status, created.headers["location"]) == (201, "http://broker.test/pacticipants/Till")
+    assert (created.status, created.headers["location"]) == (201, "http://localhost/pacticipants/Till")
     assert api.patch("/pacticipants/Till").status == 200
 
 
@@ -212,7 +212,7 @@ def test_a_page_says_where_the_next_one_is(api: Api) -> None:
     second = api.get(first.link("next")).json()
     assert [one["name"] for one in second["_embedded"]["pacticipants"]] == ["c"]
     assert "next" not in second["_links"]
-    assert second["_links"]["previous"]["href"] == "http://broker.test/pacticipants?size=2&page=1"
+    assert second["_links"]["previous"]["href"] == "http://localhost/pacticipants?size=2&page=1"
 
 
 def test_a_page_beyond_the_end_is_empty(api: Api) -> None:
@@ -231,7 +231,7 @@ def test_a_page_is_counted_from_one(api: Api) -> None:
 
 def test_a_label_is_new_once(api: Api) -> None:
     created = api.put("/pacticipants/Till/labels/red%2F1")
-    assert (created.status, created.headers["location"]) == (201, "http://broker.test/pacticipants/Till/labels/red%2F1")
+    assert (created.status, created.headers["location"]) == (201, "http://localhost/pacticipants/Till/labels/red%2F1")
     assert api.put("/pacticipants/Till/labels/red%2F1", {}).status == 200
     assert api.get("/pacticipants/Till/labels/red%2F1").json() == created.json()
 

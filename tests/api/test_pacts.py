@@ -291,12 +291,12 @@ def test_a_pact_links_to_all_that_can_be_done_with_it(api: Api) -> None:
     links = api.get(f"{PAIR}/version/3").json()["_links"]
     assert links["self"]["name"] == "Pact between Till (3) and Ledger"
     assert links["pb:pact-version"]["name"] == links["pb:pact-version"]["href"].rpartition("/")[2]
-    assert links["pb:latest-tagged-pact-version"]["href"] == f"http://broker.test{PAIR}/latest/{{tag}}"
+    assert links["pb:latest-tagged-pact-version"]["href"] == f"http://localhost{PAIR}/latest/{{tag}}"
     assert links["pb:latest-tagged-pact-version"]["templated"] is True
     assert "templated" not in links["pb:tag-version"]
     assert links["pb:diff"]["href"].endswith("/diff/pact-version/{pactVersion}")
     matrix = "/matrix?q%5B%5D%5Bpacticipant%5D=Till&q%5B%5D%5Bversion%5D=3&latestby=cvpv"
-    assert links["pb:matrix-for-consumer-version"]["href"] == "http://broker.test" + matrix
+    assert links["pb:matrix-for-consumer-version"]["href"] == "http://localhost" + matrix
     for relation in (
         "pb:consumer",
         "pb:consumer-version",
@@ -322,7 +322,7 @@ def test_members_that_answers_have_are_not_those_that_were_sent(api: Api) -> Non
     sent = {"interactions": [], "createdAt": "then", "_links": {"self": {"href": "elsewhere"}}, "x": "createdAt"}
     shown = api.put(f"{PAIR}/version/1", sent).json()
     assert (shown["createdAt"], shown["x"]) == ("2024-05-06T07:08:09+00:00", "createdAt")
-    assert shown["_links"]["self"]["href"] == f"http://broker.test{PAIR}/version/1"
+    assert shown["_links"]["self"]["href"] == f"http://localhost{PAIR}/version/1"
 
 
 @pytest.mark.parametrize(

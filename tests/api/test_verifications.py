@@ -48,7 +48,7 @@ def test_a_result_is_found_where_the_answer_says(api: Api) -> None:
     }
     given = give(api, results_of(api, "2"), buildUrl="https://ci.example/3", testResults=["a"], verifiedBy=verifier)
     assert given.status == 201
-    assert given.headers["location"] == "http://broker.test" + given.link("self")
+    assert given.headers["location"] == "http://localhost" + given.link("self")
     body = given.json()
     assert {name: value for name, value in body.items() if name != "_links"} == {
         "providerName": "Ledger",
@@ -213,7 +213,7 @@ def test_the_extended_type_shows_the_tags_of_the_provider(api: Api, history: His
     assert shown.headers["content-type"].startswith("application/vnd.pactbrokerextended.v1+json")
     tags = shown.json()["_embedded"]["tags"]
     assert [(one["name"], one["latest"]) for one in tags] == [("dev", True), ("old", False)]
-    assert tags[0]["_links"]["self"]["href"] == "http://broker.test/pacticipants/Ledger/versions/9/tags/dev"
+    assert tags[0]["_links"]["self"]["href"] == "http://localhost/pacticipants/Ledger/versions/9/tags/dev"
 
 
 @pytest.mark.parametrize("path", ["/version/1", "/latest", "/latest/prod"])
@@ -264,7 +264,7 @@ def test_a_summary_tells_what_providers_say_about_a_version(api: Api, history: H
     assert summary() == (True, [["Archive", "bank", "Ledger"], [], []], ["Archive", "bank", "Ledger"])
     assert api.get(path).json()["_links"]["self"] == {
         "title": "Latest verification results for consumer Till version 1",
-        "href": f"http://broker.test{path}",
+        "href": f"http://localhost{path}",
     }
 
 

@@ -125,7 +125,7 @@ def test_versions_of_nobody_are_not_listed(api: Api) -> None:
 def test_a_listed_version_links_to_itself(api: Api) -> None:
     save(api, "1")
     listed = api.get(f"{TILL}/versions").json()
-    assert listed["_embedded"]["versions"][0]["_links"]["self"]["href"] == f"http://broker.test{TILL}/versions/1"
+    assert listed["_embedded"]["versions"][0]["_links"]["self"]["href"] == f"http://localhost{TILL}/versions/1"
     assert listed["_links"]["pb:versions"][0]["title"] == "Version 1 - 06/05/2024"
 
 
@@ -145,8 +145,8 @@ def test_a_version_links_to_its_pacts(api: Api) -> None:
     api.publish("Till", "2", "Ledger")
     links = api.get(f"{TILL}/versions/1").json()["_links"]["pb:pact-versions"]
     assert [link["href"] for link in links] == [
-        "http://broker.test/pacts/provider/bank/consumer/Till/version/1",
-        "http://broker.test/pacts/provider/Ledger/consumer/Till/version/1",
+        "http://localhost/pacts/provider/bank/consumer/Till/version/1",
+        "http://localhost/pacts/provider/Ledger/consumer/Till/version/1",
     ]
 
 

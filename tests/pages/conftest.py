@@ -121,7 +121,7 @@ def submit(api: Api) -> Submit:  # noqa: F811 - the fixture
 
     def send(path: str, fields: Mapping[str, object], **headers: str) -> Shown:
         body = urlencode(fields, doseq=True).encode()
-        given = {"origin": "http://broker.test", **headers}
+        given = {"origin": "http://localhost", **headers}
         shown = Shown(api.post(path, body, accept=BROWSER, type="application/x-www-form-urlencoded", headers=given))
         _Reader(shown).feed(shown.answer.text)
         return shown

@@ -115,8 +115,8 @@ def test_an_environment_is_deleted_once_its_name_was_typed(history, show, submit
     [
         {"origin": "https://evil.example"},
         {"origin": "null"},
-        {"origin": "http://broker.test", "sec-fetch-site": "cross-site"},
-        {"origin": "http://broker.test", "sec-fetch-site": "same-site"},
+        {"origin": "http://localhost", "sec-fetch-site": "cross-site"},
+        {"origin": "http://localhost", "sec-fetch-site": "same-site"},
         {"origin": "http://[broken"},
     ],
 )

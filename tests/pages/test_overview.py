@@ -15,7 +15,7 @@ def test_an_empty_broker_shows_how_to_publish_the_first_pact_here(show):
     text = show("/").text
     assert "pip install ." in text
     assert "pact-broker publish ./pacts --consumer-app-version 1.0.0 --branch main" in text
-    assert "--broker-base-url http://broker.test" in text
+    assert "--broker-base-url http://localhost" in text
     assert "pact-broker can-i-deploy" in text
 
 

@@ -177,9 +177,7 @@ def test_a_preview_shows_what_is_sent_for_a_chosen_event_and_saves_nothing(histo
     for text, version in ((failed, "2"), (published, "1")):
         shown = submit("/webhooks/new", {**fields, "example": events[text]})
         assert f'{{"consumer":"Till","version":"{version}"}}' in shown.text
-        assert (
-            "POST https://ci.example.org/build?pact=http%3A%2F%2Fbroker.test%2Fpacts%2Fprovider%2FLedger" in shown.text
-        )
+        assert "POST https://ci.example.org/build?pact=http%3A%2F%2Flocalhost%2Fpacts%2Fprovider%2FLedger" in shown.text
         assert "Authorization: **********" in shown.text
         assert "X-Treaty-Signature-256: sha256=" in shown.text
         assert not [canary for canary in CANARIES if canary in shown.answer.text]

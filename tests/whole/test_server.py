@@ -69,8 +69,8 @@ def test_several_workers_answer_for_one_database(tmp_path):
         for number in range(10):
             pact = {"interactions": [], "number": number}
             path = f"/pacts/provider/Prices/consumer/Shop/version/{number}"
-            assert httpx.put(server.address + path, json=pact).status_code == httpx.codes.CREATED
-        versions = httpx.get(f"{server.address}/pacticipants/Shop/versions").json()["_embedded"]["versions"]
+            assert httpx.put(server.address + path, json=pact, timeout=60).status_code == httpx.codes.CREATED
+        versions = httpx.get(f"{server.address}/pacticipants/Shop/versions", timeout=60).json()["_embedded"]["versions"]
         assert len(versions) == 10
         assert server.end() == 0
 
@@ -80,9 +80,8 @@ def test_sigterm_lets_a_running_request_end(tmp_path):
     host, port = server.address.removeprefix("http://").split(":")
     body = b'{"interactions": []}'
     with socket.create_connection((host, int(port)), timeout=30) as client:
-        head = (
-            f"PUT {PACT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
+        headers = f"host: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        head = f"PUT {PACT} HTTP/1.1\r\n{headers}"
         client.sendall(head.encode() + body[:5])
         time.sleep(0.3)
         ended: list[int] = []

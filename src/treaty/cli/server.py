@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from treaty.errors import WrongSetting
-from treaty.settings import Settings, is_loopback, read_settings
+from treaty.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from treaty.actions.examining import Finding
@@ -132,11 +132,13 @@ def _about_data(settings: Settings) -> list[str]:
 def _about_access(settings: Settings, address: str) -> list[str]:
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
     from treaty.store import accounts  # noqa: PLC0415 - likewise
+    from treaty.web import open_access  # noqa: PLC0415 - likewise
 
     if settings.basic_auth_username is not None or app.read(settings, accounts.is_any):
         return []
-    is_open = settings.open_access or is_loopback(settings.host)
-    lines = [_OPEN if is_open else _CLOSED]
+    obstacle = open_access.settings_obstacle(settings)
+    open_to = _OPEN_TO_ALL if settings.open_access else _OPEN_TO_MACHINE
+    lines = [open_to if obstacle is None else _CLOSED.format(obstacle=obstacle)]
     link = app.setup_link(settings, address)
     if link:
         lines.append("  Make the first one, an administrator, by this link. It works once, within a day:")
@@ -144,7 +146,9 @@ def _about_access(settings: Settings, address: str) -> list[str]:
     return [*lines, "  Make the first one, an administrator: treaty user add NAME --role administrator"]
 
 
-_OPEN: Final = "  Everybody who reaches this address may read and write, until there is a user."
+_OPEN_TO_ALL: Final = "  Everybody who reaches this address may read and write, until there is a user."
+_OPEN_TO_MACHINE: Final = "  Everybody on this machine may read and write, until there is a user."
 _CLOSED: Final = (
-    "  Nobody can sign in yet, so nothing is answered. TREATY_OPEN_ACCESS=true would let everybody do everything."
+    "  Nobody can sign in yet, and requests need credentials: {obstacle}.\n"
+    "  TREATY_OPEN_ACCESS=true would let everybody do everything."
 )

@@ -16,14 +16,13 @@ import structlog
 from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from treaty.errors import TreatyError
+from treaty.errors import Malformed, TreatyError
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.database import Busy, Database
 from treaty.store.traces import Recall
 from treaty.web import auth, origins, wire
 from treaty.web.auth import Gate, TakesLong
-from treaty.web.base_urls import BaseUrls
 from treaty.web.caching import spared, tagged
 from treaty.web.media import HTML, wants_page
 from treaty.web.refusals import Refusals, is_refusal
@@ -40,6 +39,7 @@ from treaty.web.routing import (
     Unacceptable,
     result_of,
 )
+from treaty.web.sources import RequestSources
 from treaty.web.telemetry import Telemetry
 
 T = TypeVar("T")
@@ -127,7 +127,7 @@ class Broker:
         self._worker = worker
         self._router = _table(every_router(settings))
         self._gate = Gate(settings, database)
-        self._base_urls = BaseUrls(settings)
+        self._sources = RequestSources(settings)
         self._refusals = Refusals(database)
         self._telemetry = Telemetry(database.engine)
         self._log = log.bind()
@@ -162,19 +162,21 @@ class Broker:
 
     def _call(self, scope: Scope) -> Call:
         headers = wire.joined_headers(scope["headers"])
+        source = self._sources.of(scope, headers)
         return Call(
             method=scope["method"],
             path=scope["raw_path"].decode("latin-1"),
             query_string=scope["query_string"].decode("latin-1"),
             headers=headers,
             accept=headers.get("accept", ""),
-            base_url=self._base_urls.of(scope, headers),
+            base_url=source.base_url,
             settings=self._settings,
             now=self._clock(),
             request_id=reference(),
             telemetry=self._telemetry,
             gate=self._gate,
-            address=self._base_urls.client_of(scope, headers),
+            address=source.address,
+            source=source,
         )
 
     async def _reply(self, call: Call, receive: Receive) -> Answer:
@@ -189,6 +191,8 @@ class Broker:
             return failure(call, problems="problem+json" in call.accept)
 
     async def _routed(self, call: Call, receive: Receive) -> Answer:
+        if call.source.problem is not None:
+            raise Malformed(call.source.problem)
         resource, names, accept = self._router.find(call.path)
         call.accept = accept or call.accept
         route = None
@@ -198,7 +202,7 @@ class Broker:
             route = _route(resource, call)
         origins.check_site(call)
         credential = auth.credential_of(call)
-        if self._gate.is_quick(credential):
+        if self._gate.is_quick(call, credential):
             self._gate.admit(call, route, credential)
         elif route is not None and self._admits_within(route):
             return await self._run(route, call, names, partial(self._gate.admit, call, route, credential))

@@ -26,18 +26,18 @@ from treaty.errors import Forbidden, Throttled, Unauthenticated
 from treaty.model import password
 from treaty.model.access import ANYBODY, NOBODY, Account, Caller, Credential, Role, is_token
 from treaty.model.guessing import Guesser, wait, waited
-from treaty.settings import Settings, is_loopback
+from treaty.settings import Settings
 from treaty.store import accounts, audit, guesses, keys, sessions, tokens
 from treaty.store.database import Busy, Database
 from treaty.store.keys import Keyed
 from treaty.store.vault import vault_of
-from treaty.web import origins
+from treaty.web import open_access, origins
 from treaty.web.routing import GRANTED, Call, Permission, Route
 
 T = TypeVar("T")
 
-_OPEN_FOR: Final = 1.0
-"""Seconds for which a server that is open takes it for granted."""
+_WITHOUT_USERS_FOR: Final = 1.0
+"""Seconds for which a server takes it for granted that there are no users."""
 _VERIFIED_FOR: Final = 300.0
 _MOST_VERIFIED: Final = 1000
 _NOTED_EVERY: Final = timedelta(minutes=1)
@@ -117,8 +117,8 @@ class Gate:
         self._settings = settings
         self._vault = vault_of(settings)
         self._users = _users(settings)
-        self._asks_always = bool(self._users) or not (settings.open_access or is_loopback(settings.host))
-        self._open_until = 0.0
+        self._has_users = bool(self._users)
+        self._without_users_until = 0.0
         self._keyed: Keyed | None = None
         self._verified = _Verified()
 
@@ -128,15 +128,15 @@ class Gate:
         return bool(self._users)
 
     def look_again(self) -> None:
-        """Forget that the server is open."""
-        self._open_until = 0.0
+        """Forget that there are no users."""
+        self._without_users_until = 0.0
 
-    def is_quick(self, credential: Presented) -> bool:
+    def is_quick(self, call: Call, credential: Presented) -> bool:
         """Whether finding out who asks takes a short statement at most, and no thread."""
-        if not self._asks_always and self._was_open_lately():
+        if self._had_no_users_lately() and (credential is None or call.source.obstacle is None):
             return True
         if not isinstance(credential, Basic):
-            return self.database.is_local or (credential is None and self._asks_always)
+            return self.database.is_local or (credential is None and self._has_users)
         is_known = self.database.is_local and self._verified.knows(credential)
         return is_known or self.user_of_settings(credential) is not None
 
@@ -145,7 +145,7 @@ class Gate:
 
         Raises Unauthenticated, Throttled and Forbidden, and TakesLong where a transaction should not last so long.
         """
-        if not self._asks_always and self._was_open_lately():
+        if call.source.obstacle is None and self._had_no_users_lately():
             call.caller = ANYBODY
         else:
             self._identify_unless_public(call, route, credential, db)
@@ -165,9 +165,11 @@ class Gate:
 
     def _identify(self, call: Call, credential: Presented, db: Connection | None) -> None:
         ask: Ask = partial(self.database.glance, within=db)
-        if not self._asks_always and self._is_open(ask):
-            call.caller = ANYBODY
-            return
+        if self._has_no_users(ask):
+            call.closed_because = call.source.obstacle
+            if call.closed_because is None:
+                call.caller = ANYBODY
+                return
         match credential:
             case Bearer(text):
                 call.caller = self._by_token(text, call, ask)
@@ -178,14 +180,16 @@ class Gate:
             case Unreadable():
                 raise Unauthenticated(_UNREADABLE)
 
-    def _was_open_lately(self) -> bool:
-        return time.monotonic() < self._open_until
+    def _had_no_users_lately(self) -> bool:
+        return not self._has_users and time.monotonic() < self._without_users_until
 
-    def _is_open(self, ask: Ask) -> bool:
+    def _has_no_users(self, ask: Ask) -> bool:
+        if self._has_users or self._had_no_users_lately():
+            return not self._has_users
         if ask(accounts.is_any):
-            self._asks_always = True  # accounts are disabled, but never taken away
+            self._has_users = True  # accounts are disabled, but never removed
             return False
-        self._open_until = time.monotonic() + _OPEN_FOR
+        self._without_users_until = time.monotonic() + _WITHOUT_USERS_FOR
         return True
 
     # Tokens
@@ -347,7 +351,8 @@ class Gate:
         if call.may(needed) or self.is_public(call, route):
             return
         if not call.caller.is_known:
-            raise Unauthenticated(_WHO_ARE_YOU)
+            obstacle = call.closed_because
+            raise Unauthenticated(_WHO_ARE_YOU if obstacle is None else f"{open_access.no_users(obstacle)} {_SEND}")
         raise Forbidden(
             f"{call.caller.title} may not {needed.value}: the role is {_role(call.caller)}. "
             "Use credentials that may, or ask an administrator for them.",
@@ -374,10 +379,8 @@ _NEW_TOKEN: Final = "Make a new one under Settings, API tokens, or with `treaty 
 _UNREADABLE: Final = (
     "The Authorization header cannot be read. It is `Bearer TOKEN`, or `Basic` and NAME:PASSWORD in base64."
 )
-_WHO_ARE_YOU: Final = (
-    "This broker asks who you are. "
-    "Send a token as `Authorization: Bearer TOKEN`, or a name and a password by basic auth."
-)
+_SEND: Final = "Send a token as `Authorization: Bearer TOKEN`, or a name and a password by basic auth."
+_WHO_ARE_YOU: Final = f"This broker asks who you are. {_SEND}"
 
 
 def _role(caller: Caller) -> str:

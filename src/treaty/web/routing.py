@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from treaty.store.database import Database
     from treaty.web.auth import Gate
+    from treaty.web.sources import RequestSource
     from treaty.web.telemetry import Telemetry
 
 B = TypeVar("B")
@@ -231,6 +232,8 @@ class Call:
     """What lets callers in."""
     address: str | None
     """Where the request comes from."""
+    source: "RequestSource"
+    """The same with all that was found out about it."""
     raw_body: bytes = field(default=b"", init=False)
     caller: Caller = field(default=NOBODY, init=False)
     """Who it comes from."""
@@ -249,6 +252,8 @@ class Call:
     """Notes that a credential was used, where that is due."""
     changes_access: bool = field(default=False, init=False)
     """Whether there may be users now where there were none."""
+    closed_because: str | None = field(default=None, init=False)
+    """Why a broker that has no users yet requires authentication of this request."""
     _db: "Connection | None" = field(default=None, init=False, repr=False)
 
     @property

@@ -10,7 +10,7 @@ from treaty.model import password
 from treaty.model.access import Caller, Credential, Role
 from treaty.store import keys
 from treaty.store.vault import vault_of
-from treaty.web import origins, urls
+from treaty.web import open_access, origins, urls
 from treaty.web.auth import Basic
 from treaty.web.pages import problems_by_field, sent_on
 from treaty.web.routing import Afterwards, Call, Page, Permission, Redirected, Router
@@ -31,7 +31,13 @@ def show_sign_in(call: Call) -> Page:
 def _sign_in_page(
     call: Call, *, name: str, onward: str, problem: str = "", status: int = 200, headers: dict[str, str] | None = None
 ) -> Page:
-    facts = {"name": name, "onward": onward, "problem": problem, "is_signed_in": call.caller.is_known}
+    facts = {
+        "name": name,
+        "onward": onward,
+        "problem": problem,
+        "is_signed_in": call.caller.is_known,
+        "closed_because": call.closed_because and open_access.no_users(call.closed_because),
+    }
     return Page("sign_in.html", facts, status, headers or {})
 
 

@@ -1,0 +1,145 @@
+"""Reverse proxies of the system, started with the configurations that docs/operations.md shows."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.docs.generated import ROOT
+
+HOST: Final = "pacts.example.org"
+BROKER: Final = "127.0.0.1:9292"
+START_SECONDS: Final = 60
+_PACKAGES: Final = {"nginx": "nginx-light", "caddy": "caddy"}
+
+
+class Unavailable(Exception):
+    """A proxy is not installed; the text says how to install it."""
+
+
+def find_program(name: str) -> str:
+    """Find a proxy's program, which Debian may keep in a folder for administrators. Raises Unavailable."""
+    program = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        raise Unavailable(f"{name} is not installed (on Debian: apt-get install {_PACKAGES[name]})")
+    return program
+
+
+def require(name: str) -> str:
+    """Find a proxy's program; without it the test is skipped, or fails in CI."""
+    try:
+        return find_program(name)
+    except Unavailable as absence:
+        outcome = pytest.fail if os.environ.get("CI") in {"true", "1"} else pytest.skip
+        raise outcome.Exception(str(absence), pytrace=False) from None
+
+
+def documented(language: str) -> str:
+    """Read the configuration for a proxy from the documentation."""
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    (configuration,) = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return str(configuration)
+
+
+@contextmanager
+def nginx(broker: str, folder: Path, configuration: str | None = None) -> Iterator[str]:
+    """Run nginx in front of a broker, and give its base URL: https if the documented configuration is used."""
+    program, address = require("nginx"), free_address()
+    if configuration is None:
+        certificate, key = _certificate(folder)
+        configuration = documented("nginx").replace("listen 443", f"listen {address}")
+        configuration = configuration.replace(f"/etc/ssl/{HOST}.pem", str(certificate))
+        configuration = configuration.replace(f"/etc/ssl/{HOST}.key", str(key))
+    server = configuration.replace(BROKER, broker).replace("ADDRESS", address)
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    file = folder / "nginx.conf"
+    file.write_text(
+        f"daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;\n"
+        f"events {{}}\nhttp {{\naccess_log off;\n{temporary}{server}\n}}\n"
+    )
+    scheme = "https" if " ssl;" in server else "http"
+    with _running([program, "-p", str(folder), "-c", str(file)], address, folder):
+        yield f"{scheme}://{address}"
+
+
+@contextmanager
+def caddy(broker: str, folder: Path) -> Iterator[str]:
+    """Run Caddy in front of a broker, and give its base URL: http, as a certificate would come from elsewhere."""
+    program, address = require("caddy"), free_address()
+    file = folder / "Caddyfile"
+    site = documented("caddyfile").replace(HOST, f"http://{address}").replace(BROKER, broker)
+    file.write_text(f"{{\n\tadmin off\n\tdefault_bind 127.0.0.1\n}}\n{site}")
+    with _running([program, "run", "--config", str(file), "--adapter", "caddyfile"], address, folder):
+        yield f"http://{address}"
+
+
+@contextmanager
+def _running(command: list[str], address: str, folder: Path) -> Iterator[None]:
+    log = folder / "proxy.log"
+    environ = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, env=environ) as process:
+        try:
+            _wait_until_listening(process, address, log)
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_until_listening(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    host, _, port = address.partition(":")
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the proxy did not start:\n" + log.read_text("utf-8", "replace"))
+
+
+def free_address() -> str:
+    """Find a port that is free at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate that the proxy presents; clients of the tests do not verify it."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "proxy.pem", folder / "proxy.key"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private = serialization.PrivateFormat.PKCS8
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, private, serialization.NoEncryption()))
+    return paths
