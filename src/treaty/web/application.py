@@ -30,6 +30,7 @@ from treaty.web.refusals import Refusals, is_refusal
 from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
 from treaty.web.resources import every_router
 from treaty.web.routing import (
+    GRANTED,
     Afterwards,
     Call,
     Refused,
@@ -144,11 +145,12 @@ class Broker:
         """Answer a request."""
         started = time.perf_counter()
         call = self._call(scope)
-        reply = await self._reply(call, receive)
+        body = wire.Body(receive, call.headers)
+        reply = await self._reply(call, body)
         if is_refusal(call, reply.status):
             await asyncio.get_running_loop().run_in_executor(self._threads, self._refusals.note, call, reply.status)
         scope["treaty.route"] = call.route
-        await wire.write(send, call, reply)
+        await wire.write(send, call, reply, body, discard_limit=self._settings.max_body_bytes)
         seconds = time.perf_counter() - started
         self._telemetry.request(call.method, call.route, reply.status, seconds)
         self._log.info(
@@ -177,9 +179,9 @@ class Broker:
             address=self._base_urls.client_of(scope, headers),
         )
 
-    async def _reply(self, call: Call, receive: Receive) -> Answer:
+    async def _reply(self, call: Call, body: wire.Body) -> Answer:
         try:
-            return await self._routed(call, receive)
+            return await self._routed(call, body)
         except wire.Gone:
             return Answer(400)
         except (TreatyError, Refused, Unacceptable, Busy) as error:
@@ -188,7 +190,7 @@ class Broker:
             log.exception("failure", request_id=call.request_id, method=call.method, path=call.path)
             return failure(call, problems="problem+json" in call.accept)
 
-    async def _routed(self, call: Call, receive: Receive) -> Answer:
+    async def _routed(self, call: Call, body: wire.Body) -> Answer:
         resource, names, accept = self._router.find(call.path)
         call.accept = accept or call.accept
         route = None
@@ -209,9 +211,16 @@ class Broker:
         if route is None:
             return _without_handler(resource, call)
         if call.method not in {"GET", "HEAD"}:
-            call.raw_body = await wire.read_body(receive, self._settings.max_body_bytes)
+            call.raw_body = await body.read(*self._body_limit(route, call))
             origins.check_csrf(call)
         return await self._run(route, call, names)
+
+    def _body_limit(self, route: Route, call: Call) -> tuple[int, str]:
+        """How large a body may be, and why: little before it is known who sends it, and where all may send."""
+        largest = self._settings.max_body_bytes
+        if call.caller.role is None or route.permission in GRANTED[None]:
+            return min(largest, wire.MAX_PUBLIC_BODY), "Larger ones are taken from authenticated clients, by the API."
+        return largest, "The setting max_body_bytes says how large it may be."
 
     async def _run(
         self, route: Route, call: Call, names: Sequence[str], admit: Callable[..., None] | None = None
