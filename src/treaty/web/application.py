@@ -16,7 +16,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from treaty.errors import TreatyError
+from treaty.errors import Overloaded, TreatyError
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.database import Busy, Database
@@ -50,6 +50,10 @@ LARGE: Final = 256 * 1024
 """Bytes from which on a body is worked on in a thread, so that others need not wait for it."""
 KEPT: Final = 16 * 2**20
 """Bytes of answers that are kept."""
+MAX_HEAVY: Final = 2
+"""Heavy requests that are processed at the same time."""
+MAX_HEAVY_WAITING: Final = 8
+"""Heavy requests that wait for their turn; more are refused."""
 
 log = structlog.get_logger("treaty.web")
 
@@ -133,11 +137,13 @@ class Broker:
         self._telemetry = Telemetry(database.engine)
         self._log = log.bind()
         self._recall = Recall[_Made](KEPT, attrgetter("size"))
+        self._heavy = _HeavyWork()
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
 
     def close(self) -> None:
         """Let what runs end, and close the database."""
         self._threads.shutdown()
+        self._heavy.close()
         self._refusals.close()
         self._database.close()
 
@@ -280,10 +286,11 @@ class Broker:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
     async def _afterwards(self, done: Afterwards, call: Call) -> Answer:
-        result = await asyncio.to_thread(_done_by, call, done)
+        work = partial(copy_context().run, _done_by, call, done)
+        reply = await (self._heavy.run(work) if done.is_heavy else asyncio.to_thread(work))
         if call.changes_access:
             self._gate.look_again()
-        return answer(result, call)
+        return reply
 
     def _streamed(self, result: Streamed) -> Answer:
         async def parts() -> AsyncIterator[bytes]:
@@ -305,9 +312,30 @@ class _Made(NamedTuple):
         return len(self.answer.body)
 
 
-def _done_by(call: Call, afterwards: Afterwards) -> object:
+def _done_by(call: Call, afterwards: Afterwards) -> Answer:
     with audit.by(call.actor, at=call.now):
-        return afterwards.work()
+        return answer(afterwards.work(), call)
+
+
+class _HeavyWork:
+    """Runs what takes seconds of processor time, a little at a time, so that it leaves threads to other requests."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(MAX_HEAVY, thread_name_prefix="treaty-heavy")
+        self._count = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run the work in a thread. Raises Overloaded if too much waits already."""
+        if self._count >= MAX_HEAVY + MAX_HEAVY_WAITING:
+            raise Overloaded("Several requests about large pacts are being processed. Send the request again.")
+        self._count += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._count -= 1
+
+    def close(self) -> None:
+        self._threads.shutdown()
 
 
 def _table(routers: Iterable[Router]) -> Router:

@@ -157,6 +157,8 @@ class Afterwards:
     """What is still to be done for the result, in a thread, once the transaction has ended: it waits for others."""
 
     work: Callable[[], object]
+    is_heavy: bool = False
+    """Whether it takes seconds of processor time, so that only a few run at a time, and others wait or are refused."""
 
 
 @dataclass(frozen=True, slots=True)
