@@ -138,6 +138,7 @@ class Broker:
         self._log = log.bind()
         self._recall = Recall[_Made](KEPT, attrgetter("size"))
         self._heavy = _HeavyWork()
+        self._writes_in_threads = 0
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
 
     def close(self) -> None:
@@ -206,7 +207,7 @@ class Broker:
             route = _route(resource, call)
         origins.check_site(call)
         credential = auth.credential_of(call)
-        if self._gate.is_quick(credential):
+        if self._gate.is_quick(credential) and not (self._database.is_local and self._writes_in_threads):
             self._gate.admit(call, route, credential)
         elif route is not None and self._admits_within(route):
             return await self._run(route, call, names, partial(self._gate.admit, call, route, credential))
@@ -233,7 +234,7 @@ class Broker:
     ) -> Answer:
         """Do the work; whoever is not admitted yet is so within its transaction."""
         if self._takes_thread(route, call):
-            done = await self._in_thread(partial(self._work, route, call, names, admit))
+            done = await self._worked_in_thread(route, partial(self._work, route, call, names, admit))
         else:
             done = self._work(route, call, names, admit)
         if call.owes and self._worker:
@@ -279,8 +280,17 @@ class Broker:
         return _Made(tagged(answer(result, call), call), self._telemetry.counter(result))
 
     def _takes_thread(self, route: Route, call: Call) -> bool:
-        is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE
-        return route.needs_database and not is_short
+        is_long = route.is_slow or len(call.raw_body) >= LARGE or route.is_long(call.raw_body)
+        # SQLite lets one write at a time: a short one would keep the event loop waiting until a long one is done.
+        is_behind = self._writes_in_threads > 0 and not route.is_reading
+        return route.needs_database and (is_long or is_behind or not self._database.is_local)
+
+    async def _worked_in_thread(self, route: Route, work: Callable[[], T]) -> T:
+        self._writes_in_threads += not route.is_reading
+        try:
+            return await self._in_thread(work)
+        finally:
+            self._writes_in_threads -= not route.is_reading
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
