@@ -137,7 +137,7 @@ class Broker:
         self._telemetry = Telemetry(database.engine)
         self._log = log.bind()
         self._recall = Recall[_Made](KEPT, attrgetter("size"))
-        self._heavy = _HeavyWork()
+        self._heavy = HeavyWork()
         self._writes_in_threads = 0
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
 
@@ -327,7 +327,7 @@ def _done_by(call: Call, afterwards: Afterwards) -> Answer:
         return answer(afterwards.work(), call)
 
 
-class _HeavyWork:
+class HeavyWork:
     """Runs what takes seconds of processor time, a little at a time, so that it leaves threads to other requests."""
 
     def __init__(self) -> None:
