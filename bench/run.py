@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench import access, deliveries, figures, histories, operations, pages, servers
+from bench import access, attacks, deliveries, figures, histories, operations, pages, servers
 from bench.figures import Figures, Measured, Round
 from bench.histories import History
 from bench.operations import OPERATIONS, Asked, Operation
@@ -54,6 +54,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="treaty-bench-") as folder, ExitStack() as running:
         delivered = {one.name: _delivered(one, Path(folder), options) for one in (histories.SMALL, histories.LARGE)}
         admitted = _admitted(Path(folder), options)
+        attacked = _attacked(Path(folder), options)
         if not wanted:
             return
         benches = [_bench(history, wanted, Path(folder), running) for history in chosen]
@@ -69,6 +70,7 @@ def main() -> None:
             "startup": startup,
             deliveries.NAME: delivered,
             access.NAME: admitted,
+            attacks.NAME: attacked,
         }
         options.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
 
@@ -93,6 +95,14 @@ def _admitted(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, 
     return found
 
 
+def _attacked(folder: Path, options: argparse.Namespace) -> dict[str, float] | None:
+    if not any(part in attacks.NAME for part in options.only or [""]):
+        return None
+    measured = attacks.measure(folder)
+    print("\n".join(measured.summary()), flush=True)
+    return measured.as_json()
+
+
 def _built(history: History, folder: Path) -> Path:
     """Make a history's database, once."""
     path = folder / f"{history.name}.sqlite"
@@ -106,7 +116,7 @@ def _built(history: History, folder: Path) -> Path:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    names = ", ".join([*(one.name for one in OPERATIONS), deliveries.NAME, access.NAME])
+    names = ", ".join([*(one.name for one in OPERATIONS), deliveries.NAME, access.NAME, attacks.NAME])
     parser.add_argument("--only", action="append", metavar="NAME", help=f"operations whose name holds NAME: {names}")
     parser.add_argument("--pages", action="store_true", help="measure the pages of a whole system instead")
     parser.add_argument("--postgres", action="store_true", help=f"{access.NAME}: also on a PostgreSQL of its own")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -44,6 +45,7 @@ from treaty.store.migrations import migrate
 from treaty.store.vault import KeyFile, SealedWith, Vault, has_key, key_file, vault_of
 from treaty.web import telemetry, urls
 from treaty.web.application import Background, application
+from treaty.web.protocol import Connections, LimitedProtocol, Limits
 from treaty.web.represent.webhooks import ADDRESSES
 from treaty.worker import Worker
 
@@ -289,6 +291,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     prepare_logging(settings)
     _check_cleaning(settings)
     _prepare_database(settings)
+    _allow_open_files(settings)
     listener = _listener(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{listener.getsockname()[1]}"
@@ -348,6 +351,27 @@ def _warn_of_key(settings: Settings, database: Database) -> None:
         structlog.get_logger("treaty").info("secret_key", reason=_new_key(settings))
 
 
+_OTHER_FILES: Final = 256
+"""Open files beside the clients' connections: databases, logs, webhook deliveries, modules."""
+
+
+def _allow_open_files(settings: Settings) -> None:
+    """Raise the limit on open files, which is 1024 on many systems, so that it suffices for all connections."""
+    try:
+        import resource  # noqa: PLC0415 - Windows has no such limit, and no such module
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = settings.max_connections + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        reason = f"{settings.max_connections} connections need {needed} open files, but the system allows {hard}"
+        structlog.get_logger("treaty").warning("max_connections", reason=reason)
+
+
 def _listener(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
@@ -372,8 +396,16 @@ def worker_application() -> ASGIApp:
 
 
 def _config(settings: Settings, app: ASGIApp | str) -> uvicorn.Config:
+    limits = Limits(
+        max_connections=settings.max_connections,
+        header_timeout=settings.header_timeout,
+        min_body_rate=settings.min_body_rate,
+    )
     return uvicorn.Config(
         app,
+        http=partial(LimitedProtocol, open_connections=Connections(limits)),  # type: ignore[arg-type]  # called as a class is
+        ws="none",
+        timeout_keep_alive=settings.keep_alive_timeout,
         factory=isinstance(app, str),
         workers=settings.workers,
         log_config=None,

@@ -93,6 +93,10 @@ class TooSlow(TreatyError):
     """Work that was given up, as it took longer than the setting allows."""
 
 
+class Overloaded(TreatyError):
+    """Work that is refused for now, as there is too much of its kind already."""
+
+
 class Unauthenticated(TreatyError):
     """A request that has to say who it comes from, or that says it wrongly; the text says which, and what to do."""
 

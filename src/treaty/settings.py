@@ -46,7 +46,15 @@ class Settings:
     """Headers that these proxies write: `x-forwarded` (`X-Forwarded-For`, `-Proto`, `-Host`) or `forwarded`
     (`Forwarded`, RFC 7239). All others are ignored."""
     max_body_bytes: int = 50_000_000
-    """Bytes that the body of a request may have."""
+    """Maximum size of a request body in bytes. Clients that are not authenticated may send 16 KiB."""
+    max_connections: int = 1000
+    """Maximum number of client connections per process. At the limit, the longest idle connection is closed."""
+    header_timeout: float = 10.0
+    """Seconds in which the headers of a request must arrive."""
+    keep_alive_timeout: int = 75
+    """Seconds after which an idle connection is closed; load balancers in front should give up earlier."""
+    min_body_rate: int = 500
+    """Minimum rate at which a request body must arrive, in bytes per second, averaged over `header_timeout`."""
     largest_list: int = 10_000
     """Items that a list has at most when no page of it is asked for; a longer one says so and begins its pages."""
     log_level: str = "info"
@@ -341,6 +349,10 @@ _LEAST: Final = {
     "workers": 1,
     "database_max_connections": 1,
     "max_body_bytes": 1,
+    "max_connections": 1,
+    "header_timeout": 0.1,
+    "keep_alive_timeout": 0,
+    "min_body_rate": 0,
     "session_idle_timeout": 60,
     "session_lifetime": 60,
     "largest_list": 1,

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -84,6 +84,17 @@ class Api:
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         given = {"host": "localhost", "accept": accept, "content-type": type, **(headers or {})}
         return self._loop.run_until_complete(self._send(method, path, sent, given))
+
+    def together(self, requests: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[Answer]:
+        """Send requests without a body at the same time: methods, paths and headers."""
+
+        async def send() -> list[Answer]:
+            host = {"host": "broker.test"}
+            return await asyncio.gather(
+                *(self._send(method, path, b"", {**host, **headers}) for method, path, headers in requests)
+            )
+
+        return self._loop.run_until_complete(send())
 
     async def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         raw_path, _, query = path.removeprefix(BASE).partition("?")

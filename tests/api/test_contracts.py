@@ -130,3 +130,41 @@ def test_publishing_tells_events_and_next_steps(api):
 def test_what_is_no_pact_is_a_pact_all_the_same(api):
     assert api.put("/pacts/provider/Prices/consumer/Shop/version/1", {"what": "ever"}).status == 201
     assert api.get("/pacts/provider/Prices/consumer/Shop/version/1").json()["what"] == "ever"
+
+
+@pytest.mark.parametrize(
+    ("contracts", "tags", "errors"),
+    [
+        (501, 1, {"contracts": ["size cannot be greater than 500"]}),
+        (1, 101, {"tags": ["size cannot be greater than 100"]}),
+        (
+            5000,
+            500,
+            {"contracts": ["size cannot be greater than 500"], "tags": ["size cannot be greater than 100"]},
+        ),
+    ],
+)
+def test_more_contracts_or_tags_than_the_limit_are_refused(api, contracts, tags, errors):
+    given = request(*[contract("Shop", "Prices")] * contracts, tags=[f"t{number}" for number in range(tags)])
+    refused = api.post("/contracts/publish", given)
+    assert (refused.status, refused.json()["errors"]) == (400, errors)
+    assert api.get("/pacticipants/Shop").status == 404
+
+
+def test_as_many_contracts_and_tags_as_the_limit_are_published(api):
+    contracts = [contract("Shop", f"Prices{number}x") for number in range(500)]
+    tags = [f"t{number}" for number in range(100)]
+    assert api.post("/contracts/publish", request(*contracts, tags=tags)).status == 200
+    stored = api.get("/pacticipants/Shop/versions/1").json()
+    assert len(stored["_embedded"]["tags"]) == 100
+    assert len(stored["_links"]["pb:pact-versions"]) == 500
+
+
+def test_new_content_is_compared_with_the_latest_of_each_tag(api):
+    api.publish("Shop", "1", "Prices", "a", tags=["dev", "prod"])
+    api.publish("Shop", "2", "Prices", "b", tags=["dev"])
+    published = api.publish("Shop", "3", "Prices", "a", tags=["prod", "dev", "new"])
+    (reason,) = (text for text in texts(published) if "pact content has changed" in text)
+    assert "changed since the last consumer version tagged with dev" in reason
+    assert "first time any pact published for this consumer with consumer version tagged new" in reason
+    assert "tagged with prod" not in reason

@@ -399,3 +399,15 @@ def test_an_unknown_provider_is_named(api):
 def test_names_come_back_as_they_were_given(api, ask, name):
     api.publish("Foo", "1", "Bar", 1, branch=name)
     assert ask({"branch": name}) == [("Foo (1)", f"latest from branch {name}", True, False)]
+
+
+@pytest.mark.parametrize(
+    ("member", "element", "limit"),
+    [("consumerVersionSelectors", {"latest": True}, 500), ("providerVersionTags", "main", 100)],
+)
+def test_more_selectors_or_tags_than_the_limit_are_refused(api, member, element, limit):
+    api.publish("Shop", "1", "Prices")
+    path = "/pacts/provider/Prices/for-verification"
+    assert api.post(path, {member: [element] * limit}).status == 200
+    refused = api.post(path, {member: [element] * (limit + 1)})
+    assert (refused.status, refused.json()["errors"]) == (400, {member: [f"size cannot be greater than {limit}"]})

@@ -212,3 +212,9 @@ def test_when_the_last_version_is_removed_its_branch_is_empty_and_its_tag_is_gon
     for path in ("branches/main/latest-version", "latest-version/prod", "tags/prod/versions"):
         assert api.get(f"{TILL}/{path}").status == 404
     assert api.get("/pacts/provider/Ledger/consumer/Till/latest").status == 404
+
+
+def test_a_version_is_given_at_most_100_tags_at_once(api: Api) -> None:
+    refused = api.put("/pacticipants/Shop/versions/1", {"tags": [{"name": f"t{number}"} for number in range(101)]})
+    assert (refused.status, refused.json()["errors"]) == (400, {"tags": ["size cannot be greater than 100"]})
+    assert api.get("/pacticipants/Shop").status == 404

@@ -206,6 +206,46 @@ def test_what_changed_is_shown_side_by_side(api, show):
 
 
 @pytest.mark.usefixtures("history")
+def test_many_changes_come_by_the_page(api, show):
+    pair = "/pacts/provider/Warehouse/consumer/Shop"
+    for version, shift in (("1", 0), ("2", 70)):
+        interactions = [{"description": f"thing {number + shift}", "request": {}} for number in range(120)]
+        assert api.put(f"{pair}/version/{version}", {"interactions": interactions}).status == 201
+    pages = [show(f"{pair}/version/2/diff/previous-distinct?page={number}") for number in (1, 2, 3)]
+    assert {page.status for page in pages} == {200}
+    assert all("70 new, 0 changed, 70 gone" in page.text for page in pages)
+    ranges = [found for page in pages for found in re.findall(r"[0-9]+-[0-9]+ of 140 changes", page.text)]
+    assert ranges == ["1-50 of 140 changes", "51-100 of 140 changes", "101-140 of 140 changes"]
+    assert any("page=3" in link for link in pages[0].links)
+    assert [page.text.count("+ New") + page.text.count("Gone") for page in pages] == [50, 50, 40]
+
+
+def test_pacts_that_differ_in_the_order_of_members_alone_are_the_same(api, show):
+    pair = "/pacts/provider/Warehouse/consumer/Shop"
+    orders = ({"description": "a", "request": {"path": "/"}}, {"request": {"path": "/"}, "description": "a"})
+    for version, interaction in zip(("1", "2"), orders, strict=True):
+        assert api.put(f"{pair}/version/{version}", {"interactions": [interaction]}).status == 201
+    assert "Their interactions are the same" in show(f"{pair}/version/2/diff/version/1").text
+
+
+LARGE = [{"description": f"thing {number}", "request": {}, "filling": "x" * 600} for number in range(2000)]
+
+
+@pytest.mark.parametrize("end", ["", "/diff/version/1"])
+def test_a_few_requests_for_large_pacts_run_at_a_time_and_wait_and_more_are_told_to_come_again(make_api, end):
+    api = make_api(database_max_connections=2)
+    pair = "/pacts/provider/Warehouse/consumer/Shop"
+    for version in ("1", "2"):
+        assert api.put(f"{pair}/version/{version}", {"interactions": LARGE, "number": version}).status == 201
+    answers = api.together([("GET", f"{pair}/version/2{end}", {"accept": BROWSER})] * 60)
+    assert {answer.status for answer in answers} <= {200, 503}  # how many wait depends on the machine
+    assert sum(answer.status == 200 for answer in answers) >= 10
+    for answer in answers:
+        if answer.status == 503:
+            assert "Several requests about large pacts are being processed" in answer.text
+            assert answer.headers["retry-after"] == "5"
+
+
 def test_the_first_pact_has_nothing_to_compare_with(show):
     assert "There is no earlier pact" in show(f"{PACT}/version/1/diff/previous-distinct").text
     assert "Their interactions are the same" in show(f"{PACT}/version/1/diff/version/1").text

@@ -57,13 +57,15 @@ def publish_contracts(
         raise ConflictingContracts(conflicts, slips)
     known |= _added(db, names - known.keys(), now=now)
     version, is_new = _version(db, known[given.pacticipant], given, now=now, settings=settings)
-    tags = given.tags if is_new else None
     context = _context(given, base_url)
     published: list[PublishedContract] = []
+    providers: set[str] = set()
+    may_have_tags = not is_new or bool(given.tags)
     for one, standing in zip(given.contracts, before, strict=True):
-        is_second = any(done.provider == one.provider for done in published)
+        is_second = one.provider in providers
+        providers.add(one.provider)
         prepared = _prepared(db, one, publications.standing(db, one) if is_second else standing)
-        published.append(_publish(db, *prepared, tags, context=context, now=now))
+        published.append(_publish(db, *prepared, context=context, now=now, may_have_tags=may_have_tags))
     return Published(version=version, is_new=is_new, branch=given.branch, tags=given.tags, contracts=tuple(published))
 
 
@@ -156,7 +158,7 @@ def publish_pact(
     if before.current_sha not in (None, contract.content.sha) and not settings.allow_dangerous_contract_modification:
         raise Conflict(notice.changed_content(contract.consumer, contract.version, contract.provider))
     _ensure(db, contract, known, now=now, settings=settings)
-    return _publish(db, contract, before, None, context={"base_url": base_url}, now=now)
+    return _publish(db, contract, before, context={"base_url": base_url}, now=now)
 
 
 def merge_pact(
@@ -171,7 +173,7 @@ def merge_pact(
     merged = _merged(existing, contract, checks_requests=True) if existing else contract
     before = publications.standing(db, merged)
     _ensure(db, contract, known, now=now, settings=settings)
-    return _publish(db, merged, before, None, context={"base_url": base_url}, now=now)
+    return _publish(db, merged, before, context={"base_url": base_url}, now=now)
 
 
 def _pair(db: Connection, contract: Contract, settings: Settings) -> dict[str, Pacticipant]:
@@ -204,12 +206,12 @@ def _publish(
     db: Connection,
     contract: Contract,
     before: Standing,
-    tags: Sequence[str] | None,
     *,
     context: Context,
     now: datetime,
+    may_have_tags: bool = True,
 ) -> PublishedContract:
-    """Store a contract and say what it amounts to. `tags` are the version's, where they are known already."""
+    """Store a contract and say what it amounts to."""
     is_changed = before.current_sha != contract.content.sha
     if is_changed:
         publications.add(db, contract, before, now=now)
@@ -217,7 +219,7 @@ def _publish(
         publications.touch(db, contract.consumer, contract.provider, now=now)
     _note(db, contract, before, context)
     required = event.requirements(publications.required_verifications(db, contract))
-    events = _events(db, contract, before, tags, requires_verification=bool(required))
+    events = _events(db, contract, before, requires_verification=bool(required), may_have_tags=may_have_tags)
     triggered = (
         triggering.owe_for_contract(db, contract, events, required, context=context, now=now)
         if before.has_webhooks
@@ -270,16 +272,14 @@ def _events(
     db: Connection,
     contract: Contract,
     before: Standing,
-    tags: Sequence[str] | None,
     *,
     requires_verification: bool,
+    may_have_tags: bool,
 ) -> list[Event]:
     if before.current_sha is not None:
         is_changed = before.current_sha != contract.content.sha
         return event.of_republication(
             contract.consumer, contract.version, is_changed=is_changed, requires_verification=requires_verification
         )
-    if tags is None:
-        tags = publications.tags_of(db, contract.consumer, contract.version)
-    earlier = publications.before(db, contract, tags)
+    earlier = publications.before(db, contract, may_have_tags=may_have_tags)
     return event.of_first_publication(contract.content.sha, earlier, requires_verification=requires_verification)

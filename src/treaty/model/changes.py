@@ -1,6 +1,7 @@
 """What changed from one pact to another, interaction by interaction, as lines side by side."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
@@ -49,6 +50,19 @@ class Change:
     rows: tuple[Row, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """The changes from one pact to another, of which a part is worked out."""
+
+    shown: Sequence[Change]
+    counts: Mapping[Kind, int]
+    """How many there are of each kind, shown or not."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
 _Pair = tuple[Interaction | None, Interaction | None]
 """An interaction of the old pact, and what it became in the new one."""
 
@@ -57,24 +71,34 @@ def changes(
     old: Sequence[Interaction],
     new: Sequence[Interaction],
     *,
-    most: int | None = None,
+    offset: int = 0,
+    limit: int | None = None,
     go_on: Callable[[], object] = bool,
-) -> tuple[list[Change], int]:
-    """List what changed, in the order of the new pact, then what is gone; and say how much there is beyond the most.
+) -> Changes:
+    """Compare two pacts: changes in the order of the new one, then what is gone. Lines are compared for a part of them.
 
     `go_on` is called often; it may raise.
     """
-    pairs = _changed(old, new)
-    return [_told(one, other, go_on) for one, other in pairs[:most]], len(pairs[most:]) if most is not None else 0
+    pairs = _changed(old, new, go_on)
+    end = None if limit is None else offset + limit
+    counts = Counter(_kind(*pair) for pair in pairs)
+    return Changes(shown=[_told(*pair, go_on) for pair in pairs[offset:end]], counts=counts)
 
 
-def _changed(old: Sequence[Interaction], new: Sequence[Interaction]) -> list[_Pair]:
+def _kind(old: Interaction | None, new: Interaction | None) -> Kind:
+    if new is None:
+        return Kind.GONE
+    return Kind.NEW if old is None else Kind.CHANGED
+
+
+def _changed(old: Sequence[Interaction], new: Sequence[Interaction], go_on: Callable[[], object]) -> list[_Pair]:
     before = _by_name(old)
     found: list[_Pair] = []
     for one in new:
-        others = before.get(_name(one), [])
-        other = others.pop(0) if others else None
-        if other is None or other.source != one.source:
+        go_on()
+        others = before.get(_name(one))
+        other = others.popleft() if others else None
+        if other is None or other.digest != one.digest:
             found.append((other, one))
     return [*found, *((one, None) for others in before.values() for one in others)]
 
@@ -89,10 +113,10 @@ def _told(old: Interaction | None, new: Interaction | None, go_on: Callable[[], 
     return _change(Kind.CHANGED, new, [*_compared(_lines(old), _lines(new))])
 
 
-def _by_name(interactions: Iterable[Interaction]) -> dict[tuple[object, ...], list[Interaction]]:
-    found: dict[tuple[object, ...], list[Interaction]] = {}
+def _by_name(interactions: Iterable[Interaction]) -> dict[tuple[object, ...], deque[Interaction]]:
+    found: dict[tuple[object, ...], deque[Interaction]] = {}
     for one in interactions:
-        found.setdefault(_name(one), []).append(one)
+        found.setdefault(_name(one), deque()).append(one)
     return found
 
 

@@ -8,7 +8,8 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha1
 from itertools import repeat
 from typing import Any, Final
@@ -77,48 +78,88 @@ class Part:
     rules: tuple[Rule, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Interaction:
-    """One thing that a consumer expects."""
+    """One thing that a consumer expects.
+
+    Its members are read when they are used: a pact may have thousands of interactions, of which a page shows a few.
+    """
 
     id: str
     """The same for the same interaction, whatever stands around it; may stand in an URL as it is."""
-    kind: str
-    description: str
-    states: tuple[State, ...]
-    parts: tuple[Part, ...]
-    is_pending: bool
-    comments: tuple[str, ...]
-    source: str
-    """Its JSON."""
+    item: Json
+    """As the pact has it, without the id that the broker gave it."""
+    where: str
+    """The member of the pact that it is in."""
     broker_id: str | None = None
     """The id that it was given when the pact was kept, by which verifiers name it."""
-    markup: str | None = None
-    """How a plugin shows it to people, as text."""
-    plugins: tuple[Line, ...] = ()
-    """What is kept for plugins, as JSON."""
 
     @classmethod
     def of_whole(cls, document: Document) -> "Interaction":
         """Make what stands for a contract that has no interactions."""
         return _interaction(dict(document.tree), "contract")
 
+    @property
+    def _members(self) -> dict[str, Json]:
+        return self.item if isinstance(self.item, dict) else {}
+
+    @cached_property
+    def kind(self) -> str:
+        return _kind(self.item, self.where) if isinstance(self.item, dict) else "Interaction"
+
+    @cached_property
+    def description(self) -> str:
+        description = self._members.get("description")
+        return description if isinstance(description, str) and description.strip() else "(no description)"
+
+    @cached_property
+    def states(self) -> tuple[State, ...]:
+        return tuple(_states(self._members))
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(_parts(self.item, self.where)) if isinstance(self.item, dict) else ()
+
+    @property
+    def is_pending(self) -> bool:
+        return self._members.get("pending") is True
+
+    @cached_property
+    def comments(self) -> tuple[str, ...]:
+        return tuple(_comments(self._members.get("comments")))
+
+    @cached_property
+    def source(self) -> str:
+        """Its JSON, for people."""
+        return indented(self.item)
+
+    @property
+    def digest(self) -> str:
+        """Two interactions are the same if these are. The order of members does not count, as it does not for Pact."""
+        return self.id.partition("-")[0]
+
+    @cached_property
+    def markup(self) -> str | None:
+        """How a plugin shows it to people, as text."""
+        return _markup(self._members.get("interactionMarkup"))
+
+    @cached_property
+    def plugins(self) -> tuple[Line, ...]:
+        """What is kept for plugins, as JSON."""
+        configuration = self._members.get("pluginConfiguration")
+        return tuple(_Writer(_Node()).lines(configuration)) if configuration else ()
+
     def has(self, words: str) -> bool:
         """Say whether a text stands anywhere in it."""
         return words.casefold() in self.source.casefold()
 
 
-def interactions(document: Document, *, has_parts: bool = True) -> list[Interaction] | None:
+def interactions(document: Document) -> list[Interaction] | None:
     """Read the interactions and messages of a pact; None where it has no list of either."""
     lists = [(name, document.tree.get(name)) for name in ("interactions", "messages")]
     if not any(isinstance(items, list) for _, items in lists):
         return None
-    found = [
-        _interaction(item, name, has_parts=has_parts)
-        for name, items in lists
-        if isinstance(items, list)
-        for item in items
-    ]
+    found = [_interaction(item, name) for name, items in lists if isinstance(items, list) for item in items]
     return _told_apart(found)
 
 
@@ -128,13 +169,8 @@ def _told_apart(found: list[Interaction]) -> list[Interaction]:
     for at, one in enumerate(found):
         seen[one.id] = seen.get(one.id, 0) + 1
         if seen[one.id] > 1:
-            found[at] = _renamed(one, f"{one.id}-{seen[one.id]}")
+            found[at] = replace(one, id=f"{one.id}-{seen[one.id]}")
     return found
-
-
-def _renamed(one: Interaction, name: str) -> Interaction:
-    values = {key: getattr(one, key) for key in Interaction.__slots__}
-    return Interaction(**{**values, "id": name})
 
 
 def indented(tree: Json) -> str:
@@ -161,32 +197,13 @@ def _write(lines: list[str], tree: Json, indent: str, label: str, end: str) -> N
     lines.append(f"{indent}{brackets[1]}{end}")
 
 
-def _interaction(item: Json, where: str, *, has_parts: bool = True) -> Interaction:
+def _interaction(item: Json, where: str) -> Interaction:
     if not isinstance(item, dict):
-        return Interaction(
-            id=_id(item),
-            kind="Interaction",
-            description="(no description)",
-            states=(),
-            parts=(),
-            is_pending=False,
-            comments=(),
-            source=indented(item),
-        )
+        return Interaction(id=_id(item), item=item, where=where)
     bare = {name: value for name, value in item.items() if name != "_id"}
-    description = item.get("description")
+    broker_id = item.get("_id")
     return Interaction(
-        id=_id(bare),
-        kind=_kind(item, where),
-        description=description if isinstance(description, str) and description.strip() else "(no description)",
-        states=tuple(_states(item)),
-        parts=tuple(_parts(item, where)) if has_parts else (),
-        is_pending=item.get("pending") is True,
-        comments=tuple(_comments(item.get("comments"))),
-        source=indented(bare),
-        broker_id=item["_id"] if isinstance(item.get("_id"), str) else None,
-        markup=_markup(item.get("interactionMarkup")),
-        plugins=tuple(_Writer(_Node()).lines(item["pluginConfiguration"])) if item.get("pluginConfiguration") else (),
+        id=_id(bare), item=bare, where=where, broker_id=broker_id if isinstance(broker_id, str) else None
     )
 
 

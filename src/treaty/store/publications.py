@@ -1,6 +1,5 @@
 """Publications: what is there before a contract is published, adding it, and what follows from it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -184,12 +183,20 @@ _SHA_AT_TAG: Final = (
     )
     .scalar_subquery()
 )
-_BEFORE_TAGGED: Final = (
+_mine: Final = tag.alias("mine")
+_SHA_BEFORE_TAGGED: Final = (
     select(_SHA_AT_TAG)
-    .where(tag.c.pacticipant_id == CONSUMER_ID, tag.c.name == bindparam("tag"))
-    .where(tag.c.position < _POSITION_OF_VERSION, _SHA_AT_TAG.is_not(None))
+    .where(tag.c.pacticipant_id == _mine.c.pacticipant_id, tag.c.name == _mine.c.name)
+    .where(tag.c.position < _mine.c.position, _SHA_AT_TAG.is_not(None))
     .order_by(tag.c.position.desc())
     .limit(1)
+    .correlate(_mine)
+    .scalar_subquery()
+)
+_BEFORE_TAGGED: Final = (
+    select(_mine.c.name, _SHA_BEFORE_TAGGED.label("sha"))
+    .where(_mine.c.version_id == VERSION_ID)
+    .order_by(_mine.c.created_at, _mine.c.id)
 )
 _BEFORE_UNTAGGED: Final = (
     select(content.c.sha)
@@ -202,12 +209,12 @@ _BEFORE_UNTAGGED: Final = (
 )
 
 
-def before(db: Connection, contract: Contract, tags: Sequence[str]) -> list[Before]:
+def before(db: Connection, contract: Contract, *, may_have_tags: bool = True) -> list[Before]:
     """Find the latest earlier content for each tag; for a version without tags that of the untagged versions."""
     params = _named(contract)
-    if not tags:
-        return [Before(tag=None, sha=scalar(db, _BEFORE_UNTAGGED, params))]
-    return [Before(tag=one, sha=scalar(db, _BEFORE_TAGGED, {**params, "tag": one})) for one in tags]
+    by_tag = rows(db, _BEFORE_TAGGED, params) if may_have_tags else ()
+    tagged = [Before(tag=name, sha=sha) for name, sha in by_tag]
+    return tagged or [Before(tag=None, sha=scalar(db, _BEFORE_UNTAGGED, params))]
 
 
 _TAGS: Final = select(tag.c.name).where(tag.c.version_id == VERSION_ID).order_by(tag.c.created_at, tag.c.id)

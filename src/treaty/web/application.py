@@ -16,7 +16,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from treaty.errors import Malformed, TreatyError
+from treaty.errors import Malformed, Overloaded, TreatyError
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.database import Busy, Database
@@ -29,6 +29,7 @@ from treaty.web.refusals import Refusals, is_refusal
 from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
 from treaty.web.resources import every_router
 from treaty.web.routing import (
+    GRANTED,
     Afterwards,
     Call,
     Refused,
@@ -49,6 +50,10 @@ LARGE: Final = 256 * 1024
 """Bytes from which on a body is worked on in a thread, so that others need not wait for it."""
 KEPT: Final = 16 * 2**20
 """Bytes of answers that are kept."""
+MAX_HEAVY: Final = 2
+"""Heavy requests that are processed at the same time."""
+MAX_HEAVY_WAITING: Final = 8
+"""Heavy requests that wait for their turn; more are refused."""
 
 log = structlog.get_logger("treaty.web")
 
@@ -132,11 +137,14 @@ class Broker:
         self._telemetry = Telemetry(database.engine)
         self._log = log.bind()
         self._recall = Recall[_Made](KEPT, attrgetter("size"))
+        self._heavy = HeavyWork()
+        self._writes_in_threads = 0
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
 
     def close(self) -> None:
         """Let what runs end, and close the database."""
         self._threads.shutdown()
+        self._heavy.close()
         self._refusals.close()
         self._database.close()
 
@@ -144,11 +152,12 @@ class Broker:
         """Answer a request."""
         started = time.perf_counter()
         call = self._call(scope)
-        reply = await self._reply(call, receive)
+        body = wire.Body(receive, call.headers)
+        reply = await self._reply(call, body)
         if is_refusal(call, reply.status):
             await asyncio.get_running_loop().run_in_executor(self._threads, self._refusals.note, call, reply.status)
         scope["treaty.route"] = call.route
-        await wire.write(send, call, reply)
+        await wire.write(send, call, reply, body, discard_limit=self._settings.max_body_bytes)
         seconds = time.perf_counter() - started
         self._telemetry.request(call.method, call.route, reply.status, seconds)
         self._log.info(
@@ -179,9 +188,9 @@ class Broker:
             source=source,
         )
 
-    async def _reply(self, call: Call, receive: Receive) -> Answer:
+    async def _reply(self, call: Call, body: wire.Body) -> Answer:
         try:
-            return await self._routed(call, receive)
+            return await self._routed(call, body)
         except wire.Gone:
             return Answer(400)
         except (TreatyError, Refused, Unacceptable, Busy) as error:
@@ -190,7 +199,7 @@ class Broker:
             log.exception("failure", request_id=call.request_id, method=call.method, path=call.path)
             return failure(call, problems="problem+json" in call.accept)
 
-    async def _routed(self, call: Call, receive: Receive) -> Answer:
+    async def _routed(self, call: Call, body: wire.Body) -> Answer:
         if call.source.problem is not None:
             raise Malformed(call.source.problem)
         resource, names, accept = self._router.find(call.path)
@@ -202,7 +211,7 @@ class Broker:
             route = _route(resource, call)
         origins.check_site(call)
         credential = auth.credential_of(call)
-        if self._gate.is_quick(call, credential):
+        if self._gate.is_quick(call, credential) and not (self._database.is_local and self._writes_in_threads):
             self._gate.admit(call, route, credential)
         elif route is not None and self._admits_within(route):
             return await self._run(route, call, names, partial(self._gate.admit, call, route, credential))
@@ -213,16 +222,23 @@ class Broker:
         if route is None:
             return _without_handler(resource, call)
         if call.method not in {"GET", "HEAD"}:
-            call.raw_body = await wire.read_body(receive, self._settings.max_body_bytes)
+            call.raw_body = await body.read(*self._body_limit(route, call))
             origins.check_csrf(call)
         return await self._run(route, call, names)
+
+    def _body_limit(self, route: Route, call: Call) -> tuple[int, str]:
+        """How large a body may be, and why: little before it is known who sends it, and where all may send."""
+        largest = self._settings.max_body_bytes
+        if call.caller.role is None or route.permission in GRANTED[None]:
+            return min(largest, wire.MAX_PUBLIC_BODY), "Larger ones are taken from authenticated clients, by the API."
+        return largest, "The setting max_body_bytes says how large it may be."
 
     async def _run(
         self, route: Route, call: Call, names: Sequence[str], admit: Callable[..., None] | None = None
     ) -> Answer:
         """Do the work; whoever is not admitted yet is so within its transaction."""
         if self._takes_thread(route, call):
-            done = await self._in_thread(partial(self._work, route, call, names, admit))
+            done = await self._worked_in_thread(route, partial(self._work, route, call, names, admit))
         else:
             done = self._work(route, call, names, admit)
         if call.owes and self._worker:
@@ -268,17 +284,27 @@ class Broker:
         return _Made(tagged(answer(result, call), call), self._telemetry.counter(result))
 
     def _takes_thread(self, route: Route, call: Call) -> bool:
-        is_short = self._database.is_local and not route.is_slow and len(call.raw_body) < LARGE
-        return route.needs_database and not is_short
+        is_long = route.is_slow or len(call.raw_body) >= LARGE or route.is_long(call.raw_body)
+        # SQLite lets one write at a time: a short one would keep the event loop waiting until a long one is done.
+        is_behind = self._writes_in_threads > 0 and not route.is_reading
+        return route.needs_database and (is_long or is_behind or not self._database.is_local)
+
+    async def _worked_in_thread(self, route: Route, work: Callable[[], T]) -> T:
+        self._writes_in_threads += not route.is_reading
+        try:
+            return await self._in_thread(work)
+        finally:
+            self._writes_in_threads -= not route.is_reading
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
     async def _afterwards(self, done: Afterwards, call: Call) -> Answer:
-        result = await asyncio.to_thread(_done_by, call, done)
+        work = partial(copy_context().run, _done_by, call, done)
+        reply = await (self._heavy.run(work) if done.is_heavy else asyncio.to_thread(work))
         if call.changes_access:
             self._gate.look_again()
-        return answer(result, call)
+        return reply
 
     def _streamed(self, result: Streamed) -> Answer:
         async def parts() -> AsyncIterator[bytes]:
@@ -300,9 +326,30 @@ class _Made(NamedTuple):
         return len(self.answer.body)
 
 
-def _done_by(call: Call, afterwards: Afterwards) -> object:
+def _done_by(call: Call, afterwards: Afterwards) -> Answer:
     with audit.by(call.actor, at=call.now):
-        return afterwards.work()
+        return answer(afterwards.work(), call)
+
+
+class HeavyWork:
+    """Runs what takes seconds of processor time, a little at a time, so that it leaves threads to other requests."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(MAX_HEAVY, thread_name_prefix="treaty-heavy")
+        self._count = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run the work in a thread. Raises Overloaded if too much waits already."""
+        if self._count >= MAX_HEAVY + MAX_HEAVY_WAITING:
+            raise Overloaded("Several requests about large pacts are being processed. Send the request again.")
+        self._count += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._count -= 1
+
+    def close(self) -> None:
+        self._threads.shutdown()
 
 
 def _table(routers: Iterable[Router]) -> Router:

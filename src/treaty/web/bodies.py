@@ -1,7 +1,7 @@
 """Request bodies: reading JSON, checking it, and saying what is wrong in the original broker's words."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -45,6 +45,17 @@ def checked(parsed: dict[str, Any], kind: type[B]) -> B:
         return cast("type[BaseModel]", kind).model_validate(parsed)  # type: ignore[return-value]  # a Body of the kind asked for
     except ValidationError as error:
         raise Invalid(*_problems(error.errors(include_url=False))) from error
+
+
+def check_sizes(parsed: Mapping[str, Any], limits: Mapping[str, int]) -> None:
+    """Check how many elements lists have. Raises Invalid, which names the limit."""
+    problems = [
+        Problem((name,), f"size cannot be greater than {limit}")
+        for name, limit in limits.items()
+        if isinstance(parsed.get(name), list) and len(parsed[name]) > limit
+    ]
+    if problems:
+        raise Invalid(*problems)
 
 
 def _parsed(raw: bytes, *, is_json: bool) -> Any:

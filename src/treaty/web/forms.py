@@ -48,9 +48,9 @@ def read(raw: bytes) -> Form:
         raise Malformed("The form is not UTF-8.") from error
     except ValueError as error:
         raise Malformed(f"The form has more than {MOST_FIELDS} fields.") from error
-    fields: dict[str, tuple[str, ...]] = {}
+    fields: dict[str, list[str]] = {}
     for name, value in pairs:
         if "\0" in value or "\0" in name:
             raise Malformed("A field of the form holds a null character.")
-        fields[name] = (*fields.get(name, ()), value.replace("\r\n", "\n").replace("\r", "\n"))
-    return Form(fields)
+        fields.setdefault(name, []).append(value.replace("\r\n", "\n").replace("\r", "\n"))
+    return Form({name: tuple(values) for name, values in fields.items()})

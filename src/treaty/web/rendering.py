@@ -17,6 +17,7 @@ from treaty.errors import (
     InvalidQuery,
     Malformed,
     NotFound,
+    Overloaded,
     Problem,
     SimilarNames,
     Throttled,
@@ -150,6 +151,7 @@ _PAGE_STATUSES: Final[Mapping[type[BaseException], int]] = {
     InvalidQuery: 400,
     TooSlow: 408,
     Busy: 503,
+    Overloaded: 503,
 }
 
 
@@ -159,7 +161,10 @@ def _page_refusal(error: BaseException, call: Call) -> Answer:
     if status is None:
         plain = _refusal(error, call)
         return plain if plain.status == FAILED else error_page(plain.status, str(error), call)
-    return error_page(status, str(error) or NOT_FOUND, call)
+    page = error_page(status, str(error) or NOT_FOUND, call)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        page.headers["retry-after"] = "5" if isinstance(error, Overloaded) else "1"
+    return page
 
 
 def error_page(status: int, text: str, call: Call) -> Answer:
@@ -206,6 +211,8 @@ def _refusal(error: BaseException, call: Call) -> Answer:  # noqa: C901, PLR0911
             return Answer(413, orjson.dumps({"error": str(error)}), HAL)
         case TooSlow():
             return Answer(408, str(error).encode(), TEXT)
+        case Overloaded():
+            return _told(503, str(error), call, {"retry-after": "5"})
         case Busy():
             text = "The database is busy; nothing was written. Send the request again."
             return Answer(503, orjson.dumps({"error": text}), HAL, {"retry-after": "1"})

@@ -158,6 +158,8 @@ class Afterwards:
     """What is still to be done for the result, in a thread, once the transaction has ended: it waits for others."""
 
     work: Callable[[], object]
+    is_heavy: bool = False
+    """Whether it takes seconds of processor time, so that only a few run at a time, and others wait or are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,10 @@ class Failed:
     """What is told of a failure here."""
 
     thing: object
+
+
+MAX_QUICK_ITEMS: Final = 64
+"""Enough for half a dozen contracts or selectors, which take some milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,12 +203,22 @@ class Route:
     is_kept: bool
     """Whether an answer may be kept and given again while the database says the same for it. It may depend on what is
     in the question, on settings and on the day, and on nothing else."""
+    max_quick_items: int | None = None
+    """Elements and members that a JSON body may have to be processed on the event loop; None where its size in bytes
+    says how much work it is."""
     is_original: bool = True
     """Whether the original has it, too. A page that it has not takes no more than what browsers read."""
     is_for_all: bool = False
     """Whether a page is shown whatever the `Accept` header says, as a file is."""
     without_answer: Callable[["Call", Exception], object] | None = None
     """Makes what is told, as a failure, when the database does not answer; None where the log alone is told."""
+
+    def is_long(self, raw_body: bytes) -> bool:
+        """Whether a body asks for so much that others should not wait for it."""
+        if self.max_quick_items is None:
+            return False
+        # There is a comma between each two of them, wherever they are, and counting commas needs no parsing.
+        return raw_body.count(b",") > self.max_quick_items
 
     def takes(self, content_type: str) -> bool:
         """Whether a body of this content type is understood. `*json*` stands for all that name JSON."""
@@ -525,6 +541,7 @@ class Router:
         is_slow: bool = False,
         is_strict: bool = False,
         is_kept: bool = False,
+        max_quick_items: int | None = None,
         without_answer: Callable[["Call", Exception], object] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare what answers a method at an URL (and at other spellings of it)."""
@@ -543,6 +560,7 @@ class Router:
                     is_slow=is_slow,
                     is_strict=is_strict,
                     is_kept=is_kept,
+                    max_quick_items=max_quick_items,
                     without_answer=without_answer,
                 )
                 self._add(route, options_last=options_last)

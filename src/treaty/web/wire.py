@@ -1,6 +1,8 @@
 """Between ASGI and the broker: a request's headers and body, and an answer on its way out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
@@ -18,32 +20,83 @@ def joined_headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
+    values: dict[bytes, list[bytes]] = {}
     for name, value in raw:
-        key, text = name.decode("latin-1"), value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    return headers
+        values.setdefault(name, []).append(value)
+    return {name.decode("latin-1"): b", ".join(texts).decode("latin-1") for name, texts in values.items()}
 
 
 class Gone(TreatyError):
     """A client that left before it had sent its whole request."""
 
 
-async def read_body(receive: Receive, most: int) -> bytes:
-    """Read a request's body. Raises TooLarge for one of more than `most` bytes, and Gone."""
-    pieces: list[bytes] = []
-    size, is_whole = 0, False
-    while not is_whole:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > most:
-            text = f"The request body is larger than {most} bytes. The setting max_body_bytes says how large it may be."
-            raise TooLarge(text)
-        is_whole = not message.get("more_body", False)
-    return b"".join(pieces) if len(pieces) > 1 else pieces[0]
+MAX_PUBLIC_BODY: Final = 16 * 1024
+"""Bytes that clients may send which are not authenticated, and everyone to forms that are open to all."""
+
+
+class Body:
+    """The body of a request: read once, within a limit, or not at all."""
+
+    def __init__(self, receive: Receive, headers: Mapping[str, str]) -> None:
+        self._receive = receive
+        self._declared = headers.get("content-length", "0")
+        self._has_any = "transfer-encoding" in headers or self._declared != "0"
+        self._is_whole = False
+        self._waits_for_leave = headers.get("expect", "").lower() == "100-continue"
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether a part of the body is still to come."""
+        return self._has_any and not self._is_whole
+
+    async def read(self, limit: int, reason: str) -> bytes:
+        """Read the whole body.
+
+        Raises TooLarge, with the reason for the limit, for a body of more than `limit` bytes: before anything is read
+        if the client announces it. Raises Gone.
+        """
+        if self._declared.isdecimal() and int(self._declared) > limit:
+            raise _too_large(limit, reason)
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in self._pieces():
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                raise _too_large(limit, reason)
+        return b"".join(pieces) if len(pieces) > 1 else pieces[0]
+
+    async def discard(self, limit: int) -> None:
+        """Read and forget what a client still sends that was answered early.
+
+        Closing the connection at once would reset it, and many clients would report that instead of the response. Ends
+        after `limit` bytes or DISCARD_TIMEOUT. A client that waits for leave to send its body sends none.
+        """
+        if self._waits_for_leave:
+            return
+        with suppress(Gone, TimeoutError):
+            async with asyncio.timeout(DISCARD_TIMEOUT):
+                async for piece in self._pieces():
+                    limit -= len(piece)
+                    if limit < 0:
+                        return
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        self._waits_for_leave = False
+        while not self._is_whole:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            self._is_whole = not message.get("more_body", False)
+            yield message.get("body", b"")
+
+
+DISCARD_TIMEOUT: Final = 30.0
+"""Seconds."""
+
+
+def _too_large(limit: int, reason: str) -> TooLarge:
+    return TooLarge(f"The request body is larger than {limit} bytes. {reason}")
 
 
 _ALWAYS: Final = [(b"x-content-type-options", b"nosniff")]
@@ -52,8 +105,11 @@ _DEFAULTS: Final = {"cache-control": "no-cache", "vary": "Accept"}
 _WITH_DEFAULTS: Final = [*_USUAL, *((name.encode(), value.encode()) for name, value in _DEFAULTS.items())]
 
 
-async def write(send: Send, call: Call, reply: Answer) -> None:
-    """Send an answer, whole or by its parts. A bare one, for a path that names nothing, has no usual headers."""
+async def write(send: Send, call: Call, reply: Answer, body: Body, *, discard_limit: int) -> None:
+    """Send an answer, whole or by its parts. A bare one, for a path that names nothing, has no usual headers.
+
+    After an early answer to a request whose body was not read, the connection is closed.
+    """
     headers = _headers(reply)
     content_type = reply.content_type
     if content_type is not None:
@@ -61,11 +117,19 @@ async def write(send: Send, call: Call, reply: Answer) -> None:
     if reply.status not in _WITHOUT_LENGTH and reply.parts is None:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     headers.append((b"x-request-id", call.request_id.encode()))
+    is_early = body.is_unread
+    if is_early:
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     if reply.parts is not None and call.method != "HEAD":
         async for part in reply.parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})
-    await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else reply.body})
+    content = b"" if call.method == "HEAD" else reply.body
+    if is_early:
+        await send({"type": "http.response.body", "body": content, "more_body": True})
+        await body.discard(discard_limit)
+        content = b""
+    await send({"type": "http.response.body", "body": content})
 
 
 def _headers(reply: Answer) -> list[tuple[bytes, bytes]]:

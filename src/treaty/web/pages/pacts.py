@@ -16,8 +16,9 @@ from treaty.store import history, pacts, verifications
 from treaty.store.pacts import Found
 from treaty.web import urls
 from treaty.web.page_queries import part_of
+from treaty.web.resources.differences import heavy_if_large
 from treaty.web.resources.pacts import find_as_said, read_metadata
-from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.routing import Afterwards, Call, Page, Permission, Router
 from treaty.web.urls import Url
 
 router = Router()
@@ -48,19 +49,19 @@ class _Entry:
 
 
 @router.page(urls.PACT, permission=Permission.READ, other_urls=urls.OTHER_SPELLINGS_OF_PACT)
-def show_pact(call: Call, provider: str, consumer: str, version: str) -> Page:
+def show_pact(call: Call, provider: str, consumer: str, version: str) -> Page | Afterwards:
     """Show the pact of a consumer's version."""
     return _shown(call, pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
 
 
 @router.page(urls.PACT_VERSION, permission=Permission.READ)
-def show_content(call: Call, provider: str, consumer: str, sha: str) -> Page:
+def show_content(call: Call, provider: str, consumer: str, sha: str) -> Page | Afterwards:
     """Show content in its latest publication."""
     return _shown(call, pacts.find_by_sha(call.db, consumer, provider, sha))
 
 
 @router.page(urls.PACT_VERSION_WITH_METADATA, permission=Permission.READ)
-def show_content_as_said(call: Call, provider: str, consumer: str, sha: str, segment: str) -> Page:
+def show_content_as_said(call: Call, provider: str, consumer: str, sha: str, segment: str) -> Page | Afterwards:
     """Show content in the publication that metadata names."""
     return _shown(call, find_as_said(call, provider, consumer, sha, read_metadata(segment)))
 
@@ -69,7 +70,7 @@ def _declare(url: Url, find: Find, *others: Url) -> None:
     """Declare the page of a pact that is the latest of something."""
 
     @router.page(url, permission=Permission.READ, other_urls=others)
-    def show_latest(call: Call, provider: str, consumer: str, *names: str) -> Page:
+    def show_latest(call: Call, provider: str, consumer: str, *names: str) -> Page | Afterwards:
         return _shown(call, find(call.db, consumer, provider, *names))
 
 
@@ -100,33 +101,37 @@ def _taken_apart(body: bytes) -> _Contract:
 _remembered: Final = lru_cache(maxsize=16)(_taken_apart)
 
 
-def _shown(call: Call, found: Found | None) -> Page:
+def _shown(call: Call, found: Found | None) -> Page | Afterwards:
     if found is None:
         raise NotFound
-    pact, contract = found.pact, _read(found.body)
-    every = contract.interactions
+    pact = found.pact
     results = history.results(call.db, pact, most=MOST_RESULTS)
     facts = {
         "pact": pact,
         "address": call.base_url,
-        "specification": contract.specification,
-        "plugins": contract.plugins,
         "versions": history.publications(call.db, pact.consumer, pact.provider, MOST_VERSIONS),
         "results": results,
         "there": _there(call, pact),
     }
-    if every is None:
+    newest = _newest_results(call, pact, results)
+    return heavy_if_large(lambda: _page(call, found, facts, newest), found.body)
+
+
+def _page(call: Call, found: Found, facts: dict[str, object], newest: str | None) -> Page:
+    contract = _read(found.body)
+    facts = {**facts, "specification": contract.specification, "plugins": contract.plugins}
+    if contract.interactions is None:
         raw = indented(content.read(found.body).tree)
         return Page("contract.html", {**facts, "raw": raw[:LONGEST_RAW], "is_cut": len(raw) > LONGEST_RAW})
-    return Page("pact.html", {**facts, **_listed(call, every, _tested(call, pact, results))})
+    return Page("pact.html", {**facts, **_listed(call, contract.interactions, tested.read(newest))})
 
 
-def _tested(call: Call, pact: Pact, results: Sequence[ResultInHistory]) -> list[Tested]:
-    """Read what the newest verification said about each interaction."""
+def _newest_results(call: Call, pact: Pact, results: Sequence[ResultInHistory]) -> str | None:
+    """Load what the newest verification said about each interaction."""
     if not results:
-        return []
+        return None
     newest = verifications.find(call.db, pact.consumer, pact.provider, pact.sha, results[0].number)
-    return tested.read(newest.test_results) if newest else []
+    return newest.test_results if newest else None
 
 
 def _there(call: Call, pact: Pact) -> object:

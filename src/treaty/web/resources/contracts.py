@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
@@ -16,7 +16,7 @@ from treaty.model.pact import Contract, Contracts
 from treaty.web import bodies, urls
 from treaty.web.bodies import Body, FilledNotBlank, FilledNotBlankLine, Line, NotBlankLine, NotEmpty
 from treaty.web.represent.contracts import Publication
-from treaty.web.routing import Call, Permission, Router
+from treaty.web.routing import MAX_QUICK_ITEMS, Call, Permission, Router
 
 router = Router()
 
@@ -50,7 +50,18 @@ class PublishBody(Body):
     contracts: list[ContractBody]
 
 
-@router.post(urls.PUBLISH_CONTRACTS, permission=Permission.PUBLISH_PACT, consumes=["*json*"], is_strict=True)
+MAX_CONTRACTS: Final = 500
+MAX_TAGS: Final = 100
+"""Limits of a request. Each tag is looked up for each contract."""
+
+
+@router.post(
+    urls.PUBLISH_CONTRACTS,
+    permission=Permission.PUBLISH_PACT,
+    consumes=["*json*"],
+    is_strict=True,
+    max_quick_items=MAX_QUICK_ITEMS,
+)
 def publish_contracts(call: Call) -> Publication:
     """Publish the pacts of a consumer's version, with its branch and tags."""
     published = publishing.publish_contracts(
@@ -62,6 +73,7 @@ def publish_contracts(call: Call) -> Publication:
 
 def _contracts(call: Call) -> Contracts:
     raw = call.body(dict)
+    bodies.check_sizes(raw, {"contracts": MAX_CONTRACTS, "tags": MAX_TAGS})
     problems: list[Problem] = []
     body: PublishBody | None = None
     try:

@@ -1,17 +1,19 @@
 """Versions: one by its number or for being the latest, and lists."""
 
+from typing import Final
+
 from pydantic import Field
 
 from treaty.actions import removing, versioning
 from treaty.errors import NotFound
 from treaty.model.version import VersionDraft, VersionInFull
 from treaty.store import branches, environments, full_versions, pacticipants
-from treaty.web import urls
+from treaty.web import bodies, urls
 from treaty.web.bodies import Body, Filled
 from treaty.web.media import MERGE
 from treaty.web.paging import wanted_page
 from treaty.web.represent.versions import Versions
-from treaty.web.routing import Call, Created, Deleted, Permission, Router, Updated
+from treaty.web.routing import MAX_QUICK_ITEMS, Call, Created, Deleted, Permission, Router, Updated
 
 router = Router()
 
@@ -108,13 +110,17 @@ def show_version(call: Call, pacticipant: str, version: str) -> VersionInFull:
     return full_versions.get(call.db, pacticipant, version)
 
 
-@router.put(urls.VERSION, permission=Permission.MANAGE_VERSION)
+MAX_TAGS: Final = 100
+"""Limit of a request."""
+
+
+@router.put(urls.VERSION, permission=Permission.MANAGE_VERSION, max_quick_items=MAX_QUICK_ITEMS)
 def replace_version(call: Call, pacticipant: str, version: str) -> Created | Updated:
     """Create a version, or replace what is said about it; its tags stay unless some are given."""
     return _save(call, pacticipant, version, keeps_build_url=False)
 
 
-@router.patch(urls.VERSION, permission=Permission.MANAGE_VERSION, consumes=(MERGE,))
+@router.patch(urls.VERSION, permission=Permission.MANAGE_VERSION, consumes=(MERGE,), max_quick_items=MAX_QUICK_ITEMS)
 def change_version(call: Call, pacticipant: str, version: str) -> Created | Updated:
     """Create a version, or change some of what is said about it."""
     return _save(call, pacticipant, version, keeps_build_url=True)
@@ -122,12 +128,14 @@ def change_version(call: Call, pacticipant: str, version: str) -> Created | Upda
 
 def _save(call: Call, pacticipant: str, version: str, *, keeps_build_url: bool) -> Created | Updated:
     body = call.body(VersionBody)
+    tags = body.tag_names()
+    bodies.check_sizes({"tags": tags}, {"tags": MAX_TAGS})
     draft = VersionDraft(
         pacticipant=pacticipant,
         number=version,
         build_url=body.build_url,
         keeps_build_url=keeps_build_url and "build_url" not in body.model_fields_set,
-        tags=body.tag_names(),
+        tags=tags,
     )
     is_new = versioning.save_version(call.db, draft, now=call.now, settings=call.settings)
     saved = full_versions.get(call.db, pacticipant, version)

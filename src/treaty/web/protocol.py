@@ -1,0 +1,366 @@
+"""Limits on connections and requests, enforced while bytes arrive, before anyone is authenticated.
+
+uvicorn's protocol has no limit on headers and no timeouts but the one for idle connections. This subclass adds them
+([why a subclass](docs/decisions/0008-limits-before-authentication.md)).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any, Final
+
+import httptools
+import orjson
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+MAX_HEADERS: Final = 100
+MAX_HEADER_BYTES: Final = 64 * 1024
+"""Bytes of all header names and values of a request together."""
+MAX_TARGET_BYTES: Final = 16 * 1024
+"""Bytes of the request target (path and query)."""
+MAX_PIPELINED: Final = 10
+"""Requests that may wait behind the one that is being answered; each takes memory."""
+LINGER: Final = 2.0
+"""Seconds for which input is discarded after a refusal. Closing at once would reset the connection, and the client
+might never read the reason."""
+SEND_TIMEOUT: Final = 60.0
+"""Seconds after which a client that does not read its response is disconnected."""
+SWEEP_INTERVAL: Final = 0.5
+"""Seconds between two looks for connections that have timed out."""
+
+log = structlog.get_logger("treaty.web")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits that are settings."""
+
+    max_connections: int
+    header_timeout: float
+    """Seconds in which the headers of a request must arrive; the rate of a body is averaged over as many."""
+    min_body_rate: int
+    """Bytes per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A response that the protocol sends itself, before it closes the connection."""
+
+    status: HTTPStatus
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Phase(Enum):
+    HEADERS = auto()
+    """Waiting for a request, or for the rest of its headers."""
+    BODY = auto()
+    HANDLING = auto()
+    """The request is complete; its response is not."""
+    IDLE = auto()
+    """Kept alive between two requests; uvicorn's timer runs."""
+    REFUSED = auto()
+
+
+class Connections:
+    """The open connections of a process."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._open: set[LimitedProtocol] = set()
+        self._waiting: dict[LimitedProtocol, None] = {}
+        """Those that wait for a request, or the rest of its headers, in the order in which they began to."""
+        self._is_sweeping = False
+
+    def add(self, connection: "LimitedProtocol") -> bool:
+        """Add a connection; return whether there is room for it.
+
+        At the limit, the connection that has waited longest for a request makes room: new clients are served although
+        somebody opens connections and sends nothing.
+        """
+        is_full = len(self._open) >= self.limits.max_connections
+        self._open.add(connection)
+        self._sweep_later(connection.loop)
+        if not is_full:
+            return True
+        oldest = next(iter(self._waiting), None)
+        if oldest is not None:
+            oldest.make_room()
+        return oldest is not None
+
+    def remove(self, connection: "LimitedProtocol") -> None:
+        self._open.discard(connection)
+        self._waiting.pop(connection, None)
+
+    def note_waiting(self, connection: "LimitedProtocol") -> None:
+        self._waiting[connection] = None
+
+    def note_working(self, connection: "LimitedProtocol") -> None:
+        self._waiting.pop(connection, None)
+
+    def _sweep_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._is_sweeping:
+            self._is_sweeping = True
+            loop.call_later(SWEEP_INTERVAL, self._sweep, loop)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close what has timed out. A single timer for all costs less than one for each request."""
+        now = loop.time()
+        for connection in list(self._open):
+            connection.check(now)
+        self._is_sweeping = False
+        if self._open:
+            self._sweep_later(loop)
+
+
+class _Refused(Exception):
+    """Stops the parser; the refusal is already noted."""
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection, with its limits."""
+
+    def __init__(self, *args: Any, open_connections: Connections, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._connections = open_connections
+        self._limits = open_connections.limits
+        self._phase = _Phase.HEADERS
+        self._since = self.loop.time()
+        """When the phase began, or the time window in which the rate of the body is measured."""
+        self._refusal: Refusal | None = None
+        self._requests = 0
+        self._header_bytes = 0
+        self._unparsed_bytes = 0
+        """Bytes of unfinished headers, not counting the read in which they began."""
+        self._body_bytes = 0
+        """Bytes of the body that arrived in the current time window."""
+        self._unsent = 0
+        self._unsent_since = 0.0
+
+    # Connections
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        if self._connections.add(self):
+            self._connections.note_waiting(self)
+        else:
+            self._refuse(_FULL, lingers=False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._connections.remove(self)
+
+    def make_room(self) -> None:
+        """Close this connection, which waits for a request, in favor of a new one."""
+        self._connections.note_working(self)
+        if self._has_begun and not self.transport.is_closing():
+            self._refuse(_FULL, lingers=False)
+        else:
+            self.transport.close()
+
+    def check(self, now: float) -> None:
+        """Close the connection if it has timed out."""
+        if self._has_stalled(now):
+            self.transport.abort()
+        elif self._phase is _Phase.HEADERS and self._is_answered:
+            if now - self._since > self._limits.header_timeout:
+                self._time_out_headers()
+        elif self._phase is _Phase.BODY:
+            self._check_rate(now)
+        elif self._phase is _Phase.REFUSED and now - self._since > LINGER:
+            self.transport.abort()
+
+    def _has_stalled(self, now: float) -> bool:
+        """Whether the client has not read its response for too long."""
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        return unsent > 0 and now - self._unsent_since > SEND_TIMEOUT
+
+    def _time_out_headers(self) -> None:
+        if self._has_begun:
+            text = f"The headers of the request did not arrive within {self._limits.header_timeout:g} seconds."
+            self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, text))
+        else:
+            self.transport.close()
+
+    def _check_rate(self, now: float) -> None:
+        seconds = now - self._since
+        if self.flow.read_paused:  # it is the server that does not read
+            self._since, self._body_bytes = now, 0
+        elif seconds > self._limits.header_timeout:
+            if self._body_bytes < seconds * self._limits.min_body_rate:
+                text = f"The body of the request arrived at less than {self._limits.min_body_rate} bytes per second."
+                self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, text))
+            self._since, self._body_bytes = now, 0
+
+    # Parsing
+
+    def data_received(self, data: bytes) -> None:
+        if self._phase is _Phase.REFUSED:
+            return  # discarded, see LINGER
+        self._unset_keepalive_if_required()
+        if self._phase is _Phase.IDLE:
+            self._begin(_Phase.HEADERS)
+        requests = self._requests
+        try:
+            self.parser.feed_data(data)
+            if self._phase is _Phase.HEADERS and requests == self._requests:
+                self._count_unparsed(len(data))
+        except httptools.HttpParserUpgrade:
+            self.cycle.keep_alive = False  # no other protocol is spoken here, and the parser is done
+        except (httptools.HttpParserError, _Refused) as error:
+            self._refuse(
+                self._refusal or Refusal(HTTPStatus.BAD_REQUEST, f"This is not valid HTTP/1.1: {_reason(error)}.")
+            )
+
+    def _count_unparsed(self, size: int) -> None:
+        """Count what the parser holds back, such as a header that does not end. Raises _Refused."""
+        self._unparsed_bytes += size
+        if self._unparsed_bytes > MAX_HEADER_BYTES:
+            self._stop(_HEADERS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._requests += 1
+        self._header_bytes = self._unparsed_bytes = 0
+        if self._phase is not _Phase.HEADERS:
+            self._begin(_Phase.HEADERS)
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+        if len(self.url) > MAX_TARGET_BYTES:
+            self._stop(_TARGET_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MAX_HEADER_BYTES:
+            self._stop(_HEADERS_TOO_LARGE)
+        if self._phase is not _Phase.HEADERS:
+            return  # a trailer: what comes after the body must not pass for a header that a proxy has checked
+        headers = self.headers
+        if len(headers) >= MAX_HEADERS:
+            self._stop(_TOO_MANY_HEADERS)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._stop(_TOO_MANY_PIPELINED)
+        super().on_headers_complete()
+        self._connections.note_working(self)
+        self._body_bytes = 0
+        self._begin(_Phase.BODY)
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._begin(_Phase.HEADERS if self.cycle.response_complete else _Phase.HANDLING)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._phase is _Phase.HANDLING and self.cycle.response_complete:
+            self._phase = _Phase.IDLE
+        if self._phase in {_Phase.IDLE, _Phase.HEADERS}:
+            self._since = self.loop.time()
+            self._connections.note_waiting(self)
+
+    def _begin(self, phase: _Phase) -> None:
+        self._phase = phase
+        self._since = self.loop.time()
+
+    def _stop(self, refusal: Refusal) -> None:
+        self._refusal = refusal
+        raise _Refused
+
+    # Refusing
+
+    @property
+    def _latest(self) -> RequestResponseCycle | None:
+        """The latest request whose headers are complete, with its response."""
+        return self.cycle
+
+    @property
+    def _is_answered(self) -> bool:
+        latest = self._latest
+        return latest is None or latest.response_complete
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether a part of the headers has arrived."""
+        latest = self._latest
+        return self._requests > 0 and (latest is None or self.scope is not latest.scope)
+
+    def _refuse(self, refusal: Refusal, *, lingers: bool = True) -> None:
+        """Answer with a status and a reason, and close the connection."""
+        log.info("refused", status=int(refusal.status), reason=refusal.text, client=self.client and self.client[0])
+        is_answerable = self._is_answerable
+        self._begin(_Phase.REFUSED)
+        self._connections.note_working(self)
+        self._unset_keepalive_if_required()
+        if (latest := self._latest) and not latest.response_complete:
+            latest.disconnected = True
+            latest.message_event.set()
+        if not is_answerable:
+            self.transport.abort()  # in the middle of another response these bytes would pass for a part of it
+            return
+        self.transport.write(_response(refusal, self.server_state.default_headers))
+        if not lingers or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.flow.resume_reading()
+
+    @property
+    def _is_answerable(self) -> bool:
+        """Whether the client would take a response for the one to the request that is refused."""
+        if self._phase is _Phase.BODY:
+            return not self.pipeline and not self.cycle.response_started
+        return self._is_answered
+
+
+def _reason(error: Exception) -> str:
+    is_ours = isinstance(error, httptools.HttpParserCallbackError)
+    return "the request target cannot be read" if is_ours else str(error)
+
+
+_FULL: Final = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "This server has as many connections as it takes (max_connections). Send the request again.",
+    {"retry-after": "1"},
+)
+_TOO_MANY_HEADERS: Final = Refusal(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"The request has more than {MAX_HEADERS} headers."
+)
+_HEADERS_TOO_LARGE: Final = Refusal(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    f"The headers of the request are larger than {MAX_HEADER_BYTES} bytes.",
+)
+_TARGET_TOO_LONG: Final = Refusal(
+    HTTPStatus.REQUEST_URI_TOO_LONG,
+    f"The path and query of the request are longer than {MAX_TARGET_BYTES} bytes.",
+)
+_TOO_MANY_PIPELINED: Final = Refusal(
+    HTTPStatus.TOO_MANY_REQUESTS, f"More than {MAX_PIPELINED} requests wait on this connection."
+)
+
+
+def _response(refusal: Refusal, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    body = orjson.dumps({"error": refusal.text})
+    headers = {
+        **refusal.headers,
+        "content-type": "application/hal+json;charset=utf-8",
+        "content-length": str(len(body)),
+        "x-content-type-options": "nosniff",
+        "connection": "close",
+    }
+    lines = [*default_headers, *((name.encode(), value.encode()) for name, value in headers.items())]
+    return b"".join([STATUS_LINE[refusal.status], *(b"%b: %b\r\n" % line for line in lines), b"\r\n", body])
