@@ -24,6 +24,7 @@ from treaty.actions.delivering import Send
 from treaty.actions.examining import Finding
 from treaty.cleaner import Cleaned, Cleaner, ScheduledCleaner, check_schedule
 from treaty.errors import WrongSetting
+from treaty.model import password
 from treaty.model.audit import Actor
 from treaty.model.retention import (
     DEFAULT_BRANCHES,
@@ -287,6 +288,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """
     prepare_logging(settings)
     _check_cleaning(settings)
+    _warn_of_passwords(settings)
     _prepare_database(settings)
     listener = _listener(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -319,6 +321,17 @@ def _check_cleaning(settings: Settings) -> None:
     if _cleans(settings):
         check_schedule(settings.database_clean_cron_schedule)
         retention_of(settings)
+
+
+def _warn_of_passwords(settings: Settings) -> None:
+    """Log a warning for each user of the settings whose password is easily guessed."""
+    for name in ("basic_auth", "basic_auth_read_only"):
+        user, given = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
+        if user and given and (weakness := password.weakness_of_setting(given, user)):
+            reason = (
+                f"The password of {user} can be guessed: it {weakness.rstrip('.')}. Set {name}_password to another."
+            )
+            structlog.get_logger("treaty").warning(f"{name}_password", reason=reason)
 
 
 def _prepare_database(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from tests.api.conftest import PASSWORD, SECRET_KEY
 from treaty.actions import admitting, guessing, issuing
 from treaty.model import password
 from treaty.model.access import Role, is_token, new_token
-from treaty.model.guessing import Guesser
+from treaty.model.guessing import keys_of
 from treaty.settings import Settings
 from treaty.store import accounts as stored
 from treaty.store import tokens
@@ -201,19 +201,19 @@ def test_guessing_fills_no_database_and_leaves_no_name_in_it(make_api, accounts,
         away = {"x-forwarded-for": f"192.0.2.{number}"}
         assert api.get("/", headers={**away, **basic(f"a secret {number}" + "x" * 5000, "ada")}).status == 401
     found = database.read(lambda db: rows(db, select(guess), {}))
-    assert len(found) == 16
+    assert len(found) == 24, "an address, an account, and the account from the address, for each"
     assert max(len(str(tuple(row))) for row in found) < 300
     assert "secret" not in str(found)
     clock.now += timedelta(minutes=16)
     assert api.get("/", headers=basic("ada", "wrong")).status == 401
-    assert len(database.read(lambda db: rows(db, select(guess), {}))) == 2
+    assert len(database.read(lambda db: rows(db, select(guess), {}))) == 3
 
 
 def test_an_address_that_guesses_at_many_names_has_to_wait_for_all(make_api, accounts, clock, database):
     accounts(Role.READ_WRITE, "ada")
-    guesser = Guesser(name="x", whose=None, address="192.0.2.7")
-    for _ in range(100):
-        database.write(lambda db: guessing.note_failure(db, guesser, now=clock.now))
+    for number in range(100):
+        keys = keys_of(f"nobody {number}", "192.0.2.7", is_known=False)
+        database.write(lambda db, keys=keys: guessing.reserve(db, keys, now=clock.now))
     api = make_api(trusted_proxies=("127.0.0.1",))
     slowed = api.get("/", headers={"x-forwarded-for": "192.0.2.7", **basic("ada", PASSWORD)})
     assert (slowed.status, slowed.headers["retry-after"]) == (429, "1")

@@ -199,7 +199,7 @@ class Broker:
         origins.check_site(call)
         credential = auth.credential_of(call)
         if self._gate.is_quick(credential):
-            self._gate.admit(call, route, credential)
+            await self._admit_at_once(call, route, credential)
         elif route is not None and self._admits_within(route):
             return await self._run(route, call, names, partial(self._gate.admit, call, route, credential))
         else:
@@ -212,6 +212,12 @@ class Broker:
             call.raw_body = await wire.read_body(receive, self._settings.max_body_bytes)
             origins.check_csrf(call)
         return await self._run(route, call, names)
+
+    async def _admit_at_once(self, call: Call, route: Route | None, credential: auth.Presented) -> None:
+        try:
+            self._gate.admit(call, route, credential, may_wait=False)
+        except TakesLong:
+            await self._in_thread(partial(self._gate.admit, call, route, credential))
 
     async def _run(
         self, route: Route, call: Call, names: Sequence[str], admit: Callable[..., None] | None = None
