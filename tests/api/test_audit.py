@@ -123,6 +123,7 @@ UNTOLD = {
     "delivering.prepare_past": "it reads",
     "delivering.prepare_trial": "it reads",
     "triggering.is_admitted": "it reads",
+    "admitting.check_administrator": "it reads",
     "admitting.check_setup_link": "it reads",
     "guessing.reserve": "the response that rejects the password is noted",
     "guessing.note_success": "the sign-in tells",
@@ -306,8 +307,9 @@ def test_a_write_whose_event_cannot_be_kept_is_not_done(api, database):
 
 
 def test_refusals_are_told_the_first_at_once_and_then_how_many_there_were_in_a_minute(make_api, clock):
-    api = make_api(**USERS)
-    statuses = [api.get("/", headers=basic(("writer", "guess-canary"))).status for _ in range(50)]
+    api = make_api(**USERS, trusted_proxies=("127.0.0.1",))
+    guess = {**basic(("writer", "guess-canary")), "x-forwarded-for": "192.0.2.7"}
+    statuses = [api.get("/", headers=guess).status for _ in range(50)]
     assert set(statuses) == {401, 429}
     api.get("/")
     api.put("/pacticipants/Shop", {}, headers=basic(READER))

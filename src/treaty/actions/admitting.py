@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from treaty.actions.issuing import READ_ONLY, READ_WRITE, SETUP
-from treaty.errors import Conflict, Invalid, NotFound
+from treaty.errors import Conflict, Forbidden, Invalid, NotFound
 from treaty.model.access import Account, Role, Token, wrong_email, wrong_name
 from treaty.model.audit import Action, Values, changes, fields_of
 from treaty.store import accounts, audit, keys, sessions, tokens
@@ -94,6 +94,16 @@ def add_first(db: Connection, draft: NewAccount, *, link: str, vault: Vault, now
     if keyed is None or accounts.is_any(db) or not keys.consume_setup(db, keyed.hash(SETUP, link), now):
         raise NotFound(LINK_IS_OVER)
     return add(db, draft, now=now)
+
+
+def check_administrator(db: Connection, uuid: str | None) -> None:
+    """Check that a caller may still manage users, and keep it so until the transaction ends. Raises Forbidden.
+
+    Otherwise an administrator who is demoted while the request runs could undo that.
+    """
+    accounts.lock_administrators(db)
+    if uuid not in accounts.administrators(db):
+        raise Forbidden("You are no administrator any more. Ask one to make this change.")
 
 
 def of_name(db: Connection, name: str) -> Account:

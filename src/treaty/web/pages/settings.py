@@ -237,11 +237,16 @@ def add_user(call: Call) -> Afterwards:
 def _user_added(call: Call) -> Page | Redirected:
     try:
         draft = _new_user(call)
-        one = call.gate.database.write(lambda db: admitting.add(db, draft, now=call.now))
+        one = call.gate.database.write(lambda db: _added(db, call, draft))
     except (Invalid, Conflict) as error:
         problems = problems_by_field(error, "name")
         return call.gate.database.read(lambda db: _users_page(db, call, problems, status=_WRONG))
     return sent_on(call, urls.USER_PAGE.fill(uuid=one.uuid), done="created")
+
+
+def _added(db: Connection, call: Call, draft: NewAccount) -> Account:
+    admitting.check_administrator(db, call.caller.account)
+    return admitting.add(db, draft, now=call.now)
 
 
 def _new_user(call: Call) -> NewAccount:
@@ -305,6 +310,7 @@ def _user_changed(call: Call, uuid: str) -> Page | Redirected:
 
 
 def _change(db: Connection, call: Call, one: Account, its_hash: str) -> None:
+    admitting.check_administrator(db, call.caller.account)
     match call.form.text("do"):
         case "role":
             admitting.set_role(db, one, _role(call), now=call.now)
