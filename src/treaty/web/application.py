@@ -198,12 +198,13 @@ class Broker:
             route = _route(resource, call)
         origins.check_site(call)
         credential = auth.credential_of(call)
-        if self._gate.is_quick(credential):
-            await self._admit_at_once(call, route, credential)
-        elif route is not None and self._admits_within(route):
-            return await self._run(route, call, names, partial(self._gate.admit, call, route, credential))
-        else:
-            await self._in_thread(partial(self._gate.admit, call, route, credential))
+        with self._gate.arriving(credential, call):
+            if self._gate.is_quick(credential):
+                await self._admit_at_once(call, route, credential)
+            elif route is not None and self._admits_within(route):
+                return await self._run(route, call, names, partial(self._gate.admit, call, route, credential))
+            else:
+                await self._in_thread(partial(self._gate.admit, call, route, credential))
         if resource is None:
             return not_found("", call)
         if route is None:

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -149,6 +149,12 @@ class Gate:
             return self.database.is_local or (credential is None and self._asks_always)
         return self.database.is_local and self._verified.knows(credential)
 
+    def arriving(self, credential: Presented, call: Call) -> AbstractContextManager[object]:
+        """Count a password that has to be checked from the moment at which the request arrives."""
+        if isinstance(credential, Basic) and not self._verified.knows(credential):
+            return self._checks.pending(credential, call.address)
+        return nullcontext()
+
     def admit(
         self,
         call: Call,
@@ -264,7 +270,7 @@ class Gate:
         self._check_throttle(attempt, call.now, db)
         # What was verified before is good without being counted only as long as few others are being checked: one of
         # them may be the guess that exhausts the limit.
-        identified = None if self._checks.is_crowded(attempt.keys.pair) else self._remembered(attempt)
+        identified = None if self._checks.is_crowded(given, call.address) else self._remembered(attempt)
         if identified is None:
             if db is not None or not may_wait:
                 raise TakesLong
@@ -314,7 +320,7 @@ class Gate:
 
         Requests that come with the same credentials at the same time are one attempt if they are right.
         """
-        with self._checks.turn(attempt.given, attempt.keys.pair):
+        with self._checks.pending(attempt.given, call.address) as turn, turn:
             if identified := self._remembered(attempt, since=arrived_at):
                 return identified
             self.database.write(lambda db: guessing.reserve(db, attempt.keys, now=call.now))
@@ -522,35 +528,40 @@ class _Checks:
     def __init__(self) -> None:
         self._lock = Lock()
         self._turns: dict[bytes, Lock] = {}
-        self._of_credentials: collections.Counter[bytes] = collections.Counter()
-        self._of_pairs: collections.Counter[str] = collections.Counter()
+        self._counts: collections.Counter[bytes] = collections.Counter()
+        self._of_crowds: dict[str, collections.Counter[bytes]] = {}
 
-    def is_crowded(self, pair: str) -> bool:
-        """Whether so many passwords of an account are being checked for an address that they may exhaust its limit."""
-        return self._of_pairs.get(pair, 0) >= PAIR.free
+    def is_crowded(self, given: Basic, address: str | None) -> bool:
+        """Whether so many passwords are being checked for a name and an address that they may exhaust the limit."""
+        return len(self._of_crowds.get(_crowd(given, address), ())) >= PAIR.free
 
     @contextmanager
-    def turn(self, given: Basic, pair: str) -> Iterator[None]:
-        """Wait until no other request with these credentials is being checked."""
-        key = _key(given, "")
+    def pending(self, given: Basic, address: str | None) -> Iterator[Lock]:
+        """Count credentials as being checked; give what requests with the same ones wait for."""
+        key, crowd = _key(given, ""), _crowd(given, address)
         with self._lock:
             turn = self._turns.setdefault(key, Lock())
-            self._of_credentials[key] += 1
-            self._of_pairs[pair] += 1
+            of_crowd = self._of_crowds.setdefault(crowd, collections.Counter())
+            self._counts[key] += 1
+            of_crowd[key] += 1
         try:
-            with turn:
-                yield
+            yield turn
         finally:
             with self._lock:
-                if not _decreased(self._of_credentials, key):
+                if _is_last(self._counts, key):
                     del self._turns[key]
-                _decreased(self._of_pairs, pair)
+                if _is_last(of_crowd, key) and not of_crowd:
+                    del self._of_crowds[crowd]
 
 
-def _decreased(counter: "collections.Counter[T]", key: T) -> int:
-    """Count one less, and keep nothing about what has come to nought; return how many are left."""
+def _is_last(counter: "collections.Counter[bytes]", key: bytes) -> bool:
+    """Count one less; if that leaves none, forget the key and return True."""
     counter[key] -= 1
-    return counter[key] or counter.pop(key)
+    return not counter[key] and not counter.pop(key)
+
+
+def _crowd(given: Basic, address: str | None) -> str:
+    return keys_of(given.name, address, is_known=True).pair
 
 
 class _Recently:
