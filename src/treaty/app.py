@@ -328,9 +328,7 @@ def _warn_of_passwords(settings: Settings) -> None:
     for name in ("basic_auth", "basic_auth_read_only"):
         user, given = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
         if user and given and (weakness := password.weakness_of_setting(given, user)):
-            reason = (
-                f"The password of {user} can be guessed: it {weakness.rstrip('.')}. Set {name}_password to another."
-            )
+            reason = f"The password of {user} may be guessed: it {weakness.rstrip('.')}. Choose another one."
             structlog.get_logger("treaty").warning(f"{name}_password", reason=reason)
 
 

@@ -397,6 +397,47 @@ def test_no_secret_is_ever_in_it(make_api, database_url):
         assert base64.b64encode(":".join(WRITER).encode()).decode() not in shown
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://git.example.org/shop", "https://git.example.org/shop"),
+        ("https://git:canary@git.example.org:8443/shop", "https://git.example.org:8443/shop"),
+        ("https://canary@git.example.org/shop?token=canary#canary", "https://git.example.org/shop"),
+        ("ssh://git:canary@git.example.org/shop.git", "ssh://git.example.org/shop.git"),
+        ("team/shop", "team/shop"),
+        ("team/shop?token=canary", "(hidden)"),
+        ("canary@git.example.org:shop.git", "(hidden)"),
+        ("git:canary@git.example.org/shop", "(hidden)"),
+        ("//git:canary@git.example.org/shop", "(hidden)"),
+        ("https://[canary", "(hidden)"),
+        ("https:///canary?canary", "(hidden)"),
+    ],
+)
+@only_sqlite
+def test_of_urls_only_that_stays_which_names_a_place(api, url, shown):
+    assert api.patch("/pacticipants/Shop", {"repositoryUrl": url, "repositoryName": "a name?"}).status == 201
+    created = latest(api)["after"]
+    assert (created["repository_url"], created["repository_name"]) == (shown, "a name?")
+    assert api.put("/pacticipants/Shop/versions/1", {"buildUrl": url}, headers={"referer": url}).status == 201
+    saved = latest(api)
+    assert (saved["after"]["build_url"], saved["payload"]["referer"]) == (shown, shown)
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("plain=1&page=2", "plain=1&page=2"),
+        ("access_token=canary&plain=1", "access_token=(hidden)&plain=1"),
+        ("plain=1&API-Key=canary&Password=canary", "plain=1&API-Key=(hidden)&Password=(hidden)"),
+        ("token", "token"),
+    ],
+)
+@only_sqlite
+def test_of_queries_the_values_are_hidden_that_are_named_like_secrets(api, query, shown):
+    assert api.put(f"/pacticipants/Shop/labels/a?{query}", {}).status == 201
+    assert latest(api)["payload"]["queryString"] == shown
+
+
 def test_that_a_secret_changed_is_told(api):
     request: dict[str, object] = {
         "method": "POST",

@@ -32,6 +32,7 @@ from treaty.store import accounts as stored
 from treaty.store import keys, sealed
 from treaty.store.database import Database, open_database
 from treaty.store.tables import (
+    access,
     account,
     audit,
     deployed_version,
@@ -456,6 +457,37 @@ def test_all_pairs_of_writes_at_once_come_to_what_they_come_to_one_after_the_oth
     assert not found, pformat(found[:3], width=160)
 
 
+ROUNDS = 8
+
+
+def test_a_setup_link_makes_one_administrator(world):
+    """Two people use the link at the same time; one of them is told that it is over."""
+    vault = vault_of(Settings(secret_key=SECRET_KEY))
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        for number in range(ROUNDS):
+            reset(world)
+            world.database.write(lambda db: db.execute(delete(account)))
+            link = world.database.write(lambda db: issuing.make_setup_link(db, vault=vault, now=world.clock.now))
+            writes = tuple(set_up(str(link), name) for name in ("ada", "eve"))
+            told = at_once(world, (one, other), writes, has_blocker=number % 2 == 0)
+            people = world.database.read(lambda db: [one.name for one in stored.every(db)])
+            assert sorted(map(str, told)) == ["303", "404"]
+            assert people == ["ada" if told[0] == 303 else "eve"]
+
+
+def set_up(link: str, name: str) -> Write:
+    def write(_world: World, api: Api) -> object:
+        page = api.get(f"/setup?link={link}", accept="text/html")
+        csrf = page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
+        fields = {"csrf_token": csrf, "link": link, "name": name, "email": "", "password": OTHER, "again": OTHER}
+        cookie = {"cookie": page.headers.get("set-cookie", "").partition(";")[0]}
+        sent = urlencode(fields).encode()
+        answer = api.post("/setup", sent, type=FORM, accept="text/html", headers=cookie)
+        return answer.status if page.status == 200 else page.status
+
+    return write
+
+
 def wrong(world: World, group: str, chosen: list[tuple[str, str]]) -> list[object]:
     """List the pairs that came to something else, with what it was."""
     writes, _, prepare, state = GROUPS[group]
@@ -511,7 +543,7 @@ def blocked(database: Database) -> Iterator[Callable[[list[Future[object]]], Non
             yield lambda _started: time.sleep(HELD_SECONDS)
             connection.exec_driver_sql("ROLLBACK")
             return
-        for table in (account, webhook, environment, pacticipant):
+        for table in (account, webhook, environment, pacticipant, access):
             connection.execute(select(table.c.id).with_for_update())
 
         def wait(started: list[Future[object]]) -> None:
