@@ -50,10 +50,13 @@ _LOCKED: Final = (
     .with_for_update()
 )
 _IS_OVER: Final = guess.c.latest < bindparam("before", type_=guess.c.latest.type)
+_NOW: Final = bindparam("now", type_=guess.c.latest.type)
+# A request that was kept waiting brings an earlier time along, which must not shorten the wait of the next one.
+_LATEST: Final = case((guess.c.latest > _NOW, guess.c.latest), else_=_NOW)
 _COUNT: Final = (
     update(guess)
     .where(guess.c.key == bindparam("its_key"))
-    .values(count=case((_IS_OVER, 1), else_=guess.c.count + 1), latest=bindparam("now"))
+    .values(count=case((_IS_OVER, 1), else_=guess.c.count + 1), latest=_LATEST)
 )
 _ADD: Final = insert(guess).values(key=bindparam("its_key"), count=1, latest=bindparam("now"))
 _TAKE_BACK: Final = (
