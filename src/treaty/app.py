@@ -26,6 +26,7 @@ from treaty.actions.examining import Finding
 from treaty.cleaner import Cleaned, Cleaner, ScheduledCleaner, check_schedule
 from treaty.distribution import install_hint
 from treaty.errors import WrongSetting
+from treaty.model import password
 from treaty.model.audit import Actor
 from treaty.model.retention import (
     DEFAULT_BRANCHES,
@@ -290,6 +291,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """
     prepare_logging(settings)
     _check_cleaning(settings)
+    _warn_of_passwords(settings)
     _prepare_database(settings)
     _allow_open_files(settings)
     listener = _listener(settings)
@@ -323,6 +325,15 @@ def _check_cleaning(settings: Settings) -> None:
     if _cleans(settings):
         check_schedule(settings.database_clean_cron_schedule)
         retention_of(settings)
+
+
+def _warn_of_passwords(settings: Settings) -> None:
+    """Log a warning for each user of the settings whose password is easily guessed."""
+    for name in ("basic_auth", "basic_auth_read_only"):
+        user, given = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
+        if user and given and (weakness := password.weakness_of_setting(given, user)):
+            reason = f"The password of {user} may be guessed: it {weakness.rstrip('.')}. Choose another one."
+            structlog.get_logger("treaty").warning(f"{name}_password", reason=reason)
 
 
 def _prepare_database(settings: Settings) -> None:

@@ -114,10 +114,15 @@ class Forbidden(TreatyError):
 
 
 class Throttled(TreatyError):
-    """One more guess at a password; the next one is looked at in so many seconds."""
+    """Too many failed attempts; the next one is accepted in so many seconds."""
 
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"Too many wrong passwords. Try again in {seconds} seconds.")
+    def __init__(
+        self, seconds: int, reason: str = "Too many wrong passwords for this user, or from this address."
+    ) -> None:
+        unit = "second" if seconds == 1 else "seconds"
+        super().__init__(
+            f"{reason} Try again in {seconds} {unit}. API tokens, and browsers that are signed in, are not affected."
+        )
         self.seconds = seconds
 
 

@@ -127,6 +127,7 @@ class Rotation:
         if age < SETTLING_SECONDS:
             self._pause(SETTLING_SECONDS - age)
             self._renew()
+            self._check()
         self._file.keep_newest()
         self._tell(f"{self._file.path} holds the newest key alone.")
 

@@ -123,9 +123,11 @@ UNTOLD = {
     "delivering.prepare_past": "it reads",
     "delivering.prepare_trial": "it reads",
     "triggering.is_admitted": "it reads",
-    "guessing.claim": "the refusal is told where it is answered",
-    "guessing.note_failure": "the refusal is told where it is answered",
+    "admitting.check_administrator": "it reads",
+    "admitting.check_setup_link": "it reads",
+    "guessing.reserve": "the response that rejects the password is noted",
     "guessing.note_success": "the sign-in tells",
+    "guessing.note_trust": "likewise",
     "delivering.take_on": "a delivery has a log of its own",
     "triggering.owe_for_contract": "what made it due is told",
     "triggering.owe_for_verification": "likewise",
@@ -306,8 +308,9 @@ def test_a_write_whose_event_cannot_be_kept_is_not_done(api, database):
 
 
 def test_refusals_are_told_the_first_at_once_and_then_how_many_there_were_in_a_minute(make_api, clock):
-    api = make_api(**USERS)
-    statuses = [api.get("/", headers=basic(("writer", "guess-canary"))).status for _ in range(50)]
+    api = make_api(**USERS, trusted_proxies=("127.0.0.1",))
+    guess = {**basic(("writer", "guess-canary")), "x-forwarded-for": "192.0.2.7"}
+    statuses = [api.get("/", headers=guess).status for _ in range(50)]
     assert set(statuses) == {401, 429}
     api.get("/")
     api.put("/pacticipants/Shop", {}, headers=basic(READER))
@@ -393,6 +396,47 @@ def test_no_secret_is_ever_in_it(make_api, database_url):
     for shown in (kept, json.dumps(found), api.get("/audit/export", accept="*/*", headers=headers).text):
         assert "canary" not in shown
         assert base64.b64encode(":".join(WRITER).encode()).decode() not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://git.example.org/shop", "https://git.example.org/shop"),
+        ("https://git:canary@git.example.org:8443/shop", "https://git.example.org:8443/shop"),
+        ("https://canary@git.example.org/shop?token=canary#canary", "https://git.example.org/shop"),
+        ("ssh://git:canary@git.example.org/shop.git", "ssh://git.example.org/shop.git"),
+        ("team/shop", "team/shop"),
+        ("team/shop?token=canary", "(hidden)"),
+        ("canary@git.example.org:shop.git", "(hidden)"),
+        ("git:canary@git.example.org/shop", "(hidden)"),
+        ("//git:canary@git.example.org/shop", "(hidden)"),
+        ("https://[canary", "(hidden)"),
+        ("https:///canary?canary", "(hidden)"),
+    ],
+)
+@only_sqlite
+def test_of_urls_only_that_stays_which_names_a_place(api, url, shown):
+    assert api.patch("/pacticipants/Shop", {"repositoryUrl": url, "repositoryName": "a name?"}).status == 201
+    created = latest(api)["after"]
+    assert (created["repository_url"], created["repository_name"]) == (shown, "a name?")
+    assert api.put("/pacticipants/Shop/versions/1", {"buildUrl": url}, headers={"referer": url}).status == 201
+    saved = latest(api)
+    assert (saved["after"]["build_url"], saved["payload"]["referer"]) == (shown, shown)
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("plain=1&page=2", "plain=1&page=2"),
+        ("access_token=canary&plain=1", "access_token=(hidden)&plain=1"),
+        ("plain=1&API-Key=canary&Password=canary", "plain=1&API-Key=(hidden)&Password=(hidden)"),
+        ("token", "token"),
+    ],
+)
+@only_sqlite
+def test_of_queries_the_values_are_hidden_that_are_named_like_secrets(api, query, shown):
+    assert api.put(f"/pacticipants/Shop/labels/a?{query}", {}).status == 201
+    assert latest(api)["payload"]["queryString"] == shown
 
 
 def test_that_a_secret_changed_is_told(api):

@@ -13,12 +13,13 @@ from sqlalchemy import select, text
 from tests.api import golden
 from tests.api.conftest import PASSWORD, SECRET_KEY
 from treaty.actions import admitting, guessing, issuing
+from treaty.errors import Conflict
 from treaty.model import password
 from treaty.model.access import Role, is_token, new_token
-from treaty.model.guessing import Guesser
+from treaty.model.guessing import keys_of
 from treaty.settings import Settings
 from treaty.store import accounts as stored
-from treaty.store import tokens
+from treaty.store import sessions, tokens
 from treaty.store.database import rows
 from treaty.store.tables import guess
 from treaty.store.vault import vault_of
@@ -202,19 +203,19 @@ def test_guessing_fills_no_database_and_leaves_no_name_in_it(make_api, accounts,
         away = {"x-forwarded-for": f"192.0.2.{number}"}
         assert api.get("/", headers={**away, **basic(f"a secret {number}" + "x" * 5000, "ada")}).status == 401
     found = database.read(lambda db: rows(db, select(guess), {}))
-    assert len(found) == 16
+    assert len(found) == 24, "an address, an account, and the account from the address, for each"
     assert max(len(str(tuple(row))) for row in found) < 300
     assert "secret" not in str(found)
     clock.now += timedelta(minutes=16)
     assert api.get("/", headers=basic("ada", "wrong")).status == 401
-    assert len(database.read(lambda db: rows(db, select(guess), {}))) == 2
+    assert len(database.read(lambda db: rows(db, select(guess), {}))) == 3
 
 
 def test_an_address_that_guesses_at_many_names_has_to_wait_for_all(make_api, accounts, clock, database):
     accounts(Role.READ_WRITE, "ada")
-    guesser = Guesser(name="x", whose=None, address="192.0.2.7")
-    for _ in range(100):
-        database.write(lambda db: guessing.note_failure(db, guesser, now=clock.now))
+    for number in range(100):
+        keys = keys_of(f"nobody {number}", "192.0.2.7", is_known=False)
+        database.write(lambda db, keys=keys: guessing.reserve(db, keys, now=clock.now))
     api = make_api(trusted_proxies=("127.0.0.1",))
     slowed = api.get("/", headers={"x-forwarded-for": "192.0.2.7", **basic("ada", PASSWORD)})
     assert (slowed.status, slowed.headers["retry-after"]) == (429, "1")
@@ -255,6 +256,47 @@ def test_signing_in_gives_a_session_that_ends_when_it_is_idle_and_in_any_case(br
         clock.now += timedelta(hours=11)
         statuses.append(browser.get("/settings/account").status)
     assert statuses == [200] * 15 + [303], "a week is over"
+
+
+def test_sessions_of_a_user_who_was_disabled_stay_ended_when_the_user_is_enabled_again(
+    browser, accounts, database, clock
+):
+    accounts(Role.READ_WRITE, "ada")
+    elsewhere = Browser(browser.api)
+    assert elsewhere.sign_in("ada").status == 303
+    browser.sign_in()
+    csrf = browser.token("/settings/account")
+    ada = database.read(lambda db: stored.named(db, "ada")).uuid
+    statuses = [elsewhere.get("/settings/account").status]
+    for change in ("disable", "enable"):
+        assert browser.post(f"/settings/users/{ada}", csrf_token=csrf, do=change).status == 303
+        statuses.append(elsewhere.get("/settings/account").status)
+    assert statuses == [200, 303, 303]
+    assert database.read(lambda db: sessions.of_account(db, ada)) == []
+    assert elsewhere.sign_in("ada").status == 303
+    database.write(lambda db: admitting.disable(db, admitting.of_name(db, "ada"), now=clock.now))
+    database.write(lambda db: admitting.enable(db, admitting.of_name(db, "ada"), now=clock.now))
+    assert elsewhere.get("/settings/account").status == 303, "by command, too"
+
+
+def test_a_token_is_not_made_for_a_user_who_is_disabled(accounts, database, clock):
+    accounts(Role.READ_WRITE, "ada")
+    ada = database.read(lambda db: stored.named(db, "ada"))
+    database.write(lambda db: admitting.disable(db, ada, now=clock.now))
+    vault = vault_of(Settings(secret_key=SECRET_KEY))
+    with pytest.raises(Conflict, match=r"'ada' is disabled\. Enable the user first: `treaty user enable ada`\."):
+        database.write(lambda db: issuing.add_token(db, ada, issuing.NewToken(name="x"), vault=vault, now=clock.now))
+
+
+def test_the_password_of_a_user_of_the_settings_changes_no_account_of_the_same_name(make_api, accounts):
+    accounts(Role.READ_WRITE, "ada")
+    browser = Browser(make_api(basic_auth_username="ada", basic_auth_password="of the settings"))  # noqa: S106 - of the test
+    assert browser.sign_in("ada").status == 303
+    csrf = browser.token("/settings/account")
+    fields = {"current": "of the settings", "password": OTHER, "again": OTHER}
+    refused = browser.post("/settings/account", csrf_token=csrf, **fields)
+    assert (refused.status, "is wrong" in refused.text) == (400, True)
+    assert browser.post("/settings/account", csrf_token=csrf, **{**fields, "current": PASSWORD}).status == 303
 
 
 @pytest.mark.parametrize(

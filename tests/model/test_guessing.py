@@ -1,48 +1,93 @@
-"""How long the next password has to wait."""
+"""How long the next password has to wait, and which attempts are counted together."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from treaty.model.guessing import FREE, FREE_OF_ADDRESS, Guesser, Guesses, wait
+from treaty.model.guessing import ACCOUNT, ADDRESS, NETWORK, PAIR, Counter, keys_of, wait
 
 NOON = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
-ADA = Guesser(name="ada", whose="her uuid", address="192.0.2.7")
+ADA = keys_of("ada", "192.0.2.7", is_known=True)
 
 
 @pytest.mark.parametrize(
     ("count", "count_of_address", "seconds_ago", "expected"),
     [
         (0, 0, 0, 0),
-        (FREE - 1, FREE - 1, 0, 0),
-        (FREE, FREE, 0, 1),
-        (FREE, FREE, 1, 0),
-        (FREE + 1, FREE + 1, 0.5, 2),
-        (FREE + 4, FREE + 4, 6, 10),
-        (FREE + 9, FREE + 9, 0, 300),
+        (PAIR.free - 1, PAIR.free - 1, 0, 0),
+        (PAIR.free, PAIR.free, 0, 1),
+        (PAIR.free, PAIR.free, 1, 0),
+        (PAIR.free + 1, PAIR.free + 1, 0.5, 2),
+        (PAIR.free + 4, PAIR.free + 4, 6, 10),
+        (PAIR.free + 9, PAIR.free + 9, 0, 300),
         (1_000_000, 1_000_000, 0, 300),
         (1_000_000, 1_000_000, 901, 0),
-        (1, FREE_OF_ADDRESS, 0, 1),
-        (1, FREE_OF_ADDRESS + 3, 2, 6),
+        (1, ADDRESS.free, 0, 1),
+        (1, ADDRESS.free + 3, 2, 6),
     ],
 )
 def test_each_wrong_password_makes_the_next_wait_longer(count, count_of_address, seconds_ago, expected):
     latest = NOON - timedelta(seconds=seconds_ago)
-    found = [
-        Guesses(key=ADA.pair, count=count, latest=latest),
-        Guesses(key=ADA.everything, count=count_of_address, latest=latest),
+    counters = [
+        Counter(key=ADA.pair, count=count, latest=latest),
+        Counter(key=ADA.address, count=count_of_address, latest=latest),
     ]
-    assert wait(ADA, found, now=NOON) == expected
+    assert wait(ADA, counters, is_trusted=False, now=NOON) == expected
+
+
+V6 = keys_of("ada", "2001:db8:0:1::7", is_known=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "count", "expected", "expected_if_trusted"),
+    [
+        (V6.pair, PAIR.free + 20, 300, 30),
+        (V6.address, ADDRESS.free + 20, 300, 0),
+        (V6.network, NETWORK.free + 20, 300, 0),
+        (V6.network, NETWORK.free - 1, 0, 0),
+        (V6.account, ACCOUNT.free + 20, 60, 0),
+        (V6.account, ACCOUNT.free - 1, 0, 0),
+        ("another account's", 1_000_000, 0, 0),
+    ],
+)
+def test_an_account_that_has_signed_in_from_an_address_waits_for_its_own_failures_there_only(
+    key, count, expected, expected_if_trusted
+):
+    counters = [Counter(key=key, count=count, latest=NOON)]
+    assert wait(V6, counters, is_trusted=False, now=NOON) == expected
+    assert wait(V6, counters, is_trusted=True, now=NOON) == expected_if_trusted
 
 
 def test_users_and_addresses_are_counted_apart_and_names_of_nobody_in_groups():
     others = [
-        Guesser(name="ada", whose="her uuid", address="192.0.2.8"),
-        Guesser(name="ben", whose="his uuid", address="192.0.2.7"),
-        Guesser(name="ada", whose=None, address="192.0.2.7"),
+        keys_of("ada", "192.0.2.8", is_known=True),
+        keys_of("ben", "192.0.2.7", is_known=True),
+        keys_of("ada", "192.0.2.7", is_known=False),
     ]
-    assert len({ADA.pair, ADA.everything, *(one.pair for one in others)}) == 5
-    spelled = Guesser(name=" ADA ", whose="her uuid", address="192.0.2.7")
-    assert spelled.pair == ADA.pair
-    of_nobody = {Guesser(name=str(number), whose=None, address=None).pair for number in range(10_000)}
+    assert len({ADA.pair, ADA.address, ADA.account, *(one.pair for one in others)}) == 6
+    assert keys_of(" ADA ", "192.0.2.7", is_known=True) == ADA
+    of_nobody = {keys_of(str(number), None, is_known=False).pair for number in range(10_000)}
     assert 3000 < len(of_nobody) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same_address", "is_same_network"),
+    [
+        ("192.0.2.7", "::ffff:192.0.2.7", True, True),
+        ("192.0.2.7", "::ffff:c000:207", True, True),
+        ("192.0.2.7", "192.0.2.8", False, True),
+        ("2001:db8:0:1::7", "2001:db8:0:1:ffff:ffff:ffff:ffff", True, True),
+        ("2001:db8:0:1::7", "2001:0DB8::1:0:0:0:8", True, True),
+        ("2001:db8:0:1::7", "2001:db8:0:2::7", False, True),
+        ("2001:db8:0:1::7", "2001:db8:1:1::7", False, False),
+        ("fe80::1%eth0", "fe80::2%eth1", True, True),
+        ("unknown", "elsewhere", False, True),
+        (None, None, True, True),
+    ],
+)
+def test_ipv6_addresses_count_by_network_and_mapped_ones_as_ipv4(one, other, is_same_address, is_same_network):
+    first, second = (keys_of("ada", address, is_known=True) for address in (one, other))
+    assert (first.address == second.address) is is_same_address
+    assert (first.pair == second.pair) is is_same_address
+    assert (first.network == second.network) is is_same_network
+    assert first.account == second.account

@@ -1,10 +1,13 @@
 """Servers that share a database: what one lets in or shuts out, the other does, too."""
 
+import time
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import log2
 from pathlib import Path
 
 import httpx
@@ -12,11 +15,12 @@ import psycopg
 import pytest
 
 from tests.whole import servers
-from treaty.actions import admitting, guessing, issuing
+from treaty.actions import admitting, issuing
 from treaty.model import password
 from treaty.model.access import Role, Token
-from treaty.model.guessing import Guesser
+from treaty.model.guessing import keys_of
 from treaty.settings import Settings
+from treaty.store import guesses
 from treaty.store.database import Database, open_database
 from treaty.store.migrations import migrate
 from treaty.store.vault import vault_of
@@ -65,7 +69,7 @@ def add_user(database: Database) -> Callable[[str], User]:
         one = database.write(lambda db: admitting.add(db, draft, now=now))
         new = issuing.NewToken(name="build")
         token = database.write(lambda db: issuing.add_token(db, one, new, vault=VAULT, now=now))
-        who = issuing.SignIn(user=name, account=one.uuid, proof=None, address=None, agent=None)
+        who = issuing.SignIn(user=name, account=one.uuid, password=draft.password, proof=None, address=None, agent=None)
         session = database.write(lambda db: issuing.open_session(db, who, vault=VAULT, now=now))
         headers = {
             "token": {"authorization": f"Bearer {token.text}"},
@@ -97,33 +101,87 @@ def test_what_is_taken_away_is_refused_at_once_by_every_process(database, both, 
 
 def ask(server, name, its_password, address="192.0.2.7"):
     headers = {**basic(name, its_password), "x-forwarded-for": address}
-    return httpx.get(f"{server.address}/user", headers=headers)
+    return httpx.get(f"{server.address}/user", headers=headers, timeout=60)
+
+
+def fail(database, name, *, times, at, is_known=True, address="192.0.2.7"):
+    """Count wrong passwords as if they had been sent."""
+    keys = keys_of(name, address, is_known=is_known)
+    for _ in range(times):
+        database.write(lambda db: guesses.count(db, keys.pair, now=at, before=at - timedelta(minutes=15)))
 
 
 @pytest.mark.parametrize("name", ["ada", "nobody"])
 def test_wrong_passwords_are_counted_together_whichever_process_they_are_sent_to(database, both, add_user, name):
-    ada = add_user("ada")
+    add_user("ada")
     add_user("ben")
     assert [ask(both[number % 2], name, f"guess {number}").status_code for number in range(5)] == [401] * 5
-    guesser = Guesser(name=name, whose=ada.token.account if name == "ada" else None, address="192.0.2.7")
-    for _ in range(4):  # as if there had been more of them: a second would be over before all is asked
-        database.write(lambda db: guessing.note_failure(db, guesser, now=datetime.now(UTC)))
+    # As if there had been more of them: a second would be over before all is asked.
+    fail(database, name, times=4, at=datetime.now(UTC), is_known=name == "ada")
     slowed = [ask(server, name, PASSWORD) for server in both]
     assert [each.status_code for each in slowed] == [429, 429]
-    assert all(8 < int(each.headers["retry-after"]) <= 16 for each in slowed)
+    assert all(0 < int(each.headers["retry-after"]) <= 16 for each in slowed)
     assert [ask(server, "ben", PASSWORD).status_code for server in both] == [200, 200]
     assert [ask(server, "ada", PASSWORD, "192.0.2.8").status_code for server in both] == [200, 200]
 
 
 def test_of_many_passwords_that_come_at_once_after_a_wait_one_is_looked_at(database, both, add_user):
-    ada = add_user("ada")
-    guesser = Guesser(name="ada", whose=ada.token.account, address="192.0.2.7")
-    for _ in range(8):  # the next one may be looked at after eight seconds, and the one after it in sixteen
-        a_while_ago = datetime.now(UTC) - timedelta(seconds=60)
-        database.write(lambda db, at=a_while_ago: guessing.note_failure(db, guesser, now=at))
+    add_user("ada")
+    # The next one may be looked at after eight seconds, and the one after it in sixteen.
+    fail(database, "ada", times=8, at=datetime.now(UTC) - timedelta(seconds=60))
     with ThreadPoolExecutor(8) as threads:
         answers = threads.map(lambda number: ask(both[number % 2], "ada", f"guess {number}").status_code, range(8))
     assert sorted(answers) == [401] + [429] * 7
+
+
+USERS = {"TREATY_BASIC_AUTH_USERNAME": "ci", "TREATY_BASIC_AUTH_PASSWORD": PASSWORD}
+
+
+@pytest.fixture
+def two_with_users(database_url: str, tmp_path: Path) -> Iterator[list[servers.Server]]:
+    environ = {"TREATY_SECRET_KEY": SECRET_KEY, "TREATY_TRUSTED_PROXIES": "127.0.0.1", **USERS}
+    with (
+        servers.running(database_url, "--workers", "2", cwd=tmp_path, environ=environ) as one,
+        servers.running(database_url, cwd=tmp_path, environ=environ) as other,
+    ):
+        yield [one, other]
+
+
+@pytest.mark.parametrize("name", ["ada", "ci"])
+def test_of_sixty_passwords_that_come_at_once_to_several_processes_five_are_checked(two_with_users, add_user, name):
+    add_user("ada")
+    began_at = time.monotonic()
+    with ThreadPoolExecutor(30) as threads:
+        guesses_at_once = threads.map(
+            lambda number: ask(two_with_users[number % 2], name, f"guess {number}").status_code, range(60)
+        )
+        found = Counter(guesses_at_once)
+    # On a slow machine another one is due after a second, one more after two more seconds, and so on.
+    due = int(log2(time.monotonic() - began_at + 1))
+    assert found[401] + found[429] == 60
+    assert 5 <= found[401] <= 5 + due
+
+
+@pytest.mark.parametrize("name", ["ada", "ci"])
+def test_a_right_password_that_a_process_has_verified_waits_for_failures_in_another(
+    two_with_users, add_user, database, name
+):
+    add_user("ada")
+    one, other = two_with_users
+    assert ask(other, name, PASSWORD).status_code == 200
+    fail(database, name, times=9, at=datetime.now(UTC))
+    found = [ask(server, name, PASSWORD) for server in (other, one)]
+    assert [answer.status_code for answer in found] == [429, 429]
+    assert all("Try again in" in answer.json()["error"] for answer in found)
+    assert [ask(server, name, PASSWORD, "198.51.100.8").status_code for server in (other, one)] == [200, 200]
+
+
+def test_builds_that_begin_at_once_with_the_right_password_are_let_in_by_every_process(two_with_users, add_user):
+    add_user("ada")
+    with ThreadPoolExecutor(30) as threads:
+        for name in ("ada", "ci"):
+            found = threads.map(lambda number, name=name: ask(two_with_users[number % 2], name, PASSWORD), range(60))
+            assert {answer.status_code for answer in found} == {200}
 
 
 def test_the_database_may_end_its_connections_and_nobody_is_refused(database_url, both, add_user):

@@ -39,7 +39,7 @@ def add_environment(db: Connection, draft: EnvironmentDraft, *, now: datetime) -
 
 
 def change_environment(db: Connection, existing: Environment, draft: EnvironmentDraft, *, now: datetime) -> Environment:
-    """Replace all that is said about an environment. Raises Invalid when its name is another one's."""
+    """Replace all that is said about an environment, which is locked. Raises Invalid if its name is another one's."""
     namesake = environments.find_by_name(db, draft.name)
     if namesake and namesake.uuid != existing.uuid:
         raise _taken(draft.name)
@@ -59,7 +59,7 @@ def change_environment(db: Connection, existing: Environment, draft: Environment
 
 def remove_environment(db: Connection, uuid: str) -> None:
     """Remove an environment, and what was recorded about it. Raises NotFound."""
-    gone = environments.get(db, uuid)
+    gone = environments.lock(db, uuid)
     environments.remove_environment(db, uuid)
     audit.note(db, Action.ENVIRONMENT_REMOVAL, resource=gone.name, before=_said(gone))
 
@@ -113,6 +113,7 @@ def _which(deployed: DeployedVersion) -> Values:
 
 def end_deployment(db: Connection, uuid: str, *, now: datetime) -> DeployedVersion:
     """Record that a version no longer runs. Raises NotFound."""
+    pacticipants.lock(db, [environments.get_deployed(db, uuid).pacticipant])
     deployed = environments.get_deployed(db, uuid)
     audit.note(
         db,
@@ -152,6 +153,7 @@ def _note_release(db: Connection, action: Action, released: ReleasedVersion) -> 
 
 def end_support(db: Connection, uuid: str, *, now: datetime) -> ReleasedVersion:
     """Record that a version is no longer supported. Raises NotFound."""
+    pacticipants.lock(db, [environments.get_released(db, uuid).pacticipant])
     released = environments.get_released(db, uuid)
     _note_release(db, Action.RELEASE_END, released)
     if not released.is_supported:

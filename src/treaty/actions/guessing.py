@@ -1,29 +1,39 @@
-"""Counting wrong passwords."""
+"""Counting attempts to sign in with a password, in the database, so that all processes count together."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from treaty.errors import Throttled
-from treaty.model.guessing import FORGOTTEN, Guesser, Guesses
+from treaty.model.guessing import FORGOTTEN, TRUSTED_FOR, Keys, wait
 from treaty.store import guesses
 
 
-def claim(db: Connection, seen: Guesses, *, now: datetime) -> None:
-    """Count a password that had to wait before it is looked at: of many that come at once, one is. Raises Throttled."""
-    if not guesses.claim(db, seen, now=now):
-        raise Throttled(1)
+def reserve(db: Connection, keys: Keys, *, now: datetime) -> None:
+    """Count an attempt as failed before its password is compared. Raises Throttled if it has to wait.
+
+    The counters are locked, so of attempts that arrive together only as many get past as one after the other would.
+    """
+    counters = guesses.lock(db, keys.counted)
+    is_trusted = guesses.is_trusted(db, keys, since=now - TRUSTED_FOR)
+    if seconds := wait(keys, counters, is_trusted=is_trusted, now=now):
+        raise Throttled(seconds)
+    for key in keys.counted:
+        guesses.count(db, key, now=now, before=now - FORGOTTEN)
+    guesses.forget_old(db, failures_before=now - FORGOTTEN, trust_before=now - TRUSTED_FOR)
 
 
-def note_failure(db: Connection, guesser: Guesser, *, is_claimed: bool = False, now: datetime) -> None:
-    """Count a wrong password, and forget those that count no more, so that guessing fills nothing."""
-    before = now - FORGOTTEN
-    if not is_claimed:
-        guesses.count(db, guesser.pair, now=now, before=before)
-    guesses.count(db, guesser.everything, now=now, before=before)
-    guesses.forget_old(db, before=before)
+def note_success(db: Connection, keys: Keys, *, now: datetime) -> None:
+    """Take back an attempt that succeeded, forget the account's failures from its address, and trust the address."""
+    guesses.lock(db, keys.counted)
+    for key in keys.counted:
+        if key == keys.pair:
+            guesses.forget(db, key)
+        else:
+            guesses.take_back(db, key)
+    guesses.trust(db, keys, now=now)
 
 
-def note_success(db: Connection, guesser: Guesser) -> None:
-    """Forget what an account's wrong passwords from an address were."""
-    guesses.forget(db, guesser.pair)
+def note_trust(db: Connection, keys: Keys, *, now: datetime) -> None:
+    """Record that an account has signed in from an address."""
+    guesses.trust(db, keys, now=now)

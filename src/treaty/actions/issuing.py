@@ -7,11 +7,10 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from treaty.errors import Conflict, Invalid, NotFound
+from treaty.errors import Conflict, Invalid, NotFound, Unauthenticated
 from treaty.model.access import ENDING, LONGEST, Account, Role, Session, Token, new_secret, new_token
 from treaty.model.audit import Action, Values
 from treaty.store import accounts, audit, keys, sessions, tokens
-from treaty.store.keys import Keyed
 from treaty.store.vault import Vault
 
 SETUP_LASTS: Final = timedelta(days=1)
@@ -42,9 +41,12 @@ class NewToken:
 
 
 def add_token(db: Connection, owner: Account, draft: NewToken, *, vault: Vault, now: datetime) -> Issued:
-    """Make a token. Raises Invalid and Conflict."""
+    """Create a token. Raises Invalid, and Conflict for a name that is taken and an owner who is disabled."""
     _check(draft, now)
-    if any(one.name == draft.name for one in tokens.of_account(db, owner.uuid)):
+    current = accounts.lock(db, owner.uuid)
+    if current is None or not current.is_active:
+        raise Conflict(f"'{owner.name}' is disabled. Enable the user first: `treaty user enable {owner.name}`.")
+    if any(existing.name == draft.name for existing in tokens.of_account(db, owner.uuid)):
         raise Conflict(f"'{owner.name}' has a token called '{draft.name}' already.")
     text = new_token()
     new = Token(
@@ -79,18 +81,20 @@ def _check(draft: NewToken, now: datetime) -> None:
 
 
 def regenerate(db: Connection, uuid: str, *, account: str | None, vault: Vault) -> Issued:
-    """Give a token another text; the former is refused at once. Raises NotFound for one of somebody else."""
-    found = tokens.find(db, uuid)
-    if found is None or found.account != account:
+    """Give a token another value; the former one is rejected at once. Raises NotFound for a token of another user."""
+    token = tokens.lock(db, uuid)
+    if token is None or token.account != account:
         raise NotFound(f"You have no token with the uuid '{uuid}'.")
     text = new_token()
     tokens.renew(db, uuid, its_hash=keys.ensure(db, vault).hash(TOKEN, text), ending=text[-ENDING:])
-    audit.note(db, Action.TOKEN_REGENERATION, resource=found.user, params=_which(found))
-    return Issued(token=replace(found, ending=text[-ENDING:], used_at=None, used_from=None), text=text)
+    audit.note(db, Action.TOKEN_REGENERATION, resource=token.user, params=_which(token))
+    return Issued(token=replace(token, ending=text[-ENDING:], used_at=None, used_from=None), text=text)
 
 
 def revoke(db: Connection, token: Token) -> None:
-    """Refuse a token from now on. One that every account has stays, without a text."""
+    """Reject a token from now on. The two that every account has stay, without a value. Raises NotFound."""
+    if tokens.lock(db, token.uuid) is None:
+        raise NotFound(f"There is no token with the uuid '{token.uuid}'.")
     if token.name in {READ_ONLY, READ_WRITE}:
         tokens.renew(db, token.uuid, its_hash=None, ending=None)
     else:
@@ -99,10 +103,11 @@ def revoke(db: Connection, token: Token) -> None:
 
 
 def revoke_all(db: Connection) -> int:
-    """End all tokens and sessions, and forget the key by which they were known."""
+    """End all tokens and sessions, and delete the key that hashes them."""
+    # The key goes first: transactions that hash with it are waited for, so that what they add is ended, too.
+    keys.forget(db)
     count = tokens.disarm(db)
     sessions.end_all(db)
-    keys.forget(db)
     audit.note(db, Action.TOKEN_REVOCATION, before={"tokens": count})
     return count
 
@@ -120,20 +125,28 @@ class Opened:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SignIn:
-    """Who signs in: an account, or a user of the settings, known by a proof; and from where."""
+    """Who signs in, an account or a user of the settings, and from where."""
 
     user: str
     account: str | None
+    password: str | None = None
+    """The password hash of the account that was verified."""
     proof: str | None
+    """Proves a user of the settings."""
     address: str | None
     agent: str | None
 
 
 def open_session(db: Connection, who: SignIn, *, vault: Vault, now: datetime) -> Opened:
-    """Sign a browser in. Its secret is a new one, whatever the browser had before."""
+    """Sign a browser in, with a new secret, whatever the browser had before.
+
+    Raises Unauthenticated if the account was disabled or got another password since the password was verified.
+    """
+    keyed = keys.ensure(db, vault)
+    if who.account is not None and not _is_still_valid(db, who.account, who, now):
+        raise Unauthenticated("Your account was disabled, or has another password by now. Sign in again.")
     secret = new_secret()
     new = Session(uuid=str(uuid4()), user=who.user, created_at=now, seen_at=now, address=who.address, agent=who.agent)
-    keyed = keys.ensure(db, vault)
     sessions.add(
         db,
         new,
@@ -141,10 +154,12 @@ def open_session(db: Connection, who: SignIn, *, vault: Vault, now: datetime) ->
         account_uuid=who.account,
         proof=None if who.proof is None else keyed.hash(PROOF, who.proof),
     )
-    if who.account is not None:
-        accounts.note_sign_in(db, who.account, at=now)
     audit.note(db, Action.SIGN_IN, resource=who.user)
     return Opened(session=new, secret=secret)
+
+
+def _is_still_valid(db: Connection, account: str, who: SignIn, now: datetime) -> bool:
+    return who.password is not None and accounts.note_sign_in(db, account, password=who.password, at=now)
 
 
 def end_session(db: Connection, uuid: str, *, user: str) -> None:
@@ -173,5 +188,4 @@ def make_setup_link(db: Connection, *, vault: Vault, now: datetime) -> str | Non
 
 
 def _hash(db: Connection, vault: Vault, secret: str) -> str:
-    keyed: Keyed = keys.ensure(db, vault)
-    return keyed.hash(SETUP, secret)
+    return keys.ensure(db, vault, is_changing=True).hash(SETUP, secret)

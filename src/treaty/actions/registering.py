@@ -27,21 +27,27 @@ def register(db: Connection, name: str, description: Description, *, now: dateti
 
 def describe(db: Connection, name: str, description: Description, *, now: datetime) -> bool:
     """Change what is said about a pacticipant, or add it; say whether it is new."""
-    found = pacticipants.lock(db, [name])
-    if not found:
+    existing = pacticipants.lock(db, [name])
+    if not existing:
         _add(db, name, description, now=now)
         return True
-    changed = _described(found[0], description, now=now)
-    pacticipants.change(db, changed)
-    before, after = changes(fields_of(found[0]), fields_of(changed))
-    audit.note(db, Action.PACTICIPANT_CHANGE, resource=name, before=before, after=after)
+    _change(db, existing[0], description, now=now)
     return False
 
 
 def describe_anew(db: Connection, name: str, description: Description, *, now: datetime) -> None:
     """Change what is said about a pacticipant, with all fields given. Raises NotFound."""
-    pacticipants.get(db, name)
-    describe(db, name, description, now=now)
+    existing = pacticipants.lock(db, [name])
+    if not existing:
+        raise NotFound.named("pacticipant", name)
+    _change(db, existing[0], description, now=now)
+
+
+def _change(db: Connection, existing: Pacticipant, description: Description, *, now: datetime) -> None:
+    changed = _described(existing, description, now=now)
+    pacticipants.change(db, changed)
+    before, after = changes(fields_of(existing), fields_of(changed))
+    audit.note(db, Action.PACTICIPANT_CHANGE, resource=existing.name, before=before, after=after)
 
 
 def _add(db: Connection, name: str, description: Description, *, now: datetime) -> None:
@@ -79,6 +85,7 @@ def label(db: Connection, pacticipant: str, name: str, *, now: datetime) -> tupl
 
 def unlabel(db: Connection, pacticipant: str, name: str) -> None:
     """Take a label off. Raises NotFound."""
+    pacticipants.lock(db, [pacticipant])
     found = labels.find(db, pacticipant, name)
     if found is None:
         raise NotFound

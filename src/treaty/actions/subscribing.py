@@ -59,7 +59,7 @@ def put(db: Connection, uuid: str, draft: Draft, *, vault: Vault, now: datetime)
 
     Secrets that are not given are kept. One that had paused goes on: its owner has seen to it.
     """
-    existing = webhooks.find(db, uuid)
+    existing = webhooks.lock(db, uuid)
     if existing is None:
         return create(db, draft, uuid=uuid, vault=vault, now=now), True
     changed = made(draft, existing, uuid=uuid, vault=vault, now=now)
@@ -72,7 +72,7 @@ def put(db: Connection, uuid: str, draft: Draft, *, vault: Vault, now: datetime)
 
 def remove(db: Connection, uuid: str) -> None:
     """Remove a webhook. Raises NotFound."""
-    existing = webhooks.find(db, uuid)
+    existing = webhooks.lock(db, uuid)
     if existing is None:
         raise NotFound
     webhooks.remove(db, uuid)

@@ -53,8 +53,10 @@ def publish_verification(
 
 
 def remove_verification(db: Connection, result: Verification) -> None:
-    """Take a result away."""
+    """Delete a result. Raises NotFound if another request has deleted it meanwhile."""
     pacticipants.lock(db, [result.provider])
+    if verifications.find(db, result.consumer, result.provider, result.sha, result.number) is None:
+        raise NotFound
     verifications.remove(db, result)
     audit.note(
         db,

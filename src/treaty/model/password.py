@@ -20,20 +20,38 @@ _AT_A_TIME: Final = BoundedSemaphore(2)
 """Hashing takes memory and a core, so it waits in line."""
 
 
+_EXAMPLES: Final = {"pact_workshop", "something-long"}
+"""Passwords in documentation, ours and that of the original broker."""
+_CONTEXT: Final = ("pact", "broker", "pact_broker", "pactbroker", "workshop", "treaty", "admin", "example", "contract")
+"""Words that are tried first for a server of this kind."""
+
+
 def weakness(password: str, known: Sequence[str] = ()) -> str | None:
     """Say why a password is too weak, or nothing; `known` is what others know: the name, the e-mail address."""
     if len(password) < SHORTEST:
         return f"must have {SHORTEST} characters or more"
     if len(password) > LONGEST:
         return f"must have {LONGEST} characters at most"
-    return _guessable(password, known)
+    return _guessable(password, known, _LEAST_SCORE)
 
 
-def _guessable(password: str, known: Sequence[str]) -> str | None:
+def weakness_of_setting(password: str, user: str) -> str | None:
+    """Say why the password of a user of the settings is weak, or nothing.
+
+    Such a password is often used for years by many builds, so it should be harder to guess than one of a person.
+    """
+    if password.lower() in _EXAMPLES:
+        return "is an example from documentation"
+    if len(password) < SHORTEST:
+        return f"has fewer than {SHORTEST} characters"
+    return _guessable(password, (user, *_CONTEXT), _LEAST_SCORE + 1)
+
+
+def _guessable(password: str, known: Sequence[str], least_score: int) -> str | None:
     from zxcvbn import zxcvbn  # noqa: PLC0415 - has long lists of words, and is needed when a password is chosen
 
     found = zxcvbn(password[:_ESTIMATED], user_inputs=[one for one in known if one], max_length=_ESTIMATED)
-    if found["score"] >= _LEAST_SCORE:
+    if found["score"] >= least_score:
         return None
     advice = found["feedback"]["warning"] or "Use a few words that do not go together."
     return f"is among those that are guessed first. {advice.rstrip('.')}."

@@ -51,6 +51,7 @@ COLUMNS: Final = (
 _ENVIRONMENTS: Final = select(*COLUMNS)
 _ORDERED: Final = _ENVIRONMENTS.order_by(func.lower(environment.c.display_name), environment.c.id)
 _WITH_UUID: Final = _ENVIRONMENTS.where(environment.c.uuid == bindparam("uuid"))
+_LOCKED: Final = _WITH_UUID.with_for_update(key_share=True)
 _NAMED: Final = _ENVIRONMENTS.where(environment.c.name == bindparam("name"))
 _ADD: Final = insert(environment).values({one.key: bindparam(one.key) for one in COLUMNS})
 _CHANGEABLE: Final = ("name", "display_name", "is_production", "contacts", "updated_at")
@@ -78,6 +79,14 @@ def find_by_name(db: Connection, name: str) -> Environment | None:
 def get(db: Connection, uuid: str) -> Environment:
     """Find an environment. Raises NotFound."""
     found = find(db, uuid)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def lock(db: Connection, uuid: str) -> Environment:
+    """Find an environment and keep other changes away from it until the transaction ends. Raises NotFound."""
+    found = maybe(db, _LOCKED, {"uuid": uuid}, Environment)
     if found is None:
         raise NotFound
     return found

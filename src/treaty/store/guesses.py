@@ -1,53 +1,128 @@
-"""Wrong passwords, counted for all processes."""
+"""Counters of attempts to sign in, and the addresses from which accounts have signed in before."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, exists, insert, literal, select, update
 
-from treaty.model.guessing import Guesses
-from treaty.store.database import every, run
-from treaty.store.tables import guess
+from treaty.model.access import Account, Role, key_of
+from treaty.model.guessing import Counter, Keys
+from treaty.store.database import every, rows, run, scalar
+from treaty.store.tables import account, guess, trusted_address
 
-_AMONG: Final = select(guess.c.key, guess.c.count, guess.c.latest).where(
-    guess.c.key.in_(bindparam("keys", expanding=True))
+# Looking up what is needed to judge a name and a password is one statement, since it precedes every request that
+# comes with them: a row for each counter that there is, each with the account, or one row without a counter.
+_ACCOUNT: Final = tuple(one for one in account.c if one.name not in {"id", "key"})
+_ACCOUNT_NAMES: Final = tuple(one.name for one in _ACCOUNT)
+_ANY: Final = select(literal(1).label("any")).subquery()
+_LOOK_UP: Final = select(
+    *_ACCOUNT, guess.c.key.label("counter"), guess.c.count.label("counted"), guess.c.latest
+).select_from(
+    _ANY.outerjoin(account, account.c.key == bindparam("name_key")).outerjoin(
+        guess, guess.c.key.in_([bindparam(name) for name in ("pair", "whose", "source", "network", "group", "nobody")])
+    )
+)
+
+
+def look_up(db: Connection, name: str, *, known: Keys, unknown: Keys) -> tuple[Account | None, list[Counter]]:
+    """Find the account with a name, and the counters of the keys that the name has if it is known and if it is not."""
+    params = {
+        # Names with control characters, which no account has, may be such as PostgreSQL does not take.
+        "name_key": key_of(name) if name.isprintable() else "",
+        "pair": known.pair,
+        "whose": known.account,
+        "source": known.address,
+        "network": known.network or "",
+        "group": unknown.pair,
+        "nobody": unknown.account,
+    }
+    found = rows(db, _LOOK_UP, params)
+    counters = [Counter(key=row.counter, count=row.counted, latest=row.latest) for row in found if row.counter]
+    values = dict(zip(_ACCOUNT_NAMES, found[0], strict=False))
+    return (None if values["uuid"] is None else Account(**{**values, "role": Role(values["role"])})), counters
+
+
+_LOCKED: Final = (
+    select(guess.c.key, guess.c.count, guess.c.latest)
+    .where(guess.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(guess.c.key)
+    .with_for_update()
 )
 _IS_OVER: Final = guess.c.latest < bindparam("before", type_=guess.c.latest.type)
+_NOW: Final = bindparam("now", type_=guess.c.latest.type)
+# A request that was kept waiting brings an earlier time along, which must not shorten the wait of the next one.
+_LATEST: Final = case((guess.c.latest > _NOW, guess.c.latest), else_=_NOW)
 _COUNT: Final = (
     update(guess)
     .where(guess.c.key == bindparam("its_key"))
-    .values(count=case((_IS_OVER, 1), else_=guess.c.count + 1), latest=bindparam("now"))
-)
-_CLAIM: Final = (
-    update(guess)
-    .where(guess.c.key == bindparam("its_key"), guess.c.count == bindparam("seen"))
-    .values(count=guess.c.count + 1, latest=bindparam("now"))
+    .values(count=case((_IS_OVER, 1), else_=guess.c.count + 1), latest=_LATEST)
 )
 _ADD: Final = insert(guess).values(key=bindparam("its_key"), count=1, latest=bindparam("now"))
+_TAKE_BACK: Final = (
+    update(guess).where(guess.c.key == bindparam("its_key"), guess.c.count > 0).values(count=guess.c.count - 1)
+)
 _FORGET: Final = delete(guess).where(guess.c.key == bindparam("its_key"))
-_FORGET_OLD: Final = delete(guess).where(_IS_OVER)
+# Counters that are being used are left to the next time, so that nobody waits for cleaning up.
+_OLD: Final = select(guess.c.key).where(_IS_OVER).limit(100).with_for_update(skip_locked=True)
+_FORGET_OLD: Final = delete(guess).where(guess.c.key.in_(_OLD))
 
 
-def among(db: Connection, keys: Sequence[str]) -> list[Guesses]:
-    return every(db, _AMONG, {"keys": keys}, Guesses)
+def lock(db: Connection, keys: Sequence[str]) -> list[Counter]:
+    """Find counters, and keep other transactions from counting until this one ends."""
+    return every(db, _LOCKED, {"keys": list(keys)}, Counter)
 
 
 def count(db: Connection, key: str, *, now: datetime, before: datetime) -> None:
-    """Count one more; what came before a time counts no more."""
+    """Count an attempt; a counter whose latest attempt was `before` begins again."""
     params = {"its_key": key, "now": now, "before": before}
     if not run(db, _COUNT, params):
         run(db, _ADD, params)
 
 
-def claim(db: Connection, seen: Guesses, *, now: datetime) -> bool:
-    """Count one more, unless somebody has since it was looked at; say whether it was."""
-    return run(db, _CLAIM, {"its_key": seen.key, "seen": seen.count, "now": now}) == 1
+def take_back(db: Connection, key: str) -> None:
+    """Count an attempt less."""
+    run(db, _TAKE_BACK, {"its_key": key})
 
 
 def forget(db: Connection, key: str) -> None:
     run(db, _FORGET, {"its_key": key})
 
 
-def forget_old(db: Connection, *, before: datetime) -> None:
-    run(db, _FORGET_OLD, {"before": before})
+def forget_old(db: Connection, *, failures_before: datetime, trust_before: datetime) -> None:
+    """Delete some of what no longer counts, so that attempts do not fill the database."""
+    run(db, _FORGET_OLD, {"before": failures_before})
+    run(db, _FORGET_OLD_TRUST, {"before": trust_before})
+
+
+# Trusted addresses
+
+_IS_TRUSTED: Final = select(
+    exists().where(
+        trusted_address.c.key == bindparam("its_key"),
+        trusted_address.c.latest >= bindparam("since", type_=trusted_address.c.latest.type),
+    )
+)
+_TRUST_AGAIN: Final = (
+    update(trusted_address).where(trusted_address.c.key == bindparam("its_key")).values(latest=bindparam("now"))
+)
+_TRUST: Final = insert(trusted_address).values(key=bindparam("its_key"), latest=bindparam("now"))
+_OLD_TRUST: Final = (
+    select(trusted_address.c.key)
+    .where(trusted_address.c.latest < bindparam("before", type_=trusted_address.c.latest.type))
+    .limit(100)
+    .with_for_update(skip_locked=True)
+)
+_FORGET_OLD_TRUST: Final = delete(trusted_address).where(trusted_address.c.key.in_(_OLD_TRUST))
+
+
+def is_trusted(db: Connection, keys: Keys, *, since: datetime) -> bool:
+    """Whether the account of an attempt has signed in from its address."""
+    return bool(scalar(db, _IS_TRUSTED, {"its_key": keys.pair, "since": since}))
+
+
+def trust(db: Connection, keys: Keys, *, now: datetime) -> None:
+    """Record that the account of an attempt has signed in from its address."""
+    params = {"its_key": keys.pair, "now": now}
+    if not run(db, _TRUST_AGAIN, params):
+        run(db, _TRUST, params)

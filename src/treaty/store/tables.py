@@ -523,12 +523,22 @@ session: Final = Table(
     Index(None, "seen_at"),
 )
 
-# Wrong passwords from an address, of an account and of all. A key is a hash, and gives no name away that was typed.
+# Attempts to sign in, by account and address, address, network and account. A key is a hash, and gives no name away
+# that was typed.
 guess: Final = Table(
     "guess",
     metadata,
     Column("key", Text, primary_key=True),
     Column("count", Integer, nullable=False),
+    Column("latest", Time, nullable=False),
+    Index(None, "latest"),
+)
+
+# From where accounts have signed in. A key is that of attempts for the account from the address.
+trusted_address: Final = Table(
+    "trusted_address",
+    metadata,
+    Column("key", Text, primary_key=True),
     Column("latest", Time, nullable=False),
     Index(None, "latest"),
 )

@@ -29,6 +29,7 @@ _TOKENS: Final = (
 )
 _OF_ACCOUNT: Final = _TOKENS.where(account.c.uuid == bindparam("account_uuid"))
 _ONE: Final = _TOKENS.where(token.c.uuid == bindparam("token_uuid"))
+_LOCKED: Final = _ONE.with_for_update(of=token)
 _PRESENTED: Final = (
     select(
         token.c.uuid,
@@ -100,8 +101,12 @@ def of_account(db: Connection, uuid: str) -> Sequence[Token]:
 
 
 def find(db: Connection, uuid: str) -> Token | None:
-    found = _tokens(db, _ONE, {"token_uuid": uuid})
-    return found[0] if found else None
+    return next(iter(_tokens(db, _ONE, {"token_uuid": uuid})), None)
+
+
+def lock(db: Connection, uuid: str) -> Token | None:
+    """Find a token and keep other changes away from it until the transaction ends."""
+    return next(iter(_tokens(db, _LOCKED, {"token_uuid": uuid})), None)
 
 
 def _tokens(db: Connection, statement: Executable, params: dict[str, object]) -> list[Token]:

@@ -36,6 +36,7 @@ _WEBHOOKS: Final = (
     .order_by(webhook.c.id)
 )
 _ONE: Final = _WEBHOOKS.where(webhook.c.uuid == bindparam("uuid"))
+_LOCK: Final = select(webhook.c.id).where(webhook.c.uuid == bindparam("uuid")).with_for_update(key_share=True)
 _EVENTS: Final = (
     select(webhook_event.c.webhook_id, webhook_event.c.name)
     .where(webhook_event.c.webhook_id.in_(bindparam("ids", expanding=True)))
@@ -49,6 +50,11 @@ AT_ONCE: Final = 100
 def find(db: Connection, uuid: str) -> Webhook | None:
     found = _webhooks(db, _ONE, {"uuid": uuid})
     return found[0] if found else None
+
+
+def lock(db: Connection, uuid: str) -> Webhook | None:
+    """Find a webhook and keep other changes away from it until the transaction ends."""
+    return None if scalar(db, _LOCK, {"uuid": uuid}) is None else find(db, uuid)
 
 
 def every(db: Connection) -> list[Webhook]:

@@ -211,12 +211,13 @@ class Broker:
             route = _route(resource, call)
         origins.check_site(call)
         credential = auth.credential_of(call)
-        if self._gate.is_quick(call, credential) and not (self._database.is_local and self._writes_in_threads):
-            self._gate.admit(call, route, credential)
-        elif route is not None and self._admits_within(route):
-            return await self._run(route, call, names, partial(self._gate.admit, call, route, credential))
-        else:
-            await self._in_thread(partial(self._gate.admit, call, route, credential))
+        with self._gate.arriving(credential, call):
+            if self._gate.is_quick(call, credential) and not (self._database.is_local and self._writes_in_threads):
+                await self._admit_at_once(call, route, credential)
+            elif route is not None and self._admits_within(route):
+                return await self._run(route, call, names, partial(self._gate.admit, call, route, credential))
+            else:
+                await self._in_thread(partial(self._gate.admit, call, route, credential))
         if resource is None:
             return not_found("", call)
         if route is None:
@@ -232,6 +233,12 @@ class Broker:
         if call.caller.role is None or route.permission in GRANTED[None]:
             return min(largest, wire.MAX_PUBLIC_BODY), "Larger ones are taken from authenticated clients, by the API."
         return largest, "The setting max_body_bytes says how large it may be."
+
+    async def _admit_at_once(self, call: Call, route: Route | None, credential: auth.Presented) -> None:
+        try:
+            self._gate.admit(call, route, credential, may_wait=False)
+        except TakesLong:
+            await self._in_thread(partial(self._gate.admit, call, route, credential))
 
     async def _run(
         self, route: Route, call: Call, names: Sequence[str], admit: Callable[..., None] | None = None

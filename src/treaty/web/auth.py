@@ -2,30 +2,33 @@
 
 A token or session is looked up for each request, so one that was revoked is refused at once by every process. To check
 a password takes long on purpose; that it fits is remembered for some minutes, together with its hash as it was then.
+Whether too many passwords were wrong is looked up before any password is compared, remembered or not.
 """
 
 import base64
 import binascii
+import collections
 import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
+from threading import Lock
 from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from treaty.actions import guessing, issuing
-from treaty.errors import Forbidden, Throttled, Unauthenticated
+from treaty.actions import admitting, guessing, issuing
+from treaty.errors import Forbidden, NotFound, Throttled, Unauthenticated
 from treaty.model import password
-from treaty.model.access import ANYBODY, NOBODY, Account, Caller, Credential, Role, is_token
-from treaty.model.guessing import Guesser, wait, waited
+from treaty.model.access import ANYBODY, NOBODY, Account, Caller, Credential, Role, is_token, key_of
+from treaty.model.guessing import PAIR, TRUSTED_FOR, Counter, Keys, keys_of, wait
 from treaty.settings import Settings
 from treaty.store import accounts, audit, guesses, keys, sessions, tokens
 from treaty.store.database import Busy, Database
@@ -33,6 +36,7 @@ from treaty.store.keys import Keyed
 from treaty.store.vault import vault_of
 from treaty.web import open_access, origins
 from treaty.web.routing import GRANTED, Call, Permission, Route
+from treaty.web.throttling import SetupThrottle
 
 T = TypeVar("T")
 
@@ -42,6 +46,8 @@ _VERIFIED_FOR: Final = 300.0
 _MOST_VERIFIED: Final = 1000
 _NOTED_EVERY: Final = timedelta(minutes=1)
 """How exactly it is known when a token or a session was used."""
+_TRUST_NOTED_FOR: Final = 86_400.0
+"""Seconds after which the success of an account from an address is recorded again."""
 _READS: Final = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -120,7 +126,11 @@ class Gate:
         self._has_users = bool(self._users)
         self._without_users_until = 0.0
         self._keyed: Keyed | None = None
+        self._names_of_users = {key_of(str(one.user)) for one, _ in self._users}
         self._verified = _Verified()
+        self._checks = _Checks()
+        self._trust = _Recently(_TRUST_NOTED_FOR)
+        self._setup_throttle = SetupThrottle()
 
     @property
     def has_challenge(self) -> bool:
@@ -137,33 +147,47 @@ class Gate:
             return True
         if not isinstance(credential, Basic):
             return self.database.is_local or (credential is None and self._has_users)
-        is_known = self.database.is_local and self._verified.knows(credential)
-        return is_known or self.user_of_settings(credential) is not None
+        return self.database.is_local and self._verified.knows(credential)
 
-    def admit(self, call: Call, route: Route | None, credential: Presented, db: Connection | None = None) -> None:
+    def arriving(self, credential: Presented, call: Call) -> AbstractContextManager[object]:
+        """Count a password that has to be checked from the moment at which the request arrives."""
+        if isinstance(credential, Basic) and not self._verified.knows(credential):
+            return self._checks.pending(credential, call.address)
+        return nullcontext()
+
+    def admit(
+        self,
+        call: Call,
+        route: Route | None,
+        credential: Presented,
+        db: Connection | None = None,
+        *,
+        may_wait: bool = True,
+    ) -> None:
         """Find out who asks, and whether they may; within a transaction, which spares the way to the database.
 
-        Raises Unauthenticated, Throttled and Forbidden, and TakesLong where a transaction should not last so long.
+        Raises Unauthenticated, Throttled and Forbidden, and TakesLong where a transaction should not last so long, or
+        the event loop may not wait.
         """
         if call.source.obstacle is None and self._had_no_users_lately():
             call.caller = ANYBODY
         else:
-            self._identify_unless_public(call, route, credential, db)
+            self._identify_unless_public(call, route, credential, db, may_wait=may_wait)
         self.check(call, route)
 
     def _identify_unless_public(
-        self, call: Call, route: Route | None, credential: Presented, db: Connection | None
+        self, call: Call, route: Route | None, credential: Presented, db: Connection | None, *, may_wait: bool
     ) -> None:
         try:
-            self._identify(call, credential, db)
-        except Unauthenticated:
+            self._identify(call, credential, db, may_wait=may_wait)
+        except (Unauthenticated, Throttled):
             if not self.is_public(call, route):
                 raise
         finally:
             if db is None:
                 self.note_use(call)
 
-    def _identify(self, call: Call, credential: Presented, db: Connection | None) -> None:
+    def _identify(self, call: Call, credential: Presented, db: Connection | None, *, may_wait: bool) -> None:
         ask: Ask = partial(self.database.glance, within=db)
         if self._has_no_users(ask):
             call.closed_because = call.source.obstacle
@@ -174,7 +198,7 @@ class Gate:
             case Bearer(text):
                 call.caller = self._by_token(text, call, ask)
             case Basic():
-                call.caller = self.by_password(credential, call, db)
+                call.caller = self.by_password(credential, call, db, may_wait=may_wait).caller
             case Cookie(secret):
                 call.caller = self._by_session(secret, call, ask)
             case Unreadable():
@@ -236,39 +260,88 @@ class Gate:
 
     # Names and passwords
 
-    def by_password(self, given: Basic, call: Call, db: Connection | None = None) -> Caller:
+    def by_password(
+        self, given: Basic, call: Call, db: Connection | None = None, *, may_wait: bool = True
+    ) -> "Identified":
         """Find out whose name and password these are.
 
-        Raises Unauthenticated, Throttled after too many failures, and TakesLong within a transaction.
+        Raises Unauthenticated, Throttled after too many failures, and TakesLong within a transaction, and where it may
+        not wait.
         """
-        if found := self.user_of_settings(given):
-            return found
-        one = self.database.glance(lambda db: accounts.named(db, given.name), within=db)
-        its_hash = one.password if one is not None and one.is_active else None
-        call.claimed = one.name if one is not None else self._of_settings(given.name)
-        if not self._verified.has(given, its_hash):
-            if db is not None:
+        arrived_at = time.monotonic()
+        attempt = self._attempt(given, call, db)
+        call.claimed = attempt.claimed
+        self._check_throttle(attempt, call.now, db)
+        # What was verified before is good without being counted only as long as few others are being checked: one of
+        # them may be the guess that exhausts the limit.
+        identified = None if self._checks.is_crowded(given, call.address) else self._remembered(attempt)
+        if identified is None:
+            if db is not None or not may_wait:
                 raise TakesLong
-            guesser = Guesser(name=given.name, whose=one.uuid if one else call.claimed, address=call.address)
-            self._verify(given, its_hash, guesser, now=call.now)
-        assert one is not None  # noqa: S101 - nobody's password fits nothing
-        return _caller(one)
+            return self._checked(attempt, call, arrived_at)
+        if self._trust.is_due(attempt.keys.pair):
+            call.noting = lambda db: guessing.note_trust(db, attempt.keys, now=call.now)
+        return identified
 
-    def _verify(self, given: Basic, its_hash: str | None, guesser: Guesser, *, now: datetime) -> None:
-        """Check a password, unless it has to wait. Failures are counted in the database, so that all processes know."""
-        found = self.database.glance(lambda db: guesses.among(db, [guesser.pair, guesser.everything]))
-        if seconds := wait(guesser, found, now=now):
+    def _attempt(self, given: Basic, call: Call, db: Connection | None) -> "_Attempt":
+        """Look up, in one statement, all that is needed to judge a name and a password."""
+        known, unknown = (keys_of(given.name, call.address, is_known=is_known) for is_known in (True, False))
+        account, counters = self.database.glance(
+            lambda db: guesses.look_up(db, given.name, known=known, unknown=unknown), within=db
+        )
+        is_known = account is not None or key_of(given.name) in self._names_of_users
+        return _Attempt(
+            given=given,
+            account=account,
+            its_hash=account.password if account is not None and account.is_active else None,
+            claimed=account.name if account is not None else self._of_settings(given.name),
+            keys=known if is_known else unknown,
+            counters=counters,
+        )
+
+    def _check_throttle(self, attempt: "_Attempt", now: datetime, db: Connection | None) -> None:
+        """Raise Throttled for an attempt that has to wait, whether or not its password is right."""
+        if not attempt.counters or not wait(attempt.keys, attempt.counters, is_trusted=False, now=now):
+            return
+        is_trusted = self.database.glance(
+            lambda db: guesses.is_trusted(db, attempt.keys, since=now - TRUSTED_FOR), within=db
+        )
+        if seconds := wait(attempt.keys, attempt.counters, is_trusted=is_trusted, now=now):
             raise Throttled(seconds)
-        if seen := waited(guesser, found, now=now):
-            self.database.write(lambda db: guessing.claim(db, seen, now=now))
-        if not password.fits(given.password, its_hash):
-            is_claimed = seen is not None
-            self.database.write(lambda db: guessing.note_failure(db, guesser, is_claimed=is_claimed, now=now))
-            self._verified.forget(given)
+
+    def _remembered(self, attempt: "_Attempt", *, since: float = 0.0) -> "Identified | None":
+        """Return who it is if the password was verified lately (or `since` a time), and is still the same."""
+        given, account = attempt.given, attempt.account
+        if self._verified.has(given, _OF_SETTINGS, since=since):
+            user = self.user_of_settings(given)
+            return Identified(user, None) if user else None
+        if account is not None and self._verified.has(given, attempt.its_hash, since=since):
+            return Identified(_caller(account), attempt.its_hash)
+        return None
+
+    def _checked(self, attempt: "_Attempt", call: Call, arrived_at: float) -> "Identified":
+        """Count an attempt as failed, compare its password, and take it back if it is right.
+
+        Requests that come with the same credentials at the same time are one attempt if they are right.
+        """
+        with self._checks.pending(attempt.given, call.address) as turn, turn:
+            if identified := self._remembered(attempt, since=arrived_at):
+                return identified
+            self.database.write(lambda db: guessing.reserve(db, attempt.keys, now=call.now))
+            identified = self._compared(attempt)
+            self.database.write(lambda db: guessing.note_success(db, attempt.keys, now=call.now))
+            self._trust.is_due(attempt.keys.pair)
+            self._verified.add(attempt.given, identified.password or _OF_SETTINGS)
+            return identified
+
+    def _compared(self, attempt: "_Attempt") -> "Identified":
+        """Compare a password. Raises Unauthenticated, after the same time whether or not there is such a user."""
+        if user := self.user_of_settings(attempt.given):
+            return Identified(user, None)
+        if not password.fits(attempt.given.password, attempt.its_hash) or attempt.account is None:
+            self._verified.forget(attempt.given)
             raise Unauthenticated("The name or the password is wrong.")
-        if any(one.key == guesser.pair for one in found):
-            self.database.write(lambda db: guessing.note_success(db, guesser))
-        self._verified.add(given, its_hash)
+        return Identified(_caller(attempt.account), attempt.its_hash)
 
     def _of_settings(self, name: str) -> str | None:
         return next((one.user for one, _ in self._users if one.user == name), None)
@@ -278,6 +351,14 @@ class Gate:
         proof = _proof(given.name, given.password)
         found = [one for one, its_proof in self._users if hmac.compare_digest(proof, its_proof)]
         return found[0] if found else None
+
+    def check_setup_link(self, link: str, call: Call) -> None:
+        """Check that a link may create the first administrator, without a write. Raises NotFound and Throttled."""
+        try:
+            self.database.read(lambda db: admitting.check_setup_link(db, link, vault=self._vault, now=call.now))
+        except NotFound:
+            self._setup_throttle.fail(call.address, call.now)
+            raise
 
     # Sessions
 
@@ -313,14 +394,18 @@ class Gate:
 
     def sign_in(self, given: Basic, call: Call) -> str:
         """Check a name and a password, and open a session. Says what is to stand in its cookie."""
-        caller = self.by_password(given, call)
-        return self.open_session(caller, given, call)
+        return self.open_session(self.by_password(given, call), given, call)
 
-    def open_session(self, caller: Caller, given: Basic, call: Call) -> str:
-        """Open a session for somebody who was let in; the one that the browser had is over."""
+    def open_session(self, identified: "Identified", given: Basic, call: Call) -> str:
+        """Open a session for a caller whose password was verified; the one that the browser had is over.
+
+        Raises Unauthenticated if the account has changed since.
+        """
+        caller = identified.caller
         who = issuing.SignIn(
             user=str(caller.user),
             account=caller.account,
+            password=identified.password,
             proof=None if caller.account else _proof(given.name, given.password).hex(),
             address=call.address,
             agent=call.headers.get("user-agent", "")[:200] or None,
@@ -417,6 +502,92 @@ def _proof(name: str, its_password: str) -> bytes:
     return sha256(f"{name}\0{its_password}".encode()).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """A caller whose password was verified."""
+
+    caller: Caller
+    password: str | None
+    """The hash that the password was compared with; None for users of the settings."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Attempt:
+    """A name and a password, and what was looked up to judge them."""
+
+    given: Basic
+    account: Account | None
+    its_hash: str | None
+    """The hash of the account's password, if it is active and has one."""
+    claimed: str | None
+    """The name of the user who was meant, if there is one."""
+    keys: Keys
+    counters: list[Counter]
+
+
+class _Checks:
+    """The passwords that are being checked. Requests that come with the same credentials wait for each other."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._turns: dict[bytes, Lock] = {}
+        self._counts: collections.Counter[bytes] = collections.Counter()
+        self._of_crowds: dict[str, collections.Counter[bytes]] = {}
+
+    def is_crowded(self, given: Basic, address: str | None) -> bool:
+        """Whether so many passwords are being checked for a name and an address that they may exhaust the limit."""
+        return len(self._of_crowds.get(_crowd(given, address), ())) >= PAIR.free
+
+    @contextmanager
+    def pending(self, given: Basic, address: str | None) -> Iterator[Lock]:
+        """Count credentials as being checked; give what requests with the same ones wait for."""
+        key, crowd = _key(given, ""), _crowd(given, address)
+        with self._lock:
+            turn = self._turns.setdefault(key, Lock())
+            of_crowd = self._of_crowds.setdefault(crowd, collections.Counter())
+            self._counts[key] += 1
+            of_crowd[key] += 1
+        try:
+            yield turn
+        finally:
+            with self._lock:
+                if _is_last(self._counts, key):
+                    del self._turns[key]
+                if _is_last(of_crowd, key) and not of_crowd:
+                    del self._of_crowds[crowd]
+
+
+def _is_last(counter: "collections.Counter[bytes]", key: bytes) -> bool:
+    """Count one less; if that leaves none, forget the key and return True."""
+    counter[key] -= 1
+    return not counter[key] and not counter.pop(key)
+
+
+def _crowd(given: Basic, address: str | None) -> str:
+    return keys_of(given.name, address, is_known=True).pair
+
+
+class _Recently:
+    """What need not be recorded again for some time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def is_due(self, key: str) -> bool:
+        """Whether something is to be recorded now; if so, it is not for some time."""
+        if self._until.get(key, 0.0) > time.monotonic():
+            return False
+        self._until[key] = time.monotonic() + self._seconds
+        while len(self._until) > _MOST_VERIFIED:
+            self._until.popitem(last=False)
+        return True
+
+
+_OF_SETTINGS: Final = "settings"
+"""Stands for a password's hash with users of the settings: their passwords are the same as long as the process runs."""
+
+
 class _Verified:
     """Which passwords were found to fit, for which hashes: one that was changed has another hash."""
 
@@ -427,8 +598,10 @@ class _Verified:
         """Whether a password fitted lately, though it may have been changed since."""
         return self._until.get(_key(given, ""), 0.0) > time.monotonic()
 
-    def has(self, given: Basic, its_hash: str | None) -> bool:
-        return its_hash is not None and self._until.get(_key(given, its_hash), 0.0) > time.monotonic()
+    def has(self, given: Basic, its_hash: str | None, *, since: float = 0.0) -> bool:
+        if its_hash is None:
+            return False
+        return self._until.get(_key(given, its_hash), 0.0) > max(time.monotonic(), since + _VERIFIED_FOR)
 
     def forget(self, given: Basic) -> None:
         self._until.pop(_key(given, ""), None)

@@ -121,12 +121,13 @@ def _action(call: Call) -> Action:
 
 
 def is_refusal(call: Call, status: int) -> bool:
-    """Whether an answer lets somebody not do something, or not in."""
-    return status in _REFUSED or (status == _WRONG and _is_sign_in(call))
+    """Whether a response denies something, or rejects a credential."""
+    return status in _REFUSED or (_is_sign_in(call) and status == _REJECTED[call.route])
 
 
-_WRONG: Final = 400
+_REJECTED: Final = {urls.SIGN_IN.template: 400, urls.SETUP.template: 404}
+"""The status with which each form rejects a password or a setup link."""
 
 
 def _is_sign_in(call: Call) -> bool:
-    return call.method == "POST" and call.route == urls.SIGN_IN.template
+    return call.method == "POST" and call.route in _REJECTED

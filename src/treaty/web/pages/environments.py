@@ -89,7 +89,7 @@ def show_changing_environment(call: Call, uuid: str) -> Page:
 @router.form(urls.EDIT_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
 def change_environment(call: Call, uuid: str) -> Page | Redirected:
     """Replace what is said about an environment."""
-    existing = environments.get(call.db, uuid)
+    existing = environments.lock(call.db, uuid)
     try:
         body = bodies.checked(environment_forms.body(call.form, existing), EnvironmentBody)
         deploying.change_environment(call.db, existing, body.draft(), now=call.now)
@@ -111,7 +111,7 @@ def ask_before_removing(call: Call, uuid: str) -> Page:
 @router.form(urls.DELETE_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
 def remove_environment(call: Call, uuid: str) -> Page | Redirected:
     """Remove an environment whose name was typed."""
-    existing = environments.get(call.db, uuid)
+    existing = environments.lock(call.db, uuid)
     if call.form.text("name") != existing.name:
         problems = {"name": [f"must be the environment's name, {existing.name}"]}
         return _question(call, existing, problems, status=400)

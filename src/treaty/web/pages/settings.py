@@ -1,5 +1,6 @@
 """Settings: one's own account and sessions, tokens, and users."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -24,6 +25,7 @@ router = Router()
 Problems = dict[str, list[str]]
 
 _WRONG: Final = 400
+_TOO_MANY: Final = 429
 _LASTS: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until it is revoked"}
 
 
@@ -72,25 +74,36 @@ def change_password(call: Call) -> Afterwards:
     return Afterwards(lambda: _password_changed(call, one))
 
 
-def _password_changed(call: Call, one: Account) -> Page | Redirected:
-    try:
-        call.gate.by_password(Basic(one.name, call.form.raw("current")), call)
-        its_hash = hashed(call.form.raw("password"), call.form.raw("again"), (one.name, one.email or ""))
-    except Unauthenticated:
-        return _account_again(call, one, {"current": ["is wrong"]})
-    except Throttled as error:
-        return _account_again(call, one, {"current": [str(error)]})
-    except Invalid as error:
-        return _account_again(call, one, problems_by_field(error))
+def _password_changed(call: Call, account: Account) -> Page | Redirected:
     but = call.caller.credential if call.caller.kind is Credential.SESSION else None
-    call.gate.database.write(lambda db: admitting.set_password(db, one, its_hash, but=but, now=call.now))
+    try:
+        old = _verified_hash(call, account)
+        new = hashed(call.form.raw("password"), call.form.raw("again"), (account.name, account.email or ""))
+        call.gate.database.write(
+            lambda db: admitting.change_own_password(db, account, old=old, new=new, but=but, now=call.now)
+        )
+    except Unauthenticated:
+        return _account_again(call, account, {"current": ["is wrong"]})
+    except Throttled as error:
+        page = _account_again(call, account, {"current": [str(error)]}, status=_TOO_MANY)
+        return replace(page, headers={"retry-after": str(error.seconds)})
+    except (Invalid, Conflict) as error:
+        return _account_again(call, account, problems_by_field(error, "current"))
     return sent_on(call, urls.ACCOUNT.fill(), done="password")
 
 
-def _account_again(call: Call, one: Account, problems: Problems) -> Page:
+def _verified_hash(call: Call, account: Account) -> str:
+    """Verify the current password in the form, and return its hash. Raises Unauthenticated and Throttled."""
+    identified = call.gate.by_password(Basic(account.name, call.form.raw("current")), call)
+    if identified.password is None or identified.caller.account != account.uuid:
+        raise Unauthenticated("This is the password of a user of the server's settings.")
+    return identified.password
+
+
+def _account_again(call: Call, account: Account, problems: Problems, *, status: int = _WRONG) -> Page:
     def page(db: Connection) -> Page:
         call.use(db)
-        return _account_page(call, one, problems, status=_WRONG)
+        return _account_page(call, account, problems, status=status)
 
     return call.gate.database.read(page)
 
@@ -224,11 +237,16 @@ def add_user(call: Call) -> Afterwards:
 def _user_added(call: Call) -> Page | Redirected:
     try:
         draft = _new_user(call)
-        one = call.gate.database.write(lambda db: admitting.add(db, draft, now=call.now))
+        one = call.gate.database.write(lambda db: _added(db, call, draft))
     except (Invalid, Conflict) as error:
         problems = problems_by_field(error, "name")
         return call.gate.database.read(lambda db: _users_page(db, call, problems, status=_WRONG))
     return sent_on(call, urls.USER_PAGE.fill(uuid=one.uuid), done="created")
+
+
+def _added(db: Connection, call: Call, draft: NewAccount) -> Account:
+    admitting.check_administrator(db, call.caller.account)
+    return admitting.add(db, draft, now=call.now)
 
 
 def _new_user(call: Call) -> NewAccount:
@@ -292,6 +310,7 @@ def _user_changed(call: Call, uuid: str) -> Page | Redirected:
 
 
 def _change(db: Connection, call: Call, one: Account, its_hash: str) -> None:
+    admitting.check_administrator(db, call.caller.account)
     match call.form.text("do"):
         case "role":
             admitting.set_role(db, one, _role(call), now=call.now)

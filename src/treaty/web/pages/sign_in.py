@@ -5,13 +5,12 @@ from urllib.parse import quote
 
 from treaty.actions import admitting, issuing
 from treaty.actions.admitting import NewAccount
-from treaty.errors import Conflict, Invalid, NotFound, Throttled, Unauthenticated
+from treaty.errors import Conflict, Invalid, Throttled, Unauthenticated
 from treaty.model import password
 from treaty.model.access import Caller, Credential, Role
-from treaty.store import keys
 from treaty.store.vault import vault_of
 from treaty.web import open_access, origins, urls
-from treaty.web.auth import Basic
+from treaty.web.auth import Basic, Identified
 from treaty.web.pages import problems_by_field, sent_on
 from treaty.web.routing import Afterwards, Call, Page, Permission, Redirected, Router
 
@@ -56,7 +55,10 @@ def _signed_in(call: Call) -> Page | Redirected:
     except Unauthenticated as error:
         return _sign_in_page(call, name=given.name, onward=onward, problem=str(error), status=_WRONG)
     except Throttled as error:
-        return _sign_in_page(call, name=given.name, onward=onward, problem=str(error), status=_TOO_MANY)
+        headers = {"retry-after": str(error.seconds)}
+        return _sign_in_page(
+            call, name=given.name, onward=onward, problem=str(error), status=_TOO_MANY, headers=headers
+        )
     return _with_session(call, secret, onward)
 
 
@@ -92,9 +94,7 @@ def sign_out(call: Call) -> Redirected:
 def show_setup(call: Call) -> Page:
     """Ask who the first administrator is to be, if the link is good."""
     link = call.option("link") or ""
-    keyed = keys.find(call.db, vault_of(call.settings))
-    if keyed is None or not keys.is_setup(call.db, keyed.hash(issuing.SETUP, link), call.now):
-        raise NotFound(admitting.LINK_IS_OVER)
+    admitting.check_setup_link(call.db, link, vault=vault_of(call.settings), now=call.now)
     headers = origins.begin_form(call)
     return Page("setup.html", {"link": link, "name": "", "email": "", "problems": {}}, headers=headers)
 
@@ -109,24 +109,26 @@ def set_up(call: Call) -> Afterwards:
 def _set_up(call: Call) -> Page | Redirected:
     form = call.form
     name, email, chosen = form.text("name"), form.text("email"), form.raw("password")
+    call.gate.check_setup_link(form.text("link"), call)
     try:
-        caller = _first(call, name, email, chosen)
+        first = _first(call, name, email, chosen)
     except (Invalid, Conflict) as error:
         facts = {"link": form.text("link"), "name": name, "email": email, "problems": problems_by_field(error)}
         return Page("setup.html", facts, _WRONG)
     call.changes_access = True
-    secret = call.gate.open_session(caller, Basic(name, chosen), call)
+    secret = call.gate.open_session(first, Basic(name, chosen), call)
     return _with_session(call, secret, urls.ACCOUNT.fill() + "?done=first")
 
 
-def _first(call: Call, name: str, email: str, chosen: str) -> Caller:
+def _first(call: Call, name: str, email: str, chosen: str) -> Identified:
     its_hash = hashed(chosen, call.form.raw("again"), (name, email))
     draft = NewAccount(name=name, role=Role.ADMINISTRATOR, email=email, password=its_hash)
     vault = vault_of(call.settings)
-    one = call.gate.database.write(
+    account = call.gate.database.write(
         lambda db: admitting.add_first(db, draft, link=call.form.text("link"), vault=vault, now=call.now)
     )
-    return Caller(kind=Credential.BASIC, role=one.role, user=one.name, account=one.uuid)
+    caller = Caller(kind=Credential.BASIC, role=account.role, user=account.name, account=account.uuid)
+    return Identified(caller, its_hash)
 
 
 def hashed(chosen: str, again: str, known: tuple[str, str]) -> str:

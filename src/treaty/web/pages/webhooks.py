@@ -115,7 +115,10 @@ def show_changing_webhook(call: Call, uuid: str) -> Page:
 @router.form(urls.EDIT_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
 def change_webhook(call: Call, uuid: str) -> Page | Redirected:
     """Change a webhook, or show what it would send then."""
-    return _sent(call, _get(call, uuid))
+    existing = webhooks.lock(call.db, uuid)
+    if existing is None:
+        raise NotFound
+    return _sent(call, existing)
 
 
 def _sent(call: Call, existing: Webhook | None) -> Page | Redirected:

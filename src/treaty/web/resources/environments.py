@@ -78,7 +78,7 @@ def show_environment(call: Call, uuid: str) -> object:
 @router.put(urls.ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
 def change_environment(call: Call, uuid: str) -> Updated:
     """Replace all that is said about an environment."""
-    existing = environments.get(call.db, uuid)
+    existing = environments.lock(call.db, uuid)
     draft = call.body(EnvironmentBody).draft()
     return Updated(deploying.change_environment(call.db, existing, draft, now=call.now))
 

@@ -1,0 +1,283 @@
+"""Guessing passwords is slowed down, whether or not a guess is right, and others are not locked out by it."""
+
+import asyncio
+import base64
+from collections import Counter
+from datetime import timedelta
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import func, select, text
+
+from tests.api.conftest import PASSWORD, SECRET_KEY
+from treaty.actions import guessing, issuing
+from treaty.model.access import Role
+from treaty.model.guessing import ACCOUNT, ADDRESS, keys_of
+from treaty.settings import Settings
+from treaty.store import guesses
+from treaty.store.database import open_database
+from treaty.store.tables import account, guess
+from treaty.store.vault import vault_of
+
+FORM = "application/x-www-form-urlencoded"
+OFFICE, ELSEWHERE = "192.0.2.7", "198.51.100.8"
+CI_PASSWORD = "of the build server"  # noqa: S105
+USERS = {"basic_auth_username": "ci", "basic_auth_password": CI_PASSWORD}
+PEOPLE = {"ada": PASSWORD, "ci": CI_PASSWORD}
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def sent(name, its_password, address):
+    encoded = base64.b64encode(f"{name}:{its_password}".encode()).decode()
+    return {"authorization": f"Basic {encoded}", "x-forwarded-for": address}
+
+
+@pytest.fixture
+def api(make_api, accounts):
+    accounts(Role.READ_WRITE, "ada")
+    accounts(Role.READ_WRITE, "ben")
+    return make_api(trusted_proxies=("127.0.0.1",), **USERS)
+
+
+@pytest.fixture
+def ask(api):
+    def ask(name, its_password, address=OFFICE):
+        return api.get("/user", headers=sent(name, its_password, address))
+
+    return ask
+
+
+def statuses(ask, name, count, address=OFFICE):
+    return [ask(name, f"guess {number}", address).status for number in range(count)]
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+@pytest.mark.parametrize("was_right_before", [False, True], ids=["never right", "right before"])
+def test_the_right_password_has_to_wait_like_any_other(ask, clock, name, was_right_before):
+    if was_right_before:
+        assert ask(name, PEOPLE[name]).status == 200
+    assert statuses(ask, name, 6) == [401] * 5 + [429]
+    slowed = ask(name, PEOPLE[name])
+    assert (slowed.status, slowed.headers["retry-after"]) == (429, "1")
+    assert "Try again in 1 second" in slowed.json()["error"]
+    assert "tokens" in slowed.json()["error"]
+    clock.now += timedelta(seconds=1)
+    assert ask(name, PEOPLE[name]).status == 200
+    # What was verified before says nothing new, and builds that come again and again give an attacker no more guesses.
+    assert statuses(ask, name, 5) == ([401] + [429] * 4 if was_right_before else [401] * 5)
+    assert ask(name, PEOPLE[name], ELSEWHERE).status == 200
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_a_right_password_in_another_process_has_to_wait_too(make_api, ask, name):
+    other = make_api(trusted_proxies=("127.0.0.1",), **USERS)
+    right = sent(name, PEOPLE[name], OFFICE)
+    assert other.get("/user", headers=right).status == 200
+    assert statuses(ask, name, 5) == [401] * 5
+    assert other.get("/user", headers=right).status == 429
+
+
+def test_tokens_of_a_throttled_user_are_let_in(api, ask, accounts):
+    issued = accounts(Role.READ_WRITE, "eve")
+    assert statuses(ask, "eve", 6)[-1] == 429
+    headers = {"authorization": f"Bearer {issued.text}", "x-forwarded-for": OFFICE}
+    assert api.get("/user", headers=headers).status == 200
+
+
+def exhaust(database, clock, limit, *, names, addresses):
+    """Count as many failures as a limit allows, of names from addresses in turn."""
+    for number in range(limit.free):
+        keys = keys_of(names[number % len(names)], addresses[number % len(addresses)], is_known=names == ["ada"])
+        database.write(lambda db, keys=keys: guessing.reserve(db, keys, now=clock.now))
+
+
+def test_an_attacker_does_not_lock_an_office_out_that_shares_the_address(ask, database, clock):
+    assert ask("ada", PASSWORD).status == 200
+    exhaust(database, clock, ADDRESS, names=[f"nobody {number}" for number in range(50)], addresses=[OFFICE])
+    assert ask("ben", PASSWORD).status == 429, "who has never signed in from there has to wait"
+    assert ask("ada", PASSWORD).status == 200
+    assert statuses(ask, "ada", 6) == [401] * 5 + [429], "more slowly than without an attacker"
+
+
+def test_a_trusted_account_that_is_attacked_from_its_own_address_waits_for_half_a_minute_at_most(ask, database, clock):
+    assert ask("ada", PASSWORD).status == 200
+    keys = keys_of("ada", OFFICE, is_known=True)
+    for _ in range(60):
+        database.write(lambda db: guesses.count(db, keys.pair, now=clock.now, before=clock.now))
+    assert ask("ada", PASSWORD).headers["retry-after"] == "30"
+    clock.now += timedelta(seconds=30)
+    assert ask("ada", PASSWORD).status == 200
+
+
+def test_guessing_at_an_account_from_many_addresses_is_slowed_down(ask, database, clock):
+    assert ask("ada", PASSWORD).status == 200
+    exhaust(database, clock, ACCOUNT, names=["ada"], addresses=[f"203.0.113.{number}" for number in range(100)])
+    assert ask("ada", PASSWORD, ELSEWHERE).status == 429
+    assert ask("ben", PASSWORD, ELSEWHERE).status == 200
+    assert ask("ada", PASSWORD).status == 200, "from where she has signed in before, she does not wait"
+
+
+def test_signing_in_from_an_address_is_remembered_though_the_password_was_verified_for_another(ask, database, clock):
+    for address in (OFFICE, ELSEWHERE):
+        assert ask("ada", PASSWORD, address).status == 200
+    exhaust(database, clock, ACCOUNT, names=["ada"], addresses=[f"203.0.113.{number}" for number in range(100)])
+    assert [ask("ada", PASSWORD, address).status for address in (OFFICE, ELSEWHERE)] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        [f"2001:db8:0:1::{number}" for number in range(6)],
+        ["192.0.2.9", "::ffff:192.0.2.9", "::ffff:c000:209", "192.0.2.9", "::FFFF:192.0.2.9", "192.0.2.9"],
+    ],
+    ids=["IPv6", "mapped"],
+)
+def test_other_spellings_and_addresses_of_a_network_do_not_help(ask, addresses):
+    answers = [ask("ada", f"guess {number}", address).status for number, address in enumerate(addresses)]
+    assert answers == [401] * 5 + [429]
+
+
+def test_right_passwords_count_nothing(ask, database):
+    for name, its_password in PEOPLE.items():
+        assert statuses(ask, name, 3) == [401] * 3
+        assert ask(name, its_password).status == 200
+    counts = database.read(lambda db: db.execute(select(guess.c.key, guess.c.count)).all())
+    keys = {name: keys_of(name, OFFICE, is_known=True) for name in PEOPLE}
+    found = {key: count for key, count in counts if count}
+    assert found == {keys["ada"].address: 6, keys["ada"].account: 3, keys["ci"].account: 3}
+
+
+def test_a_name_with_any_characters_is_no_failure_of_the_server(ask):
+    for name in ("a\0b", "a\nb", "\N{SNOWMAN}", "x" * 3000, ""):
+        assert ask(name, "guess").status == 401
+
+
+# Many at once
+
+
+def at_once(api, given):
+    """Send requests with names and passwords at the same time."""
+
+    async def together():
+        requests = (
+            api._send("GET", "/user", b"", {"host": "broker.test", "accept": "*/*", **sent(*one, OFFICE)})  # noqa: SLF001 - of a helper
+            for one in given
+        )
+        return await asyncio.gather(*requests)
+
+    return [answer.status for answer in api._loop.run_until_complete(together())]  # noqa: SLF001 - likewise
+
+
+@pytest.mark.parametrize("name", [*PEOPLE, "nobody"])
+@pytest.mark.parametrize("is_same", [False, True], ids=["different", "the same"])
+def test_of_sixty_wrong_passwords_at_once_five_are_checked(api, name, is_same):
+    found = at_once(api, [(name, "guess" if is_same else f"guess {number}") for number in range(60)])
+    assert Counter(found) == {401: 5, 429: 55}
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_a_right_password_among_many_wrong_ones_at_once_is_not_found(api, name):
+    right = (name, PEOPLE[name])
+    assert at_once(api, [right]) == [200]
+    found = at_once(api, [*((name, f"guess {number}") for number in range(59)), right])
+    assert Counter(found) == {401: 5, 429: 55}
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_builds_that_begin_at_once_with_the_right_password_are_all_let_in(api, name):
+    assert at_once(api, [(name, PEOPLE[name])] * 60) == [200] * 60
+
+
+# Pages
+
+
+class Visitor:
+    """Sends forms, with the cookies that it was given."""
+
+    def __init__(self, api, address=OFFICE):
+        self.api = api
+        self.headers = {"x-forwarded-for": address}
+        self.cookies = {}
+
+    def form(self, path, shown=None, **fields):
+        page = self._kept(self.api.get(shown or path, accept="text/html", headers=self._sent()))
+        csrf = page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
+        body = urlencode({"csrf_token": csrf, **fields}).encode()
+        return self._kept(self.api.post(path, body, type=FORM, accept="text/html", headers=self._sent()))
+
+    def _sent(self):
+        return {**self.headers, "cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+
+    def _kept(self, answer):
+        name, _, value = answer.headers.get("set-cookie", "").partition(";")[0].partition("=")
+        if name:
+            self.cookies[name] = value
+        return answer
+
+
+@only_sqlite
+def test_the_sign_in_page_says_how_long_to_wait_and_what_else_to_do(api):
+    answers = [Visitor(api).form("/sign-in", name="ada", password=f"guess {number}") for number in range(6)]
+    assert [one.status for one in answers] == [400] * 5 + [429]
+    assert answers[-1].headers["retry-after"] == "1"
+    assert "Try again in 1 second" in answers[-1].text
+    assert Visitor(api).form("/sign-in", name="ada", password=PASSWORD).status == 429
+
+
+@only_sqlite
+def test_changing_ones_password_is_no_way_to_guess_it(api):
+    visitor = Visitor(api)
+    assert visitor.form("/sign-in", name="ada", password=PASSWORD).status == 303
+    new = {"password": "one more battery, please", "again": "one more battery, please"}
+    answers = [visitor.form("/settings/account", current=f"guess {number}", **new) for number in range(6)]
+    assert [one.status for one in answers] == [400] * 5 + [429]
+    assert answers[-1].headers["retry-after"] == "1"
+    assert visitor.form("/settings/account", current=PASSWORD, **new).status == 429
+
+
+# The setup link
+
+
+@pytest.fixture
+def link(database, clock):
+    vault = vault_of(Settings(secret_key=SECRET_KEY))
+    return database.write(lambda db: issuing.make_setup_link(db, vault=vault, now=clock.now))
+
+
+NEW = {"name": "ada", "email": "", "password": PASSWORD, "again": PASSWORD}
+
+
+def test_invalid_setup_links_are_throttled_and_audited_and_the_valid_one_is_not(make_api, link, database):
+    api = make_api(trusted_proxies=("127.0.0.1",))
+    visitor, path = Visitor(api), f"/setup?link={link}"
+    found = [visitor.form("/setup", shown=path, link=f"guess {number}", **NEW) for number in range(6)]
+    assert [one.status for one in found] == [404] * 5 + [429]
+    assert found[-1].headers["retry-after"] == "1"
+    assert "Too many invalid setup links" in found[-1].text
+    assert Visitor(api, ELSEWHERE).form("/setup", shown=path, link="guess", **NEW).status == 404
+    assert database.read(lambda db: db.scalar(select(func.count()).select_from(account))) == 0
+    assert visitor.form("/setup", shown=path, link=link, **NEW).status == 303
+    refused = database.read(
+        lambda db: db.execute(text("SELECT type, status, address FROM audit WHERE path = '/setup'"))
+    )
+    told = {tuple(row) for row in refused if row[1] is not None}
+    assert told == {
+        ("sign_in_failure", 404, OFFICE),
+        ("sign_in_failure", 429, OFFICE),
+        ("sign_in_failure", 404, ELSEWHERE),
+    }
+
+
+def test_an_invalid_setup_link_waits_for_no_write(make_api, link, database_url):
+    api = make_api()
+    visitor, path = Visitor(api), f"/setup?link={link}"
+    assert visitor.form("/setup", shown=path, link="guess", **NEW).status == 404
+    blocker = open_database(database_url, connections=1)
+    with blocker.engine.connect() as connection:
+        if blocker.is_local:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql("LOCK TABLE account, access, guess, audit IN EXCLUSIVE MODE")
+        assert visitor.form("/setup", shown=path, link="another guess", **NEW).status == 404
+        connection.exec_driver_sql("ROLLBACK")
+    blocker.close()

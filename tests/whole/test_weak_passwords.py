@@ -1,0 +1,42 @@
+"""Passwords in the settings that are easily guessed: the server says so when it starts."""
+
+import pytest
+
+from tests.whole import servers
+from treaty.model.password import weakness_of_setting
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("pact_workshop", "is an example from documentation"),
+        ("Pact_Workshop", "is an example from documentation"),
+        ("something-long", "is an example from documentation"),
+        ("short", "has fewer than 12 characters"),
+        ("password1234", "is among those that are guessed first"),
+        ("pactbroker123", "is among those that are guessed first"),
+        ("build-server", "is among those that are guessed first"),
+        ("q3F9-xT7b-Lm2z", None),
+        ("a stapled horse, correctly", None),
+    ],
+)
+def test_weak_passwords_of_settings_are_told_from_others(given, reason):
+    found = weakness_of_setting(given, "build-server")
+    assert found is None if reason is None else found is not None and found.startswith(reason)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_warns_of_weak_passwords_in_its_settings_and_does_not_tell_them(tmp_path, workers):
+    environ = {
+        "PACT_BROKER_BASIC_AUTH_USERNAME": "ci",
+        "PACT_BROKER_BASIC_AUTH_PASSWORD": "pact_workshop",
+        "PACT_BROKER_BASIC_AUTH_READ_ONLY_USERNAME": "reader",
+        "PACT_BROKER_BASIC_AUTH_READ_ONLY_PASSWORD": "q3F9-xT7b-Lm2z",
+    }
+    url = f"sqlite:///{tmp_path / 'w.sqlite'}"
+    with servers.running(url, "--workers", workers, cwd=tmp_path, environ=environ) as server:
+        log = server.log
+    assert log.count("The password of ci may be guessed: it is an example from documentation. Choose another one.") == 1
+    assert "basic_auth_password" in log
+    assert "reader" not in log
+    assert "pact_workshop" not in log
