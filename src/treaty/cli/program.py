@@ -15,6 +15,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from treaty.cli import output
+from treaty.cli.blank_values import RefusesBlankValues
 from treaty.errors import TreatyError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Flag(click.Option):
         return record and (record[0].partition(" / ")[0], record[1])
 
 
-class Command(click.Command):
+class Command(RefusesBlankValues):
     """A command that is lenient where scripts count on it, and whose errors of use end in 1."""
 
     ignore_unknown_options = True
@@ -96,6 +97,10 @@ class Command(click.Command):
             ctx.exit(1)
         except _BAD_PATHS as error:
             raise Failure(f"{error.filename}: {error.strerror}\nGive a path that can be used.") from error
+
+
+class ServerCommand(RefusesBlankValues):
+    """A command that works on the server's database or runs the server; its usage errors exit with 2."""
 
 
 def plain(name: str) -> str:
@@ -200,7 +205,7 @@ class Entry:
     text: str
 
 
-class Program(click.Group):
+class Program(RefusesBlankValues, click.Group):
     """Commands that are loaded when they are called, so that starting stays quick."""
 
     def __init__(self, name: str, entries: Mapping[str, Entry], *, text: str) -> None:
