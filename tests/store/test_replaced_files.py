@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ import pytest
 
 from treaty.errors import DatabaseReplaced
 from treaty.store.database import open_database
+from treaty.store.migrations import migrate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +43,18 @@ def test_a_thread_that_connects_later_does_not_create_the_file_anew(tmp_path: Pa
     with ThreadPoolExecutor(1) as pool, pytest.raises(DatabaseReplaced):
         pool.submit(database.glance, lambda db: db.exec_driver_sql("SELECT 1").all()).result()
     assert list(tmp_path.iterdir()) == []
+    database.close()
+
+
+def test_looking_whether_a_database_exists_keeps_the_locks_of_this_process(tmp_path: Path) -> None:
+    """Another process that closes the database removes its log, unless it sees the locks of this one."""
+    path = tmp_path / "treaty.sqlite"
+    database = open_database(f"sqlite:///{path}")
+    migrate(database)
+    open_database(f"sqlite:///{path}", must_exist=True).close()
+    look = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM alembic_version').fetchall()"
+    subprocess.run([sys.executable, "-c", look, str(path)], check=True, timeout=60)
+    database.write(lambda db: db.exec_driver_sql("CREATE TABLE more (a)").close())
     database.close()
 
 

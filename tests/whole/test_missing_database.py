@@ -101,7 +101,15 @@ def write_other_tables(path: Path) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("write", [write_nothing, write_text, write_other_tables])
+def write_other_tables_with_a_log(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("CREATE TABLE somebody_elses (a)")
+    database.commit()
+    database.close()
+
+
+@pytest.mark.parametrize("write", [write_nothing, write_text, write_other_tables, write_other_tables_with_a_log])
 @pytest.mark.parametrize("words", CALLS, ids=" ".join)
 def test_a_file_that_is_no_database_of_treaty_stays_as_it_is(words: list[str], folder: Path, write: object) -> None:
     path = folder / "some.sqlite"

@@ -17,7 +17,6 @@ from treaty.errors import DatabaseReplaced, WrongSetting
 
 READ_CHECK_SECONDS: Final = 1.0
 """How often reads check the files; every write does."""
-_HEADER: Final = b"SQLite format 3\0"
 
 Identity = tuple[int, int]
 """Device and inode of a file."""
@@ -81,15 +80,12 @@ def sqlite_identity(url: str) -> str:
 
 
 def check_exists(url: URL) -> None:
-    """Raise WrongSetting unless a SQLite database exists, without creating or changing anything."""
+    """Raise WrongSetting unless a SQLite database of Treaty exists, without creating or changing anything."""
     path = path_of(url)
     if path is None:
         return
     if not path.is_file() or path.stat().st_size == 0:
         raise WrongSetting(f"database_url: there is no database at {path}. {NEXT_STEP}")
-    with path.open("rb") as file:
-        if file.read(len(_HEADER)) != _HEADER:
-            raise WrongSetting(f"database_url: {path} is not a SQLite database. {NEXT_STEP}")
     if not _has_tables(path):
         raise WrongSetting(f"database_url: {path} is not a database of Treaty. {NEXT_STEP}")
 
@@ -100,12 +96,18 @@ NEXT_STEP: Final = (
 
 
 def _has_tables(path: Path) -> bool:
-    """Whether Treaty's tables are there, as far as can be read without writing; a locked database counts as ours."""
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    """Whether Treaty's tables are there, as far as SQLite can tell without writing.
+
+    Only SQLite may open the file: its locks belong to the process, and end when the process closes another descriptor
+    of the file, even while a server in this process works with it.
+    """
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)  # reading only would leave -wal behind
     try:
         found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'").fetchone()
     except sqlite3.OperationalError:
-        return True
+        return True  # locked, or in need of recovery: whoever opens it for writing will know
+    except sqlite3.DatabaseError:
+        return False  # not a database
     finally:
         connection.close()
     return found is not None
