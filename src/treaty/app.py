@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import orjson
 import structlog
 import uvicorn
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, make_url
 from starlette.types import ASGIApp
 from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn.supervisors import Multiprocess
@@ -25,7 +25,7 @@ from treaty.actions.delivering import Send
 from treaty.actions.examining import Finding
 from treaty.cleaner import Cleaned, Cleaner, ScheduledCleaner, check_schedule
 from treaty.distribution import install_hint
-from treaty.errors import WrongSetting
+from treaty.errors import DatabaseReplaced, WrongSetting
 from treaty.model import password
 from treaty.model.audit import Actor
 from treaty.model.retention import (
@@ -40,9 +40,10 @@ from treaty.model.retention import (
 )
 from treaty.rotation import Rotation, Tell
 from treaty.settings import Settings
-from treaty.store import audit, sealed
+from treaty.store import audit, health, sealed
 from treaty.store.database import Database, open_database
-from treaty.store.migrations import migrate
+from treaty.store.database_files import NEXT_STEP, is_in_memory, sqlite_identity
+from treaty.store.migrations import migrate, revision
 from treaty.store.vault import KeyFile, SealedWith, Vault, has_key, key_file, vault_of
 from treaty.web import telemetry, urls
 from treaty.web.application import Background, application
@@ -57,18 +58,54 @@ T = TypeVar("T")
 
 _HANDED_ON: Final = "TREATY_HANDED_ON_SETTINGS"
 """The variable in which the first process hands its settings on to its workers."""
+_DATABASE_FILE: Final = "TREATY_HANDED_ON_DATABASE_FILE"
+"""The variable with the identity of the SQLite file that the first process has opened."""
 
 
 def database_of(settings: Settings, watch: Callable[[Engine], None] = lambda _engine: None) -> Database:
     """Open the database of a server, its schema brought up to date. `watch` sees its engine before it is used."""
-    database = open_database(
-        settings.database_url,
-        connections=settings.database_max_connections,
-        wait=settings.database_pool_timeout,
-    )
+    database = _opened(settings)
     watch(database.engine)
     migrate(database)
     return database
+
+
+def existing_database(settings: Settings) -> Database:
+    """Open a database that a server has created, its schema brought up to date.
+
+    Raises WrongSetting, and creates nothing, if there is none: only `serve` creates a database, so that a command which
+    is given the wrong address does not report on an empty database.
+    """
+    database = _opened(settings, must_exist=True)
+    try:
+        _check_has_tables(settings, database)
+        migrate(database)
+    except health.UNANSWERED as error:
+        database.close()
+        reason = health.told(error, database_url=settings.database_url)
+        raise WrongSetting(f"database_url: {_name(settings)} does not answer: {reason}") from error
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _check_has_tables(settings: Settings, database: Database) -> None:
+    if not is_in_memory(settings.database_url) and database.read(revision) is None:
+        raise WrongSetting(f"database_url: {_name(settings)} has no tables of Treaty. {NEXT_STEP}")
+
+
+def _opened(settings: Settings, *, must_exist: bool = False) -> Database:
+    return open_database(
+        settings.database_url,
+        connections=settings.database_max_connections,
+        wait=settings.database_pool_timeout,
+        must_exist=must_exist,
+    )
+
+
+def _name(settings: Settings) -> str:
+    return make_url(settings.database_url).render_as_string(hide_password=True)
 
 
 def application_of(settings: Settings) -> ASGIApp:
@@ -242,8 +279,11 @@ def _new_key(settings: Settings) -> str:
 
 
 def _with_database(settings: Settings, work: Callable[[Database], T], name: str = "treaty") -> T:
-    """Do something with a server's data. What it writes stands under a name in the audit trail."""
-    database = database_of(settings)
+    """Do something with a server's data. What it writes stands under a name in the audit trail.
+
+    Raises WrongSetting if there is no such database.
+    """
+    database = existing_database(settings)
     try:
         with audit.by(Actor(credential_name=name)):
             return work(database)
@@ -302,6 +342,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         _Server(config, lambda: announce(address)).run([listener])
         return
     os.environ[_HANDED_ON] = orjson.dumps(asdict(settings)).decode()
+    os.environ[_DATABASE_FILE] = sqlite_identity(settings.database_url)
     announce(address)
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
         os.environ[telemetry.FOLDER] = folder
@@ -403,6 +444,9 @@ def worker_application() -> ASGIApp:
     }
     settings = Settings(**values)
     prepare_logging(settings)
+    if sqlite_identity(settings.database_url) != os.environ[_DATABASE_FILE]:
+        # This worker takes the place of another one, and must not create the file anew or work beside the others' file.
+        raise DatabaseReplaced(settings.database_url)
     return application_of(settings)
 
 

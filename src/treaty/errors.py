@@ -130,6 +130,16 @@ class WrongSetting(TreatyError):
     """A setting that cannot be used; the text names it."""
 
 
+class DatabaseReplaced(TreatyError):
+    """A file of the SQLite database that is no longer the one that was opened; writes to it would be lost."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"The database file {path} was deleted or replaced while the server had it open. Nothing was written. "
+            "Stop every process of the server, put the right file in its place, and start the server again."
+        )
+
+
 # The client's
 
 

@@ -85,7 +85,7 @@ def test_environments_are_listed_by_their_display_names_whatever_the_case(api: A
     assert listed["_links"]["self"]["href"] == "http://localhost/environments"
 
 
-@pytest.mark.parametrize(("query", "names"), [("name=test", ["test"]), ("name=tes", []), ("name=", ["live", "test"])])
+@pytest.mark.parametrize(("query", "names"), [("name=test", ["test"]), ("name=tes", [])])
 def test_an_environment_is_found_by_its_exact_name(api: Api, query: str, names: list[str]) -> None:
     for name in ("test", "live"):
         api.post("/environments", {"name": name, "production": False})

@@ -216,7 +216,7 @@ def test_a_provider_contract_that_is_refused_shows_why(run: Run, broker: OtherBr
             "Cannot use both --verification-success|--no-verification-success and --verification-exit-code",
         ),
         (["--verification-results", "nope"], "Could not read nope: No such file or directory"),
-        (["-a", " "], "No value provided for required option --provider-app-version"),
+        (["-a", " "], "--provider-app-version cannot be blank"),
     ],
 )
 def test_wrong_use_of_pactflow_is_explained(run: Run, options: list[str], text: str) -> None:

@@ -46,11 +46,12 @@ def deployed(broker: OtherBroker, *instances: str | None) -> None:
     broker.answer("GET /e/test/deployed?pacticipant=Foo", {"_embedded": {"deployedVersions": versions}})
 
 
-def _version(broker: OtherBroker, number: int, instance: str | None) -> dict[str, Any]:
+def _version(broker: OtherBroker, number: int, instance: str | None, name: str = "Foo") -> dict[str, Any]:
     version = {"_embedded": {"version": {"number": f"5{number}"}}}
     broker.answer(f"PATCH /deployed/{number}", version)
     named = {"applicationInstance": instance} if instance else {}
-    return named | {"_links": {"self": {"href": f"{broker.url}/deployed/{number}"}}}
+    embedded = {"_embedded": {"pacticipant": {"name": name}, "version": {"number": f"5{number}"}}}
+    return named | embedded | {"_links": {"self": {"href": f"{broker.url}/deployed/{number}"}}}
 
 
 def test_a_deployment_is_recorded_by_the_link_of_its_environment(run: Run, broker: OtherBroker) -> None:
@@ -221,8 +222,13 @@ def released(broker: OtherBroker, *versions: dict[str, Any]) -> None:
     broker.answer("GET /e/test/released?pacticipant=Foo&version=1", {"_embedded": {"releasedVersions": versions}})
 
 
+def _released(broker: OtherBroker, name: str = "Foo", number: str = "1", **embedded: Any) -> dict[str, Any]:
+    parts = {"pacticipant": {"name": name}, "version": {"number": number}} | embedded
+    return {"_embedded": parts, "_links": {"self": {"href": f"{broker.url}/released/1"}}}
+
+
 def test_support_is_ended(run: Run, broker: OtherBroker) -> None:
-    released(broker, {"_links": {"self": {"href": f"{broker.url}/released/1"}}})
+    released(broker, _released(broker))
     broker.answer("PATCH /released/1", {"_embedded": {"version": {"number": "1"}}})
     result = run(*END)
     assert result.stdout == "Recorded support ended for Foo version 1 in test environment in the Pact Broker.\n"
@@ -235,3 +241,39 @@ def test_what_is_not_released_has_no_support_to_end(run: Run, broker: OtherBroke
     result = run(*END)
     text = "Foo version 1 is not currently released in test environment. Cannot record support ended.\n"
     assert (result.exit_code, result.stdout) == (1, text)
+
+
+def test_a_broker_that_ignores_the_filter_has_nothing_undeployed(run: Run, broker: OtherBroker) -> None:
+    versions = [_version(broker, 0, None), _version(broker, 1, None, name="Other")]
+    broker.answer("GET /e/test/deployed?pacticipant=Foo", {"_embedded": {"deployedVersions": versions}})
+    result = run(*UNDEPLOY)
+    text = "The broker was asked for the pacticipant 'Foo' and returned 'Other'. Nothing was changed."
+    assert (result.exit_code, result.stdout) == (1, f"{text}\n")
+    assert "upgrade" in result.stderr
+    assert not any(line.startswith("PATCH") for line in broker.lines)
+
+
+@pytest.mark.parametrize(
+    ("unrequested", "text"),
+    [
+        ({"name": "Other"}, "the pacticipant 'Foo' and returned 'Other'"),
+        ({"number": "2"}, "Foo version '1' and returned '2'"),
+        ({"environment": {"name": "uat"}}, "the environment 'test' and returned 'uat'"),
+        ({"name": ""}, "the pacticipant 'Foo' and returned something without a name"),
+    ],
+)
+def test_a_broker_that_ignores_the_filter_has_no_support_ended(
+    run: Run, broker: OtherBroker, unrequested: dict[str, Any], text: str
+) -> None:
+    released(broker, _released(broker), _released(broker, **unrequested))
+    result = run(*END)
+    assert (result.exit_code, text in result.stdout) == (1, True)
+    assert not any(line.startswith("PATCH") for line in broker.lines)
+
+
+def test_another_environment_behind_the_link_ends_nothing(run: Run, broker: OtherBroker) -> None:
+    page = json.loads(broker.answers["GET /e/test"].pop().body)
+    broker.answer("GET /e/test", page | {"name": "uat"})
+    result = run(*UNDEPLOY)
+    assert (result.exit_code, "the environment 'test' and returned 'uat'" in result.stdout) == (1, True)
+    assert broker.lines[-1] == "GET /e/test"

@@ -13,7 +13,7 @@ import click
 from treaty import app
 from treaty.actions import admitting, issuing
 from treaty.cli import output
-from treaty.cli.program import Failure
+from treaty.cli.program import Failure, ServerCommand
 from treaty.errors import Invalid, NotFound, TreatyError
 from treaty.model import password
 from treaty.model.access import Account, Role, Token
@@ -74,7 +74,7 @@ _FROM_STDIN: Final = click.option(
 # Users
 
 
-@click.command("add")
+@click.command("add", cls=ServerCommand)
 @click.argument("name")
 @click.option("--role", type=click.Choice(_ROLES), default=Role.READ_WRITE.value, show_default=True, help="What for.")
 @click.option("--email", help="An e-mail address.")
@@ -108,7 +108,7 @@ def _password(known: tuple[str, str], *, is_piped: bool) -> str:
     return given
 
 
-@click.command("list")
+@click.command("list", cls=ServerCommand)
 @_AS
 @_working
 def list_users(settings: Settings, form: str) -> None:
@@ -142,7 +142,7 @@ def _day(at: datetime | None) -> str:
     return at.strftime("%Y-%m-%d %H:%M") if at else "never"
 
 
-@click.command("disable")
+@click.command("disable", cls=ServerCommand)
 @click.argument("name")
 @_working
 def disable_user(settings: Settings, name: str) -> None:
@@ -151,7 +151,7 @@ def disable_user(settings: Settings, name: str) -> None:
     output.say(f"Disabled {name}.")
 
 
-@click.command("enable")
+@click.command("enable", cls=ServerCommand)
 @click.argument("name")
 @_working
 def enable_user(settings: Settings, name: str) -> None:
@@ -160,7 +160,7 @@ def enable_user(settings: Settings, name: str) -> None:
     output.say(f"Enabled {name}.")
 
 
-@click.command("password")
+@click.command("password", cls=ServerCommand)
 @click.argument("name")
 @_FROM_STDIN
 @_working
@@ -172,7 +172,7 @@ def set_password(settings: Settings, name: str, *, is_piped: bool) -> None:
     output.say(f"{one.name} has another password.")
 
 
-@click.command("role")
+@click.command("role", cls=ServerCommand)
 @click.argument("name")
 @click.argument("role", type=click.Choice(_ROLES))
 @_working
@@ -198,7 +198,7 @@ def _lasting(text: str | None) -> timedelta | None:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-@click.command("create")
+@click.command("create", cls=ServerCommand)
 @click.option("--user", required=True, help="Whose token it is: a user, or a system account.")
 @click.option("--name", required=True, help="A name to know it by.")
 @click.option("--read-only", "is_reader", is_flag=True, help="Let it read only, whatever its user may.")
@@ -225,7 +225,7 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
     output.complain("Keep it now: it is not shown again.")
 
 
-@click.command("list")
+@click.command("list", cls=ServerCommand)
 @click.option("--user", help="Whose tokens (default: everybody's).")
 @_AS
 @_working
@@ -258,7 +258,7 @@ def _token(one: Token) -> dict[str, object]:
     }
 
 
-@click.command("revoke")
+@click.command("revoke", cls=ServerCommand)
 @click.argument("uuid", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Revoke every token, and end every session.")
 @_working

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treaty.cli import detect, options
+from treaty.cli import detect
 from treaty.cli.program import Failure, Flag, ListOption
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ def read(given: dict[str, Any], *, version_option: str) -> Build:
     if not version.strip():
         text = f"No value provided for required option --{version_option.replace('_', '-')}"
         raise Failure(f"{text}\nGive it, or let --auto-detect-version-properties find the commit.")
-    options.check_not_blank(branch=given["branch"])
     return Build(
         version=version.strip(),
         branch=(given["branch"] or (detect.branch() if found else "")).strip() or None,
@@ -57,6 +56,9 @@ def read(given: dict[str, Any], *, version_option: str) -> Build:
 
 
 def _tags(given: Iterable[str], *, with_branch: bool) -> list[str]:
-    """Take tags repeated or separated by commas, each once."""
-    tags = [tag.strip() for each in given for tag in each.split(",") if tag.strip()]
+    """Take tags that are repeated or separated by commas, each once. Raises Failure for an option without a tag."""
+    names = [[tag.strip() for tag in value.split(",") if tag.strip()] for value in given]
+    if not all(names):
+        raise Failure("--tag cannot be blank\nThere are only commas in it: give it a tag, or leave it out.")
+    tags = [tag for each in names for tag in each]
     return list(dict.fromkeys(tags + ([detect.branch()] if with_branch else [])))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from treaty.cli.program import ServerCommand
 from treaty.errors import WrongSetting
 from treaty.model.difference import in_words
 from treaty.model.retention import OldVersion, Plan, read_selectors
@@ -18,7 +19,7 @@ from treaty.settings import Settings, read_settings
 IN_PROGRESS: Final = "Clean was not performed as a clean is already in progress. Exiting."
 
 
-@click.command()
+@click.command(cls=ServerCommand)
 @click.option("--database-url", metavar="URL", help="The database to clean (default as for `treaty serve`).")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Show what would go and why the rest stays; change nothing.")
 @click.option(

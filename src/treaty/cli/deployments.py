@@ -87,6 +87,7 @@ def record_undeployment(
         _check_pacticipant(broker, pacticipant)
         text = f"{pacticipant} is not currently deployed to {environment} environment. Cannot record undeployment."
         raise ClientError(text)
+    _check_returned(running, pacticipant=pacticipant, environment=environment)
     ended = _of_instance(running, instance, pacticipant, environment)
     place = f"from {environment} environment{_suffix(instance)} in {output.in_place(broker.index)}."
     answers = _end_all(broker, ended, {"currentlyDeployed": False})
@@ -108,6 +109,7 @@ def record_support_ended(broker: Broker, form: str, *, pacticipant: str, version
         _check_pacticipant(broker, pacticipant)
         place = f"{environment} environment. Cannot record support ended."
         raise ClientError(f"{pacticipant} version {version} is not currently released in {place}")
+    _check_returned(released, pacticipant=pacticipant, version=version, environment=environment)
     place = f"in {environment} environment in {output.in_place(broker.index)}."
     answers = _end_all(broker, released, {"currentlySupported": False})
     _show_ended(answers, form, lambda number: f"Recorded support ended for {pacticipant}{number} {place}")
@@ -169,7 +171,35 @@ def _current(
     found = broker.get(environments.url_of(broker, environment))
     if not found.has(*relations):
         raise _unsupported(broker, what)
+    if found.body.get("name") not in {environment, None}:
+        raise _unrequested("the environment", environment, found.body["name"])
     return broker.get(found.link(*relations).asking(wanted))
+
+
+def _check_returned(
+    resources: Iterable[Json], *, pacticipant: str, environment: str, version: str | None = None
+) -> None:
+    """Check that a list has only what was requested: an old broker may ignore a filter. Raises ClientError."""
+    for resource in resources:
+        embedded = resource.get("_embedded") or {}
+        _check_name("the pacticipant", pacticipant, (embedded.get("pacticipant") or {}).get("name"))
+        if version is not None:
+            _check_name(f"{pacticipant} version", version, (embedded.get("version") or {}).get("number"))
+        if "environment" in embedded:  # lists of one environment need not repeat it
+            _check_name("the environment", environment, embedded["environment"].get("name"))
+
+
+def _check_name(kind: str, requested: str, returned: object) -> None:
+    if returned != requested:
+        raise _unrequested(kind, requested, returned)
+
+
+def _unrequested(kind: str, requested: str, returned: object) -> ClientError:
+    found = f"'{returned}'" if returned else "something without a name"
+    return ClientError(
+        f"The broker was asked for {kind} '{requested}' and returned {found}. Nothing was changed.",
+        hint="Check how the name is written. If it is right, this broker ignores filters: upgrade it.",
+    )
 
 
 def _check_pacticipant(broker: Broker, name: str) -> None:

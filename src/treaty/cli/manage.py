@@ -39,7 +39,6 @@ _NO_DELETING_OF_BRANCHES_IN_PACTFLOW: Final = (
 def create_or_update_pacticipant(broker: Broker, form: str, **given: Any) -> None:
     """Create a pacticipant, or change what is given of it."""
     name = given["name"]
-    options.check_not_blank(pacticipant_name=name)
     names = {"display_name": "displayName", "main_branch": "mainBranch", "repository_url": "repositoryUrl"}
     body = {"name": name} | {names[key]: value for key, value in given.items() if key in names and value is not None}
     existing = broker.find(broker.link("pb:pacticipant", pacticipant=name))
@@ -88,9 +87,6 @@ def create_or_update_version(
     broker: Broker, form: str, *, pacticipant: str, version: str, branch: str | None, tags: Sequence[str]
 ) -> None:
     """Create a version, or add it to a branch, or tag it."""
-    options.check_not_blank(pacticipant_name=pacticipant, pacticipant_version=version, version_branch=branch)
-    for tag in tags:
-        options.check_not_blank(version_tag=tag)
     answer = write_version(broker, pacticipant, version, branch=branch, tags=tags)
     with_branch = f" with branch {branch}" if branch else ""
     with_tags = f"{' and' if branch else ' with'} tag(s) {', '.join(tags)}" if tags else ""

@@ -236,11 +236,3 @@ def version_option(*, required: bool = True) -> Option:
 
 def environment_option() -> Option:
     return click.option("--environment", required=True, help="The environment's name.")
-
-
-def check_not_blank(**values: str | None) -> None:
-    """Refuse values that hold nothing but space; each is known by the words of its keyword."""
-    for name, value in values.items():
-        if value is not None and not value.strip():
-            words = name.replace("_", " ")
-            raise Failure(f"{words[0].upper()}{words[1:]} cannot be blank")

@@ -15,6 +15,7 @@ from click.shell_completion import get_completion_class
 
 from treaty import distribution
 from treaty.cli import output
+from treaty.cli.blank_values import RefusesBlankValues
 from treaty.distribution import install_hint
 from treaty.errors import TreatyError
 
@@ -70,7 +71,7 @@ class Flag(click.Option):
         return record and (record[0].partition(" / ")[0], record[1])
 
 
-class Command(click.Command):
+class Command(RefusesBlankValues):
     """A command that is lenient where scripts count on it, and whose errors of use end in 1."""
 
     ignore_unknown_options = True
@@ -97,6 +98,10 @@ class Command(click.Command):
             ctx.exit(1)
         except _BAD_PATHS as error:
             raise Failure(f"{error.filename}: {error.strerror}\nGive a path that can be used.") from error
+
+
+class ServerCommand(RefusesBlankValues):
+    """A command that works on the server's database or runs the server; its usage errors exit with 2."""
 
 
 def plain(name: str) -> str:
@@ -201,7 +206,7 @@ class Entry:
     text: str
 
 
-class Program(click.Group):
+class Program(RefusesBlankValues, click.Group):
     """Commands that are loaded when they are called, so that starting stays quick."""
 
     def __init__(self, name: str, entries: Mapping[str, Entry], *, text: str) -> None:

@@ -80,8 +80,6 @@ def read(words: Sequence[str]) -> Selectors:
 
 def check_specific(selectors: Sequence[Selector]) -> None:
     for selector in selectors:
-        if not selector.pacticipant.strip():
-            raise Failure("Pacticipant name cannot be blank\nGive it as --pacticipant NAME.")
         if not selector.is_specific:
             raise Failure(_UNSPECIFIED.format(selector.pacticipant))
 
@@ -101,11 +99,22 @@ def _described(option: str, value: str | None) -> dict[str, Any]:
 
 
 def _given(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        name, value = _split(word)
-        if name in _OPTIONS:
-            behind = None if following.startswith("-") else following
-            yield _OPTIONS[name], value if value is not None else (behind or None)
+    """Yield the options that describe selectors, each with its value as click reads it: one may begin with a dash."""
+    remaining = list(reversed(words))
+    while remaining:
+        name, value = _split(remaining.pop())
+        option = _OPTIONS.get(name)
+        if option and value is None and remaining and _takes(option, remaining[-1]):
+            value = remaining.pop()
+        if option:
+            yield option, value or None
+
+
+def _takes(option: str, word: str) -> bool:
+    """Whether the next word is the option's value: flags have none, and that of --latest may be missing."""
+    if option in {"main_branch", "no_main_branch"}:
+        return False
+    return option != "latest" or not (word.startswith("-") and len(word) > 1)
 
 
 def _split(word: str) -> tuple[str, str | None]:

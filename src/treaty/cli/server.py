@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from treaty.cli.program import ServerCommand
 from treaty.errors import WrongSetting
 from treaty.settings import Settings, read_settings
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from treaty.actions.examining import Finding
 
 
-@click.command()
+@click.command(cls=ServerCommand)
 @click.option("--host", help="Address to listen on (default 127.0.0.1).")
 @click.option("--port", type=int, help="Port to listen on (default 9292; 0 takes a free one).")
 @click.option(
@@ -53,7 +54,7 @@ def serve(**options: object) -> None:
         sys.exit(1)
 
 
-@click.command()
+@click.command(cls=ServerCommand)
 @click.option("--database-url", metavar="URL", help="The database to look over (default as for `treaty serve`).")
 @click.option("--fix", "fixes", is_flag=True, help="Mend what is wrong.")
 def doctor(database_url: str | None, *, fixes: bool) -> None:
@@ -80,7 +81,7 @@ def _told(finding: "Finding") -> str:
     return finding.rule if not finding.broken else f"{finding.rule}: {finding.broken} wrong"
 
 
-@click.command()
+@click.command(cls=ServerCommand)
 @click.option("--database-url", metavar="URL", help="The database with the secrets (default as for `treaty serve`).")
 @click.option("--finish", "finishes", is_flag=True, help="Take the older keys away, once nothing needs them.")
 def rotate_key(database_url: str | None, *, finishes: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from treaty.cli import matrix, options, output, selectors
-from treaty.cli.program import WORDS, Command, Failure, Flag
+from treaty.cli.program import WORDS, Command, Flag
 from treaty.errors import ClientError
 
 if TYPE_CHECKING:
@@ -81,8 +81,6 @@ def can_i_deploy(ctx: click.Context, /, broker: Broker, **given: Any) -> None:
     Give each --pacticipant with what selects its version behind it: --version, --branch, --main-branch, --latest or
     --all.
     """
-    if given["to_environment"] is not None and not given["to_environment"].strip():
-        raise Failure("The environment name cannot be blank")
     chosen = _chosen(ctx, "PACT_BROKER_CAN_I_DEPLOY_IGNORE")
     question = _question(given, _deploy_query(chosen, given), chosen, dry_run="PACT_BROKER_CAN_I_DEPLOY_DRY_RUN")
     if not _answer(broker, question):

@@ -106,7 +106,7 @@ def _of_selectors(selectors: tuple[Selector, ...], pacticipants: Collection[str]
 
 def _of_ignored(selectors: tuple[Selector, ...]) -> Iterable[str]:
     for one in selectors:
-        if not one.pacticipant:
+        if not one.pacticipant.strip():
             yield "Please specify the pacticipant name to ignore"
         elif one.version and one.is_latest:
             yield f"A version number and latest flag cannot both be specified for {one.pacticipant} to ignore"

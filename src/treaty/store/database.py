@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from math import ceil
 from operator import itemgetter
@@ -20,7 +21,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
-from treaty.errors import Invalid, Problem, WrongSetting
+from treaty.errors import DatabaseReplaced, Invalid, Problem, WrongSetting
+from treaty.store.database_files import DatabaseFiles, check_exists
 from treaty.store.prepared import SQLITE, Prepared, prepared
 from treaty.store.traces import CURRENT
 
@@ -60,13 +62,15 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
-def open_database(url: str, *, connections: int = 8, wait: float = 5.0) -> Database:
-    """Open the database behind an URL: `sqlite:///file` or `postgresql://…`.
+def open_database(url: str, *, connections: int = 8, wait: float = 5.0, must_exist: bool = False) -> Database:
+    """Open the database behind a URL: `sqlite:///file` or `postgresql://…`.
 
-    Raises WrongSetting for an URL that names neither.
+    Raises WrongSetting for a URL that names neither, and, with `must_exist`, for a SQLite file that is not there.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
+        if must_exist:
+            check_exists(parsed)
         return Sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":
         return Postgresql(parsed.set(drivername="postgresql+psycopg"), connections=connections, wait=wait)
@@ -96,18 +100,52 @@ class Sqlite:
         event.listen(self.engine, "connect", _prepare_sqlite)
         self._mine = threading.local()
         self._all: list[Connection] = []
+        self._connecting = threading.Lock()
+        self._files: DatabaseFiles | None = None
+        self._is_rescued = False
 
     def glance(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
         """Run what asks a single question."""
         return work(within or self._connection())
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Run what only asks, within one state of the data."""
+        """Run what only asks, within one state of the data. Raises DatabaseReplaced."""
+        if self._files is not None:
+            self._files.check_sometimes()
         return self._within("BEGIN", work)
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Run what changes something, whole or not at all."""
-        return _run_again(lambda: self._within("BEGIN IMMEDIATE", work))
+        """Run what changes something, whole or not at all.
+
+        Raises DatabaseReplaced, also when a file was replaced while the transaction ran: the commit went to a file that
+        is lost, so it must not be acknowledged.
+        """
+        try:
+            return _run_again(lambda: self._write_checked(work))
+        except DatabaseReplaced:
+            self._rescue()
+            raise
+
+    def _write_checked(self, work: Callable[[Connection], T]) -> T:
+        self._check_files()
+        try:
+            result = self._within("BEGIN IMMEDIATE", work)
+        except (DBAPIError, sqlite3.Error):
+            self._check_files()  # a more useful reason than SQLite's own
+            raise
+        self._check_files()
+        return result
+
+    def _check_files(self) -> None:
+        if self._files is not None:
+            self._files.check()
+
+    def _rescue(self) -> None:
+        """Copy the write-ahead log to the database file once, as closing would: the file may only have been moved."""
+        if not self._is_rescued:
+            self._is_rescued = True
+            with suppress(DBAPIError, sqlite3.Error):
+                self.checkpoint()
 
     def checkpoint(self) -> None:
         """Bring what is in the log into the file, as far as nobody has to wait for it."""
@@ -135,9 +173,27 @@ class Sqlite:
     def _connection(self) -> Connection:
         connection: Connection | None = getattr(self._mine, "connection", None)
         if connection is None:
-            connection = self._mine.connection = self.engine.connect()
-            self._all.append(connection)
+            connection = self._mine.connection = self._connected()
         return connection
+
+    def _connected(self) -> Connection:
+        """Connect, and remember the files that the first connection opened."""
+        with self._connecting:
+            self._check_files()  # to connect would create a file that is missing
+            connection = self.engine.connect()
+            self._all.append(connection)
+            if self._files is None:
+                self._files = _opened_files(connection)
+            self._check_files()
+            return connection
+
+
+def _opened_files(connection: Connection) -> DatabaseFiles | None:
+    """Return the files that a connection has open, or None for a database in memory."""
+    # Reading a page opens the write-ahead log, so all files exist from here on until the last connection is closed.
+    connection.exec_driver_sql("PRAGMA schema_version").close()
+    path = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
+    return DatabaseFiles(path) if path else None
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -6,9 +6,10 @@ from typing import Final
 from sqlalchemy import Connection, literal, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from treaty.errors import DatabaseReplaced
 from treaty.store.database import Busy, run
 
-UNANSWERED: Final = (SQLAlchemyError, sqlite3.Error, Busy)
+UNANSWERED: Final = (SQLAlchemyError, sqlite3.Error, Busy, DatabaseReplaced)
 """What is raised when the database does not answer."""
 _ASK: Final = select(literal(value=True))
 

@@ -13,6 +13,14 @@ _KEYS: Final = re.compile(r"\[([^\[\]]*)\]")
 DEEPEST: Final = 32
 
 
+BLANK: Final = "cannot be blank"
+
+
+def is_blank(value: object) -> bool:
+    """Whether a parameter was given without a value: `tag=`."""
+    return isinstance(value, str) and not value.strip()
+
+
 @lru_cache(maxsize=512)
 def parsed(text: str) -> Query:
     """Take a query string apart. Parameters without a value are dropped; who reads the result must not change it.

@@ -12,6 +12,7 @@ import orjson
 from treaty.errors import (
     Conflict,
     ConflictingContracts,
+    DatabaseReplaced,
     Forbidden,
     Invalid,
     InvalidQuery,
@@ -152,6 +153,7 @@ _PAGE_STATUSES: Final[Mapping[type[BaseException], int]] = {
     TooSlow: 408,
     Busy: 503,
     Overloaded: 503,
+    DatabaseReplaced: 503,
 }
 
 
@@ -216,6 +218,8 @@ def _refusal(error: BaseException, call: Call) -> Answer:  # noqa: C901, PLR0911
         case Busy():
             text = "The database is busy; nothing was written. Send the request again."
             return Answer(503, orjson.dumps({"error": text}), HAL, {"retry-after": "1"})
+        case DatabaseReplaced():
+            return _told(503, str(error), call, {})
         case _:
             return failure(call, problems=problems)
 

@@ -17,7 +17,9 @@ from urllib.parse import unquote_to_bytes
 from treaty.errors import (
     Conflict,
     ConflictingContracts,
+    Invalid,
     NotFound,
+    Problem,
     SimilarNames,
     TreatyError,
 )
@@ -338,6 +340,13 @@ class Call:
         """A parameter of the query; a blank one is as if absent."""
         value = self.query.get(name)
         return value if isinstance(value, str) and value else None
+
+    def name_option(self, name: str) -> str | None:
+        """A name in the query, or None if it is absent. Raises Invalid for a blank name, which must not mean any."""
+        value = self.option(name)
+        if queries.is_blank(self.query.get(name)):
+            raise Invalid.member(name, queries.BLANK)
+        return value
 
     @property
     def content_type(self) -> str:
@@ -724,6 +733,7 @@ def result_of(
             result = route.handler(call, *names)
         else:
             result = read(route, call, names) if route.is_reading else _written(route, call, names)
+        _check_not_blank(route, names)
         if media is None:
             raise Unacceptable
         if not takes:
@@ -740,6 +750,20 @@ def result_of(
         raise _unless_unacceptable(media, error) from error
     except NotFound as error:
         raise _unless_unacceptable(media, error) from error
+
+
+_SAVING: Final = {"POST", "PUT", "PATCH"}
+
+
+def _check_not_blank(route: Route, names: Sequence[str]) -> None:
+    """Refuse blank names in the path of a write. Raises Invalid.
+
+    It runs after the handler, which may know a better reason; what the handler wrote is rolled back. What already has a
+    blank name can still be read and deleted.
+    """
+    if route.method in _SAVING and not all(map(str.strip, names)):
+        keys = [key for key, name in zip(route.url.names, names, strict=True) if not name.strip()]
+        raise Invalid(*(Problem((key,), queries.BLANK) for key in keys))
 
 
 def _written(route: Route, call: Call, names: Sequence[str]) -> object:

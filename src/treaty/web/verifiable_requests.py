@@ -213,6 +213,8 @@ def _tag_problems(name: str, members: Members) -> Iterator[Problem]:
     for index, tag in enumerate(tags if isinstance(tags, list) else ()):
         if not isinstance(tag, str):
             yield Problem((name, index), "must be a string")
+        elif not tag.strip():
+            yield Problem((name, index), "cannot be blank")
 
 
 # Selectors
@@ -249,10 +251,15 @@ def _selector_problems(body: Members, environments: Collection[str]) -> Iterator
         yield from (*wrong, *_broken_rules(path, given, {str(problem.path[-1]) for problem in wrong}))
 
 
+_NAMES: Final = ("consumer", "tag", "branch", "fallbackTag", "fallbackBranch", "environment")
+
+
 def _broken_rules(path: tuple[str | int, ...], given: _Given, wrong: Collection[str]) -> Iterator[Problem]:
     """Say which rules between members are broken, of those that look at no member that is wrong in itself."""
-    if given.has("consumer") and "consumer" not in wrong and not given.members["consumer"].strip():
-        yield Problem((*path, "consumer"), "cannot be blank")
+    for name in _NAMES:
+        value = given.members.get(name)
+        if name not in wrong and isinstance(value, str) and not value.strip():
+            yield Problem((*path, name), "cannot be blank")
     for names, rule in _RULES:
         text = None if any(name in wrong for name in names) else rule(given)
         if text is not None:

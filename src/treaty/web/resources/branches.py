@@ -8,6 +8,7 @@ from treaty.model.version import Branch, BranchVersion
 from treaty.store import branches, pacticipants
 from treaty.web import urls
 from treaty.web.paging import wanted_page
+from treaty.web.queries import BLANK, is_blank
 from treaty.web.represent.branches import Branches
 from treaty.web.routing import Accepted, Call, Created, Deleted, Permission, Router, Updated
 
@@ -37,6 +38,8 @@ def _excluded(call: Call) -> list[str]:
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise Invalid.member("exclude", "must be an array")
+    if any(is_blank(name) for name in names):
+        raise Invalid.member("exclude", BLANK)  # the branch that was meant to stay would be removed
     return names
 
 

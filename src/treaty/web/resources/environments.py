@@ -12,6 +12,7 @@ from treaty.store import environments
 from treaty.web import urls
 from treaty.web.bodies import Body, EnvironmentName, FilledLine, Line, TrueOrFalse
 from treaty.web.media import MERGE
+from treaty.web.queries import BLANK, is_blank
 from treaty.web.represent.environments import DeploymentsOf, Environments, ReleasesOf, RunningIn, SupportedIn
 from treaty.web.routing import Call, Created, Deleted, Permission, Router, Updated
 
@@ -55,7 +56,7 @@ def _as_text(value: object) -> str:
 @router.get(urls.ENVIRONMENTS, permission=Permission.READ, is_kept=True)
 def list_environments(call: Call) -> Environments:
     """List all environments, or the one that has a name."""
-    name = call.option("name")
+    name = call.name_option("name")
     if name is None:
         return Environments(environments.every(call.db))
     found = environments.find_by_name(call.db, name)
@@ -94,7 +95,7 @@ def remove_environment(call: Call, uuid: str) -> Deleted:
 def list_currently_deployed(call: Call, uuid: str) -> RunningIn:
     """List the versions that run in an environment."""
     environment = environments.get(call.db, uuid)
-    name = call.option("pacticipant")
+    name = call.name_option("pacticipant")
     return RunningIn(environment, environments.running_in(call.db, uuid, pacticipant=name, instance=_wanted(call)))
 
 
@@ -108,7 +109,7 @@ def _wanted(call: Call) -> Instance | None:
 def list_currently_supported(call: Call, uuid: str) -> SupportedIn:
     """List the versions that are supported in an environment."""
     environment = environments.get(call.db, uuid)
-    name, number = call.option("pacticipant"), call.option("version")
+    name, number = call.name_option("pacticipant"), call.name_option("version")
     return SupportedIn(environment, environments.supported_in(call.db, uuid, pacticipant=name, version=number))
 
 
@@ -134,9 +135,12 @@ def record_deployment(call: Call, pacticipant: str, version: str, environment: s
 
 
 def _instance(body: dict[str, Any]) -> str | None:
-    given = body.get("applicationInstance")
-    given = body.get("target") if given is None else given
-    return given or None if given is None or isinstance(given, str) else _as_text(given)
+    """Read where a version is deployed. Raises Invalid for a blank name: it would replace what has no instance."""
+    key = "target" if body.get("applicationInstance") is None else "applicationInstance"
+    given = body.get(key)
+    if is_blank(given):
+        raise Invalid.member(key, BLANK)
+    return given if given is None or isinstance(given, str) else _as_text(given)
 
 
 @router.get(urls.RELEASES, permission=Permission.READ)

@@ -1,6 +1,6 @@
 """The matrix, and whether a version can be deployed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -15,7 +15,7 @@ from treaty.store.matrix import Found
 from treaty.store.selectors import Named
 from treaty.web import urls
 from treaty.web.media import HAL, TEXT
-from treaty.web.queries import Query
+from treaty.web.queries import BLANK, Query, is_blank
 from treaty.web.represent import matrix as _matrix  # noqa: F401 - registers the representations
 from treaty.web.routing import Call, Permission, Router
 
@@ -25,28 +25,56 @@ router: Final = Router()
 @router.get(urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
 def show_matrix(call: Call) -> Matrix:
     """Show the results between the versions selected, and what follows from them."""
-    return answer(call.db, call.query)
+    return answer(call.db, call.query, blank=_blank_texts(call.query))
 
 
-def answer(db: Connection, query: Query) -> Matrix:
-    """Answer what a query asks of the matrix. Raises InvalidQuery."""
+def answer(db: Connection, query: Query, *, blank: Sequence[str] = ()) -> Matrix:
+    """Answer what a query asks of the matrix. Raises InvalidQuery, also for the texts about `blank` parameters.
+
+    The form of the page has a field for each way of selecting versions, so its blank parameters count as absent.
+    """
     question = _question(query, _selectors(query.get("q") or []))
     named = _named(db, question)
-    _check(question, named)
+    _check(question, named, blank=blank)
     return _matrix_of(db, question, named)
+
+
+_SELECTING: Final = ("version", "branch", "tag", "environment", "latest", "mainBranch")
+_DESTINATION: Final = ("tag", "environment", "latest", "mainBranch")
+
+
+def _blank_texts(query: Query) -> list[str]:
+    """List what is wrong with blank parameters that would widen the question if they counted as absent.
+
+    A blank `latestby`, `limit` or `success` counts as absent, as in the original: it hides no result from the verdict.
+    """
+    selectors = [
+        f"{kind}[][{name}]"
+        for kind in ("q", "ignore")
+        for selector in _listed(query.get(kind))
+        for name in _SELECTING
+        if isinstance(selector, dict) and is_blank(selector.get(name))
+    ]
+    return [f"{name} {BLANK}" for name in (*selectors, *(name for name in _DESTINATION if is_blank(query.get(name))))]
+
+
+def _listed(given: object) -> list[object]:
+    return given if isinstance(given, list) else []
 
 
 @router.get(urls.PAIR_MATRIX, permission=Permission.READ, is_kept=True)
 def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Matrix:
     """Show the results between any versions of a consumer and a provider."""
-    return answer_for_pair(call.db, call.query, provider=provider, consumer=consumer)
+    return answer_for_pair(
+        call.db, call.query, provider=provider, consumer=consumer, blank=_blank_texts({**call.query, "q": None})
+    )
 
 
-def answer_for_pair(db: Connection, query: Query, *, provider: str, consumer: str) -> Matrix:
+def answer_for_pair(db: Connection, query: Query, *, provider: str, consumer: str, blank: Sequence[str] = ()) -> Matrix:
     """Answer what a query asks of the matrix of a pair. Raises InvalidQuery, and NotFound for an unknown name."""
     question = _question(query, (Selector(pacticipant=consumer), Selector(pacticipant=provider)))
     named = _named(db, question)
-    _check(question, named, of_selectors=False)
+    _check(question, named, of_selectors=False, blank=blank)
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name not in named.pacticipants:
             raise NotFound.named(role, name)
@@ -57,8 +85,8 @@ def _named(db: Connection, question: Question) -> Named:
     return selectors.named(db, (*question.selectors, *question.ignore), question.destination.environment)
 
 
-def _check(question: Question, named: Named, *, of_selectors: bool = True) -> None:
-    texts = refusals(question, named.pacticipants, named.environments, of_selectors=of_selectors)
+def _check(question: Question, named: Named, *, of_selectors: bool = True, blank: Sequence[str] = ()) -> None:
+    texts = [*refusals(question, named.pacticipants, named.environments, of_selectors=of_selectors), *blank]
     if texts:
         raise InvalidQuery(texts)
 
@@ -141,7 +169,28 @@ def can_i_deploy(call: Call) -> Matrix:
     question = deployment(selector, destination, ignore=_ignored(call.query.get("ignore")))
     named = _named(call.db, question)
     _check_deployment(selector, named, tag=tag, environment=environment)
+    _check_blank_options(call.query)
     return _matrix_of(call.db, question, named)
+
+
+def _check_blank_options(query: Query) -> None:
+    """Refuse blank parameters that would widen the question if they counted as absent. Raises Invalid."""
+    names = [name for name in ("version", "to", "environment") if is_blank(query.get(name))]
+    ignored = [
+        f"ignore[][{name}]"
+        for selector in _listed(query.get("ignore"))
+        for name in ("pacticipant", *_SELECTING)
+        if isinstance(selector, dict) and is_blank(selector.get(name))
+    ]
+    if names or ignored:
+        raise Invalid(*(Problem((name,), BLANK) for name in (*names, *ignored)))
+
+
+def _check_names(**names: str) -> None:
+    """Refuse blank names in the path of a decision. Raises Invalid."""
+    problems = [Problem((key,), BLANK) for key, name in names.items() if is_blank(name)]
+    if problems:
+        raise Invalid(*problems)
 
 
 def _ignored(given: object) -> tuple[Selector, ...]:
@@ -173,6 +222,7 @@ def _check_deployment(selector: Selector, named: Named, *, tag: str | None, envi
 @router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
 def can_i_deploy_tag(call: Call, pacticipant: str, tag: str, to: str) -> Matrix:
     """Say whether the latest version with a tag can go to where versions have another."""
+    _check_names(tag=tag, environmentTag=to)
     selector = Selector(pacticipant=pacticipant, tag=tag, is_latest=True)
     return _matrix_of_existing(call.db, deployment(selector, Destination(tag=to, is_latest=True)))
 
@@ -180,6 +230,7 @@ def can_i_deploy_tag(call: Call, pacticipant: str, tag: str, to: str) -> Matrix:
 @router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
 def can_i_deploy_branch(call: Call, pacticipant: str, branch: str, environment: str) -> Matrix:
     """Say whether the latest version of a branch can be deployed to an environment."""
+    _check_names(branch=branch, environment=environment)
     selector = Selector(pacticipant=pacticipant, branch=branch, is_latest=True)
     return _matrix_of_existing(call.db, deployment(selector, Destination(environment=environment)))
 

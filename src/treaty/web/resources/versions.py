@@ -9,7 +9,7 @@ from treaty.errors import NotFound
 from treaty.model.version import VersionDraft, VersionInFull
 from treaty.store import branches, environments, full_versions, pacticipants
 from treaty.web import bodies, urls
-from treaty.web.bodies import Body, Filled
+from treaty.web.bodies import Body, FilledNotBlank
 from treaty.web.media import MERGE
 from treaty.web.paging import wanted_page
 from treaty.web.represent.versions import Versions
@@ -21,7 +21,7 @@ router = Router()
 class TagBody(Body):
     """A tag of a version."""
 
-    name: Filled
+    name: FilledNotBlank
 
 
 class EmbeddedBody(Body):

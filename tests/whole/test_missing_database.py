@@ -1,0 +1,137 @@
+"""Commands that work on a server's database, where there is none."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from treaty.cli import TREATY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from click.testing import Result
+
+PASSWORD = "a stapled horse, correctly\n"  # noqa: S105 - of a user that is never added
+NEEDED = {
+    "user add": ["ada", "--password-stdin"],
+    "user disable": ["ada"],
+    "user enable": ["ada"],
+    "user password": ["ada", "--password-stdin"],
+    "user role": ["ada", "read-only"],
+    "token create": ["--user", "ada", "--name", "ci"],
+    "token revoke": ["--all"],
+}
+"""What some commands need besides the database."""
+VARIANTS = {
+    "doctor": [[], ["--fix"]],
+    "clean": [[], ["--dry-run"], ["--output", "json"]],
+    "rotate-key": [[], ["--finish"]],
+    "user add": [[], ["--system"]],
+    "user list": [[], ["--output", "json"]],
+}
+
+
+def commands(program: click.Command, *words: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words of each command that takes the address of a database."""
+    if isinstance(program, click.Group):
+        context = click.Context(program)
+        for name in program.list_commands(context):
+            below = program.get_command(context, name)
+            assert below
+            yield from commands(below, *words, name)
+    elif any("--database-url" in option.opts for option in program.params) and words != ("serve",):
+        yield words
+
+
+COMMANDS = list(commands(TREATY))
+CALLS = [
+    [*words, *NEEDED.get(" ".join(words), []), *variant]
+    for words in COMMANDS
+    for variant in VARIANTS.get(" ".join(words), [[]])
+]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(words: Sequence[str], **variables: str) -> Result:
+    return CliRunner().invoke(TREATY, words, prog_name="treaty", input=PASSWORD, env=variables)
+
+
+def test_the_table_has_every_command_that_opens_a_database() -> None:
+    names = {" ".join(words) for words in COMMANDS}
+    assert {"doctor", "clean", "rotate-key", "user list", "token create"} <= names
+    assert set(NEEDED) | set(VARIANTS) <= names
+
+
+@pytest.mark.parametrize("words", CALLS, ids=" ".join)
+def test_a_missing_file_is_named_and_not_created(words: list[str], folder: Path) -> None:
+    missing = folder / "missing.sqlite"
+    given = call([*words, "--database-url", f"sqlite:///{missing}"])
+    default = call(words)
+    in_environment = call(words, TREATY_DATABASE_URL=f"sqlite:///{missing}")
+    for result, path in ((given, missing), (default, folder / "treaty.sqlite"), (in_environment, missing)):
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"there is no database at {path}" in result.stderr
+        assert "`treaty serve` creates" in result.stderr
+    assert list(folder.iterdir()) == []
+
+
+def write_nothing(path: Path) -> None:
+    path.touch()
+
+
+def write_text(path: Path) -> None:
+    path.write_text("root:x:0:0\n" * 20)
+
+
+def write_other_tables(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE somebody_elses (a)")
+    database.commit()
+    database.close()
+
+
+def write_other_tables_with_a_log(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("CREATE TABLE somebody_elses (a)")
+    database.commit()
+    database.close()
+
+
+@pytest.mark.parametrize("write", [write_nothing, write_text, write_other_tables, write_other_tables_with_a_log])
+@pytest.mark.parametrize("words", CALLS, ids=" ".join)
+def test_a_file_that_is_no_database_of_treaty_stays_as_it_is(words: list[str], folder: Path, write: object) -> None:
+    path = folder / "some.sqlite"
+    assert callable(write)
+    write(path)
+    before = path.read_bytes()
+    result = call([*words, "--database-url", f"sqlite:///{path}"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert str(path) in result.stderr
+    assert (path.read_bytes(), list(folder.iterdir())) == (before, [path])
+
+
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+def test_a_postgresql_database_without_tables_is_left_without_them(empty_database_url: str) -> None:
+    for words in CALLS:
+        result = call([*words, "--database-url", empty_database_url])
+        assert (result.exit_code, result.stdout) == (1, ""), words
+        assert "has no tables of Treaty" in result.stderr
+
+
+def test_a_server_that_does_not_answer_is_said_without_its_password() -> None:
+    result = call(["doctor", "--database-url", "postgresql://ada:secret@127.0.0.1:1/treaty"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "postgresql://ada:***@127.0.0.1:1/treaty does not answer" in result.stderr
+    assert "secret" not in result.stderr

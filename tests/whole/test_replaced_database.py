@@ -1,0 +1,178 @@
+"""A SQLite file that is deleted or replaced while servers have it open."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.whole.servers import running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE_SECONDS = 60
+HAL = {"accept": "application/hal+json"}
+
+
+def publish(address: str, number: str) -> httpx.Response:
+    return httpx.put(f"{address}/pacticipants/Foo/versions/{number}", json={}, timeout=PATIENCE_SECONDS)
+
+
+def numbers(address: str) -> set[str]:
+    response = httpx.get(f"{address}/pacticipants/Foo/versions?size=1000", headers=HAL, timeout=PATIENCE_SECONDS)
+    response.raise_for_status()
+    return {version["number"] for version in response.json()["_embedded"]["versions"]}
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def delete_all(path: Path) -> None:
+    for each in path.parent.glob(f"{path.name}*"):
+        each.unlink()
+
+
+def replace(path: Path) -> None:
+    """Move another database over the file."""
+    other = path.parent / "other.sqlite"
+    shutil.copyfile(path, other)
+    other.replace(path)
+
+
+def recreate(path: Path) -> None:
+    """Delete the file, and let another program create a database of its own there."""
+    delete_all(path)
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE somebody_elses (a)")
+    database.commit()
+    database.close()
+
+
+def delete_log(path: Path) -> None:
+    path.with_name(f"{path.name}-wal").unlink()
+
+
+def replace_log(path: Path) -> None:
+    log = path.with_name(f"{path.name}-wal")
+    other = path.parent / "other-wal"
+    shutil.copyfile(log, other)
+    other.replace(log)
+
+
+def delete_index(path: Path) -> None:
+    path.with_name(f"{path.name}-shm").unlink()
+
+
+CHANGES = [delete, delete_all, replace, recreate, delete_log, replace_log, delete_index]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "treaty.sqlite"
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_process_refuses_writes_and_says_what_to_do(path: Path, change: Callable[[Path], None]) -> None:
+    with running(f"sqlite:///{path}", "--workers", "2", cwd=path.parent) as server:
+        for number in range(20):
+            assert publish(server.address, str(number)).status_code == 201
+        change(path)
+        left_behind = set(path.parent.iterdir())
+        for number in range(20):
+            refused = publish(server.address, f"lost-{number}")
+            assert refused.status_code == 503, refused.text
+            assert str(path) in refused.json()["error"]
+            assert "was deleted or replaced" in refused.json()["error"]
+            assert "start the server again" in refused.json()["error"]
+        assert set(path.parent.iterdir()) == left_behind, "something was created in place of what was deleted"
+
+
+@pytest.mark.parametrize("change", [delete_log, replace_log, delete_index])
+def test_what_was_acknowledged_before_the_log_was_removed_survives(path: Path, change: Callable[[Path], None]) -> None:
+    acknowledged = set()
+    with running(f"sqlite:///{path}", cwd=path.parent) as server:
+        for number in map(str, range(20)):
+            if publish(server.address, number).status_code == 201:
+                acknowledged.add(number)
+        change(path)
+        assert publish(server.address, "refused").status_code == 503
+        server.kill()
+    with running(f"sqlite:///{path}", cwd=path.parent) as again:
+        assert numbers(again.address) == acknowledged
+
+
+def test_a_file_that_was_moved_away_has_all_that_was_acknowledged(path: Path) -> None:
+    moved = path.with_name("moved.sqlite")
+    with running(f"sqlite:///{path}", cwd=path.parent) as server:
+        for number in map(str, range(20)):
+            assert publish(server.address, number).status_code == 201
+        path.rename(moved)
+        assert publish(server.address, "refused").status_code == 503
+        server.kill()
+    for left in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        left.unlink()
+    with running(f"sqlite:///{moved}", cwd=path.parent) as again:
+        assert numbers(again.address) == {str(number) for number in range(20)}
+
+
+def test_a_file_that_is_put_back_is_written_to_again(path: Path) -> None:
+    moved = path.with_name("moved.sqlite")
+    with running(f"sqlite:///{path}", cwd=path.parent) as server:
+        assert publish(server.address, "1").status_code == 201
+        path.rename(moved)
+        assert publish(server.address, "2").status_code == 503
+        moved.rename(path)
+        assert publish(server.address, "3").status_code == 201
+        server.kill()
+    with running(f"sqlite:///{path}", cwd=path.parent) as again:
+        assert numbers(again.address) == {"1", "3"}
+
+
+def test_reads_and_the_status_of_the_database_tell_it_too(path: Path) -> None:
+    with running(f"sqlite:///{path}", cwd=path.parent) as server:
+        assert publish(server.address, "1").status_code == 201
+        delete_all(path)
+        refused = eventually(lambda: httpx.get(f"{server.address}/pacticipants/Foo", headers=HAL), 503)
+        assert "was deleted or replaced" in refused.json()["error"]
+        page = httpx.get(f"{server.address}/", headers={"accept": "text/html"})
+        assert (page.status_code, "was deleted or replaced" in page.text) == (503, True)
+        status: dict[str, Any] = httpx.get(f"{server.address}/diagnostic/status/dependencies", headers=HAL).json()
+        assert status["database"]["ok"] is False
+        assert str(path) in status["database"]["error"]["message"]
+        assert httpx.get(f"{server.address}/diagnostic/status/heartbeat", headers=HAL).status_code == 200
+
+
+def eventually(request: Callable[[], httpx.Response], status: int) -> httpx.Response:
+    """Repeat a request until it has a status: reads look at the file once in a while only."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while (response := request()).status_code != status:
+        assert time.monotonic() < until, response.text
+        time.sleep(0.1)
+    return response
+
+
+def test_a_worker_that_is_started_anew_does_not_create_the_file_anew(path: Path) -> None:
+    with running(f"sqlite:///{path}", "--workers", "2", cwd=path.parent) as server:
+        assert publish(server.address, "1").status_code == 201
+        delete_all(path)
+        os.kill(workers_of(server.process.pid)[0], signal.SIGKILL)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while "was deleted or replaced" not in server.log:
+            assert time.monotonic() < until, server.log
+            time.sleep(0.1)
+        assert list(path.parent.glob("treaty.sqlite*")) == []
+
+
+def workers_of(pid: int) -> list[int]:
+    """List the processes that a server has started to answer requests, but not the one that tracks their resources."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
