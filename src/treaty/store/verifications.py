@@ -85,14 +85,21 @@ def _verifications(consumer_version: Any) -> Select[*tuple[Any, ...]]:
 
 
 _another: Final = verification.alias("another")
+NEWEST_FIRST: Final = (verification.c.created_at.desc(), verification.c.id.desc())
 
 
-def _newest_of(content_id: Any) -> Any:
-    """Find the newest result of content, over all provider versions.
+def newest_of(content_id: Any) -> Any:
+    """Build a subquery for the id of the newest result of content, over all provider versions.
 
-    Adding nothing keeps PostgreSQL from walking through the results of everything, newest first, until it meets one.
+    Results are ordered by the time at which they were recorded, because an imported result keeps its original time.
     """
-    return select(func.max(_another.c.id + 0)).where(_another.c.content_id == content_id).scalar_subquery()
+    return (
+        select(_another.c.id)
+        .where(_another.c.content_id == content_id)
+        .order_by(_another.c.created_at.desc(), _another.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 # A result whose pacts were all deleted is kept, but there is no context to read it in.
@@ -104,7 +111,7 @@ _BY_NUMBER: Final = _verifications(_CONTEXT).where(
     PROVIDER.c.name == bindparam("provider"),
     _IS_PUBLISHED,
 )
-_LATEST_OF_CONTENT: Final = _verifications(_CONTEXT).where(verification.c.id == _newest_of(_CONTENT_ID), _IS_PUBLISHED)
+_LATEST_OF_CONTENT: Final = _verifications(_CONTEXT).where(verification.c.id == newest_of(_CONTENT_ID), _IS_PUBLISHED)
 
 
 def find(db: Connection, consumer: str, provider: str, sha: str, number: int) -> Verification | None:
@@ -134,7 +141,7 @@ _LATEST_OF_VERSION: Final = (
     _verifications(_CONSUMER_VERSION.c.number)
     .join(publication, publication.c.content_id == verification.c.content_id)
     .join(_CONSUMER_VERSION, _CONSUMER_VERSION.c.id == publication.c.consumer_version_id)
-    .where(_OF_VERSION, verification.c.id == _newest_of(publication.c.content_id))
+    .where(_OF_VERSION, verification.c.id == newest_of(publication.c.content_id))
     .order_by(func.lower(PROVIDER.c.name), PROVIDER.c.name)
 )
 _UNVERIFIED_PROVIDERS: Final = (
@@ -267,8 +274,10 @@ _PROMOTE: Final = (
     update(verification)
     .where(
         verification.c.id
-        == select(func.max(_newer.c.id))
+        == select(_newer.c.id)
         .where(_newer.c.content_id == _CONTENT_ID, _newer.c.provider_version_id == _PROVIDER_VERSION_ID)
+        .order_by(_newer.c.created_at.desc(), _newer.c.id.desc())
+        .limit(1)
         .scalar_subquery()
     )
     .values(is_latest=true())
