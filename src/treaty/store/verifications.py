@@ -4,7 +4,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, false, func, insert, select, true, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from treaty.model.pact import Pact
 from treaty.model.verification import NewVerification, Verification
@@ -74,6 +88,7 @@ def _verifications(consumer_version: Any) -> Select[*tuple[Any, ...]]:
             verification.c.verified_at,
             verification.c.verified_by,
             verification.c.test_results,
+            verification.c.is_wip,
             verification.c.created_at,
         )
         .select_from(verification)
@@ -219,6 +234,14 @@ _ADD: Final = (
     )
     .returning(verification.c.id)
 )
+_NOW: Final = bindparam("created_at", type_=verification.c.created_at.type)
+_NEWEST_TIME: Final = (
+    select(func.max(_another.c.created_at, type_=verification.c.created_at.type))
+    .where(_another.c.content_id == _CONTENT_ID, _another.c.provider_version_id == _PROVIDER_VERSION_ID)
+    .scalar_subquery()
+)
+# Processes' clocks differ by milliseconds: the newest result must never seem older than the one that it replaces.
+_ADD_AGAIN: Final = _ADD.values(created_at=case((_NEWEST_TIME > _NOW, _NEWEST_TIME), else_=_NOW))
 _TOUCH: Final = (
     update(integration)
     .where(integration.c.consumer_id == _id_of("consumer"), integration.c.provider_id == _id_of("provider"))
@@ -243,7 +266,8 @@ def add(db: Connection, new: NewVerification, *, is_new_version: bool, tags: Seq
     }
     if not is_new_version:
         run(db, _RETIRE, names)
-    number: int = scalar(db, _ADD, {**_columns(new), **names, "tags": new.tags_json(tags)})
+    statement = _ADD if is_new_version else _ADD_AGAIN
+    number: int = scalar(db, statement, {**_columns(new), **names, "tags": new.tags_json(tags)})
     run(db, _TOUCH, {**names, "now": new.created_at})
     if new.success:
         for one in tags:
