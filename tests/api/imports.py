@@ -97,7 +97,7 @@ def _may_go(api: Api, name: str, number: str, environments: list[str]) -> Answer
 
 def _for_verification(api: Api, name: str, branches: list[str], tags: list[str]) -> Answers:
     answers = {}
-    asked: list[dict[str, object]] = [
+    asked: list[dict[str, Any]] = [
         {},
         *({"providerVersionBranch": one} for one in branches),
         *({"providerVersionTags": [one]} for one in tags),

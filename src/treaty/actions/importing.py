@@ -492,9 +492,11 @@ class _Import:
     def _add_deployment(
         self, fact: DeploymentFact, environment: Environment, stays: Sequence[imports.Stay]
     ) -> Imported:
-        """Add a deployment in its place in time: it ends what ran before, and was ended by what came later."""
-        times = [time for one in stays for time in (one.created_at, one.undeployed_at) if time]
-        undeployed_at = min((time for time in times if time > fact.created_at), default=None)
+        """Add a deployment in its place in time: it ends what ran before, and was ended by what came later.
+
+        That something older was undeployed here later does not end it: the undeployment was not about this version.
+        """
+        undeployed_at = min((one.created_at for one in stays if one.created_at > fact.created_at), default=None)
         for one in stays:
             if one.undeployed_at is None and one.created_at <= fact.created_at:
                 environments.end(self.db, environments.get_deployed(self.db, one.uuid), at=fact.created_at)
