@@ -285,7 +285,7 @@ class Original:
         return {"_embedded": {name: listed}, "_links": {}}
 
     def pact(self, content, sha, created_at):
-        body = pact("Shop", "Prices", content)
+        body = json.loads(json.dumps(pact("Shop", "Prices", content)))
         interactions = [{"_id": "f" * 40, **one} for one in body["interactions"]]
         return {
             **body,
