@@ -224,7 +224,7 @@ class Broker:
     def _request(self, method: str, url: str, headers: dict[str, str], body: Json | None) -> httpx.Request:
         content = None if body is None else _dumped(body).encode()
         try:
-            return self._session(url).build_request(method, url, headers=headers, content=content)
+            return self._session(url).build_request(method, _with_dots(url), headers=headers, content=content)
         except httpx.InvalidURL as error:
             raise _bad_url(url, str(error)) from error
 
@@ -270,6 +270,12 @@ class Broker:
         if scheme not in self._sessions:
             self._sessions[scheme] = _set_up(self._connection, secure=scheme == "https")
         return self._sessions[scheme]
+
+
+def _with_dots(url: str) -> str:
+    """Escape path segments that are `.` or `..`: they are names here, and httpx would resolve them."""
+    path, mark, rest = url.partition("?")
+    return re.sub(r"(?<=/)\.{1,2}(?=/|$)", lambda dots: "%2E" * len(dots[0]), path) + mark + rest
 
 
 def encode(query: Query) -> str:

@@ -22,6 +22,8 @@ WITHOUT_EXAMPLE = {
     "IssuedToken": "there are no users in the example",
     "AuditEvent": "likewise",
     "PublishedContracts": "it is answered to POST, and tested with publishing",
+    "ImportOutcomes": "it answers POST, and is tested with importing",
+    "ImportedFacts": "likewise",
 }
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -130,6 +130,21 @@ WRITES: Final[dict[str, Write]] = {
     "delete_webhook": lambda it: (f"/webhooks/{it.webhook}", None),
     "execute_unsaved_webhook": lambda _: ("/webhooks/execute", WEBHOOK),
     "execute_webhook": lambda it: (f"/webhooks/{it.webhook}/execute", None),
+    "import_facts": lambda _: (
+        "/import",
+        {
+            "source": "https://old.example.org",
+            "run": "1",
+            "facts": [
+                {
+                    "kind": "pacticipant",
+                    "name": "Imported",
+                    "createdAt": "2024-01-31T09:00:00Z",
+                    "updatedAt": "2024-01-31T09:00:00Z",
+                }
+            ],
+        },
+    ),
     "redeliver": lambda it: (f"/triggered-webhooks/{it.delivery}/redeliver", None),
 }
 _WEBHOOK_FORM: Final = _form(

@@ -252,7 +252,9 @@ def test_a_pact_that_differs_is_told_and_left_alone(copied, target):
     mine = publication(TILL, "1", LEDGER, "mine")
     httpx.post(f"{target}/contracts/publish", json=mine).raise_for_status()
     report = copied(code=1)
-    assert report["refused"] == [f"the pact of {TILL} 1 with {LEDGER}: there is another one already"]
+    assert report["refused"] == [
+        f"the pact of {TILL} 1 with {LEDGER}: this version has another pact here, which stays as it is"
+    ]
     pact = httpx.get(f"{target}/pacts/provider/Ledger/consumer/Till%2F2%20%C3%BC/version/1").json()
     assert pact["interactions"][0]["description"] == "a request for mine"
     assert report["copied"]["pacts"] == VERSIONS - 1
@@ -269,7 +271,7 @@ def test_a_source_that_lets_nobody_in_is_told_with_what_to_do(tmp_path, source, 
     done = run("treaty", "import", "--from", source, "-b", target, cwd=tmp_path)
     assert done.returncode == 1
     assert f"Error making request to {source} status=401" in done.stdout
-    assert "Run the command again to go on" in done.stderr
+    assert "Run the command again to continue" in done.stderr
 
 
 def test_people_read_counts_and_what_stays_behind(tmp_path, source, target):
@@ -277,7 +279,7 @@ def test_people_read_counts_and_what_stays_behind(tmp_path, source, target):
     done = run("treaty", "import", "--from", source, "-b", target, *words, cwd=tmp_path)
     assert f"Copied {VERSIONS} pacts\n" in done.stdout
     assert "The webhook secret is disabled" in done.stdout
-    assert "What no broker hands out stays behind" in done.stdout
+    assert "Not copied, because no broker returns it" in done.stdout
     assert f"{TILL}: {VERSIONS} versions\n" in done.stderr
 
 

@@ -1,19 +1,23 @@
-"""Copy what one broker has to another, through the links of both. What is there already is left as it is."""
+"""Copy what another broker has to a Treaty, with its original times. What is newer in the target stays as it is."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+import time
+import uuid
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from treaty.cli import output
-from treaty.errors import Refused
+from treaty.cli.import_source import Source, given, pact_fact, pact_links, recorded_times, times_of
+from treaty.errors import ClientError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
+    from treaty.cli.import_source import ContentKey, PactLink, ResultLink
     from treaty.client import Broker, Json, Resource
 
 KINDS: Final = {
@@ -29,313 +33,475 @@ KINDS: Final = {
 _STOPS: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _OF_THE_BROKER: Final = ("_links", "_embedded", "createdAt", "updatedAt", "uuid")
 _HIDDEN: Final = "**********"
-_ALL: Final = "1000000"
-"""More results than a pact has: the matrix gives a hundred unless it is asked for more."""
-_DEPLOYMENT: Final = ("pb:record-deployment", "pb:currently-deployed-deployed-versions", "deployedVersions")
-_RELEASE: Final = ("pb:record-release", "pb:currently-supported-released-versions", "releasedVersions")
+MOST_FACTS: Final = 200
+"""Facts in one request to the target."""
+MOST_CHARACTERS: Final = 2_000_000
+"""Characters of pacts and test results in one request to the target."""
+MOST_LOOKUPS: Final = 5000
+_BEAT: Final = 10.0
+"""Seconds after which the target is told that the import is still running."""
+_WAIT: Final = 40.0
+"""Seconds to wait for another import: one that was killed blocks the next for 30."""
+_PROGRESS: Final = 5.0
+"""Seconds between two lines of progress."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tally:
-    """What was copied, what was there already, and what has to be seen to by people."""
+    """Counts for the final report, and what people have to know."""
 
     copied: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """What was left out because of what happened in the target since."""
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """Where from and where to. A dry one only reads."""
+@dataclass(slots=True)
+class Target:
+    """The Treaty that facts are sent to, in parts."""
 
-    source: Broker
-    target: Broker
+    broker: Broker
+    source_url: str
     is_dry: bool
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally
+    _run: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _facts: list[tuple[str, str, Json]] = field(default_factory=list)
+    _size: int = 0
+    _sent_at: float = 0
 
-    def write(self, kind: str, name: str, send: Callable[[], object]) -> None:
-        """Write something, and count it. What the target will not have is told of; that it lets nobody in is raised."""
+    @property
+    def url(self) -> str:
+        """Raises ClientError for a broker that cannot import."""
+        if not self.broker.index.has("pb:import"):
+            raise ClientError(
+                f"{self.broker.url} cannot import.",
+                hint="It must be a Treaty of this version, and the credentials need the permission to write.",
+            )
+        return self.broker.link("pb:import")
+
+    def begin(self) -> None:
+        """Claim the import, waiting for one that was killed. Raises Refused while another one is running."""
+        until = time.monotonic() + _WAIT
+        while True:
+            try:
+                self._post([])
+            except Refused as refused:
+                if refused.status != HTTPStatus.CONFLICT or time.monotonic() > until:
+                    raise
+                output.complain("Another import is running or has just been interrupted. Waiting …")
+                time.sleep(2)
+            else:
+                return
+
+    def known(self, facts: Sequence[Sequence[str]]) -> list[str | None]:
+        """Return what earlier imports remembered of facts; None for the new ones."""
+        values: list[str | None] = []
+        for start in range(0, len(facts), MOST_LOOKUPS):
+            part = [list(fact) for fact in facts[start : start + MOST_LOOKUPS]]
+            values += self.broker.post(f"{self.url}/known", {"source": self.source_url, "facts": part}).body["values"]
+        return values
+
+    def add(self, kind: str, name: str, fact: Json) -> None:
+        """Send a fact, now or with the next ones."""
+        self._facts.append((kind, name, fact))
+        self._size += len(fact.get("content") or "") + len(fact.get("testResults") or "")
+        if len(self._facts) >= MOST_FACTS or self._size >= MOST_CHARACTERS:
+            self.flush()
+
+    def flush(self) -> None:
+        facts, self._facts, self._size = self._facts, [], 0
+        if facts:
+            outcomes = self._post([fact for *_, fact in facts])
+            for (kind, name, _), imported in zip(facts, outcomes, strict=True):
+                self._count(kind, name, imported)
+
+    def ask(self, kind: str, name: str, fact: Json) -> str:
+        """Send one fact, and return its outcome, which is counted unless the client has to create something."""
+        (imported,) = self._post([fact])
+        if imported["outcome"] != "absent":
+            self._count(kind, name, imported)
+        return str(imported["outcome"])
+
+    def put_webhook(self, name: str, uuid_of_webhook: str, body: Json, fact: Json) -> None:
+        """Create a webhook, and have it remembered as copied."""
         try:
             if not self.is_dry:
-                send()
+                self.broker.put(self.broker.link("pb:webhook", uuid=uuid_of_webhook), body)
+                self._post([fact])
         except Refused as refused:
             if refused.status in _STOPS or refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             self.tally.refused.append(f"{name}: {refused}")
         else:
-            self.tally.copied[kind] += 1
+            self.tally.copied["webhooks"] += 1
 
-    def is_there(self, kind: str) -> None:
-        self.tally.found[kind] += 1
+    def beat(self) -> None:
+        """Keep the claim while the source is slow."""
+        if time.monotonic() - self._sent_at > _BEAT:
+            self._post([])
+
+    def finish(self) -> None:
+        self.flush()
+        self._post([], finished=True)
+
+    def _post(self, facts: list[Json], *, finished: bool = False) -> list[Json]:
+        body = {"source": self.source_url, "run": self._run, "dryRun": self.is_dry, "finished": finished}
+        outcomes: list[Json] = self.broker.post(self.url, {**body, "facts": facts}).body["outcomes"]
+        self._sent_at = time.monotonic()
+        return outcomes
+
+    def _count(self, kind: str, name: str, imported: Json) -> None:
+        match imported["outcome"]:
+            case "copied":
+                self.tally.copied[kind] += 1
+            case "refused":
+                self.tally.refused.append(f"{name}: {imported['reason']}")
+            case "removed" | "outdated":
+                self.tally.left.append(f"{name}: {imported['reason']}")
+            case _:
+                self.tally.found[kind] += 1
 
 
-def copy(source: Broker, target: Broker, *, is_dry: bool) -> Tally:
-    """Copy everything. Webhooks come last, so that the copying itself calls none of them."""
-    work = Copy(source, target, is_dry)
-    pacticipants = _embedded(source.get(source.link("pb:pacticipants")), "pacticipants")
-    versions = {each["name"]: _pacticipant(work, each) for each in pacticipants}
-    for name, known in versions.items():
-        with output.progress(f"Copying the pacts of {name}"):
-            _pacts(work, known)
-        output.complain(f"{name}: {len(known)} versions")
-    _environments(work)
-    _webhooks(work)
-    return work.tally
+def copy(source: Broker, target: Broker, *, is_dry: bool, parallel: int = 4) -> Tally:
+    """Copy everything. Raises ClientError if one of the brokers cannot be used."""
+    tally = Tally()
+    to = Target(target, source.url, is_dry, tally)
+    to.begin()
+    with Source(source, tally.refused.append, to.beat, parallel) as origin:
+        _pacticipants(origin, to)
+        links = [link for name in _names(origin) for link in _versions(origin, to, name)]
+        _results(origin, to, _pacts(origin, to, origin.with_revisions(links)))
+        _environments(origin, to)
+        _webhooks(origin, to)
+    to.finish()
+    return tally
 
 
-def _embedded(resource: Resource | None, name: str) -> list[Json]:
-    return resource.embedded(name) if resource else []
+class _Progress:
+    """Says from time to time how much of a long step is done."""
 
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total, self._done = what, total, 0
+        self._began = self._said = time.monotonic()
 
-def _given(body: Json, *names: str) -> Json:
-    return {name: body[name] for name in names if body.get(name) is not None}
+    def step(self) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if now - self._said < _PROGRESS:
+            return
+        self._said = now
+        rate = self._done / (now - self._began)
+        left = round((self._total - self._done) / rate)
+        output.complain(f"{self._what}: {self._done} of {self._total}, {rate:.0f} a second, about {left} s left")
 
 
 # Pacticipants and their versions
 
 
-def _pacticipant(work: Copy, pacticipant: Json) -> list[Json]:
-    """Copy a pacticipant, its labels and its versions; give these, the oldest first."""
-    name = pacticipant["name"]
-    ours = work.target.find(work.target.link("pb:pacticipant", pacticipant=name))
-    if ours is None:
-        body = _given(pacticipant, "name", "displayName", "mainBranch", "repositoryUrl")
-        work.write("pacticipants", name, lambda: work.target.post(work.target.link("pb:pacticipants"), body))
-    else:
-        work.is_there("pacticipants")
-    _labels(work, pacticipant, ours)
-    known = work.source.get(work.source.link("pb:pacticipant", pacticipant=name))
-    with output.progress(f"Copying the versions of {name}"):
-        versions = work.source.get(known.link("pb:versions", "versions").href).embedded("versions")[::-1]
-        there = _versions_there(work, ours)
-        for version in versions:
-            _version(work, name, version, there.get(version["number"]))
-    return versions
+def _names(origin: Source) -> list[str]:
+    return [pacticipant["name"] for pacticipant in origin.pacticipants()]
 
 
-def _labels(work: Copy, pacticipant: Json, ours: Resource | None) -> None:
-    there = {label["name"] for label in _embedded(ours, "labels")}
-    for label in (pacticipant.get("_embedded") or {}).get("labels") or []:
-        if label["name"] not in there and not work.is_dry:
-            named = work.target.get(work.target.link("pb:pacticipant", pacticipant=pacticipant["name"]))
-            work.target.put(named.link("pb:label").fill(label=label["name"]))
+def _pacticipants(origin: Source, to: Target) -> None:
+    said = ("name", "displayName", "mainBranch", "repositoryUrl", "repositoryName", "repositoryNamespace")
+    for pacticipant in origin.pacticipants():
+        labels = (pacticipant.get("_embedded") or {}).get("labels") or []
+        fact = {
+            "kind": "pacticipant",
+            **given(pacticipant, *said),
+            **times_of(pacticipant),
+            "labels": [label["name"] for label in labels],
+        }
+        to.add("pacticipants", f"application {pacticipant['name']}", fact)
+    to.flush()
 
 
-def _versions_there(work: Copy, ours: Resource | None) -> dict[str, Json]:
-    listed = work.target.get(ours.link("pb:versions").href) if ours else None
-    return {version["number"]: version for version in _embedded(listed, "versions")}
+def _versions(origin: Source, to: Target, pacticipant: str) -> list[PactLink]:
+    """Copy the versions of a pacticipant with their branches and tags; return their pacts, the oldest first."""
+    versions = origin.versions(pacticipant)
+    branches = origin.branches(pacticipant) if any(_marks(version, "branchVersions") for version in versions) else {}
+    here = _numbers(to.broker, pacticipant)
+    neighbours = _neighbours([version["number"] for version in versions], here)
+    progress = _Progress(f"Versions of {pacticipant}", len(versions))
+    for version, places in zip(versions, _places(origin, to, pacticipant, versions, branches), strict=True):
+        above, below = neighbours[version["number"]]
+        fact = {
+            "kind": "version",
+            "pacticipant": pacticipant,
+            **given(version, "number", "buildUrl"),
+            **times_of(version),
+            "above": above,
+            "below": below,
+            **places,
+        }
+        to.add("versions", f"version {version['number']} of {pacticipant}", fact)
+        progress.step()
+    to.flush()
+    output.complain(f"{pacticipant}: {len(versions)} versions")
+    return [link for version in versions for link in pact_links(pacticipant, version)]
 
 
-def _version(work: Copy, name: str, version: Json, ours: Json | None) -> None:
-    number = version["number"]
-    missing = [each for each in _marks(version) if each not in list(_marks(ours or {}))]
-    if ours and not missing:
-        work.is_there("versions")
-        return
-
-    def send() -> None:
-        named = {"pacticipant": name, "version": number}
-        work.target.put(work.target.link("pb:pacticipant-version", **named), _given(version, "buildUrl"))
-        for relation, kind, mark in missing:
-            work.target.put(work.target.link(relation, **named, **{kind: mark}))
-
-    work.write("versions", f"version {number} of {name}", send)
+def _numbers(target: Broker, pacticipant: str) -> set[str]:
+    listed = target.find(target.at("pacticipants", pacticipant, "versions"))
+    return {version["number"] for version in listed.embedded("versions")} if listed else set()
 
 
-def _marks(version: Json) -> Iterator[tuple[str, str, str]]:
-    """Give the branches and tags of a version, each with its relation and what that has in its place."""
-    embedded = version.get("_embedded") or {}
-    for branch in embedded.get("branchVersions") or []:
-        yield "pb:pacticipant-branch-version", "branch", branch["name"]
-    for tag in embedded.get("tags") or []:
-        yield "pb:pacticipant-version-tag", "tag", tag["name"]
+def _neighbours(numbers: Sequence[str], here: set[str]) -> dict[str, tuple[str | None, str | None]]:
+    """Find for each version the one below which, and the one above which, the target is to place it."""
+    below: str | None = None
+    following: dict[str, str | None] = {}
+    for number in reversed(numbers):
+        following[number] = below
+        below = number if number in here else below
+    before = [None, *numbers[:-1]] if numbers else []
+    return {number: (above, following[number]) for number, above in zip(numbers, before, strict=True)}
 
 
-# Pacts and their results
+def _marks(version: Json, kind: str) -> list[Json]:
+    return (version.get("_embedded") or {}).get(kind) or []
 
 
-def _pacts(work: Copy, versions: Iterable[Json]) -> None:
-    """Copy the pacts of a consumer, the oldest first, and the results of each content once."""
-    known: set[str] = set()  # a content names consumer and provider
-    for version in versions:
-        links = (version.get("_links") or {}).get("pb:pact-versions") or []
-        for href in dict.fromkeys(link["href"] for link in links):
-            pact = work.source.get(href)
-            ours = _pact(work, pact)
-            content = json.dumps(_content(pact.body), sort_keys=True)
-            if content not in known:
-                known.add(content)
-                _results(work, pact, ours)
+def _places(
+    origin: Source, to: Target, pacticipant: str, versions: Sequence[Json], branches: dict[str, Json]
+) -> Iterator[Json]:
+    """Return the branches and tags of each version, with the time of each that the target does not know yet."""
+    marks = [
+        (kind, mark, version)
+        for version in versions
+        for kind, embedded in (("branch", "branchVersions"), ("tag", "tags"))
+        for mark in _marks(version, embedded)
+    ]
+    keys = [_mark_key(pacticipant, *mark) for mark in marks]
+    known = to.known(keys)
+    is_new = [value is None for value in known]
+    fetched = origin.find_all([_mark_link(*mark) for mark, is_missing in zip(marks, is_new, strict=True) if is_missing])
+    places: dict[str, Json] = defaultdict(lambda: {"branches": [], "tags": []})
+    for (kind, mark, version), value in zip(marks, known, strict=True):
+        resource = next(fetched) if value is None else None
+        created = (resource.body.get("createdAt") if resource else value) or version["createdAt"]
+        place = {"name": mark["name"], "createdAt": created}
+        if kind == "branch":
+            branch = times_of(branches.get(mark["name"]) or {"createdAt": created})
+            times = {"branchCreatedAt": branch["createdAt"], "branchUpdatedAt": branch["updatedAt"]}
+            places[version["number"]]["branches"].append({**place, "isHead": bool(mark.get("latest")), **times})
+        else:
+            places[version["number"]]["tags"].append(place)
+    yield from (places[version["number"]] for version in versions)
 
 
-def _pact(work: Copy, pact: Resource) -> Resource | None:
-    """Copy a pact; give that of the target, unless there is none yet as nothing is to be changed."""
-    provider, consumer, version = (
-        pact.link(f"pb:{part}").name for part in ("provider", "consumer", "consumer-version")
-    )
-    named = {"provider": provider, "consumer": consumer, "consumerApplicationVersion": version}
-    url = work.target.link("pb:publish-pact", **named)
-    ours = work.target.find(url)
-    if ours is None:
-        name = f"the pact of {consumer} {version} with {provider}"
-        work.write("pacts", name, lambda: work.target.put(url, _content(pact.body)))
-        return None if work.is_dry else work.target.find(url)
-    work.is_there("pacts")
-    if _content(ours.body) != _content(pact.body):
-        work.tally.refused.append(f"the pact of {consumer} {version} with {provider}: there is another one already")
-        return None
-    return ours
+def _mark_link(kind: str, mark: Json, version: Json) -> tuple[str, str]:
+    return f"{kind} {mark['name']} of version {version['number']}", mark["_links"]["self"]["href"]
 
 
-def _content(body: Json) -> Json:
-    """Take away what a broker adds to a pact."""
-    content = {name: value for name, value in body.items() if name not in {"_links", "createdAt"}}
-    for kind in ("interactions", "messages"):
-        if isinstance(content.get(kind), list):
-            content[kind] = [_without_id(each) for each in content[kind]]
-    return content
+def _mark_key(pacticipant: str, kind: str, mark: Json, version: Json) -> list[str]:
+    if kind == "branch":
+        return [kind, pacticipant, mark["name"], version["number"]]
+    return [kind, pacticipant, version["number"], mark["name"]]
 
 
-def _without_id(interaction: Any) -> Any:
-    is_marked = isinstance(interaction, dict) and "_id" in interaction
-    return {name: value for name, value in interaction.items() if name != "_id"} if is_marked else interaction
+# Pacts and results
 
 
-def _results(work: Copy, pact: Resource, ours: Resource | None) -> None:
-    """Copy the results of a content in their order, less those that are there."""
-    there = Counter(_sign(result) for result in _every_result(work.target, ours)) if ours else Counter()
-    for result in _every_result(work.source, pact):
-        if there[_sign(result)]:
-            there[_sign(result)] -= 1
-            work.is_there("results")
-        elif ours or work.is_dry:
-            _result(work, result, ours)
+def _pacts(origin: Source, to: Target, links: Sequence[PactLink]) -> list[PactLink]:
+    """Copy the pacts; return one for each content, by which its results are found, and all with several revisions."""
+    keys = [["pact", link.consumer, link.provider, link.version, link.marker] for link in links]
+    known = dict(zip(links, to.known(keys), strict=True))
+    new = [link for link in links if not known[link]]
+    shas: dict[PactLink, str] = {link: sha for link, sha in known.items() if sha}
+    to.tally.found["pacts"] += len(shas)
+    progress = _Progress("Pacts", len(new))
+    for link, pact in zip(new, origin.find_all([(link.name, link.href) for link in new]), strict=True):
+        if pact:
+            fact = pact_fact(link, pact, is_current=True)
+            to.add("pacts", link.name, fact)
+            shas[link] = fact["sha"]
+        progress.step()
+    to.flush()
+    by_content = {(link.consumer, link.provider, sha): link for link, sha in shas.items()}
+    rewritten = [link for link in shas if link.revisions > 1]
+    return list(dict.fromkeys([*by_content.values(), *rewritten]))
 
 
-def _sign(result: Resource) -> tuple[Any, ...]:
-    return tuple(str(result.body.get(name)) for name in ("providerApplicationVersion", "success", "buildUrl"))
+def _results(origin: Source, to: Target, pacts: Sequence[PactLink]) -> None:
+    """Copy the results of all contents in the order in which the source numbered them, and overwritten revisions."""
+    progress = _Progress("Results of pacts", len(pacts))
+    links: dict[tuple[ContentKey, int], ResultLink] = {}
+    overwritten: dict[tuple[PactLink, str], ResultLink] = {}
+    for pact, rows in zip(pacts, origin.results_of(pacts), strict=True):
+        links |= {(row.content, row.number): row for row in rows}
+        overwritten |= {(pact, row.content.sha): row for row in rows if pact.revisions > 1}
+        progress.step()
+    _overwritten(origin, to, overwritten)
+    recorded = recorded_times(links.values())
+    known = dict(zip(links, to.known([_result_key(link) for link in links.values()]), strict=True))
+    new = sorted((link for key, link in links.items() if known[key] is None), key=lambda link: link.number)
+    to.tally.found["results"] += len(links) - len(new)
+    progress = _Progress("Results", len(new))
+    for link, result in zip(new, origin.find_all([(link.name, link.href) for link in new]), strict=True):
+        if result:
+            to.add("results", link.name, _result(link, result.body, recorded[link]))
+        progress.step()
+    to.flush()
 
 
-def _result(work: Copy, result: Resource, ours: Resource | None) -> None:
-    body = _given(result.body, "success", "providerApplicationVersion", "buildUrl", "testResults", "verifiedBy")
-
-    def send() -> None:
-        if ours:
-            work.target.post(ours.link("pb:publish-verification-results").href, body)
-
-    name = f"a result of {body.get('providerApplicationVersion')} for {_pact_name(result)}"
-    work.write("results", name, send)
-
-
-def _pact_name(result: Resource) -> str:
-    links = result.links("pb:pact-version")
-    return links[0].name if links else result.url
+def _overwritten(origin: Source, to: Target, revisions: dict[tuple[PactLink, str], ResultLink]) -> None:
+    """Copy the contents that results are about and that are no longer the newest of their version."""
+    keys = [["publication", pact.consumer, pact.provider, pact.version, sha] for pact, sha in revisions]
+    known = dict(zip(revisions, to.known(keys), strict=True))
+    new = sorted((key for key in revisions if known[key] is None), key=lambda key: revisions[key].pact_created_at)
+    for key in new:
+        fact = origin.overwritten(key[0], revisions[key])
+        if fact:
+            to.add("pacts", f"an overwritten revision of {key[0].name}", fact)
+    to.flush()
 
 
-def _every_result(broker: Broker, pact: Resource) -> Iterator[Resource]:
-    """Go through the results of a pact's content, the oldest first. Only the matrix knows all of them."""
-    provider, consumer, version = (
-        pact.link(f"pb:{part}").name for part in ("provider", "consumer", "consumer-version")
-    )
-    asked = [("pacticipant", consumer), ("version", version), ("pacticipant", provider)]
-    query = [*((f"q[][{name}]", value) for name, value in asked), ("limit", _ALL)]
-    rows = broker.get(broker.at("matrix", query=query)).body.get("matrix") or []
-    hrefs = {row["verificationResult"]["_links"]["self"]["href"] for row in rows if row.get("verificationResult")}
-    yield from (broker.get(href) for href in sorted(hrefs, key=_number))
+def _result_key(link: ResultLink) -> list[str]:
+    return ["result", *link.content, str(link.number)]
 
 
-def _number(href: str) -> int:
-    return int(href.rpartition("/")[2])
+def _result(link: ResultLink, result: Json, recorded_at: str) -> Json:
+    return {
+        "kind": "result",
+        "consumer": link.content.consumer,
+        "provider": link.content.provider,
+        "sha": link.content.sha,
+        "number": link.number,
+        "providerVersion": result.get("providerApplicationVersion"),
+        "success": result.get("success"),
+        "verifiedAt": result.get("verificationDate") or link.verified_at,
+        "recordedAt": recorded_at,
+        "buildUrl": result.get("buildUrl"),
+        "testResults": _text(result.get("testResults")),
+        "verifiedBy": _text(result.get("verifiedBy") or None),
+        "isWip": bool(result.get("workInProgress")),
+    }
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
 # Environments, and what is in them
 
 
-def _environments(work: Copy) -> None:
-    if not work.source.index.has("pb:environments"):
+def _environments(origin: Source, to: Target) -> None:
+    if not origin.broker.index.has("pb:environments"):
         return
-    ours = {each["name"]: each for each in _listed_environments(work.target)}
-    for environment in _listed_environments(work.source):
-        name = environment["name"]
-        if name in ours:
-            work.is_there("environments")
-        else:
-            _environment(work, environment)
-    there = {each["name"]: each for each in _listed_environments(work.target)}
-    for environment in _listed_environments(work.source):
-        _present(work, "deployments", _DEPLOYMENT, environment, there.get(environment["name"]))
-        _present(work, "releases", _RELEASE, environment, there.get(environment["name"]))
+    environments = _listed(origin.broker)
+    for environment in environments:
+        fact = {
+            "kind": "environment",
+            **given(environment, "uuid", "name", "displayName"),
+            **times_of(environment),
+            "isProduction": environment["production"],
+            "contacts": _text(environment.get("contacts")),
+        }
+        to.add("environments", f"environment {environment['name']}", fact)
+    to.flush()
+    here = {name: each for each in _listed(to.broker) for name in (each["name"], each["uuid"])}
+    for environment in environments:
+        ours = here.get(environment["uuid"]) or here.get(environment["name"])
+        _inside(origin, to, _DEPLOYMENTS, environment, ours)
+        _inside(origin, to, _RELEASES, environment, ours)
+    to.flush()
 
 
-def _listed_environments(broker: Broker) -> list[Json]:
+def _listed(broker: Broker) -> list[Json]:
     return broker.get(broker.link("pb:environments")).embedded("environments")
 
 
-def _environment(work: Copy, environment: Json) -> None:
-    body = {name: value for name, value in environment.items() if name not in _OF_THE_BROKER}
-    name = f"the environment {environment['name']}"
-    work.write("environments", name, lambda: work.target.post(work.target.link("pb:environments"), body))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Inside:
+    """Names of what is recorded about versions in environments."""
+
+    kind: str
+    fact: str
+    path: str
+    listing: str
+    embedded: str
+    ended_at: str
 
 
-def _present(work: Copy, kind: str, relations: tuple[str, str, str], environment: Json, ours: Json | None) -> None:
-    """Record what is in an environment now, the oldest first."""
-    record, listing, embedded = relations
-    there = {_place(each) for each in _inside(work.target, ours, listing, embedded)} if ours else set()
-    inside = _inside(work.source, environment, listing, embedded)
-    for deployed in sorted(inside, key=lambda each: str(each.get("createdAt"))):
-        if _place(deployed) in there:
-            work.is_there(kind)
-        else:
-            _record(work, kind, record, deployed, environment["name"])
+_DEPLOYMENTS: Final = _Inside(
+    kind="deployments",
+    fact="deployment",
+    path="deployed-versions",
+    listing="pb:currently-deployed-deployed-versions",
+    embedded="deployedVersions",
+    ended_at="undeployedAt",
+)
+_RELEASES: Final = _Inside(
+    kind="releases",
+    fact="release",
+    path="released-versions",
+    listing="pb:currently-supported-released-versions",
+    embedded="releasedVersions",
+    ended_at="supportEndedAt",
+)
 
 
-def _inside(broker: Broker, environment: Json, listing: str, embedded: str) -> list[Json]:
-    link = (environment.get("_links") or {}).get(listing)
-    return broker.get(link["href"]).embedded(embedded) if link else []
+def _inside(origin: Source, to: Target, names: _Inside, environment: Json, ours: Json | None) -> None:
+    """Copy that something copied earlier is no longer in an environment; then what is in it now, the oldest first."""
+    current = _current(origin.broker, names, environment)
+    uuids = {one["uuid"] for one in current}
+    here = _current(to.broker, names, ours) if ours else []
+    for uuid_here in (one["uuid"] for one in here if one["uuid"] not in uuids):
+        ended = origin.broker.find(origin.broker.at(names.path, uuid_here))
+        if ended and ended.body.get(names.ended_at):
+            _add_inside(to, names, environment, ended.body)
+    for one in sorted(current, key=lambda each: str(each.get("createdAt"))):
+        _add_inside(to, names, environment, one)
 
 
-def _place(deployed: Json) -> tuple[str, ...]:
-    within = deployed["_embedded"]
-    return within["pacticipant"]["name"], within["version"]["number"], str(deployed.get("applicationInstance") or "")
+def _current(broker: Broker, names: _Inside, environment: Json) -> list[Json]:
+    link = (environment.get("_links") or {}).get(names.listing)
+    return broker.get(link["href"]).embedded(names.embedded) if link else []
 
 
-def _record(work: Copy, kind: str, relation: str, deployed: Json, environment: str) -> None:
-    pacticipant, version, _ = _place(deployed)
-
-    def send() -> None:
-        url = work.target.link("pb:pacticipant-version", pacticipant=pacticipant, version=version)
-        link = next(each for each in work.target.get(url).links(relation) if each.name == environment)
-        work.target.post(link.href, _given(deployed, "applicationInstance"))
-
-    work.write(kind, f"version {version} of {pacticipant} in {environment}", send)
+def _add_inside(to: Target, names: _Inside, environment: Json, one: Json) -> None:
+    pacticipant, version = (one["_embedded"][part] for part in ("pacticipant", "version"))
+    fact = {
+        "kind": names.fact,
+        "pacticipant": pacticipant["name"],
+        "version": version["number"],
+        "environment": environment["uuid"],
+        "environmentName": environment["name"],
+        **given(one, "uuid", "applicationInstance", names.ended_at),
+        **times_of(one),
+    }
+    name = f"version {version['number']} of {pacticipant['name']} in {environment['name']}"
+    to.add(names.kind, name, fact)
 
 
 # Webhooks
 
 
-def _webhooks(work: Copy) -> None:
-    for link in work.source.get(work.source.link("pb:webhooks")).links("pb:webhooks"):
-        webhook = work.source.get(link.href)
-        uuid = webhook.link("self").href.rpartition("/")[2]
-        url = work.target.link("pb:webhook", uuid=uuid)
-        if work.target.find(url):
-            work.is_there("webhooks")
-        else:
-            _webhook(work, webhook, url)
+def _webhooks(origin: Source, to: Target) -> None:
+    listed = origin.broker.get(origin.broker.link("pb:webhooks")).links("pb:webhooks")
+    for webhook in origin.find_all([(f"webhook {link.title or link.name}", link.href) for link in listed]):
+        if webhook:
+            _webhook(to, webhook)
 
 
-def _webhook(work: Copy, webhook: Resource, url: str) -> None:
+def _webhook(to: Target, webhook: Resource) -> None:
     """Copy a webhook. One whose secrets are hidden would do harm without them, so it waits until somebody adds them."""
-    body = {name: value for name, value in webhook.body.items() if name not in _OF_THE_BROKER}
+    uuid_of_webhook = webhook.link("self").href.rpartition("/")[2]
+    name = f"The webhook {webhook.body.get('description') or uuid_of_webhook}"
+    fact = {"kind": "webhook", "uuid": uuid_of_webhook}
+    outcome = to.ask("webhooks", name, fact)
+    if outcome != "absent":
+        return
+    body = {member: value for member, value in webhook.body.items() if member not in _OF_THE_BROKER}
     for side in ("consumer", "provider"):
         if side in body:
-            body[side] = _given(body[side], "name", "label")
-    name = f"The webhook {webhook.body.get('description') or url.rpartition('/')[2]}"
+            body[side] = given(body[side], "name", "label")
     if _is_secret(body["request"]):
         body |= {"enabled": False, "request": _without_secrets(body["request"])}
-        work.tally.notes.append(f"{name} is disabled: its secrets are hidden. Add them, and enable it.")
-    work.write("webhooks", name, lambda: work.target.put(url, body))
+        to.tally.notes.append(f"{name} is disabled: its secrets are hidden. Add them, and enable it.")
+    to.put_webhook(name, uuid_of_webhook, body, fact)
 
 
 def _is_secret(request: Json) -> bool:

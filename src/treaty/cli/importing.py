@@ -10,14 +10,17 @@ from treaty.cli import copying, options, output
 from treaty.cli.program import Command, Failure, Flag
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from treaty.cli.copying import Tally
     from treaty.client import Broker
 
 _STAYS: Final = (
-    "What no broker hands out stays behind: when things happened, what was deployed before, deliveries of webhooks, "
-    "and who may log in."
+    "Not copied, because no broker returns it: former deployments, deliveries and secrets of webhooks, and users."
 )
-_AGAIN: Final = "Run the command again to go on: what is there is not copied twice."
+_AGAIN: Final = "Run the command again to continue: nothing is copied twice."
+_SHOWN: Final = 20
+"""Lines of each kind in the report for people; `-o json` has all of them."""
 
 
 @click.command("import", cls=Command)
@@ -25,7 +28,15 @@ _AGAIN: Final = "Run the command again to go on: what is there is not copied twi
 @click.option("--from-username", envvar="TREATY_IMPORT_FROM_USERNAME", help="Its user, if it asks.")
 @click.option("--from-password", envvar="TREATY_IMPORT_FROM_PASSWORD", help="The user's password.")
 @click.option("--from-token", envvar="TREATY_IMPORT_FROM_TOKEN", help="A bearer token, instead of a user.")
-@click.option("--dry-run/--no-dry-run", cls=Flag, help="Tell what would be copied, and copy nothing.")
+@click.option("--dry-run/--no-dry-run", cls=Flag, help="Report what would be copied, and copy nothing.")
+@click.option(
+    "--parallel",
+    type=click.IntRange(1, 32),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Requests to the other broker at a time.",
+)
 @options.output_option("text", "json", "pretty")
 @options.connected()
 def import_all(
@@ -37,17 +48,19 @@ def import_all(
     form: str,
     *,
     dry_run: bool,
+    parallel: int,
 ) -> None:
     """Copy what another broker has.
 
-    Pacticipants, versions with their branches and tags, pacts, verification results, environments, what is deployed
-    and released, and webhooks go to the broker at --broker-base-url. What is there already is left as it is, so the
-    command can be run again, after an interruption or to catch up.
+    Copies pacticipants, versions with their branches and tags, pacts with their verification results, environments,
+    what is deployed and released, and webhooks to the Treaty at --broker-base-url, with their original times. Whatever
+    is newer there stays as it is, and what was removed there stays removed. So the command can be run again, after an
+    interruption or to catch up; it adds what is missing.
     """
     if source.rstrip("/") == broker.url:
         raise Failure("Both brokers are the same.\nGive the one to copy from as --from, and the one to copy to as -b.")
     with options.elsewhere(source, from_username, from_password, from_token) as other:
-        tally = _copied(other, broker, is_dry=dry_run)
+        tally = _copied(other, broker, is_dry=dry_run, parallel=parallel)
     if form == "text":
         output.say("\n".join(_lines(tally, is_dry=dry_run)))
     else:
@@ -56,9 +69,9 @@ def import_all(
         raise SystemExit(1)
 
 
-def _copied(source: Broker, target: Broker, *, is_dry: bool) -> Tally:
+def _copied(source: Broker, target: Broker, *, is_dry: bool, parallel: int) -> Tally:
     try:
-        return copying.copy(source, target, is_dry=is_dry)
+        return copying.copy(source, target, is_dry=is_dry, parallel=parallel)
     except BaseException:
         output.complain(_AGAIN)
         raise
@@ -70,8 +83,15 @@ def _lines(tally: Tally, *, is_dry: bool) -> list[str]:
         f"{done} {tally.copied[kind]} {name}" + (f" ({tally.found[kind]} were there)" if tally.found[kind] else "")
         for kind, name in copying.KINDS.items()
     ]
-    refused = [output.red(f"Not copied: {text}") for text in tally.refused]
-    return [*counts, *refused, *(output.yellow(note) for note in tally.notes), _STAYS]
+    refused = [output.red(line) for line in _shortened("Not copied", tally.refused)]
+    left = _shortened("Left out", tally.left)
+    return [*counts, *refused, *left, *(output.yellow(note) for note in tally.notes), _STAYS]
+
+
+def _shortened(label: str, texts: Sequence[str]) -> list[str]:
+    lines = [f"{label}: {text}" for text in texts[:_SHOWN]]
+    more = len(texts) - _SHOWN
+    return [*lines, f"{label}: {more} more; -o json lists all of them"] if more > 0 else lines
 
 
 def _report(tally: Tally) -> dict[str, object]:
@@ -79,5 +99,6 @@ def _report(tally: Tally) -> dict[str, object]:
         "copied": {kind: tally.copied[kind] for kind in copying.KINDS},
         "found": {kind: tally.found[kind] for kind in copying.KINDS},
         "refused": tally.refused,
+        "left": tally.left,
         "notes": tally.notes,
     }

@@ -365,6 +365,20 @@ def without_ids(document: Document) -> Document:
     return Document(tree, document.is_plain)
 
 
+def without_any_ids(document: Document) -> Document:
+    """Take off the ids of all interactions, whoever gave them."""
+    tree = dict(document.tree)
+    for name in ("interactions", "messages"):
+        items = tree.get(name)
+        if isinstance(items, list):
+            tree[name] = [_without_member(item, "_id") for item in items]
+    return Document(tree, document.is_plain)
+
+
+def _without_member(item: Json, member: str) -> Json:
+    return {name: value for name, value in item.items() if name != member} if isinstance(item, dict) else item
+
+
 def _without_id(item: Json) -> Json:
     """Take off an id that was given here; one that the client gave is a part of the interaction."""
     if not isinstance(item, dict) or "_id" not in item:

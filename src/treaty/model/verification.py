@@ -26,6 +26,8 @@ class Verification:
     """A JSON object, flat."""
     test_results: str | None
     """Any JSON, as the verifier sent it."""
+    is_wip: bool
+    """Whether the pact was fetched as work in progress."""
     created_at: datetime
 
     @property

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, bindpara
 from treaty.model.badge import BadgePact, BadgeResult
 from treaty.store.database import maybe
 from treaty.store.tables import content, pacticipant, publication, tag, verification, version
+from treaty.store.verifications import NEWEST_FIRST
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +64,7 @@ def _result(has_tag: bool, has_provider_tag: bool, is_untagged: bool) -> Select[
         .join(verification, verification.c.content_id == publication.c.content_id)
         .join(version, version.c.id == verification.c.provider_version_id)
         .where(*_of_pair(has_tag=has_tag, is_untagged=is_untagged))
-        .order_by(publication.c.position.desc(), *newest, verification.c.id.desc())
+        .order_by(publication.c.position.desc(), *newest, *NEWEST_FIRST)
         .limit(1)
     )
     return (

@@ -29,6 +29,7 @@ from treaty.store.tables import (
     version,
     webhook,
 )
+from treaty.store.verifications import NEWEST_FIRST
 from treaty.store.webhooks import CONSUMER, PROVIDER, request_of
 
 _Names = defaultdict[int, list[str]]
@@ -84,12 +85,10 @@ _MAIN_BEFORE: Final = (
     .join(branch, branch.c.id == branch_version.c.branch_id)
     .join(pacticipant, and_(pacticipant.c.id == branch.c.pacticipant_id, pacticipant.c.main_branch == branch.c.name))
     .where(verification.c.content_id == bindparam("content"), verification.c.created_at <= bindparam("at"))
-    .order_by(verification.c.id.desc())
+    .order_by(*NEWEST_FIRST)
     .limit(1)
 )
-_LATEST: Final = (
-    _RESULTS.where(verification.c.content_id == bindparam("content")).order_by(verification.c.id.desc()).limit(1)
-)
+_LATEST: Final = _RESULTS.where(verification.c.content_id == bindparam("content")).order_by(*NEWEST_FIRST).limit(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,10 @@ _LATER: Final = verification.alias("later")
 _NEWEST_RESULT: Final = ~exists().where(
     _LATER.c.content_id == verification.c.content_id,
     _LATER.c.provider_version_id == verification.c.provider_version_id,
-    _LATER.c.id > verification.c.id,
+    or_(
+        _LATER.c.created_at > verification.c.created_at,
+        and_(_LATER.c.created_at == verification.c.created_at, _LATER.c.id > verification.c.id),
+    ),
 )
 _ON_BRANCH: Final = exists().where(
     branch_version.c.branch_id == branch.c.id, branch_version.c.version_id == branch.c.head_version_id

@@ -27,6 +27,7 @@ from treaty.store.tables import (
     verification,
     version,
 )
+from treaty.store.verifications import NEWEST_FIRST
 
 
 def _id_of(role: str) -> Any:
@@ -164,7 +165,7 @@ _RESULTS: Final = (
     .where(
         content.c.consumer_id == _CONSUMER_ID, content.c.provider_id == _PROVIDER_ID, content.c.sha == bindparam("sha")
     )
-    .order_by(verification.c.id.desc())
+    .order_by(*NEWEST_FIRST)
     .limit(bindparam("most", type_=Integer))
 )
 

@@ -45,6 +45,7 @@ from treaty.store.tables import (
     version,
     webhook,
 )
+from treaty.store.verifications import newest_of
 
 _CONSUMER: Final = pacticipant.alias("consumer")
 _PROVIDER: Final = pacticipant.alias("provider")
@@ -280,7 +281,6 @@ def _dashboard(*, of_pair: bool) -> Executable:
 
 
 _IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
-_NEWEST: Final = verification.alias("newest")
 _RESULTS: Final = (
     select(
         verification.c.content_id,
@@ -291,11 +291,8 @@ _RESULTS: Final = (
         version.c.number,
     )
     .join(version, version.c.id == verification.c.provider_version_id)
-    .where(
-        verification.c.id.in_(
-            select(func.max(_NEWEST.c.id)).where(_NEWEST.c.content_id.in_(_IDS)).group_by(_NEWEST.c.content_id)
-        )
-    )
+    .join(content, content.c.id == verification.c.content_id)
+    .where(content.c.id.in_(_IDS), verification.c.id == newest_of(content.c.id))
 )
 _BRANCHES: Final = (
     select(branch.c.head_version_id.label("of"), branch.c.name)

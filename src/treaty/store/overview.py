@@ -60,6 +60,7 @@ from treaty.store.tables import (
     verification,
     version,
 )
+from treaty.store.verifications import newest_of
 
 MOST_WORDS: Final = 5
 
@@ -91,9 +92,7 @@ class _Shape:
 _IS_OF_PAIR: Final = (publication.c.consumer_id == integration.c.consumer_id) & (
     publication.c.provider_id == integration.c.provider_id
 )
-NEWEST_RESULT: Final = (
-    select(func.max(_newer.c.id)).where(_newer.c.content_id == publication.c.content_id).scalar_subquery()
-)
+NEWEST_RESULT: Final = newest_of(publication.c.content_id)
 """The newest result for a publication's content."""
 _WAS_VERIFIED: Final = (
     exists()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from treaty.model.event import CONTRACT_REQUIRING_VERIFICATION_PUBLISHED
 from treaty.model.past_event import PastEvent, PastPact, PastResult
@@ -23,12 +23,12 @@ from treaty.store.tables import (
     verification,
     version,
 )
+from treaty.store.verifications import newest_of
 from treaty.store.webhooks import CONSUMER, PROVIDER
 
 MOST: Final = 8
 """How many pacts are looked at."""
 _provider_version: Final = version.alias("provider_version")
-_newest: Final = verification.alias("newest")
 _PACTS: Final = (
     select(
         CONSUMER.c.name.label("consumer"),
@@ -46,8 +46,7 @@ _PACTS: Final = (
     .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
     .outerjoin(
         verification,
-        verification.c.id
-        == select(func.max(_newest.c.id)).where(_newest.c.content_id == publication.c.content_id).scalar_subquery(),
+        verification.c.id == newest_of(publication.c.content_id),
     )
     .outerjoin(_provider_version, _provider_version.c.id == verification.c.provider_version_id)
     .limit(MOST)

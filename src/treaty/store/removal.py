@@ -20,6 +20,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
 )
 
 from treaty.model.retention import Amount, Removed, Retention, oldest
@@ -143,9 +144,10 @@ _same_success: Final = and_(
     _other.c.success,
     _other.c.is_wip == verification.c.is_wip,
 )
+_TIME: Final = tuple_(verification.c.created_at, verification.c.id)
 _BETWEEN: Final = and_(
-    exists().where(_same_success, _other.c.id < verification.c.id),
-    exists().where(_same_success, _other.c.id > verification.c.id),
+    exists().where(_same_success, tuple_(_other.c.created_at, _other.c.id) < _TIME),
+    exists().where(_same_success, tuple_(_other.c.created_at, _other.c.id) > _TIME),
     ~exists().where(tag_success.c.verification_id == verification.c.id),
 )
 """Successes that decide nothing: what is pending, or work in progress, rests on the first or the last one."""

@@ -57,6 +57,7 @@ from treaty.store.tables import (
     verification,
     version,
 )
+from treaty.store.verifications import newest_of
 
 Condition = ColumnElement[bool]
 Ids = Select[tuple[int]]
@@ -142,7 +143,9 @@ def _needed(kept: CTE, now: datetime, success_days: int, gone: Sequence[int]) ->
         .cte("kept_content")
     )
     results = current.join(verification, verification.c.content_id == current.c.content_id)
-    yield _versions_of(select(func.max(verification.c.id)).select_from(results).group_by(verification.c.content_id))
+    yield select(verification.c.provider_version_id).where(
+        verification.c.id.in_(select(newest_of(current.c.content_id)).select_from(current))
+    )
     yield _highest(results)
     yield from _deciding_successes(results, gone)
     yield _noted_successes(current)

@@ -336,8 +336,9 @@ verification: Final = Table(
     Column("test_results", Text),
     # With whether it was a success, so that what runs together is looked over without reading each result.
     Index("ix_verification_between", "content_id", "provider_version_id", "is_latest", "success"),
-    # The newest result for a content, however many there are.
-    Index(None, "content_id", "id"),
+    # The newest result for a content, however many there are. An imported result keeps its original time, and may
+    # therefore be older than results with lower ids.
+    Index(None, "content_id", "created_at", "id"),
     Index(None, "provider_version_id"),
     Index(None, "provider_id"),
     Index(None, "consumer_id", "provider_id"),
@@ -541,6 +542,16 @@ trusted_address: Final = Table(
     Column("key", Text, primary_key=True),
     Column("latest", Time, nullable=False),
     Index(None, "latest"),
+)
+
+# Facts that an import has copied from another broker, by a hash of the source and the fact. A fact is copied once: a
+# fact that is missing here later was removed here, and stays removed.
+imported_fact: Final = Table(
+    "imported_fact",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text),
+    _created(),
 )
 
 # What was done, and by whom. Rows are only added, and go when they are old: what they tell may be gone already, so they

@@ -4,7 +4,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, false, func, insert, select, true, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from treaty.model.pact import Pact
 from treaty.model.verification import NewVerification, Verification
@@ -74,6 +88,7 @@ def _verifications(consumer_version: Any) -> Select[*tuple[Any, ...]]:
             verification.c.verified_at,
             verification.c.verified_by,
             verification.c.test_results,
+            verification.c.is_wip,
             verification.c.created_at,
         )
         .select_from(verification)
@@ -85,14 +100,21 @@ def _verifications(consumer_version: Any) -> Select[*tuple[Any, ...]]:
 
 
 _another: Final = verification.alias("another")
+NEWEST_FIRST: Final = (verification.c.created_at.desc(), verification.c.id.desc())
 
 
-def _newest_of(content_id: Any) -> Any:
-    """Find the newest result of content, over all provider versions.
+def newest_of(content_id: Any) -> Any:
+    """Build a subquery for the id of the newest result of content, over all provider versions.
 
-    Adding nothing keeps PostgreSQL from walking through the results of everything, newest first, until it meets one.
+    Results are ordered by the time at which they were recorded, because an imported result keeps its original time.
     """
-    return select(func.max(_another.c.id + 0)).where(_another.c.content_id == content_id).scalar_subquery()
+    return (
+        select(_another.c.id)
+        .where(_another.c.content_id == content_id)
+        .order_by(_another.c.created_at.desc(), _another.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 # A result whose pacts were all deleted is kept, but there is no context to read it in.
@@ -104,7 +126,7 @@ _BY_NUMBER: Final = _verifications(_CONTEXT).where(
     PROVIDER.c.name == bindparam("provider"),
     _IS_PUBLISHED,
 )
-_LATEST_OF_CONTENT: Final = _verifications(_CONTEXT).where(verification.c.id == _newest_of(_CONTENT_ID), _IS_PUBLISHED)
+_LATEST_OF_CONTENT: Final = _verifications(_CONTEXT).where(verification.c.id == newest_of(_CONTENT_ID), _IS_PUBLISHED)
 
 
 def find(db: Connection, consumer: str, provider: str, sha: str, number: int) -> Verification | None:
@@ -134,7 +156,7 @@ _LATEST_OF_VERSION: Final = (
     _verifications(_CONSUMER_VERSION.c.number)
     .join(publication, publication.c.content_id == verification.c.content_id)
     .join(_CONSUMER_VERSION, _CONSUMER_VERSION.c.id == publication.c.consumer_version_id)
-    .where(_OF_VERSION, verification.c.id == _newest_of(publication.c.content_id))
+    .where(_OF_VERSION, verification.c.id == newest_of(publication.c.content_id))
     .order_by(func.lower(PROVIDER.c.name), PROVIDER.c.name)
 )
 _UNVERIFIED_PROVIDERS: Final = (
@@ -212,6 +234,14 @@ _ADD: Final = (
     )
     .returning(verification.c.id)
 )
+_NOW: Final = bindparam("created_at", type_=verification.c.created_at.type)
+_NEWEST_TIME: Final = (
+    select(func.max(_another.c.created_at, type_=verification.c.created_at.type))
+    .where(_another.c.content_id == _CONTENT_ID, _another.c.provider_version_id == _PROVIDER_VERSION_ID)
+    .scalar_subquery()
+)
+# Processes' clocks differ by milliseconds: the newest result must never seem older than the one that it replaces.
+_ADD_AGAIN: Final = _ADD.values(created_at=case((_NEWEST_TIME > _NOW, _NEWEST_TIME), else_=_NOW))
 _TOUCH: Final = (
     update(integration)
     .where(integration.c.consumer_id == _id_of("consumer"), integration.c.provider_id == _id_of("provider"))
@@ -236,7 +266,8 @@ def add(db: Connection, new: NewVerification, *, is_new_version: bool, tags: Seq
     }
     if not is_new_version:
         run(db, _RETIRE, names)
-    number: int = scalar(db, _ADD, {**_columns(new), **names, "tags": new.tags_json(tags)})
+    statement = _ADD if is_new_version else _ADD_AGAIN
+    number: int = scalar(db, statement, {**_columns(new), **names, "tags": new.tags_json(tags)})
     run(db, _TOUCH, {**names, "now": new.created_at})
     if new.success:
         for one in tags:
@@ -267,8 +298,10 @@ _PROMOTE: Final = (
     update(verification)
     .where(
         verification.c.id
-        == select(func.max(_newer.c.id))
+        == select(_newer.c.id)
         .where(_newer.c.content_id == _CONTENT_ID, _newer.c.provider_version_id == _PROVIDER_VERSION_ID)
+        .order_by(_newer.c.created_at.desc(), _newer.c.id.desc())
+        .limit(1)
         .scalar_subquery()
     )
     .values(is_latest=true())

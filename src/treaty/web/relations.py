@@ -244,6 +244,9 @@ _GENERAL: Final = {
     ),
     "group": Meaning("The network of pacticipants that this one is connected with, as CSV.", urls.GROUP),
     "metrics": Meaning("Numbers about what the broker holds and how it is used.", urls.METRICS),
+    "import": Meaning(
+        "Where `treaty import` sends the facts of another broker, which keep their original times.", urls.IMPORT
+    ),
     "webhooks": Meaning(
         "The webhooks: requests that the broker sends when something happens to a pact. POST makes one.", urls.WEBHOOKS
     ),

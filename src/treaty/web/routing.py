@@ -59,6 +59,7 @@ class Permission(Enum):
     DELETE_PACT = "delete pacts"
     PUBLISH_VERIFICATION = "publish verification results"
     MANAGE_WEBHOOK = "manage webhooks"
+    IMPORT = "import from another broker"
     SIGN_IN = "sign in"
     USE_OWN_ACCOUNT = "use an account of their own"
     MANAGE_USER = "manage users"
@@ -81,6 +82,7 @@ _WRITER: Final = _READER | {
     Permission.DELETE_PACT,
     Permission.PUBLISH_VERIFICATION,
     Permission.MANAGE_WEBHOOK,
+    Permission.IMPORT,
 }
 GRANTED: Final[Mapping[Role | None, frozenset[Permission]]] = {
     None: _NOBODY,
@@ -375,6 +377,7 @@ _NEEDED: Final = {
     "pb:delete_integration": Permission.MANAGE_PACTICIPANT,
     "pb:create": Permission.MANAGE_WEBHOOK,
     "pb:execute": Permission.MANAGE_WEBHOOK,
+    "pb:import": Permission.IMPORT,
 }
 """What it takes to use a relation that nobody only reads."""
 HIDDEN: Final = {

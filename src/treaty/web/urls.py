@@ -195,6 +195,9 @@ TAGGED_PACT_BADGE: Final = LATEST_TAGGED_PACT + "/badge"
 UNTAGGED_PACT_BADGE: Final = LATEST_UNTAGGED_PACT + "/badge"
 MATRIX_BADGE: Final = Url("/matrix/provider/{provider}/latest/{providerTag}/consumer/{consumer}/latest/{tag}/badge")
 
+IMPORT: Final = Url("/import")
+IMPORT_LOOKUP: Final = IMPORT + "/known"
+
 AUDIT: Final = Url("/audit")
 AUDIT_EXPORT: Final = AUDIT + "/export"
 AUDIT_PAGE: Final = Url("/settings/audit")

@@ -22,6 +22,7 @@ from treaty.web.openapi.notation import (
 )
 from treaty.web.resources.contracts import PublishBody
 from treaty.web.resources.environments import EnvironmentBody
+from treaty.web.resources.imports import ImportBody, ImportLookupBody
 from treaty.web.resources.pacticipants import NewPacticipantBody, PacticipantBody
 from treaty.web.resources.verifications import VerificationBody
 from treaty.web.resources.versions import VersionBody
@@ -30,6 +31,8 @@ from treaty.web.webhook_bodies import EVENTS
 _CHECKED: Final = (
     PublishBody,
     EnvironmentBody,
+    ImportBody,
+    ImportLookupBody,
     NewPacticipantBody,
     PacticipantBody,
     VerificationBody,
@@ -175,6 +178,27 @@ EXAMPLES: Final[dict[str, Any]] = {
         "providerApplicationVersion": "2.0.0",
         "buildUrl": "https://ci.example.org/builds/18",
         "verifiedBy": {"implementation": "pact-python", "version": "4.0.0"},
+    },
+    "ImportBody": {
+        "source": "https://old-broker.example.org",
+        "run": "5a4a2c1e",
+        "dryRun": False,
+        "finished": True,
+        "facts": [
+            {
+                "kind": "version",
+                "pacticipant": "Example App",
+                "number": "0.9.0",
+                "createdAt": "2024-01-31T09:00:00Z",
+                "updatedAt": "2024-01-31T09:00:00Z",
+                "below": "1.0.0",
+                "tags": [{"name": "old", "createdAt": "2024-01-31T09:00:00Z"}],
+            }
+        ],
+    },
+    "ImportLookupBody": {
+        "source": "https://old-broker.example.org",
+        "facts": [["version", "Example App", "0.9.0"]],
     },
     "WebhookBody": {
         "description": "Verify what changed",

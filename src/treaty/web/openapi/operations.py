@@ -181,6 +181,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     # The audit trail
     "list_audit": Operation("AuditEvents", query=(*_AUDIT, "pageNumber", "pageSize")),
     "export_audit": Operation(query=_AUDIT),
+    # Importing
+    "import_facts": Operation("ImportOutcomes", "ImportBody", conflict="409"),
+    "look_up_imported_facts": Operation("ImportedFacts", "ImportLookupBody"),
     # Webhooks
     "list_webhooks": Operation("Webhooks"),
     "create_webhook": Operation("Webhook", "WebhookBody"),

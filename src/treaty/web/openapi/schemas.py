@@ -174,7 +174,7 @@ PACTS: Final[dict[str, Schema]] = {
     "PactsOfPair": hal(
         {},
         "self consumer? provider? pact-versions*? pb:consumer? pb:provider? pb:pact-versions*?",
-        {"pacts": listed(hal({"createdAt": TIME}, "self", {"consumerVersion": _NUMBERED}))},
+        {"pacts": listed(hal({"createdAt": TIME, "revision": NUMBER}, "self", {"consumerVersion": _NUMBERED}))},
     ),
     "PactsOfProvider": hal({}, "self pb:provider pb:pacts* provider pacts*"),
     "LatestPacts": hal({"pacts": listed(_LATEST_PACT)}, "self pb:pacts* pacts* curies*"),
@@ -225,6 +225,7 @@ _VERIFICATION: Final = {
     "buildUrl?": TEXT,
     "testResults?": ANYTHING,
     "verifiedBy": ANY_OBJECT,
+    "workInProgress": FLAG,
 }
 _VERIFICATION_LINKS: Final = "self pb:pact-version pb:triggered-webhooks"
 
@@ -427,6 +428,19 @@ _DISTRIBUTION: Final = closed({"distribution": {"type": "object", "additionalPro
 _PERIOD: Final = {"first": or_null(TIME), "last": or_null(TIME)}
 
 METRICS: Final[dict[str, Schema]] = {
+    "ImportOutcomes": closed(
+        {
+            "outcomes": listed(
+                closed(
+                    {
+                        "outcome": one_of("copied", "present", "removed", "outdated", "absent", "refused"),
+                        "reason": or_null(TEXT),
+                    }
+                )
+            )
+        }
+    ),
+    "ImportedFacts": closed({"values": listed(or_null(TEXT))}),
     "AuditEvents": hal({"events": listed(ref("AuditEvent"))}, "self next? export"),
     "AuditEvent": closed(
         {

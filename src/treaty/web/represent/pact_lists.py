@@ -35,7 +35,7 @@ def pacts_of_pair(listed: PactsOfPair) -> Hal:
 
 def _item(pact: Pact) -> Hal:
     return Hal(
-        {"createdAt": pact.created_at},
+        {"createdAt": pact.created_at, "revision": pact.revision},
         {"consumerVersion": _consumer_version(pact)},
         {"self": Link(_path(pact), pact.title)},
     )

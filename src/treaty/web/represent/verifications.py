@@ -31,6 +31,7 @@ def _document(result: Verification, embedded: Mapping[str, object] | None = None
             "buildUrl": result.build_url,
             "testResults": orjson.Fragment(result.test_results) if result.test_results is not None else None,
             "verifiedBy": orjson.Fragment(result.verified_by or "{}"),
+            "workInProgress": result.is_wip,
         },
         embedded=embedded,
         links={

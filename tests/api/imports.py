@@ -1,0 +1,183 @@
+"""Importing from one application of this process into another, and asking a broker everything."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from tests.api.conftest import BASE, Api
+from tests.api.history import q
+from treaty.cli import copying
+from treaty.cli.copying import Tally
+from treaty.client import Broker, Connection, Patience
+
+Answers = dict[str, Any]
+
+
+def broker(api: Api) -> Broker:
+    """A client whose requests the application answers; it is used by one thread at a time."""
+    lock = threading.Lock()
+
+    def send(request: httpx.Request) -> httpx.Response:
+        with lock:
+            options: dict[str, Any] = {"accept": request.headers["accept"]}
+            if "content-type" in request.headers:
+                options["type"] = request.headers["content-type"]
+            answer = api.request(request.method, request.url.raw_path.decode(), request.content or None, **options)
+        return httpx.Response(answer.status, headers=dict(answer.headers), content=answer.body, request=request)
+
+    return Broker(Connection(base_url=BASE, patience=Patience(attempts=1)), sending=lambda _: send)
+
+
+def import_from(source: Api, target: Api, *, is_dry: bool = False) -> Tally:
+    """Import all facts; in one thread, because each thread takes a connection to the database."""
+    return copying.copy(broker(source), broker(target), is_dry=is_dry, parallel=1)
+
+
+def everything(api: Api) -> Answers:
+    """Ask a broker all questions about what it has; leave out ids, numbers and addresses."""
+    names = [one["name"] for one in got(api, "/pacticipants")["_embedded"]["pacticipants"]]
+    integrations = got(api, "/integrations")["_embedded"]["integrations"]
+    pairs = sorted((one["consumer"]["name"], one["provider"]["name"]) for one in integrations)
+    environments = got(api, "/environments")["_embedded"]["environments"]
+    answers: Answers = {"names": names, "pairs": pairs, "environments": [one["name"] for one in environments]}
+    for name in names:
+        answers |= _of_pacticipant(api, name, [one["name"] for one in environments])
+    for consumer, provider in pairs:
+        answers |= _of_pair(api, consumer, provider)
+    for environment in environments:
+        answers |= _of_environment(api, environment)
+    return answers
+
+
+def got(api: Api, path: str) -> Any:
+    answer = api.get(path)
+    assert answer.status == 200, (path, answer.text)
+    return answer.json()
+
+
+def _of_pacticipant(api: Api, name: str, environments: list[str]) -> Answers:
+    path = f"/pacticipants/{q(name)}"
+    pacticipant = got(api, path)
+    versions = got(api, f"{path}/versions")["_embedded"]["versions"]
+    branches = got(api, f"{path}/branches?page=1&size=100")["_embedded"]["branches"]
+    tags = sorted({tag["name"] for version in versions for tag in version["_embedded"]["tags"]})
+    answers: Answers = {
+        f"{name}": [pacticipant.get("mainBranch"), [one["name"] for one in pacticipant["_embedded"]["labels"]]],
+        f"versions of {name}": [_version(one) for one in versions],
+        f"branches of {name}": sorted((one["name"], one["createdAt"]) for one in branches),
+    }
+    for branch in branches:
+        head = api.get(f"{path}/branches/{q(branch['name'])}/latest-version")
+        answers[f"head of {name} {branch['name']}"] = head.json()["number"] if head.status == 200 else None
+    for tag in tags:
+        answers[f"latest {name} with {tag}"] = got(api, f"{path}/latest-version/{q(tag)}")["number"]
+    for number in [one["number"] for one in versions]:
+        answers |= _may_go(api, name, number, environments)
+    answers |= _for_verification(api, name, [one["name"] for one in branches], tags)
+    return answers
+
+
+def _version(version: Any) -> Any:
+    branches = sorted((one["name"], one["latest"]) for one in version["_embedded"]["branchVersions"])
+    tags = sorted(one["name"] for one in version["_embedded"]["tags"])
+    return version["number"], version.get("buildUrl"), version["createdAt"], branches, tags
+
+
+def _may_go(api: Api, name: str, number: str, environments: list[str]) -> Answers:
+    answers = {}
+    for to in ["", *(f"&environment={one}" for one in environments), "&to=prod"]:
+        query = f"pacticipant={q(name)}&version={q(number)}{to}"
+        answer = api.get(f"/can-i-deploy?{query}")
+        body = answer.json()
+        answers[f"can-i-deploy {query}"] = (body.get("summary") or body, answer.status)
+    return answers
+
+
+def _for_verification(api: Api, name: str, branches: list[str], tags: list[str]) -> Answers:
+    answers = {}
+    asked: list[dict[str, Any]] = [
+        {},
+        *({"providerVersionBranch": one} for one in branches),
+        *({"providerVersionTags": [one]} for one in tags),
+    ]
+    for more in asked:
+        body = {
+            **more,
+            "includePendingStatus": True,
+            "consumerVersionSelectors": [{"latest": True}, {"deployedOrReleased": True}],
+            **({"includeWipPactsSince": "2020-01-01"} if more else {}),
+        }
+        answer = api.post(f"/pacts/provider/{q(name)}/for-verification", body)
+        listed = answer.json().get("_embedded", {}).get("pacts", [])
+        answers[f"pacts for {name} as {more}"] = sorted(_verifiable(one) for one in listed)
+    return answers
+
+
+def _verifiable(pact: Any) -> Any:
+    said = pact["verificationProperties"]
+    return pact["shortDescription"], pact["_links"]["self"]["name"], said.get("pending"), said.get("wip", False)
+
+
+def _of_pair(api: Api, consumer: str, provider: str) -> Answers:
+    pair = f"/pacts/provider/{q(provider)}/consumer/{q(consumer)}"
+    selectors = f"q[][pacticipant]={q(consumer)}&q[][pacticipant]={q(provider)}&limit=10000"
+    answers: Answers = {f"latest pact of {consumer}": _pact(api, f"{pair}/latest")}
+    for more in ("", "&latestby=cvp", "&latestby=cvpv"):
+        matrix = got(api, f"/matrix?{selectors}{more}")
+        rows = [_row(one) for one in matrix["matrix"]]
+        # No broker returns overwritten contents without results, nor that a version had the same content twice.
+        answers[f"matrix of {consumer}{more}"] = sorted(rows) if more else sorted({row for row in rows if row[2]})
+        if more:
+            answers[f"verdict of {consumer}{more}"] = matrix["summary"]
+    for pact in got(api, f"{pair}/versions")["_embedded"]["pacts"]:
+        number = pact["_embedded"]["consumerVersion"]["number"]
+        answers[f"pact of {consumer} {number}"] = (_pact(api, f"{pair}/version/{q(number)}"), pact["createdAt"])
+        result = api.get(f"{pair}/version/{q(number)}/verification-results/latest")
+        answers[f"newest result of {consumer} {number}"] = _result(result.json()) if result.status == 200 else None
+    return answers
+
+
+def _pact(api: Api, path: str) -> Any:
+    pact = got(api, path)
+    content = {name: value for name, value in pact.items() if name not in {"_links", "createdAt"}}
+    return pact["_links"]["pb:pact-version"]["name"], pact["_links"]["self"]["name"], str(content)
+
+
+def _row(row: Any) -> Any:
+    result, version = row["verificationResult"], row["provider"]["version"]
+    said = (str(result["success"]), result["verifiedAt"]) if result else None
+    return row["consumer"]["version"]["number"], version["number"] if version else "", said
+
+
+def _result(result: Any) -> Any:
+    names = ("providerApplicationVersion", "success", "verificationDate", "verifiedBy", "testResults", "workInProgress")
+    return [result.get(name) for name in names]
+
+
+def _of_environment(api: Api, environment: Any) -> Answers:
+    answers = {}
+    for relation, kind in (
+        ("pb:currently-deployed-deployed-versions", "deployedVersions"),
+        ("pb:currently-supported-released-versions", "releasedVersions"),
+    ):
+        listed = got(api, environment["_links"][relation]["href"])["_embedded"][kind]
+        answers[f"{kind} in {environment['name']}"] = sorted(
+            (
+                one["_embedded"]["pacticipant"]["name"],
+                one["_embedded"]["version"]["number"],
+                one.get("applicationInstance") or "",
+            )
+            for one in listed
+        )
+    return answers
+
+
+def differences(one: Answers, other: Answers, *, allowed: Callable[[str], bool] = lambda _: False) -> list[str]:
+    """List the questions that two brokers answer differently, with both answers."""
+    return [
+        f"{name}:\n  {one.get(name)}\n  {other.get(name)}"
+        for name in sorted({*one, *other})
+        if one.get(name) != other.get(name) and not allowed(name)
+    ]

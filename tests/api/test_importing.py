@@ -1,0 +1,357 @@
+"""`treaty import`: later imports never turn back what is newer, and results keep to the content that they verified."""
+
+import json
+import re
+from datetime import timedelta
+from urllib.parse import unquote
+
+import httpx
+import pytest
+
+from tests.api.conftest import pact
+from tests.api.history import History, q
+from tests.api.imports import broker, import_from
+from tests.api.test_import_histories import make_other  # noqa: F401 - a fixture
+from treaty.cli import copying
+from treaty.client import Broker, Connection, Patience
+from treaty.errors import Refused
+
+PAIR = "/pacts/provider/Prices/consumer/Shop"
+
+
+@pytest.fixture
+def source(make_other):  # noqa: F811 - the fixture
+    return make_other("source")
+
+
+@pytest.fixture
+def target(make_api):
+    return make_api()
+
+
+@pytest.fixture
+def later(clock):
+    """Lets a minute pass."""
+
+    def later():
+        clock.now += timedelta(minutes=1)
+
+    return later
+
+
+def may_deploy(api, version="1", to="&environment=test"):
+    query = f"pacticipant=Shop&version={version}{to}"
+    return api.get(f"/can-i-deploy?{query}").json()["summary"]["deployable"]
+
+
+def running(api):
+    (environment,) = api.get("/environments").json()["_embedded"]["environments"]
+    listed = api.get(environment["_links"]["pb:currently-deployed-deployed-versions"]["href"]).json()
+    return [one["_embedded"]["version"]["number"] for one in listed["_embedded"]["deployedVersions"]]
+
+
+def deployed_pair(api):
+    history = History(api)
+    history.publish("Shop", "1", "Prices", "first")
+    history.verify("Shop", "1", "Prices", "9", success=True)
+    history.deploy("Prices", "9", "test")
+    return history
+
+
+def test_a_result_for_an_overwritten_pact_says_nothing_about_the_current_one(source, target, later):
+    deployed_pair(source)
+    later()
+    assert source.put(f"{PAIR}/version/1", pact("Shop", "Prices", "second")).status == 200
+    tally = import_from(source, target)
+    assert (tally.refused, tally.copied["pacts"], tally.copied["results"]) == ([], 2, 1)
+    assert (may_deploy(source), may_deploy(target)) == (None, None)
+    assert target.get(f"{PAIR}/version/1").json()["interactions"][0]["description"] == "a request for second"
+    later()
+    History(source).publish("Shop", "2", "Prices", "first")
+    import_from(source, target)
+    assert (may_deploy(source, "2"), may_deploy(target, "2")) == (True, True)
+
+
+def test_an_older_success_does_not_become_the_newest_result(source, target, later):
+    history = deployed_pair(source)
+    import_from(source, target)
+    later()
+    history.verify("Shop", "1", "Prices", "9", success=True)
+    later()
+    History(target).verify("Shop", "1", "Prices", "9", success=False)
+    assert may_deploy(target) is False
+    later()
+    assert import_from(source, target).copied["results"] == 1
+    assert may_deploy(target) is False
+    newest = target.get(f"{PAIR}/version/1/verification-results/latest").json()
+    assert (newest["success"], newest["verificationDate"]) == (False, "2024-05-06T07:10:09+00:00")
+
+
+def test_a_version_that_was_replaced_is_not_deployed_again(source, target, later):
+    deployed_pair(source)
+    import_from(source, target)
+    later()
+    history = History(target, environments={"test": uuid_of(target)})
+    history.version("Prices", "10")
+    history.deploy("Prices", "10", "test")
+    tally = import_from(source, target)
+    assert (running(target), tally.refused) == (["10"], [])
+
+
+def uuid_of(api):
+    return api.get("/environments").json()["_embedded"]["environments"][0]["uuid"]
+
+
+def test_support_that_was_ended_is_not_renewed(source, target, later):
+    deployed_pair(source).release("Prices", "9", "test")
+    import_from(source, target)
+    later()
+    listed = target.get(f"/environments/{uuid_of(target)}/released-versions/currently-supported").json()
+    (released,) = listed["_embedded"]["releasedVersions"]
+    target.patch(released["_links"]["self"]["href"], {"currentlySupported": False})
+    tally = import_from(source, target)
+    assert tally.left == ["version 9 of Prices in test: support was ended here later"]
+    listed = target.get(f"/environments/{uuid_of(target)}/released-versions/currently-supported").json()
+    assert listed["_embedded"]["releasedVersions"] == []
+
+
+def test_what_was_removed_or_changed_in_the_target_stays_so(source, target, later):
+    history = deployed_pair(source)
+    history.tag("Shop", "1", "prod")
+    history.branch("Shop", "1", "main")
+    history.publish("Shop", "2", "Prices", "second", branch="main")
+    done(source.put("/pacticipants/Shop/versions/1", {"buildUrl": "https://ci.example.org/1"}))
+    import_from(source, target)
+    later()
+    done(target.delete("/pacticipants/Shop/versions/1/tags/prod"))
+    done(target.put("/pacticipants/Shop/versions/1", {"buildUrl": "https://ci.example.org/mine"}))
+    done(target.delete("/pacticipants/Shop/versions/2"))
+    History(target).publish("Shop", "3", "Prices", "third", branch="main")
+    tally = import_from(source, target)
+    assert (+tally.copied, tally.refused) == ({}, [])
+    version = target.get("/pacticipants/Shop/versions/1").json()
+    assert (version["buildUrl"], version["_embedded"]["tags"]) == ("https://ci.example.org/mine", [])
+    assert target.get("/pacticipants/Shop/versions/2").status == 404
+    assert target.get("/pacticipants/Shop/branches/main/latest-version").json()["number"] == "3"
+    assert sorted(tally.left) == [
+        "version 1 of Shop: a branch or tag of the version was removed here after an earlier import",
+        "version 2 of Shop: the version was removed here after an earlier import",
+    ]
+
+
+def done(answer):
+    assert answer.status < 300, answer.text
+    return answer
+
+
+def test_the_targets_webhooks_are_not_called_and_no_branch_is_made_of_a_tag(source, target):
+    history = deployed_pair(source)
+    history.tag("Shop", "1", "main")
+    done(source.delete("/pacticipants/Shop/branches/main"))
+    done(source.put("/pacticipants/Shop", {"mainBranch": None}))
+    done(target.post("/pacticipants", {"name": "Shop"}))
+    webhook = {
+        "events": [{"name": "contract_published"}, {"name": "provider_verification_published"}],
+        "request": {"method": "POST", "url": "https://ci.example.org/build"},
+    }
+    done(target.post("/webhooks", webhook))
+    import_from(source, target)
+    triggered = target.get(f"{PAIR}/version/1/triggered-webhooks").json()
+    assert triggered["_embedded"]["triggeredWebhooks"] == []
+    version = target.get("/pacticipants/Shop/versions/1").json()["_embedded"]
+    assert ([tag["name"] for tag in version["tags"]], version["branchVersions"]) == (["main"], [])
+    assert "mainBranch" not in target.get("/pacticipants/Shop").json()
+
+
+def test_pacts_keep_their_bytes(source, target):
+    body = (
+        b'{"consumer":{"name":"Shop"},"provider":{"name":"Prices"},"interactions":[{"description":"odd numbers",'
+        b'"request":{"method":"GET","path":"/"},"response":{"status":200,"body":[1.10,1e2,1234567890123456789012,-0]}}]}'
+    )
+    done(source.put(f"{PAIR}/version/1", body))
+    import_from(source, target)
+    theirs, ours = (api.get(f"{PAIR}/version/1").text.partition(',"createdAt"')[0] for api in (source, target))
+    assert "[1.10,1e2,1234567890123456789012,-0]" in ours
+    assert ours == theirs
+
+
+def test_a_name_of_dots_does_not_end_an_import(source, target):
+    history = History(source)
+    for name in ("..", "."):
+        history.publish(name, "..", "Prices", "dots")
+        history.verify(name, "..", "Prices", "1")
+    deployed_pair(source)
+    tally = import_from(source, target)
+    assert (tally.refused, tally.copied["pacts"], tally.copied["results"]) == ([], 3, 3)
+    assert target.get("/pacts/provider/Prices/consumer/%2E%2E/version/%2E%2E").status == 200
+
+
+def test_a_second_import_at_the_same_time_is_refused(target, monkeypatch):
+    monkeypatch.setattr(copying, "_WAIT", 0)
+    other = {"source": "https://other.example.org", "run": "another", "facts": []}
+    done(target.post("/import", other))
+    with pytest.raises(Refused, match="Another import is running"):
+        import_from(target, target)
+    done(target.post("/import", {**other, "finished": True}))
+    import_from(target, target)
+
+
+def test_facts_that_cannot_be_read_are_refused_one_by_one(target):
+    facts = [
+        {"kind": "pacticipant", "name": "Shop", "createdAt": "2024-01-01T00:00:00Z", "updatedAt": "2024-01-01"},
+        {"kind": "spaceship"},
+        {"kind": "pacticipant", "name": 1},
+        {"kind": "pact", "consumer": "Shop", "provider": "Nobody", "version": "1", "sha": "", "content": "{}"},
+    ]
+    body = {"source": "https://other.example.org", "run": "1", "facts": facts}
+    outcomes = done(target.post("/import", body)).json()["outcomes"]
+    assert [one["outcome"] for one in outcomes] == ["copied", "refused", "refused", "refused"]
+    assert "must be one of: pacticipant, version" in outcomes[1]["reason"]
+
+
+# The original's responses
+
+
+class Original:
+    """Answers as the original broker does, for one pact that was overwritten: in the shapes of its recordings."""
+
+    def __init__(self):
+        self.old, self.new = "a" * 40, "b" * 40
+        pact_href = self.href("pacts", "provider", "Prices", "consumer", "Shop", "version", "1/a")
+        self.documents = {
+            "": {"_links": self.links(**{"pb:pacticipants": "pacticipants", "pb:webhooks": "webhooks"})},
+            "pacticipants": self.embedded("pacticipants", [self.pacticipant("Prices"), self.pacticipant("Shop")]),
+            "pacticipants/Shop/versions": self.embedded(
+                "versions",
+                [
+                    {
+                        "number": "1/a",
+                        "createdAt": self.at(1),
+                        "_embedded": {
+                            "branchVersions": [{"name": "feat/x", "latest": True, "_links": self.links(self="bv")}],
+                            "tags": [{"name": "prod", "_links": self.links(self="tag")}],
+                        },
+                        "_links": {"pb:pact-versions": [{"href": pact_href}, {"href": pact_href}]},
+                    }
+                ],
+            ),
+            "pacticipants/Shop/branches": self.embedded("branches", [{"name": "feat/x", "createdAt": self.at(1)}]),
+            "bv": {"createdAt": self.at(2)},
+            "tag": {"createdAt": self.at(3)},
+            "pacticipants/Prices/versions": self.embedded("versions", [{"number": "9", "createdAt": self.at(1)}]),
+            "pacts/provider/Prices/consumer/Shop/versions": self.embedded(
+                "pacts", [{"createdAt": self.at(5), "_embedded": {"consumerVersion": {"number": "1/a"}}}]
+            ),
+            "pacts/provider/Prices/consumer/Shop/version/1/a": self.pact("second", self.new, self.at(5)),
+            self.content_path(self.old): self.pact("first", self.old, self.at(1)),
+            "matrix": {"matrix": [self.row(7, self.at(1)), self.unverified()]},
+            self.result_path(7): {
+                "providerName": "Prices",
+                "providerApplicationVersion": "9",
+                "success": True,
+                "verificationDate": self.at(4),
+                "testResults": {"a": 1},
+                "verifiedBy": {"implementation": "pact-ruby", "client_implementation": "ruby"},
+            },
+            "webhooks": {"_links": {"pb:webhooks": []}},
+        }
+
+    def pacticipant(self, name):
+        return {"name": name, "displayName": name, "createdAt": self.at(0), "_embedded": {"labels": []}}
+
+    def __call__(self, request):
+        path = unquote(request.url.raw_path.decode().partition("?")[0]).strip("/")
+        document = self.documents.get(path)
+        if document is None:
+            return httpx.Response(
+                404, json={"error": "The requested document was not found on this server."}, request=request
+            )
+        return httpx.Response(200, json=document, headers={"content-type": "application/hal+json"}, request=request)
+
+    @staticmethod
+    def at(minute):
+        return f"2024-05-01T07:{minute:02}:00+00:00"
+
+    @staticmethod
+    def href(*segments):
+        return "/".join(["http://original.test", *(q(segment) for segment in segments)])
+
+    @staticmethod
+    def links(**paths):
+        return {name: {"href": f"http://original.test/{path}"} for name, path in paths.items()}
+
+    @staticmethod
+    def embedded(name, listed):
+        return {"_embedded": {name: listed}, "_links": {}}
+
+    def pact(self, content, sha, created_at):
+        body = json.loads(json.dumps(pact("Shop", "Prices", content)))
+        interactions = [{"_id": "f" * 40, **one} for one in body["interactions"]]
+        return {
+            **body,
+            "interactions": interactions,
+            "createdAt": created_at,
+            "_links": {"pb:pact-version": {"href": "x", "name": sha}},
+        }
+
+    @staticmethod
+    def content_path(sha):
+        return f"pacts/provider/Prices/consumer/Shop/pact-version/{sha}"
+
+    def result_path(self, number):
+        return f"{self.content_path(self.old)}/metadata/Y3ZuPTE/verification-results/{number}"
+
+    def row(self, number, published_at):
+        result = {"success": True, "verifiedAt": self.at(4), "_links": self.links(self=self.result_path(number))}
+        return {**self.unverified(), "pact": {"createdAt": published_at}, "verificationResult": result}
+
+    def unverified(self):
+        shop = {"name": "Shop", "version": {"number": "1/a"}}
+        pact = {"createdAt": self.at(5)}
+        return {
+            "consumer": shop,
+            "provider": {"name": "Prices", "version": None},
+            "pact": pact,
+            "verificationResult": None,
+        }
+
+
+def from_original(target):
+    connection = Connection(base_url="http://original.test", patience=Patience(attempts=1))
+    return copying.copy(Broker(connection, sending=lambda _: Original()), broker(target), is_dry=False, parallel=1)
+
+
+def test_the_originals_responses_are_read(target):
+    tally = from_original(target)
+    assert (tally.refused, tally.left) == ([], [])
+    assert +tally.copied == {"pacticipants": 2, "versions": 2, "pacts": 2, "results": 1}
+    version = target.get("/pacticipants/Shop/versions/1%2Fa").json()
+    assert (version["createdAt"], version["_embedded"]["branchVersions"][0]["latest"]) == (Original.at(1), True)
+    assert target.get("/pacticipants/Shop/versions/1%2Fa/tags/prod").json()["createdAt"] == Original.at(3)
+    assert target.get("/pacticipants/Shop/branches/feat%2Fx").json()["createdAt"] == Original.at(1)
+    current = target.get(f"{PAIR}/version/1%2Fa")
+    assert (current.json()["interactions"][0]["description"], current.json()["createdAt"]) == (
+        "a request for second",
+        Original.at(5),
+    )
+    assert target.get(f"{PAIR}/version/1%2Fa/verification-results/latest").status == 404
+    rows = target.get("/matrix?q[][pacticipant]=Shop&q[][pacticipant]=Prices").json()["matrix"]
+    (href,) = [row["verificationResult"]["_links"]["self"]["href"] for row in rows if row["verificationResult"]]
+    result = target.get(re.sub("/metadata/[^/]*", "", href)).json()
+    assert (result["verificationDate"], result["verifiedBy"]["client_implementation"]) == (Original.at(4), "ruby")
+    summary = target.get("/matrix?q[][pacticipant]=Shop&q[][pacticipant]=Prices&latestby=cvp").json()["summary"]
+    assert (summary["deployable"], summary["success"], summary["unknown"]) == (None, 0, 1)
+
+
+def test_importing_from_the_original_again_copies_nothing(target):
+    from_original(target)
+    tally = from_original(target)
+    assert (+tally.copied, tally.refused) == ({}, [])
+    assert tally.found["results"] == 1
+
+
+def test_a_dry_run_reports_the_same_and_writes_nothing(source, target):
+    deployed_pair(source)
+    before = import_from(source, target, is_dry=True)
+    assert json.loads(target.get("/pacticipants").body)["_embedded"]["pacticipants"] == []
+    assert import_from(source, target).copied == before.copied
