@@ -191,8 +191,15 @@ def prepare_past(db: Connection, webhook: Webhook, past: PastEvent, *, base_url:
     """Find what a webhook would be told of something that has happened."""
     publication = past_events.publication_of(db, past.pact)
     number = past.result.number if past.result else None
-    facts = delivery_facts.find_past(db, publication, verification=number, event=past.name, at=past.at)
     context = past_events.context_of(db, past, publication)
+    facts = delivery_facts.find_past(
+        db,
+        publication,
+        verification=number,
+        event=past.name,
+        at=past.at,
+        provider_version=context.get("provider_version_number"),
+    )
     return Trial(webhook=webhook, facts=facts, context={"base_url": base_url, "event_name": past.name, **context})
 
 

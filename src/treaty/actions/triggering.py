@@ -107,7 +107,8 @@ def owe_for_verification(db: Connection, published: Published, *, base_url: str)
 
 def _consumer_versions(db: Connection, published: Published) -> list[Occasion]:
     selectors = published.said.selected_by
-    numbers = deliveries.numbers(db, [one.version_id for one in selectors if one.version_id is not None])
+    ids = [selector.version_id for selector in selectors if selector.version_id is not None]
+    numbers = deliveries.numbers(db, published.new, ids)
     tags: dict[str, list[str]] = {}
     for one in selectors:
         if one.version_id in numbers:
@@ -123,7 +124,9 @@ def _consumer_versions(db: Connection, published: Published) -> list[Occasion]:
 def _said(published: Published) -> dict[str, Any]:
     said = published.said
     found: dict[str, Any] = {"consumer_version_number": published.pact.version} if said != Metadata() else {}
-    return {**found, "consumer_version_tags": list(said.tags)} if said.tags else found
+    # The version in the URL may have been deleted. Its tags are not those of another version with the same pact.
+    is_same_version = said.version_number in {None, published.pact.version}
+    return {**found, "consumer_version_tags": list(said.tags)} if said.tags and is_same_version else found
 
 
 def _result(published: Published, consumer_version: str, context: dict[str, Any]) -> Occasion:
