@@ -143,6 +143,81 @@ def test_a_fallback_tag_serves_only_when_no_consumer_has_the_tag(api, ask):
     assert ask({"branch": "none", "fallbackBranch": "main"}) == []
 
 
+def test_a_fallback_branch_serves_each_consumer_without_a_pact_from_the_branch(api, ask):
+    api.publish("Foo", "1", "Bar", 1, branch="main")
+    api.publish("Foo", "2", "Bar", 2, branch="feat")
+    api.publish("Baz", "1", "Bar", 3, branch="main")
+    api.publish("Qux", "1", "Bar", 4, branch="other")
+    selector = {"branch": "feat", "fallbackBranch": "main"}
+    assert ask(selector) == [
+        ("Baz (1)", "latest from branch main", True, False),
+        ("Foo (2)", "latest from branch feat", True, False),
+    ]
+    assert _names(ask({**selector, "consumer": "Baz", "latest": True})) == ["Baz (1)"]
+    assert _names(ask({**selector, "consumer": "Foo"})) == ["Foo (2)"]
+    assert _names(ask({**selector, "consumer": "Qux"})) == []
+    assert _names(ask({"branch": "feat"})) == ["Foo (2)"]
+    body = {"consumerVersionSelectors": [{**selector, "consumer": "Baz"}]}
+    assert ("s[][b]", "main") in _metadata(api, body)
+    (pact,) = api.post(PATH, body).json()["_embedded"]["pacts"]
+    assert (
+        "latest version of Baz from branch 'main' (fallback branch used as no pact was found from branch 'feat') (1)"
+        in pact["verificationProperties"]["notices"][0]["text"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_body", "is_explained"),
+    [
+        (SINCE, True),
+        ({**SINCE, "consumerVersionSelectors": NOTHING}, True),
+        ({**SINCE, "providerVersionTags": []}, True),
+        ({**SINCE, "providerVersionBranch": "main"}, False),
+        ({**SINCE, "providerVersionTags": ["dev"]}, False),
+        ({}, False),
+    ],
+)
+def test_a_notice_says_why_there_is_no_work_in_progress(api, request_body, is_explained):
+    api.publish("Foo", "1", "Bar", 1, branch="feat")
+    answer = api.post(PATH, request_body).json()
+    if not is_explained:
+        assert "notices" not in answer
+        return
+    (notice,) = answer["notices"]
+    assert notice["when"] == "before_verification"
+    assert "No 'work in progress' pacts are included" in notice["text"]
+    assert "Set providerVersionBranch" in notice["text"]
+
+
+def _verified_before(api, **body):
+    (pact,) = api.post(PATH, {"consumerVersionSelectors": [{"latest": True}], **body}).json()["_embedded"]["pacts"]
+    (text,) = (one["text"] for one in pact["verificationProperties"]["notices"] if "previously" in one["text"])
+    return text.partition(". ")[0]
+
+
+def test_the_notice_about_an_earlier_success_names_the_branch_that_verified(api, verify, clock):
+    api.publish("Foo", "1", "Bar", 1, branch="main")
+    verify("1", "11", branch="side")
+    clock.now += timedelta(hours=1)
+    api.put("/pacticipants/Bar/branches/new/versions/12", {})
+    said = "This pact has previously been successfully verified by a version of Bar from branch"
+    for name in ("new", "none", "side"):
+        assert _verified_before(api, providerVersionBranch=name) == f"{said} 'side'"
+    verify("1", "12", branch="new")
+    assert _verified_before(api, providerVersionBranch="new") == f"{said} 'new'"
+    api.put("/pacticipants/Bar/branches/side/versions/12", {})
+    assert _verified_before(api, providerVersionBranch="side") == f"{said} 'side'"
+
+
+def test_the_notice_about_an_earlier_success_names_the_tag_that_verified(api, verify, clock):
+    api.publish("Foo", "1", "Bar", 1, branch="main")
+    verify("1", "11", tags=["dev"])
+    clock.now += timedelta(hours=1)
+    said = "This pact has previously been successfully verified by a version of Bar with tag"
+    assert _verified_before(api, providerVersionTags=["new"]) == f"{said} 'dev'"
+    assert _verified_before(api, providerVersionTags=["dev"]) == f"{said} 'dev'"
+
+
 def test_an_unknown_consumer_has_no_pacts(api, ask):
     api.publish("Foo", "1", "Bar", 1)
     assert ask({"latest": True, "consumer": "Nobody"}) == []

@@ -279,3 +279,18 @@ def test_ids_in_metadata_only_count_for_versions_with_the_verified_pact(
     assert api.post(path, {"success": True, "providerApplicationVersion": "5"}).status == 201
     (arrival,) = receiver.wait(1, 60)
     assert arrival.json()["consumerVersionNumber"] == "1"
+
+
+def test_a_pact_found_by_a_fallback_tag_does_not_have_the_tag_that_was_asked_for(
+    broker: Broker,
+    receiver: Receiver,
+) -> None:
+    api = broker.api
+    broker.publish("1", tags=["prod"])
+    broker.hook(receiver.url, RESULT, request={"body": BODY})
+    selectors = {"consumerVersionSelectors": [{"tag": "feat", "latest": True, "fallbackTag": "prod"}]}
+    (pact,) = api.post("/pacts/provider/Ledger/for-verification", selectors).json()["_embedded"]["pacts"]
+    results = api.get(pact["_links"]["self"]["href"]).link("pb:publish-verification-results")
+    assert api.post(results, {"success": True, "providerApplicationVersion": "5"}).status == 201
+    (arrival,) = receiver.wait(1, 60)
+    assert arrival.json()["consumerVersionTags"] == ""

@@ -18,7 +18,7 @@ from treaty.model.pact import Contract, Pact
 from treaty.model.template import Context
 from treaty.model.verification import NewVerification
 from treaty.model.webhook import Filters, admits
-from treaty.store import deliveries, webhooks
+from treaty.store import deliveries, publications, webhooks
 from treaty.store.webhooks import Subscription
 
 
@@ -112,13 +112,21 @@ def _consumer_versions(db: Connection, published: Published) -> list[Occasion]:
     tags: dict[str, list[str]] = {}
     for one in selectors:
         if one.version_id in numbers:
-            tags.setdefault(numbers[one.version_id], []).extend([one.tag] if one.tag else [])
+            tags.setdefault(numbers[one.version_id], []).extend(
+                _own_tags(db, published, numbers[one.version_id], one.tag)
+            )
     if not tags:
         return [_result(published, published.pact.version, _said(published))]
     return [
         _result(published, number, {"consumer_version_number": number, "consumer_version_tags": names})
         for number, names in tags.items()
     ]
+
+
+def _own_tags(db: Connection, published: Published, number: str, tag: str | None) -> list[str]:
+    """List the tag of a selector if the version has it. It does not if it was found by the fallback tag."""
+    has_tag = tag is not None and tag in publications.tags_of(db, published.new.consumer, number)
+    return [tag] if tag is not None and has_tag else []
 
 
 def _said(published: Published) -> dict[str, Any]:
