@@ -474,3 +474,38 @@ def test_an_unknown_provider_is_named(api):
 def test_names_come_back_as_they_were_given(api, ask, name):
     api.publish("Foo", "1", "Bar", 1, branch=name)
     assert ask({"branch": name}) == [("Foo (1)", f"latest from branch {name}", True, False)]
+
+
+@pytest.mark.parametrize("place", [{"deployed": True}, {"deployedOrReleased": True}, {}])
+def test_every_version_in_an_environment_is_selected_and_pending_on_its_own(
+    api, ask, verify, environment, deploy, place
+):
+    prod = environment("prod", production=True)
+    for version in ("1", "2", "3", "4"):
+        api.publish("Foo", version, "Bar", int(version), branch="main")
+    deploy("1", prod, "blue")
+    deploy("2", prod, "green")
+    deploy("4", prod, "grey")
+    path = f"/pacticipants/Foo/versions/3/released-versions/environment/{prod}"
+    assert api.post(path, {}).status == 201
+    verify("2", "10", branch="main")
+    verify("3", "10", success=False)
+    selected = ask({**place, "environment": "prod"}, providerVersionBranch="main")
+    released = [("Foo (3)", True)] if place != {"deployed": True} else []
+    assert [(name, pending) for name, _, pending, _ in selected] == [
+        *[("Foo (1)", True), ("Foo (2)", False)],
+        *released,
+        ("Foo (4)", True),
+    ]
+    deploy("2", prod, "grey")
+    assert "Foo (4)" not in _names(ask({**place, "environment": "prod"}))
+
+
+def test_a_version_with_several_instances_in_an_environment_is_named_once(api, environment, deploy):
+    prod = environment("prod", production=True)
+    api.publish("Foo", "1", "Bar", 1, branch="main")
+    for instance in ("blue", "green"):
+        deploy("1", prod, instance)
+    (pact,) = api.post(PATH, {"consumerVersionSelectors": [{"deployed": True}]}).json()["_embedded"]["pacts"]
+    assert pact["shortDescription"] == "deployed to prod"
+    assert pact["verificationProperties"]["notices"][0]["text"].endswith("currently deployed to prod (1)")
