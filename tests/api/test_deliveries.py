@@ -475,7 +475,7 @@ def test_requests_are_signed_with_the_secret_of_the_webhook(broker: Broker, rece
 def test_names_of_headers_are_written_as_usual(broker: Broker, receiver: Receiver) -> None:
     names: list[str] = []
     receiver.on_headers = names.extend
-    broker.hook(receiver.url, secret="a secret for two", request={"headers": {"x-my-own": "1"}})  # noqa: S106 - none
+    broker.hook(receiver.url, secret="a secret for two", request={"headers": {"x-my-own": "1"}, "body": "x"})  # noqa: S106 - none
     broker.publish("1")
     receiver.wait(1)
     assert {"X-Treaty-Signature-256", "X-Treaty-Delivery", "X-Treaty-Timestamp", "X-My-Own", "Content-Type"} <= set(
@@ -558,3 +558,53 @@ def test_what_a_contract_event_tells_of_results_is_what_the_main_branch_said_the
     assert receiver.wait(1)[0].body == b"m success"
     broker.until("2", "success")
     broker.worker.stop()
+
+
+# Values in requests
+
+
+HOSTILE = '1", "ref": "evil'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"ref": "main", "version": "${pactbroker.consumerVersionNumber}"}, '{"v":"${pactbroker.consumerVersionNumber}"}'],
+)
+def test_a_name_cannot_rewrite_a_request(broker: Broker, receiver: Receiver, body: Any) -> None:
+    url = f"{receiver.url}/v/${{pactbroker.consumerVersionNumber}}/b?b=${{pactbroker.consumerVersionBranch}}"
+    headers = {"Content-Type": "application/json", "X-Branch": "${pactbroker.consumerVersionBranch}"}
+    webhook = broker.hook(url, request={"body": body, "headers": headers})
+    broker.publish(HOSTILE, branch="a\x1b&b=2")
+    tried = broker.api.post(f"{webhook}/execute").json()
+    delivered, sent_by_trial = receiver.wait(2)
+    for arrival in (delivered, sent_by_trial):
+        assert arrival.json()["version" if isinstance(body, dict) else "v"] == HOSTILE
+        assert arrival.json().get("ref") in {"main", None}
+        assert arrival.path == "/v/1%22%2C%20%22ref%22%3A%20%22evil/b?b=a%1B%26b%3D2"
+        assert arrival.headers["x-branch"] == "a &b=2"
+    assert tried["request"]["body"] == delivered.json()
+
+
+@pytest.mark.parametrize("whitelist", [OPEN["webhook_host_whitelist"], ()])
+def test_a_value_that_would_lead_elsewhere_is_not_sent_and_says_why(make_broker, receiver: Receiver, whitelist) -> None:
+    broker = make_broker(webhook_host_whitelist=whitelist)
+    webhook = broker.hook(f"{receiver.url}/repos/${{pactbroker.consumerVersionNumber}}/hooks")
+    broker.publish("..")
+    broker.until("..", "failure")
+    assert broker.triggered("..")[0]["attemptsMade"] == 1
+    reason = "Move the parameter to the query or the body of the webhook"
+    assert reason in broker.logs("..")
+    tried = broker.api.post(f"{webhook}/execute").json()
+    assert tried["success"] is False
+    assert reason in tried["error"]["message"]
+    assert receiver.settle() == []
+
+
+def test_a_webhook_without_a_body_sends_none(broker: Broker, receiver: Receiver) -> None:
+    webhook = broker.hook(receiver.url)
+    broker.publish("1")
+    [arrival] = receiver.wait(1)
+    assert arrival.body == b""
+    assert arrival.headers["content-length"] == "0"
+    assert "content-type" not in arrival.headers
+    assert "body" not in broker.api.post(f"{webhook}/execute").json()["request"]

@@ -155,9 +155,26 @@ def test_pacticipants_that_are_idle_then_go_too(shop: Api) -> None:
     assert shop.get("/pacticipants/Away").status == 404
 
 
-def test_tags_and_deployments_do_not_keep_an_idle_version(shop: Api) -> None:
+def test_tags_do_not_keep_an_idle_version(shop: Api) -> None:
+    shop.put("/pacticipants/Till/versions/1/tags/live", {})
+    shop.delete("/integrations/provider/Ledger/consumer/Till")
+    assert shop.get("/pacticipants/Till/versions/1").status == 404
+
+
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [("deployed-versions", {"currentlyDeployed": False}), ("released-versions", {"currentlySupported": False})],
+)
+def test_an_idle_version_stays_while_it_is_live(shop: Api, kind: str, end: dict[str, bool]) -> None:
     uuid = shop.post("/environments", {"name": "live", "production": True}).json()["uuid"]
-    shop.post(f"/pacticipants/Till/versions/1/deployed-versions/environment/{uuid}", {})
+    recorded = [
+        shop.post(f"/pacticipants/{name}/versions/{number}/{kind}/environment/{uuid}", {})
+        for name, number in (("Far", "1"), ("Till", "1"))
+    ]
+    shop.delete("/integrations/provider/Away/consumer/Far")
+    assert shop.get("/pacticipants/Far/versions/1").status == 200
+    assert len(shop.get("/pacticipants/Far/versions").json()["_embedded"]["versions"]) == 1
+    assert shop.patch(recorded[1].link("self"), end).status == 200
     shop.delete("/integrations/provider/Ledger/consumer/Till")
     assert shop.get("/pacticipants/Till/versions/1").status == 404
 

@@ -109,6 +109,24 @@ def test_the_pair_can_be_named_in_the_path(api: Api) -> None:
 
 
 @pytest.mark.usefixtures("pair")
+def test_the_matrix_of_a_pair_is_about_one_direction_only(api: Api, history: History) -> None:
+    before = api.get("/matrix/provider/Bar/consumer/Foo").json()
+    for number in range(20, 23):
+        history.publish("Bar", str(number), "Foo", number)
+    history.verify("Bar", "20", "Foo", "1", success=False)
+    after = api.get("/matrix/provider/Bar/consumer/Foo").json()
+    assert rows(after) == rows(before)
+    assert after["summary"] == before["summary"]
+    assert rows(api.get("/matrix/provider/Bar/consumer/Foo?limit=3").json()) == rows(before)[:3]
+    reverse = api.get("/matrix/provider/Foo/consumer/Bar").json()
+    assert rows(reverse) == ["22?", "21?", "20-1"]
+    assert {row["consumer"]["name"] for row in reverse["matrix"]} == {"Bar"}
+    page = api.get("/matrix/provider/Foo/consumer/Bar", accept="text/html").text
+    assert "/pacts/provider/Foo/consumer/Bar/version/20" in page
+    assert "/pacts/provider/Bar/consumer/Foo/version/" not in page
+
+
+@pytest.mark.usefixtures("pair")
 def test_a_row_shows_where_its_versions_stand(api: Api, history: History) -> None:
     history.deploy("Bar", "10", "live", "a")
     history.deploy("Bar", "10", "live", "b")

@@ -143,6 +143,81 @@ def test_a_fallback_tag_serves_only_when_no_consumer_has_the_tag(api, ask):
     assert ask({"branch": "none", "fallbackBranch": "main"}) == []
 
 
+def test_a_fallback_branch_serves_each_consumer_without_a_pact_from_the_branch(api, ask):
+    api.publish("Foo", "1", "Bar", 1, branch="main")
+    api.publish("Foo", "2", "Bar", 2, branch="feat")
+    api.publish("Baz", "1", "Bar", 3, branch="main")
+    api.publish("Qux", "1", "Bar", 4, branch="other")
+    selector = {"branch": "feat", "fallbackBranch": "main"}
+    assert ask(selector) == [
+        ("Baz (1)", "latest from branch main", True, False),
+        ("Foo (2)", "latest from branch feat", True, False),
+    ]
+    assert _names(ask({**selector, "consumer": "Baz", "latest": True})) == ["Baz (1)"]
+    assert _names(ask({**selector, "consumer": "Foo"})) == ["Foo (2)"]
+    assert _names(ask({**selector, "consumer": "Qux"})) == []
+    assert _names(ask({"branch": "feat"})) == ["Foo (2)"]
+    body = {"consumerVersionSelectors": [{**selector, "consumer": "Baz"}]}
+    assert ("s[][b]", "main") in _metadata(api, body)
+    (pact,) = api.post(PATH, body).json()["_embedded"]["pacts"]
+    assert (
+        "latest version of Baz from branch 'main' (fallback branch used as no pact was found from branch 'feat') (1)"
+        in pact["verificationProperties"]["notices"][0]["text"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_body", "is_explained"),
+    [
+        (SINCE, True),
+        ({**SINCE, "consumerVersionSelectors": NOTHING}, True),
+        ({**SINCE, "providerVersionTags": []}, True),
+        ({**SINCE, "providerVersionBranch": "main"}, False),
+        ({**SINCE, "providerVersionTags": ["dev"]}, False),
+        ({}, False),
+    ],
+)
+def test_a_notice_says_why_there_is_no_work_in_progress(api, request_body, is_explained):
+    api.publish("Foo", "1", "Bar", 1, branch="feat")
+    answer = api.post(PATH, request_body).json()
+    if not is_explained:
+        assert "notices" not in answer
+        return
+    (notice,) = answer["notices"]
+    assert notice["when"] == "before_verification"
+    assert "No 'work in progress' pacts are included" in notice["text"]
+    assert "Set providerVersionBranch" in notice["text"]
+
+
+def _verified_before(api, **body):
+    (pact,) = api.post(PATH, {"consumerVersionSelectors": [{"latest": True}], **body}).json()["_embedded"]["pacts"]
+    (text,) = (one["text"] for one in pact["verificationProperties"]["notices"] if "previously" in one["text"])
+    return text.partition(". ")[0]
+
+
+def test_the_notice_about_an_earlier_success_names_the_branch_that_verified(api, verify, clock):
+    api.publish("Foo", "1", "Bar", 1, branch="main")
+    verify("1", "11", branch="side")
+    clock.now += timedelta(hours=1)
+    api.put("/pacticipants/Bar/branches/new/versions/12", {})
+    said = "This pact has previously been successfully verified by a version of Bar from branch"
+    for name in ("new", "none", "side"):
+        assert _verified_before(api, providerVersionBranch=name) == f"{said} 'side'"
+    verify("1", "12", branch="new")
+    assert _verified_before(api, providerVersionBranch="new") == f"{said} 'new'"
+    api.put("/pacticipants/Bar/branches/side/versions/12", {})
+    assert _verified_before(api, providerVersionBranch="side") == f"{said} 'side'"
+
+
+def test_the_notice_about_an_earlier_success_names_the_tag_that_verified(api, verify, clock):
+    api.publish("Foo", "1", "Bar", 1, branch="main")
+    verify("1", "11", tags=["dev"])
+    clock.now += timedelta(hours=1)
+    said = "This pact has previously been successfully verified by a version of Bar with tag"
+    assert _verified_before(api, providerVersionTags=["new"]) == f"{said} 'dev'"
+    assert _verified_before(api, providerVersionTags=["dev"]) == f"{said} 'dev'"
+
+
 def test_an_unknown_consumer_has_no_pacts(api, ask):
     api.publish("Foo", "1", "Bar", 1)
     assert ask({"latest": True, "consumer": "Nobody"}) == []
@@ -411,3 +486,38 @@ def test_more_selectors_or_tags_than_the_limit_are_refused(api, member, element,
     assert api.post(path, {member: [element] * limit}).status == 200
     refused = api.post(path, {member: [element] * (limit + 1)})
     assert (refused.status, refused.json()["errors"]) == (400, {member: [f"size cannot be greater than {limit}"]})
+
+
+@pytest.mark.parametrize("place", [{"deployed": True}, {"deployedOrReleased": True}, {}])
+def test_every_version_in_an_environment_is_selected_and_pending_on_its_own(
+    api, ask, verify, environment, deploy, place
+):
+    prod = environment("prod", production=True)
+    for version in ("1", "2", "3", "4"):
+        api.publish("Foo", version, "Bar", int(version), branch="main")
+    deploy("1", prod, "blue")
+    deploy("2", prod, "green")
+    deploy("4", prod, "grey")
+    path = f"/pacticipants/Foo/versions/3/released-versions/environment/{prod}"
+    assert api.post(path, {}).status == 201
+    verify("2", "10", branch="main")
+    verify("3", "10", success=False)
+    selected = ask({**place, "environment": "prod"}, providerVersionBranch="main")
+    released = [("Foo (3)", True)] if place != {"deployed": True} else []
+    assert [(name, pending) for name, _, pending, _ in selected] == [
+        *[("Foo (1)", True), ("Foo (2)", False)],
+        *released,
+        ("Foo (4)", True),
+    ]
+    deploy("2", prod, "grey")
+    assert "Foo (4)" not in _names(ask({**place, "environment": "prod"}))
+
+
+def test_a_version_with_several_instances_in_an_environment_is_named_once(api, environment, deploy):
+    prod = environment("prod", production=True)
+    api.publish("Foo", "1", "Bar", 1, branch="main")
+    for instance in ("blue", "green"):
+        deploy("1", prod, instance)
+    (pact,) = api.post(PATH, {"consumerVersionSelectors": [{"deployed": True}]}).json()["_embedded"]["pacts"]
+    assert pact["shortDescription"] == "deployed to prod"
+    assert pact["verificationProperties"]["notices"][0]["text"].endswith("currently deployed to prod (1)")

@@ -98,7 +98,7 @@ def _composed(**changes):
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (None, b"null"),
+        (None, b""),
         ("plain ${pactbroker.consumerName}", b'plain a "Till"'),
         ({"a": ["é", 1, None]}, '{"a":["é",1,null]}'.encode()),
         ("", b""),

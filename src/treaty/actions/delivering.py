@@ -24,6 +24,7 @@ from treaty.model.delivery import (
 from treaty.model.past_event import PastEvent
 from treaty.model.template import Addresses, Context, Facts
 from treaty.model.webhook import Request, Sealed, Webhook
+from treaty.model.webhook_rendering import UnusableValue
 from treaty.settings import Settings
 from treaty.store import audit, deliveries, delivery_facts, past_events, triggered_webhooks, webhooks
 from treaty.store.deliveries import Claim, Noted
@@ -48,7 +49,7 @@ def attempt(owed: Delivery, *, settings: Settings, addresses: Addresses, send: S
     try:
         request = put_together(owed, settings=settings, addresses=addresses, at=started)
     except (WrongKey, ValueError) as error:
-        outcome = Unsent(type(error).__name__, str(error))
+        outcome = Unsent(type(error).__name__, str(error), is_final=isinstance(error, UnusableValue))
         return Attempt(request=None, outcome=outcome, started_at=started, finished_at=started)
     outcome_of = send(request, settings)
     return Attempt(request=request, outcome=outcome_of, started_at=started, finished_at=datetime.now(UTC))
@@ -90,7 +91,8 @@ def note(db: Connection, owed: Delivery, made: Attempt, *, owner: str, jitter: f
     success = made.is_success(settings.webhook_http_code_success)
     attempts = owed.attempts + 1
     schedule = settings.webhook_retry_schedule
-    schedule = () if owed.is_overdue(schedule, at=made.started_at) else schedule
+    if made.is_final or owed.is_overdue(schedule, at=made.started_at):
+        schedule = ()
     step = deliver.next_step(success=success, attempts=attempts, schedule=schedule)
     due_at = None if step.seconds is None else made.finished_at + timedelta(seconds=step.seconds * jitter)
     noted = Noted(uuid=owed.uuid, owner=owner, status=step.status, due_at=due_at)
@@ -189,8 +191,15 @@ def prepare_past(db: Connection, webhook: Webhook, past: PastEvent, *, base_url:
     """Find what a webhook would be told of something that has happened."""
     publication = past_events.publication_of(db, past.pact)
     number = past.result.number if past.result else None
-    facts = delivery_facts.find_past(db, publication, verification=number, event=past.name, at=past.at)
     context = past_events.context_of(db, past, publication)
+    facts = delivery_facts.find_past(
+        db,
+        publication,
+        verification=number,
+        event=past.name,
+        at=past.at,
+        provider_version=context.get("provider_version_number"),
+    )
     return Trial(webhook=webhook, facts=facts, context={"base_url": base_url, "event_name": past.name, **context})
 
 

@@ -9,8 +9,8 @@ from treaty.store import audit, integrations, pacticipants, versions
 def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
     """Remove all that is between a consumer and a provider, and what is idle then of the two themselves.
 
-    A version is idle that has neither pacts nor results, whatever its tags and deployments; a pacticipant that has no
-    versions, pacts or webhooks. Raises NotFound, for the consumer first.
+    A version is idle if it has neither pacts nor results, and is deployed and supported nowhere, whatever its tags; a
+    pacticipant if it has no versions, pacts or webhooks. Raises NotFound, for the consumer first.
     """
     pacticipants.lock(db, {consumer, provider})
     pacticipants.get(db, consumer, "consumer")

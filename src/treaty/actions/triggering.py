@@ -18,7 +18,7 @@ from treaty.model.pact import Contract, Pact
 from treaty.model.template import Context
 from treaty.model.verification import NewVerification
 from treaty.model.webhook import Filters, admits
-from treaty.store import deliveries, webhooks
+from treaty.store import deliveries, publications, webhooks
 from treaty.store.webhooks import Subscription
 
 
@@ -107,11 +107,14 @@ def owe_for_verification(db: Connection, published: Published, *, base_url: str)
 
 def _consumer_versions(db: Connection, published: Published) -> list[Occasion]:
     selectors = published.said.selected_by
-    numbers = deliveries.numbers(db, [one.version_id for one in selectors if one.version_id is not None])
+    ids = [selector.version_id for selector in selectors if selector.version_id is not None]
+    numbers = deliveries.numbers(db, published.new, ids)
     tags: dict[str, list[str]] = {}
     for one in selectors:
         if one.version_id in numbers:
-            tags.setdefault(numbers[one.version_id], []).extend([one.tag] if one.tag else [])
+            tags.setdefault(numbers[one.version_id], []).extend(
+                _own_tags(db, published, numbers[one.version_id], one.tag)
+            )
     if not tags:
         return [_result(published, published.pact.version, _said(published))]
     return [
@@ -120,10 +123,18 @@ def _consumer_versions(db: Connection, published: Published) -> list[Occasion]:
     ]
 
 
+def _own_tags(db: Connection, published: Published, number: str, tag: str | None) -> list[str]:
+    """List the tag of a selector if the version has it. It does not if it was found by the fallback tag."""
+    has_tag = tag is not None and tag in publications.tags_of(db, published.new.consumer, number)
+    return [tag] if tag is not None and has_tag else []
+
+
 def _said(published: Published) -> dict[str, Any]:
     said = published.said
     found: dict[str, Any] = {"consumer_version_number": published.pact.version} if said != Metadata() else {}
-    return {**found, "consumer_version_tags": list(said.tags)} if said.tags else found
+    # The version in the URL may have been deleted. Its tags are not those of another version with the same pact.
+    is_same_version = said.version_number in {None, published.pact.version}
+    return {**found, "consumer_version_tags": list(said.tags)} if said.tags and is_same_version else found
 
 
 def _result(published: Published, consumer_version: str, context: dict[str, Any]) -> Occasion:

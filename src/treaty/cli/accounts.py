@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -91,7 +92,7 @@ def add_user(settings: Settings, name: str, role: str, email: str | None, *, is_
     one = _write(settings, lambda db: admitting.add(db, draft, now=_now()))
     output.say(f"Added {one.name}, {one.role.value}.")
     if is_system:
-        output.complain(f"Make it a token: treaty token create --user {one.name} --name NAME")
+        output.complain(f"Make it a token: treaty token create --user {shlex.quote(one.name)} --name NAME")
 
 
 def _password(known: tuple[str, str], *, is_piped: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -126,7 +127,7 @@ def url_of(broker: Broker, name: str) -> str:
 
 def missing(name: str, existing: Iterable[str]) -> ClientError:
     text = f"No environment found with name '{name}'.{available(existing)}"
-    return ClientError(text, hint=f"Create it: create-environment --name {name}")
+    return ClientError(text, hint=f"Create it: create-environment --name {shlex.quote(name)}")
 
 
 def available(names: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """The server's commands."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -116,10 +117,11 @@ def _next_step(settings: Settings) -> str:
 
 def _announce(settings: Settings, address: str) -> None:
     address = settings.base_urls[0] if settings.base_urls else address
+    publish = "pact-broker publish ./pacts --consumer-app-version 1 --branch main --broker-base-url"
     lines = [f"Treaty is at {address}", *_about_data(settings), *_about_access(settings, address)]
     lines += [
         "  Publish a pact:",
-        f"    pact-broker publish ./pacts --consumer-app-version 1 --branch main --broker-base-url {address}",
+        f"    {publish} {shlex.quote(address)}",
     ]
     click.echo("\n".join(lines), err=True)
 

@@ -24,10 +24,20 @@ class MainBranch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LatestFromBranch:
-    """The head of a branch."""
+    """The head of a branch; for each consumer that has no pact from it, the head of the fallback branch."""
 
     branch: str
     consumer: str | None = None
+    fallback_branch: str | None = None
+    instead_of: str | None = None
+    """The branch that was asked for, if this one is its fallback."""
+
+    @property
+    def fallback(self) -> "LatestFromBranch | None":
+        """Selector of the fallback branch."""
+        if self.fallback_branch is None:
+            return None
+        return LatestFromBranch(branch=self.fallback_branch, consumer=self.consumer, instead_of=self.branch)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Final
-from urllib.parse import quote_plus, urlsplit
+from typing import Final
+from urllib.parse import quote, quote_plus, urlsplit
 
-from treaty.model.template import Context, Facts, fill
+from treaty.model.template import Context, Facts
 from treaty.model.webhook import STARS, Request, Sealed
+from treaty.model.webhook_rendering import render
 
 TRIGGER: Final = "resource_creation"
 
@@ -115,31 +116,29 @@ class Outgoing:
 
 
 def composed(request: Request, values: Mapping[str, str], *, user_agent: str, trace: str | None = None) -> Outgoing:
-    """Put a request together. All its secrets are open. `trace` says where its event belongs, as W3C writes it."""
-    url = fill(request.url, values, quote_plus)
-    configured = {name: fill(str(value), values) for name, value in request.headers.items()}
-    body = _body(request.body, values)
+    """Build the request to send, whose secrets are decrypted. `trace` is the W3C trace context of its event.
+
+    Raises UnusableValue if a value would change what the request means.
+    """
+    rendered = render(request, values)
     traced = {} if trace is None else {"traceparent": trace}
-    headers = {"accept": "*/*", "user-agent": user_agent, **traced, **configured}
-    headers.setdefault("content-type", "application/x-www-form-urlencoded")
-    username, password = fill(request.username or "", values), fill(str(request.password or ""), values)
-    if username:
-        credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
+    headers = {"accept": "*/*", "user-agent": user_agent, **traced, **rendered.headers}
+    if rendered.username:
+        credentials = base64.b64encode(f"{rendered.username}:{rendered.password}".encode()).decode()
         headers["authorization"] = f"Basic {credentials}"
-    headers |= {"host": _authority(url), "content-length": str(len(body))}
+    headers |= {"host": _authority(rendered.url), "content-length": str(len(rendered.body))}
     return Outgoing(
-        method=request.method.upper(), url=url, headers=headers, body=body, secrets=_secrets(url, headers, password)
+        method=request.method.upper(),
+        url=rendered.url,
+        headers=headers,
+        body=rendered.body,
+        secrets=_secrets(rendered.url, headers, rendered.password),
     )
 
 
 def _authority(url: str) -> str:
     authority = urlsplit(url).netloc.rpartition("@")[2]
     return authority if authority.isascii() else authority.encode("idna").decode()
-
-
-def _body(body: Any, values: Mapping[str, str]) -> bytes:
-    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return fill(text, values).encode("utf-8", "replace")
 
 
 _HIDDEN: Final = re.compile("authorization|token", re.IGNORECASE)
@@ -197,6 +196,8 @@ class Unsent:
 
     kind: str
     reason: str
+    is_final: bool = False
+    """Whether every further attempt would fail for the same reason."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,6 +216,10 @@ class Attempt:
     @property
     def status(self) -> int | None:
         return self.outcome.status if isinstance(self.outcome, Response) else None
+
+    @property
+    def is_final(self) -> bool:
+        return isinstance(self.outcome, Unsent) and self.outcome.is_final
 
     def is_success(self, codes: Sequence[int]) -> bool:
         return self.status in codes
@@ -263,7 +268,7 @@ def told(attempt: Attempt, context: Context, teller: Teller, ending: str | None)
     lines = [("DEBUG", f"Webhook context {json.dumps(dict(context), ensure_ascii=False, separators=(',', ':'))}")]
     lines += _request_lines(attempt.request, is_redacted=teller.is_redacted) if attempt.request else []
     start = _stamped(lines, attempt.started_at)
-    after = _outcome_lines(attempt.outcome, teller)
+    after = _outcome_lines(attempt, teller)
     after += [("DEBUG", f"Took {attempt.milliseconds} ms")]
     after += [("INFO", ending)] if ending else []
     text = "\n".join(start + _stamped(after, attempt.finished_at)).replace("\0", "")
@@ -278,8 +283,8 @@ def _request_lines(request: Outgoing, *, is_redacted: bool) -> list[tuple[str, s
     headers = [
         f"{name}: {shown_header(name, value) if is_redacted else value}" for name, value in request.headers.items()
     ]
-    body = request.body.decode("utf-8", "replace")
-    return [("INFO", text) for text in (f"HTTP/1.1 {request.method} {request.url}", *headers, body)]
+    body = [request.body.decode("utf-8", "replace")] if request.body else []
+    return [("INFO", text) for text in (f"HTTP/1.1 {request.method} {request.url}", *headers, *body)]
 
 
 def shown_header(name: str, value: str) -> str:
@@ -287,17 +292,14 @@ def shown_header(name: str, value: str) -> str:
     return STARS if _HIDDEN.search(name) else value
 
 
-def _as_it_is(_name: str, value: str) -> str:
-    return value
-
-
-def _outcome_lines(outcome: Response | Unsent, teller: Teller) -> list[tuple[str, str]]:
-    match outcome:
-        case Unsent() if teller.shows_response:
+def _outcome_lines(attempt: Attempt, teller: Teller) -> list[tuple[str, str]]:
+    match attempt.outcome:
+        case Unsent() as outcome if teller.shows_response or attempt.request is None:
+            # Without a request, the reason reveals nothing about the network.
             return [("ERROR", f"Error executing webhook {teller.webhook} {outcome.kind} - {outcome.reason}")]
         case Unsent():
             return [("ERROR", f"Error executing webhook {teller.webhook}. {teller.why_hidden}")]
-        case Response() if teller.shows_response:
+        case Response() as outcome if teller.shows_response:
             return _response_lines(outcome)
         case Response():
             return [("INFO", teller.why_hidden)]
@@ -325,6 +327,13 @@ def text_of(response: Response) -> tuple[str, bool]:
 def masked(text: str, secrets: frozenset[str]) -> str:
     """Put stars in the place of secrets, wherever they stand."""
     for secret in sorted(secrets, key=len, reverse=True):
-        for form in {secret, quote_plus(secret), json.dumps(secret)[1:-1]}:
+        for form in _escaped_forms(secret):
             text = text.replace(form, STARS)
     return text
+
+
+def _escaped_forms(secret: str) -> frozenset[str]:
+    """List how a secret is written in the parts of a request."""
+    in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    in_url = (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"))
+    return frozenset((secret, *in_json, *in_url))

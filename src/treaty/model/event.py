@@ -79,15 +79,15 @@ class Requirement:
     descriptions: tuple[str, ...]
 
 
-def requirements(found: Iterable[tuple[str, str, str]]) -> list[Requirement]:
+def requirements(found: Iterable[tuple[str, str, str | None]]) -> list[Requirement]:
     """Put reasons together by version: each is a number, a reason (main, deployed, released) and a place."""
-    grouped: dict[str, list[tuple[str, str]]] = {}
+    grouped: dict[str, list[tuple[str, str | None]]] = {}
     for version, reason, place in found:
         grouped.setdefault(version, []).append((reason, place))
     return [_requirement(version, reasons) for version, reasons in grouped.items()]
 
 
-def _requirement(version: str, reasons: Sequence[tuple[str, str]]) -> Requirement:
+def _requirement(version: str, reasons: Sequence[tuple[str, str | None]]) -> Requirement:
     texts = ("latest from main branch" if reason == "main" else f"{reason} in {place}" for reason, place in reasons)
     return Requirement(
         version=version,

@@ -1,6 +1,8 @@
 """What a publishing client is told, in the original broker's words: clients print these texts as they are."""
 
 import json
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -143,10 +145,18 @@ def similar_name_text(new: str, existing: Sequence[str], base_url: str) -> str:
             "If one of these is meant, put its name into the pact and publish it again.",
             "If it is a new consumer or provider, create it with this command and publish the pact again:",
             "",
-            f'pact-broker create-or-update-pacticipant --name "{new}" --broker-base-url {base_url}',
+            f"pact-broker create-or-update-pacticipant --name {_quoted(new)} --broker-base-url {shlex.quote(base_url)}",
             "",
             "The command line is described at https://docs.pact.io/go/pbc-cli",
             "To switch this check off, set `check_for_potential_duplicate_pacticipant_names` to false.",
             "",
         )
     )
+
+
+_PLAIN: Final = re.compile(r"[\w .,:/@+-]+")
+
+
+def _quoted(name: str) -> str:
+    """Quote a name for a shell: where possible with double quotes, which every shell reads."""
+    return f'"{name}"' if _PLAIN.fullmatch(name) else shlex.quote(name)

@@ -276,8 +276,29 @@ EVERY: Final = (
         description="Slack: tell of new pacts and failures",
         url="https://hooks.slack.com/services/<PATH-OF-THE-HOOK>",
         body={
-            "text": f"*{_CONSUMER}* and *{_PROVIDER}*: ${{pactbroker.eventName}} for version"
-            f" ${{pactbroker.consumerVersionNumber}}. <{_PACT}|Show the pact>"
+            "text": "A pact needs attention",
+            # Plain text, so that names cannot mention people, or link to other places.
+            "blocks": [
+                {
+                    "type": "section",
+                    "text": {
+                        "type": "plain_text",
+                        "text": f"{_CONSUMER} and {_PROVIDER}: ${{pactbroker.eventName}} for version"
+                        " ${pactbroker.consumerVersionNumber}",
+                        "emoji": False,
+                    },
+                },
+                {
+                    "type": "actions",
+                    "elements": [
+                        {
+                            "type": "button",
+                            "text": {"type": "plain_text", "text": "Show the pact"},
+                            "url": _PACT,
+                        }
+                    ],
+                },
+            ],
         },
         events=TELL,
         hints=(
@@ -304,16 +325,22 @@ EVERY: Final = (
                         "type": "AdaptiveCard",
                         "version": "1.4",
                         "body": [
+                            # Unlike a TextBlock, a TextRun has no Markdown, so names cannot contain links.
                             {
-                                "type": "TextBlock",
-                                "text": f"{_CONSUMER} and {_PROVIDER}",
-                                "weight": "Bolder",
-                                "wrap": True,
+                                "type": "RichTextBlock",
+                                "inlines": [
+                                    {"type": "TextRun", "text": f"{_CONSUMER} and {_PROVIDER}", "weight": "Bolder"},
+                                ],
                             },
                             {
-                                "type": "TextBlock",
-                                "text": "${pactbroker.eventName} for version ${pactbroker.consumerVersionNumber}",
-                                "wrap": True,
+                                "type": "RichTextBlock",
+                                "inlines": [
+                                    {
+                                        "type": "TextRun",
+                                        "text": "${pactbroker.eventName} for version"
+                                        " ${pactbroker.consumerVersionNumber}",
+                                    },
+                                ],
                             },
                         ],
                         "actions": [{"type": "Action.OpenUrl", "title": "Show the pact", "url": _PACT}],

@@ -26,6 +26,16 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ProviderVersion:
+    """The provider version that an event is about."""
+
+    number: str
+    """Empty if it is unknown."""
+    branch: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """The pact that an event is about, as it is when the request is put together."""
 
@@ -38,6 +48,9 @@ class Facts:
     provider_labels: tuple[str, ...]
     sha: str
     result: Result | None
+    """If the event is about a provider version, a result of that version."""
+    provider_version: ProviderVersion | None = None
+    """None if the event is about no provider version, or about the result, which has its own."""
 
 
 PLACEHOLDER: Final = Facts(
@@ -82,7 +95,7 @@ def parameters(facts: Facts, context: Context, addresses: Addresses) -> dict[str
         "consumerVersionNumber": version,
         "consumerVersionTags": ", ".join(tags),
         "consumerVersionBranch": context.get("consumer_version_branch") or facts.consumer_branch or "",
-        **_of_provider(result, context),
+        **_of_provider(_provider_version(facts), context),
         "pactUrl": base_url + addresses.pact(facts, said),
         "verificationResultUrl": base_url + addresses.result(facts, result.number) if result else "",
         **_statuses(result),
@@ -98,14 +111,19 @@ def _given(context: Context, name: str, otherwise: Sequence[str]) -> Sequence[st
     return otherwise if found is None else found
 
 
-def _of_provider(result: Result | None, context: Context) -> dict[str, str]:
-    number, branch, tags = (
-        (result.provider_version, result.provider_branch or "", result.provider_tags) if result else ("", "", ())
-    )
+def _provider_version(facts: Facts) -> ProviderVersion:
+    """Choose the one version that all values about the provider's version come from."""
+    result = facts.result
+    if facts.provider_version is not None or result is None:
+        return facts.provider_version or ProviderVersion(number="")
+    return ProviderVersion(number=result.provider_version, branch=result.provider_branch, tags=result.provider_tags)
+
+
+def _of_provider(version: ProviderVersion, context: Context) -> dict[str, str]:
     return {
-        "providerVersionNumber": context.get("provider_version_number") or number,
-        "providerVersionTags": ", ".join(_given(context, "provider_version_tags", tags)),
-        "providerVersionBranch": context.get("provider_version_branch") or branch,
+        "providerVersionNumber": context.get("provider_version_number") or version.number,
+        "providerVersionTags": ", ".join(_given(context, "provider_version_tags", version.tags)),
+        "providerVersionBranch": context.get("provider_version_branch") or version.branch or "",
         "providerVersionDescriptions": ", ".join(_given(context, "provider_version_descriptions", ())),
     }
 

@@ -45,6 +45,8 @@ class Verifiable(NamedTuple):
     """The provider's tags for which nothing has succeeded yet; a work in progress has one for each finding."""
     is_pending: bool | None = None
     """None where the provider did not ask."""
+    verified_by: tuple[str, ...] = ()
+    """The provider's branch, or its tags, whose versions verified it."""
 
     @property
     def metadata(self) -> Metadata:
@@ -62,6 +64,8 @@ class Verifiables:
     pacts: Sequence[Verifiable]
 
 
+Successes = Collection[int] | Mapping[int, str]
+"""Contents that have been verified; where branches or tags count, with that of the provider version that did."""
 Candidate = tuple[str | None, Finding]
 """What may be work in progress, with the tag of the provider for which it has not succeeded, if tags count."""
 
@@ -116,7 +120,7 @@ def _grouped(things: Iterable[T], *, by: Callable[[T], int]) -> Iterable[list[T]
     return groups.values()
 
 
-def judged(pacts: Iterable[Verifiable], successes: Mapping[str | None, Collection[int]]) -> list[Verifiable]:
+def judged(pacts: Iterable[Verifiable], successes: Mapping[str | None, Successes]) -> list[Verifiable]:
     """Say of each pact whether it is pending, given the contents that have succeeded, by tag of the provider.
 
     Where its tags do not count, all that has succeeded stands under None.
@@ -124,9 +128,14 @@ def judged(pacts: Iterable[Verifiable], successes: Mapping[str | None, Collectio
     return [_judged(pact, successes) for pact in pacts]
 
 
-def _judged(pact: Verifiable, successes: Mapping[str | None, Collection[int]]) -> Verifiable:
+def _judged(pact: Verifiable, successes: Mapping[str | None, Successes]) -> Verifiable:
     missing = [tag for tag, contents in successes.items() if pact.content_id not in contents]
-    return pact._replace(is_pending=bool(missing), pending_tags=tuple([tag for tag in missing if tag is not None]))
+    verifiers = [contents.get(pact.content_id) for contents in successes.values() if isinstance(contents, Mapping)]
+    return pact._replace(
+        is_pending=bool(missing),
+        pending_tags=tuple([tag for tag in missing if tag is not None]),
+        verified_by=tuple(dict.fromkeys([name for name in verifiers if name is not None])),
+    )
 
 
 WINDOW_PERCENTILE: Final = 80

@@ -87,8 +87,8 @@ def _description(finding: Finding, provider: str) -> str:  # noqa: PLR0911 - a r
             return f"latest version of {consumer or 'a consumer'} that has a pact with {provider}"
         case MainBranch():
             return f"{latest} from the main branch '{finding.branch}'"
-        case LatestFromBranch(branch=name):
-            return f"{latest} from branch '{name}'"
+        case LatestFromBranch() as selector:
+            return f"{latest} {_from_branch(selector)}"
         case EveryBranch():
             return f"{latest} from branch '{finding.branch}'"
         case LatestWithTag(tag=name, fallback_tag=fallback) if finding.is_fallback:
@@ -101,6 +101,15 @@ def _description(finding: Finding, provider: str) -> str:  # noqa: PLR0911 - a r
             return f"{f'{consumer} version' if consumer else 'a consumer version'} in environment {name}"
         case Deployed() | Released():
             raise AssertionError("these are told in one line")
+
+
+def _from_branch(selector: LatestFromBranch) -> str:
+    if selector.instead_of is None:
+        return f"from branch '{selector.branch}'"
+    return (
+        f"from branch '{selector.branch}' (fallback branch used as no pact was found from branch"
+        f" '{selector.instead_of}')"
+    )
 
 
 def _why_in_progress(pact: Verifiable, provider: str, wanted: Wanted, url: str) -> str:
@@ -129,7 +138,7 @@ def _heads(pact: Verifiable) -> str:
 
 def _whether_pending(pact: Verifiable, provider: str, wanted: Wanted) -> str:
     if not pact.is_pending:
-        who = _by(provider, wanted, wanted.tags, many="a version")
+        who = _verifier(pact, provider, wanted)
         return (
             f"This pact has previously been successfully verified by {who}. "
             f"If this verification fails, it will fail the build. {_ABOUT_PENDING}"
@@ -164,6 +173,13 @@ def _who(pact: Verifiable, provider: str, wanted: Wanted) -> str:
     return _by(provider, wanted, pact.pending_tags, many="a versions")
 
 
+def _verifier(pact: Verifiable, provider: str, wanted: Wanted) -> str:
+    """Name the branch or tags of the versions that verified a pact. They may be older than those of the request."""
+    if wanted.branch is None:
+        return _by(provider, wanted, pact.verified_by or wanted.tags, many="a version")
+    return f"a version of {provider} from branch {_quoted(pact.verified_by or (wanted.branch,))}"
+
+
 def _by(provider: str, wanted: Wanted, tags: Sequence[str], *, one: str = "a version", many: str) -> str:
     """Name the provider's versions whose results count."""
     if wanted.branch is not None:
@@ -171,6 +187,17 @@ def _by(provider: str, wanted: Wanted, tags: Sequence[str], *, one: str = "a ver
     if not tags:
         return provider
     return f"{one if len(tags) == 1 else many} of {provider} with tag {_quoted(tags)}"
+
+
+def why_no_work_in_progress(wanted: Wanted) -> str | None:
+    """Explain why work in progress is missing although it was asked for."""
+    if wanted.wip_since is None or wanted.has_wip:
+        return None
+    return (
+        "No 'work in progress' pacts are included although includeWipPactsSince is set, because neither a branch nor a "
+        "tag of the provider version is known. Set providerVersionBranch to the branch that is being verified "
+        "(recommended), or providerVersionTags. Read more at https://docs.pact.io/go/wip"
+    )
 
 
 def _quoted(names: Iterable[str]) -> str:

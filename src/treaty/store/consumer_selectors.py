@@ -49,8 +49,11 @@ def found(db: Connection, selectors: Collection[Selector], provider_id: int) -> 
     if not selectors:
         return _found_by_default(db, provider_id)
     every = [finding for selector in selectors for finding in _found_by(db, selector, provider_id)]
-    for selector in fallbacks_to_use(selectors, every):
-        every += _found_by_fallback(db, selector, provider_id)
+    for selector in selectors:
+        if isinstance(selector, LatestFromBranch) and selector.fallback:
+            every += _found_by_fallback_branch(db, selector, selector.fallback, provider_id, every)
+    for with_tag in fallbacks_to_use(selectors, every):
+        every += _found_by_fallback(db, with_tag, provider_id)
     return every
 
 
@@ -150,7 +153,9 @@ def _found_by(db: Connection, selector: Selector, provider_id: int) -> Iterable[
         case AllWithTag(tag=name):
             return _ask(db, _OF_TAG, selector, provider_id, name=name)
         case Deployed(environment=here):
-            return _ask(db, _OF_RUNNING_HERE if here else _OF_RUNNING, selector, provider_id, here=here)
+            # A version may be deployed to several application instances of one environment.
+            running = _ask(db, _OF_RUNNING_HERE if here else _OF_RUNNING, selector, provider_id, here=here)
+            return dict.fromkeys(running)
         case Released(environment=here):
             return _ask(db, _OF_SUPPORTED_HERE if here else _OF_SUPPORTED, selector, provider_id, here=here)
         case InEnvironment(environment=here):
@@ -169,6 +174,19 @@ def _ask(
 def _found_by_fallback(db: Connection, selector: LatestWithTag, provider_id: int) -> list[Finding]:
     found = _ask(db, _OF_TAG_HEAD, selector, provider_id, name=selector.fallback_tag)
     return [one._replace(is_fallback=True) for one in found]
+
+
+def _found_by_fallback_branch(
+    db: Connection,
+    selector: LatestFromBranch,
+    fallback: LatestFromBranch,
+    provider_id: int,
+    findings: Collection[Finding],
+) -> list[Finding]:
+    """List what the fallback branch finds of consumers of which the branch itself has no pact."""
+    served = {finding.consumer for finding in findings if finding.selector == selector}
+    found = _ask(db, _OF_BRANCH, fallback, provider_id, name=fallback.branch)
+    return [finding for finding in found if finding.consumer not in served]
 
 
 # Without selectors: each consumer's main branch, or else the tag of that name, or else its latest; and what runs

@@ -9,12 +9,15 @@ from typing import Any, Final
 from sqlalchemy import Boolean, Connection, bindparam, case, exists, insert, or_, select, update
 
 from treaty.model.delivery import Execution, Owed, Status
+from treaty.model.verification import NewVerification
 from treaty.store.database import rows, run, scalar
 from treaty.store.pacticipants import id_of
 from treaty.store.publications import CURRENT_ID
 from treaty.store.tables import (
     branch,
     branch_version,
+    content,
+    publication,
     triggered_webhook,
     version,
     webhook,
@@ -63,7 +66,17 @@ _VERSIONS_BRANCH: Final = (
     .order_by(branch_version.c.id.desc())
     .limit(1)
 )
-_NUMBERS: Final = select(version.c.id, version.c.number).where(version.c.id.in_(bindparam("ids", expanding=True)))
+_NUMBERS: Final = (
+    select(version.c.id, version.c.number)
+    .join(publication, publication.c.consumer_version_id == version.c.id)
+    .join(content, content.c.id == publication.c.content_id)
+    .where(
+        version.c.id.in_(bindparam("ids", expanding=True)),
+        publication.c.consumer_id == id_of("consumer"),
+        publication.c.provider_id == id_of("provider"),
+        content.c.sha == bindparam("sha"),
+    )
+)
 
 
 def find_branch(db: Connection, pacticipant: str, number: str) -> str | None:
@@ -72,9 +85,12 @@ def find_branch(db: Connection, pacticipant: str, number: str) -> str | None:
     return name
 
 
-def numbers(db: Connection, version_ids: Collection[int]) -> dict[int, str]:
-    """Find the numbers of versions that metadata names."""
-    return {row.id: row.number for row in rows(db, _NUMBERS, {"ids": list(version_ids)})} if version_ids else {}
+def numbers(db: Connection, result: NewVerification, version_ids: Collection[int]) -> dict[int, str]:
+    """Map ids in metadata, which clients send, to the numbers of consumer versions with the verified pact."""
+    if not version_ids:
+        return {}
+    pact = {"consumer": result.consumer, "provider": result.provider, "sha": result.sha}
+    return {row.id: row.number for row in rows(db, _NUMBERS, {**pact, "ids": list(version_ids)})}
 
 
 # Claiming. A delivery waits for earlier ones to the same webhook about the same pair.

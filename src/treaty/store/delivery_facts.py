@@ -3,17 +3,24 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Executable, and_, bindparam, func, select
 
 from treaty.model.delivery import Delivery
-from treaty.model.event import CONTRACT_CONTENT_CHANGED, CONTRACT_PUBLISHED
-from treaty.model.template import Facts, Result
+from treaty.model.event import (
+    CONTRACT_CONTENT_CHANGED,
+    CONTRACT_PUBLISHED,
+    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
+    PROVIDER_VERIFICATION_FAILED,
+    PROVIDER_VERIFICATION_PUBLISHED,
+    PROVIDER_VERIFICATION_SUCCEEDED,
+)
+from treaty.model.template import Facts, ProviderVersion, Result
 from treaty.model.webhook import Sealed, Webhook
-from treaty.store.database import rows, scalar
+from treaty.store.database import first, rows, scalar
 from treaty.store.pacticipants import id_of
 from treaty.store.tables import (
     branch,
@@ -33,6 +40,7 @@ from treaty.store.verifications import NEWEST_FIRST
 from treaty.store.webhooks import CONSUMER, PROVIDER, request_of
 
 _Names = defaultdict[int, list[str]]
+verified_content: Final = content.alias("verified_content")
 
 _LAST_BRANCH: Final = (
     select(branch.c.name)
@@ -72,13 +80,18 @@ _TAGS: Final = (
     .where(tag.c.version_id.in_(bindparam("ids", expanding=True)))
     .order_by(tag.c.created_at, tag.c.id)
 )
-_RESULTS: Final = select(
-    verification.c.id.label("number"),
-    verification.c.success,
-    version.c.id,
-    version.c.number.label("provider_version"),
-    _LAST_BRANCH.label("branch"),
-).join(version, version.c.id == verification.c.provider_version_id)
+_RESULTS: Final = (
+    select(
+        verification.c.id.label("number"),
+        verification.c.success,
+        version.c.id,
+        version.c.number.label("provider_version"),
+        _LAST_BRANCH.label("branch"),
+        verified_content.c.sha,
+    )
+    .join_from(verification, version, version.c.id == verification.c.provider_version_id)
+    .join(verified_content, verified_content.c.id == verification.c.content_id)
+)
 _RECORDED: Final = _RESULTS.where(verification.c.id == bindparam("verification"))
 _MAIN_BEFORE: Final = (
     _RESULTS.join(branch_version, branch_version.c.version_id == version.c.id)
@@ -89,28 +102,44 @@ _MAIN_BEFORE: Final = (
     .limit(1)
 )
 _LATEST: Final = _RESULTS.where(verification.c.content_id == bindparam("content")).order_by(*NEWEST_FIRST).limit(1)
+_LATEST_OF_VERSION: Final = _LATEST.where(verification.c.provider_version_id == bindparam("provider_version"))
+_PROVIDER_VERSION: Final = select(version.c.id, version.c.number, _LAST_BRANCH.label("branch")).where(
+    version.c.pacticipant_id == bindparam("provider"), version.c.number == bindparam("number")
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _About:
-    """What a delivery is about: a publication, and which result of its content."""
+_ABOUT_MAIN_BRANCH: Final = frozenset({CONTRACT_PUBLISHED, CONTRACT_CONTENT_CHANGED})
+"""Events whose result is that of the provider's main branch."""
+_ABOUT_RESULT: Final = frozenset(
+    {PROVIDER_VERIFICATION_PUBLISHED, PROVIDER_VERIFICATION_SUCCEEDED, PROVIDER_VERIFICATION_FAILED}
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Subject:
+    """What a delivery is about."""
 
     publication: int
+    event: str | None = None
+    """None for a test, which is about the latest result."""
+    at: datetime | None = None
+    """When the event happened."""
     verification: int | None = None
-    main_at: datetime | None = None
+    provider_version: str | None = None
+    """Number of the version that the event requires to verify the pact."""
 
 
-def _facts(db: Connection, wanted: Collection[_About]) -> dict[_About, Facts]:
-    """Find what is told of all that several deliveries are about, with as many statements as for one."""
-    found = rows(db, _PACTS, {"ids": list({one.publication for one in wanted})})
-    pacts = {row.publication_id: row for row in found}
-    tags = _names(db, _TAGS, {row.version_id for row in found})
-    labels = _names(db, _LABELS, {one for row in found for one in (row.consumer_id, row.provider_id)})
-    return {one: _facts_of(db, one, pacts[one.publication], tags, labels) for one in set(wanted)}
+def _facts(db: Connection, subjects: Collection[_Subject]) -> dict[_Subject, Facts]:
+    """Load the facts about several subjects; pacts, tags and labels in one statement each."""
+    publications = rows(db, _PACTS, {"ids": list({subject.publication for subject in subjects})})
+    pacts = {row.publication_id: row for row in publications}
+    tags = _names(db, _TAGS, {row.version_id for row in publications})
+    labels = _names(db, _LABELS, {side for row in publications for side in (row.consumer_id, row.provider_id)})
+    return {subject: _facts_of(db, subject, pacts[subject.publication], tags, labels) for subject in set(subjects)}
 
 
-def _facts_of(db: Connection, one: _About, pact: Any, tags: _Names, labels: _Names) -> Facts:
-    return Facts(
+def _facts_of(db: Connection, subject: _Subject, pact: Any, tags: _Names, labels: _Names) -> Facts:
+    facts = Facts(
         consumer=pact.consumer,
         consumer_version=pact.number,
         consumer_tags=tuple(tags[pact.version_id]),
@@ -119,27 +148,51 @@ def _facts_of(db: Connection, one: _About, pact: Any, tags: _Names, labels: _Nam
         provider=pact.provider,
         provider_labels=tuple(labels[pact.provider_id]),
         sha=pact.sha,
-        result=_result(db, pact.content_id, one.verification, one.main_at),
+        result=None,
+    )
+    if subject.event == CONTRACT_REQUIRING_VERIFICATION_PUBLISHED:
+        return _with_provider_version(db, facts, subject, pact)
+    row = _result_row(db, subject, pact.content_id)
+    # The version's pact may have been replaced since it was verified.
+    sha = row.sha if row and subject.event in _ABOUT_RESULT else pact.sha
+    return replace(facts, sha=sha, result=_result(db, row) if row else None)
+
+
+def _with_provider_version(db: Connection, facts: Facts, subject: _Subject, pact: Any) -> Facts:
+    """Add the provider version that the event is about. Only its own result counts, whatever others came to."""
+    params = {"provider": pact.provider_id, "number": subject.provider_version}
+    row = first(db, _PROVIDER_VERSION, params) if subject.provider_version is not None else None
+    if row is None:
+        return replace(facts, provider_version=ProviderVersion(number=subject.provider_version or ""))
+    tags = tuple(_names(db, _TAGS, [row.id])[row.id])
+    result = first(db, _LATEST_OF_VERSION, {"content": pact.content_id, "provider_version": row.id})
+    return replace(
+        facts,
+        provider_version=ProviderVersion(number=row.number, branch=row.branch, tags=tags),
+        result=_result(db, result) if result else None,
     )
 
 
 def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:
-    """List the names that hang on each of some rows, by its id."""
+    """List the names that belong to rows, by their ids."""
     names: _Names = defaultdict(list)
     for owner, name in rows(db, statement, {"ids": list(ids)}) if ids else ():
         names[owner].append(name)
     return names
 
 
-def _result(db: Connection, content: int, verification: int | None, main_at: datetime | None) -> Result | None:
-    """Find the recorded result; else what the main branch said when the event happened; else the latest there is."""
-    found = rows(db, _RECORDED, {"verification": verification}) if verification is not None else []
-    if not found and main_at is not None:
-        found = rows(db, _MAIN_BEFORE, {"content": content, "at": main_at})
-    found = found or rows(db, _LATEST, {"content": content})
-    if not found:
-        return None
-    row = found[0]
+def _result_row(db: Connection, subject: _Subject, content: int) -> Any:
+    """Find the result that an event is about; else the main branch's at the time of the event; else the latest."""
+    if subject.event in _ABOUT_RESULT:
+        # If it has been deleted, no other result takes its place.
+        return None if subject.verification is None else first(db, _RECORDED, {"verification": subject.verification})
+    row = None
+    if subject.event in _ABOUT_MAIN_BRANCH and subject.at is not None:
+        row = first(db, _MAIN_BEFORE, {"content": content, "at": subject.at})
+    return row or first(db, _LATEST, {"content": content})
+
+
+def _result(db: Connection, row: Any) -> Result:
     return Result(
         number=row.number,
         success=row.success,
@@ -149,8 +202,6 @@ def _result(db: Connection, content: int, verification: int | None, main_at: dat
     )
 
 
-_OF_MAIN_BRANCH: Final = (CONTRACT_PUBLISHED, CONTRACT_CONTENT_CHANGED)
-"""Events about which is told what the provider's main branch says of the content."""
 _OWED: Final = (
     select(
         triggered_webhook.c.uuid,
@@ -175,16 +226,21 @@ _OWED: Final = (
 
 
 def find_claimed(db: Connection, uuids: Collection[str], *, owner: str) -> dict[str, Delivery]:
-    """Find all that it takes to send what was claimed, by uuid; what is missing has lost its webhook."""
+    """Load claimed deliveries by uuid, without those whose webhook has been deleted."""
     found = rows(db, _OWED, {"uuids": list(uuids), "owner": owner}) if uuids else ()
-    about = {row.uuid: _about(row) for row in found}
-    facts = _facts(db, about.values()) if about else {}
-    return {row.uuid: _delivery(row, facts[about[row.uuid]]) for row in found}
+    subjects = {row.uuid: _subject(row) for row in found}
+    facts = _facts(db, subjects.values()) if subjects else {}
+    return {row.uuid: _delivery(row, facts[subjects[row.uuid]]) for row in found}
 
 
-def _about(row: Any) -> _About:
-    main_at = row.created_at if row.event in _OF_MAIN_BRANCH else None
-    return _About(row.publication_id, row.verification_id, main_at)
+def _subject(row: Any) -> _Subject:
+    return _Subject(
+        publication=row.publication_id,
+        event=row.event,
+        at=row.created_at,
+        verification=row.verification_id,
+        provider_version=json.loads(row.context).get("provider_version_number"),
+    )
 
 
 def _delivery(row: Any, facts: Facts) -> Delivery:
@@ -222,10 +278,23 @@ def find_example(db: Connection, one: Webhook) -> Facts | None:
         role: side.name for role, side in (("consumer", one.consumer), ("provider", one.provider)) if side and side.name
     }
     newest = scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
-    return None if newest is None else _facts(db, [_About(newest)])[_About(newest)]
+    if newest is None:
+        return None
+    subject = _Subject(publication=newest)
+    return _facts(db, [subject])[subject]
 
 
-def find_past(db: Connection, publication: int, *, verification: int | None, event: str, at: datetime) -> Facts:
-    """Find what is told of an event that webhooks were owed nothing for."""
-    about = _About(publication, verification, at if event in _OF_MAIN_BRANCH else None)
-    return _facts(db, [about])[about]
+def find_past(
+    db: Connection,
+    publication: int,
+    *,
+    verification: int | None,
+    event: str,
+    at: datetime,
+    provider_version: str | None,
+) -> Facts:
+    """Load the facts about an event for which no delivery was enqueued."""
+    subject = _Subject(
+        publication=publication, event=event, at=at, verification=verification, provider_version=provider_version
+    )
+    return _facts(db, [subject])[subject]

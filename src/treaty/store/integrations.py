@@ -99,6 +99,18 @@ def every_by_activity(db: Connection, *, like: str | None, page: Page | None) ->
     return _LISTING_LIKE.read(db, {"part": literally(like)}, page, list)
 
 
+_BETWEEN: Final = _INTEGRATIONS.where(
+    _CONSUMER.c.name == bindparam("consumer"),
+    _PROVIDER.c.name == bindparam("provider"),
+    integration.c.latest_publication_id.is_not(None),
+)
+
+
+def exists_between(db: Connection, *, consumer: str, provider: str) -> bool:
+    """Whether a consumer has pacts with a provider."""
+    return bool(rows(db, _BETWEEN, {"consumer": consumer, "provider": provider}))
+
+
 # Taking away
 
 
@@ -153,11 +165,13 @@ _IDLE_VERSIONS: Final = select(version.c.number).where(
     version.c.pacticipant_id == _id_of("pacticipant"),
     ~exists().where(publication.c.consumer_version_id == version.c.id),
     ~exists().where(verification.c.provider_version_id == version.c.id),
+    ~exists().where(deployed_version.c.version_id == version.c.id, deployed_version.c.undeployed_at.is_(None)),
+    ~exists().where(released_version.c.version_id == version.c.id, released_version.c.support_ended_at.is_(None)),
 )
 
 
 def idle_versions(db: Connection, pacticipant: str) -> list[str]:
-    """List the versions of a pacticipant that have neither pacts nor results."""
+    """List the versions of a pacticipant that have neither pacts nor results, and are live nowhere."""
     return column(db, _IDLE_VERSIONS, {"pacticipant": pacticipant})
 
 

@@ -1,7 +1,7 @@
 """The overview: every integration with its state, filtered, sorted and paged by the database."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -15,10 +15,13 @@ from sqlalchemy import (
     Integer,
     ScalarSelect,
     Select,
+    Table,
     bindparam,
     case,
     exists,
+    false,
     func,
+    literal,
     or_,
     select,
     union,
@@ -99,14 +102,16 @@ _WAS_VERIFIED: Final = (
     .where(_newer.c.consumer_id == integration.c.consumer_id, _newer.c.provider_id == integration.c.provider_id)
     .correlate(integration)
 )
+_NOT_VERIFIED: Final = case((_WAS_VERIFIED, State.CHANGED.value), else_=State.UNKNOWN.value)
 _STATE: Final = case(
     (publication.c.id.is_(None), State.NO_PACT.value),
-    (verification.c.id.is_(None), case((_WAS_VERIFIED, State.CHANGED.value), else_=State.UNKNOWN.value)),
+    (verification.c.id.is_(None), _NOT_VERIFIED),
     (verification.c.success, State.VERIFIED.value),
     (verification.c.was_pending, State.PENDING.value),
     else_=State.FAILED.value,
 )
-_WORST_FIRST: Final = case({state.value: at for at, state in enumerate(State)}, value=_STATE)
+_RANKS: Final = {state.value: rank for rank, state in enumerate(State)}
+"""Ranks of states, the worst first."""
 
 
 _PLACE: Final = select(environment.c.id).where(environment.c.name == bindparam("environment")).scalar_subquery()
@@ -119,6 +124,43 @@ _RUNNING_THERE: Final = union_all(
     ),
 )
 _running: Final = _RUNNING_THERE.subquery("running")
+
+# In an environment, a pact is judged by the results of every provider version there. Only where the provider has no
+# version there, by the newest result.
+_live_version: Final = version.alias("live_version")
+_live_result: Final = verification.alias("live_result")
+_IS_LIVE: Final = (_live_version.c.pacticipant_id == integration.c.provider_id) & _live_version.c.id.in_(_RUNNING_THERE)
+_PROVIDER_IS_LIVE: Final = exists().where(_IS_LIVE).correlate(integration)
+_IS_RESULT_OF_LIVE: Final = (
+    (_live_result.c.content_id == publication.c.content_id)
+    & (_live_result.c.provider_version_id == _live_version.c.id)
+    & _live_result.c.is_latest
+)
+_WORST_LIVE_RESULT: Final = (
+    select(_live_result.c.id)
+    .where(_IS_RESULT_OF_LIVE, _IS_LIVE)
+    .order_by(_live_result.c.success, func.coalesce(_live_result.c.was_pending, false()), _live_result.c.id.desc())
+    .limit(1)
+    .correlate(publication, integration)
+    .scalar_subquery()
+)
+_IS_RESULT_MISSING: Final = (
+    exists()
+    .where(_IS_LIVE, ~exists().where(_IS_RESULT_OF_LIVE).correlate(publication, _live_version))
+    .correlate(publication, integration)
+)
+_STATE_THERE: Final = case((verification.c.success & _IS_RESULT_MISSING, _NOT_VERIFIED), else_=_STATE)
+
+
+def _state(shape: _Shape) -> ColumnElement[Any]:
+    return _STATE_THERE if shape.has_environment else _STATE
+
+
+def _result(shape: _Shape) -> ColumnElement[Any]:
+    """Id of the result that a pact is judged by."""
+    return (
+        case((_PROVIDER_IS_LIVE, _WORST_LIVE_RESULT), else_=NEWEST_RESULT) if shape.has_environment else NEWEST_RESULT
+    )
 
 
 def _pact_of_branch() -> ScalarSelect[int]:
@@ -162,17 +204,17 @@ def _with_names(source: FromClause) -> FromClause:
     )
 
 
-def _with_all(source: FromClause) -> FromClause:
-    """Join what else there is to say. All of it is there once or not at all."""
+def _with_all(source: FromClause, result: ColumnElement[Any]) -> FromClause:
+    """Join names, versions and the result with an id. Each is there once or not at all."""
     return (
         _with_names(source)
         .outerjoin(_consumer_version, _consumer_version.c.id == publication.c.consumer_version_id)
-        .outerjoin(verification, verification.c.id == NEWEST_RESULT)
+        .outerjoin(verification, verification.c.id == result)
         .outerjoin(_provider_version, _provider_version.c.id == verification.c.provider_version_id)
     )
 
 
-_SHOWN: Final = (
+_IDENTITY: Final = (
     integration.c.consumer_id,
     integration.c.provider_id,
     _consumer.c.name.label("consumer"),
@@ -180,7 +222,6 @@ _SHOWN: Final = (
     _consumer_version.c.id.label("version_id"),
     _consumer_version.c.number.label("version"),
     publication.c.created_at.label("published_at"),
-    _STATE.label("state"),
     _provider_version.c.number.label("provider_version"),
     verification.c.created_at.label("verified_at"),
 )
@@ -189,7 +230,7 @@ _SHOWN: Final = (
 @lru_cache(maxsize=256)
 def _asked(shape: _Shape, *columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
     """Select columns of all integrations that are left."""
-    return select(*columns).select_from(_with_all(_with_pacts(shape))).where(*_criteria(shape))
+    return select(*columns).select_from(_with_all(_with_pacts(shape), _result(shape))).where(*_criteria(shape))
 
 
 @lru_cache(maxsize=256)
@@ -202,7 +243,7 @@ def _standing(shape: _Shape) -> Select[*tuple[Any, ...]]:
         publication.c.id.label("publication_id"),
         publication.c.position,
         verification.c.id.label("verification_id"),
-        _STATE.label("state"),
+        _state(shape).label("state"),
         is_old.label("is_old"),
     ).order_by(*_order(shape))
 
@@ -238,7 +279,7 @@ def _order(shape: _Shape) -> list[ColumnElement[Any]]:
         Sorting.PUBLISHED: publication.c.created_at,
         Sorting.VERIFIED: verification.c.created_at,
     }
-    chosen = newest_first.get(shape.sorting, _WORST_FIRST)
+    chosen = newest_first.get(shape.sorting, case(_RANKS, value=_state(shape)))
     is_descending = (shape.sorting in newest_first) != shape.is_reversed
     return [(chosen.desc() if is_descending else chosen.asc()).nulls_last(), *names]
 
@@ -273,11 +314,11 @@ def survey(  # noqa: PLR0913 - what is shown, and what is picked out, in one loo
     of_any_state = replace(wanted, state=None)
     shape = _shape_of(of_any_state, sorting, is_reversed=is_reversed)
     found = rows(db, _standing(shape), {**_params(of_any_state), "overdue_since": overdue_since})
-    standing = _newest_of_each(found) if shape.shows_several else found
+    standing = _worst_of_each(found) if shape.shows_several else found
     chosen = standing if wanted.state is None else [row for row in standing if row.state == wanted.state.value]
     listed = chosen[page.offset : page.offset + page.limit]
     failed, overdue = _worst(standing, most)
-    shown = _shown(db, {row.id: row for row in (*listed, *failed, *overdue)}.values())
+    shown = _shown(db, {row.id: row for row in (*listed, *failed, *overdue)}.values(), wanted.environment)
     return Survey(
         counts={State(state): count for state, count in Counter(row.state for row in standing).items()},
         listed=Paged([shown[row.id] for row in listed], page, len(chosen)),
@@ -286,13 +327,20 @@ def survey(  # noqa: PLR0913 - what is shown, and what is picked out, in one loo
     )
 
 
-def _newest_of_each(found: Sequence[Any]) -> Sequence[Any]:
-    """Keep the newest pact of each pair; several versions of a consumer may run in one environment."""
-    newest: dict[int, Any] = {}
+def _worst_of_each(found: Sequence[Any]) -> Sequence[Any]:
+    """Keep the pact of each pair with the worst state, the newest of several.
+
+    Several versions of a consumer may run in one environment, and what is said of it must hold for all of them.
+    """
+    worst: dict[int, Any] = {}
     for row in found:
-        if row.id not in newest or newest[row.id].position < row.position:
-            newest[row.id] = row
-    return found if len(newest) == len(found) else [row for row in found if newest[row.id] is row]
+        if row.id not in worst or _badness(worst[row.id]) < _badness(row):
+            worst[row.id] = row
+    return found if len(worst) == len(found) else [row for row in found if worst[row.id] is row]
+
+
+def _badness(row: Any) -> tuple[int, int]:
+    return (-_RANKS[row.state], row.position)
 
 
 def _worst(standing: Sequence[Any], most: int) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -304,15 +352,17 @@ def _worst(standing: Sequence[Any], most: int) -> tuple[Sequence[Any], Sequence[
     return failed[:most], overdue[:most]
 
 
-def _shown(db: Connection, standing: Iterable[Any]) -> Mapping[int, IntegrationAtAGlance]:
+def _shown(db: Connection, standing: Iterable[Any], environment_name: str | None) -> Mapping[int, IntegrationAtAGlance]:
     """Read all that is shown of some integrations, by their ids."""
     publications = [row.publication_id for row in standing if row.publication_id is not None]
     others = [row.id for row in standing if row.publication_id is None]
+    of_publications = _OF_PUBLICATIONS if environment_name is None else _OF_PUBLICATIONS_THERE
+    place = {} if environment_name is None else {"environment": environment_name}
     found = [
         row
-        for statement, ids in ((_OF_PUBLICATIONS, publications), (_OF_IDS, others))
+        for statement, ids, params in ((of_publications, publications, place), (_OF_IDS, others, {}))
         for start in range(0, len(ids), AT_ONCE)
-        for row in rows(db, statement, {"ids": ids[start : start + AT_ONCE]})
+        for row in rows(db, statement, {**params, "ids": ids[start : start + AT_ONCE]})
     ]
     return {row.id: seen for row, seen in zip(found, _at_a_glance(db, found), strict=True)}
 
@@ -320,7 +370,7 @@ def _shown(db: Connection, standing: Iterable[Any]) -> Mapping[int, IntegrationA
 @lru_cache(maxsize=256)
 def _lines(shape: _Shape) -> Select[*tuple[Any, ...]]:
     names = (_consumer.c.name.label("consumer"), _provider.c.name.label("provider"))
-    columns = (integration.c.id, *names, publication.c.position, _STATE.label("state"))
+    columns = (integration.c.id, *names, publication.c.position, _state(shape).label("state"))
     return _asked(shape, *columns).order_by(*_order(shape))
 
 
@@ -328,7 +378,7 @@ def every_line(db: Connection, wanted: Filter) -> list[Line]:
     """List all integrations that a filter leaves, by the names of their consumers and providers."""
     shape = _shape_of(wanted, Sorting.CONSUMER, is_reversed=False)
     found = rows(db, _lines(shape), _params(wanted))
-    shown = _newest_of_each(found) if shape.shows_several else found
+    shown = _worst_of_each(found) if shape.shows_several else found
     return [Line(consumer=row.consumer, provider=row.provider, state=State(row.state)) for row in shown]
 
 
@@ -346,12 +396,18 @@ def _unfiltered(sorting: Sorting) -> _Shape:
 
 
 _IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_SHOWN: Final = (*_IDENTITY, _STATE.label("state"))
 _OF_IDS: Final = _asked(_unfiltered(Sorting.CONSUMER), integration.c.id, *_SHOWN).where(integration.c.id.in_(_IDS))
-_OF_PUBLICATIONS: Final = (
-    select(integration.c.id, *_SHOWN)
-    .select_from(_with_all(publication.join(integration, _IS_OF_PAIR)))
-    .where(publication.c.id.in_(_IDS))
-)
+
+
+def _of_publications(shape: _Shape) -> Select[*tuple[Any, ...]]:
+    source = _with_all(publication.join(integration, _IS_OF_PAIR), _result(shape))
+    columns = (integration.c.id, *_IDENTITY, _state(shape).label("state"))
+    return select(*columns).select_from(source).where(publication.c.id.in_(_IDS))
+
+
+_OF_PUBLICATIONS: Final = _of_publications(_unfiltered(Sorting.CONSUMER))
+_OF_PUBLICATIONS_THERE: Final = _of_publications(replace(_unfiltered(Sorting.CONSUMER), has_environment=True))
 _OF_TAGGED: Final = _OF_PUBLICATIONS.add_columns(
     publication.c.id.label("publication_id"),
     integration.c.latest_publication_id,
@@ -495,61 +551,93 @@ def _webhooks(db: Connection, ids: Sequence[int]) -> Mapping[tuple[int, int], St
 
 # What needs attention
 
-_consumer_runs: Final = deployed_version.alias("consumer_runs")
-_provider_runs: Final = deployed_version.alias("provider_runs")
-_unproven: Final = (
-    select(
-        _consumer_runs.c.environment_id,
-        _consumer_runs.c.version_id.label("consumer_version_id"),
-        _provider_runs.c.version_id.label("provider_version_id"),
-        publication.c.consumer_id,
-        publication.c.provider_id,
-        verification.c.success,
-    )
-    .select_from(_consumer_runs)
-    .join(publication, publication.c.consumer_version_id == _consumer_runs.c.version_id)
-    .join(
-        _provider_runs,
-        (_provider_runs.c.environment_id == _consumer_runs.c.environment_id)
-        & (_provider_runs.c.pacticipant_id == publication.c.provider_id)
-        & _provider_runs.c.undeployed_at.is_(None),
-    )
-    .outerjoin(
-        verification,
-        (verification.c.content_id == publication.c.content_id)
-        & (verification.c.provider_version_id == _provider_runs.c.version_id)
-        & verification.c.is_latest,
-    )
-    .where(
-        publication.c.consumer_version_id.in_(bindparam("ids", expanding=True)),
-        _consumer_runs.c.environment_id.in_(bindparam("environments", expanding=True)),
-        _consumer_runs.c.undeployed_at.is_(None),
-        publication.c.is_current,
-        or_(verification.c.id.is_(None), ~verification.c.success),
-    )
-    .order_by(verification.c.id.is_(None), _consumer_runs.c.environment_id, _consumer_runs.c.id, _provider_runs.c.id)
-    .limit(bindparam("most", type_=Integer))
-    .subquery("unproven")
+_Recorded = tuple[Table, ColumnElement[Any]]
+_LIVE: Final[tuple[_Recorded, ...]] = (
+    (deployed_version, deployed_version.c.undeployed_at),
+    (released_version, released_version.c.support_ended_at),
 )
-_TOGETHER: Final = (
-    select(
-        environment.c.display_name.label("environment"),
-        _consumer.c.name.label("consumer"),
-        _consumer_version.c.number.label("consumer_version"),
-        _provider.c.name.label("provider"),
-        _provider_version.c.number.label("provider_version"),
-        _unproven.c.success,
+"""What is live somewhere: where it is recorded, and when it ended."""
+
+
+def _unproven_pairs(consumer_runs: _Recorded, provider_runs: _Recorded) -> Select[*tuple[Any, ...]]:
+    """Select versions in one environment that have no successful result between them.
+
+    One statement for each combination of deployed and released, since a union would not let indexes find the rows.
+    """
+    consumer_table, provider_table = (
+        table.alias(role) for (table, _), role in ((consumer_runs, "consumer_runs"), (provider_runs, "provider_runs"))
     )
-    .join_from(_unproven, environment, environment.c.id == _unproven.c.environment_id)
-    .join(_consumer, _consumer.c.id == _unproven.c.consumer_id)
-    .join(_provider, _provider.c.id == _unproven.c.provider_id)
-    .join(_consumer_version, _consumer_version.c.id == _unproven.c.consumer_version_id)
-    .join(_provider_version, _provider_version.c.id == _unproven.c.provider_version_id)
-)
-_RUNNING: Final = (
-    select(deployed_version.c.version_id, deployed_version.c.environment_id)
-    .join(environment, environment.c.id == deployed_version.c.environment_id)
-    .where(deployed_version.c.undeployed_at.is_(None), environment.c.is_production == bindparam("is_production"))
+    consumer_ended, provider_ended = consumer_table.c[consumer_runs[1].name], provider_table.c[provider_runs[1].name]
+    unproven = (
+        select(
+            verification.c.id.is_(None).label("is_unverified"),
+            consumer_table.c.environment_id,
+            consumer_table.c.version_id.label("consumer_version_id"),
+            provider_table.c.version_id.label("provider_version_id"),
+            publication.c.consumer_id,
+            publication.c.provider_id,
+            verification.c.success,
+        )
+        .distinct()
+        .select_from(consumer_table)
+        .join(publication, publication.c.consumer_version_id == consumer_table.c.version_id)
+        .join(
+            provider_table,
+            (provider_table.c.environment_id == consumer_table.c.environment_id)
+            & (provider_table.c.pacticipant_id == publication.c.provider_id)
+            & provider_ended.is_(None),
+        )
+        .outerjoin(
+            verification,
+            (verification.c.content_id == publication.c.content_id)
+            & (verification.c.provider_version_id == provider_table.c.version_id)
+            & verification.c.is_latest,
+        )
+        .where(
+            publication.c.consumer_version_id.in_(bindparam("ids", expanding=True)),
+            consumer_table.c.environment_id.in_(bindparam("environments", expanding=True)),
+            consumer_ended.is_(None),
+            publication.c.is_current,
+            or_(verification.c.id.is_(None), ~verification.c.success),
+        )
+        .order_by(
+            verification.c.id.is_(None),
+            consumer_table.c.environment_id,
+            consumer_table.c.version_id,
+            provider_table.c.version_id,
+        )
+        .limit(bindparam("most", type_=Integer))
+        .subquery("unproven")
+    )
+    return (
+        select(
+            environment.c.display_name.label("environment"),
+            _consumer.c.name.label("consumer"),
+            _consumer_version.c.number.label("consumer_version"),
+            _provider.c.name.label("provider"),
+            _provider_version.c.number.label("provider_version"),
+            unproven.c.success,
+        )
+        .join_from(unproven, environment, environment.c.id == unproven.c.environment_id)
+        .join(_consumer, _consumer.c.id == unproven.c.consumer_id)
+        .join(_provider, _provider.c.id == unproven.c.provider_id)
+        .join(_consumer_version, _consumer_version.c.id == unproven.c.consumer_version_id)
+        .join(_provider_version, _provider_version.c.id == unproven.c.provider_version_id)
+    )
+
+
+_UNPROVEN_PAIRS: Final = {
+    (consumer_runs[0].name, provider_runs[0].name): _unproven_pairs(consumer_runs, provider_runs)
+    for consumer_runs in _LIVE
+    for provider_runs in _LIVE
+}
+_RUNNING: Final = union_all(
+    *(
+        select(literal(table.name).label("record"), table.c.version_id, table.c.environment_id)
+        .join(environment, environment.c.id == table.c.environment_id)
+        .where(ended_at.is_(None), environment.c.is_production == bindparam("is_production"))
+        for table, ended_at in _LIVE
+    )
 )
 
 
@@ -571,19 +659,30 @@ def _unproven_in(db: Connection, most: int, *, is_production: bool) -> list[Toge
     What runs is asked for on its own, since a database left to itself would begin with all pacts there ever were.
     """
     running = rows(db, _RUNNING, {"is_production": is_production})
-    ids, environments = sorted({row.version_id for row in running}), sorted({row.environment_id for row in running})
-    found = [
-        row
-        for start in range(0, len(ids), AT_ONCE)
+    environments = sorted({row.environment_id for row in running})
+    records = sorted({row.record for row in running})
+    found = {
+        _together(row): None
+        for consumer_runs in records
+        for ids in _in_parts({row.version_id for row in running if row.record == consumer_runs})
+        for provider_runs in records
         for row in rows(
-            db, _TOGETHER, {"ids": ids[start : start + AT_ONCE], "environments": environments, "most": most}
+            db,
+            _UNPROVEN_PAIRS[consumer_runs, provider_runs],
+            {"ids": ids, "environments": environments, "most": most},
         )
-    ]
-    return [_together(row) for row in sorted(found, key=_urgency)[:most]]
+    }
+    return sorted(found, key=_urgency)[:most]
 
 
-def _urgency(row: Any) -> tuple[object, ...]:
-    return (row.success is None, row.environment, row.consumer.lower(), row.provider.lower())
+def _in_parts(ids: Iterable[int]) -> Iterator[list[int]]:
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), AT_ONCE):
+        yield ordered[start : start + AT_ONCE]
+
+
+def _urgency(pair: Together) -> tuple[object, ...]:
+    return (pair.state is State.UNKNOWN, pair.environment, pair.consumer.lower(), pair.provider.lower())
 
 
 def _together(row: Any) -> Together:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    null,
     select,
     true,
     update,
@@ -244,7 +245,8 @@ _MAIN: Final = (
     .where(pacticipant.c.name == bindparam("provider"), _UNVERIFIED)
 )
 _MAIN_TAGGED: Final = (
-    select(version.c.id, version.c.number, literal("main"), pacticipant.c.main_branch, literal(0))
+    # The branch of a version that only has the tag is its own.
+    select(version.c.id, version.c.number, literal("main"), null(), literal(0))
     .select_from(pacticipant)
     .join(tag_head, and_(tag_head.c.pacticipant_id == pacticipant.c.id, tag_head.c.name == pacticipant.c.main_branch))
     .join(version, version.c.id == tag_head.c.version_id)
@@ -275,7 +277,7 @@ _RELEASED: Final = (
 _REQUIRED: Final = _MAIN.union_all(_MAIN_TAGGED, _DEPLOYED, _RELEASED)
 
 
-def required_verifications(db: Connection, contract: Contract) -> list[tuple[str, str, str]]:
+def required_verifications(db: Connection, contract: Contract) -> list[tuple[str, str, str | None]]:
     """List the provider's versions that ought to verify a contract: number, why (main, deployed, released), where."""
     order = {"main": 0, "deployed": 1, "released": 2}
     found = sorted(rows(db, _REQUIRED, _named(contract)), key=lambda row: (order[row.reason], row.at))

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, not_, or_, select
 
-from treaty.model.verifiable import Wanted
-from treaty.store.database import column
+from treaty.model.verifiable import Successes, Wanted
+from treaty.store.database import column, rows
 from treaty.store.tables import branch, branch_version, content, publication, tag, tag_success, verification, version
 
 _PROVIDER: Final = bindparam("provider", type_=branch.c.pacticipant_id.type)
@@ -73,22 +73,37 @@ def _by_tag(content_id: ColumnElement[int], *conditions: ColumnElement[bool]) ->
 _CONTENTS: Final = select(content.c.id).where(content.c.id.in_(bindparam("contents", expanding=True)))
 _VERIFIED: Final = _CONTENTS.where(_is_there(_verification(content.c.id)))
 _of_branch: Final = or_(branch_version.c.branch_id == _BRANCH_ID, verification.c.created_at < _BRANCH_BEGAN)
-_VERIFIED_BY_BRANCH: Final = _CONTENTS.where(_is_there(_by_branch(content.c.id, _of_branch)))
+_VERIFIER_BRANCH: Final = (
+    _by_branch(content.c.id, _of_branch)
+    .with_only_columns(branch.c.name)
+    .join(branch, branch.c.id == branch_version.c.branch_id)
+    .order_by(branch_version.c.branch_id != func.coalesce(_BRANCH_ID, 0))
+    .limit(1)
+    .scalar_subquery()
+)
+_VERIFIED_BY_BRANCH: Final = _CONTENTS.add_columns(_VERIFIER_BRANCH.label("verifier"))
 _of_tag: Final = or_(tag.c.name == _TAG, verification.c.created_at < _TAG_BEGAN)
-_VERIFIED_BY_TAG: Final = _CONTENTS.where(_is_there(_by_tag(content.c.id, _of_tag)))
+_VERIFIER_TAG: Final = (
+    _by_tag(content.c.id, _of_tag).with_only_columns(tag.c.name).order_by(tag.c.name != _TAG).limit(1).scalar_subquery()
+)
+_VERIFIED_BY_TAG: Final = _CONTENTS.add_columns(_VERIFIER_TAG.label("verifier"))
 _AT_ONCE: Final = 1000
 """Contents in one statement; databases take some thousands of parameters."""
 
 
-def verified(
-    db: Connection, contents: Sequence[int], provider_id: int, wanted: Wanted
-) -> dict[str | None, Collection[int]]:
-    """Say which contents are not pending any more: by tag of the provider, or under None where no tag counts."""
+def verified(db: Connection, contents: Sequence[int], provider_id: int, wanted: Wanted) -> dict[str | None, Successes]:
+    """Find the contents that are no longer pending: by tag of the provider, or under None where no tag counts."""
     if wanted.branch is not None:
-        return {None: _those(db, _VERIFIED_BY_BRANCH, contents, provider=provider_id, branch=wanted.branch)}
+        return {None: _verifiers(db, _VERIFIED_BY_BRANCH, contents, provider=provider_id, branch=wanted.branch)}
     if not wanted.tags:
         return {None: _those(db, _VERIFIED, contents)}
-    return {name: _those(db, _VERIFIED_BY_TAG, contents, provider=provider_id, tag=name) for name in wanted.tags}
+    return {name: _verifiers(db, _VERIFIED_BY_TAG, contents, provider=provider_id, tag=name) for name in wanted.tags}
+
+
+def _verifiers(db: Connection, statement: Select[Any], contents: Sequence[int], **params: object) -> dict[int, str]:
+    parts = (contents[start : start + _AT_ONCE] for start in range(0, len(contents), _AT_ONCE))
+    found = chain.from_iterable(rows(db, statement, {"contents": part, **params}) for part in parts)
+    return {row.id: row.verifier for row in found if row.verifier is not None}
 
 
 def _those(db: Connection, statement: Select[Any], contents: Sequence[int], **params: object) -> set[int]:

@@ -379,7 +379,8 @@ def _meant(members: Members, consumer: str | None, provider_branch: str | None) 
         case {"branch": True}:
             return (EveryBranch(consumer=consumer),)
         case {"branch": name}:
-            return (LatestFromBranch(branch=name, consumer=consumer),)
+            fallback = members.get("fallbackBranch")
+            return (LatestFromBranch(branch=name, consumer=consumer, fallback_branch=fallback),)
         case {"tag": name, "latest": True}:
             return (LatestWithTag(tag=name, fallback_tag=members.get("fallbackTag"), consumer=consumer),)
         case {"tag": name}:

@@ -195,7 +195,7 @@ PACTS: Final[dict[str, Schema]] = {
         }
     ),
     "PactsForVerification": hal(
-        {},
+        {"notices?": listed(closed({"when": TEXT, "text": TEXT}))},
         "self",
         {
             "pacts": listed(

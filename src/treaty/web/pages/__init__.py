@@ -6,6 +6,7 @@ is escaped, and becomes a link only if it leads to http or https.
 """
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -184,4 +185,6 @@ _USABLE: Final[dict[str, Any]] = {
     "pages_around": _around,
 }
 _TEMPLATES.globals.update(_USABLE)
-_TEMPLATES.filters.update(ago=_ago, external=_external, short=_short, plural=_plural, span=_span, tojson_text=_json)
+_TEMPLATES.filters.update(
+    ago=_ago, external=_external, short=_short, plural=_plural, span=_span, tojson_text=_json, shell=shlex.quote
+)

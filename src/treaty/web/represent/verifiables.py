@@ -9,7 +9,7 @@ import orjson
 from treaty.model import metadata
 from treaty.model.consumer_selector import short_description
 from treaty.model.verifiable import Verifiable, Verifiables, Wanted
-from treaty.model.verifiable_notice import DEPRECATED, notices
+from treaty.model.verifiable_notice import BEFORE, DEPRECATED, notices, why_no_work_in_progress
 from treaty.web import represent, urls
 from treaty.web.hal import Hal, Link, Place, rendered
 
@@ -28,7 +28,9 @@ class PactsForVerification:
 def pacts_for_verification(asked: PactsForVerification) -> Hal:
     found = asked.verifiables
     on_behalf = _OnBehalf(found.provider, found.wanted, asked.base_url, is_deprecated=asked.is_deprecated)
+    reason = why_no_work_in_progress(found.wanted)
     return Hal(
+        state={"notices": None if reason is None else [{"when": BEFORE, "text": reason}]},
         embedded={"pacts": [_pact(pact, on_behalf) for pact in found.pacts]},
         links={"self": Link(urls.PACTS_FOR_VERIFICATION.fill(provider=found.provider), "Pacts to be verified")},
     )

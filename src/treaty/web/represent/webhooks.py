@@ -145,10 +145,12 @@ def trial(one: Trial) -> Hal:
     tried = one.tried
     outcome = tried.attempt.outcome
     shows = tried.teller.shows_response
+    # Without a request, the reason reveals nothing about the network.
+    is_shown = shows or tried.attempt.request is None
     secrets = tried.attempt.request.secrets if tried.attempt.request else frozenset[str]()
     return Hal(
         state={
-            "error": {"message": masked(outcome.reason, secrets)} if isinstance(outcome, Unsent) and shows else None,
+            "error": {"message": masked(outcome.reason, secrets)} if isinstance(outcome, Unsent) and is_shown else None,
             "request": _sent(tried),
             "response": _received(outcome, secrets) if isinstance(outcome, Response) and shows else None,
             "message": None if shows else tried.teller.why_hidden,
@@ -169,7 +171,7 @@ def _sent(tried: Tried) -> dict[str, object]:
     split = urlsplit(request.url)
     sent = {
         "headers": {name: shown_header(name, value) for name, value in request.headers.items()},
-        "body": _parsed(masked(request.body.decode("utf-8", "replace"), request.secrets)),
+        "body": _parsed(masked(request.body.decode("utf-8", "replace"), request.secrets)) if request.body else None,
         "url": masked(f"{split.path or '/'}?{split.query}" if split.query else split.path or "/", request.secrets),
     }
     return {name: value for name, value in sent.items() if value is not None}

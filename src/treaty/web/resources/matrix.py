@@ -1,6 +1,7 @@
 """The matrix, and whether a version can be deployed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -9,8 +10,8 @@ from treaty.errors import Invalid, InvalidQuery, NotFound, Problem
 from treaty.model.matrix import Matrix, decide
 from treaty.model.question import Destination, LatestBy, Question, deployment, limit_of, refusals
 from treaty.model.selector import Selector
+from treaty.store import integrations, selectors
 from treaty.store import matrix as facts_of_matrix
-from treaty.store import selectors
 from treaty.store.matrix import Found
 from treaty.store.selectors import Named
 from treaty.web import urls
@@ -78,7 +79,23 @@ def answer_for_pair(db: Connection, query: Query, *, provider: str, consumer: st
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name not in named.pacticipants:
             raise NotFound.named(role, name)
+    if consumer != provider and integrations.exists_between(db, consumer=provider, provider=consumer):
+        return _one_way(db, question, named, consumer=consumer, provider=provider)
     return _matrix_of(db, question, named)
+
+
+def _one_way(db: Connection, question: Question, named: Named, *, consumer: str, provider: str) -> Matrix:
+    """Answer for a pair of which each consumes the other, by the pacts of the one direction only.
+
+    A limit would count rows of both directions, so it is applied afterwards.
+    """
+    found = facts_of_matrix.facts(db, replace(question, limit=None), named)
+    reverse = (provider, consumer)
+    rows = [row for row in found.facts.rows if (row.consumer, row.provider) != reverse]
+    pairs = [one for one in found.facts.integrations if (one.consumer, one.provider) != reverse]
+    matrix = _decided(db, question, replace(found, facts=replace(found.facts, rows=rows, integrations=pairs)))
+    considered = matrix.verdict.considered[: question.limit]
+    return replace(matrix, verdict=replace(matrix.verdict, considered=considered))
 
 
 def _named(db: Connection, question: Question) -> Named:

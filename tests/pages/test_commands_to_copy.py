@@ -1,0 +1,66 @@
+"""Commands and Markdown that pages, notices and errors offer for copying mean what they say, whatever a name is."""
+
+import html
+import re
+import shlex
+from urllib.parse import quote
+
+import pytest
+
+from treaty.cli.environments import missing
+
+NAMES = (
+    "plain",
+    "with space",
+    "$(touch hacked)",
+    "`id`",
+    "a;rm -rf *",
+    "it's",
+    'say "hi"',
+    "a|b&c>d<e",
+    "back\\slash",
+    "!history",
+    "#comment",
+    "~home",
+)
+
+
+def words_after(text, option):
+    words = shlex.split(text, comments=True)
+    return words[words.index(option) + 1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_quotes_the_name_of_an_environment_in_commands(api, show, name):
+    name = name.replace(" ", "${IFS}")
+    created = api.post("/environments", {"name": name, "production": False})
+    assert created.status == 201, created.text
+    for path in ("/environments", f"/environments/{created.json()['uuid']}"):
+        text = show(path).answer.text
+        command = re.search(r"<code>(pact-broker record-deployment .*?)</code>", text)
+        assert command, text
+        assert words_after(html.unescape(command[1]), "--environment") == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_notice_about_similar_names_quotes_the_new_name(api, name):
+    api.publish("Shop", "1", f"{name} api", "a")
+    answer = api.publish("Shop", "2", f"{name} service", "a")
+    assert answer.status == 409, answer.text
+    (text,) = answer.json()["errors"]["contracts"]
+    (command,) = (line for line in text.splitlines() if line.startswith("pact-broker "))
+    assert words_after(command, "--name") == f"{name} service"
+    assert words_after(command, "--broker-base-url") == "http://broker.test"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_command_line_quotes_the_name_of_a_missing_environment(name):
+    assert words_after(missing(name, []).hint, "--name") == name
+
+
+@pytest.mark.parametrize("name", [*NAMES, "](https://evil.test)[x", "a)b(c", "a_b-c__d--e", "<img>"])
+def test_the_badge_on_the_page_of_a_pact_stays_one_linked_picture(api, show, name):
+    api.publish(name, "1", f"of {name}", "a")
+    page = show(f"/pacts/provider/{quote(f'of {name}', safe='')}/consumer/{quote(name, safe='')}/latest")
+    (code,) = (one.attributes["value"] for one in page.elements if one.attributes.get("id") == "badge")
+    assert re.fullmatch(r"\[!\[Pact\]\(http://broker\.test/[\w/%.~-]+\.svg\)\]\(http://broker\.test/[\w/%.~-]+\)", code)
