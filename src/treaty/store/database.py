@@ -127,7 +127,8 @@ class Sqlite:
             raise
 
     def _write_checked(self, work: Callable[[Connection], T]) -> T:
-        self._check_files()
+        if self._files is not None:
+            self._files.check_sometimes()
         try:
             result = self._within("BEGIN IMMEDIATE", work)
         except (DBAPIError, sqlite3.Error):

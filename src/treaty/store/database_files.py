@@ -15,8 +15,8 @@ from sqlalchemy import URL, make_url
 
 from treaty.errors import DatabaseReplaced, WrongSetting
 
-READ_CHECK_SECONDS: Final = 1.0
-"""How often reads check the files; every write does."""
+INTERVAL_SECONDS: Final = 1.0
+"""How often reads check the files. Every write checks them before it is acknowledged."""
 
 Identity = tuple[int, int]
 """Device and inode of a file."""
@@ -31,7 +31,8 @@ class DatabaseFiles:
         self._next_check = 0.0
 
     def check(self) -> None:
-        """Raise DatabaseReplaced unless every file is still at its path. It takes 7 µs, twice for each write."""
+        """Raise DatabaseReplaced unless every file is still at its path. It takes 7 µs, once for each write."""
+        self._next_check = 0.0  # unless all is well, whatever comes next checks again
         for name, device, inode in self._opened:
             try:
                 status = os.stat(name)  # noqa: PTH116 - pathlib takes three times as long
@@ -39,13 +40,12 @@ class DatabaseFiles:
                 raise DatabaseReplaced(name) from error
             if status.st_ino != inode or status.st_dev != device:
                 raise DatabaseReplaced(name)
+        self._next_check = time.monotonic() + INTERVAL_SECONDS
 
     def check_sometimes(self) -> None:
-        """Check if the last check that a read made is long enough ago. Raises DatabaseReplaced."""
-        now = time.monotonic()
-        if now >= self._next_check:
+        """Check if the last check is long enough ago, or failed. Raises DatabaseReplaced."""
+        if time.monotonic() >= self._next_check:
             self.check()
-            self._next_check = now + READ_CHECK_SECONDS
 
 
 def identity_of(path: str) -> Identity | None:
