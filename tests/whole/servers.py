@@ -14,7 +14,7 @@ from typing import Final
 
 BIN: Final = Path(sys.executable).parent
 _ADDRESS: Final = re.compile(r"Treaty is at (https?://\S+)")
-START_SECONDS: Final = 30
+START_SECONDS: Final = 90
 
 
 class Server:
