@@ -99,6 +99,16 @@ def _long_header(server: Server) -> list[int]:
     return [status_of(send(server, b"GET / HTTP/1.1\r\nhost: localhost\r\na: " + b"x" * 150_000_000))]
 
 
+def _long_trailer(server: Server) -> list[int]:
+    request = head("POST", SIGN_IN, FORM, "transfer-encoding: chunked")
+    return [status_of(send(server, request + b"4\r\nname\r\n0\r\na: " + b"x" * 150_000_000))]
+
+
+def _long_chunk_extension(server: Server) -> list[int]:
+    request = head("POST", SIGN_IN, FORM, "transfer-encoding: chunked")
+    return [status_of(send(server, request + b"4;a=" + b"x" * 150_000_000))]
+
+
 def _long_target(server: Server) -> list[int]:
     return [status_of(send(server, b"GET /" + b"x" * 50_000_000))]
 
@@ -140,6 +150,8 @@ def _setups(server: Server) -> list[int]:
         (_repeated_cookies, {303, 401}),
         (_long_header, {431}),
         (_long_target, {414}),
+        (_long_trailer, {431}),
+        (_long_chunk_extension, {431}),
         (_large_forms, {413}),
         (_large_chunked_forms, {413}),
         (_large_pacts, {401}),

@@ -212,7 +212,7 @@ class Broker:
         origins.check_site(call)
         credential = auth.credential_of(call)
         with self._gate.arriving(credential, call):
-            if self._gate.is_quick(call, credential) and not (self._database.is_local and self._writes_in_threads):
+            if not self._writes_in_threads and self._gate.is_quick(call, credential):
                 await self._admit_at_once(call, route, credential)
             elif route is not None and self._admits_within(route):
                 return await self._run(route, call, names, partial(self._gate.admit, call, route, credential))
@@ -291,17 +291,24 @@ class Broker:
         return _Made(tagged(answer(result, call), call), self._telemetry.counter(result))
 
     def _takes_thread(self, route: Route, call: Call) -> bool:
-        is_long = route.is_slow or len(call.raw_body) >= LARGE or route.is_long(call.raw_body)
+        if not route.needs_database:
+            return False
+        if not self._database.is_local or route.is_slow:
+            return True
         # SQLite lets one write at a time: a short one would keep the event loop waiting until a long one is done.
-        is_behind = self._writes_in_threads > 0 and not route.is_reading
-        return route.needs_database and (is_long or is_behind or not self._database.is_local)
+        if self._writes_in_threads and not route.is_reading:
+            return True
+        raw_body = call.raw_body
+        return bool(raw_body) and (len(raw_body) >= LARGE or route.is_long(raw_body))
 
     async def _worked_in_thread(self, route: Route, work: Callable[[], T]) -> T:
-        self._writes_in_threads += not route.is_reading
+        if route.is_reading or not self._database.is_local:
+            return await self._in_thread(work)
+        self._writes_in_threads += 1
         try:
             return await self._in_thread(work)
         finally:
-            self._writes_in_threads -= not route.is_reading
+            self._writes_in_threads -= 1
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)

@@ -65,13 +65,16 @@ class _Phase(Enum):
     REFUSED = auto()
 
 
+_HEADERS, _BODY, _HANDLING, _IDLE, _REFUSED = _Phase  # read for each callback, and slow to look up there
+
+
 class Connections:
     """The open connections of a process."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._open: set[LimitedProtocol] = set()
-        self._waiting: dict[LimitedProtocol, None] = {}
+        self.waiting: dict[LimitedProtocol, None] = {}
         """Those that wait for a request, or the rest of its headers, in the order in which they began to."""
         self._is_sweeping = False
 
@@ -86,20 +89,14 @@ class Connections:
         self._sweep_later(connection.loop)
         if not is_full:
             return True
-        oldest = next(iter(self._waiting), None)
+        oldest = next(iter(self.waiting), None)
         if oldest is not None:
             oldest.make_room()
         return oldest is not None
 
     def remove(self, connection: "LimitedProtocol") -> None:
         self._open.discard(connection)
-        self._waiting.pop(connection, None)
-
-    def note_waiting(self, connection: "LimitedProtocol") -> None:
-        self._waiting[connection] = None
-
-    def note_working(self, connection: "LimitedProtocol") -> None:
-        self._waiting.pop(connection, None)
+        self.waiting.pop(connection, None)
 
     def _sweep_later(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._is_sweeping:
@@ -126,15 +123,18 @@ class LimitedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, open_connections: Connections, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._connections = open_connections
+        self._waiting = open_connections.waiting
         self._limits = open_connections.limits
-        self._phase = _Phase.HEADERS
-        self._since = self.loop.time()
-        """When the phase began, or the time window in which the rate of the body is measured."""
+        self._phase = _HEADERS
+        self._since: float | None = None
+        """When a look at the connection first found it in its phase, or the time window began in which the rate of the
+        body is measured. Most requests are over before, and spared the clock."""
         self._refusal: Refusal | None = None
         self._requests = 0
-        self._header_bytes = 0
-        self._unparsed_bytes = 0
-        """Bytes of unfinished headers, not counting the read in which they began."""
+        self._read_bytes = 0
+        """Bytes of the latest read."""
+        self._held_back = 0
+        """Bytes of unfinished headers or trailers, not counting the read in which the request began."""
         self._body_bytes = 0
         """Bytes of the body that arrived in the current time window."""
         self._unsent = 0
@@ -145,7 +145,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         if self._connections.add(self):
-            self._connections.note_waiting(self)
+            self._waiting[self] = None
         else:
             self._refuse(_FULL, lingers=False)
 
@@ -155,7 +155,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def make_room(self) -> None:
         """Close this connection, which waits for a request, in favor of a new one."""
-        self._connections.note_working(self)
+        self._waiting.pop(self, None)
         if self._has_begun and not self.transport.is_closing():
             self._refuse(_FULL, lingers=False)
         else:
@@ -163,14 +163,17 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def check(self, now: float) -> None:
         """Close the connection if it has timed out."""
+        if self._since is None:
+            self._since = now
+        seconds = now - self._since
         if self._has_stalled(now):
             self.transport.abort()
-        elif self._phase is _Phase.HEADERS and self._is_answered:
-            if now - self._since > self._limits.header_timeout:
+        elif self._phase is _HEADERS and self._is_answered:
+            if seconds > self._limits.header_timeout:
                 self._time_out_headers()
-        elif self._phase is _Phase.BODY:
-            self._check_rate(now)
-        elif self._phase is _Phase.REFUSED and now - self._since > LINGER:
+        elif self._phase is _BODY:
+            self._check_rate(now, seconds)
+        elif self._phase is _REFUSED and seconds > LINGER:
             self.transport.abort()
 
     def _has_stalled(self, now: float) -> bool:
@@ -187,8 +190,7 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _check_rate(self, now: float) -> None:
-        seconds = now - self._since
+    def _check_rate(self, now: float, seconds: float) -> None:
         if self.flow.read_paused:  # it is the server that does not read
             self._since, self._body_bytes = now, 0
         elif seconds > self._limits.header_timeout:
@@ -200,35 +202,43 @@ class LimitedProtocol(HttpToolsProtocol):
     # Parsing
 
     def data_received(self, data: bytes) -> None:
-        if self._phase is _Phase.REFUSED:
+        phase = self._phase
+        if phase is _REFUSED:
             return  # discarded, see LINGER
         self._unset_keepalive_if_required()
-        if self._phase is _Phase.IDLE:
-            self._begin(_Phase.HEADERS)
-        requests = self._requests
+        if phase is _IDLE:
+            self._phase = _HEADERS
+            self._since = None
+        self._read_bytes = len(data)
+        requests, body_bytes = self._requests, self._body_bytes
         try:
             self.parser.feed_data(data)
-            if self._phase is _Phase.HEADERS and requests == self._requests:
-                self._count_unparsed(len(data))
+            if self._requests == requests and self._body_bytes == body_bytes:
+                self._count_held_back(len(data))
         except httptools.HttpParserUpgrade:
             self.cycle.keep_alive = False  # no other protocol is spoken here, and the parser is done
         except (httptools.HttpParserError, _Refused) as error:
-            self._refuse(
-                self._refusal or Refusal(HTTPStatus.BAD_REQUEST, f"This is not valid HTTP/1.1: {_reason(error)}.")
-            )
+            reason = f"This is not valid HTTP/1.1: {_reason(error)}."
+            self._refuse(self._refusal or Refusal(HTTPStatus.BAD_REQUEST, reason))
 
-    def _count_unparsed(self, size: int) -> None:
-        """Count what the parser holds back, such as a header that does not end. Raises _Refused."""
-        self._unparsed_bytes += size
-        if self._unparsed_bytes > MAX_HEADER_BYTES:
+    def _count_held_back(self, size: int) -> None:
+        """Count a read that neither began a request nor had a part of a body. Raises _Refused.
+
+        Its bytes are those of a header, trailer or chunk extension that does not end, which the parser keeps.
+        """
+        self._held_back += size
+        if self._held_back > MAX_HEADER_BYTES:
             self._stop(_HEADERS_TOO_LARGE)
+
+    # The parser's callbacks: a request has about ten of them, so they do as little as they can.
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._requests += 1
-        self._header_bytes = self._unparsed_bytes = 0
-        if self._phase is not _Phase.HEADERS:
-            self._begin(_Phase.HEADERS)
+        self._held_back = 0
+        if self._phase is not _HEADERS:
+            self._phase = _HEADERS
+            self._since = None
 
     def on_url(self, url: bytes) -> None:
         self.url += url
@@ -236,11 +246,6 @@ class LimitedProtocol(HttpToolsProtocol):
             self._stop(_TARGET_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > MAX_HEADER_BYTES:
-            self._stop(_HEADERS_TOO_LARGE)
-        if self._phase is not _Phase.HEADERS:
-            return  # a trailer: what comes after the body must not pass for a header that a proxy has checked
         headers = self.headers
         if len(headers) >= MAX_HEADERS:
             self._stop(_TOO_MANY_HEADERS)
@@ -250,12 +255,21 @@ class LimitedProtocol(HttpToolsProtocol):
         headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._held_back + self._read_bytes > MAX_HEADER_BYTES:  # otherwise they cannot be too large
+            self._check_size_of_headers()
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(_TOO_MANY_PIPELINED)
         super().on_headers_complete()
-        self._connections.note_working(self)
+        # Trailers follow the body. They must not pass for headers, which a proxy has checked.
+        self.headers = []
+        self._waiting.pop(self, None)
         self._body_bytes = 0
-        self._begin(_Phase.BODY)
+        self._phase = _BODY
+        self._since = None
+
+    def _check_size_of_headers(self) -> None:
+        if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADER_BYTES:
+            self._stop(_HEADERS_TOO_LARGE)
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -263,19 +277,18 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._begin(_Phase.HEADERS if self.cycle.response_complete else _Phase.HANDLING)
+        self._phase = _HEADERS if self.cycle.response_complete else _HANDLING
+        self._since = None
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._phase is _Phase.HANDLING and self.cycle.response_complete:
-            self._phase = _Phase.IDLE
-        if self._phase in {_Phase.IDLE, _Phase.HEADERS}:
-            self._since = self.loop.time()
-            self._connections.note_waiting(self)
-
-    def _begin(self, phase: _Phase) -> None:
-        self._phase = phase
-        self._since = self.loop.time()
+        phase = self._phase
+        if phase is _HANDLING and self.cycle.response_complete:
+            self._phase = _IDLE
+            self._waiting[self] = None
+        elif phase is _HEADERS:
+            self._since = None
+            self._waiting[self] = None
 
     def _stop(self, refusal: Refusal) -> None:
         self._refusal = refusal
@@ -303,8 +316,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """Answer with a status and a reason, and close the connection."""
         log.info("refused", status=int(refusal.status), reason=refusal.text, client=self.client and self.client[0])
         is_answerable = self._is_answerable
-        self._begin(_Phase.REFUSED)
-        self._connections.note_working(self)
+        self._phase = _REFUSED
+        self._since = None
+        self._waiting.pop(self, None)
         self._unset_keepalive_if_required()
         if (latest := self._latest) and not latest.response_complete:
             latest.disconnected = True
@@ -322,7 +336,7 @@ class LimitedProtocol(HttpToolsProtocol):
     @property
     def _is_answerable(self) -> bool:
         """Whether the client would take a response for the one to the request that is refused."""
-        if self._phase is _Phase.BODY:
+        if self._phase is _BODY:
             return not self.pipeline and not self.cycle.response_started
         return self._is_answered
 

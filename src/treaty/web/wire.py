@@ -39,15 +39,16 @@ class Body:
 
     def __init__(self, receive: Receive, headers: Mapping[str, str]) -> None:
         self._receive = receive
-        self._declared = headers.get("content-length", "0")
-        self._has_any = "transfer-encoding" in headers or self._declared != "0"
+        self._headers = headers
         self._is_whole = False
-        self._waits_for_leave = headers.get("expect", "").lower() == "100-continue"
+        self._waits_for_leave = True
 
     @property
     def is_unread(self) -> bool:
         """Whether a part of the body is still to come."""
-        return self._has_any and not self._is_whole
+        headers = self._headers
+        has_any = "content-length" in headers or "transfer-encoding" in headers
+        return has_any and not self._is_whole and headers.get("content-length") != "0"
 
     async def read(self, limit: int, reason: str) -> bytes:
         """Read the whole body.
@@ -55,7 +56,8 @@ class Body:
         Raises TooLarge, with the reason for the limit, for a body of more than `limit` bytes: before anything is read
         if the client announces it. Raises Gone.
         """
-        if self._declared.isdecimal() and int(self._declared) > limit:
+        declared = self._headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
             raise _too_large(limit, reason)
         pieces: list[bytes] = []
         size = 0
@@ -72,7 +74,7 @@ class Body:
         Closing the connection at once would reset it, and many clients would report that instead of the response. Ends
         after `limit` bytes or DISCARD_TIMEOUT. A client that waits for leave to send its body sends none.
         """
-        if self._waits_for_leave:
+        if self._waits_for_leave and self._headers.get("expect", "").lower() == "100-continue":
             return
         with suppress(Gone, TimeoutError):
             async with asyncio.timeout(DISCARD_TIMEOUT):
