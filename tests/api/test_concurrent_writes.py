@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from itertools import combinations_with_replacement
 from pprint import pformat
 from typing import Any
@@ -27,6 +28,7 @@ from tests.api.conftest import PASSWORD, SECRET_KEY, Answer, Api
 from treaty.actions import admitting, issuing, rotating
 from treaty.model import password
 from treaty.model.access import Role
+from treaty.model.webhook import Sealed
 from treaty.settings import Settings
 from treaty.store import accounts as stored
 from treaty.store import keys, sealed
@@ -242,7 +244,7 @@ def _password(its_hash: str | None) -> str | None:
     return _KNOWN_HASHES[its_hash]
 
 
-def audited(db: Any) -> list[object]:
+def audited(db: Any) -> list[tuple[str, ...]]:
     """What the audit log says was done, in no order, as that of one moment is not told."""
     found = db.execute(select(audit).where(audit.c.status.is_(None))).all()
     return sorted((row.type, row.resource or "", row.other or "", _without_uuids(row.details)) for row in found)
@@ -276,7 +278,7 @@ def renew_secrets(world: World, _api: Api) -> object:
     """What `treaty rotate-key` does in one of its transactions."""
     vault = Vault(lambda: (NEWER_KEY, SECRET_KEY))
     for one in sealed.SEALED[:3]:
-        world.database.write(lambda db, one=one: rotating.renew(db, one, vault, after=None))
+        world.database.write(partial(rotating.renew, one=one, vault=vault, after=None))
     return None
 
 
@@ -309,7 +311,7 @@ def webhook_state(world: World) -> object:
     def opened(value: Any) -> object:
         if not isinstance(value, dict):
             return value
-        text = sealed.Sealed(value["sealed"])
+        text = Sealed(value["sealed"])
         return vault.open(text), vault.sealed_with(text).name
 
     def read(db: Any) -> object:
@@ -325,7 +327,7 @@ def webhook_state(world: World) -> object:
             )
             for row in db.execute(select(webhook).order_by(webhook.c.uuid))
         ]
-        return hooks, [one for one in audited(db) if one[0] != "key_change"]  # type: ignore[index]
+        return hooks, [one for one in audited(db) if one[0] != "key_change"]
 
     return world.database.read(read)
 
@@ -406,7 +408,7 @@ OTHER_FAULTS = [
 
 def other_state(world: World) -> object:
     def read(db: Any) -> object:
-        def all_of(table: Any, *left_out: str) -> list[object]:
+        def all_of(table: Any, *left_out: str) -> list[str]:
             kept = [one for one in table.c if one.name not in {"id", "uuid", *left_out} and "_id" not in one.name]
             return sorted(str(tuple(row)) for row in db.execute(select(*kept)))
 
@@ -504,7 +506,7 @@ def wrong(world: World, group: str, chosen: list[tuple[str, str]]) -> list[objec
             allowed = []
             for order in (0, 1):
                 begin()
-                told = [None, None]
+                told: list[object] = [None, None]
                 for index in (order, 1 - order):
                     write = (first, second)[index]
                     told[index] = threads[index].submit(write, world, world.apis[index]).result(WAIT_SECONDS)

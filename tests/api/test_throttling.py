@@ -160,8 +160,8 @@ def at_once(api, given):
 
     async def together():
         requests = (
-            api._send("GET", "/user", b"", {"host": "broker.test", "accept": "*/*", **sent(*one, OFFICE)})  # noqa: SLF001 - of a helper
-            for one in given
+            api._send("GET", "/user", b"", {"host": "broker.test", "accept": "*/*", **sent(name, its_password, OFFICE)})  # noqa: SLF001 - of a helper
+            for name, its_password in given
         )
         return await asyncio.gather(*requests)
 

@@ -4,32 +4,49 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, case, delete, exists, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, case, delete, exists, insert, select, update
 
 from treaty.model.access import Account, Role, key_of
-from treaty.model.guessing import Counter, Keys
-from treaty.store.database import every, rows, run, scalar
+from treaty.model.guessing import PAIR, Counter, Keys
+from treaty.store.database import every, first, run, scalar
 from treaty.store.tables import account, guess, trusted_address
 
-# Looking up what is needed to judge a name and a password is one statement, since it precedes every request that
-# comes with them: a row for each counter that there is, each with the account, or one row without a counter.
+# The account is looked up together with whether there are counters that matter, since that precedes every request that
+# has a name and a password. Usually there are none, and no second statement is needed.
 _ACCOUNT: Final = tuple(one for one in account.c if one.name not in {"id", "key"})
 _ACCOUNT_NAMES: Final = tuple(one.name for one in _ACCOUNT)
-_ANY: Final = select(literal(1).label("any")).subquery()
-_LOOK_UP: Final = select(
-    *_ACCOUNT, guess.c.key.label("counter"), guess.c.count.label("counted"), guess.c.latest
-).select_from(
-    _ANY.outerjoin(account, account.c.key == bindparam("name_key")).outerjoin(
-        guess, guess.c.key.in_([bindparam(name) for name in ("pair", "whose", "source", "network", "group", "nobody")])
-    )
+_COUNTERS: Final = select(guess.c.key, guess.c.count, guess.c.latest).where(
+    guess.c.key.in_([bindparam(name) for name in ("pair", "whose", "source", "network", "group", "nobody")]),
+    guess.c.count >= PAIR.free,
+)
+_LOOK_UP: Final = select(*_ACCOUNT, _COUNTERS.exists().label("is_counted")).where(
+    account.c.key == bindparam("name_key")
 )
 
 
 def look_up(db: Connection, name: str, *, known: Keys, unknown: Keys) -> tuple[Account | None, list[Counter]]:
-    """Find the account with a name, and the counters of the keys that the name has if it is known and if it is not."""
-    params = {
-        # Names with control characters, which no account has, may be such as PostgreSQL does not take.
-        "name_key": key_of(name) if name.isprintable() else "",
+    """Find the account with a name, and counters of the keys that the name has if it is known and if it is not.
+
+    Counters below the least of the limits are left out.
+    """
+    # Names with control characters, which no account has, may be such as PostgreSQL does not take.
+    name_key = key_of(name) if name.isprintable() else ""
+    row = first(db, _LOOK_UP, {"name_key": name_key, **_parameters(known, unknown)})
+    found = None
+    if row is not None:
+        values = dict(zip(_ACCOUNT_NAMES, row, strict=False))
+        found = Account(**{**values, "role": Role(values["role"])})
+    has_counters = row is None or row.is_counted
+    return found, counters(db, known=known, unknown=unknown) if has_counters else []
+
+
+def counters(db: Connection, *, known: Keys, unknown: Keys) -> list[Counter]:
+    """Find the counters that may make an attempt wait."""
+    return every(db, _COUNTERS, _parameters(known, unknown), Counter)
+
+
+def _parameters(known: Keys, unknown: Keys) -> dict[str, str]:
+    return {
         "pair": known.pair,
         "whose": known.account,
         "source": known.address,
@@ -37,10 +54,6 @@ def look_up(db: Connection, name: str, *, known: Keys, unknown: Keys) -> tuple[A
         "group": unknown.pair,
         "nobody": unknown.account,
     }
-    found = rows(db, _LOOK_UP, params)
-    counters = [Counter(key=row.counter, count=row.counted, latest=row.latest) for row in found if row.counter]
-    values = dict(zip(_ACCOUNT_NAMES, found[0], strict=False))
-    return (None if values["uuid"] is None else Account(**{**values, "role": Role(values["role"])})), counters
 
 
 _LOCKED: Final = (

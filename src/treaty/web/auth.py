@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from threading import Lock
 from typing import Final, Protocol, TypeVar
@@ -51,12 +51,17 @@ _TRUST_NOTED_FOR: Final = 86_400.0
 _READS: Final = {"GET", "HEAD", "OPTIONS"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Basic:
     """A name and a password."""
 
     name: str
     password: str
+
+    @cached_property
+    def key(self) -> bytes:
+        """Under which this process remembers the two, without keeping them."""
+        return hmac.digest(_OWN_KEY, f"{self.name}\0{self.password}".encode(), "sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,10 +289,15 @@ class Gate:
         return identified
 
     def _attempt(self, given: Basic, call: Call, db: Connection | None) -> "_Attempt":
-        """Look up, in one statement, all that is needed to judge a name and a password."""
+        """Look up all that is needed to judge a name and a password, usually in one statement."""
         known, unknown = (keys_of(given.name, call.address, is_known=is_known) for is_known in (True, False))
         account, counters = self.database.glance(
-            lambda db: guesses.look_up(db, given.name, known=known, unknown=unknown), within=db
+            lambda db: (
+                (None, guesses.counters(db, known=known, unknown=unknown))
+                if self._verified.has(given, _OF_SETTINGS)
+                else guesses.look_up(db, given.name, known=known, unknown=unknown)
+            ),
+            within=db,
         )
         is_known = account is not None or key_of(given.name) in self._names_of_users
         return _Attempt(
@@ -314,7 +324,7 @@ class Gate:
         given, account = attempt.given, attempt.account
         if self._verified.has(given, _OF_SETTINGS, since=since):
             user = self.user_of_settings(given)
-            return Identified(user, None) if user else None
+            return None if user is None else Identified(user, None)
         if account is not None and self._verified.has(given, attempt.its_hash, since=since):
             return Identified(_caller(account), attempt.its_hash)
         return None
@@ -536,12 +546,13 @@ class _Checks:
 
     def is_crowded(self, given: Basic, address: str | None) -> bool:
         """Whether so many passwords are being checked for a name and an address that they may exhaust the limit."""
-        return len(self._of_crowds.get(_crowd(given, address), ())) >= PAIR.free
+        of_crowds = self._of_crowds
+        return bool(of_crowds) and len(of_crowds.get(_crowd(given, address), ())) >= PAIR.free
 
     @contextmanager
     def pending(self, given: Basic, address: str | None) -> Iterator[Lock]:
         """Count credentials as being checked; give what requests with the same ones wait for."""
-        key, crowd = _key(given, ""), _crowd(given, address)
+        key, crowd = given.key, _crowd(given, address)
         with self._lock:
             turn = self._turns.setdefault(key, Lock())
             of_crowd = self._of_crowds.setdefault(crowd, collections.Counter())
@@ -592,27 +603,24 @@ class _Verified:
     """Which passwords were found to fit, for which hashes: one that was changed has another hash."""
 
     def __init__(self) -> None:
-        self._until: OrderedDict[bytes, float] = OrderedDict()
+        self._found: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
     def knows(self, given: Basic) -> bool:
         """Whether a password fitted lately, though it may have been changed since."""
-        return self._until.get(_key(given, ""), 0.0) > time.monotonic()
+        found = self._found.get(given.key)
+        return found is not None and found[1] + _VERIFIED_FOR > time.monotonic()
 
     def has(self, given: Basic, its_hash: str | None, *, since: float = 0.0) -> bool:
-        if its_hash is None:
+        """Whether a password was found to fit a hash lately, and not before a time."""
+        found = self._found.get(given.key)
+        if found is None or found[0] != its_hash:
             return False
-        return self._until.get(_key(given, its_hash), 0.0) > max(time.monotonic(), since + _VERIFIED_FOR)
+        return found[1] >= max(since, time.monotonic() - _VERIFIED_FOR)
 
     def forget(self, given: Basic) -> None:
-        self._until.pop(_key(given, ""), None)
+        self._found.pop(given.key, None)
 
-    def add(self, given: Basic, its_hash: str | None) -> None:
-        if its_hash is not None:
-            until = time.monotonic() + _VERIFIED_FOR
-            self._until |= {_key(given, ""): until, _key(given, its_hash): until}
-            while len(self._until) > _MOST_VERIFIED:
-                self._until.popitem(last=False)
-
-
-def _key(given: Basic, its_hash: str) -> bytes:
-    return hmac.digest(_OWN_KEY, f"{given.name}\0{its_hash}\0{given.password}".encode(), "sha256")
+    def add(self, given: Basic, its_hash: str) -> None:
+        self._found[given.key] = its_hash, time.monotonic()
+        while len(self._found) > _MOST_VERIFIED:
+            self._found.popitem(last=False)
