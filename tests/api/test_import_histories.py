@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.api.conftest import SECRET_KEY, Api, Clock, pact
 from tests.api.history import q
 from tests.api.imports import differences, everything, import_from
 from treaty.settings import Settings
+from treaty.store import heads
 from treaty.store.database import open_database
 from treaty.store.migrations import migrate
 from treaty.web.application import application
@@ -242,7 +244,7 @@ def is_history(question: str) -> bool:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes_and_another(
-    seed, make_api, make_other, clock
+    seed, make_api, make_other, clock, database
 ):
     target = make_api(allow_dangerous_contract_modification=True, create_deployed_versions_for_tags=False)
     source, reference = make_other("source"), make_other("reference")
@@ -284,3 +286,4 @@ def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes
     again = import_from(source, target)
     assert (+again.copied, again.refused) == ({}, [])
     assert differences(everything(target), final) == []
+    assert [check.name for check in heads.CHECKS if database.read(partial(heads.count, check=check))] == []

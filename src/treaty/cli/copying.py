@@ -170,8 +170,8 @@ def copy(source: Broker, target: Broker, *, is_dry: bool, parallel: int = 4) -> 
     to = Target(target, source.url, is_dry, tally)
     to.begin()
     with Source(source, tally.refused.append, to.beat, parallel) as origin:
-        _pacticipants(origin, to)
-        links = [link for name in _names(origin) for link in _versions(origin, to, name)]
+        names = _pacticipants(origin, to)
+        links = [link for name in names for link in _versions(origin, to, name)]
         _results(origin, to, _pacts(origin, to, origin.with_revisions(links)))
         _environments(origin, to)
         _webhooks(origin, to)
@@ -200,13 +200,11 @@ class _Progress:
 # Pacticipants and their versions
 
 
-def _names(origin: Source) -> list[str]:
-    return [pacticipant["name"] for pacticipant in origin.pacticipants()]
-
-
-def _pacticipants(origin: Source, to: Target) -> None:
+def _pacticipants(origin: Source, to: Target) -> list[str]:
+    """Copy the pacticipants, and return their names."""
+    listed = origin.pacticipants()
     said = ("name", "displayName", "mainBranch", "repositoryUrl", "repositoryName", "repositoryNamespace")
-    for pacticipant in origin.pacticipants():
+    for pacticipant in listed:
         labels = (pacticipant.get("_embedded") or {}).get("labels") or []
         fact = {
             "kind": "pacticipant",
@@ -216,6 +214,7 @@ def _pacticipants(origin: Source, to: Target) -> None:
         }
         to.add("pacticipants", f"application {pacticipant['name']}", fact)
     to.flush()
+    return [pacticipant["name"] for pacticipant in listed]
 
 
 def _versions(origin: Source, to: Target, pacticipant: str) -> list[PactLink]:
