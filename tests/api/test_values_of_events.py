@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.api.conftest import BASE
 from tests.api.test_deliveries import Broker, broker, make_broker, receiver  # noqa: F401 - fixtures
@@ -15,7 +16,7 @@ from treaty.actions import delivering
 from treaty.model import past_event, template
 from treaty.model.metadata import Metadata, SelectedBy, encode
 from treaty.store import past_events, webhooks
-from treaty.store.tables import pacticipant, version
+from treaty.store.tables import pacticipant, triggered_webhook, version
 from treaty.web.represent.webhooks import ADDRESSES
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ def _verify(api: Api, consumer_version: str, provider_version: str, *, success: 
     return answer.link("self")
 
 
+def _let_time_pass(broker: Broker) -> None:
+    """Move events a minute back, so that no result follows them at once."""
+    earlier = datetime.now(UTC) - timedelta(minutes=1)
+    required = update(triggered_webhook).where(triggered_webhook.c.event == REQUIRING)
+    broker.database.write(lambda db: db.execute(required.values(created_at=earlier)))
+
+
 def _value_of(arrival: dict[str, Any]) -> dict[str, Any]:
     """Take a delivered body apart: the result by its number, the pact by whether it is there."""
     status = (
@@ -99,6 +107,7 @@ def test_each_value_of_each_event_comes_from_its_own_versions(
     by_released = _verify(api, "2", "r", success=False)
     # By now another version has the latest result.
     latest = _verify(api, "2", "m")
+    _let_time_pass(broker)
     broker.worker.start()
     arrivals = [_value_of(arrival.json()) for arrival in receiver.wait(6, 60)]
     broker.worker.stop()

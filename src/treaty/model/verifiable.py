@@ -45,8 +45,8 @@ class Verifiable(NamedTuple):
     """The provider's tags for which nothing has succeeded yet; a work in progress has one for each finding."""
     is_pending: bool | None = None
     """None where the provider did not ask."""
-    verified_by: tuple[str, ...] = ()
-    """The provider's branch, or its tags, whose versions verified it."""
+    verified_by: str | None = None
+    """The branch of the provider version that verified it, where branches count."""
 
     @property
     def metadata(self) -> Metadata:
@@ -65,7 +65,7 @@ class Verifiables:
 
 
 Successes = Collection[int] | Mapping[int, str]
-"""Contents that have been verified; where branches or tags count, with that of the provider version that did."""
+"""Contents that have been verified; where branches count, with the branch of the provider version that did."""
 Candidate = tuple[str | None, Finding]
 """What may be work in progress, with the tag of the provider for which it has not succeeded, if tags count."""
 
@@ -130,11 +130,11 @@ def judged(pacts: Iterable[Verifiable], successes: Mapping[str | None, Successes
 
 def _judged(pact: Verifiable, successes: Mapping[str | None, Successes]) -> Verifiable:
     missing = [tag for tag, contents in successes.items() if pact.content_id not in contents]
-    verifiers = [contents.get(pact.content_id) for contents in successes.values() if isinstance(contents, Mapping)]
+    of_branch = successes.get(None)
     return pact._replace(
         is_pending=bool(missing),
         pending_tags=tuple([tag for tag in missing if tag is not None]),
-        verified_by=tuple(dict.fromkeys([name for name in verifiers if name is not None])),
+        verified_by=of_branch.get(pact.content_id) if isinstance(of_branch, Mapping) else None,
     )
 
 

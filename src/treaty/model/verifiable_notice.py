@@ -174,10 +174,10 @@ def _who(pact: Verifiable, provider: str, wanted: Wanted) -> str:
 
 
 def _verifier(pact: Verifiable, provider: str, wanted: Wanted) -> str:
-    """Name the branch or tags of the versions that verified a pact. They may be older than those of the request."""
-    if wanted.branch is None:
-        return _by(provider, wanted, pact.verified_by or wanted.tags, many="a version")
-    return f"a version of {provider} from branch {_quoted(pact.verified_by or (wanted.branch,))}"
+    """Name the versions that verified a pact. Their branch may be another, from which that of the request began."""
+    if pact.verified_by is not None:
+        return f"a version of {provider} from branch '{pact.verified_by}'"
+    return _by(provider, wanted, wanted.tags, many="a version")
 
 
 def _by(provider: str, wanted: Wanted, tags: Sequence[str], *, one: str = "a version", many: str) -> str:

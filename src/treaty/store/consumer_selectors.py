@@ -153,9 +153,7 @@ def _found_by(db: Connection, selector: Selector, provider_id: int) -> Iterable[
         case AllWithTag(tag=name):
             return _ask(db, _OF_TAG, selector, provider_id, name=name)
         case Deployed(environment=here):
-            # A version may be deployed to several application instances of one environment.
-            running = _ask(db, _OF_RUNNING_HERE if here else _OF_RUNNING, selector, provider_id, here=here)
-            return dict.fromkeys(running)
+            return _ask(db, _OF_RUNNING_HERE if here else _OF_RUNNING, selector, provider_id, here=here)
         case Released(environment=here):
             return _ask(db, _OF_SUPPORTED_HERE if here else _OF_SUPPORTED, selector, provider_id, here=here)
         case InEnvironment(environment=here):

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Executable, and_, bindparam, func, select
@@ -23,6 +23,7 @@ from treaty.model.webhook import Sealed, Webhook
 from treaty.store.database import first, rows, scalar
 from treaty.store.pacticipants import id_of
 from treaty.store.tables import (
+    Time,
     branch,
     branch_version,
     content,
@@ -103,6 +104,10 @@ _MAIN_BEFORE: Final = (
 )
 _LATEST: Final = _RESULTS.where(verification.c.content_id == bindparam("content")).order_by(*NEWEST_FIRST).limit(1)
 _LATEST_OF_VERSION: Final = _LATEST.where(verification.c.provider_version_id == bindparam("provider_version"))
+_FOLLOWING: Final = _LATEST.where(
+    verification.c.created_at >= bindparam("from", type_=Time),
+    verification.c.created_at <= bindparam("until", type_=Time),
+)
 _PROVIDER_VERSION: Final = select(version.c.id, version.c.number, _LAST_BRANCH.label("branch")).where(
     version.c.pacticipant_id == bindparam("provider"), version.c.number == bindparam("number")
 )
@@ -159,18 +164,30 @@ def _facts_of(db: Connection, subject: _Subject, pact: Any, tags: _Names, labels
 
 
 def _with_provider_version(db: Connection, facts: Facts, subject: _Subject, pact: Any) -> Facts:
-    """Add the provider version that the event is about. Only its own result counts, whatever others came to."""
+    """Add the provider version that the event is about, with its own result.
+
+    Other versions' results only count if they follow the event at once, as the original broker waits for them.
+    """
     params = {"provider": pact.provider_id, "number": subject.provider_version}
     row = first(db, _PROVIDER_VERSION, params) if subject.provider_version is not None else None
     if row is None:
         return replace(facts, provider_version=ProviderVersion(number=subject.provider_version or ""))
     tags = tuple(_names(db, _TAGS, [row.id])[row.id])
-    result = first(db, _LATEST_OF_VERSION, {"content": pact.content_id, "provider_version": row.id})
+    params = {"content": pact.content_id, "provider_version": row.id, "from": subject.at, "until": _together(subject)}
+    result = first(db, _LATEST_OF_VERSION, params) or first(db, _FOLLOWING, params)
     return replace(
         facts,
         provider_version=ProviderVersion(number=row.number, branch=row.branch, tags=tags),
         result=_result(db, result) if result else None,
     )
+
+
+TOGETHER: Final = timedelta(seconds=5)
+"""How long after an event a result follows it at once: the delay before the original broker's first attempt."""
+
+
+def _together(subject: _Subject) -> datetime | None:
+    return None if subject.at is None else subject.at + TOGETHER
 
 
 def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:
@@ -295,6 +312,10 @@ def find_past(
 ) -> Facts:
     """Load the facts about an event for which no delivery was enqueued."""
     subject = _Subject(
-        publication=publication, event=event, at=at, verification=verification, provider_version=provider_version
+        publication=publication,
+        event=event,
+        at=at if event in _ABOUT_MAIN_BRANCH else None,
+        verification=verification,
+        provider_version=provider_version,
     )
     return _facts(db, [subject])[subject]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, literal, not_, or_, select
 
 from treaty.model.verifiable import Successes, Wanted
 from treaty.store.database import column, rows
@@ -75,7 +75,8 @@ _VERIFIED: Final = _CONTENTS.where(_is_there(_verification(content.c.id)))
 _of_branch: Final = or_(branch_version.c.branch_id == _BRANCH_ID, verification.c.created_at < _BRANCH_BEGAN)
 _VERIFIER_BRANCH: Final = (
     _by_branch(content.c.id, _of_branch)
-    .with_only_columns(branch.c.name)
+    # A branch that does not exist yet has no notices of its own to compare with: they name it, as in the original.
+    .with_only_columns(case((_BRANCH_ID.is_(None), _BRANCH), else_=branch.c.name))
     .join(branch, branch.c.id == branch_version.c.branch_id)
     .order_by(branch_version.c.branch_id != func.coalesce(_BRANCH_ID, 0))
     .limit(1)
@@ -83,10 +84,7 @@ _VERIFIER_BRANCH: Final = (
 )
 _VERIFIED_BY_BRANCH: Final = _CONTENTS.add_columns(_VERIFIER_BRANCH.label("verifier"))
 _of_tag: Final = or_(tag.c.name == _TAG, verification.c.created_at < _TAG_BEGAN)
-_VERIFIER_TAG: Final = (
-    _by_tag(content.c.id, _of_tag).with_only_columns(tag.c.name).order_by(tag.c.name != _TAG).limit(1).scalar_subquery()
-)
-_VERIFIED_BY_TAG: Final = _CONTENTS.add_columns(_VERIFIER_TAG.label("verifier"))
+_VERIFIED_BY_TAG: Final = _CONTENTS.where(_is_there(_by_tag(content.c.id, _of_tag)))
 _AT_ONCE: Final = 1000
 """Contents in one statement; databases take some thousands of parameters."""
 
@@ -97,7 +95,7 @@ def verified(db: Connection, contents: Sequence[int], provider_id: int, wanted: 
         return {None: _verifiers(db, _VERIFIED_BY_BRANCH, contents, provider=provider_id, branch=wanted.branch)}
     if not wanted.tags:
         return {None: _those(db, _VERIFIED, contents)}
-    return {name: _verifiers(db, _VERIFIED_BY_TAG, contents, provider=provider_id, tag=name) for name in wanted.tags}
+    return {name: _those(db, _VERIFIED_BY_TAG, contents, provider=provider_id, tag=name) for name in wanted.tags}
 
 
 def _verifiers(db: Connection, statement: Select[Any], contents: Sequence[int], **params: object) -> dict[int, str]:
