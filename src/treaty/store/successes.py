@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, not_, or_, select
 
 from treaty.model.verifiable import Successes, Wanted
 from treaty.store.database import column, rows
@@ -75,14 +75,13 @@ _VERIFIED: Final = _CONTENTS.where(_is_there(_verification(content.c.id)))
 _of_branch: Final = or_(branch_version.c.branch_id == _BRANCH_ID, verification.c.created_at < _BRANCH_BEGAN)
 _VERIFIER_BRANCH: Final = (
     _by_branch(content.c.id, _of_branch)
-    # A branch that does not exist yet has no notices of its own to compare with: they name it, as in the original.
-    .with_only_columns(case((_BRANCH_ID.is_(None), _BRANCH), else_=branch.c.name))
-    .join(branch, branch.c.id == branch_version.c.branch_id)
+    .with_only_columns(branch_version.c.branch_id)
     .order_by(branch_version.c.branch_id != func.coalesce(_BRANCH_ID, 0))
     .limit(1)
     .scalar_subquery()
 )
-_VERIFIED_BY_BRANCH: Final = _CONTENTS.add_columns(_VERIFIER_BRANCH.label("verifier"))
+_VERIFIED_BY_BRANCH: Final = _CONTENTS.add_columns(_VERIFIER_BRANCH.label("verifier"), _BRANCH_ID.label("own"))
+_BRANCH_NAMES: Final = select(branch.c.id, branch.c.name).where(branch.c.id.in_(bindparam("ids", expanding=True)))
 _of_tag: Final = or_(tag.c.name == _TAG, verification.c.created_at < _TAG_BEGAN)
 _VERIFIED_BY_TAG: Final = _CONTENTS.where(_is_there(_by_tag(content.c.id, _of_tag)))
 _AT_ONCE: Final = 1000
@@ -92,16 +91,23 @@ _AT_ONCE: Final = 1000
 def verified(db: Connection, contents: Sequence[int], provider_id: int, wanted: Wanted) -> dict[str | None, Successes]:
     """Find the contents that are no longer pending: by tag of the provider, or under None where no tag counts."""
     if wanted.branch is not None:
-        return {None: _verifiers(db, _VERIFIED_BY_BRANCH, contents, provider=provider_id, branch=wanted.branch)}
+        return {None: _verifiers(db, contents, provider_id, wanted.branch)}
     if not wanted.tags:
         return {None: _those(db, _VERIFIED, contents)}
     return {name: _those(db, _VERIFIED_BY_TAG, contents, provider=provider_id, tag=name) for name in wanted.tags}
 
 
-def _verifiers(db: Connection, statement: Select[Any], contents: Sequence[int], **params: object) -> dict[int, str]:
+def _verifiers(db: Connection, contents: Sequence[int], provider_id: int, name: str) -> dict[int, str]:
+    """Map contents that are verified for a branch to the branch whose version did.
+
+    A branch that does not exist yet has no results to tell apart: it is named itself, as in the original.
+    """
+    params = {"provider": provider_id, "branch": name}
     parts = (contents[start : start + _AT_ONCE] for start in range(0, len(contents), _AT_ONCE))
-    found = chain.from_iterable(rows(db, statement, {"contents": part, **params}) for part in parts)
-    return {row.id: row.verifier for row in found if row.verifier is not None}
+    found = [row for part in parts for row in rows(db, _VERIFIED_BY_BRANCH, {"contents": part, **params})]
+    others = {row.verifier for row in found if row.own not in (None, row.verifier)} - {None}
+    names = {row.id: row.name for row in rows(db, _BRANCH_NAMES, {"ids": sorted(others)})} if others else {}
+    return {row.id: names.get(row.verifier, name) for row in found if row.verifier is not None}
 
 
 def _those(db: Connection, statement: Select[Any], contents: Sequence[int], **params: object) -> set[int]:
