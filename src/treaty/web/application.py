@@ -314,7 +314,11 @@ class Broker:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
     async def _afterwards(self, done: Afterwards, call: Call) -> Answer:
-        work = partial(copy_context().run, _done_by, call, done)
+        context = copy_context()
+
+        def work() -> Answer:
+            return context.run(_done_by, call, done)
+
         reply = await (self._heavy.run(work) if done.is_heavy else asyncio.to_thread(work))
         if call.changes_access:
             self._gate.look_again()
