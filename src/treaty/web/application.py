@@ -314,11 +314,7 @@ class Broker:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
     async def _afterwards(self, done: Afterwards, call: Call) -> Answer:
-        context = copy_context()
-
-        def work() -> Answer:
-            return context.run(_done_by, call, done)
-
+        work = partial(_done_by, call, done)
         reply = await (self._heavy.run(work) if done.is_heavy else asyncio.to_thread(work))
         if call.changes_access:
             self._gate.look_again()
@@ -362,7 +358,7 @@ class HeavyWork:
             raise Overloaded("Several requests about large pacts are being processed. Send the request again.")
         self._count += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
         finally:
             self._count -= 1
 

@@ -212,7 +212,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._read_bytes = len(data)
         requests, body_bytes = self._requests, self._body_bytes
         try:
-            self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess] - None after the connection is lost
+            self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess]  # None once the connection is lost
             if self._requests == requests and self._body_bytes == body_bytes:
                 self._count_held_back(len(data))
         except httptools.HttpParserUpgrade:
