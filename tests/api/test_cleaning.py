@@ -42,6 +42,9 @@ def clean(database, clock):
         done = cleaner.clean()
         assert done["clean"]["versions"].gone == len(planned.versions)
         assert done["clean"]["branches"].gone == len(planned.branches)
+        assert {"clean": planned.removed, "overwritten": planned.overwritten} == {
+            part: done[part] for part in ("clean", "overwritten")
+        }
         return done
 
     return run
@@ -189,6 +192,10 @@ def test_pacts_results_and_contents_go_with_their_versions(history, clean, api):
         "triggered_webhooks": 0,
         "webhook_executions": 0,
         "branches": 0,
+        "branch_versions": 0,
+        "tags": 0,
+        "deployed_versions": 0,
+        "released_versions": 0,
     }
     assert api.get("/pacts/provider/Ledger/consumer/Till/version/1").status == 404
     assert api.get("/pacts/provider/Ledger/consumer/Till/version/3").status == 200
@@ -222,7 +229,7 @@ def test_what_becomes_wanted_in_the_meantime_stays(history, clock, database, api
     history.publish("Shop", "1", "Till", "a")
     retention = Retention(versions=complete([KeepVersions(latest=True)]), branches=())
     found = database.read(lambda db: cleaning.old_versions(db, retention, now=clock.now))
-    assert [one.number for one in found] == ["1", "2", "3"]
+    assert [one.number for one in found["Till"]] == ["1", "2", "3"]
     batch = store_batch("Till", ["1", "2", "3"], clock.now)
     clock.now += timedelta(seconds=5)
     history.deploy("Till", "1", "test")
