@@ -251,6 +251,8 @@ def find_past(db: Connection, publication: int, *, verification: int | None, eve
 
 # Removals. What a queued delivery is about may be removed before it is sent, so its facts are stored with it first.
 
+_AT_ONCE: Final = 500
+"""Publications in one statement."""
 _IS_QUEUED: Final = triggered_webhook.c.due_at.is_not(None)
 _IS_ANY_QUEUED: Final = select(triggered_webhook.c.id).where(_IS_QUEUED).limit(1)
 _QUEUED: Final = select(
@@ -276,7 +278,7 @@ def _uses(versions: Select[tuple[int]]) -> ColumnElement[bool]:
     return or_(triggered_webhook.c.publication_id.in_(published), triggered_webhook.c.publication_id.in_(verified))
 
 
-def _detach(publications: Select[tuple[int]] | ColumnElement[Any]) -> Update:
+def _detach(publications: Select[tuple[int]] | BindParameter[Any]) -> Update:
     """Build the statement that keeps queued deliveries when these publications are removed."""
     about_them = triggered_webhook.c.publication_id.in_(publications)
     return update(triggered_webhook).where(_IS_QUEUED, about_them).values(publication_id=None)
@@ -314,7 +316,10 @@ def preserve_for_versions(db: Connection, pacticipant: str, numbers: Collection[
 
 def preserve_for_publications(db: Connection, ids: Collection[int]) -> None:
     """Keep queued deliveries, with their facts, although these publications are about to be removed."""
-    _preserve(db, _USING_PUBLICATIONS, {"ids": list(ids)}, _DETACH_FROM_PUBLICATIONS)
+    every = list(ids)
+    for start in range(0, len(every), _AT_ONCE):
+        part = {"ids": every[start : start + _AT_ONCE]}
+        _preserve(db, _USING_PUBLICATIONS, part, _DETACH_FROM_PUBLICATIONS)
 
 
 def preserve_for_branches(db: Connection, pacticipant: str, names: Collection[str]) -> None:
@@ -327,7 +332,7 @@ def preserve_for_results(db: Connection, ids: Collection[int]) -> None:
     _preserve(db, _USING_RESULTS, {"ids": list(ids)})
 
 
-def _preserve(db: Connection, using: Select[Any], params: Mapping[str, object], detach: Update | None = None) -> None:
+def _preserve(db: Connection, using: Executable, params: Mapping[str, object], detach: Update | None = None) -> None:
     if not rows(db, _IS_ANY_QUEUED, {}):
         return
     about = {row.id: _about(row) for row in rows(db, using, params)}
