@@ -356,6 +356,8 @@ class _CandidateStatements:
     providers: Select[tuple[int]]
     """Wanted versions with results for contents that candidates have published."""
     staying: Select[tuple[int]]
+    own: Select[tuple[int]]
+    """Candidates that stay for what they are, without contents and providers."""
 
 
 @lru_cache(maxsize=8)
@@ -373,9 +375,10 @@ def _candidate_statements(retention: Retention, today: datetime) -> _CandidateSt
         .join(publication, publication.c.content_id == verification.c.content_id)
         .where(publication.c.consumer_version_id.in_(_CANDIDATES), publication.c.is_current)
     )
-    is_candidate = version.c.id.in_(_CANDIDATES)
+    stays_by_itself = or_(_is_wanted(retention, version, today), _is_beginning(None))
+    own = select(version.c.id).where(version.c.id.in_(_CANDIDATES), stays_by_itself)
     staying = union(
-        select(version.c.id).where(is_candidate, or_(_is_wanted(retention, version, today), _is_beginning(None))),
+        own,
         *_deciding_versions(_CONTENTS, None),
         _best_consumers(_PROVIDERS),
     ).subquery()
@@ -383,6 +386,7 @@ def _candidate_statements(retention: Retention, today: datetime) -> _CandidateSt
         contents=select(content.c.id).where(content.c.id.in_(verified), has_wanted_pact),
         providers=select(version.c.id).where(version.c.id.in_(verifying), _is_wanted(retention, version, today)),
         staying=select(staying.c.id).where(staying.c.id.in_(_CANDIDATES)),
+        own=own,
     )
 
 
@@ -402,13 +406,12 @@ def staying_candidates(db: Connection, retention: Retention, ids: Collection[int
     """Find which of these versions stay, as the facts are now. Nobody may change them until the transaction ends."""
     statements = _candidate_statements(retention, oldest(now, 0))
     candidates = {"candidates": list(ids)}
-    params = {
-        **candidates,
-        **plan_parameters(retention, now),
-        "contents": list(db.execute(statements.contents, candidates).scalars()),
-        "providers": list(db.execute(statements.providers, candidates).scalars()),
-    }
-    return {row.id for row in db.execute(statements.staying, params)}
+    contents = list(db.execute(statements.contents, candidates).scalars())
+    providers = list(db.execute(statements.providers, candidates).scalars())
+    if not contents and not providers:
+        return {row.id for row in db.execute(statements.own, candidates)}
+    needed = {"contents": contents, "providers": providers, **plan_parameters(retention, now)}
+    return {row.id for row in db.execute(statements.staying, {**candidates, **needed})}
 
 
 def removed_versions(retention: Retention, now: datetime, removed: CTE | None) -> CTE:
@@ -513,28 +516,32 @@ def stale_branches(db: Connection, retention: Retention, *, now: datetime) -> li
     return [OldBranch(**row._asdict()) for row in db.execute(statement, plan_parameters(retention, now))]
 
 
-def still_stale(
-    db: Connection, retention: Retention, pacticipant_name: str, names: Collection[str], *, now: datetime
-) -> list[str]:
-    """List those of a pacticipant's branches that nothing keeps, as the facts are now."""
-    stale = (
-        select(branch.c.id)
-        .where(branch.c.pacticipant_id == _named(pacticipant, pacticipant_name), _is_stale(retention.branches, now))
-        .cte("stale")
-    )
-    candidates = select(branch.c.id).join(stale, stale.c.id == branch.c.id).where(branch.c.name.in_(names))
+@lru_cache(maxsize=8)
+def _still_stale(selectors: tuple[KeepBranches, ...], today: datetime) -> Select[str]:
+    owner = select(_owner.c.id).where(_owner.c.name == bindparam("pacticipant")).scalar_subquery()
+    stale = select(branch.c.id).where(branch.c.pacticipant_id == owner, _is_stale(selectors, today)).cte("stale")
+    is_named = branch.c.name.in_(bindparam("names", expanding=True))
+    candidates = select(branch.c.id).join(stale, stale.c.id == branch.c.id).where(is_named)
     result = verification.alias("result")
     concerned = (
         select(result.c.content_id)
         .join(branch_version, branch_version.c.version_id == result.c.provider_version_id)
         .where(branch_version.c.branch_id.in_(candidates))
     )
-    statement = (
+    return (
         select(branch.c.name)
         .where(branch.c.id.in_(candidates))
         .where(branch.c.id.not_in(_deciding_branches(stale, verification.c.content_id.in_(concerned))))
     )
-    return [row.name for row in db.execute(statement, plan_parameters(retention, now))]
+
+
+def still_stale(
+    db: Connection, retention: Retention, pacticipant: str, names: Collection[str], *, now: datetime
+) -> list[str]:
+    """List those of a pacticipant's branches that nothing keeps, as the facts are now."""
+    statement = _still_stale(retention.branches, oldest(now, 0))
+    params = {"pacticipant": pacticipant, "names": list(names), **plan_parameters(retention, now)}
+    return [row.name for row in db.execute(statement, params)]
 
 
 # Planning
