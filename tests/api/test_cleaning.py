@@ -534,7 +534,7 @@ class Story:
     @staticmethod
     def questions(gone):
         """Questions of a provider. Pacts of a removed branch are not selected any more, nor is it asked by one."""
-        selectors = [{"mainBranch": True}, {"deployedOrReleased": True}, {"latest": True}]
+        selectors: list[dict[str, object]] = [{"mainBranch": True}, {"deployedOrReleased": True}, {"latest": True}]
         if "feat/x" not in gone:
             selectors.append({"branch": "feat/x"})
         asked = {"consumerVersionSelectors": selectors, "includePendingStatus": True}
