@@ -191,8 +191,9 @@ def retention_of(settings: Settings) -> Retention:
 
 
 def plan_cleaning(settings: Settings, retention: Retention) -> Plan:
-    """Say what would go."""
-    return _with_database(settings, lambda database: Cleaner(database, retention).plan())
+    """Describe what a clean-up would remove."""
+    days = settings.audit_max_age
+    return _with_database(settings, lambda database: Cleaner(database, retention, audit_days=days).plan())
 
 
 def clean(settings: Settings, retention: Retention) -> Cleaned:

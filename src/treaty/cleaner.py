@@ -8,8 +8,10 @@ another may begin a minute later.
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar
@@ -81,7 +83,7 @@ class Pace:
 
 
 Cleaned = Mapping[str, Mapping[str, Amount]]
-"""How much went and is left of what: under `clean`, what nothing kept; under `overwritten`, what was overwritten."""
+"""Removed and remaining rows by kind: old data under `clean`, overwritten data under `overwritten`, and `audit`."""
 
 
 def check_schedule(schedule: str) -> None:
@@ -130,13 +132,19 @@ class Cleaner:
     def plan(self) -> Plan:
         """Say what would go."""
         now = self._clock()
-        return self._database.read(lambda db: cleaning.plan(db, self._retention, now=now))
+        before = self._audit_before()
+        return self._database.read(lambda db: cleaning.plan(db, self._retention, now=now, audit_before=before))
+
+    def _audit_before(self) -> datetime | None:
+        return oldest(self._clock(), self._audit_days) if self._audit_days else None
 
     def clean(self) -> Cleaned:
         """Remove what nothing keeps, and then what was overwritten; say how much. Raises AlreadyCleaning."""
         with self._alone():
-            self._remove_audit()
-            return {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
+            events = self._remove_audit()
+            cleaned = {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
+            left = self._database.read(audit.count)
+            return {**cleaned, "audit": {"audit_events": Amount(gone=events, kept=left)}}
 
     def clean_audit(self) -> int:
         """Remove what is old of the audit trail, and nothing else; say how much. Raises AlreadyCleaning."""
@@ -180,9 +188,10 @@ class Cleaner:
         return result
 
     def _remove_audit(self) -> int:
-        if not self._audit_days:
+        before = self._audit_before()
+        if before is None:
             return 0
-        before, total, pace = oldest(self._clock(), self._audit_days), 0, Pace()
+        total, pace = 0, Pace()
         while found := self._database.read(lambda db: audit.old(db, before=before, most=EVENTS_AT_ONCE)):
             total += sum(self._write(pace, partial(cleaning.remove_audit, ids=part)) for part in pace.parts(found))
         return total
@@ -192,17 +201,7 @@ class Cleaner:
         for part in (self._remove_branches, self._remove_versions, self._remove_contents):
             for one in part():
                 removed += one
-        return self._amounts(
-            {
-                "versions": removed.versions,
-                "pact_publications": removed.publications,
-                "pact_versions": removed.contents,
-                "verifications": removed.verifications,
-                "triggered_webhooks": removed.triggered_webhooks,
-                "webhook_executions": removed.webhook_executions,
-                "branches": removed.branches,
-            }
-        )
+        return self._amounts(asdict(removed))
 
     def _amounts(self, gone: Mapping[str, int]) -> dict[str, Amount]:
         remaining = self._database.read(removal.amounts)
@@ -223,10 +222,12 @@ class Cleaner:
     def _remove_versions(self) -> Iterator[Removed]:
         now, pace = self._clock(), Pace()
         found = self._database.read(lambda db: cleaning.old_versions(db, self._retention, now=now))
-        for pacticipant, numbers in _by_pacticipant((one.pacticipant, one.number) for one in found):
-            for part in pace.parts(numbers):
+        for pacticipant, old in found.items():
+            for part in pace.parts([version.number for version in old]):
                 batch = Batch(pacticipant=pacticipant, numbers=part, found_at=now)
-                yield self._write(pace, partial(cleaning.remove_versions, kept=self._retention, batch=batch, now=now))
+                yield self._write(
+                    pace, partial(cleaning.remove_versions, kept=self._retention, batch=batch, now=self._clock())
+                )
 
     def _remove_contents(self) -> Iterator[Removed]:
         pace = Pace()
@@ -240,16 +241,19 @@ class Cleaner:
         if self._retention.overwritten_days is None:
             return {}
         before = removal.cutoff(self._retention, self._clock())
-        gone = {kind: self._remove_overwritten(kind, before) for kind in removal.OVERWRITTEN}
-        gone["pact_versions"] = sum(one.contents for one in self._remove_contents())
+        gone = Counter(dict.fromkeys((*removal.OVERWRITTEN, "webhook_executions"), 0))
+        for kind in removal.OVERWRITTEN:
+            gone.update(self._remove_overwritten(kind, before))
+        gone["pact_versions"] = sum(removed.pact_versions for removed in self._remove_contents())
         return self._amounts(gone)
 
-    def _remove_overwritten(self, kind: str, before: datetime) -> int:
+    def _remove_overwritten(self, kind: str, before: datetime) -> Counter[str]:
         limit, pace = self._retention.limit, Pace()
         found = self._database.read(lambda db: removal.overwritten_ids(db, kind, before=before, limit=limit))
-        return sum(
-            self._write(pace, partial(cleaning.remove_overwritten, kind=kind, ids=part)) for part in pace.parts(found)
-        )
+        gone: Counter[str] = Counter()
+        for part in pace.parts(found):
+            gone.update(self._write(pace, partial(cleaning.remove_overwritten, kind=kind, ids=part)))
+        return gone
 
 
 def _by_pacticipant(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, list[str]]]:

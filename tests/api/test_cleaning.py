@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tests.api.history import History
 from treaty.actions import cleaning, examining
@@ -16,7 +16,7 @@ from treaty.cleaner import AlreadyCleaning, Cleaner, Stopped
 from treaty.model.retention import DEFAULT_VERSIONS, KeepBranches, KeepVersions, Retention, complete
 from treaty.store import retention as store
 from treaty.store.database import open_database
-from treaty.store.tables import pacticipant, version
+from treaty.store.tables import metadata, pacticipant, version
 
 LONG = timedelta(days=100)
 
@@ -42,6 +42,9 @@ def clean(database, clock):
         done = cleaner.clean()
         assert done["clean"]["versions"].gone == len(planned.versions)
         assert done["clean"]["branches"].gone == len(planned.branches)
+        assert {"clean": planned.removed, "overwritten": planned.overwritten} == {
+            part: done[part] for part in ("clean", "overwritten")
+        }
         return done
 
     return run
@@ -153,7 +156,59 @@ def test_a_plan_changes_nothing_and_says_why_versions_stay(history, clock, datab
     assert numbers(api, "Till") == ["1", "2", "3"]
 
 
+def test_what_is_deployed_or_supported_anywhere_stays_and_the_plan_names_it(history, clock, clean, database, api):
+    for number in ("1", "2", "3", "4", "5"):
+        history.version("Till", number)
+    history.deploy("Till", "1", "prod")
+    history.deploy("Till", "2", "stage")
+    history.release("Till", "3", "shops")
+    history.deploy("Till", "3", "stage", instance="blue")
+    keep = (KeepVersions(deployed=True, environment="prod"), KeepVersions(latest=True))
+    planned = Cleaner(database, Retention(versions=keep, branches=()), clock=clock).plan()
+    assert [(one.number, one.deployed_to, one.released_to) for one in planned.in_use] == [
+        ("2", ("stage",), ()),
+        ("3", ("stage",), ("shops",)),
+    ]
+    clean(*keep)
+    assert numbers(api, "Till") == ["1", "2", "3", "5"]
+
+
+@pytest.mark.parametrize(
+    "keep", [KeepVersions(released=True, environment="prod"), KeepVersions(deployed=True, pacticipant="Shop")]
+)
+def test_no_selector_replaces_the_rule_for_versions_in_use(keep, history, clean, api):
+    for number in ("1", "2", "3", "4"):
+        history.version("Till", number)
+    history.deploy("Till", "1", "stage")
+    history.release("Till", "2", "shops")
+    clean(keep, KeepVersions(latest=True))
+    assert numbers(api, "Till") == ["1", "2", "4"]
+
+
 # Branches
+
+
+def pending(api, branch):
+    asked = {
+        "consumerVersionSelectors": [{"latest": True}],
+        "includePendingStatus": True,
+        "providerVersionBranch": branch,
+    }
+    return [answer[1] for answer in verifiable(api.post("/pacts/provider/Ledger/for-verification", asked))]
+
+
+def test_a_stale_branch_that_verified_a_pact_stays_until_another_has_verified_it(history, clock, clean, api):
+    history.publish("Till", "1", "Ledger", "a")
+    for number, branch in (("0", "main"), ("1", "feat/y"), ("2", "feat/unused")):
+        history.version("Ledger", number)
+        history.branch("Ledger", number, branch)
+    history.verify("Till", "1", "Ledger", "1")
+    clock.now += LONG
+    assert pending(api, "feat/new") == [False]
+    clean(branches=(KeepBranches(max_age=90),))
+    assert pending(api, "feat/new") == [False]
+    left = api.get("/pacticipants/Ledger/branches").json()["_embedded"]["branches"]
+    assert {one["name"] for one in left} == {"main", "feat/y"}
 
 
 def test_stale_branches_go_but_main_and_named_ones_stay(history, clock, clean, api):
@@ -189,6 +244,10 @@ def test_pacts_results_and_contents_go_with_their_versions(history, clean, api):
         "triggered_webhooks": 0,
         "webhook_executions": 0,
         "branches": 0,
+        "branch_versions": 0,
+        "tags": 0,
+        "deployed_versions": 0,
+        "released_versions": 0,
     }
     assert api.get("/pacts/provider/Ledger/consumer/Till/version/1").status == 404
     assert api.get("/pacts/provider/Ledger/consumer/Till/version/3").status == 200
@@ -222,7 +281,7 @@ def test_what_becomes_wanted_in_the_meantime_stays(history, clock, database, api
     history.publish("Shop", "1", "Till", "a")
     retention = Retention(versions=complete([KeepVersions(latest=True)]), branches=())
     found = database.read(lambda db: cleaning.old_versions(db, retention, now=clock.now))
-    assert [one.number for one in found] == ["1", "2", "3"]
+    assert [one.number for one in found["Till"]] == ["1", "2", "3"]
     batch = store_batch("Till", ["1", "2", "3"], clock.now)
     clock.now += timedelta(seconds=5)
     history.deploy("Till", "1", "test")
@@ -404,6 +463,7 @@ deeds = st.one_of(
     deed("tag", anybody, versions, st.sampled_from(TAGS)),
     deed("branch", anybody, versions, st.sampled_from(BRANCHES)),
     deed("deploy", anybody, versions, st.sampled_from(ENVIRONMENTS)),
+    deed("release", anybody, versions, st.sampled_from(ENVIRONMENTS)),
     deed("wait", st.sampled_from((1, 20, 60))),
 )
 
@@ -439,11 +499,15 @@ class Story:
         self.history.version(self.named(name), number)
         self.history.deploy(self.named(name), number, environment)
 
+    def release(self, name, number, environment):
+        self.history.version(self.named(name), number)
+        self.history.release(self.named(name), number, environment)
+
     def wait(self, days):
         self.clock.now += timedelta(days=days)
 
-    def answers(self, kept):
-        """All that may be asked about kept versions, and by providers."""
+    def answers(self, kept, gone=()):
+        """All that may be asked about kept versions, and by providers, but not about branches that are gone."""
         api, found = self.history.api, {}
         for name in (*CONSUMERS, PROVIDER):
             mine = self.named(name)
@@ -451,7 +515,7 @@ class Story:
                 for to in DESTINATIONS if name != PROVIDER else DESTINATIONS[1:]:
                     path = f"/matrix?q[][pacticipant]={mine}&q[][version]={one}&latestby={to}"
                     found[path] = deployable(api.get(path))
-        for asked in self.questions():
+        for asked in self.questions(gone):
             found[str(asked)] = verifiable(api.post(f"/pacts/provider/{self.named(PROVIDER)}/for-verification", asked))
         for name in CONSUMERS:
             path = (
@@ -468,8 +532,11 @@ class Story:
         return {one for one in asked if deployable(self.history.api.get(path + one))["deployable"] is not None}
 
     @staticmethod
-    def questions():
-        selectors = [{"mainBranch": True}, {"branch": "feat/x"}, {"deployedOrReleased": True}, {"latest": True}]
+    def questions(gone):
+        """Questions of a provider. Pacts of a removed branch are not selected any more, nor is it asked by one."""
+        selectors: list[dict[str, object]] = [{"mainBranch": True}, {"deployedOrReleased": True}, {"latest": True}]
+        if "feat/x" not in gone:
+            selectors.append({"branch": "feat/x"})
         asked = {"consumerVersionSelectors": selectors, "includePendingStatus": True}
         for who in (
             {"providerVersionBranch": "main"},
@@ -477,8 +544,11 @@ class Story:
             {"providerVersionBranch": "feat/new"},
             {"providerVersionTags": ["dev", "new"]},
         ):
+            if who.get("providerVersionBranch") in gone:
+                continue
             yield {**asked, **who}
-            yield {**asked, **who, "includeWipPactsSince": "2020-01-01"}
+            if not gone:  # the heads of removed branches are in progress no more
+                yield {**asked, **who, "includeWipPactsSince": "2020-01-01"}
 
 
 def deployable(answer):
@@ -497,27 +567,86 @@ def verifiable(answer):
     ]
 
 
-@given(done=st.lists(deeds, min_size=4, max_size=30))
+branch_selectors = st.sampled_from([(), (KeepBranches(max_age=15),), (KeepBranches(branches=("main",), max_age=40),)])
+HEADS = DEFAULT_VERSIONS[:3]
+"""Without these a clean-up removes what "the latest version from the main branch" means."""
+version_selectors = st.lists(
+    st.sampled_from(
+        [
+            KeepVersions(max_age=5),
+            KeepVersions(max_age=25),
+            KeepVersions(branch="main"),
+            KeepVersions(main_branch=True, latest=True),
+            KeepVersions(tag="prod", latest=True, max_age=30),
+            KeepVersions(deployed=True, environment="test"),
+        ]
+    ),
+    max_size=3,
+)
+
+
+@given(
+    done=st.lists(deeds, min_size=4, max_size=30),
+    keep=version_selectors.map(lambda more: (*HEADS, *more)),
+    branches=branch_selectors,
+)
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, done):
+def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, done, keep, branches):
     story = Story(History(api), clock)
     story.history.environments = {one["name"]: one["uuid"] for one in known_environments(api)}
     story.publish("Till", "1", 1, "main")
     for name, args, more in done:
         getattr(story, name)(*args, **more)
-    retention = Retention(versions=complete([*DEFAULT_VERSIONS[:-1], KeepVersions(max_age=5)]), branches=())
-    kept = kept_by(database, retention, clock.now)
-    before, decided = story.answers(kept), story.decided(kept)
-    removed = Cleaner(database, retention, clock=clock, pause=lambda _: False).clean()
+    # A limit that is reached would keep versions of earlier stories from being removed now.
+    retention = Retention(versions=complete(keep), branches=branches, limit=100_000, branch_limit=100_000)
+    cleaner = Cleaner(database, retention, audit_days=30, clock=clock, pause=lambda _: False)
+    planned = cleaner.plan()
+    # Selectors say what is kept while the branches are there; a version may be removed with its branch.
+    kept = kept_by(database, retention, clock.now) - {f"{one.pacticipant} {one.number}" for one in planned.versions}
+    gone = {one.name for one in planned.branches if one.pacticipant.endswith(f"-{story.number}")}
+    before, decided = story.answers(kept, gone), story.decided(kept)
+    amounts = count_rows(database)
+    removed = cleaner.clean()
     note(str(removed))
-    assert story.answers(kept) == before
+    assert story.answers(kept, gone) == before
     assert story.decided(kept) >= decided
+    assert removed["clean"] == planned.removed
+    assert removed["overwritten"] == planned.overwritten
+    assert removed["audit"]["audit_events"].gone == planned.audit_events.gone
+    assert count_rows(database) == {name: amounts[name] - gone_of(planned, name) for name in amounts}
     assert database.read(lambda db: [one for one in examining.examine(db) if one.broken]) == []
+
+
+COUNTED = {
+    "version": "versions",
+    "publication": "pact_publications",
+    "content": "pact_versions",
+    "verification": "verifications",
+    "triggered_webhook": "triggered_webhooks",
+    "webhook_execution": "webhook_executions",
+    "branch": "branches",
+    "branch_version": "branch_versions",
+    "tag": "tags",
+    "deployed_version": "deployed_versions",
+    "released_version": "released_versions",
+}
+"""The name in a plan of each table with data that grows."""
+
+
+def count_rows(database):
+    counted = {name: select(func.count()).select_from(metadata.tables[name]) for name in COUNTED}
+    return database.read(lambda db: {name: db.execute(statement).scalar_one() for name, statement in counted.items()})
+
+
+def gone_of(planned, table):
+    name = COUNTED[table]
+    overwritten = "verification_results" if name == "verifications" else name
+    return sum(one.gone for one in (planned.removed[name], planned.overwritten.get(overwritten)) if one)
 
 
 def known_environments(api):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.api.conftest import Answer, Api, Clock
+from tests.api.history import History
 
 
 @pytest.fixture
@@ -175,6 +176,12 @@ def test_an_idle_version_stays_while_it_is_live(shop: Api, kind: str, end: dict[
     assert shop.get("/pacticipants/Far/versions/1").status == 200
     assert len(shop.get("/pacticipants/Far/versions").json()["_embedded"]["versions"]) == 1
     assert shop.patch(recorded[1].link("self"), end).status == 200
+
+
+def test_tags_and_past_deployments_do_not_keep_an_idle_version(shop: Api) -> None:
+    history = History(shop)
+    history.deploy("Till", "1", "live")
+    history.deploy("Till", "2", "live")
     shop.delete("/integrations/provider/Ledger/consumer/Till")
     assert shop.get("/pacticipants/Till/versions/1").status == 404
 
@@ -222,3 +229,26 @@ def test_everything_can_be_taken_away_but_environments(shop: Api) -> None:
     assert shop.get(f"/environments/{uuid}").status == 200
     page = shop.get(f"/environments/{uuid}/deployed-versions/currently-deployed").json()
     assert page["_embedded"]["deployedVersions"] == []
+
+
+def test_removing_an_integration_keeps_what_is_deployed_or_supported(api: Api) -> None:
+    history = History(api)
+    for number in ("1", "2", "3"):
+        history.publish("Till", number, "Ledger", number)
+    history.verify("Till", "1", "Ledger", "9")
+    history.deploy("Till", "1", "live")
+    history.release("Till", "2", "shops")
+    history.deploy("Ledger", "9", "live")
+    assert api.delete("/integrations/provider/Ledger/consumer/Till").status == 204
+    for name, number, status in (("Till", "1", 200), ("Till", "2", 200), ("Till", "3", 404), ("Ledger", "9", 200)):
+        assert api.get(f"/pacticipants/{name}/versions/{number}").status == status
+    event = api.get("/audit?type=integration_removal").json()["events"][0]
+    assert event["before"] == {
+        "pacts": 3,
+        "contents": 3,
+        "results": 1,
+        "deliveries": 0,
+        "webhooks": [],
+        "versions": {"Till": ["3"], "Ledger": []},
+        "pacticipants": [],
+    }

@@ -12,6 +12,7 @@ from treaty.model.retention import (
     Removed,
     branches_of,
     complete,
+    consumers_first,
     oldest,
     read_selectors,
     versions_of,
@@ -102,3 +103,19 @@ def test_what_went_adds_up():
 def test_what_is_no_json_is_refused_by_name():
     with pytest.raises(WrongSetting, match="database_clean_keep_version_selectors: is no JSON"):
         read_selectors("[{", "database_clean_keep_version_selectors")
+
+
+@pytest.mark.parametrize(
+    ("names", "integrations", "order"),
+    [
+        ("ABC", [], "ABC"),
+        ("PC", ["CP"], "CP"),
+        ("CBA", ["AB", "BC"], "ABC"),
+        ("PA", ["XP"], "PA"),
+        ("A", ["AA"], "A"),
+        ("AB", ["AB", "BA"], "BA"),
+        ("DCBA", ["AB", "AC", "BD", "CD"], "ABCD"),
+    ],
+)
+def test_consumers_come_before_their_providers(names, integrations, order):
+    assert "".join(consumers_first(names, [(pair[0], pair[1]) for pair in integrations])) == order

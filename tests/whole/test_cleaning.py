@@ -4,6 +4,7 @@ import json
 import subprocess
 import threading
 import time
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from bench.histories import History, build
 from tests.whole import writers
 from tests.whole.servers import BIN, run, running
+from treaty.actions import cleaning
 from treaty.cleaner import Pace
+from treaty.store.database import open_database
 
 HISTORY = History(name="old", pairs=2, versions=500, bystanders=0)
 """Two thousand versions with pacts, results, branches, tags and deployments, all of them years old."""
@@ -141,6 +144,42 @@ def test_a_dry_run_shows_what_would_go_and_changes_nothing(old_database, tmp_pat
     told = clean("--dry-run").stdout
     assert told.startswith("Of 2000 versions 500 would be removed now, and ")
     assert json.loads(clean("--output", "json").stdout)["clean"]["versions"] == {"deleted": 500, "kept": 1500}
+
+
+def test_a_dry_run_names_what_stays_because_it_is_in_use_and_counts_everything(old_database, tmp_path):
+    def clean(*options):
+        return run(
+            *("treaty", "clean", "--database-url", old_database, "--limit", "2000"),
+            *("--keep", '{"deployed": true, "environment": "nowhere"}', "--keep", '{"latest": true}', *options),
+            cwd=tmp_path,
+        )
+
+    planned = json.loads(clean("--dry-run", "--output", "json").stdout)
+    in_use = planned["versionsInUse"]
+    assert in_use
+    assert all(version["deployedTo"] or version["releasedTo"] for version in in_use)
+    assert planned["counts"]["versionsToKeepInUse"] == len(in_use)
+    text = clean("--dry-run").stdout
+    for version in in_use:
+        assert f"  {version['pacticipant']} {version['number']} (deployed to " in text
+    done = json.loads(clean("--output", "json").stdout)
+    for part, name in (("clean", "data"), ("overwritten", "overwrittenData")):
+        removed = {kind: amount["deleted"] for kind, amount in done[part].items()}
+        assert removed == {kind: amount["toDelete"] for kind, amount in planned[name].items()}
+        assert "audit_events" in done["audit"]
+
+
+def test_a_clean_up_beside_another_one_has_an_exit_code_of_its_own(old_database, tmp_path):
+    database = open_database(old_database)
+    now = datetime.now(UTC)
+    database.write(lambda db: cleaning.begin(db, owner="another", now=now))
+    database.close()
+    refused = run("treaty", "clean", "--database-url", old_database, cwd=tmp_path)
+    assert refused.returncode == 3
+    assert refused.stderr.strip() == "Clean was not performed as a clean is already in progress. Exiting."
+    assert "3 if another clean-up is running" in run("treaty", "clean", "--help", cwd=tmp_path).stdout.replace(
+        "\n", " "
+    )
 
 
 @pytest.mark.parametrize("keep", ["[", "[]", '{"lastest": true}'])

@@ -1,13 +1,14 @@
-"""Taking integrations away."""
+"""Removal of integrations."""
 
 from sqlalchemy import Connection
 
+from treaty.actions.cancelling import note_cancelled
 from treaty.model.audit import Action
-from treaty.store import audit, integrations, pacticipants, versions
+from treaty.store import audit, deliveries, integrations, pacticipants, versions
 
 
 def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
-    """Remove all that is between a consumer and a provider, and what is idle then of the two themselves.
+    """Remove everything between a consumer and a provider, and what then is idle of the two themselves.
 
     A version is idle if it has neither pacts nor results, and is deployed and supported nowhere, whatever its tags; a
     pacticipant if it has no versions, pacts or webhooks. Raises NotFound, for the consumer first.
@@ -15,16 +16,21 @@ def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
     pacticipants.lock(db, {consumer, provider})
     pacticipants.get(db, consumer, "consumer")
     pacticipants.get(db, provider, "provider")
+    removed = integrations.contents(db, consumer=consumer, provider=provider)
+    queued = deliveries.queued_of_pair(db, consumer=consumer, provider=provider)
+    note_cancelled(db, queued, "The integration has been removed.")
     integrations.remove(db, consumer=consumer, provider=provider)
-    for name in (consumer, provider):
-        versions.remove(db, name, integrations.idle_versions(db, name))
-    integrations.remove_idle(db, [consumer, provider])
-    audit.note(db, Action.INTEGRATION_REMOVAL, resource=consumer, other=provider)
+    idle = {name: integrations.idle_versions(db, name) for name in (consumer, provider)}
+    for name, numbers in idle.items():
+        versions.remove(db, name, numbers)
+    removed |= {"versions": idle, "pacticipants": integrations.remove_idle(db, [consumer, provider])}
+    audit.note(db, Action.INTEGRATION_REMOVAL, resource=consumer, other=provider, before=removed)
 
 
 def remove_everything(db: Connection) -> None:
-    """Remove all pacticipants with all that hangs on them, and all webhooks. Environments stay."""
+    """Remove all pacticipants with everything that belongs to them, and all webhooks. Environments stay."""
     names = pacticipants.every_name(db)
     pacticipants.lock(db, names)
+    note_cancelled(db, deliveries.every_queued(db), "All pacticipants have been removed.")
     integrations.remove_everything(db)
     audit.note(db, Action.REMOVAL_OF_EVERYTHING, before={"pacticipants": names})

@@ -6,12 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from treaty.actions.cancelling import note_cancelled
 from treaty.actions.versioning import ensure_pacticipants
 from treaty.errors import NotFound
 from treaty.model.audit import Action, changes, fields_of
 from treaty.model.name import not_too_long
 from treaty.model.pacticipant import Label, Pacticipant, checked_name, display_name
-from treaty.store import audit, labels, pacticipants
+from treaty.store import audit, deliveries, labels, pacticipants
 
 Description = Mapping[str, str | None]
 """What is said about a pacticipant, by the names of its fields; None takes back what was said before."""
@@ -64,11 +65,12 @@ def _described(one: Pacticipant, description: Description, *, now: datetime) -> 
 
 def remove(db: Connection, name: str) -> None:
     """Remove a pacticipant with all that belongs to it. Raises NotFound."""
-    found = pacticipants.lock(db, [name])
-    if not found:
+    found = pacticipants.lock_with_counterparts(db, name)
+    if found is None:
         raise NotFound.named("pacticipant", name)
+    note_cancelled(db, deliveries.queued_of_pacticipant(db, name), f"The pacticipant {name} has been removed.")
     pacticipants.remove(db, name)
-    audit.note(db, Action.PACTICIPANT_REMOVAL, resource=name, before=fields_of(found[0], "name"))
+    audit.note(db, Action.PACTICIPANT_REMOVAL, resource=name, before=fields_of(found, "name"))
 
 
 def label(db: Connection, pacticipant: str, name: str, *, now: datetime) -> tuple[Label, bool]:

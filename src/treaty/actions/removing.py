@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from treaty.errors import NotFound
 from treaty.model.audit import Action
 from treaty.model.pacticipant import Pacticipant
-from treaty.store import audit, branches, pacticipants, tags, versions
+from treaty.store import audit, branches, delivery_facts, pacticipants, tags, versions
 
 
 def _lock(db: Connection, name: str) -> Pacticipant:
@@ -19,11 +19,20 @@ def _lock(db: Connection, name: str) -> Pacticipant:
     return found[0]
 
 
+def _lock_with_counterparts(db: Connection, name: str) -> Pacticipant:
+    """Lock a pacticipant and its counterparts, so that no event enqueues a delivery about what is removed."""
+    found = pacticipants.lock_with_counterparts(db, name)
+    if found is None:
+        raise NotFound
+    return found
+
+
 def remove_version(db: Connection, pacticipant: str, number: str) -> None:
-    """Remove a version with all that hangs on it. Raises NotFound."""
-    _lock(db, pacticipant)
+    """Remove a version with all that belongs to it. Queued deliveries about it are still sent. Raises NotFound."""
+    _lock_with_counterparts(db, pacticipant)
     if versions.find(db, pacticipant, number) is None:
         raise NotFound
+    delivery_facts.preserve_for_versions(db, pacticipant, [number])
     versions.remove(db, pacticipant, [number])
     audit.note(db, Action.VERSION_REMOVAL, resource=pacticipant, params={"version": number})
 
@@ -40,19 +49,21 @@ def remove_tag(db: Connection, pacticipant: str, version: str, tag: str) -> None
 
 def remove_branch(db: Connection, pacticipant: str, name: str) -> None:
     """Remove a branch, be it the main one; versions stay. Raises NotFound."""
-    _lock(db, pacticipant)
+    _lock_with_counterparts(db, pacticipant)
     if branches.find(db, pacticipant, name) is None:
         raise NotFound
+    delivery_facts.preserve_for_branches(db, pacticipant, [name])
     branches.remove(db, pacticipant, [name])
     audit.note(db, Action.BRANCH_REMOVAL, resource=pacticipant, params={"branch": name})
 
 
 def take_off_branch(db: Connection, pacticipant: str, branch: str, version: str) -> None:
     """Take a version off a branch; both stay. Raises NotFound."""
-    _lock(db, pacticipant)
+    _lock_with_counterparts(db, pacticipant)
     found = branches.standing(db, pacticipant, branch, version).branch_version
     if found is None:
         raise NotFound
+    delivery_facts.preserve_for_branches(db, pacticipant, [branch])
     branches.remove_version(db, found)
     said = {"branch": branch, "version": version}
     audit.note(db, Action.BRANCH_VERSION_REMOVAL, resource=pacticipant, params=said)
@@ -70,9 +81,10 @@ class BranchesRemoved:
 def remove_branches(db: Connection, pacticipant: str, *, keep: Collection[str]) -> BranchesRemoved:
     """Remove all branches but the main one and those to keep. Raises NotFound."""
     owner = pacticipants.get(db, pacticipant)
-    kept = {*keep, _lock(db, owner.name).main_branch}
+    kept = {*keep, _lock_with_counterparts(db, owner.name).main_branch}
     every = branches.names(db, pacticipant)
     going = [name for name in every if name not in kept]
+    delivery_facts.preserve_for_branches(db, pacticipant, going)
     branches.remove(db, pacticipant, going)
     audit.note(db, Action.BRANCH_REMOVAL, resource=pacticipant, before={"branches": going})
     return BranchesRemoved(

@@ -1,4 +1,7 @@
-"""Taking pacts away. Content and results stay, so that the same content published again is verified already."""
+"""Removal of pacts. Content and results stay, so that the same content published again is verified already.
+
+Queued deliveries about removed pacts are still sent, as their events did happen.
+"""
 
 from sqlalchemy import Connection
 
@@ -6,15 +9,17 @@ from treaty.errors import Conflict, NotFound
 from treaty.model.audit import Action, Values
 from treaty.model.pact import PactKey
 from treaty.model.pact_list import Among, OnBranch, Tagged, Unpublished
-from treaty.store import audit, pact_lists, pacticipants
+from treaty.store import audit, delivery_facts, pact_lists, pacticipants
 
 
 def unpublish_version(db: Connection, key: PactKey) -> Unpublished:
     """Take away what a consumer's version published for a provider. Raises NotFound."""
     pacticipants.lock(db, {key.consumer, key.provider})
-    count = pact_lists.remove_version(db, key)
-    if not count:
+    published = pact_lists.publication_ids_of(db, key)
+    if not published:
         raise NotFound
+    delivery_facts.preserve_for_publications(db, published)
+    count = pact_lists.remove_version(db, key)
     audit.note(
         db,
         Action.PACT_REMOVAL,
@@ -40,6 +45,9 @@ def unpublish(db: Connection, *, consumer: str, provider: str, among: Among) -> 
             f"{consumer} has no main branch, so no pacts were deleted."
             " Set its main branch, or name the branch in the URL."
         )
+    delivery_facts.preserve_for_publications(
+        db, pact_lists.publication_ids(db, consumer=consumer, provider=provider, among=among)
+    )
     count = pact_lists.remove(db, consumer=consumer, provider=provider, among=among)
     said = _said(among)
     audit.note(db, Action.PACT_REMOVAL, resource=consumer, other=provider, params=said, before={"pacts": count})

@@ -14,7 +14,7 @@ from treaty.model.notice import TriggeredBy
 from treaty.model.pact import Pact
 from treaty.model.verification import NewVerification, Verification
 from treaty.settings import Settings
-from treaty.store import audit, pacticipants, publications, verifications
+from treaty.store import audit, delivery_facts, pacticipants, publications, verifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,14 @@ def publish_verification(
 
 
 def remove_verification(db: Connection, result: Verification) -> None:
-    """Delete a result. Raises NotFound if another request has deleted it meanwhile."""
-    pacticipants.lock(db, [result.provider])
+    """Delete a result. Queued deliveries about it are still sent.
+
+    Raises NotFound if another request has deleted it meanwhile.
+    """
+    pacticipants.lock(db, {result.consumer, result.provider})
     if verifications.find(db, result.consumer, result.provider, result.sha, result.number) is None:
         raise NotFound
+    delivery_facts.preserve_for_results(db, [result.number])
     verifications.remove(db, result)
     audit.note(
         db,

@@ -13,10 +13,12 @@ import click
 from treaty.cli.program import ServerCommand
 from treaty.errors import WrongSetting
 from treaty.model.difference import in_words
-from treaty.model.retention import OldVersion, Plan, read_selectors
+from treaty.model.retention import Amount, OldVersion, Plan, VersionInUse, read_selectors
 from treaty.settings import Settings, read_settings
 
 IN_PROGRESS: Final = "Clean was not performed as a clean is already in progress. Exiting."
+IN_PROGRESS_CODE: Final = 3
+"""Exit code when another clean-up is running; 1 and 2 are used for errors."""
 
 
 @click.command(cls=ServerCommand)
@@ -59,8 +61,11 @@ def clean(
     """Remove old data that nothing needs.
 
     By default the latest version of each pacticipant, branch and tag stays, what is deployed or released, what is
-    younger than 90 days, and whatever answers about these rest on. What is deployed or released stays in any case.
-    It may run while servers do.
+    younger than 90 days, and everything that decisions about these versions need. A version that is deployed or
+    supported in any environment always stays, whatever --keep says; --dry-run names it. Servers may be running.
+
+    Exit codes: 0 if the clean-up is done, 1 if it failed, 2 for wrong options, 3 if another clean-up is running
+    (nothing was changed; run the command again later).
     """
     options = {
         "database_url": database_url,
@@ -103,7 +108,7 @@ def _clean(settings: Settings, form: str, *, is_dry: bool, keeps_overwritten: bo
         done = app.clean(settings, retention)
     except cleaner.AlreadyCleaning:
         click.echo(IN_PROGRESS, err=True)
-        return
+        sys.exit(IN_PROGRESS_CODE)
     result = {part: _named(amounts, "deleted") for part, amounts in done.items()}
     click.echo(_json(result) if form == "json" else "\n".join(_result_lines(result, time.monotonic() - started)))
 
@@ -119,7 +124,7 @@ def _named(amounts: Mapping[str, Any], gone: str) -> dict[str, dict[str, int]]:
 
 def _result_lines(result: Mapping[str, Mapping[str, Mapping[str, int]]], seconds: float) -> Iterator[str]:
     yield f"Cleaned in {seconds:.1f} seconds."
-    for part, title in (("clean", "Old data"), ("overwritten", "Overwritten data")):
+    for part, title in (("clean", "Old data"), ("overwritten", "Overwritten data"), ("audit", "Audit log")):
         if result[part]:
             yield f"{title}:"
         for what, amount in result[part].items():
@@ -137,14 +142,28 @@ def _planned(plan: Plan) -> dict[str, object]:
             "versionsNotToKeep": plan.not_kept,
             "versionsToKeep": plan.total - plan.not_kept,
             "versionsToKeepForDecisions": plan.kept_for_decisions,
+            "versionsToKeepInUse": len(plan.in_use),
             "versionsToKeepBySelector": [{"selector": one.selector.told(), "count": one.count} for one in plan.kept],
             "totalBranches": plan.total_branches,
             "branchesToDelete": len(plan.branches),
             "branchesToKeep": plan.total_branches - len(plan.branches),
+            "branchesToKeepForDecisions": plan.branches_kept_for_decisions,
         },
         "versionSummary": {name: _summary(plan, name) for name in sorted(plan.remains)},
+        "versionsInUse": [_in_use(version) for version in plan.in_use],
         "branches": [{"pacticipant": one.pacticipant, "branch": one.name} for one in plan.branches],
+        "data": _named(plan.removed, "toDelete"),
         "overwrittenData": _named(plan.overwritten, "toDelete"),
+        "auditEvents": _named({"audit_events": plan.audit_events}, "toDelete")["audit_events"],
+    }
+
+
+def _in_use(version: VersionInUse) -> dict[str, object]:
+    return {
+        "pacticipant": version.pacticipant,
+        "number": version.number,
+        "deployedTo": list(version.deployed_to),
+        "releasedTo": list(version.released_to),
     }
 
 
@@ -188,11 +207,28 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
     yield "They go because nothing keeps them. These versions are kept:"
     for kept in plan.kept:
         yield f"  {kept.count:>8} by {json.dumps(kept.selector.told(), ensure_ascii=False)}"
-    yield f"  {plan.kept_for_decisions:>8} more, on which answers about these rest"
+    yield f"  {plan.kept_for_decisions:>8} more, because decisions about these depend on their results"
+    if plan.in_use:
+        yield "These versions stay only because they are deployed or supported:"
+        yield from (f"  {version.pacticipant} {version.number} ({_places(version)})" for version in plan.in_use)
     yield f"Of {plan.total_branches} branches {len(plan.branches)} would be removed; their versions may stay."
     yield from (f"  {one.pacticipant}: {one.name} ({_age(one.updated_at)})" for one in plan.branches)
-    for what, amount in plan.overwritten.items():
-        yield f"Overwritten {what.replace('_', ' ')}: {amount.gone} would be removed, {amount.kept} stay."
+    if plan.branches_kept_for_decisions:
+        yield f"{plan.branches_kept_for_decisions} stale branches stay: without them verified pacts would be pending."
+    yield "In all, this data would be removed:"
+    yield from _amount_lines(plan.removed, "")
+    yield from _amount_lines(plan.overwritten, "overwritten ")
+    yield from _amount_lines({"audit_events": plan.audit_events}, "")
+
+
+def _places(version: VersionInUse) -> str:
+    deployed = [f"deployed to {name}" for name in version.deployed_to]
+    return ", ".join([*deployed, *(f"supported in {name}" for name in version.released_to)])
+
+
+def _amount_lines(amounts: Mapping[str, Amount], prefix: str) -> Iterator[str]:
+    for kind, amount in amounts.items():
+        yield f"  {prefix + kind.replace('_', ' '):<34} {amount.gone:>8} removed, {amount.kept:>8} left"
 
 
 def _later(plan: Plan) -> str:

@@ -66,6 +66,7 @@ class Action(StrEnum):
     WEBHOOK_TRIAL = "webhook_trial"
     WEBHOOK_FAILING = "webhook_failing"
     WEBHOOK_REDELIVERY = "webhook_redelivery"
+    WEBHOOK_CANCELLATION = "webhook_cancellation"
     IMPORT = "import"
     CLEANING = "cleaning"
     REPAIR = "repair"

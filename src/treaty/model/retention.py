@@ -1,7 +1,7 @@
 """Retention: which versions and branches are kept when old data goes, and how much went."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -75,15 +75,18 @@ class Retention:
     """How long a success is looked at as if it were new, for work in progress."""
 
 
+IN_USE: Final = (KeepVersions(deployed=True), KeepVersions(released=True))
+"""Versions that are deployed or supported in any environment are never removed."""
+
+
 def complete(selectors: Sequence[KeepVersions]) -> tuple[KeepVersions, ...]:
-    """Add what runs and what is supported, which is always kept. Raises WrongSetting when nothing is to be kept."""
+    """Add the selectors for all versions in use. Raises WrongSetting when there are no selectors.
+
+    A selector for one environment does not replace them: it covers that environment only.
+    """
     if not selectors:
         raise WrongSetting("You must specify which versions to keep")
-    added = (
-        *([] if any(one.deployed for one in selectors) else [KeepVersions(deployed=True)]),
-        *([] if any(one.released for one in selectors) else [KeepVersions(released=True)]),
-    )
-    return (*selectors, *added)
+    return (*selectors, *(selector for selector in IN_USE if selector not in selectors))
 
 
 def oldest(now: datetime, days: int) -> datetime:
@@ -176,25 +179,64 @@ def _branch_selector(given: object, at: int) -> KeepBranches:
     return KeepBranches(branches=named, max_age=age)
 
 
+def consumers_first(names: Iterable[str], integrations: Iterable[tuple[str, str]]) -> list[str]:
+    """Order pacticipants so that consumers come before their providers, as far as they do not depend on each other.
+
+    `integrations` are pairs of a consumer and a provider; those of other pacticipants are ignored.
+    """
+    consumers: dict[str, list[str]] = {name: [] for name in names}
+    for consumer, provider in integrations:
+        if provider in consumers and consumer in consumers:
+            consumers[provider].append(consumer)
+    order: dict[str, None] = {}
+    for name in consumers:
+        _add_after_consumers(name, consumers, order)
+    return list(order)
+
+
+def _add_after_consumers(name: str, consumers: Mapping[str, Sequence[str]], order: dict[str, None]) -> None:
+    """Walk up from a provider without recursion: chains may be long. Cycles are cut where they are met."""
+    seen, stack = {name}, [(name, iter(consumers[name]))]
+    while stack:
+        current, remaining = stack[-1]
+        consumer = next((one for one in remaining if one not in seen and one not in order), None)
+        if consumer is None:
+            order.setdefault(current)
+            stack.pop()
+        else:
+            seen.add(consumer)
+            stack.append((consumer, iter(consumers[consumer])))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Removed:
-    """How much went."""
+    """Number of removed rows of each kind."""
 
     versions: int = 0
-    publications: int = 0
-    contents: int = 0
+    pact_publications: int = 0
+    pact_versions: int = 0
+    """Contents of pacts."""
     verifications: int = 0
     triggered_webhooks: int = 0
     webhook_executions: int = 0
     branches: int = 0
+    branch_versions: int = 0
+    """Memberships of versions in branches."""
+    tags: int = 0
+    deployed_versions: int = 0
+    """Records of past deployments."""
+    released_versions: int = 0
+    """Records of past releases."""
 
     def __add__(self, other: "Removed") -> "Removed":
-        return replace(self, **{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(self)})
+        return replace(
+            self, **{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How much of something goes or went, and how much there is besides."""
+    """How many rows of a kind are removed, and how many remain."""
 
     gone: int
     kept: int
@@ -206,6 +248,8 @@ class OldVersion:
 
     pacticipant: str
     number: str
+    position: int
+    """In the order of the pacticipant's versions."""
     created_at: datetime
 
 
@@ -216,6 +260,18 @@ class OldBranch:
     pacticipant: str
     name: str
     updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VersionInUse:
+    """A version that is kept only because it is deployed or supported."""
+
+    pacticipant: str
+    number: str
+    deployed_to: tuple[str, ...]
+    """Names of environments."""
+    released_to: tuple[str, ...]
+    """Names of environments in which the version is supported."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -237,20 +293,27 @@ class Remains:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What would go, and why the rest stays."""
+    """What a clean-up would remove, and why the rest is kept."""
 
     total: int
     kept: tuple[Kept, ...]
+    in_use: tuple[VersionInUse, ...]
+    """Versions that no other selector keeps, spared because they are deployed or supported."""
     kept_by_selectors: int
     kept_for_decisions: int
-    """Versions that no selector keeps, but on whose results answers about kept versions rest."""
+    """Versions that no selector keeps, but on whose results decisions about kept versions depend."""
     not_kept: int
-    """What would go if there were no limit."""
+    """Versions that would be removed if there were no limit."""
     versions: tuple[OldVersion, ...]
-    """What goes, oldest first, as many as the limit allows."""
+    """Versions to remove, oldest first, up to the limit."""
     tags: Mapping[tuple[str, str], tuple[str, ...]]
     """The tags of versions that are named."""
     remains: Mapping[str, Remains]
     total_branches: int
     branches: tuple[OldBranch, ...]
+    branches_kept_for_decisions: int
+    """Stale branches that are kept because removing them would make verified pacts pending."""
+    removed: Mapping[str, Amount]
+    """All rows that are removed with these versions and branches, by kind."""
     overwritten: Mapping[str, Amount]
+    audit_events: Amount

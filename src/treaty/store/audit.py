@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Select, bindparam, delete, insert, or_, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, or_, select
 
 from treaty.model import audit
 from treaty.model.audit import Actor, Credential, Event, Filter, Values, first_number
-from treaty.store.database import column, rows, run
+from treaty.store.database import column, rows, run, scalar
 from treaty.store.tables import audit as trail
 
 
@@ -173,6 +173,16 @@ _REMOVE: Final = delete(trail).where(trail.c.id.in_(bindparam("ids", expanding=T
 def old(db: Connection, *, before: datetime, most: int) -> list[int]:
     """List the oldest of what is older."""
     return column(db, _OLD, {"before": first_number(before), "most": most})
+
+
+_COUNT: Final = select(func.count()).select_from(trail)
+_COUNT_OLD: Final = _COUNT.where(trail.c.id < bindparam("before"))
+
+
+def count(db: Connection, *, before: datetime | None = None) -> int:
+    """Count all events, or those before a time."""
+    found: int = scalar(db, _COUNT, {}) if before is None else scalar(db, _COUNT_OLD, {"before": first_number(before)})
+    return found
 
 
 def remove(db: Connection, ids: Sequence[int]) -> int:

@@ -10,13 +10,14 @@ from sqlalchemy import Boolean, Connection, bindparam, case, exists, insert, or_
 
 from treaty.model.delivery import Execution, Owed, Status
 from treaty.model.verification import NewVerification
-from treaty.store.database import rows, run, scalar
+from treaty.store.database import every, rows, run, scalar
 from treaty.store.pacticipants import id_of
 from treaty.store.publications import CURRENT_ID
 from treaty.store.tables import (
     branch,
     branch_version,
     content,
+    pacticipant,
     publication,
     triggered_webhook,
     version,
@@ -239,3 +240,60 @@ _REOPEN: Final = (
 def reopen(db: Connection, uuid: str, *, now: datetime) -> bool:
     """Owe a delivery anew, at once, unless it is under way. Say whether there still is a webhook to send it to."""
     return bool(run(db, _REOPEN, {"its_uuid": uuid, "now": now}))
+
+
+# Removals
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueuedDelivery:
+    """A delivery that has not been sent, or is to be sent again."""
+
+    uuid: str
+    webhook: str | None
+    """The webhook's UUID, if there still is one."""
+    event: str
+    consumer: str
+    consumer_version: str | None
+    """None if the version has been removed."""
+    provider: str
+
+
+_consumer: Final = pacticipant.alias("consumer")
+_provider: Final = pacticipant.alias("provider")
+_QUEUED: Final = (
+    select(
+        triggered_webhook.c.uuid,
+        webhook.c.uuid.label("webhook"),
+        triggered_webhook.c.event,
+        _consumer.c.name.label("consumer"),
+        version.c.number.label("consumer_version"),
+        _provider.c.name.label("provider"),
+    )
+    .select_from(triggered_webhook)
+    .join(_consumer, _consumer.c.id == triggered_webhook.c.consumer_id)
+    .join(_provider, _provider.c.id == triggered_webhook.c.provider_id)
+    .outerjoin(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
+    .outerjoin(publication, publication.c.id == triggered_webhook.c.publication_id)
+    .outerjoin(version, version.c.id == publication.c.consumer_version_id)
+    .where(triggered_webhook.c.due_at.is_not(None))
+    .order_by(triggered_webhook.c.id)
+)
+_QUEUED_OF_PAIR: Final = _QUEUED.where(
+    _consumer.c.name == bindparam("consumer_name"), _provider.c.name == bindparam("provider_name")
+)
+_QUEUED_OF_PACTICIPANT: Final = _QUEUED.where(
+    or_(_consumer.c.name == bindparam("name"), _provider.c.name == bindparam("name"))
+)
+
+
+def queued_of_pair(db: Connection, *, consumer: str, provider: str) -> list[QueuedDelivery]:
+    return every(db, _QUEUED_OF_PAIR, {"consumer_name": consumer, "provider_name": provider}, QueuedDelivery)
+
+
+def queued_of_pacticipant(db: Connection, name: str) -> list[QueuedDelivery]:
+    return every(db, _QUEUED_OF_PACTICIPANT, {"name": name}, QueuedDelivery)
+
+
+def every_queued(db: Connection) -> list[QueuedDelivery]:
+    return every(db, _QUEUED, {}, QueuedDelivery)

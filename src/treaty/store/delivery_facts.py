@@ -2,12 +2,25 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, and_, bindparam, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from treaty.model.delivery import Delivery
 from treaty.model.event import (
@@ -20,7 +33,7 @@ from treaty.model.event import (
 )
 from treaty.model.template import Facts, ProviderVersion, Result
 from treaty.model.webhook import Sealed, Webhook
-from treaty.store.database import first, rows, scalar
+from treaty.store.database import first, rows, run, scalar
 from treaty.store.pacticipants import id_of
 from treaty.store.tables import (
     Time,
@@ -228,6 +241,7 @@ _OWED: Final = (
         triggered_webhook.c.created_at,
         triggered_webhook.c.publication_id,
         triggered_webhook.c.verification_id,
+        triggered_webhook.c.facts,
         webhook.c.uuid.label("webhook"),
         webhook.c.secret,
         webhook.c.failing_since,
@@ -237,7 +251,7 @@ _OWED: Final = (
     .where(
         triggered_webhook.c.uuid.in_(bindparam("uuids", expanding=True)),
         triggered_webhook.c.claimed_by == bindparam("owner"),
-        triggered_webhook.c.publication_id.is_not(None),
+        or_(triggered_webhook.c.publication_id.is_not(None), triggered_webhook.c.facts.is_not(None)),
     )
 )
 
@@ -245,9 +259,12 @@ _OWED: Final = (
 def find_claimed(db: Connection, uuids: Collection[str], *, owner: str) -> dict[str, Delivery]:
     """Load claimed deliveries by uuid, without those whose webhook has been deleted."""
     found = rows(db, _OWED, {"uuids": list(uuids), "owner": owner}) if uuids else ()
-    subjects = {row.uuid: _subject(row) for row in found}
+    subjects = {row.uuid: _subject(row) for row in found if row.facts is None}
     facts = _facts(db, subjects.values()) if subjects else {}
-    return {row.uuid: _delivery(row, facts[subjects[row.uuid]]) for row in found}
+    return {
+        row.uuid: _delivery(row, facts[subjects[row.uuid]] if row.facts is None else _stored_facts(row.facts))
+        for row in found
+    }
 
 
 def _subject(row: Any) -> _Subject:
@@ -319,3 +336,134 @@ def find_past(
         provider_version=provider_version,
     )
     return _facts(db, [subject])[subject]
+
+
+# Removals. What a queued delivery is about may be removed before it is sent, so its facts are stored with it first.
+
+_AT_ONCE: Final = 500
+"""Publications in one statement."""
+_IS_QUEUED: Final = triggered_webhook.c.due_at.is_not(None)
+_IS_ANY_QUEUED: Final = select(triggered_webhook.c.id).where(_IS_QUEUED).limit(1)
+_QUEUED: Final = select(
+    triggered_webhook.c.id,
+    triggered_webhook.c.event,
+    triggered_webhook.c.context,
+    triggered_webhook.c.created_at,
+    triggered_webhook.c.publication_id,
+    triggered_webhook.c.verification_id,
+).where(_IS_QUEUED, triggered_webhook.c.facts.is_(None), triggered_webhook.c.publication_id.is_not(None))
+_STORE: Final = (
+    update(triggered_webhook).where(triggered_webhook.c.id == bindparam("row_id")).values(facts=bindparam("its_facts"))
+)
+
+
+def _uses(versions: Select[tuple[int]]) -> ColumnElement[bool]:
+    """Build the condition that a delivery is about one of these versions, or about a result of one."""
+    published = select(publication.c.id).where(publication.c.consumer_version_id.in_(versions))
+    verified = (
+        select(publication.c.id)
+        .join(verification, verification.c.content_id == publication.c.content_id)
+        .where(verification.c.provider_version_id.in_(versions))
+    )
+    return or_(triggered_webhook.c.publication_id.in_(published), triggered_webhook.c.publication_id.in_(verified))
+
+
+def _detach(publications: Select[tuple[int]] | BindParameter[Any]) -> Update:
+    """Build the statement that keeps queued deliveries when these publications are removed."""
+    about_them = triggered_webhook.c.publication_id.in_(publications)
+    return update(triggered_webhook).where(_IS_QUEUED, about_them).values(publication_id=None)
+
+
+_NAMED_VERSIONS: Final = select(version.c.id).where(
+    version.c.pacticipant_id == id_of("pacticipant"), version.c.number.in_(bindparam("numbers", expanding=True))
+)
+_VERSIONS_ON_BRANCHES: Final = (
+    select(branch_version.c.version_id)
+    .join(branch, branch.c.id == branch_version.c.branch_id)
+    .where(branch.c.pacticipant_id == id_of("pacticipant"), branch.c.name.in_(bindparam("names", expanding=True)))
+)
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_other_result: Final = verification.alias("other_result")
+_WITH_CONTENT_OF_RESULTS: Final = (
+    select(publication.c.id)
+    .join(_other_result, _other_result.c.content_id == publication.c.content_id)
+    .where(_other_result.c.id.in_(_IDS))
+)
+_USING_VERSIONS: Final = _QUEUED.where(_uses(_NAMED_VERSIONS))
+_OF_PROVIDER: Final = _QUEUED.where(triggered_webhook.c.provider_id == id_of("pacticipant"))
+_USING_BRANCHES: Final = _QUEUED.where(_uses(_VERSIONS_ON_BRANCHES))
+_USING_PUBLICATIONS: Final = _QUEUED.where(triggered_webhook.c.publication_id.in_(_IDS))
+_USING_RESULTS: Final = _QUEUED.where(triggered_webhook.c.publication_id.in_(_WITH_CONTENT_OF_RESULTS))
+_DETACH_FROM_VERSIONS: Final = _detach(
+    select(publication.c.id).where(publication.c.consumer_version_id.in_(_NAMED_VERSIONS))
+)
+_DETACH_FROM_PUBLICATIONS: Final = _detach(_IDS)
+
+
+def preserve_for_versions(db: Connection, pacticipant: str, numbers: Collection[str]) -> None:
+    """Keep queued deliveries as they are, with their facts, although these versions are about to be removed."""
+    params = {"pacticipant": pacticipant, "numbers": list(numbers)}
+    if not _is_any_queued(db):
+        return
+    _store_facts(db, rows(db, _USING_VERSIONS, params))
+    # Those that ask one of the versions, as a provider's, to verify a pact.
+    of_provider = rows(db, _OF_PROVIDER, {"pacticipant": pacticipant})
+    _store_facts(db, [row for row in of_provider if _subject(row).provider_version in numbers])
+    run(db, _DETACH_FROM_VERSIONS, params)
+
+
+def preserve_for_publications(db: Connection, ids: Collection[int]) -> None:
+    """Keep queued deliveries, with their facts, although these publications are about to be removed."""
+    every = list(ids)
+    for start in range(0, len(every), _AT_ONCE):
+        part = {"ids": every[start : start + _AT_ONCE]}
+        _preserve(db, _USING_PUBLICATIONS, part, _DETACH_FROM_PUBLICATIONS)
+
+
+def preserve_for_branches(db: Connection, pacticipant: str, names: Collection[str]) -> None:
+    """Keep the facts of queued deliveries about versions on branches that are about to be removed."""
+    _preserve(db, _USING_BRANCHES, {"pacticipant": pacticipant, "names": list(names)})
+
+
+def preserve_for_results(db: Connection, ids: Collection[int]) -> None:
+    """Keep the facts of queued deliveries about contents whose results are about to be removed."""
+    _preserve(db, _USING_RESULTS, {"ids": list(ids)})
+
+
+def _preserve(db: Connection, using: Executable, params: Mapping[str, object], detach: Update | None = None) -> None:
+    if not _is_any_queued(db):
+        return
+    _store_facts(db, rows(db, using, params))
+    if detach is not None:
+        run(db, detach, params)
+
+
+def _is_any_queued(db: Connection) -> bool:
+    return bool(rows(db, _IS_ANY_QUEUED, {}))
+
+
+def _store_facts(db: Connection, queued: Collection[Any]) -> None:
+    subjects = {row.id: _subject(row) for row in queued}
+    facts = _facts(db, subjects.values()) if subjects else {}
+    for row_id, subject in subjects.items():
+        run(db, _STORE, {"row_id": row_id, "its_facts": json.dumps(asdict(facts[subject]), ensure_ascii=False)})
+
+
+def _stored_facts(text: str) -> Facts:
+    """Read what `_preserve` has written."""
+    values = _with_tuples(json.loads(text))
+    result, provider_version = values.pop("result"), values.pop("provider_version")
+    return Facts(
+        **values,
+        result=None if result is None else Result(**_with_tuples(result)),
+        provider_version=None if provider_version is None else ProviderVersion(**_with_tuples(provider_version)),
+    )
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def version_of(facts: str | None) -> str | None:
+    """Return the consumer version in stored facts, for a delivery whose version has been removed."""
+    return None if facts is None else _stored_facts(facts).consumer_version

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Executable,
     Integer,
     Select,
+    and_,
     bindparam,
     delete,
     exists,
@@ -149,6 +150,35 @@ _REMOVE_EVERYTHING: Final = tuple(
 )
 
 
+_COUNTS: Final = select(
+    *(
+        select(func.count())
+        .select_from(table)
+        .where(table.c.consumer_id == _CONSUMER_ID, table.c.provider_id == _PROVIDER_ID)
+        .scalar_subquery()
+        .label(name)
+        for name, table in (
+            ("pacts", publication),
+            ("contents", content),
+            ("results", verification),
+            ("deliveries", triggered_webhook),
+        )
+    )
+)
+_WEBHOOKS: Final = (
+    select(webhook.c.uuid)
+    .where(webhook.c.consumer_id == _CONSUMER_ID, webhook.c.provider_id == _PROVIDER_ID)
+    .order_by(webhook.c.id)
+)
+
+
+def contents(db: Connection, *, consumer: str, provider: str) -> dict[str, Any]:
+    """Describe what `remove` would remove: the number of pacts, contents, results and deliveries; webhooks by UUID."""
+    pair = {"consumer": consumer, "provider": provider}
+    (counts,) = rows(db, _COUNTS, pair)
+    return {**counts._asdict(), "webhooks": column(db, _WEBHOOKS, pair)}
+
+
 def remove(db: Connection, *, consumer: str, provider: str) -> None:
     """Remove all that is between a consumer and a provider: pacts, contents, results, webhooks and their history."""
     for statement in _REMOVE_PAIR:
@@ -171,11 +201,11 @@ _IDLE_VERSIONS: Final = select(version.c.number).where(
 
 
 def idle_versions(db: Connection, pacticipant: str) -> list[str]:
-    """List the versions of a pacticipant that have neither pacts nor results, and are live nowhere."""
+    """List the versions of a pacticipant that have neither pacts nor results, and are not deployed or supported."""
     return column(db, _IDLE_VERSIONS, {"pacticipant": pacticipant})
 
 
-_REMOVE_IDLE: Final = delete(pacticipant).where(
+_IS_IDLE: Final = and_(
     pacticipant.c.name.in_(bindparam("names", expanding=True)),
     ~exists().where(version.c.pacticipant_id == pacticipant.c.id),
     *(
@@ -184,11 +214,15 @@ _REMOVE_IDLE: Final = delete(pacticipant).where(
         for side in (table.c.consumer_id, table.c.provider_id)
     ),
 )
+_IDLE: Final = select(pacticipant.c.name).where(_IS_IDLE).order_by(pacticipant.c.name)
+_REMOVE_IDLE: Final = delete(pacticipant).where(_IS_IDLE)
 
 
-def remove_idle(db: Connection, names: Collection[str]) -> None:
-    """Remove those of these pacticipants that have no versions, pacts or webhooks."""
+def remove_idle(db: Connection, names: Collection[str]) -> list[str]:
+    """Remove those of these pacticipants that have no versions, pacts or webhooks; return their names."""
+    removed = column(db, _IDLE, {"names": list(names)})
     run(db, _REMOVE_IDLE, {"names": list(names)})
+    return removed
 
 
 # The dashboard

@@ -8,12 +8,25 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, delete, exists, func, or_, select, union, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    union,
+    update,
+)
 
 from treaty.model.pact import Pact, PactKey
 from treaty.model.pact_list import Among, InEnvironment, OnBranch, Tagged
 from treaty.model.page import Page, Paged
-from treaty.store.database import rows, run, scalar
+from treaty.store.database import column, rows, run, scalar
 from treaty.store.listing import Listing
 from treaty.store.pacts import CONSUMER, PACTS, PROVIDER
 from treaty.store.tables import (
@@ -200,22 +213,31 @@ def bodies_of_provider(
 # Taking away
 
 
+def _is_removed(shape: Among) -> ColumnElement[bool]:
+    pair = and_(publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID)
+    if shape is None:
+        return pair
+    return and_(pair, publication.c.consumer_version_id.in_(_versions(_named("consumer"), shape)))
+
+
 @cache
 def _remove(shape: Among) -> Any:
-    gone = delete(publication).where(
-        publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID
-    )
-    if shape is None:
-        return gone
-    return gone.where(publication.c.consumer_version_id.in_(_versions(_named("consumer"), shape)))
+    return delete(publication).where(_is_removed(shape))
 
 
-_REMOVE_VERSION: Final = delete(publication).where(
+@cache
+def _find_removed(shape: Among) -> Any:
+    return select(publication.c.id).where(_is_removed(shape))
+
+
+_IS_OF_VERSION: Final = and_(
     publication.c.provider_id == _PROVIDER_ID,
     publication.c.consumer_version_id.in_(
         select(version.c.id).where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("version"))
     ),
 )
+_REMOVE_VERSION: Final = delete(publication).where(_IS_OF_VERSION)
+_FIND_REMOVED_OF_VERSION: Final = select(publication.c.id).where(_IS_OF_VERSION)
 _newest: Final = publication.alias("newest")
 _FIND_LATEST: Final = (
     update(integration)
@@ -235,6 +257,17 @@ _FIND_LATEST: Final = (
 _HAS_PACTS: Final = select(
     exists().where(publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID)
 )
+
+
+def publication_ids_of(db: Connection, key: PactKey) -> list[int]:
+    """List the publications of a version's pact, in all revisions."""
+    names = {"consumer": key.consumer, "provider": key.provider, "version": key.version}
+    return column(db, _FIND_REMOVED_OF_VERSION, names)
+
+
+def publication_ids(db: Connection, *, consumer: str, provider: str, among: Among) -> list[int]:
+    """List the publications of a pair, in all revisions."""
+    return column(db, _find_removed(_shape(among)), _params(among, consumer=consumer, provider=provider))
 
 
 def remove_version(db: Connection, key: PactKey) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, union, update
 
 from treaty.errors import NotFound
 from treaty.model.pacticipant import ListedPacticipant, Pacticipant, PacticipantInFull
@@ -12,7 +12,7 @@ from treaty.model.page import Page, Paged
 from treaty.store import environments
 from treaty.store.database import column, every, maybe, rows, run
 from treaty.store.listing import Listing
-from treaty.store.tables import label, pacticipant, version
+from treaty.store.tables import integration, label, pacticipant, version
 
 COLUMNS: Final = (
     pacticipant.c.name,
@@ -45,6 +45,36 @@ def id_of(role: str) -> Any:
 def lock(db: Connection, names: Collection[str]) -> list[Pacticipant]:
     """Keep other writes away from these pacticipants until this one is done. Those that are missing are left out."""
     return every(db, _LOCKED, {"names": list(names)}, Pacticipant)
+
+
+_counterpart: Final = pacticipant.alias("counterpart")
+_COUNTERPARTS: Final = union(
+    *(
+        select(_counterpart.c.name)
+        .join(integration, other_side == _counterpart.c.id)
+        .where(side == select(pacticipant.c.id).where(pacticipant.c.name == bindparam("name")).scalar_subquery())
+        for side, other_side in (
+            (integration.c.consumer_id, integration.c.provider_id),
+            (integration.c.provider_id, integration.c.consumer_id),
+        )
+    )
+)
+
+
+def lock_with_counterparts(db: Connection, name: str) -> Pacticipant | None:
+    """Lock a pacticipant and all that it is integrated with; return it, or None if it is missing.
+
+    For removals: a deployment of a counterpart, or a result that it publishes, may depend on what is removed.
+    """
+    locked: dict[str, Pacticipant] = {}
+    needed = {name, *column(db, _COUNTERPARTS, {"name": name})}
+    names: set[str] = set()
+    while not needed <= names:
+        names |= needed
+        locked = {found.name: found for found in lock(db, names)}
+        # An integration may have been added before the lock was held.
+        needed = {name, *column(db, _COUNTERPARTS, {"name": name})}
+    return locked.get(name)
 
 
 def find(db: Connection, name: str) -> Pacticipant | None:

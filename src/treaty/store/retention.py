@@ -1,20 +1,25 @@
-"""Retention: what old data nothing keeps, and its removal.
+"""Retention: which old versions and branches a clean-up may remove.
 
-What is kept is a common table expression over the conditions of all selectors. Beside it stand the versions on which
-answers about kept versions rest: whoever cleans must not turn "verified" into "unknown", nor a settled pact into a
-pending one.
+A version stays if a selector keeps it, if it is deployed or supported anywhere, or if decisions about such a version
+depend on it: a clean-up must not turn "verified" into "unknown", nor a verified pact into a pending one. There are two
+statements with the same rules: one for the whole database, from which a clean-up is planned, and one for a few
+candidates, which each removing transaction runs again under its locks.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
     CTE,
+    BindParameter,
     Column,
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     ScalarSelect,
     Select,
     Table,
@@ -22,14 +27,17 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
+    literal,
     not_,
     or_,
     select,
     true,
     union,
+    union_all,
 )
 
 from treaty.model.retention import (
+    IN_USE,
     Amount,
     KeepBranches,
     KeepVersions,
@@ -39,12 +47,14 @@ from treaty.model.retention import (
     Plan,
     Remains,
     Retention,
+    VersionInUse,
     oldest,
 )
 from treaty.store.database import column, rows
 from treaty.store.tables import (
     branch,
     branch_version,
+    content,
     deployed_version,
     environment,
     integration,
@@ -57,41 +67,58 @@ from treaty.store.tables import (
     verification,
     version,
 )
-from treaty.store.verifications import newest_of
+from treaty.store.verifications import NEWEST_FIRST
 
 Condition = ColumnElement[bool]
 Ids = Select[tuple[int]]
+IsKept = Callable[[ColumnElement[int]], Condition]
+"""Makes the condition that the version with an id is kept."""
+
+_SINCE: Final[BindParameter[datetime]] = bindparam("since", type_=verification.c.verified_at.type)
+"""Successes since then still count for work in progress."""
+_CANDIDATES: Final[BindParameter[Any]] = bindparam("candidates", expanding=True, type_=Integer())
+_CONTENTS: Final[BindParameter[Any]] = bindparam("contents", expanding=True, type_=Integer())
+_PROVIDERS: Final[BindParameter[Any]] = bindparam("providers", expanding=True, type_=Integer())
+
+
+def plan_parameters(retention: Retention, now: datetime) -> dict[str, datetime]:
+    """Return the parameters of `removed_versions` and `removed_branches`."""
+    return {"since": now - timedelta(days=retention.success_days)}
+
 
 # What selectors keep
 
 
-def _keeps(selector: KeepVersions, now: datetime, gone: Sequence[int]) -> Condition:
-    """Say whether a selector keeps a version, after some branches are gone."""
-    return and_(true(), *_conditions(selector, now, gone))
+def _keeps(selector: KeepVersions, of: FromClause, now: datetime, removed: CTE | None) -> Condition:
+    """Build the condition that a selector keeps a version, once some branches are removed."""
+    return and_(true(), *_conditions(selector, of, now, removed))
 
 
-def _conditions(one: KeepVersions, now: datetime, gone: Sequence[int]) -> Iterator[Condition]:
-    if one.pacticipant is not None:
-        yield version.c.pacticipant_id == _named(pacticipant, one.pacticipant)
-    if one.tag:
-        yield version.c.id.in_(_tagged(one))
-    if one.branch:
-        yield version.c.id.in_(_on_branch(one, gone, *_same_name(branch, one.branch)))
-    if one.main_branch:
-        yield version.c.id.in_(_on_branch(one, gone, _IS_MAIN))
-    if one.latest and not (one.tag or one.branch or one.main_branch):
-        yield version.c.position == _HIGHEST
-    yield from _in_environments(one)
-    if one.max_age is not None:
-        yield version.c.created_at >= oldest(now, one.max_age)
+def _conditions(selector: KeepVersions, of: FromClause, now: datetime, removed: CTE | None) -> Iterator[Condition]:
+    if selector.pacticipant is not None:
+        yield of.c.pacticipant_id == _named(pacticipant, selector.pacticipant)
+    if selector.tag:
+        table = tag_head if selector.latest else tag
+        yield exists().where(table.c.version_id == of.c.id, *_same_name(table, selector.tag))
+    if selector.branch:
+        yield _is_on_branch(selector, of, removed, *_same_name(branch, selector.branch))
+    if selector.main_branch:
+        yield _is_on_branch(selector, of, removed, _IS_MAIN)
+    if selector.latest and not (selector.tag or selector.branch or selector.main_branch):
+        yield _is_highest(of)
+    yield from _in_environments(selector, of)
+    if selector.max_age is not None:
+        yield of.c.created_at >= oldest(now, selector.max_age)
 
 
-_others: Final = version.alias("others")
 _owner: Final = pacticipant.alias("owner")
 _IS_MAIN: Final = exists().where(_owner.c.id == branch.c.pacticipant_id, _owner.c.main_branch == branch.c.name)
-_HIGHEST: Final = (
-    select(func.max(_others.c.position)).where(_others.c.pacticipant_id == version.c.pacticipant_id).scalar_subquery()
-)
+
+
+def _is_highest(of: FromClause) -> Condition:
+    others = version.alias("others")
+    highest = select(func.max(others.c.position)).where(others.c.pacticipant_id == of.c.pacticipant_id)
+    return of.c.position == highest.correlate(of).scalar_subquery()
 
 
 def _named(table: Table, name: str) -> ScalarSelect[int]:
@@ -102,257 +129,446 @@ def _same_name(table: Table, name: str | bool) -> Iterable[Condition]:  # noqa: 
     return () if name is True else (table.c.name == name,)
 
 
-def _tagged(one: KeepVersions) -> Ids:
-    table = tag_head if one.latest else tag
-    return select(table.c.version_id).where(*_same_name(table, one.tag))
+def _is_on_branch(selector: KeepVersions, of: FromClause, removed: CTE | None, *conditions: Condition) -> Condition:
+    if selector.latest:
+        return exists().where(branch.c.head_version_id == of.c.id, *conditions, *_remains(branch.c.id, removed))
+    on_branch = and_(branch_version.c.version_id == of.c.id, branch.c.id == branch_version.c.branch_id)
+    return exists().where(on_branch, *conditions, *_remains(branch.c.id, removed))
 
 
-def _on_branch(one: KeepVersions, gone: Sequence[int], *conditions: Condition) -> Ids:
-    remains = [branch.c.id.not_in(gone)] if gone else []
-    if one.latest:
-        return select(branch.c.head_version_id).where(branch.c.head_version_id.is_not(None), *conditions, *remains)
-    return select(branch_version.c.version_id).join(branch).where(*conditions, *remains)
+def _remains(branch_id: ColumnElement[int], removed: CTE | None) -> Iterable[Condition]:
+    """Exclude the branches that are about to be removed."""
+    return () if removed is None else (branch_id.not_in(select(removed.c.id)),)
 
 
-def _in_environments(one: KeepVersions) -> Iterator[Condition]:
-    running = _in_place(deployed_version, deployed_version.c.undeployed_at, one)
-    supported = _in_place(released_version, released_version.c.support_ended_at, one)
-    if one.deployed:
-        yield version.c.id.in_(running)
-    if one.released:
-        yield version.c.id.in_(supported)
-    if one.environment is not None and not (one.deployed or one.released):
-        yield or_(version.c.id.in_(running), version.c.id.in_(supported))
+def _in_environments(selector: KeepVersions, of: FromClause) -> Iterator[Condition]:
+    deployed = _is_in(deployed_version, deployed_version.c.undeployed_at, of, selector.environment)
+    supported = _is_in(released_version, released_version.c.support_ended_at, of, selector.environment)
+    if selector.deployed:
+        yield deployed
+    if selector.released:
+        yield supported
+    if selector.environment is not None and not (selector.deployed or selector.released):
+        yield or_(deployed, supported)
 
 
-def _in_place(table: Table, ended_at: Column[Any], one: KeepVersions) -> Ids:
-    place = () if one.environment is None else (table.c.environment_id == _named(environment, one.environment),)
-    return select(table.c.version_id).where(ended_at.is_(None), *place)
+def _is_in(table: Table, ended_at: Column[Any], of: FromClause, name: str | None) -> Condition:
+    place = () if name is None else (table.c.environment_id == _named(environment, name),)
+    return exists().where(table.c.version_id == of.c.id, ended_at.is_(None), *place)
 
 
-# On what answers about kept versions rest
+def is_kept(retention: Retention, now: datetime, of: FromClause = version) -> Condition:
+    """Build the condition that a selector keeps a version."""
+    return or_(*(_keeps(selector, of, now, None) for selector in retention.versions))
 
 
-def _needed(kept: CTE, now: datetime, success_days: int, gone: Sequence[int]) -> Iterator[Ids]:
-    """List the versions without which answers about kept versions would change."""
-    current = (
-        select(publication.c.content_id)
-        .join(kept, kept.c.id == publication.c.consumer_version_id)
-        .where(publication.c.is_current)
-        .distinct()
-        .cte("kept_content")
+def _selectors(retention: Retention) -> list[KeepVersions]:
+    """List all selectors that count: versions in use stay, whether or not the retention mentions them."""
+    return [*retention.versions, *(selector for selector in IN_USE if selector not in retention.versions)]
+
+
+# The latest pacts, of versions that may have been followed by versions without any
+
+_mine: Final = publication.alias("mine")
+_next: Final = publication.alias("next")
+_on: Final = branch_version.alias("on")
+_later: Final = branch_version.alias("later")
+_tagged: Final = tag.alias("tagged")
+_tagged_later: Final = tag.alias("tagged_later")
+
+
+def _has_latest_pact(of: FromClause, is_kept_id: IsKept, removed: CTE | None) -> Condition:
+    """Build the condition that a version has the latest pact of a pair, of a kept branch or of a kept tag."""
+    own = _mine.c.consumer_version_id == of.c.id
+    same_provider = _next.c.provider_id == _mine.c.provider_id
+    has_later_on_branch = exists().where(
+        _later.c.branch_id == _on.c.branch_id,
+        _later.c.position > _on.c.position,
+        _next.c.consumer_version_id == _later.c.version_id,
+        same_provider,
     )
-    results = current.join(verification, verification.c.content_id == current.c.content_id)
-    yield select(verification.c.provider_version_id).where(
-        verification.c.id.in_(select(newest_of(current.c.content_id)).select_from(current))
+    has_later_with_tag = exists().where(
+        _tagged_later.c.pacticipant_id == _tagged.c.pacticipant_id,
+        _tagged_later.c.name == _tagged.c.name,
+        _tagged_later.c.position > _tagged.c.position,
+        _next.c.consumer_version_id == _tagged_later.c.version_id,
+        same_provider,
     )
-    yield _highest(results)
-    yield from _deciding_successes(results, gone)
-    yield _noted_successes(current)
-    since = now - timedelta(days=success_days)
-    new = and_(verification.c.success, not_(verification.c.is_wip), verification.c.verified_at >= since)
-    yield select(verification.c.provider_version_id).select_from(results).where(new)
-    yield _best_consumers(kept)
-    yield from _beginnings(gone)
-
-
-def _versions_of(verifications: Any) -> Ids:
-    return select(verification.c.provider_version_id).where(verification.c.id.in_(verifications))
-
-
-def _highest(results: FromClause) -> Ids:
-    """List the highest provider versions with a result for each content."""
-    ranked = (
-        select(
-            verification.c.provider_version_id.label("id"),
-            func.row_number()
-            .over(partition_by=verification.c.content_id, order_by=version.c.position.desc())
-            .label("rank"),
-        )
-        .select_from(results.join(version, version.c.id == verification.c.provider_version_id))
-        .subquery()
+    return or_(
+        exists().where(own, integration.c.latest_publication_id == _mine.c.id),
+        exists().where(
+            own,
+            _on.c.version_id == of.c.id,
+            branch.c.id == _on.c.branch_id,
+            is_kept_id(branch.c.head_version_id),
+            *_remains(branch.c.id, removed),
+            not_(has_later_on_branch.correlate(_on, _mine)),
+        ),
+        exists().where(
+            own,
+            _tagged.c.version_id == of.c.id,
+            tag_head.c.pacticipant_id == _tagged.c.pacticipant_id,
+            tag_head.c.name == _tagged.c.name,
+            is_kept_id(tag_head.c.version_id),
+            not_(has_later_with_tag.correlate(_tagged, _mine)),
+        ),
     )
-    return select(ranked.c.id).where(ranked.c.rank == 1)
 
 
-def _deciding_successes(results: FromClause, gone: Sequence[int]) -> Iterator[Ids]:
-    """List who succeeded first: at all, on each branch and with each tag. It decides what is pending."""
-    of_version = verification.c.provider_version_id
-    on_branch = and_(branch_version.c.version_id == of_version, *_remaining(gone))
-    for place, keys in (
-        (results, []),
-        (results.join(branch_version, on_branch), [branch_version.c.branch_id]),
-        (results.join(tag, tag.c.version_id == of_version), [tag.c.name]),
-    ):
-        first = select(func.min(verification.c.id)).select_from(place).where(verification.c.success)
-        yield _versions_of(first.group_by(verification.c.content_id, *keys))
+# The results and versions that decisions depend on
 
 
-def _noted_successes(current: CTE) -> Ids:
-    """List who succeeded first with each tag of that moment. It decides what is work in progress."""
-    noted = current.join(tag_success, tag_success.c.content_id == current.c.content_id)
-    first = select(func.min(tag_success.c.verification_id)).select_from(noted).where(not_(tag_success.c.is_wip))
-    return _versions_of(first.group_by(tag_success.c.content_id, tag_success.c.tag))
+def _deciding_versions(contents: Ids | BindParameter[Any], removed: CTE | None) -> Iterator[Ids]:
+    """List the provider versions whose results decisions about these contents depend on."""
+    result = verification.c.content_id.in_(contents)
+    of_content = (verification.c.content_id,)
+    yield _first_of_each(_RESULTS.where(result), of_content, NEWEST_FIRST)
+    yield _first_of_each(_RESULTS.join(version, _BY_VERSION).where(result), of_content, (version.c.position.desc(),))
+    yield from _first_successes(result, removed)
+    yield _noted_successes(contents)
+    yield select(verification.c.provider_version_id).where(result, _IS_RECENT_SUCCESS)
 
 
-def _best_consumers(kept: CTE) -> Ids:
-    """List the highest version of each consumer that a kept provider version has a result for."""
-    top = (
-        select(publication.c.content_id, func.max(publication.c.position).label("position"))
-        .where(publication.c.is_current)
-        .group_by(publication.c.content_id)
-        .subquery()
+_IS_RECENT_SUCCESS: Final = and_(
+    verification.c.success, not_(verification.c.is_wip), verification.c.verified_at >= _SINCE
+)
+
+
+# Results are ordered by the time at which they were recorded: an imported result keeps its original time.
+_OLDEST_FIRST: Final = (verification.c.created_at, verification.c.id)
+_RESULTS: Final = select(verification.c.provider_version_id.label("provider_version_id"))
+_BY_VERSION: Final = version.c.id == verification.c.provider_version_id
+
+
+def _first_of_each(results: Select[Any], groups: Sequence[Column[Any]], order: Sequence[ColumnElement[Any]]) -> Ids:
+    """List the provider version of the first result in each group."""
+    rank = func.row_number().over(partition_by=groups, order_by=order).label("rank")
+    ranked = results.add_columns(rank).subquery()
+    return select(ranked.c.provider_version_id).where(ranked.c.rank == 1)
+
+
+def _first_successes(result: Condition, removed: CTE | None) -> Iterator[Ids]:
+    """List the versions with the first success: of all, on each branch, with each tag. They decide what is pending."""
+    successes = _RESULTS.where(result, verification.c.success)
+    on_branch = branch_version.c.version_id == verification.c.provider_version_id
+    of_branches = successes.join(branch_version, on_branch).where(*_remains(branch_version.c.branch_id, removed))
+    of_tags = successes.join(tag, tag.c.version_id == verification.c.provider_version_id)
+    content_id = verification.c.content_id
+    yield _first_of_each(successes, (content_id,), _OLDEST_FIRST)
+    yield _first_of_each(of_branches, (content_id, branch_version.c.branch_id), _OLDEST_FIRST)
+    yield _first_of_each(of_tags, (content_id, tag.c.name), _OLDEST_FIRST)
+
+
+def _noted_successes(contents: Ids | BindParameter[Any]) -> Ids:
+    """List the versions that succeeded first with each tag of that moment. They decide what is work in progress."""
+    with_tags = _RESULTS.join(tag_success, tag_success.c.verification_id == verification.c.id)
+    noted = with_tags.where(tag_success.c.content_id.in_(contents), not_(tag_success.c.is_wip))
+    return _first_of_each(noted, (tag_success.c.content_id, tag_success.c.tag), _OLDEST_FIRST)
+
+
+def _best_consumers(providers: Ids | BindParameter[Any]) -> Ids:
+    """List the highest version of each consumer for which one of these provider versions has a result."""
+    highest_position = (
+        select(publication.c.position)
+        .where(publication.c.content_id == verification.c.content_id, publication.c.is_current)
+        .order_by(publication.c.position.desc())
+        .limit(1)
+        .scalar_subquery()
     )
     best = (
-        select(verification.c.consumer_id, verification.c.provider_id, func.max(top.c.position).label("position"))
-        .select_from(verification)
-        .join(kept, kept.c.id == verification.c.provider_version_id)
-        .join(top, top.c.content_id == verification.c.content_id)
+        select(verification.c.consumer_id, verification.c.provider_id, func.max(highest_position).label("position"))
+        .where(verification.c.provider_version_id.in_(providers))
         .group_by(verification.c.provider_version_id, verification.c.consumer_id, verification.c.provider_id)
         .subquery()
     )
-    return _at(best)
+    is_best = and_(version.c.pacticipant_id == best.c.consumer_id, version.c.position == best.c.position)
+    return select(version.c.id).join(best, is_best)
 
 
-def _at(places: FromClause) -> Ids:
-    """List the consumers' versions with some positions."""
-    is_there = and_(version.c.pacticipant_id == places.c.consumer_id, version.c.position == places.c.position)
-    return select(version.c.id).join(places, is_there)
+_earlier: Final = branch_version.alias("earlier")
+_tagged_earlier: Final = tag.alias("tagged_earlier")
 
 
-def _remaining(gone: Sequence[int]) -> Iterable[Condition]:
-    """Look past branches that are about to go."""
-    return (branch_version.c.branch_id.not_in(gone),) if gone else ()
-
-
-def _beginnings(gone: Sequence[int]) -> Iterator[Ids]:
-    """List the first version of each branch and with each tag: when that was decides what is work in progress."""
-    first = (
-        select(branch_version.c.branch_id, func.min(branch_version.c.position).label("position"))
-        .where(*_remaining(gone))
-        .group_by(branch_version.c.branch_id)
-        .subquery()
+def _is_beginning(removed: CTE | None) -> Condition:
+    """Build the condition that a version is the first on a branch or with a tag, which decides work in progress."""
+    has_earlier = exists().where(_earlier.c.branch_id == _on.c.branch_id, _earlier.c.position < _on.c.position)
+    has_earlier_tag = exists().where(
+        _tagged_earlier.c.pacticipant_id == _tagged.c.pacticipant_id,
+        _tagged_earlier.c.name == _tagged.c.name,
+        _tagged_earlier.c.id < _tagged.c.id,
     )
-    is_first = and_(branch_version.c.branch_id == first.c.branch_id, branch_version.c.position == first.c.position)
-    yield select(branch_version.c.version_id).join(first, is_first)
-    yield select(tag.c.version_id).where(
-        tag.c.id.in_(select(func.min(tag.c.id)).group_by(tag.c.pacticipant_id, tag.c.name))
+    return or_(
+        exists().where(_on.c.version_id == version.c.id, *_remains(_on.c.branch_id, removed), not_(has_earlier)),
+        exists().where(_tagged.c.version_id == version.c.id, not_(has_earlier_tag)),
     )
 
 
-# The latest pacts
+# All versions that stay
 
 
-def _latest_pacts(kept: CTE, gone: Sequence[int]) -> Iterator[Ids]:
-    """List the versions with the latest pacts where a later version has none: of pairs, kept branches and kept tags."""
-    yield select(publication.c.consumer_version_id).join(
-        integration, integration.c.latest_publication_id == publication.c.id
+@dataclass(frozen=True, slots=True)
+class _Staying:
+    """Versions that stay: by a selector, and in all."""
+
+    by_selectors: CTE
+    all: CTE
+
+
+def _staying(retention: Retention, now: datetime, removed: CTE | None) -> _Staying:
+    """List the versions that stay in the whole database; a union, as databases check long alternatives row by row."""
+    kept = union(
+        *(select(version.c.id).where(_keeps(one, version, now, removed)) for one in _selectors(retention))
+    ).cte("kept")
+    latest = _has_latest_pact(version, lambda id_: id_.in_(select(kept.c.id)), removed)
+    wanted = union(select(kept.c.id), select(version.c.id).where(latest)).cte("wanted")
+    contents = (
+        select(publication.c.content_id)
+        .join(wanted, wanted.c.id == publication.c.consumer_version_id)
+        .where(publication.c.is_current)
+        .distinct()
+        .cte("wanted_content")
     )
-    highest = func.max(publication.c.position).label("position")
-    pair = (publication.c.consumer_id, publication.c.provider_id)
-    branches = (
-        select(*pair, highest)
-        .join(branch_version, branch_version.c.version_id == publication.c.consumer_version_id)
-        .join(branch, branch.c.id == branch_version.c.branch_id)
-        .join(kept, kept.c.id == branch.c.head_version_id)
-        .where(*_remaining(gone))
-        .group_by(branch.c.id, *pair)
+    needed = (
+        *_deciding_versions(select(contents.c.content_id), removed),
+        _best_consumers(select(wanted.c.id)),
+        select(version.c.id).where(_is_beginning(removed)),
     )
-    tags = (
-        select(*pair, highest)
-        .join(tag, tag.c.version_id == publication.c.consumer_version_id)
-        .join(tag_head, and_(tag_head.c.pacticipant_id == tag.c.pacticipant_id, tag_head.c.name == tag.c.name))
-        .join(kept, kept.c.id == tag_head.c.version_id)
-        .group_by(tag.c.name, *pair)
+    return _Staying(kept, union(select(wanted.c.id), *needed).cte("staying"))
+
+
+@dataclass(frozen=True, slots=True)
+class _CandidateStatements:
+    """Statements that find out which candidates stay, by the rules of `_staying`.
+
+    They read only what concerns the candidates, so that they fit into a transaction that others wait for. The ids of
+    the first two are parameters of the third: SQLite would scan all results if it had to find them by itself.
+    """
+
+    contents: Select[tuple[int]]
+    """Contents with results of candidates, and pacts of wanted versions."""
+    providers: Select[tuple[int]]
+    """Wanted versions with results for contents that candidates have published."""
+    staying: Select[tuple[int]]
+    own: Select[tuple[int]]
+    """Candidates that stay for what they are, without contents and providers."""
+
+
+@lru_cache(maxsize=8)
+def _candidate_statements(retention: Retention, today: datetime) -> _CandidateStatements:
+    other = version.alias("other")
+    verified = select(verification.c.content_id).where(verification.c.provider_version_id.in_(_CANDIDATES))
+    has_wanted_pact = exists().where(
+        publication.c.content_id == content.c.id,
+        publication.c.is_current,
+        other.c.id == publication.c.consumer_version_id,
+        _is_wanted(retention, other, today),
     )
-    yield from (_at(places.subquery()) for places in (branches, tags))
+    verifying = (
+        select(verification.c.provider_version_id)
+        .join(publication, publication.c.content_id == verification.c.content_id)
+        .where(publication.c.consumer_version_id.in_(_CANDIDATES), publication.c.is_current)
+    )
+    stays_by_itself = or_(_is_wanted(retention, version, today), _is_beginning(None))
+    own = select(version.c.id).where(version.c.id.in_(_CANDIDATES), stays_by_itself)
+    staying = union(
+        own,
+        *_deciding_versions(_CONTENTS, None),
+        _best_consumers(_PROVIDERS),
+    ).subquery()
+    return _CandidateStatements(
+        contents=select(content.c.id).where(content.c.id.in_(verified), has_wanted_pact),
+        providers=select(version.c.id).where(version.c.id.in_(verifying), _is_wanted(retention, version, today)),
+        staying=select(staying.c.id).where(staying.c.id.in_(_CANDIDATES)),
+        own=own,
+    )
+
+
+def _is_wanted(retention: Retention, of: FromClause, today: datetime) -> Condition:
+    def is_kept_id(id_: ColumnElement[int]) -> Condition:
+        head = version.alias("head")
+        return exists().where(head.c.id == id_, _is_kept_or_in_use(retention, head, today))
+
+    return or_(_is_kept_or_in_use(retention, of, today), _has_latest_pact(of, is_kept_id, None))
+
+
+def _is_kept_or_in_use(retention: Retention, of: FromClause, today: datetime) -> Condition:
+    return or_(*(_keeps(selector, of, today, None) for selector in _selectors(retention)))
+
+
+def staying_candidates(db: Connection, retention: Retention, ids: Collection[int], *, now: datetime) -> set[int]:
+    """Find which of these versions stay, as the facts are now. Nobody may change them until the transaction ends."""
+    statements = _candidate_statements(retention, oldest(now, 0))
+    candidates = {"candidates": list(ids)}
+    contents = list(db.execute(statements.contents, candidates).scalars())
+    providers = list(db.execute(statements.providers, candidates).scalars())
+    if not contents and not providers:
+        return {row.id for row in db.execute(statements.own, candidates)}
+    needed = {"contents": contents, "providers": providers, **plan_parameters(retention, now)}
+    return {row.id for row in db.execute(statements.staying, {**candidates, **needed})}
+
+
+def removed_versions(retention: Retention, now: datetime, removed: CTE | None) -> CTE:
+    """List the ids of the versions that nothing keeps, oldest first, up to the limit. Takes the parameter `since`."""
+    staying = _staying(retention, now, removed).all
+    return (
+        select(version.c.id)
+        .outerjoin(staying, staying.c.id == version.c.id)
+        .where(staying.c.id.is_(None))
+        .order_by(version.c.id)
+        .limit(retention.limit)
+        .cte("removed_version")
+    )
+
+
+_VERSIONS: Final = select(
+    pacticipant.c.name.label("pacticipant"), version.c.number, version.c.position, version.c.created_at
+).join_from(version, pacticipant)
+
+
+def old_versions(
+    db: Connection, retention: Retention, *, now: datetime, removed: CTE | None = None
+) -> list[OldVersion]:
+    """List the versions that nothing keeps, oldest first, up to the limit."""
+    going = removed_versions(retention, now, removed)
+    statement = _VERSIONS.join(going, going.c.id == version.c.id).order_by(version.c.id)
+    return [OldVersion(**row._asdict()) for row in db.execute(statement, plan_parameters(retention, now))]
+
+
+# Stale branches
+
+
+def _is_stale(selectors: Iterable[KeepBranches], now: datetime) -> Condition:
+    return not_(or_(_IS_MAIN, *(_keeps_branch(one, now) for one in selectors)))
+
+
+def _keeps_branch(selector: KeepBranches, now: datetime) -> Condition:
+    named = (branch.c.name.in_(selector.branches),) if selector.branches else ()
+    young = (branch.c.updated_at >= oldest(now, selector.max_age),) if selector.max_age is not None else ()
+    return and_(true(), *named, *young)
+
+
+def _deciding_branches(stale: CTE, *scope: Condition) -> Ids:
+    """List the stale branches without which verified pacts would become pending, or in progress again.
+
+    Only successes of versions that are on some branch count for another branch. So the version with the first of them
+    for each content stays on a branch, and so does each version with a recent one: on the newest of its branches.
+    """
+    on_branch = branch_version.c.version_id == verification.c.provider_version_id
+    successes = _RESULTS.join(branch_version, on_branch).where(verification.c.success, *scope)
+    first = _first_of_each(successes, (verification.c.content_id,), _OLDEST_FIRST)
+    recent = select(verification.c.provider_version_id).where(_IS_RECENT_SUCCESS, *scope)
+    deciding = union(first, recent).cte("deciding")
+    stays_on_another = exists().where(
+        _on.c.version_id == branch_version.c.version_id, _on.c.branch_id.not_in(select(stale.c.id))
+    )
+    return (
+        select(func.max(branch_version.c.branch_id))
+        .join(deciding, deciding.c.provider_version_id == branch_version.c.version_id)
+        .where(not_(stays_on_another))
+        .group_by(branch_version.c.version_id)
+    )
+
+
+def _stale(retention: Retention, now: datetime) -> CTE:
+    return select(branch.c.id).where(_is_stale(retention.branches, now)).cte("stale")
+
+
+def removed_branches(retention: Retention, now: datetime) -> CTE | None:
+    """List the ids of the branches that nothing keeps, oldest first, up to the limit. Takes the parameter `since`.
+
+    None if the retention keeps all branches.
+    """
+    if not retention.branches:
+        return None
+    stale = _stale(retention, now)
+    return (
+        select(branch.c.id)
+        .join(stale, stale.c.id == branch.c.id)
+        .where(branch.c.id.not_in(_deciding_branches(stale)))
+        .order_by(branch.c.updated_at, branch.c.id)
+        .limit(retention.branch_limit)
+        .cte("removed_branch")
+    )
+
+
+def stale_branches(db: Connection, retention: Retention, *, now: datetime) -> list[OldBranch]:
+    """List the branches that nothing keeps, oldest first, up to the limit."""
+    removed = removed_branches(retention, now)
+    if removed is None:
+        return []
+    statement = (
+        select(pacticipant.c.name.label("pacticipant"), branch.c.name, branch.c.updated_at)
+        .join_from(branch, pacticipant)
+        .join(removed, removed.c.id == branch.c.id)
+        .order_by(branch.c.updated_at, branch.c.id)
+    )
+    return [OldBranch(**row._asdict()) for row in db.execute(statement, plan_parameters(retention, now))]
+
+
+@lru_cache(maxsize=8)
+def _still_stale(selectors: tuple[KeepBranches, ...], today: datetime) -> Select[str]:
+    owner = select(_owner.c.id).where(_owner.c.name == bindparam("pacticipant")).scalar_subquery()
+    stale = select(branch.c.id).where(branch.c.pacticipant_id == owner, _is_stale(selectors, today)).cte("stale")
+    is_named = branch.c.name.in_(bindparam("names", expanding=True))
+    candidates = select(branch.c.id).join(stale, stale.c.id == branch.c.id).where(is_named)
+    result = verification.alias("result")
+    concerned = (
+        select(result.c.content_id)
+        .join(branch_version, branch_version.c.version_id == result.c.provider_version_id)
+        .where(branch_version.c.branch_id.in_(candidates))
+    )
+    return (
+        select(branch.c.name)
+        .where(branch.c.id.in_(candidates))
+        .where(branch.c.id.not_in(_deciding_branches(stale, verification.c.content_id.in_(concerned))))
+    )
+
+
+def still_stale(
+    db: Connection, retention: Retention, pacticipant: str, names: Collection[str], *, now: datetime
+) -> list[str]:
+    """List those of a pacticipant's branches that nothing keeps, as the facts are now."""
+    statement = _still_stale(retention.branches, oldest(now, 0))
+    params = {"pacticipant": pacticipant, "names": list(names), **plan_parameters(retention, now)}
+    return [row.name for row in db.execute(statement, params)]
 
 
 # Planning
 
 
-def _kept(retention: Retention, now: datetime, gone: Sequence[int]) -> CTE:
-    """List what selectors keep; a union, as databases look into large lists of alternatives for each row anew."""
-    return union(*(select(version.c.id).where(_keeps(one, now, gone)) for one in retention.versions)).cte("kept")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedAmounts:
+    """Rows that a clean-up would remove."""
+
+    removed: Mapping[str, Amount]
+    overwritten: Mapping[str, Amount]
+    audit_events: Amount
 
 
-def is_kept(retention: Retention, now: datetime) -> Condition:
-    """Say whether any selector keeps a version."""
-    return or_(*(_keeps(one, now, ()) for one in retention.versions))
-
-
-def _staying(retention: Retention, now: datetime, gone: Sequence[int]) -> tuple[CTE, CTE]:
-    """Say which versions selectors keep, and which stay in all."""
-    kept = _kept(retention, now, gone)
-    asked = union(select(kept.c.id), *_latest_pacts(kept, gone)).cte("asked")
-    staying = union(select(asked.c.id), *_needed(asked, now, retention.success_days, gone)).cte("staying")
-    return kept, staying
-
-
-_OLD: Final = select(pacticipant.c.name.label("pacticipant"), version.c.number, version.c.created_at).join_from(
-    version, pacticipant
-)
-
-
-def old_versions(db: Connection, retention: Retention, *, now: datetime, gone: Sequence[int] = ()) -> list[OldVersion]:
-    """List what nothing keeps, oldest first, as many as the limit allows."""
-    _, staying = _staying(retention, now, gone)
-    statement = (
-        _OLD.outerjoin(staying, staying.c.id == version.c.id)
-        .where(staying.c.id.is_(None))
-        .order_by(version.c.id)
-        .limit(retention.limit)
-    )
-    return [OldVersion(**row._asdict()) for row in db.execute(statement)]
-
-
-def is_stale(selectors: Iterable[KeepBranches], now: datetime) -> Condition:
-    """Say whether nothing keeps a branch."""
-    return not_(or_(_IS_MAIN, *(_keeps_branch(one, now) for one in selectors)))
-
-
-def _keeps_branch(one: KeepBranches, now: datetime) -> Condition:
-    named = (branch.c.name.in_(one.branches),) if one.branches else ()
-    young = (branch.c.updated_at >= oldest(now, one.max_age),) if one.max_age is not None else ()
-    return and_(true(), *named, *young)
-
-
-_OLD_BRANCHES: Final = (
-    select(branch.c.id, pacticipant.c.name.label("pacticipant"), branch.c.name, branch.c.updated_at)
-    .join_from(branch, pacticipant)
-    .order_by(branch.c.updated_at, branch.c.id)
-)
-
-
-def stale_branches(db: Connection, retention: Retention, *, now: datetime) -> dict[int, OldBranch]:
-    """List the branches that nothing keeps, by id, oldest first, as many as the limit allows."""
-    if not retention.branches:
-        return {}
-    statement = _OLD_BRANCHES.where(is_stale(retention.branches, now)).limit(retention.branch_limit)
-    return {
-        row.id: OldBranch(pacticipant=row.pacticipant, name=row.name, updated_at=row.updated_at)
-        for row in db.execute(statement)
-    }
-
-
-def plan(db: Connection, retention: Retention, *, now: datetime, overwritten: Mapping[str, Amount]) -> Plan:
-    """Say what would go, and change nothing."""
-    going = stale_branches(db, retention, now=now)
-    gone = list(going)
-    kept, staying = _staying(retention, now, gone)
-    versions = old_versions(db, retention, now=now, gone=gone)
-    total, by_selectors, stays = db.execute(select(_count(version), _count(kept), _count(staying))).one()
+def plan(db: Connection, retention: Retention, *, now: datetime, amounts: PlannedAmounts) -> Plan:
+    """Describe what a clean-up would remove, and why it keeps the rest."""
+    removed = removed_branches(retention, now)
+    staying = _staying(retention, now, removed)
+    since = plan_parameters(retention, now)
+    versions = old_versions(db, retention, now=now, removed=removed)
+    counted = select(_count(version), _count(staying.by_selectors), _count(staying.all), _count(branch))
+    total, by_selectors, stays, branches = db.execute(counted, since).one()
+    stale = stale_branches(db, retention, now=now)
     return Plan(
         total=total,
-        kept=tuple(_kept_by(db, one, now, gone) for one in retention.versions),
+        kept=tuple(_kept_by(db, selector, removed, now=now, since=since) for selector in retention.versions),
+        in_use=tuple(_only_in_use(db, retention, removed, now=now, since=since)),
         kept_by_selectors=by_selectors,
         kept_for_decisions=stays - by_selectors,
         not_kept=total - stays,
         versions=tuple(versions),
         **_summary(db, versions),
-        total_branches=_amount(db, branch),
-        branches=tuple(going.values()),
-        overwritten=overwritten,
+        total_branches=branches,
+        branches=tuple(stale),
+        branches_kept_for_decisions=_count_deciding_branches(db, retention, now=now, since=since),
+        removed=amounts.removed,
+        overwritten=amounts.overwritten,
+        audit_events=amounts.audit_events,
     )
 
 
@@ -360,16 +576,64 @@ def _count(table: FromClause) -> ScalarSelect[int]:
     return select(func.count()).select_from(table).scalar_subquery()
 
 
-def _amount(db: Connection, table: Table, *conditions: Condition) -> int:
-    found: int = db.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
-    return found
+def _kept_by(
+    db: Connection, selector: KeepVersions, removed: CTE | None, *, now: datetime, since: Mapping[str, datetime]
+) -> Kept:
+    kept = select(version.c.id).where(_keeps(selector, version, now, removed)).subquery()
+    return Kept(selector=selector, count=db.execute(select(_count(kept)), since).scalar_one())
 
 
-def _kept_by(db: Connection, one: KeepVersions, now: datetime, gone: Sequence[int]) -> Kept:
-    return Kept(selector=one, count=_amount(db, version, _keeps(one, now, gone)))
+def _only_in_use(
+    db: Connection, retention: Retention, removed: CTE | None, *, now: datetime, since: Mapping[str, datetime]
+) -> list[VersionInUse]:
+    """List the versions that are deployed or supported, and that no other selector keeps."""
+    others = [_keeps(one, version, now, removed) for one in retention.versions if one not in IN_USE]
+    places = union_all(
+        *(
+            select(table.c.version_id, environment.c.name, literal(is_deployed).label("is_deployed"))
+            .join(environment, environment.c.id == table.c.environment_id)
+            .where(ended_at.is_(None))
+            .distinct()
+            for table, ended_at, is_deployed in (
+                (deployed_version, deployed_version.c.undeployed_at, 1),
+                (released_version, released_version.c.support_ended_at, 0),
+            )
+        )
+    ).subquery()
+    statement = (
+        select(version.c.id, pacticipant.c.name.label("pacticipant"), version.c.number)
+        .add_columns(places.c.name, places.c.is_deployed)
+        .join_from(version, pacticipant)
+        .join(places, places.c.version_id == version.c.id)
+        .where(not_(or_(*others)) if others else true())
+        .order_by(pacticipant.c.name, version.c.position, places.c.name)
+    )
+    found: dict[int, list[Any]] = {}
+    for row in db.execute(statement, since):
+        found.setdefault(row.id, []).append(row)
+    return [_version_in_use(its_places) for its_places in found.values()]
 
 
-_EVERY_VERSION: Final = _OLD.order_by(version.c.pacticipant_id, version.c.position)
+def _version_in_use(places: Sequence[Any]) -> VersionInUse:
+    return VersionInUse(
+        pacticipant=places[0].pacticipant,
+        number=places[0].number,
+        deployed_to=tuple(place.name for place in places if place.is_deployed),
+        released_to=tuple(place.name for place in places if not place.is_deployed),
+    )
+
+
+def _count_deciding_branches(
+    db: Connection, retention: Retention, *, now: datetime, since: Mapping[str, datetime]
+) -> int:
+    if not retention.branches:
+        return 0
+    spared = select(branch.c.id).where(branch.c.id.in_(_deciding_branches(_stale(retention, now)))).subquery()
+    count: int = db.execute(select(_count(spared)), since).scalar_one()
+    return count
+
+
+_EVERY_VERSION: Final = _VERSIONS.order_by(version.c.pacticipant_id, version.c.position)
 _TAGS: Final = (
     select(tag.c.name)
     .join_from(tag, version, version.c.id == tag.c.version_id)

@@ -417,6 +417,8 @@ triggered_webhook: Final = Table(
     Column("due_at", Time),
     Column("claimed_by", Text),
     _created(),
+    # JSON: what the request is filled in with, stored when a version, branch or result that it is about is removed.
+    Column("facts", Text),
     Index(None, "publication_id"),
     Index(None, "verification_id"),
     Index(None, "consumer_id", "provider_id", "webhook_id", "event"),

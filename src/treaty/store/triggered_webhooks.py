@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 
 from treaty.model.delivery import Execution, Status, TriggeredWebhook
 from treaty.model.page import Page, Paged
+from treaty.store import delivery_facts
 from treaty.store.database import every, rows
 from treaty.store.listing import Listing
 from treaty.store.pacticipants import id_of
@@ -20,6 +21,7 @@ _TRIGGERED: Final = (
         triggered_webhook.c.status,
         triggered_webhook.c.attempts,
         triggered_webhook.c.created_at.label("triggered_at"),
+        triggered_webhook.c.facts,
         webhook.c.uuid.label("webhook"),
         *(webhook.c[name] for name in ("method", "url", "headers", "body", "username", "password")),
         CONSUMER.c.name.label("consumer"),
@@ -90,7 +92,7 @@ def _told(found: Sequence[Any]) -> list[TriggeredWebhook]:
             webhook=row.webhook,
             request_name=None if row.webhook is None else request_of(row).name,
             consumer=row.consumer,
-            consumer_version=row.consumer_version,
+            consumer_version=row.consumer_version or delivery_facts.version_of(row.facts),
             provider=row.provider,
             triggered_at=row.triggered_at,
         )

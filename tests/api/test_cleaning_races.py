@@ -1,0 +1,79 @@
+"""Versions that are deployed while a clean-up runs keep everything that decisions about them need."""
+
+import random
+import threading
+
+import pytest
+
+from tests.api.history import History
+from treaty.cleaner import Cleaner
+from treaty.model.retention import KeepVersions, Retention, complete
+from treaty.store.database import open_database
+
+PAIRS = 30
+"""Versions of the consumer, each with a content of its own, that a version of the provider has verified."""
+RETENTION = Retention(versions=complete([KeepVersions(latest=True)]), branches=(), success_days=0)
+SEEDS = (1, 2, 3)
+
+
+@pytest.fixture
+def history(api, clock):
+    history = History(api)
+    history.environment("test")
+    for number in map(str, range(PAIRS)):
+        history.publish("Till", number, "Ledger", {"content": number})
+        history.verify("Till", number, "Ledger", number)
+    clock.now = clock.now.replace(year=clock.now.year + 1)
+    history.version("Till", "latest")
+    history.version("Ledger", "latest")
+    return history
+
+
+@pytest.fixture
+def database(api, database_url):  # noqa: ARG001 - the client has brought the schema up to date
+    database = open_database(database_url, connections=3)
+    yield database
+    database.close()
+
+
+def is_deployable(api, name, number):
+    answer = api.get(f"/matrix?q[][pacticipant]={name}&q[][version]={number}&latestby=cvp")
+    return answer.status == 200 and answer.json()["summary"]["deployable"] is True
+
+
+def deploy(history, name, number):
+    """Deploy a version to an instance of its own; return whether it was still there."""
+    body = {"applicationInstance": f"{name}-{number}"}
+    place = f"deployed-versions/environment/{history.environment('test')}"
+    return history.api.post(f"/pacticipants/{name}/versions/{number}/{place}", body).status == 201
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_deployed_between_two_transactions_stays_deployable(seed, history, database, clock):
+    left = [(name, str(number)) for name in ("Till", "Ledger") for number in range(PAIRS)]
+    random.Random(seed).shuffle(left)  # noqa: S311 - only an order, which is to be the same each time
+    deployed: list[tuple[str, str]] = []
+
+    def deploy_some(_seconds):
+        until = len(deployed) + 3
+        while left and len(deployed) < until:
+            version = left.pop()
+            if is_deployable(history.api, *version) and deploy(history, *version):
+                deployed.append(version)
+
+    removed = Cleaner(database, RETENTION, clock=clock, pause=deploy_some).clean()["clean"]
+    assert removed["versions"].gone > 0
+    assert deployed
+    assert [version for version in deployed if not is_deployable(history.api, *version)] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_deployed_at_the_same_time_stays_deployable(seed, history, database, clock):
+    versions = [(name, str(number)) for name in ("Till", "Ledger") for number in range(PAIRS)]
+    random.Random(seed).shuffle(versions)  # noqa: S311 - only an order, which is to be the same each time
+    cleaner = Cleaner(database, RETENTION, clock=clock, pause=threading.Event().wait)
+    thread = threading.Thread(target=cleaner.clean)
+    thread.start()
+    deployed = [version for version in versions if deploy(history, *version) and is_deployable(history.api, *version)]
+    thread.join()
+    assert [version for version in deployed if not is_deployable(history.api, *version)] == []

@@ -1,0 +1,153 @@
+"""Queued deliveries survive the removal of what they are about, or the audit log says that they are cancelled."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import SECRET_KEY
+from tests.api.history import History
+from tests.api.test_deliveries import OPEN, Broker
+from tests.receiver import receiving
+from treaty.actions import delivering
+from treaty.cleaner import Cleaner
+from treaty.model.retention import KeepBranches, KeepVersions, Retention, complete
+from treaty.settings import Settings
+from treaty.store.database import open_database
+from treaty.store.deliveries import Claim
+from treaty.web.represent.webhooks import ADDRESSES
+
+PARAMETERS = (
+    *("consumerName", "consumerVersionNumber", "consumerVersionTags", "consumerVersionBranch", "pactUrl"),
+    *("providerName", "providerVersionNumber", "providerVersionTags", "providerVersionBranch"),
+    *("verificationResultUrl", "githubVerificationStatus", "eventName"),
+)
+BODY = {name: f"${{pactbroker.{name}}}" for name in PARAMETERS}
+PAIR = "/pacts/provider/Ledger/consumer/Till"
+
+
+@pytest.fixture
+def broker(database_url: str) -> Iterator[Broker]:
+    """A broker that has queued two deliveries, and does not send them until its worker is started."""
+    with ExitStack() as stack:
+        database = open_database(database_url, connections=4)
+        stack.callback(database.close)
+        settings = Settings(database_url=database_url, secret_key=SECRET_KEY, log_level="fatal", **OPEN)  # type: ignore[arg-type]  # as mypy sees unpacked settings
+        broker = Broker(database, settings)
+        stack.callback(broker.api.close)
+        history = History(broker.api)
+        history.version("Till", "0")
+        history.tag("Till", "0", "dev")
+        for number in ("8", "9"):
+            history.version("Ledger", number)
+            history.branch("Ledger", number, "feat/y")
+            history.tag("Ledger", number, "prod")
+        broker.hook("http://127.0.0.1:1/published", request={"body": BODY})
+        broker.hook("http://127.0.0.1:1/verified", "provider_verification_published", request={"body": BODY})
+        broker.publish("1", "a thing", branch="feat/x", tags=["dev"])
+        history.verify("Till", "1", "Ledger", "9")
+        broker.publish("2", "another thing", branch="main")
+        yield broker
+
+
+def queued_requests(broker: Broker) -> dict[str, Any]:
+    """Build the requests of version 1 that would be sent now, by the event."""
+    now = datetime.now(UTC)
+    claim = Claim(owner="test", now=now + timedelta(hours=1), until=now, most=10)
+    claimed = broker.database.write(lambda db: delivering.take_on(db, claim))
+    requests = [
+        delivering.put_together(one, settings=broker.settings, addresses=ADDRESSES, at=now).body for one in claimed
+    ]
+    return {body["eventName"]: body for body in map(json.loads, requests) if body["consumerVersionNumber"] == "1"}
+
+
+def delete(path: str) -> Callable[[Broker], None]:
+    def remove(broker: Broker) -> None:
+        assert broker.api.delete(path).status in {200, 202, 204}
+
+    return remove
+
+
+def delete_result(broker: Broker) -> None:
+    result = broker.api.get(f"{PAIR}/version/1/verification-results/latest").link("self")
+    assert broker.api.delete(result).status == 204
+
+
+def clean(broker: Broker) -> None:
+    retention = Retention(
+        versions=complete([KeepVersions(pacticipant="Till", latest=True)]),
+        branches=(KeepBranches(branches=("main",)),),
+        overwritten_days=0,
+    )
+    later = datetime.now(UTC) + timedelta(days=100)
+    removed = Cleaner(broker.database, retention, clock=lambda: later, pause=lambda _: False).clean()["clean"]
+    assert removed["versions"].gone == 2
+    assert removed["branches"].gone == 2  # the tag dev has made a branch of its own
+    assert removed["triggered_webhooks"].gone == 0
+
+
+REMOVALS: dict[str, Callable[[Broker], None]] = {
+    "consumer version": delete("/pacticipants/Till/versions/1"),
+    "provider version": delete("/pacticipants/Ledger/versions/9"),
+    "pact": delete(f"{PAIR}/version/1"),
+    "all pacts": delete(f"{PAIR}/versions"),
+    "pacts of a branch": delete(f"{PAIR}/branch/feat%2Fx"),
+    "pacts with a tag": delete(f"{PAIR}/tag/dev"),
+    "consumer branch": delete("/pacticipants/Till/branches/feat%2Fx"),
+    "provider branch": delete("/pacticipants/Ledger/branches/feat%2Fy"),
+    "membership of a branch": delete("/pacticipants/Till/branches/feat%2Fx/versions/1"),
+    "several branches": delete("/pacticipants/Till/branches?exclude[]=main"),
+    "result": delete_result,
+    "clean-up": clean,
+}
+
+
+@pytest.mark.parametrize("remove", REMOVALS.values(), ids=REMOVALS)
+def test_a_queued_delivery_is_sent_with_its_parameters_as_they_were(broker, remove):
+    before = queued_requests(broker)
+    assert before["provider_verification_published"]["providerVersionBranch"] == "feat/y"
+    assert before["contract_published"]["consumerVersionBranch"] == "feat/x"
+    remove(broker)
+    assert queued_requests(broker) == before
+
+
+def test_a_queued_delivery_arrives_after_everything_that_it_is_about_is_removed(broker):
+    with receiving() as receiver:
+        broker.hook(receiver.url, request={"body": BODY})
+        broker.publish("3", "a third thing", branch="feat/x")
+        uuid = broker.triggered("3")[0]["_links"]["pb:logs"]["href"].split("/")[-2]
+        delete("/pacticipants/Till/versions/3")(broker)
+        broker.worker.start()
+        try:
+            arrival = receiver.wait(1, seconds=60)[0].json()
+        finally:
+            broker.worker.stop()
+    assert (arrival["consumerVersionNumber"], arrival["consumerVersionBranch"]) == ("3", "feat/x")
+    assert (
+        "Successfully executed webhook" in broker.api.get(f"/triggered-webhooks/{uuid}/logs", accept="text/plain").text
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/pacticipants/Till", "The pacticipant Till has been removed."),
+        ("/pacticipants/Ledger", "The pacticipant Ledger has been removed."),
+        ("/integrations/provider/Ledger/consumer/Till", "The integration has been removed."),
+        ("/integrations", "All pacticipants have been removed."),
+    ],
+)
+def test_deliveries_of_a_removed_application_or_integration_are_recorded_as_cancelled(broker, path, reason):
+    delete(path)(broker)
+    events = broker.api.get("/audit?type=webhook_cancellation").json()["events"]
+    cancelled = [event["payload"]["params"] for event in events]
+    assert {(one["event"], one["version"]) for one in cancelled} == {
+        ("contract_published", "1"),
+        ("contract_published", "2"),
+        ("provider_verification_published", "1"),
+    }
+    assert {(one["consumer"], one["provider"], one["reason"]) for one in cancelled} == {("Till", "Ledger", reason)}
+    assert all(event["resource"] and event["payload"]["params"]["delivery"] for event in events)
