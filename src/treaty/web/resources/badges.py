@@ -1,10 +1,11 @@
 """Badges of pacts, and of whether something can be deployed or merged."""
 
+from dataclasses import replace
 from typing import Final
 
 from treaty.model import badge
 from treaty.model.badge import Badge, BadgeNames
-from treaty.model.matrix import decide
+from treaty.model.matrix import Verdict, decide
 from treaty.model.question import Destination, Question, deployment
 from treaty.model.selector import Selector
 from treaty.store import badges, matrix, pacticipants
@@ -16,6 +17,8 @@ from treaty.web.represent.badges import location
 from treaty.web.routing import Call, Headed, Permission, Redirected, Router
 
 router: Final = Router()
+MOST_ROWS: Final = 100
+"""Rows that a badge reads; where there are more, the database counts them."""
 Shown = Headed | Redirected
 NOWHERE: Final = {"", "null"}
 """What is set where no other server draws badges; the original writes null."""
@@ -85,10 +88,16 @@ def can_i_deploy_branch_badge(call: Call, pacticipant: str, branch: str, environ
 
 def _of_deployment(call: Call, question: Question, way: str) -> Shown:
     try:
-        verdict = decide(question, matrix.facts_of_existing(call.db, question).facts)
+        verdict = _verdict(call, question)
     except Missing as missing:
         return _shown(call, badge.not_found(missing.what))
     return _shown(call, badge.of_deployment(way, deployable=verdict.summary.deployable, label=call.option("label")))
+
+
+def _verdict(call: Call, question: Question) -> Verdict:
+    # The answer depends on all rows, but none is shown.
+    limited = replace(question, limit=MOST_ROWS)
+    return decide(limited, matrix.facts_of_existing(call.db, limited).facts)
 
 
 @router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_kept=True)
@@ -102,6 +111,6 @@ def can_i_merge_badge(call: Call, pacticipant: str) -> Shown:
         return _shown(call, badge.not_found("main branch version"))
     selector = Selector(pacticipant=pacticipant, version=number)
     question = deployment(selector, Destination(is_main_branch=True, is_latest=True))
-    verdict = decide(question, matrix.facts_of_existing(call.db, question).facts)
+    verdict = _verdict(call, question)
     shown = badge.of_merge(deployable=verdict.summary.deployable)
     return _shown(call, shown, call.settings.badge_default_cache_setting)

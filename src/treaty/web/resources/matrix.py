@@ -28,9 +28,9 @@ def show_matrix(call: Call) -> Matrix:
     return answer(call.db, call.query)
 
 
-def answer(db: Connection, query: Query) -> Matrix:
-    """Answer what a query asks of the matrix. Raises InvalidQuery."""
-    question = _question(query, _selectors(query.get("q") or []))
+def answer(db: Connection, query: Query, *, counts_superseded: bool = True) -> Matrix:
+    """Answer a query of the matrix. Raises InvalidQuery."""
+    question = _question(query, _selectors(query.get("q") or []), counts_superseded=counts_superseded)
     named = _named(db, question)
     _check(question, named)
     return _matrix_of(db, question, named)
@@ -42,9 +42,12 @@ def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Matrix:
     return answer_for_pair(call.db, call.query, provider=provider, consumer=consumer)
 
 
-def answer_for_pair(db: Connection, query: Query, *, provider: str, consumer: str) -> Matrix:
-    """Answer what a query asks of the matrix of a pair. Raises InvalidQuery, and NotFound for an unknown name."""
-    question = _question(query, (Selector(pacticipant=consumer), Selector(pacticipant=provider)))
+def answer_for_pair(
+    db: Connection, query: Query, *, provider: str, consumer: str, counts_superseded: bool = True
+) -> Matrix:
+    """Answer a query of the matrix of a pair. Raises InvalidQuery, and NotFound for an unknown name."""
+    pair = (Selector(pacticipant=consumer), Selector(pacticipant=provider))
+    question = _question(query, pair, counts_superseded=counts_superseded)
     named = _named(db, question)
     _check(question, named, of_selectors=False)
     for role, name in (("consumer", consumer), ("provider", provider)):
@@ -72,7 +75,7 @@ def _decided(db: Connection, question: Question, found: Found) -> Matrix:
     return Matrix(verdict=verdict, versions=facts_of_matrix.versions(db, found.version_ids, verdict.versions))
 
 
-def _question(query: Query, chosen: tuple[Selector, ...]) -> Question:
+def _question(query: Query, chosen: tuple[Selector, ...], *, counts_superseded: bool) -> Question:
     ignored = query.get("ignore")
     return Question(
         selectors=chosen,
@@ -86,6 +89,7 @@ def _question(query: Query, chosen: tuple[Selector, ...]) -> Question:
         latest_by=_latest_by(_text(query, "latestby")),
         success=_success(query.get("success")),
         limit=limit_of(_text(query, "limit")),
+        counts_superseded=counts_superseded,
     )
 
 
