@@ -186,7 +186,11 @@ def matrix_as_text(shown: Matrix, _place: Place) -> str:
 
 def _left_out(verdict: Verdict) -> str:
     shown = len(verdict.rows)
-    return "" if shown == verdict.total else f"\n{shown} of {verdict.total} rows; the answer depends on all of them.\n"
+    return (
+        ""
+        if shown == verdict.total
+        else f"\n{shown} of {verdict.total} rows are shown; the answer depends on all of them.\n"
+    )
 
 
 def _table(lines: Sequence[Sequence[str]]) -> str:
