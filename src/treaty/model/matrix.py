@@ -91,7 +91,7 @@ class Survey:
     """How many rows there are to show, beyond the limit as well."""
 
 
-MOST_REASONS: Final = 100
+MOST_REASONS: Final = 50
 """How many failures, and how many missing results, a response names. The others are counted."""
 
 

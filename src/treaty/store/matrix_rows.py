@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
+    Subquery,
     and_,
     bindparam,
     case,
@@ -131,6 +132,14 @@ def read(found: Iterable[Any]) -> list[RowWithIds]:
     return [RowWithIds(Row._make(row[2:]), *row[:2]) for row in found]
 
 
+class Outcomes(NamedTuple):
+    """Publications, or groups of them, joined with the provider versions that count and with their results."""
+
+    joined: FromClause
+    provider_version_id: ColumnElement[Any]
+    conditions: tuple[ColumnElement[bool], ...] = ()
+
+
 # What rows show
 
 _consumer: Final = pacticipant.alias("consumer")
@@ -143,17 +152,31 @@ provider_version: Final = version.alias("provider_version")
 def _rows(shape: Shape) -> Select[*tuple[Any, ...]]:
     """Build the statement that lists what rows show."""
     outcomes = outcomes_of(shape, publication, is_replaced(shape))
-    chosen = publication.c.id.in_(_newest_of_each(shape)) if shape.is_limited else is_chosen(shape)
-    statement = shown(shape, outcomes).where(chosen, *outcomes.conditions)
-    return statement.limit(bindparam("limit")) if shape.is_limited else statement
+    if not shape.is_limited:
+        return shown(shape, outcomes).where(is_chosen(shape), *outcomes.conditions)
+    # Rows are sorted and cut by their ids, before what they show is looked up.
+    page = (
+        select(
+            publication.c.id,
+            verification.c.id.label("verification_id"),
+            outcomes.provider_version_id.label("provider_version_id"),
+        )
+        .select_from(outcomes.joined)
+        .join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
+        .where(publication.c.id.in_(_filling(shape, _newest_of_each(shape))), *outcomes.conditions)
+        .order_by(*newest_first(shape, outcomes.provider_version_id))
+        .limit(bindparam("limit"))
+        .subquery("page")
+    )
+    return shown(shape, of_results(page))
 
 
-class Outcomes(NamedTuple):
-    """Publications, or groups of them, joined with the provider versions that count and with their results."""
-
-    joined: FromClause
-    provider_version_id: ColumnElement[Any]
-    conditions: tuple[ColumnElement[bool], ...] = ()
+def of_results(page: Subquery) -> Outcomes:
+    """Join publications and results by their ids."""
+    joined = publication.join(page, page.c.id == publication.c.id).outerjoin(
+        verification, verification.c.id == page.c.verification_id
+    )
+    return Outcomes(joined, page.c.provider_version_id)
 
 
 def shown(shape: Shape, outcomes: Outcomes) -> Select[*tuple[Any, ...]]:
@@ -266,10 +289,34 @@ def _newest_of_each(shape: Shape) -> Select[*tuple[Any, ...]] | CompoundSelect[A
     return union(*newest) if len(newest) > 1 else newest[0]
 
 
+def _filling(shape: Shape, ids: Select[Any] | CompoundSelect[Any]) -> Select[Any] | CompoundSelect[Any]:
+    """Take only as many of the newest publications as have rows to fill the limit.
+
+    Where any version counts, each publication may have hundreds of results. They are counted by content.
+    """
+    if shape.has_versions and not shape.is_of_one:
+        return ids
+    newest = select(publication).where(publication.c.id.in_(ids)).cte("newest")
+    columns = (newest.c.content_id, newest.c.consumer_id, newest.c.provider_id)
+    groups = select(*columns).distinct().subquery("groups")
+    joined = outcomes_of(shape, groups, false()).joined
+    sizes = select(groups.c.content_id, func.count().label("number")).select_from(joined).group_by(groups.c.content_id)
+    size = sizes.subquery("size")
+    before = func.sum(size.c.number).over(order_by=_age(shape, newest)) - size.c.number
+    counted = select(newest.c.id, before.label("before")).join(size, size.c.content_id == newest.c.content_id)
+    numbered = counted.subquery("counted")
+    return select(numbered.c.id).where(numbered.c.before < bindparam("limit"))
+
+
+def _age(shape: Shape, published: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """Order publications by their age, the newest first. Ids are given in order of time, and are indexed."""
+    by_version = (published.c.consumer_version_id.desc(),) if shape.only_latest else ()
+    return (*by_version, published.c.id.desc())
+
+
 def newest_of(shape: Shape, ids: Select[Any], published: FromClause) -> Select[Any]:
-    """Take the newest publications only, up to the limit. Ids are given in order of time, and are indexed."""
-    age = (published.c.consumer_version_id.desc(),) if shape.only_latest else ()
-    newest = ids.order_by(*age, published.c.id.desc()).limit(bindparam("limit")).subquery()
+    """Take the newest publications only, up to the limit."""
+    newest = ids.order_by(*_age(shape, published)).limit(bindparam("limit")).subquery()
     return select(newest.c.id)
 
 

@@ -44,6 +44,7 @@ from treaty.store.matrix_rows import (
     is_replaced,
     newest_first,
     newest_of,
+    of_results,
     outcomes_of,
     provider_version,
     read,
@@ -302,10 +303,7 @@ def _newest_of_pairs(shape: Shape) -> Select[*tuple[Any, ...]]:
         ordered.c.provider_version_id,
         func.row_number().over(partition_by=pair, order_by=choice).label("rank"),
     ).subquery("ranked")
-    joined = publication.join(ranked, ranked.c.id == publication.c.id).outerjoin(
-        verification, verification.c.id == ranked.c.verification_id
-    )
-    return shown(shape, Outcomes(joined, ranked.c.provider_version_id)).where(ranked.c.rank == 1)
+    return shown(shape, of_results(ranked)).where(ranked.c.rank == 1)
 
 
 def _ordered(shape: Shape, found: _Found) -> Select[*tuple[Any, ...]]:
