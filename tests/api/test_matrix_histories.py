@@ -34,7 +34,8 @@ SETTINGS = {
     "create_deployed_versions_for_tags": False,
 }
 IS_LONG = os.environ.get("TREATY_TEST_LONG") == "1"
-EXAMPLES = 4500 if IS_LONG else 200
+EXAMPLES, QUESTIONS = (800, 25) if IS_LONG else (150, 4)
+"""How many stories are told, and how many questions are asked after each, at least."""
 
 
 @dataclass
@@ -365,7 +366,9 @@ def deployment_questions(draw: st.DrawFn) -> dict[str, Any]:
     results=st.lists(VERIFIED, min_size=1, max_size=6),
     more=st.lists(HAPPENINGS, max_size=16),
     many=st.one_of(*[st.just([])] * 9, st.lists(MANY, min_size=1, max_size=1)),
-    questions=st.lists(st.one_of(matrix_questions(), deployment_questions()), min_size=3, max_size=8),
+    questions=st.lists(
+        st.one_of(matrix_questions(), deployment_questions()), min_size=QUESTIONS, max_size=2 * QUESTIONS
+    ),
 )
 def test_the_matrix_answers_by_the_rules(
     broker: Broker,

@@ -104,7 +104,9 @@ def shape_of(scope: Scope) -> Shape:
 
 
 NO_ID: Final = 0
-"""An id that nothing has, for a list that must not be empty."""
+"""An id that nothing has; it stands for a result or a version that is missing."""
+_NOTHING: Final = (-1,)
+"""A list that is not empty, and that contains no id."""
 
 
 def values_of(scope: Scope, limit: int | None) -> dict[str, Any]:
@@ -114,8 +116,8 @@ def values_of(scope: Scope, limit: int | None) -> dict[str, Any]:
         "everyone": scope.everyone,
         "specified": scope.specified,
         "replaced": scope.replaced,
-        "ignored_versions": scope.ignored_versions or [NO_ID],
-        "ignored_pacticipants": scope.ignored_pacticipants or [NO_ID],
+        "ignored_versions": scope.ignored_versions or _NOTHING,
+        "ignored_pacticipants": scope.ignored_pacticipants or _NOTHING,
         "limit": limit,
     }
 
