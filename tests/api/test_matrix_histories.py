@@ -34,7 +34,7 @@ SETTINGS = {
     "create_deployed_versions_for_tags": False,
 }
 IS_LONG = os.environ.get("TREATY_TEST_LONG") == "1"
-EXAMPLES, QUESTIONS = (800, 25) if IS_LONG else (150, 4)
+EXAMPLES, QUESTIONS = (560, 25) if IS_LONG else (150, 4)
 """How many stories are told, and how many questions are asked after each, at least."""
 
 

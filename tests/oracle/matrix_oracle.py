@@ -451,8 +451,10 @@ class _Answer:
             for one in self.specified
             if one.is_missing and not any(other.is_any and other.name == one.name for other in self.ignored)
         ]
-        counted = self.considered(latest if self.answer(latest) == self.answer(rows) else rows)
-        ignored = len(latest if self.answer(latest) == self.answer(rows) else rows) - len(counted)
+        is_of_any = any(one.is_any for one in self.specified)
+        tallied = latest if is_of_any and self.answer(latest) == self.answer(rows) else rows
+        counted = self.considered(tallied)
+        ignored = len(tallied) - len(counted)
         shown = [row for row in latest if "success" not in self.question or row.success in self.question["success"]]
         ordered = sorted(shown, key=lambda row: (self.is_ignored(row), self.in_order(row)))
         deployable = False if absent else self.answer(rows)

@@ -25,6 +25,7 @@ from treaty.model.reason import (
     VerificationFailed,
 )
 from treaty.model.selector import (
+    AnyVersion,
     FoundVersion,
     NoPacticipant,
     NoVersion,
@@ -202,10 +203,7 @@ def decide(question: Question, facts: Facts) -> Verdict:
     considered.sort(key=_in_order)
     ignored.sort(key=_in_order)
     absent = list(_absent(facts))
-    # A choice of rows that would give another answer does not give the counts either.
-    agrees = question.latest_by is not None and survey.counts.deployable == survey.decisive.deployable
-    counts = survey.counts if agrees else survey.decisive
-    summary = _summary(question, counts, is_absent=bool(absent))
+    summary = _summary(question, _counts(question, facts, survey), is_absent=bool(absent))
     obstacles = [] if summary.deployable else _obstacles(facts, absent, survey)
     success = NothingRequired() if survey.decisive.is_empty else AllVerified()
     return Verdict(
@@ -216,6 +214,15 @@ def decide(question: Question, facts: Facts) -> Verdict:
         total=survey.total,
         alternatives=_alternatives(facts),
     )
+
+
+def _counts(question: Question, facts: Facts, survey: Survey) -> Tally:
+    """Choose the counts to show: of all decisive rows, so that they do not contradict the answer.
+
+    Where any version counts, they are of the rows that `latestby` leaves, as in the original, if these agree with it.
+    """
+    is_of_any = question.latest_by is not None and any(isinstance(one, AnyVersion) for one in facts.specified)
+    return survey.counts if is_of_any and survey.counts.deployable == survey.decisive.deployable else survey.decisive
 
 
 def survey_of(question: Question, facts: Facts) -> Survey:

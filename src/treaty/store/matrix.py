@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BindParameter, Connection, Select, Table, and_, bindparam, select, union_all
@@ -21,7 +20,7 @@ from treaty.model.pacticipant import Pacticipant
 from treaty.model.question import Question
 from treaty.model.selector import AnyVersion, FoundVersion, NoVersion, Selector
 from treaty.store import branches, matrix_rows, matrix_survey, selectors
-from treaty.store.database import rows
+from treaty.store.database import rows, tuples
 from treaty.store.matrix_rows import MANY, RowWithIds, Scope
 from treaty.store.selectors import Named, Target
 from treaty.store.tables import (
@@ -126,13 +125,13 @@ def _at_destination(
     """
     if not question.destination.is_given:
         return [], []
-    asked = {one.pacticipant_id for one in specified if one.pacticipant_id is not None}
+    asked = {one.pacticipant_id for one in specified}
     partners = _partners(db, _Ids.of(specified))
-    others = {name: partner for name, partner in partners.items() if partner not in asked}
-    itself = {name: partner for name, partner in partners.items() if partner in asked}
-    names = [*others, *(itself if question.destination.is_of_live_versions else ())]
-    chosen = [question.destination.selector(name) for name in names]
-    targets = selectors.matching(db, chosen, [partners[name] for name in names])
+    live = partners if question.destination.is_of_live_versions else ()
+    chosen = {one.id: one.name for one in partners if one.id not in asked}
+    chosen |= {one.id: one.name for one in live if one.is_itself}
+    names = [question.destination.selector(name) for name in chosen.values()]
+    targets = selectors.matching(db, names, list(chosen))
     inferred = [one for one in targets if one.pacticipant_id not in asked]
     return inferred, _replaced(specified, [one for one in targets if one.pacticipant_id in asked])
 
@@ -195,13 +194,21 @@ def _scope(
 _NO_IDS: Final = _Ids([], [], [])
 
 
-def _partners(db: Connection, asked: _Ids) -> dict[str, int]:
-    """Find the ids of those that have contracts with the pacticipants asked about, in order of their names."""
+class _Partner(NamedTuple):
+    """The other side of a contract with a pacticipant asked about."""
+
+    name: str
+    id: int
+    is_itself: bool
+
+
+def _partners(db: Connection, asked: _Ids) -> list[_Partner]:
+    """List the other sides of contracts with the pacticipants asked about, in order of their names."""
     if not asked.everyone:
-        return {}
+        return []
     has_many = len(asked.versions) > MANY or len(asked.everyone) > MANY
     statement = _partners_statement(bool(asked.versions), bool(asked.pacticipants), has_many)
-    return {name: partner for partner, name in sorted(rows(db, statement, asked._asdict()), key=itemgetter(1))}
+    return sorted(tuples(db, statement, asked._asdict(), _Partner))
 
 
 @lru_cache(maxsize=16)
@@ -209,15 +216,22 @@ def _partners_statement(has_versions: bool, has_pacticipants: bool, has_many: bo
     def ids(name: str) -> Any:
         return bindparam(name, expanding=True, literal_execute=has_many)
 
-    found = [select(integration.c.consumer_id).where(integration.c.provider_id.in_(ids("everyone")))]
+    of_itself = integration.c.consumer_id == integration.c.provider_id
+    consumers = select(integration.c.consumer_id.label("id"), of_itself.label("is_itself"))
+    found = [consumers.where(integration.c.provider_id.in_(ids("everyone")))]
     if has_versions:
-        is_published = and_(publication.c.consumer_version_id.in_(ids("versions")), publication.c.is_current)
-        found.append(select(publication.c.provider_id).where(is_published))
+        of_version = and_(publication.c.consumer_version_id.in_(ids("versions")), publication.c.is_current)
+        found.append(
+            select(publication.c.provider_id, publication.c.consumer_id == publication.c.provider_id).where(of_version)
+        )
     if has_pacticipants:
         has_pacts = integration.c.latest_publication_id.is_not(None)
-        is_provider = and_(integration.c.consumer_id.in_(ids("pacticipants")), has_pacts)
-        found.append(select(integration.c.provider_id).where(is_provider))
-    return select(pacticipant.c.id, pacticipant.c.name).where(pacticipant.c.id.in_(union_all(*found)))
+        of_any = and_(integration.c.consumer_id.in_(ids("pacticipants")), has_pacts)
+        found.append(select(integration.c.provider_id, of_itself).where(of_any))
+    partner = (union_all(*found) if len(found) > 1 else found[0]).subquery("partner")
+    return select(pacticipant.c.name, pacticipant.c.id, partner.c.is_itself).join(
+        partner, partner.c.id == pacticipant.c.id
+    )
 
 
 _VERSIONS: Final[BindParameter[Any]] = bindparam("versions", expanding=True)
