@@ -51,7 +51,7 @@ def url(broker: Broker) -> Iterator[str]:  # noqa: F811 - the fixture
             self.end_headers()
             self.wfile.write(answer.body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002 - as the base class has it
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base class has it
             """Say nothing: requests are no failures."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:

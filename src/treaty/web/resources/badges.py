@@ -1,6 +1,5 @@
 """Badges of pacts, and of whether something can be deployed or merged."""
 
-from dataclasses import replace
 from typing import Final
 
 from treaty.model import badge
@@ -17,8 +16,6 @@ from treaty.web.represent.badges import location
 from treaty.web.routing import Call, Headed, Permission, Redirected, Router
 
 router: Final = Router()
-MOST_ROWS: Final = 100
-"""Rows that a badge reads; where there are more, the database counts them."""
 Shown = Headed | Redirected
 NOWHERE: Final = {"", "null"}
 """What is set where no other server draws badges; the original writes null."""
@@ -95,9 +92,7 @@ def _of_deployment(call: Call, question: Question, way: str) -> Shown:
 
 
 def _verdict(call: Call, question: Question) -> Verdict:
-    # The answer depends on all rows, but none is shown.
-    limited = replace(question, limit=MOST_ROWS)
-    return decide(limited, matrix.facts_of_existing(call.db, limited).facts)
+    return decide(question, matrix.facts_of_existing(call.db, question).facts)
 
 
 @router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_kept=True)
