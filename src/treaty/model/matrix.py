@@ -235,7 +235,7 @@ def survey_of(question: Question, facts: Facts) -> Survey:
     return Survey(
         decisive=counts,
         counts=counts if latest is decisive else tally(latest, facts.ignored),
-        obstacles=[row for success in (False, None) for row in _first_with(considered, success)],
+        obstacles=[*_first_with(considered, False), *_first_with(considered, None)] if not counts.deployable else (),  # noqa: FBT003 - values of rows
         shown=shown if question.limit is None else shown[: question.limit],
         total=len(shown),
     )
@@ -253,8 +253,8 @@ def _first_with(rows: Sequence[Row], success: bool | None) -> Sequence[Row]:  # 
 
 def _alternatives(facts: Facts) -> AbstractSet[str]:
     chosen = [one for one in (*facts.specified, *facts.inferred) if isinstance(one, FoundVersion)]
-    versions = Counter(name for name, _ in {(one.selector.pacticipant, one.number) for one in chosen})
-    return {name for name, count in versions.items() if count > 1}
+    numbers = {one.selector.pacticipant: one.number for one in chosen}
+    return {one.selector.pacticipant for one in chosen if numbers[one.selector.pacticipant] != one.number}
 
 
 def _split(rows: Sequence[Row], ignored: Sequence[Resolved]) -> tuple[list[Row], list[Row]]:
@@ -290,6 +290,8 @@ def latest_by(rows: Sequence[Row], latest: LatestBy | None) -> Sequence[Row]:
 
     For a pair it is chosen among the newest results of its consumer versions, unless the newest of these has none.
     """
+    if len(rows) < 2:  # noqa: PLR2004 - one row is the newest
+        return rows
     match latest:
         case None:
             return rows
