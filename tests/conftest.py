@@ -18,6 +18,7 @@ _LONGEST: Final = (
     "tests/api/test_schemathesis.py",
     "tests/api/test_cleaning.py",
     "tests/api/test_matrix_histories.py",
+    "tests/api/test_decision_doors.py",
     "tests/examples/",
     "tests/pages/test_in_a_browser.py",
     "tests/plugin/",

@@ -36,14 +36,18 @@ class History:
     def branch(self, pacticipant: str, version: str, branch: str) -> None:
         self._done(self.api.put(f"/pacticipants/{q(pacticipant)}/branches/{q(branch)}/versions/{q(version)}", {}))
 
-    def deploy(self, pacticipant: str, version: str, environment: str, instance: str | None = None) -> None:
+    def deploy(self, pacticipant: str, version: str, environment: str, instance: str | None = None) -> str:
+        """Record a deployment, and return the path of the record."""
         body = {} if instance is None else {"applicationInstance": instance}
         place = f"deployed-versions/environment/{self.environment(environment)}"
-        self._done(self.api.post(f"/pacticipants/{q(pacticipant)}/versions/{q(version)}/{place}", body))
+        path = f"/pacticipants/{q(pacticipant)}/versions/{q(version)}/{place}"
+        return self._done(self.api.post(path, body)).link("self")
 
-    def release(self, pacticipant: str, version: str, environment: str) -> None:
+    def release(self, pacticipant: str, version: str, environment: str) -> str:
+        """Record a release, and return the path of the record."""
         place = f"released-versions/environment/{self.environment(environment)}"
-        self._done(self.api.post(f"/pacticipants/{q(pacticipant)}/versions/{q(version)}/{place}", {}))
+        path = f"/pacticipants/{q(pacticipant)}/versions/{q(version)}/{place}"
+        return self._done(self.api.post(path, {})).link("self")
 
     def environment(self, name: str) -> str:
         """Find or make an environment, and say its UUID."""

@@ -38,15 +38,22 @@ def rows(answer: Any) -> list[tuple[str, str | None, bool | None]]:
     ]
 
 
-def test_one_live_version_that_verified_is_enough_beside_one_that_did_not(api: Api, history: History) -> None:
+def test_each_live_version_needs_a_result(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar")
     history.verify("Foo", "1", "Bar", "10")
     history.version("Bar", "11")
     history.deploy("Bar", "10", "prod", "a")
     history.deploy("Bar", "11", "prod", "b")
     answer = ask(api, "Foo", "1")
-    assert counts(answer) == (True, 1, 0, 0)
-    assert rows(answer) == [("1", "10", True)]
+    assert counts(answer) == (None, 1, 0, 1)
+    assert rows(answer) == [("1", "11", None), ("1", "10", True)]
+    assert answer["summary"]["reason"] == (
+        "There is no verified pact between version 1 of Foo and one of the versions of Bar currently in prod (11)"
+    )
+    (reason,) = answer["reasons"]
+    assert reason["next"]["text"] == "Verify the pact of Foo (1) with Bar (11), and publish the result."
+    history.verify("Foo", "1", "Bar", "11")
+    assert counts(ask(api, "Foo", "1")) == (True, 2, 0, 0)
 
 
 def test_one_live_version_that_failed_is_enough_for_a_no(api: Api, history: History) -> None:
@@ -59,7 +66,7 @@ def test_one_live_version_that_failed_is_enough_for_a_no(api: Api, history: Hist
     assert rows(answer) == [("1", "13", True), ("1", "12", False), ("1", "10", True)]
     assert answer["summary"]["reason"].endswith("and one of the versions of Bar currently in prod (12) failed")
     matrix = api.get("/matrix?q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&environment=prod").json()
-    assert counts(matrix) == (True, 1, 0, 0)
+    assert counts(matrix) == (False, 2, 1, 0)
     assert rows(matrix) == [("1", "13", True)]
 
 

@@ -270,3 +270,12 @@ def test_can_i_merge_has_its_own_variables(run: Run, broker: OtherBroker) -> Non
     broker.answer(f"{MERGE}&ignore[][pacticipant]=X", answer("no"))
     env = {"PACT_BROKER_CAN_I_MERGE_IGNORE": "X", "PACT_BROKER_CAN_I_MERGE_DRY_RUN": "true"}
     assert run("can-i-merge", "-a", "Foo", "-e", "1", **env).exit_code == 0
+
+
+@pytest.mark.parametrize(("total", "is_counted"), [(130, True), (1, False)])
+def test_rows_that_a_limit_leaves_out_are_counted(
+    run: Run, broker: OtherBroker, total: int, *, is_counted: bool
+) -> None:
+    broker.answer(ASKED, answer("no", row("Foo@1"), rows={"shown": 1, "total": total}))
+    line = f"1 of {total} rows are shown; the answer depends on all of them."
+    assert (line in run(*ARGS).stdout.splitlines()) is is_counted

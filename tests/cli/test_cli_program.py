@@ -274,6 +274,8 @@ VERIFIED = "/matrix?q[][pacticipant]=Foo&q[][version]=1&latestby=cvpv&environmen
         ({"success": 0, "failed": 0, "unknown": 1}, 0, "Verification is required."),
         ({"success": 0, "failed": 1}, 1, "No verification is required."),
         ({"success": 1, "failed": 0}, 1, "No verification is required."),
+        ({"success": 1, "failed": 0, "unknown": 0}, 1, "No verification is required."),
+        ({"success": 1, "failed": 0, "unknown": 1}, 0, "Verification is required."),
     ],
 )
 def test_verification_is_required_where_results_are_missing(

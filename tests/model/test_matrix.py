@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from treaty.model import reason
-from treaty.model.matrix import Facts, Integration, Row, Verdict, decide
+from treaty.model.matrix import MOST_REASONS, Facts, Row, Verdict, decide
 from treaty.model.question import Destination, LatestBy, Question
 from treaty.model.selector import AnyVersion, FoundVersion, NoPacticipant, NoVersion, Resolved, Selector
 
@@ -14,8 +14,6 @@ NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 FOO_1 = Selector(pacticipant="Foo", version="1")
 FOO, BAR = Selector(pacticipant="Foo"), Selector(pacticipant="Bar")
 TO_PROD = Destination(environment="prod")
-REQUIRED = Integration(consumer="Foo", provider="Bar", is_required=True)
-OPTIONAL = Integration(consumer="Foo", provider="Bar", is_required=False)
 
 
 def row(
@@ -53,13 +51,11 @@ def nowhere(name: str = "Bar") -> NoVersion:
 def to_prod(
     rows: Sequence[Row],
     inferred: Sequence[Resolved] = (),
-    integrations: Sequence[Integration] = (REQUIRED,),
     specified: Resolved | None = None,
 ) -> Verdict:
     facts = Facts(
         specified=[specified or FoundVersion(selector=FOO_1, number="1")],
         inferred=inferred,
-        integrations=integrations,
         rows=rows,
     )
     cvpv = LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION
@@ -72,31 +68,21 @@ NOT_THERE = "(no version is currently recorded as deployed/released in this envi
 
 
 @pytest.mark.parametrize(
-    ("rows", "inferred", "integrations", "deployable", "counts", "reasons"),
+    ("rows", "inferred", "deployable", "counts", "reasons"),
     [
-        ([row()], [there("10")], [REQUIRED], True, (1, 0, 0), [OK]),
-        ([], [], [], True, (0, 0, 0), [NOTHING]),
-        ([], [nowhere()], [OPTIONAL], True, (0, 0, 0), [NOTHING]),
+        ([row()], [there("10")], True, (1, 0, 0), [OK]),
+        ([], [], True, (0, 0, 0), [NOTHING]),
+        ([], [nowhere()], True, (0, 0, 0), [NOTHING]),
         (
             [row(provider=None)],
             [nowhere()],
-            [REQUIRED],
             None,
             (0, 0, 1),
             [f"There is no verified pact between version 1 of Foo and a version of Bar currently in prod {NOT_THERE}"],
         ),
         (
-            [],
-            [there("10")],
-            [REQUIRED],
-            None,
-            (0, 0, 1),
-            ["There is no verified pact between version 1 of Foo and the version of Bar currently in prod (10)"],
-        ),
-        (
             [row(), row(provider="12", success=False), row(provider="13")],
             [there("10", many=True), there("12", many=True), there("13", many=True)],
-            [REQUIRED],
             False,
             (2, 1, 0),
             [
@@ -109,7 +95,6 @@ NOT_THERE = "(no version is currently recorded as deployed/released in this envi
         (
             [row(provider=None, names=("Foo", "Baz")), row(success=False)],
             [there("10"), there("20", "Baz")],
-            [REQUIRED],
             None,
             (0, 1, 1),
             [
@@ -121,17 +106,16 @@ NOT_THERE = "(no version is currently recorded as deployed/released in this envi
             ],
         ),
     ],
-    ids=["verified", "alone", "not depended on", "not deployed", "no row", "one failed", "failed and unverified"],
+    ids=["verified", "alone", "not depended on", "not deployed", "one failed", "failed and unverified"],
 )
 def test_a_version_goes_where_all_that_is_required_is_verified(
     rows: list[Row],
     inferred: list[Resolved],
-    integrations: list[Integration],
     deployable: bool | None,  # noqa: FBT001 - a column of the table
     counts: tuple[int, int, int],
     reasons: list[str],
 ) -> None:
-    verdict = to_prod(rows, inferred, integrations)
+    verdict = to_prod(rows, inferred)
     summary = verdict.summary
     assert summary.deployable is deployable
     assert (summary.success, summary.failed, summary.unknown) == counts
@@ -208,20 +192,48 @@ def test_rows_stand_in_order_of_names_and_positions_the_unverified_first() -> No
     ]
 
 
-def test_rows_left_out_by_their_success_make_an_integration_look_missing() -> None:
-    question = Question(selectors=(FOO, BAR), success=frozenset({False}))
+@pytest.mark.parametrize("success", [{True}, {False}, {None}])
+def test_rows_left_out_by_their_success_count_all_the_same(success: set[bool | None]) -> None:
     chosen = [AnyVersion(selector=FOO), AnyVersion(selector=BAR)]
-    verdict = decide(question, Facts(specified=chosen, integrations=[REQUIRED], rows=[row()]))
-    assert (verdict.rows, verdict.summary.deployable, verdict.summary.unknown) == ([], None, 1)
+    rows = [row(), row(consumer="2", success=False), row(consumer="3", provider=None)]
+    verdict = decide(Question(selectors=(FOO, BAR), success=frozenset(success)), Facts(specified=chosen, rows=rows))
+    summary = verdict.summary
+    assert [one.success for one in verdict.rows] == [*success]
+    assert (summary.deployable, summary.success, summary.failed, summary.unknown) == (None, 1, 1, 1)
+    assert len(verdict.reasons) == 2
+
+
+@pytest.mark.parametrize("latest_by", list(LatestBy))
+@pytest.mark.parametrize(("older", "deployable"), [(True, True), (False, False), (None, None)])
+def test_rows_left_out_as_older_count_all_the_same(
+    latest_by: LatestBy,
+    older: bool | None,  # noqa: FBT001 - a column of the table
+    deployable: bool | None,  # noqa: FBT001 - a column of the table
+) -> None:
+    rows = [row(provider="11", number=102), row(provider="10", success=older)]
+    chosen = [FoundVersion(selector=FOO_1, number="1"), there("10", many=True), there("11", many=True)]
+    verdict = decide(Question(selectors=(FOO_1,), latest_by=latest_by), Facts(specified=chosen, rows=rows))
+    assert verdict.summary.deployable is deployable
+    assert (verdict.summary.failed, verdict.summary.unknown) == (int(older is False), int(older is None))
+
+
+def test_reasons_name_a_bounded_number_of_results_and_count_the_others() -> None:
+    chosen = [AnyVersion(selector=FOO), AnyVersion(selector=BAR)]
+    rows = [row(consumer=str(number), success=False) for number in range(MOST_REASONS + 2)]
+    rows += [row(consumer=str(number), provider=None) for number in range(1000, 1000 + MOST_REASONS + 1)]
+    verdict = decide(Question(selectors=(FOO, BAR)), Facts(specified=chosen, rows=rows))
+    assert len(verdict.reasons) == 2 * MOST_REASONS + 1
+    assert verdict.summary.failed == MOST_REASONS + 2
+    assert reason.text(verdict.reasons[-1]) == (
+        "Of the required verification results, 2 more failed and 1 more is missing"
+    )
 
 
 def ignoring(*ignored: Resolved) -> Verdict:
-    baz = Integration(consumer="Foo", provider="Baz", is_required=True)
     facts = Facts(
         specified=[FoundVersion(selector=FOO_1, number="1")],
         inferred=[there("10"), nowhere("Baz")],
         ignored=ignored,
-        integrations=[REQUIRED, baz],
         rows=[row(), row(provider=None, names=("Foo", "Baz"))],
     )
     question = Question(selectors=(FOO_1,), ignore=tuple(one.selector for one in ignored), destination=TO_PROD)
@@ -280,12 +292,14 @@ def test_vague_questions_are_warned_of(
     assert verdict.reasons == [*warnings, reason.NothingRequired()]
 
 
-def test_a_row_that_no_selector_covers_is_described_by_the_first_row_of_its_provider() -> None:
+def test_a_row_that_no_selector_covers_is_described_by_its_version() -> None:
     rows = [row("1", "11", success=False), row("1", "10", success=False)]
-    facts = Facts(specified=[FoundVersion(selector=FOO_1, number="1")], integrations=[REQUIRED], rows=rows)
+    facts = Facts(specified=[FoundVersion(selector=FOO_1, number="1")], rows=rows)
     verdict = decide(Question(selectors=(FOO_1,)), facts)
-    failed = "The verification for the pact between version 1 of Foo and version 11 of Bar failed"
-    assert [reason.text(one) for one in verdict.reasons[1:]] == [failed, failed]
+    assert [reason.text(one) for one in verdict.reasons[1:]] == [
+        f"The verification for the pact between version 1 of Foo and version {number} of Bar failed"
+        for number in (11, 10)
+    ]
 
 
 def test_programs_are_told_which_versions_a_reason_is_about() -> None:
@@ -318,7 +332,7 @@ def test_who_is_stopped_is_told_what_to_do_next(inferred: Resolved, kind: str, s
 
 
 def test_who_asks_about_a_missing_version_is_told_what_to_do_next() -> None:
-    (stop,) = to_prod([], integrations=(), specified=NoVersion(selector=FOO_1)).reasons
+    (stop,) = to_prod([], specified=NoVersion(selector=FOO_1)).reasons
     assert isinstance(stop, reason.NoSuchVersion)
     assert reason.kind(stop) == "no_such_version"
     assert reason.next_step(stop).startswith("Publish the pacts or verification results of Foo (1)")

@@ -3,7 +3,7 @@
 It is written from the rules, and shares nothing with the code that it checks.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +92,25 @@ class World:
             new = Publication(self.published, consumer, version, provider, content, revision, self.now)
             self.publications.append(new)
 
+    def delete_version(self, pacticipant: str, version: str) -> None:
+        """Delete a version with everything that it published and verified, and wherever it is live."""
+        key = (pacticipant, version)
+        self.versions.pop(key, None)
+        self.publications = [one for one in self.publications if (one.consumer, one.version) != key]
+        self.results = [one for one in self.results if (one.provider, one.version) != key]
+        self.tags = {one for one in self.tags if one[:2] != key}
+        self.running = {at: one for at, one in self.running.items() if (at[1], one) != key}
+        self.supported = {one for one in self.supported if one[1:] != key}
+        for name, branch in list(self.branches):
+            if name == pacticipant:
+                self.take_off_branch(name, version, branch)
+
+    def undeploy(self, pacticipant: str, environment: str, instance: str | None) -> None:
+        self.running.pop((environment, pacticipant, instance), None)
+
+    def end_support(self, pacticipant: str, version: str, environment: str) -> None:
+        self.supported.discard((environment, pacticipant, version))
+
     def delete_pact(self, consumer: str, version: str, provider: str) -> None:
         gone = (consumer, version, provider)
         self.publications = [one for one in self.publications if (one.consumer, one.version, one.provider) != gone]
@@ -171,8 +190,12 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Row:
+    """A publication, with a result or with the provider version that has none."""
+
     publication: Publication
     result: Result | None
+    missing: str | None = None
+    """The provider version that needs a result, and has none."""
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -184,7 +207,7 @@ class Row:
 
     @property
     def provider_version(self) -> str | None:
-        return self.result.version if self.result else None
+        return self.result.version if self.result else self.missing
 
 
 @dataclass(frozen=True)
@@ -193,7 +216,10 @@ class Expected:
     counts: tuple[int, int, int]
     ignored: int | None
     rows: list[tuple[object, ...]]
+    """All of them, whatever the limit."""
     reasons: list[str]
+    obstacles: int
+    """How many of the reasons are failures or missing results."""
 
 
 def expected(world: World, question: Mapping[str, Any]) -> Expected:
@@ -210,8 +236,8 @@ class _Answer:
         }
         self.ignored = [chosen for one in question.get("ignore", []) for chosen in self.choose(one)]
         self.specified = [chosen for one in question["selectors"] for chosen in self.choose(one)]
-        self.required, self.optional = self.integrations()
         self.inferred = self.infer()
+        self.replaced = self.live_themselves()
         self.chosen = self.specified + self.inferred
 
     # Selectors
@@ -251,101 +277,137 @@ class _Answer:
                 tests.append(version in self.world.branches.get((name, branch), []))
         return all(tests)
 
-    def integrations(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-        names = {one.name for one in self.specified}
-        required = {
-            (one.consumer, one.provider)
-            for one in self.world.publications
-            if self.world.is_current(one)
-            for chosen in self.specified
-            if chosen.name == one.consumer and (chosen.is_any or (chosen.exists and chosen.number == one.version))
-        }
-        if self.destination or len(self.specified) == 1:
-            return required, {pair for pair in self.world.pairs if pair[1] in names}
-        return {pair for pair in required if pair[1] in names}, set()
-
     def infer(self) -> list[Chosen]:
+        """Versions at the destination of everyone who has a contract with somebody asked about."""
         if not self.destination:
             return []
-        names = {name for pair in self.required | self.optional for name in pair}
-        others = names - {one.name for one in self.specified}
-        return [chosen for name in sorted(others) for chosen in self.choose({"pacticipant": name, **self.destination})]
+        names = {one.name for one in self.specified}
+        providers = {
+            one.provider
+            for one in self.world.publications
+            if self.world.is_current(one) and self.is_asked_about(one.consumer, one.version)
+        }
+        consumers = {consumer for consumer, provider in self.world.pairs if provider in names}
+        return [one for name in sorted((providers | consumers) - names) for one in self.at_destination(name)]
+
+    def at_destination(self, name: str) -> list[Chosen]:
+        return self.choose({"pacticipant": name, **self.destination})
+
+    def is_asked_about(self, name: str, version: str) -> bool:
+        return any(
+            one.name == name and (one.is_any or (one.exists and one.number == version)) for one in self.specified
+        )
+
+    def live_themselves(self) -> list[Chosen]:
+        """Live versions of those asked about: they matter for contracts of these with themselves."""
+        if not (self.destination.get("environment") or self.destination.get("tag")):
+            return []
+        return [
+            one
+            for name in sorted({one.name for one in self.specified})
+            if (name, name) in self.world.pairs
+            and any(chosen.exists for chosen in self.specified if chosen.name == name)
+            and not any(chosen.is_any for chosen in self.specified if chosen.name == name)
+            for one in self.at_destination(name)
+            if one.exists and not self.is_asked_about(name, str(one.number))
+        ]
 
     # Rows
 
-    def selects(self, name: str, version: str) -> bool:
-        return any(one.name == name and (one.is_any or (one.exists and one.number == version)) for one in self.chosen)
+    def rows(self) -> list[Row]:
+        """All rows, those of the newest action first."""
+        by = self.question.get("latestby")
+        rows = [
+            row
+            for one in self.world.publications
+            if not by or self.world.is_current(one)
+            for row in (self.rows_of_one(one) if self.is_of_one else self.rows_between(one))
+        ]
+        return sorted(rows, key=self.last_action, reverse=True)
+
+    @property
+    def is_of_one(self) -> bool:
+        return len(self.specified) == 1 and not self.destination
+
+    def rows_between(self, publication: Publication) -> list[Row]:
+        """A row for each version of the provider that was selected, or is live where the consumer goes."""
+        consumer, provider = publication.consumer, publication.provider
+        is_replaced = consumer == provider and self.is_in(self.replaced, consumer, publication.version)
+        is_selected = self.is_in(self.chosen, consumer, publication.version)
+        names = {one.name for one in self.chosen}
+        asked = {one.name for one in self.specified}
+        if not is_replaced and not (is_selected and provider in names and {consumer, provider} & asked):
+            return []
+        needed = [one for one in self.chosen if one.name == provider and one.exists]
+        if consumer == provider and is_selected:
+            needed += [one for one in self.replaced if one.name == provider]
+        numbers = sorted({str(one.number) for one in needed})
+        is_any = any(one.name == provider and one.is_any for one in self.chosen)
+        rows = [row for number in numbers for row in self.rows_with(publication, number)]
+        rows += [Row(publication, one) for one in self.results_of(publication) if is_any and one.version not in numbers]
+        return rows or [Row(publication, None)]
+
+    def rows_with(self, publication: Publication, number: str) -> list[Row]:
+        found = [Row(publication, one) for one in self.results_of(publication) if one.version == number]
+        return found or [Row(publication, None, number)]
+
+    def rows_of_one(self, publication: Publication) -> list[Row]:
+        """Whatever a consumer's pacts got as results, and whatever a provider verified."""
+        (asked,) = self.specified
+        consumer, provider = publication.consumer, publication.provider
+        is_consumer = self.is_in([asked], consumer, publication.version)
+        of_itself = consumer == provider
+        results = [
+            one
+            for one in self.results_of(publication)
+            if (is_consumer and not of_itself) or self.is_in([asked], provider, one.version)
+        ]
+        if is_consumer:
+            return [Row(publication, one) for one in results] or [Row(publication, None)]
+        return [Row(publication, one) for one in results if not of_itself]
+
+    def results_of(self, publication: Publication) -> list[Result]:
+        key = (publication.consumer, publication.provider, publication.content)
+        return [
+            one
+            for one in self.world.results
+            if (one.consumer, one.provider, one.content) == key
+            and (not self.question.get("latestby") or self.world.is_latest(one))
+        ]
+
+    @staticmethod
+    def is_in(chosen: Iterable[Chosen], name: str, version: str) -> bool:
+        return any(one.name == name and (one.is_any or (one.exists and one.number == version)) for one in chosen)
 
     def consumer_time(self, publication: Publication) -> int:
         if self.question.get("latestby"):
             return self.world.place(publication.consumer, publication.version)
         return publication.at
 
-    def recent(self, publications: Iterable[Publication]) -> list[Publication]:
-        newest = sorted(publications, key=lambda one: (self.consumer_time(one), one.number), reverse=True)
-        return newest[: self.question.get("limit")]
-
-    def rows(self) -> list[Row]:
-        by = self.question.get("latestby")
-        publications = [one for one in self.world.publications if not by or self.world.is_current(one)]
-        results = [one for one in self.world.results if not by or self.world.is_latest(one)]
-        rows = (
-            self.rows_of_one(publications, results)
-            if len(self.chosen) == 1
-            else self.general_rows(publications, results)
-        )
-        rows.sort(key=self.last_action, reverse=True)
-        return rows[: self.question.get("limit")]
-
-    def last_action(self, row: Row) -> tuple[int, int, int]:
+    def last_action(self, row: Row) -> tuple[int, int, int, int]:
         at = self.consumer_time(row.publication)
-        if row.result:
-            return max(at, row.result.at), row.publication.number, row.result.number
-        return at, row.publication.number, 0
-
-    def general_rows(self, publications: list[Publication], results: list[Result]) -> list[Row]:
-        everyone = {one.name for one in self.chosen}
-        asked = {one.name for one in self.specified}
-        between = [one for one in publications if one.provider in everyone]
-        plain = {one.name for one in self.chosen if one.is_any}
-        exact = {(one.name, one.number) for one in self.chosen if one.exists}
-        wanted = self.recent(one for one in between if one.consumer in plain)
-        wanted += self.recent(one for one in between if (one.consumer, one.version) in exact)
-        results = [one for one in results if self.selects(one.provider, one.version)]
-        return [
-            row
-            for publication in dict.fromkeys(wanted)
-            for row in joined(publication, results)
-            if set(row.pair) & asked
-        ]
-
-    def rows_of_one(self, publications: list[Publication], results: list[Result]) -> list[Row]:
-        recent = self.recent(publications)
-        rows = [row for one in recent if self.selects(one.consumer, one.version) for row in joined(one, results)]
-        rows += [
-            row
-            for one in recent
-            for row in joined(one, results)
-            if row.result and self.selects(row.result.provider, row.result.version)
-        ]
-        return list(dict.fromkeys(rows))
+        number = row.result.number if row.result else 0
+        provider = self.world.place(row.pair[1], row.provider_version) if row.provider_version else 0
+        return max(at, row.result.at if row.result else 0), row.publication.number, number, provider
 
     def latest(self, rows: list[Row]) -> list[Row]:
-        by = self.question.get("latestby")
-        if not by:
-            return rows
-        groups: dict[tuple[object, ...], list[Row]] = {}
-        for row in rows:
-            whole = (row.pair, row.publication.version, row.provider_version)
-            groups.setdefault({"cvpv": whole, "cvp": whole[:2], "cp": whole[:1]}[by], []).append(row)
-        return [self.newest_of(group) for group in groups.values()]
+        match self.question.get("latestby"):
+            case "cvp":
+                return [self.highest(group) for group in grouped(rows, version_and_provider)]
+            case "cp":
+                highest = [self.highest(group) for group in grouped(rows, version_and_provider)]
+                ordered = sorted(highest, key=self.last_action, reverse=True)
+                return [self.newest(group) for group in grouped(ordered, lambda row: row.pair)]
+            case _:
+                return rows
 
-    def newest_of(self, group: list[Row]) -> Row:
-        if group[0].result is None:
-            return group[0]
-        verified = [row for row in group if row.result]
-        places = [self.world.place(row.pair[1], str(row.provider_version)) for row in verified]
-        return [row for row, place in zip(verified, places, strict=True) if place == max(places)][-1]
+    def highest(self, group: list[Row]) -> Row:
+        """The row of the highest provider version; of several the oldest, as in the original."""
+        places = [self.world.place(row.pair[1], row.provider_version) if row.provider_version else 0 for row in group]
+        return [row for row, place in zip(group, places, strict=True) if place == max(places)][-1]
+
+    def newest(self, group: list[Row]) -> Row:
+        return self.highest([row for row in group if row.result]) if group[0].result else group[0]
 
     def is_ignored(self, row: Row) -> bool:
         sides = ((row.pair[0], row.publication.version), (row.pair[1], row.provider_version))
@@ -356,7 +418,7 @@ class _Answer:
         )
 
     def in_order(self, row: Row) -> tuple[object, ...]:
-        provider = self.world.place(row.pair[1], row.result.version) if row.result else None
+        provider = self.world.place(row.pair[1], row.provider_version) if row.provider_version else None
         return (
             row.pair[0],
             -self.world.place(row.pair[0], row.publication.version),
@@ -367,36 +429,53 @@ class _Answer:
             -(row.result.number if row.result else 0),
         )
 
+    def shown(self, row: Row) -> tuple[object, ...]:
+        """What is compared of a row. A missing result names its version only if several were selected."""
+        several = {one.number for one in self.chosen + self.replaced if one.name == row.pair[1] and one.exists}
+        names_version = row.result is not None or len(several) > 1
+        return (
+            *row.pair,
+            row.publication.version,
+            row.provider_version if names_version else None,
+            row.result.number if row.result else None,
+            row.success,
+        )
+
     # What follows
 
     def expected(self) -> Expected:
-        rows = self.latest(self.rows())
-        if "success" in self.question:
-            rows = [row for row in rows if row.success in self.question["success"]]
-        considered = sorted((row for row in rows if not self.is_ignored(row)), key=self.in_order)
-        ignored = sorted((row for row in rows if self.is_ignored(row)), key=self.in_order)
-        missing = sorted(self.required - {row.pair for row in rows})
-        unverified = [row for row in considered if row.success is None]
-        failed = [row for row in considered if row.success is False]
+        rows = self.rows()
+        latest = self.latest(rows)
         absent = [
             one
             for one in self.specified
             if one.is_missing and not any(other.is_any and other.name == one.name for other in self.ignored)
         ]
-        deployable: bool | None = not failed
-        if absent:
-            deployable = False
-        elif unverified or missing:
-            deployable = None
+        is_of_any = any(one.is_any for one in self.specified)
+        tallied = latest if is_of_any and self.answer(latest) == self.answer(rows) else rows
+        counted = self.considered(tallied)
+        ignored = len(tallied) - len(counted)
+        shown = [row for row in latest if "success" not in self.question or row.success in self.question["success"]]
+        ordered = sorted(shown, key=lambda row: (self.is_ignored(row), self.in_order(row)))
+        deployable = False if absent else self.answer(rows)
+        reasons, obstacles = self.reasons(self.considered(rows), absent)
         return Expected(
             deployable,
-            (sum(row.success is True for row in considered), len(failed), len(missing) + len(unverified)),
-            len(ignored) if self.question.get("ignore") else None,
-            [shown(row) for row in considered + ignored],
-            self.reasons(considered, missing, absent),
+            tuple(sum(row.success is success for row in counted) for success in (True, False, None)),  # type: ignore[arg-type]
+            ignored if self.question.get("ignore") else None,
+            [self.shown(row) for row in ordered],
+            reasons,
+            obstacles,
         )
 
-    def reasons(self, considered: list[Row], missing: list[tuple[str, str]], absent: list[Chosen]) -> list[str]:
+    def considered(self, rows: list[Row]) -> list[Row]:
+        return [row for row in rows if not self.is_ignored(row)]
+
+    def answer(self, rows: list[Row]) -> bool | None:
+        results = [row.success for row in self.considered(rows)]
+        return None if None in results else all(results)
+
+    def reasons(self, considered: list[Row], absent: list[Chosen]) -> tuple[list[str], int]:
         texts = [f"WARN: Cannot ignore {described(one)}" for one in self.ignored if one.is_missing]
         has_place = any(key in self.destination for key in ("tag", "environment", "mainBranch"))
         if len(self.specified) == 1 and not has_place:
@@ -406,60 +485,37 @@ class _Answer:
         ):
             texts.append(NO_VERSION)
         if absent:
-            return texts + [lost(one.selector) for one in absent]
+            return texts + [lost(one.selector) for one in absent], 0
+        ordered = sorted(considered, key=self.in_order)
         errors = [
-            f"There is no verified pact between {self.side(c, None, considered)} and {self.side(p, None, considered)}"
-            for c, p in missing
+            f"The verification for the pact between {self.both(row)} failed" for row in ordered if row.success is False
         ]
-        errors += [
-            f"The verification for the pact between {self.both(row, considered)} failed"
-            for row in considered
-            if row.success is False
-        ]
-        errors += [
-            f"There is no verified pact between {self.both(row, considered)}"
-            for row in considered
-            if row.success is None
-        ]
-        if errors:
-            return texts + errors
-        return [*texts, ALL_VERIFIED if considered else NOTHING_MISSING]
+        errors += [f"There is no verified pact between {self.both(row)}" for row in ordered if row.success is None]
+        return texts + (errors or [ALL_VERIFIED if considered else NOTHING_MISSING]), len(errors)
 
-    def both(self, row: Row, considered: list[Row]) -> str:
-        consumer = self.side(row.pair[0], row.publication.version, considered)
-        return f"{consumer} and {self.side(row.pair[1], row.provider_version, considered)}"
+    def both(self, row: Row) -> str:
+        consumer = self.side(row.pair[0], row.publication.version)
+        return f"{consumer} and {self.side(row.pair[1], row.provider_version)}"
 
-    def side(self, name: str, number: str | None, considered: list[Row]) -> str:
-        found = [one for one in self.chosen if one.name == name]
+    def side(self, name: str, number: str | None) -> str:
+        found = [one for one in self.chosen + self.replaced if one.name == name]
         if len(found) == 1:
             return described(found[0])
         for one in found:
             if number is not None and one.number == number:
                 return described(one)
-        for row in considered:
-            if row.pair[0] == name:
-                return f"version {row.publication.version} of {name}"
-            if row.pair[1] == name:
-                return f"version {row.provider_version} of {name}" if row.result else f"any version of {name}"
-        return f"any version of {name}"
+        return f"version {number} of {name}" if number else f"any version of {name}"
 
 
-def joined(publication: Publication, results: list[Result]) -> list[Row]:
-    """A publication with each result for its content, or alone."""
-    key = (publication.consumer, publication.provider, publication.content)
-    found = [one for one in results if (one.consumer, one.provider, one.content) == key]
-    return [Row(publication, one) for one in found] or [Row(publication, None)]
+def grouped(rows: Iterable[Row], key: Callable[[Row], object]) -> list[list[Row]]:
+    groups: dict[object, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return list(groups.values())
 
 
-def shown(row: Row) -> tuple[object, ...]:
-    """What is compared of a row."""
-    return (
-        *row.pair,
-        row.publication.version,
-        row.provider_version,
-        row.result.number if row.result else None,
-        row.success,
-    )
+def version_and_provider(row: Row) -> object:
+    return row.pair, row.publication.version
 
 
 NO_ENVIRONMENT = (

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.plans import plans
+from treaty.model.question import LatestBy
 from treaty.store import matrix_rows
 from treaty.store.database import open_database
 from treaty.store.matrix_rows import Scope
@@ -20,7 +21,7 @@ def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> 
         everyone=ids,
         specified=ids[:1],
         is_of_one=False,
-        only_latest=True,
+        latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION,
         limit=None,
     )
     database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
@@ -29,6 +30,8 @@ def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> 
     _, found = plans(database, lambda db: matrix_rows.of(db, scope))
     database.close()
     (steps,) = found.values()
+    (results,) = [one for one in steps if "SEARCH verification" in one]
+    assert "INDEX ix_verification_between (content_id=? AND provider_version_id=? AND is_latest=?)" in results
     assert [one for one in steps if "publication" in one] == [
         "SEARCH publication USING INDEX sqlite_autoindex_publication_1 (consumer_version_id=?)"
     ]

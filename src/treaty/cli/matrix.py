@@ -51,7 +51,8 @@ def summary(body: Json) -> Json:
 
 
 def describe(body: Json, *, ignoring: bool) -> str:
-    parts = [*_warning(body, ignoring=ignoring), _verdict(body), *_tables(_rows(body)), _reasons(body)]
+    table, results = _tables(_rows(body))
+    parts = [*_warning(body, ignoring=ignoring), _verdict(body), table, _rows_left_out(body), results, _reasons(body)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -59,7 +60,7 @@ def describe_plainly(body: Json) -> str:
     """Give the table and what there is to tell, without warnings and colours."""
     table, _ = _tables(_rows(body))
     told = [line for line in click.unstyle(_reasons(body)).split("\n") if "WARN:" not in line]
-    return "\n\n".join(part for part in (table, "\n".join(told)) if part)
+    return "\n\n".join(part for part in (table, _rows_left_out(body), "\n".join(told)) if part)
 
 
 def describe_dry_run(text: str, *, deployable: bool | None) -> str:
@@ -91,6 +92,15 @@ def _reasons(body: Json) -> str:
     reason = str(summary(body).get("reason") or "")
     colour = output.green if is_deployable(body) else output.red
     return output.notices(body) or (colour(reason) if reason else "")
+
+
+def _rows_left_out(body: Json) -> str:
+    """Say how many rows a limit left out. Only Treaty counts them."""
+    count = body.get("rows") or {}
+    shown, total = count.get("shown"), count.get("total")
+    if not isinstance(shown, int) or not isinstance(total, int) or shown >= total:
+        return ""
+    return f"{shown} of {total} rows are shown; the answer depends on all of them."
 
 
 def _rows(body: Json) -> list[Row]:

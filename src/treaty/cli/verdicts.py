@@ -130,7 +130,9 @@ def verification_required(ctx: click.Context, /, broker: Broker, form: str, **gi
 
 
 def _is_unverified(body: Json) -> bool:
-    return not any(matrix.summary(body).get(result) for result in ("success", "failed"))
+    """Tell whether any result is missing, also where other versions have one."""
+    counts = matrix.summary(body)
+    return bool(counts.get("unknown")) or not any(counts.get(result) for result in ("success", "failed"))
 
 
 def _chosen(ctx: click.Context, ignore_variable: str = "") -> Selectors:

@@ -35,6 +35,11 @@ class Destination:
     def is_given(self) -> bool:
         return self.names_a_place or self.is_latest
 
+    @property
+    def is_of_live_versions(self) -> bool:
+        """Whether it stands for what runs somewhere: an environment, or a tag that marks what is where."""
+        return bool(self.environment or self.tag)
+
     def selector(self, pacticipant: str) -> Selector:
         """Make the selector of a pacticipant's versions there."""
         return Selector(
@@ -57,6 +62,11 @@ class Question:
     success: frozenset[bool | None] | None = None
     """Which results are shown; None is the result of what was not verified."""
     limit: int | None = None
+    """How many rows are shown at most. The answer depends on all of them."""
+    counts_superseded: bool = True
+    """Whether the answer depends on overwritten revisions and superseded results, where these have rows."""
+    is_one_way: bool = False
+    """Whether only contracts count in which the first selector's pacticipant is the consumer of the second's."""
 
     @property
     def pacticipants(self) -> frozenset[str]:

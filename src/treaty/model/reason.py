@@ -64,6 +64,14 @@ class VerificationFailed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MoreObstacles:
+    """Failures and missing results beyond those that the other reasons name."""
+
+    failed: int
+    unknown: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AllVerified:
     """All that is required is verified."""
 
@@ -75,8 +83,9 @@ class NothingRequired:
 
 Warned = NoDestination | NoNumber | CannotIgnore
 Obstacle = NoSuchVersion | NotVerified | VerificationFailed
+"""An obstacle with a next step of its own."""
 Success = AllVerified | NothingRequired
-Reason = Warned | Obstacle | Success
+Reason = Warned | Obstacle | MoreObstacles | Success
 
 _UNRELIABLE: Final = "this result will not be reliable."
 
@@ -101,7 +110,7 @@ def text(reason: Reason) -> str:
             return _verdict_text(reason)
 
 
-def _verdict_text(reason: NoSuchVersion | NotVerified | VerificationFailed | AllVerified | NothingRequired) -> str:
+def _verdict_text(reason: Obstacle | MoreObstacles | Success) -> str:
     match reason:
         case NoSuchVersion():
             return absence(reason.selected.selector)
@@ -109,6 +118,10 @@ def _verdict_text(reason: NoSuchVersion | NotVerified | VerificationFailed | All
             return f"There is no verified pact between {_between(reason)}"
         case VerificationFailed():
             return f"The verification for the pact between {_between(reason)} failed"
+        case MoreObstacles(failed=failed, unknown=unknown):
+            counts = [f"{failed} more failed"] if failed else []
+            counts += [f"{unknown} more {'is' if unknown == 1 else 'are'} missing"] if unknown else []
+            return f"Of the required verification results, {' and '.join(counts)}"
         case AllVerified():
             return "All required verification results are published and successful"
         case NothingRequired():
@@ -124,7 +137,7 @@ def severity(reason: Reason) -> str:
     match reason:
         case NoDestination() | NoNumber() | CannotIgnore():
             return "warning"
-        case NoSuchVersion() | NotVerified() | VerificationFailed():
+        case NoSuchVersion() | NotVerified() | VerificationFailed() | MoreObstacles():
             return "error"
         case AllVerified() | NothingRequired():
             return "success"
@@ -147,6 +160,7 @@ _KINDS: Final[dict[type[Reason], str]] = {
     CannotIgnore: "cannot_ignore",
     NoSuchVersion: "no_such_version",
     VerificationFailed: "failed_verification",
+    MoreObstacles: "more_obstacles",
     AllVerified: "all_verified",
     NothingRequired: "nothing_required",
 }

@@ -100,18 +100,6 @@ def every_by_activity(db: Connection, *, like: str | None, page: Page | None) ->
     return _LISTING_LIKE.read(db, {"part": literally(like)}, page, list)
 
 
-_BETWEEN: Final = _INTEGRATIONS.where(
-    _CONSUMER.c.name == bindparam("consumer"),
-    _PROVIDER.c.name == bindparam("provider"),
-    integration.c.latest_publication_id.is_not(None),
-)
-
-
-def exists_between(db: Connection, *, consumer: str, provider: str) -> bool:
-    """Whether a consumer has pacts with a provider."""
-    return bool(rows(db, _BETWEEN, {"consumer": consumer, "provider": provider}))
-
-
 # Taking away
 
 

@@ -1,28 +1,27 @@
 """The facts that the matrix decides by: only what a question needs, all of it read in one transaction."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, Select, Table, and_, bindparam, literal, select, union_all
+from sqlalchemy import BindParameter, Connection, Select, Table, and_, bindparam, select, union_all
 
 from treaty.errors import NotFound
 from treaty.model.matrix import (
     BranchOfVersion,
     EnvironmentOfVersion,
     Facts,
-    Integration,
     TagOfVersion,
     VersionInMatrix,
     VersionKey,
 )
 from treaty.model.pacticipant import Pacticipant
 from treaty.model.question import Question
-from treaty.model.selector import FoundVersion, NoVersion, Selector
-from treaty.store import branches, matrix_rows, selectors
-from treaty.store.database import rows
-from treaty.store.matrix_rows import MANY, RowWithIds, Scope
+from treaty.model.selector import AnyVersion, FoundVersion, NoVersion, Selector
+from treaty.store import branches, matrix_rows, matrix_survey, selectors
+from treaty.store.database import rows, tuples
+from treaty.store.matrix_rows import MANY, NO_ID, RowWithIds, Scope
 from treaty.store.selectors import Named, Target
 from treaty.store.tables import (
     branch,
@@ -50,20 +49,19 @@ def facts(db: Connection, question: Question, named: Named) -> Found:
     """Find the facts for a question whose names were looked up and found."""
     ignored = selectors.resolved(db, question.ignore, named)
     specified = selectors.resolved(db, question.selectors, named)
-    wanted = _Ids.of(specified)
-    integrations, ids = _integrations(db, wanted, is_inferring=question.destination.is_given)
-    inferred = _inferred(db, question, integrations, ids)
-    found = matrix_rows.of(db, _scope(question, wanted, [*specified, *inferred]))
-    return Found(
-        Facts(
-            specified=[one.resolved for one in specified],
-            inferred=[one.resolved for one in inferred],
-            ignored=[one.resolved for one in ignored],
-            integrations=integrations,
-            rows=[one.row for one in found],
-        ),
-        _versions(found),
+    inferred, replaced = _at_destination(db, question, specified)
+    scope = _scope(question, specified, inferred, replaced, ignored)
+    found = matrix_rows.of(db, scope)
+    chosen = Facts(
+        specified=[one.resolved for one in specified],
+        inferred=[one.resolved for one in (*inferred, *replaced)],
+        ignored=[one.resolved for one in ignored],
+        rows=[one.row for one in found],
     )
+    if question.limit is None or len(found) <= question.limit:
+        return Found(chosen, _versions(found))
+    survey, shown = matrix_survey.of(db, scope, question, chosen.ignored, found)
+    return Found(replace(chosen, rows=(), survey=survey), _versions(shown))
 
 
 class Missing(NotFound):
@@ -117,26 +115,46 @@ def _versions(found: Iterable[RowWithIds]) -> dict[int, VersionKey]:
     return ids
 
 
-def _inferred(
-    db: Connection, question: Question, integrations: Sequence[Integration], ids: Mapping[str, int]
-) -> list[Target]:
-    """Find where the pacticipants that were not asked about stand at the destination."""
+def _at_destination(
+    db: Connection, question: Question, specified: Sequence[Target]
+) -> tuple[list[Target], list[Target]]:
+    """Find the versions at the destination of all that have contracts with those asked about.
+
+    The second list has live versions of those asked about, where these have contracts with themselves: they run beside
+    the version asked about, at least while it replaces them.
+    """
     if not question.destination.is_given:
-        return []
-    given = {one.pacticipant for one in question.selectors}
-    names = dict.fromkeys([name for one in integrations for name in (one.consumer, one.provider) if name not in given])
-    chosen = [question.destination.selector(name) for name in names]
-    return selectors.matching(db, chosen, [ids[one.pacticipant] for one in chosen])
+        return [], []
+    asked = {one.pacticipant_id for one in specified}
+    partners = _partners(db, _Ids.of(specified))
+    live = partners if question.destination.is_of_live_versions else ()
+    chosen = {one.id: one.name for one in partners if one.id not in asked}
+    chosen |= {one.id: one.name for one in live if one.is_itself}
+    names = [question.destination.selector(name) for name in chosen.values()]
+    targets = selectors.matching(db, names, list(chosen))
+    inferred = [one for one in targets if one.pacticipant_id not in asked]
+    return inferred, _replaced(specified, [one for one in targets if one.pacticipant_id in asked])
+
+
+def _replaced(specified: Sequence[Target], live: Sequence[Target]) -> list[Target]:
+    """Choose the live versions that are not asked about, of pacticipants of which certain versions are."""
+    versions = {one.version_id for one in specified}
+    certain = {one.pacticipant_id for one in specified if one.version_id is not None}
+    certain -= {one.pacticipant_id for one in specified if isinstance(one.resolved, AnyVersion)}
+    return [
+        one
+        for one in live
+        if one.version_id is not None and one.version_id not in versions and one.pacticipant_id in certain
+    ]
 
 
 class _Ids(NamedTuple):
-    """Whom targets are about, each once."""
+    """The ids of targets, each once."""
 
     versions: list[int]
     pacticipants: list[int]
     """Those of which any version counts."""
     everyone: list[int]
-    is_of_one: bool
 
     @classmethod
     def of(cls, targets: Sequence[Target]) -> "_Ids":
@@ -148,85 +166,78 @@ class _Ids(NamedTuple):
                 everyone[pacticipant_id] = None
                 if resolved.selector.is_name_only:
                     pacticipants[pacticipant_id] = None
-        return cls(list(versions), list(pacticipants), list(everyone), len(targets) == 1)
+        return cls(list(versions), list(pacticipants), list(everyone))
 
 
-def _scope(question: Question, specified: _Ids, everyone: Sequence[Target]) -> Scope:
-    ids = _Ids.of(everyone)
+def _scope(
+    question: Question,
+    specified: Sequence[Target],
+    inferred: Sequence[Target],
+    replaced: Sequence[Target],
+    ignored: Sequence[Target],
+) -> Scope:
+    ids, left_out = _Ids.of([*specified, *inferred]), _Ids.of(ignored) if ignored else _NO_IDS
     return Scope(
         versions=ids.versions,
         pacticipants=ids.pacticipants,
         everyone=ids.everyone,
-        specified=specified.everyone,
-        is_of_one=ids.is_of_one,
-        only_latest=question.latest_by is not None,
+        specified=_Ids.of(specified).everyone,
+        replaced=_Ids.of(replaced).versions if replaced else (),
+        pair=_pair(specified) if question.is_one_way else None,
+        is_of_one=len(specified) == 1 and not question.destination.is_given,
+        latest_by=question.latest_by,
         limit=question.limit,
+        ignored_versions=left_out.versions,
+        ignored_pacticipants=left_out.pacticipants,
     )
 
 
-_consumer: Final = pacticipant.alias("consumer")
-_provider: Final = pacticipant.alias("provider")
+def _pair(specified: Sequence[Target]) -> tuple[int, int]:
+    consumer, provider = (one.pacticipant_id or NO_ID for one in specified)
+    return consumer, provider
 
 
-class _Shape(NamedTuple):
-    has_versions: bool
-    has_pacticipants: bool
-    is_open: bool
-    """Whether all partners count, rather than those that were asked about."""
-    has_many: bool
+_NO_IDS: Final = _Ids([], [], [])
 
 
-def _integrations(db: Connection, wanted: _Ids, *, is_inferring: bool) -> tuple[list[Integration], dict[str, int]]:
-    """List the integrations that matter, in order of their names, and the ids of their pacticipants."""
-    versions, pacticipants, everyone, is_of_one = wanted
-    is_open = is_inferring or is_of_one
-    if not (is_open or versions or pacticipants):
-        return [], {}
-    has_many = len(versions) > MANY or len(everyone) > MANY
-    statement = _integrations_statement(_Shape(bool(versions), bool(pacticipants), is_open, has_many))
-    ids: dict[str, int] = {}
-    required: dict[tuple[str, str], bool] = {}
-    for row in rows(db, statement, {"versions": versions, "pacticipants": pacticipants, "everyone": everyone}):
-        consumer_id, consumer, provider_id, provider, is_required = row
-        ids[consumer], ids[provider] = consumer_id, provider_id
-        required[consumer, provider] = required.get((consumer, provider), False) or bool(is_required)
-    pairs = sorted(required, key=_in_order) if len(required) > 1 else required
-    return [Integration(consumer=one[0], provider=one[1], is_required=required[one]) for one in pairs], ids
+class _Partner(NamedTuple):
+    """The other side of a contract with a pacticipant asked about."""
+
+    name: str
+    id: int
+    is_itself: bool
 
 
-def _in_order(pair: tuple[str, str]) -> tuple[bytes, bytes]:
-    consumer, provider = pair
-    return consumer.encode(), provider.encode()
+def _partners(db: Connection, asked: _Ids) -> list[_Partner]:
+    """List the other sides of contracts with the pacticipants asked about, in order of their names."""
+    if not asked.everyone:
+        return []
+    has_many = len(asked.versions) > MANY or len(asked.everyone) > MANY
+    statement = _partners_statement(bool(asked.versions), bool(asked.pacticipants), has_many)
+    return sorted(tuples(db, statement, asked._asdict(), _Partner))
 
 
 @lru_cache(maxsize=16)
-def _integrations_statement(shape: _Shape) -> Select[*tuple[Any, ...]]:
-    pairs = union_all(*_pairs(shape)).subquery("pairs")
-    return (
-        select(_consumer.c.id, _consumer.c.name, _provider.c.id, _provider.c.name, pairs.c.is_required)
-        .select_from(pairs)
-        .join(_consumer, _consumer.c.id == pairs.c.consumer_id)
-        .join(_provider, _provider.c.id == pairs.c.provider_id)
-    )
-
-
-def _pairs(shape: _Shape) -> Iterable[Select[*tuple[Any, ...]]]:
+def _partners_statement(has_versions: bool, has_pacticipants: bool, has_many: bool) -> Select[*tuple[Any, ...]]:  # noqa: FBT001 - a shape
     def ids(name: str) -> Any:
-        return bindparam(name, expanding=True, literal_execute=shape.has_many)
+        return bindparam(name, expanding=True, literal_execute=has_many)
 
-    required, optional = literal(1).label("is_required"), literal(0).label("is_required")
-    published = select(publication.c.consumer_id, publication.c.provider_id, required).distinct()
-    published = published.where(publication.c.consumer_version_id.in_(ids("versions")), publication.c.is_current)
-    ever = select(integration.c.consumer_id, integration.c.provider_id, required)
-    has_pacts = integration.c.latest_publication_id.is_not(None)
-    ever = ever.where(integration.c.consumer_id.in_(ids("pacticipants")), has_pacts)
-    if shape.has_versions:
-        yield published if shape.is_open else published.where(publication.c.provider_id.in_(ids("everyone")))
-    if shape.has_pacticipants:
-        yield ever if shape.is_open else ever.where(integration.c.provider_id.in_(ids("everyone")))
-    if shape.is_open:
-        consumers = select(integration.c.consumer_id, integration.c.provider_id, optional)
-        yield consumers.where(integration.c.provider_id.in_(ids("everyone")))
+    of_itself = integration.c.consumer_id == integration.c.provider_id
+    consumers = select(integration.c.consumer_id.label("id"), of_itself.label("is_itself"))
+    found = [consumers.where(integration.c.provider_id.in_(ids("everyone")))]
+    if has_versions:
+        of_version = and_(publication.c.consumer_version_id.in_(ids("versions")), publication.c.is_current)
+        found.append(
+            select(publication.c.provider_id, publication.c.consumer_id == publication.c.provider_id).where(of_version)
+        )
+    if has_pacticipants:
+        has_pacts = integration.c.latest_publication_id.is_not(None)
+        of_any = and_(integration.c.consumer_id.in_(ids("pacticipants")), has_pacts)
+        found.append(select(integration.c.provider_id, of_itself).where(of_any))
+    partner = (union_all(*found) if len(found) > 1 else found[0]).subquery("partner")
+    return select(pacticipant.c.name, pacticipant.c.id, partner.c.is_itself).join(
+        partner, partner.c.id == pacticipant.c.id
+    )
 
 
 _VERSIONS: Final[BindParameter[Any]] = bindparam("versions", expanding=True)

@@ -1,14 +1,16 @@
-"""Rows of the matrix: publications, each with the results that its content got.
+"""Rows of the matrix: publications, each with the results that its content has from the provider versions that count.
 
-One statement is built for each shape of a question. Publications and verifications are restricted by whatever narrows
-them most before they are joined with what a row shows of them.
+One statement is built for each shape of a question. Where there are more rows than a response shows, `matrix_survey`
+counts them by the same conditions.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     CompoundSelect,
     Connection,
@@ -18,12 +20,21 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
+    exists,
+    false,
+    func,
+    not_,
+    null,
     or_,
     select,
+    true,
     union,
+    union_all,
 )
 
 from treaty.model.matrix import Row
+from treaty.model.question import LatestBy
 from treaty.store.database import rows
 from treaty.store.tables import content, pacticipant, publication, verification, version
 
@@ -31,20 +42,28 @@ MANY: Final = 500
 """Ids from which on they are written into a statement, as databases limit how many parameters it may have."""
 
 
-class Scope(NamedTuple):
-    """Whose rows are wanted."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scope:
+    """Whose rows a question is about."""
 
     versions: Sequence[int]
+    """Each of them needs a result with each of the others that it has a contract with."""
     pacticipants: Sequence[int]
     """Those of which any version counts."""
     everyone: Sequence[int]
     """All pacticipants that were selected, in whatever way."""
     specified: Sequence[int]
     """Those that were asked about: each row is about one of them."""
+    replaced: Sequence[int] = ()
+    """Versions of those asked about that are live at the destination: they count for contracts with themselves."""
+    pair: tuple[int, int] | None = None
+    """The consumer and the provider whose contracts alone count."""
     is_of_one: bool
-    """Whether there was one selector, so that it does not matter who is on the other side."""
-    only_latest: bool
+    """Whether there is one selector and no destination, so that anyone may be on the other side."""
+    latest_by: LatestBy | None
     limit: int | None
+    ignored_versions: Sequence[int] = ()
+    ignored_pacticipants: Sequence[int] = ()
 
 
 class RowWithIds(NamedTuple):
@@ -55,61 +74,130 @@ class RowWithIds(NamedTuple):
     provider_version_id: int | None
 
 
-class _Shape(NamedTuple):
+class Shape(NamedTuple):
+    """What a statement depends on."""
+
     has_versions: bool
     has_pacticipants: bool
+    has_replaced: bool
+    is_of_pair: bool
     is_of_one: bool
-    only_latest: bool
+    latest_by: LatestBy | None
     is_limited: bool
+    has_ignored: bool
     has_many: bool
 
+    @property
+    def only_latest(self) -> bool:
+        return self.latest_by is not None
 
-def of(db: Connection, scope: Scope) -> list[RowWithIds]:
-    """List the rows, those of the newest action first."""
-    if not scope.versions and not scope.pacticipants:
-        return []
-    values = {
+
+def shape_of(scope: Scope) -> Shape:
+    has_many = any(len(ids) > MANY for ids in (scope.versions, scope.everyone, scope.replaced, scope.ignored_versions))
+    return Shape(
+        has_versions=bool(scope.versions),
+        has_pacticipants=bool(scope.pacticipants),
+        has_replaced=bool(scope.replaced),
+        is_of_pair=scope.pair is not None,
+        is_of_one=scope.is_of_one,
+        latest_by=scope.latest_by,
+        is_limited=scope.limit is not None,
+        has_ignored=bool(scope.ignored_versions or scope.ignored_pacticipants),
+        has_many=has_many,
+    )
+
+
+NO_ID: Final = 0
+"""An id that nothing has; it stands for a result or a version that is missing."""
+_NOTHING: Final = (-1,)
+"""A list that is not empty, and that contains no id."""
+
+
+def values_of(scope: Scope, limit: int | None) -> dict[str, Any]:
+    pair_consumer, pair_provider = scope.pair or (NO_ID, NO_ID)
+    return {
+        "pair_consumer": pair_consumer,
+        "pair_provider": pair_provider,
         "versions": scope.versions,
         "pacticipants": scope.pacticipants,
         "everyone": scope.everyone,
         "specified": scope.specified,
-        "limit": scope.limit,
+        "replaced": scope.replaced,
+        "ignored_versions": scope.ignored_versions or _NOTHING,
+        "ignored_pacticipants": scope.ignored_pacticipants or _NOTHING,
+        "limit": limit,
     }
-    return [RowWithIds(Row._make(row[2:]), *row[:2]) for row in rows(db, _statement(_shape(scope)), values)]
 
 
-def _shape(scope: Scope) -> _Shape:
-    return _Shape(
-        has_versions=bool(scope.versions),
-        has_pacticipants=bool(scope.pacticipants),
-        is_of_one=scope.is_of_one,
-        only_latest=scope.only_latest,
-        is_limited=scope.limit is not None,
-        has_many=len(scope.versions) > MANY or len(scope.everyone) > MANY,
-    )
+def of(db: Connection, scope: Scope) -> list[RowWithIds]:
+    """List the rows, those of the newest action first; one more than the limit, if there are more."""
+    if not scope.versions and not scope.pacticipants:
+        return []
+    values = values_of(scope, None if scope.limit is None else scope.limit + 1)
+    return read(rows(db, _rows(shape_of(scope)), values))
+
+
+def read(found: Iterable[Any]) -> list[RowWithIds]:
+    return [RowWithIds(Row._make(row[2:]), *row[:2]) for row in found]
+
+
+class Outcomes(NamedTuple):
+    """Publications, or groups of them, joined with the provider versions that count and with their results."""
+
+    joined: FromClause
+    provider_version_id: ColumnElement[Any]
+    conditions: tuple[ColumnElement[bool], ...] = ()
+
+
+# What rows show
+
+_consumer: Final = pacticipant.alias("consumer")
+_provider: Final = pacticipant.alias("provider")
+consumer_version: Final = version.alias("consumer_version")
+provider_version: Final = version.alias("provider_version")
 
 
 @lru_cache(maxsize=64)
-def _statement(shape: _Shape) -> Select[*tuple[Any, ...]]:
-    """Build the statement that reads what the rows show."""
-    joined, *conditions = _of_one(shape) if shape.is_of_one else _between(shape)
-    consumer, provider, consumer_version, provider_version = (
-        pacticipant.alias("consumer"),
-        pacticipant.alias("provider"),
-        version.alias("consumer_version"),
-        version.alias("provider_version"),
+def _rows(shape: Shape) -> Select[*tuple[Any, ...]]:
+    """Build the statement that lists what rows show."""
+    outcomes = outcomes_of(shape, publication, is_replaced(shape))
+    if not shape.is_limited:
+        return shown(shape, outcomes).where(is_chosen(shape), *outcomes.conditions)
+    # Rows are sorted and cut by their ids, before what they show is looked up.
+    page = (
+        select(
+            publication.c.id,
+            verification.c.id.label("verification_id"),
+            outcomes.provider_version_id.label("provider_version_id"),
+        )
+        .select_from(outcomes.joined)
+        .join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
+        .where(publication.c.id.in_(_filling(shape, _newest_of_each(shape))), *outcomes.conditions)
+        .order_by(*newest_first(shape, outcomes.provider_version_id))
+        .limit(bindparam("limit"))
+        .subquery("page")
     )
-    published = consumer_version.c.created_at if shape.only_latest else publication.c.created_at
-    is_published_last = or_(verification.c.created_at.is_(None), published > verification.c.created_at)
-    last_action = case((is_published_last, published), else_=verification.c.created_at)
-    statement = (
+    return shown(shape, of_results(page))
+
+
+def of_results(page: Subquery) -> Outcomes:
+    """Join publications and results by their ids."""
+    joined = publication.join(page, page.c.id == publication.c.id).outerjoin(
+        verification, verification.c.id == page.c.verification_id
+    )
+    return Outcomes(joined, page.c.provider_version_id)
+
+
+def shown(shape: Shape, outcomes: Outcomes) -> Select[*tuple[Any, ...]]:
+    """Select what rows show, those of the newest action first."""
+    return (
         select(
             consumer_version.c.id,
             provider_version.c.id,
-            consumer.c.name,
+            _consumer.c.name,
             consumer_version.c.number,
             consumer_version.c.position,
-            provider.c.name,
+            _provider.c.name,
             provider_version.c.number,
             provider_version.c.position,
             content.c.sha,
@@ -118,46 +206,65 @@ def _statement(shape: _Shape) -> Select[*tuple[Any, ...]]:
             verification.c.id,
             verification.c.success,
             verification.c.verified_at,
+            (false() if shape.only_latest else _is_superseded()).label("is_superseded"),
         )
-        .select_from(joined)
-        .join(consumer, consumer.c.id == publication.c.consumer_id)
-        .join(provider, provider.c.id == publication.c.provider_id)
+        .select_from(outcomes.joined)
+        .join(_consumer, _consumer.c.id == publication.c.consumer_id)
+        .join(_provider, _provider.c.id == publication.c.provider_id)
         .join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
         .join(content, content.c.id == publication.c.content_id)
-        .outerjoin(provider_version, provider_version.c.id == verification.c.provider_version_id)
-        .where(*conditions)
-        .order_by(last_action.desc(), publication.c.id.desc(), verification.c.id.desc())
+        .outerjoin(provider_version, provider_version.c.id == outcomes.provider_version_id)
+        .order_by(*newest_first(shape, provider_version.c.id))
     )
-    return statement.limit(bindparam("limit")) if shape.is_limited else statement
 
 
-def _between(shape: _Shape) -> tuple[FromClause, ColumnElement[bool]]:
-    """Join the publications between those selected with the results of the provider's versions selected.
+def newest_first(shape: Shape, provider_version_id: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
+    """Order rows by their newest action: the consumer's, or the result."""
+    published = consumer_version.c.created_at if shape.only_latest else publication.c.created_at
+    is_published_last = or_(verification.c.created_at.is_(None), published > verification.c.created_at)
+    last_action = case((is_published_last, published), else_=verification.c.created_at)
+    result = func.coalesce(verification.c.id, NO_ID)
+    return last_action.desc(), publication.c.id.desc(), result.desc(), func.coalesce(provider_version_id, NO_ID).desc()
 
-    A publication with no such result stands alone.
-    """
-    joined = publication.outerjoin(verification, _same_content(shape, _either_provider(shape)))
-    return joined, publication.c.id.in_(_newest_of_each(shape)) if shape.is_limited else _is_chosen(shape)
+
+def _is_superseded() -> ColumnElement[bool]:
+    has_newer_result = and_(verification.c.id.is_not(None), not_(verification.c.is_latest))
+    return or_(not_(publication.c.is_current), has_newer_result)
 
 
-def _is_chosen(shape: _Shape) -> ColumnElement[bool]:
-    consumer = _either(shape, publication.c.consumer_version_id, publication.c.consumer_id)
+# Which publications
+
+
+def is_chosen(shape: Shape) -> ColumnElement[bool]:
+    """Restrict publications to those that have rows."""
+    return publication.c.id.in_(_of_one(shape)) if shape.is_of_one else or_(*_chosen(shape))
+
+
+def _chosen(shape: Shape) -> Iterable[ColumnElement[bool]]:
+    """Yield the condition of the publications between those selected, for each way in which consumers were selected."""
+    if shape.is_of_pair:
+        is_consumer = publication.c.consumer_id == bindparam("pair_consumer")
+        yield and_(is_consumer, publication.c.provider_id == bindparam("pair_provider"), *_current(shape))
+        return
     # As an expression it is no part of the index's key: else each version would be looked up with each provider. Those
     # asked about are expressions, too: else all that they ever published would be looked at.
-    between = _ids(shape, publication.c.provider_id + 0, "everyone")
-    return and_(consumer, between, *_current(shape), _is_about_specified(shape, publication))
+    consumer_id, provider_id = publication.c.consumer_id + 0, publication.c.provider_id + 0
+    is_about_specified = or_(_ids(shape, consumer_id, "specified"), _ids(shape, provider_id, "specified"))
+    restricted = and_(_ids(shape, provider_id, "everyone"), *_current(shape), is_about_specified)
+    ways = list(_either(shape, publication.c.consumer_version_id, publication.c.consumer_id))
+    for way in ways if shape.is_limited else [or_(*ways)]:
+        yield and_(way, restricted)
+    if shape.has_replaced:
+        yield and_(is_replaced(shape), publication.c.consumer_id == publication.c.provider_id, *_current(shape))
 
 
-def _either_provider(shape: _Shape) -> ColumnElement[bool]:
-    return _either(shape, verification.c.provider_version_id, verification.c.provider_id)
+def is_replaced(shape: Shape) -> ColumnElement[bool]:
+    """Tell whether a publication is of a version that is live at the destination, and would be replaced."""
+    return _ids(shape, publication.c.consumer_version_id, "replaced") if shape.has_replaced else false()
 
 
-def _either(shape: _Shape, version_id: ColumnElement[int], pacticipant_id: ColumnElement[int]) -> ColumnElement[bool]:
-    return or_(*_kinds(shape, version_id, pacticipant_id))
-
-
-def _kinds(
-    shape: _Shape, version_id: ColumnElement[int], pacticipant_id: ColumnElement[int]
+def _either(
+    shape: Shape, version_id: ColumnElement[int], pacticipant_id: ColumnElement[int]
 ) -> Iterable[ColumnElement[bool]]:
     if shape.has_versions:
         yield _ids(shape, version_id, "versions")
@@ -165,68 +272,126 @@ def _kinds(
         yield _ids(shape, pacticipant_id, "pacticipants")
 
 
-def _ids(shape: _Shape, column: ColumnElement[int], name: str) -> ColumnElement[bool]:
+def _ids(shape: Shape, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     return column.in_(bindparam(name, expanding=True, literal_execute=shape.has_many))
 
 
-def _same_content(shape: _Shape, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    latest = (verification.c.is_latest,) if shape.only_latest else ()
-    return and_(verification.c.content_id == publication.c.content_id, *conditions, *latest)
-
-
-def _newest_of_each(shape: _Shape) -> Select[*tuple[Any, ...]] | CompoundSelect[Any]:
-    """Select the publications of the consumers selected, of each kind of selector the newest ones only.
-
-    Those that are not about who was asked about are left out after that.
-    """
-    every = select(publication.c.id, publication.c.consumer_id, publication.c.provider_id)
-    between = _ids(shape, publication.c.provider_id, "everyone")
-    found = [
-        _newest(shape, every.where(consumer, between, *_current(shape)))
-        for consumer in _kinds(shape, publication.c.consumer_version_id, publication.c.consumer_id)
-    ]
-    chosen = [select(one.c.id).where(_is_about_specified(shape, one)) for one in found]
-    return union(*chosen) if len(chosen) > 1 else chosen[0]
-
-
-def _is_about_specified(shape: _Shape, found: FromClause) -> ColumnElement[bool]:
-    return or_(_ids(shape, found.c.consumer_id + 0, "specified"), _ids(shape, found.c.provider_id + 0, "specified"))
-
-
-def _current(shape: _Shape) -> tuple[ColumnElement[bool], ...]:
+def _current(shape: Shape) -> tuple[ColumnElement[bool], ...]:
     return (publication.c.is_current,) if shape.only_latest else ()
 
 
-def _newest(shape: _Shape, statement: Select[*tuple[Any, ...]]) -> Subquery:
-    """Take the newest publications only, up to the limit. Ids are given in order of time, and are indexed."""
-    age = (publication.c.consumer_version_id.desc(),) if shape.only_latest else ()
-    return statement.order_by(*age, publication.c.id.desc()).limit(bindparam("limit")).subquery()
+def _of_one(shape: Shape) -> CompoundSelect[Any]:
+    """Select what one selector has published, and what others have published and it has verified.
 
-
-def _of_one(shape: _Shape) -> tuple[FromClause]:
-    """Join what one selector is the consumer of with all results, and what it is the provider of with its own.
-
-    A limit counts publications of the whole broker here, as in the original.
+    A contract of a pacticipant with itself is decided by the version that published it.
     """
-    pair = (publication.c.id.label("publication_id"), verification.c.id.label("verification_id"))
-    recent = _recent(shape)
-    of_consumer = (
-        select(*pair)
-        .select_from(publication.outerjoin(verification, _same_content(shape)))
-        .where(_either(shape, publication.c.consumer_version_id, publication.c.consumer_id), *recent)
+    published = or_(*_either(shape, publication.c.consumer_version_id, publication.c.consumer_id))
+    verified = or_(*_either(shape, verification.c.provider_version_id, publication.c.provider_id))
+    is_of_others = publication.c.consumer_id != publication.c.provider_id
+    with_result = publication.join(verification, verification.c.content_id == publication.c.content_id)
+    return union(
+        select(publication.c.id).where(published, *_current(shape)),
+        select(publication.c.id).select_from(with_result).where(verified, is_of_others, *_current(shape)),
     )
-    of_provider = (
-        select(*pair)
-        .select_from(publication.join(verification, _same_content(shape)))
-        .where(_either_provider(shape), *recent)
-    )
-    pairs = union(of_consumer, of_provider).subquery("pairs")
-    published = pairs.join(publication, publication.c.id == pairs.c.publication_id)
-    return (published.outerjoin(verification, verification.c.id == pairs.c.verification_id),)
 
 
-def _recent(shape: _Shape) -> tuple[ColumnElement[bool], ...]:
-    if not shape.is_limited:
-        return _current(shape)
-    newest = _newest(shape, select(publication.c.id).where(*_current(shape)))
-    return (publication.c.id.in_(select(newest.c.id)),)
+def _newest_of_each(shape: Shape) -> Select[*tuple[Any, ...]] | CompoundSelect[Any]:
+    """Select the newest publications up to the limit, for each way in which consumers were selected."""
+    conditions = [is_chosen(shape)] if shape.is_of_one else list(_chosen(shape))
+    newest = [newest_of(shape, select(publication.c.id).where(one), publication) for one in conditions]
+    return union(*newest) if len(newest) > 1 else newest[0]
+
+
+def _filling(shape: Shape, ids: Select[Any] | CompoundSelect[Any]) -> Select[Any] | CompoundSelect[Any]:
+    """Take only as many of the newest publications as have rows to fill the limit.
+
+    Where any version counts, each publication may have hundreds of results. They are counted by content.
+    """
+    if shape.has_versions and not shape.is_of_one:
+        return ids
+    newest = select(publication).where(publication.c.id.in_(ids)).cte("newest")
+    columns = (newest.c.content_id, newest.c.consumer_id, newest.c.provider_id)
+    groups = select(*columns).distinct().subquery("groups")
+    joined = outcomes_of(shape, groups, false()).joined
+    sizes = select(groups.c.content_id, func.count().label("number")).select_from(joined).group_by(groups.c.content_id)
+    size = sizes.subquery("size")
+    before = func.sum(size.c.number).over(order_by=_age(shape, newest)) - size.c.number
+    counted = select(newest.c.id, before.label("before")).join(size, size.c.content_id == newest.c.content_id)
+    numbered = counted.subquery("counted")
+    return select(numbered.c.id).where(numbered.c.before < bindparam("limit"))
+
+
+def _age(shape: Shape, published: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """Order publications by their age, the newest first. Ids are given in order of time, and are indexed."""
+    by_version = (published.c.consumer_version_id.desc(),) if shape.only_latest else ()
+    return (*by_version, published.c.id.desc())
+
+
+def newest_of(shape: Shape, ids: Select[Any], published: FromClause) -> Select[Any]:
+    """Take the newest publications only, up to the limit."""
+    newest = ids.order_by(*_age(shape, published)).limit(bindparam("limit")).subquery()
+    return select(newest.c.id)
+
+
+# Which results
+
+
+def outcomes_of(shape: Shape, published: FromClause, is_replaced: ColumnElement[bool]) -> Outcomes:
+    """Join publications, or groups of them, with the provider versions that count and with their results."""
+    if shape.has_versions and not shape.is_of_one:
+        return _outcomes_of_versions(shape, published, is_replaced)
+    counts = or_(*_either(shape, verification.c.provider_version_id, published.c.provider_id))
+    if shape.is_of_one:
+        # Any provider may have verified what was published, except for contracts of a pacticipant with itself.
+        is_of_others = published.c.consumer_id != published.c.provider_id
+        counts = or_(counts, and_(_ids(shape, published.c.consumer_id, "everyone"), is_of_others))
+    joined = published.outerjoin(verification, and_(_has_same_content(shape, published), counts))
+    return Outcomes(joined, verification.c.provider_version_id)
+
+
+def _outcomes_of_versions(shape: Shape, published: FromClause, is_replaced: ColumnElement[bool]) -> Outcomes:
+    """Join each publication with each version of its provider that was selected, whether that has a result or not."""
+    selected = _selected(shape)
+    counts = selected.c.pacticipant_id == published.c.provider_id
+    if shape.has_replaced:
+        is_of_itself = and_(published.c.consumer_id == published.c.provider_id, not_(is_replaced))
+        counts = and_(counts, or_(not_(selected.c.is_replaced), is_of_itself))
+    is_by_version = verification.c.provider_version_id == selected.c.id
+    conditions: tuple[ColumnElement[bool], ...] = ()
+    if shape.has_pacticipants:
+        is_any = _ids(shape, published.c.provider_id, "pacticipants")
+        is_other = not_(_ids(shape, verification.c.provider_version_id, "versions"))
+        is_by_version = or_(is_by_version, and_(selected.c.id.is_(None), is_any, is_other))
+        conditions = (_is_needed(selected, published),)
+    same_content = _has_same_content(shape, published)
+    joined = published.outerjoin(selected, counts).outerjoin(verification, and_(same_content, is_by_version))
+    return Outcomes(joined, func.coalesce(verification.c.provider_version_id, selected.c.id), conditions)
+
+
+def _has_same_content(shape: Shape, published: FromClause) -> ColumnElement[bool]:
+    latest = (verification.c.is_latest,) if shape.only_latest else ()
+    return and_(verification.c.content_id == published.c.content_id, *latest)
+
+
+def _selected(shape: Shape) -> CTE:
+    """Select the versions that count as providers.
+
+    A pacticipant of which any version counts has a row without a version, which stands for all that are not selected.
+    """
+    columns = (version.c.id, version.c.pacticipant_id)
+    parts = [select(*columns, false().label("is_replaced")).where(_ids(shape, version.c.id, "versions"))]
+    if shape.has_replaced:
+        parts.append(select(*columns, true()).where(_ids(shape, version.c.id, "replaced")))
+    if shape.has_pacticipants:
+        is_any = _ids(shape, pacticipant.c.id, "pacticipants")
+        parts.append(select(cast(null(), version.c.id.type), pacticipant.c.id, false()).where(is_any))
+    chosen = union_all(*parts) if len(parts) > 1 else parts[0]
+    return chosen.cte("selected").prefix_with("MATERIALIZED")
+
+
+def _is_needed(selected: CTE, published: FromClause) -> ColumnElement[bool]:
+    """Leave out the row of any version that has no result where selected versions have rows."""
+    other = selected.alias("other")
+    is_version = and_(other.c.id.is_not(None), not_(other.c.is_replaced))
+    has_versions = exists().where(other.c.pacticipant_id == published.c.provider_id, is_version)
+    return or_(verification.c.id.is_not(None), selected.c.id.is_not(None), not_(has_versions))

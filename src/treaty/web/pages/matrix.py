@@ -38,7 +38,7 @@ def show_matrix(call: Call) -> Page:
     """Show what is asked of the matrix, and its answer."""
     given = call.query.get("q")
     query = {**call.query, "q": [one for one in given if _names_one(one)] if isinstance(given, list) else given}
-    return _page(call, query, lambda: api.answer(call.db, query) if given else None)
+    return _page(call, query, lambda: api.answer(call.db, query, counts_superseded=False) if given else None)
 
 
 def _names_one(selector: object) -> bool:
@@ -50,7 +50,11 @@ def _names_one(selector: object) -> bool:
 def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Page:
     """Show the results between any versions of a consumer and a provider."""
     query = {**call.query, "q": [{"pacticipant": consumer}, {"pacticipant": provider}]}
-    return _page(call, query, lambda: api.answer_for_pair(call.db, call.query, provider=provider, consumer=consumer))
+    return _page(call, query, lambda: _answer_for_pair(call, provider=provider, consumer=consumer))
+
+
+def _answer_for_pair(call: Call, *, provider: str, consumer: str) -> Matrix:
+    return api.answer_for_pair(call.db, call.query, provider=provider, consumer=consumer, counts_superseded=False)
 
 
 def _page(call: Call, query: Query, ask: Callable[[], Matrix | None]) -> Page:

@@ -1,6 +1,7 @@
 """The page of an application: what it consumes and provides, its versions, and where they may go."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Connection
@@ -38,6 +39,8 @@ router = Router()
 
 SIZE: Final = 25
 MOST_BRANCHES: Final = Part(1, 200)
+MOST_ROWS: Final = 100
+"""Rows that an answer reads; where there are more, the database counts them."""
 
 
 @router.page(urls.PACTICIPANT, permission=Permission.READ)
@@ -135,5 +138,5 @@ def _answer(call: Call, name: str, known: Sequence[Environment]) -> dict[str, ob
 
 
 def _decided(db: Connection, selector: Selector, to: str) -> Verdict:
-    question = deployment(selector, Destination(environment=to))
+    question = replace(deployment(selector, Destination(environment=to)), limit=MOST_ROWS)
     return decide(question, matrix.facts(db, question, selectors.named(db, question.selectors)).facts)

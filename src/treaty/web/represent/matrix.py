@@ -1,14 +1,14 @@
 """How the matrix is shown: as a plain structure in which null stands for what is missing, and as a table of text."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
 import orjson
 
 from treaty.model import metadata, reason
-from treaty.model.matrix import EnvironmentOfVersion, Matrix, Row, Summary, VersionInMatrix, VersionKey
+from treaty.model.matrix import EnvironmentOfVersion, Matrix, Row, Summary, Verdict, VersionInMatrix, VersionKey
 from treaty.model.metadata import Metadata
 from treaty.model.reason import NoSuchVersion, NotVerified, Reason, Side, VerificationFailed
 from treaty.model.selector import known_number
@@ -22,13 +22,14 @@ def matrix(shown: Matrix) -> Hal:
     verdict = shown.verdict
     texts = [reason.text(one) for one in verdict.reasons]
     reasons = [_reason(one, text) for one, text in zip(verdict.reasons, texts, strict=True)]
-    rows = [_shown(row, shown.versions, is_ignored=False) for row in verdict.considered]
-    rows += [_shown(row, shown.versions, is_ignored=True) for row in verdict.ignored]
+    rows = [_shown(shown, row, is_ignored=False) for row in verdict.considered]
+    rows += [_shown(shown, row, is_ignored=True) for row in verdict.ignored]
     return Hal(
         {
             "summary": _summary(verdict.summary, texts),
             "notices": [{"type": one["type"], "text": one["text"]} for one in reasons],
             "matrix": rows,
+            "rows": {"shown": len(rows), "total": verdict.total},
             "reasons": reasons,
         },
     )
@@ -45,10 +46,11 @@ def _summary(summary: Summary, texts: Sequence[str]) -> dict[str, object]:
     return shown if summary.ignored is None else {**shown, "ignored": summary.ignored}
 
 
-def _shown(row: Row, versions: Mapping[VersionKey, VersionInMatrix], *, is_ignored: bool) -> orjson.Fragment:
-    consumer = versions[row.consumer, row.consumer_version]
-    number = row.provider_version
-    return _row(row, consumer, None if number is None else versions[row.provider, number], is_ignored=is_ignored)
+def _shown(shown: Matrix, row: Row, *, is_ignored: bool) -> orjson.Fragment:
+    consumer = shown.versions[row.consumer, row.consumer_version]
+    number = shown.verdict.shown_provider_version(row)
+    provider = None if number is None else shown.versions[row.provider, number]
+    return _row(row, consumer, provider, is_ignored=is_ignored)
 
 
 @lru_cache(maxsize=2048)
@@ -57,7 +59,7 @@ def _row(row: Row, consumer: VersionInMatrix, provider: VersionInMatrix | None, 
     path = urls.PACT.fill(provider=row.provider, consumer=row.consumer, version=row.consumer_version)
     shown = {
         "consumer": _side(row.consumer, row.consumer_version, consumer),
-        "provider": _side(row.provider, row.provider_version, provider),
+        "provider": _side(row.provider, None if provider is None else row.provider_version, provider),
         "pact": {"createdAt": row.published_at, "_links": _self(path)},
         "verificationResult": _verification(row),
     }
@@ -178,11 +180,20 @@ def matrix_as_text(shown: Matrix, _place: Place) -> str:
     verdict = shown.verdict
     deployable = {True: "true", False: "false", None: "nil"}[verdict.summary.deployable]
     reasons = "\n".join(reason.text(one) for one in verdict.reasons)
-    return f"{_table(verdict.rows)}\n\nDeployable: {deployable}\nReason: {reasons}\n"
+    table = _table([_cells(row, verdict.shown_provider_version(row)) for row in verdict.rows])
+    return f"{table}\n{_left_out(verdict)}\nDeployable: {deployable}\nReason: {reasons}\n"
 
 
-def _table(rows: Iterable[Row]) -> str:
-    lines = [_cells(row) for row in rows]
+def _left_out(verdict: Verdict) -> str:
+    shown = len(verdict.rows)
+    return (
+        ""
+        if shown == verdict.total
+        else f"\n{shown} of {verdict.total} rows are shown; the answer depends on all of them.\n"
+    )
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
     if not lines:
         return "No data."
     widths = [max(map(len, column)) for column in zip(TITLES, *lines, strict=True)]
@@ -194,9 +205,9 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, provider_version: str | None) -> list[str]:
     success = "" if row.success is None else str(row.success).lower()
     number = "" if row.verification is None else str(row.verification)
     consumer = (row.consumer, row.consumer_version, str(row.revision))
-    cells = (*consumer, row.provider, row.provider_version or "", number, success)
+    cells = (*consumer, row.provider, provider_version or "", number, success)
     return [cell if len(cell) <= WIDEST else cell[: WIDEST - 3] + "..." for cell in cells]

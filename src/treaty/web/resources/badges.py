@@ -4,7 +4,7 @@ from typing import Final
 
 from treaty.model import badge
 from treaty.model.badge import Badge, BadgeNames
-from treaty.model.matrix import decide
+from treaty.model.matrix import Verdict, decide
 from treaty.model.question import Destination, Question, deployment
 from treaty.model.selector import Selector
 from treaty.store import badges, matrix, pacticipants
@@ -85,10 +85,14 @@ def can_i_deploy_branch_badge(call: Call, pacticipant: str, branch: str, environ
 
 def _of_deployment(call: Call, question: Question, way: str) -> Shown:
     try:
-        verdict = decide(question, matrix.facts_of_existing(call.db, question).facts)
+        verdict = _verdict(call, question)
     except Missing as missing:
         return _shown(call, badge.not_found(missing.what))
     return _shown(call, badge.of_deployment(way, deployable=verdict.summary.deployable, label=call.option("label")))
+
+
+def _verdict(call: Call, question: Question) -> Verdict:
+    return decide(question, matrix.facts_of_existing(call.db, question).facts)
 
 
 @router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_kept=True)
@@ -102,6 +106,6 @@ def can_i_merge_badge(call: Call, pacticipant: str) -> Shown:
         return _shown(call, badge.not_found("main branch version"))
     selector = Selector(pacticipant=pacticipant, version=number)
     question = deployment(selector, Destination(is_main_branch=True, is_latest=True))
-    verdict = decide(question, matrix.facts_of_existing(call.db, question).facts)
+    verdict = _verdict(call, question)
     shown = badge.of_merge(deployable=verdict.summary.deployable)
     return _shown(call, shown, call.settings.badge_default_cache_setting)

@@ -10,8 +10,8 @@ from treaty.errors import Invalid, InvalidQuery, NotFound, Problem
 from treaty.model.matrix import Matrix, decide
 from treaty.model.question import Destination, LatestBy, Question, deployment, limit_of, refusals
 from treaty.model.selector import Selector
-from treaty.store import integrations, selectors
 from treaty.store import matrix as facts_of_matrix
+from treaty.store import selectors
 from treaty.store.matrix import Found
 from treaty.store.selectors import Named
 from treaty.web import urls
@@ -29,12 +29,12 @@ def show_matrix(call: Call) -> Matrix:
     return answer(call.db, call.query, blank=_blank_texts(call.query))
 
 
-def answer(db: Connection, query: Query, *, blank: Sequence[str] = ()) -> Matrix:
-    """Answer what a query asks of the matrix. Raises InvalidQuery, also for the texts about `blank` parameters.
+def answer(db: Connection, query: Query, *, blank: Sequence[str] = (), counts_superseded: bool = True) -> Matrix:
+    """Answer a query of the matrix. Raises InvalidQuery, also for the texts about `blank` parameters.
 
     The form of the page has a field for each way of selecting versions, so its blank parameters count as absent.
     """
-    question = _question(query, _selectors(query.get("q") or []))
+    question = _question(query, _selectors(query.get("q") or []), counts_superseded=counts_superseded)
     named = _named(db, question)
     _check(question, named, blank=blank)
     return _matrix_of(db, question, named)
@@ -71,31 +71,24 @@ def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Matrix:
     )
 
 
-def answer_for_pair(db: Connection, query: Query, *, provider: str, consumer: str, blank: Sequence[str] = ()) -> Matrix:
-    """Answer what a query asks of the matrix of a pair. Raises InvalidQuery, and NotFound for an unknown name."""
-    question = _question(query, (Selector(pacticipant=consumer), Selector(pacticipant=provider)))
+def answer_for_pair(
+    db: Connection,
+    query: Query,
+    *,
+    provider: str,
+    consumer: str,
+    blank: Sequence[str] = (),
+    counts_superseded: bool = True,
+) -> Matrix:
+    """Answer a query of the matrix of a pair. Raises InvalidQuery, and NotFound for an unknown name."""
+    pair = (Selector(pacticipant=consumer), Selector(pacticipant=provider))
+    question = replace(_question(query, pair, counts_superseded=counts_superseded), is_one_way=True)
     named = _named(db, question)
     _check(question, named, of_selectors=False, blank=blank)
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name not in named.pacticipants:
             raise NotFound.named(role, name)
-    if consumer != provider and integrations.exists_between(db, consumer=provider, provider=consumer):
-        return _one_way(db, question, named, consumer=consumer, provider=provider)
     return _matrix_of(db, question, named)
-
-
-def _one_way(db: Connection, question: Question, named: Named, *, consumer: str, provider: str) -> Matrix:
-    """Answer for a pair of which each consumes the other, by the pacts of the one direction only.
-
-    A limit would count rows of both directions, so it is applied afterwards.
-    """
-    found = facts_of_matrix.facts(db, replace(question, limit=None), named)
-    reverse = (provider, consumer)
-    rows = [row for row in found.facts.rows if (row.consumer, row.provider) != reverse]
-    pairs = [one for one in found.facts.integrations if (one.consumer, one.provider) != reverse]
-    matrix = _decided(db, question, replace(found, facts=replace(found.facts, rows=rows, integrations=pairs)))
-    considered = matrix.verdict.considered[: question.limit]
-    return replace(matrix, verdict=replace(matrix.verdict, considered=considered))
 
 
 def _named(db: Connection, question: Question) -> Named:
@@ -117,7 +110,7 @@ def _decided(db: Connection, question: Question, found: Found) -> Matrix:
     return Matrix(verdict=verdict, versions=facts_of_matrix.versions(db, found.version_ids, verdict.versions))
 
 
-def _question(query: Query, chosen: tuple[Selector, ...]) -> Question:
+def _question(query: Query, chosen: tuple[Selector, ...], *, counts_superseded: bool) -> Question:
     ignored = query.get("ignore")
     return Question(
         selectors=chosen,
@@ -131,6 +124,7 @@ def _question(query: Query, chosen: tuple[Selector, ...]) -> Question:
         latest_by=_latest_by(_text(query, "latestby")),
         success=_success(query.get("success")),
         limit=limit_of(_text(query, "limit")),
+        counts_superseded=counts_superseded,
     )
 
 
