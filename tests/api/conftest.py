@@ -89,7 +89,7 @@ class Api:
         """Send requests without a body at the same time: methods, paths and headers."""
 
         async def send() -> list[Answer]:
-            host = {"host": "broker.test"}
+            host = {"host": "localhost"}
             return await asyncio.gather(
                 *(self._send(method, path, b"", {**host, **headers}) for method, path, headers in requests)
             )

@@ -160,7 +160,7 @@ def at_once(api, given):
 
     async def together():
         requests = (
-            api._send("GET", "/user", b"", {"host": "broker.test", "accept": "*/*", **sent(name, its_password, OFFICE)})  # noqa: SLF001 - of a helper
+            api._send("GET", "/user", b"", {"host": "localhost", "accept": "*/*", **sent(name, its_password, OFFICE)})  # noqa: SLF001 - of a helper
             for name, its_password in given
         )
         return await asyncio.gather(*requests)

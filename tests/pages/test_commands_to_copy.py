@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.api.conftest import BASE
 from treaty.cli.environments import missing
 
 NAMES = (
@@ -50,7 +51,7 @@ def test_the_notice_about_similar_names_quotes_the_new_name(api, name):
     (text,) = answer.json()["errors"]["contracts"]
     (command,) = (line for line in text.splitlines() if line.startswith("pact-broker "))
     assert words_after(command, "--name") == f"{name} service"
-    assert words_after(command, "--broker-base-url") == "http://broker.test"
+    assert words_after(command, "--broker-base-url") == BASE
 
 
 @pytest.mark.parametrize("name", NAMES)
