@@ -64,4 +64,4 @@ def test_the_badge_on_the_page_of_a_pact_stays_one_linked_picture(api, show, nam
     api.publish(name, "1", f"of {name}", "a")
     page = show(f"/pacts/provider/{quote(f'of {name}', safe='')}/consumer/{quote(name, safe='')}/latest")
     (code,) = (one.attributes["value"] for one in page.elements if one.attributes.get("id") == "badge")
-    assert re.fullmatch(r"\[!\[Pact\]\(http://broker\.test/[\w/%.~-]+\.svg\)\]\(http://broker\.test/[\w/%.~-]+\)", code)
+    assert re.fullmatch(r"\[!\[Pact\]\(http://localhost/[\w/%.~-]+\.svg\)\]\(http://localhost/[\w/%.~-]+\)", code)
