@@ -57,6 +57,7 @@ def test_a_result_is_found_where_the_answer_says(api: Api) -> None:
         "verificationDate": "2024-05-06T07:08:09+00:00",
         "buildUrl": "https://ci.example/3",
         "testResults": ["a"],
+        "workInProgress": False,
         "verifiedBy": {
             "implementation": "Pact-X",
             "version": "1.2",

@@ -201,7 +201,7 @@ def test_a_preview_is_what_arrives(api, show, submit):
         arrival = receiver.wait(1)[0]
         assert arrival.body.decode() in seen.text
         assert arrival.body.startswith(
-            b"provider_verification_failed|https://ci.example.org/7|10|v|failure|http://broker"
+            b"provider_verification_failed|https://ci.example.org/7|10|v|failure|http://localhost"
         )
         assert '{"heard":true}' in shown.text
 

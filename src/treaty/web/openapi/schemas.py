@@ -266,6 +266,7 @@ MATRIX: Final[dict[str, Schema]] = {
             ),
             "notices": listed(_NOTICE),
             "matrix": listed(ref("MatrixRow")),
+            "rows": closed({"shown": NUMBER, "total": NUMBER}),
             "reasons": listed(
                 closed(
                     {
