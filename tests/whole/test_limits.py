@@ -2,6 +2,7 @@
 
 import base64
 import json
+import select
 import socket
 import sys
 import time
@@ -181,6 +182,31 @@ def test_clients_that_send_nothing_make_room_for_others(tmp_path):
             assert httpx.get(server.address + HEARTBEAT, timeout=PATIENCE).status_code == 200
         refused = [receive_all(client) for client in clients[:30]]
     assert {status_of(response) for response in refused if response} <= {503}
+
+
+@pytest.mark.parametrize(("path", "status"), [(PACT, 401), (SIGN_IN, 503)])
+def test_clients_that_send_bodies_slowly_make_room_for_others(tmp_path, path, status):
+    """A refused client may send the rest of its body, and anyone may send a form; neither keeps others out."""
+    environ = {**CLOSED, "TREATY_MAX_CONNECTIONS": "20", "TREATY_HEADER_TIMEOUT": "2", "TREATY_MIN_BODY_RATE": "1"}
+    request = head("POST" if path == SIGN_IN else "PUT", path, FORM, "content-length: 16000")
+    with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=environ) as server, ExitStack() as stack:
+        clients = [stack.enter_context(connect(server)) for _ in range(20)]
+        for client in clients:
+            client.sendall(request)
+        _drip(clients, seconds=4)
+        for _ in range(10):
+            assert httpx.get(server.address + HEARTBEAT, timeout=PATIENCE).status_code == 200
+        received = [client.recv(65536) for client in clients if select.select([client], [], [], 0)[0]]
+    assert {status_of(response) for response in received} == {status}
+
+
+def _drip(clients: list[socket.socket], *, seconds: float) -> None:
+    """Send a few bytes on each connection again and again."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for client in clients:
+            client.sendall(b"x" * 10)
+        time.sleep(0.2)
 
 
 # Single requests
