@@ -312,6 +312,8 @@ class Broker:
         # SQLite lets one write at a time: a short one would keep the event loop waiting until a long one is done.
         if self._writes_in_threads and not route.is_reading:
             return True
+        if route.has_long_query is not None and route.has_long_query(call):
+            return True
         raw_body = call.raw_body
         return bool(raw_body) and (len(raw_body) >= LARGE or route.is_long(raw_body))
 

@@ -204,7 +204,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _check_rate(self, now: float, seconds: float) -> None:
-        if self.flow.read_paused:  # it is the server that does not read
+        if self.flow.read_paused or self.cycle.waiting_for_100_continue:  # it is the server that does not read
             self._since, self._body_bytes = now, 0
         elif seconds > self._limits.header_timeout:
             if self._body_bytes < seconds * self._limits.min_body_rate:
