@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from treaty.model.access import Role
 from treaty.settings import Settings
 from treaty.store.database import Database, open_database
 from treaty.store.vault import vault_of
-from treaty.web.application import Server, application
+from treaty.web.application import ADMITTED_FOR, Server, application
 
 BASE = "http://localhost"
 SECRET_KEY = "the key of the tests, which is no secret"  # noqa: S105
@@ -96,7 +96,26 @@ class Api:
 
         return self._loop.run_until_complete(send())
 
-    async def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def held_back(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], meanwhile: Callable[[], object]
+    ) -> Answer:
+        """Send a request whose body takes long to arrive, and do something before its last part is sent."""
+
+        async def pause() -> None:
+            await asyncio.to_thread(meanwhile)
+            await asyncio.sleep(ADMITTED_FOR + 0.1)
+
+        given = {"host": "localhost", "content-length": str(len(body)), **headers}
+        return self._loop.run_until_complete(self._send(method, path, body, given, pause))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        pause: Callable[[], Awaitable[None]] | None = None,
+    ) -> Answer:
         raw_path, _, query = path.removeprefix(BASE).partition("?")
         scope: Scope = {
             "type": "http",
@@ -111,8 +130,13 @@ class Api:
         }
         sent: list[Message] = []
 
+        parts = [body] if pause is None else [body[:1], body[1:]]
+
         async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            part = parts.pop(0) if parts else b""
+            if pause is not None and not parts:
+                await pause()
+            return {"type": "http.request", "body": part, "more_body": bool(parts)}
 
         async def send(message: Message) -> None:
             sent.append(message)

@@ -2,12 +2,14 @@
 
 import base64
 import json
+import select
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -28,6 +30,7 @@ from tests.whole.servers import Server, running
 
 SIGN_IN = "/sign-in"
 PACT = "/pacts/provider/Prices/consumer/Shop/version/1"
+PAIR_MATRIX = "/matrix/provider/Prices/consumer/Shop"
 CLOSED = {
     "TREATY_BASIC_AUTH_USERNAME": "ann",
     "TREATY_BASIC_AUTH_PASSWORD": "correct horse",
@@ -183,6 +186,49 @@ def test_clients_that_send_nothing_make_room_for_others(tmp_path):
     assert {status_of(response) for response in refused if response} <= {503}
 
 
+@pytest.mark.parametrize(("path", "status"), [(PACT, 401), (SIGN_IN, 503)])
+def test_clients_that_send_bodies_slowly_make_room_for_others(tmp_path, path, status):
+    """A refused client may send the rest of its body, and anyone may send a form; neither keeps others out."""
+    environ = {**CLOSED, "TREATY_MAX_CONNECTIONS": "20", "TREATY_HEADER_TIMEOUT": "2", "TREATY_MIN_BODY_RATE": "1"}
+    request = head("POST" if path == SIGN_IN else "PUT", path, FORM, "content-length: 16000")
+    with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=environ) as server, ExitStack() as stack:
+        clients = [stack.enter_context(connect(server)) for _ in range(20)]
+        for client in clients:
+            client.sendall(request)
+        _drip(clients, seconds=4)
+        for _ in range(10):
+            assert httpx.get(server.address + HEARTBEAT, timeout=PATIENCE).status_code == 200
+        received = [client.recv(65536) for client in clients if select.select([client], [], [], 0)[0]]
+    assert {status_of(response) for response in received} == {status}
+
+
+def _drip(clients: list[socket.socket], *, seconds: float) -> None:
+    """Send a few bytes on each connection again and again."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for client in clients:
+            client.sendall(b"x" * 10)
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("path", ["/matrix?q%5B%5D%5Bpacticipant%5D=Shop&", f"{PAIR_MATRIX}?"])
+def test_others_are_served_while_a_large_matrix_is_read(server, path):
+    with httpx.Client(base_url=server.address, timeout=PATIENCE) as client:
+        interaction = {"description": "prices", "request": {"method": "GET", "path": "/"}, "response": {"status": 200}}
+        published = [client.put(f"{PACT}{version}", json={"interactions": [interaction]}) for version in range(120)]
+        results = published[0].json()["_links"]["pb:publish-verification-results"]["href"]
+        for version in range(120):
+            client.post(results, json={"success": True, "providerApplicationVersion": str(version)})
+        with connect(server) as other:
+            other.sendall(head("GET", f"{path}latestby=cvpv&limit=100000"))
+            answered = 0
+            while not select.select([other], [], [], 0)[0]:
+                assert client.get(HEARTBEAT).status_code == 200
+                answered += 1
+            assert status_of(other.recv(65536)) == 200
+    assert answered > 3
+
+
 # Single requests
 
 
@@ -300,6 +346,22 @@ def test_a_body_is_asked_for_once_it_may_be_sent(server):
     lines = ("content-type: application/json", f"content-length: {len(body)}", "expect: 100-continue")
     with connect(server) as client:
         client.sendall(head("PUT", PACT, *lines, "connection: close"))
+        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(body)
+        assert status_of(receive_all(client)) == 201
+
+
+def test_a_client_that_has_not_been_asked_for_its_body_is_not_too_slow(tmp_path):
+    """Counting an attempt to sign in waits for the database, which somebody else writes to."""
+    path, environ = tmp_path / "treaty.sqlite", {**CLOSED, "TREATY_HEADER_TIMEOUT": "1"}
+    body = b'{"interactions": []}'
+    secret = base64.b64encode(b"ann:correct horse").decode()
+    lines = ("content-type: application/json", f"content-length: {len(body)}", "expect: 100-continue")
+    with running(f"sqlite:///{path}", environ=environ) as server, connect(server) as client:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            client.sendall(head("PUT", PACT, *lines, f"authorization: Basic {secret}", "connection: close"))
+            time.sleep(3)
         assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(body)
         assert status_of(receive_all(client)) == 201

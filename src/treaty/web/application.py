@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
 from treaty.errors import Malformed, Overloaded, TreatyError
+from treaty.model.access import NOBODY
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.database import Busy, Database
@@ -50,6 +51,8 @@ LARGE: Final = 256 * 1024
 """Bytes from which on a body is worked on in a thread, so that others need not wait for it."""
 KEPT: Final = 16 * 2**20
 """Bytes of answers that are kept."""
+ADMITTED_FOR: Final = 1.0
+"""Seconds after which a client whose body is still arriving has to be admitted again."""
 MAX_HEAVY: Final = 2
 """Heavy requests that are processed at the same time."""
 MAX_HEAVY_WAITING: Final = 8
@@ -223,9 +226,20 @@ class Broker:
         if route is None:
             return _without_handler(resource, call)
         if call.method not in {"GET", "HEAD"}:
-            call.raw_body = await body.read(*self._body_limit(route, call))
+            await self._read_body(call, route, credential, body)
             origins.check_csrf(call)
         return await self._run(route, call, names)
+
+    async def _read_body(self, call: Call, route: Route, credential: auth.Presented, body: wire.Body) -> None:
+        """Read the body. One that took long is worked on as if the request had only arrived now.
+
+        Otherwise a client that holds its body back could write long after its token was revoked, its user disabled.
+        """
+        started = time.monotonic()
+        call.raw_body = await body.read(*self._body_limit(route, call))
+        if time.monotonic() - started > ADMITTED_FOR:
+            call.now, call.caller = self._clock(), NOBODY
+            await self._in_thread(partial(self._gate.admit, call, route, credential))
 
     def _body_limit(self, route: Route, call: Call) -> tuple[int, str]:
         """How large a body may be, and why: little before it is known who sends it, and where all may send."""
@@ -297,6 +311,8 @@ class Broker:
             return True
         # SQLite lets one write at a time: a short one would keep the event loop waiting until a long one is done.
         if self._writes_in_threads and not route.is_reading:
+            return True
+        if route.has_long_query is not None and route.has_long_query(call):
             return True
         raw_body = call.raw_body
         return bool(raw_body) and (len(raw_body) >= LARGE or route.is_long(raw_body))

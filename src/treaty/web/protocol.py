@@ -82,17 +82,20 @@ class Connections:
         """Add a connection; return whether there is room for it.
 
         At the limit, the connection that has waited longest for a request makes room: new clients are served although
-        somebody opens connections and sends nothing.
+        somebody opens connections and sends nothing. If none waits, one does whose client sends a body slowly, or for
+        nothing since it has its response.
         """
         is_full = len(self._open) >= self.limits.max_connections
-        self._open.add(connection)
         self._sweep_later(connection.loop)
-        if not is_full:
-            return True
+        replaced = self._most_dispensable() if is_full else None
+        self._open.add(connection)
+        if replaced is not None:
+            replaced.make_room()
+        return not is_full or replaced is not None
+
+    def _most_dispensable(self) -> "LimitedProtocol | None":
         oldest = next(iter(self.waiting), None)
-        if oldest is not None:
-            oldest.make_room()
-        return oldest is not None
+        return oldest or next((connection for connection in self._open if connection.is_dispensable), None)
 
     def remove(self, connection: "LimitedProtocol") -> None:
         self._open.discard(connection)
@@ -137,6 +140,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """Bytes of unfinished headers or trailers, not counting the read in which the request began."""
         self._body_bytes = 0
         """Bytes of the body that arrived in the current time window."""
+        self._is_slow = False
+        """Whether the body has taken longer than a time window."""
         self._unsent = 0
         self._unsent_since = 0.0
 
@@ -154,12 +159,20 @@ class LimitedProtocol(HttpToolsProtocol):
         self._connections.remove(self)
 
     def make_room(self) -> None:
-        """Close this connection, which waits for a request, in favor of a new one."""
+        """Close this connection, which waits for a request or a body, in favor of a new one."""
         self._waiting.pop(self, None)
-        if self._has_begun and not self.transport.is_closing():
+        is_unanswered = self._has_begun or (self._phase is _BODY and self._is_answerable)
+        if is_unanswered and not self.transport.is_closing():
             self._refuse(_FULL, lingers=False)
         else:
             self.transport.close()
+
+    @property
+    def is_dispensable(self) -> bool:
+        """Whether the client sends a body, and does so slowly or has the start of its response already."""
+        if self._phase is not _BODY or self.transport.is_closing():
+            return False
+        return self._is_slow or self.cycle.response_started
 
     def check(self, now: float) -> None:
         """Close the connection if it has timed out."""
@@ -191,13 +204,13 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _check_rate(self, now: float, seconds: float) -> None:
-        if self.flow.read_paused:  # it is the server that does not read
+        if self.flow.read_paused or self.cycle.waiting_for_100_continue:  # it is the server that does not read
             self._since, self._body_bytes = now, 0
         elif seconds > self._limits.header_timeout:
             if self._body_bytes < seconds * self._limits.min_body_rate:
                 text = f"The body of the request arrived at less than {self._limits.min_body_rate} bytes per second."
                 self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, text))
-            self._since, self._body_bytes = now, 0
+            self._since, self._body_bytes, self._is_slow = now, 0, True
 
     # Parsing
 
@@ -264,6 +277,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.headers = []
         self._waiting.pop(self, None)
         self._body_bytes = 0
+        self._is_slow = False
         self._phase = _BODY
         self._since = None
 

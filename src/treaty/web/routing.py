@@ -210,6 +210,8 @@ class Route:
     max_quick_items: int | None = None
     """Elements and members that a JSON body may have to be processed on the event loop; None where its size in bytes
     says how much work it is."""
+    has_long_query: Callable[["Call"], bool] | None = None
+    """Whether a query asks for so much that others should not wait for it; None where no query does."""
     is_original: bool = True
     """Whether the original has it, too. A page that it has not takes no more than what browsers read."""
     is_for_all: bool = False
@@ -554,6 +556,7 @@ class Router:
         is_strict: bool = False,
         is_kept: bool = False,
         max_quick_items: int | None = None,
+        has_long_query: Callable[["Call"], bool] | None = None,
         without_answer: Callable[["Call", Exception], object] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare what answers a method at an URL (and at other spellings of it)."""
@@ -573,6 +576,7 @@ class Router:
                     is_strict=is_strict,
                     is_kept=is_kept,
                     max_quick_items=max_quick_items,
+                    has_long_query=has_long_query,
                     without_answer=without_answer,
                 )
                 self._add(route, options_last=options_last)

@@ -23,7 +23,15 @@ from treaty.web.routing import Call, Permission, Router
 router: Final = Router()
 
 
-@router.get(urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
+MAX_QUICK_ROWS: Final = 500
+"""Rows that take some milliseconds; more are fetched and rendered where nobody waits for them."""
+
+
+def _has_many_rows(call: Call) -> bool:
+    return not 0 <= limit_of(_text(call.query, "limit")) <= MAX_QUICK_ROWS
+
+
+@router.get(urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True, has_long_query=_has_many_rows)
 def show_matrix(call: Call) -> Matrix:
     """Show the results between the versions selected, and what follows from them."""
     return answer(call.db, call.query, blank=_blank_texts(call.query))
@@ -63,7 +71,7 @@ def _listed(given: object) -> list[object]:
     return given if isinstance(given, list) else []
 
 
-@router.get(urls.PAIR_MATRIX, permission=Permission.READ, is_kept=True)
+@router.get(urls.PAIR_MATRIX, permission=Permission.READ, is_kept=True, has_long_query=_has_many_rows)
 def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Matrix:
     """Show the results between any versions of a consumer and a provider."""
     return answer_for_pair(

@@ -1,0 +1,73 @@
+"""A client that holds its request's body back gains no time: what it may do is decided when the body is there."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.api.conftest import PASSWORD
+from treaty.actions import admitting, issuing
+from treaty.model.access import Role
+
+BODY = b'{"name": "Shop"}'
+JSON = {"content-type": "application/json", "accept": "application/hal+json"}
+
+
+def basic(name):
+    return {"authorization": f"Basic {base64.b64encode(f'{name}:{PASSWORD}'.encode()).decode()}"}
+
+
+def bearer(issued):
+    return {"authorization": f"Bearer {issued.text}"}
+
+
+def disable(db, now, _issued):
+    admitting.disable(db, admitting.of_name(db, "eve"), now=now)
+
+
+def demote(db, now, _issued):
+    admitting.set_role(db, admitting.of_name(db, "eve"), Role.READ_ONLY, now=now)
+
+
+def revoke(db, _now, issued):
+    issuing.revoke(db, issued.token)
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "status"),
+    [
+        ("token", disable, 401),
+        ("token", demote, 403),
+        ("token", revoke, 401),
+        ("password", disable, 401),
+        ("password", demote, 403),
+    ],
+)
+def test_whoever_loses_access_while_the_body_arrives_writes_nothing(make_api, accounts, database, kind, loss, status):
+    api, issued = make_api(), accounts(Role.READ_WRITE, "eve")
+    headers = bearer(issued) if kind == "token" else basic("eve")
+
+    def meanwhile():
+        database.write(lambda db: loss(db, datetime.now(UTC), issued))
+
+    reader = bearer(accounts(Role.READ_ONLY, "reader"))
+    assert api.held_back("POST", "/pacticipants", BODY, {**JSON, **headers}, meanwhile).status == status
+    assert api.get("/pacticipants/Shop", headers=reader).status == 404
+
+
+def test_an_open_broker_that_gets_its_first_user_while_the_body_arrives_is_closed(make_api, accounts):
+    api = make_api()
+    assert api.get("/pacticipants").status == 200
+    assert api.held_back("POST", "/pacticipants", BODY, JSON, lambda: accounts(Role.READ_WRITE, "eve")).status == 401
+
+
+def test_a_body_that_arrives_slowly_is_accepted_and_dated_by_its_arrival(make_api, accounts, clock):
+    api, headers = make_api(), bearer(accounts(Role.READ_WRITE, "eve"))
+    began = clock.now
+
+    def meanwhile():
+        clock.now = began + timedelta(minutes=5)
+
+    created = api.held_back("POST", "/pacticipants", BODY, {**JSON, **headers}, meanwhile)
+    assert created.status == 201
+    assert created.json()["createdAt"].startswith((began + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M"))
