@@ -175,6 +175,55 @@ def test_every_version_asked_about_needs_a_result(api: Api, history: History, se
     assert counts(ask(api, f"{selected}&latestby=cvpv")) == (True, 2, 0, 0)
 
 
+@pytest.mark.parametrize("latest_by", ["", *LATEST_BY])
+@pytest.mark.parametrize("limit", [1, 100])
+@pytest.mark.parametrize(
+    "selected",
+    [
+        "q[][pacticipant]=Foo&q[][version]=1&q[][pacticipant]=Foo&q[][version]=2",
+        "q[][pacticipant]=Foo&q[][version]=2&q[][pacticipant]=Foo&q[][version]=2",
+        "q[][pacticipant]=Foo&q[][branch]=main&q[][pacticipant]=Foo&q[][branch]=other&q[][latest]=true",
+        "q[][pacticipant]=Foo&q[][version]=2&q[][pacticipant]=Foo",
+    ],
+)
+def test_several_versions_of_one_application_need_results_without_a_destination_too(
+    api: Api, history: History, selected: str, latest_by: str, limit: int
+) -> None:
+    for number, branch in (("1", "main"), ("2", "other")):
+        history.publish("Foo", number, "Bar", number)
+        history.branch("Foo", number, branch)
+    history.verify("Foo", "1", "Bar", "7")
+    path = f"{selected}&latestby={latest_by}&limit={limit}"
+    answer = ask(api, path)
+    assert (answer["summary"]["deployable"], answer["summary"]["unknown"]) == (None, 1)
+    assert answer["notices"][0]["text"].startswith("WARN: It is recommended to specify the environment")
+    history.verify("Foo", "2", "Bar", "7")
+    assert ask(api, path)["summary"]["deployable"] is True
+    history.verify("Foo", "2", "Bar", "8", success=False)
+    assert ask(api, path)["summary"]["deployable"] is False
+
+
+def test_several_versions_of_one_application_need_results_between_them(api: Api, history: History) -> None:
+    for number in ("1", "2"):
+        history.publish("Foo", number, "Foo", number)
+        history.verify("Foo", number, "Foo", number)
+    path = "q[][pacticipant]=Foo&q[][version]=1&q[][pacticipant]=Foo&q[][version]=2&latestby=cvpv"
+    assert counts(ask(api, path)) == (None, 2, 0, 2)
+    history.verify("Foo", "1", "Foo", "2")
+    history.verify("Foo", "2", "Foo", "1")
+    assert counts(ask(api, path)) == (True, 4, 0, 0)
+    history.publish("Foo", "2", "Bar", "c")
+    assert counts(ask(api, path)) == (None, 4, 0, 1)
+
+
+def test_the_page_says_no_yes_for_a_branch_of_which_a_version_is_not_verified(api: Api, history: History) -> None:
+    for number in ("1", "2"):
+        history.publish("Foo", number, "Bar", number)
+        history.branch("Foo", number, "main")
+    page = api.get("/matrix?q[][pacticipant]=Foo&q[][branch]=main", accept="text/html").text
+    assert "<strong>Not yet</strong>" in page
+
+
 def test_a_version_that_is_ignored_needs_no_result(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar")
     history.verify("Foo", "1", "Bar", "2")

@@ -177,19 +177,30 @@ def _scope(
     ignored: Sequence[Target],
 ) -> Scope:
     ids, left_out = _Ids.of([*specified, *inferred]), _Ids.of(ignored) if ignored else _NO_IDS
+    asked = _Ids.of(specified).everyone
     return Scope(
         versions=ids.versions,
         pacticipants=ids.pacticipants,
         everyone=ids.everyone,
-        specified=_Ids.of(specified).everyone,
+        specified=asked,
         replaced=_Ids.of(replaced).versions if replaced else (),
         pair=_pair(specified) if question.is_one_way else None,
-        is_of_one=len(specified) == 1 and not question.destination.is_given,
+        is_of_one=len(asked) == 1 and _is_of_anyone(question, specified),
         latest_by=question.latest_by,
         limit=question.limit,
         ignored_versions=left_out.versions,
         ignored_pacticipants=left_out.pacticipants,
     )
+
+
+def _is_of_anyone(question: Question, specified: Sequence[Target]) -> bool:
+    """Whether anyone may be on the other side of contracts with the only pacticipant asked about.
+
+    For one selector that finds several versions the API looks at contracts between these only, as the original does.
+    """
+    if question.is_one_way or question.destination.is_given:
+        return False
+    return len(specified) == 1 or len(question.selectors) > 1 or not question.counts_superseded
 
 
 def _pair(specified: Sequence[Target]) -> tuple[int, int]:
