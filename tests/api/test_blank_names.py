@@ -211,3 +211,37 @@ def test_a_blank_branch_to_keep_removes_none(api: Api, environment: str, query: 
 def test_a_blank_instance_still_asks_for_what_has_none(api: Api, environment: str) -> None:
     path = f"/environments/{environment}/deployed-versions/currently-deployed?pacticipant=Foo&applicationInstance="
     assert len(api.get(path).json()["_embedded"]["deployedVersions"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        (f"{CAN_I_DEPLOY}&environment=prod&ignore[][pacticipant]=Bar&ignore[][version][]=9", "must be a single value"),
+        (f"{CAN_I_DEPLOY}&environment=prod&ignore[][pacticipant]=Bar&ignore[][latest]=yes", "must be true or false"),
+        (f"{CAN_I_DEPLOY}&environment=prod&ignore[][pacticipant]=Bar&ignore[][number]=9", "is not known"),
+        (f"{CAN_I_DEPLOY}&to=prod&environment[]=prod", "must be a single value"),
+        (f"{DECISION}&environment=prod&ignore[][pacticipant]=Bar&ignore[][version][x]=9", "must be a single value"),
+        (f"{DECISION}&environment=prod&ignore[][pacticipant]=Bar&ignore[][number]=9", "is not known"),
+        (f"{DECISION}&environment[]=prod", "must be a single value"),
+        (f"{DECISION}&latest=true&mainBranch=yes", "must be true or false"),
+        ("/matrix?q[][pacticipant]=Foo&q[][version][]=1&latestby=cvpv", "must be a single value"),
+    ],
+)
+def test_a_parameter_that_cannot_be_read_does_not_widen_a_question(api: Api, path: str, fault: str) -> None:
+    history = History(api)
+    history.publish("Foo", "1", "Bar")
+    history.version("Bar", "8")
+    history.deploy("Bar", "8", "prod")
+    answer = api.get(path)
+    assert answer.status == 400, answer.text
+    assert fault in answer.text
+
+
+def test_true_is_true_in_capitals_too(api: Api) -> None:
+    history = History(api)
+    history.publish("Foo", "1", "Bar")
+    history.branch("Foo", "1", "main")
+    history.verify("Foo", "1", "Bar", "7")
+    history.version("Bar", "8")
+    path = "/matrix?q[][pacticipant]=Bar&q[][version]=8&latestby=cvpv&latest=True&mainBranch=True"
+    assert api.get(path).json()["summary"]["deployable"] is None

@@ -87,10 +87,11 @@ def test_the_badge_the_page_and_the_table_say_the_same_as_can_i_deploy(api: Api,
 
 @pytest.mark.usefixtures("released")
 @pytest.mark.parametrize(("success", "total"), [("true", MANY - 1), ("false", 1), ("", 0)])
-def test_a_filter_of_results_chooses_rows_and_changes_no_answer(api: Api, success: str, total: int) -> None:
-    answer = ask(api, f"{BAR_9_TO_LIVE}&latestby=cvpv&success[]={success}")
+@pytest.mark.parametrize("limit", [100, 1000])
+def test_a_filter_of_results_chooses_rows_and_changes_no_answer(api: Api, success: str, total: int, limit: int) -> None:
+    answer = ask(api, f"{BAR_9_TO_LIVE}&latestby=cvpv&success[]={success}&limit={limit}")
     assert counts(answer) == (False, MANY - 1, 1, 0)
-    assert answer["rows"] == {"shown": min(100, total), "total": total}
+    assert answer["rows"] == {"shown": min(limit, total), "total": total}
     assert {row[2] for row in results(answer)} == {value for value in (success == "true",) if total}
 
 
@@ -173,6 +174,55 @@ def test_every_version_asked_about_needs_a_result(api: Api, history: History, se
     assert "(8)" in answer["summary"]["reason"] or "version 8 of Bar" in answer["summary"]["reason"]
     history.verify("Foo", "1", "Bar", "8")
     assert counts(ask(api, f"{selected}&latestby=cvpv")) == (True, 2, 0, 0)
+
+
+@pytest.mark.parametrize("latest_by", ["", *LATEST_BY])
+@pytest.mark.parametrize("limit", [1, 100])
+@pytest.mark.parametrize(
+    "selected",
+    [
+        "q[][pacticipant]=Foo&q[][version]=1&q[][pacticipant]=Foo&q[][version]=2",
+        "q[][pacticipant]=Foo&q[][version]=2&q[][pacticipant]=Foo&q[][version]=2",
+        "q[][pacticipant]=Foo&q[][branch]=main&q[][pacticipant]=Foo&q[][branch]=other&q[][latest]=true",
+        "q[][pacticipant]=Foo&q[][version]=2&q[][pacticipant]=Foo",
+    ],
+)
+def test_several_versions_of_one_application_need_results_without_a_destination_too(
+    api: Api, history: History, selected: str, latest_by: str, limit: int
+) -> None:
+    for number, branch in (("1", "main"), ("2", "other")):
+        history.publish("Foo", number, "Bar", number)
+        history.branch("Foo", number, branch)
+    history.verify("Foo", "1", "Bar", "7")
+    path = f"{selected}&latestby={latest_by}&limit={limit}"
+    answer = ask(api, path)
+    assert (answer["summary"]["deployable"], answer["summary"]["unknown"]) == (None, 1)
+    assert answer["notices"][0]["text"].startswith("WARN: It is recommended to specify the environment")
+    history.verify("Foo", "2", "Bar", "7")
+    assert ask(api, path)["summary"]["deployable"] is True
+    history.verify("Foo", "2", "Bar", "8", success=False)
+    assert ask(api, path)["summary"]["deployable"] is False
+
+
+def test_several_versions_of_one_application_need_results_between_them(api: Api, history: History) -> None:
+    for number in ("1", "2"):
+        history.publish("Foo", number, "Foo", number)
+        history.verify("Foo", number, "Foo", number)
+    path = "q[][pacticipant]=Foo&q[][version]=1&q[][pacticipant]=Foo&q[][version]=2&latestby=cvpv"
+    assert counts(ask(api, path)) == (None, 2, 0, 2)
+    history.verify("Foo", "1", "Foo", "2")
+    history.verify("Foo", "2", "Foo", "1")
+    assert counts(ask(api, path)) == (True, 4, 0, 0)
+    history.publish("Foo", "2", "Bar", "c")
+    assert counts(ask(api, path)) == (None, 4, 0, 1)
+
+
+def test_the_page_says_no_yes_for_a_branch_of_which_a_version_is_not_verified(api: Api, history: History) -> None:
+    for number in ("1", "2"):
+        history.publish("Foo", number, "Bar", number)
+        history.branch("Foo", number, "main")
+    page = api.get("/matrix?q[][pacticipant]=Foo&q[][branch]=main", accept="text/html").text
+    assert "<strong>Not yet</strong>" in page
 
 
 def test_a_version_that_is_ignored_needs_no_result(api: Api, history: History) -> None:

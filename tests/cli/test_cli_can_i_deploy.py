@@ -134,6 +134,37 @@ def test_options_make_the_query_in_their_order(run: Run, broker: OtherBroker, ar
     assert broker.lines == [f"GET /matrix?{query}"]
 
 
+def test_several_versions_of_one_pacticipant_are_asked_about_with_the_latest_of_the_others(
+    run: Run, broker: OtherBroker
+) -> None:
+    run("can-i-deploy", "-a", "Foo", "-e", "1", "-a", "Foo", "-e", "2")
+    selected = "q[][pacticipant]=Foo&q[][version]=1&q[][pacticipant]=Foo&q[][version]=2"
+    assert broker.lines == [f"GET /matrix?{selected}&latestby=cvpv&latest=true"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("-a Foo -e 1 -e 2 --to-environment t", "Foo has two values for its version, 1 and 2."),
+        ("-a Foo --branch x --branch=y --to-environment t", "Foo has two values for its branch, x and y."),
+        ("-a Foo --all x -l y --to-environment t", "Foo has two values for its tag, x and y."),
+        ("-a Foo -e 1 --ignore Bar -e 2 -e 3", "Bar has two values for its version, 2 and 3."),
+        ("-a Bar -e 1 -vaFoo --to-environment t", "It is unclear what Foo belongs to."),
+        ("-a Foo -e 1 -a Foo -l -ve2 --to-environment t", "It is unclear what 2 belongs to."),
+        ("-a Foo -e 1 --to x --to-environment t", "Give either --to-environment or --to."),
+    ],
+)
+def test_no_part_of_a_question_is_left_out_in_silence(run: Run, broker: OtherBroker, args: str, message: str) -> None:
+    result = run("can-i-deploy", *args.split())
+    assert (result.exit_code, broker.lines) == (1, [])
+    assert message in result.stdout + result.stderr
+
+
+def test_an_option_may_be_repeated_with_the_same_value(run: Run, broker: OtherBroker) -> None:
+    run("can-i-deploy", "-a", "Foo", "-e", "1", "-e", "1", "--to-environment", "t")
+    assert broker.lines == ["GET /matrix?q[][pacticipant]=Foo&q[][version]=1&latestby=cvpv&environment=t"]
+
+
 def test_names_are_encoded(run: Run, broker: OtherBroker) -> None:
     run("can-i-deploy", "-a", "A & B", "-e", "1+2", "--to-environment", "é")
     encoded = "q[][pacticipant]=A%20%26%20B&q[][version]=1%2B2&latestby=cvpv&environment=%C3%A9"

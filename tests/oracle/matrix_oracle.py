@@ -327,7 +327,13 @@ class _Answer:
 
     @property
     def is_of_one(self) -> bool:
-        return len(self.specified) == 1 and not self.destination
+        return self.names_one and not self.destination
+
+    @property
+    def names_one(self) -> bool:
+        """Whether one pacticipant is asked about; a selector that finds several versions must not stand alone."""
+        is_single = len(self.specified) == 1 or len(self.question["selectors"]) > 1
+        return is_single and len({one.name for one in self.specified}) == 1
 
     def rows_between(self, publication: Publication) -> list[Row]:
         """A row for each version of the provider that was selected, or is live where the consumer goes."""
@@ -353,14 +359,16 @@ class _Answer:
 
     def rows_of_one(self, publication: Publication) -> list[Row]:
         """Whatever a consumer's pacts got as results, and whatever a provider verified."""
-        (asked,) = self.specified
+        asked = self.specified
         consumer, provider = publication.consumer, publication.provider
-        is_consumer = self.is_in([asked], consumer, publication.version)
+        is_consumer = self.is_in(asked, consumer, publication.version)
         of_itself = consumer == provider
+        if of_itself and is_consumer and len({(one.number, one.exists) for one in asked if not one.is_missing}) > 1:
+            return self.rows_between(publication)
         results = [
             one
             for one in self.results_of(publication)
-            if (is_consumer and not of_itself) or self.is_in([asked], provider, one.version)
+            if (is_consumer and not of_itself) or self.is_in(asked, provider, one.version)
         ]
         if is_consumer:
             return [Row(publication, one) for one in results] or [Row(publication, None)]
@@ -478,7 +486,7 @@ class _Answer:
     def reasons(self, considered: list[Row], absent: list[Chosen]) -> tuple[list[str], int]:
         texts = [f"WARN: Cannot ignore {described(one)}" for one in self.ignored if one.is_missing]
         has_place = any(key in self.destination for key in ("tag", "environment", "mainBranch"))
-        if len(self.specified) == 1 and not has_place:
+        if self.names_one and not has_place:
             texts.append(NO_ENVIRONMENT)
         if not all(one.is_any for one in self.specified) and not any(
             "version" in one.selector for one in self.specified

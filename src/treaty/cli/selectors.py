@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from treaty.cli.program import Failure, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from treaty.client import Query
 
@@ -72,10 +72,34 @@ def read(words: Sequence[str]) -> Selectors:
         if option in {"pacticipant", "ignore"}:
             found.append((option, Selector(pacticipant=value or "")))
         elif found:
-            found[-1] = (found[-1][0], replace(found[-1][1], **_described(option, value)))
+            found[-1] = (found[-1][0], _more_specific(found[-1][1], _described(option, value)))
         else:
             raise Failure(f"The {option.replace('_', ' ')} of what? Give --pacticipant NAME before it.")
     return Selectors(*([each for option, each in found if option == kind] for kind in ("pacticipant", "ignore")))
+
+
+def _more_specific(selector: Selector, given: dict[str, Any]) -> Selector:
+    """Add what an option says of a selector. Raises Failure where an earlier one said something else."""
+    for name in ("version", "tag", "branch"):
+        earlier, later = getattr(selector, name), given.get(name)
+        if earlier and later and earlier != later:
+            raise Failure(
+                f"{selector.pacticipant} has two values for its {name}, {earlier} and {later}. Repeat the option that "
+                "names it before the second."
+            )
+    return replace(selector, **given)
+
+
+def check_complete(selectors: Selectors, given: Mapping[str, Any]) -> None:
+    """Check that the selectors have all values that click read, also of letters written together (`-vaNAME`).
+
+    Raises Failure if not: the question would leave something out.
+    """
+    read_values = {value for one in (*selectors.chosen, *selectors.ignored) for value in astuple(one)}
+    for name in ("pacticipant", "version", "latest", "branch", "all_tagged", "tag", "ignore"):
+        lost = [value for value in given.get(name) or () if value and value not in read_values]
+        if lost:
+            raise Failure(f"It is unclear what {lost[0]} belongs to. Give each option as a word of its own.")
 
 
 def check_specific(selectors: Sequence[Selector]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from treaty.cli import matrix, options, output, selectors
-from treaty.cli.program import WORDS, Command, Flag
+from treaty.cli.program import WORDS, Command, Failure, Flag
 from treaty.errors import ClientError
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def _chosen(ctx: click.Context, ignore_variable: str = "") -> Selectors:
     words = [*ctx.meta[WORDS], *(word for name in also_ignored for word in ("--ignore", name))]
     chosen = selectors.read(words)
     selectors.check_specific(chosen.chosen)
+    selectors.check_complete(chosen, ctx.params)
     return chosen
 
 
@@ -151,12 +152,14 @@ def _latest_by(chosen: Selectors) -> str:
 def _deploy_query(chosen: Selectors, given: dict[str, Any]) -> Query:
     """Ask for every version that is deployed to an environment: by `cvp` the newest would hide the others."""
     limit = [("limit", str(given["limit"]))] if given["limit"] else []
+    if given["to_environment"] and given["to"]:
+        raise Failure("Give either --to-environment or --to. To ask about both, ask twice.")
     if given["to_environment"]:
         return selectors.query(chosen, latest_by="cvpv", target=[*limit, ("environment", given["to_environment"])])
     latest_by = _latest_by(chosen)
     if given["to"]:
         return selectors.query(chosen, latest_by=latest_by, target=[("latest", "true"), ("tag", given["to"]), *limit])
-    alone = [("latest", "true")] if len(chosen.chosen) == 1 else []
+    alone = [("latest", "true")] if len({one.pacticipant for one in chosen.chosen}) == 1 else []
     return selectors.query(chosen, latest_by=latest_by, target=[*alone, *limit])
 
 

@@ -358,9 +358,10 @@ def _warnings(question: Question, facts: Facts) -> Iterable[Reason]:
     for one in facts.ignored:
         if isinstance(one, NoVersion | NoPacticipant):
             yield CannotIgnore(selected=one)
-    if len(facts.specified) == 1 and not question.destination.names_a_place:
-        yield NoDestination()
     given = [one.selector for one in facts.specified]
+    is_of_one = len({one.pacticipant for one in given}) == 1 and (len(given) == 1 or len(question.selectors) > 1)
+    if is_of_one and not question.destination.names_a_place and not question.is_one_way:
+        yield NoDestination()
     if not all(one.is_name_only for one in given) and not any(one.version for one in given):
         yield NoNumber()
 

@@ -49,8 +49,9 @@ def facts(db: Connection, question: Question, named: Named) -> Found:
     """Find the facts for a question whose names were looked up and found."""
     ignored = selectors.resolved(db, question.ignore, named)
     specified = selectors.resolved(db, question.selectors, named)
-    inferred, replaced = _at_destination(db, question, specified)
-    scope = _scope(question, specified, inferred, replaced, ignored)
+    asked = _Ids.of(specified)
+    inferred, replaced = _at_destination(db, question, specified, asked)
+    scope = _scope(question, specified, asked, inferred, replaced, ignored)
     found = matrix_rows.of(db, scope)
     chosen = Facts(
         specified=[one.resolved for one in specified],
@@ -116,7 +117,7 @@ def _versions(found: Iterable[RowWithIds]) -> dict[int, VersionKey]:
 
 
 def _at_destination(
-    db: Connection, question: Question, specified: Sequence[Target]
+    db: Connection, question: Question, specified: Sequence[Target], asked: "_Ids"
 ) -> tuple[list[Target], list[Target]]:
     """Find the versions at the destination of all that have contracts with those asked about.
 
@@ -125,15 +126,17 @@ def _at_destination(
     """
     if not question.destination.is_given:
         return [], []
-    asked = {one.pacticipant_id for one in specified}
-    partners = _partners(db, _Ids.of(specified))
-    live = partners if question.destination.is_of_live_versions else ()
-    chosen = {one.id: one.name for one in partners if one.id not in asked}
-    chosen |= {one.id: one.name for one in live if one.is_itself}
+    partners = _partners(db, asked)
+    everyone = asked.everyone
+    chosen = {one.id: one.name for one in partners if one.id not in everyone}
+    itself = {one.id: one.name for one in partners if one.is_itself and question.destination.is_of_live_versions}
+    chosen |= itself
     names = [question.destination.selector(name) for name in chosen.values()]
     targets = selectors.matching(db, names, list(chosen))
-    inferred = [one for one in targets if one.pacticipant_id not in asked]
-    return inferred, _replaced(specified, [one for one in targets if one.pacticipant_id in asked])
+    if not itself:
+        return targets, []
+    inferred = [one for one in targets if one.pacticipant_id not in everyone]
+    return inferred, _replaced(specified, [one for one in targets if one.pacticipant_id in everyone])
 
 
 def _replaced(specified: Sequence[Target], live: Sequence[Target]) -> list[Target]:
@@ -156,6 +159,13 @@ class _Ids(NamedTuple):
     """Those of which any version counts."""
     everyone: list[int]
 
+    def and_inferred(self, targets: Sequence[Target]) -> "_Ids":
+        """Add targets of other pacticipants."""
+        if not targets:
+            return self
+        versions, pacticipants, everyone = _Ids.of(targets)
+        return _Ids([*self.versions, *versions], [*self.pacticipants, *pacticipants], [*self.everyone, *everyone])
+
     @classmethod
     def of(cls, targets: Sequence[Target]) -> "_Ids":
         versions, pacticipants, everyone = dict[int, None](), dict[int, None](), dict[int, None]()
@@ -172,24 +182,35 @@ class _Ids(NamedTuple):
 def _scope(
     question: Question,
     specified: Sequence[Target],
+    asked: _Ids,
     inferred: Sequence[Target],
     replaced: Sequence[Target],
     ignored: Sequence[Target],
 ) -> Scope:
-    ids, left_out = _Ids.of([*specified, *inferred]), _Ids.of(ignored) if ignored else _NO_IDS
+    ids, left_out = asked.and_inferred(inferred), _Ids.of(ignored) if ignored else _NO_IDS
     return Scope(
         versions=ids.versions,
         pacticipants=ids.pacticipants,
         everyone=ids.everyone,
-        specified=_Ids.of(specified).everyone,
+        specified=asked.everyone,
         replaced=_Ids.of(replaced).versions if replaced else (),
         pair=_pair(specified) if question.is_one_way else None,
-        is_of_one=len(specified) == 1 and not question.destination.is_given,
+        is_of_one=len(asked.everyone) == 1 and _is_of_anyone(question, specified),
         latest_by=question.latest_by,
         limit=question.limit,
         ignored_versions=left_out.versions,
         ignored_pacticipants=left_out.pacticipants,
     )
+
+
+def _is_of_anyone(question: Question, specified: Sequence[Target]) -> bool:
+    """Whether anyone may be on the other side of contracts with the only pacticipant asked about.
+
+    For one selector that finds several versions the API looks at contracts between these only, as the original does.
+    """
+    if question.is_one_way or question.destination.is_given:
+        return False
+    return len(specified) == 1 or len(question.selectors) > 1 or not question.counts_superseded
 
 
 def _pair(specified: Sequence[Target]) -> tuple[int, int]:

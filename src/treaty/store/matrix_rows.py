@@ -59,7 +59,7 @@ class Scope:
     pair: tuple[int, int] | None = None
     """The consumer and the provider whose contracts alone count."""
     is_of_one: bool
-    """Whether there is one selector and no destination, so that anyone may be on the other side."""
+    """Whether one pacticipant is asked about, without a destination, so that anyone may be on the other side."""
     latest_by: LatestBy | None
     limit: int | None
     ignored_versions: Sequence[int] = ()
@@ -82,6 +82,8 @@ class Shape(NamedTuple):
     has_replaced: bool
     is_of_pair: bool
     is_of_one: bool
+    is_of_several: bool
+    """Whether several versions are selected of the one pacticipant."""
     latest_by: LatestBy | None
     is_limited: bool
     has_ignored: bool
@@ -90,6 +92,11 @@ class Shape(NamedTuple):
     @property
     def only_latest(self) -> bool:
         return self.latest_by is not None
+
+    @property
+    def has_version_rows(self) -> bool:
+        """Whether versions of providers have rows of their own, even without a result."""
+        return self.has_versions and (self.is_of_several or not self.is_of_one)
 
 
 def shape_of(scope: Scope) -> Shape:
@@ -100,6 +107,7 @@ def shape_of(scope: Scope) -> Shape:
         has_replaced=bool(scope.replaced),
         is_of_pair=scope.pair is not None,
         is_of_one=scope.is_of_one,
+        is_of_several=scope.is_of_one and len(scope.versions) + len(scope.pacticipants) > 1,
         latest_by=scope.latest_by,
         is_limited=scope.limit is not None,
         has_ignored=bool(scope.ignored_versions or scope.ignored_pacticipants),
@@ -283,15 +291,14 @@ def _current(shape: Shape) -> tuple[ColumnElement[bool], ...]:
 def _of_one(shape: Shape) -> CompoundSelect[Any]:
     """Select what one selector has published, and what others have published and it has verified.
 
-    A contract of a pacticipant with itself is decided by the version that published it.
+    A contract of a pacticipant with itself is decided by the versions that were selected.
     """
     published = or_(*_either(shape, publication.c.consumer_version_id, publication.c.consumer_id))
     verified = or_(*_either(shape, verification.c.provider_version_id, publication.c.provider_id))
-    is_of_others = publication.c.consumer_id != publication.c.provider_id
     with_result = publication.join(verification, verification.c.content_id == publication.c.content_id)
     return union(
         select(publication.c.id).where(published, *_current(shape)),
-        select(publication.c.id).select_from(with_result).where(verified, is_of_others, *_current(shape)),
+        select(publication.c.id).select_from(with_result).where(verified, _is_of_others(publication), *_current(shape)),
     )
 
 
@@ -307,7 +314,7 @@ def _filling(shape: Shape, ids: Select[Any] | CompoundSelect[Any]) -> Select[Any
 
     Where any version counts, each publication may have hundreds of results. They are counted by content.
     """
-    if shape.has_versions and not shape.is_of_one:
+    if shape.has_version_rows:
         return ids
     newest = select(publication).where(publication.c.id.in_(ids)).cte("newest")
     columns = (newest.c.content_id, newest.c.consumer_id, newest.c.provider_id)
@@ -338,21 +345,32 @@ def newest_of(shape: Shape, ids: Select[Any], published: FromClause) -> Select[A
 
 def outcomes_of(shape: Shape, published: FromClause, is_replaced: ColumnElement[bool]) -> Outcomes:
     """Join publications, or groups of them, with the provider versions that count and with their results."""
-    if shape.has_versions and not shape.is_of_one:
+    if shape.has_version_rows:
         return _outcomes_of_versions(shape, published, is_replaced)
-    counts = or_(*_either(shape, verification.c.provider_version_id, published.c.provider_id))
-    if shape.is_of_one:
-        # Any provider may have verified what was published, except for contracts of a pacticipant with itself.
-        is_of_others = published.c.consumer_id != published.c.provider_id
-        counts = or_(counts, and_(_ids(shape, published.c.consumer_id, "everyone"), is_of_others))
+    counts = _counts_for_any(shape, published)
     joined = published.outerjoin(verification, and_(_has_same_content(shape, published), counts))
     return Outcomes(joined, verification.c.provider_version_id)
+
+
+def _counts_for_any(shape: Shape, published: FromClause) -> ColumnElement[bool]:
+    """Restrict results where no version of the provider has a row of its own."""
+    counts = or_(*_either(shape, verification.c.provider_version_id, published.c.provider_id))
+    if not shape.is_of_one:
+        return counts
+    # Any provider may have verified what was published, except for contracts of a pacticipant with itself.
+    return or_(counts, and_(_ids(shape, published.c.consumer_id, "everyone"), _is_of_others(published)))
+
+
+def _is_of_others(published: FromClause) -> ColumnElement[bool]:
+    return published.c.consumer_id != published.c.provider_id
 
 
 def _outcomes_of_versions(shape: Shape, published: FromClause, is_replaced: ColumnElement[bool]) -> Outcomes:
     """Join each publication with each version of its provider that was selected, whether that has a result or not."""
     selected = _selected(shape)
     counts = selected.c.pacticipant_id == published.c.provider_id
+    if shape.is_of_one:
+        counts = and_(counts, not_(_is_of_others(published)))
     if shape.has_replaced:
         is_of_itself = and_(published.c.consumer_id == published.c.provider_id, not_(is_replaced))
         counts = and_(counts, or_(not_(selected.c.is_replaced), is_of_itself))
@@ -363,6 +381,8 @@ def _outcomes_of_versions(shape: Shape, published: FromClause, is_replaced: Colu
         is_other = not_(_ids(shape, verification.c.provider_version_id, "versions"))
         is_by_version = or_(is_by_version, and_(selected.c.id.is_(None), is_any, is_other))
         conditions = (_is_needed(selected, published),)
+    if shape.is_of_one:
+        is_by_version = or_(is_by_version, and_(_is_of_others(published), _counts_for_any(shape, published)))
     same_content = _has_same_content(shape, published)
     joined = published.outerjoin(selected, counts).outerjoin(verification, and_(same_content, is_by_version))
     return Outcomes(joined, func.coalesce(verification.c.provider_version_id, selected.c.id), conditions)

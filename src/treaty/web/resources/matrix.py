@@ -1,6 +1,6 @@
 """The matrix, and whether a version can be deployed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -50,21 +50,43 @@ def answer(db: Connection, query: Query, *, blank: Sequence[str] = (), counts_su
 
 _SELECTING: Final = ("version", "branch", "tag", "environment", "latest", "mainBranch")
 _DESTINATION: Final = ("tag", "environment", "latest", "mainBranch")
+_FLAGS: Final = frozenset({"latest", "mainBranch"})
 
 
 def _blank_texts(query: Query) -> list[str]:
-    """List what is wrong with blank parameters that would widen the question if they counted as absent.
+    """List what is wrong with parameters that would widen the question if they counted as absent.
 
     A blank `latestby`, `limit` or `success` counts as absent, as in the original: it hides no result from the verdict.
     """
-    selectors = [
-        f"{kind}[][{name}]"
-        for kind in ("q", "ignore")
-        for selector in _listed(query.get(kind))
+    selected = [
+        (f"q[][{name}]", _fault(selector.get(name)))
+        for selector in _listed(query.get("q"))
         for name in _SELECTING
-        if isinstance(selector, dict) and is_blank(selector.get(name))
+        if isinstance(selector, dict)
     ]
-    return [f"{name} {BLANK}" for name in (*selectors, *(name for name in _DESTINATION if is_blank(query.get(name))))]
+    destination = [(name, _fault(query.get(name), is_flag=name in _FLAGS)) for name in _DESTINATION]
+    faults = (*selected, *_faults_of_ignored(query, _SELECTING), *destination)
+    return [f"{name} {fault}" for name, fault in faults if fault]
+
+
+def _fault(value: object, *, is_flag: bool = False) -> str | None:
+    """Say what is wrong with the value of a parameter, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        return "must be a single value"
+    if is_blank(value):
+        return BLANK
+    return "must be true or false" if is_flag and value.lower() not in {"true", "false"} else None
+
+
+def _faults_of_ignored(query: Query, names: Sequence[str]) -> Iterable[tuple[str, str | None]]:
+    """List parameters of what is to be ignored, with what is wrong with them: else too much would be ignored."""
+    for selector in _listed(query.get("ignore")):
+        if isinstance(selector, dict):
+            yield from ((f"ignore[][{name}]", _fault(selector.get(name), is_flag=name in _FLAGS)) for name in names)
+            known = {"pacticipant", *_SELECTING}
+            yield from ((f"ignore[][{name}]", "is not known") for name in selector if name not in known)
 
 
 def _listed(given: object) -> list[object]:
@@ -161,7 +183,7 @@ def _text(given: Mapping[str, Any], name: str) -> str | None:
 
 def _flag(given: Mapping[str, Any], name: str) -> bool | None:
     value = _text(given, name)
-    return None if value is None else value == "true"
+    return None if value is None else value.lower() == "true"
 
 
 def _latest_by(text: str | None) -> LatestBy | None:
@@ -193,16 +215,12 @@ def can_i_deploy(call: Call) -> Matrix:
 
 
 def _check_blank_options(query: Query) -> None:
-    """Refuse blank parameters that would widen the question if they counted as absent. Raises Invalid."""
-    names = [name for name in ("version", "to", "environment") if is_blank(query.get(name))]
-    ignored = [
-        f"ignore[][{name}]"
-        for selector in _listed(query.get("ignore"))
-        for name in ("pacticipant", *_SELECTING)
-        if isinstance(selector, dict) and is_blank(selector.get(name))
-    ]
-    if names or ignored:
-        raise Invalid(*(Problem((name,), BLANK) for name in (*names, *ignored)))
+    """Refuse parameters that would widen the question if they counted as absent. Raises Invalid."""
+    given = [(name, _fault(query.get(name))) for name in ("version", "to", "environment")]
+    faults = (*given, *_faults_of_ignored(query, ("pacticipant", *_SELECTING)))
+    problems = [Problem((name,), fault) for name, fault in faults if fault]
+    if problems:
+        raise Invalid(*problems)
 
 
 def _check_names(**names: str) -> None:
