@@ -75,9 +75,7 @@ def test_check_01_a_verified_version_in_an_environment_is_not_enough_beside_one_
     history.deploy("Bar", "10", "prod", "a")
     history.deploy("Bar", "11", "prod", "b")
     answer = api.get("/can-i-deploy?pacticipant=Foo&version=1&environment=prod").json()
-    missing = (
-        "There is no verified pact between version 1 of Foo and one of the versions of Bar currently in prod (11)"
-    )
+    missing = "There is no verified pact between version 1 of Foo and one of the versions of Bar currently in prod (11)"
     assert told(answer) == (None, "1/0/1", [missing])
     assert providers(answer) == ["11", "10"]
 
@@ -123,9 +121,7 @@ def test_check_04_the_same_reason_is_given_for_each_row(api: Api, history: Histo
     assert told(api.get(f"/matrix?{query}").json()) == (False, "0/2/0", [reason, reason])
 
 
-def test_check_05_with_one_selector_the_limit_counts_rows_of_the_question(
-    api: Api, history: History
-) -> None:
+def test_check_05_with_one_selector_the_limit_counts_rows_of_the_question(api: Api, history: History) -> None:
     for number in ("1", "2", "3", "4"):
         history.publish("Foo", number, "Bar", int(number))
     answer = api.get("/matrix?q[][pacticipant]=Foo&q[][version]=1&latestby=cvpv&limit=2").json()

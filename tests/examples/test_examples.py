@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import databases
 from tests.examples import environments
 from tests.whole import servers
 
@@ -180,6 +181,7 @@ PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends 
 def closed(tmp_path):
     """A server with a user called ci, and a token."""
     url = f"sqlite:///{tmp_path / 'closed.sqlite'}"
+    databases.migrated(url)
     for words in (("user", "add", "ci", "--password-stdin"), ("token", "create", "--user", "ci", "--name", "build")):
         command = [str(servers.BIN / "treaty"), *words, "--database-url", url]
         done = subprocess.run(command, input=PASSWORD + "\n", capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from bench.histories import History, build
-from tests import postgres
+from tests import databases, postgres
 from tests.whole import servers
 from tests.whole.servers import BIN
 from treaty.model.audit import Credential, Filter
@@ -151,6 +151,7 @@ def events(url):
 @pytest.fixture
 def shared_url(postgres_url):
     with postgres.database(postgres_url) as url:
+        databases.migrated(url)
         yield url
 
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests import databases
 from tests.pages import browser as browsers
 from tests.pages.test_in_a_browser import WIDTHS
 from tests.whole import servers, shop
@@ -210,6 +211,7 @@ def test_a_browser_signs_in_by_basic_auth_where_the_settings_have_users(browser,
 def closed(tmp_path) -> Iterator[tuple[servers.Server, str]]:
     """A server with a user called ci, and a token."""
     url = f"sqlite:///{tmp_path / 'closed.sqlite'}"
+    databases.migrated(url)
     treaty = [str(servers.BIN / "treaty")]
     for words in (["user", "add", "ci", "--password-stdin"], ["token", "create", "--user", "ci", "--name", "build"]):
         command = [*treaty, *words, "--database-url", url]

@@ -127,8 +127,7 @@ class Sqlite:
             raise
 
     def _write_checked(self, work: Callable[[Connection], T]) -> T:
-        if self._files is not None:
-            self._files.check_sometimes()
+        self._check_files()  # so that a refused write is not found in a file that is put back
         try:
             result = self._within("BEGIN IMMEDIATE", work)
         except (DBAPIError, sqlite3.Error):
