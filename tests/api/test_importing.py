@@ -355,3 +355,19 @@ def test_a_dry_run_reports_the_same_and_writes_nothing(source, target):
     before = import_from(source, target, is_dry=True)
     assert json.loads(target.get("/pacticipants").body)["_embedded"]["pacticipants"] == []
     assert import_from(source, target).copied == before.copied
+
+
+@pytest.mark.parametrize(
+    ("sent", "most", "seconds", "expected"),
+    [
+        (200, 200, 5.0, 20),
+        (200, 200, 500.0, 1),
+        (20, 20, 0.5, 20),
+        (20, 20, 0.1, 40),
+        (1, 20, 0.001, 40),
+        (3, 20, 1.0, 1),
+        (200, 200, 0.0, 200),
+    ],
+)
+def test_a_slow_target_gets_smaller_parts_so_that_others_can_write(sent, most, seconds, expected):
+    assert copying.next_size(sent, most, seconds=seconds) == expected
