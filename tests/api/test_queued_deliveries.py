@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, insert, select, update
 
 from tests.api.conftest import SECRET_KEY
 from tests.api.history import History
@@ -22,7 +22,7 @@ from treaty.settings import Settings
 from treaty.store import versions
 from treaty.store.database import open_database
 from treaty.store.deliveries import Claim
-from treaty.store.tables import triggered_webhook
+from treaty.store.tables import pacticipant, triggered_webhook, version
 from treaty.web.represent.webhooks import ADDRESSES
 
 PARAMETERS = (
@@ -133,6 +133,21 @@ def test_removing_an_integration_keeps_the_parameters_of_deliveries_of_other_pai
     delete("/integrations/provider/Ledger/consumer/Kiosk")(broker)
     assert broker.api.get("/pacticipants/Ledger/versions/10").status == 404
     assert queued_requests(broker)[event] == before
+
+
+def test_more_versions_than_a_statement_takes_are_removed_beside_a_queued_delivery(broker):
+    History(broker.api).publish("Kiosk", "1", "Ledger")
+    broker.database.write(_add_many_versions)
+    delete("/integrations/provider/Ledger/consumer/Kiosk")(broker)
+    count = select(func.count()).select_from(version).where(version.c.number.like("idle%"))
+    assert broker.database.read(lambda db: db.execute(count).scalar()) == 0
+
+
+def _add_many_versions(db):
+    ledger = db.execute(select(pacticipant.c.id).where(pacticipant.c.name == "Ledger")).scalar()
+    values = {"pacticipant_id": ledger, "created_at": datetime.now(UTC), "updated_at": datetime.now(UTC)}
+    many = [{**values, "number": f"idle{number}", "position": 1000 + number} for number in range(70_000)]
+    db.execute(insert(version), many)
 
 
 def test_a_delivery_that_is_sent_again_while_its_version_is_removed_is_not_lost(broker, monkeypatch):
