@@ -87,6 +87,22 @@ def test_an_older_success_does_not_become_the_newest_result(source, target, late
     assert (newest["success"], newest["verificationDate"]) == (False, "2024-05-06T07:10:09+00:00")
 
 
+def test_results_of_the_same_second_are_all_copied(source, target):
+    history = deployed_pair(source)
+    for success in (False, True, False):
+        history.verify("Shop", "1", "Prices", "9", success=success)
+    assert import_from(source, target).copied["results"] == 4
+    assert (may_deploy(source), may_deploy(target)) == (False, False)
+    assert import_from(source, target).copied["results"] == 0
+
+
+def test_a_result_that_was_published_to_both_brokers_is_not_copied(source, target):
+    for one in (source, target):
+        deployed_pair(one)
+    tally = import_from(source, target)
+    assert (tally.copied["results"], tally.found["results"]) == (0, 1)
+
+
 def test_a_version_that_was_replaced_is_not_deployed_again(source, target, later):
     deployed_pair(source)
     import_from(source, target)
@@ -355,3 +371,19 @@ def test_a_dry_run_reports_the_same_and_writes_nothing(source, target):
     before = import_from(source, target, is_dry=True)
     assert json.loads(target.get("/pacticipants").body)["_embedded"]["pacticipants"] == []
     assert import_from(source, target).copied == before.copied
+
+
+@pytest.mark.parametrize(
+    ("sent", "most", "seconds", "expected"),
+    [
+        (200, 200, 5.0, 20),
+        (200, 200, 500.0, 1),
+        (20, 20, 0.5, 20),
+        (20, 20, 0.1, 40),
+        (1, 20, 0.001, 40),
+        (3, 20, 1.0, 1),
+        (200, 200, 0.0, 200),
+    ],
+)
+def test_a_slow_target_gets_smaller_parts_so_that_others_can_write(sent, most, seconds, expected):
+    assert copying.next_size(sent, most, seconds=seconds) == expected

@@ -1,23 +1,28 @@
 """Queued deliveries survive the removal of what they are about, or the audit log says that they are cancelled."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import func, insert, select, update
 
 from tests.api.conftest import SECRET_KEY
 from tests.api.history import History
 from tests.api.test_deliveries import OPEN, Broker
 from tests.receiver import receiving
-from treaty.actions import delivering
+from treaty.actions import delivering, removing
 from treaty.cleaner import Cleaner
 from treaty.model.retention import KeepBranches, KeepVersions, Retention, complete
 from treaty.settings import Settings
+from treaty.store import versions
 from treaty.store.database import open_database
 from treaty.store.deliveries import Claim
+from treaty.store.tables import pacticipant, triggered_webhook, version
 from treaty.web.represent.webhooks import ADDRESSES
 
 PARAMETERS = (
@@ -112,6 +117,59 @@ def test_a_queued_delivery_is_sent_with_its_parameters_as_they_were(broker, remo
     assert before["contract_published"]["consumerVersionBranch"] == "feat/x"
     remove(broker)
     assert queued_requests(broker) == before
+
+
+def test_removing_an_integration_keeps_the_parameters_of_deliveries_of_other_pairs(broker):
+    history = History(broker.api)
+    assert broker.api.patch("/pacticipants/Ledger", {"mainBranch": "trunk"}).status == 200
+    history.branch("Ledger", "10", "trunk")
+    history.tag("Ledger", "10", "prod")
+    history.publish("Kiosk", "1", "Ledger")
+    event = "contract_requiring_verification_published"
+    broker.hook("http://127.0.0.1:1/required", event, request={"body": {**BODY, "consumerVersionNumber": "1"}})
+    broker.publish("3", "a third thing")
+    before = queued_requests(broker)[event]
+    assert (before["providerVersionNumber"], before["providerVersionTags"]) == ("10", "prod")
+    delete("/integrations/provider/Ledger/consumer/Kiosk")(broker)
+    assert broker.api.get("/pacticipants/Ledger/versions/10").status == 404
+    assert queued_requests(broker)[event] == before
+
+
+def test_more_versions_than_a_statement_takes_are_removed_beside_a_queued_delivery(broker):
+    History(broker.api).publish("Kiosk", "1", "Ledger")
+    broker.database.write(_add_many_versions)
+    delete("/integrations/provider/Ledger/consumer/Kiosk")(broker)
+    count = select(func.count()).select_from(version).where(version.c.number.like("idle%"))
+    assert broker.database.read(lambda db: db.execute(count).scalar()) == 0
+
+
+def _add_many_versions(db):
+    ledger = db.execute(select(pacticipant.c.id).where(pacticipant.c.name == "Ledger")).scalar()
+    values = {"pacticipant_id": ledger, "created_at": datetime.now(UTC), "updated_at": datetime.now(UTC)}
+    many = [{**values, "number": f"idle{number}", "position": 1000 + number} for number in range(70_000)]
+    db.execute(insert(version), many)
+
+
+def test_a_delivery_that_is_sent_again_while_its_version_is_removed_is_not_lost(broker, monkeypatch):
+    broker.database.write(lambda db: db.execute(update(triggered_webhook).values(due_at=None, status="success")))
+    uuid = broker.triggered("1")[0]["_links"]["pb:logs"]["href"].split("/")[-2]
+    is_removing, may_remove, remove = threading.Event(), threading.Event(), versions.remove
+
+    def remove_later(*arguments):
+        is_removing.set()
+        may_remove.wait(2)  # one that keeps others waiting goes on
+        remove(*arguments)
+
+    monkeypatch.setattr(versions, "remove", remove_later)
+    with ThreadPoolExecutor(1) as threads:
+        removal = threads.submit(broker.database.write, lambda db: removing.remove_version(db, "Till", "1"))
+        assert is_removing.wait(60)
+        status = broker.api.post(f"/triggered-webhooks/{uuid}/redeliver").status
+        may_remove.set()
+        removal.result(60)
+    query = select(triggered_webhook.c.due_at).where(triggered_webhook.c.uuid == uuid)
+    left = broker.database.read(lambda db: db.execute(query).scalar())
+    assert (status, left is None) in {(202, False), (404, True)}
 
 
 def test_a_queued_delivery_arrives_after_everything_that_it_is_about_is_removed(broker):

@@ -45,6 +45,10 @@ def test_a_selector_is_read_under_each_of_its_names(given, selector):
         ([{"latest": True}, {"lastest": True}], "selector 2: there is no 'lastest'"),
         ([{"latest": 1}], "selector 1: latest must be true or false"),
         ([{"tag": ""}], "selector 1: tag must be a name or true"),
+        ([{"tag": " "}], "selector 1: tag must be a name or true"),
+        ([{"branch": "\t"}], "selector 1: branch must be a name or true"),
+        ([{"pacticipant": " ", "latest": True}], "selector 1: pacticipant must be a name"),
+        ([{"environment": " "}], "selector 1: environment must be a name"),
         ([{"tag": ["prod"]}], "selector 1: tag must be a name or true"),
         ([{"max_age": "7"}], "selector 1: max_age must be a number of days"),
         ([{"max_age": -1}], "selector 1: max_age must be a number of days"),
@@ -73,7 +77,7 @@ def test_branches_are_named_or_young(given, selector):
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"branch": True}, {"branch": [""]}, {"branch": []}, {"max_age": "1"}, {"tag": 1}]
+    "given", [{}, {"branch": True}, {"branch": [""]}, {"branch": " "}, {"branch": []}, {"max_age": "1"}, {"tag": 1}]
 )
 def test_other_selectors_of_branches_are_refused(given):
     with pytest.raises(WrongSetting, match="selector 1: must have max_age"):

@@ -195,6 +195,14 @@ def test_a_number_without_quotes_stays_a_number():
     assert render(request, {"consumerVersionNumber": "true"}).body == b'{"n": "true"}'
 
 
+@pytest.mark.parametrize("headers", [{}, {"content-type": "application/json"}])
+def test_a_value_without_quotes_adds_nothing_to_json_whether_or_not_it_is_declared(headers):
+    request = replace(REQUEST, headers=headers, body='{"build": ${pactbroker.consumerVersionNumber}, "ref": "main"}')
+    rendered = render(request, {**HARMLESS, "consumerVersionNumber": '1, "ref": "evil"'})
+    assert json.loads(rendered.body) == {"build": '1, "ref": "evil"', "ref": "main"}
+    assert rendered.headers["content-type"] == "application/json"
+
+
 def test_the_text_of_a_json_body_is_left_as_it_was_written():
     body = f'{{ "a": 1.10,\t"b": "{BRANCH}", "a": "\\u00e9" }}'
     request = replace(REQUEST, headers={"content-type": JSON}, body=body)

@@ -26,7 +26,7 @@ from treaty.model.template import Addresses, Context, Facts
 from treaty.model.webhook import Request, Sealed, Webhook
 from treaty.model.webhook_rendering import UnusableValue
 from treaty.settings import Settings
-from treaty.store import audit, deliveries, delivery_facts, past_events, triggered_webhooks, webhooks
+from treaty.store import audit, deliveries, delivery_facts, pacticipants, past_events, triggered_webhooks, webhooks
 from treaty.store.deliveries import Claim, Noted
 from treaty.store.vault import Vault, WrongKey, vault_of
 
@@ -141,6 +141,11 @@ def teller(settings: Settings, webhook: str, context: Context) -> Teller:
 
 def redeliver(db: Connection, uuid: str, *, now: datetime) -> TriggeredWebhook:
     """Owe a delivery anew. Raises NotFound, and Conflict when its webhook is gone."""
+    known = triggered_webhooks.find(db, uuid)
+    if known is None:
+        raise NotFound
+    # A removal keeps what is queued when it begins. What is queued after that would be lost with the pact.
+    pacticipants.lock(db, {known.consumer, known.provider})
     if triggered_webhooks.find(db, uuid) is None:
         raise NotFound
     if not deliveries.reopen(db, uuid, now=now):

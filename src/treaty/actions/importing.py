@@ -424,12 +424,16 @@ class _Import:
             )
             self.note(*version_key)
         new = _result(fact, sha, now=self.now)
-        is_there = imports.has_result(self.db, new)
-        if not is_there:
-            imports.add_result(self.db, new)
+        # Each result of the source has one of its own here, so that several of the same second are all copied.
+        equal = (str(number) for number in imports.equal_results(self.db, new))
+        existing = next((number for number in equal if not self.is_known("copy", number)), None)
+        if existing is None:
+            self.note("copy", str(imports.add_result(self.db, new)))
             self._touch(fact)
+        else:
+            self.note("copy", existing)
         self.note(*key)
-        return _PRESENT if is_there else _COPIED
+        return _COPIED if existing is None else _PRESENT
 
     def _touch(self, fact: ResultFact) -> None:
         changed = imports.pair_changed_at(self.db, fact.consumer, fact.provider)

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from treaty.actions.cancelling import note_cancelled
 from treaty.model.audit import Action
-from treaty.store import audit, deliveries, integrations, pacticipants, versions
+from treaty.store import audit, deliveries, delivery_facts, integrations, pacticipants, versions
 
 
 def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
@@ -22,6 +22,8 @@ def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
     integrations.remove(db, consumer=consumer, provider=provider)
     idle = {name: integrations.idle_versions(db, name) for name in (consumer, provider)}
     for name, numbers in idle.items():
+        # Deliveries of other pairs may ask these versions to verify a pact.
+        delivery_facts.preserve_for_versions(db, name, numbers)
         versions.remove(db, name, numbers)
     removed |= {"versions": idle, "pacticipants": integrations.remove_idle(db, [consumer, provider])}
     audit.note(db, Action.INTEGRATION_REMOVAL, resource=consumer, other=provider, before=removed)

@@ -35,6 +35,8 @@ _OF_THE_BROKER: Final = ("_links", "_embedded", "createdAt", "updatedAt", "uuid"
 _HIDDEN: Final = "**********"
 MOST_FACTS: Final = 200
 """Facts in one request to the target."""
+GOAL: Final = 0.5
+"""Seconds that a request to the target may take. Nobody else can write to a SQLite database meanwhile."""
 MOST_CHARACTERS: Final = 2_000_000
 """Characters of pacts and test results in one request to the target."""
 MOST_LOOKUPS: Final = 5000
@@ -69,6 +71,8 @@ class Target:
     _run: str = field(default_factory=lambda: str(uuid.uuid4()))
     _facts: list[tuple[str, str, Json]] = field(default_factory=list)
     _size: int = 0
+    _most: int = MOST_FACTS
+    """Facts in the next request, by how long the last one took."""
     _sent_at: float = 0
 
     @property
@@ -107,13 +111,15 @@ class Target:
         """Send a fact, now or with the next ones."""
         self._facts.append((kind, name, fact))
         self._size += len(fact.get("content") or "") + len(fact.get("testResults") or "")
-        if len(self._facts) >= MOST_FACTS or self._size >= MOST_CHARACTERS:
+        if len(self._facts) >= self._most or self._size >= MOST_CHARACTERS:
             self.flush()
 
     def flush(self) -> None:
         facts, self._facts, self._size = self._facts, [], 0
         if facts:
+            began = time.monotonic()
             outcomes = self._post([fact for *_, fact in facts])
+            self._most = next_size(len(facts), self._most, seconds=time.monotonic() - began)
             for (kind, name, _), imported in zip(facts, outcomes, strict=True):
                 self._count(kind, name, imported)
 
@@ -162,6 +168,12 @@ class Target:
                 self.tally.left.append(f"{name}: {imported['reason']}")
             case _:
                 self.tally.found[kind] += 1
+
+
+def next_size(sent: int, most: int, *, seconds: float) -> int:
+    """Return how many facts to send next if the last request took so long; never many more than before."""
+    fitting = max(1, int(sent * GOAL / max(seconds, 0.001)))
+    return min(fitting, most) if seconds > GOAL else min(max(most, fitting), most * 2, MOST_FACTS)
 
 
 def copy(source: Broker, target: Broker, *, is_dry: bool, parallel: int = 4) -> Tally:

@@ -156,7 +156,9 @@ def _named(given: object, at: int) -> dict[str, Any]:
 
 
 def _is_blank(value: object) -> bool:
-    return value == "" or (isinstance(value, int) and not isinstance(value, bool) and not 0 <= value < MOST_DAYS)
+    if isinstance(value, str):
+        return not value.strip()
+    return isinstance(value, int) and not isinstance(value, bool) and not 0 <= value < MOST_DAYS
 
 
 MOST_DAYS: Final = 365_000
@@ -171,7 +173,7 @@ def _branch_selector(given: object, at: int) -> KeepBranches:
     values = _named(given, at)
     names, age = values.pop("branch", ()), values.pop("max_age", None)
     named = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, list | tuple) else ("",)
-    is_right = all(isinstance(name, str) and name for name in named) and (
+    is_right = all(isinstance(name, str) and name.strip() for name in named) and (
         age is None or (isinstance(age, int) and not isinstance(age, bool) and not _is_blank(age))
     )
     if values or not is_right or (not named and age is None):

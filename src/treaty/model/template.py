@@ -145,3 +145,8 @@ def _statuses(result: Result | None) -> dict[str, str]:
 def fill(text: str, values: Mapping[str, str], escape: Callable[[str], str] = str) -> str:
     """Put values in; parameters that nobody knows stay as they are."""
     return _PARAMETER.sub(lambda found: escape(values[found[1]]) if found[1] in values else found[0], text)
+
+
+def replace_all(text: str, value: str) -> str:
+    """Put the same value in place of every parameter, known or not."""
+    return _PARAMETER.sub(lambda _: value, text)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote
 from xml.sax.saxutils import escape as escape_markup
 
-from treaty.model.template import fill
+from treaty.model.template import fill, replace_all
 from treaty.model.webhook import Request
 
 Values = Mapping[str, str]
@@ -122,11 +122,11 @@ def _default_media_type(body: Any) -> str:
 
 
 def _is_json(text: str) -> bool:
-    """Whether a text is a JSON object or array. Placeholders in its strings do not matter."""
+    """Whether a text is a JSON object or array, once values are in the place of its placeholders."""
     if text.lstrip()[:1] not in {"{", "["}:
         return False
     try:
-        json.loads(text)
+        json.loads(replace_all(text, "0"))
     except (ValueError, RecursionError):
         return False
     return True

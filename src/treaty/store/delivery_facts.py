@@ -2,10 +2,10 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     BindParameter,
@@ -53,6 +53,7 @@ from treaty.store.tables import (
 from treaty.store.verifications import NEWEST_FIRST
 from treaty.store.webhooks import CONSUMER, PROVIDER, request_of
 
+T = TypeVar("T")
 _Names = defaultdict[int, list[str]]
 verified_content: Final = content.alias("verified_content")
 
@@ -341,7 +342,7 @@ def find_past(
 # Removals. What a queued delivery is about may be removed before it is sent, so its facts are stored with it first.
 
 _AT_ONCE: Final = 500
-"""Publications in one statement."""
+"""Publications, versions or branches in one statement; databases take some thousands of parameters."""
 _IS_QUEUED: Final = triggered_webhook.c.due_at.is_not(None)
 _IS_ANY_QUEUED: Final = select(triggered_webhook.c.id).where(_IS_QUEUED).limit(1)
 _QUEUED: Final = select(
@@ -400,29 +401,34 @@ _DETACH_FROM_VERSIONS: Final = _detach(
 _DETACH_FROM_PUBLICATIONS: Final = _detach(_IDS)
 
 
-def preserve_for_versions(db: Connection, pacticipant: str, numbers: Collection[str]) -> None:
+def preserve_for_versions(db: Connection, pacticipant: str, numbers: Sequence[str]) -> None:
     """Keep queued deliveries as they are, with their facts, although these versions are about to be removed."""
-    params = {"pacticipant": pacticipant, "numbers": list(numbers)}
     if not _is_any_queued(db):
         return
-    _store_facts(db, rows(db, _USING_VERSIONS, params))
+    for part in _parts(numbers):
+        params = {"pacticipant": pacticipant, "numbers": part}
+        _store_facts(db, rows(db, _USING_VERSIONS, params))
+        run(db, _DETACH_FROM_VERSIONS, params)
     # Those that ask one of the versions, as a provider's, to verify a pact.
     of_provider = rows(db, _OF_PROVIDER, {"pacticipant": pacticipant})
-    _store_facts(db, [row for row in of_provider if _subject(row).provider_version in numbers])
-    run(db, _DETACH_FROM_VERSIONS, params)
+    removed = frozenset(numbers)
+    _store_facts(db, [row for row in of_provider if _subject(row).provider_version in removed])
 
 
-def preserve_for_publications(db: Connection, ids: Collection[int]) -> None:
+def preserve_for_publications(db: Connection, ids: Sequence[int]) -> None:
     """Keep queued deliveries, with their facts, although these publications are about to be removed."""
-    every = list(ids)
-    for start in range(0, len(every), _AT_ONCE):
-        part = {"ids": every[start : start + _AT_ONCE]}
-        _preserve(db, _USING_PUBLICATIONS, part, _DETACH_FROM_PUBLICATIONS)
+    for part in _parts(ids):
+        _preserve(db, _USING_PUBLICATIONS, {"ids": part}, _DETACH_FROM_PUBLICATIONS)
 
 
-def preserve_for_branches(db: Connection, pacticipant: str, names: Collection[str]) -> None:
+def preserve_for_branches(db: Connection, pacticipant: str, names: Sequence[str]) -> None:
     """Keep the facts of queued deliveries about versions on branches that are about to be removed."""
-    _preserve(db, _USING_BRANCHES, {"pacticipant": pacticipant, "names": list(names)})
+    for part in _parts(names):
+        _preserve(db, _USING_BRANCHES, {"pacticipant": pacticipant, "names": part})
+
+
+def _parts(values: Sequence[T]) -> Iterator[list[T]]:
+    return (list(values[start : start + _AT_ONCE]) for start in range(0, len(values), _AT_ONCE))
 
 
 def preserve_for_results(db: Connection, ids: Collection[int]) -> None:

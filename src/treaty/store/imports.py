@@ -236,11 +236,15 @@ _VERSION_ID: Final = (
     .scalar_subquery()
 )
 _SAME_KIND: Final = and_(verification.c.content_id == _CONTENT_ID, verification.c.provider_version_id == _VERSION_ID)
-_TWIN: Final = select(verification.c.id).where(
-    _SAME_KIND,
-    verification.c.success == bindparam("success", type_=verification.c.success.type),
-    verification.c.verified_at == bindparam("verified_at", type_=verification.c.verified_at.type),
-    verification.c.build_url.is_not_distinct_from(bindparam("build_url", type_=verification.c.build_url.type)),
+_EQUAL_RESULTS: Final = (
+    select(verification.c.id)
+    .order_by(verification.c.id)
+    .where(
+        _SAME_KIND,
+        verification.c.success == bindparam("success", type_=verification.c.success.type),
+        verification.c.verified_at == bindparam("verified_at", type_=verification.c.verified_at.type),
+        verification.c.build_url.is_not_distinct_from(bindparam("build_url", type_=verification.c.build_url.type)),
+    )
 )
 _RECORDED: Final = bindparam("created_at", type_=verification.c.created_at.type)
 _later: Final = verification.alias("later")
@@ -288,9 +292,9 @@ _TAGS_THEN: Final = (
 )
 
 
-def has_result(db: Connection, new: NewVerification) -> bool:
-    """Whether the same result was recorded already."""
-    return first(db, _TWIN, _of_result(new)) is not None
+def equal_results(db: Connection, new: NewVerification) -> list[int]:
+    """List the numbers of the results that say the same, of the same time."""
+    return column(db, _EQUAL_RESULTS, _of_result(new))
 
 
 def add_result(db: Connection, new: NewVerification) -> int:

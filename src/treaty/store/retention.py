@@ -32,6 +32,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     union,
     union_all,
 )
@@ -263,7 +264,9 @@ def _noted_successes(contents: Ids | BindParameter[Any]) -> Ids:
     """List the versions that succeeded first with each tag of that moment. They decide what is work in progress."""
     with_tags = _RESULTS.join(tag_success, tag_success.c.verification_id == verification.c.id)
     noted = with_tags.where(tag_success.c.content_id.in_(contents), not_(tag_success.c.is_wip))
-    return _first_of_each(noted, (tag_success.c.content_id, tag_success.c.tag), _OLDEST_FIRST)
+    # Work in progress ends by the time of the verification, which its publisher says, and not by that of the result.
+    earliest = (tag_success.c.verified_at, tag_success.c.id)
+    return _first_of_each(noted, (tag_success.c.content_id, tag_success.c.tag), earliest)
 
 
 def _best_consumers(providers: Ids | BindParameter[Any]) -> Ids:
@@ -295,7 +298,8 @@ def _is_beginning(removed: CTE | None) -> Condition:
     has_earlier_tag = exists().where(
         _tagged_earlier.c.pacticipant_id == _tagged.c.pacticipant_id,
         _tagged_earlier.c.name == _tagged.c.name,
-        _tagged_earlier.c.id < _tagged.c.id,
+        # Imported tags keep their original times.
+        tuple_(_tagged_earlier.c.created_at, _tagged_earlier.c.id) < tuple_(_tagged.c.created_at, _tagged.c.id),
     )
     return or_(
         exists().where(_on.c.version_id == version.c.id, *_remains(_on.c.branch_id, removed), not_(has_earlier)),

@@ -1,8 +1,11 @@
 """Importing facts of another broker with their original times, for `treaty import`."""
 
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_snake
 
@@ -20,9 +23,10 @@ from treaty.model.imports import (
     WebhookFact,
     key_of,
 )
+from treaty.model.name import LONGEST
 from treaty.store import imports
 from treaty.web import urls
-from treaty.web.bodies import Body, FilledNotBlankLine
+from treaty.web.bodies import Body, EnvironmentName, FilledNotBlankLine
 from treaty.web.routing import Call, Permission, Router
 
 router = Router()
@@ -101,9 +105,60 @@ def _fact_or_problem(raw: dict[str, Any]) -> Fact | Invalid:
         fact: Fact = adapter.validate_python(_fields(raw))
     except ValidationError as error:
         return Invalid(*(Problem(tuple(one["loc"]), f"{one['loc'][-1]}: {one['msg']}") for one in error.errors()))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         return Invalid.member("facts", f"cannot be read: {error}")
-    return fact
+    problems = list(_problems(fact))
+    return Invalid(*problems) if problems else fact
+
+
+_NAMES: Final = frozenset(
+    {
+        *("name", "main_branch", "labels", "pacticipant", "number", "consumer", "provider", "version"),
+        *("provider_version", "uuid", "environment", "environment_name", "application_instance"),
+    }
+)
+"""Fields that identify something. Nothing could be asked about what has a blank name, or one that no index takes."""
+
+
+class _Contact(Body):
+    name: str
+    details: dict[str, Any] | None = None
+
+
+_TEXTS: Final[dict[tuple[type, str], tuple[TypeAdapter[Any], str]]] = {
+    (EnvironmentFact, "contacts"): (TypeAdapter(list[_Contact]), "must be a JSON array of objects with names"),
+    (EnvironmentFact, "name"): (TypeAdapter(EnvironmentName), "cannot contain spaces or line breaks"),
+    (ResultFact, "test_results"): (TypeAdapter(Any), "must be JSON"),
+    (ResultFact, "verified_by"): (TypeAdapter(dict[str, Any]), "must be a JSON object"),
+}
+"""Fields that have a form of their own, and the problem with other values. All but names are JSON as text."""
+
+
+def _problems(fact: Any) -> Iterator[Problem]:
+    """List what is wrong with the values of a fact, which are of the right types."""
+    for field in fields(fact):
+        name, value = field.name, getattr(fact, field.name)
+        values = [value] if value is None or isinstance(value, str) or not isinstance(value, list | tuple) else value
+        for one in values:
+            if is_dataclass(one):
+                yield from _problems(one)
+            elif isinstance(one, str) and (text := _problem_of_text(type(fact), name, one)):
+                yield Problem((name,), f"{name} {text}")
+
+
+def _problem_of_text(kind: type, name: str, value: str) -> str | None:
+    if name in _NAMES and not value.strip() and name != "application_instance":
+        return "cannot be blank"  # application instances of the original broker may be
+    if name in _NAMES and len(value.encode()) > LONGEST:
+        return f"cannot be longer than {LONGEST} bytes"
+    if (kind, name) not in _TEXTS:
+        return None
+    adapter, text = _TEXTS[kind, name]
+    try:
+        adapter.validate_python(value if name in _NAMES else orjson.loads(value))
+    except ValueError:  # also of JSON that cannot be read
+        return text
+    return None
 
 
 def _fields(raw: dict[str, Any]) -> dict[str, Any]:
@@ -115,6 +170,8 @@ def _value(name: str, value: Any) -> Any:
     if name.endswith("_at") and isinstance(value, str):
         time = datetime.fromisoformat(value)
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    if name == "main_branch" and isinstance(value, str) and not value.strip():
+        return None  # an application without one is better than no application
     if isinstance(value, list):
         return [_fields(one) if isinstance(one, dict) else one for one in value]
     return value
