@@ -11,7 +11,7 @@ from treaty.web.routing import Call, Page, Permission, Router
 
 router = Router()
 
-_WRITTEN: Final = {urls.PUBLISH_CONTRACTS.template}
+_WRITTEN: Final = {urls.PUBLISH_CONTRACTS.template, urls.IMPORT.template}
 """What links of the index lead to that cannot be read."""
 
 
