@@ -222,9 +222,9 @@ def read(settings: Settings, work: Callable[[Connection], T]) -> T:
     return _with_database(settings, lambda database: database.read(work))
 
 
-def write(settings: Settings, work: Callable[[Connection], T], *, name: str = "treaty") -> T:
+def write(settings: Settings, work: Callable[[Connection], T], *, name: str = "treaty", may_create: bool = False) -> T:
     """Change something in a server's database, under a name."""
-    return _with_database(settings, lambda database: database.write(work), name)
+    return _with_database(settings, lambda database: database.write(work), name, may_create=may_create)
 
 
 def write_sealed(
@@ -279,12 +279,14 @@ def _new_key(settings: Settings) -> str:
     )
 
 
-def _with_database(settings: Settings, work: Callable[[Database], T], name: str = "treaty") -> T:
+def _with_database(
+    settings: Settings, work: Callable[[Database], T], name: str = "treaty", *, may_create: bool = False
+) -> T:
     """Do something with a server's data. What it writes stands under a name in the audit trail.
 
-    Raises WrongSetting if there is no such database.
+    Raises WrongSetting if there is no such database, unless it may be created.
     """
-    database = existing_database(settings)
+    database = database_of(settings) if may_create else existing_database(settings)
     try:
         with audit.by(Actor(credential_name=name)):
             return work(database)

@@ -260,8 +260,8 @@ def test_a_user_name_does_not_reach_into_the_password():
         ('{"a": 1}', "application/json"),
         ("a=1", FORM),
         ("text", FORM),
-        (None, None),
-        ("", None),
+        (None, FORM),
+        ("", FORM),
     ],
 )
 def test_the_content_type_follows_the_body_if_the_webhook_names_none(body, expected):

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 PASSWORD = "a stapled horse, correctly\n"  # noqa: S105 - of a user that is never added
+CREATING = {("serve",), ("user", "add")}
+"""The server, and adding its first user, which may come before it."""
 NEEDED = {
-    "user add": ["ada", "--password-stdin"],
     "user disable": ["ada"],
     "user enable": ["ada"],
     "user password": ["ada", "--password-stdin"],
@@ -32,7 +33,6 @@ VARIANTS = {
     "doctor": [[], ["--fix"]],
     "clean": [[], ["--dry-run"], ["--output", "json"]],
     "rotate-key": [[], ["--finish"]],
-    "user add": [[], ["--system"]],
     "user list": [[], ["--output", "json"]],
 }
 
@@ -45,7 +45,7 @@ def commands(program: click.Command, *words: str) -> Iterator[tuple[str, ...]]:
             below = program.get_command(context, name)
             assert below
             yield from commands(below, *words, name)
-    elif any("--database-url" in option.opts for option in program.params) and words != ("serve",):
+    elif any("--database-url" in option.opts for option in program.params) and words not in CREATING:
         yield words
 
 
@@ -135,3 +135,10 @@ def test_a_server_that_does_not_answer_is_said_without_its_password() -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert "postgresql://ada:***@127.0.0.1:1/treaty does not answer" in result.stderr
     assert "secret" not in result.stderr
+
+
+def test_the_first_user_may_be_added_before_the_server_starts(folder: Path) -> None:
+    added = call(["user", "add", "ada", "--role", "administrator", "--password-stdin"])
+    assert (added.exit_code, added.stdout) == (0, "Added ada, administrator.\n"), added.output
+    assert "ada" in call(["user", "list"]).stdout
+    assert (folder / "treaty.sqlite").exists()

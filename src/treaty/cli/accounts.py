@@ -89,7 +89,8 @@ def add_user(settings: Settings, name: str, role: str, email: str | None, *, is_
     """
     its_hash = None if is_system else password.hashed(_password((name, email or ""), is_piped=is_piped))
     draft = admitting.NewAccount(name=name, role=Role(role), email=email, password=its_hash, is_system=is_system)
-    one = _write(settings, lambda db: admitting.add(db, draft, now=_now()))
+    # The first user may come before the server, which is then never open: so the database need not exist yet.
+    one = app.write(settings, lambda db: admitting.add(db, draft, now=_now()), name=_name(), may_create=True)
     output.say(f"Added {one.name}, {one.role.value}.")
     if is_system:
         output.complain(f"Make it a token: treaty token create --user {shlex.quote(one.name)} --name NAME")

@@ -29,7 +29,7 @@ class RenderedRequest:
 
     url: str
     headers: Mapping[str, str]
-    """By lower-case name, with a Content-Type if there is a body."""
+    """By lower-case name, always with a Content-Type."""
     body: bytes
     """Empty if the webhook has no body."""
     username: str
@@ -45,7 +45,8 @@ def render(request: Request, values: Values) -> RenderedRequest:
     body = _body(request.body, headers.get("content-type"), values)
     return RenderedRequest(
         url=_url(request.url, values),
-        headers={"content-type": _default_media_type(request.body), **headers} if body else headers,
+        # Clients of the original expect the header among those of a trial, also of one without a body.
+        headers={"content-type": _default_media_type(request.body), **headers},
         body=body.encode("utf-8", "replace"),
         username=_username(request.username or "", values),
         password=fill(str(request.password or ""), values),
