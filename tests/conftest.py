@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG  # there is no public way to change the default
 from hypothesis import HealthCheck, settings
 
 from tests import databases, postgres
@@ -38,6 +39,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     _forget_own_settings()
+    _be_patient()
     if _has_workers(config) and POSTGRES_URL not in os.environ:
         _share_a_server(config)
 
@@ -47,6 +49,11 @@ def _forget_own_settings() -> None:
     for name in list(os.environ):
         if name.startswith(("TREATY_", "PACT_BROKER_")) and not name.startswith("TREATY_TEST_"):
             del os.environ[name]
+
+
+def _be_patient() -> None:
+    """Let the tests' clients wait for servers on a busy machine: httpx gives up after five seconds by default."""
+    DEFAULT_TIMEOUT_CONFIG.read = DEFAULT_TIMEOUT_CONFIG.connect = 60.0
 
 
 def _has_workers(config: pytest.Config) -> bool:
