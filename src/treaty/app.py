@@ -62,9 +62,11 @@ _DATABASE_FILE: Final = "TREATY_HANDED_ON_DATABASE_FILE"
 """The variable with the identity of the SQLite file that the first process has opened."""
 
 
-def database_of(settings: Settings, watch: Callable[[Engine], None] = lambda _engine: None) -> Database:
+def database_of(
+    settings: Settings, watch: Callable[[Engine], None] = lambda _engine: None, *, may_create: bool = True
+) -> Database:
     """Open the database of a server, its schema brought up to date. `watch` sees its engine before it is used."""
-    database = _opened(settings)
+    database = _opened(settings, may_create=may_create)
     watch(database.engine)
     migrate(database)
     return database
@@ -95,12 +97,13 @@ def _check_has_tables(settings: Settings, database: Database) -> None:
         raise WrongSetting(f"database_url: {_name(settings)} has no tables of Treaty. {NEXT_STEP}")
 
 
-def _opened(settings: Settings, *, must_exist: bool = False) -> Database:
+def _opened(settings: Settings, *, must_exist: bool = False, may_create: bool = True) -> Database:
     return open_database(
         settings.database_url,
         connections=settings.database_max_connections,
         wait=settings.database_pool_timeout,
         must_exist=must_exist,
+        may_create=may_create,
     )
 
 
@@ -108,14 +111,14 @@ def _name(settings: Settings) -> str:
     return make_url(settings.database_url).render_as_string(hide_password=True)
 
 
-def application_of(settings: Settings) -> ASGIApp:
+def application_of(settings: Settings, *, may_create: bool = True) -> ASGIApp:
     """Make the application of a server."""
     _prepare_key(settings)
     spans = _spans()
     if spans is None:
-        database = database_of(settings)
+        database = database_of(settings, may_create=may_create)
         return application(settings, database, worker=_Team(_background(settings, database)))
-    database = database_of(settings, spans.statements)
+    database = database_of(settings, spans.statements, may_create=may_create)
     team = _Team([*_background(settings, database, spans.sending(outgoing.send)), spans])
     return spans.requests(application(settings, database, worker=team))
 
@@ -450,7 +453,7 @@ def worker_application() -> ASGIApp:
     if sqlite_identity(settings.database_url) != os.environ[_DATABASE_FILE]:
         # This worker takes the place of another one, and must not create the file anew or work beside the others' file.
         raise DatabaseReplaced(settings.database_url)
-    return application_of(settings)
+    return application_of(settings, may_create=False)
 
 
 def _config(settings: Settings, app: ASGIApp | str) -> uvicorn.Config:

@@ -279,8 +279,8 @@ NO_PLACE, NO_NUMBER = reason.NoDestination(), reason.NoNumber()
         ([FoundVersion(selector=FOO_1, number="1")], Destination(is_main_branch=False), [NO_PLACE]),
         ([there("1", "Foo")], Destination(is_main_branch=True), [NO_NUMBER]),
         ([there("1", "Foo")], Destination(), [NO_PLACE, NO_NUMBER]),
-        ([there("1", "Foo"), there("2", "Foo")], Destination(), [NO_NUMBER]),
-        ([there("1", "Foo"), FoundVersion(selector=FOO_1, number="1")], Destination(), []),
+        ([there("1", "Foo"), there("2", "Foo")], Destination(), [NO_PLACE, NO_NUMBER]),
+        ([there("1", "Foo"), FoundVersion(selector=FOO_1, number="1")], Destination(), [NO_PLACE]),
         ([AnyVersion(selector=FOO), AnyVersion(selector=BAR)], Destination(), []),
     ],
 )

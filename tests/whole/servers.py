@@ -37,9 +37,13 @@ class Server:
         self._ended(10)
 
     def end(self) -> int:
-        """Ask it to end, and say how it did."""
+        """Ask it to end, and return its status. It may take half a minute for requests and as long for deliveries."""
         self.process.send_signal(signal.SIGTERM)
-        return self._ended(40)
+        try:
+            return self._ended(120)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
 
     def _ended(self, seconds: float) -> int:
         status = self.process.wait(seconds)

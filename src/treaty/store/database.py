@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import DatabaseReplaced, Invalid, Problem, WrongSetting
-from treaty.store.database_files import DatabaseFiles, check_exists
+from treaty.store.database_files import DatabaseFiles, check_exists, path_of, without_creating
 from treaty.store.prepared import SQLITE, Prepared, prepared
 from treaty.store.traces import CURRENT
 
@@ -62,16 +62,19 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
-def open_database(url: str, *, connections: int = 8, wait: float = 5.0, must_exist: bool = False) -> Database:
+def open_database(
+    url: str, *, connections: int = 8, wait: float = 5.0, must_exist: bool = False, may_create: bool = True
+) -> Database:
     """Open the database behind a URL: `sqlite:///file` or `postgresql://…`.
 
     Raises WrongSetting for a URL that names neither, and, with `must_exist`, for a SQLite file that is not there.
+    Unless it `may_create` a SQLite file, connecting raises DatabaseReplaced where there is none.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         if must_exist:
             check_exists(parsed)
-        return Sqlite(parsed)
+        return Sqlite(parsed if may_create else without_creating(parsed))
     if parsed.get_backend_name() == "postgresql":
         return Postgresql(parsed.set(drivername="postgresql+psycopg"), connections=connections, wait=wait)
     raise WrongSetting(
@@ -180,12 +183,21 @@ class Sqlite:
         """Connect, and remember the files that the first connection opened."""
         with self._connecting:
             self._check_files()  # to connect would create a file that is missing
-            connection = self.engine.connect()
+            connection = self._new_connection()
             self._all.append(connection)
             if self._files is None:
                 self._files = _opened_files(connection)
             self._check_files()
             return connection
+
+    def _new_connection(self) -> Connection:
+        try:
+            return self.engine.connect()
+        except (DBAPIError, sqlite3.Error) as error:
+            path = path_of(self.engine.url)
+            if path is None or path.exists():
+                raise
+            raise DatabaseReplaced(str(path)) from error
 
 
 def _opened_files(connection: Connection) -> DatabaseFiles | None:

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from sqlalchemy import URL, make_url
 
@@ -64,6 +64,14 @@ def path_of(url: URL) -> Path | None:
         name = unquote(name.removeprefix("file:").removeprefix("//"))
     is_in_memory = name in {"", ":memory:"} or url.query.get("mode") == "memory"
     return None if is_in_memory else Path(name).absolute()
+
+
+def without_creating(url: URL) -> URL:
+    """Return the URL of a SQLite database with which SQLite does not create a file that is missing."""
+    path = path_of(url)
+    if path is None:
+        return url
+    return url.set(database=f"file:{quote(str(path))}").update_query_dict({"mode": "rw", "uri": "true"})
 
 
 def is_in_memory(url: str) -> bool:
