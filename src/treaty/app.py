@@ -75,8 +75,8 @@ def database_of(
 def existing_database(settings: Settings) -> Database:
     """Open a database that a server has created, its schema brought up to date.
 
-    Raises WrongSetting, and creates nothing, if there is none: only `serve` creates a database, so that a command which
-    is given the wrong address does not report on an empty database.
+    Raises WrongSetting, and creates nothing, if there is none: only `serve` and `user add` create a database, so that a
+    command which is given the wrong address does not report on an empty database.
     """
     database = _opened(settings, must_exist=True)
     try:
