@@ -8,7 +8,7 @@ from urllib.parse import quote
 from bench import histories
 from bench.histories import PER_CONTENT, SHORT, SMALL, History, consumer, hub, number, provider
 from bench.wire import UNIQUE, Blank, json_body, publication
-from treaty.model import content as contents
+from treaty.model.pacts import content as contents
 
 Body = tuple[bytes | Blank, ...]
 VARIANTS: Final = 8

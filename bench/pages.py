@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message
 from bench import system
 from bench.system import System
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.web.application import application
 
 NAME: Final = "pages"

@@ -16,7 +16,7 @@ from bench.operations import Asked
 from bench.wire import request, unique
 from treaty.app import prepare_logging
 from treaty.settings import Settings
-from treaty.store.database import Database, open_database
+from treaty.store.engine.database import Database, open_database
 from treaty.web.application import application
 
 T = TypeVar("T")

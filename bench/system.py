@@ -12,9 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Table, insert
 
-from treaty.model import content as contents
+from treaty.model.pacts import content as contents
 from treaty.store import tables
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)

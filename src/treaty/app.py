@@ -19,16 +19,16 @@ from starlette.types import ASGIApp
 from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn.supervisors import Multiprocess
 
-from treaty import outgoing, tracing
-from treaty.actions import examining, issuing, seeding
-from treaty.actions.delivering import Send
-from treaty.actions.examining import Finding
-from treaty.cleaner import Cleaned, Cleaner, ScheduledCleaner, check_schedule
+from treaty import outgoing
+from treaty.actions.accounts import credentials
+from treaty.actions.maintenance import example_data, integrity
+from treaty.actions.maintenance.integrity import Finding
+from treaty.actions.webhooks.deliveries import Send
 from treaty.distribution import install_hint
 from treaty.errors import DatabaseReplaced, WrongSetting
-from treaty.model import password
+from treaty.model.accounts import passwords
 from treaty.model.audit import Actor
-from treaty.model.retention import (
+from treaty.model.maintenance.retention import (
     DEFAULT_BRANCHES,
     DEFAULT_VERSIONS,
     Plan,
@@ -38,21 +38,25 @@ from treaty.model.retention import (
     read_selectors,
     versions_of,
 )
-from treaty.rotation import Rotation, Tell
 from treaty.settings import Settings
-from treaty.store import audit, health, sealed
-from treaty.store.database import Database, open_database
-from treaty.store.database_files import NEXT_STEP, is_in_memory, sqlite_identity
+from treaty.store import audit
+from treaty.store.engine import health
+from treaty.store.engine.database import Database, open_database
+from treaty.store.engine.database_files import NEXT_STEP, is_in_memory, sqlite_identity
+from treaty.store.engine.vault import KeyFile, SealedWith, Vault, has_key, key_file, vault_of
+from treaty.store.maintenance import encrypted_columns
 from treaty.store.migrations import migrate, revision
-from treaty.store.vault import KeyFile, SealedWith, Vault, has_key, key_file, vault_of
-from treaty.web import telemetry, urls
+from treaty.telemetry import metrics, tracing
+from treaty.web import urls
+from treaty.web.api.webhooks.webhooks_representation import ADDRESSES
 from treaty.web.application import Background, application
-from treaty.web.protocol import Connections, LimitedProtocol, Limits
-from treaty.web.represent.webhooks import ADDRESSES
-from treaty.worker import Worker
+from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
+from treaty.workers.cleanup import Cleaned, Cleaner, ScheduledCleaner, check_schedule
+from treaty.workers.deliveries import Worker
+from treaty.workers.key_rotation import Rotation, Tell
 
 if TYPE_CHECKING:
-    from treaty.spans import Spans
+    from treaty.telemetry.spans import Spans
 
 T = TypeVar("T")
 
@@ -128,7 +132,7 @@ def _spans() -> "Spans | None":
     if tracing.exporter(os.environ) is None:
         return None
     try:
-        from treaty.spans import spans_for  # noqa: PLC0415 - see above
+        from treaty.telemetry.spans import spans_for  # noqa: PLC0415 - see above
     except ImportError:
         reason = f"traces are enabled, but OpenTelemetry is not installed: {install_hint('server', 'otel')}"
         structlog.get_logger("treaty").warning("opentelemetry", reason=reason)
@@ -252,7 +256,7 @@ def _check_key(settings: Settings, database: Database, *, is_new: bool) -> None:
     """Refuse a key that the servers of a database have not, as they could not open what it seals."""
     if database.is_local:
         return  # its key is found beside it, by whoever finds it
-    if is_new and database.read(sealed.is_any):
+    if is_new and database.read(encrypted_columns.is_any):
         raise WrongSetting(
             f"secret_key: is not set, there is no {key_file(settings)}, and this database holds secrets that were "
             "sealed with the key of its servers. Set it (TREATY_SECRET_KEY) to that key; nothing was written."
@@ -263,7 +267,7 @@ def _check_key(settings: Settings, database: Database, *, is_new: bool) -> None:
 
 def _lost(settings: Settings, database: Database) -> int:
     """Count what this key does not open."""
-    return database.read(lambda db: sealed.survey(db, vault_of(settings)))[SealedWith.UNKNOWN]
+    return database.read(lambda db: encrypted_columns.survey(db, vault_of(settings)))[SealedWith.UNKNOWN]
 
 
 def _misfit(settings: Settings, lost: int) -> str:
@@ -310,7 +314,7 @@ def examine(settings: Settings, *, fixes: bool) -> list[Finding]:
     """Look a server's data over, and mend it if asked to."""
     return _with_database(
         settings,
-        lambda database: database.write(examining.mend) if fixes else database.read(examining.examine),
+        lambda database: database.write(integrity.mend) if fixes else database.read(integrity.examine),
         "treaty doctor",
     )
 
@@ -322,7 +326,7 @@ def setup_link(settings: Settings, address: str) -> str | None:
         return None
     try:
         secret = write(
-            settings, lambda db: issuing.make_setup_link(db, vault=vault_of(settings), now=datetime.now(UTC))
+            settings, lambda db: credentials.make_setup_link(db, vault=vault_of(settings), now=datetime.now(UTC))
         )
     except WrongSetting as error:
         structlog.get_logger("treaty").warning("setup_link", reason=str(error))
@@ -351,7 +355,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     os.environ[_DATABASE_FILE] = sqlite_identity(settings.database_url)
     announce(address)
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
-        os.environ[telemetry.FOLDER] = folder
+        os.environ[metrics.FOLDER] = folder
         Multiprocess(_config(settings, "treaty.app:worker_application"), sockets=[listener]).run()
 
 
@@ -378,7 +382,7 @@ def _warn_of_passwords(settings: Settings) -> None:
     """Log a warning for each user of the settings whose password is easily guessed."""
     for name in ("basic_auth", "basic_auth_read_only"):
         user, given = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
-        if user and given and (weakness := password.weakness_of_setting(given, user)):
+        if user and given and (weakness := passwords.weakness_of_setting(given, user)):
             reason = f"The password of {user} may be guessed: it {weakness.rstrip('.')}. Choose another one."
             structlog.get_logger("treaty").warning(f"{name}_password", reason=reason)
 
@@ -388,7 +392,7 @@ def _prepare_database(settings: Settings) -> None:
     database = database_of(settings)
     if settings.example_data:
         with audit.by(Actor(credential_name="example data")):
-            database.write(lambda db: seeding.seed(db, now=datetime.now(UTC), settings=settings))
+            database.write(lambda db: example_data.seed(db, now=datetime.now(UTC), settings=settings))
     _warn_of_key(settings, database)
     database.close()
 

@@ -18,9 +18,9 @@ from urllib.parse import SplitResult, quote, urlsplit
 import httpcore
 import structlog
 
-from treaty.model import host as hosts
-from treaty.model.delivery import Outgoing, Response, Unsent
-from treaty.model.host import Address
+from treaty.model.webhooks import hosts
+from treaty.model.webhooks.deliveries import Outgoing, Response, Unsent
+from treaty.model.webhooks.hosts import Address
 from treaty.settings import Settings
 
 Resolve = Callable[[str, int], Sequence[str]]

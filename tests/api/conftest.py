@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from starlette.types import Message, Scope
 
-from treaty.actions import admitting, issuing
-from treaty.actions.issuing import Issued
-from treaty.model import password
-from treaty.model.access import Role
+from treaty.actions.accounts import accounts as account_actions
+from treaty.actions.accounts import credentials
+from treaty.actions.accounts.credentials import Issued
+from treaty.model.accounts import passwords
+from treaty.model.accounts.access import Role
 from treaty.settings import Settings
-from treaty.store.database import Database, open_database
-from treaty.store.vault import vault_of
+from treaty.store.engine.database import Database, open_database
+from treaty.store.engine.vault import vault_of
 from treaty.web.application import ADMITTED_FOR, Server, application
 
 BASE = "http://localhost"
@@ -235,11 +236,11 @@ def accounts(database: Database, clock: Clock) -> Callable[..., Issued]:
     """Add a user, called as the role is unless told otherwise, and give it a token."""
 
     def add(role: Role, name: str = "", *, system: bool = False, token: Role = Role.READ_WRITE) -> Issued:
-        its_hash = None if system else password.hashed(PASSWORD)
-        draft = admitting.NewAccount(name=name or role.value, role=role, password=its_hash, is_system=system)
+        its_hash = None if system else passwords.hashed(PASSWORD)
+        draft = account_actions.NewAccount(name=name or role.value, role=role, password=its_hash, is_system=system)
         vault = vault_of(Settings(secret_key=SECRET_KEY))
-        one = database.write(lambda db: admitting.add(db, draft, now=clock.now))
-        draft_token = issuing.NewToken(name="of the tests", role=token)
-        return database.write(lambda db: issuing.add_token(db, one, draft_token, vault=vault, now=clock.now))
+        one = database.write(lambda db: account_actions.add(db, draft, now=clock.now))
+        draft_token = credentials.NewToken(name="of the tests", role=token)
+        return database.write(lambda db: credentials.add_token(db, one, draft_token, vault=vault, now=clock.now))
 
     return add

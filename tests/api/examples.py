@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from tests.api.conftest import BASE, Api
 from tests.api.history import q
-from treaty.actions import seeding
+from treaty.actions.maintenance import example_data
 from treaty.settings import Settings
-from treaty.store.database import Database, open_database
+from treaty.store.engine.database import Database, open_database
 from treaty.store.migrations import migrate
 from treaty.web.application import application
 from treaty.web.openapi.examples import FILE
@@ -58,7 +58,7 @@ def broker(database_url: str) -> Iterator[Api]:
 
 
 def _seed(database: Database, settings: Settings) -> None:
-    database.write(lambda db: seeding.seed(db, now=NOW, settings=settings))
+    database.write(lambda db: example_data.seed(db, now=NOW, settings=settings))
 
 
 def recorded(api: Api) -> dict[str, Any]:

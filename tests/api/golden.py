@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from treaty.model.access import Role
+from treaty.model.accounts.access import Role
 from treaty.settings import Settings
-from treaty.web.resources import every_router
+from treaty.web.api.routers import every_router
 from treaty.web.routing import GRANTED, Route
 
 DOCUMENT: Final = Path(__file__).with_name("access.txt")

@@ -17,15 +17,15 @@ from sqlalchemy import select, text
 from tests.api.conftest import PASSWORD, publication
 from tests.api.writes import FORM, FORMS, WEBHOOK, WRITE_NOTHING, WRITES, world
 from treaty import actions
-from treaty.actions import examining
-from treaty.cleaner import Cleaner
-from treaty.model.access import Role
+from treaty.actions.maintenance import integrity
+from treaty.model.accounts.access import Role
 from treaty.model.audit import Action, details, first_number, new_number, number_of, time_of, uuid_of
-from treaty.model.retention import DEFAULT_VERSIONS, Retention, complete
+from treaty.model.maintenance.retention import DEFAULT_VERSIONS, Retention, complete
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.tables import audit as trail
-from treaty.web.resources import every_router
+from treaty.web.api.routers import every_router
+from treaty.workers.cleanup import Cleaner
 
 WRITER, READER = ("writer", "w-canary-5d1c"), ("reader", "r-canary-77aa")
 USERS = {
@@ -461,7 +461,7 @@ def test_cleaning_and_mending_are_told_as_the_systems(api, database, clock):
     for number in ("1", "2", "3"):
         api.put(f"/pacticipants/Till/branches/main/versions/{number}", {})
     database.write(lambda db: db.execute(text("UPDATE branch SET head_version_id = NULL")))
-    database.write(examining.mend)
+    database.write(integrity.mend)
     clock.now += timedelta(days=200)
     Cleaner(database, Retention(versions=complete(DEFAULT_VERSIONS)), clock=clock, pause=lambda _: False).clean()
     found = [one for one in events(api) if one["credential"]["type"] == "system"]

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from tests.api.history import History
-from treaty.actions import cleaning, examining
-from treaty.cleaner import AlreadyCleaning, Cleaner, Stopped
-from treaty.model.retention import DEFAULT_VERSIONS, KeepBranches, KeepVersions, Retention, complete
-from treaty.store import retention as store
-from treaty.store.database import open_database
+from treaty.actions.maintenance import cleanup, integrity
+from treaty.model.maintenance.retention import DEFAULT_VERSIONS, KeepBranches, KeepVersions, Retention, complete
+from treaty.store.engine.database import open_database
+from treaty.store.maintenance import retention as store
 from treaty.store.tables import metadata, pacticipant, version
+from treaty.workers.cleanup import AlreadyCleaning, Cleaner, Stopped
 
 LONG = timedelta(days=100)
 
@@ -264,7 +264,7 @@ def test_overwritten_pacts_and_results_go_when_they_are_old_enough(make_api, clo
     clock.now += timedelta(days=9)
     assert gone(clean(overwritten_days=7)) == (1, 2, 0)  # the first and the last success stay
     assert api.get("/metrics").json()["pactVersions"] == {"count": 1}
-    assert database.read(lambda db: [one.broken for one in examining.examine(db) if one.broken]) == []
+    assert database.read(lambda db: [one.broken for one in integrity.examine(db) if one.broken]) == []
 
 
 def gone(done):
@@ -280,27 +280,27 @@ def test_what_becomes_wanted_in_the_meantime_stays(history, clock, database, api
         history.version("Till", number)
     history.publish("Shop", "1", "Till", "a")
     retention = Retention(versions=complete([KeepVersions(latest=True)]), branches=())
-    found = database.read(lambda db: cleaning.old_versions(db, retention, now=clock.now))
+    found = database.read(lambda db: cleanup.old_versions(db, retention, now=clock.now))
     assert [one.number for one in found["Till"]] == ["1", "2", "3"]
     batch = store_batch("Till", ["1", "2", "3"], clock.now)
     clock.now += timedelta(seconds=5)
     history.deploy("Till", "1", "test")
     history.verify("Shop", "1", "Till", "2")
-    database.write(lambda db: cleaning.remove_versions(db, retention, batch, now=clock.now))
+    database.write(lambda db: cleanup.remove_versions(db, retention, batch, now=clock.now))
     assert numbers(api, "Till") == ["1", "2", "4"]
 
 
 def store_batch(name, found, at):
-    from treaty.store.removal import Batch  # noqa: PLC0415 - reads well where it is used
+    from treaty.store.maintenance.removal import Batch  # noqa: PLC0415 - reads well where it is used
 
     return Batch(pacticipant=name, numbers=found, found_at=at)
 
 
 def test_one_cleaner_works_at_a_time_and_one_that_was_killed_is_replaced(database, clock, clean):
-    database.write(lambda db: cleaning.begin(db, owner="another", now=clock.now))
+    database.write(lambda db: cleanup.begin(db, owner="another", now=clock.now))
     with pytest.raises(AlreadyCleaning):
         clean()
-    clock.now += cleaning.LEASE_TIME + timedelta(seconds=1)
+    clock.now += cleanup.LEASE_TIME + timedelta(seconds=1)
     clean()
     clean()
 
@@ -629,7 +629,7 @@ def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, don
     assert removed["overwritten"] == planned.overwritten
     assert removed["audit"]["audit_events"].gone == planned.audit_events.gone
     assert count_rows(database) == {name: amounts[name] - gone_of(planned, name) for name in amounts}
-    assert database.read(lambda db: [one for one in examining.examine(db) if one.broken]) == []
+    assert database.read(lambda db: [one for one in integrity.examine(db) if one.broken]) == []
 
 
 COUNTED = {

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from tests.api.history import History
-from treaty.cleaner import Cleaner
-from treaty.model.retention import KeepVersions, Retention, complete
+from treaty.model.maintenance.retention import KeepVersions, Retention, complete
+from treaty.workers.cleanup import Cleaner
 
 PAIR = "/pacts/provider/Bar/consumer/Foo"
 KEPT = complete([KeepVersions(pacticipant="Foo", latest=True), KeepVersions(tag=True, latest=True)])

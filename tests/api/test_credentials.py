@@ -12,17 +12,18 @@ from sqlalchemy import select, text
 
 from tests.api import golden
 from tests.api.conftest import PASSWORD, SECRET_KEY
-from treaty.actions import admitting, guessing, issuing
+from treaty.actions.accounts import accounts as account_actions
+from treaty.actions.accounts import credentials, throttling
 from treaty.errors import Conflict
-from treaty.model import password
-from treaty.model.access import Role, is_token, new_token
-from treaty.model.guessing import keys_of
+from treaty.model.accounts import passwords
+from treaty.model.accounts.access import Role, is_token, new_token
+from treaty.model.accounts.throttling import keys_of
 from treaty.settings import Settings
-from treaty.store import accounts as stored
-from treaty.store import sessions, tokens
-from treaty.store.database import rows
+from treaty.store.accounts import accounts as stored
+from treaty.store.accounts import sessions, tokens
+from treaty.store.engine.database import rows
+from treaty.store.engine.vault import vault_of
 from treaty.store.tables import guess
-from treaty.store.vault import vault_of
 
 FORM = "application/x-www-form-urlencoded"
 PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
@@ -84,9 +85,9 @@ def browser(api, accounts):
 def test_a_token_lets_its_user_in_until_it_is_over(api, accounts, clock, database):
     accounts(Role.READ_WRITE)
     owner = database.read(lambda db: stored.named(db, "read-write"))
-    draft = issuing.NewToken(name="short", expires_at=clock.now + timedelta(days=1))
+    draft = credentials.NewToken(name="short", expires_at=clock.now + timedelta(days=1))
     vault = vault_of(Settings(secret_key=SECRET_KEY))
-    issued = database.write(lambda db: issuing.add_token(db, owner, draft, vault=vault, now=clock.now))
+    issued = database.write(lambda db: credentials.add_token(db, owner, draft, vault=vault, now=clock.now))
     assert api.get("/user", headers=bearer(issued)).json()["name"] == "read-write"
     clock.now += timedelta(days=1)
     refused = api.get("/user", headers=bearer(issued))
@@ -110,8 +111,8 @@ def test_a_revoked_token_and_one_of_a_disabled_user_are_refused_at_once_by_every
     for process in processes:
         assert process.get("/user", headers=bearer(one)).json()["typeDescription"] == "system"
         assert process.get("/user", headers=bearer(other)).status == 200
-    database.write(lambda db: issuing.revoke(db, one.token))
-    database.write(lambda db: admitting.disable(db, admitting.of_name(db, "read-only"), now=clock.now))
+    database.write(lambda db: credentials.revoke(db, one.token))
+    database.write(lambda db: account_actions.disable(db, account_actions.of_name(db, "read-only"), now=clock.now))
     for process in processes:
         assert [process.get("/user", headers=bearer(each)).status for each in (one, other)] == [401, 401]
         assert process.get("/user", headers=basic("read-only", PASSWORD)).status == 401
@@ -166,8 +167,10 @@ def test_a_password_that_is_changed_is_refused_at_once_by_every_process(make_api
     processes = [make_api(), make_api()]
     for process in processes:
         assert process.get("/", headers=basic("Read-Write", PASSWORD)).status == 200
-    its_hash = password.hashed(OTHER)
-    database.write(lambda db: admitting.set_password(db, admitting.of_name(db, "read-write"), its_hash, now=clock.now))
+    its_hash = passwords.hashed(OTHER)
+    database.write(
+        lambda db: account_actions.set_password(db, account_actions.of_name(db, "read-write"), its_hash, now=clock.now)
+    )
     for process in processes:
         assert process.get("/", headers=basic("read-write", PASSWORD)).status == 401
         assert process.get("/", headers=basic("read-write", OTHER)).status == 200
@@ -175,8 +178,8 @@ def test_a_password_that_is_changed_is_refused_at_once_by_every_process(make_api
 
 @pytest.mark.parametrize("weak", ["short", "password1234", "aaaaaaaaaaaaaaaa", "ada.lovelace", "x" * 300])
 def test_weak_passwords_are_told_from_others(weak):
-    assert password.weakness(weak, ("ada.lovelace", ""))
-    assert password.weakness(PASSWORD) is None
+    assert passwords.weakness(weak, ("ada.lovelace", ""))
+    assert passwords.weakness(PASSWORD) is None
 
 
 @only_sqlite
@@ -215,7 +218,7 @@ def test_an_address_that_guesses_at_many_names_has_to_wait_for_all(make_api, acc
     accounts(Role.READ_WRITE, "ada")
     for number in range(100):
         keys = keys_of(f"nobody {number}", "192.0.2.7", is_known=False)
-        database.write(lambda db, keys=keys: guessing.reserve(db, keys, now=clock.now))
+        database.write(lambda db, keys=keys: throttling.reserve(db, keys, now=clock.now))
     api = make_api(trusted_proxies=("127.0.0.1",))
     slowed = api.get("/", headers={"x-forwarded-for": "192.0.2.7", **basic("ada", PASSWORD)})
     assert (slowed.status, slowed.headers["retry-after"]) == (429, "1")
@@ -274,18 +277,20 @@ def test_sessions_of_a_user_who_was_disabled_stay_ended_when_the_user_is_enabled
     assert statuses == [200, 303, 303]
     assert database.read(lambda db: sessions.of_account(db, ada)) == []
     assert elsewhere.sign_in("ada").status == 303
-    database.write(lambda db: admitting.disable(db, admitting.of_name(db, "ada"), now=clock.now))
-    database.write(lambda db: admitting.enable(db, admitting.of_name(db, "ada"), now=clock.now))
+    database.write(lambda db: account_actions.disable(db, account_actions.of_name(db, "ada"), now=clock.now))
+    database.write(lambda db: account_actions.enable(db, account_actions.of_name(db, "ada"), now=clock.now))
     assert elsewhere.get("/settings/account").status == 303, "by command, too"
 
 
 def test_a_token_is_not_made_for_a_user_who_is_disabled(accounts, database, clock):
     accounts(Role.READ_WRITE, "ada")
     ada = database.read(lambda db: stored.named(db, "ada"))
-    database.write(lambda db: admitting.disable(db, ada, now=clock.now))
+    database.write(lambda db: account_actions.disable(db, ada, now=clock.now))
     vault = vault_of(Settings(secret_key=SECRET_KEY))
     with pytest.raises(Conflict, match=r"'ada' is disabled\. Enable the user first: `treaty user enable ada`\."):
-        database.write(lambda db: issuing.add_token(db, ada, issuing.NewToken(name="x"), vault=vault, now=clock.now))
+        database.write(
+            lambda db: credentials.add_token(db, ada, credentials.NewToken(name="x"), vault=vault, now=clock.now)
+        )
 
 
 def test_the_password_of_a_user_of_the_settings_changes_no_account_of_the_same_name(make_api, accounts):

@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 from tests import postgres
 from tests.api.conftest import SECRET_KEY, Api
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 from treaty.web.application import application
 

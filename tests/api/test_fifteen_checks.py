@@ -10,9 +10,9 @@ from tests.api.conftest import BASE, Api
 from tests.api.history import History
 from tests.receiver import Receiver, receiving
 from treaty.settings import Settings
-from treaty.store.database import open_database
-from treaty.web.represent.webhooks import ADDRESSES
-from treaty.worker import Worker
+from treaty.store.engine.database import open_database
+from treaty.web.api.webhooks.webhooks_representation import ADDRESSES
+from treaty.workers.deliveries import Worker
 
 SINCE = {"includeWipPactsSince": "2020-01-01"}
 OPEN: dict[str, Any] = {"webhook_scheme_whitelist": ("http",), "webhook_host_whitelist": ("127.0.0.1",)}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treaty.settings import Settings, read_settings
-from treaty.web.proxies import Client, TrustedProxies
+from treaty.web.http.proxies import Client, TrustedProxies
 
 ME = "127.0.0.1"
 TRUSTED = (ME, "10.0.0.0/8", "2001:db8:1::/48")

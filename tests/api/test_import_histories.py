@@ -18,8 +18,8 @@ from tests.api.conftest import SECRET_KEY, Api, Clock, pact
 from tests.api.history import q
 from tests.api.imports import differences, everything, import_from
 from treaty.settings import Settings
-from treaty.store import heads
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
+from treaty.store.maintenance import integrity
 from treaty.store.migrations import migrate
 from treaty.web.application import application
 
@@ -286,4 +286,4 @@ def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes
     again = import_from(source, target)
     assert (+again.copied, again.refused) == ({}, [])
     assert differences(everything(target), final) == []
-    assert [check.name for check in heads.CHECKS if database.read(partial(heads.count, check=check))] == []
+    assert [check.name for check in integrity.CHECKS if database.read(partial(integrity.count, check=check))] == []

@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 from tests.api.conftest import HAL, Answer, Api, pact
 from tests.api.history import History
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
+from treaty.store.engine.traces import LARGEST, Recall
 from treaty.store.migrations import migrate
-from treaty.store.traces import LARGEST, Recall
+from treaty.web.api.routers import every_router
 from treaty.web.application import application
-from treaty.web.resources import every_router
 from treaty.web.routing import Router
 
 FOO, BAR = "/pacticipants/Foo", "/pacticipants/Bar"

@@ -17,9 +17,9 @@ from sqlalchemy import text
 from tests.api.conftest import Api, Clock, pact
 from tests.api.history import History, q
 from tests.oracle.matrix_oracle import Expected, Publication, World, expected
-from treaty.model.matrix import MOST_REASONS
+from treaty.model.decisions.matrix import MOST_REASONS
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.web.application import application
 
 NAMES = ("Till", "apron", "Zinc")

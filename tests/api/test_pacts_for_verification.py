@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from treaty.model.metadata import query_text
+from treaty.model.decisions.metadata import query_text
 
 PATH = "/pacts/provider/Bar/for-verification"
 SINCE = {"includeWipPactsSince": "2020-01-01"}

@@ -10,14 +10,15 @@ import pytest
 from sqlalchemy import func, select, text
 
 from tests.api.conftest import PASSWORD, SECRET_KEY
-from treaty.actions import guessing, issuing
-from treaty.model.access import Role
-from treaty.model.guessing import ACCOUNT, ADDRESS, keys_of
+from treaty.actions.accounts import credentials
+from treaty.actions.accounts import throttling as throttling_actions
+from treaty.model.accounts.access import Role
+from treaty.model.accounts.throttling import ACCOUNT, ADDRESS, keys_of
 from treaty.settings import Settings
-from treaty.store import guesses
-from treaty.store.database import open_database
+from treaty.store.accounts import throttling
+from treaty.store.engine.database import open_database
+from treaty.store.engine.vault import vault_of
 from treaty.store.tables import account, guess
-from treaty.store.vault import vault_of
 
 FORM = "application/x-www-form-urlencoded"
 OFFICE, ELSEWHERE = "192.0.2.7", "198.51.100.8"
@@ -88,7 +89,7 @@ def exhaust(database, clock, limit, *, names, addresses):
     """Count as many failures as a limit allows, of names from addresses in turn."""
     for number in range(limit.free):
         keys = keys_of(names[number % len(names)], addresses[number % len(addresses)], is_known=names == ["ada"])
-        database.write(lambda db, keys=keys: guessing.reserve(db, keys, now=clock.now))
+        database.write(lambda db, keys=keys: throttling_actions.reserve(db, keys, now=clock.now))
 
 
 def test_an_attacker_does_not_lock_an_office_out_that_shares_the_address(ask, database, clock):
@@ -103,7 +104,7 @@ def test_a_trusted_account_that_is_attacked_from_its_own_address_waits_for_half_
     assert ask("ada", PASSWORD).status == 200
     keys = keys_of("ada", OFFICE, is_known=True)
     for _ in range(60):
-        database.write(lambda db: guesses.count(db, keys.pair, now=clock.now, before=clock.now))
+        database.write(lambda db: throttling.count(db, keys.pair, now=clock.now, before=clock.now))
     assert ask("ada", PASSWORD).headers["retry-after"] == "30"
     clock.now += timedelta(seconds=30)
     assert ask("ada", PASSWORD).status == 200
@@ -241,7 +242,7 @@ def test_changing_ones_password_is_no_way_to_guess_it(api):
 @pytest.fixture
 def link(database, clock):
     vault = vault_of(Settings(secret_key=SECRET_KEY))
-    return database.write(lambda db: issuing.make_setup_link(db, vault=vault, now=clock.now))
+    return database.write(lambda db: credentials.make_setup_link(db, vault=vault, now=clock.now))
 
 
 NEW = {"name": "ada", "email": "", "password": PASSWORD, "again": PASSWORD}

@@ -16,12 +16,12 @@ from cryptography.x509.oid import NameOID
 
 from tests.receiver import Receiver, Reply, receiving
 from treaty import outgoing
-from treaty.actions import delivering
-from treaty.model.delivery import Delivery, Outgoing, Response, Unsent
-from treaty.model.template import PLACEHOLDER
-from treaty.model.webhook import Request
+from treaty.actions.webhooks import deliveries
+from treaty.model.webhooks.deliveries import Delivery, Outgoing, Response, Unsent
+from treaty.model.webhooks.parameters import PLACEHOLDER
+from treaty.model.webhooks.webhooks import Request
 from treaty.settings import Settings
-from treaty.web.represent.webhooks import ADDRESSES
+from treaty.web.api.webhooks.webhooks_representation import ADDRESSES
 
 QUICK = {"webhook_connect_timeout": 2.0, "webhook_read_timeout": 1.0, "webhook_total_timeout": 2.0}
 
@@ -50,7 +50,7 @@ def _send(url: str, look_up: Any = outgoing.resolve, **settings: Any) -> Respons
     def send(request: Outgoing, settings: Settings) -> Response | Unsent:
         return outgoing.send(request, settings, look_up=look_up)
 
-    return delivering.attempt(owed, settings=chosen, addresses=ADDRESSES, send=send).outcome
+    return deliveries.attempt(owed, settings=chosen, addresses=ADDRESSES, send=send).outcome
 
 
 HOSTILE = [

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.docs.generated import ROOT
-from treaty.model.delivery import Outgoing, signed
+from treaty.model.webhooks.deliveries import Outgoing, signed
 from treaty.settings import Settings
-from treaty.web.webhook_bodies import FILTERS
+from treaty.web.api.webhooks.bodies import FILTERS
 
 TEXT = (ROOT / "docs" / "webhooks.md").read_text("utf-8")
 

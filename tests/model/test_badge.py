@@ -2,7 +2,16 @@
 
 import pytest
 
-from treaty.model.badge import Badge, BadgeNames, BadgePact, BadgeResult, initials, of_deployment, of_merge, of_pact
+from treaty.model.decisions.badges import (
+    Badge,
+    BadgeNames,
+    BadgePact,
+    BadgeResult,
+    initials,
+    of_deployment,
+    of_merge,
+    of_pact,
+)
 
 NAMES = BadgeNames(consumer="Foo-App", provider="Bar_Thing Api")
 PACT = BadgePact(version="1", revision=2, sha="a")

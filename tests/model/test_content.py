@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treaty.errors import Malformed
-from treaty.model.content import Document, Unmergeable, content_of, merge, read, without_ids, written
+from treaty.model.pacts.content import Document, Unmergeable, content_of, merge, read, without_ids, written
 
 
 def sha1(text: str) -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from treaty.model.difference import difference, in_words
+from treaty.model.pacts.text_diff import difference, in_words
 
 
 def changes(old: object, new: object) -> list[str]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from treaty.model.guessing import ACCOUNT, ADDRESS, NETWORK, PAIR, Counter, keys_of, wait
+from treaty.model.accounts.throttling import ACCOUNT, ADDRESS, NETWORK, PAIR, Counter, keys_of, wait
 
 NOON = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
 ADA = keys_of("ada", "192.0.2.7", is_known=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from treaty.model.integration import Integration, nodes, of_group
+from treaty.model.pacticipants.integrations import Integration, nodes, of_group
 
 IDS = {name: at for at, name in enumerate("ABCDEXY", start=1)}
 

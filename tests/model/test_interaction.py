@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treaty.model import content
-from treaty.model.changes import changes
-from treaty.model.interaction import interactions
+from treaty.model.pacts import content
+from treaty.model.pacts.interaction_diff import changes
+from treaty.model.pacts.interactions import interactions
 
 WORDS = ["match", "regex", "type", "min", "matchers", "body", "$.a", "$", "content", "encoded", "headers", "path", "a"]
 WORDS += ["request", "response", "matchingRules", "generators", "query", "metadata", "providerStates", "name", "Uuid"]

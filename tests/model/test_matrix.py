@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from treaty.model import reason
-from treaty.model.matrix import MOST_REASONS, Facts, Row, Verdict, decide
-from treaty.model.question import Destination, LatestBy, Question
-from treaty.model.selector import AnyVersion, FoundVersion, NoPacticipant, NoVersion, Resolved, Selector
+from treaty.model.decisions import reasons as reason_texts
+from treaty.model.decisions.matrix import MOST_REASONS, Facts, Row, Verdict, decide
+from treaty.model.decisions.questions import Destination, LatestBy, Question
+from treaty.model.decisions.selectors import AnyVersion, FoundVersion, NoPacticipant, NoVersion, Resolved, Selector
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 FOO_1 = Selector(pacticipant="Foo", version="1")
@@ -119,14 +119,14 @@ def test_a_version_goes_where_all_that_is_required_is_verified(
     summary = verdict.summary
     assert summary.deployable is deployable
     assert (summary.success, summary.failed, summary.unknown) == counts
-    assert [reason.text(one) for one in verdict.reasons] == reasons
+    assert [reason_texts.text(one) for one in verdict.reasons] == reasons
     assert summary.ignored is None
 
 
 def test_a_version_that_does_not_exist_is_never_deployable_whatever_the_counts_say() -> None:
     verdict = to_prod([row(provider=None)], specified=NoVersion(selector=FOO_1))
     assert (verdict.summary.deployable, verdict.summary.unknown) == (False, 1)
-    assert [reason.text(one) for one in verdict.reasons] == [
+    assert [reason_texts.text(one) for one in verdict.reasons] == [
         "No pacts or verifications have been published for version 1 of Foo",
     ]
 
@@ -224,7 +224,7 @@ def test_reasons_name_a_bounded_number_of_results_and_count_the_others() -> None
     verdict = decide(Question(selectors=(FOO, BAR)), Facts(specified=chosen, rows=rows))
     assert len(verdict.reasons) == 2 * MOST_REASONS + 1
     assert verdict.summary.failed == MOST_REASONS + 2
-    assert reason.text(verdict.reasons[-1]) == (
+    assert reason_texts.text(verdict.reasons[-1]) == (
         "Of the required verification results, 2 more failed and 1 more is missing"
     )
 
@@ -245,7 +245,7 @@ def test_what_is_ignored_is_shown_but_does_not_count() -> None:
     assert [one.provider for one in verdict.considered] == ["Bar"]
     assert [one.provider for one in verdict.ignored] == ["Baz"]
     assert (verdict.summary.deployable, verdict.summary.unknown, verdict.summary.ignored) == (True, 0, 1)
-    assert [reason.text(one) for one in verdict.reasons] == [OK]
+    assert [reason_texts.text(one) for one in verdict.reasons] == [OK]
 
 
 def test_what_cannot_be_ignored_is_warned_of() -> None:
@@ -254,7 +254,7 @@ def test_what_cannot_be_ignored_is_warned_of() -> None:
         NoVersion(selector=Selector(pacticipant="Baz", version="7")),
     )
     assert verdict.summary.ignored == 0
-    assert [reason.text(one) for one in verdict.reasons[:2]] == [
+    assert [reason_texts.text(one) for one in verdict.reasons[:2]] == [
         "WARN: Cannot ignore any version of Qux (no such pacticipant exists)",
         "WARN: Cannot ignore version 7 of Baz (no such version exists)",
     ]
@@ -267,7 +267,7 @@ def test_a_missing_version_does_not_count_where_its_pacticipant_is_ignored() -> 
     assert verdict.summary.deployable is True
 
 
-NO_PLACE, NO_NUMBER = reason.NoDestination(), reason.NoNumber()
+NO_PLACE, NO_NUMBER = reason_texts.NoDestination(), reason_texts.NoNumber()
 
 
 @pytest.mark.parametrize(
@@ -285,18 +285,18 @@ NO_PLACE, NO_NUMBER = reason.NoDestination(), reason.NoNumber()
     ],
 )
 def test_vague_questions_are_warned_of(
-    specified: list[Resolved], destination: Destination, warnings: list[reason.Reason]
+    specified: list[Resolved], destination: Destination, warnings: list[reason_texts.Reason]
 ) -> None:
     question = Question(selectors=tuple(one.selector for one in specified), destination=destination)
     verdict = decide(question, Facts(specified=specified))
-    assert verdict.reasons == [*warnings, reason.NothingRequired()]
+    assert verdict.reasons == [*warnings, reason_texts.NothingRequired()]
 
 
 def test_a_row_that_no_selector_covers_is_described_by_its_version() -> None:
     rows = [row("1", "11", success=False), row("1", "10", success=False)]
     facts = Facts(specified=[FoundVersion(selector=FOO_1, number="1")], rows=rows)
     verdict = decide(Question(selectors=(FOO_1,)), facts)
-    assert [reason.text(one) for one in verdict.reasons[1:]] == [
+    assert [reason_texts.text(one) for one in verdict.reasons[1:]] == [
         f"The verification for the pact between version 1 of Foo and version {number} of Bar failed"
         for number in (11, 10)
     ]
@@ -308,10 +308,10 @@ def test_programs_are_told_which_versions_a_reason_is_about() -> None:
         Facts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=[row(success=False)]),
     )
     (failed,) = verdict.reasons
-    assert isinstance(failed, reason.VerificationFailed)
+    assert isinstance(failed, reason_texts.VerificationFailed)
     assert (failed.consumer.version, failed.provider.version) == ("1", "10")
-    assert (reason.kind(failed), reason.severity(failed)) == ("failed_verification", "error")
-    assert reason.next_step(failed) == "Make Bar (10) honour the pact, or change what Foo (1) expects."
+    assert (reason_texts.kind(failed), reason_texts.severity(failed)) == ("failed_verification", "error")
+    assert reason_texts.next_step(failed) == "Make Bar (10) honour the pact, or change what Foo (1) expects."
 
 
 @pytest.mark.parametrize(
@@ -327,12 +327,12 @@ def test_programs_are_told_which_versions_a_reason_is_about() -> None:
 )
 def test_who_is_stopped_is_told_what_to_do_next(inferred: Resolved, kind: str, step: str) -> None:
     (stop,) = to_prod([row(provider=None)], [inferred]).reasons
-    assert isinstance(stop, reason.NotVerified)
-    assert (reason.kind(stop), reason.next_step(stop)) == (kind, step)
+    assert isinstance(stop, reason_texts.NotVerified)
+    assert (reason_texts.kind(stop), reason_texts.next_step(stop)) == (kind, step)
 
 
 def test_who_asks_about_a_missing_version_is_told_what_to_do_next() -> None:
     (stop,) = to_prod([], specified=NoVersion(selector=FOO_1)).reasons
-    assert isinstance(stop, reason.NoSuchVersion)
-    assert reason.kind(stop) == "no_such_version"
-    assert reason.next_step(stop).startswith("Publish the pacts or verification results of Foo (1)")
+    assert isinstance(stop, reason_texts.NoSuchVersion)
+    assert reason_texts.kind(stop) == "no_such_version"
+    assert reason_texts.next_step(stop).startswith("Publish the pacts or verification results of Foo (1)")

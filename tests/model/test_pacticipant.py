@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from treaty.model.pacticipant import Pacticipant, display_name, is_main_branch, similar
+from treaty.model.pacticipants.pacticipants import Pacticipant, display_name, is_main_branch, similar
 
 
 @pytest.mark.parametrize(

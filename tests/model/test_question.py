@@ -2,8 +2,8 @@
 
 import pytest
 
-from treaty.model.question import Destination, Question, limit_of, refusals
-from treaty.model.selector import Selector
+from treaty.model.decisions.questions import Destination, Question, limit_of, refusals
+from treaty.model.decisions.selectors import Selector
 
 FOO = Selector(pacticipant="Foo")
 NAMELESS = Selector(pacticipant="")

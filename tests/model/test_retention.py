@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from treaty.errors import WrongSetting
-from treaty.model.retention import (
+from treaty.model.maintenance.retention import (
     DEFAULT_VERSIONS,
     KeepBranches,
     KeepVersions,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from treaty.model.selector import (
+from treaty.model.decisions.selectors import (
     AnyVersion,
     FoundVersion,
     NoPacticipant,

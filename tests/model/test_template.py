@@ -7,10 +7,10 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from treaty.model import delivery
-from treaty.model.delivery import Next, Status, next_step
-from treaty.model.template import Addresses, Facts, Result, fill, parameters
-from treaty.model.webhook import Request
+from treaty.model.webhooks import deliveries
+from treaty.model.webhooks.deliveries import Next, Status, next_step
+from treaty.model.webhooks.parameters import Addresses, Facts, Result, fill, parameters
+from treaty.model.webhooks.webhooks import Request
 
 FACTS = Facts(
     consumer="Till",
@@ -92,7 +92,7 @@ REQUEST = Request(method="post", url="http://h:8080/x", headers={}, body=None, u
 
 
 def _composed(**changes):
-    return delivery.composed(replace(REQUEST, **changes), {"consumerName": 'a "Till"'}, user_agent="Test")
+    return deliveries.composed(replace(REQUEST, **changes), {"consumerName": 'a "Till"'}, user_agent="Test")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_username_makes_basic_authentication() -> None:
 
 def test_a_signature_covers_the_time_and_the_body() -> None:
     at = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
-    sent = delivery.signed(_composed(body="hello"), "s3cret!", delivery="d", at=at)
+    sent = deliveries.signed(_composed(body="hello"), "s3cret!", delivery="d", at=at)
     assert sent.headers["x-treaty-timestamp"] == "1704164645"
     assert sent.headers["x-treaty-delivery"] == "d"
     # printf '1704164645.hello' | openssl dgst -sha256 -hmac 's3cret!'
@@ -156,7 +156,7 @@ def test_a_failure_is_tried_again_as_the_schedule_says(success, attempts, expect
 def test_secrets_are_masked_in_every_form() -> None:
     secrets = frozenset({'my "secret"', "a b&c"})
     text = 'x my "secret" ' + json.dumps('my "secret"') + " a b&c a+b%26c"
-    assert delivery.masked(text, secrets) == 'x ********** "**********" ********** **********'
+    assert deliveries.masked(text, secrets) == 'x ********** "**********" ********** **********'
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_secrets_are_masked_in_every_form() -> None:
 )
 def test_what_waited_long_behind_others_that_failed_is_not_tried_again(minutes, is_failing, expected) -> None:
     at = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
-    owed = delivery.Delivery(
+    owed = deliveries.Delivery(
         uuid="d",
         webhook="w",
         request=REQUEST,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from treaty.model.consumer_selector import (
+from treaty.model.decisions.consumer_selectors import (
     AllWithTag,
     Deployed,
     EveryBranch,
@@ -15,9 +15,17 @@ from treaty.model.consumer_selector import (
     Released,
     short_description,
 )
-from treaty.model.metadata import Metadata, SelectedBy
-from treaty.model.verifiable import Verifiable, Wanted, fallbacks_to_use, in_progress, judged, selected, wip_window
-from treaty.model.verifiable_notice import notices
+from treaty.model.decisions.metadata import Metadata, SelectedBy
+from treaty.model.decisions.verifiable_notices import notices
+from treaty.model.decisions.verifiable_pacts import (
+    Verifiable,
+    Wanted,
+    fallbacks_to_use,
+    in_progress,
+    judged,
+    selected,
+    wip_window,
+)
 
 
 def found(selector, version=1, *, consumer="Till", content=1, **more):

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from treaty.model.version import place, precedence
+from treaty.model.versions import place, precedence
 
 NEWEST_FIRST = [
     "2",

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from treaty.model.ready_webhook import EVERY
-from treaty.model.template import fill
-from treaty.model.webhook import Request
-from treaty.model.webhook_rendering import UnusableValue, render
+from treaty.model.webhooks.parameters import fill
+from treaty.model.webhooks.presets import EVERY
+from treaty.model.webhooks.rendering import UnusableValue, render
+from treaty.model.webhooks.webhooks import Request
 
 PARAMETERS = (
     *("consumerName", "providerName", "consumerVersionNumber", "consumerVersionTags", "consumerVersionBranch"),

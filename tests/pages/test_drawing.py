@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from treaty.web.drawing import GAP, HEIGHT, drawn
+from treaty.web.api.overview.network_drawing import GAP, HEIGHT, drawn
 
 
 def made(applications, lines, *, seed, has_circles):

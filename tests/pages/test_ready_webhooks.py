@@ -3,8 +3,8 @@
 import pytest
 
 from tests.pages.test_webhook_forms import fields_of
-from treaty.model import ready_webhook
-from treaty.model.ready_webhook import EVERY
+from treaty.model.webhooks import presets
+from treaty.model.webhooks.presets import EVERY
 
 
 def closed(value, gap):
@@ -33,4 +33,4 @@ def test_every_ready_webhook_needs_its_gaps_filled_and_then_sends_json(api, show
 
 
 def test_gaps_are_told_from_other_texts():
-    assert ready_webhook.gaps_in("<OWNER> <BUILD> <b> <${pactbroker.pactUrl}|x> <OWNER>") == ["<OWNER>"]
+    assert presets.gaps_in("<OWNER> <BUILD> <b> <${pactbroker.pactUrl}|x> <OWNER>") == ["<OWNER>"]

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, event, func, literal
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tests import postgres
-from treaty.store.database import Postgresql, open_database, scalar
+from treaty.store.engine.database import Postgresql, open_database, scalar
 
 ONE = select(literal(1))
 

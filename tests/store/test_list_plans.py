@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import Connection
 
 from tests.store.plans import plans
-from treaty.model.page import Page
-from treaty.store import full_versions, integrations, pacticipants
-from treaty.store.database import Database, open_database
+from treaty.model.paging import Page
+from treaty.store.engine.database import Database, open_database
 from treaty.store.migrations import migrate
+from treaty.store.pacticipants import integrations, pacticipants
+from treaty.store.versions import details
 
 PAGE = Page(1, 100)
 
@@ -31,9 +32,9 @@ def first_plan(database: Database, ask: Callable[[Connection], object]) -> list[
 
 LISTS = {
     "pacticipants": lambda db: pacticipants.every_listed(db, page=PAGE),
-    "versions": lambda db: full_versions.every(db, "Till", PAGE),
-    "versions on a branch": lambda db: full_versions.on_branch(db, "Till", "main", PAGE),
-    "versions with a tag": lambda db: full_versions.with_tag(db, "Till", "dev", PAGE),
+    "versions": lambda db: details.every(db, "Till", PAGE),
+    "versions on a branch": lambda db: details.on_branch(db, "Till", "main", PAGE),
+    "versions with a tag": lambda db: details.with_tag(db, "Till", "dev", PAGE),
     "integrations": lambda db: integrations.every_by_activity(db, like=None, page=PAGE),
 }
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.store.plans import plans
-from treaty.model.question import LatestBy
-from treaty.store import matrix_rows
-from treaty.store.database import open_database
-from treaty.store.matrix_rows import Scope
+from treaty.model.decisions.questions import LatestBy
+from treaty.store.decisions import matrix_rows
+from treaty.store.decisions.matrix_rows import Scope
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 
 

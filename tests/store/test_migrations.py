@@ -6,7 +6,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from treaty.errors import WrongSetting
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import HEAD, migrate, revision
 from treaty.store.tables import metadata
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from treaty.errors import DatabaseReplaced
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 
 if TYPE_CHECKING:

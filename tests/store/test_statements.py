@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, bindparam, insert, literal, select, update
 
-from treaty.store.database import Database, column, every, first, maybe, open_database, rows, run, scalar
-from treaty.store.prepared import MOST
+from treaty.store.engine.database import Database, column, every, first, maybe, open_database, rows, run, scalar
+from treaty.store.engine.prepared import MOST
 from treaty.store.tables import environment
 
 Ask = Callable[[Callable[[Connection], Any]], Any]

@@ -9,9 +9,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from treaty.errors import WrongSetting
-from treaty.model.webhook import Sealed
+from treaty.model.webhooks.webhooks import Sealed
 from treaty.settings import Settings
-from treaty.store.vault import KeyFile, SealedWith, Vault, WrongKey, vault_of
+from treaty.store.engine.vault import KeyFile, SealedWith, Vault, WrongKey, vault_of
 
 FIRST, SECOND = "the first key", "the second key"
 

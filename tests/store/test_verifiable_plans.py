@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from tests.store.plans import plans
-from treaty.model.consumer_selector import (
+from treaty.model.decisions.consumer_selectors import (
     AllWithTag,
     Deployed,
     EveryBranch,
@@ -20,10 +20,11 @@ from treaty.model.consumer_selector import (
     Released,
     Selector,
 )
-from treaty.model.verifiable import Wanted
+from treaty.model.decisions.verifiable_pacts import Wanted
 from treaty.settings import Settings
-from treaty.store import tables, verifiables
-from treaty.store.database import Database, open_database
+from treaty.store import tables
+from treaty.store.decisions import verifiable_pacts
+from treaty.store.engine.database import Database, open_database
 from treaty.store.migrations import migrate
 
 TODAY = datetime(2024, 5, 6, tzinfo=UTC)
@@ -79,7 +80,7 @@ def plans_for(database: Database, wanted: Wanted) -> dict[str, list[str]]:
     """Say how SQLite carries out each statement that answers a request."""
 
     def ask(db: Connection) -> int:
-        return len(verifiables.of_provider(db, "Bar", wanted, today=TODAY, settings=Settings()).pacts)
+        return len(verifiable_pacts.of_provider(db, "Bar", wanted, today=TODAY, settings=Settings()).pacts)
 
     count, steps = plans(database, ask)
     assert count == 1

@@ -13,7 +13,7 @@ from tests.whole import servers
 from tests.whole.servers import BIN
 from treaty.model.audit import Credential, Filter
 from treaty.store import audit
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 
 PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends with the test
 

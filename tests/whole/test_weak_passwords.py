@@ -3,7 +3,7 @@
 import pytest
 
 from tests.whole import servers
-from treaty.model.password import weakness_of_setting
+from treaty.model.accounts.passwords import weakness_of_setting
 
 
 @pytest.mark.parametrize(

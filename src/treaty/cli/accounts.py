@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from treaty import app
-from treaty.actions import admitting, issuing
+from treaty.actions.accounts import accounts as account_actions
+from treaty.actions.accounts import credentials
 from treaty.cli import output
 from treaty.cli.program import Failure, ServerCommand
 from treaty.errors import Invalid, NotFound, TreatyError
-from treaty.model import password
-from treaty.model.access import Account, Role, Token
+from treaty.model.accounts import passwords
+from treaty.model.accounts.access import Account, Role, Token
 from treaty.settings import Settings, read_settings
-from treaty.store import accounts, tokens
+from treaty.store.accounts import accounts, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,10 +88,10 @@ def add_user(settings: Settings, name: str, role: str, email: str | None, *, is_
 
     From the first user on, the server asks everybody who they are.
     """
-    its_hash = None if is_system else password.hashed(_password((name, email or ""), is_piped=is_piped))
-    draft = admitting.NewAccount(name=name, role=Role(role), email=email, password=its_hash, is_system=is_system)
+    its_hash = None if is_system else passwords.hashed(_password((name, email or ""), is_piped=is_piped))
+    draft = account_actions.NewAccount(name=name, role=Role(role), email=email, password=its_hash, is_system=is_system)
     # The first user may come before the server, which is then never open: so the database need not exist yet.
-    one = app.write(settings, lambda db: admitting.add(db, draft, now=_now()), name=_name(), may_create=True)
+    one = app.write(settings, lambda db: account_actions.add(db, draft, now=_now()), name=_name(), may_create=True)
     output.say(f"Added {one.name}, {one.role.value}.")
     if is_system:
         output.complain(f"Make it a token: treaty token create --user {shlex.quote(one.name)} --name NAME")
@@ -104,7 +105,7 @@ def _password(known: tuple[str, str], *, is_piped: bool) -> str:
         given = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
         raise Failure("There is no terminal to ask for a password: pipe it in, with --password-stdin.")
-    weakness = password.weakness(given, known)
+    weakness = passwords.weakness(given, known)
     if weakness:
         raise Invalid.member("password", weakness)
     return given
@@ -149,7 +150,7 @@ def _day(at: datetime | None) -> str:
 @_working
 def disable_user(settings: Settings, name: str) -> None:
     """Shut a user out: sessions end, and passwords and tokens are refused at once."""
-    _write(settings, lambda db: admitting.disable(db, admitting.of_name(db, name), now=_now()))
+    _write(settings, lambda db: account_actions.disable(db, account_actions.of_name(db, name), now=_now()))
     output.say(f"Disabled {name}.")
 
 
@@ -158,7 +159,7 @@ def disable_user(settings: Settings, name: str) -> None:
 @_working
 def enable_user(settings: Settings, name: str) -> None:
     """Let a user in again."""
-    _write(settings, lambda db: admitting.enable(db, admitting.of_name(db, name), now=_now()))
+    _write(settings, lambda db: account_actions.enable(db, account_actions.of_name(db, name), now=_now()))
     output.say(f"Enabled {name}.")
 
 
@@ -168,9 +169,11 @@ def enable_user(settings: Settings, name: str) -> None:
 @_working
 def set_password(settings: Settings, name: str, *, is_piped: bool) -> None:
     """Give a user another password. It ends the user's sessions."""
-    one = app.read(settings, lambda db: admitting.of_name(db, name))
-    its_hash = password.hashed(_password((one.name, one.email or ""), is_piped=is_piped))
-    _write(settings, lambda db: admitting.set_password(db, admitting.of_name(db, name), its_hash, now=_now()))
+    one = app.read(settings, lambda db: account_actions.of_name(db, name))
+    its_hash = passwords.hashed(_password((one.name, one.email or ""), is_piped=is_piped))
+    _write(
+        settings, lambda db: account_actions.set_password(db, account_actions.of_name(db, name), its_hash, now=_now())
+    )
     output.say(f"{one.name} has another password.")
 
 
@@ -180,7 +183,7 @@ def set_password(settings: Settings, name: str, *, is_piped: bool) -> None:
 @_working
 def set_role(settings: Settings, name: str, role: str) -> None:
     """Let a user do more, or less."""
-    _write(settings, lambda db: admitting.set_role(db, admitting.of_name(db, name), Role(role), now=_now()))
+    _write(settings, lambda db: account_actions.set_role(db, account_actions.of_name(db, name), Role(role), now=_now()))
     output.say(f"{name} is {role} now.")
 
 
@@ -212,14 +215,14 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
     Clients take it as PACT_BROKER_TOKEN, or send it as `Authorization: Bearer TOKEN`.
     """
     lasts, now = _lasting(expires), _now()
-    draft = issuing.NewToken(
+    draft = credentials.NewToken(
         name=name,
         role=Role.READ_ONLY if is_reader else Role.READ_WRITE,
         expires_at=None if lasts is None else now + lasts,
     )
     issued = app.write_sealed(
         settings,
-        lambda db, vault: issuing.add_token(db, admitting.of_name(db, user), draft, vault=vault, now=now),
+        lambda db, vault: credentials.add_token(db, account_actions.of_name(db, user), draft, vault=vault, now=now),
         name=_name(),
         tell=output.complain,
     )
@@ -267,12 +270,12 @@ def _token(one: Token) -> dict[str, object]:
 def revoke_token(settings: Settings, uuid: str | None, *, is_all: bool) -> None:
     """Revoke a token, by its UUID. It is refused at once, by every process of the server."""
     if is_all:
-        count = _write(settings, issuing.revoke_all)
+        count = _write(settings, credentials.revoke_all)
         output.say(f"Revoked all tokens ({count}), and ended all sessions.")
         return
     if uuid is None:
         raise Failure("Which token? `treaty token list` shows their UUIDs; --all revokes every one.")
-    _write(settings, lambda db: issuing.revoke(db, _found(tokens.find(db, uuid), uuid)))
+    _write(settings, lambda db: credentials.revoke(db, _found(tokens.find(db, uuid), uuid)))
     output.say("Revoked.")
 
 

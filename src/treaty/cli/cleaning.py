@@ -12,8 +12,8 @@ import click
 
 from treaty.cli.program import ServerCommand
 from treaty.errors import WrongSetting
-from treaty.model.difference import in_words
-from treaty.model.retention import Amount, OldVersion, Plan, VersionInUse, read_selectors
+from treaty.model.maintenance.retention import Amount, OldVersion, Plan, VersionInUse, read_selectors
+from treaty.model.pacts.text_diff import in_words
 from treaty.settings import Settings, read_settings
 
 IN_PROGRESS: Final = "Clean was not performed as a clean is already in progress. Exiting."
@@ -94,7 +94,8 @@ def _joined(texts: Sequence[str], option: str) -> str | None:
 
 
 def _clean(settings: Settings, form: str, *, is_dry: bool, keeps_overwritten: bool) -> None:
-    from treaty import app, cleaner  # noqa: PLC0415 - the server's packages are loaded only where they are needed
+    from treaty import app  # noqa: PLC0415 - the server's packages are loaded only where they are needed
+    from treaty.workers import cleanup  # noqa: PLC0415 - the server's packages are loaded only where they are needed
 
     retention = app.retention_of(settings)
     if keeps_overwritten:
@@ -106,7 +107,7 @@ def _clean(settings: Settings, form: str, *, is_dry: bool, keeps_overwritten: bo
     started = time.monotonic()
     try:
         done = app.clean(settings, retention)
-    except cleaner.AlreadyCleaning:
+    except cleanup.AlreadyCleaning:
         click.echo(IN_PROGRESS, err=True)
         sys.exit(IN_PROGRESS_CODE)
     result = {part: _named(amounts, "deleted") for part, amounts in done.items()}

@@ -12,7 +12,7 @@ from treaty.errors import WrongSetting
 from treaty.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from treaty.actions.examining import Finding
+    from treaty.actions.maintenance.integrity import Finding
 
 
 @click.command(cls=ServerCommand)
@@ -91,15 +91,16 @@ def rotate_key(database_url: str | None, *, finishes: bool) -> None:
     Adds a new key to the key file, and seals all secrets anew; with secret_key set, seals them with it. It may run
     while servers do, and be called again after it was interrupted. Older keys open what they sealed until --finish.
     """
-    from treaty import app, rotation  # noqa: PLC0415 - the server's packages are loaded only where they are needed
+    from treaty import app  # noqa: PLC0415 - the server's packages are loaded only where they are needed
+    from treaty.workers import key_rotation  # noqa: PLC0415 - the server's packages are loaded only where they are needed
 
     try:
         settings = read_settings({"database_url": database_url})
         app.rotate_key(settings, finishes=finishes, tell=click.echo)
-    except rotation.AlreadyRotating:
+    except key_rotation.AlreadyRotating:
         click.echo("treaty rotate-key: the key is being changed already; wait for that to end.", err=True)
         sys.exit(1)
-    except (WrongSetting, rotation.Unreadable) as error:
+    except (WrongSetting, key_rotation.Unreadable) as error:
         click.echo(f"treaty rotate-key: {error}", err=True)
         sys.exit(1)
     if not finishes:
@@ -134,8 +135,8 @@ def _about_data(settings: Settings) -> list[str]:
 
 def _about_access(settings: Settings, address: str) -> list[str]:
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
-    from treaty.store import accounts  # noqa: PLC0415 - likewise
-    from treaty.web import open_access  # noqa: PLC0415 - likewise
+    from treaty.store.accounts import accounts  # noqa: PLC0415 - likewise
+    from treaty.web.security import open_access  # noqa: PLC0415 - likewise
 
     if settings.basic_auth_username is not None or app.read(settings, accounts.is_any):
         return []

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import orjson
 
-from treaty.model.webhook import Side, Webhook
+from treaty.model.webhooks.webhooks import Side, Webhook
 
 
 class Credential(Enum):

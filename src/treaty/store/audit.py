@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, func, insert, or_,
 
 from treaty.model import audit
 from treaty.model.audit import Actor, Credential, Event, Filter, Values, first_number
-from treaty.store.database import column, rows, run, scalar
+from treaty.store.engine.database import column, rows, run, scalar
 from treaty.store.tables import audit as trail
 
 

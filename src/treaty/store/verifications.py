@@ -20,10 +20,10 @@ from sqlalchemy import (
     update,
 )
 
-from treaty.model.pact import Pact
-from treaty.model.verification import NewVerification, Verification
-from treaty.model.version import Tag
-from treaty.store.database import column, every, maybe, run, scalar
+from treaty.model.pacts.pacts import Pact
+from treaty.model.verifications.verifications import NewVerification, Verification
+from treaty.model.versions import Tag
+from treaty.store.engine.database import column, every, maybe, run, scalar
 from treaty.store.tables import (
     content,
     integration,

@@ -17,18 +17,17 @@ from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
 from treaty.errors import Malformed, Overloaded, TreatyError
-from treaty.model.access import NOBODY
+from treaty.model.accounts.access import NOBODY
 from treaty.settings import Settings
 from treaty.store import audit
-from treaty.store.database import Busy, Database
-from treaty.store.traces import Recall
-from treaty.web import auth, origins, wire
-from treaty.web.auth import Gate, TakesLong
-from treaty.web.caching import spared, tagged
-from treaty.web.media import HTML, wants_page
-from treaty.web.refusals import Refusals, is_refusal
-from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
-from treaty.web.resources import every_router
+from treaty.store.engine.database import Busy, Database
+from treaty.store.engine.traces import Recall
+from treaty.telemetry.metrics import Telemetry
+from treaty.web.api.routers import every_router
+from treaty.web.http import asgi
+from treaty.web.http.etags import spared, tagged
+from treaty.web.http.media_types import HTML, wants_page
+from treaty.web.responses import Answer, answer, failure, not_found, reference, refusal
 from treaty.web.routing import (
     GRANTED,
     Afterwards,
@@ -41,8 +40,10 @@ from treaty.web.routing import (
     Unacceptable,
     result_of,
 )
-from treaty.web.sources import RequestSources
-from treaty.web.telemetry import Telemetry
+from treaty.web.security import authentication, csrf
+from treaty.web.security.authentication import Gate, TakesLong
+from treaty.web.security.denied_requests import Refusals, is_refusal
+from treaty.web.security.request_sources import RequestSources
 
 T = TypeVar("T")
 
@@ -155,12 +156,12 @@ class Broker:
         """Answer a request."""
         started = time.perf_counter()
         call = self._call(scope)
-        body = wire.Body(receive, call.headers)
+        body = asgi.Body(receive, call.headers)
         reply = await self._reply(call, body)
         if is_refusal(call, reply.status):
             await asyncio.get_running_loop().run_in_executor(self._threads, self._refusals.note, call, reply.status)
         scope["treaty.route"] = call.route
-        await wire.write(send, call, reply, body, discard_limit=self._settings.max_body_bytes)
+        await asgi.write(send, call, reply, body, discard_limit=self._settings.max_body_bytes)
         seconds = time.perf_counter() - started
         self._telemetry.request(call.method, call.route, reply.status, seconds)
         self._log.info(
@@ -173,7 +174,7 @@ class Broker:
         )
 
     def _call(self, scope: Scope) -> Call:
-        headers = wire.joined_headers(scope["headers"])
+        headers = asgi.joined_headers(scope["headers"])
         source = self._sources.of(scope, headers)
         return Call(
             method=scope["method"],
@@ -191,10 +192,10 @@ class Broker:
             source=source,
         )
 
-    async def _reply(self, call: Call, body: wire.Body) -> Answer:
+    async def _reply(self, call: Call, body: asgi.Body) -> Answer:
         try:
             return await self._routed(call, body)
-        except wire.Gone:
+        except asgi.Gone:
             return Answer(400)
         except (TreatyError, Refused, Unacceptable, Busy) as error:
             return refusal(error, call)
@@ -202,7 +203,7 @@ class Broker:
             log.exception("failure", request_id=call.request_id, method=call.method, path=call.path)
             return failure(call, problems="problem+json" in call.accept)
 
-    async def _routed(self, call: Call, body: wire.Body) -> Answer:
+    async def _routed(self, call: Call, body: asgi.Body) -> Answer:
         if call.source.problem is not None:
             raise Malformed(call.source.problem)
         resource, names, accept = self._router.find(call.path)
@@ -212,8 +213,8 @@ class Broker:
             call.route = resource.url.template
             call.is_for_page = _is_for_page(resource, call)
             route = _route(resource, call)
-        origins.check_site(call)
-        credential = auth.credential_of(call)
+        csrf.check_site(call)
+        credential = authentication.credential_of(call)
         with self._gate.arriving(credential, call):
             if not self._writes_in_threads and self._gate.is_quick(call, credential):
                 await self._admit_at_once(call, route, credential)
@@ -227,10 +228,10 @@ class Broker:
             return _without_handler(resource, call)
         if call.method not in {"GET", "HEAD"}:
             await self._read_body(call, route, credential, body)
-            origins.check_csrf(call)
+            csrf.check_csrf(call)
         return await self._run(route, call, names)
 
-    async def _read_body(self, call: Call, route: Route, credential: auth.Presented, body: wire.Body) -> None:
+    async def _read_body(self, call: Call, route: Route, credential: authentication.Presented, body: asgi.Body) -> None:
         """Read the body. One that took long is worked on as if the request had only arrived now.
 
         Otherwise a client that holds its body back could write long after its token was revoked, its user disabled.
@@ -245,10 +246,10 @@ class Broker:
         """How large a body may be, and why: little before it is known who sends it, and where all may send."""
         largest = self._settings.max_body_bytes
         if call.caller.role is None or route.permission in GRANTED[None]:
-            return min(largest, wire.MAX_PUBLIC_BODY), "Larger ones are taken from authenticated clients, by the API."
+            return min(largest, asgi.MAX_PUBLIC_BODY), "Larger ones are taken from authenticated clients, by the API."
         return largest, "The setting max_body_bytes says how large it may be."
 
-    async def _admit_at_once(self, call: Call, route: Route | None, credential: auth.Presented) -> None:
+    async def _admit_at_once(self, call: Call, route: Route | None, credential: authentication.Presented) -> None:
         try:
             self._gate.admit(call, route, credential, may_wait=False)
         except TakesLong:

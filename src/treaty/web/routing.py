@@ -23,23 +23,24 @@ from treaty.errors import (
     SimilarNames,
     TreatyError,
 )
-from treaty.model.access import NOBODY, Caller, Role
-from treaty.model.access import Credential as Kind
+from treaty.model.accounts.access import NOBODY, Caller, Role
+from treaty.model.accounts.access import Credential as Kind
 from treaty.model.audit import Actor, Credential, place, query, shortened
 from treaty.settings import Settings
-from treaty.store import audit, health
-from treaty.web import bodies, forms, queries
-from treaty.web.hal import Place
-from treaty.web.media import ANY, FORM, HAL, JSON, Media, accepted
+from treaty.store import audit
+from treaty.store.engine import health
+from treaty.web.hal.documents import Place
+from treaty.web.http import bodies, forms, queries
+from treaty.web.http.media_types import ANY, FORM, HAL, JSON, Media, accepted
 from treaty.web.urls import Url
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from treaty.store.database import Database
-    from treaty.web.auth import Gate
-    from treaty.web.sources import RequestSource
-    from treaty.web.telemetry import Telemetry
+    from treaty.store.engine.database import Database
+    from treaty.telemetry.metrics import Telemetry
+    from treaty.web.security.authentication import Gate
+    from treaty.web.security.request_sources import RequestSource
 
 B = TypeVar("B")
 Handler = Callable[..., object]

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, inspect, text
 
 from treaty.errors import WrongSetting
-from treaty.store.database import Database
+from treaty.store.engine.database import Database
 
 REVISIONS: Final = sorted(
     path.stem.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("[0-9]*.py")

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, Final
 
 from treaty import distribution
-from treaty.web.media import JSON
+from treaty.web.http.media_types import JSON
 from treaty.web.openapi import notation
 from treaty.web.openapi.answers import answers, refusals
 from treaty.web.openapi.bodies import EXAMPLES, FREE, NAMES, QUERIES, checked_bodies

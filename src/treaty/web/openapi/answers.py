@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Final, get_args, get_type_hints
 
-from treaty.web.media import CSV, EXTENDED, GRAPH, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT
+from treaty.web.http.media_types import CSV, EXTENDED, GRAPH, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT
 from treaty.web.openapi import notation
 from treaty.web.openapi.following import links_behind
 from treaty.web.openapi.notation import Schema, ref

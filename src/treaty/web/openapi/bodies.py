@@ -4,7 +4,14 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from treaty.model.overview import State
+from treaty.model.overview.overview import State
+from treaty.web.api.deployments import EnvironmentBody
+from treaty.web.api.maintenance.imports import ImportBody, ImportLookupBody
+from treaty.web.api.pacticipants.pacticipants import NewPacticipantBody, PacticipantBody
+from treaty.web.api.pacts.contracts import PublishBody
+from treaty.web.api.verifications import VerificationBody
+from treaty.web.api.versions.versions import VersionBody
+from treaty.web.api.webhooks.bodies import EVENTS
 from treaty.web.openapi.notation import (
     ANY_OBJECT,
     ANYTHING,
@@ -20,13 +27,6 @@ from treaty.web.openapi.notation import (
     or_null,
     ref,
 )
-from treaty.web.resources.contracts import PublishBody
-from treaty.web.resources.environments import EnvironmentBody
-from treaty.web.resources.imports import ImportBody, ImportLookupBody
-from treaty.web.resources.pacticipants import NewPacticipantBody, PacticipantBody
-from treaty.web.resources.verifications import VerificationBody
-from treaty.web.resources.versions import VersionBody
-from treaty.web.webhook_bodies import EVENTS
 
 _CHECKED: Final = (
     PublishBody,

@@ -20,9 +20,9 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from treaty.errors import Conflict, Invalid
-from treaty.model.difference import in_words
+from treaty.model.pacts.text_diff import in_words
 from treaty.web import urls
-from treaty.web.queries import parsed_leniently
+from treaty.web.http.queries import parsed_leniently
 from treaty.web.routing import Call, Permission, Redirected
 
 _POLICY: Final = {

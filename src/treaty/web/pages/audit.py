@@ -5,10 +5,11 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.model.audit import Action, Credential, Event, Filter
-from treaty.model.page import Page as Part
-from treaty.store import audit, overview
+from treaty.model.paging import Page as Part
+from treaty.store import audit
+from treaty.store.overview import overview
 from treaty.web import urls
-from treaty.web.resources.audit import is_newest_first, start_of, wanted
+from treaty.web.api.audit import is_newest_first, start_of, wanted
 from treaty.web.routing import Call, Page, Permission, Router
 
 router = Router()

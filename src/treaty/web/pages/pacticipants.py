@@ -6,34 +6,29 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from treaty.actions import registering
+from treaty.actions.pacticipants import pacticipants as pacticipant_actions
 from treaty.errors import NotFound
-from treaty.model import provider_state
-from treaty.model.environment import Contact, Environment, contacts_of
-from treaty.model.matrix import Verdict, decide
-from treaty.model.pact_list import OnBranch
-from treaty.model.pacticipant import PacticipantInFull
-from treaty.model.page import Page as Part
-from treaty.model.page import Paged
-from treaty.model.question import Destination, deployment
-from treaty.model.selector import Selector
-from treaty.model.version import VersionInFull
-from treaty.store import (
-    branches,
-    environments,
-    full_versions,
-    history,
-    matrix,
-    overview,
-    pact_lists,
-    pacticipants,
-    selectors,
-)
+from treaty.model.decisions.matrix import Verdict, decide
+from treaty.model.decisions.questions import Destination, deployment
+from treaty.model.decisions.selectors import Selector
+from treaty.model.deployments import Contact, Environment, contacts_of
+from treaty.model.pacticipants.pacticipants import PacticipantInFull
+from treaty.model.pacts import provider_states
+from treaty.model.pacts.lists import OnBranch
+from treaty.model.paging import Page as Part
+from treaty.model.paging import Paged
+from treaty.model.versions import VersionInFull
+from treaty.store import deployments
+from treaty.store.decisions import matrix, selectors
+from treaty.store.overview import history, overview
+from treaty.store.pacticipants import pacticipants
+from treaty.store.pacts import lists
+from treaty.store.versions import branches, details
 from treaty.web import urls
-from treaty.web.page_queries import part_of
+from treaty.web.http.page_queries import part_of
 from treaty.web.pages import sent_on
+from treaty.web.pages.decisions.verdicts import told
 from treaty.web.routing import Call, Page, Permission, Redirected, Router
-from treaty.web.verdicts import told
 
 router = Router()
 
@@ -46,7 +41,7 @@ MOST_ROWS: Final = 100
 @router.page(urls.PACTICIPANT, permission=Permission.READ)
 def show_pacticipant(call: Call, name: str) -> Page:
     """Show an application: by default its versions, else the provider states that others ask of it."""
-    found, known = pacticipants.get_in_full(call.db, name), environments.every(call.db)
+    found, known = pacticipants.get_in_full(call.db, name), deployments.every(call.db)
     facts = {
         "found": found,
         "name": name,
@@ -92,7 +87,7 @@ def remove_pacticipant(call: Call, name: str) -> Page | Redirected:
     """Remove an application whose name was typed."""
     if call.form.text("name") != name.strip():
         return _question(call, name, {"name": [f"must be the application's name, {name}"]}, status=400)
-    registering.remove(call.db, name)
+    pacticipant_actions.remove(call.db, name)
     return sent_on(call, urls.INDEX.fill(), done="deleted")
 
 
@@ -100,7 +95,7 @@ def _question(call: Call, name: str, problems: Mapping[str, list[str]], *, statu
     facts = {
         "found": pacticipants.get_in_full(call.db, name),
         "name": name,
-        "total": full_versions.every(call.db, name, Part(1, 1)).total,
+        "total": details.every(call.db, name, Part(1, 1)).total,
         "consumes": overview.of_pacticipant(call.db, name, role="consumer"),
         "provides": overview.of_pacticipant(call.db, name, role="provider"),
         "problems": problems,
@@ -111,14 +106,14 @@ def _question(call: Call, name: str, problems: Mapping[str, list[str]], *, statu
 def _versions(call: Call, name: str, page: Part) -> Paged[VersionInFull]:
     branch, tag = call.option("branch"), call.option("tag")
     if branch:
-        return full_versions.on_branch(call.db, name, branch, page)
+        return details.on_branch(call.db, name, branch, page)
     if tag:
-        return full_versions.with_tag(call.db, name, tag, page)
-    return full_versions.every(call.db, name, page)
+        return details.with_tag(call.db, name, tag, page)
+    return details.every(call.db, name, page)
 
 
-def _states(db: Connection, name: str) -> Sequence[provider_state.ProviderState]:
-    return provider_state.of_pacts(pact_lists.bodies_of_provider(db, name, OnBranch(name=None, is_head=True))).states
+def _states(db: Connection, name: str) -> Sequence[provider_states.ProviderState]:
+    return provider_states.of_pacts(lists.bodies_of_provider(db, name, OnBranch(name=None, is_head=True))).states
 
 
 def _answer(call: Call, name: str, known: Sequence[Environment]) -> dict[str, object] | None:

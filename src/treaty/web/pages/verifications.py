@@ -4,14 +4,16 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from treaty.model import content, tested
-from treaty.model.interaction import Interaction, indented, interactions
-from treaty.model.tested import Tested
-from treaty.model.verification import Verification
-from treaty.store import pacts, verifications
+from treaty.model.pacts import content
+from treaty.model.pacts.interactions import Interaction, indented, interactions
+from treaty.model.verifications import interaction_results
+from treaty.model.verifications.interaction_results import Tested
+from treaty.model.verifications.verifications import Verification
+from treaty.store import verifications
+from treaty.store.pacts import pacts
 from treaty.web import urls
-from treaty.web.pages.pacts import SIZE
-from treaty.web.resources.verifications import LATEST, Latest, numbered
+from treaty.web.api.verifications import LATEST, Latest, numbered
+from treaty.web.pages.pacts.pacts import SIZE
 from treaty.web.routing import Call, Page, Permission, Router
 from treaty.web.urls import Url
 
@@ -65,10 +67,10 @@ class _Interaction:
 
 def _tests(call: Call, found: Verification) -> list[tuple[Tested, _Interaction | None]]:
     """Read what was said about each interaction, failures first, with the interaction where the pact has it."""
-    results = sorted(tested.read(found.test_results), key=lambda one: one.success)
+    results = sorted(interaction_results.read(found.test_results), key=lambda one: one.success)
     pact = pacts.find_by_sha(call.db, found.consumer, found.provider, found.sha) if results else None
     known = (interactions(content.read(pact.body)) if pact else None) or []
-    said = tested.matched(known, results)
+    said = interaction_results.matched(known, results)
     about = {said[one.id]: _Interaction(one, at // SIZE + 1) for at, one in enumerate(known) if one.id in said}
     return [(one, about.get(one)) for one in results]
 

@@ -1,0 +1,119 @@
+"""The audit trail, as JSON by the page and as lines."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import orjson
+from sqlalchemy import Connection
+
+from treaty.errors import Invalid
+from treaty.model.audit import Filter, number_of
+from treaty.store import audit
+from treaty.web import urls
+from treaty.web.api.audit_representation import Events, state
+from treaty.web.http.media_types import LINES
+from treaty.web.http.queries import page_of
+from treaty.web.routing import Call, Permission, Router, Streamed
+
+router = Router()
+
+MOST: Final = 100
+"""Events on a page at most."""
+FARTHEST: Final = 10**6
+AT_ONCE: Final = 500
+"""Events in a part of an export."""
+
+
+@router.get(urls.AUDIT, permission=Permission.READ_AUDIT, is_slow=True)
+def list_audit(call: Call) -> Events:
+    """List what was done, and by whom: the oldest first, unless it is sorted by `-timestamp`.
+
+    A page leads to the next one by the event with which that begins, so what is added meanwhile moves nothing.
+    """
+    number, size = page_of(call.query, default=(1, MOST)) or (1, MOST)
+    if size > MOST:
+        raise Invalid.member("pageSize", f"must be less than or equal to {MOST}")
+    if number > FARTHEST:
+        raise Invalid.member("pageNumber", f"must be less than or equal to {FARTHEST}")
+    found = audit.listed(
+        call.db,
+        wanted(call),
+        start=start_of(call),
+        is_newest_first=is_newest_first(call, default="+timestamp"),
+        most=size + 1,
+        skipped=(number - 1) * size,
+    )
+    return Events(found[:size], found[size] if len(found) > size else None, call.query)
+
+
+@router.get(urls.AUDIT_EXPORT, permission=Permission.READ_AUDIT, produces=(LINES,), is_slow=True)
+def export_audit(call: Call) -> Streamed:
+    """Give the audit trail as JSON lines, an event a line: all of it, or what the same parameters leave."""
+    export = _Export(wanted(call), is_newest_first(call, default="+timestamp"), start_of(call), datetime.now(UTC))
+    name = f"audit-{call.now:%Y-%m-%d}.jsonl"
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return Streamed(export.part, LINES, headers)
+
+
+@dataclass(slots=True)
+class _Export:
+    """An export on its way: what is still to be sent. What is added meanwhile is not in it."""
+
+    wanted: Filter
+    is_newest_first: bool
+    start: int | None
+    begun_at: datetime
+    is_over: bool = False
+
+    def part(self, db: Connection) -> bytes:
+        """Write the next events."""
+        if self.is_over:
+            return b""
+        found = audit.listed(db, self.wanted, start=self.start, is_newest_first=self.is_newest_first, most=AT_ONCE + 1)
+        self.is_over = len(found) <= AT_ONCE
+        if not self.is_over:
+            self.start = found[-1].id
+        return b"".join(orjson.dumps(state(one)) + b"\n" for one in found[:AT_ONCE])
+
+
+def wanted(call: Call) -> Filter:
+    """Read which events are wanted. Raises Invalid."""
+    return Filter(
+        who=call.option("user"),
+        account=call.option("userUuid"),
+        type=call.option("type"),
+        resource=call.option("resource"),
+        credential=call.option("credential"),
+        address=call.option("address"),
+        since=_time(call, "since"),
+        until=_time(call, "until"),
+    )
+
+
+def _time(call: Call, name: str) -> datetime | None:
+    text = call.option(name)
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Invalid.member(name, "must be a time such as 2026-01-31T09:00:00Z") from error
+
+
+def start_of(call: Call) -> int | None:
+    """Read with which event to begin. Raises Invalid."""
+    text = call.option("from")
+    found = number_of(text) if text else None
+    if text and found is None:
+        raise Invalid.member("from", "must be the uuid of an event")
+    return found
+
+
+def is_newest_first(call: Call, *, default: str) -> bool:
+    """Read in which order events are wanted; a plus in a query may come as a space. Raises Invalid."""
+    sort = (call.option("sort") or default).strip().removeprefix("+")
+    if sort not in {"timestamp", "-timestamp"}:
+        raise Invalid.member("sort", "must be +timestamp or -timestamp")
+    return sort.startswith("-")

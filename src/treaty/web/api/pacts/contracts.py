@@ -1,0 +1,196 @@
+"""Publishing all pacts of a consumer's version together."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
+
+from treaty.actions.pacts import publications
+from treaty.errors import Invalid, Malformed, Problem
+from treaty.model.pacts import content
+from treaty.model.pacts.content import Document
+from treaty.model.pacts.pacts import Contract, Contracts
+from treaty.web import urls
+from treaty.web.api.pacts.contracts_representation import Publication
+from treaty.web.http import bodies
+from treaty.web.http.bodies import Body, FilledNotBlank, FilledNotBlankLine, Line, NotBlankLine, NotEmpty
+from treaty.web.routing import MAX_QUICK_ITEMS, Call, Permission, Router
+
+router = Router()
+
+
+def _one_of(*words: str) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if value in (None, ""):
+            raise PydanticCustomError("filled", "must be filled")
+        if value not in words:
+            raise PydanticCustomError("one_of", "must be one of: {words}", {"words": ", ".join(words)})
+        return value
+
+    return BeforeValidator(check)
+
+
+class ContractBody(Body):
+    consumer_name: FilledNotBlank
+    provider_name: FilledNotBlank
+    specification: Annotated[str, _one_of("pact")]
+    content_type: Annotated[str, _one_of("application/json")]
+    content: NotEmpty
+    on_conflict: Annotated[str, _one_of("overwrite", "merge")] = "overwrite"
+
+
+class PublishBody(Body):
+    pacticipant_name: FilledNotBlank
+    pacticipant_version_number: FilledNotBlankLine
+    branch: NotBlankLine = None
+    tags: list[FilledNotBlank] | None = None
+    build_url: Line = None
+    contracts: list[ContractBody]
+
+
+MAX_CONTRACTS: Final = 500
+MAX_TAGS: Final = 100
+"""Limits of a request. Each tag is looked up for each contract."""
+
+
+@router.post(
+    urls.PUBLISH_CONTRACTS,
+    permission=Permission.PUBLISH_PACT,
+    consumes=["*json*"],
+    is_strict=True,
+    max_quick_items=MAX_QUICK_ITEMS,
+)
+def publish_contracts(call: Call) -> Publication:
+    """Publish the pacts of a consumer's version, with its branch and tags."""
+    published = publications.publish_contracts(
+        call.db, _contracts(call), base_url=call.base_url, now=call.now, settings=call.settings
+    )
+    call.owes = any(one.triggered for one in published.contracts)
+    return Publication(published, call.base_url)
+
+
+def _contracts(call: Call) -> Contracts:
+    raw = call.body(dict)
+    bodies.check_sizes(raw, {"contracts": MAX_CONTRACTS, "tags": MAX_TAGS})
+    problems: list[Problem] = []
+    body: PublishBody | None = None
+    try:
+        body = bodies.checked(raw, PublishBody)
+    except Invalid as error:
+        problems = [_within_contract(problem) for problem in error.problems]
+    documents, more = _documents(raw)
+    problems += more
+    if body is None or problems:
+        raise Invalid(*_in_order(problems))
+    if not body.contracts:
+        raise Invalid.member("contracts", "size cannot be less than 1")
+    return Contracts(
+        pacticipant=body.pacticipant_name,
+        version=body.pacticipant_version_number,
+        branch=body.branch,
+        tags=tuple(dict.fromkeys(body.tags or ())),
+        build_url=body.build_url,
+        contracts=tuple(
+            _contract(one, body, document) for one, document in zip(body.contracts, documents, strict=True)
+        ),
+    )
+
+
+def _contract(one: ContractBody, body: PublishBody, document: Document) -> Contract:
+    return Contract(
+        consumer=one.consumer_name,
+        version=body.pacticipant_version_number,
+        provider=one.provider_name,
+        document=document,
+        content=content.content_of(document),
+        merges=one.on_conflict == "merge",
+    )
+
+
+def _within_contract(problem: Problem) -> Problem:
+    """Keep a contract's member in the text, as the original points at the contract as a whole."""
+    match problem.path:
+        case ("contracts", int(index), *rest) if rest:
+            return Problem(("contracts", index), f"{'.'.join(map(str, rest))} {problem.text}")
+        case _:
+            return problem
+
+
+def _in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Put a contract's problems together, those of its members first."""
+    return sorted(problems, key=_index)
+
+
+def _index(problem: Problem) -> int:
+    match problem.path:
+        case (_, int(index), *_):
+            return index
+        case _:
+            return -1
+
+
+def _documents(raw: dict[str, Any]) -> tuple[list[Document], list[Problem]]:
+    """Read the content of each contract, and say what is wrong with it and with its names."""
+    documents: list[Document] = []
+    problems, others = [], []
+    given = raw.get("contracts")
+    for index, one in enumerate(given if isinstance(given, list) else []):
+        if isinstance(one, dict):
+            texts = _content_texts(one, documents)
+            problems += [Problem(("contracts", index), text) for text in texts]
+            others += [Problem(("contracts", index), text) for text in _strangers(one, raw.get("pacticipantName"))]
+    return documents, [*problems, *others]
+
+
+def _content_texts(contract: dict[str, Any], documents: list[Document]) -> list[str]:
+    is_json = contract.get("contentType") == "application/json"
+    try:
+        text = _decoded(contract)
+        if not is_json:
+            return []
+        document = _document(text)
+    except binascii.Error:
+        return ["is not valid Base64", *(["content could not be parsed as application/json"] if is_json else [])]
+    except Malformed as error:
+        return [str(error)]
+    documents.append(document)
+    return list(_disagreements(contract, document))
+
+
+def _decoded(contract: dict[str, Any]) -> bytes:
+    encoded = contract.get("content")
+    if not isinstance(encoded, str) or not encoded.isascii():
+        raise binascii.Error
+    return base64.b64decode(encoded, validate=True)
+
+
+def _document(text: bytes) -> Document:
+    try:
+        return content.read(text)
+    except Malformed as error:
+        reason = str(error)
+        if "non UTF-8" in reason:
+            raise Malformed("contract content" + reason.removeprefix("Request body")) from error
+        if "but found " in reason:
+            kind = reason.rpartition(" ")[2]
+            raise Malformed(f"parsed content was expected to be a Hash but was a {kind}") from error
+        raise Malformed("content could not be parsed as application/json") from error
+
+
+def _disagreements(contract: dict[str, Any], document: Document) -> Iterable[str]:
+    names = content.names_in(document)
+    for role, in_content in zip(("consumer", "provider"), names, strict=True):
+        given = contract.get(f"{role}Name")
+        if in_content is not None and isinstance(given, str) and in_content != given:
+            yield (
+                f"{role} name in contract content ('{in_content}') must match {role}Name in contract params ('{given}')"
+            )
+
+
+def _strangers(contract: dict[str, Any], pacticipant: object) -> Iterable[str]:
+    consumer = contract.get("consumerName")
+    if isinstance(consumer, str) and isinstance(pacticipant, str) and consumer != pacticipant:
+        yield f"consumerName ('{consumer}') must match pacticipantName ('{pacticipant}')"

@@ -1,0 +1,145 @@
+"""Lists of pacts: of a pair and of a provider, by tag and by branch; and taking pacts away."""
+
+from treaty.actions.pacts import removal
+from treaty.model.pacts.lists import Among, LatestPacts, OnBranch, PactsOfPair, PactsOfProvider, Tagged, Unpublished
+from treaty.store.pacticipants import pacticipants
+from treaty.store.pacts import lists
+from treaty.web import urls
+from treaty.web.api.pacts import lists_representation as _represent  # noqa: F401 - registers how lists are represented
+from treaty.web.hal.paging import wanted_page
+from treaty.web.routing import Call, Deleted, Permission, Router
+
+router = Router()
+
+
+@router.get(urls.PACTS, permission=Permission.READ)
+def get_pacts(call: Call, provider: str, consumer: str) -> PactsOfPair:
+    """List all pacts of a pair, newest first."""
+    return _of_pair(call, provider, consumer, None)
+
+
+@router.get(urls.TAGGED_PACTS, permission=Permission.READ)
+def get_tagged_pacts(call: Call, provider: str, consumer: str, tag: str) -> PactsOfPair:
+    """List the pacts whose consumer versions have a tag, newest first."""
+    return _of_pair(call, provider, consumer, Tagged(name=tag))
+
+
+@router.get(urls.BRANCH_PACTS, permission=Permission.READ)
+def get_branch_pacts(call: Call, provider: str, consumer: str, branch: str) -> PactsOfPair:
+    """List the pacts whose consumer versions are on a branch, oldest first."""
+    return _of_pair(call, provider, consumer, OnBranch(name=branch))
+
+
+@router.get(urls.MAIN_BRANCH_PACTS, permission=Permission.READ)
+def get_main_branch_pacts(call: Call, provider: str, consumer: str) -> PactsOfPair:
+    """List the pacts of the consumer's main branch, oldest first."""
+    return _of_pair(call, provider, consumer, OnBranch(name=None))
+
+
+@router.get(urls.LATEST_BRANCH_PACTS, permission=Permission.READ)
+def get_pacts_of_branch_head(call: Call, provider: str, consumer: str, branch: str) -> PactsOfPair:
+    """List the pact of a branch's head, if it has one."""
+    return _of_pair(call, provider, consumer, OnBranch(name=branch, is_head=True))
+
+
+@router.get(urls.LATEST_MAIN_BRANCH_PACTS, permission=Permission.READ)
+def get_pacts_of_main_branch_head(call: Call, provider: str, consumer: str) -> PactsOfPair:
+    """List the pact of the main branch's head, if it has one."""
+    return _of_pair(call, provider, consumer, OnBranch(name=None, is_head=True))
+
+
+def _of_pair(call: Call, provider: str, consumer: str, among: Among) -> PactsOfPair:
+    pacticipants.get(call.db, consumer, "consumer")
+    pacticipants.get(call.db, provider, "provider")
+    found = lists.of_pair(call.db, consumer=consumer, provider=provider, among=among, page=wanted_page(call))
+    return PactsOfPair(consumer=consumer, provider=provider, among=among, pacts=found)
+
+
+@router.delete(urls.PACTS, permission=Permission.DELETE_PACT)
+def delete_pacts(call: Call, provider: str, consumer: str) -> Deleted:
+    """Delete all pacts of a pair."""
+    removal.unpublish(call.db, consumer=consumer, provider=provider, among=None)
+    return Deleted()
+
+
+@router.delete(urls.TAGGED_PACTS, permission=Permission.DELETE_PACT)
+def delete_tagged_pacts(call: Call, provider: str, consumer: str, tag: str) -> Unpublished:
+    """Delete the pacts whose consumer versions have a tag."""
+    return removal.unpublish(call.db, consumer=consumer, provider=provider, among=Tagged(name=tag))
+
+
+@router.delete(urls.BRANCH_PACTS, permission=Permission.DELETE_PACT, other_urls=[urls.LATEST_BRANCH_PACTS])
+def delete_branch_pacts(call: Call, provider: str, consumer: str, branch: str) -> Unpublished:
+    """Delete the pacts whose consumer versions are on a branch: all of them, under either URL."""
+    return removal.unpublish(call.db, consumer=consumer, provider=provider, among=OnBranch(name=branch))
+
+
+@router.delete(urls.MAIN_BRANCH_PACTS, permission=Permission.DELETE_PACT, other_urls=[urls.LATEST_MAIN_BRANCH_PACTS])
+def delete_main_branch_pacts(call: Call, provider: str, consumer: str) -> Unpublished:
+    """Delete the pacts of the consumer's main branch: all of them, under either URL."""
+    return removal.unpublish(call.db, consumer=consumer, provider=provider, among=OnBranch(name=None))
+
+
+@router.get(urls.PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
+def get_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
+    """List all pacts of a provider's consumers."""
+    return _of_provider(call, provider, None)
+
+
+@router.get(urls.PROVIDER_PACTS_WITH_TAG, permission=Permission.READ, is_slow=True)
+def get_provider_pacts_with_tag(call: Call, provider: str, tag: str) -> PactsOfProvider:
+    """List the pacts of a provider whose consumer versions have a tag."""
+    return _of_provider(call, provider, Tagged(name=tag))
+
+
+@router.get(urls.BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
+def get_branch_provider_pacts(call: Call, provider: str, branch: str) -> PactsOfProvider:
+    """List the pacts of a provider whose consumer versions are on branches of a name."""
+    return _of_provider(call, provider, OnBranch(name=branch))
+
+
+@router.get(urls.MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
+def get_main_branch_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
+    """List the pacts of each consumer's main branch."""
+    return _of_provider(call, provider, OnBranch(name=None))
+
+
+@router.get(urls.LATEST_BRANCH_PROVIDER_PACTS, permission=Permission.READ)
+def get_latest_branch_provider_pacts(call: Call, provider: str, branch: str) -> PactsOfProvider:
+    """List the pacts of the heads of branches of a name."""
+    return _of_provider(call, provider, OnBranch(name=branch, is_head=True))
+
+
+@router.get(urls.LATEST_MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ)
+def get_latest_main_branch_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
+    """List the pacts of the heads of the consumers' main branches."""
+    return _of_provider(call, provider, OnBranch(name=None, is_head=True))
+
+
+def _of_provider(call: Call, provider: str, among: Among) -> PactsOfProvider:
+    pacticipants.get(call.db, provider, "provider")
+    found = lists.of_provider(call.db, provider, among, wanted_page(call))
+    is_latest = isinstance(among, OnBranch) and among.is_head
+    return PactsOfProvider(provider=provider, among=among, is_latest=is_latest, pacts=found)
+
+
+@router.get(urls.LATEST_PROVIDER_PACTS, permission=Permission.READ)
+def get_latest_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
+    """List the latest pact of each consumer of a provider."""
+    pacticipants.get(call.db, provider, "provider")
+    found = lists.latest_of_provider(call.db, provider, wanted_page(call))
+    return PactsOfProvider(provider=provider, among=None, is_latest=True, pacts=found)
+
+
+@router.get(urls.LATEST_PROVIDER_PACTS_WITH_TAG, permission=Permission.READ)
+def get_latest_provider_pacts_with_tag(call: Call, provider: str, tag: str) -> PactsOfProvider:
+    """List the latest pact with a tag of each consumer of a provider."""
+    pacticipants.get(call.db, provider, "provider")
+    found = lists.latest_of_provider(call.db, provider, wanted_page(call), tag=tag)
+    return PactsOfProvider(provider=provider, among=Tagged(name=tag), is_latest=True, pacts=found)
+
+
+@router.get(urls.LATEST_PACTS, permission=Permission.READ)
+def get_latest_pacts(call: Call) -> LatestPacts:
+    """List the latest pact of each pair."""
+    return LatestPacts(lists.latest_of_pairs(call.db, wanted_page(call)))

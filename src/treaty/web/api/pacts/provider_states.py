@@ -1,0 +1,35 @@
+"""Provider states: what the pacts of a provider's consumers ask it to be like."""
+
+from treaty.model.pacts import provider_states
+from treaty.model.pacts.lists import InEnvironment, OnBranch
+from treaty.model.pacts.provider_states import ProviderStates
+from treaty.store.pacticipants import pacticipants
+from treaty.store.pacts import lists
+from treaty.web import urls
+from treaty.web.api.pacts import provider_states_representation as _represent  # noqa: F401 - registers how states are represented
+from treaty.web.routing import Call, Permission, Router
+
+router = Router()
+
+
+@router.get(urls.PROVIDER_STATES, permission=Permission.READ, is_slow=True)
+def get_provider_states(call: Call, provider: str) -> ProviderStates:
+    """List the states of the pacts at the heads of the consumers' main branches."""
+    return _states(call, provider, OnBranch(name=None, is_head=True))
+
+
+@router.get(urls.BRANCH_PROVIDER_STATES, permission=Permission.READ, is_slow=True)
+def get_branch_provider_states(call: Call, provider: str, branch: str) -> ProviderStates:
+    """List the states of the pacts at the heads of branches of a name."""
+    return _states(call, provider, OnBranch(name=branch, is_head=True))
+
+
+@router.get(urls.ENVIRONMENT_PROVIDER_STATES, permission=Permission.READ, is_slow=True)
+def get_environment_provider_states(call: Call, provider: str, environment: str) -> ProviderStates:
+    """List the states of the pacts that run or are supported in an environment, given by name or UUID."""
+    return _states(call, provider, InEnvironment(name=environment))
+
+
+def _states(call: Call, provider: str, among: OnBranch | InEnvironment) -> ProviderStates:
+    pacticipants.get(call.db, provider, "provider")
+    return provider_states.of_pacts(lists.bodies_of_provider(call.db, provider, among))

@@ -1,0 +1,239 @@
+"""Verification results: publishing, reading and deleting one, and their summary for a consumer's version."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import orjson
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
+
+from treaty.actions import verifications as verification_actions
+from treaty.errors import NotFound
+from treaty.model.decisions.metadata import Metadata
+from treaty.model.pacts.pacts import Pact, PactKey
+from treaty.model.verifications.verifications import NewVerification, Summary, TaggedVerification, Verification
+from treaty.store import verifications
+from treaty.store.pacts import pacts
+from treaty.store.pacts.pacts import Found
+from treaty.store.versions import versions
+from treaty.web import urls
+from treaty.web.api import verifications_representation as _represent  # noqa: F401 - registers how results are represented
+from treaty.web.api.pacts.pacts import find_as_said, read_metadata
+from treaty.web.http.bodies import Body, FilledNotBlank, Uri
+from treaty.web.http.media_types import EXTENDED, HAL, JSON
+from treaty.web.routing import Call, Created, Deleted, Permission, Router
+from treaty.web.urls import Url
+
+router = Router()
+
+RESULT_TYPES = (HAL, JSON, EXTENDED)
+
+
+def _boolean(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise PydanticCustomError("bool_type", "must be boolean")
+    return value
+
+
+def _time(value: Any) -> Any:
+    """Read a time; one without a zone is in UTC."""
+    if value is None:
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PydanticCustomError("time", "must be a date time") from error
+
+
+def _as_json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+class VerificationBody(Body):
+    success: Annotated[bool, BeforeValidator(_boolean)]
+    provider_application_version: FilledNotBlank
+    build_url: Uri = None
+    verification_date: Annotated[datetime | None, BeforeValidator(_time)] = None
+    test_results: Annotated[str | None, BeforeValidator(_as_json)] = None
+    verified_by: Any = None
+
+
+@router.post(urls.VERIFICATIONS, permission=Permission.PUBLISH_VERIFICATION)
+def publish_verification(call: Call, provider: str, consumer: str, sha: str) -> Created:
+    """Publish what a provider's version says about content."""
+    return _publish(call, provider, consumer, sha, None)
+
+
+@router.post(urls.VERIFICATIONS_WITH_METADATA, permission=Permission.PUBLISH_VERIFICATION)
+def publish_verification_with_metadata(call: Call, provider: str, consumer: str, sha: str, segment: str) -> Created:
+    """Publish what a provider's version says about content that was selected as the metadata says."""
+    return _publish(call, provider, consumer, sha, segment)
+
+
+def _publish(call: Call, provider: str, consumer: str, sha: str, segment: str | None) -> Created:
+    body = call.body(VerificationBody)
+    said = read_metadata(segment) if segment else Metadata()
+    found = find_as_said(call, provider, consumer, sha, said)
+    if found is None:
+        raise NotFound
+    new = _new(body, found.pact, said, metadata=segment, now=call.now)
+    recorded = verification_actions.publish_verification(
+        call.db, new, found.pact, said, base_url=call.base_url, settings=call.settings
+    )
+    call.owes = bool(recorded.triggered)
+    number = recorded.number
+    result = verifications.find(call.db, consumer, provider, sha, number)
+    return Created(result, urls.VERIFICATION.fill(provider=provider, consumer=consumer, sha=sha, number=str(number)))
+
+
+def _new(body: VerificationBody, pact: Pact, said: Metadata, *, metadata: str | None, now: datetime) -> NewVerification:
+    return NewVerification(
+        consumer=pact.consumer,
+        provider=pact.provider,
+        sha=pact.sha,
+        provider_version=body.provider_application_version,
+        success=body.success,
+        build_url=body.build_url,
+        verified_at=body.verification_date or now,
+        verified_by=_verified_by(body.verified_by),
+        test_results=body.test_results,
+        is_wip=said.is_wip,
+        was_pending=said.is_pending,
+        metadata=metadata,
+        created_at=now,
+    )
+
+
+def _verified_by(given: Any) -> str | None:
+    """Write down who verified, flat and in the original's names; what is no text is left out."""
+    if not isinstance(given, dict):
+        return None
+    language = given.get("clientLanguage")
+    language = language if isinstance(language, dict) else {}
+    named = {
+        "implementation": given.get("implementation"),
+        "version": given.get("version"),
+        "client_implementation": language.get("name"),
+        "client_test_framework": language.get("testFramework"),
+        "client_version": language.get("version"),
+    }
+    return orjson.dumps({name: value for name, value in named.items() if isinstance(value, str)}).decode()
+
+
+@router.get(urls.VERIFICATION, permission=Permission.READ, produces=RESULT_TYPES)
+def get_verification(call: Call, provider: str, consumer: str, sha: str, number: str) -> object:
+    """Read a result by its number."""
+    return _seen(call, numbered(call, provider, consumer, sha, number))
+
+
+@router.get(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, produces=RESULT_TYPES)
+def get_verification_with_metadata(
+    call: Call, provider: str, consumer: str, sha: str, segment: str, number: str
+) -> object:
+    """Read a result by its number, in the context of the consumer version that the metadata names."""
+    found = numbered(call, provider, consumer, sha, number)
+    context = find_as_said(call, provider, consumer, sha, read_metadata(segment))
+    return _seen(call, replace(found, consumer_version=context.pact.version) if context else found)
+
+
+@router.delete(urls.VERIFICATION, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
+def delete_verification(call: Call, provider: str, consumer: str, sha: str, number: str) -> Deleted:
+    """Delete a result by its number."""
+    return _deleted(call, numbered(call, provider, consumer, sha, number))
+
+
+@router.delete(urls.VERIFICATION_WITH_METADATA, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
+def delete_verification_with_metadata(
+    call: Call, provider: str, consumer: str, sha: str, _segment: str, number: str
+) -> Deleted:
+    """Delete a result by its number."""
+    return _deleted(call, numbered(call, provider, consumer, sha, number))
+
+
+def numbered(call: Call, provider: str, consumer: str, sha: str, number: str) -> Verification:
+    """Find a result by its number. Raises NotFound."""
+    if number == "all":
+        raise NotFound("To see all the verifications for a pact, use the Matrix page")
+    is_number = number.isascii() and number.isdecimal() and len(number) < 10  # noqa: PLR2004 - an id fits into nine digits
+    return _there(verifications.find(call.db, consumer, provider, sha, int(number)) if is_number else None)
+
+
+def _there(found: Verification | None) -> Verification:
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _seen(call: Call, found: Verification) -> Verification | TaggedVerification:
+    """Add what only the extended media type shows."""
+    if call.media != EXTENDED:
+        return found
+    return TaggedVerification(found, verifications.tags_of(call.db, found))
+
+
+def _deleted(call: Call, found: Verification) -> Deleted:
+    verification_actions.remove_verification(call.db, found)
+    return Deleted()
+
+
+# Whichever way the pact is named, its newest result can be read and deleted.
+
+Latest = Callable[..., Verification]
+
+
+def _latest_of_content(call: Call, provider: str, consumer: str, sha: str) -> Verification:
+    return _there(verifications.find_latest_of_content(call.db, consumer, provider, sha))
+
+
+def _latest_of_pact(call: Call, provider: str, consumer: str, version: str) -> Verification:
+    return _of(call, pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
+
+
+def _latest_of_latest_pact(call: Call, provider: str, consumer: str) -> Verification:
+    return _of(call, pacts.find_latest(call.db, consumer, provider))
+
+
+def _latest_of_latest_tagged_pact(call: Call, provider: str, consumer: str, tag: str) -> Verification:
+    return _of(call, pacts.find_latest_tagged(call.db, consumer, provider, tag))
+
+
+def _of(call: Call, found: Found | None) -> Verification:
+    return _there(verifications.find_latest_of_pact(call.db, found.pact) if found else None)
+
+
+def _declare(url: Url, find: Latest) -> None:
+    @router.get(url, permission=Permission.READ, produces=RESULT_TYPES)
+    def get_latest_verification(call: Call, *names: str) -> object:
+        """Read the newest result, over all versions of the provider."""
+        return _seen(call, find(call, *names))
+
+    @router.delete(url, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
+    def delete_latest_verification(call: Call, *names: str) -> Deleted:
+        """Delete the newest result, over all versions of the provider."""
+        return _deleted(call, find(call, *names))
+
+
+LATEST: Final[Mapping[Url, Latest]] = {
+    urls.LATEST_VERIFICATION: _latest_of_content,
+    urls.LATEST_VERIFICATION_OF_PACT: _latest_of_pact,
+    urls.LATEST_VERIFICATION_OF_LATEST_PACT: _latest_of_latest_pact,
+    urls.LATEST_VERIFICATION_OF_LATEST_TAGGED_PACT: _latest_of_latest_tagged_pact,
+}
+for _url, _find in LATEST.items():
+    _declare(_url, _find)
+
+
+@router.get(urls.VERIFICATIONS_OF_CONSUMER_VERSION, permission=Permission.READ)
+def get_summary(call: Call, consumer: str, version: str) -> Summary:
+    """Read what providers say about all pacts of a consumer's version."""
+    if versions.find(call.db, consumer, version) is None:
+        raise NotFound
+    return Summary(
+        consumer=consumer,
+        version=version,
+        latest=verifications.latest_of_version(call.db, consumer, version),
+        unknown=verifications.unverified_providers(call.db, consumer, version),
+    )

@@ -1,0 +1,56 @@
+"""Sparing the wire: answers that the client has already, and large ones made smaller."""
+
+import gzip
+from dataclasses import replace
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+from treaty.web.responses import Answer
+from treaty.web.routing import Call
+
+LARGE: Final = 16 * 1024
+"""Bytes from which on it pays to compress an answer."""
+
+
+def tagged(reply: Answer, call: Call) -> Answer:
+    """Give an answer to a read its tag."""
+    if reply.status == 200 and call.method in {"GET", "HEAD"}:  # noqa: PLR2004 - OK
+        reply.headers["etag"] = (_kept_tag if reply.is_kept else _tag)(reply.essence or reply.body)
+        if len(reply.body) >= LARGE:
+            reply.headers["vary"] = "Accept, Accept-Encoding"
+    return reply
+
+
+def spared(reply: Answer, call: Call) -> Answer:
+    """Leave the body of a tagged answer out if the client has it, and compress it if it is large."""
+    tag = reply.headers.get("etag")
+    if tag is None:
+        return reply
+    known = call.headers.get("if-none-match")
+    if known is not None and _has(known, tag):
+        return replace(reply, status=304, body=b"", media=None)
+    if len(reply.body) >= LARGE and _takes_gzip(call.headers.get("accept-encoding", "")):
+        smaller = gzip.compress(reply.body, 5, mtime=0)
+        return replace(reply, body=smaller, headers={**reply.headers, "content-encoding": "gzip"})
+    return reply
+
+
+def _tag(known_by: bytes) -> str:
+    return f'W/"{sha256(known_by, usedforsecurity=False).hexdigest()[:24]}"'  # processors have instructions for it
+
+
+_kept_tag: Final = lru_cache(maxsize=1024)(_tag)
+
+
+def _has(known: str, tag: str) -> bool:
+    tags = {one.strip().removeprefix("W/") for one in known.split(",")}
+    return "*" in tags or tag.removeprefix("W/") in tags
+
+
+def _takes_gzip(encodings: str) -> bool:
+    for one in encodings.lower().split(","):
+        name, _, quality = one.partition(";")
+        if name.strip() in {"gzip", "*"}:
+            return quality.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False

@@ -1,0 +1,286 @@
+"""Webhooks as pages: how they fare, what they sent and what came back, and the forms that make and try them."""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from treaty import outgoing
+from treaty.actions.webhooks import deliveries
+from treaty.actions.webhooks import events as event_actions
+from treaty.actions.webhooks import webhooks as webhook_actions
+from treaty.actions.webhooks.deliveries import Trial, Tried
+from treaty.actions.webhooks.events import Occasion
+from treaty.actions.webhooks.webhooks import Draft
+from treaty.errors import Invalid, NotFound
+from treaty.model.paging import Page as Part
+from treaty.model.webhooks import presets, previews
+from treaty.model.webhooks.deliveries import Outgoing
+from treaty.model.webhooks.previews import PastEvent
+from treaty.model.webhooks.webhooks import Webhook
+from treaty.store import deployments
+from treaty.store.engine.vault import WrongKey, vault_of
+from treaty.store.overview import overview
+from treaty.store.pacticipants import labels, pacticipants
+from treaty.store.webhooks import preview_events, triggered_webhooks, webhooks
+from treaty.web import urls
+from treaty.web.api.webhooks.bodies import METHODS
+from treaty.web.api.webhooks.webhooks_representation import ADDRESSES, request_state
+from treaty.web.http.page_queries import part_of
+from treaty.web.pages import sent_on
+from treaty.web.pages.webhooks import forms
+from treaty.web.pages.webhooks.forms import EVENTS, WebhookFields
+from treaty.web.routing import Afterwards, Call, Page, Permission, Redirected, Router
+
+router = Router()
+
+SIZE: Final = 50
+MOST_NAMES: Final = Part(1, 200)
+"""Names that a form suggests."""
+
+
+@router.page(urls.WEBHOOKS, permission=Permission.READ, is_original=False)
+def show_webhooks(call: Call) -> Page:
+    """List all webhooks with their health."""
+    facts = {"webhooks": webhooks.every(call.db), "latest": triggered_webhooks.latest_of_each(call.db)}
+    return Page("webhooks.html", facts)
+
+
+@router.page(urls.WEBHOOK, permission=Permission.READ, is_original=False)
+def show_webhook(call: Call, uuid: str) -> Page:
+    """Show a webhook and a page of its deliveries."""
+    found, page = _get(call, uuid), part_of(call, SIZE)
+    shown = request_state(found.request)
+    facts = {"one": found, "request": shown, "body": forms.body_typed(found.request.body)}
+    listed = triggered_webhooks.of_webhook(call.db, uuid, page)
+    return Page("webhook.html", {**facts, "words": EVENTS, "page": page, "found": listed})
+
+
+def _get(call: Call, uuid: str) -> Webhook:
+    found = webhooks.find(call.db, uuid)
+    if found is None:
+        raise NotFound
+    return found
+
+
+@router.page(urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ, is_original=False)
+def show_delivery(call: Call, uuid: str) -> Page:
+    """Show what was sent in each attempt, and what came back."""
+    found = triggered_webhooks.find(call.db, uuid)
+    if found is None:
+        raise NotFound
+    facts = {
+        "one": found,
+        "executions": triggered_webhooks.executions(call.db, uuid),
+        "remaining": found.attempts_remaining(call.settings.webhook_retry_schedule),
+    }
+    return Page("delivery.html", facts)
+
+
+@router.form(urls.SEND_AGAIN, permission=Permission.MANAGE_WEBHOOK)
+def send_again(call: Call, uuid: str) -> Redirected:
+    """Send what was triggered once again, as the webhook is now."""
+    deliveries.redeliver(call.db, uuid, now=call.now)
+    call.owes = True
+    return sent_on(call, urls.TRIGGERED_WEBHOOK_LOGS.fill(uuid=uuid), done="again")
+
+
+# Forms
+
+
+@router.page(urls.NEW_WEBHOOK, permission=Permission.READ)
+def show_new_webhook(call: Call) -> Page:
+    """Show the form for a new webhook, blank or with what a ready one brings along."""
+    ready = presets.find(call.option("template"))
+    sides = {role: call.option(role) or "" for role in ("consumer", "provider")}
+    return _form(call, forms.of_template(ready, **sides), None)
+
+
+@router.form(urls.NEW_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+def add_webhook(call: Call) -> Page | Redirected:
+    """Add a webhook, or show what it would send."""
+    return _sent(call, None)
+
+
+@router.page(urls.EDIT_WEBHOOK, permission=Permission.READ)
+def show_changing_webhook(call: Call, uuid: str) -> Page:
+    """Show the form of a webhook."""
+    existing = _get(call, uuid)
+    return _form(call, forms.filled(existing), existing)
+
+
+@router.form(urls.EDIT_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+def change_webhook(call: Call, uuid: str) -> Page | Redirected:
+    """Change a webhook, or show what it would send then."""
+    existing = webhooks.lock(call.db, uuid)
+    if existing is None:
+        raise NotFound
+    return _sent(call, existing)
+
+
+def _sent(call: Call, existing: Webhook | None) -> Page | Redirected:
+    try:
+        draft = forms.read(
+            call.form,
+            existing,
+            settings=call.settings,
+            exists=lambda name: pacticipants.find(call.db, name) is not None,
+        )
+    except Invalid as error:
+        return _form(call, forms.returned(call.form, error.problems), existing, status=error.status)
+    if call.form.has("preview"):
+        return _previewed(call, draft, existing)
+    saved = _saved(call, draft, existing)
+    return sent_on(call, urls.WEBHOOK.fill(uuid=saved.uuid), done="saved" if existing else "created")
+
+
+def _saved(call: Call, draft: Draft, existing: Webhook | None) -> Webhook:
+    vault = vault_of(call.settings)
+    if existing is None:
+        return webhook_actions.create(call.db, draft, vault=vault, now=call.now)
+    changed, _ = webhook_actions.put(call.db, existing.uuid, draft, vault=vault, now=call.now)
+    return changed
+
+
+def _previewed(call: Call, draft: Draft, existing: Webhook | None) -> Page:
+    uuid = existing.uuid if existing else webhook_actions.new_uuid()
+    meant = webhook_actions.made(draft, existing, uuid=uuid, vault=vault_of(call.settings), now=call.now)
+    preview = _preview(call, meant, call.form.raw("example"))
+    return _form(call, forms.returned(call.form), existing, preview=preview)
+
+
+def _form(
+    call: Call,
+    fields: WebhookFields,
+    existing: Webhook | None,
+    *,
+    preview: "_Preview | None" = None,
+    status: int = 200,
+) -> Page:
+    known = [one.name for one in deployments.every(call.db)]
+    facts = {
+        "fields": fields,
+        "existing": existing,
+        "preview": preview,
+        "words": EVENTS,
+        "ready": presets.EVERY,
+        "template": presets.find(call.option("template")),
+        "methods": _methods(call, fields.method),
+        "environments": [*known, *(name for name in fields.environments if name not in known)],
+        "names": overview.names_like(call.db, "", MOST_NAMES).items,
+        "labels": labels.every_name(call.db, MOST_NAMES).items,
+    }
+    return Page("webhook_form.html", facts, status)
+
+
+def _methods(call: Call, chosen: str) -> list[str]:
+    """List the methods that may be chosen, and the one that was chosen before."""
+    allowed = [one.upper() for one in call.settings.webhook_http_method_whitelist] or sorted(METHODS)
+    return allowed if chosen in allowed or not chosen else [*allowed, chosen]
+
+
+@router.page(urls.DELETE_WEBHOOK, permission=Permission.READ)
+def ask_before_removing(call: Call, uuid: str) -> Page:
+    """Ask whether a webhook is to be deleted."""
+    return Page("webhook_delete.html", {"one": _get(call, uuid)})
+
+
+@router.form(urls.DELETE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+def remove_webhook(call: Call, uuid: str) -> Redirected:
+    """Remove a webhook."""
+    webhook_actions.remove(call.db, uuid)
+    return sent_on(call, urls.WEBHOOKS.fill(), done="deleted")
+
+
+# What would be sent, and sending it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Preview:
+    """What a webhook would send for something that has happened."""
+
+    events: list[PastEvent]
+    """All that can be chosen."""
+    chosen: PastEvent | None
+    """None where nothing fits; the request is then about a pact that is made up."""
+    request: Outgoing | None
+    reason: str
+    """Why there is no request."""
+    is_admitted: bool
+    """Whether the webhook's filters let the event through."""
+
+    @property
+    def body(self) -> str:
+        return self.request.body.decode("utf-8", "replace") if self.request else ""
+
+    @property
+    def is_broken_json(self) -> bool:
+        """Whether the body says that it is JSON, and is not."""
+        if self.request is None or "json" not in self.request.headers.get("content-type", ""):
+            return False
+        try:
+            json.loads(self.body)
+        except (ValueError, RecursionError):
+            return True
+        return False
+
+
+def _preview(call: Call, one: Webhook, key: str) -> _Preview:
+    events, chosen = _events(call.db, one, key)
+    trial = _trial(call, one, chosen)
+    request, reason = None, ""
+    try:
+        request = deliveries.previewed(trial, settings=call.settings, addresses=ADDRESSES, now=call.now)
+    except (WrongKey, ValueError) as error:
+        reason = str(error)
+    admitted = chosen is None or event_actions.is_admitted(call.db, one.filters, chosen.name, _occasion(chosen, trial))
+    return _Preview(events=events, chosen=chosen, request=request, reason=reason, is_admitted=admitted)
+
+
+def _events(db: Connection, one: Webhook, key: str) -> tuple[list[PastEvent], PastEvent | None]:
+    events = previews.told(preview_events.latest(db, one), one.events)
+    chosen = next((it for it in events if it.key == key), None)
+    return events, chosen or next(iter(events), None)
+
+
+def _trial(call: Call, one: Webhook, chosen: PastEvent | None) -> Trial:
+    if chosen is None:
+        return deliveries.prepare_trial(call.db, one, base_url=call.base_url)
+    return deliveries.prepare_past(call.db, one, chosen, base_url=call.base_url)
+
+
+def _occasion(chosen: PastEvent, trial: Trial) -> Occasion:
+    result = chosen.result
+    return Occasion(
+        consumer=chosen.pact.consumer,
+        consumer_version=chosen.pact.consumer_version,
+        provider=chosen.pact.provider,
+        provider_version=result.provider_version if result else trial.context.get("provider_version_number"),
+    )
+
+
+@router.page(urls.TRY_WEBHOOK, permission=Permission.READ)
+def show_trying_webhook(call: Call, uuid: str) -> Page:
+    """Show what a webhook would send for a past event."""
+    return _tried(call, _get(call, uuid), call.option("example") or "", None)
+
+
+@router.form(urls.TRY_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+def try_webhook(call: Call, uuid: str) -> Afterwards:
+    """Send what a webhook would send for a past event, and show what comes back. Nothing of it is kept."""
+    one, key = _get(call, uuid), call.form.raw("example")
+    trial = _trial(call, one, _events(call.db, one, key)[1])
+    before = _tried(call, one, key, None)
+    deliveries.note_trial(call.db, one)
+
+    def work() -> Page:
+        tried = deliveries.try_out(trial, settings=call.settings, addresses=ADDRESSES, send=outgoing.send)
+        return Page(before.template, {**before.facts, "tried": tried})
+
+    return Afterwards(work)
+
+
+def _tried(call: Call, one: Webhook, key: str, tried: Tried | None) -> Page:
+    facts = {"one": one, "preview": _preview(call, one, key), "tried": tried, "words": EVENTS}
+    return Page("webhook_try.html", facts)
