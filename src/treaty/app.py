@@ -48,7 +48,7 @@ from treaty.store.maintenance import encrypted_columns
 from treaty.store.migrations import migrate, revision
 from treaty.telemetry import metrics, tracing
 from treaty.web import urls
-from treaty.web.api.webhooks.webhooks_representation import ADDRESSES
+from treaty.web.api.webhooks.webhooks import ADDRESSES
 from treaty.web.application import Background, application
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
 from treaty.workers.cleanup import Cleaned, Cleaner, ScheduledCleaner, check_schedule

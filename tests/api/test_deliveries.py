@@ -18,7 +18,7 @@ from treaty.settings import Settings
 from treaty.store.engine.database import Database, open_database
 from treaty.store.webhooks import delivery_facts
 from treaty.store.webhooks.deliveries import Claim
-from treaty.web.api.webhooks.webhooks_representation import ADDRESSES
+from treaty.web.api.webhooks.webhooks import ADDRESSES
 from treaty.web.application import application
 from treaty.workers.deliveries import Worker
 

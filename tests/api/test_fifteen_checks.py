@@ -11,7 +11,7 @@ from tests.api.history import History
 from tests.receiver import Receiver, receiving
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
-from treaty.web.api.webhooks.webhooks_representation import ADDRESSES
+from treaty.web.api.webhooks.webhooks import ADDRESSES
 from treaty.workers.deliveries import Worker
 
 SINCE = {"includeWipPactsSince": "2020-01-01"}

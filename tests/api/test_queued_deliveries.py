@@ -23,7 +23,7 @@ from treaty.store.engine.database import open_database
 from treaty.store.tables import pacticipant, triggered_webhook, version
 from treaty.store.versions import versions
 from treaty.store.webhooks.deliveries import Claim
-from treaty.web.api.webhooks.webhooks_representation import ADDRESSES
+from treaty.web.api.webhooks.webhooks import ADDRESSES
 from treaty.workers.cleanup import Cleaner
 
 PARAMETERS = (

@@ -21,7 +21,7 @@ from treaty.model.webhooks.deliveries import Delivery, Outgoing, Response, Unsen
 from treaty.model.webhooks.parameters import PLACEHOLDER
 from treaty.model.webhooks.webhooks import Request
 from treaty.settings import Settings
-from treaty.web.api.webhooks.webhooks_representation import ADDRESSES
+from treaty.web.api.webhooks.webhooks import ADDRESSES
 
 QUICK = {"webhook_connect_timeout": 2.0, "webhook_read_timeout": 1.0, "webhook_total_timeout": 2.0}
 

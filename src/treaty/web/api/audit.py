@@ -1,17 +1,20 @@
 """The audit trail, as JSON by the page and as lines."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlencode
 
 import orjson
 from sqlalchemy import Connection
 
 from treaty.errors import Invalid
-from treaty.model.audit import Filter, number_of
+from treaty.model.audit import Event, Filter, number_of
 from treaty.store import audit
 from treaty.web import urls
-from treaty.web.api.audit_representation import Events, state
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Hal, Link
 from treaty.web.http.media_types import LINES
 from treaty.web.http.queries import page_of
 from treaty.web.routing import Call, Permission, Router, Streamed
@@ -23,6 +26,36 @@ MOST: Final = 100
 FARTHEST: Final = 10**6
 AT_ONCE: Final = 500
 """Events in a part of an export."""
+
+
+@dataclass(slots=True)
+class _Export:
+    """An export on its way: what is still to be sent. What is added meanwhile is not in it."""
+
+    wanted: Filter
+    is_newest_first: bool
+    start: int | None
+    begun_at: datetime
+    is_over: bool = False
+
+    def part(self, db: Connection) -> bytes:
+        """Write the next events."""
+        if self.is_over:
+            return b""
+        found = audit.listed(db, self.wanted, start=self.start, is_newest_first=self.is_newest_first, most=AT_ONCE + 1)
+        self.is_over = len(found) <= AT_ONCE
+        if not self.is_over:
+            self.start = found[-1].id
+        return b"".join(orjson.dumps(state(one)) + b"\n" for one in found[:AT_ONCE])
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """A page of events, and the first one of the next."""
+
+    events: Sequence[Event]
+    next: Event | None
+    query: Mapping[str, Any]
 
 
 @router.get(urls.AUDIT, permission=Permission.READ_AUDIT, is_slow=True)
@@ -54,27 +87,6 @@ def export_audit(call: Call) -> Streamed:
     name = f"audit-{call.now:%Y-%m-%d}.jsonl"
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
     return Streamed(export.part, LINES, headers)
-
-
-@dataclass(slots=True)
-class _Export:
-    """An export on its way: what is still to be sent. What is added meanwhile is not in it."""
-
-    wanted: Filter
-    is_newest_first: bool
-    start: int | None
-    begun_at: datetime
-    is_over: bool = False
-
-    def part(self, db: Connection) -> bytes:
-        """Write the next events."""
-        if self.is_over:
-            return b""
-        found = audit.listed(db, self.wanted, start=self.start, is_newest_first=self.is_newest_first, most=AT_ONCE + 1)
-        self.is_over = len(found) <= AT_ONCE
-        if not self.is_over:
-            self.start = found[-1].id
-        return b"".join(orjson.dumps(state(one)) + b"\n" for one in found[:AT_ONCE])
 
 
 def wanted(call: Call) -> Filter:
@@ -117,3 +129,57 @@ def is_newest_first(call: Call, *, default: str) -> bool:
     if sort not in {"timestamp", "-timestamp"}:
         raise Invalid.member("sort", "must be +timestamp or -timestamp")
     return sort.startswith("-")
+
+
+@represent.register
+def events(page: Events) -> Hal:
+    return Hal(
+        state={"events": [state(one) for one in page.events]},
+        links={
+            "self": Link(urls.HERE_AND_QUERY, "This part of the audit trail", templated=False),
+            "next": Link(_next(page, page.next), "The next part", templated=False) if page.next else None,
+            "export": Link(urls.AUDIT_EXPORT.fill(), "All of it as JSON lines", templated=False),
+        },
+    )
+
+
+_PLACES = {"from", "page", "pageNumber"}
+
+
+def _next(page: Events, first: Event) -> str:
+    kept = {name: value for name, value in page.query.items() if name not in _PLACES and isinstance(value, str)}
+    return f"{urls.AUDIT.fill()}?{urlencode({**kept, 'from': first.uuid})}"
+
+
+def state(one: Event) -> dict[str, object]:
+    """Say all about an event. What begins with `user_` or `db_` has these names with others, too."""
+    actor = one.actor
+    return {
+        "uuid": one.uuid,
+        "timestamp": one.at.isoformat(timespec="milliseconds"),
+        "type": one.type,
+        "user_email": actor.user,
+        "db_user_id": actor.account,
+        "credential": {
+            "type": actor.credential.value,
+            "name": actor.credential_name,
+            "uuid": actor.credential_id,
+        },
+        "address": actor.address,
+        "requestId": actor.request_id,
+        "outcome": "done" if one.status is None else "refused",
+        "status": one.status,
+        "count": one.count,
+        "resource": one.resource,
+        "relatedResource": one.other,
+        "before": one.details.get("before"),
+        "after": one.details.get("after"),
+        "payload": {
+            "path": actor.path,
+            "queryString": actor.query,
+            "method": actor.method,
+            "userAgent": actor.user_agent,
+            "referer": actor.referer,
+            "params": one.details.get("params", {}),
+        },
+    }

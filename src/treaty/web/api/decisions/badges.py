@@ -1,5 +1,6 @@
 """Badges of pacts, and of whether something can be deployed or merged."""
 
+import html
 from typing import Final
 
 from treaty.model.decisions import badges as badge_rules
@@ -12,9 +13,11 @@ from treaty.store.decisions.badges import BadgeScope
 from treaty.store.decisions.matrix import Missing
 from treaty.store.pacticipants import pacticipants
 from treaty.web import urls
-from treaty.web.api.decisions.badges_representation import location
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Place
 from treaty.web.http.media_types import SVG
 from treaty.web.routing import Call, Headed, Permission, Redirected, Router
+from treaty.web.urls import quote
 
 router: Final = Router()
 Shown = Headed | Redirected
@@ -112,3 +115,49 @@ def can_i_merge_badge(call: Call, pacticipant: str) -> Shown:
     verdict = _verdict(call, question)
     shown = badge_rules.of_merge(deployable=verdict.summary.deployable)
     return _shown(call, shown, call.settings.badge_default_cache_setting)
+
+
+FILLS: Final = {"brightgreen": "#4c1", "orange": "#fe7d37", "red": "#e05d44", "lightgrey": "#9f9f9f"}
+LETTER: Final = 7
+"""The width of a letter. Texts are fitted to their boxes, so it may be off a little."""
+MARGIN: Final = 10
+
+
+def location(badge: Badge, shields: str) -> str:
+    """Say where shields.io, or a server like it, draws a badge."""
+    left, right = (quote(text.replace("-", "--").replace("_", "__")) for text in (badge.left, badge.right))
+    return f"{shields.rstrip('/')}/badge/{left}-{right}-{badge.colour}.svg"
+
+
+@represent.register_text
+def drawn(badge: Badge, _place: Place) -> str:
+    """Draw a badge."""
+    left, right = (LETTER * len(text) + MARGIN for text in (badge.left, badge.right))
+    title, size = html.escape(f"{badge.left}: {badge.right}"), f'width="{left + right}" height="20"'
+    return "\n".join(
+        (
+            *_comment(badge.comment),
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{title}">',
+            f"<title>{title}</title>",
+            f'<clipPath id="r"><rect {size} rx="3"/></clipPath>',
+            '<g clip-path="url(#r)">',
+            f'<rect width="{left}" height="20" fill="#555"/>',
+            f'<rect x="{left}" width="{right}" height="20" fill="{FILLS[badge.colour]}"/>',
+            "</g>",
+            '<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">',
+            _text(badge.left, at=left / 2, width=left - MARGIN),
+            _text(badge.right, at=left + right / 2, width=right - MARGIN),
+            "</g>",
+            "</svg>",
+            "",
+        ),
+    )
+
+
+def _comment(text: str | None) -> list[str]:
+    """Say what the badge is of. Two hyphens would end the comment."""
+    return [] if text is None else [f"<!-- {html.escape(text, quote=False).replace('--', '- -')} -->"]
+
+
+def _text(text: str, *, at: float, width: int) -> str:
+    return f'<text x="{at:g}" y="14" textLength="{width}" lengthAdjust="spacingAndGlyphs">{html.escape(text)}</text>'

@@ -1,11 +1,31 @@
 """Whether the server is well. These routes are left out when the settings say so."""
 
+from dataclasses import dataclass
+
 from treaty.store.engine import health
 from treaty.web import urls
-from treaty.web.api.maintenance.diagnostics_representation import Dependencies, Heartbeat, Unanswered
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Hal, Link
 from treaty.web.routing import Call, Permission, Router
 
 router = Router()
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """That the server answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """That what the server needs answers too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """That the database does not answer, and why."""
+
+    reason: str
 
 
 @router.get(urls.HEARTBEAT, permission=Permission.READ_HEARTBEAT, needs_database=False)
@@ -23,3 +43,19 @@ def show_dependencies(call: Call) -> Dependencies:
     """Say that the server and its database answer."""
     health.ask(call.db)
     return Dependencies()
+
+
+@represent.register
+def heartbeat(_one: Heartbeat) -> Hal:
+    return Hal({"ok": True}, links={"self": Link(urls.HEARTBEAT.fill())})
+
+
+@represent.register
+def dependencies(_one: Dependencies) -> Hal:
+    return Hal({"database": {"ok": True}}, links={"self": Link(urls.DEPENDENCIES.fill())})
+
+
+@represent.register
+def unanswered(one: Unanswered) -> Hal:
+    state = {"database": {"ok": False, "error": {"message": one.reason}}}
+    return Hal(state, links={"self": Link(urls.DEPENDENCIES.fill())})

@@ -3,18 +3,23 @@
 import base64
 import binascii
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from treaty.actions.pacts import publications
+from treaty.actions.pacts.publications import Published
 from treaty.errors import Invalid, Malformed, Problem
 from treaty.model.pacts import content
+from treaty.model.pacts import notices as notice_texts
 from treaty.model.pacts.content import Document
+from treaty.model.pacts.notices import Notice, PublishedContract
 from treaty.model.pacts.pacts import Contract, Contracts
 from treaty.web import urls
-from treaty.web.api.pacts.contracts_representation import Publication
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Hal, Link
 from treaty.web.http import bodies
 from treaty.web.http.bodies import Body, FilledNotBlank, FilledNotBlankLine, Line, NotBlankLine, NotEmpty
 from treaty.web.routing import MAX_QUICK_ITEMS, Call, Permission, Router
@@ -51,8 +56,20 @@ class PublishBody(Body):
     contracts: list[ContractBody]
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Contracts that were published, and the base URL that the notices' addresses begin with."""
+
+    published: Published
+    base_url: str
+
+
 MAX_CONTRACTS: Final = 500
+
+
 MAX_TAGS: Final = 100
+
+
 """Limits of a request. Each tag is looked up for each contract."""
 
 
@@ -194,3 +211,56 @@ def _strangers(contract: dict[str, Any], pacticipant: object) -> Iterable[str]:
     consumer = contract.get("consumerName")
     if isinstance(consumer, str) and isinstance(pacticipant, str) and consumer != pacticipant:
         yield f"consumerName ('{consumer}') must match pacticipantName ('{pacticipant}')"
+
+
+@represent.register
+def publication(publication: Publication) -> Hal:
+    published = publication.published
+    version = published.version
+    pacticipant = urls.PACTICIPANT.fill(pacticipant=version.pacticipant)
+    number = urls.VERSION.fill(pacticipant=version.pacticipant, version=version.number)
+    notices = _notices(publication)
+    return Hal(
+        state={
+            "logs": [_log(one) for one in notices],
+            "notices": [{"type": one.type, "text": one.text} for one in notices],
+        },
+        embedded={
+            "pacticipant": Hal({"name": version.pacticipant}, links={"self": Link(pacticipant)}),
+            "version": Hal({"number": version.number}, links={"self": Link(number, "Version", name=version.number)}),
+        },
+        links={
+            "pb:pacticipant": Link(pacticipant, "Pacticipant", name=version.pacticipant),
+            "pb:pacticipant-version": Link(number, "Pacticipant version", name=version.number),
+            "pb:pacticipant-version-tags": [_tag(version.pacticipant, version.number, one) for one in published.tags],
+            "pb:contracts": [_contract_state(one) for one in published.contracts],
+        },
+    )
+
+
+def _notices(publication: Publication) -> list[Notice]:
+    published, base_url = publication.published, publication.base_url
+    version = published.version
+    notices = notice_texts.of_version(
+        version.pacticipant, version.number, is_new=published.is_new, branch=published.branch, tags=published.tags
+    )
+    for one in published.contracts:
+        logs = base_url + urls.TRIGGERED_WEBHOOK_LOGS.fill()
+        notices += notice_texts.of_contract(one, pact_url=base_url + _pact(one), logs_url=logs)
+    return notices
+
+
+def _log(one: Notice) -> dict[str, str]:
+    return {"level": one.type, "message": one.text, "deprecationWarning": "Replaced by notices"}
+
+
+def _pact(one: PublishedContract) -> str:
+    return urls.PACT.fill(provider=one.provider, consumer=one.consumer, version=one.version)
+
+
+def _tag(pacticipant: str, version: str, tag: str) -> Link:
+    return Link(urls.VERSION_TAG.fill(pacticipant=pacticipant, version=version, tag=tag), "Tag", name=tag)
+
+
+def _contract_state(one: PublishedContract) -> Link:
+    return Link(_pact(one), "Pact", name=f"Pact between {one.consumer} ({one.version}) and {one.provider}")

@@ -1,16 +1,19 @@
 """Differences between the pacts of a pair, for people who look for what broke."""
 
+import json
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final, TypeVar
 
 from treaty.errors import NotFound, TooSlow
-from treaty.model.pacts.pacts import PactKey
-from treaty.model.pacts.text_diff import Comparison, difference
+from treaty.model.pacts.pacts import Pact, PactKey
+from treaty.model.pacts.text_diff import Comparison, difference, in_words
 from treaty.store.pacts import pacts
 from treaty.store.pacts.pacts import Found
 from treaty.web import urls
-from treaty.web.api.pacts import differences_representation as _represent  # noqa: F401 - registers how differences are represented
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Place
 from treaty.web.http.media_types import TEXT
 from treaty.web.routing import Afterwards, Call, Permission, Router
 
@@ -81,3 +84,43 @@ def within(seconds: float) -> Callable[[], None]:
             raise TooSlow(f"The difference was not found within {seconds:g} seconds.")
 
     return go_on
+
+
+@represent.register_text
+def comparison(found: Comparison, place: Place) -> str:
+    pact, other = found.pact, found.other
+    if other is None:
+        return f"No previous distinct version was found for {pact.title}"
+    between = f"between {pact.consumer} and {pact.provider}"
+    ago = in_words((found.now - found.changed_at).total_seconds())
+    return "\n".join(
+        [
+            f"# Diff between versions {other.version} and {pact.version} of the pact {between}",
+            "",
+            f"The following changes were made {ago} ago ({_date(found.changed_at)})",
+            "",
+            found.text,
+            "",
+            "## Links",
+            "",
+            *_link("pact-version", pact, place),
+            *_link("comparison-pact-version", other, place),
+            "",
+        ]
+    )
+
+
+def _date(time: datetime) -> str:
+    hour = time.hour % 12 or 12
+    return f"{time:%a} {time.day} {time:%b %Y}, {hour}:{time:%M%p} +00:00".replace("AM", "am").replace("PM", "pm")
+
+
+def _link(relation: str, pact: Pact, place: Place) -> list[str]:
+    path = urls.PACT.fill(provider=pact.provider, consumer=pact.consumer, version=pact.version)
+    return [f"{relation}:", "  title: Pact", f"  name: {_scalar(pact.title)}", f"  href: {place.href(path)}"]
+
+
+def _scalar(text: str) -> str:
+    """Write a text as YAML, in quotes where it would be read as something else."""
+    is_plain = text.isprintable() and ": " not in text and " #" not in text and not text.endswith((":", " "))
+    return text if is_plain else json.dumps(text, ensure_ascii=False)

@@ -1,12 +1,15 @@
 """Provider states: what the pacts of a provider's consumers ask it to be like."""
 
-from treaty.model.pacts import provider_states
+import orjson
+
+from treaty.model.pacts import content, provider_states
 from treaty.model.pacts.lists import InEnvironment, OnBranch
-from treaty.model.pacts.provider_states import ProviderStates
+from treaty.model.pacts.provider_states import ProviderState, ProviderStates
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import lists
 from treaty.web import urls
-from treaty.web.api.pacts import provider_states_representation as _represent  # noqa: F401 - registers how states are represented
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Hal
 from treaty.web.routing import Call, Permission, Router
 
 router = Router()
@@ -33,3 +36,18 @@ def get_environment_provider_states(call: Call, provider: str, environment: str)
 def _states(call: Call, provider: str, among: OnBranch | InEnvironment) -> ProviderStates:
     pacticipants.get(call.db, provider, "provider")
     return provider_states.of_pacts(lists.bodies_of_provider(call.db, provider, among))
+
+
+@represent.register
+def provider_state_list(found: ProviderStates) -> Hal:
+    return Hal({"providerStates": [_state(one) for one in found.states]})
+
+
+def _state(state: ProviderState) -> Hal:
+    return Hal(
+        {
+            "name": orjson.Fragment(content.written(state.name)),
+            "params": None if state.params is None else orjson.Fragment(state.params),
+            "consumers": list(state.consumers),
+        }
+    )

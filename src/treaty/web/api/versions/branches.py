@@ -1,15 +1,20 @@
 """Branches, and the versions on them."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from treaty.actions.versions import removal, versions
+from treaty.actions.versions.removal import BranchesRemoved
 from treaty.errors import Invalid, NotFound
-from treaty.model.versions import Branch, BranchVersion
+from treaty.model.paging import Paged
+from treaty.model.versions import Branch, BranchVersion, Tag
 from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches
 from treaty.web import urls
-from treaty.web.api.versions.branches_representation import Branches
-from treaty.web.hal.paging import wanted_page
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Hal, Link
+from treaty.web.hal.paging import page_links, page_state, wanted_page
 from treaty.web.http.queries import BLANK, is_blank
 from treaty.web.routing import Accepted, Call, Created, Deleted, Permission, Router, Updated
 
@@ -17,6 +22,14 @@ router = Router()
 
 FIRST_PAGE: Final = (1, 100)
 """Branches are always listed by the page, as there may be very many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """A list of branches of a pacticipant."""
+
+    pacticipant: str
+    paged: Paged[Branch]
 
 
 @router.get(urls.BRANCHES, permission=Permission.READ)
@@ -83,3 +96,80 @@ def take_off_branch(call: Call, pacticipant: str, branch: str, version: str) -> 
     """Take a version off a branch; both stay."""
     removal.take_off_branch(call.db, pacticipant, branch, version)
     return Deleted()
+
+
+@represent.register
+def branch(one: Branch) -> Hal:
+    latest = urls.LATEST_BRANCH_VERSION.fill(pacticipant=one.pacticipant, branch=one.name)
+    return Hal(
+        state={"name": one.name, **_times(one)},
+        links={"self": Link(_path(one), "Branch"), "pb:latest-version": Link(latest, "Latest version for branch")},
+    )
+
+
+def _path(one: Branch) -> str:
+    return urls.BRANCH.fill(pacticipant=one.pacticipant, branch=one.name)
+
+
+@represent.register
+def branch_list(listed: Branches) -> Hal:
+    path = urls.BRANCHES.fill(pacticipant=listed.pacticipant)
+    return Hal(
+        state=page_state(listed.paged),
+        embedded={"branches": [branch(one) for one in listed.paged.items]},
+        links={
+            "self": Link(urls.HERE_AND_QUERY, f"{listed.pacticipant} branches"),
+            "pb:branches": [Link(_path(one), name=one.name) for one in listed.paged.items],
+            **page_links(listed.paged, path),
+        },
+    )
+
+
+@represent.register
+def branches_removed(removed: BranchesRemoved) -> Hal:
+    """Say in the original's words what went. There it goes afterwards; here it has gone already."""
+    text = (
+        f"Scheduled deletion of {removed.count} branches for pacticipant {removed.pacticipant}."
+        f" Remaining branches are: {', '.join(removed.remaining)}"
+    )
+    return Hal({"notices": [{"type": "success", "text": text}]})
+
+
+@represent.register
+def branch_version(place: BranchVersion) -> Hal:
+    names = {"pacticipant": place.pacticipant, "branch": place.branch, "version": place.version}
+    number = place.version
+    return Hal(
+        state=_times(place),
+        links={
+            "self": Link(urls.BRANCH_VERSION.fill(**names), "Branch version"),
+            "pb:branch": Link(
+                urls.BRANCH.fill(pacticipant=place.pacticipant, branch=place.branch), "Branch", name=place.branch
+            ),
+            "pb:version": Link(
+                urls.VERSION.fill(pacticipant=place.pacticipant, version=number), "Version", name=number
+            ),
+        },
+    )
+
+
+@represent.register
+def tag(one: Tag) -> Hal:
+    names = {"pacticipant": one.pacticipant, "version": one.version}
+    return Hal(
+        state={"name": one.name, **_times(one)},
+        links={
+            "self": Link(urls.VERSION_TAG.fill(**names, tag=one.name), "Tag", name=one.name),
+            "version": Link(urls.VERSION.fill(**names), "Version", name=one.version),
+            "pacticipant": Link(
+                urls.PACTICIPANT.fill(pacticipant=one.pacticipant), "Pacticipant", name=one.pacticipant
+            ),
+        },
+    )
+
+
+def _times(one: Branch | BranchVersion | Tag) -> dict[str, datetime | None]:
+    return {
+        "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
+        "createdAt": one.created_at,
+    }

@@ -1,6 +1,6 @@
 """Tags on versions."""
 
-import treaty.web.api.versions.branches_representation  # noqa: F401 - knows how tags look
+import treaty.web.api.versions.branches  # noqa: F401 - knows how tags look
 from treaty.actions.versions import removal, versions
 from treaty.errors import NotFound
 from treaty.model.versions import Tag

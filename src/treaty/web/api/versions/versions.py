@@ -1,18 +1,24 @@
 """Versions: one by its number or for being the latest, and lists."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pydantic import Field
 
 from treaty.actions.versions import removal, versions
 from treaty.errors import NotFound
-from treaty.model.versions import VersionDraft, VersionInFull
+from treaty.model.paging import Paged
+from treaty.model.versions import PlaceOfVersion, VersionDraft, VersionInFull
 from treaty.store import deployments
 from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches, details
 from treaty.web import urls
-from treaty.web.api.versions.versions_representation import Versions
-from treaty.web.hal.paging import wanted_page
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Hal, Item, Link, Links, Long, View, curies, item, part
+from treaty.web.hal.paging import page_links, page_state, wanted_page
+from treaty.web.hal.patterns import Pattern, Words, blank, with_state, words
 from treaty.web.http import bodies
 from treaty.web.http.bodies import Body, FilledNotBlank
 from treaty.web.http.media_types import MERGE
@@ -44,6 +50,27 @@ class VersionBody(Body):
         """All tags that the version is to have; None when it says nothing of them."""
         listed = self.embedded.tags if self.tags is None and self.embedded else self.tags
         return None if listed is None else [tag.name for tag in listed]
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """A list of versions of a pacticipant, for some reason."""
+
+    pacticipant: str
+    paged: Paged[VersionInFull]
+    title: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Patterns:
+    """What versions have in common in lists."""
+
+    branch: Pattern
+    tag: Pattern
+    pact: Pattern
+    link: Pattern
+    deprecated: Pattern
 
 
 @router.get(urls.VERSIONS, permission=Permission.READ, is_kept=True)
@@ -114,6 +141,8 @@ def show_version(call: Call, pacticipant: str, version: str) -> VersionInFull:
 
 
 MAX_TAGS: Final = 100
+
+
 """Limit of a request."""
 
 
@@ -150,3 +179,178 @@ def remove_version(call: Call, pacticipant: str, version: str) -> Deleted:
     """Remove a version with all that hangs on it."""
     removal.remove_version(call.db, pacticipant, version)
     return Deleted()
+
+
+_CURIES: Final = curies("version")
+
+
+@represent.register
+def version(one: VersionInFull) -> Hal:
+    """Represent a version; alone it links to the path by which it was asked for."""
+    owner, number = one.pacticipant, one.number
+    hanging = {
+        "branches": [_on_branch(owner, number, at.name, is_head=at.is_head) for at in one.branches],
+        "tags": [_tagged(owner, number, tag.name) for tag in one.tags],
+        "pacts": [_pact(owner, number, provider) for provider in one.providers],
+        "deployed": [_deployed(at) for at in one.deployed],
+        "released": [_released(at) for at in one.released],
+    }
+    rest = _rest(owner, number, hanging, itself=urls.HERE, more=_recording_links(one))
+    return Hal(_state(one) | rest)
+
+
+def _state(one: VersionInFull) -> dict[str, object]:
+    return {
+        "number": one.number,
+        "buildUrl": one.build_url,
+        "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
+        "createdAt": one.created_at,
+    }
+
+
+def _rest(pacticipant: str, number: str, hanging: Mapping[str, object], *, itself: str, more: Links) -> Hal:
+    """Represent all but the properties of a version. In a pattern, what hangs on it are parts."""
+    return Hal(
+        embedded={"branchVersions": hanging["branches"], "tags": hanging["tags"]},
+        links={
+            "self": Link(itself, "Version", name=number),
+            **_links_of(pacticipant, number),
+            "pb:pact-versions": hanging["pacts"],
+            "pb:deployed-environments": hanging["deployed"],
+            "pb:released-environments": hanging["released"],
+            **more,
+            "curies": _CURIES,
+        },
+    )
+
+
+def _path(pacticipant: str, number: str) -> str:
+    return urls.VERSION.fill(pacticipant=pacticipant, version=number)
+
+
+def _on_branch(pacticipant: str, number: str, branch: str, *, is_head: object) -> Hal:
+    path = urls.BRANCH_VERSION.fill(pacticipant=pacticipant, branch=branch, version=number)
+    return Hal({"name": branch, "latest": is_head}, links={"self": Link(path, "Branch version", name=branch)})
+
+
+def _tagged(pacticipant: str, number: str, tag: str) -> Hal:
+    path = urls.VERSION_TAG.fill(pacticipant=pacticipant, version=number, tag=tag)
+    return Hal({"name": tag}, links={"self": Link(path, "Tag", name=tag)})
+
+
+def _links_of(pacticipant: str, number: str) -> Links:
+    return {
+        "pb:pacticipant": Link(urls.PACTICIPANT.fill(pacticipant=pacticipant), "Pacticipant", name=pacticipant),
+        "pb:tag": Link(
+            urls.VERSION_TAG.fill(pacticipant=pacticipant, version=number),
+            "Get, create or delete a tag for this pacticipant version",
+        ),
+        "pb:latest-verification-results-where-pacticipant-is-consumer": Link(
+            urls.VERIFICATIONS_OF_CONSUMER_VERSION.fill(consumer=pacticipant, version=number),
+            "Latest verification results for consumer version",
+        ),
+    }
+
+
+def _pact(consumer: str, number: str, provider: str) -> Link:
+    path = urls.PACT.fill(provider=provider, consumer=consumer, version=number)
+    return Link(path, "Pact", name=f"Pact between {consumer} ({number}) and {provider}")
+
+
+def _deployed(at: PlaceOfVersion) -> Link:
+    extra: dict[str, object] = {"currently_deployed": at.is_current}
+    if at.application_instance is not None:
+        extra["application_instance"] = at.application_instance
+    path = urls.DEPLOYED_VERSION.fill(uuid=at.uuid)
+    return Link(path, f"Version deployed to {at.environment}", name=at.environment, extra=extra)
+
+
+def _released(at: PlaceOfVersion) -> Link:
+    extra = {"currently_supported": at.is_current}
+    path = urls.RELEASED_VERSION.fill(uuid=at.uuid)
+    return Link(path, f"Version released to {at.environment}", name=at.environment, extra=extra)
+
+
+def _recording_links(one: VersionInFull) -> Links:
+    deployments, releases = [], []
+    for environment in one.environments or ():
+        names = {"pacticipant": one.pacticipant, "version": one.number, "environment": environment.uuid}
+        to = environment.display_name
+        deployments.append(Link(urls.DEPLOYMENTS.fill(**names), f"Record deployment to {to}", name=environment.name))
+        releases.append(Link(urls.RELEASES.fill(**names), f"Record release to {to}", name=environment.name))
+    return {"pb:record-deployment": deployments, "pb:record-release": releases}
+
+
+@represent.register
+def version_list(listed: Versions) -> Hal:
+    owner = urls.PACTICIPANT.fill(pacticipant=listed.pacticipant)
+    return Long(
+        state=page_state(listed.paged),
+        embedded={"versions": part("versions")},
+        links={
+            "self": Link(urls.HERE_AND_QUERY, listed.title),
+            **page_links(listed.paged, listed.path),
+            "pb:pacticipant": Link(owner, listed.pacticipant),
+            "pb:versions": part("links"),
+            "pacticipant": Link(owner, "Deprecated - please use pb:pacticipant"),
+            "versions": part("deprecated"),
+        },
+        lists=("versions", "links", "deprecated"),
+        write=lambda view: [_item(one, view) for one in listed.paged.items],
+    )
+
+
+@lru_cache(maxsize=2048)
+def _item(one: VersionInFull, view: View) -> Item:
+    """Show a version as one of many. It is remembered: from one reading of a list to the next few of them change."""
+    patterns, names = _patterns(view), words(pacticipant=one.pacticipant, number=one.number)
+    at = one.updated_at
+    rest = _pattern_of_rest(view, has_deployed=bool(one.deployed), has_released=bool(one.released))
+    return item(
+        with_state(_state(one), rest.filled({**names, **_hanging(one, names, patterns, view)})),
+        patterns.link.filled({**names, "date": f"{at.day:02}/{at.month:02}/{at.year}"}).encode(),
+        patterns.deprecated.filled(names).encode(),
+    )
+
+
+def _hanging(one: VersionInFull, names: Words, patterns: "_Patterns", view: View) -> Words:
+    """Write what hangs on a version."""
+    branches = [(words(branch=at.name), "true" if at.is_head else "false") for at in one.branches]
+    written = {
+        "branches": [patterns.branch.filled({**names, **branch, "is_head": is_head}) for branch, is_head in branches],
+        "tags": [patterns.tag.filled({**names, **words(tag=tag.name)}) for tag in one.tags],
+        "pacts": [patterns.pact.filled({**names, **words(provider=provider)}) for provider in one.providers],
+        "deployed": [Pattern(_deployed(at), view).filled({}) for at in one.deployed],
+        "released": [Pattern(_released(at), view).filled({}) for at in one.released],
+    }
+    return {name: f"[{','.join(items)}]" for name, items in written.items()}
+
+
+_OWNER: Final = blank("pacticipant")
+
+
+_NUMBER: Final = blank("number")
+
+
+@lru_cache(maxsize=64)
+def _patterns(view: View) -> _Patterns:
+    path = _path(_OWNER, _NUMBER)
+    documents = {
+        "branch": _on_branch(_OWNER, _NUMBER, blank("branch"), is_head=part("is_head")),
+        "tag": _tagged(_OWNER, _NUMBER, blank("tag")),
+        "pact": _pact(_OWNER, _NUMBER, blank("provider")),
+        "link": Link(path, f"Version {_NUMBER} - {blank('date')}"),
+        "deprecated": Link(path, "Deprecated - please use pb:versions"),
+    }
+    return _Patterns(**{name: Pattern(document, view) for name, document in documents.items()})
+
+
+@lru_cache(maxsize=256)
+def _pattern_of_rest(view: View, *, has_deployed: bool, has_released: bool) -> Pattern:
+    """Make the pattern of all but the properties; lists leave out where a version never was."""
+    hanging = {name: part(name) for name in ("branches", "tags", "pacts")}
+    environments = {
+        "deployed": part("deployed") if has_deployed else None,
+        "released": part("released") if has_released else None,
+    }
+    return Pattern(_rest(_OWNER, _NUMBER, {**hanging, **environments}, itself=_path(_OWNER, _NUMBER), more={}), view)

@@ -1,22 +1,49 @@
 """Webhooks: requests that are sent when something happens to a pact."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
 
 from treaty import outgoing
 from treaty.actions.webhooks import deliveries
 from treaty.actions.webhooks import webhooks as webhook_actions
+from treaty.actions.webhooks.deliveries import Tried
 from treaty.actions.webhooks.webhooks import Draft
 from treaty.errors import NotFound
-from treaty.model.webhooks.webhooks import Webhook
+from treaty.model.webhooks.deliveries import Response, Unsent, masked, shown_header, text_of
+from treaty.model.webhooks.parameters import Addresses, Facts
+from treaty.model.webhooks.webhooks import STARS, Request, Sealed, Side, Webhook
 from treaty.store.engine.vault import vault_of
 from treaty.store.pacticipants import pacticipants
 from treaty.store.webhooks import webhooks
 from treaty.web import urls
 from treaty.web.api.webhooks import bodies
-from treaty.web.api.webhooks.webhooks_representation import ADDRESSES, Trial, Webhooks
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Hal, Link
 from treaty.web.routing import Afterwards, Call, Created, Deleted, Permission, Router, Updated
 
 router = Router()
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """A list of webhooks."""
+
+    title: str
+    webhooks: Sequence[Webhook]
+
+
+# What came of trying one out
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A trial of a webhook, which may be a saved one."""
+
+    tried: Tried
+    is_saved: bool
 
 
 @router.get(urls.WEBHOOKS, permission=Permission.READ)
@@ -162,3 +189,178 @@ def _try_out(call: Call, webhook: Webhook, *, is_saved: bool) -> Afterwards:
         return Trial(tried, is_saved)
 
     return Afterwards(work)
+
+
+@represent.register
+def webhook(one: Webhook) -> Hal:
+    return Hal(
+        state={
+            "uuid": one.uuid,
+            "description": one.title,
+            "consumer": _side(one.consumer),
+            "provider": _side(one.provider),
+            "enabled": one.is_enabled,
+            "request": request_state(one.request),
+            "events": [{"name": name} for name in one.events],
+            **_additional(one),
+            "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
+            "createdAt": one.created_at,
+        },
+        links=_links(one),
+    )
+
+
+def _side(side: Side | None) -> dict[str, str] | None:
+    if side is None:
+        return None
+    return {"name": side.name} if side.name is not None else {"label": side.label or ""}
+
+
+def request_state(request: Request) -> dict[str, object]:
+    """Show a request, without its secrets."""
+    shown = {
+        "method": request.method,
+        "url": request.url,
+        "headers": {name: _shown(value) for name, value in request.headers.items()} or None,
+        "body": request.body,
+        "username": request.username,
+        "password": _shown(request.password) if request.password is not None else None,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _shown(value: str | Sealed) -> str:
+    return STARS if isinstance(value, Sealed) else value
+
+
+def _additional(one: Webhook) -> dict[str, object]:
+    """Show what the original broker's webhooks do not have."""
+    given = one.filters
+    return {
+        "consumerBranches": _listed(given.consumer_branches),
+        "providerBranches": _listed(given.provider_branches),
+        "tags": _listed(given.tags),
+        "environments": _listed(given.environments),
+        "mainBranchOnly": given.main_branch_only or None,
+        "secret": STARS if one.secret else None,
+        "failing": True if one.failing_since else None,
+        "failingSince": one.failing_since,
+        "pauseWhenFailing": one.pauses or None,
+        "paused": one.is_paused or None,
+    }
+
+
+def _listed(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else list(names)
+
+
+def _links(one: Webhook) -> dict[str, Link | None]:
+    return {
+        "self": Link(urls.WEBHOOK.fill(uuid=one.uuid), one.title),
+        "pb:execute": Link(
+            urls.EXECUTE_WEBHOOK.fill(uuid=one.uuid),
+            "Test the execution of the webhook with the latest matching pact or verification by sending a POST request"
+            " to this URL",
+        ),
+        **_side_links(one.consumer, "consumer"),
+        **_side_links(one.provider, "provider"),
+        "pb:pact-webhooks": _pair(one.consumer, one.provider) if one.consumer and one.provider else None,
+        "pb:webhooks": Link(urls.WEBHOOKS.fill(), "All webhooks"),
+    }
+
+
+def _side_links(side: Side | None, role: str) -> dict[str, Link | None]:
+    if side is None:
+        return {}
+    if side.name is not None:
+        path = urls.PACTICIPANT.fill(pacticipant=side.name)
+        return {f"pb:{role}": Link(path, role.capitalize(), name=side.name)}
+    path = urls.PACTICIPANTS_WITH_LABEL.fill(label=side.label or "")
+    return {f"pb:{role}s": Link(path, f"{role.capitalize()}s by label", name=side.label)}
+
+
+def _pair(consumer: Side, provider: Side) -> Link:
+    names = {"consumer": consumer.name or "", "provider": provider.name or ""}
+    title = f"All webhooks for consumer {names['consumer']} and provider {names['provider']}"
+    return Link(urls.PAIR_WEBHOOKS.fill(**names), title)
+
+
+@represent.register
+def webhook_list(page: Webhooks) -> Hal:
+    found = [Link(urls.WEBHOOK.fill(uuid=one.uuid), one.scope, name=one.title) for one in page.webhooks]
+    return Hal(
+        links={
+            "self": Link(urls.HERE, page.title),
+            "pb:create": Link(urls.HERE, "POST to create a webhook"),
+            "pb:webhooks": found,
+            "curies": [Link("/doc/webhooks-{rel}", name="pb", templated=True)],
+        }
+    )
+
+
+@represent.register
+def trial(one: Trial) -> Hal:
+    tried = one.tried
+    outcome = tried.attempt.outcome
+    shows = tried.teller.shows_response
+    # Without a request, the reason reveals nothing about the network.
+    is_shown = shows or tried.attempt.request is None
+    secrets = tried.attempt.request.secrets if tried.attempt.request else frozenset[str]()
+    return Hal(
+        state={
+            "error": {"message": masked(outcome.reason, secrets)} if isinstance(outcome, Unsent) and is_shown else None,
+            "request": _sent(tried),
+            "response": _received(outcome, secrets) if isinstance(outcome, Response) and shows else None,
+            "message": None if shows else tried.teller.why_hidden,
+            "logs": tried.logs,
+            "success": tried.success,
+        },
+        links={
+            "webhook": Link(urls.WEBHOOK.fill(uuid=tried.trial.webhook.uuid)) if one.is_saved else None,
+            "try-again": Link(urls.HERE, "Execute the webhook again"),
+        },
+    )
+
+
+def _sent(tried: Tried) -> dict[str, object]:
+    request = tried.attempt.request
+    if request is None:
+        return {}
+    split = urlsplit(request.url)
+    sent = {
+        "headers": {name: shown_header(name, value) for name, value in request.headers.items()},
+        "body": _parsed(masked(request.body.decode("utf-8", "replace"), request.secrets)) if request.body else None,
+        "url": masked(f"{split.path or '/'}?{split.query}" if split.query else split.path or "/", request.secrets),
+    }
+    return {name: value for name, value in sent.items() if value is not None}
+
+
+def _received(response: Response, secrets: frozenset[str]) -> dict[str, object]:
+    headers: dict[str, str] = {}
+    for name, value in response.headers:
+        shown = masked(value, secrets)
+        headers[name] = f"{headers[name]}, {shown}" if name in headers else shown
+    return {"status": response.status, "headers": headers, "body": _parsed(masked(text_of(response)[0], secrets))}
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _pact(facts: Facts, metadata: str) -> str:
+    return urls.PACT_VERSION_WITH_METADATA.fill(
+        provider=facts.provider, consumer=facts.consumer, sha=facts.sha, metadata=metadata
+    )
+
+
+def _result(facts: Facts, number: int) -> str:
+    return urls.VERIFICATION.fill(provider=facts.provider, consumer=facts.consumer, sha=facts.sha, number=str(number))
+
+
+ADDRESSES: Final = Addresses(pact=_pact, result=_result)
+
+
+"""Where requests say that pacts and results are found."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from treaty.model.decisions import reasons as reason_texts
 from treaty.model.decisions.reasons import NoSuchVersion, NotVerified, Reason, VerificationFailed
 from treaty.web import urls
-from treaty.web.api.decisions.matrix_representation import recording
+from treaty.web.api.decisions.matrix import recording
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

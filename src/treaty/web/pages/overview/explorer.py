@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from treaty.web import urls
-from treaty.web.api.overview.index_representation import Index
+from treaty.web.api.overview.index import Index
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal
 from treaty.web.routing import Call, Page, Permission, Router

@@ -9,8 +9,8 @@ from treaty.store import deployments
 from treaty.store.pacticipants import labels
 from treaty.web import urls
 from treaty.web.api.overview import network_queries
+from treaty.web.api.overview.network import WORDS, figure
 from treaty.web.api.overview.network_queries import DEPTHS, Wanted
-from treaty.web.api.overview.network_representation import WORDS, figure
 from treaty.web.routing import Call, Page, Permission, Router
 
 router = Router()

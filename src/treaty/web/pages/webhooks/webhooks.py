@@ -26,7 +26,7 @@ from treaty.store.pacticipants import labels, pacticipants
 from treaty.store.webhooks import preview_events, triggered_webhooks, webhooks
 from treaty.web import urls
 from treaty.web.api.webhooks.bodies import METHODS
-from treaty.web.api.webhooks.webhooks_representation import ADDRESSES, request_state
+from treaty.web.api.webhooks.webhooks import ADDRESSES, request_state
 from treaty.web.http.page_queries import part_of
 from treaty.web.pages import sent_on
 from treaty.web.pages.webhooks import forms
