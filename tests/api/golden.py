@@ -6,8 +6,9 @@ from typing import Final
 
 from treaty.model.accounts.access import Role
 from treaty.settings import Settings
-from treaty.web.api.routers import every_router
-from treaty.web.routing import GRANTED, Route
+from treaty.web.http.router import Route
+from treaty.web.routers import every_router
+from treaty.web.security.permissions import GRANTED
 
 DOCUMENT: Final = Path(__file__).with_name("access.txt")
 ROLES: Final[tuple[Role | None, ...]] = (None, Role.READ_ONLY, Role.READ_WRITE, Role.ADMINISTRATOR)

@@ -24,7 +24,7 @@ from treaty.model.maintenance.retention import DEFAULT_VERSIONS, Retention, comp
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
 from treaty.store.tables import audit as trail
-from treaty.web.api.routers import every_router
+from treaty.web.routers import every_router
 from treaty.workers.cleanup import Cleaner
 
 WRITER, READER = ("writer", "w-canary-5d1c"), ("reader", "r-canary-77aa")

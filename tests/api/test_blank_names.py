@@ -11,7 +11,7 @@ import pytest
 from tests.api.conftest import publication
 from tests.api.history import History
 from treaty.settings import Settings
-from treaty.web.api.routers import every_router
+from treaty.web.routers import every_router
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from treaty.settings import Settings
 from treaty.store.engine.database import open_database
 from treaty.store.engine.traces import LARGEST, Recall
 from treaty.store.migrations import migrate
-from treaty.web.api.routers import every_router
 from treaty.web.application import application
-from treaty.web.routing import Router
+from treaty.web.http.router import Router
+from treaty.web.routers import every_router
 
 FOO, BAR = "/pacticipants/Foo", "/pacticipants/Bar"
 PAIR = "/pacts/provider/Bar/consumer/Foo"

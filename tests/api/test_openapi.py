@@ -6,9 +6,9 @@ import pytest
 from tests.api import examples
 from tests.api.described import Described, operations, references
 from treaty.settings import Settings
-from treaty.web.api.routers import every_router
 from treaty.web.openapi.operations import OPERATIONS
 from treaty.web.openapi.schemas import ANSWERS
+from treaty.web.routers import every_router
 
 WITHOUT_EXAMPLE = {
     "OpenApi": "this is one",

@@ -23,27 +23,21 @@ from treaty.store import audit
 from treaty.store.engine.database import Busy, Database
 from treaty.store.engine.traces import Recall
 from treaty.telemetry.metrics import Telemetry
-from treaty.web.api.routers import every_router
 from treaty.web.http import asgi
 from treaty.web.http.etags import spared, tagged
 from treaty.web.http.media_types import HTML, wants_page
-from treaty.web.responses import Answer, answer, failure, not_found, reference, refusal
-from treaty.web.routing import (
-    GRANTED,
-    Afterwards,
-    Call,
-    Refused,
-    Resource,
-    Route,
-    Router,
-    Streamed,
-    Unacceptable,
-    result_of,
-)
+from treaty.web.http.request import Call
+from treaty.web.http.response import Answer
+from treaty.web.http.results import Afterwards, Streamed
+from treaty.web.http.router import Resource, Route, Router
+from treaty.web.responses import answer, failure, not_found, reference, refusal
+from treaty.web.routers import every_router
 from treaty.web.security import authentication, csrf
 from treaty.web.security.authentication import Gate, TakesLong
 from treaty.web.security.denied_requests import Refusals, is_refusal
+from treaty.web.security.permissions import GRANTED
 from treaty.web.security.request_sources import RequestSources
+from treaty.web.transactions import Refused, Unacceptable, result_of
 
 T = TypeVar("T")
 

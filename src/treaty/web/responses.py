@@ -1,8 +1,7 @@
 """From results and errors to answers: status, headers and bytes."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -34,49 +33,14 @@ from treaty.web.hal import represent
 from treaty.web.hal.documents import Long, Place, rendered, rendered_long
 from treaty.web.http.bodies import NotJson
 from treaty.web.http.media_types import CSV, GRAPH, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT, wants_problems
-from treaty.web.routing import (
-    Accepted,
-    Call,
-    Created,
-    Deleted,
-    Failed,
-    Headed,
-    Page,
-    PathRefused,
-    Ready,
-    Redirected,
-    Refused,
-    Unacceptable,
-    Unsupported,
-    Updated,
-)
+from treaty.web.http.request import Call
+from treaty.web.http.response import Answer
+from treaty.web.http.results import Accepted, Created, Deleted, Failed, Headed, Page, Ready, Redirected, Updated
+from treaty.web.http.router import PathRefused
+from treaty.web.security.authentication import gate_of
+from treaty.web.transactions import Refused, Unacceptable, Unsupported
 
 NOT_FOUND: Final = "The requested document was not found on this server."
-
-
-@dataclass(slots=True)
-class Answer:
-    """What goes back to the client."""
-
-    status: int
-    body: bytes = b""
-    media: str | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    charset: bool = True
-    is_bare: bool = False
-    """Whether it goes without the headers that answers usually have."""
-    essence: bytes = b""
-    """What tells it from others, if that is less than the body."""
-    is_kept: bool = False
-    """Whether these very bytes, or those of its essence, are answered again and again."""
-    parts: AsyncIterator[bytes] | None = None
-    """What is sent after the body, as it comes to be."""
-
-    @property
-    def content_type(self) -> str | None:
-        if self.media is None:
-            return None
-        return f"{self.media};charset=utf-8" if self.charset else self.media
 
 
 def answer(result: object, call: Call) -> Answer:  # noqa: PLR0911 - a table of results, a line each
@@ -227,7 +191,7 @@ def _refusal(error: BaseException, call: Call) -> Answer:  # noqa: C901, PLR0911
 
 def _unauthenticated(error: Unauthenticated, call: Call) -> Answer:
     """Ask who it is: browsers on a page of its own, unless the original's way was chosen by its settings."""
-    if call.is_for_page and not call.gate.has_challenge:
+    if call.is_for_page and not gate_of(call).has_challenge:
         here = f"{call.path}?{call.query_string}" if call.query_string else call.path
         query = "?" + urlencode({"next": here}) if call.method in {"GET", "HEAD"} and here != "/" else ""
         return Answer(303, headers={"location": call.place.href(urls.SIGN_IN.fill()) + query})

@@ -16,9 +16,8 @@ from typing import Any, Final
 import orjson
 
 from treaty.errors import Malformed, not_utf8
+from treaty.model.json_nesting import MAX_DEPTH, is_deeper
 
-DEEPEST: Final = 50
-"""How deep JSON may be nested, as in the original."""
 LARGEST_PLAIN_INTEGER: Final = 4000
 """Digits of an integer up to which Python reads it for sure."""
 
@@ -77,7 +76,7 @@ def read(raw: bytes) -> Document:
         raise Malformed(f"JSON::ParserError - {error}") from error
     if not isinstance(tree, dict):
         raise Malformed(f"RuntimeError - Expected JSON Object in request body but found {_kind(tree)}")
-    if text.count("{") + text.count("[") > DEEPEST and is_deeper(tree, DEEPEST):
+    if text.count("{") + text.count("[") > MAX_DEPTH and is_deeper(tree, MAX_DEPTH):
         raise _too_deep()
     return Document(tree, is_plain=not odd)
 
@@ -130,22 +129,7 @@ def _kind(tree: Json) -> str:
 
 
 def _too_deep() -> Malformed:
-    return Malformed(f"JSON::NestingError - nesting of {DEEPEST + 1} is too deep")
-
-
-def is_deeper(tree: Json, depth: int) -> bool:
-    """Whether lists and objects are nested deeper than this."""
-    level = [tree]
-    for _ in range(depth):
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, _NESTS)
-        ]
-        if not level:
-            return False
-    return True
+    return Malformed(f"JSON::NestingError - nesting of {MAX_DEPTH + 1} is too deep")
 
 
 _NESTS: Final = (dict, list)

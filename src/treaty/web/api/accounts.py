@@ -12,7 +12,10 @@ from treaty.store.engine.vault import vault_of
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.routing import Call, Created, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Created
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

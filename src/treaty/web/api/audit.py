@@ -17,7 +17,10 @@ from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.http.media_types import LINES
 from treaty.web.http.queries import page_of
-from treaty.web.routing import Call, Permission, Router, Streamed
+from treaty.web.http.request import Call
+from treaty.web.http.results import Streamed
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

@@ -27,7 +27,10 @@ from treaty.web.hal.documents import Hal, Link
 from treaty.web.http.bodies import Body, EnvironmentName, FilledLine, Line, TrueOrFalse
 from treaty.web.http.media_types import MERGE
 from treaty.web.http.queries import BLANK, is_blank
-from treaty.web.routing import Call, Created, Deleted, Permission, Router, Updated
+from treaty.web.http.request import Call
+from treaty.web.http.results import Created, Deleted, Updated
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

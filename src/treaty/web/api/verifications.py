@@ -26,7 +26,10 @@ from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.http.bodies import Body, FilledNotBlank, Uri
 from treaty.web.http.media_types import EXTENDED, HAL, JSON
-from treaty.web.routing import Call, Created, Deleted, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Created, Deleted
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 from treaty.web.urls import Url
 
 router = Router()

@@ -9,8 +9,8 @@ from typing import Final
 from starlette.types import Receive, Send
 
 from treaty.errors import TooLarge, TreatyError
-from treaty.web.responses import Answer
-from treaty.web.routing import Call
+from treaty.web.http.request import Call
+from treaty.web.http.response import Answer
 
 
 def joined_headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:

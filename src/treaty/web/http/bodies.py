@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from treaty.errors import Invalid, Malformed, Problem, not_utf8
-from treaty.model.pacts.content import DEEPEST, is_deeper
+from treaty.model.json_nesting import MAX_DEPTH, is_deeper
 
 B = TypeVar("B")
 
@@ -65,8 +65,8 @@ def _parsed(raw: bytes, *, is_json: bool) -> Any:
         if not is_json:
             raise NotJson("JSON was expected") from error
         raise Malformed(why_unreadable(raw, str(error))) from error
-    if raw.count(b"{") + raw.count(b"[") > DEEPEST and is_deeper(parsed, DEEPEST):
-        raise Malformed(f"JSON::NestingError - nesting of {DEEPEST + 1} is too deep")
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and is_deeper(parsed, MAX_DEPTH):
+        raise Malformed(f"JSON::NestingError - nesting of {MAX_DEPTH + 1} is too deep")
     if b"\\u0000" in raw:
         raise Malformed("JSON::ParserError - names and texts cannot contain a null character (\\u0000)")
     return parsed

@@ -6,8 +6,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from treaty.web.responses import Answer
-from treaty.web.routing import Call
+from treaty.web.http.request import Call
+from treaty.web.http.response import Answer
 
 LARGE: Final = 16 * 1024
 """Bytes from which on it pays to compress an answer."""

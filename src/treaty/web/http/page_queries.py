@@ -4,7 +4,7 @@ from enum import Enum
 from typing import Final, TypeVar
 
 from treaty.model.paging import Page
-from treaty.web.routing import Call
+from treaty.web.http.request import Call
 
 E = TypeVar("E", bound=Enum)
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from treaty import distribution
 from treaty.web.http.media_types import JSON
+from treaty.web.http.router import Resource, Route
 from treaty.web.openapi import notation
 from treaty.web.openapi.answers import answers, refusals
 from treaty.web.openapi.bodies import EXAMPLES, FREE, NAMES, QUERIES, checked_bodies
@@ -13,7 +14,6 @@ from treaty.web.openapi.examples import ANSWERED
 from treaty.web.openapi.notation import Schema, ref
 from treaty.web.openapi.operations import OPERATIONS, Operation
 from treaty.web.openapi.schemas import ANSWERS, SHARED
-from treaty.web.routing import Resource, Route
 
 Document = dict[str, Any]
 Place = tuple[str, str]

@@ -5,12 +5,13 @@ from types import UnionType
 from typing import Any, Final, get_args, get_type_hints
 
 from treaty.web.http.media_types import CSV, EXTENDED, GRAPH, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT
+from treaty.web.http.results import Accepted, Created, Deleted, Redirected
+from treaty.web.http.router import Route
 from treaty.web.openapi import notation
 from treaty.web.openapi.following import links_behind
 from treaty.web.openapi.notation import Schema, ref
 from treaty.web.openapi.operations import Operation
 from treaty.web.openapi.schemas import ANSWERS
-from treaty.web.routing import Accepted, Created, Deleted, Redirected, Route
 
 Document = dict[str, Any]
 

@@ -23,7 +23,9 @@ from treaty.errors import Conflict, Invalid
 from treaty.model.pacts.text_diff import in_words
 from treaty.web import urls
 from treaty.web.http.queries import parsed_leniently
-from treaty.web.routing import Call, Permission, Redirected
+from treaty.web.http.request import Call
+from treaty.web.http.results import Redirected
+from treaty.web.security.permissions import Permission
 
 _POLICY: Final = {
     "default-src": "'none'",

@@ -10,7 +10,10 @@ from treaty.store import audit
 from treaty.store.overview import overview
 from treaty.web import urls
 from treaty.web.api.audit import is_newest_first, start_of, wanted
-from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Page
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

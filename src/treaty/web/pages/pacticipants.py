@@ -26,9 +26,12 @@ from treaty.store.pacts import lists
 from treaty.store.versions import branches, details
 from treaty.web import urls
 from treaty.web.http.page_queries import part_of
+from treaty.web.http.request import Call
+from treaty.web.http.results import Page, Redirected
+from treaty.web.http.router import Router
 from treaty.web.pages import sent_on
 from treaty.web.pages.decisions.verdicts import told
-from treaty.web.routing import Call, Page, Permission, Redirected, Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

@@ -13,8 +13,11 @@ from treaty.store import verifications
 from treaty.store.pacts import pacts
 from treaty.web import urls
 from treaty.web.api.verifications import LATEST, Latest, numbered
+from treaty.web.http.request import Call
+from treaty.web.http.results import Page
+from treaty.web.http.router import Router
 from treaty.web.pages.pacts.pacts import SIZE
-from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.security.permissions import Permission
 from treaty.web.urls import Url
 
 router = Router()

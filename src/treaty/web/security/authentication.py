@@ -38,8 +38,10 @@ from treaty.store.engine import keys
 from treaty.store.engine.database import Busy, Database
 from treaty.store.engine.keys import Keyed
 from treaty.store.engine.vault import vault_of
-from treaty.web.routing import GRANTED, Call, Permission, Route
+from treaty.web.http.request import Call
+from treaty.web.http.router import Route
 from treaty.web.security import csrf, open_access
+from treaty.web.security.permissions import GRANTED, Permission
 from treaty.web.security.throttling import SetupThrottle
 
 T = TypeVar("T")
@@ -471,6 +473,12 @@ class Gate:
             or (settings.public_heartbeat and needed is Permission.READ_HEARTBEAT)
             or (settings.enable_public_badge_access and needed is Permission.READ_BADGE)
         )
+
+
+def gate_of(call: Call) -> Gate:
+    """Return the gate of the server that received a request."""
+    assert isinstance(call.gate, Gate)  # noqa: S101 - the application puts it there
+    return call.gate
 
 
 _PUBLIC: Final = {Permission.READ, Permission.READ_BADGE, Permission.READ_HEARTBEAT}

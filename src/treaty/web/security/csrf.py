@@ -13,7 +13,7 @@ from treaty.model.accounts.access import Credential, new_secret
 from treaty.settings import is_loopback
 from treaty.web.http.forms import CSRF
 from treaty.web.http.media_types import is_form
-from treaty.web.routing import Call
+from treaty.web.http.request import Call
 
 _SAFE: Final = {"GET", "HEAD", "OPTIONS"}
 _OURS: Final = {"same-origin", "none"}

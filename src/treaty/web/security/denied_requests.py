@@ -16,7 +16,7 @@ from treaty.model.audit import Action, Actor
 from treaty.store import audit
 from treaty.store.engine.database import Database
 from treaty.web import urls
-from treaty.web.routing import Call
+from treaty.web.http.request import Call
 
 _REFUSED: Final = {401, 403, 429}
 EVERY: Final = timedelta(minutes=1)

@@ -1,7 +1,7 @@
 """Where a request comes from: the client's address, the base URL that it used, and whether open access covers it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +11,7 @@ from treaty.settings import Settings
 from treaty.web.http.base_urls import BaseUrls
 from treaty.web.http.hosts import Host, InvalidHost, parse_host, shortened
 from treaty.web.http.proxies import Client, TrustedProxies
+from treaty.web.http.request import RequestSource
 from treaty.web.security import open_access
 
 _SCHEMES: Final = ("http", "https")
@@ -26,19 +27,6 @@ class Connection(NamedTuple):
     http_version: str
     host: str | None
     """The `Host` header."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestSource:
-    """What the connection, `Host` and the headers of trusted proxies say about a request."""
-
-    address: str | None
-    """The client's address."""
-    base_url: str
-    obstacle: str | None
-    """Why open access does not cover the request, as the rest of a sentence; None if it does."""
-    problem: str | None = None
-    """Why the request is invalid; it must then be refused."""
 
 
 class RequestSources:

@@ -16,7 +16,10 @@ from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Place
 from treaty.web.http.media_types import SVG
-from treaty.web.routing import Call, Headed, Permission, Redirected, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Headed, Redirected
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 from treaty.web.urls import quote
 
 router: Final = Router()

@@ -35,7 +35,9 @@ from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, Place, written
 from treaty.web.http.media_types import HAL, TEXT
 from treaty.web.http.queries import BLANK, Query, is_blank
-from treaty.web.routing import Call, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router: Final = Router()
 

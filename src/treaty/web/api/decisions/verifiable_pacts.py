@@ -16,7 +16,9 @@ from treaty.web.api.decisions import verifiable_pact_requests
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, Place, rendered
 from treaty.web.http import bodies
-from treaty.web.routing import MAX_QUICK_ITEMS, Call, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.router import MAX_QUICK_ITEMS, Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

@@ -6,7 +6,9 @@ from treaty.store.engine import health
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.routing import Call, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

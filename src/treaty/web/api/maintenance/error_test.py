@@ -3,7 +3,9 @@
 from typing import NoReturn
 
 from treaty.web import urls
-from treaty.web.routing import Call, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

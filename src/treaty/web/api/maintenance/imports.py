@@ -27,7 +27,9 @@ from treaty.model.names import LONGEST
 from treaty.store.maintenance import imports
 from treaty.web import urls
 from treaty.web.http.bodies import Body, EnvironmentName, FilledNotBlankLine
-from treaty.web.routing import Call, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

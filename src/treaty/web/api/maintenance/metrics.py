@@ -8,7 +8,10 @@ from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal
 from treaty.web.http.media_types import PROMETHEUS
-from treaty.web.routing import Call, Permission, Ready, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Ready
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

@@ -11,11 +11,13 @@ from treaty.model.paging import Page
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.web import urls
 from treaty.web.api.overview import text_tables
+from treaty.web.api.paging import wanted_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Item, Link, Long, Place, View, item, part, rendered
-from treaty.web.hal.paging import wanted_page
 from treaty.web.http.media_types import HAL, TEXT
-from treaty.web.routing import Call, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

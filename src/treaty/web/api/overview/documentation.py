@@ -10,10 +10,13 @@ from treaty.errors import NotFound
 from treaty.settings import Settings
 from treaty.web import openapi, urls
 from treaty.web.api.overview import relations
-from treaty.web.api.routers import every_router
 from treaty.web.http.media_types import CSS, JSON
+from treaty.web.http.request import Call
+from treaty.web.http.results import Page, Ready
+from treaty.web.http.router import Router
 from treaty.web.openapi import reading
-from treaty.web.routing import Call, Page, Permission, Ready, Router
+from treaty.web.routers import every_router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

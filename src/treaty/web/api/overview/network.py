@@ -15,7 +15,10 @@ from treaty.web.api.overview.network_drawing import HEIGHT, Box, Curve, Drawing,
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Place
 from treaty.web.http.media_types import GRAPH, MERMAID, SVG
-from treaty.web.routing import Call, Headed, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Headed
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

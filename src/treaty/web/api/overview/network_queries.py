@@ -9,7 +9,7 @@ from treaty.model.overview.network import Line, fitting_depth, names, steps_from
 from treaty.model.overview.overview import Filter, State
 from treaty.store.overview import overview
 from treaty.web.http.page_queries import choice
-from treaty.web.routing import Call
+from treaty.web.http.request import Call
 
 MOST_LINES: Final = 6000
 """How many lines are drawn; beyond, somebody has to choose."""

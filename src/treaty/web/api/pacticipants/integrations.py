@@ -12,12 +12,15 @@ from treaty.model.pacticipants.integrations import Integration, nodes, of_group
 from treaty.model.paging import Paged
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.web import urls
+from treaty.web.api.paging import page_links, page_state, wanted_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Item, Link, Long, Place, View, item, part
-from treaty.web.hal.paging import page_links, page_state, wanted_page
 from treaty.web.hal.patterns import Pattern, blank, words
 from treaty.web.http.media_types import CSV, GRAPH, HAL
-from treaty.web.routing import Call, Deleted, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Deleted
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

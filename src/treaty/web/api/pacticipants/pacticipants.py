@@ -12,14 +12,17 @@ from treaty.model.pacticipants.pacticipants import Label, ListedPacticipant, Pac
 from treaty.model.paging import Paged
 from treaty.store.pacticipants import labels, pacticipants
 from treaty.web import urls
+from treaty.web.api.paging import page_links, page_state, wanted_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Item, Link, Links, Long, View, curies, item, part
-from treaty.web.hal.paging import page_links, page_state, wanted_page
 from treaty.web.hal.patterns import Pattern, blank, with_state, words
 from treaty.web.http import bodies
 from treaty.web.http.bodies import Body, BranchName, Line, LineNotBlank, Name
 from treaty.web.http.media_types import JSON, MERGE
-from treaty.web.routing import Call, Created, Deleted, Permission, Router, Updated
+from treaty.web.http.request import Call
+from treaty.web.http.results import Created, Deleted, Updated
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

@@ -22,7 +22,9 @@ from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.http import bodies
 from treaty.web.http.bodies import Body, FilledNotBlank, FilledNotBlankLine, Line, NotBlankLine, NotEmpty
-from treaty.web.routing import MAX_QUICK_ITEMS, Call, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.router import MAX_QUICK_ITEMS, Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

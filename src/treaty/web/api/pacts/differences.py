@@ -15,7 +15,10 @@ from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Place
 from treaty.web.http.media_types import TEXT
-from treaty.web.routing import Afterwards, Call, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Afterwards
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 T = TypeVar("T")
 

@@ -8,10 +8,13 @@ from treaty.model.pacts.pacts import Pact
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import lists
 from treaty.web import urls
+from treaty.web.api.paging import page_links, page_state, wanted_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, Links, curies
-from treaty.web.hal.paging import page_links, page_state, wanted_page
-from treaty.web.routing import Call, Deleted, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Deleted
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

@@ -22,7 +22,10 @@ from treaty.web.hal.documents import OPTIONS, Hal, Link, Links, Place, curies, r
 from treaty.web.hal.represent import Spliced
 from treaty.web.http import queries
 from treaty.web.http.media_types import EXTENDED, HAL, JSON
-from treaty.web.routing import Call, Created, Headed, Permission, Router, Updated
+from treaty.web.http.request import Call
+from treaty.web.http.results import Created, Headed, Updated
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

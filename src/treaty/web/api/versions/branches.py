@@ -12,11 +12,14 @@ from treaty.model.versions import Branch, BranchVersion, Tag
 from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches
 from treaty.web import urls
+from treaty.web.api.paging import page_links, page_state, wanted_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.hal.paging import page_links, page_state, wanted_page
 from treaty.web.http.queries import BLANK, is_blank
-from treaty.web.routing import Accepted, Call, Created, Deleted, Permission, Router, Updated
+from treaty.web.http.request import Call
+from treaty.web.http.results import Accepted, Created, Deleted, Updated
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

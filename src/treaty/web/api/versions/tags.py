@@ -6,7 +6,10 @@ from treaty.errors import NotFound
 from treaty.model.versions import Tag
 from treaty.store.versions import tags
 from treaty.web import urls
-from treaty.web.routing import Call, Created, Deleted, Permission, Router, Updated
+from treaty.web.http.request import Call
+from treaty.web.http.results import Created, Deleted, Updated
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

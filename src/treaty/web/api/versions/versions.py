@@ -15,14 +15,17 @@ from treaty.store import deployments
 from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches, details
 from treaty.web import urls
+from treaty.web.api.paging import page_links, page_state, wanted_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Item, Link, Links, Long, View, curies, item, part
-from treaty.web.hal.paging import page_links, page_state, wanted_page
 from treaty.web.hal.patterns import Pattern, Words, blank, with_state, words
 from treaty.web.http import bodies
 from treaty.web.http.bodies import Body, FilledNotBlank
 from treaty.web.http.media_types import MERGE
-from treaty.web.routing import MAX_QUICK_ITEMS, Call, Created, Deleted, Permission, Router, Updated
+from treaty.web.http.request import Call
+from treaty.web.http.results import Created, Deleted, Updated
+from treaty.web.http.router import MAX_QUICK_ITEMS, Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

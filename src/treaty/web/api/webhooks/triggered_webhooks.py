@@ -16,7 +16,10 @@ from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, Place
 from treaty.web.http.media_types import HAL, TEXT
-from treaty.web.routing import Accepted, Call, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Accepted
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

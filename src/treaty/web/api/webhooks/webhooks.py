@@ -22,7 +22,10 @@ from treaty.web import urls
 from treaty.web.api.webhooks import bodies
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.routing import Afterwards, Call, Created, Deleted, Permission, Router, Updated
+from treaty.web.http.request import Call
+from treaty.web.http.results import Afterwards, Created, Deleted, Updated
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

@@ -16,11 +16,14 @@ from treaty.settings import Settings
 from treaty.store.accounts import accounts, sessions, tokens
 from treaty.store.engine.vault import vault_of
 from treaty.web import urls
+from treaty.web.http.request import Call
+from treaty.web.http.results import Afterwards, Page, Redirected
+from treaty.web.http.router import Router
 from treaty.web.pages import problems_by_field, sent_on
 from treaty.web.pages.accounts.sign_in import hashed
-from treaty.web.routing import Afterwards, Call, Page, Permission, Redirected, Router
 from treaty.web.security import csrf
-from treaty.web.security.authentication import Basic
+from treaty.web.security.authentication import Basic, gate_of
+from treaty.web.security.permissions import Permission
 
 router = Router()
 
@@ -64,7 +67,7 @@ def _own(call: Call) -> Account | None:
 
 def _account_page(call: Call, one: Account | None, problems: Problems | None = None, *, status: int = 200) -> Page:
     found = sessions.of_account(call.db, one.uuid) if one else []
-    open_ones = [each for each in found if not call.gate.is_over(each.created_at, each.seen_at, call.now)]
+    open_ones = [each for each in found if not gate_of(call).is_over(each.created_at, each.seen_at, call.now)]
     facts = {"one": one, "sessions": open_ones, "problems": problems or {}, "current": call.caller.credential}
     return Page("settings_account.html", facts, status)
 
@@ -81,7 +84,7 @@ def _password_changed(call: Call, account: Account) -> Page | Redirected:
     try:
         old = _verified_hash(call, account)
         new = hashed(call.form.raw("password"), call.form.raw("again"), (account.name, account.email or ""))
-        call.gate.database.write(
+        gate_of(call).database.write(
             lambda db: account_actions.change_own_password(db, account, old=old, new=new, but=but, now=call.now)
         )
     except Unauthenticated:
@@ -96,7 +99,7 @@ def _password_changed(call: Call, account: Account) -> Page | Redirected:
 
 def _verified_hash(call: Call, account: Account) -> str:
     """Verify the current password in the form, and return its hash. Raises Unauthenticated and Throttled."""
-    identified = call.gate.by_password(Basic(account.name, call.form.raw("current")), call)
+    identified = gate_of(call).by_password(Basic(account.name, call.form.raw("current")), call)
     if identified.password is None or identified.caller.account != account.uuid:
         raise Unauthenticated("This is the password of a user of the server's settings.")
     return identified.password
@@ -107,7 +110,7 @@ def _account_again(call: Call, account: Account, problems: Problems, *, status: 
         call.use(db)
         return _account_page(call, account, problems, status=status)
 
-    return call.gate.database.read(page)
+    return gate_of(call).database.read(page)
 
 
 @router.form(urls.END_SESSIONS, permission=Permission.USE_OWN_ACCOUNT)
@@ -239,10 +242,10 @@ def add_user(call: Call) -> Afterwards:
 def _user_added(call: Call) -> Page | Redirected:
     try:
         draft = _new_user(call)
-        one = call.gate.database.write(lambda db: _added(db, call, draft))
+        one = gate_of(call).database.write(lambda db: _added(db, call, draft))
     except (Invalid, Conflict) as error:
         problems = problems_by_field(error, "name")
-        return call.gate.database.read(lambda db: _users_page(db, call, problems, status=_WRONG))
+        return gate_of(call).database.read(lambda db: _users_page(db, call, problems, status=_WRONG))
     return sent_on(call, urls.USER_PAGE.fill(uuid=one.uuid), done="created")
 
 
@@ -296,7 +299,7 @@ def change_user(call: Call, uuid: str) -> Afterwards:
 
 
 def _user_changed(call: Call, uuid: str) -> Page | Redirected:
-    database = call.gate.database
+    database = gate_of(call).database
     one = database.read(lambda db: account_actions.of_uuid(db, uuid))
     try:
         its_hash = (

@@ -10,10 +10,13 @@ from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Caller, Credential, Role
 from treaty.store.engine.vault import vault_of
 from treaty.web import urls
+from treaty.web.http.request import Call
+from treaty.web.http.results import Afterwards, Page, Redirected
+from treaty.web.http.router import Router
 from treaty.web.pages import problems_by_field, sent_on
-from treaty.web.routing import Afterwards, Call, Page, Permission, Redirected, Router
 from treaty.web.security import csrf, open_access
-from treaty.web.security.authentication import Basic, Identified
+from treaty.web.security.authentication import Basic, Identified, gate_of
+from treaty.web.security.permissions import Permission
 
 router = Router()
 
@@ -52,7 +55,7 @@ def _signed_in(call: Call) -> Page | Redirected:
     given = Basic(call.form.text("name"), call.form.raw("password"))
     onward = call.form.text("next")
     try:
-        secret = call.gate.sign_in(given, call)
+        secret = gate_of(call).sign_in(given, call)
     except Unauthenticated as error:
         return _sign_in_page(call, name=given.name, onward=onward, problem=str(error), status=_WRONG)
     except Throttled as error:
@@ -110,14 +113,14 @@ def set_up(call: Call) -> Afterwards:
 def _set_up(call: Call) -> Page | Redirected:
     form = call.form
     name, email, chosen = form.text("name"), form.text("email"), form.raw("password")
-    call.gate.check_setup_link(form.text("link"), call)
+    gate_of(call).check_setup_link(form.text("link"), call)
     try:
         first = _first(call, name, email, chosen)
     except (Invalid, Conflict) as error:
         facts = {"link": form.text("link"), "name": name, "email": email, "problems": problems_by_field(error)}
         return Page("setup.html", facts, _WRONG)
     call.changes_access = True
-    secret = call.gate.open_session(first, Basic(name, chosen), call)
+    secret = gate_of(call).open_session(first, Basic(name, chosen), call)
     return _with_session(call, secret, urls.ACCOUNT.fill() + "?done=first")
 
 
@@ -125,7 +128,7 @@ def _first(call: Call, name: str, email: str, chosen: str) -> Identified:
     its_hash = hashed(chosen, call.form.raw("again"), (name, email))
     draft = NewAccount(name=name, role=Role.ADMINISTRATOR, email=email, password=its_hash)
     vault = vault_of(call.settings)
-    account = call.gate.database.write(
+    account = gate_of(call).database.write(
         lambda db: accounts.add_first(db, draft, link=call.form.text("link"), vault=vault, now=call.now)
     )
     caller = Caller(kind=Credential.BASIC, role=account.role, user=account.name, account=account.uuid)

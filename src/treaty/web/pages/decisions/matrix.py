@@ -13,8 +13,11 @@ from treaty.web import urls
 from treaty.web.api.decisions import matrix as api
 from treaty.web.http.page_queries import number_of
 from treaty.web.http.queries import Query
+from treaty.web.http.request import Call
+from treaty.web.http.results import Page
+from treaty.web.http.router import Router
 from treaty.web.pages.decisions.verdicts import told
-from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

@@ -15,10 +15,13 @@ from treaty.web import urls
 from treaty.web.api.deployments import EnvironmentBody
 from treaty.web.http import bodies
 from treaty.web.http.page_queries import part_of
+from treaty.web.http.request import Call
+from treaty.web.http.results import Page, Redirected
+from treaty.web.http.router import Router
 from treaty.web.pages import sent_on
 from treaty.web.pages.deployments import forms
 from treaty.web.pages.deployments.forms import EnvironmentFields
-from treaty.web.routing import Call, Page, Permission, Redirected, Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

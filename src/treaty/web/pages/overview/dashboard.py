@@ -10,7 +10,10 @@ from treaty.store.pacticipants import pacticipants
 from treaty.store.webhooks import triggered_webhooks
 from treaty.web import urls
 from treaty.web.http.page_queries import choice, columns_of, part_of
-from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Page
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

@@ -11,7 +11,10 @@ from treaty.web import urls
 from treaty.web.api.overview import network_queries
 from treaty.web.api.overview.network import WORDS, figure
 from treaty.web.api.overview.network_queries import DEPTHS, Wanted
-from treaty.web.routing import Call, Page, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Page
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

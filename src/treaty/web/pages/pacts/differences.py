@@ -12,7 +12,10 @@ from treaty.store.pacts.pacts import Found
 from treaty.web import urls
 from treaty.web.api.pacts.differences import heavy_if_large, within
 from treaty.web.http.page_queries import part_of
-from treaty.web.routing import Afterwards, Call, Page, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Afterwards, Page
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

@@ -21,7 +21,10 @@ from treaty.web import urls
 from treaty.web.api.pacts.differences import heavy_if_large
 from treaty.web.api.pacts.pacts import find_as_said, read_metadata
 from treaty.web.http.page_queries import part_of
-from treaty.web.routing import Afterwards, Call, Page, Permission, Router
+from treaty.web.http.request import Call
+from treaty.web.http.results import Afterwards, Page
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
 from treaty.web.urls import Url
 
 router = Router()

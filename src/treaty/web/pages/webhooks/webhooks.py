@@ -28,10 +28,13 @@ from treaty.web import urls
 from treaty.web.api.webhooks.bodies import METHODS
 from treaty.web.api.webhooks.webhooks import ADDRESSES, request_state
 from treaty.web.http.page_queries import part_of
+from treaty.web.http.request import Call
+from treaty.web.http.results import Afterwards, Page, Redirected
+from treaty.web.http.router import Router
 from treaty.web.pages import sent_on
 from treaty.web.pages.webhooks import forms
 from treaty.web.pages.webhooks.forms import EVENTS, WebhookFields
-from treaty.web.routing import Afterwards, Call, Page, Permission, Redirected, Router
+from treaty.web.security.permissions import Permission
 
 router = Router()
 

@@ -3,16 +3,19 @@
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from typing import Final
 
 from treaty.settings import Settings
-from treaty.web import api, pages
-from treaty.web.routing import Router
+from treaty.web.http.router import Router
+
+_PACKAGES: Final = ("treaty.web.api", "treaty.web.pages")
 
 
 def every_router(settings: Settings) -> Iterable[Router]:
     """List the routers that a server with these settings has."""
-    for package in (api, pages):
-        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+    for package in _PACKAGES:
+        path = importlib.import_module(package).__path__
+        for found in pkgutil.walk_packages(path, f"{package}."):
             if found.name.endswith(".diagnostics") and not settings.enable_diagnostic_endpoints:
                 continue
             module = importlib.import_module(found.name)

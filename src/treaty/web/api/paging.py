@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from treaty.model.paging import Page, Paged
 from treaty.web.hal.documents import Link
 from treaty.web.http.queries import page_of
-from treaty.web.routing import Call
+from treaty.web.http.request import Call
 
 
 def wanted_page(call: Call, default: tuple[int, int] | None = None) -> Page:
