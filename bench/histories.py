@@ -285,7 +285,7 @@ def _add_pacts(db: Connection, history: History, pair: int) -> None:
 
 
 def _content(pair: int, first: int, index: int) -> dict[str, Any]:
-    content = contents.content_of(contents.read(published(pair, index)))
+    content = contents.build_content(contents.parse_document(published(pair, index)))
     return {
         "id": first + index,
         "sha": content.sha,

@@ -66,7 +66,7 @@ def _get_pact_version(history: History, pair: int) -> Asked:
 
 def _newest_sha(history: History, pair: int) -> str:
     newest = histories.published(pair, (history.versions - 1) // PER_CONTENT)
-    return contents.content_of(contents.read(newest)).sha
+    return contents.build_content(contents.parse_document(newest)).sha
 
 
 def _publish_verification(history: History, pair: int) -> Asked:

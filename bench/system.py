@@ -205,7 +205,7 @@ def _content(at: int, first: int, index: int, consumer: int, provider: int) -> d
         "interactions": interactions,
         "metadata": {"pactSpecification": {"version": "2.0.0"}},
     }
-    content = contents.content_of(contents.read(json.dumps(document).encode()))
+    content = contents.build_content(contents.parse_document(json.dumps(document).encode()))
     created = {"created_at": _at(index * PER_CONTENT)["created_at"]}
     return {"id": first + index, "sha": content.sha, "body": content.body, **created}
 

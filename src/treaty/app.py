@@ -22,34 +22,34 @@ from uvicorn.supervisors import Multiprocess
 from treaty import outgoing
 from treaty.actions.accounts import credentials
 from treaty.actions.maintenance import example_data, integrity
-from treaty.actions.maintenance.integrity import Finding
+from treaty.actions.maintenance.integrity import IntegrityFinding
 from treaty.actions.webhooks.deliveries import Send
 from treaty.distribution import install_hint
 from treaty.errors import DatabaseReplaced, WrongSetting
 from treaty.model.accounts import passwords
 from treaty.model.audit import Actor
 from treaty.model.maintenance.retention import (
-    DEFAULT_BRANCHES,
-    DEFAULT_VERSIONS,
-    Plan,
+    DEFAULT_BRANCH_SELECTORS,
+    DEFAULT_VERSION_SELECTORS,
+    CleanupPlan,
     Retention,
-    branches_of,
-    complete,
-    read_selectors,
-    versions_of,
+    add_in_use_selectors,
+    parse_branch_selectors,
+    parse_selector_json,
+    parse_version_selectors,
 )
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine import health
 from treaty.store.engine.database import Database, open_database
-from treaty.store.engine.database_files import NEXT_STEP, is_in_memory, sqlite_identity
-from treaty.store.engine.vault import KeyFile, SealedWith, Vault, has_key, key_file, vault_of
+from treaty.store.engine.database_files import MISSING_DATABASE_HINT, is_in_memory, sqlite_identity
+from treaty.store.engine.vault import KeyFile, KeyStatus, Vault, get_vault, has_key, locate_key_file
 from treaty.store.maintenance import encrypted_columns
 from treaty.store.migrations import migrate, revision
 from treaty.telemetry import metrics, tracing
 from treaty.web import urls
 from treaty.web.api.webhooks.webhooks import ADDRESSES
-from treaty.web.application import Background, application
+from treaty.web.application import BackgroundWorker, build_application
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
 from treaty.workers.cleanup import Cleaned, Cleaner, ScheduledCleaner, check_schedule
 from treaty.workers.deliveries import Worker
@@ -86,9 +86,9 @@ def existing_database(settings: Settings) -> Database:
     try:
         _check_has_tables(settings, database)
         migrate(database)
-    except health.UNANSWERED as error:
+    except health.DATABASE_ERRORS as error:
         database.close()
-        reason = health.told(error, database_url=settings.database_url)
+        reason = health.describe_error(error, database_url=settings.database_url)
         raise WrongSetting(f"database_url: {_name(settings)} does not answer: {reason}") from error
     except BaseException:
         database.close()
@@ -98,7 +98,7 @@ def existing_database(settings: Settings) -> Database:
 
 def _check_has_tables(settings: Settings, database: Database) -> None:
     if not is_in_memory(settings.database_url) and database.read(revision) is None:
-        raise WrongSetting(f"database_url: {_name(settings)} has no tables of Treaty. {NEXT_STEP}")
+        raise WrongSetting(f"database_url: {_name(settings)} has no tables of Treaty. {MISSING_DATABASE_HINT}")
 
 
 def _opened(settings: Settings, *, must_exist: bool = False, may_create: bool = True) -> Database:
@@ -121,10 +121,10 @@ def application_of(settings: Settings, *, may_create: bool = True) -> ASGIApp:
     spans = _spans()
     if spans is None:
         database = database_of(settings, may_create=may_create)
-        return application(settings, database, worker=_Team(_background(settings, database)))
+        return build_application(settings, database, worker=_Team(_background(settings, database)))
     database = database_of(settings, spans.statements, may_create=may_create)
     team = _Team([*_background(settings, database, spans.sending(outgoing.send)), spans])
-    return spans.requests(application(settings, database, worker=team))
+    return spans.requests(build_application(settings, database, worker=team))
 
 
 def _spans() -> "Spans | None":
@@ -143,7 +143,7 @@ def _spans() -> "Spans | None":
 class _Team:
     """All that works beside the requests."""
 
-    def __init__(self, members: Sequence[Background]) -> None:
+    def __init__(self, members: Sequence[BackgroundWorker]) -> None:
         self._members = members
 
     def start(self) -> None:
@@ -159,7 +159,7 @@ class _Team:
             member.stop()
 
 
-def _background(settings: Settings, database: Database, send: Send = outgoing.send) -> list[Background]:
+def _background(settings: Settings, database: Database, send: Send = outgoing.send) -> list[BackgroundWorker]:
     worker = Worker(database, settings, ADDRESSES, send=send)
     if not _cleans(settings):
         return [worker]
@@ -184,11 +184,15 @@ def retention_of(settings: Settings) -> Retention:
     versions, branches = settings.database_clean_keep_version_selectors, settings.database_clean_keep_branch_selectors
     name = "database_clean_keep_{}_selectors"
     return Retention(
-        versions=complete(
-            DEFAULT_VERSIONS if versions is None else versions_of(read_selectors(versions, name.format("version")))
+        versions=add_in_use_selectors(
+            DEFAULT_VERSION_SELECTORS
+            if versions is None
+            else parse_version_selectors(parse_selector_json(versions, name.format("version")))
         ),
         branches=(
-            DEFAULT_BRANCHES if branches is None else branches_of(read_selectors(branches, name.format("branch")))
+            DEFAULT_BRANCH_SELECTORS
+            if branches is None
+            else parse_branch_selectors(parse_selector_json(branches, name.format("branch")))
         ),
         limit=settings.database_clean_deletion_limit,
         branch_limit=settings.database_clean_deletion_limit,
@@ -197,7 +201,7 @@ def retention_of(settings: Settings) -> Retention:
     )
 
 
-def plan_cleaning(settings: Settings, retention: Retention) -> Plan:
+def plan_cleaning(settings: Settings, retention: Retention) -> CleanupPlan:
     """Describe what a clean-up would remove."""
     days = settings.audit_max_age
     return _with_database(settings, lambda database: Cleaner(database, retention, audit_days=days).plan())
@@ -242,7 +246,7 @@ def write_sealed(
     def write(database: Database) -> T:
         is_new = not has_key(settings)
         _check_key(settings, database, is_new=is_new)
-        vault = vault_of(settings)
+        vault = get_vault(settings)
         try:
             return database.write(lambda db: work(db, vault))
         finally:
@@ -256,10 +260,10 @@ def _check_key(settings: Settings, database: Database, *, is_new: bool) -> None:
     """Refuse a key that the servers of a database have not, as they could not open what it seals."""
     if database.is_local:
         return  # its key is found beside it, by whoever finds it
-    if is_new and database.read(encrypted_columns.is_any):
+    if is_new and database.read(encrypted_columns.has_any):
         raise WrongSetting(
-            f"secret_key: is not set, there is no {key_file(settings)}, and this database holds secrets that were "
-            "sealed with the key of its servers. Set it (TREATY_SECRET_KEY) to that key; nothing was written."
+            f"secret_key: is not set, there is no {locate_key_file(settings)}, and this database holds secrets that "
+            "were sealed with the key of its servers. Set it (TREATY_SECRET_KEY) to that key; nothing was written."
         )
     if not is_new and (lost := _lost(settings, database)):
         raise WrongSetting(f"secret_key: {_misfit(settings, lost)} Nothing was written.")
@@ -267,11 +271,11 @@ def _check_key(settings: Settings, database: Database, *, is_new: bool) -> None:
 
 def _lost(settings: Settings, database: Database) -> int:
     """Count what this key does not open."""
-    return database.read(lambda db: encrypted_columns.survey(db, vault_of(settings)))[SealedWith.UNKNOWN]
+    return database.read(lambda db: encrypted_columns.count_by_key(db, get_vault(settings)))[KeyStatus.UNKNOWN]
 
 
 def _misfit(settings: Settings, lost: int) -> str:
-    name = "secret_key" if settings.secret_key is not None else str(key_file(settings))
+    name = "secret_key" if settings.secret_key is not None else str(locate_key_file(settings))
     count = "1 secret was" if lost == 1 else f"{lost} secrets were"
     return (
         f"{count} sealed with another key; give it in previous_secret_keys, or as secret_key "
@@ -281,8 +285,8 @@ def _misfit(settings: Settings, lost: int) -> str:
 
 def _new_key(settings: Settings) -> str:
     return (
-        f"There is a new key in {key_file(settings)}. Every server of this database needs it: copy the file to where "
-        "they run, or set secret_key (TREATY_SECRET_KEY) to what is in it."
+        f"There is a new key in {locate_key_file(settings)}. Every server of this database needs it: copy the file to "
+        "where they run, or set secret_key (TREATY_SECRET_KEY) to what is in it."
     )
 
 
@@ -295,7 +299,7 @@ def _with_database(
     """
     database = database_of(settings) if may_create else existing_database(settings)
     try:
-        with audit.by(Actor(credential_name=name)):
+        with audit.acting_as(Actor(credential_name=name)):
             return work(database)
     finally:
         database.close()
@@ -305,16 +309,18 @@ def _prepare_key(settings: Settings) -> None:
     """Have a key before there is a secret. A server without secrets does without a key."""
     if settings.secret_key is None:
         try:
-            KeyFile(key_file(settings)).keys()
+            KeyFile(locate_key_file(settings)).keys()
         except WrongSetting as error:
             structlog.get_logger("treaty").warning("secret_key", reason=str(error))
 
 
-def examine(settings: Settings, *, fixes: bool) -> list[Finding]:
+def examine(settings: Settings, *, fixes: bool) -> list[IntegrityFinding]:
     """Look a server's data over, and mend it if asked to."""
     return _with_database(
         settings,
-        lambda database: database.write(integrity.mend) if fixes else database.read(integrity.examine),
+        lambda database: (
+            database.write(integrity.repair_integrity) if fixes else database.read(integrity.check_integrity)
+        ),
         "treaty doctor",
     )
 
@@ -326,7 +332,7 @@ def setup_link(settings: Settings, address: str) -> str | None:
         return None
     try:
         secret = write(
-            settings, lambda db: credentials.make_setup_link(db, vault=vault_of(settings), now=datetime.now(UTC))
+            settings, lambda db: credentials.create_setup_link(db, vault=get_vault(settings), now=datetime.now(UTC))
         )
     except WrongSetting as error:
         structlog.get_logger("treaty").warning("setup_link", reason=str(error))
@@ -355,7 +361,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     os.environ[_DATABASE_FILE] = sqlite_identity(settings.database_url)
     announce(address)
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
-        os.environ[metrics.FOLDER] = folder
+        os.environ[metrics.MULTIPROCESS_DIRECTORY] = folder
         Multiprocess(_config(settings, "treaty.app:worker_application"), sockets=[listener]).run()
 
 
@@ -382,7 +388,7 @@ def _warn_of_passwords(settings: Settings) -> None:
     """Log a warning for each user of the settings whose password is easily guessed."""
     for name in ("basic_auth", "basic_auth_read_only"):
         user, given = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
-        if user and given and (weakness := passwords.weakness_of_setting(given, user)):
+        if user and given and (weakness := passwords.find_setting_weakness(given, user)):
             reason = f"The password of {user} may be guessed: it {weakness.rstrip('.')}. Choose another one."
             structlog.get_logger("treaty").warning(f"{name}_password", reason=reason)
 
@@ -391,8 +397,8 @@ def _prepare_database(settings: Settings) -> None:
     """Do once what workers need not do each: bring the schema up to date, and add example data if it is wanted."""
     database = database_of(settings)
     if settings.example_data:
-        with audit.by(Actor(credential_name="example data")):
-            database.write(lambda db: example_data.seed(db, now=datetime.now(UTC), settings=settings))
+        with audit.acting_as(Actor(credential_name="example data")):
+            database.write(lambda db: example_data.add_example_data(db, now=datetime.now(UTC), settings=settings))
     _warn_of_key(settings, database)
     database.close()
 
@@ -402,7 +408,7 @@ def _warn_of_key(settings: Settings, database: Database) -> None:
     is_new = not has_key(settings)
     try:
         if is_new:
-            KeyFile(key_file(settings)).keys()
+            KeyFile(locate_key_file(settings)).keys()
         lost = _lost(settings, database)
     except WrongSetting:
         return  # the key file cannot be read, which is said when it is prepared

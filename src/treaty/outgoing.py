@@ -19,7 +19,7 @@ import httpcore
 import structlog
 
 from treaty.model.webhooks import hosts
-from treaty.model.webhooks.deliveries import Outgoing, Response, Unsent
+from treaty.model.webhooks.deliveries import NoResponse, OutgoingRequest, WebhookResponse
 from treaty.model.webhooks.hosts import Address
 from treaty.settings import Settings
 
@@ -42,19 +42,19 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
-def send(request: Outgoing, settings: Settings, *, look_up: Resolve = resolve) -> Response | Unsent:
+def send(request: OutgoingRequest, settings: Settings, *, look_up: Resolve = resolve) -> WebhookResponse | NoResponse:
     """Send a request once. Whatever goes wrong is told rather than raised."""
     try:
         return _sent(request, settings, look_up)
     except Refused as error:
-        return Unsent("Refused", str(error))
+        return NoResponse("Refused", str(error))
     except (httpcore.TimeoutException, TookTooLong) as error:
-        return Unsent(type(error).__name__, str(error) or "no answer in time")
+        return NoResponse(type(error).__name__, str(error) or "no answer in time")
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError, ValueError) as error:
-        return Unsent(type(error).__name__, str(error))
+        return NoResponse(type(error).__name__, str(error))
 
 
-def _sent(request: Outgoing, settings: Settings, look_up: Resolve) -> Response:
+def _sent(request: OutgoingRequest, settings: Settings, look_up: Resolve) -> WebhookResponse:
     split = urlsplit(request.url)
     url = httpcore.URL(scheme=split.scheme.lower(), host=_host(split), port=_port(split), target=_target(split))
     deadline = time.monotonic() + settings.webhook_total_timeout
@@ -98,7 +98,7 @@ def _target(split: SplitResult) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _read(response: httpcore.Response, most: int) -> Response:
+def _read(response: httpcore.Response, most: int) -> WebhookResponse:
     pieces, size = [], 0
     for piece in response.iter_stream():
         pieces.append(piece)
@@ -106,12 +106,12 @@ def _read(response: httpcore.Response, most: int) -> Response:
         if size > most:
             break
     reason: Any = response.extensions.get("reason_phrase", b"")
-    return Response(
+    return WebhookResponse(
         status=response.status,
         reason=reason.decode("latin-1"),
         headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers),
         body=b"".join(pieces)[:most],
-        is_cut=size > most,
+        is_truncated=size > most,
     )
 
 

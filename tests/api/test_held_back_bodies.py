@@ -23,15 +23,15 @@ def bearer(issued):
 
 
 def disable(db, now, _issued):
-    account_actions.disable(db, account_actions.of_name(db, "eve"), now=now)
+    account_actions.disable_account(db, account_actions.get_account(db, "eve"), now=now)
 
 
 def demote(db, now, _issued):
-    account_actions.set_role(db, account_actions.of_name(db, "eve"), Role.READ_ONLY, now=now)
+    account_actions.set_role(db, account_actions.get_account(db, "eve"), Role.READ_ONLY, now=now)
 
 
 def revoke(db, _now, issued):
-    credentials.revoke(db, issued.token)
+    credentials.revoke_token(db, issued.token)
 
 
 @pytest.mark.parametrize(

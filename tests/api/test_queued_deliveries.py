@@ -17,12 +17,12 @@ from tests.api.test_deliveries import OPEN, Broker
 from tests.receiver import receiving
 from treaty.actions.versions.removal import remove_version
 from treaty.actions.webhooks import deliveries
-from treaty.model.maintenance.retention import KeepBranches, KeepVersions, Retention, complete
+from treaty.model.maintenance.retention import KeepBranches, KeepVersions, Retention, add_in_use_selectors
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
 from treaty.store.tables import pacticipant, triggered_webhook, version
 from treaty.store.versions import versions
-from treaty.store.webhooks.deliveries import Claim
+from treaty.store.webhooks.deliveries import ClaimRequest
 from treaty.web.api.webhooks.webhooks import ADDRESSES
 from treaty.workers.cleanup import Cleaner
 
@@ -62,10 +62,10 @@ def broker(database_url: str) -> Iterator[Broker]:
 def queued_requests(broker: Broker) -> dict[str, Any]:
     """Build the requests of version 1 that would be sent now, by the event."""
     now = datetime.now(UTC)
-    claim = Claim(owner="test", now=now + timedelta(hours=1), until=now, most=10)
-    claimed = broker.database.write(lambda db: deliveries.take_on(db, claim))
+    claim = ClaimRequest(owner="test", now=now + timedelta(hours=1), until=now, limit=10)
+    claimed = broker.database.write(lambda db: deliveries.claim(db, claim))
     requests = [
-        deliveries.put_together(one, settings=broker.settings, addresses=ADDRESSES, at=now).body for one in claimed
+        deliveries.build_request(one, settings=broker.settings, addresses=ADDRESSES, at=now).body for one in claimed
     ]
     return {body["eventName"]: body for body in map(json.loads, requests) if body["consumerVersionNumber"] == "1"}
 
@@ -84,7 +84,7 @@ def delete_result(broker: Broker) -> None:
 
 def clean(broker: Broker) -> None:
     retention = Retention(
-        versions=complete([KeepVersions(pacticipant="Till", latest=True)]),
+        versions=add_in_use_selectors([KeepVersions(pacticipant="Till", latest=True)]),
         branches=(KeepBranches(branches=("main",)),),
         overwritten_days=0,
     )

@@ -256,11 +256,11 @@ def test_a_preview_of_a_pact_that_requires_verification_mixes_in_no_other_versio
     def preview(db: Any) -> Any:
         webhook = webhooks.find(db, uuid)
         assert webhook
-        (event,) = previews.told(preview_events.latest(db, webhook), webhook.events)
-        return deliveries.prepare_past(db, webhook, event, base_url=BASE)
+        (event,) = previews.list_preview_events(preview_events.list_latest(db, webhook), webhook.events)
+        return deliveries.prepare_past_event_test(db, webhook, event, base_url=BASE)
 
     trial = broker.database.read(preview)
-    values = parameters.parameters(trial.facts, trial.context, ADDRESSES)
+    values = parameters.build_parameters(trial.facts, trial.context, ADDRESSES)
     assert values["providerVersionNumber"] == "m"
     assert values["verificationResultUrl"] == ""
     assert values["githubVerificationStatus"] == "pending"

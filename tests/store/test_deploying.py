@@ -46,7 +46,7 @@ def test_one_version_runs_in_a_place_though_many_were_deployed_at_once(database:
 
     with ThreadPoolExecutor(8) as pool:
         recorded = list(pool.map(deploy, NUMBERS))
-    running = database.read(lambda db: deployments.running_in(db, live))
+    running = database.read(lambda db: deployments.list_running_in_environment(db, live))
     assert len(running) == 1
     assert len({one.uuid for one in recorded}) == len(NUMBERS)
     assert sum(one.is_current for one in _every(database)) == 1
@@ -54,7 +54,7 @@ def test_one_version_runs_in_a_place_though_many_were_deployed_at_once(database:
 
 def _every(database: Database) -> list[DeployedVersion]:
     def read(db: Connection) -> list[DeployedVersion]:
-        return [one for number in NUMBERS for one in deployments.deployed_of_version(db, "Till", number)]
+        return [one for number in NUMBERS for one in deployments.list_deployments_of_version(db, "Till", number)]
 
     return database.read(read)
 
@@ -66,7 +66,7 @@ def test_a_version_is_released_once_though_many_say_so_at_once(database: Databas
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(release, range(16))) == 1
-    assert len(database.read(lambda db: deployments.released_of_version(db, "Till", "1"))) == 1
+    assert len(database.read(lambda db: deployments.list_releases_of_version(db, "Till", "1"))) == 1
 
 
 def test_a_name_is_given_to_one_environment_though_many_ask_at_once(database: Database) -> None:

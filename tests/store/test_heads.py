@@ -83,7 +83,7 @@ def steps(seed: int, settings: Settings) -> Iterator[Callable[[Connection], None
             case 0:
                 yield partial(removal.remove_version, pacticipant="Till", number=number)
             case 1:
-                yield partial(removal.take_off_branch, pacticipant="Till", branch=was_on, version=number)
+                yield partial(removal.remove_from_branch, pacticipant="Till", branch=was_on, version=number)
             case _:
                 yield partial(removal.remove_tag, pacticipant="Till", version=number, tag=was_tagged)
 

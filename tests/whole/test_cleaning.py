@@ -172,7 +172,7 @@ def test_a_dry_run_names_what_stays_because_it_is_in_use_and_counts_everything(o
 def test_a_clean_up_beside_another_one_has_an_exit_code_of_its_own(old_database, tmp_path):
     database = open_database(old_database)
     now = datetime.now(UTC)
-    database.write(lambda db: cleanup.begin(db, owner="another", now=now))
+    database.write(lambda db: cleanup.claim_cleanup(db, owner="another", now=now))
     database.close()
     refused = run("treaty", "clean", "--database-url", old_database, cwd=tmp_path)
     assert refused.returncode == 3

@@ -7,7 +7,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from treaty.errors import Invalid
-from treaty.model.audit import HIDDEN, Action, Values, changes, fields_of
+from treaty.model.audit import REDACTED, Action, FieldValues, collect_fields, diff_fields
 from treaty.model.deployments import (
     DeployedVersion,
     Deployment,
@@ -16,7 +16,7 @@ from treaty.model.deployments import (
     Release,
     ReleasedVersion,
 )
-from treaty.model.pacticipants.pacticipants import display_name
+from treaty.model.pacticipants.pacticipants import derive_display_name
 from treaty.store import audit, deployments
 from treaty.store.pacticipants import pacticipants
 
@@ -35,7 +35,7 @@ def add_environment(db: Connection, draft: EnvironmentDraft, *, now: datetime) -
         updated_at=now,
     )
     deployments.add_environment(db, new)
-    audit.note(db, Action.ENVIRONMENT_CREATION, resource=new.name, after=_said(new))
+    audit.record(db, Action.ENVIRONMENT_CREATION, resource=new.name, after=_said(new))
     return new
 
 
@@ -52,9 +52,9 @@ def change_environment(db: Connection, existing: Environment, draft: Environment
         contacts=draft.contacts,
         updated_at=now,
     )
-    deployments.change_environment(db, changed)
-    before, after = changes({"name": existing.name, **_said(existing)}, {"name": changed.name, **_said(changed)})
-    audit.note(db, Action.ENVIRONMENT_CHANGE, resource=existing.name, before=before, after=after)
+    deployments.update_environment(db, changed)
+    before, after = diff_fields({"name": existing.name, **_said(existing)}, {"name": changed.name, **_said(changed)})
+    audit.record(db, Action.ENVIRONMENT_CHANGE, resource=existing.name, before=before, after=after)
     return changed
 
 
@@ -62,12 +62,12 @@ def remove_environment(db: Connection, uuid: str) -> None:
     """Remove an environment, and what was recorded about it. Raises NotFound."""
     gone = deployments.lock(db, uuid)
     deployments.remove_environment(db, uuid)
-    audit.note(db, Action.ENVIRONMENT_REMOVAL, resource=gone.name, before=_said(gone))
+    audit.record(db, Action.ENVIRONMENT_REMOVAL, resource=gone.name, before=_said(gone))
 
 
-def _said(one: Environment) -> Values:
+def _said(one: Environment) -> FieldValues:
     """List what is said about an environment. How to reach people is theirs, and is not kept longer than they want."""
-    return {**fields_of(one, "name", "contacts"), "contacts": None if one.contacts is None else HIDDEN}
+    return {**collect_fields(one, "name", "contacts"), "contacts": None if one.contacts is None else REDACTED}
 
 
 def _taken(name: str) -> Invalid:
@@ -76,7 +76,7 @@ def _taken(name: str) -> Invalid:
 
 def _display_name(draft: EnvironmentDraft) -> str:
     given = draft.display_name
-    return given if given and given.strip() else display_name(draft.name)
+    return given if given and given.strip() else derive_display_name(draft.name)
 
 
 def record_deployment(db: Connection, deployment: Deployment, *, now: datetime) -> DeployedVersion:
@@ -85,7 +85,7 @@ def record_deployment(db: Connection, deployment: Deployment, *, now: datetime) 
     Raises NotFound when the version or the environment is missing.
     """
     pacticipants.lock(db, [deployment.pacticipant])
-    running = deployments.find_running(db, deployment)
+    running = deployments.find_current(db, deployment)
     if running and running.version == deployment.version:
         _note_deployed(db, running)
         return running
@@ -97,7 +97,7 @@ def record_deployment(db: Connection, deployment: Deployment, *, now: datetime) 
 
 
 def _note_deployed(db: Connection, deployed: DeployedVersion, *, instead_of: DeployedVersion | None = None) -> None:
-    audit.note(
+    audit.record(
         db,
         Action.DEPLOYMENT,
         resource=deployed.pacticipant,
@@ -107,7 +107,7 @@ def _note_deployed(db: Connection, deployed: DeployedVersion, *, instead_of: Dep
     )
 
 
-def _which(deployed: DeployedVersion) -> Values:
+def _which(deployed: DeployedVersion) -> FieldValues:
     instance = deployed.application_instance
     return {"version": deployed.version, **({"application_instance": instance} if instance is not None else {})}
 
@@ -116,7 +116,7 @@ def end_deployment(db: Connection, uuid: str, *, now: datetime) -> DeployedVersi
     """Record that a version no longer runs. Raises NotFound."""
     pacticipants.lock(db, [deployments.get_deployed(db, uuid).pacticipant])
     deployed = deployments.get_deployed(db, uuid)
-    audit.note(
+    audit.record(
         db,
         Action.DEPLOYMENT_END,
         resource=deployed.pacticipant,
@@ -143,13 +143,13 @@ def record_release(db: Connection, release: Release, *, now: datetime) -> tuple[
     _note_release(db, Action.RELEASE, released)
     if released.is_supported:
         return released, False
-    deployments.support_again(db, released, at=now)
+    deployments.resume_support(db, released, at=now)
     return replace(released, support_ended_at=None, updated_at=now), False
 
 
 def _note_release(db: Connection, action: Action, released: ReleasedVersion) -> None:
     environment = released.environment.name
-    audit.note(db, action, resource=released.pacticipant, other=environment, params={"version": released.version})
+    audit.record(db, action, resource=released.pacticipant, other=environment, params={"version": released.version})
 
 
 def end_support(db: Connection, uuid: str, *, now: datetime) -> ReleasedVersion:

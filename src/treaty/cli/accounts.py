@@ -88,10 +88,14 @@ def add_user(settings: Settings, name: str, role: str, email: str | None, *, is_
 
     From the first user on, the server asks everybody who they are.
     """
-    its_hash = None if is_system else passwords.hashed(_password((name, email or ""), is_piped=is_piped))
-    draft = account_actions.NewAccount(name=name, role=Role(role), email=email, password=its_hash, is_system=is_system)
+    its_hash = None if is_system else passwords.hash_password(_password((name, email or ""), is_piped=is_piped))
+    draft = account_actions.AccountDraft(
+        name=name, role=Role(role), email=email, password=its_hash, is_system=is_system
+    )
     # The first user may come before the server, which is then never open: so the database need not exist yet.
-    one = app.write(settings, lambda db: account_actions.add(db, draft, now=_now()), name=_name(), may_create=True)
+    one = app.write(
+        settings, lambda db: account_actions.add_account(db, draft, now=_now()), name=_name(), may_create=True
+    )
     output.say(f"Added {one.name}, {one.role.value}.")
     if is_system:
         output.complain(f"Make it a token: treaty token create --user {shlex.quote(one.name)} --name NAME")
@@ -105,7 +109,7 @@ def _password(known: tuple[str, str], *, is_piped: bool) -> str:
         given = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
         raise Failure("There is no terminal to ask for a password: pipe it in, with --password-stdin.")
-    weakness = passwords.weakness(given, known)
+    weakness = passwords.find_weakness(given, known)
     if weakness:
         raise Invalid.member("password", weakness)
     return given
@@ -116,7 +120,7 @@ def _password(known: tuple[str, str], *, is_piped: bool) -> str:
 @_working
 def list_users(settings: Settings, form: str) -> None:
     """List the users."""
-    found = app.read(settings, accounts.every)
+    found = app.read(settings, accounts.list_all)
     if form == "json":
         output.say(output.indented([_user(one) for one in found]))
     else:
@@ -150,7 +154,7 @@ def _day(at: datetime | None) -> str:
 @_working
 def disable_user(settings: Settings, name: str) -> None:
     """Shut a user out: sessions end, and passwords and tokens are refused at once."""
-    _write(settings, lambda db: account_actions.disable(db, account_actions.of_name(db, name), now=_now()))
+    _write(settings, lambda db: account_actions.disable_account(db, account_actions.get_account(db, name), now=_now()))
     output.say(f"Disabled {name}.")
 
 
@@ -159,7 +163,7 @@ def disable_user(settings: Settings, name: str) -> None:
 @_working
 def enable_user(settings: Settings, name: str) -> None:
     """Let a user in again."""
-    _write(settings, lambda db: account_actions.enable(db, account_actions.of_name(db, name), now=_now()))
+    _write(settings, lambda db: account_actions.enable_account(db, account_actions.get_account(db, name), now=_now()))
     output.say(f"Enabled {name}.")
 
 
@@ -169,10 +173,11 @@ def enable_user(settings: Settings, name: str) -> None:
 @_working
 def set_password(settings: Settings, name: str, *, is_piped: bool) -> None:
     """Give a user another password. It ends the user's sessions."""
-    one = app.read(settings, lambda db: account_actions.of_name(db, name))
-    its_hash = passwords.hashed(_password((one.name, one.email or ""), is_piped=is_piped))
+    one = app.read(settings, lambda db: account_actions.get_account(db, name))
+    its_hash = passwords.hash_password(_password((one.name, one.email or ""), is_piped=is_piped))
     _write(
-        settings, lambda db: account_actions.set_password(db, account_actions.of_name(db, name), its_hash, now=_now())
+        settings,
+        lambda db: account_actions.set_password(db, account_actions.get_account(db, name), its_hash, now=_now()),
     )
     output.say(f"{one.name} has another password.")
 
@@ -183,7 +188,9 @@ def set_password(settings: Settings, name: str, *, is_piped: bool) -> None:
 @_working
 def set_role(settings: Settings, name: str, role: str) -> None:
     """Let a user do more, or less."""
-    _write(settings, lambda db: account_actions.set_role(db, account_actions.of_name(db, name), Role(role), now=_now()))
+    _write(
+        settings, lambda db: account_actions.set_role(db, account_actions.get_account(db, name), Role(role), now=_now())
+    )
     output.say(f"{name} is {role} now.")
 
 
@@ -215,14 +222,14 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
     Clients take it as PACT_BROKER_TOKEN, or send it as `Authorization: Bearer TOKEN`.
     """
     lasts, now = _lasting(expires), _now()
-    draft = credentials.NewToken(
+    draft = credentials.TokenDraft(
         name=name,
         role=Role.READ_ONLY if is_reader else Role.READ_WRITE,
         expires_at=None if lasts is None else now + lasts,
     )
     issued = app.write_sealed(
         settings,
-        lambda db, vault: credentials.add_token(db, account_actions.of_name(db, user), draft, vault=vault, now=now),
+        lambda db, vault: credentials.add_token(db, account_actions.get_account(db, user), draft, vault=vault, now=now),
         name=_name(),
         tell=output.complain,
     )
@@ -236,7 +243,7 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
 @_working
 def list_tokens(settings: Settings, user: str | None, form: str) -> None:
     """List tokens: whose they are, and when they were used last. Their texts are shown to nobody."""
-    found = [one for one in app.read(settings, tokens.every) if user in (None, one.user)]
+    found = [one for one in app.read(settings, tokens.list_all) if user in (None, one.user)]
     if form == "json":
         output.say(output.indented([_token(one) for one in found]))
         return
@@ -270,12 +277,12 @@ def _token(one: Token) -> dict[str, object]:
 def revoke_token(settings: Settings, uuid: str | None, *, is_all: bool) -> None:
     """Revoke a token, by its UUID. It is refused at once, by every process of the server."""
     if is_all:
-        count = _write(settings, credentials.revoke_all)
+        count = _write(settings, credentials.revoke_all_credentials)
         output.say(f"Revoked all tokens ({count}), and ended all sessions.")
         return
     if uuid is None:
         raise Failure("Which token? `treaty token list` shows their UUIDs; --all revokes every one.")
-    _write(settings, lambda db: credentials.revoke(db, _found(tokens.find(db, uuid), uuid)))
+    _write(settings, lambda db: credentials.revoke_token(db, _found(tokens.find(db, uuid), uuid)))
     output.say("Revoked.")
 
 

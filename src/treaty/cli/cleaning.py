@@ -12,8 +12,14 @@ import click
 
 from treaty.cli.program import ServerCommand
 from treaty.errors import WrongSetting
-from treaty.model.maintenance.retention import Amount, OldVersion, Plan, VersionInUse, read_selectors
-from treaty.model.pacts.text_diff import in_words
+from treaty.model.maintenance.retention import (
+    CleanupPlan,
+    RemovableVersion,
+    RowCounts,
+    VersionInUse,
+    parse_selector_json,
+)
+from treaty.model.pacts.text_diff import format_duration
 from treaty.settings import Settings, read_settings
 
 IN_PROGRESS: Final = "Clean was not performed as a clean is already in progress. Exiting."
@@ -87,7 +93,7 @@ def _joined(texts: Sequence[str], option: str) -> str | None:
     if not texts:
         return None
     try:
-        given = [read_selectors(text, option) for text in texts]
+        given = [parse_selector_json(text, option) for text in texts]
     except WrongSetting as error:
         raise click.BadParameter(str(error)) from error
     return json.dumps([one for item in given for one in (item if isinstance(item, list) else [item])])
@@ -135,7 +141,7 @@ def _result_lines(result: Mapping[str, Mapping[str, Mapping[str, int]]], seconds
 # What would go, as JSON in the original broker's shape
 
 
-def _planned(plan: Plan) -> dict[str, object]:
+def _planned(plan: CleanupPlan) -> dict[str, object]:
     return {
         "counts": {
             "totalVersions": plan.total,
@@ -144,7 +150,7 @@ def _planned(plan: Plan) -> dict[str, object]:
             "versionsToKeep": plan.total - plan.not_kept,
             "versionsToKeepForDecisions": plan.kept_for_decisions,
             "versionsToKeepInUse": len(plan.in_use),
-            "versionsToKeepBySelector": [{"selector": one.selector.told(), "count": one.count} for one in plan.kept],
+            "versionsToKeepBySelector": [{"selector": one.selector.to_dict(), "count": one.count} for one in plan.kept],
             "totalBranches": plan.total_branches,
             "branchesToDelete": len(plan.branches),
             "branchesToKeep": plan.total_branches - len(plan.branches),
@@ -168,7 +174,7 @@ def _in_use(version: VersionInUse) -> dict[str, object]:
     }
 
 
-def _summary(plan: Plan, name: str) -> dict[str, object]:
+def _summary(plan: CleanupPlan, name: str) -> dict[str, object]:
     going = _going(plan, name)
     ends = {"fromVersion": _version(plan, going[0]), "toVersion": _version(plan, going[-1])} if going else {}
     left = plan.remains[name]
@@ -180,11 +186,11 @@ def _summary(plan: Plan, name: str) -> dict[str, object]:
     }
 
 
-def _going(plan: Plan, name: str) -> list[OldVersion]:
+def _going(plan: CleanupPlan, name: str) -> list[RemovableVersion]:
     return [one for one in plan.versions if one.pacticipant == name]
 
 
-def _version(plan: Plan, one: OldVersion | None) -> dict[str, object] | None:
+def _version(plan: CleanupPlan, one: RemovableVersion | None) -> dict[str, object] | None:
     if one is None:
         return None
     tags = plan.tags.get((one.pacticipant, one.number), ())
@@ -192,13 +198,13 @@ def _version(plan: Plan, one: OldVersion | None) -> dict[str, object] | None:
 
 
 def _age(then: datetime) -> str:
-    return f"{in_words((datetime.now(UTC) - then).total_seconds())} ago"
+    return f"{format_duration((datetime.now(UTC) - then).total_seconds())} ago"
 
 
 # What would go, for people
 
 
-def _plan_lines(plan: Plan) -> Iterator[str]:
+def _plan_lines(plan: CleanupPlan) -> Iterator[str]:
     yield f"Of {plan.total} versions {len(plan.versions)} would be removed now{_later(plan)}. Nothing was changed."
     for name in sorted(plan.remains):
         going = _going(plan, name)
@@ -207,7 +213,7 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
             yield from (f"    {one.number} ({_age(one.created_at)})" for one in going)
     yield "They go because nothing keeps them. These versions are kept:"
     for kept in plan.kept:
-        yield f"  {kept.count:>8} by {json.dumps(kept.selector.told(), ensure_ascii=False)}"
+        yield f"  {kept.count:>8} by {json.dumps(kept.selector.to_dict(), ensure_ascii=False)}"
     yield f"  {plan.kept_for_decisions:>8} more, because decisions about these depend on their results"
     if plan.in_use:
         yield "These versions stay only because they are deployed or supported:"
@@ -227,11 +233,11 @@ def _places(version: VersionInUse) -> str:
     return ", ".join([*deployed, *(f"supported in {name}" for name in version.released_to)])
 
 
-def _amount_lines(amounts: Mapping[str, Amount], prefix: str) -> Iterator[str]:
+def _amount_lines(amounts: Mapping[str, RowCounts], prefix: str) -> Iterator[str]:
     for kind, amount in amounts.items():
         yield f"  {prefix + kind.replace('_', ' '):<34} {amount.gone:>8} removed, {amount.kept:>8} left"
 
 
-def _later(plan: Plan) -> str:
+def _later(plan: CleanupPlan) -> str:
     later = plan.not_kept - len(plan.versions)
     return f", and {later} more the next times" if later else ""

@@ -177,10 +177,10 @@ def _current(
 
 
 def _check_returned(
-    resources: Iterable[Json], *, pacticipant: str, environment: str, version: str | None = None
+    endpoints: Iterable[Json], *, pacticipant: str, environment: str, version: str | None = None
 ) -> None:
     """Check that a list has only what was requested: an old broker may ignore a filter. Raises ClientError."""
-    for resource in resources:
+    for resource in endpoints:
         embedded = resource.get("_embedded") or {}
         _check_name("the pacticipant", pacticipant, (embedded.get("pacticipant") or {}).get("name"))
         if version is not None:

@@ -12,7 +12,7 @@ from treaty.errors import WrongSetting
 from treaty.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from treaty.actions.maintenance.integrity import Finding
+    from treaty.actions.maintenance.integrity import IntegrityFinding
 
 
 @click.command(cls=ServerCommand)
@@ -78,7 +78,7 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
         sys.exit(1)
 
 
-def _told(finding: "Finding") -> str:
+def _told(finding: "IntegrityFinding") -> str:
     return finding.rule if not finding.broken else f"{finding.rule}: {finding.broken} wrong"
 
 
@@ -138,9 +138,9 @@ def _about_access(settings: Settings, address: str) -> list[str]:
     from treaty.store.accounts import accounts  # noqa: PLC0415 - likewise
     from treaty.web.security import open_access  # noqa: PLC0415 - likewise
 
-    if settings.basic_auth_username is not None or app.read(settings, accounts.is_any):
+    if settings.basic_auth_username is not None or app.read(settings, accounts.has_any):
         return []
-    obstacle = open_access.settings_obstacle(settings)
+    obstacle = open_access.find_settings_obstacle(settings)
     open_to = _OPEN_TO_ALL if settings.open_access else _OPEN_TO_MACHINE
     lines = [open_to if obstacle is None else _CLOSED.format(obstacle=obstacle)]
     link = app.setup_link(settings, address)

@@ -29,7 +29,7 @@ class Contact:
     details: Mapping[str, Any]
 
 
-def contacts_of(environment: Environment) -> list[Contact]:
+def parse_contacts(environment: Environment) -> list[Contact]:
     """List whom to ask about an environment."""
     given = json.loads(environment.contacts) if environment.contacts else []
     return [Contact(one["name"], one.get("details") or {}) for one in given]
@@ -47,14 +47,14 @@ class EnvironmentDraft:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Instance:
+class ApplicationInstance:
     """A place within an environment. The one without a name is a place of its own."""
 
     name: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Destination:
+class DeploymentTarget:
     """A version, and an environment where it may run or be released to."""
 
     pacticipant: str

@@ -4,18 +4,18 @@ from typing import Final
 
 from treaty.errors import Invalid
 
-LONGEST: Final = 2000
+MAX_LENGTH: Final = 2000
 """Bytes that a name may have, as more cannot be looked up: PostgreSQL's indexes take no more than 2,700."""
 
 
-def not_too_long(member: str, name: str) -> str:
+def check_length(member: str, name: str) -> str:
     """Refuse what is too long to be a name. Raises Invalid, which calls it by the member of a body that it is."""
-    if len(name.encode()) > LONGEST:
-        raise Invalid.member(member, f"cannot be longer than {LONGEST} bytes")
+    if len(name.encode()) > MAX_LENGTH:
+        raise Invalid.member(member, f"cannot be longer than {MAX_LENGTH} bytes")
     return name
 
 
-def not_blank(member: str, name: str) -> str:
+def check_not_blank(member: str, name: str) -> str:
     """Refuse what is blank, as above."""
     if not name.strip():
         raise Invalid.member(member, "cannot be blank")

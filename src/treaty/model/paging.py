@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
-FARTHEST: Final = 2**31 - 1
+MAX_OFFSET: Final = 2**31 - 1
 """As far as a database counts; no list is longer."""
 
 
@@ -16,16 +16,16 @@ class Page:
 
     number: int
     size: int
-    is_asked: bool = True
+    is_requested: bool = True
     """Whether the client asked for pages; who did not is given the whole list, unless it is longer than a page."""
 
     @property
     def limit(self) -> int:
-        return min(self.size, FARTHEST)
+        return min(self.size, MAX_OFFSET)
 
     @property
     def offset(self) -> int:
-        return min((self.number - 1) * self.size, FARTHEST)
+        return min((self.number - 1) * self.size, MAX_OFFSET)
 
 
 @dataclass(frozen=True, slots=True)

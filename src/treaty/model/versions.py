@@ -72,21 +72,21 @@ class Tag:
 # What lists of versions are made of. They are tuples: a page has hundreds of them, and is remembered by them.
 
 
-class BranchOfVersion(NamedTuple):
+class VersionBranch(NamedTuple):
     """A branch that a version is on."""
 
     name: str
     is_head: bool
 
 
-class TagOfVersion(NamedTuple):
+class VersionTag(NamedTuple):
     """A tag that a version has."""
 
     name: str
     is_head: bool
 
 
-class PlaceOfVersion(NamedTuple):
+class VersionEnvironment(NamedTuple):
     """Where a version runs or is supported, or once did."""
 
     uuid: str
@@ -98,7 +98,7 @@ class PlaceOfVersion(NamedTuple):
     application_instance: str | None = None
 
 
-class VersionInFull(NamedTuple):
+class VersionDetails(NamedTuple):
     """A version with all that hangs on it."""
 
     pacticipant: str
@@ -106,12 +106,12 @@ class VersionInFull(NamedTuple):
     build_url: str | None
     created_at: datetime
     updated_at: datetime
-    branches: tuple[BranchOfVersion, ...]
-    tags: tuple[TagOfVersion, ...]
+    branches: tuple[VersionBranch, ...]
+    tags: tuple[VersionTag, ...]
     providers: tuple[str, ...]
     """Those that it has a pact with."""
-    deployed: tuple[PlaceOfVersion, ...]
-    released: tuple[PlaceOfVersion, ...]
+    deployed: tuple[VersionEnvironment, ...]
+    released: tuple[VersionEnvironment, ...]
     environments: tuple[Environment, ...] | None = None
     """Every environment, where the version can be recorded as deployed or released; None in lists."""
 
@@ -125,7 +125,7 @@ _FORMATS: Final = (
 Precedence = tuple[object, ...]
 
 
-def precedence(number: str) -> Precedence | None:
+def parse_precedence(number: str) -> Precedence | None:
     """Say where a version number stands among others, as semantic versioning does; None for what is no such number.
 
     The first format that is found anywhere in the text counts: `v1.0.5` is 1.0.5, `x1y` is 1.
@@ -143,10 +143,10 @@ def _rank(name: str) -> tuple[bool, int, str]:
     return (False, int(name), "") if name.isdecimal() else (True, 0, name)
 
 
-def place(number: str, others: Sequence[tuple[str, int]]) -> int | None:
+def find_insertion_position(number: str, others: Sequence[tuple[str, int]]) -> int | None:
     """Find the position that a new version takes among others, given lowest first; None above all of them.
 
     What is no semantic version goes lowest, and of two equal ones the newcomer goes below.
     """
-    own = precedence(number) or ()
-    return next((position for other, position in others if (precedence(other) or ()) >= own), None)
+    own = parse_precedence(number) or ()
+    return next((position for other, position in others if (parse_precedence(other) or ()) >= own), None)

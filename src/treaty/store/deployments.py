@@ -25,19 +25,19 @@ from sqlalchemy import (
 
 from treaty.errors import NotFound
 from treaty.model.deployments import (
+    ApplicationInstance,
     DeployedVersion,
     Deployment,
-    Destination,
+    DeploymentTarget,
     Environment,
-    Instance,
     Release,
     ReleasedVersion,
 )
 from treaty.store.engine import database
-from treaty.store.engine.database import maybe, rows, run
+from treaty.store.engine.database import execute, fetch_one, fetch_rows
 from treaty.store.tables import Time, deployed_version, environment, pacticipant, released_version, version
 
-COLUMNS: Final = (
+ENVIRONMENT_COLUMNS: Final = (
     environment.c.uuid,
     environment.c.name,
     environment.c.display_name,
@@ -48,12 +48,12 @@ COLUMNS: Final = (
 )
 """What an environment is made of."""
 
-_ENVIRONMENTS: Final = select(*COLUMNS)
+_ENVIRONMENTS: Final = select(*ENVIRONMENT_COLUMNS)
 _ORDERED: Final = _ENVIRONMENTS.order_by(func.lower(environment.c.display_name), environment.c.id)
 _WITH_UUID: Final = _ENVIRONMENTS.where(environment.c.uuid == bindparam("uuid"))
 _LOCKED: Final = _WITH_UUID.with_for_update(key_share=True)
 _NAMED: Final = _ENVIRONMENTS.where(environment.c.name == bindparam("name"))
-_ADD: Final = insert(environment).values({one.key: bindparam(one.key) for one in COLUMNS})
+_ADD: Final = insert(environment).values({one.key: bindparam(one.key) for one in ENVIRONMENT_COLUMNS})
 _CHANGEABLE: Final = ("name", "display_name", "is_production", "contacts", "updated_at")
 _CHANGE: Final = (
     update(environment)
@@ -63,17 +63,17 @@ _CHANGE: Final = (
 _REMOVE: Final = delete(environment).where(environment.c.uuid == bindparam("its_uuid"))
 
 
-def every(db: Connection) -> list[Environment]:
+def list_all(db: Connection) -> list[Environment]:
     """List all environments, in the order of their display names."""
-    return database.every(db, _ORDERED, {}, Environment)
+    return database.fetch_all(db, _ORDERED, {}, Environment)
 
 
 def find(db: Connection, uuid: str) -> Environment | None:
-    return maybe(db, _WITH_UUID, {"uuid": uuid}, Environment)
+    return fetch_one(db, _WITH_UUID, {"uuid": uuid}, Environment)
 
 
 def find_by_name(db: Connection, name: str) -> Environment | None:
-    return maybe(db, _NAMED, {"name": name}, Environment)
+    return fetch_one(db, _NAMED, {"name": name}, Environment)
 
 
 def get(db: Connection, uuid: str) -> Environment:
@@ -86,30 +86,30 @@ def get(db: Connection, uuid: str) -> Environment:
 
 def lock(db: Connection, uuid: str) -> Environment:
     """Find an environment and keep other changes away from it until the transaction ends. Raises NotFound."""
-    found = maybe(db, _LOCKED, {"uuid": uuid}, Environment)
+    found = fetch_one(db, _LOCKED, {"uuid": uuid}, Environment)
     if found is None:
         raise NotFound
     return found
 
 
 def add_environment(db: Connection, new: Environment) -> None:
-    run(db, _ADD, new)
+    execute(db, _ADD, new)
 
 
-def change_environment(db: Connection, changed: Environment) -> None:
+def update_environment(db: Connection, changed: Environment) -> None:
     values = {name: getattr(changed, name) for name in _CHANGEABLE}
-    run(db, _CHANGE, {"its_uuid": changed.uuid, **values})
+    execute(db, _CHANGE, {"its_uuid": changed.uuid, **values})
 
 
 def remove_environment(db: Connection, uuid: str) -> None:
     """Remove an environment, and what was deployed and released to it."""
-    run(db, _REMOVE, {"its_uuid": uuid})
+    execute(db, _REMOVE, {"its_uuid": uuid})
 
 
-_ENVIRONMENT_COLUMNS: Final = tuple(one.label(f"environment_{one.key}") for one in COLUMNS)
+_ENVIRONMENT_COLUMNS: Final = tuple(one.label(f"environment_{one.key}") for one in ENVIRONMENT_COLUMNS)
 
 
-def environment_of(row: Any) -> Environment:
+def environment_from_row(row: Any) -> Environment:
     """Make an environment of the columns of a row whose names begin with `environment_`."""
     return Environment(
         uuid=row.environment_uuid,
@@ -138,16 +138,16 @@ _DESTINATION: Final = (
 )
 
 
-def get_destination(db: Connection, release: Release) -> Destination:
+def get_destination(db: Connection, release: Release) -> DeploymentTarget:
     """Find a version and an environment. Raises NotFound when either is missing."""
-    found = rows(db, _DESTINATION, release)
+    found = fetch_rows(db, _DESTINATION, release)
     if not found:
         raise NotFound
-    return Destination(
+    return DeploymentTarget(
         pacticipant=found[0].pacticipant,
         pacticipant_display_name=found[0].pacticipant_display_name,
         version=found[0].version,
-        environment=environment_of(found[0]),
+        environment=environment_from_row(found[0]),
     )
 
 
@@ -212,7 +212,7 @@ def _deployed(row: Any) -> DeployedVersion:
         uuid=row.uuid,
         pacticipant=row.pacticipant,
         version=row.version,
-        environment=environment_of(row),
+        environment=environment_from_row(row),
         application_instance=row.application_instance,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -220,15 +220,15 @@ def _deployed(row: Any) -> DeployedVersion:
     )
 
 
-def find_running(db: Connection, deployment: Deployment) -> DeployedVersion | None:
+def find_current(db: Connection, deployment: Deployment) -> DeployedVersion | None:
     """Find what runs in the place where this deployment goes."""
-    found = rows(db, _RUNNING, deployment)
+    found = fetch_rows(db, _RUNNING, deployment)
     return _deployed(found[0]) if found else None
 
 
 def get_deployed(db: Connection, uuid: str) -> DeployedVersion:
     """Find a deployed version. Raises NotFound."""
-    found = rows(db, _DEPLOYED_WITH_UUID, {"uuid": uuid})
+    found = fetch_rows(db, _DEPLOYED_WITH_UUID, {"uuid": uuid})
     if not found:
         raise NotFound
     return _deployed(found[0])
@@ -246,39 +246,41 @@ def add(db: Connection, deployment: Deployment, *, at: datetime) -> DeployedVers
         "is_auto_created": deployment.is_auto_created,
         "at": at,
     }
-    run(db, _DEPLOY, values)
+    execute(db, _DEPLOY, values)
     return get_deployed(db, uuid)
 
 
 def end(db: Connection, deployed: DeployedVersion, *, at: datetime) -> None:
     """Note when a version ceased to run, unless that is known already."""
-    run(db, _END, {"its_uuid": deployed.uuid, "at": at})
+    execute(db, _END, {"its_uuid": deployed.uuid, "at": at})
 
 
-def deployed_of_version(db: Connection, pacticipant: str, version: str) -> list[DeployedVersion]:
+def list_deployments_of_version(db: Connection, pacticipant: str, version: str) -> list[DeployedVersion]:
     """List all deployments of a version, ended ones too, newest first."""
-    found = rows(db, _DEPLOYED_OF_VERSION, {"pacticipant": pacticipant, "version": version})
+    found = fetch_rows(db, _DEPLOYED_OF_VERSION, {"pacticipant": pacticipant, "version": version})
     return [_deployed(row) for row in found]
 
 
-def deployed_of_destination(db: Connection, destination: Destination) -> list[DeployedVersion]:
+def list_deployments_of_destination(db: Connection, destination: DeploymentTarget) -> list[DeployedVersion]:
     """List the deployments of a version in an environment, ended ones too, newest first."""
-    found = rows(db, _DEPLOYED_OF_DESTINATION, _names(destination))
+    found = fetch_rows(db, _DEPLOYED_OF_DESTINATION, _names(destination))
     return [_deployed(row) for row in found]
 
 
-def running_of_pacticipant(db: Connection, pacticipant: str) -> list[DeployedVersion]:
+def list_running_of_pacticipant(db: Connection, pacticipant: str) -> list[DeployedVersion]:
     """List the versions of a pacticipant that run somewhere, newest first."""
-    return [_deployed(row) for row in rows(db, _RUNNING_ANYWHERE, {"pacticipant": pacticipant})]
+    return [_deployed(row) for row in fetch_rows(db, _RUNNING_ANYWHERE, {"pacticipant": pacticipant})]
 
 
-def running_in(
-    db: Connection, environment: str, *, pacticipant: str | None = None, instance: Instance | None = None
+def list_running_in_environment(
+    db: Connection, environment: str, *, pacticipant: str | None = None, instance: ApplicationInstance | None = None
 ) -> list[DeployedVersion]:
     """List the versions that run in an environment, newest first; of one pacticipant, or in one place, if given."""
     statement = _running_in(of_pacticipant=pacticipant is not None, in_place=instance is not None)
     name = instance.name if instance else None
-    found = rows(db, statement, {"environment": environment, "pacticipant": pacticipant, "application_instance": name})
+    found = fetch_rows(
+        db, statement, {"environment": environment, "pacticipant": pacticipant, "application_instance": name}
+    )
     return [_deployed(row) for row in found]
 
 
@@ -289,7 +291,7 @@ def _running_in(*, of_pacticipant: bool, in_place: bool) -> Select[Any]:
     return statement.where(_IN_PLACE) if in_place else statement
 
 
-def _names(destination: Destination) -> dict[str, str]:
+def _names(destination: DeploymentTarget) -> dict[str, str]:
     return {
         "pacticipant": destination.pacticipant,
         "version": destination.version,
@@ -335,7 +337,7 @@ def _released(row: Any) -> ReleasedVersion:
         uuid=row.uuid,
         pacticipant=row.pacticipant,
         version=row.version,
-        environment=environment_of(row),
+        environment=environment_from_row(row),
         created_at=row.created_at,
         updated_at=row.updated_at,
         support_ended_at=row.support_ended_at,
@@ -344,13 +346,13 @@ def _released(row: Any) -> ReleasedVersion:
 
 def find_released(db: Connection, release: Release) -> ReleasedVersion | None:
     """Find the record of a version's release to an environment, supported or not."""
-    found = rows(db, _RELEASED, release)
+    found = fetch_rows(db, _RELEASED, release)
     return _released(found[0]) if found else None
 
 
 def get_released(db: Connection, uuid: str) -> ReleasedVersion:
     """Find a released version. Raises NotFound."""
-    found = rows(db, _RELEASED_WITH_UUID, {"uuid": uuid})
+    found = fetch_rows(db, _RELEASED_WITH_UUID, {"uuid": uuid})
     if not found:
         raise NotFound
     return _released(found[0])
@@ -360,36 +362,36 @@ def add_release(db: Connection, release: Release, *, at: datetime) -> ReleasedVe
     """Add a version that is supported from now on. Raises NotFound when the version or the environment is missing."""
     uuid = str(uuid4())
     names = {"pacticipant": release.pacticipant, "version": release.version, "environment": release.environment}
-    run(db, _RELEASE, {"uuid": uuid, "at": at, **names})
+    execute(db, _RELEASE, {"uuid": uuid, "at": at, **names})
     return get_released(db, uuid)
 
 
 def end_support(db: Connection, released: ReleasedVersion, *, at: datetime) -> None:
     """Note when a version ceased to be supported, unless that is known already."""
-    run(db, _END_SUPPORT, {"its_uuid": released.uuid, "at": at})
+    execute(db, _END_SUPPORT, {"its_uuid": released.uuid, "at": at})
 
 
-def support_again(db: Connection, released: ReleasedVersion, *, at: datetime) -> None:
-    run(db, _SUPPORT_AGAIN, {"its_uuid": released.uuid, "at": at})
+def resume_support(db: Connection, released: ReleasedVersion, *, at: datetime) -> None:
+    execute(db, _SUPPORT_AGAIN, {"its_uuid": released.uuid, "at": at})
 
 
-def released_of_version(db: Connection, pacticipant: str, version: str) -> list[ReleasedVersion]:
+def list_releases_of_version(db: Connection, pacticipant: str, version: str) -> list[ReleasedVersion]:
     """List all releases of a version, those no longer supported too."""
-    found = rows(db, _RELEASED_OF_VERSION, {"pacticipant": pacticipant, "version": version})
+    found = fetch_rows(db, _RELEASED_OF_VERSION, {"pacticipant": pacticipant, "version": version})
     return [_released(row) for row in found]
 
 
-def released_of_destination(db: Connection, destination: Destination) -> list[ReleasedVersion]:
+def list_releases_of_destination(db: Connection, destination: DeploymentTarget) -> list[ReleasedVersion]:
     """List the release of a version to an environment, if there is one."""
-    return [_released(row) for row in rows(db, _RELEASED, _names(destination))]
+    return [_released(row) for row in fetch_rows(db, _RELEASED, _names(destination))]
 
 
-def supported_in(
+def list_supported_in_environment(
     db: Connection, environment: str, *, pacticipant: str | None = None, version: str | None = None
 ) -> list[ReleasedVersion]:
     """List the versions that are supported in an environment; of one pacticipant, or with one number, if given."""
     statement = _supported_in(of_pacticipant=pacticipant is not None, of_version=version is not None)
-    found = rows(db, statement, {"environment": environment, "pacticipant": pacticipant, "version": version})
+    found = fetch_rows(db, statement, {"environment": environment, "pacticipant": pacticipant, "version": version})
     return [_released(row) for row in found]
 
 

@@ -19,16 +19,16 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import QueuePool
 
 from treaty.model.decisions.matrix import Matrix
-from treaty.model.maintenance.metrics import Queue
+from treaty.model.maintenance.metrics import DeliveryQueue
 
-FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
-METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
+COUNTED_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds."""
 _VERDICTS: Final = {True: "yes", False: "no", None: "unknown"}
 
 
-class Telemetry:
+class ServerMetrics:
     """Counts requests, decisions and connections of this process."""
 
     def __init__(self, engine: Engine) -> None:
@@ -50,24 +50,24 @@ class Telemetry:
         self._verdicts = {key: self._decisions.labels(name) for key, name in _VERDICTS.items()}
         self._watch(engine)
 
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+    def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
         key = (method, route, status)
         observe = self._observe.get(key)
         if observe is None:
-            known = method if method in METHODS else "other"
+            known = method if method in COUNTED_METHODS else "other"
             observe = self._observe[key] = self._requests.labels(known, route, str(status)).observe
         observe(seconds)
 
-    def counter(self, result: object) -> Callable[[], None] | None:
+    def decision_counter(self, result: object) -> Callable[[], None] | None:
         """Give what counts a result, if it is a decision."""
         return self._verdicts[result.verdict.summary.deployable].inc if isinstance(result, Matrix) else None
 
-    def text(self, queue: Queue) -> bytes:
+    def render(self, queue: DeliveryQueue) -> bytes:
         """Write everything down, together with what the database says of deliveries."""
         registry = self._registry
-        if FOLDER in os.environ:
-            _forget_the_dead(Path(os.environ[FOLDER]))
+        if MULTIPROCESS_DIRECTORY in os.environ:
+            _forget_the_dead(Path(os.environ[MULTIPROCESS_DIRECTORY]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types for it
         owed = CollectorRegistry()
@@ -115,12 +115,12 @@ def _is_alive(process: int) -> bool:
 class _Deliveries(Collector):
     """What the database says of deliveries when it is asked; all workers say the same."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: DeliveryQueue) -> None:
         self._queue = queue
 
     def collect(self) -> Iterator[Any]:
         yield GaugeMetricFamily(
-            "treaty_webhook_deliveries_owed", "Deliveries still to be made.", value=self._queue.owed
+            "treaty_webhook_deliveries_owed", "Deliveries still to be made.", value=self._queue.queued
         )
         yield GaugeMetricFamily(
             "treaty_webhook_oldest_owed_seconds",

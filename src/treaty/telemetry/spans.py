@@ -26,11 +26,11 @@ from sqlalchemy import Engine, ExceptionContext, event
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from treaty.errors import WrongSetting
-from treaty.model.webhooks.deliveries import Outgoing, Response, Unsent
+from treaty.model.webhooks.deliveries import NoResponse, OutgoingRequest, WebhookResponse
 from treaty.settings import Settings
 from treaty.telemetry import tracing
 
-SendRequest = Callable[[Outgoing, Settings], Response | Unsent]
+SendRequest = Callable[[OutgoingRequest, Settings], WebhookResponse | NoResponse]
 
 ROUTE: Final = "treaty.route"
 """Where a request's scope says which route it took."""
@@ -94,7 +94,7 @@ class Spans:
     def sending(self, send: SendRequest) -> SendRequest:
         """Let a way of sending make a span for each attempt, which belongs to the trace of its event."""
 
-        def traced(request: Outgoing, settings: Settings) -> Response | Unsent:
+        def traced(request: OutgoingRequest, settings: Settings) -> WebhookResponse | NoResponse:
             carrier = {name: value for name, value in request.headers.items() if name == tracing.HEADER}
             attributes = {"http.request.method": request.method, "server.address": urlsplit(request.url).hostname or ""}
             with self._tracer.start_as_current_span(
@@ -162,11 +162,11 @@ def _tell_status(span: Span, status: int) -> None:
         span.set_status(Status(StatusCode.ERROR))
 
 
-def _tell_outcome(span: Span, outcome: Response | Unsent) -> None:
+def _tell_outcome(span: Span, outcome: WebhookResponse | NoResponse) -> None:
     match outcome:
-        case Response():
+        case WebhookResponse():
             _tell_status(span, outcome.status)
-        case Unsent():
+        case NoResponse():
             span.set_attribute("error.type", outcome.kind)
             span.set_status(Status(StatusCode.ERROR))
 

@@ -11,7 +11,7 @@ from treaty.web.http.router import Router
 _PACKAGES: Final = ("treaty.web.api", "treaty.web.pages")
 
 
-def every_router(settings: Settings) -> Iterable[Router]:
+def list_routers(settings: Settings) -> Iterable[Router]:
     """List the routers that a server with these settings has."""
     for package in _PACKAGES:
         path = importlib.import_module(package).__path__

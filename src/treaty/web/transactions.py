@@ -15,9 +15,9 @@ from treaty.store import audit
 from treaty.store.engine import health
 from treaty.store.engine.database import Database
 from treaty.web.http import queries
-from treaty.web.http.media_types import ANY, Media, accepted
-from treaty.web.http.request import Call
-from treaty.web.http.results import Afterwards, Failed, Page
+from treaty.web.http.media_types import ANY, MediaType, choose_media_type
+from treaty.web.http.request import Request
+from treaty.web.http.results import AfterCommit, ErrorResult, HtmlPage
 from treaty.web.http.router import Route
 
 
@@ -25,11 +25,11 @@ class Unsupported(TreatyError):
     """A body whose content type the route does not take."""
 
 
-class Unacceptable(TreatyError):
+class NotAcceptable(TreatyError):
     """No representation that the client takes."""
 
 
-class Refused(Exception):
+class UnsupportedMediaType(Exception):
     """A request that was fine but for its content type; what it wrote is undone."""
 
     def __init__(self, result: object) -> None:
@@ -37,17 +37,17 @@ class Refused(Exception):
         self.result = result
 
 
-Reading = Callable[[Route, "Call", Sequence[str]], object]
+ReadHandler = Callable[[Route, "Request", Sequence[str]], object]
 
 
-def result_of(
+def run_handler(
     route: Route,
-    call: Call,
+    call: Request,
     names: Sequence[str],
     *,
     database: "Database",
-    read: Reading,
-    admit: "Callable[[Connection], None] | None" = None,
+    read: ReadHandler,
+    authenticate: "Callable[[Connection], None] | None" = None,
 ) -> object:
     """Run a route's handler in its transaction, and refuse in the right order what cannot be answered.
 
@@ -55,23 +55,23 @@ def result_of(
     Raises what `admit` and the handler raise, Unacceptable, and Refused for a wrong content type.
     """
     produces = route.produces or (ANY,)
-    media = accepted(call.accept, produces, is_strict=route.is_strict) if route.produces else ANY
-    call.media = media or produces[0]
-    takes = route.takes(call.content_type) if route.consumes is not None else True
+    media = choose_media_type(call.accept, produces, is_strict=route.is_strict) if route.produces else ANY
+    call.media_type = media or produces[0]
+    takes = route.can_consume(call.content_type) if route.consumes is not None else True
 
     def work(db: "Connection | None") -> object:
-        if admit and db is not None:
-            admit(db)
+        if authenticate and db is not None:
+            authenticate(db)
         call._db = db  # noqa: SLF001 - only here is a call given its transaction
         if db is None:
             result = route.handler(call, *names)
         else:
-            result = read(route, call, names) if route.is_reading else _written(route, call, names)
+            result = read(route, call, names) if route.is_read_only else _written(route, call, names)
         _check_not_blank(route, names)
         if media is None:
-            raise Unacceptable
+            raise NotAcceptable
         if not takes:
-            raise Refused(result)
+            raise UnsupportedMediaType(result)
         return result
 
     try:
@@ -80,7 +80,7 @@ def result_of(
         return _asked(route, call, work, database)
     except (Conflict, ConflictingContracts, SimilarNames) as error:
         if media is not None and route.method == "POST" and not takes:
-            raise Refused(None) from error
+            raise UnsupportedMediaType(None) from error
         raise _unless_unacceptable(media, error) from error
     except NotFound as error:
         raise _unless_unacceptable(media, error) from error
@@ -100,24 +100,24 @@ def _check_not_blank(route: Route, names: Sequence[str]) -> None:
         raise Invalid(*(Problem((key,), queries.BLANK) for key in keys))
 
 
-def _written(route: Route, call: Call, names: Sequence[str]) -> object:
+def _written(route: Route, call: Request, names: Sequence[str]) -> object:
     """Run a handler that writes. What it did not note about that is noted here: that it was called, and by whom."""
-    with audit.by(call.actor, at=call.now) as scope:
+    with audit.acting_as(call.actor, at=call.now) as scope:
         result = route.handler(call, *names)
-        if not scope.noted and not isinstance(result, Afterwards | Page) and call.caller.role is not None:
-            audit.note(call.db, route.handler.__name__, params=dict(zip(route.url.names, names, strict=True)))
+        if not scope.event_count and not isinstance(result, AfterCommit | HtmlPage) and call.caller.role is not None:
+            audit.record(call.db, route.handler.__name__, params=dict(zip(route.url.names, names, strict=True)))
         return result
 
 
-def _asked(route: Route, call: Call, work: Callable[["Connection"], object], database: "Database") -> object:
+def _asked(route: Route, call: Request, work: Callable[["Connection"], object], database: "Database") -> object:
     try:
-        return database.read(work) if route.is_reading else database.write(work)
-    except health.UNANSWERED as error:
-        if route.without_answer is None:
+        return database.read(work) if route.is_read_only else database.write(work)
+    except health.DATABASE_ERRORS as error:
+        if route.database_failure_result is None:
             raise
-        return Failed(route.without_answer(call, error))
+        return ErrorResult(route.database_failure_result(call, error))
 
 
-def _unless_unacceptable(media: Media | None, error: TreatyError) -> TreatyError:
+def _unless_unacceptable(media_type: MediaType | None, error: TreatyError) -> TreatyError:
     """Refuse for the `Accept` header before anything that the handler found."""
-    return error if media is not None else Unacceptable()
+    return error if media_type is not None else NotAcceptable()

@@ -23,11 +23,11 @@ from sqlalchemy import Connection
 from treaty.actions.maintenance import cleanup
 from treaty.errors import WrongSetting
 from treaty.model.audit import Actor
-from treaty.model.maintenance.retention import Amount, Plan, Removed, Retention, oldest
+from treaty.model.maintenance.retention import CleanupPlan, RemovedCounts, Retention, RowCounts, compute_cutoff
 from treaty.store import audit
 from treaty.store.engine.database import Database
 from treaty.store.maintenance import removal
-from treaty.store.maintenance.removal import Batch
+from treaty.store.maintenance.removal import VersionBatch
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Pace:
             self._size = min(fitting, self._size * 3 // 2 + 1, MOST_SIZE)
 
 
-Cleaned = Mapping[str, Mapping[str, Amount]]
+Cleaned = Mapping[str, Mapping[str, RowCounts]]
 """Removed and remaining rows by kind: old data under `clean`, overwritten data under `overwritten`, and `audit`."""
 
 
@@ -130,22 +130,22 @@ class Cleaner:
         self._begun_at = clock()
         self._writes = 0
 
-    def plan(self) -> Plan:
+    def plan(self) -> CleanupPlan:
         """Say what would go."""
         now = self._clock()
         before = self._audit_before()
-        return self._database.read(lambda db: cleanup.plan(db, self._retention, now=now, audit_before=before))
+        return self._database.read(lambda db: cleanup.plan_cleanup(db, self._retention, now=now, audit_before=before))
 
     def _audit_before(self) -> datetime | None:
-        return oldest(self._clock(), self._audit_days) if self._audit_days else None
+        return compute_cutoff(self._clock(), self._audit_days) if self._audit_days else None
 
     def clean(self) -> Cleaned:
         """Remove what nothing keeps, and then what was overwritten; say how much. Raises AlreadyCleaning."""
         with self._alone():
             events = self._remove_audit()
             cleaned = {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
-            left = self._database.read(audit.count)
-            return {**cleaned, "audit": {"audit_events": Amount(gone=events, kept=left)}}
+            left = self._database.read(audit.count_events)
+            return {**cleaned, "audit": {"audit_events": RowCounts(gone=events, kept=left)}}
 
     def clean_audit(self) -> int:
         """Remove what is old of the audit trail, and nothing else; say how much. Raises AlreadyCleaning."""
@@ -159,11 +159,11 @@ class Cleaner:
             yield
         finally:
             until = self._clock() + self._rest
-            self._database.write(lambda db: cleanup.end(db, owner=self._owner, until=until))
+            self._database.write(lambda db: cleanup.release_cleanup(db, owner=self._owner, until=until))
 
     def _begin(self) -> None:
         now = self._clock()
-        if not self._database.write(lambda db: cleanup.begin(db, owner=self._owner, now=now)):
+        if not self._database.write(lambda db: cleanup.claim_cleanup(db, owner=self._owner, now=now)):
             raise AlreadyCleaning
         self._begun_at = now
 
@@ -175,7 +175,7 @@ class Cleaner:
             began.append(time.perf_counter())
             return work(db)
 
-        with audit.by(self._actor, at=self._clock()):
+        with audit.acting_as(self._actor, at=self._clock()):
             result = self._database.write(begun)
         seconds = time.perf_counter() - began[-1]
         pace.note(seconds)
@@ -184,7 +184,7 @@ class Cleaner:
             self._database.checkpoint()
         if self._pause(max(LEAST_PAUSE, 2 * seconds)):
             raise Stopped
-        if self._clock() - self._begun_at > cleanup.LEASE_TIME / 4:
+        if self._clock() - self._begun_at > cleanup.LEASE_DURATION / 4:
             self._begin()
         return result
 
@@ -193,24 +193,26 @@ class Cleaner:
         if before is None:
             return 0
         total, pace = 0, Pace()
-        while found := self._database.read(lambda db: audit.old(db, before=before, most=EVENTS_AT_ONCE)):
-            total += sum(self._write(pace, partial(cleanup.remove_audit, ids=part)) for part in pace.parts(found))
+        while found := self._database.read(lambda db: audit.list_old_ids(db, before=before, limit=EVENTS_AT_ONCE)):
+            total += sum(
+                self._write(pace, partial(cleanup.remove_audit_events, ids=part)) for part in pace.parts(found)
+            )
         return total
 
-    def _clean_old(self) -> dict[str, Amount]:
-        removed = Removed()
+    def _clean_old(self) -> dict[str, RowCounts]:
+        removed = RemovedCounts()
         for part in (self._remove_branches, self._remove_versions, self._remove_contents):
             for one in part():
                 removed += one
         return self._amounts(asdict(removed))
 
-    def _amounts(self, gone: Mapping[str, int]) -> dict[str, Amount]:
-        remaining = self._database.read(removal.amounts)
-        return {name: Amount(gone=number, kept=remaining[name]) for name, number in gone.items()}
+    def _amounts(self, gone: Mapping[str, int]) -> dict[str, RowCounts]:
+        remaining = self._database.read(removal.count_rows)
+        return {name: RowCounts(gone=number, kept=remaining[name]) for name, number in gone.items()}
 
-    def _remove_branches(self) -> Iterator[Removed]:
+    def _remove_branches(self) -> Iterator[RemovedCounts]:
         now, pace = self._clock(), Pace()
-        found = self._database.read(lambda db: cleanup.stale_branches(db, self._retention, now=now))
+        found = self._database.read(lambda db: cleanup.list_stale_branches(db, self._retention, now=now))
         for pacticipant, names in _by_pacticipant((one.pacticipant, one.name) for one in found):
             for part in pace.parts(names):
                 yield self._write(
@@ -220,40 +222,40 @@ class Cleaner:
                     ),
                 )
 
-    def _remove_versions(self) -> Iterator[Removed]:
+    def _remove_versions(self) -> Iterator[RemovedCounts]:
         now, pace = self._clock(), Pace()
-        found = self._database.read(lambda db: cleanup.old_versions(db, self._retention, now=now))
+        found = self._database.read(lambda db: cleanup.list_old_versions(db, self._retention, now=now))
         for pacticipant, old in found.items():
             for part in pace.parts([version.number for version in old]):
-                batch = Batch(pacticipant=pacticipant, numbers=part, found_at=now)
+                batch = VersionBatch(pacticipant=pacticipant, numbers=part, found_at=now)
                 yield self._write(
                     pace, partial(cleanup.remove_versions, kept=self._retention, batch=batch, now=self._clock())
                 )
 
-    def _remove_contents(self) -> Iterator[Removed]:
+    def _remove_contents(self) -> Iterator[RemovedCounts]:
         pace = Pace()
-        for (consumer, provider), ids in self._database.read(removal.orphans).items():
+        for (consumer, provider), ids in self._database.read(removal.list_orphans).items():
             for part in pace.parts(ids):
                 yield self._write(
                     pace, partial(cleanup.remove_contents, consumer=consumer, provider=provider, ids=part)
                 )
 
-    def _clean_overwritten(self) -> dict[str, Amount]:
+    def _clean_overwritten(self) -> dict[str, RowCounts]:
         if self._retention.overwritten_days is None:
             return {}
         before = removal.cutoff(self._retention, self._clock())
-        gone = Counter(dict.fromkeys((*removal.OVERWRITTEN, "webhook_executions"), 0))
-        for kind in removal.OVERWRITTEN:
+        gone = Counter(dict.fromkeys((*removal.OVERWRITTEN_KINDS, "webhook_executions"), 0))
+        for kind in removal.OVERWRITTEN_KINDS:
             gone.update(self._remove_overwritten(kind, before))
         gone["pact_versions"] = sum(removed.pact_versions for removed in self._remove_contents())
         return self._amounts(gone)
 
     def _remove_overwritten(self, kind: str, before: datetime) -> Counter[str]:
         limit, pace = self._retention.limit, Pace()
-        found = self._database.read(lambda db: removal.overwritten_ids(db, kind, before=before, limit=limit))
+        found = self._database.read(lambda db: removal.list_overwritten_ids(db, kind, before=before, limit=limit))
         gone: Counter[str] = Counter()
         for part in pace.parts(found):
-            gone.update(self._write(pace, partial(cleanup.remove_overwritten, kind=kind, ids=part)))
+            gone.update(self._write(pace, partial(cleanup.remove_overwritten_rows, kind=kind, ids=part)))
         return gone
 
 

@@ -22,13 +22,13 @@ from treaty import outgoing
 from treaty.actions.webhooks import deliveries as delivery_actions
 from treaty.actions.webhooks.deliveries import Send
 from treaty.model.audit import Actor
-from treaty.model.webhooks.deliveries import Attempt, Delivery, Status, Unsent
-from treaty.model.webhooks.parameters import Addresses
+from treaty.model.webhooks.deliveries import Attempt, Delivery, DeliveryStatus, NoResponse
+from treaty.model.webhooks.parameters import ParameterUrls
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine.database import Database
 from treaty.store.webhooks import deliveries
-from treaty.store.webhooks.deliveries import Claim
+from treaty.store.webhooks.deliveries import ClaimRequest
 
 LEASE: Final = timedelta(seconds=10)
 POLL_SECONDS: Final = 0.4
@@ -45,7 +45,7 @@ class Worker:
         self,
         database: Database,
         settings: Settings,
-        addresses: Addresses,
+        addresses: ParameterUrls,
         *,
         send: Send = outgoing.send,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -126,29 +126,31 @@ class Worker:
     def _note(self, done: Sequence[tuple[Delivery, Attempt]]) -> None:
         ordered = sorted(done, key=lambda one: one[0].webhook)  # two workers that note at once do not wait in a circle
         jitter = random.uniform(0.9, 1.1)  # noqa: S311 - only spreads out who tries again
-        with audit.by(_ACTOR):
+        with audit.acting_as(_ACTOR):
             statuses = self._database.write(
                 lambda db: [
-                    delivery_actions.note(db, owed, made, owner=self._owner, jitter=jitter, settings=self._settings)
+                    delivery_actions.record_attempt(
+                        db, owed, made, owner=self._owner, jitter=jitter, settings=self._settings
+                    )
                     for owed, made in ordered
                 ]
             )
         for (owed, made), status in zip(ordered, statuses, strict=True):
             del self._under_way[owed.uuid]
-            if status is not Status.SUCCESS:
+            if status is not DeliveryStatus.SUCCESS:
                 _warn(owed, made, status)
 
     def _renew(self) -> None:
         now = self._clock()
         if self._under_way and now - self._renewed_at > LEASE / 4:
             uuids = list(self._under_way)
-            self._database.write(lambda db: deliveries.renew(db, uuids, owner=self._owner, until=now + LEASE))
+            self._database.write(lambda db: deliveries.renew_claims(db, uuids, owner=self._owner, until=now + LEASE))
             self._renewed_at = now
 
     def _take_on(self) -> None:
         now = self._clock()
         wanted = self._wanted((), now=now)
-        if wanted.most <= 0 or not self._database.read(lambda db: deliveries.is_any_due(db, wanted)):
+        if wanted.limit <= 0 or not self._database.read(lambda db: deliveries.has_due(db, wanted)):
             return
         found = self._database.write(lambda db: self._taken_on(db, now=now))
         if not self._under_way:
@@ -161,11 +163,11 @@ class Worker:
     def _taken_on(self, db: Connection, *, now: datetime) -> list[Delivery]:
         """Claim a quarter after the other, until no sender is free or nothing is due."""
         found: list[Delivery] = []
-        while (wanted := self._wanted(found, now=now)).most > 0 and (more := delivery_actions.take_on(db, wanted)):
+        while (wanted := self._wanted(found, now=now)).limit > 0 and (more := delivery_actions.claim(db, wanted)):
             found += more
         return found
 
-    def _wanted(self, taken: Sequence[Delivery], *, now: datetime) -> Claim:
+    def _wanted(self, taken: Sequence[Delivery], *, now: datetime) -> ClaimRequest:
         """Say what can be taken on besides what already was.
 
         One webhook has a quarter of the senders at most, and all that are failing have half: so they hold up no others.
@@ -174,25 +176,25 @@ class Worker:
         failing = sum(owed.is_failing for owed in working)
         share = max(1, self._settings.webhook_concurrency // 4)
         counted = Counter(owed.webhook for owed in working)
-        return Claim(
+        return ClaimRequest(
             owner=self._owner,
             now=now - self._settling,
             until=now + LEASE,
-            most=min(share, self._settings.webhook_concurrency - len(working)),
-            busy=tuple(webhook for webhook, count in counted.items() if count >= share),
-            takes_failing=failing <= self._settings.webhook_concurrency // 4,
+            limit=min(share, self._settings.webhook_concurrency - len(working)),
+            busy_webhooks=tuple(webhook for webhook, count in counted.items() if count >= share),
+            includes_failing=failing <= self._settings.webhook_concurrency // 4,
         )
 
     def _begin(self, owed: Delivery) -> None:
         assert self._senders is not None  # noqa: S101 - it is working
         future = self._senders.submit(
-            delivery_actions.attempt, owed, settings=self._settings, addresses=self._addresses, send=self._send
+            delivery_actions.attempt_delivery, owed, settings=self._settings, addresses=self._addresses, send=self._send
         )
         self._under_way[owed.uuid] = (owed, future)
         future.add_done_callback(lambda _done: self._news.set())
 
 
-def _warn(owed: Delivery, made: Attempt, status: Status) -> None:
+def _warn(owed: Delivery, made: Attempt, status: DeliveryStatus) -> None:
     log.warning("webhook", webhook=owed.webhook, delivery=owed.uuid, status=status.value, answer=made.status)
 
 
@@ -202,4 +204,4 @@ def _made(owed: Delivery, future: "Future[Attempt]") -> Attempt:
     except Exception as error:
         log.exception("webhook", webhook=owed.webhook, delivery=owed.uuid)
         now = datetime.now(UTC)
-        return Attempt(request=None, outcome=Unsent(type(error).__name__, ""), started_at=now, finished_at=now)
+        return Attempt(request=None, outcome=NoResponse(type(error).__name__, ""), started_at=now, finished_at=now)

@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 from treaty.actions.maintenance import key_rotation
 from treaty.settings import Settings
 from treaty.store.engine.database import Database
-from treaty.store.engine.vault import KeyFile, SealedWith, key_file, vault_of
+from treaty.store.engine.vault import KeyFile, KeyStatus, get_vault, locate_key_file
 from treaty.store.maintenance import encrypted_columns
-from treaty.store.maintenance.encrypted_columns import SealedColumn
+from treaty.store.maintenance.encrypted_columns import EncryptedColumn
 
 SETTLING_SECONDS: Final = 5.0
 """How old the newest key must be before the others go: a request that began before it came has long ended then."""
@@ -45,13 +45,13 @@ class Rotation:
         self._tell = tell
         self._pause = pause
         self._owner = str(uuid.uuid4())
-        self._vault = vault_of(settings)
-        self._file = KeyFile(key_file(settings))
+        self._vault = get_vault(settings)
+        self._file = KeyFile(locate_key_file(settings))
 
     def rotate(self) -> None:
         """Have a new key, and seal all with it. Raises AlreadyRotating, Unreadable and WrongSetting."""
         with self._alone():
-            if self._count(SealedWith.OLDER):
+            if self._count(KeyStatus.OLDER):
                 self._tell("Not all is sealed with the newest key yet; this goes on with it.")
             elif self._settings.secret_key is None:
                 self._file.add()
@@ -75,49 +75,49 @@ class Rotation:
         try:
             yield
         finally:
-            self._database.write(lambda db: key_rotation.end(db, owner=self._owner, now=_now()))
+            self._database.write(lambda db: key_rotation.release_rotation(db, owner=self._owner, now=_now()))
 
     def _begin(self) -> None:
         """Wait for one that was killed; whoever lives says again and again that it does."""
-        until = time.monotonic() + key_rotation.LEASE_TIME.total_seconds() + 1
+        until = time.monotonic() + key_rotation.LEASE_DURATION.total_seconds() + 1
         while not self._keep():
             if time.monotonic() > until:
                 raise AlreadyRotating
             self._pause(0.5)
 
     def _keep(self) -> bool:
-        return self._database.write(lambda db: key_rotation.begin(db, owner=self._owner, now=_now()))
+        return self._database.write(lambda db: key_rotation.claim_rotation(db, owner=self._owner, now=_now()))
 
-    def _count(self, which: SealedWith) -> int:
-        return self._database.read(lambda db: encrypted_columns.survey(db, self._vault))[which]
+    def _count(self, which: KeyStatus) -> int:
+        return self._database.read(lambda db: encrypted_columns.count_by_key(db, self._vault))[which]
 
     def _renew(self) -> None:
-        total, done = self._count(SealedWith.OLDER), 0
-        for one in encrypted_columns.SEALED:
+        total, done = self._count(KeyStatus.OLDER), 0
+        for one in encrypted_columns.ENCRYPTED_COLUMNS:
             after: Any = None
             while True:
                 passed = self._database.write(self._some(one, after))
-                if passed.renewed:
-                    done += passed.renewed
+                if passed.rotated_count:
+                    done += passed.rotated_count
                     self._tell(f"{done} of {total} secrets are sealed anew.")
-                if passed.last is None:
+                if passed.last_id is None:
                     break
-                after = passed.last
+                after = passed.last_id
                 self._pause(0.01)
                 if not self._keep():
                     raise AlreadyRotating
 
-    def _some(self, one: SealedColumn, after: Any) -> Callable[[Connection], encrypted_columns.Passed]:
-        return lambda db: key_rotation.renew(db, one, self._vault, after=after)
+    def _some(self, one: EncryptedColumn, after: Any) -> Callable[[Connection], encrypted_columns.RotationBatch]:
+        return lambda db: key_rotation.reencrypt(db, one, self._vault, after=after)
 
     def _check(self) -> None:
-        found = self._database.read(lambda db: encrypted_columns.survey(db, self._vault))
-        if found[SealedWith.UNKNOWN]:
+        found = self._database.read(lambda db: encrypted_columns.count_by_key(db, self._vault))
+        if found[KeyStatus.UNKNOWN]:
             raise Unreadable(
-                f"{found[SealedWith.UNKNOWN]} secrets were sealed with a key that is not given, and stay as they are. "
+                f"{found[KeyStatus.UNKNOWN]} secrets were sealed with a key that is not given, and stay as they are. "
                 "Give it in previous_secret_keys, and call this again; or save what they belong to with new secrets."
             )
-        self._tell(f"All {found[SealedWith.NEWEST]} secrets are sealed with the newest key.")
+        self._tell(f"All {found[KeyStatus.NEWEST]} secrets are sealed with the newest key.")
 
     def _forget(self) -> None:
         if len(self._file.keys()) == 1:

@@ -7,10 +7,10 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from treaty.actions.accounts.credentials import READ_ONLY, READ_WRITE, SETUP
+from treaty.actions.accounts.credentials import READ_ONLY_TOKEN_NAME, READ_WRITE_TOKEN_NAME, SETUP_PURPOSE
 from treaty.errors import Conflict, Forbidden, Invalid, NotFound
-from treaty.model.accounts.access import Account, Role, Token, wrong_email, wrong_name
-from treaty.model.audit import Action, Values, changes, fields_of
+from treaty.model.accounts.access import Account, Role, Token, find_email_problem, find_name_problem
+from treaty.model.audit import Action, FieldValues, collect_fields, diff_fields
 from treaty.store import audit
 from treaty.store.accounts import accounts, sessions, tokens
 from treaty.store.engine import keys
@@ -18,7 +18,7 @@ from treaty.store.engine.vault import Vault
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NewAccount:
+class AccountDraft:
     """What is said about an account that is to be made."""
 
     name: str
@@ -29,10 +29,10 @@ class NewAccount:
     is_system: bool = False
 
 
-def add(db: Connection, draft: NewAccount, *, now: datetime) -> Account:
+def add_account(db: Connection, draft: AccountDraft, *, now: datetime) -> Account:
     """Add an account with its two tokens, which have no texts yet. Raises Invalid and Conflict."""
     _check(draft)
-    if accounts.named(db, draft.name):
+    if accounts.find_by_name(db, draft.name):
         raise Conflict(f"There is a user called '{draft.name}' already.")
     new = Account(
         uuid=str(uuid4()),
@@ -47,17 +47,17 @@ def add(db: Connection, draft: NewAccount, *, now: datetime) -> Account:
         signed_in_at=None,
     )
     accounts.add(db, new)
-    audit.note(db, Action.USER_CREATION, resource=new.name, after=_state(new))
-    for name, role in ((READ_ONLY, Role.READ_ONLY), (READ_WRITE, Role.READ_WRITE)):
+    audit.record(db, Action.USER_CREATION, resource=new.name, after=_state(new))
+    for name, role in ((READ_ONLY_TOKEN_NAME, Role.READ_ONLY), (READ_WRITE_TOKEN_NAME, Role.READ_WRITE)):
         tokens.add(db, new, _default_token(new, name, role, now), None)
     return new
 
 
-def _check(draft: NewAccount) -> None:
-    problem = wrong_name(draft.name)
+def _check(draft: AccountDraft) -> None:
+    problem = find_name_problem(draft.name)
     if problem:
         raise Invalid.member("name", problem)
-    problem = wrong_email(draft.email) if draft.email else None
+    problem = find_email_problem(draft.email) if draft.email else None
     if problem:
         raise Invalid.member("email", problem)
 
@@ -77,7 +77,7 @@ def _default_token(owner: Account, name: str, role: Role, now: datetime) -> Toke
     )
 
 
-LINK_IS_OVER: Final = (
+SETUP_LINK_EXPIRED: Final = (
     "This link is over: it works once, within a day, until the server is started again, and as long as there are no "
     "users. The newest one is in the server's output."
 )
@@ -86,16 +86,16 @@ LINK_IS_OVER: Final = (
 def check_setup_link(db: Connection, link: str, *, vault: Vault, now: datetime) -> None:
     """Check with reads only that a link may create the first administrator. Raises NotFound."""
     keyed = keys.find(db, vault)
-    if keyed is None or accounts.is_any(db) or not keys.is_setup(db, keyed.hash(SETUP, link), now):
-        raise NotFound(LINK_IS_OVER)
+    if keyed is None or accounts.has_any(db) or not keys.is_valid_setup_hash(db, keyed.hash(SETUP_PURPOSE, link), now):
+        raise NotFound(SETUP_LINK_EXPIRED)
 
 
-def add_first(db: Connection, draft: NewAccount, *, link: str, vault: Vault, now: datetime) -> Account:
+def add_first_administrator(db: Connection, draft: AccountDraft, *, link: str, vault: Vault, now: datetime) -> Account:
     """Add the first administrator with a setup link, which is used up by that. Raises NotFound."""
     keyed = keys.find(db, vault)
-    if keyed is None or accounts.is_any(db) or not keys.consume_setup(db, keyed.hash(SETUP, link), now):
-        raise NotFound(LINK_IS_OVER)
-    return add(db, draft, now=now)
+    if keyed is None or accounts.has_any(db) or not keys.consume_setup_hash(db, keyed.hash(SETUP_PURPOSE, link), now):
+        raise NotFound(SETUP_LINK_EXPIRED)
+    return add_account(db, draft, now=now)
 
 
 def check_administrator(db: Connection, uuid: str | None) -> None:
@@ -104,19 +104,19 @@ def check_administrator(db: Connection, uuid: str | None) -> None:
     Otherwise an administrator who is demoted while the request runs could undo that.
     """
     accounts.lock_administrators(db)
-    if uuid not in accounts.administrators(db):
+    if uuid not in accounts.list_administrators(db):
         raise Forbidden("You are no administrator any more. Ask one to make this change.")
 
 
-def of_name(db: Connection, name: str) -> Account:
+def get_account(db: Connection, name: str) -> Account:
     """Find an account. Raises NotFound."""
-    found = accounts.named(db, name)
+    found = accounts.find_by_name(db, name)
     if found is None:
         raise NotFound(f"There is no user called '{name}'.")
     return found
 
 
-def of_uuid(db: Connection, uuid: str) -> Account:
+def get_account_by_uuid(db: Connection, uuid: str) -> Account:
     """Find an account. Raises NotFound."""
     found = accounts.find(db, uuid)
     if found is None:
@@ -128,11 +128,11 @@ def set_password(db: Connection, account: Account, password: str, *, now: dateti
     """Give an account another password (hashed), which ends all its sessions. Raises NotFound and Conflict."""
     _check_has_password(_locked(db, account))
     accounts.set_password(db, account.uuid, password, at=now)
-    _password_changed(db, account, but=None)
+    _password_changed(db, account, kept_session=None)
 
 
 def change_own_password(
-    db: Connection, account: Account, *, old: str, new: str, but: str | None, now: datetime
+    db: Connection, account: Account, *, old: str, new: str, kept_session: str | None, now: datetime
 ) -> None:
     """Replace a password hash that was verified by another one, which ends the other sessions.
 
@@ -144,7 +144,7 @@ def change_own_password(
             "Your account was changed meanwhile: it is disabled or has another password. Nothing was saved. "
             "Sign in again, or ask an administrator."
         )
-    _password_changed(db, account, but=but)
+    _password_changed(db, account, kept_session=kept_session)
 
 
 def _check_has_password(account: Account) -> None:
@@ -152,9 +152,9 @@ def _check_has_password(account: Account) -> None:
         raise Conflict(f"'{account.name}' is a system account: it has tokens, and no password.")
 
 
-def _password_changed(db: Connection, account: Account, *, but: str | None) -> None:
-    audit.note(db, Action.PASSWORD_CHANGE, resource=account.name)
-    sessions.end_of_account(db, account.uuid, but=but)
+def _password_changed(db: Connection, account: Account, *, kept_session: str | None) -> None:
+    audit.record(db, Action.PASSWORD_CHANGE, resource=account.name)
+    sessions.end_of_account(db, account.uuid, kept_session=kept_session)
 
 
 def set_role(db: Connection, account: Account, role: Role, *, now: datetime) -> Account:
@@ -164,7 +164,7 @@ def set_role(db: Connection, account: Account, role: Role, *, now: datetime) -> 
     return _noted(db, current, replace(current, role=role, updated_at=now))
 
 
-def disable(db: Connection, account: Account, *, now: datetime) -> Account:
+def disable_account(db: Connection, account: Account, *, now: datetime) -> Account:
     """Disable an account, which ends its sessions for good. Raises NotFound, and Conflict for the last administrator.
 
     Its tokens are rejected while it is disabled.
@@ -175,7 +175,7 @@ def disable(db: Connection, account: Account, *, now: datetime) -> Account:
     return _noted(db, current, replace(current, is_active=False, updated_at=now))
 
 
-def enable(db: Connection, account: Account, *, now: datetime) -> Account:
+def enable_account(db: Connection, account: Account, *, now: datetime) -> Account:
     """Enable an account again, with the tokens that it had. Raises NotFound."""
     current = _locked(db, account)
     accounts.set_active(db, current.uuid, active=True, at=now)
@@ -197,16 +197,16 @@ def _locked_for_access(db: Connection, account: Account, *, is_removal: bool) ->
     """
     accounts.lock_administrators(db)
     current = _locked(db, account)
-    if is_removal and accounts.administrators(db) == [current.uuid]:
+    if is_removal and accounts.list_administrators(db) == [current.uuid]:
         raise Conflict(f"'{current.name}' is the only administrator. Make another one first.")
     return current
 
 
 def _noted(db: Connection, old: Account, new: Account) -> Account:
-    before, after = changes(_state(old), _state(new))
-    audit.note(db, Action.USER_CHANGE, resource=old.name, before=before, after=after)
+    before, after = diff_fields(_state(old), _state(new))
+    audit.record(db, Action.USER_CHANGE, resource=old.name, before=before, after=after)
     return new
 
 
-def _state(account: Account) -> Values:
-    return fields_of(account, "uuid", "name", "password")
+def _state(account: Account) -> FieldValues:
+    return collect_fields(account, "uuid", "name", "password")

@@ -5,35 +5,35 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from treaty.errors import Throttled
-from treaty.model.accounts.throttling import FORGOTTEN, TRUSTED_FOR, Keys, wait
+from treaty.model.accounts.throttling import FAILURE_LIFETIME, TRUST_DURATION, CounterKeys, compute_wait
 from treaty.store.accounts import throttling
 
 
-def reserve(db: Connection, keys: Keys, *, now: datetime) -> None:
+def reserve_attempt(db: Connection, keys: CounterKeys, *, now: datetime) -> None:
     """Count an attempt as failed before its password is compared. Raises Throttled if it has to wait.
 
     The counters are locked, so of attempts that arrive together only as many get past as one after the other would.
     """
-    counters = throttling.lock(db, keys.counted)
-    is_trusted = throttling.is_trusted(db, keys, since=now - TRUSTED_FOR)
-    if seconds := wait(keys, counters, is_trusted=is_trusted, now=now):
+    counters = throttling.lock(db, keys.in_lock_order)
+    is_trusted = throttling.is_trusted_address(db, keys, since=now - TRUST_DURATION)
+    if seconds := compute_wait(keys, counters, is_trusted=is_trusted, now=now):
         raise Throttled(seconds)
-    for key in keys.counted:
-        throttling.count(db, key, now=now, before=now - FORGOTTEN)
-    throttling.forget_old(db, failures_before=now - FORGOTTEN, trust_before=now - TRUSTED_FOR)
+    for key in keys.in_lock_order:
+        throttling.increment(db, key, now=now, before=now - FAILURE_LIFETIME)
+    throttling.remove_old(db, failures_before=now - FAILURE_LIFETIME, trust_before=now - TRUST_DURATION)
 
 
-def note_success(db: Connection, keys: Keys, *, now: datetime) -> None:
+def record_success(db: Connection, keys: CounterKeys, *, now: datetime) -> None:
     """Take back an attempt that succeeded, forget the account's failures from its address, and trust the address."""
-    throttling.lock(db, keys.counted)
-    for key in keys.counted:
+    throttling.lock(db, keys.in_lock_order)
+    for key in keys.in_lock_order:
         if key == keys.pair:
-            throttling.forget(db, key)
+            throttling.remove(db, key)
         else:
-            throttling.take_back(db, key)
-    throttling.trust(db, keys, now=now)
+            throttling.decrement(db, key)
+    throttling.trust_address(db, keys, now=now)
 
 
-def note_trust(db: Connection, keys: Keys, *, now: datetime) -> None:
+def record_trust(db: Connection, keys: CounterKeys, *, now: datetime) -> None:
     """Record that an account has signed in from an address."""
-    throttling.trust(db, keys, now=now)
+    throttling.trust_address(db, keys, now=now)

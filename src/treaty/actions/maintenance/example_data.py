@@ -12,7 +12,7 @@ from treaty.actions.versions import versions
 from treaty.model.decisions.metadata import Metadata
 from treaty.model.deployments import Deployment, Environment, EnvironmentDraft
 from treaty.model.pacts import content
-from treaty.model.pacts.pacts import Contract, Contracts, PactKey
+from treaty.model.pacts.pacts import Contract, ContractBatch, PactKey
 from treaty.model.verifications.verifications import NewVerification
 from treaty.settings import Settings
 from treaty.store import deployments
@@ -23,9 +23,9 @@ CONSUMER = "Example App"
 PROVIDER = "Example API"
 
 
-def seed(db: Connection, *, now: datetime, settings: Settings) -> bool:
+def add_example_data(db: Connection, *, now: datetime, settings: Settings) -> bool:
     """Add the example to a database without pacticipants and environments; say whether it was one."""
-    if pacticipants.every_name(db) or deployments.every(db):
+    if pacticipants.list_names(db) or deployments.list_all(db):
         return False
     test, production = (_environment(db, name, now=now) for name in ("test", "production"))
     yesterday = now - timedelta(days=1)
@@ -48,15 +48,15 @@ def _environment(db: Connection, name: str, *, now: datetime) -> Environment:
 
 
 def _publish(db: Connection, version: str, branch: str, size: int, *, now: datetime, settings: Settings) -> None:
-    document = content.read(json.dumps(_pact(size)).encode())
+    document = content.parse_document(json.dumps(_pact(size)).encode())
     contract = Contract(
         consumer=CONSUMER,
         version=version,
         provider=PROVIDER,
         document=document,
-        content=content.content_of(document),
+        content=content.build_content(document),
     )
-    contracts = Contracts(
+    contracts = ContractBatch(
         pacticipant=CONSUMER,
         version=version,
         branch=branch,

@@ -17,32 +17,32 @@ from sqlalchemy import Connection
 
 from treaty.actions.versions.versions import ensure_version
 from treaty.errors import Conflict, Invalid, Malformed
-from treaty.model.audit import Action, place
+from treaty.model.audit import Action, redact_url
 from treaty.model.deployments import Environment, Release
 from treaty.model.maintenance.imports import (
-    BranchPlace,
+    BranchMembership,
     DeploymentFact,
     EnvironmentFact,
     Fact,
-    Imported,
-    Outcome,
+    ImportOutcome,
+    ImportResult,
     PactFact,
     PacticipantFact,
     ReleaseFact,
     ResultFact,
-    TagPlace,
+    TagMembership,
     VersionFact,
     WebhookFact,
-    key_of,
+    compute_fact_key,
 )
-from treaty.model.names import not_blank, not_too_long
-from treaty.model.pacticipants.pacticipants import Label, Pacticipant, checked_name, display_name
+from treaty.model.names import check_length, check_not_blank
+from treaty.model.pacticipants.pacticipants import Label, Pacticipant, derive_display_name, validate_name
 from treaty.model.pacts import content as contents
 from treaty.model.pacts.content import Content, Document
 from treaty.model.pacts.pacts import Contract
 from treaty.model.verifications.verifications import NewVerification
 from treaty.model.versions import Branch, BranchVersion, Tag, Version
-from treaty.model.versions import place as place_by_number
+from treaty.model.versions import find_insertion_position as place_by_number
 from treaty.settings import Settings
 from treaty.store import audit, deployments
 from treaty.store.engine import leases
@@ -56,20 +56,20 @@ LEASE: Final = "import"
 LEASE_DURATION: Final = timedelta(seconds=30)
 """After this time without a request, another import may start."""
 
-_COPIED: Final = Imported(Outcome.COPIED)
-_PRESENT: Final = Imported(Outcome.PRESENT)
+_COPIED: Final = ImportResult(ImportOutcome.COPIED)
+_PRESENT: Final = ImportResult(ImportOutcome.PRESENT)
 
 
 def _claim(db: Connection, run: str, *, now: datetime, is_over: bool) -> None:
     """Claim the right to import, or end the claim. Raises Conflict while another import is running."""
-    if not leases.take(db, LEASE, owner=run, now=now, until=now + LEASE_DURATION):
+    if not leases.claim(db, LEASE, owner=run, now=now, until=now + LEASE_DURATION):
         raise Conflict("Another import is running. Wait until it has finished; at most one runs at a time.")
     if is_over:
         leases.end(db, LEASE, owner=run, until=now)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class ImportBatch:
     """A part of an import: facts in the order in which they are to be copied, and Invalid for unreadable ones."""
 
     source: str
@@ -81,7 +81,7 @@ class Part:
     is_last: bool
 
 
-def import_part(db: Connection, part: Part, *, now: datetime, settings: Settings) -> list[Imported]:
+def import_batch(db: Connection, part: ImportBatch, *, now: datetime, settings: Settings) -> list[ImportResult]:
     """Import facts, and return the outcome for each. A fact that cannot be read is refused by itself.
 
     Raises Conflict while another import is running.
@@ -96,7 +96,7 @@ def import_part(db: Connection, part: Part, *, now: datetime, settings: Settings
     if is_dry:
         db.exec_driver_sql("ROLLBACK TO SAVEPOINT dry_run")
     counts = Counter(f"{type(fact).__name__} {one.outcome}" for fact, one in zip(facts, outcomes, strict=True))
-    audit.note(db, Action.IMPORT, resource=place(source), params={"dry_run": is_dry, **counts})
+    audit.record(db, Action.IMPORT, resource=redact_url(source), params={"dry_run": is_dry, **counts})
     return outcomes
 
 
@@ -112,16 +112,16 @@ def _names(fact: Fact | Invalid) -> Iterable[str]:
             return ()
 
 
-class _Refused(Exception):
+class _FactRefused(Exception):
     """A fact that cannot be imported, with the reason."""
 
 
-def _outdated(reason: str) -> Imported:
-    return Imported(Outcome.OUTDATED, reason)
+def _outdated(reason: str) -> ImportResult:
+    return ImportResult(ImportOutcome.OUTDATED, reason)
 
 
-def _removed(reason: str) -> Imported:
-    return Imported(Outcome.REMOVED, reason)
+def _removed(reason: str) -> ImportResult:
+    return ImportResult(ImportOutcome.REMOVED, reason)
 
 
 @dataclass(slots=True)
@@ -135,47 +135,47 @@ class _Import:
     settings: Settings
     _known: dict[str, str | None] = field(default_factory=dict)
 
-    def add(self, fact: Fact | Invalid) -> Imported:
+    def add(self, fact: Fact | Invalid) -> ImportResult:
         if isinstance(fact, Invalid):
-            return Imported(Outcome.REFUSED, str(fact))
+            return ImportResult(ImportOutcome.REFUSED, str(fact))
         try:
             return self._add(fact)
-        except (_Refused, Invalid, Malformed) as error:
-            return Imported(Outcome.REFUSED, str(error))
+        except (_FactRefused, Invalid, Malformed) as error:
+            return ImportResult(ImportOutcome.REFUSED, str(error))
 
     @singledispatchmethod
-    def _add(self, fact: object) -> Imported:
+    def _add(self, fact: object) -> ImportResult:
         raise TypeError(f"{type(fact).__name__} is not a fact")
 
     # Facts that were copied
 
     def is_known(self, *parts: str) -> bool:
-        key = key_of(self.source, parts)
+        key = compute_fact_key(self.source, parts)
         if key not in self._known:
-            self._known |= imports.values(self.db, [key])
+            self._known |= imports.load_values(self.db, [key])
         return key in self._known
 
     def value(self, *parts: str) -> str | None:
-        return self._known.get(key_of(self.source, parts)) if self.is_known(*parts) else None
+        return self._known.get(compute_fact_key(self.source, parts)) if self.is_known(*parts) else None
 
     def note(self, *parts: str, value: str | None = None) -> None:
-        is_known, key = self.is_known(*parts), key_of(self.source, parts)
+        is_known, key = self.is_known(*parts), compute_fact_key(self.source, parts)
         if not is_known or self._known[key] != value:
-            imports.note(self.db, key, value, is_known=is_known, now=self.now)
+            imports.record_copy(self.db, key, value, is_known=is_known, now=self.now)
             self._known[key] = value
 
-    def missing(self, what: str, *parts: str) -> Imported:
+    def missing(self, what: str, *parts: str) -> ImportResult:
         """Return the outcome for a fact about something that this broker does not have."""
         if self.is_known(*parts):
             return _removed(f"{what} was removed here after an earlier import")
         if self.is_dry:
             return _COPIED
-        raise _Refused(f"{what} was not copied")
+        raise _FactRefused(f"{what} was not copied")
 
     # Pacticipants
 
     @_add.register
-    def _(self, fact: PacticipantFact) -> Imported:
+    def _(self, fact: PacticipantFact) -> ImportResult:
         existing = pacticipants.find(self.db, fact.name)
         is_known = self.is_known("pacticipant", fact.name)
         if existing is None and is_known:
@@ -197,7 +197,7 @@ class _Import:
         for name in fact.labels:
             if not labels.find(self.db, fact.name, name) and not self.is_known("label", fact.name, name):
                 times = {"created_at": self.now, "updated_at": self.now}
-                new = Label(pacticipant=fact.name, name=not_too_long("label", name), **times)
+                new = Label(pacticipant=fact.name, name=check_length("label", name), **times)
                 labels.add(self.db, new)
                 is_new = True
             self.note("label", fact.name, name)
@@ -206,7 +206,7 @@ class _Import:
     # Versions
 
     @_add.register
-    def _(self, fact: VersionFact) -> Imported:
+    def _(self, fact: VersionFact) -> ImportResult:
         if pacticipants.find(self.db, fact.pacticipant) is None:
             return self.missing(f"The application {fact.pacticipant}", "pacticipant", fact.pacticipant)
         key = ("version", fact.pacticipant, fact.number)
@@ -217,14 +217,14 @@ class _Import:
         self.note(*key)
         places = [self._add_to_branch(version, one) for one in fact.branches]
         places += [self._add_tag(version, one) for one in fact.tags]
-        if existing is None or version is not existing or Outcome.COPIED in places:
+        if existing is None or version is not existing or ImportOutcome.COPIED in places:
             return _COPIED
-        if Outcome.REMOVED in places:
+        if ImportOutcome.REMOVED in places:
             return _removed("a branch or tag of the version was removed here after an earlier import")
         return _PRESENT
 
     def _add_version(self, fact: VersionFact) -> Version:
-        number = not_blank("version", not_too_long("version", fact.number))
+        number = check_not_blank("version", check_length("version", fact.number))
         new = Version(
             pacticipant=fact.pacticipant,
             number=number,
@@ -242,11 +242,11 @@ class _Import:
     def _position(self, fact: VersionFact) -> int | None:
         """Find the position of a new version; None above all others."""
         if not self.settings.order_versions_by_date:
-            return place_by_number(fact.number, versions.positions(self.db, fact.pacticipant))
-        top = imports.top_version(self.db, fact.pacticipant)
+            return place_by_number(fact.number, versions.list_positions(self.db, fact.pacticipant))
+        top = imports.find_newest_version(self.db, fact.pacticipant)
         if top is None or (fact.below is None and (top.number == fact.above or top.created_at <= fact.created_at)):
             return None
-        places = imports.version_places(self.db, fact.pacticipant)
+        places = imports.list_version_positions(self.db, fact.pacticipant)
         numbers = [one.number for one in places]
         first = numbers.index(fact.above) + 1 if fact.above in numbers else 0
         last = numbers.index(fact.below) if fact.below in numbers else len(numbers)
@@ -269,25 +269,25 @@ class _Import:
 
     # Branches and tags
 
-    def _add_to_branch(self, version: Version, on: BranchPlace) -> Outcome:
+    def _add_to_branch(self, version: Version, on: BranchMembership) -> ImportOutcome:
         key = ("branch", version.pacticipant, on.name, version.number)
-        state = branches.standing(self.db, version.pacticipant, on.name, version.number)
+        state = branches.load_state(self.db, version.pacticipant, on.name, version.number)
         if state.branch_version is None:
             if self.is_known(*key):
-                return Outcome.REMOVED
+                return ImportOutcome.REMOVED
             self._new_place(version, on, state.branch)
         elif state.branch:
             self._widen_branch(state.branch, on)
         since = min(state.branch_version.created_at, on.created_at) if state.branch_version else on.created_at
         has_moved = on.is_head and self._move_head(version, on.name, since=since)
         self.note(*key, value=on.created_at.isoformat())
-        return Outcome.COPIED if state.branch_version is None or has_moved else Outcome.PRESENT
+        return ImportOutcome.COPIED if state.branch_version is None or has_moved else ImportOutcome.PRESENT
 
-    def _new_place(self, version: Version, on: BranchPlace, existing: Branch | None) -> None:
+    def _new_place(self, version: Version, on: BranchMembership, existing: Branch | None) -> None:
         if existing is None:
             new = Branch(
                 pacticipant=version.pacticipant,
-                name=not_too_long("branch", on.name),
+                name=check_length("branch", on.name),
                 created_at=on.branch_created_at,
                 updated_at=on.branch_updated_at,
             )
@@ -304,7 +304,7 @@ class _Import:
         )
         branches.add_version(self.db, added, is_auto_created=False)
 
-    def _widen_branch(self, existing: Branch, on: BranchPlace) -> None:
+    def _widen_branch(self, existing: Branch, on: BranchMembership) -> None:
         """Let the branch begin when its first place here or in the source did."""
         began = min(existing.created_at, on.branch_created_at)
         changed = max(existing.updated_at, on.branch_updated_at)
@@ -313,7 +313,7 @@ class _Import:
 
     def _move_head(self, version: Version, name: str, *, since: datetime) -> bool:
         """Make the source's head the head, unless a later one was put on the branch here."""
-        head = imports.head_of_branch(self.db, version.pacticipant, name)
+        head = imports.find_branch_head(self.db, version.pacticipant, name)
         if head and head[0] == version.number:
             return False
         is_own = head is not None and not self.is_known("branch", version.pacticipant, name, head[0])
@@ -324,16 +324,16 @@ class _Import:
             branches.set_head(self.db, branch, head=version.number)
         return True
 
-    def _add_tag(self, version: Version, on: TagPlace) -> Outcome:
+    def _add_tag(self, version: Version, on: TagMembership) -> ImportOutcome:
         key = ("tag", version.pacticipant, version.number, on.name)
-        state = tags.standing(self.db, version, on.name)
+        state = tags.load_state(self.db, version, on.name)
         if state.tag is None and self.is_known(*key):
-            return Outcome.REMOVED
+            return ImportOutcome.REMOVED
         if state.tag is None:
             new = Tag(
                 pacticipant=version.pacticipant,
                 version=version.number,
-                name=not_too_long("tag", on.name),
+                name=check_length("tag", on.name),
                 is_head=state.is_newest,
                 created_at=on.created_at,
                 updated_at=on.created_at,
@@ -344,12 +344,12 @@ class _Import:
             elif state.is_newest:
                 tags.set_head(self.db, new)
         self.note(*key)
-        return Outcome.COPIED if state.tag is None else Outcome.PRESENT
+        return ImportOutcome.COPIED if state.tag is None else ImportOutcome.PRESENT
 
     # Pacts
 
     @_add.register
-    def _(self, fact: PactFact) -> Imported:
+    def _(self, fact: PactFact) -> ImportResult:
         contract = _contract(fact)
         key = ("pact", fact.consumer, fact.provider, fact.version)
         for name in (fact.consumer, fact.provider):
@@ -358,16 +358,16 @@ class _Import:
         if versions.find(self.db, fact.consumer, fact.version) is None:
             what = f"Version {fact.version} of {fact.consumer}"
             return self.missing(what, "version", fact.consumer, fact.version)
-        revisions = imports.revisions(self.db, fact.consumer, fact.version, fact.provider)
+        revisions = imports.list_revisions(self.db, fact.consumer, fact.version, fact.provider)
         if not revisions and self.is_known(*key):
             return self._noted_pact(fact, contract, _removed("the pact was removed here after an earlier import"))
         return self._noted_pact(fact, contract, self._add_revision(contract, fact, revisions))
 
-    def _noted_pact(self, fact: PactFact, contract: Contract, imported: Imported) -> Imported:
+    def _noted_pact(self, fact: PactFact, contract: Contract, imported: ImportResult) -> ImportResult:
         pair, sha = (fact.consumer, fact.provider), contract.content.sha
         if imports.has_content(self.db, *pair, sha):
             self.note("content", *pair, fact.sha, value=sha)
-        if imported.outcome in {Outcome.COPIED, Outcome.PRESENT}:
+        if imported.outcome in {ImportOutcome.COPIED, ImportOutcome.PRESENT}:
             self.note("publication", *pair, fact.version, sha)
             self.note("publication", *pair, fact.version, fact.sha)
             self.note("pact", *pair, fact.version)
@@ -375,14 +375,16 @@ class _Import:
             self.note("pact", *pair, fact.version, fact.marker, value=fact.sha)
         return imported
 
-    def _add_revision(self, contract: Contract, fact: PactFact, revisions: Sequence[imports.Revision]) -> Imported:
+    def _add_revision(
+        self, contract: Contract, fact: PactFact, revisions: Sequence[imports.PactRevision]
+    ) -> ImportResult:
         current = revisions[-1] if revisions else None
         if current and current.sha == contract.content.sha:
             return _PRESENT
         if current and not self.is_known("publication", fact.consumer, fact.provider, fact.version, current.sha):
             if any(one.sha == contract.content.sha for one in revisions):
                 return _outdated("another pact replaced it here")
-            raise _Refused("this version has another pact here, which stays as it is")
+            raise _FactRefused("this version has another pact here, which stays as it is")
         if current and (not fact.is_current or fact.created_at < current.created_at):
             if any(one.sha == contract.content.sha for one in revisions):
                 return _PRESENT
@@ -392,15 +394,15 @@ class _Import:
         return _COPIED
 
     def _add_current(self, contract: Contract, *, now: datetime) -> None:
-        changed = imports.pair_changed_at(self.db, contract.consumer, contract.provider)
-        publications.add(self.db, contract, publications.standing(self.db, contract), now=now)
+        changed = imports.find_pair_changed_at(self.db, contract.consumer, contract.provider)
+        publications.add(self.db, contract, publications.load_state(self.db, contract), now=now)
         if changed and changed > now:
             publications.touch(self.db, contract.consumer, contract.provider, now=changed)
 
     # Results
 
     @_add.register
-    def _(self, fact: ResultFact) -> Imported:
+    def _(self, fact: ResultFact) -> ImportResult:
         key = ("result", fact.consumer, fact.provider, fact.sha, str(fact.number))
         if self.is_known(*key):
             return _PRESENT
@@ -417,7 +419,7 @@ class _Import:
             self.note(*version_key)
         new = _result(fact, sha, now=self.now)
         # Each result of the source has one of its own here, so that several of the same second are all copied.
-        equal = (str(number) for number in imports.equal_results(self.db, new))
+        equal = (str(number) for number in imports.list_equal_results(self.db, new))
         existing = next((number for number in equal if not self.is_known("copy", number)), None)
         if existing is None:
             self.note("copy", str(imports.add_result(self.db, new)))
@@ -428,21 +430,21 @@ class _Import:
         return _COPIED if existing is None else _PRESENT
 
     def _touch(self, fact: ResultFact) -> None:
-        changed = imports.pair_changed_at(self.db, fact.consumer, fact.provider)
+        changed = imports.find_pair_changed_at(self.db, fact.consumer, fact.provider)
         if changed and changed < fact.recorded_at:
             publications.touch(self.db, fact.consumer, fact.provider, now=min(self.now, fact.recorded_at))
 
     # Environments, deployments and releases
 
     @_add.register
-    def _(self, fact: EnvironmentFact) -> Imported:
+    def _(self, fact: EnvironmentFact) -> ImportResult:
         is_there = self._environment(fact.uuid, fact.name) is not None
         if not is_there and self.is_known("environment", fact.uuid):
             return _removed("the environment was removed here after an earlier import")
         if not is_there:
             new = Environment(
                 uuid=fact.uuid,
-                name=not_blank("name", not_too_long("name", fact.name)),
+                name=check_not_blank("name", check_length("name", fact.name)),
                 display_name=fact.display_name,
                 is_production=fact.is_production,
                 contacts=fact.contacts,
@@ -457,14 +459,14 @@ class _Import:
         return deployments.find(self.db, uuid) or deployments.find_by_name(self.db, name)
 
     @_add.register
-    def _(self, fact: DeploymentFact) -> Imported:
+    def _(self, fact: DeploymentFact) -> ImportResult:
         environment = self._environment(fact.environment, fact.environment_name)
         if environment is None:
             return self.missing("The environment", "environment", fact.environment)
         if versions.find(self.db, fact.pacticipant, fact.version) is None:
             what = f"Version {fact.version} of {fact.pacticipant}"
             return self.missing(what, "version", fact.pacticipant, fact.version)
-        stays = imports.stays(self.db, fact, environment.uuid)
+        stays = imports.list_slot_deployments(self.db, fact, environment.uuid)
         own = next((one for one in stays if one.uuid == fact.uuid), None)
         if own or imports.has_deployment(self.db, fact.uuid):
             return self._end_deployment(fact, own)
@@ -477,7 +479,7 @@ class _Import:
             return _PRESENT
         return self._add_deployment(fact, environment, stays)
 
-    def _end_deployment(self, fact: DeploymentFact, own: imports.Stay | None) -> Imported:
+    def _end_deployment(self, fact: DeploymentFact, own: imports.SlotDeployment | None) -> ImportResult:
         if own is None or own.undeployed_at or fact.undeployed_at is None:
             return _PRESENT
         deployed = deployments.get_deployed(self.db, fact.uuid)
@@ -486,8 +488,8 @@ class _Import:
         return _COPIED
 
     def _add_deployment(
-        self, fact: DeploymentFact, environment: Environment, stays: Sequence[imports.Stay]
-    ) -> Imported:
+        self, fact: DeploymentFact, environment: Environment, stays: Sequence[imports.SlotDeployment]
+    ) -> ImportResult:
         """Add a deployment in its place in time: it ends what ran before, and was ended by what came later.
 
         That something older was undeployed here later does not end it: the undeployment was not about this version.
@@ -511,7 +513,7 @@ class _Import:
         return _COPIED if undeployed_at is None else _outdated("something newer was recorded here, which stays")
 
     @_add.register
-    def _(self, fact: ReleaseFact) -> Imported:
+    def _(self, fact: ReleaseFact) -> ImportResult:
         environment = self._environment(fact.environment, fact.environment_name)
         if environment is None:
             return self.missing("The environment", "environment", fact.environment)
@@ -526,7 +528,7 @@ class _Import:
             return self._add_release(fact, environment)
         return self._change_release(fact, existing.support_ended_at, existing.updated_at, release)
 
-    def _add_release(self, fact: ReleaseFact, environment: Environment) -> Imported:
+    def _add_release(self, fact: ReleaseFact, environment: Environment) -> ImportResult:
         values = {
             "uuid": fact.uuid,
             "pacticipant": fact.pacticipant,
@@ -542,7 +544,7 @@ class _Import:
 
     def _change_release(
         self, fact: ReleaseFact, ended_at: datetime | None, supported_since: datetime, release: Release
-    ) -> Imported:
+    ) -> ImportResult:
         existing = deployments.find_released(self.db, release)
         if existing is None or (ended_at is None) == (fact.support_ended_at is None):
             return _PRESENT
@@ -554,31 +556,31 @@ class _Import:
             return _COPIED
         if ended_at and fact.updated_at <= ended_at:
             return _outdated("support was ended here later")
-        deployments.support_again(self.db, existing, at=fact.updated_at)
+        deployments.resume_support(self.db, existing, at=fact.updated_at)
         self._audit(Action.RELEASE, fact, existing.environment.name)
         return _COPIED
 
     def _audit(self, action: Action, fact: DeploymentFact | ReleaseFact, environment: str) -> None:
         params = {"version": fact.version, "imported": True}
-        audit.note(self.db, action, resource=fact.pacticipant, other=environment, params=params)
+        audit.record(self.db, action, resource=fact.pacticipant, other=environment, params=params)
 
     # Webhooks
 
     @_add.register
-    def _(self, fact: WebhookFact) -> Imported:
+    def _(self, fact: WebhookFact) -> ImportResult:
         is_there = webhooks.find(self.db, fact.uuid) is not None
         if not is_there and self.is_known("webhook", fact.uuid):
             return _removed("the webhook was removed here after an earlier import")
         if is_there:
             self.note("webhook", fact.uuid)
-        return _PRESENT if is_there else Imported(Outcome.ABSENT)
+        return _PRESENT if is_there else ImportResult(ImportOutcome.ABSENT)
 
 
 def _new_pacticipant(fact: PacticipantFact) -> Pacticipant:
-    name = checked_name(fact.name)
+    name = validate_name(fact.name)
     return Pacticipant(
         name=name,
-        display_name=fact.display_name or display_name(name),
+        display_name=fact.display_name or derive_display_name(name),
         main_branch=fact.main_branch,
         repository_url=fact.repository_url,
         repository_name=fact.repository_name,
@@ -600,7 +602,7 @@ def _filled_pacticipant(existing: Pacticipant, fact: PacticipantFact, *, is_know
 
 def _contract(fact: PactFact) -> Contract:
     """Read a pact as the source returned it. Raises Malformed."""
-    document = contents.read(fact.content.encode())
+    document = contents.parse_document(fact.content.encode())
     tree = {name: value for name, value in document.tree.items() if name not in {"_links", "createdAt"}}
     document, content = _original(Document(tree, document.is_plain), fact.sha)
     return Contract(
@@ -610,12 +612,12 @@ def _contract(fact: PactFact) -> Contract:
 
 def _original(document: Document, sha: str) -> tuple[Document, Content]:
     """Take off the ids that the source added: the SHA tells whether the consumer's own were among them."""
-    own = contents.without_ids(document)
-    for candidate in (own, contents.without_any_ids(document), document):
-        content = contents.content_of(candidate)
+    own = contents.remove_broker_ids(document)
+    for candidate in (own, contents.remove_all_ids(document), document):
+        content = contents.build_content(candidate)
         if content.sha == sha:
             return candidate, content
-    return own, contents.content_of(own)
+    return own, contents.build_content(own)
 
 
 def _result(fact: ResultFact, sha: str, *, now: datetime) -> NewVerification:

@@ -10,25 +10,25 @@ from treaty.store.maintenance import integrity
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class IntegrityFinding:
     """A rule about the data, and how many rows break it."""
 
     rule: str
     broken: int
 
 
-def examine(db: Connection) -> list[Finding]:
+def check_integrity(db: Connection) -> list[IntegrityFinding]:
     """Count again, and change nothing."""
-    return [Finding(check.name, integrity.count(db, check)) for check in integrity.CHECKS]
+    return [IntegrityFinding(check.name, integrity.count_violations(db, check)) for check in integrity.CHECKS]
 
 
-def mend(db: Connection) -> list[Finding]:
+def repair_integrity(db: Connection) -> list[IntegrityFinding]:
     """Count again and mend what is wrong; say what was."""
     findings = []
     for check in integrity.CHECKS:
-        broken = integrity.count(db, check)
+        broken = integrity.count_violations(db, check)
         if broken:
-            integrity.mend(db, check)
-            audit.note(db, Action.REPAIR, params={"rule": check.name, "rows": broken})
-        findings.append(Finding(check.name, broken))
+            integrity.repair(db, check)
+            audit.record(db, Action.REPAIR, params={"rule": check.name, "rows": broken})
+        findings.append(IntegrityFinding(check.name, broken))
     return findings

@@ -10,27 +10,27 @@ from treaty.store import audit
 from treaty.store.engine import leases
 from treaty.store.engine.vault import Vault
 from treaty.store.maintenance import encrypted_columns
-from treaty.store.maintenance.encrypted_columns import Passed, SealedColumn
+from treaty.store.maintenance.encrypted_columns import EncryptedColumn, RotationBatch
 
 LEASE: Final = "rotate-key"
-LEASE_TIME: Final = timedelta(seconds=10)
-AT_ONCE: Final = 20
+LEASE_DURATION: Final = timedelta(seconds=10)
+BATCH_SIZE: Final = 20
 """Rows in one transaction."""
 
 
-def begin(db: Connection, *, owner: str, now: datetime) -> bool:
+def claim_rotation(db: Connection, *, owner: str, now: datetime) -> bool:
     """Say whether nobody else changes the key, and keep others from it for a while; it may be said again and again."""
-    return leases.take(db, LEASE, owner=owner, now=now, until=now + LEASE_TIME)
+    return leases.claim(db, LEASE, owner=owner, now=now, until=now + LEASE_DURATION)
 
 
-def end(db: Connection, *, owner: str, now: datetime) -> None:
+def release_rotation(db: Connection, *, owner: str, now: datetime) -> None:
     """Let others change the key."""
     leases.end(db, LEASE, owner=owner, until=now)
 
 
-def renew(db: Connection, one: SealedColumn, vault: Vault, *, after: Any) -> Passed:
+def reencrypt(db: Connection, one: EncryptedColumn, vault: Vault, *, after: Any) -> RotationBatch:
     """Seal anew what stands in some rows after one."""
-    passed = encrypted_columns.renew(db, one, vault, after=after, most=AT_ONCE)
-    if passed.renewed:
-        audit.note(db, Action.KEY_CHANGE, params={"secrets": passed.renewed})
+    passed = encrypted_columns.rotate(db, one, vault, after=after, limit=BATCH_SIZE)
+    if passed.rotated_count:
+        audit.record(db, Action.KEY_CHANGE, params={"secrets": passed.rotated_count})
     return passed

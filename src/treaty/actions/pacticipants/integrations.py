@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from treaty.actions.webhooks.cancellations import note_cancelled
+from treaty.actions.webhooks.cancellations import record_cancellations
 from treaty.model.audit import Action
 from treaty.store import audit
 from treaty.store.pacticipants import integrations, pacticipants
@@ -19,23 +19,23 @@ def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
     pacticipants.lock(db, {consumer, provider})
     pacticipants.get(db, consumer, "consumer")
     pacticipants.get(db, provider, "provider")
-    removed = integrations.contents(db, consumer=consumer, provider=provider)
-    queued = deliveries.queued_of_pair(db, consumer=consumer, provider=provider)
-    note_cancelled(db, queued, "The integration has been removed.")
+    removed = integrations.describe_contents(db, consumer=consumer, provider=provider)
+    queued = deliveries.list_queued_of_pair(db, consumer=consumer, provider=provider)
+    record_cancellations(db, queued, "The integration has been removed.")
     integrations.remove(db, consumer=consumer, provider=provider)
-    idle = {name: integrations.idle_versions(db, name) for name in (consumer, provider)}
+    idle = {name: integrations.list_idle_versions(db, name) for name in (consumer, provider)}
     for name, numbers in idle.items():
         # Deliveries of other pairs may ask these versions to verify a pact.
         delivery_facts.preserve_for_versions(db, name, numbers)
         versions.remove(db, name, numbers)
     removed |= {"versions": idle, "pacticipants": integrations.remove_idle(db, [consumer, provider])}
-    audit.note(db, Action.INTEGRATION_REMOVAL, resource=consumer, other=provider, before=removed)
+    audit.record(db, Action.INTEGRATION_REMOVAL, resource=consumer, other=provider, before=removed)
 
 
 def remove_everything(db: Connection) -> None:
     """Remove all pacticipants with everything that belongs to them, and all webhooks. Environments stay."""
-    names = pacticipants.every_name(db)
+    names = pacticipants.list_names(db)
     pacticipants.lock(db, names)
-    note_cancelled(db, deliveries.every_queued(db), "All pacticipants have been removed.")
-    integrations.remove_everything(db)
-    audit.note(db, Action.REMOVAL_OF_EVERYTHING, before={"pacticipants": names})
+    record_cancellations(db, deliveries.list_queued(db), "All pacticipants have been removed.")
+    integrations.remove_all_pacticipants(db)
+    audit.record(db, Action.REMOVAL_OF_EVERYTHING, before={"pacticipants": names})

@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from treaty.actions.versions.versions import ensure_pacticipants
-from treaty.actions.webhooks.cancellations import note_cancelled
+from treaty.actions.webhooks.cancellations import record_cancellations
 from treaty.errors import NotFound
-from treaty.model.audit import Action, changes, fields_of
-from treaty.model.names import not_too_long
-from treaty.model.pacticipants.pacticipants import Label, Pacticipant, checked_name, display_name
+from treaty.model.audit import Action, collect_fields, diff_fields
+from treaty.model.names import check_length
+from treaty.model.pacticipants.pacticipants import Label, Pacticipant, derive_display_name, validate_name
 from treaty.store import audit
 from treaty.store.pacticipants import labels, pacticipants
 from treaty.store.webhooks import deliveries
@@ -20,15 +20,15 @@ Description = Mapping[str, str | None]
 """What is said about a pacticipant, by the names of its fields; None takes back what was said before."""
 
 
-def register(db: Connection, name: str, description: Description, *, now: datetime) -> None:
+def ensure_pacticipant(db: Connection, name: str, description: Description, *, now: datetime) -> None:
     """Add a pacticipant; one that is there stays as it is."""
     if pacticipants.lock(db, [name]):
-        audit.note(db, Action.PACTICIPANT_CHANGE, resource=name)
+        audit.record(db, Action.PACTICIPANT_CHANGE, resource=name)
     else:
         _add(db, name, description, now=now)
 
 
-def describe(db: Connection, name: str, description: Description, *, now: datetime) -> bool:
+def save_description(db: Connection, name: str, description: Description, *, now: datetime) -> bool:
     """Change what is said about a pacticipant, or add it; say whether it is new."""
     existing = pacticipants.lock(db, [name])
     if not existing:
@@ -38,7 +38,7 @@ def describe(db: Connection, name: str, description: Description, *, now: dateti
     return False
 
 
-def describe_anew(db: Connection, name: str, description: Description, *, now: datetime) -> None:
+def replace_description(db: Connection, name: str, description: Description, *, now: datetime) -> None:
     """Change what is said about a pacticipant, with all fields given. Raises NotFound."""
     existing = pacticipants.lock(db, [name])
     if not existing:
@@ -49,49 +49,51 @@ def describe_anew(db: Connection, name: str, description: Description, *, now: d
 def _change(db: Connection, existing: Pacticipant, description: Description, *, now: datetime) -> None:
     changed = _described(existing, description, now=now)
     pacticipants.change(db, changed)
-    before, after = changes(fields_of(existing), fields_of(changed))
-    audit.note(db, Action.PACTICIPANT_CHANGE, resource=existing.name, before=before, after=after)
+    before, after = diff_fields(collect_fields(existing), collect_fields(changed))
+    audit.record(db, Action.PACTICIPANT_CHANGE, resource=existing.name, before=before, after=after)
 
 
 def _add(db: Connection, name: str, description: Description, *, now: datetime) -> None:
-    bare = Pacticipant(name=checked_name(name), display_name="", created_at=now, updated_at=now)
+    bare = Pacticipant(name=validate_name(name), display_name="", created_at=now, updated_at=now)
     new = _described(bare, {"display_name": None, **description}, now=now)
     pacticipants.add(db, new)
-    audit.note(db, Action.PACTICIPANT_CREATION, resource=name, after=fields_of(new, "name"))
+    audit.record(db, Action.PACTICIPANT_CREATION, resource=name, after=collect_fields(new, "name"))
 
 
 def _described(one: Pacticipant, description: Description, *, now: datetime) -> Pacticipant:
     changed: Pacticipant = replace(one, **description, updated_at=now)  # type: ignore[arg-type]  # a field's name each
-    return changed if changed.display_name else replace(changed, display_name=display_name(one.name))
+    return changed if changed.display_name else replace(changed, display_name=derive_display_name(one.name))
 
 
-def remove(db: Connection, name: str) -> None:
+def remove_pacticipant(db: Connection, name: str) -> None:
     """Remove a pacticipant with all that belongs to it. Raises NotFound."""
     found = pacticipants.lock_with_counterparts(db, name)
     if found is None:
         raise NotFound.named("pacticipant", name)
-    note_cancelled(db, deliveries.queued_of_pacticipant(db, name), f"The pacticipant {name} has been removed.")
+    record_cancellations(
+        db, deliveries.list_queued_of_pacticipant(db, name), f"The pacticipant {name} has been removed."
+    )
     pacticipants.remove(db, name)
-    audit.note(db, Action.PACTICIPANT_REMOVAL, resource=name, before=fields_of(found, "name"))
+    audit.record(db, Action.PACTICIPANT_REMOVAL, resource=name, before=collect_fields(found, "name"))
 
 
-def label(db: Connection, pacticipant: str, name: str, *, now: datetime) -> tuple[Label, bool]:
+def add_label(db: Connection, pacticipant: str, name: str, *, now: datetime) -> tuple[Label, bool]:
     """Label a pacticipant, which is added if missing; say whether the label is new."""
     ensure_pacticipants(db, [pacticipant], now=now)
-    audit.note(db, Action.LABEL_CREATION, resource=pacticipant, params={"label": name})
+    audit.record(db, Action.LABEL_CREATION, resource=pacticipant, params={"label": name})
     found = labels.find(db, pacticipant, name)
     if found:
         return found, False
-    new = Label(pacticipant=pacticipant, name=not_too_long("label", name), created_at=now, updated_at=now)
+    new = Label(pacticipant=pacticipant, name=check_length("label", name), created_at=now, updated_at=now)
     labels.add(db, new)
     return new, True
 
 
-def unlabel(db: Connection, pacticipant: str, name: str) -> None:
+def remove_label(db: Connection, pacticipant: str, name: str) -> None:
     """Take a label off. Raises NotFound."""
     pacticipants.lock(db, [pacticipant])
     found = labels.find(db, pacticipant, name)
     if found is None:
         raise NotFound
     labels.remove(db, found)
-    audit.note(db, Action.LABEL_REMOVAL, resource=pacticipant, params={"label": name})
+    audit.record(db, Action.LABEL_REMOVAL, resource=pacticipant, params={"label": name})

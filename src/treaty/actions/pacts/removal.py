@@ -6,8 +6,8 @@ Queued deliveries about removed pacts are still sent, as their events did happen
 from sqlalchemy import Connection
 
 from treaty.errors import Conflict, NotFound
-from treaty.model.audit import Action, Values
-from treaty.model.pacts.lists import Among, OnBranch, Tagged, Unpublished
+from treaty.model.audit import Action, FieldValues
+from treaty.model.pacts.lists import PactFilter, PactsOnBranch, PactsWithTag, RemainingPacts
 from treaty.model.pacts.pacts import PactKey
 from treaty.store import audit
 from treaty.store.pacticipants import pacticipants
@@ -15,15 +15,15 @@ from treaty.store.pacts import lists
 from treaty.store.webhooks import delivery_facts
 
 
-def unpublish_version(db: Connection, key: PactKey) -> Unpublished:
+def unpublish_version(db: Connection, key: PactKey) -> RemainingPacts:
     """Take away what a consumer's version published for a provider. Raises NotFound."""
     pacticipants.lock(db, {key.consumer, key.provider})
-    published = lists.publication_ids_of(db, key)
+    published = lists.list_publication_ids_of_version(db, key)
     if not published:
         raise NotFound
     delivery_facts.preserve_for_publications(db, published)
     count = lists.remove_version(db, key)
-    audit.note(
+    audit.record(
         db,
         Action.PACT_REMOVAL,
         resource=key.consumer,
@@ -34,7 +34,7 @@ def unpublish_version(db: Connection, key: PactKey) -> Unpublished:
     return _left(db, consumer=key.consumer, provider=key.provider)
 
 
-def unpublish(db: Connection, *, consumer: str, provider: str, among: Among) -> Unpublished:
+def unpublish_pacts(db: Connection, *, consumer: str, provider: str, pact_filter: PactFilter) -> RemainingPacts:
     """Take away pacts of a pair.
 
     Raises NotFound, and Conflict when the main branch is meant and nobody knows which it is; nothing goes then.
@@ -43,30 +43,30 @@ def unpublish(db: Connection, *, consumer: str, provider: str, among: Among) -> 
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name not in known:
             raise NotFound.named(role, name)
-    if isinstance(among, OnBranch) and among.name is None and known[consumer].main_branch is None:
+    if isinstance(pact_filter, PactsOnBranch) and pact_filter.name is None and known[consumer].main_branch is None:
         raise Conflict(
             f"{consumer} has no main branch, so no pacts were deleted."
             " Set its main branch, or name the branch in the URL."
         )
     delivery_facts.preserve_for_publications(
-        db, lists.publication_ids(db, consumer=consumer, provider=provider, among=among)
+        db, lists.list_publication_ids(db, consumer=consumer, provider=provider, pact_filter=pact_filter)
     )
-    count = lists.remove(db, consumer=consumer, provider=provider, among=among)
-    said = _said(among)
-    audit.note(db, Action.PACT_REMOVAL, resource=consumer, other=provider, params=said, before={"pacts": count})
+    count = lists.remove(db, consumer=consumer, provider=provider, pact_filter=pact_filter)
+    said = _said(pact_filter)
+    audit.record(db, Action.PACT_REMOVAL, resource=consumer, other=provider, params=said, before={"pacts": count})
     return _left(db, consumer=consumer, provider=provider)
 
 
-def _said(among: Among) -> Values:
-    match among:
-        case Tagged(name=name):
+def _said(pact_filter: PactFilter) -> FieldValues:
+    match pact_filter:
+        case PactsWithTag(name=name):
             return {"tag": name}
-        case OnBranch(name=name):
+        case PactsOnBranch(name=name):
             return {"branch": name or "the main branch"}
         case _:
             return {}
 
 
-def _left(db: Connection, *, consumer: str, provider: str) -> Unpublished:
+def _left(db: Connection, *, consumer: str, provider: str) -> RemainingPacts:
     has_pacts = lists.has_pacts(db, consumer=consumer, provider=provider)
-    return Unpublished(consumer=consumer, provider=provider, has_pacts=has_pacts)
+    return RemainingPacts(consumer=consumer, provider=provider, has_pacts=has_pacts)

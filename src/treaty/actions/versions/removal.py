@@ -37,7 +37,7 @@ def remove_version(db: Connection, pacticipant: str, number: str) -> None:
         raise NotFound
     delivery_facts.preserve_for_versions(db, pacticipant, [number])
     versions.remove(db, pacticipant, [number])
-    audit.note(db, Action.VERSION_REMOVAL, resource=pacticipant, params={"version": number})
+    audit.record(db, Action.VERSION_REMOVAL, resource=pacticipant, params={"version": number})
 
 
 def remove_tag(db: Connection, pacticipant: str, version: str, tag: str) -> None:
@@ -47,7 +47,7 @@ def remove_tag(db: Connection, pacticipant: str, version: str, tag: str) -> None
     if tagged is None or tags.find(db, pacticipant, version, tag) is None:
         raise NotFound
     tags.remove(db, tagged, tag)
-    audit.note(db, Action.TAG_REMOVAL, resource=pacticipant, params={"version": version, "tag": tag})
+    audit.record(db, Action.TAG_REMOVAL, resource=pacticipant, params={"version": version, "tag": tag})
 
 
 def remove_branch(db: Connection, pacticipant: str, name: str) -> None:
@@ -57,23 +57,23 @@ def remove_branch(db: Connection, pacticipant: str, name: str) -> None:
         raise NotFound
     delivery_facts.preserve_for_branches(db, pacticipant, [name])
     branches.remove(db, pacticipant, [name])
-    audit.note(db, Action.BRANCH_REMOVAL, resource=pacticipant, params={"branch": name})
+    audit.record(db, Action.BRANCH_REMOVAL, resource=pacticipant, params={"branch": name})
 
 
-def take_off_branch(db: Connection, pacticipant: str, branch: str, version: str) -> None:
+def remove_from_branch(db: Connection, pacticipant: str, branch: str, version: str) -> None:
     """Take a version off a branch; both stay. Raises NotFound."""
     _lock_with_counterparts(db, pacticipant)
-    found = branches.standing(db, pacticipant, branch, version).branch_version
+    found = branches.load_state(db, pacticipant, branch, version).branch_version
     if found is None:
         raise NotFound
     delivery_facts.preserve_for_branches(db, pacticipant, [branch])
     branches.remove_version(db, found)
     said = {"branch": branch, "version": version}
-    audit.note(db, Action.BRANCH_VERSION_REMOVAL, resource=pacticipant, params=said)
+    audit.record(db, Action.BRANCH_VERSION_REMOVAL, resource=pacticipant, params=said)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BranchesRemoved:
+class RemovedBranches:
     """How many branches of a pacticipant went, and which remain."""
 
     pacticipant: str
@@ -81,15 +81,15 @@ class BranchesRemoved:
     remaining: list[str]
 
 
-def remove_branches(db: Connection, pacticipant: str, *, keep: Collection[str]) -> BranchesRemoved:
+def remove_branches(db: Connection, pacticipant: str, *, keep: Collection[str]) -> RemovedBranches:
     """Remove all branches but the main one and those to keep. Raises NotFound."""
     owner = pacticipants.get(db, pacticipant)
     kept = {*keep, _lock_with_counterparts(db, owner.name).main_branch}
-    every = branches.names(db, pacticipant)
+    every = branches.list_names(db, pacticipant)
     going = [name for name in every if name not in kept]
     delivery_facts.preserve_for_branches(db, pacticipant, going)
     branches.remove(db, pacticipant, going)
-    audit.note(db, Action.BRANCH_REMOVAL, resource=pacticipant, before={"branches": going})
-    return BranchesRemoved(
+    audit.record(db, Action.BRANCH_REMOVAL, resource=pacticipant, before={"branches": going})
+    return RemovedBranches(
         pacticipant=pacticipant, count=len(going), remaining=[name for name in every if name in kept]
     )

@@ -8,17 +8,17 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.actions.deployments import record_deployment
-from treaty.model.audit import Action, changes, told
+from treaty.model.audit import Action, diff_fields, redact_value
 from treaty.model.deployments import Deployment
-from treaty.model.names import not_too_long
-from treaty.model.pacticipants.pacticipants import Pacticipant, checked_name, display_name, is_main_branch
-from treaty.model.versions import Branch, BranchVersion, Tag, Version, VersionDraft, place
+from treaty.model.names import check_length
+from treaty.model.pacticipants.pacticipants import Pacticipant, derive_display_name, is_main_branch, validate_name
+from treaty.model.versions import Branch, BranchVersion, Tag, Version, VersionDraft, find_insertion_position
 from treaty.settings import Settings
 from treaty.store import audit, deployments
 from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches, tags, versions
 
-TOUCHED_AFTER: Final = timedelta(seconds=60)
+TOUCH_INTERVAL: Final = timedelta(seconds=60)
 """How old a branch's time of change must be to be noted anew."""
 
 
@@ -31,9 +31,9 @@ def ensure_pacticipants(db: Connection, names: Collection[str], *, now: datetime
 
 
 def _added(db: Connection, name: str, *, now: datetime) -> Pacticipant:
-    new = Pacticipant(name=checked_name(name), display_name=display_name(name), created_at=now, updated_at=now)
+    new = Pacticipant(name=validate_name(name), display_name=derive_display_name(name), created_at=now, updated_at=now)
     pacticipants.add(db, new)
-    audit.note(db, Action.PACTICIPANT_CREATION, resource=name)
+    audit.record(db, Action.PACTICIPANT_CREATION, resource=name)
     return new
 
 
@@ -44,9 +44,13 @@ def ensure_version(
     found = versions.find(db, pacticipant.name, number)
     if found:
         return found, False
-    number = not_too_long("version", number)
+    number = check_length("version", number)
     new = Version(pacticipant=pacticipant.name, number=number, build_url=None, created_at=now, updated_at=now)
-    position = None if settings.order_versions_by_date else place(number, versions.positions(db, pacticipant.name))
+    position = (
+        None
+        if settings.order_versions_by_date
+        else find_insertion_position(number, versions.list_positions(db, pacticipant.name))
+    )
     if position is None:
         versions.add(db, new)
     else:
@@ -68,14 +72,14 @@ def put_on_branch(  # noqa: PLR0913 - what is put where, and the rules for it
 
     A version that was there already does not become the head again.
     """
-    standing = branches.standing(db, pacticipant.name, branch, version)
+    standing = branches.load_state(db, pacticipant.name, branch, version)
     if standing.branch_version:
         _touch(db, standing.branch, now=now)
         return standing.branch_version, False
     if standing.branch:
         branches.set_head(db, _touched(standing.branch, now=now), head=version)
     else:
-        new = Branch(pacticipant=pacticipant.name, name=not_too_long("branch", branch), created_at=now, updated_at=now)
+        new = Branch(pacticipant=pacticipant.name, name=check_length("branch", branch), created_at=now, updated_at=now)
         branches.add(db, new, head=version)
     added = BranchVersion(
         pacticipant=pacticipant.name, branch=branch, version=version, is_head=True, created_at=now, updated_at=now
@@ -86,7 +90,7 @@ def put_on_branch(  # noqa: PLR0913 - what is put where, and the rules for it
 
 
 def _touched(branch: Branch, *, now: datetime) -> Branch:
-    return replace(branch, updated_at=now) if now - branch.updated_at > TOUCHED_AFTER else branch
+    return replace(branch, updated_at=now) if now - branch.updated_at > TOUCH_INTERVAL else branch
 
 
 def _touch(db: Connection, branch: Branch | None, *, now: datetime) -> None:
@@ -99,7 +103,7 @@ def _detect_main_branch(
 ) -> None:
     if settings.auto_detect_main_branch and is_main_branch(name, pacticipant, settings.main_branch_candidates):
         pacticipants.set_main_branch(db, pacticipant.name, name, now=now)
-        audit.note(
+        audit.record(
             db,
             Action.PACTICIPANT_CHANGE,
             resource=pacticipant.name,
@@ -116,17 +120,17 @@ def put_tag(  # noqa: PLR0913 - what is put where, and the rules for it
     *,
     now: datetime,
     settings: Settings,
-    may_be_branch: bool = True,
+    can_be_branch: bool = True,
 ) -> tuple[Tag, bool]:
     """Tag a version of a locked pacticipant; say whether the tag is new.
 
     The first tag of a version that is on no branch stands for one, where the settings say so; it `may_be_branch` only
     if no branch was named.
     """
-    standing = tags.standing(db, version, tag)
+    standing = tags.load_state(db, version, tag)
     if standing.tag:
         return standing.tag, False
-    if may_be_branch and standing.is_bare and _is_young(version, now=now, settings=settings):
+    if can_be_branch and standing.has_no_branch_or_tags and _is_young(version, now=now, settings=settings):
         put_on_branch(db, pacticipant, tag, version.number, now=now, settings=settings, is_auto_created=True)
     else:
         _detect_main_branch(db, pacticipant, tag, now=now, settings=settings)
@@ -138,11 +142,11 @@ def _is_young(version: Version, *, now: datetime, settings: Settings) -> bool:
     return settings.use_first_tag_as_branch and now - version.created_at <= limit
 
 
-def _tagged(db: Connection, version: Version, name: str, standing: tags.Standing, *, now: datetime) -> Tag:
+def _tagged(db: Connection, version: Version, name: str, standing: tags.TagState, *, now: datetime) -> Tag:
     new = Tag(
         pacticipant=version.pacticipant,
         version=version.number,
-        name=not_too_long("tag", name),
+        name=check_length("tag", name),
         is_head=standing.is_newest,
         created_at=now,
         updated_at=now,
@@ -165,7 +169,7 @@ def tag_version(
     owner = ensure_pacticipants(db, [pacticipant], now=now)[pacticipant]
     tagged, _ = ensure_version(db, owner, version, now=now, settings=settings)
     found = put_tag(db, owner, tagged, tag, now=now, settings=settings)
-    audit.note(db, Action.TAG_CREATION, resource=pacticipant, params={"version": version, "tag": tag})
+    audit.record(db, Action.TAG_CREATION, resource=pacticipant, params={"version": version, "tag": tag})
     if settings.create_deployed_versions_for_tags:
         _deploy_to_namesake(db, tagged, tag, now=now)
     return found
@@ -187,7 +191,7 @@ def add_to_branch(
     owner = ensure_pacticipants(db, [pacticipant], now=now)[pacticipant]
     ensure_version(db, owner, version, now=now, settings=settings)
     said = {"branch": branch, "version": version}
-    audit.note(db, Action.BRANCH_VERSION_CREATION, resource=pacticipant, params=said)
+    audit.record(db, Action.BRANCH_VERSION_CREATION, resource=pacticipant, params=said)
     return put_on_branch(db, owner, branch, version, now=now, settings=settings)
 
 
@@ -195,7 +199,7 @@ def save_version(db: Connection, draft: VersionDraft, *, now: datetime, settings
     """Add a version or change what is said about it; say whether it is new. Its tags have no side effects."""
     owner = ensure_pacticipants(db, [draft.pacticipant], now=now)[draft.pacticipant]
     version, is_new = ensure_version(db, owner, draft.number, now=now, settings=settings)
-    present = [] if draft.tags is None else tags.names(db, version)
+    present = [] if draft.tags is None else tags.list_names(db, version)
     if not draft.keeps_build_url:
         versions.set_build_url(db, replace(version, build_url=draft.build_url, updated_at=now))
     if draft.tags is not None:
@@ -206,12 +210,15 @@ def save_version(db: Connection, draft: VersionDraft, *, now: datetime, settings
 
 def _note_saved(db: Connection, version: Version, draft: VersionDraft, present: Sequence[str], *, is_new: bool) -> None:
     build_url = version.build_url if draft.keeps_build_url else draft.build_url
-    before, after = changes(
-        {"build_url": told("build_url", version.build_url), "tags": list(present)},
-        {"build_url": told("build_url", build_url), "tags": list(present if draft.tags is None else draft.tags)},
+    before, after = diff_fields(
+        {"build_url": redact_value("build_url", version.build_url), "tags": list(present)},
+        {
+            "build_url": redact_value("build_url", build_url),
+            "tags": list(present if draft.tags is None else draft.tags),
+        },
     )
     action = Action.VERSION_CREATION if is_new else Action.VERSION_CHANGE
-    audit.note(db, action, resource=draft.pacticipant, params={"version": draft.number}, before=before, after=after)
+    audit.record(db, action, resource=draft.pacticipant, params={"version": draft.number}, before=before, after=after)
 
 
 def _set_tags(
@@ -222,4 +229,4 @@ def _set_tags(
             tags.remove(db, version, name)
     for name in dict.fromkeys(wanted):
         if name not in present:
-            _tagged(db, version, name, tags.standing(db, version, name), now=now)
+            _tagged(db, version, name, tags.load_state(db, version, name), now=now)

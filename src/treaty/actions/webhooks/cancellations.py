@@ -9,13 +9,13 @@ from sqlalchemy import Connection
 
 from treaty.model.audit import Action
 from treaty.store import audit
-from treaty.store.webhooks.deliveries import QueuedDelivery
+from treaty.store.webhooks.deliveries import OpenDelivery
 
 
-def note_cancelled(db: Connection, queued: Iterable[QueuedDelivery], reason: str) -> None:
+def record_cancellations(db: Connection, queued: Iterable[OpenDelivery], reason: str) -> None:
     """Record in the audit log that these deliveries are cancelled."""
     for delivery in queued:
-        audit.note(
+        audit.record(
             db,
             Action.WEBHOOK_CANCELLATION,
             resource=delivery.webhook,

@@ -9,14 +9,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from treaty.model.decisions.metadata import Metadata
-from treaty.model.pacts.notices import TriggeredBy
+from treaty.model.pacts.notices import WebhookTrigger
 from treaty.model.pacts.pacts import Contract, Pact
 from treaty.model.verifications.verifications import NewVerification
 from treaty.model.webhooks import events as webhook_events
-from treaty.model.webhooks.deliveries import Owed
-from treaty.model.webhooks.events import Event, Requirement
-from treaty.model.webhooks.parameters import Context
-from treaty.model.webhooks.webhooks import Filters, admits
+from treaty.model.webhooks.deliveries import QueuedDelivery
+from treaty.model.webhooks.events import Event, RequiredVerification
+from treaty.model.webhooks.parameters import WebhookContext
+from treaty.model.webhooks.webhooks import WebhookFilters, is_match
 from treaty.store.pacts import publications
 from treaty.store.webhooks import deliveries, webhooks
 from treaty.store.webhooks.webhooks import Subscription
@@ -24,7 +24,7 @@ from treaty.telemetry import tracing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Occasion:
+class EventContext:
     """One thing that an event is about: a consumer's version, and a provider's where it has one."""
 
     consumer: str
@@ -35,15 +35,15 @@ class Occasion:
     context: dict[str, Any] = field(default_factory=dict)
 
 
-def owe_for_contract(
+def enqueue_for_contract(
     db: Connection,
     contract: Contract,
     events: Sequence[Event],
-    required: Sequence[Requirement],
+    required: Sequence[RequiredVerification],
     *,
-    context: Context,
+    context: WebhookContext,
     now: datetime,
-) -> list[TriggeredBy]:
+) -> list[WebhookTrigger]:
     """Owe what was asked for when a contract is published.
 
     The event that names provider versions is owed once for each of them.
@@ -51,7 +51,7 @@ def owe_for_contract(
     found = _subscriptions(db, contract.consumer, contract.provider, [one.name for one in events])
     if not found:
         return []
-    usual = [Occasion(consumer=contract.consumer, consumer_version=contract.version, provider=contract.provider)]
+    usual = [EventContext(consumer=contract.consumer, consumer_version=contract.version, provider=contract.provider)]
     with_versions = [_requirement(db, contract, one) for one in required]
     triggered = []
     for one in found:
@@ -60,8 +60,8 @@ def owe_for_contract(
     return triggered
 
 
-def _requirement(db: Connection, contract: Contract, required: Requirement) -> Occasion:
-    return Occasion(
+def _requirement(db: Connection, contract: Contract, required: RequiredVerification) -> EventContext:
+    return EventContext(
         consumer=contract.consumer,
         consumer_version=contract.version,
         provider=contract.provider,
@@ -76,23 +76,25 @@ def _requirement(db: Connection, contract: Contract, required: Requirement) -> O
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Published:
+class PublishedVerification:
     """A result that was published, and what the URL that it was published to says of the pact."""
 
     number: int
     new: NewVerification
     pact: Pact
-    said: Metadata
+    metadata: Metadata
     provider_tags: Sequence[str]
 
 
-def owe_for_verification(db: Connection, published: Published, *, base_url: str) -> list[TriggeredBy]:
+def enqueue_for_verification(
+    db: Connection, published: PublishedVerification, *, base_url: str
+) -> list[WebhookTrigger]:
     """Owe what was asked for when a result is published: once for each consumer version that it was selected by."""
     new = published.new
-    found = _subscriptions(db, new.consumer, new.provider, webhook_events.of_verification(success=new.success))
+    found = _subscriptions(db, new.consumer, new.provider, webhook_events.list_verification_events(success=new.success))
     if not found:
         return []
-    pending = published.said.is_pending
+    pending = published.metadata.is_pending
     context = {
         "base_url": base_url,
         **({"build_url": new.build_url} if new.build_url is not None else {}),
@@ -106,10 +108,10 @@ def owe_for_verification(db: Connection, published: Published, *, base_url: str)
     return triggered
 
 
-def _consumer_versions(db: Connection, published: Published) -> list[Occasion]:
-    selectors = published.said.selected_by
+def _consumer_versions(db: Connection, published: PublishedVerification) -> list[EventContext]:
+    selectors = published.metadata.selected_by
     ids = [selector.version_id for selector in selectors if selector.version_id is not None]
-    numbers = deliveries.numbers(db, published.new, ids)
+    numbers = deliveries.load_version_numbers(db, published.new, ids)
     tags: dict[str, list[str]] = {}
     for one in selectors:
         if one.version_id in numbers:
@@ -124,22 +126,22 @@ def _consumer_versions(db: Connection, published: Published) -> list[Occasion]:
     ]
 
 
-def _own_tags(db: Connection, published: Published, number: str, tag: str | None) -> list[str]:
+def _own_tags(db: Connection, published: PublishedVerification, number: str, tag: str | None) -> list[str]:
     """List the tag of a selector if the version has it. It does not if it was found by the fallback tag."""
-    has_tag = tag is not None and tag in publications.tags_of(db, published.new.consumer, number)
+    has_tag = tag is not None and tag in publications.list_tags(db, published.new.consumer, number)
     return [tag] if tag is not None and has_tag else []
 
 
-def _said(published: Published) -> dict[str, Any]:
-    said = published.said
+def _said(published: PublishedVerification) -> dict[str, Any]:
+    said = published.metadata
     found: dict[str, Any] = {"consumer_version_number": published.pact.version} if said != Metadata() else {}
     # The version in the URL may have been deleted. Its tags are not those of another version with the same pact.
     is_same_version = said.version_number in {None, published.pact.version}
     return {**found, "consumer_version_tags": list(said.tags)} if said.tags and is_same_version else found
 
 
-def _result(published: Published, consumer_version: str, context: dict[str, Any]) -> Occasion:
-    return Occasion(
+def _result(published: PublishedVerification, consumer_version: str, context: dict[str, Any]) -> EventContext:
+    return EventContext(
         consumer=published.new.consumer,
         consumer_version=consumer_version,
         provider=published.new.provider,
@@ -150,26 +152,26 @@ def _result(published: Published, consumer_version: str, context: dict[str, Any]
 
 
 def _subscriptions(db: Connection, consumer: str, provider: str, events: Sequence[str]) -> list[Subscription]:
-    return webhooks.subscriptions(db, consumer=consumer, provider=provider, events=events)
+    return webhooks.list_subscriptions(db, consumer=consumer, provider=provider, events=events)
 
 
 def _owe(
-    db: Connection, one: Subscription, occasions: Iterable[Occasion], *, context: Context, now: datetime
-) -> list[TriggeredBy]:
+    db: Connection, one: Subscription, occasions: Iterable[EventContext], *, context: WebhookContext, now: datetime
+) -> list[WebhookTrigger]:
     triggered = []
     for occasion in occasions:
-        if is_admitted(db, one.filters, one.event, occasion):
+        if is_matching(db, one.filters, one.event, occasion):
             told = {**context, "event_name": one.event, **occasion.context, **tracing.current()}
             owed = _owed(one, occasion, told)
-            deliveries.add(db, owed, now=now)
+            deliveries.enqueue(db, owed, now=now)
             triggered.append(
-                TriggeredBy(webhook=one.webhook, description=one.description, event=one.event, uuid=owed.uuid)
+                WebhookTrigger(webhook=one.webhook, description=one.description, event=one.event, uuid=owed.uuid)
             )
     return triggered
 
 
-def _owed(one: Subscription, occasion: Occasion, context: Context) -> Owed:
-    return Owed(
+def _owed(one: Subscription, occasion: EventContext, context: WebhookContext) -> QueuedDelivery:
+    return QueuedDelivery(
         uuid=str(uuid.uuid4()),
         webhook=one.webhook,
         event=one.event,
@@ -181,14 +183,14 @@ def _owed(one: Subscription, occasion: Occasion, context: Context) -> Owed:
     )
 
 
-def is_admitted(db: Connection, filters: Filters, event_name: str, occasion: Occasion) -> bool:
+def is_matching(db: Connection, filters: WebhookFilters, event_name: str, occasion: EventContext) -> bool:
     """Say whether filters let an event through."""
     if filters.is_empty:
         return True
-    consumer = webhooks.place_of(db, occasion.consumer, occasion.consumer_version)
+    consumer = webhooks.load_event_version(db, occasion.consumer, occasion.consumer_version)
     number = occasion.provider_version
-    provider = webhooks.place_of(db, occasion.provider, number) if number is not None else None
+    provider = webhooks.load_event_version(db, occasion.provider, number) if number is not None else None
     is_result = event_name.startswith("provider_")
-    return admits(
+    return is_match(
         filters, consumer=consumer, provider=provider, published=provider if provider and is_result else consumer
     )

@@ -10,17 +10,17 @@ from typing import Any
 from sqlalchemy import Connection
 
 from treaty.errors import NotFound
-from treaty.model.audit import Action, webhook_changes
+from treaty.model.audit import Action, diff_webhooks
 from treaty.model.webhooks.events import CONTRACT_CONTENT_CHANGED
 from treaty.model.webhooks.webhooks import (
-    Filters,
-    Request,
-    Sealed,
-    Side,
+    EncryptedText,
+    PacticipantMatcher,
     Webhook,
-    is_hidden,
-    is_hidden_header,
-    is_stars,
+    WebhookFilters,
+    WebhookRequest,
+    is_mask,
+    is_secret,
+    is_secret_header,
 )
 from treaty.store import audit
 from treaty.store.engine.vault import Vault
@@ -28,12 +28,12 @@ from treaty.store.webhooks import webhooks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Draft:
+class WebhookDraft:
     """What a client says about a webhook. Secrets stand in it as they were given: as they are, or as stars."""
 
     description: str | None = None
-    consumer: Side | None = None
-    provider: Side | None = None
+    consumer: PacticipantMatcher | None = None
+    provider: PacticipantMatcher | None = None
     is_enabled: bool = True
     pauses: bool = False
     method: str
@@ -44,26 +44,28 @@ class Draft:
     password: str | None = None
     secret: str | None = None
     events: tuple[str, ...] | None = None
-    filters: Filters
+    filters: WebhookFilters
 
 
-def create(db: Connection, draft: Draft, *, uuid: str | None = None, vault: Vault, now: datetime) -> Webhook:
+def create_webhook(
+    db: Connection, draft: WebhookDraft, *, uuid: str | None = None, vault: Vault, now: datetime
+) -> Webhook:
     """Add a webhook, with an uuid of its own if it is not given one."""
-    new = made(draft, None, uuid=uuid or new_uuid(), vault=vault, now=now)
+    new = build_webhook(draft, None, uuid=uuid or new_uuid(), vault=vault, now=now)
     webhooks.add(db, new)
     _note(db, Action.WEBHOOK_CREATION, None, new)
     return new
 
 
-def put(db: Connection, uuid: str, draft: Draft, *, vault: Vault, now: datetime) -> tuple[Webhook, bool]:
+def put_webhook(db: Connection, uuid: str, draft: WebhookDraft, *, vault: Vault, now: datetime) -> tuple[Webhook, bool]:
     """Replace a webhook, or add one with this uuid; say whether it is new.
 
     Secrets that are not given are kept. One that had paused goes on: its owner has seen to it.
     """
     existing = webhooks.lock(db, uuid)
     if existing is None:
-        return create(db, draft, uuid=uuid, vault=vault, now=now), True
-    changed = made(draft, existing, uuid=uuid, vault=vault, now=now)
+        return create_webhook(db, draft, uuid=uuid, vault=vault, now=now), True
+    changed = build_webhook(draft, existing, uuid=uuid, vault=vault, now=now)
     webhooks.change(db, changed)
     if existing.is_paused:
         webhooks.resume(db, uuid)
@@ -71,7 +73,7 @@ def put(db: Connection, uuid: str, draft: Draft, *, vault: Vault, now: datetime)
     return changed, False
 
 
-def remove(db: Connection, uuid: str) -> None:
+def remove_webhook(db: Connection, uuid: str) -> None:
     """Remove a webhook. Raises NotFound."""
     existing = webhooks.lock(db, uuid)
     if existing is None:
@@ -81,12 +83,12 @@ def remove(db: Connection, uuid: str) -> None:
 
 
 def _note(db: Connection, action: Action, old: Webhook | None, new: Webhook | None) -> None:
-    before, after = webhook_changes(old, new)
+    before, after = diff_webhooks(old, new)
     one = new or old
-    audit.note(db, action, resource=one.uuid if one else None, before=before, after=after)
+    audit.record(db, action, resource=one.uuid if one else None, before=before, after=after)
 
 
-def made(draft: Draft, existing: Webhook | None, *, uuid: str, vault: Vault, now: datetime) -> Webhook:
+def build_webhook(draft: WebhookDraft, existing: Webhook | None, *, uuid: str, vault: Vault, now: datetime) -> Webhook:
     """Make a webhook of a draft, its secrets sealed."""
     return Webhook(
         uuid=uuid,
@@ -105,9 +107,9 @@ def made(draft: Draft, existing: Webhook | None, *, uuid: str, vault: Vault, now
     )
 
 
-def _request(draft: Draft, old: Request | None, vault: Vault) -> Request:
+def _request(draft: WebhookDraft, old: WebhookRequest | None, vault: Vault) -> WebhookRequest:
     headers = {name: _header(name, value, old, vault) for name, value in draft.headers.items()}
-    return Request(
+    return WebhookRequest(
         method=draft.method,
         url=draft.url,
         headers=headers,
@@ -117,22 +119,22 @@ def _request(draft: Draft, old: Request | None, vault: Vault) -> Request:
     )
 
 
-def _header(name: str, value: str, old: Request | None, vault: Vault) -> str | Sealed:
-    if old and is_stars(value) and name in old.headers:
+def _header(name: str, value: str, old: WebhookRequest | None, vault: Vault) -> str | EncryptedText:
+    if old and is_mask(value) and name in old.headers:
         return old.headers[name]
-    return vault.seal(value) if is_hidden_header(name, value) else value
+    return vault.encrypt(value) if is_secret_header(name, value) else value
 
 
-def _password(value: str | None, old: Request | None, vault: Vault) -> str | Sealed | None:
-    if old and (value is None or is_stars(value)):
+def _password(value: str | None, old: WebhookRequest | None, vault: Vault) -> str | EncryptedText | None:
+    if old and (value is None or is_mask(value)):
         return old.password
-    return vault.seal(value) if value is not None and is_hidden(value) else value
+    return vault.encrypt(value) if value is not None and is_secret(value) else value
 
 
-def _secret(value: str | None, old: Sealed | None, vault: Vault) -> Sealed | None:
-    if value is None or (old and value and is_stars(value)):
+def _secret(value: str | None, old: EncryptedText | None, vault: Vault) -> EncryptedText | None:
+    if value is None or (old and value and is_mask(value)):
         return old
-    return vault.seal(value) if value else None
+    return vault.encrypt(value) if value else None
 
 
 def new_uuid() -> str:

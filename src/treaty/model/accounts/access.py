@@ -17,7 +17,7 @@ class Role(StrEnum):
     READ_ONLY = "read-only"
 
 
-class Credential(StrEnum):
+class CredentialType(StrEnum):
     """By what a caller is known."""
 
     NONE = "none"
@@ -30,7 +30,7 @@ class Credential(StrEnum):
 class Caller:
     """Who a request comes from. Nobody in particular has no role on a server that asks for credentials."""
 
-    kind: Credential = Credential.NONE
+    kind: CredentialType = CredentialType.NONE
     role: Role | None = None
     user: str | None = None
     """The name of the account, or of the user in the settings."""
@@ -43,7 +43,7 @@ class Caller:
 
     @property
     def is_known(self) -> bool:
-        return self.kind is not Credential.NONE
+        return self.kind is not CredentialType.NONE
 
     @property
     def title(self) -> str:
@@ -53,8 +53,8 @@ class Caller:
         return f"{self.user} (token “{self.token}”)" if self.token else str(self.user)
 
 
-NOBODY: Final = Caller()
-ANYBODY: Final = Caller(role=Role.READ_WRITE)
+ANONYMOUS_CALLER: Final = Caller()
+OPEN_ACCESS_CALLER: Final = Caller(role=Role.READ_WRITE)
 """Whoever asks a server that is open."""
 
 
@@ -76,10 +76,10 @@ class Account:
 
     @property
     def key(self) -> str:
-        return key_of(self.name)
+        return normalize_name(self.name)
 
 
-def key_of(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Spell a name as it is looked up: names that differ in case alone are one."""
     return name.strip().casefold()
 
@@ -105,9 +105,9 @@ class Token:
     @property
     def masked(self) -> str:
         """Show enough to recognise it."""
-        return f"{PREFIX}{'*' * 12}{self.ending}" if self.ending else "not generated yet"
+        return f"{TOKEN_PREFIX}{'*' * 12}{self.ending}" if self.ending else "not generated yet"
 
-    def is_over(self, now: datetime) -> bool:
+    def is_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
 
 
@@ -125,48 +125,48 @@ class Session:
 
 # Names and e-mail addresses
 
-LONGEST: Final = 100
+MAX_NAME_LENGTH: Final = 100
 
 
-def wrong_name(name: str) -> str | None:
+def find_name_problem(name: str) -> str | None:
     """Say what is wrong with a user's name, or nothing."""
     if not name.strip():
         return "must not be blank"
     if name != name.strip():
         return "must not begin or end with spaces"
-    if len(name) > LONGEST:
-        return f"must have {LONGEST} characters at most"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"must have {MAX_NAME_LENGTH} characters at most"
     if ":" in name:
         return "must not contain a colon, which ends the name in basic auth"
     return None if name.isprintable() else "must not contain control characters"
 
 
-def wrong_email(email: str) -> str | None:
+def find_email_problem(email: str) -> str | None:
     """Say what is wrong with an e-mail address, or nothing."""
     local, at, host = email.rpartition("@")
     is_one = at and local and "." in host.strip(".") and email.isprintable() and " " not in email
-    return None if is_one and len(email) <= LONGEST * 2 else "must be an e-mail address"
+    return None if is_one and len(email) <= MAX_NAME_LENGTH * 2 else "must be an e-mail address"
 
 
 # Texts of tokens
 
-PREFIX: Final = "treaty_"
+TOKEN_PREFIX: Final = "treaty_"  # noqa: S105 - the beginning of every token
 _LETTERS: Final = string.digits + string.ascii_letters
 _RANDOM: Final = 32
 _CHECK: Final = 6
-ENDING: Final = 4
+TOKEN_ENDING_LENGTH: Final = 4
 
 
-def new_token() -> str:
+def generate_token() -> str:
     """Make up the text of a token: a prefix to know it by, 190 random bits, and a checksum."""
     text = "".join(secrets.choice(_LETTERS) for _ in range(_RANDOM))
-    return PREFIX + text + _checksum(text)
+    return TOKEN_PREFIX + text + _checksum(text)
 
 
-def is_token(text: str) -> bool:
+def is_well_formed_token(text: str) -> bool:
     """Whether a text has the form of a token, and its checksum fits: slips are found without the database."""
-    body = text.removeprefix(PREFIX)
-    is_whole = text.startswith(PREFIX) and len(body) == _RANDOM + _CHECK and body.isascii() and body.isalnum()
+    body = text.removeprefix(TOKEN_PREFIX)
+    is_whole = text.startswith(TOKEN_PREFIX) and len(body) == _RANDOM + _CHECK and body.isascii() and body.isalnum()
     return is_whole and _checksum(body[:_RANDOM]) == body[_RANDOM:]
 
 
@@ -178,6 +178,6 @@ def _checksum(text: str) -> str:
     return letters
 
 
-def new_secret() -> str:
+def generate_secret() -> str:
     """Make up what stands in a cookie or in a link that is used once."""
     return secrets.token_urlsafe(32)

@@ -9,8 +9,8 @@ from typing import Final
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-SHORTEST: Final = 12
-LONGEST: Final = 256
+MIN_LENGTH: Final = 12
+MAX_LENGTH: Final = 256
 _LEAST_SCORE: Final = 2
 _ESTIMATED: Final = 64
 """Characters that are looked at to guess how soon a password is guessed, which takes long for long ones."""
@@ -26,24 +26,24 @@ _CONTEXT: Final = ("pact", "broker", "pact_broker", "pactbroker", "workshop", "t
 """Words that are tried first for a server of this kind."""
 
 
-def weakness(password: str, known: Sequence[str] = ()) -> str | None:
+def find_weakness(password: str, known: Sequence[str] = ()) -> str | None:
     """Say why a password is too weak, or nothing; `known` is what others know: the name, the e-mail address."""
-    if len(password) < SHORTEST:
-        return f"must have {SHORTEST} characters or more"
-    if len(password) > LONGEST:
-        return f"must have {LONGEST} characters at most"
+    if len(password) < MIN_LENGTH:
+        return f"must have {MIN_LENGTH} characters or more"
+    if len(password) > MAX_LENGTH:
+        return f"must have {MAX_LENGTH} characters at most"
     return _guessable(password, known, _LEAST_SCORE)
 
 
-def weakness_of_setting(password: str, user: str) -> str | None:
+def find_setting_weakness(password: str, user: str) -> str | None:
     """Say why the password of a user of the settings is weak, or nothing.
 
     Such a password is often used for years by many builds, so it should be harder to guess than one of a person.
     """
     if password.lower() in _EXAMPLES:
         return "is an example from documentation"
-    if len(password) < SHORTEST:
-        return f"has fewer than {SHORTEST} characters"
+    if len(password) < MIN_LENGTH:
+        return f"has fewer than {MIN_LENGTH} characters"
     return _guessable(password, (user, *_CONTEXT), _LEAST_SCORE + 1)
 
 
@@ -57,12 +57,12 @@ def _guessable(password: str, known: Sequence[str], least_score: int) -> str | N
     return f"is among those that are guessed first. {advice.rstrip('.')}."
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     with _AT_A_TIME:
         return _HASHER.hash(password)
 
 
-def fits(password: str, its_hash: str | None) -> bool:
+def is_correct(password: str, its_hash: str | None) -> bool:
     """Whether a password is the one with this hash. Without a hash it takes as long, and is not."""
     try:
         with _AT_A_TIME:

@@ -54,7 +54,7 @@ class BadgeNames:
     has_initials: bool = False
 
 
-def of_pact(names: BadgeNames, pact: BadgePact | None, result: BadgeResult | None) -> Badge:
+def build_pact_badge(names: BadgeNames, pact: BadgePact | None, result: BadgeResult | None) -> Badge:
     """Say whether a pact is verified."""
     right, colour = _state(pact, result)
     return Badge(
@@ -81,11 +81,11 @@ def _title(names: BadgeNames) -> str:
 
 
 def _name(name: str, tag: str | None, *, has_initials: bool) -> str:
-    shown = initials(name) if has_initials else name
+    shown = abbreviate(name) if has_initials else name
     return f"{shown} ({tag})" if tag else shown
 
 
-def initials(name: str) -> str:
+def abbreviate(name: str) -> str:
     """Shorten a name of several words to their first letters."""
     words = [word for word in re.split(r"[ _-]", name) if word]
     if len(words) == 1:
@@ -100,18 +100,18 @@ def _comment(names: BadgeNames, pact: BadgePact | None, result: BadgeResult | No
     return f"{consumer} {names.provider} version {provider_version} number {number}"
 
 
-def of_deployment(way: str, *, deployable: bool | None, label: str | None) -> Badge:
+def build_deployment_badge(way: str, *, deployable: bool | None, label: str | None) -> Badge:
     """Say whether what has a tag, or is on a branch, can go its way. Not to know is as bad as no."""
     colour = GREEN if deployable is True else RED
     return Badge(left=label or "can-i-deploy", right=way, colour=colour)
 
 
-def of_merge(*, deployable: bool | None) -> Badge:
+def build_merge_badge(*, deployable: bool | None) -> Badge:
     """Say whether what is on the main branch fits to the main branches of everyone else."""
     right, colour = {True: ("success", GREEN), False: ("failed", RED), None: ("unknown", GREY)}[deployable]
     return Badge(left="can-i-merge", right=right, colour=colour)
 
 
-def not_found(what: str) -> Badge:
+def build_not_found_badge(what: str) -> Badge:
     """Say what does not exist."""
     return Badge(left=what, right="not found", colour=GREY)

@@ -29,7 +29,7 @@ class LatestFromBranch:
     branch: str
     consumer: str | None = None
     fallback_branch: str | None = None
-    instead_of: str | None = None
+    fallback_for: str | None = None
     """The branch that was asked for, if this one is its fallback."""
 
     @property
@@ -37,7 +37,7 @@ class LatestFromBranch:
         """Selector of the fallback branch."""
         if self.fallback_branch is None:
             return None
-        return LatestFromBranch(branch=self.fallback_branch, consumer=self.consumer, instead_of=self.branch)
+        return LatestFromBranch(branch=self.fallback_branch, consumer=self.consumer, fallback_for=self.branch)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +88,7 @@ class InEnvironment:
     consumer: str | None = None
 
 
-Selector = (
+ConsumerVersionSelector = (
     OverallLatest
     | MainBranch
     | LatestFromBranch
@@ -101,10 +101,10 @@ Selector = (
 )
 
 
-class Finding(NamedTuple):
+class SelectedPact(NamedTuple):
     """A pact that a selector found."""
 
-    selector: Selector
+    selector: ConsumerVersionSelector
     consumer: str
     version: str
     version_id: int
@@ -121,10 +121,10 @@ class Finding(NamedTuple):
     is_fallback: bool = False
 
 
-Place = tuple[int, bool, str, bool, str, int, str]
+SelectedPactOrder = tuple[int, bool, str, bool, str, int, str]
 
 
-def place(finding: Finding) -> Place:  # noqa: PLR0911 - a return for each kind of selector
+def sort_key(finding: SelectedPact) -> SelectedPactOrder:  # noqa: PLR0911 - a return for each kind of selector
     """Say where a finding stands among those of one pact."""
     match finding.selector:
         case OverallLatest():
@@ -143,7 +143,7 @@ def place(finding: Finding) -> Place:  # noqa: PLR0911 - a return for each kind 
             return (7, False, "", consumer is None, consumer or "", finding.position, finding.branch or "")
 
 
-def short_description(finding: Finding) -> str:  # noqa: PLR0911 - a return for each kind of selector
+def describe_briefly(finding: SelectedPact) -> str:  # noqa: PLR0911 - a return for each kind of selector
     match finding.selector:
         case OverallLatest():
             return "latest"
@@ -165,7 +165,7 @@ def short_description(finding: Finding) -> str:  # noqa: PLR0911 - a return for 
             return f"in environment {name}"
 
 
-def selected_by(finding: Finding) -> SelectedBy:  # noqa: PLR0911 - a return for each kind of selector
+def describe_in_metadata(finding: SelectedPact) -> SelectedBy:  # noqa: PLR0911 - a return for each kind of selector
     """Say in an URL's metadata what found a pact."""
     version_id = finding.version_id
     match finding.selector:

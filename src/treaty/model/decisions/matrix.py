@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from treaty.model.decisions.questions import LatestBy, Question
+from treaty.model.decisions.questions import LatestBy, MatrixQuery
 from treaty.model.decisions.reasons import (
     AllVerified,
     CannotIgnore,
@@ -21,7 +21,7 @@ from treaty.model.decisions.reasons import (
     NothingRequired,
     NotVerified,
     Reason,
-    Side,
+    ReasonSide,
     VerificationFailed,
 )
 from treaty.model.decisions.selectors import (
@@ -29,16 +29,16 @@ from treaty.model.decisions.selectors import (
     FoundVersion,
     NoPacticipant,
     NoVersion,
-    Resolved,
-    covers,
-    known_number,
-    version_of,
+    ResolvedSelector,
+    find_number,
+    is_ignored_by,
+    select_version,
 )
 
 # What there are many of in an answer are named tuples: they are made, and compared, several times as fast.
 
 
-class Row(NamedTuple):
+class MatrixRow(NamedTuple):
     """A publication with a result for its content, or with a provider version that has none, or alone."""
 
     consumer: str
@@ -58,7 +58,7 @@ class Row(NamedTuple):
     """Whether the publication has a newer revision, or the result was followed by another of the same version."""
 
 
-class Tally(NamedTuple):
+class ResultCounts(NamedTuple):
     """Counts of results."""
 
     success: int
@@ -77,40 +77,40 @@ class Tally(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Survey:
+class MatrixRowsSummary:
     """All rows of a question, however many: counts of all of them, and an excerpt to show."""
 
-    decisive: Tally
+    decisive: ResultCounts
     """Counts of the rows that the answer depends on, whatever `latestby` leaves out."""
-    counts: Tally
+    counts: ResultCounts
     """Counts of the rows that `latestby` leaves."""
-    obstacles: Sequence[Row]
+    obstacles: Sequence[MatrixRow]
     """Decisive rows that failed or have no result: up to `MOST_REASONS` of each, the newest first."""
-    shown: Sequence[Row]
+    shown: Sequence[MatrixRow]
     """The rows to show, without regard to order."""
     total: int
     """How many rows there are to show, beyond the limit as well."""
 
 
-MOST_REASONS: Final = 50
+MAX_REASONS: Final = 50
 """How many failures, and how many missing results, a response names. The others are counted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class MatrixFacts:
     """The facts that a decision is made from."""
 
-    specified: Sequence[Resolved]
-    inferred: Sequence[Resolved] = ()
-    ignored: Sequence[Resolved] = ()
-    rows: Sequence[Row] = ()
+    specified: Sequence[ResolvedSelector]
+    inferred: Sequence[ResolvedSelector] = ()
+    ignored: Sequence[ResolvedSelector] = ()
+    rows: Sequence[MatrixRow] = ()
     """All rows, those of the newest action first, unless there is a survey."""
-    survey: Survey | None = None
+    rows_summary: MatrixRowsSummary | None = None
     """The survey that the database made because there are more rows than the limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Summary:
+class VerdictSummary:
     """Counts, and the answer: yes, no, or None while results are missing."""
 
     deployable: bool | None
@@ -125,9 +125,9 @@ class Summary:
 class Verdict:
     """What the matrix says."""
 
-    considered: list[Row]
-    ignored: list[Row]
-    summary: Summary
+    considered: list[MatrixRow]
+    ignored: list[MatrixRow]
+    summary: VerdictSummary
     reasons: list[Reason]
     total: int
     """How many rows there are; a limit leaves some of them out."""
@@ -135,10 +135,10 @@ class Verdict:
     """The pacticipants of which the question selects several versions."""
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[MatrixRow]:
         return [*self.considered, *self.ignored]
 
-    def shown_provider_version(self, row: Row) -> str | None:
+    def shown_provider_version(self, row: MatrixRow) -> str | None:
         """Return the provider version that clients are shown.
 
         As in the original, a row without a result shows no version, unless it must be told from rows of others.
@@ -154,17 +154,17 @@ class Verdict:
         return keys | {(row.provider, row.provider_version) for row in self.rows if row.provider_version is not None}
 
 
-class BranchOfVersion(NamedTuple):
+class BranchSummary(NamedTuple):
     name: str
     is_head: bool
 
 
-class TagOfVersion(NamedTuple):
+class TagSummary(NamedTuple):
     name: str
     is_head: bool
 
 
-class EnvironmentOfVersion(NamedTuple):
+class EnvironmentSummary(NamedTuple):
     uuid: str
     name: str
     display_name: str
@@ -173,12 +173,12 @@ class EnvironmentOfVersion(NamedTuple):
     updated_at: datetime
 
 
-class VersionInMatrix(NamedTuple):
+class VersionSummary(NamedTuple):
     """What a row shows of a version, oldest first."""
 
-    branches: tuple[BranchOfVersion, ...]
-    tags: tuple[TagOfVersion, ...]
-    environments: tuple[EnvironmentOfVersion, ...]
+    branches: tuple[BranchSummary, ...]
+    tags: tuple[TagSummary, ...]
+    environments: tuple[EnvironmentSummary, ...]
 
 
 VersionKey = tuple[str, str]
@@ -190,15 +190,15 @@ class Matrix:
     """A verdict together with the versions that it speaks of."""
 
     verdict: Verdict
-    versions: Mapping[VersionKey, VersionInMatrix]
+    versions: Mapping[VersionKey, VersionSummary]
 
 
-def decide(question: Question, facts: Facts) -> Verdict:
+def decide(question: MatrixQuery, facts: MatrixFacts) -> Verdict:
     """Decide a question by its facts.
 
     Every row counts, whether it is shown or not: neither a limit nor a filter of rows changes the answer.
     """
-    survey = facts.survey or survey_of(question, facts)
+    survey = facts.rows_summary or summarize_rows(question, facts)
     considered, ignored = _split(survey.shown, facts.ignored)
     considered.sort(key=_in_order)
     ignored.sort(key=_in_order)
@@ -216,64 +216,68 @@ def decide(question: Question, facts: Facts) -> Verdict:
     )
 
 
-def _counts(question: Question, facts: Facts, survey: Survey) -> Tally:
+def _counts(question: MatrixQuery, facts: MatrixFacts, rows_summary: MatrixRowsSummary) -> ResultCounts:
     """Choose the counts to show: of all decisive rows, so that they do not contradict the answer.
 
     Where any version counts, they are of the rows that `latestby` leaves, as in the original, if these agree with it.
     """
     is_of_any = question.latest_by is not None and any(isinstance(one, AnyVersion) for one in facts.specified)
-    return survey.counts if is_of_any and survey.counts.deployable == survey.decisive.deployable else survey.decisive
+    return (
+        rows_summary.counts
+        if is_of_any and rows_summary.counts.deployable == rows_summary.decisive.deployable
+        else rows_summary.decisive
+    )
 
 
-def survey_of(question: Question, facts: Facts) -> Survey:
+def summarize_rows(question: MatrixQuery, facts: MatrixFacts) -> MatrixRowsSummary:
     """Survey rows that were all read."""
-    latest = latest_by(facts.rows, question.latest_by)
-    shown = with_success(latest, question.success)
+    latest = select_latest(facts.rows, question.latest_by)
+    shown = filter_by_success(latest, question.success)
     decisive = facts.rows if question.counts_superseded else [row for row in facts.rows if not row.is_superseded]
     considered, _ = _split(decisive, facts.ignored)
-    counts = tally(decisive, facts.ignored)
-    return Survey(
+    counts = count_row_results(decisive, facts.ignored)
+    return MatrixRowsSummary(
         decisive=counts,
-        counts=counts if latest is decisive else tally(latest, facts.ignored),
+        counts=counts if latest is decisive else count_row_results(latest, facts.ignored),
         obstacles=[*_first_with(considered, False), *_first_with(considered, None)] if not counts.deployable else (),  # noqa: FBT003 - values of rows
         shown=shown if question.limit is None else shown[: question.limit],
         total=len(shown),
     )
 
 
-def tally(rows: Sequence[Row], ignored: Sequence[Resolved]) -> Tally:
+def count_row_results(rows: Sequence[MatrixRow], ignored: Sequence[ResolvedSelector]) -> ResultCounts:
     considered, left_out = _split(rows, ignored)
     results = [row.success for row in considered]
-    return Tally(results.count(True), results.count(False), results.count(None), len(left_out))
+    return ResultCounts(results.count(True), results.count(False), results.count(None), len(left_out))
 
 
-def _first_with(rows: Sequence[Row], success: bool | None) -> Sequence[Row]:  # noqa: FBT001 - a value of a row
-    return [row for row in rows if row.success is success][:MOST_REASONS]
+def _first_with(rows: Sequence[MatrixRow], success: bool | None) -> Sequence[MatrixRow]:  # noqa: FBT001 - a value of a row
+    return [row for row in rows if row.success is success][:MAX_REASONS]
 
 
-def _alternatives(facts: Facts) -> AbstractSet[str]:
+def _alternatives(facts: MatrixFacts) -> AbstractSet[str]:
     chosen = [one for one in (*facts.specified, *facts.inferred) if isinstance(one, FoundVersion)]
     numbers = {one.selector.pacticipant: one.number for one in chosen}
     return {one.selector.pacticipant for one in chosen if numbers[one.selector.pacticipant] != one.number}
 
 
-def _split(rows: Sequence[Row], ignored: Sequence[Resolved]) -> tuple[list[Row], list[Row]]:
+def _split(rows: Sequence[MatrixRow], ignored: Sequence[ResolvedSelector]) -> tuple[list[MatrixRow], list[MatrixRow]]:
     """Separate the rows that count from those to be ignored."""
     if not ignored:
         return list(rows), []
-    considered: list[Row] = []
-    left_out: list[Row] = []
+    considered: list[MatrixRow] = []
+    left_out: list[MatrixRow] = []
     for row in rows:
         (left_out if _is_ignored(row, ignored) else considered).append(row)
     return considered, left_out
 
 
-def _is_ignored(row: Row, ignored: Sequence[Resolved]) -> bool:
+def _is_ignored(row: MatrixRow, ignored: Sequence[ResolvedSelector]) -> bool:
     sides = ((row.consumer, row.consumer_version), (row.provider, row.provider_version))
-    return any(covers(one, name, number) for one in ignored for name, number in sides)
+    return any(is_ignored_by(one, name, number) for one in ignored for name, number in sides)
 
 
-def _in_order(row: Row) -> tuple[object, ...]:
+def _in_order(row: MatrixRow) -> tuple[object, ...]:
     position = -row.provider_position if row.provider_position is not None else None
     return (
         row.consumer.encode(),
@@ -285,7 +289,7 @@ def _in_order(row: Row) -> tuple[object, ...]:
     )
 
 
-def latest_by(rows: Sequence[Row], latest: LatestBy | None) -> Sequence[Row]:
+def select_latest(rows: Sequence[MatrixRow], latest: LatestBy | None) -> Sequence[MatrixRow]:
     """Choose the newest result of each group: that of the highest provider version.
 
     For a pair it is chosen among the newest results of its consumer versions, unless the newest of these has none.
@@ -305,39 +309,43 @@ def latest_by(rows: Sequence[Row], latest: LatestBy | None) -> Sequence[Row]:
             return [_newest_of_pair(group) for group in groups]
 
 
-def _consumer_version(row: Row) -> tuple[str | None, ...]:
+def _consumer_version(row: MatrixRow) -> tuple[str | None, ...]:
     return row.consumer, row.consumer_version, row.provider
 
 
-def _groups(rows: Iterable[Row], key: Callable[[Row], tuple[str | None, ...]]) -> Iterable[Sequence[Row]]:
-    groups: dict[tuple[str | None, ...], list[Row]] = {}
+def _groups(
+    rows: Iterable[MatrixRow], key: Callable[[MatrixRow], tuple[str | None, ...]]
+) -> Iterable[Sequence[MatrixRow]]:
+    groups: dict[tuple[str | None, ...], list[MatrixRow]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups.values()
 
 
-def _highest_of_each(rows: Sequence[Row], key: Callable[[Row], tuple[str | None, ...]]) -> Sequence[Row]:
+def _highest_of_each(
+    rows: Sequence[MatrixRow], key: Callable[[MatrixRow], tuple[str | None, ...]]
+) -> Sequence[MatrixRow]:
     chosen = [_highest(group) for group in _groups(rows, key)]
     return rows if len(chosen) == len(rows) else chosen
 
 
-def _newest_of_pair(group: Sequence[Row]) -> Row:
+def _newest_of_pair(group: Sequence[MatrixRow]) -> MatrixRow:
     verified = [row for row in group if row.verification is not None]
     return _highest(verified) if group[0].verification is not None else group[0]
 
 
-def _highest(group: Sequence[Row]) -> Row:
+def _highest(group: Sequence[MatrixRow]) -> MatrixRow:
     """Choose the row of the highest provider version; of several the last, as the original does."""
     return max(reversed(group), key=lambda row: row.provider_position or -1)
 
 
-def with_success(rows: Sequence[Row], success: Collection[bool | None] | None) -> Sequence[Row]:
+def filter_by_success(rows: Sequence[MatrixRow], success: Collection[bool | None] | None) -> Sequence[MatrixRow]:
     """Keep the rows with these results."""
     return rows if success is None else [row for row in rows if row.success in success]
 
 
-def _summary(question: Question, counts: Tally, *, is_absent: bool) -> Summary:
-    return Summary(
+def _summary(question: MatrixQuery, counts: ResultCounts, *, is_absent: bool) -> VerdictSummary:
+    return VerdictSummary(
         deployable=False if is_absent else counts.deployable,
         success=counts.success,
         failed=counts.failed,
@@ -346,41 +354,43 @@ def _summary(question: Question, counts: Tally, *, is_absent: bool) -> Summary:
     )
 
 
-def _absent(facts: Facts) -> Iterable[NoVersion]:
+def _absent(facts: MatrixFacts) -> Iterable[NoVersion]:
     """Find what was asked about, is not to be ignored, and does not exist."""
     for one in facts.specified:
         name = one.selector.pacticipant
-        if isinstance(one, NoVersion) and not any(covers(other, name, None) for other in facts.ignored):
+        if isinstance(one, NoVersion) and not any(is_ignored_by(other, name, None) for other in facts.ignored):
             yield one
 
 
-def _warnings(question: Question, facts: Facts) -> Iterable[Reason]:
+def _warnings(question: MatrixQuery, facts: MatrixFacts) -> Iterable[Reason]:
     for one in facts.ignored:
         if isinstance(one, NoVersion | NoPacticipant):
             yield CannotIgnore(selected=one)
     given = [one.selector for one in facts.specified]
     is_of_one = len({one.pacticipant for one in given}) == 1 and (len(given) == 1 or len(question.selectors) > 1)
-    if is_of_one and not question.destination.names_a_place and not question.is_one_way:
+    if is_of_one and not question.destination.has_location and not question.is_one_way:
         yield NoDestination()
     if not all(one.is_name_only for one in given) and not any(one.version for one in given):
         yield NoNumber()
 
 
-def _obstacles(facts: Facts, absent: Sequence[NoVersion], survey: Survey) -> Sequence[Reason]:
+def _obstacles(facts: MatrixFacts, absent: Sequence[NoVersion], rows_summary: MatrixRowsSummary) -> Sequence[Reason]:
     """List what prevents the deployment: versions that do not exist, or else missing results and failures."""
-    return [NoSuchVersion(selected=one) for one in absent] or list(_unverified(facts, survey))
+    return [NoSuchVersion(selected=one) for one in absent] or list(_unverified(facts, rows_summary))
 
 
-def _unverified(facts: Facts, survey: Survey) -> Iterable[Reason]:
+def _unverified(facts: MatrixFacts, rows_summary: MatrixRowsSummary) -> Iterable[Reason]:
     sides = _Sides(facts)
-    for row in sorted(survey.obstacles, key=lambda row: (row.success is None, _in_order(row))):
+    for row in sorted(rows_summary.obstacles, key=lambda row: (row.success is None, _in_order(row))):
         reason = NotVerified if row.success is None else VerificationFailed
         yield reason(
             consumer=sides.side(row.consumer, row.consumer_version),
             provider=sides.side(row.provider, row.provider_version),
         )
-    named = Counter(row.success for row in survey.obstacles)
-    more = MoreObstacles(failed=survey.decisive.failed - named[False], unknown=survey.decisive.unknown - named[None])
+    named = Counter(row.success for row in rows_summary.obstacles)
+    more = MoreObstacles(
+        failed=rows_summary.decisive.failed - named[False], unknown=rows_summary.decisive.unknown - named[None]
+    )
     if more.failed or more.unknown:
         yield more
 
@@ -388,14 +398,14 @@ def _unverified(facts: Facts, survey: Survey) -> Iterable[Reason]:
 class _Sides:
     """Finds the selectors that describe the versions of a reason."""
 
-    def __init__(self, facts: Facts) -> None:
-        self._selected: dict[str, list[Resolved]] = {}
+    def __init__(self, facts: MatrixFacts) -> None:
+        self._selected: dict[str, list[ResolvedSelector]] = {}
         for one in (*facts.specified, *facts.inferred):
             self._selected.setdefault(one.selector.pacticipant, []).append(one)
 
-    def side(self, pacticipant: str, number: str | None) -> Side:
+    def side(self, pacticipant: str, number: str | None) -> ReasonSide:
         selected = self._selected.get(pacticipant, [])
         if len(selected) == 1:
-            return Side(selected=selected[0], version=number or known_number(selected[0]))
-        same = (one for one in selected if number is not None and known_number(one) == number)
-        return Side(selected=next(same, None) or version_of(pacticipant, number), version=number)
+            return ReasonSide(selected=selected[0], version=number or find_number(selected[0]))
+        same = (one for one in selected if number is not None and find_number(one) == number)
+        return ReasonSide(selected=next(same, None) or select_version(pacticipant, number), version=number)

@@ -71,7 +71,7 @@ def _pairs(metadata: Metadata) -> Iterable[tuple[str, str]]:
         yield "p", "true" if metadata.is_pending else "false"
 
 
-def query_text(segment: str) -> str:
+def decode_segment(segment: str) -> str:
     """Decode a segment to the query string that it holds; what cannot be decoded is as if empty."""
     padded = segment + "=" * (-len(segment) % 4)
     try:
@@ -80,7 +80,7 @@ def query_text(segment: str) -> str:
         return ""
 
 
-def of_query(query: Mapping[str, Any]) -> Metadata:
+def parse_query(query: Mapping[str, Any]) -> Metadata:
     """Read what a decoded query string says; what makes no sense in it is passed over."""
     selectors = [one for one in _listed(query.get("s")) if isinstance(one, Mapping)]
     pending = query.get("p")

@@ -28,15 +28,15 @@ class Destination:
     is_latest: bool = False
 
     @property
-    def names_a_place(self) -> bool:
+    def has_location(self) -> bool:
         return bool(self.tag or self.environment or self.is_main_branch)
 
     @property
-    def is_given(self) -> bool:
-        return self.names_a_place or self.is_latest
+    def is_set(self) -> bool:
+        return self.has_location or self.is_latest
 
     @property
-    def is_of_live_versions(self) -> bool:
+    def has_live_versions(self) -> bool:
         """Whether it stands for what runs somewhere: an environment, or a tag that marks what is where."""
         return bool(self.environment or self.tag)
 
@@ -52,7 +52,7 @@ class Destination:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class MatrixQuery:
     """A question to the matrix."""
 
     selectors: tuple[Selector, ...]
@@ -73,10 +73,12 @@ class Question:
         return frozenset(one.pacticipant for one in (*self.selectors, *self.ignore))
 
 
-def deployment(selector: Selector, destination: Destination, *, ignore: tuple[Selector, ...] = ()) -> Question:
+def build_deployment_query(
+    selector: Selector, destination: Destination, *, ignore: tuple[Selector, ...] = ()
+) -> MatrixQuery:
     """Ask whether versions can go to a destination."""
     every = destination.environment is not None
-    return Question(
+    return MatrixQuery(
         selectors=(selector,),
         ignore=ignore,
         destination=destination,
@@ -84,17 +86,17 @@ def deployment(selector: Selector, destination: Destination, *, ignore: tuple[Se
     )
 
 
-LARGEST_LIMIT: Final = 2**31 - 1
+MAX_LIMIT: Final = 2**31 - 1
 
 
-def limit_of(text: str | None) -> int:
+def parse_limit(text: str | None) -> int:
     """Read a limit, of which only the digits that it begins with count; without any it is 0."""
     digits = re.match(r"\s*[+-]?\d+", text or "100", re.ASCII)
-    return max(-1, min(int(digits[0][:12]), LARGEST_LIMIT)) if digits else 0
+    return max(-1, min(int(digits[0][:12]), MAX_LIMIT)) if digits else 0
 
 
-def refusals(
-    question: Question, pacticipants: Collection[str], environments: Collection[str], *, of_selectors: bool = True
+def list_problems(
+    question: MatrixQuery, pacticipants: Collection[str], environments: Collection[str], *, of_selectors: bool = True
 ) -> list[str]:
     """Say what is wrong with a question, given the names that exist."""
     texts = [*_of_selectors(question.selectors, pacticipants)] if of_selectors else []
@@ -122,7 +124,7 @@ def _of_ignored(selectors: tuple[Selector, ...]) -> Iterable[str]:
             yield f"A version number and latest flag cannot both be specified for {one.pacticipant} to ignore"
 
 
-def _of_options(question: Question, environments: Collection[str]) -> Iterable[str]:
+def _of_options(question: MatrixQuery, environments: Collection[str]) -> Iterable[str]:
     to = question.destination
     if sum(one is not None for one in (to.tag, to.environment, to.is_main_branch)) > 1:
         yield "Cannot specify more than one of tag, environment and mainBranch."

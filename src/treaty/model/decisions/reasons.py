@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
-from treaty.model.decisions.selectors import NoVersion, Resolved, absence, description, known_number
+from treaty.model.decisions.selectors import NoVersion, ResolvedSelector, describe, describe_absence, find_number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Side:
+class ReasonSide:
     """A consumer or a provider in a reason: how it was selected, and the version it is about, when there is one."""
 
-    selected: Resolved
+    selected: ResolvedSelector
     version: str | None
 
     @property
@@ -37,30 +37,30 @@ class NoNumber:
 class CannotIgnore:
     """What is to be ignored does not exist."""
 
-    selected: Resolved
+    selected: ResolvedSelector
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoSuchVersion:
     """What was asked about does not exist."""
 
-    selected: Resolved
+    selected: ResolvedSelector
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotVerified:
     """A pact has no result yet from a provider's version that matters."""
 
-    consumer: Side
-    provider: Side
+    consumer: ReasonSide
+    provider: ReasonSide
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerificationFailed:
     """A provider's version that matters failed."""
 
-    consumer: Side
-    provider: Side
+    consumer: ReasonSide
+    provider: ReasonSide
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,16 +81,16 @@ class NothingRequired:
     """Nothing has to be verified."""
 
 
-Warned = NoDestination | NoNumber | CannotIgnore
+ReasonWarning = NoDestination | NoNumber | CannotIgnore
 Obstacle = NoSuchVersion | NotVerified | VerificationFailed
 """An obstacle with a next step of its own."""
-Success = AllVerified | NothingRequired
-Reason = Warned | Obstacle | MoreObstacles | Success
+SuccessReason = AllVerified | NothingRequired
+Reason = ReasonWarning | Obstacle | MoreObstacles | SuccessReason
 
 _UNRELIABLE: Final = "this result will not be reliable."
 
 
-def text(reason: Reason) -> str:
+def describe_reason(reason: Reason) -> str:
     """Say a reason in the original broker's words."""
     match reason:
         case NoDestination():
@@ -105,15 +105,15 @@ def text(reason: Reason) -> str:
                 f"Without a version number, {_UNRELIABLE}"
             )
         case CannotIgnore():
-            return f"WARN: Cannot ignore {description(reason.selected)}"
+            return f"WARN: Cannot ignore {describe(reason.selected)}"
         case _:
             return _verdict_text(reason)
 
 
-def _verdict_text(reason: Obstacle | MoreObstacles | Success) -> str:
+def _verdict_text(reason: Obstacle | MoreObstacles | SuccessReason) -> str:
     match reason:
         case NoSuchVersion():
-            return absence(reason.selected.selector)
+            return describe_absence(reason.selected.selector)
         case NotVerified():
             return f"There is no verified pact between {_between(reason)}"
         case VerificationFailed():
@@ -129,7 +129,7 @@ def _verdict_text(reason: Obstacle | MoreObstacles | Success) -> str:
 
 
 def _between(reason: NotVerified | VerificationFailed) -> str:
-    return f"{description(reason.consumer.selected)} and {description(reason.provider.selected)}"
+    return f"{describe(reason.consumer.selected)} and {describe(reason.provider.selected)}"
 
 
 def severity(reason: Reason) -> str:
@@ -143,7 +143,7 @@ def severity(reason: Reason) -> str:
             return "success"
 
 
-def kind(reason: Reason) -> str:
+def get_code(reason: Reason) -> str:
     """Name a reason for programs."""
     match reason:
         case NotVerified():
@@ -166,7 +166,7 @@ _KINDS: Final[dict[type[Reason], str]] = {
 }
 
 
-def next_step(reason: Obstacle) -> str:
+def suggest_next_step(reason: Obstacle) -> str:
     """Say what somebody whom a reason stops can do."""
     match reason:
         case NoSuchVersion():
@@ -186,10 +186,10 @@ def _way_to_a_result(reason: NotVerified) -> str:
     return f"Verify the pact of {_version(reason.consumer)} with {_version(reason.provider)}, and publish the result."
 
 
-def _version(side: Side) -> str:
+def _version(side: ReasonSide) -> str:
     return f"{side.pacticipant} ({side.version})" if side.version else side.pacticipant
 
 
-def _named(selected: Resolved) -> str:
-    number = known_number(selected)
+def _named(selected: ResolvedSelector) -> str:
+    number = find_number(selected)
     return f"{selected.selector.pacticipant} ({number})" if number else selected.selector.pacticipant

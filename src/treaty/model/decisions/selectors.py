@@ -61,22 +61,22 @@ class NoPacticipant:
     selector: Selector
 
 
-Resolved = AnyVersion | FoundVersion | NoVersion | NoPacticipant
+ResolvedSelector = AnyVersion | FoundVersion | NoVersion | NoPacticipant
 """What a selector turned out to be; a selector that finds several versions turns out to be several."""
 
 
-def version_of(pacticipant: str, number: str | None) -> Resolved:
+def select_version(pacticipant: str, number: str | None) -> ResolvedSelector:
     """Make what stands for a version by its number, or for any version."""
     selector = Selector(pacticipant=pacticipant, version=number)
     return AnyVersion(selector=selector) if number is None else FoundVersion(selector=selector, number=number)
 
 
-def known_number(resolved: Resolved) -> str | None:
+def find_number(resolved: ResolvedSelector) -> str | None:
     """Say the number of the version, which is also known of one that was asked for by number and does not exist."""
     return resolved.number if isinstance(resolved, FoundVersion) else resolved.selector.version
 
 
-def covers(ignored: Resolved, pacticipant: str, number: str | None) -> bool:
+def is_ignored_by(ignored: ResolvedSelector, pacticipant: str, number: str | None) -> bool:
     """Say whether a version, or a pacticipant as a whole when there is no number, is to be ignored."""
     match ignored:
         case AnyVersion(selector=selector):
@@ -87,13 +87,13 @@ def covers(ignored: Resolved, pacticipant: str, number: str | None) -> bool:
             return False
 
 
-def description(resolved: Resolved) -> str:
+def describe(resolved: ResolvedSelector) -> str:
     """Say what a selector is about and what it found."""
     return next(text for holds, text in _descriptions(resolved) if holds)
 
 
-def _descriptions(resolved: Resolved) -> Iterable[tuple[object, str]]:
-    one, number = resolved.selector, known_number(resolved)
+def _descriptions(resolved: ResolvedSelector) -> Iterable[tuple[object, str]]:
+    one, number = resolved.selector, find_number(resolved)
     name, version, found = one.pacticipant, f"({number})", number is not None
     many = isinstance(resolved, FoundVersion) and resolved.is_one_of_many
     branch = one.branch or (resolved.main_branch if one.is_main_branch and isinstance(resolved, FoundVersion) else None)
@@ -129,7 +129,7 @@ def _descriptions(resolved: Resolved) -> Iterable[tuple[object, str]]:
     )
 
 
-def absence(selector: Selector) -> str:
+def describe_absence(selector: Selector) -> str:
     """Say that a selector found nothing."""
     name, nothing = selector.pacticipant, "No pacts or verifications have been published for"
     texts = (

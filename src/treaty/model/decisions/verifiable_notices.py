@@ -7,20 +7,20 @@ from treaty.model.decisions.consumer_selectors import (
     AllWithTag,
     Deployed,
     EveryBranch,
-    Finding,
     InEnvironment,
     LatestFromBranch,
     LatestWithTag,
     MainBranch,
     OverallLatest,
     Released,
+    SelectedPact,
 )
-from treaty.model.decisions.verifiable_pacts import Verifiable, Wanted
+from treaty.model.decisions.verifiable_pacts import VerifiablePact, VerifiablePactsQuery
 
-Notice = tuple[str, str]
+PactNotice = tuple[str, str]
 """When it is printed, and its text."""
 
-BEFORE: Final = "before_verification"
+BEFORE_VERIFICATION: Final = "before_verification"
 _AFTER: Final = "after_verification:success_{}_published_{}"
 
 _DEPRECATION: Final = (
@@ -28,31 +28,36 @@ _DEPRECATION: Final = (
     "Please upgrade your Pact library. See https://docs.pact.io/pact_broker/advanced_topics/"
     "provider_verification_results/#pacts-for-verification for minimum required versions."
 )
-DEPRECATED: Final[Notice] = (BEFORE, _DEPRECATION)
+DEPRECATION_NOTICE: Final[PactNotice] = (BEFORE_VERIFICATION, _DEPRECATION)
 _INCLUDED: Final = "it was included as a 'work in progress' pact"
 _ABOUT_PENDING: Final = "Read more at https://docs.pact.io/go/pending"
 
 
-def notices(pact: Verifiable, provider: str, wanted: Wanted, url: str) -> list[Notice]:
+def build_notices(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery, url: str) -> list[PactNotice]:
     """List what is to be printed. The URL is the pact's own, without metadata unless it is in progress."""
-    found = [(BEFORE, _why_in_progress(pact, provider, wanted, url) if pact.is_wip else _why(pact, provider, url))]
+    found = [
+        (
+            BEFORE_VERIFICATION,
+            _why_in_progress(pact, provider, wanted, url) if pact.is_wip else _why(pact, provider, url),
+        )
+    ]
     if wanted.includes_pending:
-        found.append((BEFORE, _whether_pending(pact, provider, wanted)))
+        found.append((BEFORE_VERIFICATION, _whether_pending(pact, provider, wanted)))
         if pact.is_pending:
             found += _after(pact, provider, wanted)
     return found
 
 
-def _why(pact: Verifiable, provider: str, url: str) -> str:
-    is_one = len(pact.findings) == 1
+def _why(pact: VerifiablePact, provider: str, url: str) -> str:
+    is_one = len(pact.selections) == 1
     what = "version matching the following criterion" if is_one else "versions matching the following criteria"
-    lines = "".join(f"\n    * {line}" for line in _descriptions(pact.findings, provider))
+    lines = "".join(f"\n    * {line}" for line in _descriptions(pact.selections, provider))
     return f"The pact at {url} is being verified because the pact content belongs to the consumer {what}:{lines}"
 
 
-def _descriptions(findings: Iterable[Finding], provider: str) -> list[str]:
-    kinds: dict[type, list[Finding]] = {}
-    for finding in findings:
+def _descriptions(selections: Iterable[SelectedPact], provider: str) -> list[str]:
+    kinds: dict[type, list[SelectedPact]] = {}
+    for finding in selections:
         kinds.setdefault(type(finding.selector), []).append(finding)
     lines = []
     for kind, ones in kinds.items():
@@ -69,9 +74,9 @@ _IN_ONE_LINE: Final[Mapping[type, tuple[str, str]]] = {
 }
 
 
-def _in_one_line(findings: Iterable[Finding], of_any: str, of_one: str) -> list[str]:
+def _in_one_line(selections: Iterable[SelectedPact], of_any: str, of_one: str) -> list[str]:
     places: dict[str | None, list[str]] = {}
-    for one in findings:
+    for one in selections:
         places.setdefault(one.selector.consumer, []).append(f"{one.environment} ({one.version})")
     return [
         f"{of_any if consumer is None else of_one.format(consumer)} {_listed(names)}"
@@ -79,7 +84,7 @@ def _in_one_line(findings: Iterable[Finding], of_any: str, of_one: str) -> list[
     ]
 
 
-def _description(finding: Finding, provider: str) -> str:  # noqa: PLR0911 - a return for each kind of selector
+def _description(finding: SelectedPact, provider: str) -> str:  # noqa: PLR0911 - a return for each kind of selector
     consumer = finding.selector.consumer
     latest = f"latest version of {consumer}" if consumer else "latest version"
     match finding.selector:
@@ -104,15 +109,15 @@ def _description(finding: Finding, provider: str) -> str:  # noqa: PLR0911 - a r
 
 
 def _from_branch(selector: LatestFromBranch) -> str:
-    if selector.instead_of is None:
+    if selector.fallback_for is None:
         return f"from branch '{selector.branch}'"
     return (
         f"from branch '{selector.branch}' (fallback branch used as no pact was found from branch"
-        f" '{selector.instead_of}')"
+        f" '{selector.fallback_for}')"
     )
 
 
-def _why_in_progress(pact: Verifiable, provider: str, wanted: Wanted, url: str) -> str:
+def _why_in_progress(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery, url: str) -> str:
     return (
         f"The pact at {url} is being verified because it is a 'work in progress' pact (ie. it is the pact for the "
         f"latest {_heads(pact)} and it has not yet been successfully verified by {_who(pact, provider, wanted)} when "
@@ -121,9 +126,9 @@ def _why_in_progress(pact: Verifiable, provider: str, wanted: Wanted, url: str) 
     )
 
 
-def _heads(pact: Verifiable) -> str:
+def _heads(pact: VerifiablePact) -> str:
     """Name the branches and tags at whose head a work in progress is."""
-    selectors = [finding.selector for finding in pact.findings]
+    selectors = [finding.selector for finding in pact.selections]
     branches = list(dict.fromkeys(one.branch for one in selectors if isinstance(one, LatestFromBranch)))
     tags = list(dict.fromkeys(one.tag for one in selectors if isinstance(one, LatestWithTag)))
     versions = "version" if len(branches) == 1 or len(tags) == 1 else "versions"
@@ -136,7 +141,7 @@ def _heads(pact: Verifiable) -> str:
     return f"{versions} of {pact.consumer} {' and '.join(heads)}{same}"
 
 
-def _whether_pending(pact: Verifiable, provider: str, wanted: Wanted) -> str:
+def _whether_pending(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery) -> str:
     if not pact.is_pending:
         who = _verifier(pact, provider, wanted)
         return (
@@ -150,7 +155,7 @@ def _whether_pending(pact: Verifiable, provider: str, wanted: Wanted) -> str:
     )
 
 
-def _after(pact: Verifiable, provider: str, wanted: Wanted) -> list[Notice]:
+def _after(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery) -> list[PactNotice]:
     who = _by(provider, wanted, pact.pending_tags, one="any version", many="any versions")
     tags = {0: "", 1: "with this tag "}.get(len(pact.pending_tags), "with these tags ")
     still = f"This pact is still in pending state for {who} as"
@@ -169,18 +174,18 @@ def _after(pact: Verifiable, provider: str, wanted: Wanted) -> list[Notice]:
     ]
 
 
-def _who(pact: Verifiable, provider: str, wanted: Wanted) -> str:
+def _who(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery) -> str:
     return _by(provider, wanted, pact.pending_tags, many="a versions")
 
 
-def _verifier(pact: Verifiable, provider: str, wanted: Wanted) -> str:
+def _verifier(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery) -> str:
     """Name the versions that verified a pact. Their branch may be another, from which that of the request began."""
     if pact.verified_by is not None:
         return f"a version of {provider} from branch '{pact.verified_by}'"
     return _by(provider, wanted, wanted.tags, many="a version")
 
 
-def _by(provider: str, wanted: Wanted, tags: Sequence[str], *, one: str = "a version", many: str) -> str:
+def _by(provider: str, wanted: VerifiablePactsQuery, tags: Sequence[str], *, one: str = "a version", many: str) -> str:
     """Name the provider's versions whose results count."""
     if wanted.branch is not None:
         return f"{one} of {provider} from branch '{wanted.branch}'"
@@ -189,7 +194,7 @@ def _by(provider: str, wanted: Wanted, tags: Sequence[str], *, one: str = "a ver
     return f"{one if len(tags) == 1 else many} of {provider} with tag {_quoted(tags)}"
 
 
-def why_no_work_in_progress(wanted: Wanted) -> str | None:
+def explain_missing_wip(wanted: VerifiablePactsQuery) -> str | None:
     """Explain why work in progress is missing although it was asked for."""
     if wanted.wip_since is None or wanted.has_wip:
         return None

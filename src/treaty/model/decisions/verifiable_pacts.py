@@ -5,17 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
 
-from treaty.model.decisions.consumer_selectors import Finding, LatestWithTag, Selector, place, selected_by
+from treaty.model.decisions.consumer_selectors import (
+    ConsumerVersionSelector,
+    LatestWithTag,
+    SelectedPact,
+    describe_in_metadata,
+    sort_key,
+)
 from treaty.model.decisions.metadata import Metadata
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class VerifiablePactsQuery:
     """What a provider asks for: which pacts, and on whose behalf."""
 
-    selectors: tuple[Selector, ...] = ()
+    selectors: tuple[ConsumerVersionSelector, ...] = ()
     branch: str | None = None
     """The branch of the provider's version. One that is given, even the empty one, makes its tags irrelevant."""
     tags: tuple[str, ...] = ()
@@ -31,7 +37,7 @@ class Wanted:
         return hash((self.branch, self.tags, self.includes_pending, self.wip_since))
 
 
-class Verifiable(NamedTuple):
+class VerifiablePact(NamedTuple):
     """A pact to verify, and what found it."""
 
     consumer: str
@@ -39,7 +45,7 @@ class Verifiable(NamedTuple):
     position: int
     sha: str
     content_id: int
-    findings: tuple[Finding, ...]
+    selections: tuple[SelectedPact, ...]
     is_wip: bool = False
     pending_tags: tuple[str, ...] = ()
     """The provider's tags for which nothing has succeeded yet; a work in progress has one for each finding."""
@@ -52,38 +58,40 @@ class Verifiable(NamedTuple):
     def metadata(self) -> Metadata:
         if self.is_wip:
             return Metadata(is_wip=True)
-        return Metadata(selected_by=tuple(map(selected_by, self.findings)), is_pending=self.is_pending)
+        return Metadata(selected_by=tuple(map(describe_in_metadata, self.selections)), is_pending=self.is_pending)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verifiables:
+class VerifiablePacts:
     """All that a provider is to verify."""
 
     provider: str
-    wanted: Wanted
-    pacts: Sequence[Verifiable]
+    wanted: VerifiablePactsQuery
+    pacts: Sequence[VerifiablePact]
 
 
 Successes = Collection[int] | Mapping[int, str]
 """Contents that have been verified; where branches count, with the branch of the provider version that did."""
-Candidate = tuple[str | None, Finding]
+WipCandidate = tuple[str | None, SelectedPact]
 """What may be work in progress, with the tag of the provider for which it has not succeeded, if tags count."""
 
 
-def fallbacks_to_use(selectors: Iterable[Selector], found: Iterable[Finding]) -> list[LatestWithTag]:
+def list_needed_fallbacks(
+    selectors: Iterable[ConsumerVersionSelector], found: Iterable[SelectedPact]
+) -> list[LatestWithTag]:
     """List the selectors whose tag no consumer's pact has, and that name another one for that case."""
     tags = {one.selector.tag for one in found if isinstance(one.selector, LatestWithTag)}
     with_tag = (one for one in selectors if isinstance(one, LatestWithTag))
     return [one for one in with_tag if one.fallback_tag is not None and one.tag not in tags]
 
 
-def selected(found: Iterable[Finding]) -> list[Verifiable]:
+def group_by_content(found: Iterable[SelectedPact]) -> list[VerifiablePact]:
     """Put together what selectors found, each content once, under the highest version that has it."""
-    pacts = [_pact(sorted(findings, key=place)) for findings in _grouped(found, by=_content_id)]
+    pacts = [_pact(sorted(findings, key=sort_key)) for findings in _grouped(found, by=_content_id)]
     return sorted(pacts, key=lambda pact: (pact.consumer.lower(), pact.consumer, pact.position))
 
 
-def in_progress(candidates: Iterable[Candidate], explicit: Iterable[Verifiable]) -> list[Verifiable]:
+def group_wip(candidates: Iterable[WipCandidate], explicit: Iterable[VerifiablePact]) -> list[VerifiablePact]:
     """Put together the work in progress that was not selected anyway."""
     known = {pact.content_id for pact in explicit}
     left = (one for one in candidates if one[1].content_id not in known)
@@ -94,22 +102,22 @@ def in_progress(candidates: Iterable[Candidate], explicit: Iterable[Verifiable])
     return sorted(pacts, key=lambda pact: (pact.consumer, pact.position))
 
 
-def _pact(findings: Sequence[Finding], *, tags: Sequence[str] = (), is_wip: bool = False) -> Verifiable:
-    newest = max(findings, key=lambda finding: finding.position)
-    return Verifiable(
+def _pact(selections: Sequence[SelectedPact], *, tags: Sequence[str] = (), is_wip: bool = False) -> VerifiablePact:
+    newest = max(selections, key=lambda finding: finding.position)
+    return VerifiablePact(
         consumer=newest.consumer,
         version=newest.version,
         position=newest.position,
         sha=newest.sha,
         content_id=newest.content_id,
-        findings=tuple(findings),
+        selections=tuple(selections),
         is_wip=is_wip,
         is_pending=is_wip or None,
         pending_tags=tuple(tags),
     )
 
 
-def _content_id(finding: Finding) -> int:
+def _content_id(finding: SelectedPact) -> int:
     return finding.content_id
 
 
@@ -120,7 +128,7 @@ def _grouped(things: Iterable[T], *, by: Callable[[T], int]) -> Iterable[list[T]
     return groups.values()
 
 
-def judged(pacts: Iterable[Verifiable], successes: Mapping[str | None, Successes]) -> list[Verifiable]:
+def mark_pending(pacts: Iterable[VerifiablePact], successes: Mapping[str | None, Successes]) -> list[VerifiablePact]:
     """Say of each pact whether it is pending, given the contents that have succeeded, by tag of the provider.
 
     Where its tags do not count, all that has succeeded stands under None.
@@ -128,7 +136,7 @@ def judged(pacts: Iterable[Verifiable], successes: Mapping[str | None, Successes
     return [_judged(pact, successes) for pact in pacts]
 
 
-def _judged(pact: Verifiable, successes: Mapping[str | None, Successes]) -> Verifiable:
+def _judged(pact: VerifiablePact, successes: Mapping[str | None, Successes]) -> VerifiablePact:
     missing = [tag for tag, contents in successes.items() if pact.content_id not in contents]
     of_branch = successes.get(None)
     return pact._replace(
@@ -141,7 +149,7 @@ def _judged(pact: Verifiable, successes: Mapping[str | None, Successes]) -> Veri
 WINDOW_PERCENTILE: Final = 80
 
 
-def wip_window(ages: Sequence[int], *, least: int, most: int, default: int) -> int:
+def compute_wip_window(ages: Sequence[int], *, least: int, most: int, default: int) -> int:
     """Choose how many days back work in progress is looked for, by the ages in days of what has not succeeded yet.
 
     It is the 80th percentile by nearest rank.

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class ImportOutcome(StrEnum):
     """Result of importing a fact."""
 
     COPIED = "copied"
@@ -24,10 +24,10 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportResult:
     """Outcome for a fact, with a reason where people have to know one."""
 
-    outcome: Outcome
+    outcome: ImportOutcome
     reason: str | None = None
 
 
@@ -45,7 +45,7 @@ class PacticipantFact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BranchPlace:
+class BranchMembership:
     """A version's place on a branch."""
 
     name: str
@@ -56,7 +56,7 @@ class BranchPlace:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TagPlace:
+class TagMembership:
     name: str
     created_at: datetime
 
@@ -76,8 +76,8 @@ class VersionFact:
     build_url: str | None = None
     above: str | None = None
     below: str | None = None
-    branches: Sequence[BranchPlace] = ()
-    tags: Sequence[TagPlace] = ()
+    branches: Sequence[BranchMembership] = ()
+    tags: Sequence[TagMembership] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,7 +172,7 @@ Fact = (
 )
 
 
-def key_of(source: str, parts: Sequence[str]) -> str:
+def compute_fact_key(source: str, parts: Sequence[str]) -> str:
     """Compute the key under which an import remembers a fact of a source."""
     text = json.dumps([source, *parts], ensure_ascii=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -7,7 +7,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counts:
+class RecordCounts:
     """How many there are of everything that is counted row by row."""
 
     pacticipants: int
@@ -45,7 +45,7 @@ Distribution = Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class PactSize:
     """How much a pact asks for."""
 
     interactions: int
@@ -56,9 +56,9 @@ class Size:
 class Metrics:
     """How much a broker holds, and how it is spread."""
 
-    latest: Size
+    latest: PactSize
     """Of the latest pacts of all pairs together."""
-    counts: Counts
+    counts: RecordCounts
     revisions: Distribution
     """Revisions of the pact of a consumer version with a provider."""
     results: Distribution
@@ -66,20 +66,20 @@ class Metrics:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Queue:
+class DeliveryQueue:
     """What is owed to webhooks, and how attempts went."""
 
-    owed: int
+    queued: int
     oldest_seconds: float
     """Age of what is owed for the longest time; 0 when nothing is."""
     succeeded: int
     failed: int
 
 
-def size_of(body: bytes) -> Size:
+def measure_pact(body: bytes) -> PactSize:
     """Count what a stored pact holds."""
     pact = json.loads(body)
-    return Size(*(_length(pact, name) for name in ("interactions", "messages")))
+    return PactSize(*(_length(pact, name) for name in ("interactions", "messages")))
 
 
 def _length(pact: object, name: str) -> int:
@@ -87,6 +87,6 @@ def _length(pact: object, name: str) -> int:
     return len(found) if isinstance(found, list) else 0
 
 
-def added(sizes: list[Size]) -> Size:
+def sum_sizes(sizes: list[PactSize]) -> PactSize:
     """Add sizes up."""
-    return Size(sum(one.interactions for one in sizes), sum(one.messages for one in sizes))
+    return PactSize(sum(one.interactions for one in sizes), sum(one.messages for one in sizes))

@@ -28,7 +28,7 @@ class KeepVersions:
     max_age: int | None = None
     """Days."""
 
-    def told(self) -> Mapping[str, object]:
+    def to_dict(self) -> Mapping[str, object]:
         """Say what is given."""
         given = {one.name: getattr(self, one.name) for one in fields(self)}
         return {name: value for name, value in given.items() if value is not None and value is not False}
@@ -42,13 +42,13 @@ class KeepBranches:
     max_age: int | None = None
     """Days since the branch was last changed."""
 
-    def told(self) -> Mapping[str, object]:
+    def to_dict(self) -> Mapping[str, object]:
         """Say what is given."""
         age = {} if self.max_age is None else {"max_age": self.max_age}
         return {"branch": list(self.branches), **age} if self.branches else age
 
 
-DEFAULT_VERSIONS: Final = (
+DEFAULT_VERSION_SELECTORS: Final = (
     KeepVersions(tag=True, latest=True),
     KeepVersions(branch=True, latest=True),
     KeepVersions(latest=True),
@@ -56,15 +56,15 @@ DEFAULT_VERSIONS: Final = (
     KeepVersions(released=True),
     KeepVersions(max_age=90),
 )
-DEFAULT_BRANCHES: Final = (KeepBranches(max_age=90),)
+DEFAULT_BRANCH_SELECTORS: Final = (KeepBranches(max_age=90),)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retention:
     """What is kept when old data goes, and how much may go at once."""
 
-    versions: tuple[KeepVersions, ...] = DEFAULT_VERSIONS
-    branches: tuple[KeepBranches, ...] = DEFAULT_BRANCHES
+    versions: tuple[KeepVersions, ...] = DEFAULT_VERSION_SELECTORS
+    branches: tuple[KeepBranches, ...] = DEFAULT_BRANCH_SELECTORS
     """None: no branch goes."""
     limit: int = 1000
     """Versions, and each kind of overwritten data."""
@@ -75,21 +75,21 @@ class Retention:
     """How long a success is looked at as if it were new, for work in progress."""
 
 
-IN_USE: Final = (KeepVersions(deployed=True), KeepVersions(released=True))
+IN_USE_SELECTORS: Final = (KeepVersions(deployed=True), KeepVersions(released=True))
 """Versions that are deployed or supported in any environment are never removed."""
 
 
-def complete(selectors: Sequence[KeepVersions]) -> tuple[KeepVersions, ...]:
+def add_in_use_selectors(selectors: Sequence[KeepVersions]) -> tuple[KeepVersions, ...]:
     """Add the selectors for all versions in use. Raises WrongSetting when there are no selectors.
 
     A selector for one environment does not replace them: it covers that environment only.
     """
     if not selectors:
         raise WrongSetting("You must specify which versions to keep")
-    return (*selectors, *(selector for selector in IN_USE if selector not in selectors))
+    return (*selectors, *(selector for selector in IN_USE_SELECTORS if selector not in selectors))
 
 
-def oldest(now: datetime, days: int) -> datetime:
+def compute_cutoff(now: datetime, days: int) -> datetime:
     """Say when the day begins that is some days ago."""
     return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
 
@@ -115,7 +115,7 @@ _KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 }
 
 
-def read_selectors(text: str, setting: str) -> object:
+def parse_selector_json(text: str, setting: str) -> object:
     """Read JSON. Raises WrongSetting."""
     try:
         return json.loads(text)
@@ -123,7 +123,7 @@ def read_selectors(text: str, setting: str) -> object:
         raise WrongSetting(f"{setting}: is no JSON: {error}") from error
 
 
-def versions_of(given: object) -> tuple[KeepVersions, ...]:
+def parse_version_selectors(given: object) -> tuple[KeepVersions, ...]:
     """Read which versions to keep from a list of objects, as they stand in JSON. Raises WrongSetting."""
     return tuple(_version_selector(one, at) for at, one in enumerate(_listed(given)))
 
@@ -158,13 +158,13 @@ def _named(given: object, at: int) -> dict[str, Any]:
 def _is_blank(value: object) -> bool:
     if isinstance(value, str):
         return not value.strip()
-    return isinstance(value, int) and not isinstance(value, bool) and not 0 <= value < MOST_DAYS
+    return isinstance(value, int) and not isinstance(value, bool) and not 0 <= value < MAX_DAYS
 
 
-MOST_DAYS: Final = 365_000
+MAX_DAYS: Final = 365_000
 
 
-def branches_of(given: object) -> tuple[KeepBranches, ...]:
+def parse_branch_selectors(given: object) -> tuple[KeepBranches, ...]:
     """Read which branches to keep from a list of objects, as they stand in JSON. Raises WrongSetting."""
     return tuple(_branch_selector(one, at) for at, one in enumerate(_listed(given)))
 
@@ -181,7 +181,7 @@ def _branch_selector(given: object, at: int) -> KeepBranches:
     return KeepBranches(branches=named, max_age=age)
 
 
-def consumers_first(names: Iterable[str], integrations: Iterable[tuple[str, str]]) -> list[str]:
+def order_consumers_first(names: Iterable[str], integrations: Iterable[tuple[str, str]]) -> list[str]:
     """Order pacticipants so that consumers come before their providers, as far as they do not depend on each other.
 
     `integrations` are pairs of a consumer and a provider; those of other pacticipants are ignored.
@@ -211,7 +211,7 @@ def _add_after_consumers(name: str, consumers: Mapping[str, Sequence[str]], orde
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Removed:
+class RemovedCounts:
     """Number of removed rows of each kind."""
 
     versions: int = 0
@@ -230,14 +230,14 @@ class Removed:
     released_versions: int = 0
     """Records of past releases."""
 
-    def __add__(self, other: "Removed") -> "Removed":
+    def __add__(self, other: "RemovedCounts") -> "RemovedCounts":
         return replace(
             self, **{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class RowCounts:
     """How many rows of a kind are removed, and how many remain."""
 
     gone: int
@@ -245,7 +245,7 @@ class Amount:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OldVersion:
+class RemovableVersion:
     """A version that nothing keeps."""
 
     pacticipant: str
@@ -256,7 +256,7 @@ class OldVersion:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OldBranch:
+class RemovableBranch:
     """A branch that nothing keeps."""
 
     pacticipant: str
@@ -277,7 +277,7 @@ class VersionInUse:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
+class KeptBySelector:
     """How many versions a selector keeps."""
 
     selector: KeepVersions
@@ -285,20 +285,20 @@ class Kept:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Remains:
+class RemainingVersions:
     """What would remain of a pacticipant."""
 
     count: int
-    first: OldVersion | None
-    latest: OldVersion | None
+    first: RemovableVersion | None
+    latest: RemovableVersion | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class CleanupPlan:
     """What a clean-up would remove, and why the rest is kept."""
 
     total: int
-    kept: tuple[Kept, ...]
+    kept: tuple[KeptBySelector, ...]
     in_use: tuple[VersionInUse, ...]
     """Versions that no other selector keeps, spared because they are deployed or supported."""
     kept_by_selectors: int
@@ -306,16 +306,16 @@ class Plan:
     """Versions that no selector keeps, but on whose results decisions about kept versions depend."""
     not_kept: int
     """Versions that would be removed if there were no limit."""
-    versions: tuple[OldVersion, ...]
+    versions: tuple[RemovableVersion, ...]
     """Versions to remove, oldest first, up to the limit."""
     tags: Mapping[tuple[str, str], tuple[str, ...]]
     """The tags of versions that are named."""
-    remains: Mapping[str, Remains]
+    remains: Mapping[str, RemainingVersions]
     total_branches: int
-    branches: tuple[OldBranch, ...]
+    branches: tuple[RemovableBranch, ...]
     branches_kept_for_decisions: int
     """Stale branches that are kept because removing them would make verified pacts pending."""
-    removed: Mapping[str, Amount]
+    removed: Mapping[str, RowCounts]
     """All rows that are removed with these versions and branches, by kind."""
-    overwritten: Mapping[str, Amount]
-    audit_events: Amount
+    overwritten: Mapping[str, RowCounts]
+    audit_events: RowCounts

@@ -6,7 +6,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
+class GridCell:
     """A version in an environment."""
 
     pacticipant: str
@@ -20,19 +20,19 @@ class Cell:
     has_main_branch: bool
     """Whether it is known which branch of the pacticipant is the main one."""
     is_on_main_branch: bool
-    newer: int
+    newer_count: int
     """How many versions of the main branch are newer, counted up to MOST_NEWER."""
 
     @property
-    def newer_in_words(self) -> str:
-        return f"{self.newer - 1}+" if self.newer == MOST_NEWER else str(self.newer)
+    def newer_count_text(self) -> str:
+        return f"{self.newer_count - 1}+" if self.newer_count == MAX_NEWER_COUNT else str(self.newer_count)
 
 
-MOST_NEWER: Final = 100
+MAX_NEWER_COUNT: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stay:
+class DeploymentPeriod:
     """A time during which a version was in an environment; it goes on if it has no end."""
 
     version: str

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from treaty.model.decisions.matrix import VersionInMatrix
-from treaty.model.overview.overview import State
+from treaty.model.decisions.matrix import VersionSummary
+from treaty.model.overview.overview import PactState
 from treaty.model.paging import Paged
 
 
-class View(Enum):
+class PairView(Enum):
     """Which pacts of a pair are shown."""
 
     BRANCH = "branch"
@@ -27,14 +27,14 @@ class PublicationInHistory:
     """A pact of a pair, and the newest result for its content."""
 
     version: str
-    there: VersionInMatrix
+    version_summary: VersionSummary
     """Where the consumer's version stands."""
     published_at: datetime
     sha: str
-    state: State
+    state: PactState
     verification: int | None
     provider_version: str | None
-    provider_there: VersionInMatrix | None
+    provider_version_summary: VersionSummary | None
     verified_at: datetime | None
 
 
@@ -54,7 +54,7 @@ class PairGrid:
 
     publications: Paged[PublicationInHistory]
     """The consumer's versions, newest first: a row each."""
-    versions: Sequence[tuple[str, VersionInMatrix]]
+    versions: Sequence[tuple[str, VersionSummary]]
     """Those of the provider's versions that verified anything of the pair, newest first: a column each."""
     has_more_versions: bool
     results: Mapping[tuple[str, str], ResultInHistory]
@@ -62,7 +62,7 @@ class PairGrid:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tally:
+class VerificationCounts:
     """How many results of each kind there are."""
 
     verified: int
@@ -74,7 +74,7 @@ class Tally:
         return self.verified + self.failed + self.unknown
 
     @property
-    def state(self) -> State:
+    def state(self) -> PactState:
         if self.failed:
-            return State.FAILED
-        return State.UNKNOWN if self.unknown else State.VERIFIED
+            return PactState.FAILED
+        return PactState.UNKNOWN if self.unknown else PactState.VERIFIED

@@ -4,24 +4,24 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from treaty.model.overview.overview import State
+from treaty.model.overview.overview import PactState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
+class NetworkEdge:
     """A consumer and a provider, and how the pact between them stands."""
 
     consumer: str
     provider: str
-    state: State
+    state: PactState
 
 
-def names(lines: Iterable[Line]) -> list[str]:
+def list_applications(lines: Iterable[NetworkEdge]) -> list[str]:
     """List the applications between which lines are, each once, in the order in which they appear."""
     return list(dict.fromkeys(name for one in lines for name in (one.consumer, one.provider)))
 
 
-def steps_from(name: str, lines: Iterable[Line]) -> Mapping[str, int]:
+def compute_distances(name: str, lines: Iterable[NetworkEdge]) -> Mapping[str, int]:
     """Say how many steps away from an application the others are, whichever way the lines lead."""
     beside: dict[str, list[str]] = defaultdict(list)
     for one in lines:
@@ -37,22 +37,22 @@ def steps_from(name: str, lines: Iterable[Line]) -> Mapping[str, int]:
     return steps
 
 
-def fitting_depth(steps: Mapping[str, int], most: int) -> int:
+def choose_depth(steps: Mapping[str, int], most: int) -> int:
     """Choose how many steps are looked around, at least one, so that no more applications than that are found."""
     depths = sorted(steps.values())
     return max(depths[-1] if len(depths) <= most else depths[most] - 1, 1)
 
 
-def within(lines: Sequence[Line], steps: Mapping[str, int], depth: int) -> list[Line]:
+def select_within(lines: Sequence[NetworkEdge], steps: Mapping[str, int], depth: int) -> list[NetworkEdge]:
     """Keep the lines between applications that are so many steps away at most."""
     near = {name for name, distance in steps.items() if distance <= depth}
     return [one for one in lines if one.consumer in near and one.provider in near]
 
 
-def worst(lines: Iterable[Line]) -> Mapping[str, State]:
+def compute_worst_states(lines: Iterable[NetworkEdge]) -> Mapping[str, PactState]:
     """Say of each application how the worst of its lines stands."""
-    order = {state: at for at, state in enumerate(State)}
-    found: dict[str, State] = {}
+    order = {state: at for at, state in enumerate(PactState)}
+    found: dict[str, PactState] = {}
     for one in lines:
         for name in (one.consumer, one.provider):
             found[name] = min(found.get(name, one.state), one.state, key=order.__getitem__)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from treaty.model.decisions.matrix import VersionInMatrix
+from treaty.model.decisions.matrix import VersionSummary
 from treaty.model.paging import Paged
-from treaty.model.webhooks.deliveries import Status
+from treaty.model.webhooks.deliveries import DeliveryStatus
 
 
-class State(Enum):
+class PactState(Enum):
     """How a pact stands, by the newest result for its content."""
 
     FAILED = "failed"
@@ -24,17 +24,17 @@ class State(Enum):
     """There is no pact any more."""
 
 
-def state_of(*, success: bool | None, was_pending: bool | None) -> State:
+def compute_pact_state(*, success: bool | None, was_pending: bool | None) -> PactState:
     """Say how a pact stands, given its newest result."""
     if success is None:
-        return State.UNKNOWN
+        return PactState.UNKNOWN
     if success:
-        return State.VERIFIED
-    return State.PENDING if was_pending else State.FAILED
+        return PactState.VERIFIED
+    return PactState.PENDING if was_pending else PactState.FAILED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Filter:
+class OverviewFilter:
     """Which integrations are shown, and by which of their pacts."""
 
     words: tuple[str, ...] = ()
@@ -45,14 +45,14 @@ class Filter:
     """The pact shown is that of the consumer's version there, rather than the latest."""
     branch: str | None = None
     """The pact shown is the latest of the consumer's branch of this name."""
-    state: State | None = None
+    state: PactState | None = None
 
     @property
     def is_empty(self) -> bool:
-        return self == Filter()
+        return self == OverviewFilter()
 
 
-class Sorting(Enum):
+class OverviewSorting(Enum):
     """What the overview can be sorted by."""
 
     CONSUMER = "consumer"
@@ -63,7 +63,7 @@ class Sorting(Enum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class EnvironmentReference:
     """An environment where a version is."""
 
     name: str
@@ -71,19 +71,19 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class IntegrationAtAGlance:
+class IntegrationSummary:
     """A consumer and a provider with the pact that is shown of them, and its newest result."""
 
     consumer: str
     provider: str
     version: str | None
     published_at: datetime | None
-    state: State
+    state: PactState
     provider_version: str | None
     verified_at: datetime | None
-    places: Sequence[Place]
+    environments: Sequence[EnvironmentReference]
     """Where the consumer's version is."""
-    webhooks: Status | None
+    webhooks: DeliveryStatus | None
     """The worst of the latest deliveries; None when there was none."""
 
 
@@ -91,16 +91,16 @@ class IntegrationAtAGlance:
 class PactByTag:
     """A pact that matters: the latest of its pair, the latest with a tag, or one of a version that is somewhere."""
 
-    integration: IntegrationAtAGlance
+    integration: IntegrationSummary
     is_latest: bool
     """Whether it is the latest of its pair."""
-    there: VersionInMatrix
+    version_summary: VersionSummary
     """Where the consumer's version stands."""
-    provider_there: VersionInMatrix | None
+    provider_version_summary: VersionSummary | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Together:
+class UnverifiedPair:
     """Two versions that run in one environment without a result that says they can."""
 
     environment: str
@@ -108,20 +108,20 @@ class Together:
     consumer_version: str
     provider: str
     provider_version: str
-    state: State
+    state: PactState
 
 
-Counts = Mapping[State, int]
+StateCounts = Mapping[PactState, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Survey:
+class Overview:
     """How integrations stand, a page of them, and those that somebody should look at."""
 
-    counts: Counts
+    counts: StateCounts
     """However they stand, even if only those of one state are wanted."""
-    listed: Paged[IntegrationAtAGlance]
-    failed: Sequence[IntegrationAtAGlance]
+    integrations: Paged[IntegrationSummary]
+    failed: Sequence[IntegrationSummary]
     """Those that failed last."""
-    overdue: Sequence[IntegrationAtAGlance]
+    overdue: Sequence[IntegrationSummary]
     """Those whose pact changed long ago, and was not verified since: the longest wait first."""

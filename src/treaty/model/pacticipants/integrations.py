@@ -16,7 +16,9 @@ class Integration(NamedTuple):
     provider_id: int
 
 
-def of_group(integrations: Sequence[Integration], pacticipant: str, enough: int | None = None) -> list[Integration]:
+def list_connected(
+    integrations: Sequence[Integration], pacticipant: str, enough: int | None = None
+) -> list[Integration]:
     """Find the integrations that a pacticipant is connected with, through whatever chain.
 
     Once `enough` pacticipants are found, no more are looked for around them.
@@ -33,7 +35,7 @@ def of_group(integrations: Sequence[Integration], pacticipant: str, enough: int 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Node:
+class GraphNode:
     """A pacticipant in a graph, and the providers that it consumes."""
 
     id: int
@@ -41,7 +43,7 @@ class Node:
     providers: Sequence[int]
 
 
-def nodes(integrations: Iterable[Integration]) -> list[Node]:
+def build_graph(integrations: Iterable[Integration]) -> list[GraphNode]:
     """Turn integrations into the pacticipants between which they are, in the order in which they appear."""
     names: dict[int, str] = {}
     providers: dict[int, list[int]] = {}
@@ -49,7 +51,7 @@ def nodes(integrations: Iterable[Integration]) -> list[Node]:
         names[one.consumer_id] = one.consumer
         names[one.provider_id] = one.provider
         providers.setdefault(one.consumer_id, []).append(one.provider_id)
-    return [Node(id=node, name=name, providers=providers.get(node, [])) for node, name in names.items()]
+    return [GraphNode(id=node, name=name, providers=providers.get(node, [])) for node, name in names.items()]
 
 
 # What the dashboard is made of. They are tuples, since a page is remembered by what is in it.

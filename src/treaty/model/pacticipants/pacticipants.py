@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from treaty.model.deployments import DeployedVersion
-from treaty.model.names import not_blank, not_too_long
+from treaty.model.names import check_length, check_not_blank
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,13 +36,13 @@ class Label:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PacticipantInFull:
+class PacticipantDetails:
     """A pacticipant with all that hangs on it."""
 
     pacticipant: Pacticipant
     latest_version: str | None
     labels: tuple[str, ...]
-    running: tuple[DeployedVersion, ...] | None
+    deployed_versions: tuple[DeployedVersion, ...] | None
     """Its versions that run somewhere; None where that is not told."""
 
 
@@ -61,12 +61,12 @@ class ListedPacticipant(NamedTuple):
     labels: tuple[str, ...]
 
 
-def checked_name(name: str) -> str:
+def validate_name(name: str) -> str:
     """Refuse the name of a new pacticipant if it is blank or too long. Raises Invalid."""
-    return not_too_long("name", not_blank("name", name))
+    return check_length("name", check_not_blank("name", name))
 
 
-def display_name(name: str) -> str:
+def derive_display_name(name: str) -> str:
     """Make a name readable: `foo-bar_baz` is `Foo Bar Baz`, `HTTPServer` is `HTTP Server`."""
     text = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1 \2", name)
     text = re.sub(r"([a-z\d])([A-Z])", r"\1 \2", text)
@@ -75,7 +75,7 @@ def display_name(name: str) -> str:
     return re.sub(r"(^|\s)(\w)", lambda found: found[1] + found[2].upper(), text)
 
 
-def similar(new: str, existing: Iterable[str]) -> list[str]:
+def list_similar_names(new: str, existing: Iterable[str]) -> list[str]:
     """Find the names so like a new one that it is probably a slip: `FooProvider` is like `foo-api`."""
     words = _words(new)
     return sorted(name for name in existing if _words(name) == words)

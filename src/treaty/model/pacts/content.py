@@ -18,7 +18,7 @@ import orjson
 from treaty.errors import Malformed, not_utf8
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
 
-LARGEST_PLAIN_INTEGER: Final = 4000
+MAX_PLAIN_INTEGER_DIGITS: Final = 4000
 """Digits of an integer up to which Python reads it for sure."""
 
 Json = Any
@@ -46,7 +46,7 @@ class Document:
     """Whether every number reads the same when Python writes it."""
 
 
-def read(raw: bytes) -> Document:
+def parse_document(raw: bytes) -> Document:
     """Read a published document.
 
     Raises Malformed for what is no JSON object, is nested deeper than 50, or holds a number that is none.
@@ -62,7 +62,7 @@ def read(raw: bytes) -> Document:
         return Number.written(written)
 
     def integer(written: str) -> int | float:
-        if len(written) < LARGEST_PLAIN_INTEGER and written != "-0":
+        if len(written) < MAX_PLAIN_INTEGER_DIGITS and written != "-0":
             return int(written)
         odd.append(written)
         return Number.written(written)
@@ -143,7 +143,7 @@ class Content:
     body: bytes
 
 
-def content_of(document: Document) -> Content:
+def build_content(document: Document) -> Content:
     """Identify a document and make the text that is kept (the original's rules for both)."""
     canonical = _sorted_plain if document.is_plain else _sorted_careful
     known: dict[int, str] = {}
@@ -154,10 +154,10 @@ def content_of(document: Document) -> Content:
             text = known[id(item)] = canonical(item)
         return text
 
-    return Content(sha(document, sorted_text), _bytes(_with_ids(document, sorted_text)))
+    return Content(compute_sha(document, sorted_text), _bytes(_with_ids(document, sorted_text)))
 
 
-def sha(document: Document, sorted_text: Callable[[Json], str]) -> str:
+def compute_sha(document: Document, sorted_text: Callable[[Json], str]) -> str:
     """Compute what identifies content: SHA-1 over what affects its verification, whatever the order of its members."""
     tree = document.tree
     interactions, messages = tree.get("interactions"), tree.get("messages")
@@ -198,13 +198,13 @@ def _specification(tree: Mapping[str, Json]) -> Json:
     return old if _truthy(old) else None
 
 
-def specification_of(document: Document) -> str | None:
+def find_specification_version(document: Document) -> str | None:
     """Read which version of the Pact specification a document says that it follows."""
     said = _specification(document.tree)
     return said if isinstance(said, str) else None
 
 
-def plugins_of(document: Document) -> list[str]:
+def list_plugins(document: Document) -> list[str]:
     """List the plugins that a document needs to be verified, with their versions."""
     metadata = document.tree.get("metadata")
     listed = metadata.get("plugins") if isinstance(metadata, dict) else None
@@ -281,7 +281,7 @@ def _careful(tree: Json, number: Callable[[float], str], *, is_sorted: bool = Fa
     return number(tree) if isinstance(tree, float) else _text_plain(tree)
 
 
-def written(tree: Json, *, is_sorted: bool = False) -> str:
+def serialize(tree: Json, *, is_sorted: bool = False) -> str:
     """Write a part of a document as it is kept, or with the members of its objects in order."""
     return _bytes(_careful(tree, _number_as_written, is_sorted=is_sorted)).decode()
 
@@ -303,23 +303,23 @@ def _canonical_number(number: float) -> str:
     return format(Decimal(text), "f") if int(exponent) <= 7 else f"{mantissa}e-{int(exponent)}"  # noqa: PLR2004 - 1e-7 is the last written plainly
 
 
-class Unmergeable(Exception):
+class MergeConflict(Exception):
     """Two documents that contradict each other."""
 
 
-def merge(existing: Document, new: Document, *, checks_requests: bool) -> Document:
+def merge_documents(existing: Document, new: Document, *, checks_requests: bool) -> Document:
     """Put a document's interactions into another: those with the same description and state are replaced.
 
     Raises Unmergeable when either has no interactions, or when one asks for a different request under the same name.
     """
     old, more = existing.tree.get("interactions"), new.tree.get("interactions")
     if not isinstance(old, list) or not isinstance(more, list):
-        raise Unmergeable
+        raise MergeConflict
     merged = {_name(item): item for item in old}
     for item in more:
         before = merged.get(_name(item))
         if checks_requests and before is not None and _request(before) != _request(item):
-            raise Unmergeable
+            raise MergeConflict
         merged[_name(item)] = item
     tree = {**existing.tree, "interactions": list(merged.values())}
     return Document(tree, is_plain=existing.is_plain and new.is_plain)
@@ -339,7 +339,7 @@ def _request(item: Json) -> str:
     return _sorted_careful([parts.get(name) for name in ("method", "path", "query", "body", "headers")])
 
 
-def without_ids(document: Document) -> Document:
+def remove_broker_ids(document: Document) -> Document:
     """Take off the ids that were given when the document was kept, so that it can be identified again."""
     tree = dict(document.tree)
     for name in ("interactions", "messages"):
@@ -349,7 +349,7 @@ def without_ids(document: Document) -> Document:
     return Document(tree, document.is_plain)
 
 
-def without_any_ids(document: Document) -> Document:
+def remove_all_ids(document: Document) -> Document:
     """Take off the ids of all interactions, whoever gave them."""
     tree = dict(document.tree)
     for name in ("interactions", "messages"):
@@ -371,7 +371,7 @@ def _without_id(item: Json) -> Json:
     return rest if item["_id"] == _hashed(_sorted_careful(rest)) else item
 
 
-def names_in(document: Document) -> tuple[Json, Json]:
+def find_names(document: Document) -> tuple[Json, Json]:
     """Read the names of consumer and provider that a document gives itself, if it does."""
     consumer, provider = (document.tree.get(role) for role in ("consumer", "provider"))
     return (

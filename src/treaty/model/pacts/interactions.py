@@ -18,14 +18,14 @@ from treaty.errors import Malformed
 from treaty.model.pacts import content
 from treaty.model.pacts.content import Document, Json
 
-MOST_LINES: Final = 1500
+MAX_LINES: Final = 1500
 """Lines of a body that are shown; the rest is found in the JSON."""
-LONGEST_VALUE: Final = 4000
+MAX_VALUE_LENGTH: Final = 4000
 """Characters of one value that are shown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class State:
+class RequiredState:
     """What the provider has to be like."""
 
     name: str
@@ -34,7 +34,7 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Field:
+class AnnotatedField:
     """A header, a parameter of the query or a member of the metadata."""
 
     name: str
@@ -43,7 +43,7 @@ class Field:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
+class AnnotatedLine:
     """A line of a body, with what is said about its value."""
 
     text: str
@@ -51,7 +51,7 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
+class UnshownRule:
     """What is said about a place whose value is not shown."""
 
     place: str
@@ -59,7 +59,7 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class InteractionPart:
     """A request, a response or a message."""
 
     title: str
@@ -67,15 +67,15 @@ class Part:
     path: str | None = None
     path_notes: tuple[str, ...] = ()
     status: str | None = None
-    query: tuple[Field, ...] = ()
-    headers: tuple[Field, ...] = ()
-    metadata: tuple[Field, ...] = ()
-    body: tuple[Line, ...] | None = None
+    query: tuple[AnnotatedField, ...] = ()
+    headers: tuple[AnnotatedField, ...] = ()
+    metadata: tuple[AnnotatedField, ...] = ()
+    body: tuple[AnnotatedLine, ...] | None = None
     """None where there is none, or any is fine."""
     body_type: str | None = None
-    is_cut: bool = False
+    is_truncated: bool = False
     """Whether the body is longer than what is shown of it."""
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[UnshownRule, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class Interaction:
     """The id that it was given when the pact was kept, by which verifiers name it."""
 
     @classmethod
-    def of_whole(cls, document: Document) -> "Interaction":
+    def from_document(cls, document: Document) -> "Interaction":
         """Make what stands for a contract that has no interactions."""
         return _interaction(dict(document.tree), "contract")
 
@@ -113,11 +113,11 @@ class Interaction:
         return description if isinstance(description, str) and description.strip() else "(no description)"
 
     @cached_property
-    def states(self) -> tuple[State, ...]:
+    def states(self) -> tuple[RequiredState, ...]:
         return tuple(_states(self._members))
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[InteractionPart, ...]:
         return tuple(_parts(self.item, self.where)) if isinstance(self.item, dict) else ()
 
     @property
@@ -131,7 +131,7 @@ class Interaction:
     @cached_property
     def source(self) -> str:
         """Its JSON, for people."""
-        return indented(self.item)
+        return format_json(self.item)
 
     @property
     def digest(self) -> str:
@@ -144,7 +144,7 @@ class Interaction:
         return _markup(self._members.get("interactionMarkup"))
 
     @cached_property
-    def plugins(self) -> tuple[Line, ...]:
+    def plugins(self) -> tuple[AnnotatedLine, ...]:
         """What is kept for plugins, as JSON."""
         configuration = self._members.get("pluginConfiguration")
         return tuple(_Writer(_Node()).lines(configuration)) if configuration else ()
@@ -154,7 +154,7 @@ class Interaction:
         return words.casefold() in self.source.casefold()
 
 
-def interactions(document: Document) -> list[Interaction] | None:
+def read_interactions(document: Document) -> list[Interaction] | None:
     """Read the interactions and messages of a pact; None where it has no list of either."""
     lists = [(name, document.tree.get(name)) for name in ("interactions", "messages")]
     if not any(isinstance(items, list) for _, items in lists):
@@ -173,20 +173,20 @@ def _told_apart(found: list[Interaction]) -> list[Interaction]:
     return found
 
 
-def indented(tree: Json) -> str:
+def format_json(tree: Json) -> str:
     """Write JSON for people."""
     if not isinstance(tree, dict | list):
         return "\n".join(line.text for line in _Writer(_Node()).lines(tree))
     lines: list[str] = []
     _write(lines, tree, "", "", "")
-    return "\n".join(lines[:MOST_LINES])
+    return "\n".join(lines[:MAX_LINES])
 
 
 def _write(lines: list[str], tree: Json, indent: str, label: str, end: str) -> None:
     """Write JSON as `_Writer` does, where nothing is said about its values."""
     if not tree or not isinstance(tree, dict | list):
-        text = content.written(tree)
-        lines.append(f"{indent}{label}{text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + '…'}{end}")
+        text = content.serialize(tree)
+        lines.append(f"{indent}{label}{text if len(text) <= MAX_VALUE_LENGTH else text[:MAX_VALUE_LENGTH] + '…'}{end}")
         return
     brackets, last, inner = "{}" if isinstance(tree, dict) else "[]", len(tree), indent + "  "
     lines.append(f"{indent}{label}{brackets[0]}")
@@ -208,7 +208,7 @@ def _interaction(item: Json, where: str) -> Interaction:
 
 
 def _id(item: Json) -> str:
-    text = content.written(item, is_sorted=True)
+    text = content.serialize(item, is_sorted=True)
     return "i" + sha1(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:12]
 
 
@@ -226,15 +226,17 @@ def _kind(item: Mapping[str, Json], where: str) -> str:
     return "Message" if where == "messages" else "HTTP"
 
 
-def _states(item: Mapping[str, Json]) -> Iterator[State]:
+def _states(item: Mapping[str, Json]) -> Iterator[RequiredState]:
     for name in ("providerState", "provider_state"):
         if isinstance(item.get(name), str) and item[name].strip():
-            yield State(name=item[name], params=None)
+            yield RequiredState(name=item[name], params=None)
     states = item.get("providerStates")
     for one in states if isinstance(states, list) else ():
         if isinstance(one, dict) and isinstance(one.get("name"), str):
             params = one.get("params")
-            yield State(name=one["name"], params=content.written(params)[:LONGEST_VALUE] if params else None)
+            yield RequiredState(
+                name=one["name"], params=content.serialize(params)[:MAX_VALUE_LENGTH] if params else None
+            )
 
 
 def _comments(given: Json) -> Iterator[str]:
@@ -247,11 +249,11 @@ def _markup(given: Json) -> str | None:
     text = given.get("markup") if isinstance(given, dict) else None
     if not isinstance(text, str) or not text.strip():
         return None
-    lines = (line for line in text[:LONGEST_VALUE].splitlines() if not line.startswith("```"))
+    lines = (line for line in text[:MAX_VALUE_LENGTH].splitlines() if not line.startswith("```"))
     return "\n".join(lines).strip()
 
 
-def _parts(item: Mapping[str, Json], where: str) -> Iterator[Part]:
+def _parts(item: Mapping[str, Json], where: str) -> Iterator[InteractionPart]:
     kind = _kind(item, where)
     if kind == "Message":
         yield _part("Message", item)
@@ -263,13 +265,13 @@ def _parts(item: Mapping[str, Json], where: str) -> Iterator[Part]:
                 yield _part(title, one)
 
 
-def _part(title: str, given: Mapping[str, Json]) -> Part:
+def _part(title: str, given: Mapping[str, Json]) -> InteractionPart:
     rules = _rules(given)
     body, kind = _body(given)
     writer = _Writer(rules.at("body"))
     shown = None if body is _NOTHING else tuple(writer.lines(body))
     method, path, status = given.get("method"), given.get("path"), given.get("status")
-    return Part(
+    return InteractionPart(
         title=title,
         method=method.upper() if isinstance(method, str) else None,
         path=path if isinstance(path, str) else None,
@@ -280,7 +282,7 @@ def _part(title: str, given: Mapping[str, Json]) -> Part:
         metadata=tuple(_fields(given.get("metadata") or given.get("metaData"), rules.at("metadata"))),
         body=shown,
         body_type=kind,
-        is_cut=writer.is_cut,
+        is_truncated=writer.is_truncated,
         rules=tuple(rules.left()),
     )
 
@@ -296,15 +298,15 @@ def _query(given: Json) -> Json:
     return found
 
 
-def _fields(given: Json, rules: "_Node") -> Iterator[Field]:
+def _fields(given: Json, rules: "_Node") -> Iterator[AnnotatedField]:
     for name, value in given.items() if isinstance(given, dict) else ():
         values = value if isinstance(value, list) else [value]
         notes = rules.notes_of(name)
-        yield Field(name=name, value=", ".join(map(_value, values)), notes=tuple(dict.fromkeys(notes)))
+        yield AnnotatedField(name=name, value=", ".join(map(_value, values)), notes=tuple(dict.fromkeys(notes)))
 
 
 def _value(value: Json) -> str:
-    return (value if isinstance(value, str) else content.written(value))[:LONGEST_VALUE]
+    return (value if isinstance(value, str) else content.serialize(value))[:MAX_VALUE_LENGTH]
 
 
 _NOTHING: Final = object()
@@ -348,7 +350,7 @@ def _opened(body: Json, encoded: Json) -> Json:
             return _dump(data)
         text = shown
     try:
-        return content.read(text.encode()).tree
+        return content.parse_document(text.encode()).tree
     except (Malformed, UnicodeEncodeError):
         return text
 
@@ -364,7 +366,7 @@ def _as_text(data: bytes) -> str | None:
 
 
 _NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-MOST_BYTES: Final = 256
+MAX_BINARY_BYTES: Final = 256
 """Of binary contents that are shown; the whole is found in the JSON."""
 _WIDTH: Final = 8
 
@@ -372,11 +374,11 @@ _WIDTH: Final = 8
 def _dump(data: bytes) -> str:
     """Write bytes as numbers, and beside them as letters where they are some."""
     rows = [f"{len(data):,} {'byte' if len(data) == 1 else 'bytes'}, binary"]
-    for at in range(0, min(len(data), MOST_BYTES), _WIDTH):
+    for at in range(0, min(len(data), MAX_BINARY_BYTES), _WIDTH):
         row = data[at : at + _WIDTH]
         letters = "".join(chr(one) if 0x20 <= one < 0x7F else "." for one in row)  # noqa: PLR2004 - ASCII
         rows.append(f"{at:04x}  {row.hex(' '):<23}  {letters}")
-    return "\n".join([*rows, "…"] if len(data) > MOST_BYTES else rows)
+    return "\n".join([*rows, "…"] if len(data) > MAX_BINARY_BYTES else rows)
 
 
 # Matching rules and generators: a tree of places, so that each value finds what is said about it while it is written
@@ -411,10 +413,10 @@ class _Node:
                     found += inner.take()
         return found
 
-    def left(self, place: str = "") -> Iterator[Rule]:
+    def left(self, place: str = "") -> Iterator[UnshownRule]:
         """List what was not shown beside a value."""
         if not self.was_shown:
-            yield from (Rule(place=place or "everything", text=note) for note in self.notes)
+            yield from (UnshownRule(place=place or "everything", text=note) for note in self.notes)
         for name, node in self.children.items():
             yield from node.left(f"{place} {name}".strip())
 
@@ -561,36 +563,40 @@ def _cut(value: Json) -> str:
 class _Writer:
     def __init__(self, rules: _Node) -> None:
         self._rules = rules
-        self._left = MOST_LINES
-        self.is_cut = False
+        self._left = MAX_LINES
+        self.is_truncated = False
 
-    def lines(self, tree: Json) -> Iterator[Line]:
+    def lines(self, tree: Json) -> Iterator[AnnotatedLine]:
         for line in self._written(tree, [self._rules], "", "", ""):
             if self._left == 0:
-                self.is_cut = True
+                self.is_truncated = True
                 return
             self._left -= 1
             yield line
 
-    def _written(self, tree: Json, nodes: Sequence[_Node], indent: str, label: str, end: str) -> Iterator[Line]:
+    def _written(
+        self, tree: Json, nodes: Sequence[_Node], indent: str, label: str, end: str
+    ) -> Iterator[AnnotatedLine]:
         notes = tuple(dict.fromkeys(note for node in nodes for note in node.take()))
         if isinstance(tree, dict | list) and tree:
             brackets = "{}" if isinstance(tree, dict) else "[]"
-            yield Line(text=f"{indent}{label}{brackets[0]}", notes=notes)
+            yield AnnotatedLine(text=f"{indent}{label}{brackets[0]}", notes=notes)
             yield from self._inner(tree, nodes, indent + "  ")
-            yield Line(text=f"{indent}{brackets[1]}{end}")
+            yield AnnotatedLine(text=f"{indent}{brackets[1]}{end}")
             return
         if isinstance(tree, str) and not indent and not label:
-            first, *rest = tree[:LONGEST_VALUE].splitlines() or [""]
-            yield Line(text=first, notes=notes)
-            yield from (Line(text=text) for text in rest)
-            self.is_cut = len(tree) > LONGEST_VALUE
+            first, *rest = tree[:MAX_VALUE_LENGTH].splitlines() or [""]
+            yield AnnotatedLine(text=first, notes=notes)
+            yield from (AnnotatedLine(text=text) for text in rest)
+            self.is_truncated = len(tree) > MAX_VALUE_LENGTH
             return
-        text = content.written(tree)
-        shown = text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"
-        yield Line(text=f"{indent}{label}{shown}{end}", notes=notes)
+        text = content.serialize(tree)
+        shown = text if len(text) <= MAX_VALUE_LENGTH else text[:MAX_VALUE_LENGTH] + "…"
+        yield AnnotatedLine(text=f"{indent}{label}{shown}{end}", notes=notes)
 
-    def _inner(self, tree: dict[str, Json] | list[Json], nodes: Sequence[_Node], indent: str) -> Iterator[Line]:
+    def _inner(
+        self, tree: dict[str, Json] | list[Json], nodes: Sequence[_Node], indent: str
+    ) -> Iterator[AnnotatedLine]:
         is_list = isinstance(tree, list)
         items = enumerate(tree) if isinstance(tree, list) else tree.items()
         for at, (name, value) in enumerate(items, 1):

@@ -7,14 +7,14 @@ from treaty.model.paging import Paged
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tagged:
+class PactsWithTag:
     """Pacts whose consumer versions have a tag."""
 
     name: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OnBranch:
+class PactsOnBranch:
     """Pacts whose consumer versions are on a branch, or on the main branch of each consumer."""
 
     name: str | None
@@ -24,14 +24,14 @@ class OnBranch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class InEnvironment:
+class PactsInEnvironment:
     """Pacts whose consumer versions run in an environment, or are supported there."""
 
     name: str
     """The environment's name or UUID."""
 
 
-Among = Tagged | OnBranch | InEnvironment | None
+PactFilter = PactsWithTag | PactsOnBranch | PactsInEnvironment | None
 """Which pacts are meant; None for all."""
 
 
@@ -41,7 +41,7 @@ class PactsOfPair:
 
     consumer: str
     provider: str
-    among: Among
+    pact_filter: PactFilter
     pacts: Paged[Pact]
 
 
@@ -50,7 +50,7 @@ class PactsOfProvider:
     """Pacts of all consumers of a provider, by their names and the order of their versions."""
 
     provider: str
-    among: Among
+    pact_filter: PactFilter
     is_latest: bool
     """Whether there is one for each consumer at most."""
     pacts: Paged[Pact]
@@ -64,7 +64,7 @@ class LatestPacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Unpublished:
+class RemainingPacts:
     """What is left between a consumer and a provider after pacts were taken away."""
 
     consumer: str

@@ -19,7 +19,7 @@ class Notice:
     text: str
 
 
-class Outcome(Enum):
+class PublicationOutcome(Enum):
     """What publishing a contract came to."""
 
     NEW = "new"
@@ -29,7 +29,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TriggeredBy:
+class WebhookTrigger:
     """A webhook that an event has triggered."""
 
     webhook: str
@@ -47,9 +47,9 @@ class PublishedContract:
     consumer: str
     version: str
     provider: str
-    outcome: Outcome
+    outcome: PublicationOutcome
     events: tuple[Event, ...]
-    triggered: tuple[TriggeredBy, ...]
+    triggered: tuple[WebhookTrigger, ...]
     has_webhooks: bool
     is_verified: bool
     """Whether any content of the pair has ever been verified."""
@@ -58,7 +58,9 @@ class PublishedContract:
 _VERSIONING: Final = "For more information see https://docs.pact.io/go/versioning"
 
 
-def of_version(name: str, number: str, *, is_new: bool, branch: str | None, tags: Sequence[str]) -> list[Notice]:
+def build_version_notices(
+    name: str, number: str, *, is_new: bool, branch: str | None, tags: Sequence[str]
+) -> list[Notice]:
     """Tell what became of the version."""
     text = f"{'Created' if is_new else 'Updated'} {name} version {number}"
     if branch is not None:
@@ -72,7 +74,7 @@ def of_version(name: str, number: str, *, is_new: bool, branch: str | None, tags
     return notices
 
 
-def of_contract(contract: PublishedContract, *, pact_url: str, logs_url: str) -> list[Notice]:
+def build_contract_notices(contract: PublishedContract, *, pact_url: str, logs_url: str) -> list[Notice]:
     """Tell what became of a contract. `logs_url` holds `{uuid}` where a triggered webhook's goes."""
     return [
         _outcome(contract),
@@ -86,13 +88,13 @@ def of_contract(contract: PublishedContract, *, pact_url: str, logs_url: str) ->
 def _outcome(contract: PublishedContract) -> Notice:
     pact = f"for {contract.consumer} version {contract.version} and provider {contract.provider}"
     match contract.outcome:
-        case Outcome.NEW:
+        case PublicationOutcome.NEW:
             return Notice("success", f"Pact successfully published {pact}.")
-        case Outcome.SAME:
+        case PublicationOutcome.SAME:
             return Notice("success", f"Pact successfully republished {pact} with no content changes.")
-        case Outcome.MERGED:
+        case PublicationOutcome.MERGED:
             return Notice("success", f"Pact content merged with existing content {pact}.")
-        case Outcome.CHANGED:
+        case PublicationOutcome.CHANGED:
             text = (
                 f"Pact with changed content published over existing content {pact}. This is not recommended in normal"
                 " circumstances and may indicate that you have not configured your Pact pipeline correctly."
@@ -125,7 +127,7 @@ def _next_steps(contract: PublishedContract) -> list[Notice]:
     return [Notice("prompt", "  Next steps:"), *steps] if steps else []
 
 
-def changed_content(consumer: str, version: str, provider: str) -> str:
+def describe_changed_content(consumer: str, version: str, provider: str) -> str:
     """Say why the content of a pact may not be changed."""
     return (
         f"Cannot change the content of the pact for {consumer} version {version} and provider {provider},"
@@ -135,7 +137,7 @@ def changed_content(consumer: str, version: str, provider: str) -> str:
     )
 
 
-def similar_name_text(new: str, existing: Sequence[str], base_url: str) -> str:
+def describe_similar_names(new: str, existing: Sequence[str], base_url: str) -> str:
     """Say that a new name is so like others that it is probably a slip, and how to go on if it is none."""
     return "\n".join(
         (

@@ -34,7 +34,7 @@ class Pact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PactInFull:
+class PactDetails:
     """A pact with its content as JSON, and how its URL was asked for."""
 
     pact: Pact
@@ -54,7 +54,7 @@ class Contract:
     provider: str
     document: Document
     content: Content
-    merges: bool = False
+    is_merge: bool = False
     """Whether it is to be put into what the version has already, rather than in its place."""
 
     @property
@@ -63,7 +63,7 @@ class Contract:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Contracts:
+class ContractBatch:
     """Pacts of one consumer version that are to be published together, with what is to become of the version."""
 
     pacticipant: str

@@ -25,12 +25,12 @@ class ProviderStates:
     states: Sequence[ProviderState]
 
 
-def of_pacts(pacts: Iterable[tuple[str, bytes]]) -> ProviderStates:
+def collect_provider_states(pacts: Iterable[tuple[str, bytes]]) -> ProviderStates:
     """Collect the states that pacts of consumers ask for, by name. Those with other parameters are other states."""
     found: dict[tuple[str, str], list[str]] = {}
     for consumer, body in pacts:
-        for name, params in _states(content.read(body)):
-            key = (name, "" if params is None else content.written(params, is_sorted=True))
+        for name, params in _states(content.parse_document(body)):
+            key = (name, "" if params is None else content.serialize(params, is_sorted=True))
             found.setdefault(key, []).append(consumer)
     return ProviderStates(
         [

@@ -14,7 +14,7 @@ from treaty.model.pacts import content
 from treaty.model.pacts.content import Document, Number
 from treaty.model.pacts.pacts import Pact
 
-CONTEXT: Final = 3
+CONTEXT_LINES: Final = 3
 """How many lines are shown around those that changed."""
 
 
@@ -37,13 +37,15 @@ class _Line:
     text: str
 
 
-def difference(old: bytes, new: bytes, *, go_on: Callable[[], object] = bool) -> str:
+def diff_contents(old: bytes, new: bytes, *, check_deadline: Callable[[], object] = bool) -> str:
     """Show what changed from one stored content to another: `-` old, `+` new.
 
     Equal members are left out, and so are members that only the new content has, as in the original. `go_on` is called
     all the time; it raises to give up.
     """
-    lines = _Walk(go_on).compared(_normal(content.read(old)), _normal(content.read(new)), "", "")
+    lines = _Walk(check_deadline).compared(
+        _normal(content.parse_document(old)), _normal(content.parse_document(new)), "", ""
+    )
     text = "\n".join(_unified(_removals_first(lines)))
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -66,11 +68,11 @@ def _without_id(item: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    go_on: Callable[[], object]
+    check_deadline: Callable[[], object]
 
     def compared(self, old: Any, new: Any, indent: str, label: str) -> list[_Line]:
         """Tell two values apart; no lines mean that there is nothing to tell."""
-        self.go_on()
+        self.check_deadline()
         if isinstance(old, dict) and isinstance(new, dict):
             return _framed("{}", self._members(old, new, indent + "  "), indent, label)
         if isinstance(old, list) and isinstance(new, list):
@@ -100,7 +102,7 @@ class _Walk:
         return lines
 
     def _shown(self, sign: str, tree: Any, indent: str, label: str) -> Iterator[_Line]:
-        self.go_on()
+        self.check_deadline()
         if isinstance(tree, dict):
             yield _Line(sign, f"{indent}{label}{{")
             for name, value in tree.items():
@@ -156,7 +158,7 @@ def _unified(lines: list[_Line]) -> Iterator[str]:
 
 def _near_changes(lines: list[_Line]) -> set[int]:
     changed = (number for number, line in enumerate(lines) if line.sign != " ")
-    return {near for number in changed for near in range(number - CONTEXT, number + CONTEXT + 1)}
+    return {near for number in changed for near in range(number - CONTEXT_LINES, number + CONTEXT_LINES + 1)}
 
 
 # Minutes up to which a wording holds, and the minutes of its unit.
@@ -174,7 +176,7 @@ _SPANS: Final = (
 _YEAR: Final = 525_600
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Say roughly how long a time is."""
     minutes = round(seconds / 60)
     for end, unit, words in _SPANS:

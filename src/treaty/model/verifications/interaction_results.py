@@ -11,17 +11,17 @@ from typing import Any, Final
 
 from treaty.model.pacts.interactions import Interaction
 
-MOST_PROBLEMS: Final = 20
+MAX_PROBLEMS: Final = 20
 """Of an interaction; the rest is found in the JSON."""
-LONGEST_PROBLEM: Final = 1000
-LONGEST: Final = 2_000_000
+MAX_PROBLEM_LENGTH: Final = 1000
+MAX_LENGTH: Final = 2_000_000
 """Characters of results that are read at all."""
 
 Json = Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tested:
+class InteractionResult:
     """An interaction as it was tested."""
 
     id: str | None
@@ -32,9 +32,9 @@ class Tested:
     problems: tuple[str, ...]
 
 
-def read(text: str | None) -> list[Tested]:
+def parse_results(text: str | None) -> list[InteractionResult]:
     """Read results; those that belong together become one."""
-    if not text or len(text) > LONGEST:
+    if not text or len(text) > MAX_LENGTH:
         return []
     try:
         said: Json = json.loads(text)
@@ -45,10 +45,12 @@ def read(text: str | None) -> list[Tested]:
     return _joined(one for one in read if one is not None)
 
 
-def matched(interactions: Iterable[Interaction], results: Iterable[Tested]) -> dict[str, Tested]:
+def match_results(
+    interactions: Iterable[Interaction], results: Iterable[InteractionResult]
+) -> dict[str, InteractionResult]:
     """Find what was said about interactions, by their ids; where the results hold none, by what they are called."""
-    by_name: dict[tuple[str, str | None], Tested] = {}
-    by_id: dict[str, Tested] = {}
+    by_name: dict[tuple[str, str | None], InteractionResult] = {}
+    by_id: dict[str, InteractionResult] = {}
     for one in results:
         if one.id is None:
             by_name[one.description, one.state] = one
@@ -58,13 +60,13 @@ def matched(interactions: Iterable[Interaction], results: Iterable[Tested]) -> d
     return {name: result for name, result in found if result is not None}
 
 
-def _named(one: Interaction, by_name: Mapping[tuple[str, str | None], Tested]) -> Tested | None:
+def _named(one: Interaction, by_name: Mapping[tuple[str, str | None], InteractionResult]) -> InteractionResult | None:
     states = (*(state.name for state in one.states), None)
     return next((by_name[one.description, name] for name in states if (one.description, name) in by_name), None)
 
 
-def _joined(results: Iterable[Tested]) -> list[Tested]:
-    found: dict[tuple[str | None, ...], Tested] = {}
+def _joined(results: Iterable[InteractionResult]) -> list[InteractionResult]:
+    found: dict[tuple[str | None, ...], InteractionResult] = {}
     for one in results:
         key = (one.id,) if one.id is not None else (None, one.description, one.state)
         before = found.get(key)
@@ -72,12 +74,12 @@ def _joined(results: Iterable[Tested]) -> list[Tested]:
     return list(found.values())
 
 
-def _both(one: Tested, other: Tested) -> Tested:
-    problems = (*one.problems, *other.problems)[:MOST_PROBLEMS]
+def _both(one: InteractionResult, other: InteractionResult) -> InteractionResult:
+    problems = (*one.problems, *other.problems)[:MAX_PROBLEMS]
     return replace(one, success=one.success and other.success, problems=problems)
 
 
-def _entry(said: dict[str, Json]) -> Tested | None:
+def _entry(said: dict[str, Json]) -> InteractionResult | None:
     success = said.get("success")
     if not isinstance(success, bool):
         status = said.get("status")
@@ -88,12 +90,12 @@ def _entry(said: dict[str, Json]) -> Tested | None:
     description = _text(said.get("interactionDescription")) or _text(said.get("testDescription"))
     if number is None and description is None:
         return None
-    return Tested(
+    return InteractionResult(
         id=number,
         description=description or "",
         state=_text(said.get("interactionProviderState")),
         success=success,
-        problems=() if success else tuple(_problems(said))[:MOST_PROBLEMS],
+        problems=() if success else tuple(_problems(said))[:MAX_PROBLEMS],
     )
 
 
@@ -128,4 +130,4 @@ def _text(given: Json) -> str | None:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_PROBLEM else text[:LONGEST_PROBLEM] + "…"
+    return text if len(text) <= MAX_PROBLEM_LENGTH else text[:MAX_PROBLEM_LENGTH] + "…"

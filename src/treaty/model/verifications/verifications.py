@@ -44,7 +44,7 @@ class TaggedVerification:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Summary:
+class VerificationSummary:
     """What providers say about all pacts of a consumer's version."""
 
     consumer: str

@@ -12,14 +12,14 @@ from enum import Enum
 from typing import Final
 from urllib.parse import quote, quote_plus, urlsplit
 
-from treaty.model.webhooks.parameters import Context, Facts
+from treaty.model.webhooks.parameters import DeliveryFacts, WebhookContext
 from treaty.model.webhooks.rendering import render
-from treaty.model.webhooks.webhooks import STARS, Request, Sealed
+from treaty.model.webhooks.webhooks import MASK, EncryptedText, WebhookRequest
 
-TRIGGER: Final = "resource_creation"
+TRIGGER_TYPE: Final = "resource_creation"
 
 
-class Status(Enum):
+class DeliveryStatus(Enum):
     """How far a delivery has come."""
 
     NOT_RUN = "not_run"
@@ -29,11 +29,11 @@ class Status(Enum):
 
     @property
     def is_open(self) -> bool:
-        return self in (Status.NOT_RUN, Status.RETRYING)
+        return self in (DeliveryStatus.NOT_RUN, DeliveryStatus.RETRYING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Owed:
+class QueuedDelivery:
     """A delivery that an event gives rise to."""
 
     uuid: str
@@ -44,7 +44,7 @@ class Owed:
     consumer_version: str
     provider: str
     verification: int | None
-    context: Context
+    context: WebhookContext
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,7 @@ class TriggeredWebhook:
 
     uuid: str
     event: str
-    status: Status
+    status: DeliveryStatus
     attempts: int
     webhook: str | None
     """The webhook's uuid, while there is one."""
@@ -85,10 +85,10 @@ class Delivery:
 
     uuid: str
     webhook: str
-    request: Request
-    secret: Sealed | None
-    facts: Facts
-    context: Context
+    request: WebhookRequest
+    secret: EncryptedText | None
+    facts: DeliveryFacts
+    context: WebhookContext
     attempts: int
     triggered_at: datetime
     is_failing: bool
@@ -104,7 +104,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outgoing:
+class OutgoingRequest:
     """A request as it is sent."""
 
     method: str
@@ -115,7 +115,9 @@ class Outgoing:
     """What must not be told."""
 
 
-def composed(request: Request, values: Mapping[str, str], *, user_agent: str, trace: str | None = None) -> Outgoing:
+def build_outgoing_request(
+    request: WebhookRequest, values: Mapping[str, str], *, user_agent: str, trace: str | None = None
+) -> OutgoingRequest:
     """Build the request to send, whose secrets are decrypted. `trace` is the W3C trace context of its event.
 
     Raises UnusableValue if a value would change what the request means.
@@ -127,7 +129,7 @@ def composed(request: Request, values: Mapping[str, str], *, user_agent: str, tr
         credentials = base64.b64encode(f"{rendered.username}:{rendered.password}".encode()).decode()
         headers["authorization"] = f"Basic {credentials}"
     headers |= {"host": _authority(rendered.url), "content-length": str(len(rendered.body))}
-    return Outgoing(
+    return OutgoingRequest(
         method=request.method.upper(),
         url=rendered.url,
         headers=headers,
@@ -154,7 +156,7 @@ def _secrets(url: str, headers: Mapping[str, str], password: str) -> frozenset[s
     )
 
 
-def signed(outgoing: Outgoing, secret: str, *, delivery: str, at: datetime) -> Outgoing:
+def sign_request(outgoing: OutgoingRequest, secret: str, *, delivery: str, at: datetime) -> OutgoingRequest:
     """Sign a request, so that its receiver can tell that it comes from here and is not an old one."""
     timestamp = str(int(at.timestamp()))
     digest = hmac.new(secret.encode(), timestamp.encode() + b"." + outgoing.body, hashlib.sha256).hexdigest()
@@ -167,31 +169,31 @@ def signed(outgoing: Outgoing, secret: str, *, delivery: str, at: datetime) -> O
     return replace(outgoing, headers=headers, secrets=outgoing.secrets | {secret})
 
 
-def hidden(outgoing: Outgoing) -> Outgoing:
+def redact_request(outgoing: OutgoingRequest) -> OutgoingRequest:
     """Put stars in the place of all secrets of a request, for it to be shown."""
     secrets = outgoing.secrets
-    shown = {name: masked(shown_header(name, value), secrets) for name, value in outgoing.headers.items()}
-    body = masked(outgoing.body.decode("utf-8", "replace"), secrets).encode()
-    return replace(outgoing, url=masked(outgoing.url, secrets), headers=shown, body=body, secrets=frozenset())
+    shown = {name: redact_secrets(redact_header(name, value), secrets) for name, value in outgoing.headers.items()}
+    body = redact_secrets(outgoing.body.decode("utf-8", "replace"), secrets).encode()
+    return replace(outgoing, url=redact_secrets(outgoing.url, secrets), headers=shown, body=body, secrets=frozenset())
 
 
 # What came of it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Response:
+class WebhookResponse:
     """What a receiver answered."""
 
     status: int
     reason: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
-    is_cut: bool = False
+    is_truncated: bool = False
     """Whether there was more than is read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unsent:
+class NoResponse:
     """Why there is no answer."""
 
     kind: str
@@ -204,8 +206,8 @@ class Unsent:
 class Attempt:
     """A request, and what came of it; without a request there was nothing that could be sent."""
 
-    request: Outgoing | None
-    outcome: Response | Unsent
+    request: OutgoingRequest | None
+    outcome: WebhookResponse | NoResponse
     started_at: datetime
     finished_at: datetime
 
@@ -215,55 +217,55 @@ class Attempt:
 
     @property
     def status(self) -> int | None:
-        return self.outcome.status if isinstance(self.outcome, Response) else None
+        return self.outcome.status if isinstance(self.outcome, WebhookResponse) else None
 
     @property
     def is_final(self) -> bool:
-        return isinstance(self.outcome, Unsent) and self.outcome.is_final
+        return isinstance(self.outcome, NoResponse) and self.outcome.is_final
 
     def is_success(self, codes: Sequence[int]) -> bool:
         return self.status in codes
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
+class NextStep:
     """What becomes of a delivery after an attempt: its status, and in how many seconds it is tried again."""
 
-    status: Status
+    status: DeliveryStatus
     seconds: int | None = None
 
 
-def next_step(*, success: bool, attempts: int, schedule: Sequence[int]) -> Next:
+def decide_next_step(*, success: bool, attempts: int, schedule: Sequence[int]) -> NextStep:
     """Decide what follows an attempt. `attempts` counts those made, this one included."""
     if success:
-        return Next(Status.SUCCESS)
+        return NextStep(DeliveryStatus.SUCCESS)
     if attempts <= len(schedule):
-        return Next(Status.RETRYING, schedule[attempts - 1])
-    return Next(Status.FAILURE)
+        return NextStep(DeliveryStatus.RETRYING, schedule[attempts - 1])
+    return NextStep(DeliveryStatus.FAILURE)
 
 
 # Logs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Teller:
+class LogFormatter:
     """How attempts are told: by which rules, and about which webhook."""
 
     webhook: str
     base_url: str
-    shows_response: bool
+    can_show_response: bool
     """Whether what came back may be shown: only where the receivers are known."""
     is_redacted: bool
 
     @property
-    def why_hidden(self) -> str:
+    def redaction_notice(self) -> str:
         return (
             "For security purposes, the response details are not logged. To enable response logging, configure the "
             f"webhook_host_whitelist property. See {self.base_url}/doc/webhooks#whitelist for more information."
         )
 
 
-def told(attempt: Attempt, context: Context, teller: Teller, ending: str | None) -> str:
+def format_log(attempt: Attempt, context: WebhookContext, teller: LogFormatter, ending: str | None) -> str:
     """Write the log of an attempt; `ending` says what follows from it."""
     lines = [("DEBUG", f"Webhook context {json.dumps(dict(context), ensure_ascii=False, separators=(',', ':'))}")]
     lines += _request_lines(attempt.request, is_redacted=teller.is_redacted) if attempt.request else []
@@ -272,45 +274,45 @@ def told(attempt: Attempt, context: Context, teller: Teller, ending: str | None)
     after += [("DEBUG", f"Took {attempt.milliseconds} ms")]
     after += [("INFO", ending)] if ending else []
     text = "\n".join(start + _stamped(after, attempt.finished_at)).replace("\0", "")
-    return masked(text, attempt.request.secrets) if attempt.request and teller.is_redacted else text
+    return redact_secrets(text, attempt.request.secrets) if attempt.request and teller.is_redacted else text
 
 
 def _stamped(lines: Sequence[tuple[str, str]], at: datetime) -> list[str]:
     return [f"[{at:%Y-%m-%dT%H:%M:%SZ}] {level}: {text}" for level, text in lines]
 
 
-def _request_lines(request: Outgoing, *, is_redacted: bool) -> list[tuple[str, str]]:
+def _request_lines(request: OutgoingRequest, *, is_redacted: bool) -> list[tuple[str, str]]:
     headers = [
-        f"{name}: {shown_header(name, value) if is_redacted else value}" for name, value in request.headers.items()
+        f"{name}: {redact_header(name, value) if is_redacted else value}" for name, value in request.headers.items()
     ]
     body = [request.body.decode("utf-8", "replace")] if request.body else []
     return [("INFO", text) for text in (f"HTTP/1.1 {request.method} {request.url}", *headers, *body)]
 
 
-def shown_header(name: str, value: str) -> str:
+def redact_header(name: str, value: str) -> str:
     """Show a header that was sent, but no token."""
-    return STARS if _HIDDEN.search(name) else value
+    return MASK if _HIDDEN.search(name) else value
 
 
-def _outcome_lines(attempt: Attempt, teller: Teller) -> list[tuple[str, str]]:
+def _outcome_lines(attempt: Attempt, teller: LogFormatter) -> list[tuple[str, str]]:
     match attempt.outcome:
-        case Unsent() as outcome if teller.shows_response or attempt.request is None:
+        case NoResponse() as outcome if teller.can_show_response or attempt.request is None:
             # Without a request, the reason reveals nothing about the network.
             return [("ERROR", f"Error executing webhook {teller.webhook} {outcome.kind} - {outcome.reason}")]
-        case Unsent():
-            return [("ERROR", f"Error executing webhook {teller.webhook}. {teller.why_hidden}")]
-        case Response() as outcome if teller.shows_response:
+        case NoResponse():
+            return [("ERROR", f"Error executing webhook {teller.webhook}. {teller.redaction_notice}")]
+        case WebhookResponse() as outcome if teller.can_show_response:
             return _response_lines(outcome)
-        case Response():
-            return [("INFO", teller.why_hidden)]
+        case WebhookResponse():
+            return [("INFO", teller.redaction_notice)]
 
 
-def _response_lines(response: Response) -> list[tuple[str, str]]:
-    text, is_whole = text_of(response)
+def _response_lines(response: WebhookResponse) -> list[tuple[str, str]]:
+    text, is_whole = decode_body(response)
     lines = [f"HTTP/1.1 {response.status} {response.reason}".rstrip()]
     lines += [f"{name}: {value}" for name, value in response.headers]
     found = [("INFO", line) for line in (*lines, text)]
-    if response.is_cut:
+    if response.is_truncated:
         found.append(("DEBUG", f"Only the first {len(response.body)} bytes of the response body were read"))
     if not is_whole:
         note = "Note that invalid UTF-8 byte sequences were removed from response body before saving the logs"
@@ -318,17 +320,17 @@ def _response_lines(response: Response) -> list[tuple[str, str]]:
     return found
 
 
-def text_of(response: Response) -> tuple[str, bool]:
+def decode_body(response: WebhookResponse) -> tuple[str, bool]:
     """Read a response's body as text, and say whether all of it was text."""
     text = response.body.decode("utf-8", "ignore")
     return text, len(text.encode()) == len(response.body)
 
 
-def masked(text: str, secrets: frozenset[str]) -> str:
+def redact_secrets(text: str, secrets: frozenset[str]) -> str:
     """Put stars in the place of secrets, wherever they stand."""
     for secret in sorted(secrets, key=len, reverse=True):
         for form in _escaped_forms(secret):
-            text = text.replace(form, STARS)
+            text = text.replace(form, MASK)
     return text
 
 

@@ -21,7 +21,7 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Before:
+class PreviousContent:
     """What the latest earlier pact with a tag held; without a tag that of a version that has none."""
 
     tag: str | None
@@ -29,7 +29,9 @@ class Before:
     """None when there was no such pact."""
 
 
-def of_first_publication(sha: str, before: Sequence[Before], *, requires_verification: bool) -> list[Event]:
+def list_first_publication_events(
+    sha: str, before: Sequence[PreviousContent], *, requires_verification: bool
+) -> list[Event]:
     """Tell what a version's first pact with a provider amounts to: new content is new for any of the tags."""
     changes = [comment for one in before if (comment := _change(one, sha))]
     required = [Event(CONTRACT_REQUIRING_VERIFICATION_PUBLISHED)] if requires_verification else []
@@ -38,7 +40,7 @@ def of_first_publication(sha: str, before: Sequence[Before], *, requires_verific
     return [Event(CONTRACT_PUBLISHED, _unchanged(before)), *required]
 
 
-def _change(before: Before, sha: str) -> str | None:
+def _change(before: PreviousContent, sha: str) -> str | None:
     if before.sha == sha:
         return None
     if before.tag is None:
@@ -52,13 +54,15 @@ def _change(before: Before, sha: str) -> str | None:
     return f"pact content has changed since the last consumer version tagged with {before.tag}"
 
 
-def _unchanged(before: Sequence[Before]) -> str:
+def _unchanged(before: Sequence[PreviousContent]) -> str:
     tags = [one.tag for one in before if one.tag is not None]
     versions = "version with tag" if len(tags) == 1 else "versions with tags"
     return f"pact content is the same as previous {versions} {', '.join(tags)} and no new tags were applied"
 
 
-def of_republication(consumer: str, version: str, *, is_changed: bool, requires_verification: bool) -> list[Event]:
+def list_republication_events(
+    consumer: str, version: str, *, is_changed: bool, requires_verification: bool
+) -> list[Event]:
     """Tell what publishing a version's pact once more amounts to."""
     required = [Event(CONTRACT_REQUIRING_VERIFICATION_PUBLISHED)] if requires_verification else []
     comment = f"pact content modified since previous publication for {consumer} version {version}"
@@ -70,7 +74,7 @@ def of_republication(consumer: str, version: str, *, is_changed: bool, requires_
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Requirement:
+class RequiredVerification:
     """A provider's version that ought to verify content, and why."""
 
     version: str
@@ -79,7 +83,7 @@ class Requirement:
     descriptions: tuple[str, ...]
 
 
-def requirements(found: Iterable[tuple[str, str, str | None]]) -> list[Requirement]:
+def group_by_version(found: Iterable[tuple[str, str, str | None]]) -> list[RequiredVerification]:
     """Put reasons together by version: each is a number, a reason (main, deployed, released) and a place."""
     grouped: dict[str, list[tuple[str, str | None]]] = {}
     for version, reason, place in found:
@@ -87,16 +91,16 @@ def requirements(found: Iterable[tuple[str, str, str | None]]) -> list[Requireme
     return [_requirement(version, reasons) for version, reasons in grouped.items()]
 
 
-def _requirement(version: str, reasons: Sequence[tuple[str, str | None]]) -> Requirement:
+def _requirement(version: str, reasons: Sequence[tuple[str, str | None]]) -> RequiredVerification:
     texts = ("latest from main branch" if reason == "main" else f"{reason} in {place}" for reason, place in reasons)
-    return Requirement(
+    return RequiredVerification(
         version=version,
         main_branch=next((place for reason, place in reasons if reason == "main"), None),
         descriptions=tuple(dict.fromkeys(texts)),
     )
 
 
-def of_verification(*, success: bool) -> list[str]:
+def list_verification_events(*, success: bool) -> list[str]:
     """Name what publishing a result amounts to."""
     return [
         PROVIDER_VERIFICATION_PUBLISHED,

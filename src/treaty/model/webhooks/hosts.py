@@ -39,7 +39,7 @@ def _network(entry: str) -> IPv4Network | IPv6Network | None:
 
 
 def _is_named(host: str, entry: str) -> bool:
-    if is_expression(entry):
+    if is_regular_expression(entry):
         return re.search(entry[1:-1], host, re.IGNORECASE) is not None
     if entry.startswith("*"):
         first, _, rest = host.partition(".")
@@ -47,14 +47,14 @@ def _is_named(host: str, entry: str) -> bool:
     return host.lower() == entry.lower()
 
 
-def is_expression(entry: str) -> bool:
+def is_regular_expression(entry: str) -> bool:
     """Whether an entry of the whitelist is a regular expression."""
     return len(entry) > 1 and entry.startswith("/") and entry.endswith("/")
 
 
-def shown(entry: str) -> str:
+def format_entry(entry: str) -> str:
     """Show an entry of the whitelist in a message."""
-    return entry if is_expression(entry) else f'"{entry}"'
+    return entry if is_regular_expression(entry) else f'"{entry}"'
 
 
 # Public addresses

@@ -8,14 +8,14 @@ from typing import Any, Final
 from treaty.model.decisions import metadata
 from treaty.model.decisions.metadata import Metadata
 
-Context = Mapping[str, Any]
+WebhookContext = Mapping[str, Any]
 """What was known when an event happened, by the original broker's names; it wins over what is known later."""
 
 _PARAMETER: Final = re.compile(r"\$\{pactbroker\.(\w+)\}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
+class EventResult:
     """The verification result that an event is about, or the latest one for its pact."""
 
     number: int
@@ -26,7 +26,7 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ProviderVersion:
+class EventProviderVersion:
     """The provider version that an event is about."""
 
     number: str
@@ -36,7 +36,7 @@ class ProviderVersion:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class DeliveryFacts:
     """The pact that an event is about, as it is when the request is put together."""
 
     consumer: str
@@ -47,13 +47,13 @@ class Facts:
     provider: str
     provider_labels: tuple[str, ...]
     sha: str
-    result: Result | None
+    result: EventResult | None
     """If the event is about a provider version, a result of that version."""
-    provider_version: ProviderVersion | None = None
+    provider_version: EventProviderVersion | None = None
     """None if the event is about no provider version, or about the result, which has its own."""
 
 
-PLACEHOLDER: Final = Facts(
+PLACEHOLDER_FACTS: Final = DeliveryFacts(
     consumer="placeholder-consumer",
     consumer_version="gggghhhhjjjjkkkkllll66667777888899990000",
     consumer_tags=("dev",),
@@ -65,7 +65,7 @@ PLACEHOLDER: Final = Facts(
     result=None,
 )
 """Stands for a pact where there is none yet to try a webhook with."""
-PLACEHOLDER_RESULT: Final = Result(
+PLACEHOLDER_RESULT: Final = EventResult(
     number=1,
     success=True,
     provider_version="aaaabbbbccccddddeeeeffff1111222233334444",
@@ -75,14 +75,14 @@ PLACEHOLDER_RESULT: Final = Result(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Addresses:
+class ParameterUrls:
     """How to write the paths of a pact (with a metadata segment) and of a result (with its number)."""
 
-    pact: Callable[[Facts, str], str]
-    result: Callable[[Facts, int], str]
+    pact: Callable[[DeliveryFacts, str], str]
+    result: Callable[[DeliveryFacts, int], str]
 
 
-def parameters(facts: Facts, context: Context, addresses: Addresses) -> dict[str, str]:
+def build_parameters(facts: DeliveryFacts, context: WebhookContext, addresses: ParameterUrls) -> dict[str, str]:
     """Say what each parameter stands for; what is not available is empty."""
     base_url = context.get("base_url", "")
     result = facts.result
@@ -106,20 +106,22 @@ def parameters(facts: Facts, context: Context, addresses: Addresses) -> dict[str
     }
 
 
-def _given(context: Context, name: str, otherwise: Sequence[str]) -> Sequence[str]:
+def _given(context: WebhookContext, name: str, otherwise: Sequence[str]) -> Sequence[str]:
     found = context.get(name)
     return otherwise if found is None else found
 
 
-def _provider_version(facts: Facts) -> ProviderVersion:
+def _provider_version(facts: DeliveryFacts) -> EventProviderVersion:
     """Choose the one version that all values about the provider's version come from."""
     result = facts.result
     if facts.provider_version is not None or result is None:
-        return facts.provider_version or ProviderVersion(number="")
-    return ProviderVersion(number=result.provider_version, branch=result.provider_branch, tags=result.provider_tags)
+        return facts.provider_version or EventProviderVersion(number="")
+    return EventProviderVersion(
+        number=result.provider_version, branch=result.provider_branch, tags=result.provider_tags
+    )
 
 
-def _of_provider(version: ProviderVersion, context: Context) -> dict[str, str]:
+def _of_provider(version: EventProviderVersion, context: WebhookContext) -> dict[str, str]:
     return {
         "providerVersionNumber": context.get("provider_version_number") or version.number,
         "providerVersionTags": ", ".join(_given(context, "provider_version_tags", version.tags)),
@@ -136,17 +138,17 @@ _STATUSES: Final = {
 _SERVICES: Final = ("github", "gitlab", "bitbucket", "azureDevOps")
 
 
-def _statuses(result: Result | None) -> dict[str, str]:
+def _statuses(result: EventResult | None) -> dict[str, str]:
     """Say how it went in the words of each service."""
     words = _STATUSES[result.success if result else None]
     return {f"{service}VerificationStatus": word for service, word in zip(_SERVICES, words, strict=True)}
 
 
-def fill(text: str, values: Mapping[str, str], escape: Callable[[str], str] = str) -> str:
+def fill_in(text: str, values: Mapping[str, str], escape: Callable[[str], str] = str) -> str:
     """Put values in; parameters that nobody knows stay as they are."""
     return _PARAMETER.sub(lambda found: escape(values[found[1]]) if found[1] in values else found[0], text)
 
 
-def replace_all(text: str, value: str) -> str:
+def replace_parameters(text: str, value: str) -> str:
     """Put the same value in place of every parameter, known or not."""
     return _PARAMETER.sub(lambda _: value, text)

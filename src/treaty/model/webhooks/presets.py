@@ -13,39 +13,39 @@ from treaty.model.webhooks.events import (
     PROVIDER_VERIFICATION_PUBLISHED,
 )
 
-VERIFY: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,)
+VERIFICATION_EVENTS: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,)
 """When a provider's build has something to verify."""
-REPORT: Final = (CONTRACT_PUBLISHED, PROVIDER_VERIFICATION_PUBLISHED)
+STATUS_EVENTS: Final = (CONTRACT_PUBLISHED, PROVIDER_VERIFICATION_PUBLISHED)
 """When what is known of a consumer's version has changed."""
-TELL: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED, PROVIDER_VERIFICATION_FAILED)
+NOTIFICATION_EVENTS: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED, PROVIDER_VERIFICATION_FAILED)
 """When people want to know."""
 
 _GAP: Final = re.compile(r"<[A-Z][A-Z-]*>")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ReadyWebhook:
+class WebhookPreset:
     """A webhook with gaps, such as <OWNER>, for what only its owner knows."""
 
     key: str
     service: str
-    does: str
+    purpose: str
     description: str
     url: str
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
     username: str = ""
-    asks_password: bool = False
+    has_password: bool = False
     events: tuple[str, ...]
     hints: tuple[str, ...]
     """What is to be done on the other side."""
 
     @property
-    def all_headers(self) -> dict[str, str]:
+    def request_headers(self) -> dict[str, str]:
         return {**({"Content-Type": "application/json"} if self.body else {}), **self.headers}
 
     @property
-    def gaps(self) -> frozenset[str]:
+    def blanks(self) -> frozenset[str]:
         texts = (self.url, self.username, *self.headers.values(), json.dumps(self.body))
         return frozenset(gap for text in texts for gap in _GAP.findall(text))
 
@@ -57,11 +57,11 @@ _PROVIDER: Final = "${pactbroker.providerName}"
 _RESULT: Final = "${pactbroker.verificationResultUrl}"
 _SAID: Final = f"Pact with {_PROVIDER}"
 
-EVERY: Final = (
-    ReadyWebhook(
+PRESETS: Final = (
+    WebhookPreset(
         key="github",
         service="GitHub",
-        does="Start a workflow",
+        purpose="Start a workflow",
         description="GitHub: verify the pact of a consumer",
         url="https://api.github.com/repos/<OWNER>/<REPOSITORY>/dispatches",
         headers={
@@ -80,16 +80,16 @@ EVERY: Final = (
                 "provider_branch": "${pactbroker.providerVersionBranch}",
             },
         },
-        events=VERIFY,
+        events=VERIFICATION_EVENTS,
         hints=(
             "The workflow begins with: on: repository_dispatch: types: [pact_requires_verification]",
             "The token is a fine-grained one with write access to the repository's contents.",
         ),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="github-status",
         service="GitHub",
-        does="Set a commit status",
+        purpose="Set a commit status",
         description="GitHub: tell the consumer's commit how its pact fares",
         url="https://api.github.com/repos/<OWNER>/<REPOSITORY>/statuses/${pactbroker.consumerVersionNumber}",
         headers={
@@ -103,13 +103,13 @@ EVERY: Final = (
             "description": "Verification by ${pactbroker.providerVersionNumber}",
             "target_url": _RESULT,
         },
-        events=REPORT,
+        events=STATUS_EVENTS,
         hints=(_COMMIT, "The token is a fine-grained one with write access to commit statuses."),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="gitlab",
         service="GitLab",
-        does="Start a pipeline",
+        purpose="Start a pipeline",
         description="GitLab: verify the pact of a consumer",
         url="https://gitlab.com/api/v4/projects/<PROJECT-ID>/pipeline",
         headers={"PRIVATE-TOKEN": "<TOKEN>"},
@@ -121,7 +121,7 @@ EVERY: Final = (
                 {"key": "PACT_PROVIDER_VERSION", "value": "${pactbroker.providerVersionNumber}"},
             ],
         },
-        events=VERIFY,
+        events=VERIFICATION_EVENTS,
         hints=(
             (
                 "The token is a project access token with the scope api. A trigger token would stand in the body, where"
@@ -130,10 +130,10 @@ EVERY: Final = (
             "The project's settings say who may set variables of a pipeline; the token's role must be among them.",
         ),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="gitlab-status",
         service="GitLab",
-        does="Set a commit status",
+        purpose="Set a commit status",
         description="GitLab: tell the consumer's commit how its pact fares",
         url="https://gitlab.com/api/v4/projects/<PROJECT-ID>/statuses/${pactbroker.consumerVersionNumber}",
         headers={"PRIVATE-TOKEN": "<TOKEN>"},
@@ -143,13 +143,13 @@ EVERY: Final = (
             "description": "Verification by ${pactbroker.providerVersionNumber}",
             "target_url": _PACT,
         },
-        events=REPORT,
+        events=STATUS_EVENTS,
         hints=(_COMMIT, "The token is a project access token with the scope api."),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="bitbucket",
         service="Bitbucket",
-        does="Start a pipeline",
+        purpose="Start a pipeline",
         description="Bitbucket: verify the pact of a consumer",
         url="https://api.bitbucket.org/2.0/repositories/<WORKSPACE>/<REPOSITORY>/pipelines/",
         headers={"Authorization": "Bearer <TOKEN>"},
@@ -162,16 +162,16 @@ EVERY: Final = (
             },
             "variables": [{"key": "PACT_URL", "value": _PACT}],
         },
-        events=VERIFY,
+        events=VERIFICATION_EVENTS,
         hints=(
             "bitbucket-pipelines.yml has a custom pipeline called verify-pact, with the variable PACT_URL.",
             "The token is a repository access token that may write pipelines.",
         ),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="bitbucket-status",
         service="Bitbucket",
-        does="Set a build status",
+        purpose="Set a build status",
         description="Bitbucket: tell the consumer's commit how its pact fares",
         url="https://api.bitbucket.org/2.0/repositories/<WORKSPACE>/<REPOSITORY>/commit/"
         "${pactbroker.consumerVersionNumber}/statuses/build",
@@ -183,13 +183,13 @@ EVERY: Final = (
             "description": "Verification by ${pactbroker.providerVersionNumber}",
             "url": _PACT,
         },
-        events=REPORT,
+        events=STATUS_EVENTS,
         hints=(_COMMIT, "The token is a repository access token that may write repositories."),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="azure-devops",
         service="Azure DevOps",
-        does="Run a pipeline",
+        purpose="Run a pipeline",
         description="Azure DevOps: verify the pact of a consumer",
         url="https://dev.azure.com/<ORGANIZATION>/<PROJECT>/_apis/pipelines/<PIPELINE-ID>/runs?api-version=7.1",
         body={
@@ -197,8 +197,8 @@ EVERY: Final = (
             "templateParameters": {"pactUrl": _PACT},
         },
         username="treaty",
-        asks_password=True,
-        events=VERIFY,
+        has_password=True,
+        events=VERIFICATION_EVENTS,
         hints=(
             "The pipeline declares the parameter pactUrl, a string.",
             (
@@ -207,15 +207,15 @@ EVERY: Final = (
             ),
         ),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="circleci",
         service="CircleCI",
-        does="Start a pipeline",
+        purpose="Start a pipeline",
         description="CircleCI: verify the pact of a consumer",
         url="https://circleci.com/api/v2/project/gh/<OWNER>/<REPOSITORY>/pipeline",
         headers={"Circle-Token": "<TOKEN>"},
         body={"branch": "main", "parameters": {"pact_url": _PACT}},
-        events=VERIFY,
+        events=VERIFICATION_EVENTS,
         hints=(
             "The configuration declares the pipeline parameter pact_url, a string.",
             (
@@ -224,25 +224,25 @@ EVERY: Final = (
             ),
         ),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="jenkins",
         service="Jenkins",
-        does="Build a job",
+        purpose="Build a job",
         description="Jenkins: verify the pact of a consumer",
         url=f"https://<JENKINS-HOST>/job/<JOB>/buildWithParameters?PACT_URL={_PACT}",
         body={},
         username="<USER>",
-        asks_password=True,
-        events=VERIFY,
+        has_password=True,
+        events=VERIFICATION_EVENTS,
         hints=(
             "The job has the string parameter PACT_URL.",
             "The password is an API token of the user; with one, Jenkins asks for no crumb.",
         ),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="teamcity",
         service="TeamCity",
-        does="Queue a build",
+        purpose="Queue a build",
         description="TeamCity: verify the pact of a consumer",
         url="https://<TEAMCITY-HOST>/app/rest/buildQueue",
         headers={"Accept": "application/json", "Authorization": "Bearer <TOKEN>"},
@@ -250,13 +250,13 @@ EVERY: Final = (
             "buildType": {"id": "<BUILD-CONFIGURATION-ID>"},
             "properties": {"property": [{"name": "env.PACT_URL", "value": _PACT}]},
         },
-        events=VERIFY,
+        events=VERIFICATION_EVENTS,
         hints=("The token is an access token of a user who may run the build configuration.",),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="buildkite",
         service="Buildkite",
-        does="Create a build",
+        purpose="Create a build",
         description="Buildkite: verify the pact of a consumer",
         url="https://api.buildkite.com/v2/organizations/<ORGANIZATION>/pipelines/<PIPELINE>/builds",
         headers={"Authorization": "Bearer <TOKEN>"},
@@ -266,13 +266,13 @@ EVERY: Final = (
             "message": f"Verify the pact of {_CONSUMER}",
             "env": {"PACT_URL": _PACT},
         },
-        events=VERIFY,
+        events=VERIFICATION_EVENTS,
         hints=("The token is an API access token with the scope write_builds.",),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="slack",
         service="Slack",
-        does="Write a message",
+        purpose="Write a message",
         description="Slack: tell of new pacts and failures",
         url="https://hooks.slack.com/services/<PATH-OF-THE-HOOK>",
         body={
@@ -300,7 +300,7 @@ EVERY: Final = (
                 },
             ],
         },
-        events=TELL,
+        events=NOTIFICATION_EVENTS,
         hints=(
             (
                 "The address is that of an incoming webhook. Whoever has it can write to the channel, and whoever may"
@@ -308,10 +308,10 @@ EVERY: Final = (
             ),
         ),
     ),
-    ReadyWebhook(
+    WebhookPreset(
         key="teams",
         service="Microsoft Teams",
-        does="Post a card",
+        purpose="Post a card",
         description="Teams: tell of new pacts and failures",
         url="https://<ADDRESS-OF-THE-WORKFLOW>",
         body={
@@ -348,7 +348,7 @@ EVERY: Final = (
                 }
             ],
         },
-        events=TELL,
+        events=NOTIFICATION_EVENTS,
         hints=(
             (
                 "The address is that of a workflow which begins with “When a Teams webhook request is received”."
@@ -357,13 +357,13 @@ EVERY: Final = (
         ),
     ),
 )
-GAPS: Final = frozenset(gap for one in EVERY for gap in one.gaps)
+BLANKS: Final = frozenset(gap for one in PRESETS for gap in one.blanks)
 
 
-def find(key: str | None) -> ReadyWebhook | None:
-    return next((one for one in EVERY if one.key == key), None)
+def find_preset(key: str | None) -> WebhookPreset | None:
+    return next((one for one in PRESETS if one.key == key), None)
 
 
-def gaps_in(text: str) -> list[str]:
+def list_blanks(text: str) -> list[str]:
     """List the gaps that were left open, in their order."""
-    return [gap for gap in dict.fromkeys(_GAP.findall(text)) if gap in GAPS]
+    return [gap for gap in dict.fromkeys(_GAP.findall(text)) if gap in BLANKS]

@@ -10,14 +10,14 @@ from treaty.model.webhooks.events import (
     CONTRACT_CONTENT_CHANGED,
     CONTRACT_PUBLISHED,
     CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
-    of_verification,
+    list_verification_events,
 )
 
 _OF_PACTS: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED, CONTRACT_CONTENT_CHANGED, CONTRACT_PUBLISHED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PastResult:
+class PreviewResult:
     """A result, by its number."""
 
     number: int
@@ -27,25 +27,25 @@ class PastResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PastPact:
+class PreviewPact:
     """A pact that was published, with the newest result of its content."""
 
     consumer: str
     consumer_version: str
     provider: str
     at: datetime
-    result: PastResult | None
+    result: PreviewResult | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PastEvent:
+class PreviewEvent:
     """A pact or a result that was published, and as what a webhook would have been told of it."""
 
     name: str
-    pact: PastPact
+    pact: PreviewPact
 
     @property
-    def result(self) -> PastResult | None:
+    def result(self) -> PreviewResult | None:
         return self.pact.result if self.name not in _OF_PACTS else None
 
     @property
@@ -60,15 +60,15 @@ class PastEvent:
         return blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def told(pacts: Iterable[PastPact], wanted: Collection[str]) -> list[PastEvent]:
+def list_preview_events(pacts: Iterable[PreviewPact], wanted: Collection[str]) -> list[PreviewEvent]:
     """List what a webhook for some events would have been told of, newest first."""
-    found = (PastEvent(name=name, pact=one) for one in pacts for name in _names(one, wanted))
+    found = (PreviewEvent(name=name, pact=one) for one in pacts for name in _names(one, wanted))
     return sorted(found, key=lambda one: one.at, reverse=True)
 
 
-def _names(pact: PastPact, wanted: Collection[str]) -> Iterator[str]:
+def _names(pact: PreviewPact, wanted: Collection[str]) -> Iterator[str]:
     """Name at most one event of the pact, and one of its result."""
     yield from [name for name in _OF_PACTS if name in wanted][:1]
     if pact.result:
-        names = of_verification(success=pact.result.success)
+        names = list_verification_events(success=pact.result.success)
         yield from [name for name in reversed(names) if name in wanted][:1]

@@ -12,10 +12,10 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote
 from xml.sax.saxutils import escape as escape_markup
 
-from treaty.model.webhooks.parameters import fill, replace_all
-from treaty.model.webhooks.webhooks import Request
+from treaty.model.webhooks.parameters import fill_in, replace_parameters
+from treaty.model.webhooks.webhooks import WebhookRequest
 
-Values = Mapping[str, str]
+ParameterValues = Mapping[str, str]
 """Values by the name of their placeholder."""
 
 
@@ -36,7 +36,7 @@ class RenderedRequest:
     password: str
 
 
-def render(request: Request, values: Values) -> RenderedRequest:
+def render(request: WebhookRequest, values: ParameterValues) -> RenderedRequest:
     """Fill in every placeholder of a request, whose secrets are decrypted.
 
     Raises UnusableValue if a value would change what the request means.
@@ -49,29 +49,29 @@ def render(request: Request, values: Values) -> RenderedRequest:
         headers={"content-type": _default_media_type(request.body), **headers},
         body=body.encode("utf-8", "replace"),
         username=_username(request.username or "", values),
-        password=fill(str(request.password or ""), values),
+        password=fill_in(str(request.password or ""), values),
     )
 
 
 # URL
 
 
-def _url(template: str, values: Values) -> str:
+def _url(template: str, values: ParameterValues) -> str:
     address, number_sign, fragment = template.partition("#")
     path, question_mark, query = address.partition("?")
     return "".join(
         (
             "/".join(_segment(segment, values) for segment in path.split("/")),
             question_mark,
-            fill(query, values, lambda value: quote_plus(value, errors="replace")),
+            fill_in(query, values, lambda value: quote_plus(value, errors="replace")),
             number_sign,
-            fill(fragment, values, _percent_encode),
+            fill_in(fragment, values, _percent_encode),
         )
     )
 
 
-def _segment(template: str, values: Values) -> str:
-    segment = fill(template, values, _percent_encode)
+def _segment(template: str, values: ParameterValues) -> str:
+    segment = fill_in(template, values, _percent_encode)
     # Percent-encoding does not help: receivers resolve "%2E%2E" like "..".
     if segment != template and unquote(segment) in {".", ".."}:
         raise UnusableValue(
@@ -91,13 +91,13 @@ def _percent_encode(value: str) -> str:
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def _header(template: str, values: Values) -> str:
-    header = fill(template, values, lambda value: _CONTROL.sub(" ", value))
+def _header(template: str, values: ParameterValues) -> str:
+    header = fill_in(template, values, lambda value: _CONTROL.sub(" ", value))
     return header if header == template else header.strip()
 
 
-def _username(template: str, values: Values) -> str:
-    username = fill(template, values)
+def _username(template: str, values: ParameterValues) -> str:
+    username = fill_in(template, values)
     if username.count(":") != template.count(":"):
         raise UnusableValue(
             "The user name for basic authentication would contain a colon, which begins the password. Choose another"
@@ -127,13 +127,13 @@ def _is_json(text: str) -> bool:
     if text.lstrip()[:1] not in {"{", "["}:
         return False
     try:
-        json.loads(replace_all(text, "0"))
+        json.loads(replace_parameters(text, "0"))
     except (ValueError, RecursionError):
         return False
     return True
 
 
-def _body(template: Any, media_type: str | None, values: Values) -> str:
+def _body(template: Any, media_type: str | None, values: ParameterValues) -> str:
     if template is None:
         return ""
     if not isinstance(template, str):
@@ -141,19 +141,19 @@ def _body(template: Any, media_type: str | None, values: Values) -> str:
     return _escape_for(media_type, template)(template, values)
 
 
-def _escape_for(media_type: str | None, template: str) -> Callable[[str, Values], str]:
+def _escape_for(media_type: str | None, template: str) -> Callable[[str, ParameterValues], str]:
     """Choose how to fill in a text: by its media type, or if the webhook names none, by its form."""
     if media_type is None:
-        return _json_text if _is_json(template) else _form_text if _FORM_FIELDS.fullmatch(template) else fill
+        return _json_text if _is_json(template) else _form_text if _FORM_FIELDS.fullmatch(template) else fill_in
     subtype = media_type.partition(";")[0].strip().lower().partition("/")[2]
     if "json" in subtype:
         return _json_text
     if subtype == "xml" or subtype.endswith("+xml"):
         return _xml_text
-    return _form_text if subtype == "x-www-form-urlencoded" else fill
+    return _form_text if subtype == "x-www-form-urlencoded" else fill_in
 
 
-def _json_value(template: Any, values: Values) -> Any:
+def _json_value(template: Any, values: ParameterValues) -> Any:
     """Fill in all strings of a JSON value, including property names."""
     match template:
         case str():
@@ -161,7 +161,7 @@ def _json_value(template: Any, values: Values) -> Any:
         case list():
             return [_json_value(item, values) for item in template]
         case dict():
-            members = {fill(name, values): _json_value(value, values) for name, value in template.items()}
+            members = {fill_in(name, values): _json_value(value, values) for name, value in template.items()}
             if len(members) < len(template):
                 raise UnusableValue(
                     "Two properties of the body would have the same name once its parameters are filled in. Use the"
@@ -172,27 +172,27 @@ def _json_value(template: Any, values: Values) -> Any:
             return template
 
 
-def _string(template: str, values: Values) -> str:
+def _string(template: str, values: ParameterValues) -> str:
     """Fill in a string. If it is a JSON document itself, its own strings are escaped as well."""
-    return _json_text(template, values) if _is_json(template) else fill(template, values)
+    return _json_text(template, values) if _is_json(template) else fill_in(template, values)
 
 
-def _json_text(template: str, values: Values) -> str:
+def _json_text(template: str, values: ParameterValues) -> str:
     """Fill in a JSON text, leaving everything else in it as it was written."""
     parts, end = [], 0
     for literal in _JSON_STRING.finditer(template):
-        parts += [fill(template[end : literal.start()], values, _json_scalar), _json_literal(literal[0], values)]
+        parts += [fill_in(template[end : literal.start()], values, _json_scalar), _json_literal(literal[0], values)]
         end = literal.end()
-    return "".join((*parts, fill(template[end:], values, _json_scalar)))
+    return "".join((*parts, fill_in(template[end:], values, _json_scalar)))
 
 
-def _json_literal(template: str, values: Values) -> str:
+def _json_literal(template: str, values: ParameterValues) -> str:
     if "${" not in template:
         return template
     try:
         text = _string(json.loads(template, strict=False), values)
     except (ValueError, RecursionError):
-        return fill(template, values, lambda value: json.dumps(value, ensure_ascii=False)[1:-1])
+        return fill_in(template, values, lambda value: json.dumps(value, ensure_ascii=False)[1:-1])
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -201,17 +201,17 @@ def _json_scalar(value: str) -> str:
     return value if _JSON_NUMBER.fullmatch(value) else json.dumps(value, ensure_ascii=False)
 
 
-def _form_text(template: str, values: Values) -> str:
-    return fill(template, values, lambda value: quote_plus(value, errors="replace"))
+def _form_text(template: str, values: ParameterValues) -> str:
+    return fill_in(template, values, lambda value: quote_plus(value, errors="replace"))
 
 
-def _xml_text(template: str, values: Values) -> str:
+def _xml_text(template: str, values: ParameterValues) -> str:
     parts, end = [], 0
     for section in _XML_SECTION.finditer(template):
         escape = _in_comment if section[0].startswith("<!--") else _in_cdata
-        parts += [fill(template[end : section.start()], values, _in_xml), fill(section[0], values, escape)]
+        parts += [fill_in(template[end : section.start()], values, _in_xml), fill_in(section[0], values, escape)]
         end = section.end()
-    return "".join((*parts, fill(template[end:], values, _in_xml)))
+    return "".join((*parts, fill_in(template[end:], values, _in_xml)))
 
 
 def _in_xml(value: str) -> str:

@@ -7,21 +7,21 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-STARS: Final = "**********"
+MASK: Final = "**********"
 """Shown in the place of what is not shown."""
 _PARAMETER: Final = re.compile(r"\$\{pactbroker\.[^}]*\}")
 _SECRET_NAME: Final = re.compile("authorization|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class EncryptedText:
     """A text that can only be read with the server's key."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class PacticipantMatcher:
     """The consumers or providers that a webhook is about: one by name, or all with a label."""
 
     name: str | None = None
@@ -29,7 +29,7 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Filters:
+class WebhookFilters:
     """What else must hold for an event to count. None means that anything does."""
 
     consumer_branches: tuple[str, ...] | None = None
@@ -45,21 +45,21 @@ class Filters:
 
     @property
     def is_empty(self) -> bool:
-        return self == Filters()
+        return self == WebhookFilters()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
+class WebhookRequest:
     """What a webhook sends, with its parameters not yet filled in."""
 
     method: str
     url: str
-    headers: Mapping[str, str | Sealed]
+    headers: Mapping[str, str | EncryptedText]
     """By lower-case name."""
     body: Any
     """Any JSON; a string is sent as it is."""
     username: str | None
-    password: str | Sealed | None
+    password: str | EncryptedText | None
 
     @property
     def name(self) -> str:
@@ -73,14 +73,14 @@ class Webhook:
 
     uuid: str
     description: str | None
-    consumer: Side | None
-    provider: Side | None
+    consumer: PacticipantMatcher | None
+    provider: PacticipantMatcher | None
     is_enabled: bool
-    request: Request
+    request: WebhookRequest
     events: tuple[str, ...]
-    secret: Sealed | None
+    secret: EncryptedText | None
     """What its requests are signed with."""
-    filters: Filters
+    filters: WebhookFilters
     failing_since: datetime | None
     """When so many attempts in a row had failed that it counts as failing."""
     pauses: bool
@@ -109,16 +109,16 @@ class Webhook:
         return "A webhook for all pacts"
 
 
-def _one_of(role: str, side: Side) -> str:
+def _one_of(role: str, side: PacticipantMatcher) -> str:
     return side.name or f"{role} labeled '{side.label}'"
 
 
-def _any_of(side: Side) -> str:
+def _any_of(side: PacticipantMatcher) -> str:
     return side.name or f"labeled '{side.label}'"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class EventVersion:
     """Where a version stands when something happens to it."""
 
     branches: frozenset[str]
@@ -127,7 +127,9 @@ class Place:
     is_on_main_branch: bool
 
 
-def admits(filters: Filters, *, consumer: Place, provider: Place | None, published: Place) -> bool:
+def is_match(
+    filters: WebhookFilters, *, consumer: EventVersion, provider: EventVersion | None, published: EventVersion
+) -> bool:
     """Say whether an event passes filters: by its versions, one of which is what was `published` or verified."""
     both = [consumer, provider] if provider else [consumer]
     tags = frozenset[str]().union(*(one.tags for one in both))
@@ -145,21 +147,21 @@ def _meets(wanted: tuple[str, ...] | None, there: frozenset[str]) -> bool:
     return wanted is None or not there.isdisjoint(wanted)
 
 
-def is_hidden_header(name: str, value: str) -> bool:
+def is_secret_header(name: str, value: str) -> bool:
     """Whether a header's value is a secret: a token, unless it is filled in when it is sent."""
-    return bool(_SECRET_NAME.search(name)) and is_hidden(value)
+    return bool(_SECRET_NAME.search(name)) and is_secret(value)
 
 
-def is_hidden(value: str) -> bool:
+def is_secret(value: str) -> bool:
     """Whether a value that ought to be a secret is one, rather than something that is filled in when it is sent."""
     return "${pactbroker." not in value
 
 
-def is_stars(value: str) -> bool:
+def is_mask(value: str) -> bool:
     """Whether a client sent back what it was shown instead of a secret."""
     return not value.strip("*")
 
 
-def without_parameters(url: str) -> str:
+def substitute_parameters(url: str) -> str:
     """Make an URL of one that has parameters."""
     return _PARAMETER.sub("placeholder", url)

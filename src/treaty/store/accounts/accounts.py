@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
-from treaty.model.accounts.access import Account, Role, key_of
-from treaty.store.engine.database import column, first, rows, run, scalar
+from treaty.model.accounts.access import Account, Role, normalize_name
+from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.tables import account
 
 _COLUMNS: Final = [one for one in account.c if one.name not in {"id", "key"}]
@@ -49,70 +49,72 @@ _NOTE_SIGN_IN: Final = _CHANGE.where(account.c.is_active, account.c.password == 
 )
 
 
-def is_any(db: Connection) -> bool:
+def has_any(db: Connection) -> bool:
     """Whether there are accounts at all: without them a server asks for no credentials of its own accord."""
-    return bool(scalar(db, _IS_ANY, {}))
+    return bool(fetch_scalar(db, _IS_ANY, {}))
 
 
-def administrators(db: Connection) -> list[str]:
+def list_administrators(db: Connection) -> list[str]:
     """List the UUIDs of the accounts that can sign in and manage users."""
-    return column(db, _ADMINISTRATORS, {})
+    return fetch_column(db, _ADMINISTRATORS, {})
 
 
 def lock_administrators(db: Connection) -> None:
     """Lock these accounts, in a fixed order, so that until the transaction ends no other one makes them fewer."""
-    column(db, _LOCKED_ADMINISTRATORS, {})
+    fetch_column(db, _LOCKED_ADMINISTRATORS, {})
 
 
 def lock(db: Connection, uuid: str) -> Account | None:
     """Find an account and keep other changes away from it until the transaction ends."""
-    row = first(db, _LOCKED, {"account_uuid": uuid})
+    row = fetch_first(db, _LOCKED, {"account_uuid": uuid})
     return None if row is None else _account(row)
 
 
-def every(db: Connection) -> Sequence[Account]:
+def list_all(db: Connection) -> Sequence[Account]:
     """List all, people before system accounts."""
-    return [_account(row) for row in rows(db, _ACCOUNTS, {})]
+    return [_account(row) for row in fetch_rows(db, _ACCOUNTS, {})]
 
 
-def named(db: Connection, name: str) -> Account | None:
-    row = first(db, _BY_KEY, {"name_key": key_of(name)})
+def find_by_name(db: Connection, name: str) -> Account | None:
+    row = fetch_first(db, _BY_KEY, {"name_key": normalize_name(name)})
     return None if row is None else _account(row)
 
 
 def find(db: Connection, uuid: str) -> Account | None:
-    row = first(db, _BY_UUID, {"account_uuid": uuid})
+    row = fetch_first(db, _BY_UUID, {"account_uuid": uuid})
     return None if row is None else _account(row)
 
 
 def add(db: Connection, new: Account) -> None:
-    run(db, _ADD, {name: getattr(new, name) for name in _WRITTEN})
+    execute(db, _ADD, {name: getattr(new, name) for name in _WRITTEN})
 
 
 def set_password(db: Connection, uuid: str, password: str, *, at: datetime) -> None:
     """Store another password hash, whatever the state of the account."""
-    run(db, _SET_PASSWORD, {"account_uuid": uuid, "new_password": password, "at": at})
+    execute(db, _SET_PASSWORD, {"account_uuid": uuid, "new_password": password, "at": at})
 
 
 def replace_password(db: Connection, uuid: str, *, old: str, new: str, at: datetime) -> bool:
     """Store another password hash if the account is active and still has the old one; return whether it did."""
-    return run(db, _REPLACE_PASSWORD, {"account_uuid": uuid, "old_password": old, "new_password": new, "at": at}) == 1
+    return (
+        execute(db, _REPLACE_PASSWORD, {"account_uuid": uuid, "old_password": old, "new_password": new, "at": at}) == 1
+    )
 
 
 def set_role(db: Connection, uuid: str, role: Role, *, at: datetime) -> None:
-    run(db, _SET_ROLE, {"account_uuid": uuid, "new_role": role.value, "at": at})
+    execute(db, _SET_ROLE, {"account_uuid": uuid, "new_role": role.value, "at": at})
 
 
 def set_active(db: Connection, uuid: str, *, active: bool, at: datetime) -> None:
-    run(db, _SET_ACTIVE, {"account_uuid": uuid, "active": active, "at": at})
+    execute(db, _SET_ACTIVE, {"account_uuid": uuid, "active": active, "at": at})
 
 
-def note_sign_in(db: Connection, uuid: str, *, password: str, at: datetime) -> bool:
+def record_sign_in(db: Connection, uuid: str, *, password: str, at: datetime) -> bool:
     """Record a sign-in if the account is active and still has the password hash that was verified.
 
     Returns whether it does; if so, changes of the account wait until the transaction ends.
     """
-    return run(db, _NOTE_SIGN_IN, {"account_uuid": uuid, "verified": password, "at": at}) == 1
+    return execute(db, _NOTE_SIGN_IN, {"account_uuid": uuid, "verified": password, "at": at}) == 1
 
 
 def _account(row: Any) -> Account:

@@ -8,8 +8,8 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from treaty.model.accounts.access import Role, Session
-from treaty.store.engine.database import every as every_of
-from treaty.store.engine.database import first, run
+from treaty.store.engine.database import execute, fetch_first
+from treaty.store.engine.database import fetch_all as every_of
 from treaty.store.tables import account, session
 
 _PRESENTED: Final = (
@@ -72,7 +72,7 @@ _END_ALL: Final = delete(session)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Presented:
+class PresentedSession:
     """A session that was presented, with whose it is; one of the settings' users has a proof instead of an account."""
 
     uuid: str
@@ -85,42 +85,42 @@ class Presented:
     is_active: bool | None
 
 
-def presented(db: Connection, its_hash: str) -> Presented | None:
-    row = first(db, _PRESENTED, {"hash": its_hash})
-    return None if row is None else Presented(**{**row._asdict(), "role": Role(row.role) if row.role else None})
+def find_by_hash(db: Connection, secret_hash: str) -> PresentedSession | None:
+    row = fetch_first(db, _PRESENTED, {"hash": secret_hash})
+    return None if row is None else PresentedSession(**{**row._asdict(), "role": Role(row.role) if row.role else None})
 
 
-def of_account(db: Connection, uuid: str) -> Sequence[Session]:
+def list_of_account(db: Connection, uuid: str) -> Sequence[Session]:
     """List an account's sessions, the one that was seen last first."""
     return every_of(db, _OF_ACCOUNT, {"account_uuid": uuid}, Session)
 
 
-def add(db: Connection, new: Session, *, its_hash: str, account_uuid: str | None, proof: str | None) -> None:
+def add(db: Connection, new: Session, *, secret_hash: str, account_uuid: str | None, proof: str | None) -> None:
     names = ("uuid", "created_at", "seen_at", "address", "agent")
     values = {name: getattr(new, name) for name in names}
-    run(db, _ADD, {**values, "hash": its_hash, "account_uuid": account_uuid, "proof": proof})
+    execute(db, _ADD, {**values, "hash": secret_hash, "account_uuid": account_uuid, "proof": proof})
 
 
-def note_use(db: Connection, uuid: str, *, at: datetime, address: str | None) -> None:
-    run(db, _NOTE, {"session_uuid": uuid, "at": at, "address_now": address})
+def record_use(db: Connection, uuid: str, *, at: datetime, address: str | None) -> None:
+    execute(db, _NOTE, {"session_uuid": uuid, "at": at, "address_now": address})
 
 
 def end(db: Connection, uuid: str) -> None:
-    run(db, _END, {"session_uuid": uuid})
+    execute(db, _END, {"session_uuid": uuid})
 
 
-def end_of_account(db: Connection, uuid: str, *, but: str | None = None) -> int:
+def end_of_account(db: Connection, uuid: str, *, kept_session: str | None = None) -> int:
     """End an account's sessions, all or all but one; say how many."""
-    return run(db, _END_OTHERS, {"account_uuid": uuid, "session_uuid": but or ""})
+    return execute(db, _END_OTHERS, {"account_uuid": uuid, "session_uuid": kept_session or ""})
 
 
-def end_of_proof(db: Connection, proof: str, *, but: str | None = None) -> int:
-    return run(db, _END_OF_PROOF, {"its_proof": proof, "session_uuid": but or ""})
+def end_of_proof(db: Connection, proof: str, *, kept_session: str | None = None) -> int:
+    return execute(db, _END_OF_PROOF, {"its_proof": proof, "session_uuid": kept_session or ""})
 
 
-def end_old(db: Connection, *, seen_before: datetime, made_before: datetime) -> None:
-    run(db, _END_OLD, {"seen_before": seen_before, "made_before": made_before})
+def end_old(db: Connection, *, seen_before: datetime, created_before: datetime) -> None:
+    execute(db, _END_OLD, {"seen_before": seen_before, "made_before": created_before})
 
 
 def end_all(db: Connection) -> int:
-    return run(db, _END_ALL, {})
+    return execute(db, _END_ALL, {})

@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, case, delete, exists, insert, select, update
 
-from treaty.model.accounts.access import Account, Role, key_of
-from treaty.model.accounts.throttling import PAIR, Counter, Keys
-from treaty.store.engine.database import every, first, run, scalar
+from treaty.model.accounts.access import Account, Role, normalize_name
+from treaty.model.accounts.throttling import PAIR_LIMIT, CounterKeys, FailureCounter
+from treaty.store.engine.database import execute, fetch_all, fetch_first, fetch_scalar
 from treaty.store.tables import account, guess, trusted_address
 
 # The account is looked up together with whether there are counters that matter, since that precedes every request that
@@ -17,35 +17,37 @@ _ACCOUNT: Final = tuple(one for one in account.c if one.name not in {"id", "key"
 _ACCOUNT_NAMES: Final = tuple(one.name for one in _ACCOUNT)
 _COUNTERS: Final = select(guess.c.key, guess.c.count, guess.c.latest).where(
     guess.c.key.in_([bindparam(name) for name in ("pair", "whose", "source", "network", "group", "nobody")]),
-    guess.c.count >= PAIR.free,
+    guess.c.count >= PAIR_LIMIT.allowed_failures,
 )
 _LOOK_UP: Final = select(*_ACCOUNT, _COUNTERS.exists().label("is_counted")).where(
     account.c.key == bindparam("name_key")
 )
 
 
-def look_up(db: Connection, name: str, *, known: Keys, unknown: Keys) -> tuple[Account | None, list[Counter]]:
+def find_account_and_counters(
+    db: Connection, name: str, *, known: CounterKeys, unknown: CounterKeys
+) -> tuple[Account | None, list[FailureCounter]]:
     """Find the account with a name, and counters of the keys that the name has if it is known and if it is not.
 
     Counters below the least of the limits are left out.
     """
     # Names with control characters, which no account has, may be such as PostgreSQL does not take.
-    name_key = key_of(name) if name.isprintable() else ""
-    row = first(db, _LOOK_UP, {"name_key": name_key, **_parameters(known, unknown)})
+    name_key = normalize_name(name) if name.isprintable() else ""
+    row = fetch_first(db, _LOOK_UP, {"name_key": name_key, **_parameters(known, unknown)})
     found = None
     if row is not None:
         values = dict(zip(_ACCOUNT_NAMES, row, strict=False))
         found = Account(**{**values, "role": Role(values["role"])})
     has_counters = row is None or row.is_counted
-    return found, counters(db, known=known, unknown=unknown) if has_counters else []
+    return found, list_counters(db, known=known, unknown=unknown) if has_counters else []
 
 
-def counters(db: Connection, *, known: Keys, unknown: Keys) -> list[Counter]:
+def list_counters(db: Connection, *, known: CounterKeys, unknown: CounterKeys) -> list[FailureCounter]:
     """Find the counters that may make an attempt wait."""
-    return every(db, _COUNTERS, _parameters(known, unknown), Counter)
+    return fetch_all(db, _COUNTERS, _parameters(known, unknown), FailureCounter)
 
 
-def _parameters(known: Keys, unknown: Keys) -> dict[str, str]:
+def _parameters(known: CounterKeys, unknown: CounterKeys) -> dict[str, str]:
     return {
         "pair": known.pair,
         "whose": known.account,
@@ -81,31 +83,31 @@ _OLD: Final = select(guess.c.key).where(_IS_OVER).limit(100).with_for_update(ski
 _FORGET_OLD: Final = delete(guess).where(guess.c.key.in_(_OLD))
 
 
-def lock(db: Connection, keys: Sequence[str]) -> list[Counter]:
+def lock(db: Connection, keys: Sequence[str]) -> list[FailureCounter]:
     """Find counters, and keep other transactions from counting until this one ends."""
-    return every(db, _LOCKED, {"keys": list(keys)}, Counter)
+    return fetch_all(db, _LOCKED, {"keys": list(keys)}, FailureCounter)
 
 
-def count(db: Connection, key: str, *, now: datetime, before: datetime) -> None:
+def increment(db: Connection, key: str, *, now: datetime, before: datetime) -> None:
     """Count an attempt; a counter whose latest attempt was `before` begins again."""
     params = {"its_key": key, "now": now, "before": before}
-    if not run(db, _COUNT, params):
-        run(db, _ADD, params)
+    if not execute(db, _COUNT, params):
+        execute(db, _ADD, params)
 
 
-def take_back(db: Connection, key: str) -> None:
+def decrement(db: Connection, key: str) -> None:
     """Count an attempt less."""
-    run(db, _TAKE_BACK, {"its_key": key})
+    execute(db, _TAKE_BACK, {"its_key": key})
 
 
-def forget(db: Connection, key: str) -> None:
-    run(db, _FORGET, {"its_key": key})
+def remove(db: Connection, key: str) -> None:
+    execute(db, _FORGET, {"its_key": key})
 
 
-def forget_old(db: Connection, *, failures_before: datetime, trust_before: datetime) -> None:
+def remove_old(db: Connection, *, failures_before: datetime, trust_before: datetime) -> None:
     """Delete some of what no longer counts, so that attempts do not fill the database."""
-    run(db, _FORGET_OLD, {"before": failures_before})
-    run(db, _FORGET_OLD_TRUST, {"before": trust_before})
+    execute(db, _FORGET_OLD, {"before": failures_before})
+    execute(db, _FORGET_OLD_TRUST, {"before": trust_before})
 
 
 # Trusted addresses
@@ -129,13 +131,13 @@ _OLD_TRUST: Final = (
 _FORGET_OLD_TRUST: Final = delete(trusted_address).where(trusted_address.c.key.in_(_OLD_TRUST))
 
 
-def is_trusted(db: Connection, keys: Keys, *, since: datetime) -> bool:
+def is_trusted_address(db: Connection, keys: CounterKeys, *, since: datetime) -> bool:
     """Whether the account of an attempt has signed in from its address."""
-    return bool(scalar(db, _IS_TRUSTED, {"its_key": keys.pair, "since": since}))
+    return bool(fetch_scalar(db, _IS_TRUSTED, {"its_key": keys.pair, "since": since}))
 
 
-def trust(db: Connection, keys: Keys, *, now: datetime) -> None:
+def trust_address(db: Connection, keys: CounterKeys, *, now: datetime) -> None:
     """Record that the account of an attempt has signed in from its address."""
     params = {"its_key": keys.pair, "now": now}
-    if not run(db, _TRUST_AGAIN, params):
-        run(db, _TRUST, params)
+    if not execute(db, _TRUST_AGAIN, params):
+        execute(db, _TRUST, params)

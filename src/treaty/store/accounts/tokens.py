@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, Executable, bindparam, delete, insert, select, update
 
 from treaty.model.accounts.access import Account, Role, Token
-from treaty.store.engine.database import first, rows, run
+from treaty.store.engine.database import execute, fetch_first, fetch_rows
 from treaty.store.tables import account, token
 
 _TOKENS: Final = (
@@ -70,7 +70,7 @@ _REMOVE_ALL: Final = update(token).values(hash=None, ending=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Presented:
+class PresentedToken:
     """A token that was presented, with whose it is."""
 
     uuid: str
@@ -83,19 +83,19 @@ class Presented:
     account_role: Role
 
 
-def presented(db: Connection, its_hash: str) -> Presented | None:
+def find_by_hash(db: Connection, secret_hash: str) -> PresentedToken | None:
     """Find the token with a hash, unless its account is disabled."""
-    row = first(db, _PRESENTED, {"hash": its_hash})
+    row = fetch_first(db, _PRESENTED, {"hash": secret_hash})
     if row is None:
         return None
-    return Presented(**{**row._asdict(), "role": Role(row.role), "account_role": Role(row.account_role)})
+    return PresentedToken(**{**row._asdict(), "role": Role(row.role), "account_role": Role(row.account_role)})
 
 
-def every(db: Connection) -> Sequence[Token]:
+def list_all(db: Connection) -> Sequence[Token]:
     return _tokens(db, _TOKENS, {})
 
 
-def of_account(db: Connection, uuid: str) -> Sequence[Token]:
+def list_of_account(db: Connection, uuid: str) -> Sequence[Token]:
     """List an account's tokens, the two that each account has first."""
     return _tokens(db, _OF_ACCOUNT, {"account_uuid": uuid})
 
@@ -110,28 +110,28 @@ def lock(db: Connection, uuid: str) -> Token | None:
 
 
 def _tokens(db: Connection, statement: Executable, params: dict[str, object]) -> list[Token]:
-    return [Token(**{**row._asdict(), "role": Role(row.role)}) for row in rows(db, statement, params)]
+    return [Token(**{**row._asdict(), "role": Role(row.role)}) for row in fetch_rows(db, statement, params)]
 
 
-def add(db: Connection, owner: Account, new: Token, its_hash: str | None) -> None:
+def add(db: Connection, owner: Account, new: Token, secret_hash: str | None) -> None:
     names = ("uuid", "name", "role", "ending", "expires_at", "created_at")
     values = {name: getattr(new, name) for name in names}
-    run(db, _ADD, {**values, "hash": its_hash, "account_uuid": owner.uuid})
+    execute(db, _ADD, {**values, "hash": secret_hash, "account_uuid": owner.uuid})
 
 
-def renew(db: Connection, uuid: str, *, its_hash: str | None, ending: str | None) -> None:
+def replace_hash(db: Connection, uuid: str, *, secret_hash: str | None, ending: str | None) -> None:
     """Give a token another text, or none; the former is of no use from now on."""
-    run(db, _RENEW, {"token_uuid": uuid, "new_hash": its_hash, "new_ending": ending})
+    execute(db, _RENEW, {"token_uuid": uuid, "new_hash": secret_hash, "new_ending": ending})
 
 
-def note_use(db: Connection, uuid: str, *, at: datetime, address: str | None) -> None:
-    run(db, _NOTE, {"token_uuid": uuid, "at": at, "address": address})
+def record_use(db: Connection, uuid: str, *, at: datetime, address: str | None) -> None:
+    execute(db, _NOTE, {"token_uuid": uuid, "at": at, "address": address})
 
 
 def remove(db: Connection, uuid: str) -> None:
-    run(db, _REMOVE, {"token_uuid": uuid})
+    execute(db, _REMOVE, {"token_uuid": uuid})
 
 
-def disarm(db: Connection) -> int:
+def clear_hash(db: Connection) -> int:
     """Take every token its text."""
-    return run(db, _REMOVE_ALL, {})
+    return execute(db, _REMOVE_ALL, {})

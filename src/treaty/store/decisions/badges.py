@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, bindparam, exists, select
 
 from treaty.model.decisions.badges import BadgePact, BadgeResult
-from treaty.store.engine.database import maybe
+from treaty.store.engine.database import fetch_one
 from treaty.store.tables import content, pacticipant, publication, tag, verification, version
 from treaty.store.verifications import NEWEST_FIRST
 
@@ -26,13 +26,13 @@ class BadgeScope:
 
 def find_pact(db: Connection, scope: BadgeScope) -> BadgePact | None:
     """Find the latest pact."""
-    return maybe(db, _pact(scope.consumer_tag is not None, scope.is_untagged), scope, BadgePact)
+    return fetch_one(db, _pact(scope.consumer_tag is not None, scope.is_untagged), scope, BadgePact)
 
 
 def find_result(db: Connection, scope: BadgeScope) -> BadgeResult | None:
     """Find the latest result, of the latest pact that has one."""
     has_tags = (scope.consumer_tag is not None, scope.provider_tag is not None)
-    return maybe(db, _result(*has_tags, scope.is_untagged), scope, BadgeResult)
+    return fetch_one(db, _result(*has_tags, scope.is_untagged), scope, BadgeResult)
 
 
 @lru_cache

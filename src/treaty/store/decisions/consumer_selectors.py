@@ -7,19 +7,19 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Label, Select, and
 
 from treaty.model.decisions.consumer_selectors import (
     AllWithTag,
+    ConsumerVersionSelector,
     Deployed,
     EveryBranch,
-    Finding,
     InEnvironment,
     LatestFromBranch,
     LatestWithTag,
     MainBranch,
     OverallLatest,
     Released,
-    Selector,
+    SelectedPact,
 )
-from treaty.model.decisions.verifiable_pacts import fallbacks_to_use
-from treaty.store.engine.database import rows
+from treaty.model.decisions.verifiable_pacts import list_needed_fallbacks
+from treaty.store.engine.database import fetch_rows
 from treaty.store.tables import (
     branch,
     content,
@@ -39,12 +39,14 @@ _NAMED_ENVIRONMENTS: Final = select(environment.c.name).where(
 )
 
 
-def environments_of(db: Connection, names: Collection[str]) -> set[str]:
+def find_existing_environments(db: Connection, names: Collection[str]) -> set[str]:
     """Say which of these environments exist."""
-    return {row[0] for row in rows(db, _NAMED_ENVIRONMENTS, {"names": list(names)})} if names else set()
+    return {row[0] for row in fetch_rows(db, _NAMED_ENVIRONMENTS, {"names": list(names)})} if names else set()
 
 
-def found(db: Connection, selectors: Collection[Selector], provider_id: int) -> list[Finding]:
+def list_selected_pacts(
+    db: Connection, selectors: Collection[ConsumerVersionSelector], provider_id: int
+) -> list[SelectedPact]:
     """List what selectors find, and what is found where there are none."""
     if not selectors:
         return _found_by_default(db, provider_id)
@@ -52,7 +54,7 @@ def found(db: Connection, selectors: Collection[Selector], provider_id: int) -> 
     for selector in selectors:
         if isinstance(selector, LatestFromBranch) and selector.fallback:
             every += _found_by_fallback_branch(db, selector, selector.fallback, provider_id, every)
-    for with_tag in fallbacks_to_use(selectors, every):
+    for with_tag in list_needed_fallbacks(selectors, every):
         every += _found_by_fallback(db, with_tag, provider_id)
     return every
 
@@ -138,7 +140,7 @@ _OF_SUPPORTED: Final = _for_all_or_one(_SUPPORTED)
 _OF_SUPPORTED_HERE: Final = _for_all_or_one(_SUPPORTED.where(_HERE))
 
 
-def _found_by(db: Connection, selector: Selector, provider_id: int) -> Iterable[Finding]:  # noqa: PLR0911 - a return for each kind of selector
+def _found_by(db: Connection, selector: ConsumerVersionSelector, provider_id: int) -> Iterable[SelectedPact]:  # noqa: PLR0911 - a return for each kind of selector
     match selector:
         case OverallLatest():
             return _ask(db, _OF_LATEST, selector, provider_id)
@@ -162,14 +164,18 @@ def _found_by(db: Connection, selector: Selector, provider_id: int) -> Iterable[
 
 
 def _ask(
-    db: Connection, statements: Mapping[bool, Select[Any]], selector: Selector, provider_id: int, **names: str | None
-) -> list[Finding]:
+    db: Connection,
+    statements: Mapping[bool, Select[Any]],
+    selector: ConsumerVersionSelector,
+    provider_id: int,
+    **names: str | None,
+) -> list[SelectedPact]:
     statement = statements[selector.consumer is not None]
     params = {"provider": provider_id, "consumer": selector.consumer, **names}
-    return [Finding(selector=selector, **row) for row in as_dicts(db, statement, params)]
+    return [SelectedPact(selector=selector, **row) for row in fetch_dicts(db, statement, params)]
 
 
-def _found_by_fallback(db: Connection, selector: LatestWithTag, provider_id: int) -> list[Finding]:
+def _found_by_fallback(db: Connection, selector: LatestWithTag, provider_id: int) -> list[SelectedPact]:
     found = _ask(db, _OF_TAG_HEAD, selector, provider_id, name=selector.fallback_tag)
     return [one._replace(is_fallback=True) for one in found]
 
@@ -179,8 +185,8 @@ def _found_by_fallback_branch(
     selector: LatestFromBranch,
     fallback: LatestFromBranch,
     provider_id: int,
-    findings: Collection[Finding],
-) -> list[Finding]:
+    findings: Collection[SelectedPact],
+) -> list[SelectedPact]:
     """List what the fallback branch finds of consumers of which the branch itself has no pact."""
     served = {finding.consumer for finding in findings if finding.selector == selector}
     found = _ask(db, _OF_BRANCH, fallback, provider_id, name=fallback.branch)
@@ -202,28 +208,28 @@ _DEFAULTS: Final = _pacts(
 )
 
 
-def _found_by_default(db: Connection, provider_id: int) -> list[Finding]:
-    found = [_by_default(row) for row in as_dicts(db, _DEFAULTS, {"provider": provider_id})]
+def _found_by_default(db: Connection, provider_id: int) -> list[SelectedPact]:
+    found = [_by_default(row) for row in fetch_dicts(db, _DEFAULTS, {"provider": provider_id})]
     return [*found, *_found_by(db, Deployed(), provider_id), *_found_by(db, Released(), provider_id)]
 
 
-def _by_default(row: dict[str, Any]) -> Finding:
+def _by_default(row: dict[str, Any]) -> SelectedPact:
     is_of_branch, is_of_tag = row.pop("is_of_branch"), row.pop("is_of_tag")
     consumer = row["consumer"]
     if is_of_branch:
-        return Finding(selector=MainBranch(consumer=consumer, is_default=True), **row)
+        return SelectedPact(selector=MainBranch(consumer=consumer, is_default=True), **row)
     if is_of_tag:
-        return Finding(selector=LatestWithTag(tag=row["branch"], consumer=consumer), **row)
-    return Finding(selector=OverallLatest(consumer=consumer), **row)
+        return SelectedPact(selector=LatestWithTag(tag=row["branch"], consumer=consumer), **row)
+    return SelectedPact(selector=OverallLatest(consumer=consumer), **row)
 
 
 # The heads of all branches and tags, for work in progress
 
 _RECENT: Final = publication.c.created_at > bindparam("since")
-HEADS_OF_BRANCHES: Final = _pacts(_BRANCHES, branch.c.head_version_id, branch.c.name.label("name")).where(_RECENT)
-HEADS_OF_TAGS: Final = _pacts(_TAG_HEADS, tag_head.c.version_id, tag_head.c.name.label("name")).where(_RECENT)
+BRANCH_HEADS: Final = _pacts(_BRANCHES, branch.c.head_version_id, branch.c.name.label("name")).where(_RECENT)
+TAG_HEADS: Final = _pacts(_TAG_HEADS, tag_head.c.version_id, tag_head.c.name.label("name")).where(_RECENT)
 
 
-def as_dicts(db: Connection, statement: Select[Any], params: Mapping[str, object]) -> list[dict[str, Any]]:
+def fetch_dicts(db: Connection, statement: Select[Any], params: Mapping[str, object]) -> list[dict[str, Any]]:
     """List rows by the names of their columns."""
-    return [row._asdict() for row in rows(db, statement, params)]
+    return [row._asdict() for row in fetch_rows(db, statement, params)]

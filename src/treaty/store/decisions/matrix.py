@@ -9,20 +9,20 @@ from sqlalchemy import BindParameter, Connection, Select, Table, and_, bindparam
 
 from treaty.errors import NotFound
 from treaty.model.decisions.matrix import (
-    BranchOfVersion,
-    EnvironmentOfVersion,
-    Facts,
-    TagOfVersion,
-    VersionInMatrix,
+    BranchSummary,
+    EnvironmentSummary,
+    MatrixFacts,
+    TagSummary,
     VersionKey,
+    VersionSummary,
 )
-from treaty.model.decisions.questions import Question
+from treaty.model.decisions.questions import MatrixQuery
 from treaty.model.decisions.selectors import AnyVersion, FoundVersion, NoVersion, Selector
 from treaty.model.pacticipants.pacticipants import Pacticipant
 from treaty.store.decisions import matrix_rows, matrix_survey, selectors
-from treaty.store.decisions.matrix_rows import MANY, NO_ID, RowWithIds, Scope
-from treaty.store.decisions.selectors import Named, Target
-from treaty.store.engine.database import rows, tuples
+from treaty.store.decisions.matrix_rows import MAX_BOUND_IDS, NO_ID, MatrixScope, RowWithIds
+from treaty.store.decisions.selectors import NamedIds, SelectorTarget
+from treaty.store.engine.database import fetch_rows, fetch_tuples
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -39,34 +39,34 @@ from treaty.store.versions import branches
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FactsWithIds:
     """The facts, and the ids of the versions in their rows."""
 
-    facts: Facts
+    facts: MatrixFacts
     version_ids: dict[int, VersionKey]
 
 
-def facts(db: Connection, question: Question, named: Named) -> Found:
+def load_facts(db: Connection, question: MatrixQuery, named: NamedIds) -> FactsWithIds:
     """Find the facts for a question whose names were looked up and found."""
-    ignored = selectors.resolved(db, question.ignore, named)
-    specified = selectors.resolved(db, question.selectors, named)
+    ignored = selectors.resolve(db, question.ignore, named)
+    specified = selectors.resolve(db, question.selectors, named)
     asked = _Ids.of(specified)
     inferred, replaced = _at_destination(db, question, specified, asked)
     scope = _scope(question, specified, asked, inferred, replaced, ignored)
-    found = matrix_rows.of(db, scope)
-    chosen = Facts(
+    found = matrix_rows.list_rows(db, scope)
+    chosen = MatrixFacts(
         specified=[one.resolved for one in specified],
         inferred=[one.resolved for one in (*inferred, *replaced)],
         ignored=[one.resolved for one in ignored],
         rows=[one.row for one in found],
     )
     if question.limit is None or len(found) <= question.limit:
-        return Found(chosen, _versions(found))
-    survey, shown = matrix_survey.of(db, scope, question, chosen.ignored, found)
-    return Found(replace(chosen, rows=(), survey=survey), _versions(shown))
+        return FactsWithIds(chosen, _versions(found))
+    survey, shown = matrix_survey.summarize(db, scope, question, chosen.ignored, found)
+    return FactsWithIds(replace(chosen, rows=(), rows_summary=survey), _versions(shown))
 
 
-class Missing(NotFound):
+class MatrixSubjectNotFound(NotFound):
     """What a question takes for granted does not exist: a pacticipant, a branch, a version or an environment."""
 
     def __init__(self, what: str) -> None:
@@ -74,18 +74,18 @@ class Missing(NotFound):
         self.what = what
 
 
-def facts_of_existing(db: Connection, question: Question) -> Found:
+def load_facts_of_existing(db: Connection, question: MatrixQuery) -> FactsWithIds:
     """Find the facts for a question that makes sense only where all that it names exists. Raises Missing."""
     environment = question.destination.environment
-    named = selectors.named(db, question.selectors, environment)
+    named = selectors.load_named_ids(db, question.selectors, environment)
     if not all(one.pacticipant in named.pacticipants for one in question.selectors):
-        raise Missing("pacticipant")
-    found = facts(db, question, named)
+        raise MatrixSubjectNotFound("pacticipant")
+    found = load_facts(db, question, named)
     for one in found.facts.specified:
         if isinstance(one, NoVersion):
-            raise Missing("branch" if _is_branch_missing(db, one.selector) else "version")
+            raise MatrixSubjectNotFound("branch" if _is_branch_missing(db, one.selector) else "version")
     if environment is not None and not named.environments:
-        raise Missing("environment")
+        raise MatrixSubjectNotFound("environment")
     return found
 
 
@@ -93,16 +93,16 @@ def _is_branch_missing(db: Connection, selector: Selector) -> bool:
     return selector.branch is not None and branches.find(db, selector.pacticipant, selector.branch) is None
 
 
-def find_main_number(db: Connection, main: Pacticipant) -> str | None:
+def find_main_branch_version(db: Connection, main: Pacticipant) -> str | None:
     """Find the latest version of the main branch, or else the latest that is tagged with its name."""
     if main.main_branch is None:
         return None
-    named = selectors.named(db, [Selector(pacticipant=main.name)])
+    named = selectors.load_named_ids(db, [Selector(pacticipant=main.name)])
     for selector in (
         Selector(pacticipant=main.name, branch=main.main_branch, is_latest=True),
         Selector(pacticipant=main.name, tag=main.main_branch, is_latest=True),
     ):
-        for target in selectors.resolved(db, [selector], named):
+        for target in selectors.resolve(db, [selector], named):
             if isinstance(target.resolved, FoundVersion):
                 return target.resolved.number
     return None
@@ -118,29 +118,29 @@ def _versions(found: Iterable[RowWithIds]) -> dict[int, VersionKey]:
 
 
 def _at_destination(
-    db: Connection, question: Question, specified: Sequence[Target], asked: "_Ids"
-) -> tuple[list[Target], list[Target]]:
+    db: Connection, question: MatrixQuery, specified: Sequence[SelectorTarget], asked: "_Ids"
+) -> tuple[list[SelectorTarget], list[SelectorTarget]]:
     """Find the versions at the destination of all that have contracts with those asked about.
 
     The second list has live versions of those asked about, where these have contracts with themselves: they run beside
     the version asked about, at least while it replaces them.
     """
-    if not question.destination.is_given:
+    if not question.destination.is_set:
         return [], []
     partners = _partners(db, asked)
-    everyone = asked.everyone
+    everyone = asked.all_pacticipants
     chosen = {one.id: one.name for one in partners if one.id not in everyone}
-    itself = {one.id: one.name for one in partners if one.is_itself and question.destination.is_of_live_versions}
+    itself = {one.id: one.name for one in partners if one.is_itself and question.destination.has_live_versions}
     chosen |= itself
     names = [question.destination.selector(name) for name in chosen.values()]
-    targets = selectors.matching(db, names, list(chosen))
+    targets = selectors.resolve_for_pacticipants(db, names, list(chosen))
     if not itself:
         return targets, []
     inferred = [one for one in targets if one.pacticipant_id not in everyone]
     return inferred, _replaced(specified, [one for one in targets if one.pacticipant_id in everyone])
 
 
-def _replaced(specified: Sequence[Target], live: Sequence[Target]) -> list[Target]:
+def _replaced(specified: Sequence[SelectorTarget], live: Sequence[SelectorTarget]) -> list[SelectorTarget]:
     """Choose the live versions that are not asked about, of pacticipants of which certain versions are."""
     versions = {one.version_id for one in specified}
     certain = {one.pacticipant_id for one in specified if one.version_id is not None}
@@ -158,17 +158,19 @@ class _Ids(NamedTuple):
     versions: list[int]
     pacticipants: list[int]
     """Those of which any version counts."""
-    everyone: list[int]
+    all_pacticipants: list[int]
 
-    def and_inferred(self, targets: Sequence[Target]) -> "_Ids":
+    def and_inferred(self, targets: Sequence[SelectorTarget]) -> "_Ids":
         """Add targets of other pacticipants."""
         if not targets:
             return self
         versions, pacticipants, everyone = _Ids.of(targets)
-        return _Ids([*self.versions, *versions], [*self.pacticipants, *pacticipants], [*self.everyone, *everyone])
+        return _Ids(
+            [*self.versions, *versions], [*self.pacticipants, *pacticipants], [*self.all_pacticipants, *everyone]
+        )
 
     @classmethod
-    def of(cls, targets: Sequence[Target]) -> "_Ids":
+    def of(cls, targets: Sequence[SelectorTarget]) -> "_Ids":
         versions, pacticipants, everyone = dict[int, None](), dict[int, None](), dict[int, None]()
         for resolved, pacticipant_id, version_id in targets:
             if version_id is not None:
@@ -181,22 +183,22 @@ class _Ids(NamedTuple):
 
 
 def _scope(
-    question: Question,
-    specified: Sequence[Target],
+    question: MatrixQuery,
+    specified: Sequence[SelectorTarget],
     asked: _Ids,
-    inferred: Sequence[Target],
-    replaced: Sequence[Target],
-    ignored: Sequence[Target],
-) -> Scope:
+    inferred: Sequence[SelectorTarget],
+    replaced: Sequence[SelectorTarget],
+    ignored: Sequence[SelectorTarget],
+) -> MatrixScope:
     ids, left_out = asked.and_inferred(inferred), _Ids.of(ignored) if ignored else _NO_IDS
-    return Scope(
+    return MatrixScope(
         versions=ids.versions,
         pacticipants=ids.pacticipants,
-        everyone=ids.everyone,
-        specified=asked.everyone,
+        all_pacticipants=ids.all_pacticipants,
+        specified=asked.all_pacticipants,
         replaced=_Ids.of(replaced).versions if replaced else (),
         pair=_pair(specified) if question.is_one_way else None,
-        is_of_one=len(asked.everyone) == 1 and _is_of_anyone(question, specified),
+        is_of_one=len(asked.all_pacticipants) == 1 and _is_of_anyone(question, specified),
         latest_by=question.latest_by,
         limit=question.limit,
         ignored_versions=left_out.versions,
@@ -204,17 +206,17 @@ def _scope(
     )
 
 
-def _is_of_anyone(question: Question, specified: Sequence[Target]) -> bool:
+def _is_of_anyone(question: MatrixQuery, specified: Sequence[SelectorTarget]) -> bool:
     """Whether anyone may be on the other side of contracts with the only pacticipant asked about.
 
     For one selector that finds several versions the API looks at contracts between these only, as the original does.
     """
-    if question.is_one_way or question.destination.is_given:
+    if question.is_one_way or question.destination.is_set:
         return False
     return len(specified) == 1 or len(question.selectors) > 1 or not question.counts_superseded
 
 
-def _pair(specified: Sequence[Target]) -> tuple[int, int]:
+def _pair(specified: Sequence[SelectorTarget]) -> tuple[int, int]:
     consumer, provider = (one.pacticipant_id or NO_ID for one in specified)
     return consumer, provider
 
@@ -232,17 +234,17 @@ class _Partner(NamedTuple):
 
 def _partners(db: Connection, asked: _Ids) -> list[_Partner]:
     """List the other sides of contracts with the pacticipants asked about, in order of their names."""
-    if not asked.everyone:
+    if not asked.all_pacticipants:
         return []
-    has_many = len(asked.versions) > MANY or len(asked.everyone) > MANY
+    has_many = len(asked.versions) > MAX_BOUND_IDS or len(asked.all_pacticipants) > MAX_BOUND_IDS
     statement = _partners_statement(bool(asked.versions), bool(asked.pacticipants), has_many)
-    return sorted(tuples(db, statement, asked._asdict(), _Partner))
+    return sorted(fetch_tuples(db, statement, asked._asdict(), _Partner))
 
 
 @lru_cache(maxsize=16)
-def _partners_statement(has_versions: bool, has_pacticipants: bool, has_many: bool) -> Select[*tuple[Any, ...]]:  # noqa: FBT001 - a shape
+def _partners_statement(has_versions: bool, has_pacticipants: bool, has_many_ids: bool) -> Select[*tuple[Any, ...]]:  # noqa: FBT001 - a shape
     def ids(name: str) -> Any:
-        return bindparam(name, expanding=True, literal_execute=has_many)
+        return bindparam(name, expanding=True, literal_execute=has_many_ids)
 
     of_itself = integration.c.consumer_id == integration.c.provider_id
     consumers = select(integration.c.consumer_id.label("id"), of_itself.label("is_itself"))
@@ -294,30 +296,30 @@ _CHUNK: Final = 1000
 """How many versions a statement asks for at once, as databases limit how many parameters it may have."""
 
 
-def versions(
+def load_versions(
     db: Connection, ids: Mapping[int, VersionKey], wanted: Collection[VersionKey]
-) -> dict[VersionKey, VersionInMatrix]:
+) -> dict[VersionKey, VersionSummary]:
     """Find what rows show of their versions."""
     found: dict[VersionKey, _Details] = {key: _Details([], [], []) for key in wanted}
     details = {version_id: found[key] for version_id, key in ids.items() if key in found}
     chosen = list(details)
     for start in range(0, len(chosen), _CHUNK):
         values = {"versions": chosen[start : start + _CHUNK]}
-        for version_id, name, head_id in rows(db, _BRANCHES, values):
-            details[version_id].branches.append(BranchOfVersion(name, head_id == version_id))
-        for version_id, name, head_id in rows(db, _TAGS, values):
-            details[version_id].tags.append(TagOfVersion(name, head_id == version_id))
-        for row in rows(db, _ENVIRONMENTS, values):
-            details[row[0]].environments.append(EnvironmentOfVersion._make(row[1:-1]))
+        for version_id, name, head_id in fetch_rows(db, _BRANCHES, values):
+            details[version_id].branches.append(BranchSummary(name, head_id == version_id))
+        for version_id, name, head_id in fetch_rows(db, _TAGS, values):
+            details[version_id].tags.append(TagSummary(name, head_id == version_id))
+        for row in fetch_rows(db, _ENVIRONMENTS, values):
+            details[row[0]].environments.append(EnvironmentSummary._make(row[1:-1]))
     return {key: one.shown() for key, one in found.items()}
 
 
 class _Details(NamedTuple):
-    branches: list[BranchOfVersion]
-    tags: list[TagOfVersion]
-    environments: list[EnvironmentOfVersion]
+    branches: list[BranchSummary]
+    tags: list[TagSummary]
+    environments: list[EnvironmentSummary]
 
-    def shown(self) -> VersionInMatrix:
+    def shown(self) -> VersionSummary:
         """Leave repetitions out: a version may run in several instances of an environment."""
         branches, tags, environments = self
-        return VersionInMatrix(tuple(branches), tuple(tags), tuple(dict.fromkeys(environments)))
+        return VersionSummary(tuple(branches), tuple(tags), tuple(dict.fromkeys(environments)))

@@ -33,24 +33,24 @@ from sqlalchemy import (
     union_all,
 )
 
-from treaty.model.decisions.matrix import Row
+from treaty.model.decisions.matrix import MatrixRow
 from treaty.model.decisions.questions import LatestBy
-from treaty.store.engine.database import rows
+from treaty.store.engine.database import fetch_rows
 from treaty.store.tables import content, pacticipant, publication, verification, version
 
-MANY: Final = 500
+MAX_BOUND_IDS: Final = 500
 """Ids from which on they are written into a statement, as databases limit how many parameters it may have."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scope:
+class MatrixScope:
     """Whose rows a question is about."""
 
     versions: Sequence[int]
     """Each of them needs a result with each of the others that it has a contract with."""
     pacticipants: Sequence[int]
     """Those of which any version counts."""
-    everyone: Sequence[int]
+    all_pacticipants: Sequence[int]
     """All pacticipants that were selected, in whatever way."""
     specified: Sequence[int]
     """Those that were asked about: each row is about one of them."""
@@ -69,12 +69,12 @@ class Scope:
 class RowWithIds(NamedTuple):
     """A row, and the ids of its versions."""
 
-    row: Row
+    row: MatrixRow
     consumer_version_id: int
     provider_version_id: int | None
 
 
-class Shape(NamedTuple):
+class StatementShape(NamedTuple):
     """What a statement depends on."""
 
     has_versions: bool
@@ -82,36 +82,39 @@ class Shape(NamedTuple):
     has_replaced: bool
     is_of_pair: bool
     is_of_one: bool
-    is_of_several: bool
+    has_several_versions: bool
     """Whether several versions are selected of the one pacticipant."""
     latest_by: LatestBy | None
     is_limited: bool
     has_ignored: bool
-    has_many: bool
+    has_many_ids: bool
 
     @property
-    def only_latest(self) -> bool:
+    def has_only_latest(self) -> bool:
         return self.latest_by is not None
 
     @property
     def has_version_rows(self) -> bool:
         """Whether versions of providers have rows of their own, even without a result."""
-        return self.has_versions and (self.is_of_several or not self.is_of_one)
+        return self.has_versions and (self.has_several_versions or not self.is_of_one)
 
 
-def shape_of(scope: Scope) -> Shape:
-    has_many = any(len(ids) > MANY for ids in (scope.versions, scope.everyone, scope.replaced, scope.ignored_versions))
-    return Shape(
+def derive_shape(scope: MatrixScope) -> StatementShape:
+    has_many = any(
+        len(ids) > MAX_BOUND_IDS
+        for ids in (scope.versions, scope.all_pacticipants, scope.replaced, scope.ignored_versions)
+    )
+    return StatementShape(
         has_versions=bool(scope.versions),
         has_pacticipants=bool(scope.pacticipants),
         has_replaced=bool(scope.replaced),
         is_of_pair=scope.pair is not None,
         is_of_one=scope.is_of_one,
-        is_of_several=scope.is_of_one and len(scope.versions) + len(scope.pacticipants) > 1,
+        has_several_versions=scope.is_of_one and len(scope.versions) + len(scope.pacticipants) > 1,
         latest_by=scope.latest_by,
         is_limited=scope.limit is not None,
         has_ignored=bool(scope.ignored_versions or scope.ignored_pacticipants),
-        has_many=has_many,
+        has_many_ids=has_many,
     )
 
 
@@ -121,14 +124,14 @@ _NOTHING: Final = (-1,)
 """A list that is not empty, and that contains no id."""
 
 
-def values_of(scope: Scope, limit: int | None) -> dict[str, Any]:
+def bind_values(scope: MatrixScope, limit: int | None) -> dict[str, Any]:
     pair_consumer, pair_provider = scope.pair or (NO_ID, NO_ID)
     return {
         "pair_consumer": pair_consumer,
         "pair_provider": pair_provider,
         "versions": scope.versions,
         "pacticipants": scope.pacticipants,
-        "everyone": scope.everyone,
+        "everyone": scope.all_pacticipants,
         "specified": scope.specified,
         "replaced": scope.replaced,
         "ignored_versions": scope.ignored_versions or _NOTHING,
@@ -137,19 +140,19 @@ def values_of(scope: Scope, limit: int | None) -> dict[str, Any]:
     }
 
 
-def of(db: Connection, scope: Scope) -> list[RowWithIds]:
+def list_rows(db: Connection, scope: MatrixScope) -> list[RowWithIds]:
     """List the rows, those of the newest action first; one more than the limit, if there are more."""
     if not scope.versions and not scope.pacticipants:
         return []
-    values = values_of(scope, None if scope.limit is None else scope.limit + 1)
-    return read(rows(db, _rows(shape_of(scope)), values))
+    values = bind_values(scope, None if scope.limit is None else scope.limit + 1)
+    return parse_rows(fetch_rows(db, _rows(derive_shape(scope)), values))
 
 
-def read(found: Iterable[Any]) -> list[RowWithIds]:
-    return [RowWithIds(Row._make(row[2:]), *row[:2]) for row in found]
+def parse_rows(found: Iterable[Any]) -> list[RowWithIds]:
+    return [RowWithIds(MatrixRow._make(row[2:]), *row[:2]) for row in found]
 
 
-class Outcomes(NamedTuple):
+class JoinedResults(NamedTuple):
     """Publications, or groups of them, joined with the provider versions that count and with their results."""
 
     joined: FromClause
@@ -166,11 +169,11 @@ provider_version: Final = version.alias("provider_version")
 
 
 @lru_cache(maxsize=64)
-def _rows(shape: Shape) -> Select[*tuple[Any, ...]]:
+def _rows(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     """Build the statement that lists what rows show."""
-    outcomes = outcomes_of(shape, publication, is_replaced(shape))
+    outcomes = join_outcomes(shape, publication, is_replaced(shape))
     if not shape.is_limited:
-        return shown(shape, outcomes).where(is_chosen(shape), *outcomes.conditions)
+        return select_rows(shape, outcomes).where(is_selected(shape), *outcomes.conditions)
     # Rows are sorted and cut by their ids, before what they show is looked up.
     page = (
         select(
@@ -181,22 +184,22 @@ def _rows(shape: Shape) -> Select[*tuple[Any, ...]]:
         .select_from(outcomes.joined)
         .join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
         .where(publication.c.id.in_(_filling(shape, _newest_of_each(shape))), *outcomes.conditions)
-        .order_by(*newest_first(shape, outcomes.provider_version_id))
+        .order_by(*order_by_newest(shape, outcomes.provider_version_id))
         .limit(bindparam("limit"))
         .subquery("page")
     )
-    return shown(shape, of_results(page))
+    return select_rows(shape, join_results(page))
 
 
-def of_results(page: Subquery) -> Outcomes:
+def join_results(page: Subquery) -> JoinedResults:
     """Join publications and results by their ids."""
     joined = publication.join(page, page.c.id == publication.c.id).outerjoin(
         verification, verification.c.id == page.c.verification_id
     )
-    return Outcomes(joined, page.c.provider_version_id)
+    return JoinedResults(joined, page.c.provider_version_id)
 
 
-def shown(shape: Shape, outcomes: Outcomes) -> Select[*tuple[Any, ...]]:
+def select_rows(shape: StatementShape, outcomes: JoinedResults) -> Select[*tuple[Any, ...]]:
     """Select what rows show, those of the newest action first."""
     return (
         select(
@@ -214,7 +217,7 @@ def shown(shape: Shape, outcomes: Outcomes) -> Select[*tuple[Any, ...]]:
             verification.c.id,
             verification.c.success,
             verification.c.verified_at,
-            (false() if shape.only_latest else _is_superseded()).label("is_superseded"),
+            (false() if shape.has_only_latest else _is_superseded()).label("is_superseded"),
         )
         .select_from(outcomes.joined)
         .join(_consumer, _consumer.c.id == publication.c.consumer_id)
@@ -222,13 +225,13 @@ def shown(shape: Shape, outcomes: Outcomes) -> Select[*tuple[Any, ...]]:
         .join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
         .join(content, content.c.id == publication.c.content_id)
         .outerjoin(provider_version, provider_version.c.id == outcomes.provider_version_id)
-        .order_by(*newest_first(shape, provider_version.c.id))
+        .order_by(*order_by_newest(shape, provider_version.c.id))
     )
 
 
-def newest_first(shape: Shape, provider_version_id: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
+def order_by_newest(shape: StatementShape, provider_version_id: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
     """Order rows by their newest action: the consumer's, or the result."""
-    published = consumer_version.c.created_at if shape.only_latest else publication.c.created_at
+    published = consumer_version.c.created_at if shape.has_only_latest else publication.c.created_at
     is_published_last = or_(verification.c.created_at.is_(None), published > verification.c.created_at)
     last_action = case((is_published_last, published), else_=verification.c.created_at)
     result = func.coalesce(verification.c.id, NO_ID)
@@ -243,12 +246,12 @@ def _is_superseded() -> ColumnElement[bool]:
 # Which publications
 
 
-def is_chosen(shape: Shape) -> ColumnElement[bool]:
+def is_selected(shape: StatementShape) -> ColumnElement[bool]:
     """Restrict publications to those that have rows."""
     return publication.c.id.in_(_of_one(shape)) if shape.is_of_one else or_(*_chosen(shape))
 
 
-def _chosen(shape: Shape) -> Iterable[ColumnElement[bool]]:
+def _chosen(shape: StatementShape) -> Iterable[ColumnElement[bool]]:
     """Yield the condition of the publications between those selected, for each way in which consumers were selected."""
     if shape.is_of_pair:
         is_consumer = publication.c.consumer_id == bindparam("pair_consumer")
@@ -266,13 +269,13 @@ def _chosen(shape: Shape) -> Iterable[ColumnElement[bool]]:
         yield and_(is_replaced(shape), publication.c.consumer_id == publication.c.provider_id, *_current(shape))
 
 
-def is_replaced(shape: Shape) -> ColumnElement[bool]:
+def is_replaced(shape: StatementShape) -> ColumnElement[bool]:
     """Tell whether a publication is of a version that is live at the destination, and would be replaced."""
     return _ids(shape, publication.c.consumer_version_id, "replaced") if shape.has_replaced else false()
 
 
 def _either(
-    shape: Shape, version_id: ColumnElement[int], pacticipant_id: ColumnElement[int]
+    shape: StatementShape, version_id: ColumnElement[int], pacticipant_id: ColumnElement[int]
 ) -> Iterable[ColumnElement[bool]]:
     if shape.has_versions:
         yield _ids(shape, version_id, "versions")
@@ -280,15 +283,15 @@ def _either(
         yield _ids(shape, pacticipant_id, "pacticipants")
 
 
-def _ids(shape: Shape, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    return column.in_(bindparam(name, expanding=True, literal_execute=shape.has_many))
+def _ids(shape: StatementShape, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    return column.in_(bindparam(name, expanding=True, literal_execute=shape.has_many_ids))
 
 
-def _current(shape: Shape) -> tuple[ColumnElement[bool], ...]:
-    return (publication.c.is_current,) if shape.only_latest else ()
+def _current(shape: StatementShape) -> tuple[ColumnElement[bool], ...]:
+    return (publication.c.is_current,) if shape.has_only_latest else ()
 
 
-def _of_one(shape: Shape) -> CompoundSelect[Any]:
+def _of_one(shape: StatementShape) -> CompoundSelect[Any]:
     """Select what one selector has published, and what others have published and it has verified.
 
     A contract of a pacticipant with itself is decided by the versions that were selected.
@@ -302,14 +305,14 @@ def _of_one(shape: Shape) -> CompoundSelect[Any]:
     )
 
 
-def _newest_of_each(shape: Shape) -> Select[*tuple[Any, ...]] | CompoundSelect[Any]:
+def _newest_of_each(shape: StatementShape) -> Select[*tuple[Any, ...]] | CompoundSelect[Any]:
     """Select the newest publications up to the limit, for each way in which consumers were selected."""
-    conditions = [is_chosen(shape)] if shape.is_of_one else list(_chosen(shape))
-    newest = [newest_of(shape, select(publication.c.id).where(one), publication) for one in conditions]
+    conditions = [is_selected(shape)] if shape.is_of_one else list(_chosen(shape))
+    newest = [select_newest(shape, select(publication.c.id).where(one), publication) for one in conditions]
     return union(*newest) if len(newest) > 1 else newest[0]
 
 
-def _filling(shape: Shape, ids: Select[Any] | CompoundSelect[Any]) -> Select[Any] | CompoundSelect[Any]:
+def _filling(shape: StatementShape, ids: Select[Any] | CompoundSelect[Any]) -> Select[Any] | CompoundSelect[Any]:
     """Take only as many of the newest publications as have rows to fill the limit.
 
     Where any version counts, each publication may have hundreds of results. They are counted by content.
@@ -319,7 +322,7 @@ def _filling(shape: Shape, ids: Select[Any] | CompoundSelect[Any]) -> Select[Any
     newest = select(publication).where(publication.c.id.in_(ids)).cte("newest")
     columns = (newest.c.content_id, newest.c.consumer_id, newest.c.provider_id)
     groups = select(*columns).distinct().subquery("groups")
-    joined = outcomes_of(shape, groups, false()).joined
+    joined = join_outcomes(shape, groups, false()).joined
     sizes = select(groups.c.content_id, func.count().label("number")).select_from(joined).group_by(groups.c.content_id)
     size = sizes.subquery("size")
     before = func.sum(size.c.number).over(order_by=_age(shape, newest)) - size.c.number
@@ -328,13 +331,13 @@ def _filling(shape: Shape, ids: Select[Any] | CompoundSelect[Any]) -> Select[Any
     return select(numbered.c.id).where(numbered.c.before < bindparam("limit"))
 
 
-def _age(shape: Shape, published: FromClause) -> tuple[ColumnElement[Any], ...]:
+def _age(shape: StatementShape, published: FromClause) -> tuple[ColumnElement[Any], ...]:
     """Order publications by their age, the newest first. Ids are given in order of time, and are indexed."""
-    by_version = (published.c.consumer_version_id.desc(),) if shape.only_latest else ()
+    by_version = (published.c.consumer_version_id.desc(),) if shape.has_only_latest else ()
     return (*by_version, published.c.id.desc())
 
 
-def newest_of(shape: Shape, ids: Select[Any], published: FromClause) -> Select[Any]:
+def select_newest(shape: StatementShape, ids: Select[Any], published: FromClause) -> Select[Any]:
     """Take the newest publications only, up to the limit."""
     newest = ids.order_by(*_age(shape, published)).limit(bindparam("limit")).subquery()
     return select(newest.c.id)
@@ -343,16 +346,16 @@ def newest_of(shape: Shape, ids: Select[Any], published: FromClause) -> Select[A
 # Which results
 
 
-def outcomes_of(shape: Shape, published: FromClause, is_replaced: ColumnElement[bool]) -> Outcomes:
+def join_outcomes(shape: StatementShape, published: FromClause, is_replaced: ColumnElement[bool]) -> JoinedResults:
     """Join publications, or groups of them, with the provider versions that count and with their results."""
     if shape.has_version_rows:
         return _outcomes_of_versions(shape, published, is_replaced)
     counts = _counts_for_any(shape, published)
     joined = published.outerjoin(verification, and_(_has_same_content(shape, published), counts))
-    return Outcomes(joined, verification.c.provider_version_id)
+    return JoinedResults(joined, verification.c.provider_version_id)
 
 
-def _counts_for_any(shape: Shape, published: FromClause) -> ColumnElement[bool]:
+def _counts_for_any(shape: StatementShape, published: FromClause) -> ColumnElement[bool]:
     """Restrict results where no version of the provider has a row of its own."""
     counts = or_(*_either(shape, verification.c.provider_version_id, published.c.provider_id))
     if not shape.is_of_one:
@@ -365,7 +368,9 @@ def _is_of_others(published: FromClause) -> ColumnElement[bool]:
     return published.c.consumer_id != published.c.provider_id
 
 
-def _outcomes_of_versions(shape: Shape, published: FromClause, is_replaced: ColumnElement[bool]) -> Outcomes:
+def _outcomes_of_versions(
+    shape: StatementShape, published: FromClause, is_replaced: ColumnElement[bool]
+) -> JoinedResults:
     """Join each publication with each version of its provider that was selected, whether that has a result or not."""
     selected = _selected(shape)
     counts = selected.c.pacticipant_id == published.c.provider_id
@@ -385,15 +390,15 @@ def _outcomes_of_versions(shape: Shape, published: FromClause, is_replaced: Colu
         is_by_version = or_(is_by_version, and_(_is_of_others(published), _counts_for_any(shape, published)))
     same_content = _has_same_content(shape, published)
     joined = published.outerjoin(selected, counts).outerjoin(verification, and_(same_content, is_by_version))
-    return Outcomes(joined, func.coalesce(verification.c.provider_version_id, selected.c.id), conditions)
+    return JoinedResults(joined, func.coalesce(verification.c.provider_version_id, selected.c.id), conditions)
 
 
-def _has_same_content(shape: Shape, published: FromClause) -> ColumnElement[bool]:
-    latest = (verification.c.is_latest,) if shape.only_latest else ()
+def _has_same_content(shape: StatementShape, published: FromClause) -> ColumnElement[bool]:
+    latest = (verification.c.is_latest,) if shape.has_only_latest else ()
     return and_(verification.c.content_id == published.c.content_id, *latest)
 
 
-def _selected(shape: Shape) -> CTE:
+def _selected(shape: StatementShape) -> CTE:
     """Select the versions that count as providers.
 
     A pacticipant of which any version counts has a row without a version, which stands for all that are not selected.

@@ -29,38 +29,38 @@ from sqlalchemy import (
 )
 
 from treaty.model.decisions import matrix
-from treaty.model.decisions.matrix import MOST_REASONS, Survey, Tally
-from treaty.model.decisions.questions import LatestBy, Question
-from treaty.model.decisions.selectors import Resolved
+from treaty.model.decisions.matrix import MAX_REASONS, MatrixRowsSummary, ResultCounts
+from treaty.model.decisions.questions import LatestBy, MatrixQuery
+from treaty.model.decisions.selectors import ResolvedSelector
 from treaty.store.decisions.matrix_rows import (
     NO_ID,
-    Outcomes,
+    JoinedResults,
+    MatrixScope,
     RowWithIds,
-    Scope,
-    Shape,
+    StatementShape,
+    bind_values,
     consumer_version,
-    is_chosen,
+    derive_shape,
     is_replaced,
-    newest_first,
-    newest_of,
-    of_results,
-    outcomes_of,
+    is_selected,
+    join_outcomes,
+    join_results,
+    order_by_newest,
+    parse_rows,
     provider_version,
-    read,
-    shape_of,
-    shown,
-    values_of,
+    select_newest,
+    select_rows,
 )
-from treaty.store.engine.database import rows, tuples
+from treaty.store.engine.database import fetch_rows, fetch_tuples
 from treaty.store.tables import publication, verification
 
 ANY_SUCCESS: Final = frozenset({True, False, None})
 
 
-class Surveyed(NamedTuple):
+class SummaryWithRows(NamedTuple):
     """A survey, and the rows that it shows with the ids of their versions."""
 
-    survey: Survey
+    survey: MatrixRowsSummary
     shown: Sequence[RowWithIds]
 
 
@@ -75,18 +75,22 @@ class _Count(NamedTuple):
     number: int
 
 
-def of(
-    db: Connection, scope: Scope, question: Question, ignored: Sequence[Resolved], first: Sequence[RowWithIds]
-) -> Surveyed:
+def summarize(
+    db: Connection,
+    scope: MatrixScope,
+    question: MatrixQuery,
+    ignored: Sequence[ResolvedSelector],
+    first: Sequence[RowWithIds],
+) -> SummaryWithRows:
     """Survey all rows, given the first of them."""
-    shape = shape_of(scope)
-    counted = tuples(db, _counts(shape), values_of(scope, None), _Count)
+    shape = derive_shape(scope)
+    counted = fetch_tuples(db, _counts(shape), bind_values(scope, None), _Count)
     decisive = _tally(one for one in counted if question.counts_superseded or not one.is_superseded)
     obstacles = [*_obstacles(db, scope, question, decisive.failed, success=False)]
     obstacles += _obstacles(db, scope, question, decisive.unknown, success=None)
     if question.latest_by is LatestBy.PAIR:
-        newest = read(rows(db, _newest_of_pairs(shape), values_of(scope, None)))
-        counts = matrix.tally([one.row for one in newest], ignored)
+        newest = parse_rows(fetch_rows(db, _newest_of_pairs(shape), bind_values(scope, None)))
+        counts = matrix.count_row_results([one.row for one in newest], ignored)
         chosen = [one for one in newest if question.success is None or one.row.success in question.success]
         total, listed = len(chosen), list(chosen[: scope.limit])
     else:
@@ -94,13 +98,13 @@ def of(
         counts = _tally(latest)
         total = sum(one.number for one in latest if question.success is None or one.success in question.success)
         listed = list(_listed(db, scope, question, first))
-    survey = Survey(
+    survey = MatrixRowsSummary(
         decisive=decisive, counts=counts, obstacles=obstacles, shown=[one.row for one in listed], total=total
     )
-    return Surveyed(survey, listed)
+    return SummaryWithRows(survey, listed)
 
 
-def _tally(counted: Iterable[_Count]) -> Tally:
+def _tally(counted: Iterable[_Count]) -> ResultCounts:
     numbers: dict[bool | None, int] = {}
     ignored = 0
     for one in counted:
@@ -108,19 +112,21 @@ def _tally(counted: Iterable[_Count]) -> Tally:
             ignored += int(one.number)
         else:
             numbers[one.success] = numbers.get(one.success, 0) + int(one.number)
-    return Tally(numbers.get(True, 0), numbers.get(False, 0), numbers.get(None, 0), ignored)
+    return ResultCounts(numbers.get(True, 0), numbers.get(False, 0), numbers.get(None, 0), ignored)
 
 
 def _obstacles(
-    db: Connection, scope: Scope, question: Question, number: int, *, success: bool | None
-) -> Iterable[matrix.Row]:
+    db: Connection, scope: MatrixScope, question: MatrixQuery, number: int, *, success: bool | None
+) -> Iterable[matrix.MatrixRow]:
     if not number:
         return []
     excerpt = _Excerpt(frozenset({success}), is_considered=True, is_current=not question.counts_superseded)
-    return [one.row for one in _read(db, scope, excerpt, MOST_REASONS)]
+    return [one.row for one in _read(db, scope, excerpt, MAX_REASONS)]
 
 
-def _listed(db: Connection, scope: Scope, question: Question, first: Sequence[RowWithIds]) -> Sequence[RowWithIds]:
+def _listed(
+    db: Connection, scope: MatrixScope, question: MatrixQuery, first: Sequence[RowWithIds]
+) -> Sequence[RowWithIds]:
     limit = scope.limit or 0
     is_highest = question.latest_by is LatestBy.CONSUMER_VERSION
     if question.success is None and not is_highest:
@@ -140,8 +146,8 @@ class _Excerpt(NamedTuple):
     is_highest: bool = False
 
 
-def _read(db: Connection, scope: Scope, excerpt: _Excerpt, limit: int) -> Sequence[RowWithIds]:
-    return read(rows(db, _excerpt(shape_of(scope), excerpt), values_of(scope, limit)))
+def _read(db: Connection, scope: MatrixScope, excerpt: _Excerpt, limit: int) -> Sequence[RowWithIds]:
+    return parse_rows(fetch_rows(db, _excerpt(derive_shape(scope), excerpt), bind_values(scope, limit)))
 
 
 # Results by content
@@ -152,7 +158,7 @@ _BY_HIGHEST: Final = frozenset({LatestBy.CONSUMER_VERSION, LatestBy.PAIR})
 
 
 @lru_cache(maxsize=64)
-def _counts(shape: Shape) -> Select[*tuple[Any, ...]]:
+def _counts(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     """Build the statement that counts rows."""
     published = _published(shape)
     columns = _columns_of_groups(published)
@@ -162,7 +168,7 @@ def _counts(shape: Shape) -> Select[*tuple[Any, ...]]:
     return select(*keys, cast(func.sum(result.c.number), Integer)).group_by(*keys)
 
 
-def _published(shape: Shape) -> CTE:
+def _published(shape: StatementShape) -> CTE:
     """Select the publications that have rows."""
     is_ignored = _is_ignored(shape, publication.c.consumer_version_id, publication.c.consumer_id)
     return (
@@ -176,7 +182,7 @@ def _published(shape: Shape) -> CTE:
             is_replaced(shape).label("is_replaced"),
             is_ignored.label("is_ignored"),
         )
-        .where(is_chosen(shape._replace(is_limited=False)))
+        .where(is_selected(shape._replace(is_limited=False)))
         .cte("published")
     )
 
@@ -186,7 +192,7 @@ def _columns_of_groups(published: CTE) -> list[ColumnElement[Any]]:
 
 
 def _is_ignored(
-    shape: Shape, version_id: ColumnElement[Any], pacticipant_id: ColumnElement[int]
+    shape: StatementShape, version_id: ColumnElement[Any], pacticipant_id: ColumnElement[int]
 ) -> ColumnElement[bool]:
     if not shape.has_ignored:
         return false()
@@ -194,13 +200,13 @@ def _is_ignored(
     return or_(is_ignored_version, pacticipant_id.in_(_ids(shape, "ignored_pacticipants")))
 
 
-def _ids(shape: Shape, name: str) -> BindParameter[Any]:
-    return bindparam(name, expanding=True, literal_execute=shape.has_many)
+def _ids(shape: StatementShape, name: str) -> BindParameter[Any]:
+    return bindparam(name, expanding=True, literal_execute=shape.has_many_ids)
 
 
-def _results(shape: Shape, groups: Subquery) -> Select[*tuple[Any, ...]]:
+def _results(shape: StatementShape, groups: Subquery) -> Select[*tuple[Any, ...]]:
     """Select the results of groups of publications."""
-    outcomes = outcomes_of(shape, groups, groups.c.is_replaced)
+    outcomes = join_outcomes(shape, groups, groups.c.is_replaced)
     keys = [groups.c[name] for name in ("content_id", *_FLAGS)]
     joined = outcomes.joined
     is_highest: ColumnElement[bool] = true()
@@ -217,7 +223,7 @@ def _results(shape: Shape, groups: Subquery) -> Select[*tuple[Any, ...]]:
             or_(groups.c.is_ignored, _is_ignored(shape, outcomes.provider_version_id, groups.c.provider_id)).label(
                 "is_ignored"
             ),
-            (false() if shape.only_latest else is_superseded).label("is_superseded"),
+            (false() if shape.has_only_latest else is_superseded).label("is_superseded"),
             is_highest.label("is_highest"),
         )
         .select_from(joined)
@@ -244,16 +250,16 @@ class _Found(NamedTuple):
         return and_(*(self.result.c[f"group_{name}"] == self.published.c[name] for name in names))
 
     @property
-    def outcomes(self) -> Outcomes:
+    def outcomes(self) -> JoinedResults:
         joined = (
             self.published.join(self.result, self.is_of_group)
             .join(publication, publication.c.id == self.published.c.id)
             .outerjoin(verification, verification.c.id == self.result.c.verification_id)
         )
-        return Outcomes(joined, self.result.c.provider_version_id)
+        return JoinedResults(joined, self.result.c.provider_version_id)
 
 
-def _found(shape: Shape, excerpt: _Excerpt) -> _Found:
+def _found(shape: StatementShape, excerpt: _Excerpt) -> _Found:
     published = _published(shape)
     groups = select(*_columns_of_groups(published)).distinct().subquery("groups")
     every = _results(shape, groups).subquery("every")
@@ -274,17 +280,17 @@ def _conditions(result: Subquery, excerpt: _Excerpt) -> Iterable[ColumnElement[b
 
 
 @lru_cache(maxsize=64)
-def _excerpt(shape: Shape, excerpt: _Excerpt) -> Select[*tuple[Any, ...]]:
+def _excerpt(shape: StatementShape, excerpt: _Excerpt) -> Select[*tuple[Any, ...]]:
     """Build the statement that lists certain rows, of the newest publications that have such rows."""
     found = _found(shape, excerpt)
     has_result = select(found.result.c.group_content_id).where(found.is_of_group).exists()
-    newest = newest_of(shape, select(found.published.c.id).where(has_result), found.published)
-    listed = shown(shape, found.outcomes).where(publication.c.id.in_(newest))
+    newest = select_newest(shape, select(found.published.c.id).where(has_result), found.published)
+    listed = select_rows(shape, found.outcomes).where(publication.c.id.in_(newest))
     return listed.limit(bindparam("limit"))
 
 
 @lru_cache(maxsize=16)
-def _newest_of_pairs(shape: Shape) -> Select[*tuple[Any, ...]]:
+def _newest_of_pairs(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     """Build the statement that lists a row for each consumer and provider, chosen as `matrix.latest_by` does."""
     found = _found(shape, _Excerpt(ANY_SUCCESS, is_highest=True))
     ordered = _ordered(shape, found).subquery("ordered")
@@ -303,17 +309,17 @@ def _newest_of_pairs(shape: Shape) -> Select[*tuple[Any, ...]]:
         ordered.c.provider_version_id,
         func.row_number().over(partition_by=pair, order_by=choice).label("rank"),
     ).subquery("ranked")
-    return shown(shape, of_results(ranked)).where(ranked.c.rank == 1)
+    return select_rows(shape, join_results(ranked)).where(ranked.c.rank == 1)
 
 
-def _ordered(shape: Shape, found: _Found) -> Select[*tuple[Any, ...]]:
+def _ordered(shape: StatementShape, found: _Found) -> Select[*tuple[Any, ...]]:
     """Number the rows of each pair, those of the newest action first."""
     joined = found.outcomes.joined.join(
         consumer_version, consumer_version.c.id == publication.c.consumer_version_id
     ).outerjoin(provider_version, provider_version.c.id == found.result.c.provider_version_id)
     place = func.row_number().over(
         partition_by=(publication.c.consumer_id, publication.c.provider_id),
-        order_by=newest_first(shape, provider_version.c.id),
+        order_by=order_by_newest(shape, provider_version.c.id),
     )
     return select(
         publication.c.id,

@@ -19,8 +19,15 @@ from sqlalchemy import (
     union_all,
 )
 
-from treaty.model.decisions.selectors import AnyVersion, FoundVersion, NoPacticipant, NoVersion, Resolved, Selector
-from treaty.store.engine.database import rows
+from treaty.model.decisions.selectors import (
+    AnyVersion,
+    FoundVersion,
+    NoPacticipant,
+    NoVersion,
+    ResolvedSelector,
+    Selector,
+)
+from treaty.store.engine.database import fetch_rows
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -34,17 +41,17 @@ from treaty.store.tables import (
 )
 
 
-class Target(NamedTuple):
+class SelectorTarget(NamedTuple):
     """A resolved selector, with the ids by which its rows are found."""
 
-    resolved: Resolved
+    resolved: ResolvedSelector
     pacticipant_id: int | None
     version_id: int | None = None
     """None unless a version was found."""
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedIds:
     """The ids of all pacticipants and versions that a question names, and its environment if there is one."""
 
     pacticipants: dict[str, int]
@@ -52,7 +59,7 @@ class Named:
     environments: list[str]
 
 
-class _Shape(NamedTuple):
+class _SelectorShape(NamedTuple):
     """Which criteria a statement has."""
 
     version: bool
@@ -76,13 +83,15 @@ _NAMED_WITH_PLACE: Final = union_all(_NAMED, _PLACE)
 _owner: Final = pacticipant.alias("owner")
 
 
-def named(db: Connection, selectors: Collection[Selector], environment: str | None = None) -> Named:
+def load_named_ids(db: Connection, selectors: Collection[Selector], environment: str | None = None) -> NamedIds:
     """Find the pacticipants, the versions and the environment that a question names; what is missing is left out."""
     names = list({one.pacticipant for one in selectors})
     numbers = list({one.version or "" for one in selectors})
     values = {"names": names, "numbers": numbers, "environment": environment}
-    found = Named({}, {}, [])
-    for pacticipant_id, name, version_id, number in rows(db, _NAMED_WITH_PLACE if environment else _NAMED, values):
+    found = NamedIds({}, {}, [])
+    for pacticipant_id, name, version_id, number in fetch_rows(
+        db, _NAMED_WITH_PLACE if environment else _NAMED, values
+    ):
         if pacticipant_id is None:
             found.environments.append(name)
             continue
@@ -92,30 +101,32 @@ def named(db: Connection, selectors: Collection[Selector], environment: str | No
     return found
 
 
-def resolved(db: Connection, selectors: Sequence[Selector], named: Named) -> list[Target]:
+def resolve(db: Connection, selectors: Sequence[Selector], named: NamedIds) -> list[SelectorTarget]:
     """Resolve selectors whose pacticipants were looked up."""
     return [target for one in selectors for target in _resolved(db, one, named)]
 
 
-def _resolved(db: Connection, selector: Selector, named: Named) -> list[Target]:
+def _resolved(db: Connection, selector: Selector, named: NamedIds) -> list[SelectorTarget]:
     pacticipant_id = named.pacticipants.get(selector.pacticipant)
     if pacticipant_id is None:
-        return [Target(NoPacticipant(selector=selector), None)]
+        return [SelectorTarget(NoPacticipant(selector=selector), None)]
     if selector.is_name_only:
-        return [Target(AnyVersion(selector=selector), pacticipant_id)]
+        return [SelectorTarget(AnyVersion(selector=selector), pacticipant_id)]
     if selector.is_number_only:
         return [_by_number(selector, pacticipant_id, named)]
-    return matching(db, [selector], [pacticipant_id])
+    return resolve_for_pacticipants(db, [selector], [pacticipant_id])
 
 
-def _by_number(selector: Selector, pacticipant_id: int, named: Named) -> Target:
+def _by_number(selector: Selector, pacticipant_id: int, named: NamedIds) -> SelectorTarget:
     version_id = named.versions.get((pacticipant_id, selector.version or ""))
     if version_id is None:
-        return Target(NoVersion(selector=selector), pacticipant_id)
-    return Target(FoundVersion(selector=selector, number=selector.version or ""), pacticipant_id, version_id)
+        return SelectorTarget(NoVersion(selector=selector), pacticipant_id)
+    return SelectorTarget(FoundVersion(selector=selector, number=selector.version or ""), pacticipant_id, version_id)
 
 
-def matching(db: Connection, selectors: Sequence[Selector], pacticipant_ids: Sequence[int]) -> list[Target]:
+def resolve_for_pacticipants(
+    db: Connection, selectors: Sequence[Selector], pacticipant_ids: Sequence[int]
+) -> list[SelectorTarget]:
     """Resolve selectors that differ in their pacticipants only, all at once."""
     if not selectors:
         return []
@@ -129,22 +140,22 @@ def matching(db: Connection, selectors: Sequence[Selector], pacticipant_ids: Seq
         "environment": one.environment,
     }
     found: dict[int, list[Any]] = {one: [] for one in pacticipant_ids}
-    for row in rows(db, statement, values):
+    for row in fetch_rows(db, statement, values):
         found[row.pacticipant_id].append(row)
-    targets: list[Target] = []
+    targets: list[SelectorTarget] = []
     for selector, pacticipant_id in zip(selectors, pacticipant_ids, strict=True):
         targets += _targets(selector, pacticipant_id, found[pacticipant_id])
     return targets
 
 
-def _targets(selector: Selector, pacticipant_id: int, found: Sequence[Any]) -> list[Target]:
+def _targets(selector: Selector, pacticipant_id: int, found: Sequence[Any]) -> list[SelectorTarget]:
     if not found:
-        return [Target(NoVersion(selector=selector), pacticipant_id)]
+        return [SelectorTarget(NoVersion(selector=selector), pacticipant_id)]
     if selector.is_latest:
         found = found[:1]
     many = len(found) > 1
     return [
-        Target(
+        SelectorTarget(
             FoundVersion(selector=selector, number=row.number, main_branch=row.main_branch, is_one_of_many=many),
             pacticipant_id,
             row.id,
@@ -153,8 +164,8 @@ def _targets(selector: Selector, pacticipant_id: int, found: Sequence[Any]) -> l
     ]
 
 
-def _shape(selector: Selector) -> _Shape:
-    return _Shape(
+def _shape(selector: Selector) -> _SelectorShape:
+    return _SelectorShape(
         version=selector.version is not None,
         branch=selector.branch is not None,
         tag=selector.tag is not None,
@@ -165,7 +176,7 @@ def _shape(selector: Selector) -> _Shape:
 
 
 @lru_cache(maxsize=64)
-def _matching(shape: _Shape) -> Select[*tuple[Any, ...]]:
+def _matching(shape: _SelectorShape) -> Select[*tuple[Any, ...]]:
     """Build the statement that lists the versions meeting all criteria, the latest first."""
     return (
         select(version.c.id, version.c.pacticipant_id, version.c.number, pacticipant.c.main_branch)
@@ -175,7 +186,7 @@ def _matching(shape: _Shape) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _criteria(shape: _Shape) -> list[ColumnElement[bool]]:
+def _criteria(shape: _SelectorShape) -> list[ColumnElement[bool]]:
     criteria = []
     if shape.version:
         criteria.append(and_(version.c.pacticipant_id.in_(_IDS), version.c.number == bindparam("number")))
@@ -190,7 +201,7 @@ def _criteria(shape: _Shape) -> list[ColumnElement[bool]]:
     return criteria or [version.c.id.in_(_latest())]
 
 
-def _is_tag_head(shape: _Shape) -> bool:
+def _is_tag_head(shape: _SelectorShape) -> bool:
     """Say whether the newest version with the tag is asked for, and nothing else of it."""
     has_more = shape.version or shape.branch or shape.environment or shape.is_main_branch
     return shape.tag and shape.is_latest and not has_more

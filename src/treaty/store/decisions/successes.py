@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, not_, or_, select
 
-from treaty.model.decisions.verifiable_pacts import Successes, Wanted
-from treaty.store.engine.database import column, rows
+from treaty.model.decisions.verifiable_pacts import Successes, VerifiablePactsQuery
+from treaty.store.engine.database import fetch_column, fetch_rows
 from treaty.store.tables import branch, branch_version, content, publication, tag, tag_success, verification, version
 
 _PROVIDER: Final = bindparam("provider", type_=branch.c.pacticipant_id.type)
@@ -88,7 +88,9 @@ _AT_ONCE: Final = 1000
 """Contents in one statement; databases take some thousands of parameters."""
 
 
-def verified(db: Connection, contents: Sequence[int], provider_id: int, wanted: Wanted) -> dict[str | None, Successes]:
+def find_verified(
+    db: Connection, contents: Sequence[int], provider_id: int, wanted: VerifiablePactsQuery
+) -> dict[str | None, Successes]:
     """Find the contents that are no longer pending: by tag of the provider, or under None where no tag counts."""
     if wanted.branch is not None:
         return {None: _verifiers(db, contents, provider_id, wanted.branch)}
@@ -104,15 +106,15 @@ def _verifiers(db: Connection, contents: Sequence[int], provider_id: int, name: 
     """
     params = {"provider": provider_id, "branch": name}
     parts = (contents[start : start + _AT_ONCE] for start in range(0, len(contents), _AT_ONCE))
-    found = [row for part in parts for row in rows(db, _VERIFIED_BY_BRANCH, {"contents": part, **params})]
+    found = [row for part in parts for row in fetch_rows(db, _VERIFIED_BY_BRANCH, {"contents": part, **params})]
     others = {row.verifier for row in found if row.own not in (None, row.verifier)} - {None}
-    names = {row.id: row.name for row in rows(db, _BRANCH_NAMES, {"ids": sorted(others)})} if others else {}
+    names = {row.id: row.name for row in fetch_rows(db, _BRANCH_NAMES, {"ids": sorted(others)})} if others else {}
     return {row.id: names.get(row.verifier, name) for row in found if row.verifier is not None}
 
 
 def _those(db: Connection, statement: Select[Any], contents: Sequence[int], **params: object) -> set[int]:
     parts = (contents[start : start + _AT_ONCE] for start in range(0, len(contents), _AT_ONCE))
-    return set(chain.from_iterable(column(db, statement, {"contents": part, **params}) for part in parts))
+    return set(chain.from_iterable(fetch_column(db, statement, {"contents": part, **params}) for part in parts))
 
 
 # Work in progress. Publishing a result notes the tags of that moment, and only they count.
@@ -135,8 +137,8 @@ _ENDED_FOR_TAG: Final = _CONTENTS.where(
 )
 
 
-def ended(
-    db: Connection, contents: Sequence[int], provider_id: int, wanted: Wanted, *, long_ago: datetime
+def find_ended(
+    db: Connection, contents: Sequence[int], provider_id: int, wanted: VerifiablePactsQuery, *, long_ago: datetime
 ) -> dict[str | None, Collection[int]]:
     """Say which contents are not in progress any more: by tag of the provider, or under None where a branch counts."""
     params = {"provider": provider_id}
@@ -153,6 +155,6 @@ _UNVERIFIED_SINCE: Final = select(publication.c.created_at).where(
 )
 
 
-def unverified_since(db: Connection, provider_id: int, since: datetime) -> list[datetime]:
+def list_unverified_published_at(db: Connection, provider_id: int, since: datetime) -> list[datetime]:
     """List when the pacts were published that nothing has verified."""
-    return column(db, _UNVERIFIED_SINCE, {"provider": provider_id, "since": since})
+    return fetch_column(db, _UNVERIFIED_SINCE, {"provider": provider_id, "since": since})

@@ -22,8 +22,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import DatabaseReplaced, Invalid, Problem, WrongSetting
-from treaty.store.engine.database_files import DatabaseFiles, check_exists, path_of, without_creating
-from treaty.store.engine.prepared import SQLITE, Prepared, prepared
+from treaty.store.engine.database_files import DatabaseFiles, check_exists, find_path, forbid_creation
+from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
 from treaty.store.engine.traces import CURRENT
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 N = TypeVar("N", bound=tuple[Any, ...])
 
-ATTEMPTS: Final = 12
-BUSY_SECONDS: Final = 10
-STATEMENTS: Final = 512
+MAX_ATTEMPTS: Final = 12
+BUSY_TIMEOUT_SECONDS: Final = 10
+STATEMENT_CACHE_SIZE: Final = 512
 """How many statements SQLite keeps ready; there are more than the driver keeps on its own."""
 
 
@@ -49,7 +49,7 @@ class Database(Protocol):
     is_local: bool
     """Whether statements are so short that they run where the request is."""
 
-    def glance(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T: ...
+    def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T: ...
 
     def read(self, work: Callable[[Connection], T]) -> T: ...
 
@@ -74,7 +74,7 @@ def open_database(
     if parsed.get_backend_name() == "sqlite":
         if must_exist:
             check_exists(parsed)
-        return Sqlite(parsed if may_create else without_creating(parsed))
+        return Sqlite(parsed if may_create else forbid_creation(parsed))
     if parsed.get_backend_name() == "postgresql":
         return Postgresql(parsed.set(drivername="postgresql+psycopg"), connections=connections, wait=wait)
     raise WrongSetting(
@@ -98,7 +98,9 @@ class Sqlite:
 
     def __init__(self, url: URL) -> None:
         self.engine = create_engine(
-            url, isolation_level="AUTOCOMMIT", connect_args={"timeout": BUSY_SECONDS, "cached_statements": STATEMENTS}
+            url,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "cached_statements": STATEMENT_CACHE_SIZE},
         )
         event.listen(self.engine, "connect", _prepare_sqlite)
         self._mine = threading.local()
@@ -107,14 +109,14 @@ class Sqlite:
         self._files: DatabaseFiles | None = None
         self._is_rescued = False
 
-    def glance(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
+    def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
         """Run what asks a single question."""
         return work(within or self._connection())
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run what only asks, within one state of the data. Raises DatabaseReplaced."""
         if self._files is not None:
-            self._files.check_sometimes()
+            self._files.check_if_due()
         return self._within("BEGIN", work)
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -194,7 +196,7 @@ class Sqlite:
         try:
             return self.engine.connect()
         except (DBAPIError, sqlite3.Error) as error:
-            path = path_of(self.engine.url)
+            path = find_path(self.engine.url)
             if path is None or path.exists():
                 raise
             raise DatabaseReplaced(str(path)) from error
@@ -253,7 +255,7 @@ class Postgresql:
         dialect = _positional(self.engine)
         event.listen(self.engine, "connect", lambda _, record: record.info.update({_DIALECT: dialect}))
 
-    def glance(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
+    def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
         """Run what asks a single question, without the way there and back that a transaction takes."""
         return work(within) if within is not None else _run_again(lambda: self._at_once(work))
 
@@ -299,14 +301,14 @@ class Postgresql:
 
 
 def _run_again(attempt: Callable[[], T]) -> T:
-    for number in range(ATTEMPTS):
+    for number in range(MAX_ATTEMPTS):
         try:
             return attempt()
         except (DBAPIError, sqlite3.Error) as error:
             _check_size(error)
             if not _is_lost_race(error):
                 raise
-            if number == ATTEMPTS - 1:
+            if number == MAX_ATTEMPTS - 1:
                 raise Busy from error
         except PoolTimeout as error:
             raise Busy from error
@@ -346,29 +348,29 @@ Params = object
 """A mapping, or an object whose attributes are named as the statement's parameters are."""
 
 
-def maybe(db: Connection, statement: Executable, params: Params, kind: type[T]) -> T | None:
+def fetch_one(db: Connection, statement: Executable, params: Params, kind: type[T]) -> T | None:
     """Find one row and make a `kind` of it, whose fields are named as the columns are."""
-    row = first(db, statement, params)
+    row = fetch_first(db, statement, params)
     return None if row is None else kind(**row._asdict())
 
 
-def every(db: Connection, statement: Executable, params: Params, kind: type[T]) -> list[T]:
+def fetch_all(db: Connection, statement: Executable, params: Params, kind: type[T]) -> list[T]:
     """List all rows, each as a `kind`."""
-    return [kind(**row._asdict()) for row in rows(db, statement, params)]
+    return [kind(**row._asdict()) for row in fetch_rows(db, statement, params)]
 
 
-def first(db: Connection, statement: Executable, params: Params) -> Any:
+def fetch_first(db: Connection, statement: Executable, params: Params) -> Any:
     """Find the first row, or None."""
     values = _values(statement, params)
     if quick := _quick(db, statement, values):
         return quick.first(db, values)
     found = db.execute(statement, values).first()
-    if trace := CURRENT.trace:
-        trace.note_executed(statement, values, found, is_one=True)
+    if trace := CURRENT.query_log:
+        trace.record_executed(statement, values, found, is_one=True)
     return found
 
 
-def rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]:
+def fetch_rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]:
     """List all rows as they are."""
     values = _values(statement, params)
     if quick := _quick(db, statement, values):
@@ -376,7 +378,7 @@ def rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]
     return _executed(db, statement, values)
 
 
-def tuples(db: Connection, statement: Executable, params: Params, kind: type[N]) -> list[N]:
+def fetch_tuples(db: Connection, statement: Executable, params: Params, kind: type[N]) -> list[N]:
     """List all rows as tuples of a kind whose fields are in the order of the columns: for lists that are long."""
     values, make = _values(statement, params), partial(tuple.__new__, kind)
     if quick := _quick(db, statement, values):
@@ -384,7 +386,7 @@ def tuples(db: Connection, statement: Executable, params: Params, kind: type[N])
     return list(map(make, _executed(db, statement, values)))
 
 
-def column(db: Connection, statement: Executable, params: Params) -> list[Any]:
+def fetch_column(db: Connection, statement: Executable, params: Params) -> list[Any]:
     """List the first column of all rows."""
     values = _values(statement, params)
     if quick := _quick(db, statement, values):
@@ -392,26 +394,26 @@ def column(db: Connection, statement: Executable, params: Params) -> list[Any]:
     return [row[0] for row in _executed(db, statement, values)]
 
 
-def scalar(db: Connection, statement: Executable, params: Params) -> Any:
+def fetch_scalar(db: Connection, statement: Executable, params: Params) -> Any:
     """Find the first column of the first row, or None."""
-    row = first(db, statement, params)
+    row = fetch_first(db, statement, params)
     return None if row is None else row[0]
 
 
-def run(db: Connection, statement: Executable, params: Params) -> int:
+def execute(db: Connection, statement: Executable, params: Params) -> int:
     """Change something; say how many rows."""
     values = _values(statement, params)
     if quick := _quick(db, statement, values):
         return quick.run(db, values)
-    if trace := CURRENT.trace:
-        trace.has_changed = True
+    if trace := CURRENT.query_log:
+        trace.has_writes = True
     return db.execute(statement, values).rowcount
 
 
 def _executed(db: Connection, statement: Executable, values: Mapping[str, Any]) -> Sequence[Any]:
     found = db.execute(statement, values).all()
-    if trace := CURRENT.trace:
-        trace.note_executed(statement, values, found, is_one=False)
+    if trace := CURRENT.query_log:
+        trace.record_executed(statement, values, found, is_one=False)
     return found
 
 
@@ -426,11 +428,11 @@ def _positional(engine: Engine) -> Dialect:
     return made
 
 
-def _quick(db: Connection, statement: Executable, values: Mapping[str, Any]) -> Prepared | None:
+def _quick(db: Connection, statement: Executable, values: Mapping[str, Any]) -> PreparedStatement | None:
     if db.dialect.name == "sqlite":
-        return prepared(statement, values, SQLITE)
+        return prepare(statement, values, SQLITE)
     dialect: Dialect | None = db.info.get(_DIALECT)
-    return None if dialect is None else prepared(statement, values, dialect)
+    return None if dialect is None else prepare(statement, values, dialect)
 
 
 def _values(statement: Executable, params: Params) -> Mapping[str, Any]:

@@ -15,10 +15,10 @@ from sqlalchemy import URL, make_url
 
 from treaty.errors import DatabaseReplaced, WrongSetting
 
-INTERVAL_SECONDS: Final = 1.0
+CHECK_INTERVAL_SECONDS: Final = 1.0
 """How often reads check the files. Every write checks them before it is acknowledged."""
 
-Identity = tuple[int, int]
+FileIdentity = tuple[int, int]
 """Device and inode of a file."""
 
 
@@ -27,7 +27,7 @@ class DatabaseFiles:
 
     def __init__(self, path: str) -> None:
         names = (path, f"{path}-wal", f"{path}-shm")
-        self._opened = [(name, *identity) for name in names if (identity := identity_of(name))]
+        self._opened = [(name, *identity) for name in names if (identity := find_identity(name))]
         self._next_check = 0.0
 
     def check(self) -> None:
@@ -40,15 +40,15 @@ class DatabaseFiles:
                 raise DatabaseReplaced(name) from error
             if status.st_ino != inode or status.st_dev != device:
                 raise DatabaseReplaced(name)
-        self._next_check = time.monotonic() + INTERVAL_SECONDS
+        self._next_check = time.monotonic() + CHECK_INTERVAL_SECONDS
 
-    def check_sometimes(self) -> None:
+    def check_if_due(self) -> None:
         """Check if the last check is long enough ago, or failed. Raises DatabaseReplaced."""
         if time.monotonic() >= self._next_check:
             self.check()
 
 
-def identity_of(path: str) -> Identity | None:
+def find_identity(path: str) -> FileIdentity | None:
     """Return the identity of the file at a path, or None if there is none."""
     try:
         status = Path(path).stat()
@@ -57,7 +57,7 @@ def identity_of(path: str) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def path_of(url: URL) -> Path | None:
+def find_path(url: URL) -> Path | None:
     """Return the path of a SQLite database, or None for one in memory."""
     name = url.database or ""
     if name.startswith("file:"):
@@ -66,9 +66,9 @@ def path_of(url: URL) -> Path | None:
     return None if is_in_memory else Path(name).absolute()
 
 
-def without_creating(url: URL) -> URL:
+def forbid_creation(url: URL) -> URL:
     """Return the URL of a SQLite database with which SQLite does not create a file that is missing."""
-    path = path_of(url)
+    path = find_path(url)
     if path is None:
         return url
     return url.set(database=f"file:{quote(str(path))}").update_query_dict({"mode": "rw", "uri": "true"})
@@ -77,28 +77,28 @@ def without_creating(url: URL) -> URL:
 def is_in_memory(url: str) -> bool:
     """Whether a database is in the memory of one process, so that it cannot exist before."""
     parsed = make_url(url)
-    return parsed.get_backend_name() == "sqlite" and path_of(parsed) is None
+    return parsed.get_backend_name() == "sqlite" and find_path(parsed) is None
 
 
 def sqlite_identity(url: str) -> str:
     """Write the identity of a SQLite file as text, for other processes; empty for other databases."""
     parsed = make_url(url)
-    path = path_of(parsed) if parsed.get_backend_name() == "sqlite" else None
-    return "" if path is None else repr(identity_of(str(path)))
+    path = find_path(parsed) if parsed.get_backend_name() == "sqlite" else None
+    return "" if path is None else repr(find_identity(str(path)))
 
 
 def check_exists(url: URL) -> None:
     """Raise WrongSetting unless a SQLite database of Treaty exists, without creating or changing anything."""
-    path = path_of(url)
+    path = find_path(url)
     if path is None:
         return
     if not path.is_file() or path.stat().st_size == 0:
-        raise WrongSetting(f"database_url: there is no database at {path}. {NEXT_STEP}")
+        raise WrongSetting(f"database_url: there is no database at {path}. {MISSING_DATABASE_HINT}")
     if not _has_tables(path):
-        raise WrongSetting(f"database_url: {path} is not a database of Treaty. {NEXT_STEP}")
+        raise WrongSetting(f"database_url: {path} is not a database of Treaty. {MISSING_DATABASE_HINT}")
 
 
-NEXT_STEP: Final = (
+MISSING_DATABASE_HINT: Final = (
     "Give the database of your server as --database-url or TREATY_DATABASE_URL; `treaty serve` creates a new one."
 )
 

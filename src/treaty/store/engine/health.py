@@ -7,19 +7,19 @@ from sqlalchemy import Connection, literal, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from treaty.errors import DatabaseReplaced
-from treaty.store.engine.database import Busy, run
+from treaty.store.engine.database import Busy, execute
 
-UNANSWERED: Final = (SQLAlchemyError, sqlite3.Error, Busy, DatabaseReplaced)
+DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error, Busy, DatabaseReplaced)
 """What is raised when the database does not answer."""
 _ASK: Final = select(literal(value=True))
 
 
-def ask(db: Connection) -> None:
+def check(db: Connection) -> None:
     """Ask the database for nothing in particular; raises one of `UNANSWERED` when it does not answer."""
-    run(db, _ASK, {})
+    execute(db, _ASK, {})
 
 
-def told(error: Exception, *, database_url: str) -> str:
+def describe_error(error: Exception, *, database_url: str) -> str:
     """Say why the database did not answer, without the password that it was asked with."""
     cause: BaseException = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     if isinstance(error, Busy):

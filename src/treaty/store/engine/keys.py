@@ -13,13 +13,13 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from treaty.errors import WrongSetting
-from treaty.model.webhooks.webhooks import Sealed
-from treaty.store.engine.database import first, run, scalar
+from treaty.model.webhooks.webhooks import EncryptedText
+from treaty.store.engine.database import execute, fetch_first, fetch_scalar
 from treaty.store.engine.vault import KEY_FILE, Vault, WrongKey
 from treaty.store.tables import access
 
 
-class Keyed:
+class KeyedHasher:
     """Hashes with a key."""
 
     def __init__(self, key: str) -> None:
@@ -47,35 +47,35 @@ _CONSUME_SETUP: Final = (
 )
 
 
-def find(db: Connection, vault: Vault) -> Keyed | None:
+def find(db: Connection, vault: Vault) -> KeyedHasher | None:
     """Find what hashes credentials; none where there was no credential yet. Raises WrongSetting for another key."""
-    sealed = scalar(db, _FIND, {})
-    return None if sealed is None else Keyed(_opened(sealed, vault))
+    sealed = fetch_scalar(db, _FIND, {})
+    return None if sealed is None else KeyedHasher(_opened(sealed, vault))
 
 
-def ensure(db: Connection, vault: Vault, *, is_changing: bool = False) -> Keyed:
+def ensure(db: Connection, vault: Vault, *, is_changing: bool = False) -> KeyedHasher:
     """Find the key that hashes credentials, or create it; it stays until the transaction ends.
 
     A transaction that `is_changing` the row afterwards locks it exclusively. Raises WrongSetting if the server
     has no key to encrypt it with.
     """
-    sealed = scalar(db, _FIND_LOCKED if is_changing else _FIND_SHARED, {})
+    sealed = fetch_scalar(db, _FIND_LOCKED if is_changing else _FIND_SHARED, {})
     if sealed is not None:
-        return Keyed(_opened(sealed, vault))
+        return KeyedHasher(_opened(sealed, vault))
     key = secrets.token_urlsafe(32)
-    run(db, _ADD, {"sealed_key": vault.seal(key).text})
-    return Keyed(key)
+    execute(db, _ADD, {"sealed_key": vault.encrypt(key).text})
+    return KeyedHasher(key)
 
 
-def forget(db: Connection) -> None:
+def remove(db: Connection) -> None:
     """Delete the key, and with it every use of what it hashed. Waits for transactions that are hashing with it."""
-    run(db, _FORGET, {})
+    execute(db, _FORGET, {})
 
 
 @lru_cache(maxsize=16)
 def _opened(sealed: str, vault: Vault) -> str:
     try:
-        return vault.open(Sealed(sealed))
+        return vault.decrypt(EncryptedText(sealed))
     except WrongKey as error:
         raise WrongSetting(
             "secret_key: tokens and sessions were stored under another key. Set it to that of other servers, or name "
@@ -87,20 +87,20 @@ def _opened(sealed: str, vault: Vault) -> str:
 # The link for the first administrator
 
 
-def set_setup(db: Connection, its_hash: str, until: datetime) -> None:
+def set_setup_hash(db: Connection, secret_hash: str, until: datetime) -> None:
     """Store the hash of the link that creates the first administrator; earlier links no longer work."""
-    run(db, _SET_SETUP, {"hash": its_hash, "until": until})
+    execute(db, _SET_SETUP, {"hash": secret_hash, "until": until})
 
 
-def is_setup(db: Connection, its_hash: str, now: datetime) -> bool:
+def is_valid_setup_hash(db: Connection, secret_hash: str, now: datetime) -> bool:
     """Whether a link is the one that may make the first administrator now."""
-    found = first(db, _SETUP, {})
-    return found is not None and found.setup_until > now and hmac.compare_digest(found.setup_hash, its_hash)
+    found = fetch_first(db, _SETUP, {})
+    return found is not None and found.setup_until > now and hmac.compare_digest(found.setup_hash, secret_hash)
 
 
-def consume_setup(db: Connection, its_hash: str, now: datetime) -> bool:
+def consume_setup_hash(db: Connection, secret_hash: str, now: datetime) -> bool:
     """Use up the link that may create the first administrator now; return whether it was the right one.
 
     Of several transactions with the same link, one gets True.
     """
-    return run(db, _CONSUME_SETUP, {"hash": its_hash, "now": now}) == 1
+    return execute(db, _CONSUME_SETUP, {"hash": secret_hash, "now": now}) == 1

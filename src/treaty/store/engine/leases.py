@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
-from treaty.store.engine.database import run, scalar
+from treaty.store.engine.database import execute, fetch_scalar
 from treaty.store.tables import lease
 
 _IS_THERE: Final = select(lease.c.name).where(lease.c.name == bindparam("lease"))
@@ -25,15 +25,15 @@ _END: Final = (
 )
 
 
-def take(db: Connection, name: str, *, owner: str, now: datetime, until: datetime) -> bool:
+def claim(db: Connection, name: str, *, owner: str, now: datetime, until: datetime) -> bool:
     """Take a lease, or have it for longer; say whether it is the owner's now."""
     params = {"lease": name, "taker": owner, "end": until}
-    if scalar(db, _IS_THERE, {"lease": name}) is None:
-        run(db, _ADD, params)
+    if fetch_scalar(db, _IS_THERE, {"lease": name}) is None:
+        execute(db, _ADD, params)
         return True
-    return run(db, _TAKE, {**params, "now": now}) == 1
+    return execute(db, _TAKE, {**params, "now": now}) == 1
 
 
 def end(db: Connection, name: str, *, owner: str, until: datetime) -> None:
     """Let a lease end earlier, if it is still the owner's."""
-    run(db, _END, {"lease": name, "taker": owner, "end": until})
+    execute(db, _END, {"lease": name, "taker": owner, "end": until})

@@ -7,19 +7,19 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, FromClause, Integer, Select, bindparam, func, select
 
 from treaty.model.paging import Page, Paged
-from treaty.store.engine.database import rows, scalar, tuples
+from treaty.store.engine.database import fetch_rows, fetch_scalar, fetch_tuples
 
 T = TypeVar("T")
 
 
-class Listing:
+class PagedQuery:
     """The statements for a list, built once. What it selects is ordered."""
 
     def __init__(
         self, statement: Select[*tuple[Any, ...]], kind: type | None = None, counted: FromClause | None = None
     ) -> None:
         """Build the statements. What is `counted` has as many rows as the list, and takes less to be counted."""
-        self._rows = rows if kind is None else partial(tuples, kind=kind)
+        self._rows = fetch_rows if kind is None else partial(fetch_tuples, kind=kind)
         """Reads rows with names; or, of a long list, tuples of a kind."""
         self._whole = statement
         self._part = statement.limit(bindparam("limit", type_=Integer)).offset(bindparam("offset", type_=Integer))
@@ -38,7 +38,7 @@ class Listing:
         if page is None:
             items = make(self._rows(db, self._whole, params))
             return Paged(items, None, len(items))
-        if page.is_asked:
+        if page.is_requested:
             return self._page(make, self._rows(db, self._part, _within(params, page, page.limit)), page, db, params)
         found = self._rows(db, self._part, _within(params, page, page.limit + 1))
         if len(found) <= page.limit:
@@ -53,7 +53,7 @@ class Listing:
         db: Connection,
         params: Mapping[str, object],
     ) -> Paged[T]:
-        return Paged(make(found), page, scalar(db, self._count, params))
+        return Paged(make(found), page, fetch_scalar(db, self._count, params))
 
 
 def _within(params: Mapping[str, object], page: Page, limit: int) -> Mapping[str, object]:

@@ -21,17 +21,17 @@ from sqlalchemy.types import TypeEngine
 from treaty.store.engine.traces import CURRENT
 
 SQLITE: Final = sqlite.dialect()
-MOST: Final = 1024
+MAX_LIST_LENGTH: Final = 1024
 """How many values a list may have; a longer one is left to SQLAlchemy."""
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import ExpandedState, SQLCompiler
 
 Params = Mapping[str, Any]
-Convert = Callable[[Any], Any]
+Converter = Callable[[Any], Any]
 
 
-class Found(Protocol):
+class Cursor(Protocol):
     """What drivers give for a statement."""
 
     @property
@@ -45,45 +45,45 @@ class Found(Protocol):
 class Driver(Protocol):
     """A connection of SQLite's driver or of PostgreSQL's."""
 
-    def execute(self, sql: str, values: Sequence[Any], /) -> Found: ...
+    def execute(self, sql: str, values: Sequence[Any], /) -> Cursor: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedStatement:
     """A statement that was written, with how to find its parameters and what its rows are."""
 
     sql: str
     values: Callable[[Params], Sequence[Any]]
     make: Callable[[Iterable[Any]], Any]
     """Makes a row, whose columns have names."""
-    converts: tuple[tuple[int, Convert], ...]
+    converters: tuple[tuple[int, Converter], ...]
     """How columns are converted that are not what the driver makes of them."""
 
     def run(self, db: Connection, params: Params) -> int:
         """Execute a statement that changes something. Says how many rows."""
-        if trace := CURRENT.trace:
-            trace.has_changed = True
+        if trace := CURRENT.query_log:
+            trace.has_writes = True
         return _driver(db).execute(self.sql, self.values(params)).rowcount
 
     def first(self, db: Connection, params: Params) -> Any:
         """Execute the statement, and give its first row, or None."""
         values = self.values(params)
         found = _driver(db).execute(self.sql, values).fetchone()
-        if trace := CURRENT.trace:
-            trace.note(self.sql, values, found, is_one=True)
-        return None if found is None else self.make(self._converted(found) if self.converts else found)
+        if trace := CURRENT.query_log:
+            trace.record(self.sql, values, found, is_one=True)
+        return None if found is None else self.make(self._converted(found) if self.converters else found)
 
     def all(self, db: Connection, params: Params, make: Callable[[Any], Any] | None = None) -> list[Any]:
         """Execute the statement, and list its rows, or what else is made of them."""
         values = self.values(params)
         found = _driver(db).execute(self.sql, values).fetchall()
-        if trace := CURRENT.trace:
-            trace.note(self.sql, values, found)
-        return list(map(make or self.make, map(self._converted, found) if self.converts else found))
+        if trace := CURRENT.query_log:
+            trace.record(self.sql, values, found)
+        return list(map(make or self.make, map(self._converted, found) if self.converters else found))
 
     def _converted(self, found: tuple[Any, ...]) -> list[Any]:
         values = list(found)
-        for index, convert in self.converts:
+        for index, convert in self.converters:
             values[index] = convert(values[index])
         return values
 
@@ -92,7 +92,7 @@ def _driver(db: Connection) -> Driver:
     return db.connection.dbapi_connection  # type: ignore[return-value]  # as SQLAlchemy types it for any driver
 
 
-_ROUNDED: Final = [0, *(1 << length.bit_length() for length in range(MOST))]
+_ROUNDED: Final = [0, *(1 << length.bit_length() for length in range(MAX_LIST_LENGTH))]
 """Lengths, rounded up to a power of two: a list is filled with its last value, which makes no difference to `IN`."""
 
 
@@ -105,9 +105,9 @@ class _Forms:
         self._statement = statement
         self._dialect = dialect
         self._lists = lists
-        self._known: dict[tuple[int, ...], Prepared] = {}
+        self._known: dict[tuple[int, ...], PreparedStatement] = {}
 
-    def form(self, params: Params) -> Prepared | None:
+    def form(self, params: Params) -> PreparedStatement | None:
         """Write it for some parameters; None when one of their lists is too long."""
         try:
             lengths = tuple([_ROUNDED[len(params[name])] for name in self._lists]) if self._lists else ()
@@ -115,12 +115,12 @@ class _Forms:
             return None
         return self._known.get(lengths) or self._written(lengths)
 
-    def _written(self, lengths: tuple[int, ...]) -> Prepared:
+    def _written(self, lengths: tuple[int, ...]) -> PreparedStatement:
         by_list = dict(zip(self._lists, lengths, strict=True))
         return self._known.setdefault(lengths, _prepared(self._statement, self._dialect, by_list))
 
 
-def prepared(statement: Executable, params: Params, dialect: Dialect = SQLITE) -> Prepared | None:
+def prepare(statement: Executable, params: Params, dialect: Dialect = SQLITE) -> PreparedStatement | None:
     """Write a statement for some parameters, once; None when it is to be left to SQLAlchemy."""
     forms = _forms(statement, dialect)
     return None if forms is None else forms.form(params)
@@ -140,13 +140,13 @@ def _compiled(statement: Executable, dialect: Dialect) -> "SQLCompiler":
     return cast("SQLCompiler", statement.compile(dialect=dialect))
 
 
-def _prepared(statement: Executable, dialect: Dialect, lengths: Mapping[str, int]) -> Prepared:
+def _prepared(statement: Executable, dialect: Dialect, lengths: Mapping[str, int]) -> PreparedStatement:
     compiled = _compiled(statement, dialect)
     samples = {name: [None] * lengths.get(name, 0) for name, bind in compiled.binds.items() if bind.required}
     state = compiled.construct_expanded_state(samples)
     columns = _columns(statement)
     row: type[tuple[Any, ...]] = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024 - its fields are a statement's
-    return Prepared(
+    return PreparedStatement(
         state.statement,
         _together(list(_parts(compiled, state, lengths))),
         partial(tuple.__new__, row),  # what a named tuple makes rows with itself counts columns each time
@@ -159,7 +159,7 @@ class _Part:
     """One parameter in a statement: a constant, one by its name, or a list filled up to a length."""
 
     name: str | None
-    convert: Convert | None
+    convert: Converter | None
     length: int | None
     constant: object = None
 
@@ -196,7 +196,7 @@ def _filled(name: str, length: int, params: Params) -> Sequence[Any]:
     return given if len(given) == length else [*given, *given[-1:] * (length - len(given))]
 
 
-def _values(parts: Iterable[tuple[str | None, Convert | None, int | None, object]], params: Params) -> Sequence[Any]:
+def _values(parts: Iterable[tuple[str | None, Converter | None, int | None, object]], params: Params) -> Sequence[Any]:
     values: list[Any] = []
     for name, convert, length, constant in parts:
         if name is None:
@@ -217,9 +217,9 @@ def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:
     return [(column.key or "", column.type) for column in copy(statement).exported_columns]
 
 
-def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
+def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
-def _from_driver(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
+def _from_driver(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
     return kind.dialect_impl(dialect).result_processor(dialect, None)

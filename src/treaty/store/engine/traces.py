@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Executable
 T = TypeVar("T")
 
 
-class _Said(NamedTuple):
+class _LoggedQuery(NamedTuple):
     """A statement, for the driver or for SQLAlchemy, with its parameters, and what it found."""
 
     ask: str | Executable
@@ -25,26 +25,26 @@ class _Said(NamedTuple):
     found: Any
 
 
-class Trace:
+class QueryLog:
     """Everything that was asked, in its order."""
 
-    __slots__ = ("_said", "has_changed")
+    __slots__ = ("_said", "has_writes")
 
     def __init__(self) -> None:
-        self._said: list[_Said] = []
-        self.has_changed = False
+        self._said: list[_LoggedQuery] = []
+        self.has_writes = False
         """Whether something was not only asked but changed."""
 
-    def note(self, ask: str, values: Any, found: Any, *, is_one: bool = False) -> None:
+    def record(self, ask: str, values: Any, found: Any, *, is_one: bool = False) -> None:
         """Note what the driver found."""
-        self._said.append(_Said(ask, tuple(values), is_one, found))
+        self._said.append(_LoggedQuery(ask, tuple(values), is_one, found))
 
-    def note_executed(self, statement: Executable, params: Mapping[str, Any], found: Any, *, is_one: bool) -> None:
+    def record_executed(self, statement: Executable, params: Mapping[str, Any], found: Any, *, is_one: bool) -> None:
         """Note what SQLAlchemy found."""
         own = {name: list(value) if isinstance(value, list) else value for name, value in params.items()}
-        self._said.append(_Said(statement, own, is_one, found))
+        self._said.append(_LoggedQuery(statement, own, is_one, found))
 
-    def holds(self, db: Connection) -> bool:
+    def is_unchanged(self, db: Connection) -> bool:
         """Ask everything again. Says whether it was found again."""
         driver: Any = db.connection.dbapi_connection
         for ask, params, is_one, found in self._said:
@@ -59,13 +59,13 @@ class Trace:
         return True
 
     @property
-    def rows(self) -> int:
+    def row_count(self) -> int:
         """How many rows were found."""
         return sum(1 if one.is_one else len(one.found) for one in self._said)
 
 
 class _Current(threading.local):
-    trace: Trace | None = None
+    query_log: QueryLog | None = None
 
 
 CURRENT: Final = _Current()
@@ -73,30 +73,30 @@ CURRENT: Final = _Current()
 
 
 @contextmanager
-def tracing() -> Iterator[Trace]:
+def recording_queries() -> Iterator[QueryLog]:
     """Note everything that this thread asks."""
-    trace = CURRENT.trace = Trace()
+    trace = CURRENT.query_log = QueryLog()
     try:
         yield trace
     finally:
-        CURRENT.trace = None
+        CURRENT.query_log = None
 
 
 class _Kept(NamedTuple, Generic[T]):
     thing: T
-    trace: Trace
+    query_log: QueryLog
     size: int
 
 
-SEEN: Final = 4096
+MAX_SEEN_KEYS: Final = 4096
 """How many questions are known to have been asked before. What is asked but once is not kept."""
-LARGEST: Final = 2**20
+MAX_ENTRY_BYTES: Final = 2**20
 """Bytes of what is kept of one answer, at most."""
 _ROW: Final = 400
 """Bytes that a row takes, about."""
 
 
-class Recall(Generic[T]):
+class ResponseCache(Generic[T]):
     """Keeps what was made of what the database said, those asked for last, up to a size in bytes."""
 
     def __init__(self, size: int, size_of: Callable[[T], int]) -> None:
@@ -108,17 +108,17 @@ class Recall(Generic[T]):
         self._seen_before: set[int] = set()
         self._lock = threading.Lock()
 
-    def of(self, db: Connection, question: Hashable, make: Callable[[], T]) -> T:
+    def get_or_compute(self, db: Connection, question: Hashable, make: Callable[[], T]) -> T:
         """Give what was made for a question while the database says the same to it, or else make it."""
         kept = self._kept.get(question)
-        if kept is not None and kept.trace.holds(db):
+        if kept is not None and kept.query_log.is_unchanged(db):
             with self._lock:
                 if question in self._kept:
                     self._kept.move_to_end(question)
             return kept.thing
         if kept is None and self._is_new(question):
             return make()
-        with tracing() as trace:
+        with recording_queries() as trace:
             thing = make()
         self._keep(question, thing, trace)
         return thing
@@ -128,18 +128,18 @@ class Recall(Generic[T]):
         if asked in self._seen or asked in self._seen_before:
             return False
         self._seen.add(asked)
-        if len(self._seen) > SEEN:
+        if len(self._seen) > MAX_SEEN_KEYS:
             self._seen, self._seen_before = set(), self._seen
         return True
 
-    def _keep(self, question: Hashable, thing: T, trace: Trace) -> None:
-        size = 1000 + self._size_of(thing) + _ROW * trace.rows
+    def _keep(self, question: Hashable, thing: T, query_log: QueryLog) -> None:
+        size = 1000 + self._size_of(thing) + _ROW * query_log.row_count
         with self._lock:
             if old := self._kept.pop(question, None):
                 self._size -= old.size
-            if trace.has_changed or size > LARGEST:
+            if query_log.has_writes or size > MAX_ENTRY_BYTES:
                 return
-            self._kept[question] = _Kept(thing, trace, size)
+            self._kept[question] = _Kept(thing, query_log, size)
             self._size += size
             while self._size > self._most:
                 self._size -= self._kept.popitem(last=False)[1].size

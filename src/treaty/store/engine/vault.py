@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from treaty.errors import TreatyError, WrongSetting
-from treaty.model.webhooks.webhooks import Sealed
+from treaty.model.webhooks.webhooks import EncryptedText
 from treaty.settings import Settings
 
 KEY_FILE: Final = "treaty.key"
@@ -35,7 +35,7 @@ class WrongKey(TreatyError):
     """A secret that was sealed with a key that is not there."""
 
 
-class SealedWith(Enum):
+class KeyStatus(Enum):
     """Which key a text was sealed with."""
 
     NEWEST = "newest"
@@ -63,15 +63,15 @@ class Vault:
         """`keys` says which there are, the newest first. It is asked each time: a key may come while a server runs."""
         self._keys = keys
 
-    def seal(self, text: str) -> Sealed:
+    def encrypt(self, text: str) -> EncryptedText:
         """Make a text unreadable for whoever lacks the key."""
         key = _key(self._keys()[0])
         head = f"{_FORM}:{key.name}:"
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + key.cipher.encrypt(nonce, text.encode(), head.encode())
-        return Sealed(head + base64.b64encode(sealed).decode())
+        return EncryptedText(head + base64.b64encode(sealed).decode())
 
-    def open(self, sealed: Sealed) -> str:
+    def decrypt(self, sealed: EncryptedText) -> str:
         """Read a sealed text. Raises WrongKey."""
         for key in map(_key, self._keys()):
             text = _opened(sealed.text, key)
@@ -82,13 +82,13 @@ class Vault:
             f"in secret_key, or with the former {KEY_FILE}), or save what needs it again with its secrets."
         )
 
-    def sealed_with(self, sealed: Sealed) -> SealedWith:
+    def get_key_status(self, sealed: EncryptedText) -> KeyStatus:
         """Say whether a text has to be sealed anew, and whether it can be."""
         newest, *older = self._keys()
         if _opened(sealed.text, _key(newest)) is not None:
-            return SealedWith.NEWEST
+            return KeyStatus.NEWEST
         is_known = any(_opened(sealed.text, key) is not None for key in map(_key, older))
-        return SealedWith.OLDER if is_known else SealedWith.UNKNOWN
+        return KeyStatus.OLDER if is_known else KeyStatus.UNKNOWN
 
 
 def _opened(sealed: str, key: _Key) -> str | None:
@@ -110,12 +110,12 @@ def _parts(sealed: str) -> tuple[str, str, str]:
     return form, name, body
 
 
-def vault_of(settings: Settings) -> Vault:
+def get_vault(settings: Settings) -> Vault:
     """Make the vault of a server, with its settings or the key file.
 
     What is in the file is opened also after `secret_key` was set.
     """
-    return _vault(settings.secret_key, settings.previous_secret_keys, key_file(settings))
+    return _vault(settings.secret_key, settings.previous_secret_keys, locate_key_file(settings))
 
 
 @lru_cache(maxsize=16)
@@ -123,10 +123,10 @@ def _vault(key: str | None, previous: tuple[str, ...], path: Path) -> Vault:
     file = KeyFile(path)
     if key is None:
         return Vault(lambda: (*file.keys(), *previous))
-    return Vault(lambda: (key, *previous, *file.standing()))
+    return Vault(lambda: (key, *previous, *file.existing_keys()))
 
 
-def key_file(settings: Settings) -> Path:
+def locate_key_file(settings: Settings) -> Path:
     """Say where the key is kept: beside the SQLite database, else in the working folder."""
     database = settings.database_url.partition("?")[0].removeprefix("sqlite:///")
     is_file = settings.database_url.startswith("sqlite:///") and database not in ("", ":memory:")
@@ -135,7 +135,7 @@ def key_file(settings: Settings) -> Path:
 
 def has_key(settings: Settings) -> bool:
     """Whether there is a key. Where there is none, the first secret makes one."""
-    return settings.secret_key is not None or bool(KeyFile(key_file(settings)).standing())
+    return settings.secret_key is not None or bool(KeyFile(locate_key_file(settings)).existing_keys())
 
 
 class KeyFile:
@@ -157,7 +157,7 @@ class KeyFile:
             raise WrongSetting(f"The key file {self.path} is empty. Put its key back, or remove it to get a new one.")
         return found
 
-    def standing(self) -> tuple[str, ...]:
+    def existing_keys(self) -> tuple[str, ...]:
         """Read the file if there is one that can be read."""
         try:
             return self._found()

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Connection, Select, Update, bindparam, or_, select, update
 
-from treaty.model.webhooks.webhooks import Sealed
-from treaty.store.engine.database import rows, run
-from treaty.store.engine.vault import SealedWith, Vault
+from treaty.model.webhooks.webhooks import EncryptedText
+from treaty.store.engine.database import execute, fetch_rows
+from treaty.store.engine.vault import KeyStatus, Vault
 from treaty.store.tables import access, webhook
 
 
 @dataclass(frozen=True, slots=True)
-class SealedColumn:
+class EncryptedColumn:
     """A column with sealed texts, in a table whose rows have an id."""
 
     column: Column[Any]
@@ -29,75 +29,75 @@ class SealedColumn:
         return found
 
 
-SEALED: Final = (
-    SealedColumn(webhook.c.headers, is_json=True),
-    SealedColumn(webhook.c.password, is_json=True),
-    SealedColumn(webhook.c.secret),
-    SealedColumn(access.c.sealed_key),
+ENCRYPTED_COLUMNS: Final = (
+    EncryptedColumn(webhook.c.headers, is_json=True),
+    EncryptedColumn(webhook.c.password, is_json=True),
+    EncryptedColumn(webhook.c.secret),
+    EncryptedColumn(access.c.sealed_key),
 )
 """All of them: what is missing here cannot be opened once its key is gone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Passed:
+class RotationBatch:
     """What became of some rows of a column."""
 
-    last: Any
+    last_id: Any
     """The id of the last; None when there are no more."""
-    renewed: int
+    rotated_count: int
     """How many texts were sealed anew."""
 
 
-def renew(db: Connection, one: SealedColumn, vault: Vault, *, after: Any, most: int) -> Passed:
+def rotate(db: Connection, one: EncryptedColumn, vault: Vault, *, after: Any, limit: int) -> RotationBatch:
     """Seal anew, in some rows after one, what was sealed with an older key."""
-    found = rows(db, _some(one), {"after": after, "most": most})
+    found = fetch_rows(db, _some(one), {"after": after, "most": limit})
     renewed = sum(_renew_row(db, one, row, vault) for row in found)
-    return Passed(last=found[-1].id if len(found) == most else None, renewed=renewed)
+    return RotationBatch(last_id=found[-1].id if len(found) == limit else None, rotated_count=renewed)
 
 
-def _renew_row(db: Connection, one: SealedColumn, row: Any, vault: Vault) -> int:
-    older = [text for text in _sealed_in(one, row.text) if vault.sealed_with(text) is SealedWith.OLDER]
+def _renew_row(db: Connection, one: EncryptedColumn, row: Any, vault: Vault) -> int:
+    older = [text for text in _sealed_in(one, row.text) if vault.get_key_status(text) is KeyStatus.OLDER]
     if older:
-        anew = {text.text: vault.seal(vault.open(text)).text for text in older}
+        anew = {text.text: vault.encrypt(vault.decrypt(text)).text for text in older}
         text = _with(one, row.text, lambda sealed: anew.get(sealed, sealed))
-        run(db, _change(one), {"its_id": row.id, "text": text})
+        execute(db, _change(one), {"its_id": row.id, "text": text})
     return len(older)
 
 
-def survey(db: Connection, vault: Vault) -> Counter[SealedWith]:
+def count_by_key(db: Connection, vault: Vault) -> Counter[KeyStatus]:
     """Count sealed texts by what they were sealed with."""
     return Counter(
-        vault.sealed_with(text)
-        for one in SEALED
-        for row in rows(db, _every(one), {})
+        vault.get_key_status(text)
+        for one in ENCRYPTED_COLUMNS
+        for row in fetch_rows(db, _every(one), {})
         for text in _sealed_in(one, row.text)
     )
 
 
-def is_any(db: Connection) -> bool:
+def has_any(db: Connection) -> bool:
     """Whether anything was sealed."""
-    return any(_sealed_in(one, row.text) for one in SEALED for row in rows(db, _every(one), {}))
+    return any(_sealed_in(one, row.text) for one in ENCRYPTED_COLUMNS for row in fetch_rows(db, _every(one), {}))
 
 
 @lru_cache
-def _every(one: SealedColumn) -> Select[Any, Any]:
+def _every(one: EncryptedColumn) -> Select[Any, Any]:
     return select(one.id.label("id"), one.column.label("text")).where(one.column.is_not(None)).order_by(one.id)
 
 
 @lru_cache
-def _some(one: SealedColumn) -> Select[Any, Any]:
+def _some(one: EncryptedColumn) -> Select[Any, Any]:
     after = bindparam("after", type_=one.id.type)
     return _every(one).where(or_(after.is_(None), one.id > after)).limit(bindparam("most")).with_for_update()
 
 
 @lru_cache
-def _change(one: SealedColumn) -> Update:
+def _change(one: EncryptedColumn) -> Update:
     table: Any = one.column.table
     return update(table).where(one.id == bindparam("its_id")).values({one.column.name: bindparam("text")})
 
 
-def _sealed_in(one: SealedColumn, text: str) -> list[Sealed]:
-    return [Sealed(found) for found in _texts(json.loads(text))] if one.is_json else [Sealed(text)]
+def _sealed_in(one: EncryptedColumn, text: str) -> list[EncryptedText]:
+    return [EncryptedText(found) for found in _texts(json.loads(text))] if one.is_json else [EncryptedText(text)]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _texts(value: Any) -> Iterator[str]:
             return
 
 
-def _with(one: SealedColumn, text: str, change: Callable[[str], str]) -> str:
+def _with(one: EncryptedColumn, text: str, change: Callable[[str], str]) -> str:
     if not one.is_json:
         return change(text)
     return json.dumps(_changed(json.loads(text), change), ensure_ascii=False, separators=(",", ":"))

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, and_, bindparam, case, exists, false, func, i
 from treaty.model.maintenance.imports import DeploymentFact
 from treaty.model.pacts.pacts import Contract
 from treaty.model.verifications.verifications import NewVerification
-from treaty.store.engine.database import column, first, maybe, rows, run, scalar
-from treaty.store.pacticipants.pacticipants import id_of
+from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_one, fetch_rows, fetch_scalar
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -40,32 +40,32 @@ _ADD_FACT: Final = insert(imported_fact).values(
 _SET_VALUE: Final = (
     update(imported_fact).where(imported_fact.c.key == bindparam("its_key")).values(value=bindparam("value"))
 )
-AT_ONCE: Final = 500
+BATCH_SIZE: Final = 500
 """Keys in one statement."""
 
 
-def values(db: Connection, keys: Collection[str]) -> Mapping[str, str | None]:
+def load_values(db: Connection, keys: Collection[str]) -> Mapping[str, str | None]:
     """Load the remembered values of the facts that were copied; keys of other facts are missing."""
     listed = list(keys)
     found: dict[str, str | None] = {}
-    for start in range(0, len(listed), AT_ONCE):
-        found |= {row.key: row.value for row in rows(db, _VALUES, {"keys": listed[start : start + AT_ONCE]})}
+    for start in range(0, len(listed), BATCH_SIZE):
+        found |= {row.key: row.value for row in fetch_rows(db, _VALUES, {"keys": listed[start : start + BATCH_SIZE]})}
     return found
 
 
-def note(db: Connection, key: str, value: str | None, *, is_known: bool, now: datetime) -> None:
+def record_copy(db: Connection, key: str, value: str | None, *, is_known: bool, now: datetime) -> None:
     """Remember that a fact was copied, with a value."""
     if is_known:
-        run(db, _SET_VALUE, {"its_key": key, "value": value})
+        execute(db, _SET_VALUE, {"its_key": key, "value": value})
     else:
-        run(db, _ADD_FACT, {"key": key, "value": value, "now": now})
+        execute(db, _ADD_FACT, {"key": key, "value": value, "now": now})
 
 
 # Order of versions
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class VersionPosition:
     """A version's place in the order of its pacticipant's versions."""
 
     number: str
@@ -75,25 +75,27 @@ class Place:
 
 _PLACES: Final = (
     select(version.c.number, version.c.position, version.c.created_at)
-    .where(version.c.pacticipant_id == id_of("pacticipant"))
+    .where(version.c.pacticipant_id == select_pacticipant_id("pacticipant"))
     .order_by(version.c.position.desc())
 )
 _TOP: Final = _PLACES.limit(1)
 
 
-def top_version(db: Connection, pacticipant: str) -> Place | None:
+def find_newest_version(db: Connection, pacticipant: str) -> VersionPosition | None:
     """Find the newest version of a pacticipant."""
-    return maybe(db, _TOP, {"pacticipant": pacticipant}, Place)
+    return fetch_one(db, _TOP, {"pacticipant": pacticipant}, VersionPosition)
 
 
-def version_places(db: Connection, pacticipant: str) -> list[Place]:
+def list_version_positions(db: Connection, pacticipant: str) -> list[VersionPosition]:
     """List the places of all versions of a pacticipant, lowest first."""
-    return [Place(*row) for row in rows(db, _PLACES, {"pacticipant": pacticipant})][::-1]
+    return [VersionPosition(*row) for row in fetch_rows(db, _PLACES, {"pacticipant": pacticipant})][::-1]
 
 
 # Branches
 
-_BRANCH: Final = and_(branch.c.pacticipant_id == id_of("pacticipant"), branch.c.name == bindparam("branch"))
+_BRANCH: Final = and_(
+    branch.c.pacticipant_id == select_pacticipant_id("pacticipant"), branch.c.name == bindparam("branch")
+)
 _HEAD: Final = (
     select(version.c.number, branch_version.c.created_at)
     .select_from(branch)
@@ -106,26 +108,26 @@ _HEAD: Final = (
 )
 _SET_TIMES: Final = (
     update(branch)
-    .where(branch.c.pacticipant_id == id_of("pacticipant"), branch.c.name == bindparam("its_name"))
+    .where(branch.c.pacticipant_id == select_pacticipant_id("pacticipant"), branch.c.name == bindparam("its_name"))
     .values(created_at=bindparam("began"), updated_at=bindparam("changed"))
 )
 
 
-def head_of_branch(db: Connection, pacticipant: str, name: str) -> tuple[str, datetime] | None:
+def find_branch_head(db: Connection, pacticipant: str, name: str) -> tuple[str, datetime] | None:
     """Find the head of a branch, and when it was put there."""
-    row = first(db, _HEAD, {"pacticipant": pacticipant, "branch": name})
+    row = fetch_first(db, _HEAD, {"pacticipant": pacticipant, "branch": name})
     return None if row is None else (row[0], row[1])
 
 
 def set_branch_times(db: Connection, pacticipant: str, name: str, *, began: datetime, changed: datetime) -> None:
-    run(db, _SET_TIMES, {"pacticipant": pacticipant, "its_name": name, "began": began, "changed": changed})
+    execute(db, _SET_TIMES, {"pacticipant": pacticipant, "its_name": name, "began": began, "changed": changed})
 
 
 # Pacts and contents
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
+class PactRevision:
     """A revision of a version's pact."""
 
     sha: str
@@ -134,8 +136,8 @@ class Revision:
     created_at: datetime
 
 
-_CONSUMER_ID: Final = id_of("consumer")
-_PROVIDER_ID: Final = id_of("provider")
+_CONSUMER_ID: Final = select_pacticipant_id("consumer")
+_PROVIDER_ID: Final = select_pacticipant_id("provider")
 _OF_VERSION: Final = and_(
     publication.c.consumer_version_id
     == select(version.c.id)
@@ -195,19 +197,19 @@ _CHANGED: Final = select(integration.c.contract_data_updated_at).where(
 )
 
 
-def revisions(db: Connection, consumer: str, number: str, provider: str) -> list[Revision]:
+def list_revisions(db: Connection, consumer: str, number: str, provider: str) -> list[PactRevision]:
     """List the revisions of a version's pact, the newest last."""
     params = {"consumer": consumer, "number": number, "provider": provider}
-    return [Revision(row[0], row[1], bool(row[2]), row[3]) for row in rows(db, _REVISIONS, params)]
+    return [PactRevision(row[0], row[1], bool(row[2]), row[3]) for row in fetch_rows(db, _REVISIONS, params)]
 
 
 def has_content(db: Connection, consumer: str, provider: str, sha: str) -> bool:
     """Whether the pair has the content, published or not."""
     params = {"consumer": consumer, "provider": provider, "sha": sha}
-    return scalar(db, select(_CONTENT_ID), params) is not None
+    return fetch_scalar(db, select(_CONTENT_ID), params) is not None
 
 
-def add_overwritten(db: Connection, contract: Contract, current: Revision, *, now: datetime) -> None:
+def add_overwritten(db: Connection, contract: Contract, current: PactRevision, *, now: datetime) -> None:
     """Add a revision below the current one of a version's pact."""
     params: dict[str, Any] = {
         "consumer": contract.consumer,
@@ -217,14 +219,14 @@ def add_overwritten(db: Connection, contract: Contract, current: Revision, *, no
         "now": now,
     }
     if not has_content(db, contract.consumer, contract.provider, contract.content.sha):
-        run(db, _ADD_CONTENT, {**params, "body": contract.content.body})
-    run(db, _MOVE_UP, params)
-    run(db, _ADD_OVERWRITTEN, {**params, "revision": current.revision})
+        execute(db, _ADD_CONTENT, {**params, "body": contract.content.body})
+    execute(db, _MOVE_UP, params)
+    execute(db, _ADD_OVERWRITTEN, {**params, "revision": current.revision})
 
 
-def pair_changed_at(db: Connection, consumer: str, provider: str) -> datetime | None:
+def find_pair_changed_at(db: Connection, consumer: str, provider: str) -> datetime | None:
     """Find when contract data of a pair was last published."""
-    found: datetime | None = scalar(db, _CHANGED, {"consumer": consumer, "provider": provider})
+    found: datetime | None = fetch_scalar(db, _CHANGED, {"consumer": consumer, "provider": provider})
     return found
 
 
@@ -292,9 +294,9 @@ _TAGS_THEN: Final = (
 )
 
 
-def equal_results(db: Connection, new: NewVerification) -> list[int]:
+def list_equal_results(db: Connection, new: NewVerification) -> list[int]:
     """List the numbers of the results that say the same, of the same time."""
-    return column(db, _EQUAL_RESULTS, _of_result(new))
+    return fetch_column(db, _EQUAL_RESULTS, _of_result(new))
 
 
 def add_result(db: Connection, new: NewVerification) -> int:
@@ -303,11 +305,11 @@ def add_result(db: Connection, new: NewVerification) -> int:
     The tags that count for work in progress are those that the provider's version had when the result was recorded.
     """
     params = _of_result(new)
-    tags = column(db, _TAGS_THEN, params)
-    run(db, _RETIRE, params)
-    number: int = scalar(db, _ADD_RESULT, {**params, "tags": new.tags_json(tags)})
+    tags = fetch_column(db, _TAGS_THEN, params)
+    execute(db, _RETIRE, params)
+    number: int = fetch_scalar(db, _ADD_RESULT, {**params, "tags": new.tags_json(tags)})
     for name in tags if new.success else ():
-        run(db, _ADD_TAG_SUCCESS, {**params, "number": number, "tag": name})
+        execute(db, _ADD_TAG_SUCCESS, {**params, "number": number, "tag": name})
     return number
 
 
@@ -322,7 +324,7 @@ _ENVIRONMENT_ID: Final = (
     select(environment.c.id).where(environment.c.uuid == bindparam("environment")).scalar_subquery()
 )
 _SLOT: Final = and_(
-    deployed_version.c.pacticipant_id == id_of("pacticipant"),
+    deployed_version.c.pacticipant_id == select_pacticipant_id("pacticipant"),
     deployed_version.c.environment_id == _ENVIRONMENT_ID,
     deployed_version.c.application_instance.is_not_distinct_from(
         bindparam("application_instance", type_=deployed_version.c.application_instance.type)
@@ -331,7 +333,7 @@ _SLOT: Final = and_(
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
+class SlotDeployment:
     """A deployment in a slot: an application instance of an environment."""
 
     uuid: str
@@ -395,29 +397,29 @@ _HAS_DEPLOYMENT_UUID: Final = select(func.count()).where(deployed_version.c.uuid
 _HAS_RELEASE_UUID: Final = select(func.count()).where(released_version.c.uuid == bindparam("uuid"))
 
 
-def stays(db: Connection, fact: DeploymentFact, environment_uuid: str) -> list[Stay]:
+def list_slot_deployments(db: Connection, fact: DeploymentFact, environment_uuid: str) -> list[SlotDeployment]:
     """List the deployments in the slot of a deployment, the oldest first."""
     params = {
         "pacticipant": fact.pacticipant,
         "environment": environment_uuid,
         "application_instance": fact.application_instance,
     }
-    return [Stay(*row) for row in rows(db, _STAYS, params)]
+    return [SlotDeployment(*row) for row in fetch_rows(db, _STAYS, params)]
 
 
 def has_deployment(db: Connection, uuid: str) -> bool:
-    return bool(scalar(db, _HAS_DEPLOYMENT_UUID, {"uuid": uuid}))
+    return bool(fetch_scalar(db, _HAS_DEPLOYMENT_UUID, {"uuid": uuid}))
 
 
 def has_release(db: Connection, uuid: str) -> bool:
-    return bool(scalar(db, _HAS_RELEASE_UUID, {"uuid": uuid}))
+    return bool(fetch_scalar(db, _HAS_RELEASE_UUID, {"uuid": uuid}))
 
 
 def add_deployment(db: Connection, values: Mapping[str, Any]) -> None:
     """Add a deployment, current or ended, with its own UUID and times."""
-    run(db, _ADD_DEPLOYMENT, values)
+    execute(db, _ADD_DEPLOYMENT, values)
 
 
 def add_release(db: Connection, values: Mapping[str, Any]) -> None:
     """Add a supported release with its own UUID and times."""
-    run(db, _ADD_RELEASE, values)
+    execute(db, _ADD_RELEASE, values)

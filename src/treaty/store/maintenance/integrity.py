@@ -20,31 +20,31 @@ from treaty.store.tables import (
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class IntegrityCheck:
     """A rule about what is kept: which rows of a table break it, and what mends them."""
 
     name: str
     table: Table
-    is_wrong: ColumnElement[bool]
-    mends: tuple[Update | Delete | Insert, ...]
+    is_inconsistent: ColumnElement[bool]
+    repairs: tuple[Update | Delete | Insert, ...]
 
 
-def _mended(table: Table, is_wrong: ColumnElement[bool], **values: Any) -> tuple[Update]:
-    return (update(table).where(is_wrong).values(**values),)
+def _mended(table: Table, is_inconsistent: ColumnElement[bool], **values: Any) -> tuple[Update]:
+    return (update(table).where(is_inconsistent).values(**values),)
 
 
-def _copies() -> Iterator[Check]:
+def _copies() -> Iterator[IntegrityCheck]:
     """Copies of a version's position."""
     for table, key in ((tag, tag.c.version_id), (branch_version, branch_version.c.version_id)):
         yield _copy(table, key)
     yield _copy(publication, publication.c.consumer_version_id)
 
 
-def _copy(table: Table, key: ColumnElement[int]) -> Check:
+def _copy(table: Table, key: ColumnElement[int]) -> IntegrityCheck:
     of_version = select(version.c.position).where(version.c.id == key).scalar_subquery()
     is_wrong = table.c.position != of_version
     name = f"the position of each {table.name.replace('_', ' ')} is its version's"
-    return Check(name, table, is_wrong, _mended(table, is_wrong, position=of_version))
+    return IntegrityCheck(name, table, is_wrong, _mended(table, is_wrong, position=of_version))
 
 
 _OTHER: Final = publication.alias("other")
@@ -120,25 +120,25 @@ _MISSING_PAIRS: Final = (
 # In this order: positions first, as the others are counted by them.
 CHECKS: Final = (
     *_copies(),
-    Check(
+    IntegrityCheck(
         "the newest revision of each pact, and no other, is its current one",
         publication,
         publication.c.is_current != _NEWEST_REVISION,
         _mended(publication, publication.c.is_current != _NEWEST_REVISION, is_current=_NEWEST_REVISION),
     ),
-    Check(
+    IntegrityCheck(
         "the newest result for each content and provider version, and no other, is the latest one",
         verification,
         verification.c.is_latest != _NEWEST_RESULT,
         _mended(verification, verification.c.is_latest != _NEWEST_RESULT, is_latest=_NEWEST_RESULT),
     ),
-    Check(
+    IntegrityCheck(
         "the head of each branch is one of its versions",
         branch,
         _WRONG_HEAD,
         _mended(branch, _WRONG_HEAD, head_version_id=_HIGHEST_ON_BRANCH),
     ),
-    Check(
+    IntegrityCheck(
         "the head of each tag is the highest version with it",
         tag_head,
         _WRONG_TAG_HEAD,
@@ -147,7 +147,7 @@ CHECKS: Final = (
             *_mended(tag_head, _WRONG_TAG_HEAD, version_id=_HIGHEST_TAGGED),
         ),
     ),
-    Check(
+    IntegrityCheck(
         "each tag has a head",
         tag,
         _WITHOUT_HEAD,
@@ -158,7 +158,7 @@ CHECKS: Final = (
             ),
         ),
     ),
-    Check(
+    IntegrityCheck(
         "each pair with pacts is an integration",
         publication,
         _WITHOUT_INTEGRATION,
@@ -168,7 +168,7 @@ CHECKS: Final = (
             ),
         ),
     ),
-    Check(
+    IntegrityCheck(
         "the latest pact of each integration is that of the highest version",
         integration,
         _WRONG_LATEST,
@@ -177,13 +177,13 @@ CHECKS: Final = (
 )
 
 
-def count(db: Connection, check: Check) -> int:
+def count_violations(db: Connection, check: IntegrityCheck) -> int:
     """Count the rows that break a rule."""
-    found: int = db.execute(select(func.count()).select_from(check.table).where(check.is_wrong)).scalar_one()
+    found: int = db.execute(select(func.count()).select_from(check.table).where(check.is_inconsistent)).scalar_one()
     return found
 
 
-def mend(db: Connection, check: Check) -> None:
+def repair(db: Connection, check: IntegrityCheck) -> None:
     """Make the rows that break a rule keep to it."""
-    for statement in check.mends:
+    for statement in check.repairs:
         db.execute(statement)

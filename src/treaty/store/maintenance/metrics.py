@@ -18,8 +18,8 @@ from sqlalchemy import (
     select,
 )
 
-from treaty.model.maintenance.metrics import Counts, Distribution, Metrics, Queue, added, size_of
-from treaty.store.engine.database import column, maybe, rows
+from treaty.model.maintenance.metrics import DeliveryQueue, Distribution, Metrics, RecordCounts, measure_pact, sum_sizes
+from treaty.store.engine.database import fetch_column, fetch_one, fetch_rows
 from treaty.store.tables import (
     branch_version,
     content,
@@ -129,12 +129,12 @@ _LATEST_BODIES: Final = (
 )
 
 
-def read(db: Connection) -> Metrics:
+def load_metrics(db: Connection) -> Metrics:
     """Count everything."""
-    counts = maybe(db, _COUNTS, {}, Counts)
+    counts = fetch_one(db, _COUNTS, {}, RecordCounts)
     assert counts is not None  # noqa: S101 - a count is always a row
     return Metrics(
-        latest=added([size_of(body) for body in column(db, _LATEST_BODIES, {})]),
+        latest=sum_sizes([measure_pact(body) for body in fetch_column(db, _LATEST_BODIES, {})]),
         counts=counts,
         revisions=_distribution(db, _REVISIONS),
         results=_distribution(db, _RESULTS_OF_CONTENT),
@@ -143,7 +143,7 @@ def read(db: Connection) -> Metrics:
 
 _is_owed: Final = triggered_webhook.c.due_at.is_not(None)
 _QUEUE: Final = select(
-    _count(triggered_webhook, _is_owed).label("owed"),
+    _count(triggered_webhook, _is_owed).label("queued"),
     select(func.min(triggered_webhook.c.created_at, type_=triggered_webhook.c.created_at.type))
     .where(_is_owed)
     .scalar_subquery()
@@ -153,12 +153,14 @@ _QUEUE: Final = select(
 )
 
 
-def queue(db: Connection, *, now: datetime) -> Queue:
+def load_queue(db: Connection, *, now: datetime) -> DeliveryQueue:
     """Say what is owed to webhooks."""
-    (found,) = rows(db, _QUEUE, {})
+    (found,) = fetch_rows(db, _QUEUE, {})
     age = 0.0 if found.oldest is None else (now - found.oldest).total_seconds()
-    return Queue(owed=found.owed, oldest_seconds=max(0.0, age), succeeded=found.succeeded, failed=found.failed)
+    return DeliveryQueue(
+        queued=found.queued, oldest_seconds=max(0.0, age), succeeded=found.succeeded, failed=found.failed
+    )
 
 
 def _distribution(db: Connection, statement: Executable) -> Distribution:
-    return dict(map(tuple, rows(db, statement, {})))
+    return dict(map(tuple, fetch_rows(db, statement, {})))

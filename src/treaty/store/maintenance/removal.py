@@ -26,15 +26,15 @@ from sqlalchemy import (
     tuple_,
 )
 
-from treaty.model.maintenance.retention import Amount, Removed, Retention, oldest
+from treaty.model.maintenance.retention import RemovedCounts, Retention, RowCounts, compute_cutoff
 from treaty.store import audit
-from treaty.store.engine.database import rows
+from treaty.store.engine.database import fetch_rows
 from treaty.store.maintenance.retention import (
     PlannedAmounts,
+    find_kept_ids,
     plan_parameters,
-    removed_branches,
-    removed_versions,
-    staying_candidates,
+    select_removed_branches,
+    select_removed_versions,
 )
 from treaty.store.tables import (
     branch,
@@ -65,7 +65,7 @@ _OF_BATCH: Final = select(version.c.id).where(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
+class VersionBatch:
     """Versions of a pacticipant that nothing kept when the clean-up was planned."""
 
     pacticipant: str
@@ -84,16 +84,16 @@ _HAS_NEWS: Final = or_(
 _WITHOUT_NEWS: Final = select(version.c.id, version.c.number).where(version.c.id.in_(_OF_BATCH), not_(_HAS_NEWS))
 
 
-def still_old(db: Connection, retention: Retention, batch: Batch, *, now: datetime) -> list[str]:
+def filter_removable(db: Connection, retention: Retention, batch: VersionBatch, *, now: datetime) -> list[str]:
     """List the versions of a batch that may still be removed, as the facts are now.
 
     The caller holds the locks of the pacticipant and of its counterparts, so no new fact can make a difference.
     """
     params = {"pacticipant": batch.pacticipant, "numbers": list(batch.numbers), "found_at": batch.found_at}
-    candidates = {row.id: row.number for row in rows(db, _WITHOUT_NEWS, params)}
+    candidates = {row.id: row.number for row in fetch_rows(db, _WITHOUT_NEWS, params)}
     if not candidates:
         return []
-    staying = staying_candidates(db, retention, candidates, now=now)
+    staying = find_kept_ids(db, retention, candidates, now=now)
     return [number for id_, number in candidates.items() if id_ not in staying]
 
 
@@ -107,9 +107,9 @@ _EDGES: Final = (
 )
 
 
-def integrations(db: Connection) -> list[tuple[str, str]]:
+def list_integrations(db: Connection) -> list[tuple[str, str]]:
     """List the names of all consumers and providers that are integrated."""
-    return [(row.consumer, row.provider) for row in rows(db, _EDGES, {})]
+    return [(row.consumer, row.provider) for row in fetch_rows(db, _EDGES, {})]
 
 
 def _count(table: FromClause, *conditions: Condition) -> ScalarSelect[int]:
@@ -142,10 +142,10 @@ def _finished_deliveries(publications: Ids) -> Ids:
 _ATTACHED: Final = select(*(count.label(name) for name, count in _of_versions(_OF_BATCH).items()))
 
 
-def attached(db: Connection, pacticipant: str, numbers: Sequence[str]) -> Removed:
+def count_attached(db: Connection, pacticipant: str, numbers: Sequence[str]) -> RemovedCounts:
     """Count what is removed with versions."""
-    (found,) = rows(db, _ATTACHED, {"pacticipant": pacticipant, "numbers": list(numbers)})
-    return Removed(**found._asdict())
+    (found,) = fetch_rows(db, _ATTACHED, {"pacticipant": pacticipant, "numbers": list(numbers)})
+    return RemovedCounts(**found._asdict())
 
 
 _ON_BRANCHES: Final = select(
@@ -160,10 +160,10 @@ _ON_BRANCHES: Final = select(
 )
 
 
-def on_branches(db: Connection, pacticipant: str, names: Sequence[str]) -> Removed:
+def count_on_branches(db: Connection, pacticipant: str, names: Sequence[str]) -> RemovedCounts:
     """Count what is removed with branches."""
-    (found,) = rows(db, _ON_BRANCHES, {"pacticipant": pacticipant, "names": list(names)})
-    return Removed(branches=len(names), **found._asdict())
+    (found,) = fetch_rows(db, _ON_BRANCHES, {"pacticipant": pacticipant, "names": list(names)})
+    return RemovedCounts(branches=len(names), **found._asdict())
 
 
 # Contents that nothing refers to
@@ -184,10 +184,10 @@ _ORPHANS: Final = (
 _REMOVE_ORPHANS: Final = delete(content).where(content.c.id.in_(bindparam("ids", expanding=True)), _ORPHANED)
 
 
-def orphans(db: Connection) -> Mapping[tuple[str, str], list[int]]:
+def list_orphans(db: Connection) -> Mapping[tuple[str, str], list[int]]:
     """List the contents that neither a pact nor a result refers to, by consumer and provider."""
     found: dict[tuple[str, str], list[int]] = {}
-    for row in rows(db, _ORPHANS, {}):
+    for row in fetch_rows(db, _ORPHANS, {}):
         found.setdefault((row.consumer, row.provider), []).append(row.id)
     return found
 
@@ -238,10 +238,10 @@ _IS_OVERWRITTEN: Final[Mapping[str, tuple[Table, Condition]]] = {
         ),
     ),
 }
-OVERWRITTEN: Final = tuple(_IS_OVERWRITTEN)
+OVERWRITTEN_KINDS: Final = tuple(_IS_OVERWRITTEN)
 
 
-def overwritten_ids(db: Connection, kind: str, *, before: datetime, limit: int) -> list[int]:
+def list_overwritten_ids(db: Connection, kind: str, *, before: datetime, limit: int) -> list[int]:
     """List what of a kind was overwritten, oldest first."""
     table, is_overwritten = _IS_OVERWRITTEN[kind]
     statement = select(table.c.id).where(table.c.created_at < _before, is_overwritten).order_by(table.c.id).limit(limit)
@@ -274,7 +274,7 @@ def remove_overwritten(db: Connection, kind: str, ids: Sequence[int]) -> dict[st
     table, is_overwritten = _IS_OVERWRITTEN[kind]
     counts: dict[str, int] = {}
     if kind in _REMOVED_DELIVERIES:
-        (found,) = rows(db, _REMOVED_DELIVERIES[kind], {"ids": list(ids)})
+        (found,) = fetch_rows(db, _REMOVED_DELIVERIES[kind], {"ids": list(ids)})
         counts = found._asdict()
     return {**counts, kind: db.execute(delete(table).where(table.c.id.in_(ids), is_overwritten)).rowcount}
 
@@ -296,34 +296,37 @@ _TABLES: Final[Mapping[str, Table]] = {
 _AMOUNTS: Final = select(*(_count(table, true()).label(name) for name, table in _TABLES.items()))
 
 
-def amounts(db: Connection) -> Mapping[str, int]:
+def count_rows(db: Connection) -> Mapping[str, int]:
     """Count the rows of each kind."""
-    (found,) = rows(db, _AMOUNTS, {})
+    (found,) = fetch_rows(db, _AMOUNTS, {})
     return dict(found._asdict())
 
 
 def cutoff(retention: Retention, now: datetime) -> datetime:
     """Return the time before which overwritten data is old enough to be removed."""
-    return oldest(now, retention.overwritten_days) if retention.overwritten_days else now
+    return compute_cutoff(now, retention.overwritten_days) if retention.overwritten_days else now
 
 
 # Planning. The statement counts what would be left at each step, without removing anything.
 
 
-def planned_amounts(
+def count_planned_removals(
     db: Connection, retention: Retention, *, now: datetime, audit_before: datetime | None
 ) -> PlannedAmounts:
     """Count the rows that a clean-up would remove now. `audit_before`: None keeps all audit events."""
-    totals = amounts(db)
+    totals = count_rows(db)
     removed, overwritten = _planned(db, retention, now)
-    events, old_events = audit.count(db), 0 if audit_before is None else audit.count(db, before=audit_before)
+    events, old_events = (
+        audit.count_events(db),
+        0 if audit_before is None else audit.count_events(db, before=audit_before),
+    )
     return PlannedAmounts(
-        removed={name: Amount(gone=gone, kept=totals[name] - gone) for name, gone in removed.items()},
+        removed={name: RowCounts(gone=gone, kept=totals[name] - gone) for name, gone in removed.items()},
         overwritten={
-            name: Amount(gone=gone, kept=totals[name] - removed.get(_SAME.get(name, name), 0) - gone)
+            name: RowCounts(gone=gone, kept=totals[name] - removed.get(_SAME.get(name, name), 0) - gone)
             for name, gone in overwritten.items()
         },
-        audit_events=Amount(gone=old_events, kept=events - old_events),
+        audit_events=RowCounts(gone=old_events, kept=events - old_events),
     )
 
 
@@ -331,8 +334,8 @@ _SAME: Final = {"verification_results": "verifications"}
 
 
 def _planned(db: Connection, retention: Retention, now: datetime) -> tuple[dict[str, int], dict[str, int]]:
-    branches = removed_branches(retention, now)
-    going = removed_versions(retention, now, branches)
+    branches = select_removed_branches(retention, now)
+    going = select_removed_versions(retention, now, branches)
     columns = {f"removed_{name}": count for name, count in _planned_removals(going, branches).items()}
     if retention.overwritten_days is not None:
         overwritten = _planned_overwritten(going, retention.limit)

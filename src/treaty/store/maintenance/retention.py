@@ -38,20 +38,20 @@ from sqlalchemy import (
 )
 
 from treaty.model.maintenance.retention import (
-    IN_USE,
-    Amount,
+    IN_USE_SELECTORS,
+    CleanupPlan,
     KeepBranches,
     KeepVersions,
-    Kept,
-    OldBranch,
-    OldVersion,
-    Plan,
-    Remains,
+    KeptBySelector,
+    RemainingVersions,
+    RemovableBranch,
+    RemovableVersion,
     Retention,
+    RowCounts,
     VersionInUse,
-    oldest,
+    compute_cutoff,
 )
-from treaty.store.engine.database import column, rows
+from treaty.store.engine.database import fetch_column, fetch_rows
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -109,7 +109,7 @@ def _conditions(selector: KeepVersions, of: FromClause, now: datetime, removed: 
         yield _is_highest(of)
     yield from _in_environments(selector, of)
     if selector.max_age is not None:
-        yield of.c.created_at >= oldest(now, selector.max_age)
+        yield of.c.created_at >= compute_cutoff(now, selector.max_age)
 
 
 _owner: Final = pacticipant.alias("owner")
@@ -165,7 +165,7 @@ def is_kept(retention: Retention, now: datetime, of: FromClause = version) -> Co
 
 def _selectors(retention: Retention) -> list[KeepVersions]:
     """List all selectors that count: versions in use stay, whether or not the retention mentions them."""
-    return [*retention.versions, *(selector for selector in IN_USE if selector not in retention.versions)]
+    return [*retention.versions, *(selector for selector in IN_USE_SELECTORS if selector not in retention.versions)]
 
 
 # The latest pacts, of versions that may have been followed by versions without any
@@ -399,9 +399,9 @@ def _is_kept_or_in_use(retention: Retention, of: FromClause, today: datetime) ->
     return or_(*(_keeps(selector, of, today, None) for selector in _selectors(retention)))
 
 
-def staying_candidates(db: Connection, retention: Retention, ids: Collection[int], *, now: datetime) -> set[int]:
+def find_kept_ids(db: Connection, retention: Retention, ids: Collection[int], *, now: datetime) -> set[int]:
     """Find which of these versions stay, as the facts are now. Nobody may change them until the transaction ends."""
-    statements = _candidate_statements(retention, oldest(now, 0))
+    statements = _candidate_statements(retention, compute_cutoff(now, 0))
     candidates = {"candidates": list(ids)}
     contents = list(db.execute(statements.contents, candidates).scalars())
     providers = list(db.execute(statements.providers, candidates).scalars())
@@ -411,7 +411,7 @@ def staying_candidates(db: Connection, retention: Retention, ids: Collection[int
     return {row.id for row in db.execute(statements.staying, {**candidates, **needed})}
 
 
-def removed_versions(retention: Retention, now: datetime, removed: CTE | None) -> CTE:
+def select_removed_versions(retention: Retention, now: datetime, removed: CTE | None) -> CTE:
     """List the ids of the versions that nothing keeps, oldest first, up to the limit. Takes the parameter `since`."""
     staying = _staying(retention, now, removed).all
     return (
@@ -429,13 +429,13 @@ _VERSIONS: Final = select(
 ).join_from(version, pacticipant)
 
 
-def old_versions(
+def list_old_versions(
     db: Connection, retention: Retention, *, now: datetime, removed: CTE | None = None
-) -> list[OldVersion]:
+) -> list[RemovableVersion]:
     """List the versions that nothing keeps, oldest first, up to the limit."""
-    going = removed_versions(retention, now, removed)
+    going = select_removed_versions(retention, now, removed)
     statement = _VERSIONS.join(going, going.c.id == version.c.id).order_by(version.c.id)
-    return [OldVersion(**row._asdict()) for row in db.execute(statement, plan_parameters(retention, now))]
+    return [RemovableVersion(**row._asdict()) for row in db.execute(statement, plan_parameters(retention, now))]
 
 
 # Stale branches
@@ -447,7 +447,7 @@ def _is_stale(selectors: Iterable[KeepBranches], now: datetime) -> Condition:
 
 def _keeps_branch(selector: KeepBranches, now: datetime) -> Condition:
     named = (branch.c.name.in_(selector.branches),) if selector.branches else ()
-    young = (branch.c.updated_at >= oldest(now, selector.max_age),) if selector.max_age is not None else ()
+    young = (branch.c.updated_at >= compute_cutoff(now, selector.max_age),) if selector.max_age is not None else ()
     return and_(true(), *named, *young)
 
 
@@ -477,7 +477,7 @@ def _stale(retention: Retention, now: datetime) -> CTE:
     return select(branch.c.id).where(_is_stale(retention.branches, now)).cte("stale")
 
 
-def removed_branches(retention: Retention, now: datetime) -> CTE | None:
+def select_removed_branches(retention: Retention, now: datetime) -> CTE | None:
     """List the ids of the branches that nothing keeps, oldest first, up to the limit. Takes the parameter `since`.
 
     None if the retention keeps all branches.
@@ -495,9 +495,9 @@ def removed_branches(retention: Retention, now: datetime) -> CTE | None:
     )
 
 
-def stale_branches(db: Connection, retention: Retention, *, now: datetime) -> list[OldBranch]:
+def list_stale_branches(db: Connection, retention: Retention, *, now: datetime) -> list[RemovableBranch]:
     """List the branches that nothing keeps, oldest first, up to the limit."""
-    removed = removed_branches(retention, now)
+    removed = select_removed_branches(retention, now)
     if removed is None:
         return []
     statement = (
@@ -506,7 +506,7 @@ def stale_branches(db: Connection, retention: Retention, *, now: datetime) -> li
         .join(removed, removed.c.id == branch.c.id)
         .order_by(branch.c.updated_at, branch.c.id)
     )
-    return [OldBranch(**row._asdict()) for row in db.execute(statement, plan_parameters(retention, now))]
+    return [RemovableBranch(**row._asdict()) for row in db.execute(statement, plan_parameters(retention, now))]
 
 
 @lru_cache(maxsize=8)
@@ -528,11 +528,11 @@ def _still_stale(selectors: tuple[KeepBranches, ...], today: datetime) -> Select
     )
 
 
-def still_stale(
+def filter_stale_branches(
     db: Connection, retention: Retention, pacticipant: str, names: Collection[str], *, now: datetime
 ) -> list[str]:
     """List those of a pacticipant's branches that nothing keeps, as the facts are now."""
-    statement = _still_stale(retention.branches, oldest(now, 0))
+    statement = _still_stale(retention.branches, compute_cutoff(now, 0))
     params = {"pacticipant": pacticipant, "names": list(names), **plan_parameters(retention, now)}
     return [row.name for row in db.execute(statement, params)]
 
@@ -544,21 +544,21 @@ def still_stale(
 class PlannedAmounts:
     """Rows that a clean-up would remove."""
 
-    removed: Mapping[str, Amount]
-    overwritten: Mapping[str, Amount]
-    audit_events: Amount
+    removed: Mapping[str, RowCounts]
+    overwritten: Mapping[str, RowCounts]
+    audit_events: RowCounts
 
 
-def plan(db: Connection, retention: Retention, *, now: datetime, amounts: PlannedAmounts) -> Plan:
+def build_plan(db: Connection, retention: Retention, *, now: datetime, amounts: PlannedAmounts) -> CleanupPlan:
     """Describe what a clean-up would remove, and why it keeps the rest."""
-    removed = removed_branches(retention, now)
+    removed = select_removed_branches(retention, now)
     staying = _staying(retention, now, removed)
     since = plan_parameters(retention, now)
-    versions = old_versions(db, retention, now=now, removed=removed)
+    versions = list_old_versions(db, retention, now=now, removed=removed)
     counted = select(_count(version), _count(staying.by_selectors), _count(staying.all), _count(branch))
     total, by_selectors, stays, branches = db.execute(counted, since).one()
-    stale = stale_branches(db, retention, now=now)
-    return Plan(
+    stale = list_stale_branches(db, retention, now=now)
+    return CleanupPlan(
         total=total,
         kept=tuple(_kept_by(db, selector, removed, now=now, since=since) for selector in retention.versions),
         in_use=tuple(_only_in_use(db, retention, removed, now=now, since=since)),
@@ -582,16 +582,16 @@ def _count(table: FromClause) -> ScalarSelect[int]:
 
 def _kept_by(
     db: Connection, selector: KeepVersions, removed: CTE | None, *, now: datetime, since: Mapping[str, datetime]
-) -> Kept:
+) -> KeptBySelector:
     kept = select(version.c.id).where(_keeps(selector, version, now, removed)).subquery()
-    return Kept(selector=selector, count=db.execute(select(_count(kept)), since).scalar_one())
+    return KeptBySelector(selector=selector, count=db.execute(select(_count(kept)), since).scalar_one())
 
 
 def _only_in_use(
     db: Connection, retention: Retention, removed: CTE | None, *, now: datetime, since: Mapping[str, datetime]
 ) -> list[VersionInUse]:
     """List the versions that are deployed or supported, and that no other selector keeps."""
-    others = [_keeps(one, version, now, removed) for one in retention.versions if one not in IN_USE]
+    others = [_keeps(one, version, now, removed) for one in retention.versions if one not in IN_USE_SELECTORS]
     places = union_all(
         *(
             select(table.c.version_id, environment.c.name, literal(is_deployed).label("is_deployed"))
@@ -650,26 +650,26 @@ _TAGS: Final = (
 )
 
 
-def _summary(db: Connection, going: Sequence[OldVersion]) -> Mapping[str, Any]:
+def _summary(db: Connection, going: Sequence[RemovableVersion]) -> Mapping[str, Any]:
     """Say what remains of each pacticipant, and which tags are on the versions that are named."""
     gone = {(one.pacticipant, one.number) for one in going}
-    left: dict[str, list[OldVersion]] = {}
-    for row in rows(db, _EVERY_VERSION, {}):
+    left: dict[str, list[RemovableVersion]] = {}
+    for row in fetch_rows(db, _EVERY_VERSION, {}):
         mine = left.setdefault(row.pacticipant, [])
         if (row.pacticipant, row.number) not in gone:
-            mine.append(OldVersion(**row._asdict()))
+            mine.append(RemovableVersion(**row._asdict()))
     remains = {
-        name: Remains(count=len(all_), first=all_[0] if all_ else None, latest=all_[-1] if all_ else None)
+        name: RemainingVersions(count=len(all_), first=all_[0] if all_ else None, latest=all_[-1] if all_ else None)
         for name, all_ in left.items()
     }
     ends = {(one.pacticipant, one.number) for one in _ends(going, remains)}
-    tags = {key: tuple(column(db, _TAGS, {"pacticipant": key[0], "number": key[1]})) for key in sorted(ends)}
+    tags = {key: tuple(fetch_column(db, _TAGS, {"pacticipant": key[0], "number": key[1]})) for key in sorted(ends)}
     return {"remains": remains, "tags": tags}
 
 
-def _ends(going: Sequence[OldVersion], remains: Mapping[str, Remains]) -> Iterator[OldVersion]:
-    first: dict[str, OldVersion] = {}
-    last: dict[str, OldVersion] = {}
+def _ends(going: Sequence[RemovableVersion], remains: Mapping[str, RemainingVersions]) -> Iterator[RemovableVersion]:
+    first: dict[str, RemovableVersion] = {}
+    last: dict[str, RemovableVersion] = {}
     for one in going:
         first.setdefault(one.pacticipant, one)
         last[one.pacticipant] = one

@@ -18,10 +18,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from treaty.model.overview.environment_grid import MOST_NEWER, Cell, Stay
+from treaty.model.overview.environment_grid import MAX_NEWER_COUNT, DeploymentPeriod, GridCell
 from treaty.model.paging import Page, Paged
-from treaty.store.engine.database import column, every, scalar
-from treaty.store.pacticipants.pacticipants import literally
+from treaty.store.engine.database import fetch_all, fetch_column, fetch_scalar
+from treaty.store.pacticipants.pacticipants import escape_like
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -49,11 +49,11 @@ _NAMES: Final = (
 _COUNT: Final = select(func.count()).select_from(pacticipant).where(_SOMEWHERE, _LIKE)
 
 
-def pacticipants(db: Connection, like: str, page: Page) -> Paged[str]:
+def list_pacticipants(db: Connection, like: str, page: Page) -> Paged[str]:
     """List a page of the pacticipants that are in any environment and whose name holds a text."""
-    params = {"part": literally(like)}
-    found = column(db, _NAMES, {**params, "limit": page.limit, "offset": page.offset})
-    return Paged(found, page, scalar(db, _COUNT, params))
+    params = {"part": escape_like(like)}
+    found = fetch_column(db, _NAMES, {**params, "limit": page.limit, "offset": page.offset})
+    return Paged(found, page, fetch_scalar(db, _COUNT, params))
 
 
 _MAIN: Final = branch.alias("main")
@@ -63,7 +63,7 @@ _NEWER: Final = (
     select(literal(1))
     .select_from(_AHEAD)
     .where(_AHEAD.c.branch_id == _MAIN.c.id, _AHEAD.c.position > version.c.position)
-    .limit(MOST_NEWER)
+    .limit(MAX_NEWER_COUNT)
     .correlate(_MAIN, version)
     .subquery()
 )
@@ -80,7 +80,7 @@ def _cells(recorded: Any, ended_at: Any, instance: Any, *, is_release: bool) -> 
             literal(is_release).label("is_release"),
             _MAIN.c.id.is_not(None).label("has_main_branch"),
             _ON_MAIN.label("is_on_main_branch"),
-            select(func.count()).select_from(_NEWER).scalar_subquery().label("newer"),
+            select(func.count()).select_from(_NEWER).scalar_subquery().label("newer_count"),
         )
         .select_from(recorded)
         .join(pacticipant, pacticipant.c.id == recorded.c.pacticipant_id)
@@ -106,16 +106,16 @@ _CELLS_IN: Final = (
 )
 
 
-def cells(db: Connection, names: Sequence[str]) -> list[Cell]:
+def list_cells(db: Connection, names: Sequence[str]) -> list[GridCell]:
     """List where versions of pacticipants are, the oldest first."""
-    return every(db, _CELLS, {"names": list(names)}, Cell) if names else []
+    return fetch_all(db, _CELLS, {"names": list(names)}, GridCell) if names else []
 
 
-def cells_in(db: Connection, environment: str, page: Page) -> Paged[Cell]:
+def list_cells_in_environment(db: Connection, environment: str, page: Page) -> Paged[GridCell]:
     """List a page of what is in an environment, by the names of pacticipants."""
     params = {"environment": environment}
-    found = every(db, _CELLS_IN, {**params, "limit": page.limit, "offset": page.offset}, Cell)
-    return Paged(found, page, scalar(db, _COUNT_IN, params))
+    found = fetch_all(db, _CELLS_IN, {**params, "limit": page.limit, "offset": page.offset}, GridCell)
+    return Paged(found, page, fetch_scalar(db, _COUNT_IN, params))
 
 
 # The history of one place in the grid
@@ -175,8 +175,8 @@ _STAYS: Final = (
 )
 
 
-def stays(db: Connection, pacticipant: str, environment: str, page: Page) -> Paged[Stay]:
+def list_deployment_periods(db: Connection, pacticipant: str, environment: str, page: Page) -> Paged[DeploymentPeriod]:
     """List a page of what has ever been of a pacticipant in an environment, newest first."""
     params = {"pacticipant": pacticipant, "environment": environment}
-    found = every(db, _STAYS, {**params, "limit": page.limit, "offset": page.offset}, Stay)
-    return Paged(found, page, scalar(db, _COUNT_STAYS, params))
+    found = fetch_all(db, _STAYS, {**params, "limit": page.limit, "offset": page.offset}, DeploymentPeriod)
+    return Paged(found, page, fetch_scalar(db, _COUNT_STAYS, params))

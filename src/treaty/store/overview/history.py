@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Integer, ScalarSelect, Select, bindparam, exists, func, select, union_all
 
-from treaty.model.decisions.matrix import VersionInMatrix, VersionKey
-from treaty.model.overview.history import PairGrid, PublicationInHistory, ResultInHistory, Tally, View
-from treaty.model.overview.overview import state_of
+from treaty.model.decisions.matrix import VersionKey, VersionSummary
+from treaty.model.overview.history import PairGrid, PairView, PublicationInHistory, ResultInHistory, VerificationCounts
+from treaty.model.overview.overview import compute_pact_state
 from treaty.model.pacts.pacts import Pact
 from treaty.model.paging import Page, Paged
 from treaty.store.decisions import matrix
-from treaty.store.engine.database import every, rows, scalar
-from treaty.store.overview.overview import AT_ONCE, NEWEST_RESULT
+from treaty.store.engine.database import fetch_all, fetch_rows, fetch_scalar
+from treaty.store.overview.overview import BATCH_SIZE, NEWEST_RESULT
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -111,15 +111,15 @@ _THERE: Final = union_all(
         )
     )
 )
-_VIEWS: Final[Mapping[View, Select[*tuple[Any, ...]]]] = {
-    View.ALL: _PUBLICATIONS,
-    View.BRANCH: _PUBLICATIONS.where(
+_VIEWS: Final[Mapping[PairView, Select[*tuple[Any, ...]]]] = {
+    PairView.ALL: _PUBLICATIONS,
+    PairView.BRANCH: _PUBLICATIONS.where(
         publication.c.id.in_(select(_NEWEST_OF_BRANCH).where(branch.c.pacticipant_id == _CONSUMER_ID))
     ),
-    View.TAG: _PUBLICATIONS.where(
+    PairView.TAG: _PUBLICATIONS.where(
         publication.c.id.in_(select(_NEWEST_WITH_TAG).where(tag_head.c.pacticipant_id == _CONSUMER_ID))
     ),
-    View.ENVIRONMENT: _PUBLICATIONS.where(publication.c.consumer_version_id.in_(_THERE)),
+    PairView.ENVIRONMENT: _PUBLICATIONS.where(publication.c.consumer_version_id.in_(_THERE)),
 }
 _COUNTS: Final = {
     view: select(func.count()).select_from(statement.limit(None).offset(None).order_by(None).subquery())
@@ -127,30 +127,30 @@ _COUNTS: Final = {
 }
 
 
-def publications(
-    db: Connection, consumer: str, provider: str, page: Page, view: View = View.ALL
+def list_publications(
+    db: Connection, consumer: str, provider: str, page: Page, view: PairView = PairView.ALL
 ) -> Paged[PublicationInHistory]:
     """List a page of the pacts of a pair, newest first: all, or one for each branch, tag or environment."""
     pair = {"consumer": consumer, "provider": provider}
-    found = rows(db, _VIEWS[view], {**pair, "limit": page.limit, "offset": page.offset})
+    found = fetch_rows(db, _VIEWS[view], {**pair, "limit": page.limit, "offset": page.offset})
     keys: dict[int, VersionKey] = {row.version_id: (consumer, row.version) for row in found}
     keys |= {row.provider_version_id: (provider, row.provider_version) for row in found if row.provider_version}
-    seen = matrix.versions(db, keys, keys.values())
+    seen = matrix.load_versions(db, keys, keys.values())
     made = [
         PublicationInHistory(
             version=row.version,
-            there=seen[consumer, row.version],
+            version_summary=seen[consumer, row.version],
             published_at=row.created_at,
             sha=row.sha,
-            state=state_of(success=row.success, was_pending=row.was_pending),
+            state=compute_pact_state(success=row.success, was_pending=row.was_pending),
             verification=row.verification,
             provider_version=row.provider_version,
-            provider_there=seen[provider, row.provider_version] if row.provider_version else None,
+            provider_version_summary=seen[provider, row.provider_version] if row.provider_version else None,
             verified_at=row.verified_at,
         )
         for row in found
     ]
-    return Paged(made, page, scalar(db, _COUNTS[view], pair))
+    return Paged(made, page, fetch_scalar(db, _COUNTS[view], pair))
 
 
 _RESULTS: Final = (
@@ -170,10 +170,10 @@ _RESULTS: Final = (
 )
 
 
-def results(db: Connection, pact: Pact, *, most: int) -> list[ResultInHistory]:
+def list_results(db: Connection, pact: Pact, *, limit: int) -> list[ResultInHistory]:
     """List the newest results for the content of a pact."""
-    params = {"consumer": pact.consumer, "provider": pact.provider, "sha": pact.sha, "most": most}
-    return every(db, _RESULTS, params, ResultInHistory)
+    params = {"consumer": pact.consumer, "provider": pact.provider, "sha": pact.sha, "most": limit}
+    return fetch_all(db, _RESULTS, params, ResultInHistory)
 
 
 # The grid of a pair
@@ -210,16 +210,16 @@ _CELLS: Final = (
 )
 
 
-def grid(db: Connection, consumer: str, provider: str, page: Page, columns: Page) -> PairGrid:
+def load_grid(db: Connection, consumer: str, provider: str, page: Page, columns: Page) -> PairGrid:
     """Set a page of the consumer's versions against a page of the provider's."""
     pair = {"consumer": consumer, "provider": provider}
-    found = rows(db, _COLUMNS, {**pair, "limit": columns.limit + 1, "offset": columns.offset})
+    found = fetch_rows(db, _COLUMNS, {**pair, "limit": columns.limit + 1, "offset": columns.offset})
     shown = found[: columns.limit]
     keys: dict[int, VersionKey] = {row.id: (provider, row.number) for row in shown}
-    seen = matrix.versions(db, keys, keys.values())
-    listed = publications(db, consumer, provider, page)
+    seen = matrix.load_versions(db, keys, keys.values())
+    listed = list_publications(db, consumer, provider, page)
     shas = sorted({one.sha for one in listed.items})
-    cells = rows(db, _CELLS, {**pair, "shas": shas, "ids": list(keys)}) if shas and keys else []
+    cells = fetch_rows(db, _CELLS, {**pair, "shas": shas, "ids": list(keys)}) if shas and keys else []
     return PairGrid(
         publications=listed,
         versions=[(row.number, seen[provider, row.number]) for row in shown],
@@ -234,9 +234,9 @@ def _result(row: Any) -> ResultInHistory:
     )
 
 
-def place_of(db: Connection, version_id: int, key: VersionKey) -> VersionInMatrix:
+def load_version(db: Connection, version_id: int, key: VersionKey) -> VersionSummary:
     """Find where a version stands."""
-    return matrix.versions(db, {version_id: key}, [key])[key]
+    return matrix.load_versions(db, {version_id: key}, [key])[key]
 
 
 # Versions of a pacticipant
@@ -265,19 +265,21 @@ _AS_PROVIDER: Final = (
 )
 
 
-def tallies(db: Connection, pacticipant: str, numbers: Sequence[str]) -> Mapping[str, tuple[Tally, Tally]]:
+def count_results(
+    db: Connection, pacticipant: str, numbers: Sequence[str]
+) -> Mapping[str, tuple[VerificationCounts, VerificationCounts]]:
     """Count the results of versions: those of their pacts, and those that they gave to others' pacts."""
     found: list[dict[str, dict[bool | None, int]]] = []
     for statement in (_AS_CONSUMER, _AS_PROVIDER):
         counts: dict[str, dict[bool | None, int]] = defaultdict(dict)
-        for start in range(0, len(numbers), AT_ONCE):
-            part = list(numbers[start : start + AT_ONCE])
-            for row in rows(db, statement, {"pacticipant": pacticipant, "numbers": part}):
+        for start in range(0, len(numbers), BATCH_SIZE):
+            part = list(numbers[start : start + BATCH_SIZE])
+            for row in fetch_rows(db, statement, {"pacticipant": pacticipant, "numbers": part}):
                 counts[row.number][row.success] = row.times
         found.append(counts)
     mine, others = found
     return {number: (_tally(mine[number]), _tally(others[number])) for number in numbers}
 
 
-def _tally(counts: Mapping[bool | None, int]) -> Tally:
-    return Tally(verified=counts.get(True, 0), failed=counts.get(False, 0), unknown=counts.get(None, 0))
+def _tally(counts: Mapping[bool | None, int]) -> VerificationCounts:
+    return VerificationCounts(verified=counts.get(True, 0), failed=counts.get(False, 0), unknown=counts.get(None, 0))

@@ -29,24 +29,24 @@ from sqlalchemy import (
 )
 
 from treaty.model.decisions.matrix import VersionKey
-from treaty.model.overview.network import Line
+from treaty.model.overview.network import NetworkEdge
 from treaty.model.overview.overview import (
-    Filter,
-    IntegrationAtAGlance,
+    EnvironmentReference,
+    IntegrationSummary,
+    Overview,
+    OverviewFilter,
+    OverviewSorting,
     PactByTag,
-    Place,
-    Sorting,
-    State,
-    Survey,
-    Together,
-    state_of,
+    PactState,
+    UnverifiedPair,
+    compute_pact_state,
 )
 from treaty.model.paging import Page, Paged
-from treaty.model.webhooks.deliveries import Status
+from treaty.model.webhooks.deliveries import DeliveryStatus
 from treaty.store.decisions import matrix
-from treaty.store.engine.database import column, rows, scalar
-from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, pacts_running
-from treaty.store.pacticipants.pacticipants import literally
+from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar
+from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_running_pacts
+from treaty.store.pacticipants.pacticipants import escape_like
 from treaty.store.tables import (
     Time,
     branch,
@@ -63,9 +63,9 @@ from treaty.store.tables import (
     verification,
     version,
 )
-from treaty.store.verifications import newest_of
+from treaty.store.verifications import select_newest_id
 
-MOST_WORDS: Final = 5
+MAX_WORDS: Final = 5
 
 _consumer: Final = pacticipant.alias("consumer")
 _provider: Final = pacticipant.alias("provider")
@@ -76,14 +76,14 @@ _newer: Final = verification.alias("newer")
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
+class _OverviewShape:
     """What a statement filters and sorts by."""
 
     words: int
     has_label: bool
     has_environment: bool
     has_branch: bool
-    sorting: Sorting
+    sorting: OverviewSorting
     is_reversed: bool
 
     @property
@@ -95,22 +95,22 @@ class _Shape:
 _IS_OF_PAIR: Final = (publication.c.consumer_id == integration.c.consumer_id) & (
     publication.c.provider_id == integration.c.provider_id
 )
-NEWEST_RESULT: Final = newest_of(publication.c.content_id)
+NEWEST_RESULT: Final = select_newest_id(publication.c.content_id)
 """The newest result for a publication's content."""
 _WAS_VERIFIED: Final = (
     exists()
     .where(_newer.c.consumer_id == integration.c.consumer_id, _newer.c.provider_id == integration.c.provider_id)
     .correlate(integration)
 )
-_NOT_VERIFIED: Final = case((_WAS_VERIFIED, State.CHANGED.value), else_=State.UNKNOWN.value)
+_NOT_VERIFIED: Final = case((_WAS_VERIFIED, PactState.CHANGED.value), else_=PactState.UNKNOWN.value)
 _STATE: Final = case(
-    (publication.c.id.is_(None), State.NO_PACT.value),
+    (publication.c.id.is_(None), PactState.NO_PACT.value),
     (verification.c.id.is_(None), _NOT_VERIFIED),
-    (verification.c.success, State.VERIFIED.value),
-    (verification.c.was_pending, State.PENDING.value),
-    else_=State.FAILED.value,
+    (verification.c.success, PactState.VERIFIED.value),
+    (verification.c.was_pending, PactState.PENDING.value),
+    else_=PactState.FAILED.value,
 )
-_RANKS: Final = {state.value: rank for rank, state in enumerate(State)}
+_RANKS: Final = {state.value: rank for rank, state in enumerate(PactState)}
 """Ranks of states, the worst first."""
 
 
@@ -152,11 +152,11 @@ _IS_RESULT_MISSING: Final = (
 _STATE_THERE: Final = case((verification.c.success & _IS_RESULT_MISSING, _NOT_VERIFIED), else_=_STATE)
 
 
-def _state(shape: _Shape) -> ColumnElement[Any]:
+def _state(shape: _OverviewShape) -> ColumnElement[Any]:
     return _STATE_THERE if shape.has_environment else _STATE
 
 
-def _result(shape: _Shape) -> ColumnElement[Any]:
+def _result(shape: _OverviewShape) -> ColumnElement[Any]:
     """Id of the result that a pact is judged by."""
     return (
         case((_PROVIDER_IS_LIVE, _WORST_LIVE_RESULT), else_=NEWEST_RESULT) if shape.has_environment else NEWEST_RESULT
@@ -189,7 +189,7 @@ def _pact_of_branch() -> ScalarSelect[int]:
     )
 
 
-def _with_pacts(shape: _Shape) -> FromClause:
+def _with_pacts(shape: _OverviewShape) -> FromClause:
     """Join integrations with the pact that is shown of each; or with all that are in an environment."""
     if shape.shows_several:
         is_there = publication.c.consumer_version_id == _running.c.version_id
@@ -228,13 +228,13 @@ _IDENTITY: Final = (
 
 
 @lru_cache(maxsize=256)
-def _asked(shape: _Shape, *columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+def _asked(shape: _OverviewShape, *columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
     """Select columns of all integrations that are left."""
     return select(*columns).select_from(_with_all(_with_pacts(shape), _result(shape))).where(*_criteria(shape))
 
 
 @lru_cache(maxsize=256)
-def _standing(shape: _Shape) -> Select[*tuple[Any, ...]]:
+def _standing(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
     """Select how all stand that are left, in order."""
     is_old = case((publication.c.created_at <= bindparam("overdue_since", type_=Time), 1), else_=0)
     return _asked(
@@ -248,7 +248,7 @@ def _standing(shape: _Shape) -> Select[*tuple[Any, ...]]:
     ).order_by(*_order(shape))
 
 
-def _criteria(shape: _Shape) -> list[ColumnElement[bool]]:
+def _criteria(shape: _OverviewShape) -> list[ColumnElement[bool]]:
     criteria: list[ColumnElement[bool]] = []
     if shape.words:
         sides = (_consumer.c.name, _consumer.c.display_name, _provider.c.name, _provider.c.display_name)
@@ -270,23 +270,23 @@ def _criteria(shape: _Shape) -> list[ColumnElement[bool]]:
     return criteria
 
 
-def _order(shape: _Shape) -> list[ColumnElement[Any]]:
+def _order(shape: _OverviewShape) -> list[ColumnElement[Any]]:
     names = [func.lower(_consumer.c.name), func.lower(_provider.c.name), integration.c.id]
-    if shape.sorting in {Sorting.CONSUMER, Sorting.PROVIDER}:
-        chosen = names.pop(0 if shape.sorting is Sorting.CONSUMER else 1)
+    if shape.sorting in {OverviewSorting.CONSUMER, OverviewSorting.PROVIDER}:
+        chosen = names.pop(0 if shape.sorting is OverviewSorting.CONSUMER else 1)
         return [chosen.desc() if shape.is_reversed else chosen, *names]
-    newest_first: dict[Sorting, ColumnElement[Any]] = {
-        Sorting.PUBLISHED: publication.c.created_at,
-        Sorting.VERIFIED: verification.c.created_at,
+    newest_first: dict[OverviewSorting, ColumnElement[Any]] = {
+        OverviewSorting.PUBLISHED: publication.c.created_at,
+        OverviewSorting.VERIFIED: verification.c.created_at,
     }
     chosen = newest_first.get(shape.sorting, case(_RANKS, value=_state(shape)))
     is_descending = (shape.sorting in newest_first) != shape.is_reversed
     return [(chosen.desc() if is_descending else chosen.asc()).nulls_last(), *names]
 
 
-def _shape_of(wanted: Filter, sorting: Sorting, *, is_reversed: bool) -> _Shape:
-    return _Shape(
-        words=len(wanted.words[:MOST_WORDS]),
+def _shape_of(wanted: OverviewFilter, sorting: OverviewSorting, *, is_reversed: bool) -> _OverviewShape:
+    return _OverviewShape(
+        words=len(wanted.words[:MAX_WORDS]),
         has_label=wanted.label is not None,
         has_environment=wanted.environment is not None,
         has_branch=wanted.branch is not None,
@@ -295,33 +295,33 @@ def _shape_of(wanted: Filter, sorting: Sorting, *, is_reversed: bool) -> _Shape:
     )
 
 
-def _params(wanted: Filter) -> dict[str, Any]:
-    words = {f"word{at}": literally(word) for at, word in enumerate(wanted.words[:MOST_WORDS])}
+def _params(wanted: OverviewFilter) -> dict[str, Any]:
+    words = {f"word{at}": escape_like(word) for at, word in enumerate(wanted.words[:MAX_WORDS])}
     return {**words, "label": wanted.label, "environment": wanted.environment, "branch": wanted.branch}
 
 
-def survey(  # noqa: PLR0913 - what is shown, and what is picked out, in one look at all
+def load_overview(  # noqa: PLR0913 - what is shown, and what is picked out, in one look at all
     db: Connection,
-    wanted: Filter,
+    wanted: OverviewFilter,
     page: Page,
-    sorting: Sorting = Sorting.CONSUMER,
+    sorting: OverviewSorting = OverviewSorting.CONSUMER,
     *,
     is_reversed: bool = False,
-    most: int = 0,
+    limit: int = 0,
     overdue_since: datetime,
-) -> Survey:
+) -> Overview:
     """Look at all integrations that a filter leaves: count them, list a page, pick out some that need attention."""
     of_any_state = replace(wanted, state=None)
     shape = _shape_of(of_any_state, sorting, is_reversed=is_reversed)
-    found = rows(db, _standing(shape), {**_params(of_any_state), "overdue_since": overdue_since})
+    found = fetch_rows(db, _standing(shape), {**_params(of_any_state), "overdue_since": overdue_since})
     standing = _worst_of_each(found) if shape.shows_several else found
     chosen = standing if wanted.state is None else [row for row in standing if row.state == wanted.state.value]
     listed = chosen[page.offset : page.offset + page.limit]
-    failed, overdue = _worst(standing, most)
+    failed, overdue = _worst(standing, limit)
     shown = _shown(db, {row.id: row for row in (*listed, *failed, *overdue)}.values(), wanted.environment)
-    return Survey(
-        counts={State(state): count for state, count in Counter(row.state for row in standing).items()},
-        listed=Paged([shown[row.id] for row in listed], page, len(chosen)),
+    return Overview(
+        counts={PactState(state): count for state, count in Counter(row.state for row in standing).items()},
+        integrations=Paged([shown[row.id] for row in listed], page, len(chosen)),
         failed=[shown[row.id] for row in failed],
         overdue=[shown[row.id] for row in overdue],
     )
@@ -343,16 +343,16 @@ def _badness(row: Any) -> tuple[int, int]:
     return (-_RANKS[row.state], row.position)
 
 
-def _worst(standing: Sequence[Any], most: int) -> tuple[Sequence[Any], Sequence[Any]]:
+def _worst(standing: Sequence[Any], limit: int) -> tuple[Sequence[Any], Sequence[Any]]:
     """Pick out what broke last, and what waits longest. Ids grow with time."""
-    failed = [row for row in standing if row.state == State.FAILED.value] if most else []
-    overdue = [row for row in standing if row.is_old and row.state == State.CHANGED.value] if most else []
+    failed = [row for row in standing if row.state == PactState.FAILED.value] if limit else []
+    overdue = [row for row in standing if row.is_old and row.state == PactState.CHANGED.value] if limit else []
     failed.sort(key=lambda row: -row.verification_id)
     overdue.sort(key=lambda row: row.publication_id)
-    return failed[:most], overdue[:most]
+    return failed[:limit], overdue[:limit]
 
 
-def _shown(db: Connection, standing: Iterable[Any], environment_name: str | None) -> Mapping[int, IntegrationAtAGlance]:
+def _shown(db: Connection, standing: Iterable[Any], environment_name: str | None) -> Mapping[int, IntegrationSummary]:
     """Read all that is shown of some integrations, by their ids."""
     publications = [row.publication_id for row in standing if row.publication_id is not None]
     others = [row.id for row in standing if row.publication_id is None]
@@ -361,53 +361,55 @@ def _shown(db: Connection, standing: Iterable[Any], environment_name: str | None
     found = [
         row
         for statement, ids, params in ((of_publications, publications, place), (_OF_IDS, others, {}))
-        for start in range(0, len(ids), AT_ONCE)
-        for row in rows(db, statement, {**params, "ids": ids[start : start + AT_ONCE]})
+        for start in range(0, len(ids), BATCH_SIZE)
+        for row in fetch_rows(db, statement, {**params, "ids": ids[start : start + BATCH_SIZE]})
     ]
     return {row.id: seen for row, seen in zip(found, _at_a_glance(db, found), strict=True)}
 
 
 @lru_cache(maxsize=256)
-def _lines(shape: _Shape) -> Select[*tuple[Any, ...]]:
+def _lines(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
     names = (_consumer.c.name.label("consumer"), _provider.c.name.label("provider"))
     columns = (integration.c.id, *names, publication.c.position, _state(shape).label("state"))
     return _asked(shape, *columns).order_by(*_order(shape))
 
 
-def every_line(db: Connection, wanted: Filter) -> list[Line]:
+def list_lines(db: Connection, wanted: OverviewFilter) -> list[NetworkEdge]:
     """List all integrations that a filter leaves, by the names of their consumers and providers."""
-    shape = _shape_of(wanted, Sorting.CONSUMER, is_reversed=False)
-    found = rows(db, _lines(shape), _params(wanted))
+    shape = _shape_of(wanted, OverviewSorting.CONSUMER, is_reversed=False)
+    found = fetch_rows(db, _lines(shape), _params(wanted))
     shown = _worst_of_each(found) if shape.shows_several else found
-    return [Line(consumer=row.consumer, provider=row.provider, state=State(row.state)) for row in shown]
+    return [NetworkEdge(consumer=row.consumer, provider=row.provider, state=PactState(row.state)) for row in shown]
 
 
 _NUMBER: Final = select(func.count()).select_from(integration)
 
 
-def number(db: Connection) -> int:
+def count_integrations(db: Connection) -> int:
     """Count all integrations."""
-    found: int = scalar(db, _NUMBER, {})
+    found: int = fetch_scalar(db, _NUMBER, {})
     return found
 
 
-def _unfiltered(sorting: Sorting) -> _Shape:
-    return _shape_of(Filter(), sorting, is_reversed=False)
+def _unfiltered(sorting: OverviewSorting) -> _OverviewShape:
+    return _shape_of(OverviewFilter(), sorting, is_reversed=False)
 
 
 _IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
 _SHOWN: Final = (*_IDENTITY, _STATE.label("state"))
-_OF_IDS: Final = _asked(_unfiltered(Sorting.CONSUMER), integration.c.id, *_SHOWN).where(integration.c.id.in_(_IDS))
+_OF_IDS: Final = _asked(_unfiltered(OverviewSorting.CONSUMER), integration.c.id, *_SHOWN).where(
+    integration.c.id.in_(_IDS)
+)
 
 
-def _of_publications(shape: _Shape) -> Select[*tuple[Any, ...]]:
+def _of_publications(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
     source = _with_all(publication.join(integration, _IS_OF_PAIR), _result(shape))
     columns = (integration.c.id, *_IDENTITY, _state(shape).label("state"))
     return select(*columns).select_from(source).where(publication.c.id.in_(_IDS))
 
 
-_OF_PUBLICATIONS: Final = _of_publications(_unfiltered(Sorting.CONSUMER))
-_OF_PUBLICATIONS_THERE: Final = _of_publications(replace(_unfiltered(Sorting.CONSUMER), has_environment=True))
+_OF_PUBLICATIONS: Final = _of_publications(_unfiltered(OverviewSorting.CONSUMER))
+_OF_PUBLICATIONS_THERE: Final = _of_publications(replace(_unfiltered(OverviewSorting.CONSUMER), has_environment=True))
 _OF_TAGGED: Final = _OF_PUBLICATIONS.add_columns(
     publication.c.id.label("publication_id"),
     integration.c.latest_publication_id,
@@ -418,22 +420,22 @@ _PER_SIDE: Final = {
     .where(named.c.name == bindparam("pacticipant"))
     .order_by(*_order(_unfiltered(other)))
     for side, other, named in (
-        ("consumer", Sorting.PROVIDER, _consumer),
-        ("provider", Sorting.CONSUMER, _provider),
+        ("consumer", OverviewSorting.PROVIDER, _consumer),
+        ("provider", OverviewSorting.CONSUMER, _provider),
     )
 }
 
 
-def of_pacticipant(db: Connection, name: str, *, role: str) -> list[IntegrationAtAGlance]:
+def list_of_pacticipant(db: Connection, name: str, *, role: str) -> list[IntegrationSummary]:
     """List the integrations where a pacticipant has a role: `consumer` or `provider`."""
-    return _at_a_glance(db, rows(db, _PER_SIDE[role], {"pacticipant": name}))
+    return _at_a_glance(db, fetch_rows(db, _PER_SIDE[role], {"pacticipant": name}))
 
 
 # By tag
 
 
 @lru_cache(maxsize=64)
-def _by_tag(shape: _Shape, *, names_tags: bool) -> Select[*tuple[Any, ...]]:
+def _by_tag(shape: _OverviewShape, *, names_tags: bool) -> Select[*tuple[Any, ...]]:
     """Select which pacts are shown by tag, in order."""
     tagged = select(LATEST_WITH_TAG.label("id")).join_from(
         integration, tag_head, tag_head.c.pacticipant_id == integration.c.consumer_id
@@ -443,8 +445,8 @@ def _by_tag(shape: _Shape, *, names_tags: bool) -> Select[*tuple[Any, ...]]:
     wanted = union(
         select(integration.c.latest_publication_id.label("id")),
         tagged,
-        pacts_running(deployed_version, deployed_version.c.undeployed_at),
-        pacts_running(released_version, released_version.c.support_ended_at),
+        select_running_pacts(deployed_version, deployed_version.c.undeployed_at),
+        select_running_pacts(released_version, released_version.c.support_ended_at),
     ).subquery("wanted")
     source = publication.join(wanted, wanted.c.id == publication.c.id).join(integration, _IS_OF_PAIR)
     order = (func.lower(_consumer.c.name), publication.c.position.desc(), func.lower(_provider.c.name))
@@ -452,16 +454,18 @@ def _by_tag(shape: _Shape, *, names_tags: bool) -> Select[*tuple[Any, ...]]:
     return found.order_by(*order, publication.c.id)
 
 
-def by_tag(db: Connection, wanted: Filter, tags: Sequence[str], page: Page) -> Paged[PactByTag]:
+def list_by_tag(db: Connection, wanted: OverviewFilter, tags: Sequence[str], page: Page) -> Paged[PactByTag]:
     """List a page of the pacts that matter: latest of all, latest with a tag (or with those named), or running."""
-    shape = _shape_of(Filter(words=wanted.words, label=wanted.label), Sorting.CONSUMER, is_reversed=False)
+    shape = _shape_of(
+        OverviewFilter(words=wanted.words, label=wanted.label), OverviewSorting.CONSUMER, is_reversed=False
+    )
     params = {**_params(wanted), **({"tags": list(tags)} if tags else {})}
-    every = column(db, _by_tag(shape, names_tags=bool(tags)), params)
+    every = fetch_column(db, _by_tag(shape, names_tags=bool(tags)), params)
     ids = every[page.offset : page.offset + page.limit]
     found = {
         row.publication_id: row
-        for start in range(0, len(ids), AT_ONCE)
-        for row in rows(db, _OF_TAGGED, {"ids": ids[start : start + AT_ONCE]})
+        for start in range(0, len(ids), BATCH_SIZE)
+        for row in fetch_rows(db, _OF_TAGGED, {"ids": ids[start : start + BATCH_SIZE]})
     }
     return Paged(_pacts_by_tag(db, [found[one] for one in ids]), page, len(every))
 
@@ -469,13 +473,13 @@ def by_tag(db: Connection, wanted: Filter, tags: Sequence[str], page: Page) -> P
 def _pacts_by_tag(db: Connection, found: Sequence[Any]) -> list[PactByTag]:
     keys: dict[int, VersionKey] = {row.version_id: (row.consumer, row.version) for row in found}
     keys |= {row.provider_version_id: (row.provider, row.provider_version) for row in found if row.provider_version}
-    seen = matrix.versions(db, keys, keys.values())
+    seen = matrix.load_versions(db, keys, keys.values())
     return [
         PactByTag(
             integration=integration_,
             is_latest=row.latest_publication_id == row.publication_id,
-            there=seen[row.consumer, row.version],
-            provider_there=seen[row.provider, row.provider_version] if row.provider_version else None,
+            version_summary=seen[row.consumer, row.version],
+            provider_version_summary=seen[row.provider, row.provider_version] if row.provider_version else None,
         )
         for row, integration_ in zip(found, _at_a_glance(db, found), strict=True)
     ]
@@ -508,44 +512,44 @@ _LATEST_DELIVERIES: Final = (
 _DELIVERIES: Final = select(
     triggered_webhook.c.consumer_id, triggered_webhook.c.provider_id, triggered_webhook.c.status
 ).where(triggered_webhook.c.id.in_(_LATEST_DELIVERIES))
-_WORST: Final = (Status.SUCCESS, Status.NOT_RUN, Status.RETRYING, Status.FAILURE)
-AT_ONCE: Final = 500
+_WORST: Final = (DeliveryStatus.SUCCESS, DeliveryStatus.NOT_RUN, DeliveryStatus.RETRYING, DeliveryStatus.FAILURE)
+BATCH_SIZE: Final = 500
 """How many ids a statement takes, so that it stays short."""
 
 
-def _at_a_glance(db: Connection, found: Sequence[Any]) -> list[IntegrationAtAGlance]:
+def _at_a_glance(db: Connection, found: Sequence[Any]) -> list[IntegrationSummary]:
     places = _places(db, sorted({row.version_id for row in found if row.version_id is not None}))
     webhooks = _webhooks(db, sorted({row.consumer_id for row in found}))
     return [
-        IntegrationAtAGlance(
+        IntegrationSummary(
             consumer=row.consumer,
             provider=row.provider,
             version=row.version,
             published_at=row.published_at,
-            state=State(row.state),
+            state=PactState(row.state),
             provider_version=row.provider_version,
             verified_at=row.verified_at,
-            places=places.get(row.version_id, []),
+            environments=places.get(row.version_id, []),
             webhooks=webhooks.get((row.consumer_id, row.provider_id)),
         )
         for row in found
     ]
 
 
-def _places(db: Connection, ids: Sequence[int]) -> Mapping[int, list[Place]]:
-    found: dict[int, set[Place]] = defaultdict(set)
-    for start in range(0, len(ids), AT_ONCE):
-        for row in rows(db, _PLACES, {"ids": ids[start : start + AT_ONCE]}):
-            found[row.version_id].add(Place(name=row.display_name, is_production=row.is_production))
+def _places(db: Connection, ids: Sequence[int]) -> Mapping[int, list[EnvironmentReference]]:
+    found: dict[int, set[EnvironmentReference]] = defaultdict(set)
+    for start in range(0, len(ids), BATCH_SIZE):
+        for row in fetch_rows(db, _PLACES, {"ids": ids[start : start + BATCH_SIZE]}):
+            found[row.version_id].add(EnvironmentReference(name=row.display_name, is_production=row.is_production))
     return {at: sorted(places, key=lambda one: (one.is_production, one.name)) for at, places in found.items()}
 
 
-def _webhooks(db: Connection, ids: Sequence[int]) -> Mapping[tuple[int, int], Status]:
-    found: dict[tuple[int, int], Status] = {}
-    for start in range(0, len(ids), AT_ONCE):
-        for row in rows(db, _DELIVERIES, {"ids": ids[start : start + AT_ONCE]}):
+def _webhooks(db: Connection, ids: Sequence[int]) -> Mapping[tuple[int, int], DeliveryStatus]:
+    found: dict[tuple[int, int], DeliveryStatus] = {}
+    for start in range(0, len(ids), BATCH_SIZE):
+        for row in fetch_rows(db, _DELIVERIES, {"ids": ids[start : start + BATCH_SIZE]}):
             pair = (row.consumer_id, row.provider_id)
-            found[pair] = max(found.get(pair, Status.SUCCESS), Status(row.status), key=_WORST.index)
+            found[pair] = max(found.get(pair, DeliveryStatus.SUCCESS), DeliveryStatus(row.status), key=_WORST.index)
     return found
 
 
@@ -641,24 +645,24 @@ _RUNNING: Final = union_all(
 )
 
 
-def unproven(db: Connection, *, most: int) -> list[Together]:
+def list_unverified_pairs(db: Connection, *, limit: int) -> list[UnverifiedPair]:
     """List versions that run together without a success between them, those in production and failures first.
 
     Other environments are only looked into for what production leaves room for.
     """
-    found: list[Together] = []
+    found: list[UnverifiedPair] = []
     for is_production in (True, False):
-        if len(found) < most:
-            found += _unproven_in(db, most - len(found), is_production=is_production)
+        if len(found) < limit:
+            found += _unproven_in(db, limit - len(found), is_production=is_production)
     return found
 
 
-def _unproven_in(db: Connection, most: int, *, is_production: bool) -> list[Together]:
+def _unproven_in(db: Connection, limit: int, *, is_production: bool) -> list[UnverifiedPair]:
     """Look into production, or elsewhere.
 
     What runs is asked for on its own, since a database left to itself would begin with all pacts there ever were.
     """
-    running = rows(db, _RUNNING, {"is_production": is_production})
+    running = fetch_rows(db, _RUNNING, {"is_production": is_production})
     environments = sorted({row.environment_id for row in running})
     records = sorted({row.record for row in running})
     found = {
@@ -666,33 +670,33 @@ def _unproven_in(db: Connection, most: int, *, is_production: bool) -> list[Toge
         for consumer_runs in records
         for ids in _in_parts({row.version_id for row in running if row.record == consumer_runs})
         for provider_runs in records
-        for row in rows(
+        for row in fetch_rows(
             db,
             _UNPROVEN_PAIRS[consumer_runs, provider_runs],
-            {"ids": ids, "environments": environments, "most": most},
+            {"ids": ids, "environments": environments, "most": limit},
         )
     }
-    return sorted(found, key=_urgency)[:most]
+    return sorted(found, key=_urgency)[:limit]
 
 
 def _in_parts(ids: Iterable[int]) -> Iterator[list[int]]:
     ordered = sorted(ids)
-    for start in range(0, len(ordered), AT_ONCE):
-        yield ordered[start : start + AT_ONCE]
+    for start in range(0, len(ordered), BATCH_SIZE):
+        yield ordered[start : start + BATCH_SIZE]
 
 
-def _urgency(pair: Together) -> tuple[object, ...]:
-    return (pair.state is State.UNKNOWN, pair.environment, pair.consumer.lower(), pair.provider.lower())
+def _urgency(pair: UnverifiedPair) -> tuple[object, ...]:
+    return (pair.state is PactState.UNKNOWN, pair.environment, pair.consumer.lower(), pair.provider.lower())
 
 
-def _together(row: Any) -> Together:
-    return Together(
+def _together(row: Any) -> UnverifiedPair:
+    return UnverifiedPair(
         environment=row.environment,
         consumer=row.consumer,
         consumer_version=row.consumer_version,
         provider=row.provider,
         provider_version=row.provider_version,
-        state=state_of(success=row.success, was_pending=None),
+        state=compute_pact_state(success=row.success, was_pending=None),
     )
 
 
@@ -718,13 +722,13 @@ _NUMBERED: Final = (
 )
 
 
-def names_like(db: Connection, part: str, page: Page) -> Paged[str]:
+def list_names_like(db: Connection, part: str, page: Page) -> Paged[str]:
     """List a page of the pacticipants whose names hold a text."""
-    params = {"part": literally(part)}
-    found = rows(db, _NAMES, {**params, "limit": page.limit, "offset": page.offset})
-    return Paged([row.name for row in found], page, scalar(db, _NUMBER_OF_NAMES, params))
+    params = {"part": escape_like(part)}
+    found = fetch_rows(db, _NAMES, {**params, "limit": page.limit, "offset": page.offset})
+    return Paged([row.name for row in found], page, fetch_scalar(db, _NUMBER_OF_NAMES, params))
 
 
-def versions_numbered(db: Connection, number: str) -> list[tuple[str, str]]:
+def list_versions_with_number(db: Connection, number: str) -> list[tuple[str, str]]:
     """List some versions, of any pacticipant, that have a number."""
-    return [(row.name, row.number) for row in rows(db, _NUMBERED, {"number": number})]
+    return [(row.name, row.number) for row in fetch_rows(db, _NUMBERED, {"number": number})]

@@ -23,10 +23,10 @@ from sqlalchemy import (
 )
 
 from treaty.model.pacticipants.integrations import DashboardItem, Integration, LatestResult
-from treaty.model.paging import FARTHEST, Page, Paged
-from treaty.store.engine.database import column, rows, run, tuples
-from treaty.store.engine.listing import Listing
-from treaty.store.pacticipants.pacticipants import literally
+from treaty.model.paging import MAX_OFFSET, Page, Paged
+from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_tuples
+from treaty.store.engine.listing import PagedQuery
+from treaty.store.pacticipants.pacticipants import escape_like
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -46,7 +46,7 @@ from treaty.store.tables import (
     version,
     webhook,
 )
-from treaty.store.verifications import newest_of
+from treaty.store.verifications import select_newest_id
 
 _CONSUMER: Final = pacticipant.alias("consumer")
 _PROVIDER: Final = pacticipant.alias("provider")
@@ -74,8 +74,8 @@ _BUSIEST_FIRST: Final = _INTEGRATIONS.order_by(
     integration.c.id.desc(),
 )
 _PART: Final[BindParameter[str]] = bindparam("part")
-_LISTING: Final = Listing(_BUSIEST_FIRST, Integration, counted=integration)
-_LISTING_LIKE: Final = Listing(
+_LISTING: Final = PagedQuery(_BUSIEST_FIRST, Integration, counted=integration)
+_LISTING_LIKE: Final = PagedQuery(
     _BUSIEST_FIRST.where(
         or_(_CONSUMER.c.name.icontains(_PART, escape="!"), _PROVIDER.c.name.icontains(_PART, escape="!"))
     ),
@@ -83,21 +83,21 @@ _LISTING_LIKE: Final = Listing(
 )
 
 
-def every_integration(db: Connection) -> list[Integration]:
+def list_all(db: Connection) -> list[Integration]:
     """List all integrations, the oldest first."""
-    return tuples(db, _OLDEST_FIRST, {}, Integration)
+    return fetch_tuples(db, _OLDEST_FIRST, {}, Integration)
 
 
-def every_with_pacts(db: Connection) -> list[Integration]:
+def list_with_pacts(db: Connection) -> list[Integration]:
     """List the integrations that have a pact, by the names of their consumers and providers."""
-    return tuples(db, _WITH_PACTS, {}, Integration)
+    return fetch_tuples(db, _WITH_PACTS, {}, Integration)
 
 
-def every_by_activity(db: Connection, *, like: str | None, page: Page | None) -> Paged[Integration]:
+def list_by_activity(db: Connection, *, like: str | None, page: Page | None) -> Paged[Integration]:
     """List integrations, or those with a name that holds a text; those whose contracts changed last come first."""
     if like is None:
         return _LISTING.read(db, {}, page, list)
-    return _LISTING_LIKE.read(db, {"part": literally(like)}, page, list)
+    return _LISTING_LIKE.read(db, {"part": escape_like(like)}, page, list)
 
 
 # Taking away
@@ -160,23 +160,23 @@ _WEBHOOKS: Final = (
 )
 
 
-def contents(db: Connection, *, consumer: str, provider: str) -> dict[str, Any]:
+def describe_contents(db: Connection, *, consumer: str, provider: str) -> dict[str, Any]:
     """Describe what `remove` would remove: the number of pacts, contents, results and deliveries; webhooks by UUID."""
     pair = {"consumer": consumer, "provider": provider}
-    (counts,) = rows(db, _COUNTS, pair)
-    return {**counts._asdict(), "webhooks": column(db, _WEBHOOKS, pair)}
+    (counts,) = fetch_rows(db, _COUNTS, pair)
+    return {**counts._asdict(), "webhooks": fetch_column(db, _WEBHOOKS, pair)}
 
 
 def remove(db: Connection, *, consumer: str, provider: str) -> None:
     """Remove all that is between a consumer and a provider: pacts, contents, results, webhooks and their history."""
     for statement in _REMOVE_PAIR:
-        run(db, statement, {"consumer": consumer, "provider": provider})
+        execute(db, statement, {"consumer": consumer, "provider": provider})
 
 
-def remove_everything(db: Connection) -> None:
+def remove_all_pacticipants(db: Connection) -> None:
     """Remove all pacticipants and all that hangs on them. Environments stay."""
     for statement in _REMOVE_EVERYTHING:
-        run(db, statement, {})
+        execute(db, statement, {})
 
 
 _IDLE_VERSIONS: Final = select(version.c.number).where(
@@ -188,9 +188,9 @@ _IDLE_VERSIONS: Final = select(version.c.number).where(
 )
 
 
-def idle_versions(db: Connection, pacticipant: str) -> list[str]:
+def list_idle_versions(db: Connection, pacticipant: str) -> list[str]:
     """List the versions of a pacticipant that have neither pacts nor results, and are not deployed or supported."""
-    return column(db, _IDLE_VERSIONS, {"pacticipant": pacticipant})
+    return fetch_column(db, _IDLE_VERSIONS, {"pacticipant": pacticipant})
 
 
 _IS_IDLE: Final = and_(
@@ -208,8 +208,8 @@ _REMOVE_IDLE: Final = delete(pacticipant).where(_IS_IDLE)
 
 def remove_idle(db: Connection, names: Collection[str]) -> list[str]:
     """Remove those of these pacticipants that have no versions, pacts or webhooks; return their names."""
-    removed = column(db, _IDLE, {"names": list(names)})
-    run(db, _REMOVE_IDLE, {"names": list(names)})
+    removed = fetch_column(db, _IDLE, {"names": list(names)})
+    execute(db, _REMOVE_IDLE, {"names": list(names)})
     return removed
 
 
@@ -240,7 +240,7 @@ LATEST_WITH_TAG: Final = (
 )
 
 
-def pacts_running(table: Any, ended_at: Any) -> Select[Any]:
+def select_running_pacts(table: Any, ended_at: Any) -> Select[Any]:
     """Select the pacts of versions that run, or are supported, in any environment."""
     return (
         select(publication.c.id)
@@ -274,12 +274,12 @@ def _wanted(*, of_pair: bool) -> CompoundSelect[Any]:
         (between, integration, integration.c.consumer_id),
         (tagged, integration, integration.c.consumer_id),
         (
-            pacts_running(deployed_version, deployed_version.c.undeployed_at),
+            select_running_pacts(deployed_version, deployed_version.c.undeployed_at),
             publication,
             deployed_version.c.pacticipant_id,
         ),
         (
-            pacts_running(released_version, released_version.c.support_ended_at),
+            select_running_pacts(released_version, released_version.c.support_ended_at),
             publication,
             released_version.c.pacticipant_id,
         ),
@@ -328,7 +328,7 @@ _RESULTS: Final = (
     )
     .join(version, version.c.id == verification.c.provider_version_id)
     .join(content, content.c.id == verification.c.content_id)
-    .where(content.c.id.in_(_IDS), verification.c.id == newest_of(content.c.id))
+    .where(content.c.id.in_(_IDS), verification.c.id == select_newest_id(content.c.id))
 )
 _BRANCHES: Final = (
     select(branch.c.head_version_id.label("of"), branch.c.name)
@@ -361,12 +361,12 @@ _PACT_TAGS: Final = (
 )
 
 
-def dashboard(db: Connection, page: Page, *, pair: tuple[str, str] | None = None) -> list[DashboardItem]:
+def list_dashboard_items(db: Connection, page: Page, *, pair: tuple[str, str] | None = None) -> list[DashboardItem]:
     """List a page of the dashboard: of all, or of one consumer and its provider."""
     names = {} if pair is None else {"consumer": pair[0], "provider": pair[1]}
-    enough = min(page.offset + page.limit, FARTHEST)
+    enough = min(page.offset + page.limit, MAX_OFFSET)
     params = {**names, "limit": page.limit, "offset": page.offset, "enough": enough}
-    found = rows(db, _dashboard(of_pair=pair is not None), params)
+    found = fetch_rows(db, _dashboard(of_pair=pair is not None), params)
     results = {row.content_id: row for row in _in_parts(db, _RESULTS, {row.content_id for row in found})}
     consumer_versions = {row.consumer_version_id for row in found}
     provider_versions = {row.provider_version_id for row in results.values()}
@@ -387,7 +387,7 @@ def dashboard(db: Connection, page: Page, *, pair: tuple[str, str] | None = None
     ]
 
 
-AT_ONCE: Final = 500
+BATCH_SIZE: Final = 500
 """How many ids a statement takes, so that it stays short."""
 
 _Names = dict[int, list[str]]
@@ -395,8 +395,8 @@ _Names = dict[int, list[str]]
 
 def _in_parts(db: Connection, statement: Executable, ids: Collection[int]) -> Iterator[Any]:
     ordered = sorted(ids)
-    for start in range(0, len(ordered), AT_ONCE):
-        yield from rows(db, statement, {"ids": ordered[start : start + AT_ONCE]})
+    for start in range(0, len(ordered), BATCH_SIZE):
+        yield from fetch_rows(db, statement, {"ids": ordered[start : start + BATCH_SIZE]})
 
 
 def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:

@@ -6,8 +6,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from treaty.model.pacticipants.pacticipants import Label
 from treaty.model.paging import Page, Paged
-from treaty.store.engine.database import maybe, run
-from treaty.store.engine.listing import Listing
+from treaty.store.engine.database import execute, fetch_one
+from treaty.store.engine.listing import PagedQuery
 from treaty.store.tables import label, pacticipant
 
 _PACTICIPANT: Final = select(pacticipant.c.id).where(pacticipant.c.name == bindparam("pacticipant")).scalar_subquery()
@@ -23,21 +23,21 @@ _ADD: Final = insert(label).values(
     updated_at=bindparam("updated_at"),
 )
 _REMOVE: Final = delete(label).where(label.c.pacticipant_id == _PACTICIPANT, label.c.name == bindparam("name"))
-_LISTING: Final = Listing(select(label.c.name).distinct().order_by(label.c.name))
+_LISTING: Final = PagedQuery(select(label.c.name).distinct().order_by(label.c.name))
 
 
 def find(db: Connection, pacticipant: str, name: str) -> Label | None:
-    return maybe(db, _FIND, {"pacticipant": pacticipant, "name": name}, Label)
+    return fetch_one(db, _FIND, {"pacticipant": pacticipant, "name": name}, Label)
 
 
 def add(db: Connection, new: Label) -> None:
-    run(db, _ADD, new)
+    execute(db, _ADD, new)
 
 
 def remove(db: Connection, gone: Label) -> None:
-    run(db, _REMOVE, gone)
+    execute(db, _REMOVE, gone)
 
 
-def every_name(db: Connection, page: Page | None) -> Paged[str]:
+def list_names(db: Connection, page: Page | None) -> Paged[str]:
     """List all labels that pacticipants have, each once, by name."""
     return _LISTING.read(db, {}, page, lambda found: [row.name for row in found])

@@ -7,14 +7,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, union, update
 
 from treaty.errors import NotFound
-from treaty.model.pacticipants.pacticipants import ListedPacticipant, Pacticipant, PacticipantInFull
+from treaty.model.pacticipants.pacticipants import ListedPacticipant, Pacticipant, PacticipantDetails
 from treaty.model.paging import Page, Paged
 from treaty.store import deployments
-from treaty.store.engine.database import column, every, maybe, rows, run
-from treaty.store.engine.listing import Listing
+from treaty.store.engine.database import execute, fetch_all, fetch_column, fetch_one, fetch_rows
+from treaty.store.engine.listing import PagedQuery
 from treaty.store.tables import integration, label, pacticipant, version
 
-COLUMNS: Final = (
+PACTICIPANT_COLUMNS: Final = (
     pacticipant.c.name,
     pacticipant.c.display_name,
     pacticipant.c.repository_url,
@@ -26,7 +26,7 @@ COLUMNS: Final = (
 )
 """What a pacticipant is made of."""
 
-_PACTICIPANTS: Final = select(*COLUMNS)
+_PACTICIPANTS: Final = select(*PACTICIPANT_COLUMNS)
 _NAMED: Final = _PACTICIPANTS.where(pacticipant.c.name == bindparam("name"))
 _LOCKED: Final = (
     _PACTICIPANTS.where(pacticipant.c.name.in_(bindparam("names", expanding=True)))
@@ -34,17 +34,17 @@ _LOCKED: Final = (
     .with_for_update(key_share=True)
 )
 _EVERY_NAME: Final = select(pacticipant.c.name).order_by(pacticipant.c.name)
-_ADD: Final = insert(pacticipant).values({one.key: bindparam(one.key) for one in COLUMNS})
+_ADD: Final = insert(pacticipant).values({one.key: bindparam(one.key) for one in PACTICIPANT_COLUMNS})
 
 
-def id_of(role: str) -> Any:
+def select_pacticipant_id(role: str) -> Any:
     """Find, within a statement, the id of the pacticipant that the parameter with the name of its role names."""
     return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
 
 
 def lock(db: Connection, names: Collection[str]) -> list[Pacticipant]:
     """Keep other writes away from these pacticipants until this one is done. Those that are missing are left out."""
-    return every(db, _LOCKED, {"names": list(names)}, Pacticipant)
+    return fetch_all(db, _LOCKED, {"names": list(names)}, Pacticipant)
 
 
 _counterpart: Final = pacticipant.alias("counterpart")
@@ -67,18 +67,18 @@ def lock_with_counterparts(db: Connection, name: str) -> Pacticipant | None:
     For removals: a deployment of a counterpart, or a result that it publishes, may depend on what is removed.
     """
     locked: dict[str, Pacticipant] = {}
-    needed = {name, *column(db, _COUNTERPARTS, {"name": name})}
+    needed = {name, *fetch_column(db, _COUNTERPARTS, {"name": name})}
     names: set[str] = set()
     while not needed <= names:
         names |= needed
         locked = {found.name: found for found in lock(db, names)}
         # An integration may have been added before the lock was held.
-        needed = {name, *column(db, _COUNTERPARTS, {"name": name})}
+        needed = {name, *fetch_column(db, _COUNTERPARTS, {"name": name})}
     return locked.get(name)
 
 
 def find(db: Connection, name: str) -> Pacticipant | None:
-    return maybe(db, _NAMED, {"name": name}, Pacticipant)
+    return fetch_one(db, _NAMED, {"name": name}, Pacticipant)
 
 
 def get(db: Connection, name: str, role: str = "pacticipant") -> Pacticipant:
@@ -89,12 +89,12 @@ def get(db: Connection, name: str, role: str = "pacticipant") -> Pacticipant:
     return found
 
 
-def every_name(db: Connection) -> list[str]:
-    return column(db, _EVERY_NAME, {})
+def list_names(db: Connection) -> list[str]:
+    return fetch_column(db, _EVERY_NAME, {})
 
 
 def add(db: Connection, new: Pacticipant) -> None:
-    run(db, _ADD, new)
+    execute(db, _ADD, new)
 
 
 _SET_MAIN_BRANCH: Final = (
@@ -106,10 +106,10 @@ _SET_MAIN_BRANCH: Final = (
 
 def set_main_branch(db: Connection, name: str, branch: str, *, now: datetime) -> None:
     """Give a pacticipant its main branch, unless it has got one in the meantime."""
-    run(db, _SET_MAIN_BRANCH, {"pacticipant": name, "branch": branch, "now": now})
+    execute(db, _SET_MAIN_BRANCH, {"pacticipant": name, "branch": branch, "now": now})
 
 
-_CHANGEABLE: Final = tuple(one.key for one in COLUMNS if one.key not in {"name", "created_at"})
+_CHANGEABLE: Final = tuple(one.key for one in PACTICIPANT_COLUMNS if one.key not in {"name", "created_at"})
 _CHANGE: Final = (
     update(pacticipant)
     .where(pacticipant.c.name == bindparam("its_name"))
@@ -120,12 +120,12 @@ _REMOVE: Final = delete(pacticipant).where(pacticipant.c.name == bindparam("name
 
 def change(db: Connection, changed: Pacticipant) -> None:
     """Note all that is said about a pacticipant."""
-    run(db, _CHANGE, {"its_name": changed.name, **{name: getattr(changed, name) for name in _CHANGEABLE}})
+    execute(db, _CHANGE, {"its_name": changed.name, **{name: getattr(changed, name) for name in _CHANGEABLE}})
 
 
 def remove(db: Connection, name: str) -> None:
     """Remove a pacticipant with all that belongs to it, whichever side of a pact it is on."""
-    run(db, _REMOVE, {"name": name})
+    execute(db, _REMOVE, {"name": name})
 
 
 _LATEST: Final = (
@@ -135,13 +135,13 @@ _LATEST: Final = (
     .limit(1)
     .scalar_subquery()
 )
-_IN_FULL: Final = select(*COLUMNS, _LATEST.label("latest_version"))
+_IN_FULL: Final = select(*PACTICIPANT_COLUMNS, _LATEST.label("latest_version"))
 _ONE_IN_FULL: Final = _IN_FULL.where(pacticipant.c.name == bindparam("name"))
 _BY_NAME: Final = _IN_FULL.order_by(func.lower(pacticipant.c.name), pacticipant.c.name)
 _LIKE: Final = _BY_NAME.where(pacticipant.c.name.icontains(bindparam("part"), escape="!"))
-_LISTING: Final = Listing(_BY_NAME)
-_LISTING_LIKE: Final = Listing(_LIKE)
-_LISTING_WITH_LABEL: Final = Listing(
+_LISTING: Final = PagedQuery(_BY_NAME)
+_LISTING_LIKE: Final = PagedQuery(_LIKE)
+_LISTING_WITH_LABEL: Final = PagedQuery(
     _LIKE.join(label, label.c.pacticipant_id == pacticipant.c.id).where(label.c.name == bindparam("label"))
 )
 _LABELS: Final = (
@@ -150,24 +150,24 @@ _LABELS: Final = (
     .where(pacticipant.c.name.in_(bindparam("names", expanding=True)))
     .order_by(label.c.name)
 )
-AT_ONCE: Final = 500
+BATCH_SIZE: Final = 500
 """How many names a statement takes, so that it stays short."""
 
 
-def get_in_full(db: Connection, name: str, *, with_running: bool = True) -> PacticipantInFull:
+def get_details(db: Connection, name: str, *, with_running: bool = True) -> PacticipantDetails:
     """Find a pacticipant with all that hangs on it. Raises NotFound."""
-    found = rows(db, _ONE_IN_FULL, {"name": name})
+    found = fetch_rows(db, _ONE_IN_FULL, {"name": name})
     if not found:
         raise NotFound.named("pacticipant", name)
-    return PacticipantInFull(
-        pacticipant=Pacticipant(**{one.key: getattr(found[0], one.key) for one in COLUMNS}),
+    return PacticipantDetails(
+        pacticipant=Pacticipant(**{one.key: getattr(found[0], one.key) for one in PACTICIPANT_COLUMNS}),
         latest_version=found[0].latest_version,
         labels=_labels(db, [name]).get(name, ()),
-        running=tuple(deployments.running_of_pacticipant(db, name)) if with_running else None,
+        deployed_versions=tuple(deployments.list_running_of_pacticipant(db, name)) if with_running else None,
     )
 
 
-def every_listed(
+def list_matching(
     db: Connection, *, like: str | None = None, label: str | None = None, page: Page | None = None
 ) -> Paged[ListedPacticipant]:
     """List pacticipants whose name holds a text, or that have a label, in the order of their names."""
@@ -178,13 +178,13 @@ def every_listed(
 
     if not like and label is None:
         return _LISTING.read(db, {}, page, make)
-    params = {"part": literally(like or "")}
+    params = {"part": escape_like(like or "")}
     if label is None:
         return _LISTING_LIKE.read(db, params, page, make)
     return _LISTING_WITH_LABEL.read(db, {**params, "label": label}, page, make)
 
 
-def literally(part: str) -> str:
+def escape_like(part: str) -> str:
     """Escape a text that is looked for inside others, with `!`."""
     return part.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
@@ -192,7 +192,7 @@ def literally(part: str) -> str:
 def _labels(db: Connection, names: list[str]) -> dict[str, tuple[str, ...]]:
     """Find the labels of each of these pacticipants that has any."""
     found: dict[str, list[str]] = {}
-    for start in range(0, len(names), AT_ONCE):
-        for name, its in rows(db, _LABELS, {"names": names[start : start + AT_ONCE]}):
+    for start in range(0, len(names), BATCH_SIZE):
+        for name, its in fetch_rows(db, _LABELS, {"names": names[start : start + BATCH_SIZE]}):
             found.setdefault(name, []).append(its)
     return {name: tuple(labels) for name, labels in found.items()}

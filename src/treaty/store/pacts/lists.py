@@ -23,11 +23,11 @@ from sqlalchemy import (
     update,
 )
 
-from treaty.model.pacts.lists import Among, InEnvironment, OnBranch, Tagged
+from treaty.model.pacts.lists import PactFilter, PactsInEnvironment, PactsOnBranch, PactsWithTag
 from treaty.model.pacts.pacts import Pact, PactKey
 from treaty.model.paging import Page, Paged
-from treaty.store.engine.database import column, rows, run, scalar
-from treaty.store.engine.listing import Listing
+from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_scalar
+from treaty.store.engine.listing import PagedQuery
 from treaty.store.pacts.pacts import CONSUMER, PACTS, PROVIDER
 from treaty.store.tables import (
     branch,
@@ -54,27 +54,27 @@ _CONSUMERS: Final = select(integration.c.consumer_id).where(integration.c.provid
 """Who consumes the provider."""
 
 
-def _shape(among: Among) -> Among:
+def _shape(pact_filter: PactFilter) -> PactFilter:
     """Take the name out, so that one statement serves for all names."""
-    return among if among is None or among.name is None else replace(among, name="")
+    return pact_filter if pact_filter is None or pact_filter.name is None else replace(pact_filter, name="")
 
 
-def _params(among: Among, **names: str) -> dict[str, Any]:
-    return names if among is None else {**names, "name": among.name}
+def _params(pact_filter: PactFilter, **names: str) -> dict[str, Any]:
+    return names if pact_filter is None else {**names, "name": pact_filter.name}
 
 
-def _versions(consumers: Select[int], shape: Tagged | OnBranch | InEnvironment) -> Any:
+def _versions(consumers: Select[int], shape: PactsWithTag | PactsOnBranch | PactsInEnvironment) -> Any:
     """Select the versions of these consumers that are meant."""
     match shape:
-        case Tagged():
+        case PactsWithTag():
             return select(tag.c.version_id).where(tag.c.pacticipant_id.in_(consumers), tag.c.name == bindparam("name"))
-        case OnBranch():
+        case PactsOnBranch():
             return _on_branch(consumers, shape)
-        case InEnvironment():
+        case PactsInEnvironment():
             return _in_environment(consumers)
 
 
-def _on_branch(consumers: Select[int], shape: OnBranch) -> Select[*tuple[Any, ...]]:
+def _on_branch(consumers: Select[int], shape: PactsOnBranch) -> Select[*tuple[Any, ...]]:
     owner = pacticipant.alias("owner")
     name = owner.c.main_branch if shape.name is None else bindparam("name")
     branches = branch.join(owner, owner.c.id == branch.c.pacticipant_id)
@@ -106,19 +106,21 @@ def _in_environment(consumers: Select[int]) -> Any:
 
 
 @cache
-def _of_pair(shape: Among) -> Listing:
+def _of_pair(shape: PactFilter) -> PagedQuery:
     found = PACTS.where(
         publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID, publication.c.is_current
     )
     if shape is not None:
         found = found.where(publication.c.consumer_version_id.in_(_versions(_named("consumer"), shape)))
     position = publication.c.position
-    return Listing(found.order_by(position if isinstance(shape, OnBranch) else position.desc()))
+    return PagedQuery(found.order_by(position if isinstance(shape, PactsOnBranch) else position.desc()))
 
 
-def of_pair(db: Connection, *, consumer: str, provider: str, among: Among, page: Page) -> Paged[Pact]:
+def list_of_pair(db: Connection, *, consumer: str, provider: str, pact_filter: PactFilter, page: Page) -> Paged[Pact]:
     """List the pacts of a pair, newest first; those of a branch oldest first, as the original does."""
-    return _of_pair(_shape(among)).read(db, _params(among, consumer=consumer, provider=provider), page, _pacts)
+    return _of_pair(_shape(pact_filter)).read(
+        db, _params(pact_filter, consumer=consumer, provider=provider), page, _pacts
+    )
 
 
 def _pacts(found: Sequence[Any]) -> list[Pact]:
@@ -128,21 +130,21 @@ def _pacts(found: Sequence[Any]) -> list[Pact]:
 # Of a provider
 
 
-def _by_consumer(found: Select[*tuple[Any, ...]]) -> Listing:
-    return Listing(found.order_by(func.lower(CONSUMER.c.name), CONSUMER.c.name, publication.c.position))
+def _by_consumer(found: Select[*tuple[Any, ...]]) -> PagedQuery:
+    return PagedQuery(found.order_by(func.lower(CONSUMER.c.name), CONSUMER.c.name, publication.c.position))
 
 
 @cache
-def _of_provider(shape: Among) -> Listing:
+def _of_provider(shape: PactFilter) -> PagedQuery:
     found = publication.c.provider_id == _PROVIDER_ID, publication.c.is_current
     if shape is None:
         return _by_consumer(PACTS.where(*found))
     return _by_consumer(PACTS.where(*found, publication.c.consumer_version_id.in_(_versions(_CONSUMERS, shape))))
 
 
-def of_provider(db: Connection, provider: str, among: Among, page: Page) -> Paged[Pact]:
+def list_of_provider(db: Connection, provider: str, pact_filter: PactFilter, page: Page) -> Paged[Pact]:
     """List the pacts of all consumers of a provider."""
-    return _of_provider(_shape(among)).read(db, _params(among, provider=provider), page, _pacts)
+    return _of_provider(_shape(pact_filter)).read(db, _params(pact_filter, provider=provider), page, _pacts)
 
 
 _LATEST_IDS: Final = select(integration.c.latest_publication_id)
@@ -166,27 +168,27 @@ _LATEST_WITH_TAG: Final = (
 _LATEST_TAGGED: Final = _by_consumer(
     PACTS.where(publication.c.id.in_(select(_LATEST_WITH_TAG).where(integration.c.provider_id == _PROVIDER_ID)))
 )
-_LATEST_OF_PAIRS: Final = Listing(
+_LATEST_OF_PAIRS: Final = PagedQuery(
     PACTS.where(publication.c.id.in_(_LATEST_IDS)).order_by(
         func.lower(CONSUMER.c.name), func.lower(PROVIDER.c.name), CONSUMER.c.name, PROVIDER.c.name
     )
 )
 
 
-def latest_of_provider(db: Connection, provider: str, page: Page, *, tag: str | None = None) -> Paged[Pact]:
+def list_latest_of_provider(db: Connection, provider: str, page: Page, *, tag: str | None = None) -> Paged[Pact]:
     """List the latest pact of each consumer of a provider; with a tag, the latest of those whose versions have it."""
     if tag is None:
         return _LATEST.read(db, {"provider": provider}, page, _pacts)
     return _LATEST_TAGGED.read(db, {"provider": provider, "tag": tag}, page, _pacts)
 
 
-def latest_of_pairs(db: Connection, page: Page) -> Paged[Pact]:
+def list_latest_of_pairs(db: Connection, page: Page) -> Paged[Pact]:
     """List the latest pact of each pair, by the names of consumer and provider."""
     return _LATEST_OF_PAIRS.read(db, {}, page, _pacts)
 
 
 @cache
-def _bodies(shape: Tagged | OnBranch | InEnvironment) -> Select[*tuple[Any, ...]]:
+def _bodies(shape: PactsWithTag | PactsOnBranch | PactsInEnvironment) -> Select[*tuple[Any, ...]]:
     return (
         select(CONSUMER.c.name, content.c.body)
         .select_from(publication)
@@ -201,19 +203,19 @@ def _bodies(shape: Tagged | OnBranch | InEnvironment) -> Select[*tuple[Any, ...]
     )
 
 
-def bodies_of_provider(
-    db: Connection, provider: str, among: Tagged | OnBranch | InEnvironment
+def list_bodies_of_provider(
+    db: Connection, provider: str, pact_filter: PactsWithTag | PactsOnBranch | PactsInEnvironment
 ) -> list[tuple[str, bytes]]:
     """List consumers of a provider with the contents of their pacts, as JSON."""
-    shape = _shape(among)
+    shape = _shape(pact_filter)
     assert shape is not None  # noqa: S101 - the shape of something is something
-    return [(name, body) for name, body in rows(db, _bodies(shape), _params(among, provider=provider))]
+    return [(name, body) for name, body in fetch_rows(db, _bodies(shape), _params(pact_filter, provider=provider))]
 
 
 # Taking away
 
 
-def _is_removed(shape: Among) -> ColumnElement[bool]:
+def _is_removed(shape: PactFilter) -> ColumnElement[bool]:
     pair = and_(publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID)
     if shape is None:
         return pair
@@ -221,12 +223,12 @@ def _is_removed(shape: Among) -> ColumnElement[bool]:
 
 
 @cache
-def _remove(shape: Among) -> Any:
+def _remove(shape: PactFilter) -> Any:
     return delete(publication).where(_is_removed(shape))
 
 
 @cache
-def _find_removed(shape: Among) -> Any:
+def _find_removed(shape: PactFilter) -> Any:
     return select(publication.c.id).where(_is_removed(shape))
 
 
@@ -259,32 +261,34 @@ _HAS_PACTS: Final = select(
 )
 
 
-def publication_ids_of(db: Connection, key: PactKey) -> list[int]:
+def list_publication_ids_of_version(db: Connection, key: PactKey) -> list[int]:
     """List the publications of a version's pact, in all revisions."""
     names = {"consumer": key.consumer, "provider": key.provider, "version": key.version}
-    return column(db, _FIND_REMOVED_OF_VERSION, names)
+    return fetch_column(db, _FIND_REMOVED_OF_VERSION, names)
 
 
-def publication_ids(db: Connection, *, consumer: str, provider: str, among: Among) -> list[int]:
+def list_publication_ids(db: Connection, *, consumer: str, provider: str, pact_filter: PactFilter) -> list[int]:
     """List the publications of a pair, in all revisions."""
-    return column(db, _find_removed(_shape(among)), _params(among, consumer=consumer, provider=provider))
+    return fetch_column(
+        db, _find_removed(_shape(pact_filter)), _params(pact_filter, consumer=consumer, provider=provider)
+    )
 
 
 def remove_version(db: Connection, key: PactKey) -> int:
     """Take away all revisions of a version's pact; say how many there were. Content and results stay."""
     pair = {"consumer": key.consumer, "provider": key.provider}
-    count = run(db, _REMOVE_VERSION, {**pair, "version": key.version})
-    run(db, _FIND_LATEST, pair)
+    count = execute(db, _REMOVE_VERSION, {**pair, "version": key.version})
+    execute(db, _FIND_LATEST, pair)
     return count
 
 
-def remove(db: Connection, *, consumer: str, provider: str, among: Among) -> int:
+def remove(db: Connection, *, consumer: str, provider: str, pact_filter: PactFilter) -> int:
     """Take away pacts of a pair in all revisions; say how many there were. Content and results stay."""
     pair = {"consumer": consumer, "provider": provider}
-    count = run(db, _remove(_shape(among)), _params(among, **pair))
-    run(db, _FIND_LATEST, pair)
+    count = execute(db, _remove(_shape(pact_filter)), _params(pact_filter, **pair))
+    execute(db, _FIND_LATEST, pair)
     return count
 
 
 def has_pacts(db: Connection, *, consumer: str, provider: str) -> bool:
-    return bool(scalar(db, _HAS_PACTS, {"consumer": consumer, "provider": provider}))
+    return bool(fetch_scalar(db, _HAS_PACTS, {"consumer": consumer, "provider": provider}))

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from treaty.model.pacts.pacts import Pact, PactKey
-from treaty.store.engine.database import column, first, scalar
+from treaty.store.engine.database import fetch_column, fetch_first, fetch_scalar
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -56,7 +56,7 @@ def _id_of(role: str) -> Any:
 
 CONSUMER_ID: Final = _id_of("consumer")
 PROVIDER_ID: Final = _id_of("provider")
-THIS_PAIR: Final = and_(publication.c.consumer_id == CONSUMER_ID, publication.c.provider_id == PROVIDER_ID)
+IS_OF_PAIR: Final = and_(publication.c.consumer_id == CONSUMER_ID, publication.c.provider_id == PROVIDER_ID)
 VERSION_ID: Final = (
     select(version.c.id)
     .where(version.c.pacticipant_id == CONSUMER_ID, version.c.number == bindparam("version"))
@@ -72,7 +72,7 @@ CONTENT_ID: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PactWithBody:
     """A pact with its content as JSON."""
 
     pact: Pact
@@ -83,7 +83,7 @@ def _bodied(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return statement.add_columns(content.c.body).limit(1)
 
 
-_OF_PAIR: Final = PACTS.where(THIS_PAIR, publication.c.is_current)
+_OF_PAIR: Final = PACTS.where(IS_OF_PAIR, publication.c.is_current)
 _OF_VERSION: Final = PACTS.where(
     publication.c.consumer_version_id == VERSION_ID,
     publication.c.provider_id == PROVIDER_ID,
@@ -148,16 +148,16 @@ _PREVIOUS_DISTINCT: Final = _bodied(
 )
 
 
-def _found(db: Connection, statement: Select[*tuple[Any, ...]], params: dict[str, Any]) -> Found | None:
-    row = first(db, statement, params)
+def _found(db: Connection, statement: Select[*tuple[Any, ...]], params: dict[str, Any]) -> PactWithBody | None:
+    row = fetch_first(db, statement, params)
     if row is None:
         return None
     values = row._asdict()
     body = values.pop("body")
-    return Found(Pact(**values), body)
+    return PactWithBody(Pact(**values), body)
 
 
-def find(db: Connection, key: PactKey) -> Found | None:
+def find(db: Connection, key: PactKey) -> PactWithBody | None:
     """Find the newest revision that a consumer's version published."""
     return _found(db, _AT_VERSION, {"consumer": key.consumer, "version": key.version, "provider": key.provider})
 
@@ -170,7 +170,7 @@ def find_by_sha(
     *,
     version_ids: Collection[int] = (),
     version: str | None = None,
-) -> Found | None:
+) -> PactWithBody | None:
     """Find the latest publication of content, among the versions meant if one of them published it."""
     pair = {"consumer": consumer, "provider": provider, "sha": sha}
     found = None
@@ -181,49 +181,49 @@ def find_by_sha(
     return found or _found(db, _WITH_SHA, pair)
 
 
-def find_latest(db: Connection, consumer: str, provider: str) -> Found | None:
+def find_latest(db: Connection, consumer: str, provider: str) -> PactWithBody | None:
     """Find the pact of the highest version that has one."""
     return _found(db, _LATEST, {"consumer": consumer, "provider": provider})
 
 
-def find_latest_tagged(db: Connection, consumer: str, provider: str, tag: str) -> Found | None:
+def find_latest_tagged(db: Connection, consumer: str, provider: str, tag: str) -> PactWithBody | None:
     """Find the pact of the highest version with a tag that has one."""
     return _found(db, _LATEST_TAGGED, {"consumer": consumer, "provider": provider, "tag": tag})
 
 
-def find_latest_untagged(db: Connection, consumer: str, provider: str) -> Found | None:
+def find_latest_untagged(db: Connection, consumer: str, provider: str) -> PactWithBody | None:
     """Find the pact of the highest version without any tag that has one."""
     return _found(db, _LATEST_UNTAGGED, {"consumer": consumer, "provider": provider})
 
 
-def find_latest_on_branch(db: Connection, consumer: str, provider: str, branch: str) -> Found | None:
+def find_latest_on_branch(db: Connection, consumer: str, provider: str, branch: str) -> PactWithBody | None:
     """Find the pact of the highest version on a branch that has one, whether it is the head or not."""
     return _found(db, _LATEST_ON_BRANCH, {"consumer": consumer, "provider": provider, "branch": branch})
 
 
-POSITION: Final = select(version.c.position).where(version.c.id == VERSION_ID)
+VERSION_POSITION: Final = select(version.c.position).where(version.c.id == VERSION_ID)
 
 
-def find_previous_distinct(db: Connection, pact: Pact) -> Found | None:
+def find_previous_distinct(db: Connection, pact: Pact) -> PactWithBody | None:
     """Find the closest earlier pact with other content."""
     pair = {"consumer": pact.consumer, "provider": pact.provider}
-    position = scalar(db, POSITION, {"consumer": pact.consumer, "version": pact.version})
+    position = fetch_scalar(db, VERSION_POSITION, {"consumer": pact.consumer, "version": pact.version})
     return _found(db, _PREVIOUS_DISTINCT, {**pair, "position": position, "sha": pact.sha})
 
 
 _NEXT_PUBLISHED: Final = (
     select(publication.c.created_at)
-    .where(THIS_PAIR, publication.c.is_current, publication.c.position > bindparam("position"))
+    .where(IS_OF_PAIR, publication.c.is_current, publication.c.position > bindparam("position"))
     .order_by(publication.c.position)
     .limit(1)
 )
 
 
-def changed_at(db: Connection, pact: Pact) -> datetime | None:
+def find_next_published_at(db: Connection, pact: Pact) -> datetime | None:
     """Find when the pact after this one was published; None if this is the latest."""
     pair = {"consumer": pact.consumer, "provider": pact.provider}
-    position = scalar(db, POSITION, {"consumer": pact.consumer, "version": pact.version})
-    found: datetime | None = scalar(db, _NEXT_PUBLISHED, {**pair, "position": position})
+    position = fetch_scalar(db, VERSION_POSITION, {"consumer": pact.consumer, "version": pact.version})
+    found: datetime | None = fetch_scalar(db, _NEXT_PUBLISHED, {**pair, "position": position})
     return found
 
 
@@ -234,8 +234,10 @@ _NUMBERS_BY_ID: Final = _NUMBERS.where(version.c.id.in_(bindparam("ids", expandi
 _NUMBERS_BY_NUMBER: Final = _NUMBERS.where(version.c.number == bindparam("version"))
 
 
-def numbers(db: Connection, consumer: str, *, version_ids: Collection[int], version: str | None) -> list[str]:
+def list_version_numbers(
+    db: Connection, consumer: str, *, version_ids: Collection[int], version: str | None
+) -> list[str]:
     """List the numbers of a consumer's versions, newest first; those that are not its are left out."""
     if version_ids:
-        return column(db, _NUMBERS_BY_ID, {"consumer": consumer, "ids": list(version_ids)})
-    return [] if version is None else column(db, _NUMBERS_BY_NUMBER, {"consumer": consumer, "version": version})
+        return fetch_column(db, _NUMBERS_BY_ID, {"consumer": consumer, "ids": list(version_ids)})
+    return [] if version is None else fetch_column(db, _NUMBERS_BY_NUMBER, {"consumer": consumer, "version": version})

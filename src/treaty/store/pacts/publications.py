@@ -20,10 +20,10 @@ from sqlalchemy import (
 )
 
 from treaty.model.pacts.pacts import Contract
-from treaty.model.webhooks.events import Before
-from treaty.store.engine.database import column, first, rows, run, scalar
-from treaty.store.pacticipants.pacticipants import id_of
-from treaty.store.pacts.pacts import CONSUMER_ID, CONTENT_ID, POSITION, PROVIDER_ID, THIS_PAIR, VERSION_ID
+from treaty.model.webhooks.events import PreviousContent
+from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows, fetch_scalar
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
+from treaty.store.pacts.pacts import CONSUMER_ID, CONTENT_ID, IS_OF_PAIR, PROVIDER_ID, VERSION_ID, VERSION_POSITION
 from treaty.store.tables import (
     branch,
     content,
@@ -42,7 +42,7 @@ from treaty.store.webhooks.webhooks import CONCERNS_PAIR
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PublicationState:
     """What is there before a contract is published."""
 
     current_sha: str | None
@@ -57,13 +57,13 @@ class Standing:
     has_webhooks: bool
 
 
-CURRENT_ID: Final = (
+CURRENT_PUBLICATION_ID: Final = (
     select(publication.c.id)
     .join(version, version.c.id == publication.c.consumer_version_id)
     .where(
-        version.c.pacticipant_id == id_of("consumer"),
+        version.c.pacticipant_id == select_pacticipant_id("consumer"),
         version.c.number == bindparam("consumer_version"),
-        publication.c.provider_id == id_of("provider"),
+        publication.c.provider_id == select_pacticipant_id("provider"),
         publication.c.is_current,
     )
 )
@@ -87,10 +87,10 @@ _STANDING: Final = select(
 )
 
 
-def standing(db: Connection, contract: Contract) -> Standing:
+def load_state(db: Connection, contract: Contract) -> PublicationState:
     """Find what is there before a contract is published, in one look."""
-    row = first(db, _STANDING, _named(contract))
-    return Standing(row[0], row[1], *(bool(value) for value in row[2:]))
+    row = fetch_first(db, _STANDING, _named(contract))
+    return PublicationState(row[0], row[1], *(bool(value) for value in row[2:]))
 
 
 def _named(contract: Contract) -> dict[str, str]:
@@ -134,7 +134,7 @@ _ADD: Final = insert(publication).from_select(
 )
 _LATEST_OF_PAIR: Final = (
     select(publication.c.id)
-    .where(THIS_PAIR)
+    .where(IS_OF_PAIR)
     .order_by(publication.c.position.desc(), publication.c.revision.desc())
     .limit(1)
     .scalar_subquery()
@@ -155,23 +155,23 @@ _SET_LATEST: Final = (
 _TOUCH: Final = update(integration).where(_OF_INTEGRATION).values(contract_data_updated_at=bindparam("now"))
 
 
-def add(db: Connection, contract: Contract, before: Standing, *, now: datetime) -> None:
+def add(db: Connection, contract: Contract, before: PublicationState, *, now: datetime) -> None:
     """Add a publication as the newest revision of its version's pact. Content that is kept already stays as it is."""
     params: dict[str, Any] = {**_named(contract), "now": now}
     if not before.has_content:
-        run(db, _ADD_CONTENT, {**params, "body": contract.content.body})
+        execute(db, _ADD_CONTENT, {**params, "body": contract.content.body})
     if before.current_sha is not None:
-        run(db, _OVERRIDE, params)
-    run(db, _ADD, {**params, "revision": before.revision + 1})
-    run(db, _SET_LATEST if before.has_integration else _ADD_INTEGRATION, params)
+        execute(db, _OVERRIDE, params)
+    execute(db, _ADD, {**params, "revision": before.revision + 1})
+    execute(db, _SET_LATEST if before.has_integration else _ADD_INTEGRATION, params)
 
 
 def touch(db: Connection, consumer: str, provider: str, *, now: datetime) -> None:
     """Note that something was published for a pair."""
-    run(db, _TOUCH, {"consumer": consumer, "provider": provider, "now": now})
+    execute(db, _TOUCH, {"consumer": consumer, "provider": provider, "now": now})
 
 
-_POSITION_OF_VERSION: Final = POSITION.scalar_subquery()
+_POSITION_OF_VERSION: Final = VERSION_POSITION.scalar_subquery()
 _its_content: Final = content.alias("its_content")
 _candidate: Final = publication.alias("candidate")
 _SHA_AT_TAG: Final = (
@@ -203,27 +203,27 @@ _BEFORE_UNTAGGED: Final = (
     select(content.c.sha)
     .select_from(publication)
     .join(content, content.c.id == publication.c.content_id)
-    .where(THIS_PAIR, publication.c.is_current, publication.c.position < _POSITION_OF_VERSION)
+    .where(IS_OF_PAIR, publication.c.is_current, publication.c.position < _POSITION_OF_VERSION)
     .where(~exists().where(tag.c.version_id == publication.c.consumer_version_id))
     .order_by(publication.c.position.desc())
     .limit(1)
 )
 
 
-def before(db: Connection, contract: Contract, *, may_have_tags: bool = True) -> list[Before]:
+def list_earlier_contents(db: Connection, contract: Contract, *, may_have_tags: bool = True) -> list[PreviousContent]:
     """Find the latest earlier content for each tag; for a version without tags that of the untagged versions."""
     params = _named(contract)
-    by_tag = rows(db, _BEFORE_TAGGED, params) if may_have_tags else ()
-    tagged = [Before(tag=name, sha=sha) for name, sha in by_tag]
-    return tagged or [Before(tag=None, sha=scalar(db, _BEFORE_UNTAGGED, params))]
+    by_tag = fetch_rows(db, _BEFORE_TAGGED, params) if may_have_tags else ()
+    tagged = [PreviousContent(tag=name, sha=sha) for name, sha in by_tag]
+    return tagged or [PreviousContent(tag=None, sha=fetch_scalar(db, _BEFORE_UNTAGGED, params))]
 
 
 _TAGS: Final = select(tag.c.name).where(tag.c.version_id == VERSION_ID).order_by(tag.c.created_at, tag.c.id)
 
 
-def tags_of(db: Connection, consumer: str, version: str) -> list[str]:
+def list_tags(db: Connection, consumer: str, version: str) -> list[str]:
     """List the tags of a consumer's version, oldest first."""
-    return column(db, _TAGS, {"consumer": consumer, "version": version})
+    return fetch_column(db, _TAGS, {"consumer": consumer, "version": version})
 
 
 # Which of a provider's versions ought to verify new content: the head of its main branch (or the latest with a tag of
@@ -277,8 +277,8 @@ _RELEASED: Final = (
 _REQUIRED: Final = _MAIN.union_all(_MAIN_TAGGED, _DEPLOYED, _RELEASED)
 
 
-def required_verifications(db: Connection, contract: Contract) -> list[tuple[str, str, str | None]]:
+def list_required_verifications(db: Connection, contract: Contract) -> list[tuple[str, str, str | None]]:
     """List the provider's versions that ought to verify a contract: number, why (main, deployed, released), where."""
     order = {"main": 0, "deployed": 1, "released": 2}
-    found = sorted(rows(db, _REQUIRED, _named(contract)), key=lambda row: (order[row.reason], row.at))
+    found = sorted(fetch_rows(db, _REQUIRED, _named(contract)), key=lambda row: (order[row.reason], row.at))
     return [(row.number, row.reason, row.place) for row in found]

@@ -8,15 +8,15 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select
 
 from treaty.model.paging import Page, Paged
 from treaty.model.versions import Branch, BranchVersion
-from treaty.store.engine.database import column, maybe, rows, run
-from treaty.store.engine.listing import Listing
-from treaty.store.pacticipants.pacticipants import literally
+from treaty.store.engine.database import execute, fetch_column, fetch_one, fetch_rows
+from treaty.store.engine.listing import PagedQuery
+from treaty.store.pacticipants.pacticipants import escape_like
 from treaty.store.tables import branch, branch_version, pacticipant, version
-from treaty.store.versions.versions import PACTICIPANT
+from treaty.store.versions.versions import PACTICIPANT_ID
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BranchState:
     """What is there of a branch, and of a version's place on it."""
 
     branch: Branch | None
@@ -25,12 +25,12 @@ class Standing:
 
 _VERSION: Final = (
     select(version.c.id)
-    .where(version.c.pacticipant_id == PACTICIPANT, version.c.number == bindparam("version"))
+    .where(version.c.pacticipant_id == PACTICIPANT_ID, version.c.number == bindparam("version"))
     .scalar_subquery()
 )
 _BRANCH: Final = (
     select(branch.c.id)
-    .where(branch.c.pacticipant_id == PACTICIPANT, branch.c.name == bindparam("branch"))
+    .where(branch.c.pacticipant_id == PACTICIPANT_ID, branch.c.name == bindparam("branch"))
     .scalar_subquery()
 )
 _STANDING: Final = (
@@ -50,11 +50,11 @@ _STANDING: Final = (
 )
 
 
-def standing(db: Connection, pacticipant: str, branch: str, version: str) -> Standing:
+def load_state(db: Connection, pacticipant: str, branch: str, version: str) -> BranchState:
     """Find a branch and a version's place on it, in one look."""
-    found = rows(db, _STANDING, {"pacticipant": pacticipant, "branch": branch, "version": version})
+    found = fetch_rows(db, _STANDING, {"pacticipant": pacticipant, "branch": branch, "version": version})
     if not found:
-        return Standing(None, None)
+        return BranchState(None, None)
     row = found[0]
     there = Branch(
         pacticipant=pacticipant,
@@ -62,7 +62,7 @@ def standing(db: Connection, pacticipant: str, branch: str, version: str) -> Sta
         created_at=row.branch_created_at,
         updated_at=row.branch_updated_at,
     )
-    return Standing(there, _place(row, there, version))
+    return BranchState(there, _place(row, there, version))
 
 
 def _place(row: Any, on: Branch, version: str) -> BranchVersion | None:
@@ -79,7 +79,7 @@ def _place(row: Any, on: Branch, version: str) -> BranchVersion | None:
 
 
 _ADD: Final = insert(branch).values(
-    pacticipant_id=PACTICIPANT,
+    pacticipant_id=PACTICIPANT_ID,
     name=bindparam("branch"),
     head_version_id=_VERSION,
     created_at=bindparam("created_at"),
@@ -87,12 +87,12 @@ _ADD: Final = insert(branch).values(
 )
 _SET_HEAD: Final = (
     update(branch)
-    .where(branch.c.pacticipant_id == PACTICIPANT, branch.c.name == bindparam("branch"))
+    .where(branch.c.pacticipant_id == PACTICIPANT_ID, branch.c.name == bindparam("branch"))
     .values(head_version_id=_VERSION, updated_at=bindparam("updated_at"))
 )
 _TOUCH: Final = (
     update(branch)
-    .where(branch.c.pacticipant_id == PACTICIPANT, branch.c.name == bindparam("branch"))
+    .where(branch.c.pacticipant_id == PACTICIPANT_ID, branch.c.name == bindparam("branch"))
     .values(updated_at=bindparam("updated_at"))
 )
 _ADD_VERSION: Final = insert(branch_version).from_select(
@@ -104,33 +104,33 @@ _ADD_VERSION: Final = insert(branch_version).from_select(
         bindparam("is_auto_created", type_=branch_version.c.is_auto_created.type),
         bindparam("created_at", type_=branch_version.c.created_at.type),
         bindparam("updated_at", type_=branch_version.c.updated_at.type),
-    ).where(version.c.pacticipant_id == PACTICIPANT, version.c.number == bindparam("version")),
+    ).where(version.c.pacticipant_id == PACTICIPANT_ID, version.c.number == bindparam("version")),
 )
 
 
 def add(db: Connection, new: Branch, *, head: str) -> None:
     """Add a branch whose head is a version; the version's place on it is added by itself."""
     values = {"pacticipant": new.pacticipant, "branch": new.name, "version": head}
-    run(db, _ADD, {**values, "created_at": new.created_at, "updated_at": new.updated_at})
+    execute(db, _ADD, {**values, "created_at": new.created_at, "updated_at": new.updated_at})
 
 
 def set_head(db: Connection, changed: Branch, *, head: str) -> None:
     """Make a version the head of a branch, and note when the branch was changed."""
     values = {"pacticipant": changed.pacticipant, "branch": changed.name, "version": head}
-    run(db, _SET_HEAD, {**values, "updated_at": changed.updated_at})
+    execute(db, _SET_HEAD, {**values, "updated_at": changed.updated_at})
 
 
 def touch(db: Connection, changed: Branch) -> None:
     """Note when a branch was changed."""
     values = {"pacticipant": changed.pacticipant, "branch": changed.name}
-    run(db, _TOUCH, {**values, "updated_at": changed.updated_at})
+    execute(db, _TOUCH, {**values, "updated_at": changed.updated_at})
 
 
 def add_version(db: Connection, new: BranchVersion, *, is_auto_created: bool) -> None:
     """Put a version on a branch; the head stays."""
     values = {"pacticipant": new.pacticipant, "branch": new.branch, "version": new.version}
     times = {"created_at": new.created_at, "updated_at": new.updated_at}
-    run(db, _ADD_VERSION, {**values, **times, "is_auto_created": is_auto_created})
+    execute(db, _ADD_VERSION, {**values, **times, "is_auto_created": is_auto_created})
 
 
 _BRANCHES: Final = select(
@@ -140,33 +140,33 @@ _BRANCHES: Final = select(
     branch.c.updated_at,
 ).join_from(branch, pacticipant)
 _NAMED: Final = _BRANCHES.where(pacticipant.c.name == bindparam("pacticipant"), branch.c.name == bindparam("branch"))
-_LISTING: Final = Listing(
+_LISTING: Final = PagedQuery(
     _BRANCHES.where(pacticipant.c.name == bindparam("pacticipant"))
     .where(branch.c.name.icontains(bindparam("part"), escape="!"))
     .order_by(branch.c.updated_at.desc(), branch.c.id.desc())
 )
 _OF_PACTICIPANT: Final = (
-    select(branch.c.name).where(branch.c.pacticipant_id == PACTICIPANT).order_by(branch.c.updated_at, branch.c.id)
+    select(branch.c.name).where(branch.c.pacticipant_id == PACTICIPANT_ID).order_by(branch.c.updated_at, branch.c.id)
 )
 
 
 def find(db: Connection, pacticipant: str, name: str) -> Branch | None:
-    return maybe(db, _NAMED, {"pacticipant": pacticipant, "branch": name}, Branch)
+    return fetch_one(db, _NAMED, {"pacticipant": pacticipant, "branch": name}, Branch)
 
 
-def every(db: Connection, pacticipant: str, *, like: str | None, page: Page | None) -> Paged[Branch]:
+def list_matching(db: Connection, pacticipant: str, *, like: str | None, page: Page | None) -> Paged[Branch]:
     """List the branches whose name holds a text, those that changed last first."""
-    params = {"pacticipant": pacticipant, "part": literally(like or "")}
+    params = {"pacticipant": pacticipant, "part": escape_like(like or "")}
     return _LISTING.read(db, params, page, lambda found: [Branch(**row._asdict()) for row in found])
 
 
-def names(db: Connection, pacticipant: str) -> list[str]:
+def list_names(db: Connection, pacticipant: str) -> list[str]:
     """List the names of all branches, those that changed last at the end."""
-    return column(db, _OF_PACTICIPANT, {"pacticipant": pacticipant})
+    return fetch_column(db, _OF_PACTICIPANT, {"pacticipant": pacticipant})
 
 
 _REMOVE: Final = delete(branch).where(
-    branch.c.pacticipant_id == PACTICIPANT,
+    branch.c.pacticipant_id == PACTICIPANT_ID,
     branch.c.name.in_(bindparam("names", expanding=True)),
 )
 _NEXT: Final = (
@@ -183,24 +183,24 @@ _REMOVE_VERSION: Final = delete(branch_version).where(
 _HAND_OVER: Final = (
     update(branch)
     .where(
-        branch.c.pacticipant_id == PACTICIPANT,
+        branch.c.pacticipant_id == PACTICIPANT_ID,
         branch.c.name == bindparam("branch"),
         branch.c.head_version_id == _VERSION,
     )
     .values(head_version_id=_NEXT)
 )
-AT_ONCE: Final = 500
+BATCH_SIZE: Final = 500
 """How many names a statement takes, so that it stays short."""
 
 
 def remove(db: Connection, pacticipant: str, names: Sequence[str]) -> None:
     """Remove branches. The versions on them stay."""
-    for start in range(0, len(names), AT_ONCE):
-        run(db, _REMOVE, {"pacticipant": pacticipant, "names": list(names[start : start + AT_ONCE])})
+    for start in range(0, len(names), BATCH_SIZE):
+        execute(db, _REMOVE, {"pacticipant": pacticipant, "names": list(names[start : start + BATCH_SIZE])})
 
 
 def remove_version(db: Connection, gone: BranchVersion) -> None:
     """Take a version off a branch; if it was the head, the newest of those that remain is."""
     params = {"pacticipant": gone.pacticipant, "branch": gone.branch, "version": gone.version}
-    run(db, _REMOVE_VERSION, params)
-    run(db, _HAND_OVER, params)
+    execute(db, _REMOVE_VERSION, params)
+    execute(db, _HAND_OVER, params)

@@ -7,10 +7,10 @@ from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func,
 
 from treaty.errors import NotFound
 from treaty.model.paging import Page, Paged
-from treaty.model.versions import BranchOfVersion, PlaceOfVersion, TagOfVersion, VersionInFull
+from treaty.model.versions import VersionBranch, VersionDetails, VersionEnvironment, VersionTag
 from treaty.store import deployments
-from treaty.store.engine.database import rows, tuples
-from treaty.store.engine.listing import Listing
+from treaty.store.engine.database import fetch_rows, fetch_tuples
+from treaty.store.engine.listing import PagedQuery
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -23,12 +23,14 @@ from treaty.store.tables import (
     tag_head,
     version,
 )
-from treaty.store.versions.versions import COLUMNS, PACTICIPANT
+from treaty.store.versions.versions import PACTICIPANT_ID, VERSION_COLUMNS
 
 T = TypeVar("T")
 
 _VERSIONS: Final = (
-    select(version.c.id, *COLUMNS).join_from(version, pacticipant).where(pacticipant.c.name == bindparam("pacticipant"))
+    select(version.c.id, *VERSION_COLUMNS)
+    .join_from(version, pacticipant)
+    .where(pacticipant.c.name == bindparam("pacticipant"))
 )
 _NUMBERED: Final = _VERSIONS.where(version.c.number == bindparam("version"))
 _NEWEST_FIRST: Final = version.c.position.desc()
@@ -41,40 +43,40 @@ _LATEST_ON_BRANCH: Final = _VERSIONS.join(branch, branch.c.head_version_id == ve
 )
 
 
-def get(db: Connection, pacticipant: str, number: str) -> VersionInFull:
+def get(db: Connection, pacticipant: str, number: str) -> VersionDetails:
     """Find a version. Raises NotFound."""
     return _only(db, _NUMBERED, {"pacticipant": pacticipant, "version": number})
 
 
-def get_latest(db: Connection, pacticipant: str) -> VersionInFull:
+def get_latest(db: Connection, pacticipant: str) -> VersionDetails:
     """Find the newest version. Raises NotFound."""
     return _only(db, _LATEST, {"pacticipant": pacticipant})
 
 
-def get_latest_with_tag(db: Connection, pacticipant: str, tag: str) -> VersionInFull:
+def get_latest_with_tag(db: Connection, pacticipant: str, tag: str) -> VersionDetails:
     """Find the newest version that has a tag. Raises NotFound."""
     return _only(db, _LATEST_WITH_TAG, {"pacticipant": pacticipant, "tag": tag})
 
 
-def get_latest_on_branch(db: Connection, pacticipant: str, branch: str) -> VersionInFull:
+def get_latest_on_branch(db: Connection, pacticipant: str, branch: str) -> VersionDetails:
     """Find the head of a branch. Raises NotFound."""
     return _only(db, _LATEST_ON_BRANCH, {"pacticipant": pacticipant, "branch": branch})
 
 
-def _only(db: Connection, statement: Select[*tuple[Any, ...]], params: Mapping[str, object]) -> VersionInFull:
-    found = rows(db, statement, params)
+def _only(db: Connection, statement: Select[*tuple[Any, ...]], params: Mapping[str, object]) -> VersionDetails:
+    found = fetch_rows(db, statement, params)
     if not found:
         raise NotFound
     return _in_full(db, found, single=True)[0]
 
 
-_ALL: Final = Listing(_VERSIONS.order_by(_NEWEST_FIRST))
-_WITH_TAG: Final = Listing(
+_ALL: Final = PagedQuery(_VERSIONS.order_by(_NEWEST_FIRST))
+_WITH_TAG: Final = PagedQuery(
     _VERSIONS.join(tag, tag.c.version_id == version.c.id)
     .where(tag.c.pacticipant_id == pacticipant.c.id, tag.c.name == bindparam("tag"))
     .order_by(tag.c.position.desc())
 )
-_ON_BRANCH: Final = Listing(
+_ON_BRANCH: Final = PagedQuery(
     _VERSIONS.join(branch_version, branch_version.c.version_id == version.c.id)
     .join(branch, branch.c.id == branch_version.c.branch_id)
     .where(branch.c.pacticipant_id == pacticipant.c.id, branch.c.name == bindparam("branch"))
@@ -84,34 +86,36 @@ _SEEN: Final = union(
     *(
         select(recorded.c.version_id)
         .join_from(recorded, environment)
-        .where(environment.c.uuid == bindparam("environment"), recorded.c.pacticipant_id == PACTICIPANT)
+        .where(environment.c.uuid == bindparam("environment"), recorded.c.pacticipant_id == PACTICIPANT_ID)
         for recorded in (deployed_version, released_version)
     )
 )
-_IN_ENVIRONMENT: Final = Listing(_VERSIONS.where(version.c.id.in_(_SEEN)).order_by(_NEWEST_FIRST))
+_IN_ENVIRONMENT: Final = PagedQuery(_VERSIONS.where(version.c.id.in_(_SEEN)).order_by(_NEWEST_FIRST))
 
 
-def every(db: Connection, pacticipant: str, page: Page | None) -> Paged[VersionInFull]:
+def list_all(db: Connection, pacticipant: str, page: Page | None) -> Paged[VersionDetails]:
     """List all versions, newest first."""
     return _listed(db, _ALL, {"pacticipant": pacticipant}, page)
 
 
-def with_tag(db: Connection, pacticipant: str, tag: str, page: Page | None) -> Paged[VersionInFull]:
+def list_with_tag(db: Connection, pacticipant: str, tag: str, page: Page | None) -> Paged[VersionDetails]:
     """List the versions that have a tag, newest first."""
     return _listed(db, _WITH_TAG, {"pacticipant": pacticipant, "tag": tag}, page)
 
 
-def on_branch(db: Connection, pacticipant: str, branch: str, page: Page | None) -> Paged[VersionInFull]:
+def list_on_branch(db: Connection, pacticipant: str, branch: str, page: Page | None) -> Paged[VersionDetails]:
     """List the versions on a branch, newest first."""
     return _listed(db, _ON_BRANCH, {"pacticipant": pacticipant, "branch": branch}, page)
 
 
-def in_environment(db: Connection, pacticipant: str, environment: str, page: Page | None) -> Paged[VersionInFull]:
+def list_in_environment(db: Connection, pacticipant: str, environment: str, page: Page | None) -> Paged[VersionDetails]:
     """List the versions that were ever deployed or released to an environment, newest first."""
     return _listed(db, _IN_ENVIRONMENT, {"pacticipant": pacticipant, "environment": environment}, page)
 
 
-def _listed(db: Connection, listing: Listing, params: Mapping[str, object], page: Page | None) -> Paged[VersionInFull]:
+def _listed(
+    db: Connection, listing: PagedQuery, params: Mapping[str, object], page: Page | None
+) -> Paged[VersionDetails]:
     return listing.read(db, params, page, lambda found: _in_full(db, found, single=False))
 
 
@@ -164,21 +168,21 @@ _RELEASED: Final = (
     .where(released_version.c.version_id.in_(_OF_VERSIONS))
     .order_by(released_version.c.id)
 )
-AT_ONCE: Final = 500
+BATCH_SIZE: Final = 500
 """How many versions a statement asks about, so that it stays short."""
 
 
-def _in_full(db: Connection, found: Sequence[Any], *, single: bool) -> list[VersionInFull]:
-    everywhere = tuple(deployments.every(db)) if single else None
+def _in_full(db: Connection, found: Sequence[Any], *, single: bool) -> list[VersionDetails]:
+    everywhere = tuple(deployments.list_all(db)) if single else None
     ids = [row[0] for row in found]
-    branches = _by_version(db, _BRANCHES, ids, BranchOfVersion._make)
-    tags = _by_version(db, _TAGS, ids, TagOfVersion._make)
+    branches = _by_version(db, _BRANCHES, ids, VersionBranch._make)
+    tags = _by_version(db, _TAGS, ids, VersionTag._make)
     providers = _by_version(db, _PROVIDERS, ids, _only_one)
-    deployed = _by_version(db, _DEPLOYED, ids, PlaceOfVersion._make)
-    released = _by_version(db, _RELEASED, ids, lambda row: PlaceOfVersion(*row))
+    deployed = _by_version(db, _DEPLOYED, ids, VersionEnvironment._make)
+    released = _by_version(db, _RELEASED, ids, lambda row: VersionEnvironment(*row))
     hanging = (branches, tags, providers, deployed, released)
     return [
-        VersionInFull._make([*row[1:], *[tuple(of.get(row[0], ())) for of in hanging], everywhere]) for row in found
+        VersionDetails._make([*row[1:], *[tuple(of.get(row[0], ())) for of in hanging], everywhere]) for row in found
     ]
 
 
@@ -186,8 +190,8 @@ def _by_version(
     db: Connection, statement: Select[*tuple[Any, ...]], ids: Sequence[int], make: Callable[[Sequence[Any]], T]
 ) -> Mapping[int, list[T]]:
     found: dict[int, list[T]] = {}
-    for start in range(0, len(ids), AT_ONCE):
-        for row in tuples(db, statement, {"ids": ids[start : start + AT_ONCE]}, tuple):
+    for start in range(0, len(ids), BATCH_SIZE):
+        for row in fetch_tuples(db, statement, {"ids": ids[start : start + BATCH_SIZE]}, tuple):
             found.setdefault(row[0], []).append(make(row[1:]))
     return found
 

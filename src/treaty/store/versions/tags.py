@@ -6,13 +6,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, select, update
 
 from treaty.model.versions import Tag, Version
-from treaty.store.engine.database import column, maybe, rows, run
+from treaty.store.engine.database import execute, fetch_column, fetch_one, fetch_rows
 from treaty.store.tables import branch_version, pacticipant, tag, tag_head, version
-from treaty.store.versions.versions import PACTICIPANT
+from treaty.store.versions.versions import PACTICIPANT_ID
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TagState:
     """What is there of a tag, and what else is on its version."""
 
     tag: Tag | None
@@ -20,7 +20,7 @@ class Standing:
     """Whether no version has the tag yet."""
     is_newest: bool
     """Whether no newer version has the tag."""
-    is_bare: bool
+    has_no_branch_or_tags: bool
     """Whether the version is on no branch and has no tags."""
 
 
@@ -43,14 +43,14 @@ _STANDING: Final = (
 )
 
 
-def standing(db: Connection, on: Version, tag: str) -> Standing:
+def load_state(db: Connection, on: Version, tag: str) -> TagState:
     """Find a tag and what its version has besides, in one look."""
-    row = rows(db, _STANDING, {"pacticipant": on.pacticipant, "version": on.number, "tag": tag})[0]
-    return Standing(
+    row = fetch_rows(db, _STANDING, {"pacticipant": on.pacticipant, "version": on.number, "tag": tag})[0]
+    return TagState(
         tag=_tag(row, on, tag),
         is_first=row.head_position is None,
         is_newest=row.head_position is None or row.position >= row.head_position,
-        is_bare=bool(row.has_no_tags and row.has_no_branch),
+        has_no_branch_or_tags=bool(row.has_no_tags and row.has_no_branch),
     )
 
 
@@ -67,7 +67,7 @@ def _tag(row: Any, on: Version, name: str) -> Tag | None:
     )
 
 
-_TAGGED: Final = version.c.pacticipant_id == PACTICIPANT, version.c.number == bindparam("version")
+_TAGGED: Final = version.c.pacticipant_id == PACTICIPANT_ID, version.c.number == bindparam("version")
 _VERSION: Final = select(version.c.id).where(*_TAGGED).scalar_subquery()
 _ADD: Final = insert(tag).from_select(
     ["version_id", "pacticipant_id", "position", "name", "created_at", "updated_at"],
@@ -86,25 +86,25 @@ _ADD_HEAD: Final = insert(tag_head).from_select(
 )
 _SET_HEAD: Final = (
     update(tag_head)
-    .where(tag_head.c.pacticipant_id == PACTICIPANT, tag_head.c.name == bindparam("_name"))
+    .where(tag_head.c.pacticipant_id == PACTICIPANT_ID, tag_head.c.name == bindparam("_name"))
     .values(version_id=_VERSION)
 )
 
 
 def add(db: Connection, new: Tag) -> None:
     """Tag a version; which is the latest with the tag stays."""
-    run(db, _ADD, new)
+    execute(db, _ADD, new)
 
 
 def add_head(db: Connection, first: Tag) -> None:
     """Make a version the latest with a tag that no other version has."""
-    run(db, _ADD_HEAD, first)
+    execute(db, _ADD_HEAD, first)
 
 
 def set_head(db: Connection, newest: Tag) -> None:
     """Make a version the latest with a tag that others have."""
     values = {"pacticipant": newest.pacticipant, "version": newest.version, "_name": newest.name}
-    run(db, _SET_HEAD, values)
+    execute(db, _SET_HEAD, values)
 
 
 _FIND: Final = (
@@ -125,28 +125,28 @@ _FIND: Final = (
 _NAMES: Final = select(tag.c.name).where(tag.c.version_id == _VERSION).order_by(tag.c.id)
 _REMOVE: Final = delete(tag).where(tag.c.version_id == _VERSION, tag.c.name == bindparam("its_name"))
 _REMOVE_HEAD: Final = delete(tag_head).where(
-    tag_head.c.pacticipant_id == PACTICIPANT, tag_head.c.name == bindparam("its_name")
+    tag_head.c.pacticipant_id == PACTICIPANT_ID, tag_head.c.name == bindparam("its_name")
 )
 _FIND_HEAD: Final = insert(tag_head).from_select(
     ["pacticipant_id", "version_id", "name"],
     select(tag.c.pacticipant_id, tag.c.version_id, tag.c.name)
-    .where(tag.c.pacticipant_id == PACTICIPANT, tag.c.name == bindparam("its_name"))
+    .where(tag.c.pacticipant_id == PACTICIPANT_ID, tag.c.name == bindparam("its_name"))
     .order_by(tag.c.position.desc())
     .limit(1),
 )
 
 
 def find(db: Connection, pacticipant: str, version: str, name: str) -> Tag | None:
-    return maybe(db, _FIND, {"pacticipant": pacticipant, "version": version, "name": name}, Tag)
+    return fetch_one(db, _FIND, {"pacticipant": pacticipant, "version": version, "name": name}, Tag)
 
 
-def names(db: Connection, on: Version) -> list[str]:
+def list_names(db: Connection, on: Version) -> list[str]:
     """List the tags of a version, in the order in which they were put on it."""
-    return column(db, _NAMES, {"pacticipant": on.pacticipant, "version": on.number})
+    return fetch_column(db, _NAMES, {"pacticipant": on.pacticipant, "version": on.number})
 
 
 def remove(db: Connection, on: Version, name: str) -> None:
     """Take a tag off a version; the next newest becomes the latest with it."""
     params = {"pacticipant": on.pacticipant, "version": on.number, "its_name": name}
     for statement in (_REMOVE, _REMOVE_HEAD, _FIND_HEAD):
-        run(db, statement, params)
+        execute(db, statement, params)

@@ -6,10 +6,10 @@ from typing import Final
 from sqlalchemy import Connection, ScalarSelect, bindparam, delete, exists, func, insert, select, update
 
 from treaty.model.versions import Version
-from treaty.store.engine.database import maybe, rows, run
+from treaty.store.engine.database import execute, fetch_one, fetch_rows
 from treaty.store.tables import branch, branch_version, integration, pacticipant, publication, tag, tag_head, version
 
-COLUMNS: Final = (
+VERSION_COLUMNS: Final = (
     pacticipant.c.name.label("pacticipant"),
     version.c.number,
     version.c.build_url,
@@ -18,8 +18,8 @@ COLUMNS: Final = (
 )
 """What a version is made of."""
 
-VERSIONS: Final = select(*COLUMNS).join_from(version, pacticipant)
-PACTICIPANT: Final[ScalarSelect[int]] = (
+VERSIONS: Final = select(*VERSION_COLUMNS).join_from(version, pacticipant)
+PACTICIPANT_ID: Final[ScalarSelect[int]] = (
     select(pacticipant.c.id).where(pacticipant.c.name == bindparam("pacticipant")).scalar_subquery()
 )
 """The pacticipant that a statement's parameter names."""
@@ -28,9 +28,11 @@ _NUMBERED: Final = VERSIONS.where(
     pacticipant.c.name == bindparam("pacticipant"),
     version.c.number == bindparam("number"),
 )
-_HIGHEST: Final = select(func.max(version.c.position)).where(version.c.pacticipant_id == PACTICIPANT).scalar_subquery()
+_HIGHEST: Final = (
+    select(func.max(version.c.position)).where(version.c.pacticipant_id == PACTICIPANT_ID).scalar_subquery()
+)
 _NEW: Final = insert(version).values(
-    pacticipant_id=PACTICIPANT,
+    pacticipant_id=PACTICIPANT_ID,
     number=bindparam("number"),
     build_url=bindparam("build_url"),
     created_at=bindparam("created_at"),
@@ -41,47 +43,47 @@ _ADD_AT: Final = _NEW.values(position=bindparam("position"))
 
 
 def find(db: Connection, pacticipant: str, number: str) -> Version | None:
-    return maybe(db, _NUMBERED, {"pacticipant": pacticipant, "number": number}, Version)
+    return fetch_one(db, _NUMBERED, {"pacticipant": pacticipant, "number": number}, Version)
 
 
 def add(db: Connection, new: Version) -> None:
     """Add a version above all others of its pacticipant."""
-    run(db, _ADD_ON_TOP, new)
+    execute(db, _ADD_ON_TOP, new)
 
 
 _POSITIONS: Final = (
     select(version.c.number, version.c.position)
-    .where(version.c.pacticipant_id == PACTICIPANT)
+    .where(version.c.pacticipant_id == PACTICIPANT_ID)
     .order_by(version.c.position)
 )
-_OWN_BRANCHES: Final = select(branch.c.id).where(branch.c.pacticipant_id == PACTICIPANT)
+_OWN_BRANCHES: Final = select(branch.c.id).where(branch.c.pacticipant_id == PACTICIPANT_ID)
 _SHIFTS: Final = tuple(
     update(table).where(mine, table.c.position >= bindparam("from_position")).values(position=table.c.position + 1)
     for table, mine in (
-        (version, version.c.pacticipant_id == PACTICIPANT),
-        (tag, tag.c.pacticipant_id == PACTICIPANT),
+        (version, version.c.pacticipant_id == PACTICIPANT_ID),
+        (tag, tag.c.pacticipant_id == PACTICIPANT_ID),
         (branch_version, branch_version.c.branch_id.in_(_OWN_BRANCHES)),
-        (publication, publication.c.consumer_id == PACTICIPANT),
+        (publication, publication.c.consumer_id == PACTICIPANT_ID),
     )
 )
 
 
-def positions(db: Connection, pacticipant: str) -> list[tuple[str, int]]:
+def list_positions(db: Connection, pacticipant: str) -> list[tuple[str, int]]:
     """List the numbers of all versions with their positions, lowest first."""
-    return [(number, position) for number, position in rows(db, _POSITIONS, {"pacticipant": pacticipant})]
+    return [(number, position) for number, position in fetch_rows(db, _POSITIONS, {"pacticipant": pacticipant})]
 
 
 def insert_at(db: Connection, new: Version, position: int) -> None:
     """Add a version at a position; those that are there and above move up."""
     for shift in _SHIFTS:
-        run(db, shift, {"pacticipant": new.pacticipant, "from_position": position})
+        execute(db, shift, {"pacticipant": new.pacticipant, "from_position": position})
     values = {name: getattr(new, name) for name in ("pacticipant", "number", "build_url", "created_at", "updated_at")}
-    run(db, _ADD_AT, {**values, "position": position})
+    execute(db, _ADD_AT, {**values, "position": position})
 
 
 _SET_BUILD_URL: Final = (
     update(version)
-    .where(version.c.pacticipant_id == PACTICIPANT, version.c.number == bindparam("_number"))
+    .where(version.c.pacticipant_id == PACTICIPANT_ID, version.c.number == bindparam("_number"))
     .values(build_url=bindparam("build_url"), updated_at=bindparam("updated_at"))
 )
 
@@ -89,11 +91,11 @@ _SET_BUILD_URL: Final = (
 def set_build_url(db: Connection, changed: Version) -> None:
     """Note a version's build URL and when it was changed."""
     values = {"pacticipant": changed.pacticipant, "_number": changed.number}
-    run(db, _SET_BUILD_URL, {**values, "build_url": changed.build_url, "updated_at": changed.updated_at})
+    execute(db, _SET_BUILD_URL, {**values, "build_url": changed.build_url, "updated_at": changed.updated_at})
 
 
 _GOING: Final = select(version.c.id).where(
-    version.c.pacticipant_id == PACTICIPANT,
+    version.c.pacticipant_id == PACTICIPANT_ID,
     version.c.number.in_(bindparam("numbers", expanding=True)),
 )
 _NEXT_ON_BRANCH: Final = (
@@ -137,14 +139,14 @@ _HAND_OVER: Final = (
 """Before versions go, what was first for being the newest is taken over by the next newest."""
 
 _REMOVE: Final = delete(version).where(version.c.id.in_(_GOING))
-AT_ONCE: Final = 500
+BATCH_SIZE: Final = 500
 """How many numbers a statement takes, so that it stays short."""
 
 
 def remove(db: Connection, pacticipant: str, numbers: Sequence[str]) -> None:
     """Remove versions with all that hangs on them: pacts, verifications, branches, tags, deployments and releases."""
-    for start in range(0, len(numbers), AT_ONCE):
-        params = {"pacticipant": pacticipant, "numbers": list(numbers[start : start + AT_ONCE])}
+    for start in range(0, len(numbers), BATCH_SIZE):
+        params = {"pacticipant": pacticipant, "numbers": list(numbers[start : start + BATCH_SIZE])}
         for hand_over in _HAND_OVER:
-            run(db, hand_over, params)
-        run(db, _REMOVE, params)
+            execute(db, hand_over, params)
+        execute(db, _REMOVE, params)

@@ -9,10 +9,10 @@ from typing import Any, Final
 from sqlalchemy import Boolean, Connection, bindparam, case, exists, insert, or_, select, update
 
 from treaty.model.verifications.verifications import NewVerification
-from treaty.model.webhooks.deliveries import Execution, Owed, Status
-from treaty.store.engine.database import every, rows, run, scalar
-from treaty.store.pacticipants.pacticipants import id_of
-from treaty.store.pacts.publications import CURRENT_ID
+from treaty.model.webhooks.deliveries import DeliveryStatus, Execution, QueuedDelivery
+from treaty.store.engine.database import execute, fetch_all, fetch_rows, fetch_scalar
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
+from treaty.store.pacts.publications import CURRENT_PUBLICATION_ID
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -30,20 +30,20 @@ from treaty.store.tables import (
 _ADD: Final = insert(triggered_webhook).values(
     uuid=bindparam("uuid"),
     webhook_id=select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery(),
-    consumer_id=id_of("consumer"),
-    provider_id=id_of("provider"),
-    publication_id=CURRENT_ID.scalar_subquery(),
+    consumer_id=select_pacticipant_id("consumer"),
+    provider_id=select_pacticipant_id("provider"),
+    publication_id=CURRENT_PUBLICATION_ID.scalar_subquery(),
     verification_id=bindparam("verification"),
     event=bindparam("event"),
     context=bindparam("context"),
-    status=Status.NOT_RUN.value,
+    status=DeliveryStatus.NOT_RUN.value,
     attempts=0,
     due_at=bindparam("now"),
     created_at=bindparam("now"),
 )
 
 
-def add(db: Connection, owed: Owed, *, now: datetime) -> None:
+def enqueue(db: Connection, owed: QueuedDelivery, *, now: datetime) -> None:
     """Note that something is owed; it is due at once."""
     params = {
         "uuid": owed.uuid,
@@ -56,14 +56,14 @@ def add(db: Connection, owed: Owed, *, now: datetime) -> None:
         "context": json.dumps(dict(owed.context), ensure_ascii=False),
         "now": now,
     }
-    run(db, _ADD, params)
+    execute(db, _ADD, params)
 
 
 _VERSIONS_BRANCH: Final = (
     select(branch.c.name)
     .join(branch_version, branch_version.c.branch_id == branch.c.id)
     .join(version, version.c.id == branch_version.c.version_id)
-    .where(version.c.pacticipant_id == id_of("pacticipant"), version.c.number == bindparam("number"))
+    .where(version.c.pacticipant_id == select_pacticipant_id("pacticipant"), version.c.number == bindparam("number"))
     .order_by(branch_version.c.id.desc())
     .limit(1)
 )
@@ -73,8 +73,8 @@ _NUMBERS: Final = (
     .join(content, content.c.id == publication.c.content_id)
     .where(
         version.c.id.in_(bindparam("ids", expanding=True)),
-        publication.c.consumer_id == id_of("consumer"),
-        publication.c.provider_id == id_of("provider"),
+        publication.c.consumer_id == select_pacticipant_id("consumer"),
+        publication.c.provider_id == select_pacticipant_id("provider"),
         content.c.sha == bindparam("sha"),
     )
 )
@@ -82,16 +82,16 @@ _NUMBERS: Final = (
 
 def find_branch(db: Connection, pacticipant: str, number: str) -> str | None:
     """Find the branch that a version was put on last."""
-    name: str | None = scalar(db, _VERSIONS_BRANCH, {"pacticipant": pacticipant, "number": number})
+    name: str | None = fetch_scalar(db, _VERSIONS_BRANCH, {"pacticipant": pacticipant, "number": number})
     return name
 
 
-def numbers(db: Connection, result: NewVerification, version_ids: Collection[int]) -> dict[int, str]:
+def load_version_numbers(db: Connection, result: NewVerification, version_ids: Collection[int]) -> dict[int, str]:
     """Map ids in metadata, which clients send, to the numbers of consumer versions with the verified pact."""
     if not version_ids:
         return {}
     pact = {"consumer": result.consumer, "provider": result.provider, "sha": result.sha}
-    return {row.id: row.number for row in rows(db, _NUMBERS, {**pact, "ids": list(version_ids)})}
+    return {row.id: row.number for row in fetch_rows(db, _NUMBERS, {**pact, "ids": list(version_ids)})}
 
 
 # Claiming. A delivery waits for earlier ones to the same webhook about the same pair.
@@ -138,43 +138,43 @@ _RENEW: Final = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
+class ClaimRequest:
     """What a worker wants to take on, and until when it is the worker's."""
 
     owner: str
     now: datetime
     until: datetime
-    most: int
-    busy: tuple[str, ...] = ()
+    limit: int
+    busy_webhooks: tuple[str, ...] = ()
     """Webhooks (their uuids) that it has enough of already."""
-    takes_failing: bool = True
+    includes_failing: bool = True
     """Whether it takes on webhooks that are marked as failing; they come last in any case."""
 
 
-def is_any_due(db: Connection, wanted: Claim) -> bool:
-    return bool(rows(db, _DUE, {**_values(wanted), "most": 1}))
+def has_due(db: Connection, wanted: ClaimRequest) -> bool:
+    return bool(fetch_rows(db, _DUE, {**_values(wanted), "most": 1}))
 
 
-def _values(wanted: Claim) -> dict[str, Any]:
+def _values(wanted: ClaimRequest) -> dict[str, Any]:
     return {
         "now": wanted.now,
-        "busy": list(wanted.busy),
-        "takes_failing": wanted.takes_failing,
-        "most": wanted.most,
+        "busy": list(wanted.busy_webhooks),
+        "takes_failing": wanted.includes_failing,
+        "most": wanted.limit,
     }
 
 
-def claim(db: Connection, wanted: Claim) -> list[str]:
+def claim(db: Connection, wanted: ClaimRequest) -> list[str]:
     """Claim what is due, and return its uuids. Whoever has not finished in time loses it to another."""
-    found = rows(db, _LOCK_DUE, _values(wanted))
+    found = fetch_rows(db, _LOCK_DUE, _values(wanted))
     if found:
-        run(db, _CLAIM, {"ids": [row.id for row in found], "owner": wanted.owner, "until": wanted.until})
+        execute(db, _CLAIM, {"ids": [row.id for row in found], "owner": wanted.owner, "until": wanted.until})
     return [row.uuid for row in found]
 
 
-def renew(db: Connection, uuids: Collection[str], *, owner: str, until: datetime) -> None:
+def renew_claims(db: Connection, uuids: Collection[str], *, owner: str, until: datetime) -> None:
     """Go on working on what was claimed."""
-    run(db, _RENEW, {"uuids": list(uuids), "owner": owner, "until": until})
+    execute(db, _RENEW, {"uuids": list(uuids), "owner": owner, "until": until})
 
 
 # What came of it
@@ -192,7 +192,7 @@ _NOTE: Final = (
 _GIVE_UP: Final = (
     update(triggered_webhook)
     .where(triggered_webhook.c.uuid == bindparam("its_uuid"), triggered_webhook.c.claimed_by == bindparam("owner"))
-    .values(status=Status.FAILURE.value, due_at=None, claimed_by=None)
+    .values(status=DeliveryStatus.FAILURE.value, due_at=None, claimed_by=None)
 )
 _ADD_EXECUTION: Final = insert(webhook_execution).values(
     triggered_webhook_id=select(triggered_webhook.c.id)
@@ -203,50 +203,52 @@ _ADD_EXECUTION: Final = insert(webhook_execution).values(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Noted:
+class DeliveryUpdate:
     """What became of a delivery that was claimed."""
 
     uuid: str
     owner: str
-    status: Status
+    status: DeliveryStatus
     due_at: datetime | None
 
 
-def note(db: Connection, noted: Noted, execution: Execution) -> bool:
+def record_attempt(db: Connection, noted: DeliveryUpdate, execution: Execution) -> bool:
     """Note what came of an attempt. Say whether it still was the claimant's to note."""
     params = {"its_uuid": noted.uuid, "owner": noted.owner, "status": noted.status.value, "due_at": noted.due_at}
-    if not run(db, _NOTE, params):
+    if not execute(db, _NOTE, params):
         return False
     values = {name: getattr(execution, name) for name in ("success", "status", "milliseconds", "created_at", "logs")}
-    run(db, _ADD_EXECUTION, {"its_uuid": noted.uuid, **values})
+    execute(db, _ADD_EXECUTION, {"its_uuid": noted.uuid, **values})
     return True
 
 
-def give_up(db: Connection, uuid: str, *, owner: str) -> None:
+def abandon(db: Connection, uuid: str, *, owner: str) -> None:
     """Note that there is nothing that could be sent any more."""
-    run(db, _GIVE_UP, {"its_uuid": uuid, "owner": owner})
+    execute(db, _GIVE_UP, {"its_uuid": uuid, "owner": owner})
 
 
 _REOPEN: Final = (
     update(triggered_webhook)
     .where(triggered_webhook.c.uuid == bindparam("its_uuid"), triggered_webhook.c.webhook_id.is_not(None))
     .values(
-        status=case((triggered_webhook.c.attempts == 0, Status.NOT_RUN.value), else_=Status.RETRYING.value),
+        status=case(
+            (triggered_webhook.c.attempts == 0, DeliveryStatus.NOT_RUN.value), else_=DeliveryStatus.RETRYING.value
+        ),
         due_at=case((triggered_webhook.c.claimed_by.is_(None), bindparam("now")), else_=triggered_webhook.c.due_at),
     )
 )
 
 
-def reopen(db: Connection, uuid: str, *, now: datetime) -> bool:
+def requeue(db: Connection, uuid: str, *, now: datetime) -> bool:
     """Owe a delivery anew, at once, unless it is under way. Say whether there still is a webhook to send it to."""
-    return bool(run(db, _REOPEN, {"its_uuid": uuid, "now": now}))
+    return bool(execute(db, _REOPEN, {"its_uuid": uuid, "now": now}))
 
 
 # Removals
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class QueuedDelivery:
+class OpenDelivery:
     """A delivery that has not been sent, or is to be sent again."""
 
     uuid: str
@@ -287,13 +289,13 @@ _QUEUED_OF_PACTICIPANT: Final = _QUEUED.where(
 )
 
 
-def queued_of_pair(db: Connection, *, consumer: str, provider: str) -> list[QueuedDelivery]:
-    return every(db, _QUEUED_OF_PAIR, {"consumer_name": consumer, "provider_name": provider}, QueuedDelivery)
+def list_queued_of_pair(db: Connection, *, consumer: str, provider: str) -> list[OpenDelivery]:
+    return fetch_all(db, _QUEUED_OF_PAIR, {"consumer_name": consumer, "provider_name": provider}, OpenDelivery)
 
 
-def queued_of_pacticipant(db: Connection, name: str) -> list[QueuedDelivery]:
-    return every(db, _QUEUED_OF_PACTICIPANT, {"name": name}, QueuedDelivery)
+def list_queued_of_pacticipant(db: Connection, name: str) -> list[OpenDelivery]:
+    return fetch_all(db, _QUEUED_OF_PACTICIPANT, {"name": name}, OpenDelivery)
 
 
-def every_queued(db: Connection) -> list[QueuedDelivery]:
-    return every(db, _QUEUED, {}, QueuedDelivery)
+def list_queued(db: Connection) -> list[OpenDelivery]:
+    return fetch_all(db, _QUEUED, {}, OpenDelivery)

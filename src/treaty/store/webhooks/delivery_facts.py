@@ -31,10 +31,10 @@ from treaty.model.webhooks.events import (
     PROVIDER_VERIFICATION_PUBLISHED,
     PROVIDER_VERIFICATION_SUCCEEDED,
 )
-from treaty.model.webhooks.parameters import Facts, ProviderVersion, Result
-from treaty.model.webhooks.webhooks import Sealed, Webhook
-from treaty.store.engine.database import first, rows, run, scalar
-from treaty.store.pacticipants.pacticipants import id_of
+from treaty.model.webhooks.parameters import DeliveryFacts, EventProviderVersion, EventResult
+from treaty.model.webhooks.webhooks import EncryptedText, Webhook
+from treaty.store.engine.database import execute, fetch_first, fetch_rows, fetch_scalar
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
     Time,
     branch,
@@ -51,7 +51,7 @@ from treaty.store.tables import (
     webhook,
 )
 from treaty.store.verifications import NEWEST_FIRST
-from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER, request_of
+from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER, request_from_row
 
 T = TypeVar("T")
 _Names = defaultdict[int, list[str]]
@@ -148,17 +148,17 @@ class _Subject:
     """Number of the version that the event requires to verify the pact."""
 
 
-def _facts(db: Connection, subjects: Collection[_Subject]) -> dict[_Subject, Facts]:
+def _facts(db: Connection, subjects: Collection[_Subject]) -> dict[_Subject, DeliveryFacts]:
     """Load the facts about several subjects; pacts, tags and labels in one statement each."""
-    publications = rows(db, _PACTS, {"ids": list({subject.publication for subject in subjects})})
+    publications = fetch_rows(db, _PACTS, {"ids": list({subject.publication for subject in subjects})})
     pacts = {row.publication_id: row for row in publications}
     tags = _names(db, _TAGS, {row.version_id for row in publications})
     labels = _names(db, _LABELS, {side for row in publications for side in (row.consumer_id, row.provider_id)})
     return {subject: _facts_of(db, subject, pacts[subject.publication], tags, labels) for subject in set(subjects)}
 
 
-def _facts_of(db: Connection, subject: _Subject, pact: Any, tags: _Names, labels: _Names) -> Facts:
-    facts = Facts(
+def _facts_of(db: Connection, subject: _Subject, pact: Any, tags: _Names, labels: _Names) -> DeliveryFacts:
+    facts = DeliveryFacts(
         consumer=pact.consumer,
         consumer_version=pact.number,
         consumer_tags=tuple(tags[pact.version_id]),
@@ -177,37 +177,37 @@ def _facts_of(db: Connection, subject: _Subject, pact: Any, tags: _Names, labels
     return replace(facts, sha=sha, result=_result(db, row) if row else None)
 
 
-def _with_provider_version(db: Connection, facts: Facts, subject: _Subject, pact: Any) -> Facts:
+def _with_provider_version(db: Connection, facts: DeliveryFacts, subject: _Subject, pact: Any) -> DeliveryFacts:
     """Add the provider version that the event is about, with its own result.
 
     Other versions' results only count if they follow the event at once, as the original broker waits for them.
     """
     params = {"provider": pact.provider_id, "number": subject.provider_version}
-    row = first(db, _PROVIDER_VERSION, params) if subject.provider_version is not None else None
+    row = fetch_first(db, _PROVIDER_VERSION, params) if subject.provider_version is not None else None
     if row is None:
-        return replace(facts, provider_version=ProviderVersion(number=subject.provider_version or ""))
+        return replace(facts, provider_version=EventProviderVersion(number=subject.provider_version or ""))
     tags = tuple(_names(db, _TAGS, [row.id])[row.id])
     params = {"content": pact.content_id, "provider_version": row.id, "from": subject.at, "until": _together(subject)}
-    result = first(db, _LATEST_OF_VERSION, params) or first(db, _FOLLOWING, params)
+    result = fetch_first(db, _LATEST_OF_VERSION, params) or fetch_first(db, _FOLLOWING, params)
     return replace(
         facts,
-        provider_version=ProviderVersion(number=row.number, branch=row.branch, tags=tags),
+        provider_version=EventProviderVersion(number=row.number, branch=row.branch, tags=tags),
         result=_result(db, result) if result else None,
     )
 
 
-TOGETHER: Final = timedelta(seconds=5)
+FOLLOW_UP_WINDOW: Final = timedelta(seconds=5)
 """How long after an event a result follows it at once: the delay before the original broker's first attempt."""
 
 
 def _together(subject: _Subject) -> datetime | None:
-    return None if subject.at is None else subject.at + TOGETHER
+    return None if subject.at is None else subject.at + FOLLOW_UP_WINDOW
 
 
 def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:
     """List the names that belong to rows, by their ids."""
     names: _Names = defaultdict(list)
-    for owner, name in rows(db, statement, {"ids": list(ids)}) if ids else ():
+    for owner, name in fetch_rows(db, statement, {"ids": list(ids)}) if ids else ():
         names[owner].append(name)
     return names
 
@@ -216,15 +216,17 @@ def _result_row(db: Connection, subject: _Subject, content: int) -> Any:
     """Find the result that an event is about; else the main branch's at the time of the event; else the latest."""
     if subject.event in _ABOUT_RESULT:
         # If it has been deleted, no other result takes its place.
-        return None if subject.verification is None else first(db, _RECORDED, {"verification": subject.verification})
+        return (
+            None if subject.verification is None else fetch_first(db, _RECORDED, {"verification": subject.verification})
+        )
     row = None
     if subject.event in _ABOUT_MAIN_BRANCH and subject.at is not None:
-        row = first(db, _MAIN_BEFORE, {"content": content, "at": subject.at})
-    return row or first(db, _LATEST, {"content": content})
+        row = fetch_first(db, _MAIN_BEFORE, {"content": content, "at": subject.at})
+    return row or fetch_first(db, _LATEST, {"content": content})
 
 
-def _result(db: Connection, row: Any) -> Result:
-    return Result(
+def _result(db: Connection, row: Any) -> EventResult:
+    return EventResult(
         number=row.number,
         success=row.success,
         provider_version=row.provider_version,
@@ -257,9 +259,9 @@ _OWED: Final = (
 )
 
 
-def find_claimed(db: Connection, uuids: Collection[str], *, owner: str) -> dict[str, Delivery]:
+def load_claimed(db: Connection, uuids: Collection[str], *, owner: str) -> dict[str, Delivery]:
     """Load claimed deliveries by uuid, without those whose webhook has been deleted."""
-    found = rows(db, _OWED, {"uuids": list(uuids), "owner": owner}) if uuids else ()
+    found = fetch_rows(db, _OWED, {"uuids": list(uuids), "owner": owner}) if uuids else ()
     subjects = {row.uuid: _subject(row) for row in found if row.facts is None}
     facts = _facts(db, subjects.values()) if subjects else {}
     return {
@@ -278,12 +280,12 @@ def _subject(row: Any) -> _Subject:
     )
 
 
-def _delivery(row: Any, facts: Facts) -> Delivery:
+def _delivery(row: Any, facts: DeliveryFacts) -> Delivery:
     return Delivery(
         uuid=row.uuid,
         webhook=row.webhook,
-        request=request_of(row),
-        secret=None if row.secret is None else Sealed(row.secret),
+        request=request_from_row(row),
+        secret=None if row.secret is None else EncryptedText(row.secret),
         facts=facts,
         context=json.loads(row.context),
         attempts=row.attempts,
@@ -299,27 +301,28 @@ _NEWEST: Final = (
 )
 _NEWEST_OF: Final = {
     (False, False): _NEWEST,
-    (True, False): _NEWEST.where(integration.c.consumer_id == id_of("consumer")),
-    (False, True): _NEWEST.where(integration.c.provider_id == id_of("provider")),
+    (True, False): _NEWEST.where(integration.c.consumer_id == select_pacticipant_id("consumer")),
+    (False, True): _NEWEST.where(integration.c.provider_id == select_pacticipant_id("provider")),
     (True, True): _NEWEST.where(
-        integration.c.consumer_id == id_of("consumer"), integration.c.provider_id == id_of("provider")
+        integration.c.consumer_id == select_pacticipant_id("consumer"),
+        integration.c.provider_id == select_pacticipant_id("provider"),
     ),
 }
 
 
-def find_example(db: Connection, one: Webhook) -> Facts | None:
+def find_example(db: Connection, one: Webhook) -> DeliveryFacts | None:
     """Find the latest pact that a webhook could be about."""
     names = {
         role: side.name for role, side in (("consumer", one.consumer), ("provider", one.provider)) if side and side.name
     }
-    newest = scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
+    newest = fetch_scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
     if newest is None:
         return None
     subject = _Subject(publication=newest)
     return _facts(db, [subject])[subject]
 
 
-def find_past(
+def load_past(
     db: Connection,
     publication: int,
     *,
@@ -327,7 +330,7 @@ def find_past(
     event: str,
     at: datetime,
     provider_version: str | None,
-) -> Facts:
+) -> DeliveryFacts:
     """Load the facts about an event for which no delivery was enqueued."""
     subject = _Subject(
         publication=publication,
@@ -376,12 +379,16 @@ def _detach(publications: Select[tuple[int]] | BindParameter[Any]) -> Update:
 
 
 _NAMED_VERSIONS: Final = select(version.c.id).where(
-    version.c.pacticipant_id == id_of("pacticipant"), version.c.number.in_(bindparam("numbers", expanding=True))
+    version.c.pacticipant_id == select_pacticipant_id("pacticipant"),
+    version.c.number.in_(bindparam("numbers", expanding=True)),
 )
 _VERSIONS_ON_BRANCHES: Final = (
     select(branch_version.c.version_id)
     .join(branch, branch.c.id == branch_version.c.branch_id)
-    .where(branch.c.pacticipant_id == id_of("pacticipant"), branch.c.name.in_(bindparam("names", expanding=True)))
+    .where(
+        branch.c.pacticipant_id == select_pacticipant_id("pacticipant"),
+        branch.c.name.in_(bindparam("names", expanding=True)),
+    )
 )
 _IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
 _other_result: Final = verification.alias("other_result")
@@ -391,7 +398,7 @@ _WITH_CONTENT_OF_RESULTS: Final = (
     .where(_other_result.c.id.in_(_IDS))
 )
 _USING_VERSIONS: Final = _QUEUED.where(_uses(_NAMED_VERSIONS))
-_OF_PROVIDER: Final = _QUEUED.where(triggered_webhook.c.provider_id == id_of("pacticipant"))
+_OF_PROVIDER: Final = _QUEUED.where(triggered_webhook.c.provider_id == select_pacticipant_id("pacticipant"))
 _USING_BRANCHES: Final = _QUEUED.where(_uses(_VERSIONS_ON_BRANCHES))
 _USING_PUBLICATIONS: Final = _QUEUED.where(triggered_webhook.c.publication_id.in_(_IDS))
 _USING_RESULTS: Final = _QUEUED.where(triggered_webhook.c.publication_id.in_(_WITH_CONTENT_OF_RESULTS))
@@ -407,10 +414,10 @@ def preserve_for_versions(db: Connection, pacticipant: str, numbers: Sequence[st
         return
     for part in _parts(numbers):
         params = {"pacticipant": pacticipant, "numbers": part}
-        _store_facts(db, rows(db, _USING_VERSIONS, params))
-        run(db, _DETACH_FROM_VERSIONS, params)
+        _store_facts(db, fetch_rows(db, _USING_VERSIONS, params))
+        execute(db, _DETACH_FROM_VERSIONS, params)
     # Those that ask one of the versions, as a provider's, to verify a pact.
-    of_provider = rows(db, _OF_PROVIDER, {"pacticipant": pacticipant})
+    of_provider = fetch_rows(db, _OF_PROVIDER, {"pacticipant": pacticipant})
     removed = frozenset(numbers)
     _store_facts(db, [row for row in of_provider if _subject(row).provider_version in removed])
 
@@ -439,30 +446,30 @@ def preserve_for_results(db: Connection, ids: Collection[int]) -> None:
 def _preserve(db: Connection, using: Executable, params: Mapping[str, object], detach: Update | None = None) -> None:
     if not _is_any_queued(db):
         return
-    _store_facts(db, rows(db, using, params))
+    _store_facts(db, fetch_rows(db, using, params))
     if detach is not None:
-        run(db, detach, params)
+        execute(db, detach, params)
 
 
 def _is_any_queued(db: Connection) -> bool:
-    return bool(rows(db, _IS_ANY_QUEUED, {}))
+    return bool(fetch_rows(db, _IS_ANY_QUEUED, {}))
 
 
 def _store_facts(db: Connection, queued: Collection[Any]) -> None:
     subjects = {row.id: _subject(row) for row in queued}
     facts = _facts(db, subjects.values()) if subjects else {}
     for row_id, subject in subjects.items():
-        run(db, _STORE, {"row_id": row_id, "its_facts": json.dumps(asdict(facts[subject]), ensure_ascii=False)})
+        execute(db, _STORE, {"row_id": row_id, "its_facts": json.dumps(asdict(facts[subject]), ensure_ascii=False)})
 
 
-def _stored_facts(text: str) -> Facts:
+def _stored_facts(text: str) -> DeliveryFacts:
     """Read what `_preserve` has written."""
     values = _with_tuples(json.loads(text))
     result, provider_version = values.pop("result"), values.pop("provider_version")
-    return Facts(
+    return DeliveryFacts(
         **values,
-        result=None if result is None else Result(**_with_tuples(result)),
-        provider_version=None if provider_version is None else ProviderVersion(**_with_tuples(provider_version)),
+        result=None if result is None else EventResult(**_with_tuples(result)),
+        provider_version=None if provider_version is None else EventProviderVersion(**_with_tuples(provider_version)),
     )
 
 
@@ -470,6 +477,6 @@ def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
-def version_of(facts: str | None) -> str | None:
+def get_consumer_version(facts: str | None) -> str | None:
     """Return the consumer version in stored facts, for a delivery whose version has been removed."""
     return None if facts is None else _stored_facts(facts).consumer_version

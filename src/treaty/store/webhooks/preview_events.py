@@ -8,11 +8,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, bindparam, select
 
 from treaty.model.webhooks.events import CONTRACT_REQUIRING_VERIFICATION_PUBLISHED
-from treaty.model.webhooks.previews import PastEvent, PastPact, PastResult
-from treaty.model.webhooks.webhooks import Side, Webhook
-from treaty.store.engine.database import first, rows, scalar
-from treaty.store.pacticipants.pacticipants import id_of
-from treaty.store.pacts.publications import CURRENT_ID
+from treaty.model.webhooks.previews import PreviewEvent, PreviewPact, PreviewResult
+from treaty.model.webhooks.webhooks import PacticipantMatcher, Webhook
+from treaty.store.engine.database import fetch_first, fetch_rows, fetch_scalar
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
+from treaty.store.pacts.publications import CURRENT_PUBLICATION_ID
 from treaty.store.tables import (
     branch,
     integration,
@@ -23,10 +23,10 @@ from treaty.store.tables import (
     verification,
     version,
 )
-from treaty.store.verifications import newest_of
+from treaty.store.verifications import select_newest_id
 from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER
 
-MOST: Final = 8
+MAX_PAST_PACTS: Final = 8
 """How many pacts are looked at."""
 _provider_version: Final = version.alias("provider_version")
 _PACTS: Final = (
@@ -46,21 +46,21 @@ _PACTS: Final = (
     .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
     .outerjoin(
         verification,
-        verification.c.id == newest_of(publication.c.content_id),
+        verification.c.id == select_newest_id(publication.c.content_id),
     )
     .outerjoin(_provider_version, _provider_version.c.id == verification.c.provider_version_id)
-    .limit(MOST)
+    .limit(MAX_PAST_PACTS)
 )
 _OF_PAIR: Final = _PACTS.where(
-    publication.c.consumer_id == id_of("consumer"),
-    publication.c.provider_id == id_of("provider"),
+    publication.c.consumer_id == select_pacticipant_id("consumer"),
+    publication.c.provider_id == select_pacticipant_id("provider"),
     publication.c.is_current,
 ).order_by(publication.c.position.desc())
 
 
-def latest(db: Connection, one: Webhook) -> list[PastPact]:
+def list_latest(db: Connection, one: Webhook) -> list[PreviewPact]:
     """List the latest pacts that a webhook is about: of a pair its latest, of several pairs the latest of each."""
-    consumer, provider = one.consumer or Side(), one.provider or Side()
+    consumer, provider = one.consumer or PacticipantMatcher(), one.provider or PacticipantMatcher()
     names = {"consumer": consumer.name, "provider": provider.name}
     if consumer.name is not None and provider.name is not None:
         return _pacts(db, _OF_PAIR, names)
@@ -68,7 +68,7 @@ def latest(db: Connection, one: Webhook) -> list[PastPact]:
     return _pacts(db, _of_sides(_kind(consumer), _kind(provider)), {**names, **labels})
 
 
-def _kind(side: Side) -> str:
+def _kind(side: PacticipantMatcher) -> str:
     return "name" if side.name is not None else "label" if side.label is not None else "any"
 
 
@@ -83,29 +83,31 @@ def _of_sides(consumer: str, provider: str) -> Select[*tuple[Any, ...]]:
 
 def _is(role: str, kind: str, owner: Any) -> list[Any]:
     if kind == "name":
-        return [owner == id_of(role)]
+        return [owner == select_pacticipant_id(role)]
     if kind == "label":
         return [owner.in_(select(label.c.pacticipant_id).where(label.c.name == bindparam(f"{role}_label")))]
     return []
 
 
-def _pacts(db: Connection, statement: Select[*tuple[Any, ...]], params: Mapping[str, Any]) -> list[PastPact]:
+def _pacts(db: Connection, statement: Select[*tuple[Any, ...]], params: Mapping[str, Any]) -> list[PreviewPact]:
     return [
-        PastPact(
+        PreviewPact(
             consumer=row.consumer,
             consumer_version=row.consumer_version,
             provider=row.provider,
             at=row.created_at,
             result=_result(row),
         )
-        for row in rows(db, statement, params)
+        for row in fetch_rows(db, statement, params)
     ]
 
 
-def _result(row: Any) -> PastResult | None:
+def _result(row: Any) -> PreviewResult | None:
     if row.number is None:
         return None
-    return PastResult(number=row.number, success=row.success, provider_version=row.provider_version, at=row.verified_at)
+    return PreviewResult(
+        number=row.number, success=row.success, provider_version=row.provider_version, at=row.verified_at
+    )
 
 
 # What was known of them
@@ -129,32 +131,34 @@ _MAIN: Final = (
 _BUILD: Final = select(verification.c.build_url).where(verification.c.id == bindparam("verification"))
 
 
-def publication_of(db: Connection, pact: PastPact) -> int:
+def get_publication_id(db: Connection, pact: PreviewPact) -> int:
     """Find which publication a pact is."""
     names = {"consumer": pact.consumer, "consumer_version": pact.consumer_version, "provider": pact.provider}
-    number: int = scalar(db, CURRENT_ID, names)
+    number: int = fetch_scalar(db, CURRENT_PUBLICATION_ID, names)
     return number
 
 
-def context_of(db: Connection, one: PastEvent, publication_id: int) -> dict[str, Any]:
+def load_context(db: Connection, one: PreviewEvent, publication_id: int) -> dict[str, Any]:
     """Find what webhooks were told of an event besides the pact; where none was, what they would have been told."""
     params = {"publication": publication_id, "event": one.name}
     number = one.result.number if one.result else None
     recorded = (
-        first(db, _RECORDED_RESULT, {**params, "verification": number}) if number else first(db, _RECORDED, params)
+        fetch_first(db, _RECORDED_RESULT, {**params, "verification": number})
+        if number
+        else fetch_first(db, _RECORDED, params)
     )
     if recorded:
         context: dict[str, Any] = json.loads(recorded.context)
         return {name: value for name, value in context.items() if name not in {"traceparent", "tracestate"}}
     if number:
-        build_url = scalar(db, _BUILD, {"verification": number})
+        build_url = fetch_scalar(db, _BUILD, {"verification": number})
         known = {"build_url": build_url} if build_url is not None else {}
         return {**known, "consumer_version_number": one.pact.consumer_version}
     return _of_main(db, one.pact) if one.name == CONTRACT_REQUIRING_VERIFICATION_PUBLISHED else {}
 
 
-def _of_main(db: Connection, pact: PastPact) -> dict[str, Any]:
-    main = first(db, _MAIN, {"provider": pact.provider})
+def _of_main(db: Connection, pact: PreviewPact) -> dict[str, Any]:
+    main = fetch_first(db, _MAIN, {"provider": pact.provider})
     if main is None:
         return {}
     return {

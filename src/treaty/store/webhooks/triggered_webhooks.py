@@ -6,13 +6,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from treaty.model.paging import Page, Paged
-from treaty.model.webhooks.deliveries import Execution, Status, TriggeredWebhook
-from treaty.store.engine.database import every, rows
-from treaty.store.engine.listing import Listing
-from treaty.store.pacticipants.pacticipants import id_of
+from treaty.model.webhooks.deliveries import DeliveryStatus, Execution, TriggeredWebhook
+from treaty.store.engine.database import fetch_all, fetch_rows
+from treaty.store.engine.listing import PagedQuery
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import publication, triggered_webhook, version, webhook, webhook_execution
 from treaty.store.webhooks import delivery_facts
-from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER, request_of
+from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER, request_from_row
 
 _TRIGGERED: Final = (
     select(
@@ -37,9 +37,9 @@ _TRIGGERED: Final = (
 )
 _ONE: Final = _TRIGGERED.where(triggered_webhook.c.uuid == bindparam("uuid"))
 _OF_PACT: Final = _TRIGGERED.where(
-    version.c.pacticipant_id == id_of("consumer"),
+    version.c.pacticipant_id == select_pacticipant_id("consumer"),
     version.c.number == bindparam("version"),
-    publication.c.provider_id == id_of("provider"),
+    publication.c.provider_id == select_pacticipant_id("provider"),
     publication.c.is_current,
 ).order_by(triggered_webhook.c.id.desc())
 _OF_VERIFICATION: Final = _TRIGGERED.where(
@@ -49,8 +49,8 @@ _OF_VERIFICATION: Final = _TRIGGERED.where(
 _LATEST_IDS: Final = (
     select(func.max(triggered_webhook.c.id))
     .where(
-        triggered_webhook.c.consumer_id == id_of("consumer"),
-        triggered_webhook.c.provider_id == id_of("provider"),
+        triggered_webhook.c.consumer_id == select_pacticipant_id("consumer"),
+        triggered_webhook.c.provider_id == select_pacticipant_id("provider"),
         triggered_webhook.c.webhook_id.is_not(None),
     )
     .group_by(triggered_webhook.c.webhook_id, triggered_webhook.c.event)
@@ -63,23 +63,23 @@ def find(db: Connection, uuid: str) -> TriggeredWebhook | None:
     return found[0] if found else None
 
 
-def of_pact(db: Connection, *, consumer: str, version: str, provider: str) -> list[TriggeredWebhook]:
+def list_of_pact(db: Connection, *, consumer: str, version: str, provider: str) -> list[TriggeredWebhook]:
     """List what the current pact of a consumer's version has triggered, newest first."""
     return _triggered(db, _OF_PACT, {"consumer": consumer, "version": version, "provider": provider})
 
 
-def of_verification(db: Connection, number: int) -> list[TriggeredWebhook]:
+def list_of_verification(db: Connection, number: int) -> list[TriggeredWebhook]:
     """List what a result has triggered, newest first."""
     return _triggered(db, _OF_VERIFICATION, {"number": number})
 
 
-def latest_of_pair(db: Connection, *, consumer: str, provider: str) -> list[TriggeredWebhook]:
+def list_latest_of_pair(db: Connection, *, consumer: str, provider: str) -> list[TriggeredWebhook]:
     """List the latest delivery to each webhook for each event of a pair."""
     return _triggered(db, _LATEST_OF_PAIR, {"consumer": consumer, "provider": provider})
 
 
 def _triggered(db: Connection, statement: Select[Any], params: dict[str, Any]) -> list[TriggeredWebhook]:
-    return _told(rows(db, statement, params))
+    return _told(fetch_rows(db, statement, params))
 
 
 def _told(found: Sequence[Any]) -> list[TriggeredWebhook]:
@@ -87,12 +87,12 @@ def _told(found: Sequence[Any]) -> list[TriggeredWebhook]:
         TriggeredWebhook(
             uuid=row.uuid,
             event=row.event,
-            status=Status(row.status),
+            status=DeliveryStatus(row.status),
             attempts=row.attempts,
             webhook=row.webhook,
-            request_name=None if row.webhook is None else request_of(row).name,
+            request_name=None if row.webhook is None else request_from_row(row).name,
             consumer=row.consumer,
-            consumer_version=row.consumer_version or delivery_facts.version_of(row.facts),
+            consumer_version=row.consumer_version or delivery_facts.get_consumer_version(row.facts),
             provider=row.provider,
             triggered_at=row.triggered_at,
         )
@@ -108,12 +108,12 @@ _EXECUTIONS: Final = (
 )
 
 
-def executions(db: Connection, uuid: str) -> list[Execution]:
+def list_executions(db: Connection, uuid: str) -> list[Execution]:
     """List the attempts of a delivery, oldest first."""
-    return every(db, _EXECUTIONS, {"uuid": uuid}, Execution)
+    return fetch_all(db, _EXECUTIONS, {"uuid": uuid}, Execution)
 
 
-_OF_WEBHOOK: Final = Listing(
+_OF_WEBHOOK: Final = PagedQuery(
     _TRIGGERED.where(
         triggered_webhook.c.webhook_id
         == select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery()
@@ -130,11 +130,13 @@ _LATEST_OF_EACH: Final = select(
 )
 
 
-def of_webhook(db: Connection, uuid: str, page: Page) -> Paged[TriggeredWebhook]:
+def list_of_webhook(db: Connection, uuid: str, page: Page) -> Paged[TriggeredWebhook]:
     """List a page of what a webhook was owed, newest first."""
     return _OF_WEBHOOK.read(db, {"webhook": uuid}, page, _told)
 
 
-def latest_of_each(db: Connection) -> dict[str, Status]:
+def load_latest_statuses(db: Connection) -> dict[str, DeliveryStatus]:
     """Find the state of the latest delivery to each webhook that ever had one, by its uuid."""
-    return {row.uuid: Status(row.status) for row in rows(db, _LATEST_OF_EACH, {}) if row.status is not None}
+    return {
+        row.uuid: DeliveryStatus(row.status) for row in fetch_rows(db, _LATEST_OF_EACH, {}) if row.status is not None
+    }

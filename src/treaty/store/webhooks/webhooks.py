@@ -8,9 +8,16 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, insert, not_, or_, select, update
 
-from treaty.model.webhooks.webhooks import Filters, Place, Request, Sealed, Side, Webhook
-from treaty.store.engine.database import column, rows, run, scalar
-from treaty.store.pacticipants.pacticipants import id_of
+from treaty.model.webhooks.webhooks import (
+    EncryptedText,
+    EventVersion,
+    PacticipantMatcher,
+    Webhook,
+    WebhookFilters,
+    WebhookRequest,
+)
+from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_scalar
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -43,7 +50,7 @@ _EVENTS: Final = (
     .order_by(webhook_event.c.id)
 )
 _EVERY_EVENT: Final = select(webhook_event.c.webhook_id, webhook_event.c.name).order_by(webhook_event.c.id)
-AT_ONCE: Final = 100
+MAX_EVENT_IDS: Final = 100
 """Ids up to which a statement names them."""
 
 
@@ -54,10 +61,10 @@ def find(db: Connection, uuid: str) -> Webhook | None:
 
 def lock(db: Connection, uuid: str) -> Webhook | None:
     """Find a webhook and keep other changes away from it until the transaction ends."""
-    return None if scalar(db, _LOCK, {"uuid": uuid}) is None else find(db, uuid)
+    return None if fetch_scalar(db, _LOCK, {"uuid": uuid}) is None else find(db, uuid)
 
 
-def every(db: Connection) -> list[Webhook]:
+def list_all(db: Connection) -> list[Webhook]:
     return _webhooks(db, _WEBHOOKS, {})
 
 
@@ -66,19 +73,23 @@ _OF_CONSUMER: Final = _WEBHOOKS.where(CONSUMER.c.name == bindparam("consumer"), 
 _OF_PROVIDER: Final = _WEBHOOKS.where(PROVIDER.c.name == bindparam("provider"), webhook.c.consumer_id.is_(None))
 
 
-def of_sides(db: Connection, *, consumer: str | None, provider: str | None) -> list[Webhook]:
+def list_of_sides(db: Connection, *, consumer: str | None, provider: str | None) -> list[Webhook]:
     """List the webhooks that name exactly these sides; one that names neither a consumer's label may hold."""
     if consumer is not None and provider is not None:
         return _webhooks(db, _OF_PAIR, {"consumer": consumer, "provider": provider})
     if consumer is not None:
         return _webhooks(db, _OF_CONSUMER, {"consumer": consumer})
-    return _webhooks(db, _OF_PROVIDER, {"provider": provider}) if provider is not None else every(db)
+    return _webhooks(db, _OF_PROVIDER, {"provider": provider}) if provider is not None else list_all(db)
 
 
 def _webhooks(db: Connection, statement: Select[Any], params: Mapping[str, Any]) -> list[Webhook]:
-    found = rows(db, statement, params)
+    found = fetch_rows(db, statement, params)
     events: dict[int, list[str]] = {row.id: [] for row in found}
-    some = rows(db, _EVENTS, {"ids": list(events)}) if len(events) <= AT_ONCE else rows(db, _EVERY_EVENT, {})
+    some = (
+        fetch_rows(db, _EVENTS, {"ids": list(events)})
+        if len(events) <= MAX_EVENT_IDS
+        else fetch_rows(db, _EVERY_EVENT, {})
+    )
     for owner, name in some:
         events.setdefault(owner, []).append(name)
     return [_webhook(row, events[row.id]) for row in found]
@@ -91,7 +102,7 @@ def _webhook(row: Any, events: Iterable[str]) -> Webhook:
         consumer=_side(row.consumer, row.consumer_label),
         provider=_side(row.provider, row.provider_label),
         is_enabled=row.is_enabled,
-        request=request_of(row),
+        request=request_from_row(row),
         events=tuple(events),
         secret=_sealed(row.secret),
         filters=_filters(row.filters),
@@ -102,9 +113,9 @@ def _webhook(row: Any, events: Iterable[str]) -> Webhook:
     )
 
 
-def request_of(row: Any) -> Request:
+def request_from_row(row: Any) -> WebhookRequest:
     """Make a request of the columns of a webhook."""
-    return Request(
+    return WebhookRequest(
         method=row.method,
         url=row.url,
         headers={name: _opened(value) for name, value in json.loads(row.headers).items()},
@@ -114,23 +125,23 @@ def request_of(row: Any) -> Request:
     )
 
 
-def _side(name: str | None, its_label: str | None) -> Side | None:
-    return Side(name=name, label=its_label) if name is not None or its_label is not None else None
+def _side(name: str | None, its_label: str | None) -> PacticipantMatcher | None:
+    return PacticipantMatcher(name=name, label=its_label) if name is not None or its_label is not None else None
 
 
-def _opened(value: Any) -> str | Sealed:
-    return Sealed(value["sealed"]) if isinstance(value, dict) else value
+def _opened(value: Any) -> str | EncryptedText:
+    return EncryptedText(value["sealed"]) if isinstance(value, dict) else value
 
 
-def _sealed(text: str | None) -> Sealed | None:
-    return None if text is None else Sealed(text)
+def _sealed(text: str | None) -> EncryptedText | None:
+    return None if text is None else EncryptedText(text)
 
 
-def _filters(text: str | None) -> Filters:
+def _filters(text: str | None) -> WebhookFilters:
     if text is None:
-        return Filters()
+        return WebhookFilters()
     given: dict[str, Any] = {name: _tuple(value) for name, value in json.loads(text).items()}
-    return Filters(**given)
+    return WebhookFilters(**given)
 
 
 def _tuple(value: Any) -> Any:
@@ -158,8 +169,8 @@ _CHANGEABLE: Final = (
 )
 _VALUES: Final = {
     **{name: bindparam(name) for name in _CHANGEABLE},
-    "consumer_id": id_of("consumer"),
-    "provider_id": id_of("provider"),
+    "consumer_id": select_pacticipant_id("consumer"),
+    "provider_id": select_pacticipant_id("provider"),
 }
 _ADD: Final = insert(webhook).values(uuid=bindparam("uuid"), failures=0, created_at=bindparam("created_at"), **_VALUES)
 _CHANGE: Final = update(webhook).where(webhook.c.uuid == bindparam("its_uuid")).values(**_VALUES)
@@ -169,24 +180,24 @@ _REMOVE_EVENTS: Final = delete(webhook_event).where(webhook_event.c.webhook_id =
 
 
 def add(db: Connection, new: Webhook) -> None:
-    run(db, _ADD, {**_columns(new), "uuid": new.uuid, "created_at": new.created_at})
+    execute(db, _ADD, {**_columns(new), "uuid": new.uuid, "created_at": new.created_at})
     _add_events(db, new)
 
 
 def change(db: Connection, changed: Webhook) -> None:
     """Note all that is said about a webhook."""
-    run(db, _CHANGE, {**_columns(changed), "its_uuid": changed.uuid})
-    run(db, _REMOVE_EVENTS, {"its_uuid": changed.uuid})
+    execute(db, _CHANGE, {**_columns(changed), "its_uuid": changed.uuid})
+    execute(db, _REMOVE_EVENTS, {"its_uuid": changed.uuid})
     _add_events(db, changed)
 
 
 def _add_events(db: Connection, one: Webhook) -> None:
     for name in dict.fromkeys(one.events):
-        run(db, _ADD_EVENT, {"its_uuid": one.uuid, "name": name})
+        execute(db, _ADD_EVENT, {"its_uuid": one.uuid, "name": name})
 
 
 def _columns(one: Webhook) -> dict[str, Any]:
-    consumer, provider = one.consumer or Side(), one.provider or Side()
+    consumer, provider = one.consumer or PacticipantMatcher(), one.provider or PacticipantMatcher()
     request = one.request
     return {
         "description": one.description,
@@ -212,8 +223,8 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _kept(value: str | Sealed) -> object:
-    return {"sealed": value.text} if isinstance(value, Sealed) else value
+def _kept(value: str | EncryptedText) -> object:
+    return {"sealed": value.text} if isinstance(value, EncryptedText) else value
 
 
 _REMOVE: Final = delete(webhook).where(webhook.c.uuid == bindparam("uuid"))
@@ -226,8 +237,8 @@ _GIVE_UP: Final = (
 
 def remove(db: Connection, uuid: str) -> None:
     """Remove a webhook. What it was sent stays; what it is still owed is given up."""
-    run(db, _GIVE_UP, {"its_uuid": uuid})
-    run(db, _REMOVE, {"uuid": uuid})
+    execute(db, _GIVE_UP, {"its_uuid": uuid})
+    execute(db, _REMOVE, {"uuid": uuid})
 
 
 # Which webhooks an event concerns
@@ -241,7 +252,7 @@ class Subscription:
     """Its uuid."""
     description: str | None
     event: str
-    filters: Filters
+    filters: WebhookFilters
 
 
 def _has_label(names: Any, owner: Any) -> Any:
@@ -258,8 +269,8 @@ def _is_side(owner: Any, name: Any, mine: Any) -> Any:
 
 
 CONCERNS_PAIR: Final = and_(
-    _is_side(webhook.c.consumer_id, webhook.c.consumer_label, id_of("consumer")),
-    _is_side(webhook.c.provider_id, webhook.c.provider_label, id_of("provider")),
+    _is_side(webhook.c.consumer_id, webhook.c.consumer_label, select_pacticipant_id("consumer")),
+    _is_side(webhook.c.provider_id, webhook.c.provider_label, select_pacticipant_id("provider")),
 )
 """Whether a webhook is about the pacts of a consumer and a provider."""
 _SUBSCRIPTIONS: Final = (
@@ -275,9 +286,9 @@ _SUBSCRIPTIONS: Final = (
 )
 
 
-def subscriptions(db: Connection, *, consumer: str, provider: str, events: Sequence[str]) -> list[Subscription]:
+def list_subscriptions(db: Connection, *, consumer: str, provider: str, events: Sequence[str]) -> list[Subscription]:
     """List the webhooks that asked for one of these events of a pair, in the order of the events."""
-    found = rows(db, _SUBSCRIPTIONS, {"consumer": consumer, "provider": provider, "events": list(events)})
+    found = fetch_rows(db, _SUBSCRIPTIONS, {"consumer": consumer, "provider": provider, "events": list(events)})
     every_one = [
         Subscription(webhook=row.uuid, description=row.description, event=row.name, filters=_filters(row.filters))
         for row in found
@@ -287,7 +298,7 @@ def subscriptions(db: Connection, *, consumer: str, provider: str, events: Seque
 
 _VERSION: Final = (
     select(version.c.id)
-    .where(version.c.pacticipant_id == id_of("pacticipant"), version.c.number == bindparam("number"))
+    .where(version.c.pacticipant_id == select_pacticipant_id("pacticipant"), version.c.number == bindparam("number"))
     .scalar_subquery()
 )
 _BRANCHES: Final = (
@@ -309,14 +320,14 @@ _ENVIRONMENTS: Final = (
 )
 
 
-def place_of(db: Connection, pacticipant: str, number: str) -> Place:
+def load_event_version(db: Connection, pacticipant: str, number: str) -> EventVersion:
     """Find where a version stands, for filters to judge."""
     params = {"pacticipant": pacticipant, "number": number}
-    branches = rows(db, _BRANCHES, params)
-    return Place(
+    branches = fetch_rows(db, _BRANCHES, params)
+    return EventVersion(
         branches=frozenset(row.name for row in branches),
-        tags=frozenset(column(db, _TAGS, params)),
-        environments=frozenset(column(db, _ENVIRONMENTS, params)),
+        tags=frozenset(fetch_column(db, _TAGS, params)),
+        environments=frozenset(fetch_column(db, _ENVIRONMENTS, params)),
         is_on_main_branch=any(row.is_main for row in branches),
     )
 
@@ -341,15 +352,15 @@ _MARK: Final = (
 )
 
 
-def note_outcome(db: Connection, uuid: str, *, success: bool, most_failures: int, now: datetime) -> bool:
+def record_outcome(db: Connection, uuid: str, *, success: bool, most_failures: int, now: datetime) -> bool:
     """Count failures in a row; say whether so many have made a webhook one that is failing, until it succeeds again."""
     if success:
         resume(db, uuid)
         return False
-    failures = scalar(db, _FAIL, {"its_uuid": uuid})
-    return failures is not None and failures >= most_failures and run(db, _MARK, {"its_uuid": uuid, "now": now}) > 0
+    failures = fetch_scalar(db, _FAIL, {"its_uuid": uuid})
+    return failures is not None and failures >= most_failures and execute(db, _MARK, {"its_uuid": uuid, "now": now}) > 0
 
 
 def resume(db: Connection, uuid: str) -> None:
     """Forget that a webhook has failed."""
-    run(db, _SUCCEED, {"its_uuid": uuid})
+    execute(db, _SUCCEED, {"its_uuid": uuid})

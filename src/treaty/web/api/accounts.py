@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from treaty.actions.accounts import credentials
-from treaty.actions.accounts.credentials import Issued
+from treaty.actions.accounts.credentials import IssuedToken
 from treaty.errors import Forbidden, NotFound
-from treaty.model.accounts.access import Account, Caller, Credential, Role, Token
+from treaty.model.accounts.access import Account, Caller, CredentialType, Role, Token
 from treaty.store.accounts import accounts, tokens
-from treaty.store.engine.vault import vault_of
+from treaty.store.engine.vault import get_vault
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 from treaty.web.http.results import Created
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -36,26 +36,28 @@ class Tokens:
 
 
 @router.get(urls.USER, permission=Permission.USE_OWN_ACCOUNT)
-def get_user(call: Call) -> User:
+def get_user(call: Request) -> User:
     """Say who asks."""
     uuid = call.caller.account
     return User(call.caller, accounts.find(call.db, uuid) if uuid else None)
 
 
 @router.get(urls.TOKENS, permission=Permission.USE_OWN_ACCOUNT)
-def list_tokens(call: Call) -> Tokens:
+def list_tokens(call: Request) -> Tokens:
     """List one's own tokens, the two that everybody has first. Their values are masked."""
-    return Tokens(tokens.of_account(call.db, call.caller.account) if call.caller.account else ())
+    return Tokens(tokens.list_of_account(call.db, call.caller.account) if call.caller.account else ())
 
 
 @router.post(urls.REGENERATE_TOKEN, permission=Permission.USE_OWN_ACCOUNT, consumes=None)
-def regenerate_token(call: Call, uuid: str) -> Created:
+def regenerate_token(call: Request, uuid: str) -> Created:
     """Give one's own token another value, which is told this once; the former one is refused at once."""
-    if call.caller.kind is Credential.TOKEN and call.caller.role is Role.READ_ONLY:
+    if call.caller.kind is CredentialType.TOKEN and call.caller.role is Role.READ_ONLY:
         raise Forbidden("A token that reads only cannot make others.", missing="manage tokens of their own")
     if call.caller.account is None:
         raise NotFound("Who asks has no tokens: there is no account for it. `treaty user add NAME` makes one.")
-    return Created(credentials.regenerate(call.db, uuid, account=call.caller.account, vault=vault_of(call.settings)))
+    return Created(
+        credentials.regenerate_token(call.db, uuid, account=call.caller.account, vault=get_vault(call.settings))
+    )
 
 
 @represent.register
@@ -88,7 +90,7 @@ def token_list(listed: Tokens) -> Hal:
 
 
 @represent.register
-def issued(new: Issued) -> Hal:
+def issued(new: IssuedToken) -> Hal:
     return Hal(
         state=_token(new.token, new.text),
         links={"self": Link(urls.REGENERATE_TOKEN.fill(uuid=new.token.uuid), "Regenerate the token")},

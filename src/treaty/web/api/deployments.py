@@ -11,12 +11,12 @@ from pydantic import Field
 from treaty.actions import deployments as deployment_actions
 from treaty.errors import Invalid, Malformed
 from treaty.model.deployments import (
+    ApplicationInstance,
     DeployedVersion,
     Deployment,
-    Destination,
+    DeploymentTarget,
     Environment,
     EnvironmentDraft,
-    Instance,
     Release,
     ReleasedVersion,
 )
@@ -24,10 +24,10 @@ from treaty.store import deployments
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.http.bodies import Body, EnvironmentName, FilledLine, Line, TrueOrFalse
-from treaty.web.http.media_types import MERGE
+from treaty.web.http.bodies import Body, EnvironmentName, Line, RequiredBoolean, RequiredLine
+from treaty.web.http.media_types import MERGE_PATCH
 from treaty.web.http.queries import BLANK, is_blank
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -38,7 +38,7 @@ router = Router()
 class ContactBody(Body):
     """Whom to ask about an environment."""
 
-    name: FilledLine
+    name: RequiredLine
     details: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -47,7 +47,7 @@ class EnvironmentBody(Body):
 
     name: EnvironmentName
     display_name: Line = None
-    production: TrueOrFalse
+    production: RequiredBoolean
     contacts: list[ContactBody] = Field(default_factory=list)
 
     def draft(self) -> EnvironmentDraft:
@@ -70,23 +70,23 @@ class Environments:
 
 
 @dataclass(frozen=True, slots=True)
-class DeploymentsOf:
+class VersionDeployments:
     """The deployments of a version in an environment."""
 
-    destination: Destination
+    destination: DeploymentTarget
     deployed: list[DeployedVersion]
 
 
 @dataclass(frozen=True, slots=True)
-class ReleasesOf:
+class VersionReleases:
     """The release of a version to an environment, if there is one."""
 
-    destination: Destination
+    destination: DeploymentTarget
     released: list[ReleasedVersion]
 
 
 @dataclass(frozen=True, slots=True)
-class RunningIn:
+class EnvironmentDeployments:
     """What runs in an environment."""
 
     environment: Environment
@@ -94,7 +94,7 @@ class RunningIn:
 
 
 @dataclass(frozen=True, slots=True)
-class SupportedIn:
+class EnvironmentReleases:
     """What is supported in an environment."""
 
     environment: Environment
@@ -108,31 +108,31 @@ def _as_text(value: object) -> str:
         raise Malformed("JSON::NestingError - nesting is too deep") from error
 
 
-@router.get(urls.ENVIRONMENTS, permission=Permission.READ, is_kept=True)
-def list_environments(call: Call) -> Environments:
+@router.get(urls.ENVIRONMENTS, permission=Permission.READ, is_cacheable=True)
+def list_environments(call: Request) -> Environments:
     """List all environments, or the one that has a name."""
-    name = call.name_option("name")
+    name = call.name_parameter("name")
     if name is None:
-        return Environments(deployments.every(call.db))
+        return Environments(deployments.list_all(call.db))
     found = deployments.find_by_name(call.db, name)
     return Environments([found] if found else [])
 
 
 @router.post(urls.ENVIRONMENTS, permission=Permission.MANAGE_ENVIRONMENT)
-def add_environment(call: Call) -> Created:
+def add_environment(call: Request) -> Created:
     """Add an environment."""
     new = deployment_actions.add_environment(call.db, call.body(EnvironmentBody).draft(), now=call.now)
     return Created(new, urls.ENVIRONMENT.fill(uuid=new.uuid))
 
 
 @router.get(urls.ENVIRONMENT, permission=Permission.READ)
-def show_environment(call: Call, uuid: str) -> object:
+def show_environment(call: Request, uuid: str) -> object:
     """Show an environment."""
     return deployments.get(call.db, uuid)
 
 
 @router.put(urls.ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
-def change_environment(call: Call, uuid: str) -> Updated:
+def change_environment(call: Request, uuid: str) -> Updated:
     """Replace all that is said about an environment."""
     existing = deployments.lock(call.db, uuid)
     draft = call.body(EnvironmentBody).draft()
@@ -140,44 +140,48 @@ def change_environment(call: Call, uuid: str) -> Updated:
 
 
 @router.delete(urls.ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
-def remove_environment(call: Call, uuid: str) -> Deleted:
+def remove_environment(call: Request, uuid: str) -> Deleted:
     """Remove an environment, and what was deployed and released to it."""
     deployment_actions.remove_environment(call.db, uuid)
     return Deleted()
 
 
 @router.get(urls.CURRENTLY_DEPLOYED, permission=Permission.READ)
-def list_currently_deployed(call: Call, uuid: str) -> RunningIn:
+def list_currently_deployed(call: Request, uuid: str) -> EnvironmentDeployments:
     """List the versions that run in an environment."""
     environment = deployments.get(call.db, uuid)
-    name = call.name_option("pacticipant")
-    return RunningIn(environment, deployments.running_in(call.db, uuid, pacticipant=name, instance=_wanted(call)))
+    name = call.name_parameter("pacticipant")
+    return EnvironmentDeployments(
+        environment, deployments.list_running_in_environment(call.db, uuid, pacticipant=name, instance=_wanted(call))
+    )
 
 
-def _wanted(call: Call) -> Instance | None:
+def _wanted(call: Request) -> ApplicationInstance | None:
     """Read whose place is asked for: a blank name asks for the place without one."""
     given = next((call.query[name] for name in ("applicationInstance", "target") if name in call.query), None)
-    return Instance(name=given or None) if isinstance(given, str) else None
+    return ApplicationInstance(name=given or None) if isinstance(given, str) else None
 
 
 @router.get(urls.CURRENTLY_SUPPORTED, permission=Permission.READ)
-def list_currently_supported(call: Call, uuid: str) -> SupportedIn:
+def list_currently_supported(call: Request, uuid: str) -> EnvironmentReleases:
     """List the versions that are supported in an environment."""
     environment = deployments.get(call.db, uuid)
-    name, number = call.name_option("pacticipant"), call.name_option("version")
-    return SupportedIn(environment, deployments.supported_in(call.db, uuid, pacticipant=name, version=number))
+    name, number = call.name_parameter("pacticipant"), call.name_parameter("version")
+    return EnvironmentReleases(
+        environment, deployments.list_supported_in_environment(call.db, uuid, pacticipant=name, version=number)
+    )
 
 
 @router.get(urls.DEPLOYMENTS, permission=Permission.READ)
-def list_deployments(call: Call, pacticipant: str, version: str, environment: str) -> DeploymentsOf:
+def list_deployments(call: Request, pacticipant: str, version: str, environment: str) -> VersionDeployments:
     """List the deployments of a version in an environment, ended ones too."""
     wanted = Release(pacticipant=pacticipant, version=version, environment=environment)
     destination = deployments.get_destination(call.db, wanted)
-    return DeploymentsOf(destination, deployments.deployed_of_destination(call.db, destination))
+    return VersionDeployments(destination, deployments.list_deployments_of_destination(call.db, destination))
 
 
 @router.post(urls.DEPLOYMENTS, permission=Permission.RECORD_DEPLOYMENT)
-def record_deployment(call: Call, pacticipant: str, version: str, environment: str) -> Created:
+def record_deployment(call: Request, pacticipant: str, version: str, environment: str) -> Created:
     """Record that a version now runs in an environment."""
     deployment = Deployment(
         pacticipant=pacticipant,
@@ -199,15 +203,15 @@ def _instance(body: dict[str, Any]) -> str | None:
 
 
 @router.get(urls.RELEASES, permission=Permission.READ)
-def list_releases(call: Call, pacticipant: str, version: str, environment: str) -> ReleasesOf:
+def list_releases(call: Request, pacticipant: str, version: str, environment: str) -> VersionReleases:
     """List the release of a version to an environment, if there is one."""
     wanted = Release(pacticipant=pacticipant, version=version, environment=environment)
     destination = deployments.get_destination(call.db, wanted)
-    return ReleasesOf(destination, deployments.released_of_destination(call.db, destination))
+    return VersionReleases(destination, deployments.list_releases_of_destination(call.db, destination))
 
 
 @router.post(urls.RELEASES, permission=Permission.RECORD_DEPLOYMENT)
-def record_release(call: Call, pacticipant: str, version: str, environment: str) -> Created | Updated:
+def record_release(call: Request, pacticipant: str, version: str, environment: str) -> Created | Updated:
     """Record that a version is released to an environment and supported there."""
     call.body(dict)
     release = Release(pacticipant=pacticipant, version=version, environment=environment)
@@ -217,13 +221,13 @@ def record_release(call: Call, pacticipant: str, version: str, environment: str)
 
 
 @router.get(urls.DEPLOYED_VERSION, permission=Permission.READ)
-def show_deployed_version(call: Call, uuid: str) -> object:
+def show_deployed_version(call: Request, uuid: str) -> object:
     """Show a deployed version."""
     return deployments.get_deployed(call.db, uuid)
 
 
-@router.patch(urls.DEPLOYED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE,))
-def change_deployed_version(call: Call, uuid: str) -> Updated:
+@router.patch(urls.DEPLOYED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE_PATCH,))
+def change_deployed_version(call: Request, uuid: str) -> Updated:
     """Record that a version no longer runs."""
     deployed = deployments.get_deployed(call.db, uuid)
     if _ends(call, "currentlyDeployed"):
@@ -232,13 +236,13 @@ def change_deployed_version(call: Call, uuid: str) -> Updated:
 
 
 @router.get(urls.RELEASED_VERSION, permission=Permission.READ)
-def show_released_version(call: Call, uuid: str) -> object:
+def show_released_version(call: Request, uuid: str) -> object:
     """Show a released version."""
     return deployments.get_released(call.db, uuid)
 
 
-@router.patch(urls.RELEASED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE,))
-def change_released_version(call: Call, uuid: str) -> Updated:
+@router.patch(urls.RELEASED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE_PATCH,))
+def change_released_version(call: Request, uuid: str) -> Updated:
     """Record that a version is no longer supported."""
     released = deployments.get_released(call.db, uuid)
     if _ends(call, "currentlySupported"):
@@ -246,7 +250,7 @@ def change_released_version(call: Call, uuid: str) -> Updated:
     return Updated(released)
 
 
-def _ends(call: Call, flag: str) -> bool:
+def _ends(call: Request, flag: str) -> bool:
     """Read whether a flag is to be lowered. Raises Invalid when it is to be raised."""
     wanted = call.body(dict).get(flag)
     if wanted is True:
@@ -286,7 +290,7 @@ def environments(page: Environments) -> Hal:
     return Hal(
         embedded={"environments": [environment(one) for one in page.environments]},
         links={
-            "self": Link(urls.HERE, "Environments"),
+            "self": Link(urls.URL_PLACEHOLDER, "Environments"),
             "pb:environments": [
                 Link(urls.ENVIRONMENT.fill(uuid=one.uuid), "Environment", name=one.name) for one in page.environments
             ],
@@ -300,14 +304,14 @@ def deployed_version(deployed: DeployedVersion) -> Hal:
 
 
 @represent.register
-def deployments_of(page: DeploymentsOf) -> Hal:
+def version_deployments(page: VersionDeployments) -> Hal:
     to = page.destination
     title = f"Deployed versions for {to.pacticipant} version {to.version} in environment {to.environment.display_name}"
     return _list("deployedVersions", [_deployed(one, {}) for one in page.deployed], title)
 
 
 @represent.register
-def running_in(page: RunningIn) -> Hal:
+def environment_deployments(page: EnvironmentDeployments) -> Hal:
     title = f"Currently deployed versions for {page.environment.display_name}"
     return _list("deployedVersions", [_deployed(one, _version(one)) for one in page.deployed], title)
 
@@ -333,14 +337,14 @@ def released_version(released: ReleasedVersion) -> Hal:
 
 
 @represent.register
-def releases_of(page: ReleasesOf) -> Hal:
+def version_releases(page: VersionReleases) -> Hal:
     to = page.destination
     title = f"Released versions for {to.pacticipant_display_name} version {to.version} in {to.environment.display_name}"
     return _list("releasedVersions", [_released(one, {}) for one in page.released], title)
 
 
 @represent.register
-def supported_in(page: SupportedIn) -> Hal:
+def environment_releases(page: EnvironmentReleases) -> Hal:
     title = f"Currently supported versions in {page.environment.display_name}"
     return _list("releasedVersions", [_released(one, _version(one)) for one in page.released], title)
 
@@ -359,7 +363,7 @@ def _released(released: ReleasedVersion, embedded: Mapping[str, object]) -> Hal:
 
 
 def _list(name: str, items: list[Hal], title: str) -> Hal:
-    return Hal(embedded={name: items}, links={"self": Link(urls.HERE_AND_QUERY, title)})
+    return Hal(embedded={name: items}, links={"self": Link(urls.URL_WITH_QUERY_PLACEHOLDER, title)})
 
 
 def _version(recorded: DeployedVersion | ReleasedVersion) -> dict[str, object]:

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from treaty.model.paging import Page, Paged
 from treaty.web.hal.documents import Link
-from treaty.web.http.queries import page_of
-from treaty.web.http.request import Call
+from treaty.web.http.queries import read_page_numbers
+from treaty.web.http.request import Request
 
 
-def wanted_page(call: Call, default: tuple[int, int] | None = None) -> Page:
+def read_page(call: Request, default: tuple[int, int] | None = None) -> Page:
     """Read which page is wanted; who asks for none gets all, as far as the setting allows. Raises Invalid."""
-    found = page_of(call.query, default=default)
-    return Page(1, call.settings.largest_list, is_asked=False) if found is None else Page(*found)
+    found = read_page_numbers(call.query, default=default)
+    return Page(1, call.settings.largest_list, is_requested=False) if found is None else Page(*found)
 
 
 def page_state(paged: Paged[object]) -> dict[str, object]:

@@ -14,19 +14,24 @@ from treaty.errors import NotFound
 from treaty.model.decisions import metadata
 from treaty.model.decisions.metadata import Metadata
 from treaty.model.pacts.pacts import Pact, PactKey
-from treaty.model.verifications.verifications import NewVerification, Summary, TaggedVerification, Verification
+from treaty.model.verifications.verifications import (
+    NewVerification,
+    TaggedVerification,
+    Verification,
+    VerificationSummary,
+)
 from treaty.model.versions import Tag
 from treaty.store import verifications
 from treaty.store.pacts import pacts
-from treaty.store.pacts.pacts import Found
+from treaty.store.pacts.pacts import PactWithBody
 from treaty.store.versions import versions
 from treaty.web import urls
-from treaty.web.api.pacts.pacts import find_as_said, read_metadata
+from treaty.web.api.pacts.pacts import find_with_metadata, read_metadata
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.http.bodies import Body, FilledNotBlank, Uri
+from treaty.web.http.bodies import Body, RequiredNonBlankText, Uri
 from treaty.web.http.media_types import EXTENDED, HAL, JSON
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -60,7 +65,7 @@ def _as_json(value: Any) -> str | None:
 
 class VerificationBody(Body):
     success: Annotated[bool, BeforeValidator(_boolean)]
-    provider_application_version: FilledNotBlank
+    provider_application_version: RequiredNonBlankText
     build_url: Uri = None
     verification_date: Annotated[datetime | None, BeforeValidator(_time)] = None
     test_results: Annotated[str | None, BeforeValidator(_as_json)] = None
@@ -68,28 +73,28 @@ class VerificationBody(Body):
 
 
 @router.post(urls.VERIFICATIONS, permission=Permission.PUBLISH_VERIFICATION)
-def publish_verification(call: Call, provider: str, consumer: str, sha: str) -> Created:
+def publish_verification(call: Request, provider: str, consumer: str, sha: str) -> Created:
     """Publish what a provider's version says about content."""
     return _publish(call, provider, consumer, sha, None)
 
 
 @router.post(urls.VERIFICATIONS_WITH_METADATA, permission=Permission.PUBLISH_VERIFICATION)
-def publish_verification_with_metadata(call: Call, provider: str, consumer: str, sha: str, segment: str) -> Created:
+def publish_verification_with_metadata(call: Request, provider: str, consumer: str, sha: str, segment: str) -> Created:
     """Publish what a provider's version says about content that was selected as the metadata says."""
     return _publish(call, provider, consumer, sha, segment)
 
 
-def _publish(call: Call, provider: str, consumer: str, sha: str, segment: str | None) -> Created:
+def _publish(call: Request, provider: str, consumer: str, sha: str, segment: str | None) -> Created:
     body = call.body(VerificationBody)
     said = read_metadata(segment) if segment else Metadata()
-    found = find_as_said(call, provider, consumer, sha, said)
+    found = find_with_metadata(call, provider, consumer, sha, said)
     if found is None:
         raise NotFound
     new = _new(body, found.pact, said, metadata=segment, now=call.now)
     recorded = verification_actions.publish_verification(
         call.db, new, found.pact, said, base_url=call.base_url, settings=call.settings
     )
-    call.owes = bool(recorded.triggered)
+    call.has_queued = bool(recorded.triggered)
     number = recorded.number
     result = verifications.find(call.db, consumer, provider, sha, number)
     return Created(result, urls.VERIFICATION.fill(provider=provider, consumer=consumer, sha=sha, number=str(number)))
@@ -130,36 +135,36 @@ def _verified_by(given: Any) -> str | None:
 
 
 @router.get(urls.VERIFICATION, permission=Permission.READ, produces=RESULT_TYPES)
-def get_verification(call: Call, provider: str, consumer: str, sha: str, number: str) -> object:
+def get_verification(call: Request, provider: str, consumer: str, sha: str, number: str) -> object:
     """Read a result by its number."""
-    return _seen(call, numbered(call, provider, consumer, sha, number))
+    return _seen(call, get_verification_by_number(call, provider, consumer, sha, number))
 
 
 @router.get(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, produces=RESULT_TYPES)
 def get_verification_with_metadata(
-    call: Call, provider: str, consumer: str, sha: str, segment: str, number: str
+    call: Request, provider: str, consumer: str, sha: str, segment: str, number: str
 ) -> object:
     """Read a result by its number, in the context of the consumer version that the metadata names."""
-    found = numbered(call, provider, consumer, sha, number)
-    context = find_as_said(call, provider, consumer, sha, read_metadata(segment))
+    found = get_verification_by_number(call, provider, consumer, sha, number)
+    context = find_with_metadata(call, provider, consumer, sha, read_metadata(segment))
     return _seen(call, replace(found, consumer_version=context.pact.version) if context else found)
 
 
 @router.delete(urls.VERIFICATION, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
-def delete_verification(call: Call, provider: str, consumer: str, sha: str, number: str) -> Deleted:
+def delete_verification(call: Request, provider: str, consumer: str, sha: str, number: str) -> Deleted:
     """Delete a result by its number."""
-    return _deleted(call, numbered(call, provider, consumer, sha, number))
+    return _deleted(call, get_verification_by_number(call, provider, consumer, sha, number))
 
 
 @router.delete(urls.VERIFICATION_WITH_METADATA, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
 def delete_verification_with_metadata(
-    call: Call, provider: str, consumer: str, sha: str, _segment: str, number: str
+    call: Request, provider: str, consumer: str, sha: str, _segment: str, number: str
 ) -> Deleted:
     """Delete a result by its number."""
-    return _deleted(call, numbered(call, provider, consumer, sha, number))
+    return _deleted(call, get_verification_by_number(call, provider, consumer, sha, number))
 
 
-def numbered(call: Call, provider: str, consumer: str, sha: str, number: str) -> Verification:
+def get_verification_by_number(call: Request, provider: str, consumer: str, sha: str, number: str) -> Verification:
     """Find a result by its number. Raises NotFound."""
     if number == "all":
         raise NotFound("To see all the verifications for a pact, use the Matrix page")
@@ -173,56 +178,56 @@ def _there(found: Verification | None) -> Verification:
     return found
 
 
-def _seen(call: Call, found: Verification) -> Verification | TaggedVerification:
+def _seen(call: Request, found: Verification) -> Verification | TaggedVerification:
     """Add what only the extended media type shows."""
-    if call.media != EXTENDED:
+    if call.media_type != EXTENDED:
         return found
-    return TaggedVerification(found, verifications.tags_of(call.db, found))
+    return TaggedVerification(found, verifications.list_tags(call.db, found))
 
 
-def _deleted(call: Call, found: Verification) -> Deleted:
+def _deleted(call: Request, found: Verification) -> Deleted:
     verification_actions.remove_verification(call.db, found)
     return Deleted()
 
 
 # Whichever way the pact is named, its newest result can be read and deleted.
 
-Latest = Callable[..., Verification]
+GetLatest = Callable[..., Verification]
 
 
-def _latest_of_content(call: Call, provider: str, consumer: str, sha: str) -> Verification:
+def _latest_of_content(call: Request, provider: str, consumer: str, sha: str) -> Verification:
     return _there(verifications.find_latest_of_content(call.db, consumer, provider, sha))
 
 
-def _latest_of_pact(call: Call, provider: str, consumer: str, version: str) -> Verification:
+def _latest_of_pact(call: Request, provider: str, consumer: str, version: str) -> Verification:
     return _of(call, pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
 
 
-def _latest_of_latest_pact(call: Call, provider: str, consumer: str) -> Verification:
+def _latest_of_latest_pact(call: Request, provider: str, consumer: str) -> Verification:
     return _of(call, pacts.find_latest(call.db, consumer, provider))
 
 
-def _latest_of_latest_tagged_pact(call: Call, provider: str, consumer: str, tag: str) -> Verification:
+def _latest_of_latest_tagged_pact(call: Request, provider: str, consumer: str, tag: str) -> Verification:
     return _of(call, pacts.find_latest_tagged(call.db, consumer, provider, tag))
 
 
-def _of(call: Call, found: Found | None) -> Verification:
+def _of(call: Request, found: PactWithBody | None) -> Verification:
     return _there(verifications.find_latest_of_pact(call.db, found.pact) if found else None)
 
 
-def _declare(url: Url, find: Latest) -> None:
+def _declare(url: Url, find: GetLatest) -> None:
     @router.get(url, permission=Permission.READ, produces=RESULT_TYPES)
-    def get_latest_verification(call: Call, *names: str) -> object:
+    def get_latest_verification(call: Request, *names: str) -> object:
         """Read the newest result, over all versions of the provider."""
         return _seen(call, find(call, *names))
 
     @router.delete(url, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
-    def delete_latest_verification(call: Call, *names: str) -> Deleted:
+    def delete_latest_verification(call: Request, *names: str) -> Deleted:
         """Delete the newest result, over all versions of the provider."""
         return _deleted(call, find(call, *names))
 
 
-LATEST: Final[Mapping[Url, Latest]] = {
+LATEST_GETTERS: Final[Mapping[Url, GetLatest]] = {
     urls.LATEST_VERIFICATION: _latest_of_content,
     urls.LATEST_VERIFICATION_OF_PACT: _latest_of_pact,
     urls.LATEST_VERIFICATION_OF_LATEST_PACT: _latest_of_latest_pact,
@@ -230,20 +235,20 @@ LATEST: Final[Mapping[Url, Latest]] = {
 }
 
 
-for _url, _find in LATEST.items():
+for _url, _find in LATEST_GETTERS.items():
     _declare(_url, _find)
 
 
 @router.get(urls.VERIFICATIONS_OF_CONSUMER_VERSION, permission=Permission.READ)
-def get_summary(call: Call, consumer: str, version: str) -> Summary:
+def get_summary(call: Request, consumer: str, version: str) -> VerificationSummary:
     """Read what providers say about all pacts of a consumer's version."""
     if versions.find(call.db, consumer, version) is None:
         raise NotFound
-    return Summary(
+    return VerificationSummary(
         consumer=consumer,
         version=version,
-        latest=verifications.latest_of_version(call.db, consumer, version),
-        unknown=verifications.unverified_providers(call.db, consumer, version),
+        latest=verifications.list_latest_of_version(call.db, consumer, version),
+        unknown=verifications.list_unverified_providers(call.db, consumer, version),
     )
 
 
@@ -293,7 +298,7 @@ def _tag(tag: Tag) -> Hal:
 
 
 @represent.register
-def summary(found: Summary) -> Hal:
+def summary(found: VerificationSummary) -> Hal:
     title = f"Latest verification results for consumer {found.consumer} version {found.version}"
     return Hal(
         state={
@@ -305,5 +310,5 @@ def summary(found: Summary) -> Hal:
             },
         },
         embedded={"verificationResults": [_document(one) for one in found.latest]},
-        links={"self": Link(urls.HERE, title)},
+        links={"self": Link(urls.URL_PLACEHOLDER, title)},
     )

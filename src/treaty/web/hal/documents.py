@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from treaty.web.urls import BASE, HERE, HERE_AND_QUERY, MARK
+from treaty.web.urls import BASE_URL_PLACEHOLDER, PLACEHOLDER_MARK, URL_PLACEHOLDER, URL_WITH_QUERY_PLACEHOLDER
 
-OPTIONS: Final = orjson.OPT_OMIT_MICROSECONDS
-_ALL_OPTIONS: Final = OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS
+JSON_OPTIONS: Final = orjson.OPT_OMIT_MICROSECONDS
+_ALL_OPTIONS: Final = JSON_OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 class Link(dict[str, object]):
@@ -35,7 +35,7 @@ class Link(dict[str, object]):
             self["title"] = title
         if name is not None:
             self["name"] = name
-        self["href"] = BASE + href if href[:1] in {"", "/"} else href
+        self["href"] = BASE_URL_PLACEHOLDER + href if href[:1] in {"", "/"} else href
         if templated is not None or "{" in href:
             self["templated"] = templated is not False
         if extra:
@@ -69,30 +69,30 @@ def _given(members: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-class View(NamedTuple):
+class LinkContext(NamedTuple):
     """What a part of a document depends on beside what it is about. It is a tuple, as parts are remembered by it."""
 
     base_url: str
-    hidden: frozenset[str]
+    hidden_relations: frozenset[str]
     """As in Place."""
 
 
-class Item(NamedTuple):
+class RenderedItem(NamedTuple):
     """An item of a list, written, once for each list that has it."""
 
-    written: tuple[bytes, ...]
+    encoded: tuple[bytes, ...]
     digest: bytes
     """Tells it from others that look otherwise."""
 
 
-Write = Callable[[View], Sequence[Item]]
+RenderItems = Callable[[LinkContext], Sequence[RenderedItem]]
 
 
-def item(*written: bytes) -> Item:
-    return Item(written, sha256(b"".join(written), usedforsecurity=False).digest())
+def build_item(*written: bytes) -> RenderedItem:
+    return RenderedItem(written, sha256(b"".join(written), usedforsecurity=False).digest())
 
 
-class Long(Hal):
+class DocumentWithLists(Hal):
     """A document with long lists of the same things, written apart. It has a `part` where each list belongs."""
 
     __slots__ = ("lists", "write")
@@ -104,26 +104,26 @@ class Long(Hal):
         links: Links | None = None,
         *,
         lists: Sequence[str],
-        write: Write,
+        render_items: RenderItems,
     ) -> None:
         super().__init__(state, embedded, links)
         self.lists = lists
         """Their names, in the order in which an item is written for them."""
-        self.write = write
+        self.render_items = render_items
 
 
-def part(name: str) -> str:
+def list_placeholder(name: str) -> str:
     """Stand for a part of a document that is written apart."""
-    return f"{MARK}{name}!"
+    return f"{PLACEHOLDER_MARK}{name}!"
 
 
-class Place(NamedTuple):
+class RenderContext(NamedTuple):
     """Where a document is rendered: the base URL, and the request's path and query behind it."""
 
     base_url: str
     path: str = "/"
     query: str = ""
-    hidden: frozenset[str] = frozenset()
+    hidden_relations: frozenset[str] = frozenset()
     """Relations that are left out, as who asks may not use them."""
 
     def href(self, path: str) -> str:
@@ -131,46 +131,46 @@ class Place(NamedTuple):
         return self.base_url + path if path.startswith("/") else path
 
     @property
-    def view(self) -> View:
-        return View(self.base_url, self.hidden)
+    def link_context(self) -> LinkContext:
+        return LinkContext(self.base_url, self.hidden_relations)
 
     @property
-    def here(self) -> str:
+    def url(self) -> str:
         return self.base_url + self.path
 
     @property
-    def here_and_query(self) -> str:
-        return f"{self.here}?{self.query}" if self.query else self.here
+    def url_with_query(self) -> str:
+        return f"{self.url}?{self.query}" if self.query else self.url
 
 
-def curies(context: str) -> list[Link]:
+def build_curies(context: str) -> list[Link]:
     """Say where relations that begin with `pb:` are documented."""
     return [Link(f"/doc/{{rel}}?context={context}", name="pb", templated=True)]
 
 
-def written(document: object) -> orjson.Fragment:
+def render_fragment(document: object) -> orjson.Fragment:
     """Write a part of documents that is to be remembered. Where it is rendered is put into it with the whole."""
     return orjson.Fragment(orjson.dumps(document, option=_ALL_OPTIONS))
 
 
-def rendered(document: object, place: Place) -> bytes:
+def render(document: object, place: RenderContext) -> bytes:
     """Turn a document into JSON."""
-    shown = _without(document, place.hidden) if place.hidden else document
+    shown = _without(document, place.hidden_relations) if place.hidden_relations else document
     body = orjson.dumps(shown, option=_ALL_OPTIONS)
     if _HERE in body:
-        body = body.replace(_HERE, _text(place.here))
+        body = body.replace(_HERE, _text(place.url))
     if _HERE_AND_QUERY in body:
-        body = body.replace(_HERE_AND_QUERY, _text(place.here_and_query))
+        body = body.replace(_HERE_AND_QUERY, _text(place.url_with_query))
     return body.replace(_BASE, _text(place.base_url))
 
 
-def rendered_long(document: Long, place: Place) -> tuple[bytes, bytes]:
+def render_with_lists(document: DocumentWithLists, place: RenderContext) -> tuple[bytes, bytes]:
     """Turn a document with long lists into JSON; and say in short what tells it from others.
 
     What is around the lists is short, so little is looked through, and all is copied once.
     """
-    around, items = rendered(document, place), document.write(place.view)
-    lists = dict(zip(document.lists, zip(*[one.written for one in items], strict=True), strict=False))
+    around, items = render(document, place), document.render_items(place.link_context)
+    lists = dict(zip(document.lists, zip(*[one.encoded for one in items], strict=True), strict=False))
     first, *rest = _PART.split(around)
     pieces = [first]
     for name, following in zip(rest[::2], rest[1::2], strict=True):
@@ -178,32 +178,32 @@ def rendered_long(document: Long, place: Place) -> tuple[bytes, bytes]:
     return b"".join(pieces), b"".join([around, *[one.digest for one in items]])
 
 
-def _without(part: object, hidden: frozenset[str]) -> object:
+def _without(part: object, hidden_relations: frozenset[str]) -> object:
     """Leave relations out of the links of a document, and of all that is in it."""
     if isinstance(part, list | tuple):
-        return [_without(one, hidden) for one in part]
+        return [_without(one, hidden_relations) for one in part]
     if isinstance(part, orjson.Fragment):
-        return _fragment_without(part, hidden)
+        return _fragment_without(part, hidden_relations)
     if not isinstance(part, dict):
         return part
     return {
-        name: {relation: link for relation, link in value.items() if relation not in hidden}
+        name: {relation: link for relation, link in value.items() if relation not in hidden_relations}
         if name == "_links" and isinstance(value, dict)
-        else _without(value, hidden)
+        else _without(value, hidden_relations)
         for name, value in part.items()
     }
 
 
-def _fragment_without(part: orjson.Fragment, hidden: frozenset[str]) -> object:
+def _fragment_without(part: orjson.Fragment, hidden_relations: frozenset[str]) -> object:
     """Leave relations out of a part of ours, which is known by its links; what clients sent stays as it is."""
     contents = orjson.dumps(part)
-    return _without(orjson.loads(contents), hidden) if _BASE in contents else part
+    return _without(orjson.loads(contents), hidden_relations) if _BASE in contents else part
 
 
-def rendered_links(links: Links, place: Place) -> bytes:
+def render_links(links: Links, place: RenderContext) -> bytes:
     """Turn links alone into a JSON object."""
-    kept = {relation: link for relation, link in _given(links).items() if relation not in place.hidden}
-    return rendered(kept, place._replace(hidden=frozenset()) if place.hidden else place)
+    kept = {relation: link for relation, link in _given(links).items() if relation not in place.hidden_relations}
+    return render(kept, place._replace(hidden_relations=frozenset()) if place.hidden_relations else place)
 
 
 def _text(text: str) -> bytes:
@@ -211,7 +211,7 @@ def _text(text: str) -> bytes:
     return orjson.dumps(text)[1:-1]
 
 
-_PART: Final = re.compile(rb'"%b([a-z_]+)!"' % re.escape(_text(MARK)))
-_BASE: Final = _text(BASE)
-_HERE: Final = _text(HERE)
-_HERE_AND_QUERY: Final = _text(HERE_AND_QUERY)
+_PART: Final = re.compile(rb'"%b([a-z_]+)!"' % re.escape(_text(PLACEHOLDER_MARK)))
+_BASE: Final = _text(BASE_URL_PLACEHOLDER)
+_HERE: Final = _text(URL_PLACEHOLDER)
+_HERE_AND_QUERY: Final = _text(URL_WITH_QUERY_PLACEHOLDER)

@@ -9,35 +9,39 @@ from typing import Final
 
 import orjson
 
-from treaty.web.hal.documents import OPTIONS, Place, View, rendered
-from treaty.web.urls import MARK, quote
+from treaty.web.hal.documents import JSON_OPTIONS, LinkContext, RenderContext, render
+from treaty.web.urls import PLACEHOLDER_MARK, quote
 
-Words = Mapping[str, str]
+TemplateValues = Mapping[str, str]
 """What fills blanks: for each name its text as JSON has it, and with `/` before the name as URLs have it."""
 
 
-def blank(name: str) -> str:
+def placeholder(name: str) -> str:
     """Stand for a text in a pattern: in URLs, too."""
-    return f"{MARK}{name}."
+    return f"{PLACEHOLDER_MARK}{name}."
 
 
-_IN_JSON: Final = re.escape(orjson.dumps(MARK)[1:-1].decode())
-_IN_URL: Final = re.escape(quote(MARK).replace("%", "%%"))
+_IN_JSON: Final = re.escape(orjson.dumps(PLACEHOLDER_MARK)[1:-1].decode())
+_IN_URL: Final = re.escape(quote(PLACEHOLDER_MARK).replace("%", "%%"))
 _BLANKS: Final = re.compile(
     rf'"{_IN_JSON}(?P<part>[a-z_]+)!"|{_IN_JSON}(?P<text>[a-z_]+)\.|{_IN_URL}(?P<url>[a-z_]+)\.'
 )
 
 
-class Pattern:
+class DocumentTemplate:
     """A document with blanks for texts, and with parts that are written apart."""
 
     __slots__ = ("_text",)
 
-    def __init__(self, document: object, view: View) -> None:
-        text = rendered(document, Place(view.base_url, hidden=view.hidden)).decode().replace("%", "%%")
+    def __init__(self, document: object, view: LinkContext) -> None:
+        text = (
+            render(document, RenderContext(view.base_url, hidden_relations=view.hidden_relations))
+            .decode()
+            .replace("%", "%%")
+        )
         self._text = _BLANKS.sub(_slot, text)
 
-    def filled(self, words: Words) -> str:
+    def fill(self, words: TemplateValues) -> str:
         """Fill all blanks. A part is given as JSON."""
         return self._text % words
 
@@ -47,7 +51,7 @@ def _slot(found: re.Match[str]) -> str:
     return f"%(/{is_url})s" if is_url else f"%({name})s"
 
 
-def words(**texts: str) -> dict[str, str]:
+def template_values(**texts: str) -> dict[str, str]:
     """Write texts as they stand in JSON and in URLs."""
     found = {}
     for name, text in texts.items():
@@ -56,7 +60,7 @@ def words(**texts: str) -> dict[str, str]:
     return found
 
 
-def with_state(state: Mapping[str, object], rest: str) -> bytes:
+def prepend_state(state: Mapping[str, object], rest: str) -> bytes:
     """Put the properties of a thing, None left out, before the rest of its document."""
     given = {name: value for name, value in state.items() if value is not None}
-    return orjson.dumps(given, option=OPTIONS)[:-1] + b"," + rest[1:].encode()
+    return orjson.dumps(given, option=JSON_OPTIONS)[:-1] + b"," + rest[1:].encode()

@@ -8,18 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
 
-from treaty.web.hal.documents import Hal, Place
+from treaty.web.hal.documents import Hal, RenderContext
 
 
 @dataclass(frozen=True, slots=True)
-class Spliced:
+class ExtendedDocument:
     """A stored JSON object with members put behind its own, without reading it again."""
 
     body: bytes
-    members: Callable[[Place], bytes]
+    members: Callable[[RenderContext], bytes]
     """Makes the members that are put behind, as JSON without braces. They tell the document from others."""
 
-    def spliced(self, place: Place) -> tuple[bytes, bytes]:
+    def render_extended(self, place: RenderContext) -> tuple[bytes, bytes]:
         """Put the document together; and say what tells it from others."""
         head = self.body[: self.body.rfind(b"}")]
         comma = b"" if head.rstrip().endswith(b"{") else b","
@@ -28,7 +28,7 @@ class Spliced:
 
 
 @singledispatch
-def hal(thing: object) -> Hal | Spliced:
+def hal(thing: object) -> Hal | ExtendedDocument:
     """Represent a thing as HAL."""
     if isinstance(thing, dict):
         return Hal(thing)
@@ -36,13 +36,13 @@ def hal(thing: object) -> Hal | Spliced:
 
 
 @singledispatch
-def extended(thing: object) -> Hal | Spliced:
+def extended(thing: object) -> Hal | ExtendedDocument:
     """Represent a thing in the extended media type; as HAL, where it has none of its own."""
     return hal(thing)
 
 
 @singledispatch
-def text(thing: object, place: Place) -> str:  # noqa: ARG001 - some texts hold links
+def text(thing: object, place: RenderContext) -> str:  # noqa: ARG001 - some texts hold links
     """Represent a thing as text."""
     raise TypeError(f"{type(thing).__name__} has no text")
 

@@ -9,11 +9,11 @@ from typing import Final
 from starlette.types import Receive, Send
 
 from treaty.errors import TooLarge, TreatyError
-from treaty.web.http.request import Call
-from treaty.web.http.response import Answer
+from treaty.web.http.request import Request
+from treaty.web.http.response import Response
 
 
-def joined_headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+def decode_headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     """Read headers by their names in lower case; repeated ones are joined with a comma."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
     return headers if len(headers) == len(raw) else _joined(raw)
@@ -26,7 +26,7 @@ def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode("latin-1"): b", ".join(texts).decode("latin-1") for name, texts in values.items()}
 
 
-class Gone(TreatyError):
+class ClientDisconnected(TreatyError):
     """A client that left before it had sent its whole request."""
 
 
@@ -34,7 +34,7 @@ MAX_PUBLIC_BODY: Final = 16 * 1024
 """Bytes that clients may send which are not authenticated, and everyone to forms that are open to all."""
 
 
-class Body:
+class BodyReader:
     """The body of a request: read once, within a limit, or not at all."""
 
     def __init__(self, receive: Receive, headers: Mapping[str, str]) -> None:
@@ -76,7 +76,7 @@ class Body:
         """
         if self._waits_for_leave and self._headers.get("expect", "").lower() == "100-continue":
             return
-        with suppress(Gone, TimeoutError):
+        with suppress(ClientDisconnected, TimeoutError):
             async with asyncio.timeout(DISCARD_TIMEOUT):
                 async for piece in self._pieces():
                     limit -= len(piece)
@@ -88,7 +88,7 @@ class Body:
         while not self._is_whole:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise Gone
+                raise ClientDisconnected
             self._is_whole = not message.get("more_body", False)
             yield message.get("body", b"")
 
@@ -107,7 +107,7 @@ _DEFAULTS: Final = {"cache-control": "no-cache", "vary": "Accept"}
 _WITH_DEFAULTS: Final = [*_USUAL, *((name.encode(), value.encode()) for name, value in _DEFAULTS.items())]
 
 
-async def write(send: Send, call: Call, reply: Answer, body: Body, *, discard_limit: int) -> None:
+async def send_response(send: Send, call: Request, reply: Response, body: BodyReader, *, discard_limit: int) -> None:
     """Send an answer, whole or by its parts. A bare one, for a path that names nothing, has no usual headers.
 
     After an early answer to a request whose body was not read, the connection is closed.
@@ -134,7 +134,7 @@ async def write(send: Send, call: Call, reply: Answer, body: Body, *, discard_li
     await send({"type": "http.response.body", "body": content})
 
 
-def _headers(reply: Answer) -> list[tuple[bytes, bytes]]:
+def _headers(reply: Response) -> list[tuple[bytes, bytes]]:
     given: Mapping[str, str] = reply.headers
     if reply.is_bare:
         headers = list(_ALWAYS)

@@ -2,7 +2,7 @@
 
 from treaty.settings import Settings
 from treaty.web.http.hosts import Host
-from treaty.web.http.proxies import Client
+from treaty.web.http.proxies import ClientConnection
 
 
 class BaseUrls:
@@ -11,7 +11,7 @@ class BaseUrls:
     def __init__(self, settings: Settings) -> None:
         self._configured = settings.base_urls
 
-    def choose(self, scheme: str, host: Host, client: Client, forwarded_host: Host | None) -> str:
+    def choose(self, scheme: str, host: Host, client: ClientConnection, forwarded_host: Host | None) -> str:
         """Choose the base URL for a request, by what trusted proxies report before its own scheme and host."""
         if len(self._configured) == 1:
             return self._configured[0]

@@ -33,13 +33,13 @@ def read(raw: bytes, kind: type[B], *, is_json: bool = True, empty: bytes = b"{}
     """
     parsed = _parsed(raw or empty, is_json=is_json)
     if not isinstance(parsed, dict):
-        raise Malformed(f"RuntimeError - Expected JSON Object in request body but found {ruby_class(parsed)}")
+        raise Malformed(f"RuntimeError - Expected JSON Object in request body but found {ruby_class_name(parsed)}")
     if kind is dict:
         return cast("B", parsed)
-    return checked(parsed, kind)
+    return validate(parsed, kind)
 
 
-def checked(parsed: dict[str, Any], kind: type[B]) -> B:
+def validate(parsed: dict[str, Any], kind: type[B]) -> B:
     """Check members that were read already."""
     try:
         return cast("type[BaseModel]", kind).model_validate(parsed)  # type: ignore[return-value]  # a Body of the kind asked for
@@ -64,7 +64,7 @@ def _parsed(raw: bytes, *, is_json: bool) -> Any:
     except orjson.JSONDecodeError as error:
         if not is_json:
             raise NotJson("JSON was expected") from error
-        raise Malformed(why_unreadable(raw, str(error))) from error
+        raise Malformed(describe_syntax_error(raw, str(error))) from error
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and is_deeper(parsed, MAX_DEPTH):
         raise Malformed(f"JSON::NestingError - nesting of {MAX_DEPTH + 1} is too deep")
     if b"\\u0000" in raw:
@@ -72,7 +72,7 @@ def _parsed(raw: bytes, *, is_json: bool) -> Any:
     return parsed
 
 
-def why_unreadable(raw: bytes, reason: str) -> str:
+def describe_syntax_error(raw: bytes, reason: str) -> str:
     """Say why bytes are no JSON."""
     try:
         raw.decode()
@@ -83,7 +83,7 @@ def why_unreadable(raw: bytes, reason: str) -> str:
     return f"JSON::ParserError - {reason}"
 
 
-def ruby_class(value: object) -> str:
+def ruby_class_name(value: object) -> str:
     """Name a JSON value's kind as the original does."""
     names = {list: "Array", str: "String", int: "Integer", float: "Float", bool: "TrueClass", dict: "Hash"}
     return "FalseClass" if value is False else names.get(type(value), "NilClass")
@@ -135,26 +135,26 @@ def _filled(value: Any) -> Any:
     return value
 
 
-def not_empty(value: Any) -> Any:
+def check_not_empty(value: Any) -> Any:
     """Refuse the empty string, but leave null to the type's own check."""
     if value == "":
         raise PydanticCustomError("filled", "must be filled")
     return value
 
 
-def not_blank(value: str) -> str | None:
+def check_not_blank(value: str) -> str | None:
     return None if value.strip() else "cannot be blank"
 
 
-def one_line(value: str) -> str | None:
+def check_one_line(value: str) -> str | None:
     return "cannot contain multiple lines" if "\n" in value else None
 
 
-def no_spaces(value: str) -> str | None:
+def check_no_spaces(value: str) -> str | None:
     return "cannot contain spaces" if " " in value else None
 
 
-def an_uri(value: str) -> str | None:
+def check_uri(value: str) -> str | None:
     try:
         urlsplit(value)
     except ValueError:
@@ -170,20 +170,20 @@ def _true_or_false(value: Any) -> Any:
     return value
 
 
-Filled = Annotated[str, BeforeValidator(_filled)]
+RequiredText = Annotated[str, BeforeValidator(_filled)]
 """A text that is there."""
-Name = Annotated[str, BeforeValidator(not_empty), _rules(one_line, not_blank)]
+Name = Annotated[str, BeforeValidator(check_not_empty), _rules(check_one_line, check_not_blank)]
 """A name: not empty, not blank, on one line. Null is reported as of the wrong type."""
-NotEmpty = Annotated[str, BeforeValidator(not_empty)]
+NonEmptyText = Annotated[str, BeforeValidator(check_not_empty)]
 """A text that is there; null is reported as of the wrong type."""
-FilledName = Annotated[Filled, _rules(one_line, not_blank)]
-FilledNotBlankLine = Annotated[Filled, _rules(not_blank, one_line)]
-FilledNotBlank = Annotated[Filled, _rules(not_blank)]
-Line = Annotated[str | None, _rules(one_line)]
-LineNotBlank = Annotated[str | None, _rules(one_line, not_blank)]
-NotBlankLine = Annotated[str | None, _rules(not_blank, one_line)]
-BranchName = Annotated[str | None, _rules(one_line, no_spaces, not_blank)]
-EnvironmentName = Annotated[Filled, _rules(one_line, no_spaces, not_blank)]
-FilledLine = Annotated[Filled, _rules(one_line)]
-TrueOrFalse = Annotated[bool, BeforeValidator(_true_or_false)]
-Uri = Annotated[str | None, _rules(an_uri)]
+RequiredName = Annotated[RequiredText, _rules(check_one_line, check_not_blank)]
+RequiredNonBlankLine = Annotated[RequiredText, _rules(check_not_blank, check_one_line)]
+RequiredNonBlankText = Annotated[RequiredText, _rules(check_not_blank)]
+Line = Annotated[str | None, _rules(check_one_line)]
+LineNotBlank = Annotated[str | None, _rules(check_one_line, check_not_blank)]
+NotBlankLine = Annotated[str | None, _rules(check_not_blank, check_one_line)]
+BranchName = Annotated[str | None, _rules(check_one_line, check_no_spaces, check_not_blank)]
+EnvironmentName = Annotated[RequiredText, _rules(check_one_line, check_no_spaces, check_not_blank)]
+RequiredLine = Annotated[RequiredText, _rules(check_one_line)]
+RequiredBoolean = Annotated[bool, BeforeValidator(_true_or_false)]
+Uri = Annotated[str | None, _rules(check_uri)]

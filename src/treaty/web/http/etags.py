@@ -6,31 +6,31 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from treaty.web.http.request import Call
-from treaty.web.http.response import Answer
+from treaty.web.http.request import Request
+from treaty.web.http.response import Response
 
-LARGE: Final = 16 * 1024
+MIN_COMPRESSED_BYTES: Final = 16 * 1024
 """Bytes from which on it pays to compress an answer."""
 
 
-def tagged(reply: Answer, call: Call) -> Answer:
+def add_etag(reply: Response, call: Request) -> Response:
     """Give an answer to a read its tag."""
     if reply.status == 200 and call.method in {"GET", "HEAD"}:  # noqa: PLR2004 - OK
-        reply.headers["etag"] = (_kept_tag if reply.is_kept else _tag)(reply.essence or reply.body)
-        if len(reply.body) >= LARGE:
+        reply.headers["etag"] = (_kept_tag if reply.has_stable_body else _tag)(reply.etag_source or reply.body)
+        if len(reply.body) >= MIN_COMPRESSED_BYTES:
             reply.headers["vary"] = "Accept, Accept-Encoding"
     return reply
 
 
-def spared(reply: Answer, call: Call) -> Answer:
+def reduce_body(reply: Response, call: Request) -> Response:
     """Leave the body of a tagged answer out if the client has it, and compress it if it is large."""
     tag = reply.headers.get("etag")
     if tag is None:
         return reply
     known = call.headers.get("if-none-match")
     if known is not None and _has(known, tag):
-        return replace(reply, status=304, body=b"", media=None)
-    if len(reply.body) >= LARGE and _takes_gzip(call.headers.get("accept-encoding", "")):
+        return replace(reply, status=304, body=b"", media_type=None)
+    if len(reply.body) >= MIN_COMPRESSED_BYTES and _takes_gzip(call.headers.get("accept-encoding", "")):
         smaller = gzip.compress(reply.body, 5, mtime=0)
         return replace(reply, body=smaller, headers={**reply.headers, "content-encoding": "gzip"})
     return reply

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 
 from treaty.errors import Malformed
 
-MOST_FIELDS: Final = 1000
-CSRF: Final = "csrf_token"
+MAX_FIELDS: Final = 1000
+CSRF_FIELD: Final = "csrf_token"
 """The field that shows that a form is one of ours."""
 
 
@@ -43,11 +43,11 @@ class Form:
 def read(raw: bytes) -> Form:
     """Take a form apart. Raises Malformed."""
     try:
-        pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except UnicodeDecodeError as error:
         raise Malformed("The form is not UTF-8.") from error
     except ValueError as error:
-        raise Malformed(f"The form has more than {MOST_FIELDS} fields.") from error
+        raise Malformed(f"The form has more than {MAX_FIELDS} fields.") from error
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         if "\0" in value or "\0" in name:

@@ -31,7 +31,7 @@ class Host(NamedTuple):
         return f"{scheme}://{self.name}" if is_default else f"{scheme}://{self.name}:{self.port}"
 
 
-def shortened(text: str | None) -> str | None:
+def truncate_host(text: str | None) -> str | None:
     """Cut a host that is too long to be valid, so that it can be cached."""
     return text if text is None or len(text) <= _LONGEST else text[: _LONGEST + 1]
 

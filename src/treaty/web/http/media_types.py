@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-Media = str
+MediaType = str
 
 HAL: Final = "application/hal+json"
 JSON: Final = "application/json"
 EXTENDED: Final = "application/vnd.pactbrokerextended.v1+json"
 PROBLEM: Final = "application/problem+json"
-MERGE: Final = "application/merge-patch+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
 TEXT: Final = "text/plain"
-LINES: Final = "application/x-ndjson"
+NDJSON: Final = "application/x-ndjson"
 CSV: Final = "text/csv"
 PROMETHEUS: Final = "text/plain; version=0.0.4"
 SVG: Final = "image/svg+xml"
-GRAPH: Final = "text/vnd.graphviz"
+GRAPHVIZ: Final = "text/vnd.graphviz"
 MERMAID: Final = "text/vnd.mermaid"
 HTML: Final = "text/html"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -25,7 +25,7 @@ ANY: Final = "*/*"
 
 
 @lru_cache(maxsize=1024)
-def accepted(accept: str, produces: Sequence[Media], *, is_strict: bool = False) -> Media | None:
+def choose_media_type(accept: str, produces: Sequence[MediaType], *, is_strict: bool = False) -> MediaType | None:
     """Choose the media type to answer with, or None. Who takes `application/json` is given HAL, unless strict.
 
     Ranges are tried by q, then in their order; a range with parameters matches nothing, as nothing here has any.
@@ -64,12 +64,12 @@ def _quality(parameters: Sequence[str]) -> tuple[float, bool]:
     return quality, more
 
 
-def wants_problems(accept: str) -> bool:
+def is_problem_accepted(accept: str) -> bool:
     """Whether errors are to be told as problem documents."""
     return PROBLEM in accept.lower()
 
 
-def wants_page(accept: str, path: str) -> bool:
+def is_page_requested(accept: str, path: str) -> bool:
     """Whether a browser asks, rather than a client of the API."""
     text = accept.lower()
     if not text or any(one in text for one in (HAL, PROBLEM, JSON, CSV, "application/yaml", TEXT)):

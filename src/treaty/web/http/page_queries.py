@@ -4,25 +4,25 @@ from enum import Enum
 from typing import Final, TypeVar
 
 from treaty.model.paging import Page
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 
 E = TypeVar("E", bound=Enum)
 
-LARGEST: Final = 200
-FARTHEST: Final = 10**6
+MAX_PAGE_SIZE: Final = 200
+MAX_PAGE_NUMBER: Final = 10**6
 
 
-def part_of(call: Call, size: int) -> Page:
+def read_rows_page(call: Request, size: int) -> Page:
     """Read which page is wanted."""
-    return Page(_number(call.option("page"), 1, FARTHEST), _number(call.option("pageSize"), size, LARGEST))
+    return Page(_number(call.option("page"), 1, MAX_PAGE_NUMBER), _number(call.option("pageSize"), size, MAX_PAGE_SIZE))
 
 
-def columns_of(call: Call, size: int) -> Page:
+def read_columns_page(call: Request, size: int) -> Page:
     """Read which page of columns is wanted."""
-    return Page(_number(call.option("columns"), 1, FARTHEST), size)
+    return Page(_number(call.option("columns"), 1, MAX_PAGE_NUMBER), size)
 
 
-def number_of(call: Call, name: str, default: int, most: int) -> int:
+def read_number(call: Request, name: str, default: int, most: int) -> int:
     """Read a number, of one at least."""
     return _number(call.option(name), default, most)
 
@@ -32,6 +32,6 @@ def _number(text: str | None, default: int, most: int) -> int:
     return min(max(1, int(text)), most) if text and is_number else default
 
 
-def choice(kind: type[E], text: str | None) -> E | None:
+def read_choice(kind: type[E], text: str | None) -> E | None:
     """Read one of several values."""
     return next((one for one in kind if one.value == text), None)

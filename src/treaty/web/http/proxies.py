@@ -16,7 +16,7 @@ import structlog
 
 from treaty.errors import WrongSetting
 from treaty.settings import FORWARDED, X_FORWARDED, Settings
-from treaty.web.http.hosts import shortened
+from treaty.web.http.hosts import truncate_host
 
 MAX_HOPS: Final = 32
 """Proxies in a row that are followed at most, so that a long header costs little."""
@@ -31,7 +31,7 @@ class Hop:
     host: str | None
 
 
-class Client(NamedTuple):
+class ClientConnection(NamedTuple):
     """Where a request comes from, and the scheme and host that it used if trusted proxies report them."""
 
     address: str | None
@@ -52,15 +52,15 @@ class TrustedProxies:
         self._is_trusted = lru_cache(maxsize=4096)(self._is_in_networks)
 
     @property
-    def are_trusted(self) -> bool:
+    def has_trusted(self) -> bool:
         """Whether there is any such proxy."""
         return bool(self._networks)
 
-    def client_of(self, peer: str | None, headers: Mapping[str, str]) -> Client:
+    def find_client(self, peer: str | None, headers: Mapping[str, str]) -> ClientConnection:
         """Find the client: the last address on the way here that is not a trusted proxy's."""
-        address = peer and (normalized_address(peer) or peer)
+        address = peer and (normalize_address(peer) or peer)
         if not self._networks:
-            return Client(address)
+            return ClientConnection(address)
         if address is not None and self._is_trusted(address):
             self._check_family(address, headers)
         scheme = host = None
@@ -71,7 +71,7 @@ class TrustedProxies:
             if hop.address is None:
                 break
             address = hop.address
-        return Client(address, shortened(scheme and scheme.lower()), shortened(host))
+        return ClientConnection(address, truncate_host(scheme and scheme.lower()), truncate_host(host))
 
     def _check_family(self, proxy: str, headers: Mapping[str, str]) -> None:
         """Log once if a proxy does not report its clients' addresses, since they are then taken for one client."""
@@ -94,7 +94,7 @@ class TrustedProxies:
 
 
 @lru_cache(maxsize=4096)
-def normalized_address(text: str) -> str | None:
+def normalize_address(text: str) -> str | None:
     """Give an address in the form that is compared, counted and logged; None for what is not an address.
 
     An IPv4 address within an IPv6 one is the same client's, and a zone is of no meaning beyond its machine.
@@ -167,7 +167,7 @@ def _address(text: str) -> str | None:
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    return normalized_address(text) if len(text) <= _LONGEST_ADDRESS else None
+    return normalize_address(text) if len(text) <= _LONGEST_ADDRESS else None
 
 
 _LONGEST_ADDRESS: Final = 64

@@ -10,7 +10,7 @@ from treaty.errors import Invalid, Malformed, Problem
 Query = dict[str, Any]
 
 _KEYS: Final = re.compile(r"\[([^\[\]]*)\]")
-DEEPEST: Final = 32
+MAX_DEPTH: Final = 32
 
 
 BLANK: Final = "cannot be blank"
@@ -22,7 +22,7 @@ def is_blank(value: object) -> bool:
 
 
 @lru_cache(maxsize=512)
-def parsed(text: str) -> Query:
+def parse(text: str) -> Query:
     """Take a query string apart. Parameters without a value are dropped; who reads the result must not change it.
 
     Raises Malformed where one parameter contradicts another's shape.
@@ -37,10 +37,10 @@ def parsed(text: str) -> Query:
     return query
 
 
-def parsed_leniently(text: str) -> Query:
+def parse_leniently(text: str) -> Query:
     """Take a query string apart; one that contradicts itself is as if empty."""
     try:
-        return parsed(text)
+        return parse(text)
     except Malformed:
         return {}
 
@@ -57,7 +57,7 @@ def _path(key: str) -> tuple[str, list[str]]:
     name, bracket, rest = key.partition("[")
     keys = _KEYS.findall(bracket + rest)
     tail = re.search(r"\]([^\[\]]+)$", key)
-    if len(keys) > DEEPEST:
+    if len(keys) > MAX_DEPTH:
         raise Malformed("RangeError - a query parameter is nested too deeply")
     return name, [*keys, tail[1]] if tail else keys
 
@@ -89,7 +89,7 @@ def _put_into_last(items: list[Any], key: str, path: list[str], value: str) -> N
     _put(items[-1], key, path, value)
 
 
-def page_of(query: Query, *, default: tuple[int, int] | None = None) -> tuple[int, int] | None:
+def read_page_numbers(query: Query, *, default: tuple[int, int] | None = None) -> tuple[int, int] | None:
     """Read which page of a list is wanted, as number and size; None for the whole list.
 
     Raises Invalid for what is no integer of 1 or more.

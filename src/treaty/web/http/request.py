@@ -7,15 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from treaty.errors import Invalid
-from treaty.model.accounts.access import NOBODY, Caller, Role
-from treaty.model.accounts.access import Credential as Kind
-from treaty.model.audit import Actor, Credential, place, query, shortened
+from treaty.model.accounts.access import ANONYMOUS_CALLER, Caller, Role
+from treaty.model.accounts.access import CredentialType as Kind
+from treaty.model.audit import Actor, ActorCredential, redact_query, redact_url, shorten
 from treaty.settings import Settings
-from treaty.telemetry.metrics import Telemetry
-from treaty.web.hal.documents import Place
+from treaty.telemetry.metrics import ServerMetrics
+from treaty.web.hal.documents import RenderContext
 from treaty.web.http import bodies, forms, queries
-from treaty.web.http.media_types import HAL, Media
-from treaty.web.security.permissions import GRANTED, HIDDEN, Permission
+from treaty.web.http.media_types import HAL, MediaType
+from treaty.web.security.permissions import HIDDEN_RELATIONS_BY_ROLE, PERMISSIONS_BY_ROLE, Permission
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,14 +30,14 @@ class RequestSource:
     address: str | None
     """The client's address."""
     base_url: str
-    obstacle: str | None
+    open_access_obstacle: str | None
     """Why open access does not cover the request, as the rest of a sentence; None if it does."""
     problem: str | None = None
     """Why the request is invalid; it must then be refused."""
 
 
 @dataclass(kw_only=True)
-class Call:
+class Request:
     """A request on its way: what was asked, by which route, when, and the transaction it runs in."""
 
     method: str
@@ -50,33 +50,33 @@ class Call:
     settings: Settings
     now: datetime
     request_id: str
-    telemetry: Telemetry
+    server_metrics: ServerMetrics
     """What the server counts about itself."""
-    gate: object
+    authenticator: object
     """The server's `Gate`. Its module imports this one; use its `gate_of`, which returns it with its type."""
     address: str | None
     """Where the request comes from."""
     source: RequestSource
     """The same with all that was found out about it."""
     raw_body: bytes = field(default=b"", init=False)
-    caller: Caller = field(default=NOBODY, init=False)
+    caller: Caller = field(default=ANONYMOUS_CALLER, init=False)
     """Who it comes from."""
-    csrf: str = field(default="", init=False)
+    csrf_token: str = field(default="", init=False)
     """What a form of this session must send along, so that no other site can make it up."""
     route: str = field(default="none", init=False)
     """The template of the URL that was found."""
-    media: Media = field(default=HAL, init=False)
+    media_type: MediaType = field(default=HAL, init=False)
     is_for_page: bool = field(default=False, init=False)
     """Whether a browser asks for what has a page, and is told of errors as a page."""
-    owes: bool = field(default=False, init=False)
+    has_queued: bool = field(default=False, init=False)
     """Whether webhooks are owed something, so that their worker is told once this is done."""
-    claimed: str | None = field(default=None, init=False)
+    failed_login_user: str | None = field(default=None, init=False)
     """Whom somebody said to be whose password was wrong, if there is such a user."""
-    noting: "Callable[[Connection], None] | None" = field(default=None, init=False)
+    record_use: "Callable[[Connection], None] | None" = field(default=None, init=False)
     """Notes that a credential was used, where that is due."""
-    changes_access: bool = field(default=False, init=False)
+    has_ended_open_access: bool = field(default=False, init=False)
     """Whether there may be users now where there were none."""
-    closed_because: str | None = field(default=None, init=False)
+    open_access_obstacle: str | None = field(default=None, init=False)
     """Why a broker that has no users yet requires authentication of this request."""
     _db: "Connection | None" = field(default=None, init=False, repr=False)
 
@@ -86,7 +86,7 @@ class Call:
         assert self._db is not None  # noqa: S101 - a route without a database that asks for one is a slip of ours
         return self._db
 
-    def use(self, db: "Connection") -> None:
+    def set_transaction(self, db: "Connection") -> None:
         """Work in another transaction, once that of the request has ended."""
         self._db = db
 
@@ -96,25 +96,25 @@ class Call:
         return self.now.replace(hour=0, minute=0, second=0, microsecond=0)
 
     @property
-    def question(self) -> tuple[Hashable, ...]:
+    def cache_key(self) -> tuple[Hashable, ...]:
         """All that an answer may depend on that is kept."""
         body = (self.content_type, self.raw_body) if self.raw_body else ()
-        about = (self.method, self.path, self.query_string, self.media, self.base_url, self.hidden)
+        about = (self.method, self.path, self.query_string, self.media_type, self.base_url, self.hidden_relations)
         return (*about, self.now.date(), *body)
 
     @property
-    def place(self) -> Place:
-        return Place(self.base_url, self.path, self.query_string, self.hidden)
+    def render_context(self) -> RenderContext:
+        return RenderContext(self.base_url, self.path, self.query_string, self.hidden_relations)
 
     @property
-    def hidden(self) -> frozenset[str]:
+    def hidden_relations(self) -> frozenset[str]:
         """The relations that the caller may not use, which its documents leave out."""
-        return HIDDEN[self.caller.role]
+        return HIDDEN_RELATIONS_BY_ROLE[self.caller.role]
 
-    def may(self, permission: Permission) -> bool:
+    def has_permission(self, permission: Permission) -> bool:
         """Whether the caller's role allows something. Who writes without an account has nobody above who could look."""
         caller = self.caller
-        if permission in GRANTED[caller.role]:
+        if permission in PERMISSIONS_BY_ROLE[caller.role]:
             return True
         return permission is Permission.READ_AUDIT and caller.role is Role.READ_WRITE and caller.account is None
 
@@ -131,23 +131,23 @@ class Call:
             address=self.address,
             request_id=self.request_id,
             method=self.method,
-            path=shortened(self.path, LONGEST_PATH),
-            query=shortened(query(self.query_string), LONGEST_TOLD) if self.query_string else None,
+            path=shorten(self.path, MAX_AUDITED_PATH_LENGTH),
+            query=shorten(redact_query(self.query_string), MAX_AUDITED_TEXT_LENGTH) if self.query_string else None,
             user_agent=_told(self.headers.get("user-agent")),
-            referer=_told(self.headers.get("referer"), place),
+            referer=_told(self.headers.get("referer"), redact_url),
         )
 
     @cached_property
     def query(self) -> queries.Query:
         """The query string, taken apart by Rack's rules."""
-        return queries.parsed(self.query_string)
+        return queries.parse(self.query_string)
 
     def option(self, name: str) -> str | None:
         """A parameter of the query; a blank one is as if absent."""
         value = self.query.get(name)
         return value if isinstance(value, str) and value else None
 
-    def name_option(self, name: str) -> str | None:
+    def name_parameter(self, name: str) -> str | None:
         """A name in the query, or None if it is absent. Raises Invalid for a blank name, which must not mean any."""
         value = self.option(name)
         if queries.is_blank(self.query.get(name)):
@@ -173,19 +173,19 @@ class Call:
 
 
 _CREDENTIALS: Final = {
-    Kind.NONE: Credential.ANONYMOUS,
-    Kind.BASIC: Credential.BASIC,
-    Kind.TOKEN: Credential.BEARER,
-    Kind.SESSION: Credential.SESSION,
+    Kind.NONE: ActorCredential.ANONYMOUS,
+    Kind.BASIC: ActorCredential.BASIC,
+    Kind.TOKEN: ActorCredential.BEARER,
+    Kind.SESSION: ActorCredential.SESSION,
 }
 
 
-LONGEST_PATH: Final = 1000
+MAX_AUDITED_PATH_LENGTH: Final = 1000
 
 
-LONGEST_TOLD: Final = 200
+MAX_AUDITED_TEXT_LENGTH: Final = 200
 """Characters that are kept of what a request says about itself."""
 
 
 def _told(text: str | None, made: Callable[[str], str] = str) -> str | None:
-    return shortened(made(text), LONGEST_TOLD) if text else None
+    return shorten(made(text), MAX_AUDITED_TEXT_LENGTH) if text else None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from treaty.web.http.media_types import Media
+from treaty.web.http.media_types import MediaType
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Created:
     """Something new, with the path where it is found."""
 
-    thing: object
+    content: object
     location: str | None = None
 
 
@@ -22,7 +22,7 @@ class Created:
 class Updated:
     """Something that was there already, with the path where it is found when the answer says so."""
 
-    thing: object
+    content: object
     location: str | None = None
 
 
@@ -30,7 +30,7 @@ class Updated:
 class Accepted:
     """Something that is going to happen."""
 
-    thing: object
+    content: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class Deleted:
 
 
 @dataclass(frozen=True, slots=True)
-class Headed:
+class WithHeaders:
     """A thing with more headers than usual."""
 
-    thing: object
+    content: object
     headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Redirected:
+class Redirect:
     """A place to look instead."""
 
     location: str
@@ -56,26 +56,26 @@ class Redirected:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HtmlPage:
     """A page for people: which template, and what is to be put into it."""
 
     template: str
-    facts: Mapping[str, object]
+    context: Mapping[str, object]
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class RawBody:
     """Bytes that are sent as they are, as what they are."""
 
     body: bytes
-    media: Media
+    media_type: MediaType
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Afterwards:
+class AfterCommit:
     """What is still to be done for the result, in a thread, once the transaction has ended: it waits for others."""
 
     work: Callable[[], object]
@@ -84,16 +84,16 @@ class Afterwards:
 
 
 @dataclass(frozen=True, slots=True)
-class Streamed:
+class StreamedBody:
     """Bytes that are sent as they come to be. Each part has a transaction of its own; one without bytes is the end."""
 
-    part: Callable[["Connection"], bytes]
-    media: Media
+    read_part: Callable[["Connection"], bytes]
+    media_type: MediaType
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class ErrorResult:
     """What is told of a failure here."""
 
-    thing: object
+    content: object

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from treaty.errors import TreatyError
-from treaty.web.http.media_types import FORM, HAL, JSON, Media
-from treaty.web.http.request import Call
+from treaty.web.http.media_types import FORM, HAL, JSON, MediaType
+from treaty.web.http.request import Request
 from treaty.web.security.permissions import Permission
 from treaty.web.urls import Url
 
@@ -31,39 +31,39 @@ class Route:
     method: str
     handler: Handler
     permission: Permission
-    produces: tuple[Media, ...]
+    produces: tuple[MediaType, ...]
     """Media types to choose from; none where the `Accept` header does not matter."""
     consumes: tuple[str, ...] | None
     """Content types that a body may have; None when none is asked for."""
-    is_reading: bool
+    is_read_only: bool
     needs_database: bool
     is_slow: bool
     """Whether answering may take so long that others should not wait for it, however short the statements are."""
     is_strict: bool
     """Whether a client that takes `application/json` alone is refused, as it is by the original."""
-    is_kept: bool
+    is_cacheable: bool
     """Whether an answer may be kept and given again while the database says the same for it. It may depend on what is
     in the question, on settings and on the day, and on nothing else."""
     max_quick_items: int | None = None
     """Elements and members that a JSON body may have to be processed on the event loop; None where its size in bytes
     says how much work it is."""
-    has_long_query: Callable[["Call"], bool] | None = None
+    has_long_query: Callable[["Request"], bool] | None = None
     """Whether a query asks for so much that others should not wait for it; None where no query does."""
     is_original: bool = True
     """Whether the original has it, too. A page that it has not takes no more than what browsers read."""
-    is_for_all: bool = False
+    is_for_any_media_type: bool = False
     """Whether a page is shown whatever the `Accept` header says, as a file is."""
-    without_answer: Callable[["Call", Exception], object] | None = None
+    database_failure_result: Callable[["Request", Exception], object] | None = None
     """Makes what is told, as a failure, when the database does not answer; None where the log alone is told."""
 
-    def is_long(self, raw_body: bytes) -> bool:
+    def has_long_body(self, raw_body: bytes) -> bool:
         """Whether a body asks for so much that others should not wait for it."""
         if self.max_quick_items is None:
             return False
         # There is a comma between each two of them, wherever they are, and counting commas needs no parsing.
         return raw_body.count(b",") > self.max_quick_items
 
-    def takes(self, content_type: str) -> bool:
+    def can_consume(self, content_type: str) -> bool:
         """Whether a body of this content type is understood. `*json*` stands for all that name JSON."""
         if self.consumes is None:
             return True
@@ -72,14 +72,14 @@ class Route:
 
 
 @dataclass(slots=True)
-class _Node:
-    words: dict[str, "_Node"] = field(default_factory=dict)
-    any_name: "_Node | None" = None
-    resource: "Resource | None" = None
+class _RouteNode:
+    words: dict[str, "_RouteNode"] = field(default_factory=dict)
+    any_name: "_RouteNode | None" = None
+    endpoint: "Endpoint | None" = None
 
 
 @dataclass(slots=True)
-class Resource:
+class Endpoint:
     """What is found at an URL: its routes by method, in the order of its `Allow` header."""
 
     url: Url
@@ -94,24 +94,24 @@ class Resource:
     def allow(self) -> str:
         methods = list(self.routes)
         methods.insert(len(methods) if self.options_last else 1, "OPTIONS")
-        return ", ".join(methods) if self.offers_options else ", ".join(self.routes)
+        return ", ".join(methods) if self.has_options else ", ".join(self.routes)
 
     @property
-    def offers_options(self) -> bool:
+    def has_options(self) -> bool:
         return not self.url.template.startswith("/diagnostic/")
 
 
-class Way(NamedTuple):
+class Match(NamedTuple):
     """Where a path leads: to something, or nowhere."""
 
-    resource: Resource | None
+    endpoint: Endpoint | None
     names: tuple[str, ...]
     """Those in the path, in their order."""
     accept: str | None
     """The media type that its ending asks for."""
 
 
-LONGEST_REMEMBERED: Final = 500
+MAX_CACHED_PATH_LENGTH: Final = 500
 """Characters of a path."""
 
 
@@ -119,13 +119,13 @@ class Router:
     """The table of routes. A server with a route that declares no permission never starts."""
 
     def __init__(self) -> None:
-        self._root = _Node()
-        self.resources: dict[str, Resource] = {}
+        self._root = _RouteNode()
+        self.endpoints: dict[str, Endpoint] = {}
         self._remembered = lru_cache(maxsize=2048)(self._found)
 
     def get(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
         """Declare what answers GET; HEAD comes with it."""
-        return self.route("GET", url, is_reading=True, **options)
+        return self.route("GET", url, is_read_only=True, **options)
 
     def post(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
         """Declare what answers POST, in a transaction that writes unless it `is_reading`."""
@@ -150,13 +150,13 @@ class Router:
         permission: Permission,
         needs_database: bool = True,
         is_original: bool = True,
-        is_for_all: bool = False,
-        other_urls: Iterable[Url] = (),
+        is_for_any_media_type: bool = False,
+        aliases: Iterable[Url] = (),
     ) -> Callable[[Handler], Handler]:
         """Declare what is shown to browsers that GET; it returns a Page. An URL may have a page and routes."""
 
         def declare(handler: Handler) -> Handler:
-            for one in (url, *other_urls):
+            for one in (url, *aliases):
                 route = Route(
                     url=one,
                     method="GET",
@@ -164,13 +164,13 @@ class Router:
                     permission=Permission(permission),
                     produces=(),
                     consumes=None,
-                    is_reading=True,
+                    is_read_only=True,
                     needs_database=needs_database,
                     is_slow=needs_database,
                     is_strict=False,
-                    is_kept=False,
+                    is_cacheable=False,
                     is_original=is_original,
-                    is_for_all=is_for_all,
+                    is_for_any_media_type=is_for_any_media_type,
                 )
                 self._add_page(route)
             return handler
@@ -188,11 +188,11 @@ class Router:
                 permission=Permission(permission),
                 produces=(),
                 consumes=(FORM,),
-                is_reading=False,
+                is_read_only=False,
                 needs_database=needs_database,
                 is_slow=False,
                 is_strict=False,
-                is_kept=False,
+                is_cacheable=False,
                 is_original=False,
             )
             self._add_form(route)
@@ -206,23 +206,23 @@ class Router:
         url: Url,
         *,
         permission: Permission,
-        produces: Sequence[Media] = (HAL,),
+        produces: Sequence[MediaType] = (HAL,),
         consumes: Sequence[str] | None = None,
-        is_reading: bool = False,
+        is_read_only: bool = False,
         needs_database: bool = True,
-        other_urls: Iterable[Url] = (),
+        aliases: Iterable[Url] = (),
         options_last: bool = True,
         is_slow: bool = False,
         is_strict: bool = False,
-        is_kept: bool = False,
+        is_cacheable: bool = False,
         max_quick_items: int | None = None,
-        has_long_query: Callable[["Call"], bool] | None = None,
-        without_answer: Callable[["Call", Exception], object] | None = None,
+        has_long_query: Callable[["Request"], bool] | None = None,
+        database_failure_result: Callable[["Request", Exception], object] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare what answers a method at an URL (and at other spellings of it)."""
 
         def declare(handler: Handler) -> Handler:
-            for one in (url, *other_urls):
+            for one in (url, *aliases):
                 route = Route(
                     url=one,
                     method=method,
@@ -230,14 +230,14 @@ class Router:
                     permission=Permission(permission),
                     produces=tuple(produces),
                     consumes=None if consumes is None else tuple(consumes),
-                    is_reading=is_reading,
+                    is_read_only=is_read_only,
                     needs_database=needs_database,
                     is_slow=is_slow,
                     is_strict=is_strict,
-                    is_kept=is_kept,
+                    is_cacheable=is_cacheable,
                     max_quick_items=max_quick_items,
                     has_long_query=has_long_query,
-                    without_answer=without_answer,
+                    database_failure_result=database_failure_result,
                 )
                 self._add(route, options_last=options_last)
             return handler
@@ -246,7 +246,7 @@ class Router:
 
     def include(self, other: "Router") -> None:
         """Take over all routes of another table."""
-        for resource in other.resources.values():
+        for resource in other.endpoints.values():
             for route in resource.routes.values():
                 self._add(route, options_last=resource.options_last)
             if resource.page:
@@ -273,22 +273,22 @@ class Router:
             raise ValueError(f"The form {route.url.template} is declared twice, or where the API is")
         resource.form = route
 
-    def _at(self, url: Url) -> Resource:
-        resource = self.resources.setdefault(url.template, Resource(url, {}))
+    def _at(self, url: Url) -> Endpoint:
+        resource = self.endpoints.setdefault(url.template, Endpoint(url, {}))
         node = self._root
         for word in _words(url.template):
             node = _step(node, word)
-        node.resource = resource
+        node.endpoint = resource
         return resource
 
-    def find(self, raw_path: str) -> "Way":
+    def match(self, raw_path: str) -> "Match":
         """Find where a path leads; that is remembered of short ones. Fixed words win over names. Raises PathRefused."""
-        return self._remembered(raw_path) if len(raw_path) <= LONGEST_REMEMBERED else self._found(raw_path)
+        return self._remembered(raw_path) if len(raw_path) <= MAX_CACHED_PATH_LENGTH else self._found(raw_path)
 
-    def _found(self, raw_path: str) -> "Way":
-        segments, accept = split(raw_path)
+    def _found(self, raw_path: str) -> "Match":
+        segments, accept = split_path(raw_path)
         resource, names = _find(self._root, segments, 0, []) or (None, [])
-        return Way(resource, tuple(names), accept)
+        return Match(resource, tuple(names), accept)
 
 
 def _words(template: str) -> list[str]:
@@ -296,17 +296,17 @@ def _words(template: str) -> list[str]:
     return [word for word in template.removesuffix(".json").split("/") if word]
 
 
-def _step(node: _Node, word: str) -> _Node:
+def _step(node: _RouteNode, word: str) -> _RouteNode:
     if not word.startswith("{"):
-        return node.words.setdefault(word, _Node())
+        return node.words.setdefault(word, _RouteNode())
     if node.any_name is None:
-        node.any_name = _Node()
+        node.any_name = _RouteNode()
     return node.any_name
 
 
-def _find(node: _Node, segments: Sequence[str], at: int, names: list[str]) -> tuple[Resource, list[str]] | None:
+def _find(node: _RouteNode, segments: Sequence[str], at: int, names: list[str]) -> tuple[Endpoint, list[str]] | None:
     if at == len(segments):
-        return (node.resource, names) if node.resource else None
+        return (node.endpoint, names) if node.endpoint else None
     word = node.words.get(segments[at])
     found = _find(word, segments, at + 1, names) if word else None
     if found is None and node.any_name is not None:
@@ -314,7 +314,7 @@ def _find(node: _Node, segments: Sequence[str], at: int, names: list[str]) -> tu
     return found
 
 
-class PathRefused(TreatyError):
+class InvalidPath(TreatyError):
     """A path that names nothing whatever the routes are: its status, title and reason."""
 
     def __init__(self, status: int, title: str, kind: str, detail: str) -> None:
@@ -333,13 +333,13 @@ _ENDINGS: Final = {
 _EMPTY: Final = re.compile("//+")
 
 
-def split(raw_path: str) -> tuple[list[str], str | None]:
+def split_path(raw_path: str) -> tuple[list[str], str | None]:
     """Split a raw path into decoded segments, and say which media type its ending asks for.
 
     Raises PathRefused for empty segments, for what is no UTF-8 and for control characters.
     """
     if _EMPTY.search(raw_path) or "<" in raw_path:
-        raise PathRefused(404, "Not Found", "not-found", "Empty path component found")
+        raise InvalidPath(404, "Not Found", "not-found", "Empty path component found")
     accept = None
     dot = raw_path.rfind(".")
     if dot > 0 and raw_path[dot:] in _ENDINGS:
@@ -360,5 +360,5 @@ def _decoded(segment: str) -> str:
     return text
 
 
-def _unprocessable(detail: str) -> PathRefused:
-    return PathRefused(422, "Unprocessable", "invalid-request-parameter-value", detail)
+def _unprocessable(detail: str) -> InvalidPath:
+    return InvalidPath(422, "Unprocessable", "invalid-request-parameter-value", detail)

@@ -9,18 +9,18 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from treaty.errors import Forbidden, Malformed
-from treaty.model.accounts.access import Credential, new_secret
+from treaty.model.accounts.access import CredentialType, generate_secret
 from treaty.settings import is_loopback
-from treaty.web.http.forms import CSRF
+from treaty.web.http.forms import CSRF_FIELD
 from treaty.web.http.media_types import is_form
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 
 _SAFE: Final = {"GET", "HEAD", "OPTIONS"}
 _OURS: Final = {"same-origin", "none"}
 _HEADER: Final = "x-csrf-token"
 
 
-def check_site(call: Call) -> None:
+def check_site(call: Request) -> None:
     """Refuse what another site has a browser send, whoever is signed in there. Raises Forbidden."""
     if call.method in _SAFE or _is_own(call):
         return
@@ -30,7 +30,7 @@ def check_site(call: Call) -> None:
     )
 
 
-def _is_own(call: Call) -> bool:
+def _is_own(call: Request) -> bool:
     site = call.headers.get("sec-fetch-site")
     if site is not None:
         return site in _OURS
@@ -47,19 +47,19 @@ def _host(url: str) -> str:
         return url
 
 
-def check_csrf(call: Call) -> None:
+def check_csrf(call: Request) -> None:
     """Refuse a write that a session's cookie came with, and nothing that only our pages know. Raises Forbidden."""
-    if call.method in _SAFE or call.caller.kind is not Credential.SESSION:
+    if call.method in _SAFE or call.caller.kind is not CredentialType.SESSION:
         return
-    given = call.headers.get(_HEADER) or (call.form.raw(CSRF) if is_form(call.content_type) else "")
-    if not is_same(given, call.csrf):
+    given = call.headers.get(_HEADER) or (call.form.raw(CSRF_FIELD) if is_form(call.content_type) else "")
+    if not is_same_secret(given, call.csrf_token):
         raise Forbidden(
-            f"This request came without the token that the broker's pages send in {CSRF} or X-CSRF-Token. "
+            f"This request came without the token that the broker's pages send in {CSRF_FIELD} or X-CSRF-Token. "
             "Go back, load the page again, and send it once more. Programs sign in with `Authorization: Bearer TOKEN`."
         )
 
 
-def is_same(given: str, expected: str) -> bool:
+def is_same_secret(given: str, expected: str) -> bool:
     """Whether two secrets are the same; blank ones are not."""
     return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
 
@@ -70,33 +70,33 @@ def is_same(given: str, expected: str) -> bool:
 _FORM_COOKIE: Final = "treaty-form"
 
 
-def begin_form(call: Call) -> dict[str, str]:
+def issue_form_token(call: Request) -> dict[str, str]:
     """Begin a form that no session stands behind: what it must send along stands in a cookie, too."""
-    if call.caller.kind is Credential.SESSION:
+    if call.caller.kind is CredentialType.SESSION:
         return {}
-    call.csrf = cookie(call, _FORM_COOKIE) or new_secret()
-    return {"set-cookie": set_cookie(call, _FORM_COOKIE, call.csrf)}
+    call.csrf_token = find_cookie(call, _FORM_COOKIE) or generate_secret()
+    return {"set-cookie": build_set_cookie(call, _FORM_COOKIE, call.csrf_token)}
 
 
-def check_form(call: Call) -> None:
+def check_form_token(call: Request) -> None:
     """Refuse such a form if its cookie does not come with it. Raises Malformed."""
-    if call.caller.kind is Credential.SESSION:
+    if call.caller.kind is CredentialType.SESSION:
         return
-    expected = cookie(call, _FORM_COOKIE) or ""
-    if not is_same(call.form.raw(CSRF), expected):
+    expected = find_cookie(call, _FORM_COOKIE) or ""
+    if not is_same_secret(call.form.raw(CSRF_FIELD), expected):
         raise Malformed(
             "The form came without the cookie that was set with it. Open its page again, and let this site set cookies."
         )
-    call.csrf = expected
+    call.csrf_token = expected
 
 
 # Cookies
 
-SESSION: Final = "treaty"
+SESSION_COOKIE: Final = "treaty"
 _PREFIX: Final = "__Host-"
 
 
-def cookie(call: Call, name: str) -> str | None:
+def find_cookie(call: Request, name: str) -> str | None:
     """Find a cookie of ours. Where cookies are safe, only one that cannot come from elsewhere counts."""
     wanted = _named(call, name)
     for part in call.headers.get("cookie", "").replace(", ", "; ").split(";"):
@@ -106,18 +106,18 @@ def cookie(call: Call, name: str) -> str | None:
     return None
 
 
-def set_cookie(call: Call, name: str, value: str, *, seconds: int | None = None) -> str:
+def build_set_cookie(call: Request, name: str, value: str, *, seconds: int | None = None) -> str:
     """Write a cookie that scripts cannot read and other sites do not send; with no seconds it ends with the browser."""
     lasting = "" if seconds is None else f"; Max-Age={seconds}"
     secure = "; Secure" if _is_secure(call) else ""
     return f"{_named(call, name)}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{lasting}"
 
 
-def _named(call: Call, name: str) -> str:
+def _named(call: Request, name: str) -> str:
     return f"{_PREFIX}{name}" if _is_secure(call) else name
 
 
-def _is_secure(call: Call) -> bool:
+def _is_secure(call: Request) -> bool:
     """Whether browsers take cookies here that they keep to themselves: with https, and on this machine."""
     parts = urlsplit(call.base_url)
     return parts.scheme == "https" or is_loopback(parts.hostname or "")

@@ -16,11 +16,11 @@ from treaty.model.audit import Action, Actor
 from treaty.store import audit
 from treaty.store.engine.database import Database
 from treaty.web import urls
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 
 _REFUSED: Final = {401, 403, 429}
-EVERY: Final = timedelta(minutes=1)
-MOST: Final = 100
+COUNT_INTERVAL: Final = timedelta(minutes=1)
+MAX_KINDS: Final = 100
 """Kinds of refusals within a minute that each process tells apart; the others are counted together."""
 _SIGNS_IN: Final = "authorization"
 
@@ -35,7 +35,7 @@ class _Kind:
     status: int
     address: str | None
     user: str | None
-    claimed: str | None
+    failed_login_user: str | None
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class _Counted:
     """How often after the first time."""
 
 
-class Refusals:
+class DeniedRequests:
     """Notes who was refused."""
 
     def __init__(self, database: Database) -> None:
@@ -57,7 +57,7 @@ class Refusals:
         self._began_at: datetime | None = None
         self._timer: Timer | None = None
 
-    def note(self, call: Call, status: int) -> None:
+    def note(self, call: Request, status: int) -> None:
         """Note a refusal, or count it to one that was noted. That it could not be noted makes it no less refused."""
         with self._lock:
             due = [*self._due(call.now), *self._new(call, status)]
@@ -76,15 +76,15 @@ class Refusals:
 
     def _due(self, now: datetime | None) -> Iterator[_Counted]:
         """Begin a new minute when the last one is over, and give what was counted in it."""
-        if now is None or self._began_at is None or now - self._began_at >= EVERY:
+        if now is None or self._began_at is None or now - self._began_at >= COUNT_INTERVAL:
             counted, self._counted, self._began_at = self._counted, {}, now
             yield from (one for one in counted.values() if one.count)
 
-    def _new(self, call: Call, status: int) -> Iterator[_Counted]:
+    def _new(self, call: Request, status: int) -> Iterator[_Counted]:
         """Give a refusal that is the first of its kind; count any other."""
-        kind = _Kind(_action(call), status, call.address, call.caller.user, call.claimed)
-        if kind not in self._counted and len(self._counted) >= MOST:
-            kind = replace(kind, address=None, user=None, claimed=None)
+        kind = _Kind(_action(call), status, call.address, call.caller.user, call.failed_login_user)
+        if kind not in self._counted and len(self._counted) >= MAX_KINDS:
+            kind = replace(kind, address=None, user=None, failed_login_user=None)
         found = self._counted.get(kind)
         if found is not None:
             found.count += 1
@@ -97,7 +97,7 @@ class Refusals:
     def _wait(self) -> None:
         """See to it that what was counted is noted, also if nobody else comes."""
         if self._timer is None:
-            self._timer = Timer(EVERY.total_seconds(), self.close)
+            self._timer = Timer(COUNT_INTERVAL.total_seconds(), self.close)
             self._timer.daemon = True
             self._timer.start()
 
@@ -111,16 +111,18 @@ class Refusals:
 
 def _write(db: Connection, due: Sequence[_Counted], *, at: datetime) -> None:
     for one in due:
-        with audit.by(one.actor, at=at):
-            audit.note(db, one.kind.action, resource=one.kind.claimed, status=one.kind.status, count=one.count)
+        with audit.acting_as(one.actor, at=at):
+            audit.record(
+                db, one.kind.action, resource=one.kind.failed_login_user, status=one.kind.status, count=one.count
+            )
 
 
-def _action(call: Call) -> Action:
+def _action(call: Request) -> Action:
     tries = _SIGNS_IN in call.headers or _is_sign_in(call)
     return Action.SIGN_IN_FAILURE if tries and not call.caller.is_known else Action.ACCESS_REFUSAL
 
 
-def is_refusal(call: Call, status: int) -> bool:
+def is_denied(call: Request, status: int) -> bool:
     """Whether a response denies something, or rejects a credential."""
     return status in _REFUSED or (_is_sign_in(call) and status == _REJECTED[call.route])
 
@@ -129,5 +131,5 @@ _REJECTED: Final = {urls.SIGN_IN.template: 400, urls.SETUP.template: 404}
 """The status with which each form rejects a password or a setup link."""
 
 
-def _is_sign_in(call: Call) -> bool:
+def _is_sign_in(call: Request) -> bool:
     return call.method == "POST" and call.route in _REJECTED

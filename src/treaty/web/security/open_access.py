@@ -34,7 +34,7 @@ _FORWARDED_PREFIX: Final = "x-forwarded-"
 _OWN_SITE: Final = {"same-origin", "none"}
 
 
-def settings_obstacle(settings: Settings) -> str | None:
+def find_settings_obstacle(settings: Settings) -> str | None:
     """Say why the settings rule open access out; None if they do not."""
     if settings.open_access:
         return None
@@ -53,7 +53,7 @@ def _is_loopback_url(url: str) -> bool:
         return False
 
 
-def connection_obstacle(address: str | None, host: Host, *, is_http_1_0: bool) -> str | None:
+def find_connection_obstacle(address: str | None, host: Host, *, is_http_1_0: bool) -> str | None:
     """Say why a request does not count as one from this machine, by its connection and host; None if it does."""
     if address is None or not is_loopback(address):
         return f"this request comes from {address or 'an unknown address'}"
@@ -64,7 +64,7 @@ def connection_obstacle(address: str | None, host: Host, *, is_http_1_0: bool) -
     return None
 
 
-def header_obstacle(headers: Mapping[str, str]) -> str | None:
+def find_header_obstacle(headers: Mapping[str, str]) -> str | None:
     """Say why a request does not count as one from this machine, by its other headers; None if it does."""
     if not _PROXY_HEADERS.isdisjoint(headers) or _FORWARDED_PREFIX in "\n".join(headers):
         name = next(name for name in headers if name in _PROXY_HEADERS or _FORWARDED_PREFIX in name)
@@ -82,7 +82,7 @@ def _is_from_other_site(headers: Mapping[str, str]) -> bool:
     return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) != ("navigate", "document")
 
 
-def no_users(obstacle: str) -> str:
+def explain_obstacle(obstacle: str) -> str:
     """Explain why a broker without users is closed to a request, and how to change that."""
     return (
         f"This broker requires authentication, but has no users yet: {obstacle}. Create the first administrator with "

@@ -52,7 +52,7 @@ _WRITER: Final = _READER | {
 }
 
 
-GRANTED: Final[Mapping[Role | None, frozenset[Permission]]] = {
+PERMISSIONS_BY_ROLE: Final[Mapping[Role | None, frozenset[Permission]]] = {
     None: _NOBODY,
     Role.READ_ONLY: _READER,
     Role.READ_WRITE: _WRITER,
@@ -75,7 +75,7 @@ _NEEDED: Final = {
 """What it takes to use a relation that nobody only reads."""
 
 
-HIDDEN: Final = {
+HIDDEN_RELATIONS_BY_ROLE: Final = {
     role: frozenset(relation for relation, needed in _NEEDED.items() if role and needed not in granted)
-    for role, granted in GRANTED.items()
+    for role, granted in PERMISSIONS_BY_ROLE.items()
 }

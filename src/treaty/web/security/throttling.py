@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Final
 
 from treaty.errors import Throttled
-from treaty.model.accounts.throttling import PAIR, Counter, source_of
+from treaty.model.accounts.throttling import PAIR_LIMIT, FailureCounter, normalize_source
 
 _MOST_ADDRESSES: Final = 10_000
 
@@ -20,16 +20,16 @@ class SetupThrottle:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._counters: OrderedDict[str, Counter] = OrderedDict()
+        self._counters: OrderedDict[str, FailureCounter] = OrderedDict()
 
-    def fail(self, address: str | None, now: datetime) -> None:
+    def count_failure(self, address: str | None, now: datetime) -> None:
         """Count an invalid link. Raises Throttled if there were too many before it."""
-        source, _ = source_of(address)
+        source, _ = normalize_source(address)
         with self._lock:
             counter = self._counters.pop(source, None)
-            if counter is None or counter.is_forgotten(now):
-                counter = Counter(key=source, count=0, latest=now)
-            seconds = PAIR.wait(counter, now)
+            if counter is None or counter.is_expired(now):
+                counter = FailureCounter(key=source, count=0, latest=now)
+            seconds = PAIR_LIMIT.wait(counter, now)
             self._counters[source] = counter if seconds else replace(counter, count=counter.count + 1, latest=now)
             while len(self._counters) > _MOST_ADDRESSES:
                 self._counters.popitem(last=False)

@@ -13,29 +13,36 @@ from treaty.errors import Invalid, InvalidQuery, NotFound, Problem
 from treaty.model.decisions import metadata
 from treaty.model.decisions import reasons as reason_texts
 from treaty.model.decisions.matrix import (
-    EnvironmentOfVersion,
+    EnvironmentSummary,
     Matrix,
-    Row,
-    Summary,
+    MatrixRow,
     Verdict,
-    VersionInMatrix,
+    VerdictSummary,
     VersionKey,
+    VersionSummary,
     decide,
 )
 from treaty.model.decisions.metadata import Metadata
-from treaty.model.decisions.questions import Destination, LatestBy, Question, deployment, limit_of, refusals
-from treaty.model.decisions.reasons import NoSuchVersion, NotVerified, Reason, Side, VerificationFailed
-from treaty.model.decisions.selectors import Selector, known_number
+from treaty.model.decisions.questions import (
+    Destination,
+    LatestBy,
+    MatrixQuery,
+    build_deployment_query,
+    list_problems,
+    parse_limit,
+)
+from treaty.model.decisions.reasons import NoSuchVersion, NotVerified, Reason, ReasonSide, VerificationFailed
+from treaty.model.decisions.selectors import Selector, find_number
 from treaty.store.decisions import matrix as facts_of_matrix
 from treaty.store.decisions import selectors
-from treaty.store.decisions.matrix import Found
-from treaty.store.decisions.selectors import Named
+from treaty.store.decisions.matrix import FactsWithIds
+from treaty.store.decisions.selectors import NamedIds
 from treaty.web import urls
 from treaty.web.hal import represent
-from treaty.web.hal.documents import Hal, Link, Place, written
+from treaty.web.hal.documents import Hal, Link, RenderContext, render_fragment
 from treaty.web.http.media_types import HAL, TEXT
 from treaty.web.http.queries import BLANK, Query, is_blank
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
@@ -46,17 +53,19 @@ MAX_QUICK_ROWS: Final = 500
 """Rows that take some milliseconds; more are fetched and rendered where nobody waits for them."""
 
 
-def _has_many_rows(call: Call) -> bool:
-    return not 0 <= limit_of(_text(call.query, "limit")) <= MAX_QUICK_ROWS
+def _has_many_rows(call: Request) -> bool:
+    return not 0 <= parse_limit(_text(call.query, "limit")) <= MAX_QUICK_ROWS
 
 
-@router.get(urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True, has_long_query=_has_many_rows)
-def show_matrix(call: Call) -> Matrix:
+@router.get(
+    urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True, has_long_query=_has_many_rows
+)
+def show_matrix(call: Request) -> Matrix:
     """Show the results between the versions selected, and what follows from them."""
-    return answer(call.db, call.query, blank=_blank_texts(call.query))
+    return query_matrix(call.db, call.query, blank=_blank_texts(call.query))
 
 
-def answer(db: Connection, query: Query, *, blank: Sequence[str] = (), counts_superseded: bool = True) -> Matrix:
+def query_matrix(db: Connection, query: Query, *, blank: Sequence[str] = (), counts_superseded: bool = True) -> Matrix:
     """Answer a query of the matrix. Raises InvalidQuery, also for the texts about `blank` parameters.
 
     The form of the page has a field for each way of selecting versions, so its blank parameters count as absent.
@@ -112,15 +121,15 @@ def _listed(given: object) -> list[object]:
     return given if isinstance(given, list) else []
 
 
-@router.get(urls.PAIR_MATRIX, permission=Permission.READ, is_kept=True, has_long_query=_has_many_rows)
-def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Matrix:
+@router.get(urls.PAIR_MATRIX, permission=Permission.READ, is_cacheable=True, has_long_query=_has_many_rows)
+def show_matrix_of_pair(call: Request, provider: str, consumer: str) -> Matrix:
     """Show the results between any versions of a consumer and a provider."""
-    return answer_for_pair(
+    return query_pair_matrix(
         call.db, call.query, provider=provider, consumer=consumer, blank=_blank_texts({**call.query, "q": None})
     )
 
 
-def answer_for_pair(
+def query_pair_matrix(
     db: Connection,
     query: Query,
     *,
@@ -140,28 +149,28 @@ def answer_for_pair(
     return _matrix_of(db, question, named)
 
 
-def _named(db: Connection, question: Question) -> Named:
-    return selectors.named(db, (*question.selectors, *question.ignore), question.destination.environment)
+def _named(db: Connection, question: MatrixQuery) -> NamedIds:
+    return selectors.load_named_ids(db, (*question.selectors, *question.ignore), question.destination.environment)
 
 
-def _check(question: Question, named: Named, *, of_selectors: bool = True, blank: Sequence[str] = ()) -> None:
-    texts = [*refusals(question, named.pacticipants, named.environments, of_selectors=of_selectors), *blank]
+def _check(question: MatrixQuery, named: NamedIds, *, of_selectors: bool = True, blank: Sequence[str] = ()) -> None:
+    texts = [*list_problems(question, named.pacticipants, named.environments, of_selectors=of_selectors), *blank]
     if texts:
         raise InvalidQuery(texts)
 
 
-def _matrix_of(db: Connection, question: Question, named: Named) -> Matrix:
-    return _decided(db, question, facts_of_matrix.facts(db, question, named))
+def _matrix_of(db: Connection, question: MatrixQuery, named: NamedIds) -> Matrix:
+    return _decided(db, question, facts_of_matrix.load_facts(db, question, named))
 
 
-def _decided(db: Connection, question: Question, found: Found) -> Matrix:
+def _decided(db: Connection, question: MatrixQuery, found: FactsWithIds) -> Matrix:
     verdict = decide(question, found.facts)
-    return Matrix(verdict=verdict, versions=facts_of_matrix.versions(db, found.version_ids, verdict.versions))
+    return Matrix(verdict=verdict, versions=facts_of_matrix.load_versions(db, found.version_ids, verdict.versions))
 
 
-def _question(query: Query, chosen: tuple[Selector, ...], *, counts_superseded: bool) -> Question:
+def _question(query: Query, chosen: tuple[Selector, ...], *, counts_superseded: bool) -> MatrixQuery:
     ignored = query.get("ignore")
-    return Question(
+    return MatrixQuery(
         selectors=chosen,
         ignore=_selectors(ignored) if isinstance(ignored, list) else (),
         destination=Destination(
@@ -172,7 +181,7 @@ def _question(query: Query, chosen: tuple[Selector, ...], *, counts_superseded: 
         ),
         latest_by=_latest_by(_text(query, "latestby")),
         success=_success(query.get("success")),
-        limit=limit_of(_text(query, "limit")),
+        limit=parse_limit(_text(query, "limit")),
         counts_superseded=counts_superseded,
     )
 
@@ -218,15 +227,15 @@ def _success(given: object) -> frozenset[bool | None] | None:
     return None if given is None else wanted
 
 
-@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
-def can_i_deploy(call: Call) -> Matrix:
+@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+def can_i_deploy(call: Request) -> Matrix:
     """Say whether a version can be deployed to an environment, or to where versions have a tag."""
     selector = Selector(pacticipant=call.option("pacticipant") or "", version=call.option("version"))
     tag, environment = call.option("to"), call.option("environment")
     destination = (
         Destination(tag=tag, is_latest=tag is not None) if environment is None else Destination(environment=environment)
     )
-    question = deployment(selector, destination, ignore=_ignored(call.query.get("ignore")))
+    question = build_deployment_query(selector, destination, ignore=_ignored(call.query.get("ignore")))
     named = _named(call.db, question)
     _check_deployment(selector, named, tag=tag, environment=environment)
     _check_blank_options(call.query)
@@ -257,7 +266,7 @@ def _ignored(given: object) -> tuple[Selector, ...]:
     return tuple(selector for one in ignored if (selector := _selector(one)).pacticipant)
 
 
-def _check_deployment(selector: Selector, named: Named, *, tag: str | None, environment: str | None) -> None:
+def _check_deployment(selector: Selector, named: NamedIds, *, tag: str | None, environment: str | None) -> None:
     problems = []
     if not selector.pacticipant:
         problems.append(Problem(("pacticipant",), "is missing"))
@@ -275,31 +284,31 @@ def _check_deployment(selector: Selector, named: Named, *, tag: str | None, envi
         raise Invalid(*problems)
 
 
-@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
-def can_i_deploy_tag(call: Call, pacticipant: str, tag: str, to: str) -> Matrix:
+@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+def can_i_deploy_tag(call: Request, pacticipant: str, tag: str, to: str) -> Matrix:
     """Say whether the latest version with a tag can go to where versions have another."""
     _check_names(tag=tag, environmentTag=to)
     selector = Selector(pacticipant=pacticipant, tag=tag, is_latest=True)
-    return _matrix_of_existing(call.db, deployment(selector, Destination(tag=to, is_latest=True)))
+    return _matrix_of_existing(call.db, build_deployment_query(selector, Destination(tag=to, is_latest=True)))
 
 
-@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
-def can_i_deploy_branch(call: Call, pacticipant: str, branch: str, environment: str) -> Matrix:
+@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+def can_i_deploy_branch(call: Request, pacticipant: str, branch: str, environment: str) -> Matrix:
     """Say whether the latest version of a branch can be deployed to an environment."""
     _check_names(branch=branch, environment=environment)
     selector = Selector(pacticipant=pacticipant, branch=branch, is_latest=True)
-    return _matrix_of_existing(call.db, deployment(selector, Destination(environment=environment)))
+    return _matrix_of_existing(call.db, build_deployment_query(selector, Destination(environment=environment)))
 
 
-def _matrix_of_existing(db: Connection, question: Question) -> Matrix:
-    return _decided(db, question, facts_of_matrix.facts_of_existing(db, question))
+def _matrix_of_existing(db: Connection, question: MatrixQuery) -> Matrix:
+    return _decided(db, question, facts_of_matrix.load_facts_of_existing(db, question))
 
 
 @represent.register
 def matrix(shown: Matrix) -> Hal:
     """Show the counts and the answer first, then why, then the rows."""
     verdict = shown.verdict
-    texts = [reason_texts.text(one) for one in verdict.reasons]
+    texts = [reason_texts.describe_reason(one) for one in verdict.reasons]
     reasons = [_reason(one, text) for one, text in zip(verdict.reasons, texts, strict=True)]
     rows = [_shown(shown, row, is_ignored=False) for row in verdict.considered]
     rows += [_shown(shown, row, is_ignored=True) for row in verdict.ignored]
@@ -314,7 +323,7 @@ def matrix(shown: Matrix) -> Hal:
     )
 
 
-def _summary(summary: Summary, texts: Sequence[str]) -> dict[str, object]:
+def _summary(summary: VerdictSummary, texts: Sequence[str]) -> dict[str, object]:
     shown: dict[str, object] = {
         "deployable": summary.deployable,
         "reason": "\n".join(texts),
@@ -325,7 +334,7 @@ def _summary(summary: Summary, texts: Sequence[str]) -> dict[str, object]:
     return shown if summary.ignored is None else {**shown, "ignored": summary.ignored}
 
 
-def _shown(shown: Matrix, row: Row, *, is_ignored: bool) -> orjson.Fragment:
+def _shown(shown: Matrix, row: MatrixRow, *, is_ignored: bool) -> orjson.Fragment:
     consumer = shown.versions[row.consumer, row.consumer_version]
     number = shown.verdict.shown_provider_version(row)
     provider = None if number is None else shown.versions[row.provider, number]
@@ -333,7 +342,9 @@ def _shown(shown: Matrix, row: Row, *, is_ignored: bool) -> orjson.Fragment:
 
 
 @lru_cache(maxsize=2048)
-def _row(row: Row, consumer: VersionInMatrix, provider: VersionInMatrix | None, *, is_ignored: bool) -> orjson.Fragment:
+def _row(
+    row: MatrixRow, consumer: VersionSummary, provider: VersionSummary | None, *, is_ignored: bool
+) -> orjson.Fragment:
     """Show a row. It is remembered, written out: whoever waits for a result asks for the same ones again and again."""
     path = urls.PACT.fill(provider=row.provider, consumer=row.consumer, version=row.consumer_version)
     shown = {
@@ -342,25 +353,25 @@ def _row(row: Row, consumer: VersionInMatrix, provider: VersionInMatrix | None, 
         "pact": {"createdAt": row.published_at, "_links": _self(path)},
         "verificationResult": _verification(row),
     }
-    return written({**shown, "ignored": True} if is_ignored else shown)
+    return render_fragment({**shown, "ignored": True} if is_ignored else shown)
 
 
 @lru_cache(maxsize=4096)
-def _side(name: str, number: str | None, version: VersionInMatrix | None) -> orjson.Fragment:
+def _side(name: str, number: str | None, version: VersionSummary | None) -> orjson.Fragment:
     """Show a consumer or a provider. It is remembered as well: many rows are about the same ones."""
     shown = None if number is None or version is None else _version(name, number, version)
-    return written({"name": name, "version": shown, "_links": _self(urls.PACTICIPANT.fill(pacticipant=name))})
+    return render_fragment({"name": name, "version": shown, "_links": _self(urls.PACTICIPANT.fill(pacticipant=name))})
 
 
 def _self(path: str) -> dict[str, dict[str, str]]:
-    return {"self": {"href": urls.BASE + path}}
+    return {"self": {"href": urls.BASE_URL_PLACEHOLDER + path}}
 
 
 def _titled(path: str, title: str, name: str) -> dict[str, Link]:
     return {"self": Link(path, title, name=name)}
 
 
-def _verification(row: Row) -> dict[str, object] | None:
+def _verification(row: MatrixRow) -> dict[str, object] | None:
     if row.verification is None:
         return None
     path = urls.VERIFICATION_WITH_METADATA.fill(
@@ -373,7 +384,7 @@ def _verification(row: Row) -> dict[str, object] | None:
     return {"success": row.success, "verifiedAt": row.verified_at, "_links": _self(path)}
 
 
-def _version(pacticipant: str, number: str, version: VersionInMatrix) -> dict[str, object]:
+def _version(pacticipant: str, number: str, version: VersionSummary) -> dict[str, object]:
     branches = [_branch((pacticipant, number), one.name, is_head=one.is_head) for one in version.branches]
     return {
         "number": number,
@@ -398,7 +409,7 @@ def _branch(key: VersionKey, name: str, *, is_head: bool) -> dict[str, object]:
     return {"name": name, "latest": is_head, "_links": _titled(path, "Branch version", name)}
 
 
-def _environment(environment: EnvironmentOfVersion) -> dict[str, object]:
+def _environment(environment: EnvironmentSummary) -> dict[str, object]:
     times: dict[str, object] = {"createdAt": environment.created_at}
     if environment.updated_at != environment.created_at:
         times = {"updatedAt": environment.updated_at, **times}
@@ -414,51 +425,51 @@ def _environment(environment: EnvironmentOfVersion) -> dict[str, object]:
 
 def _reason(one: Reason, text: str) -> dict[str, object]:
     """Say a reason once more, for programs: what kind it is of, whom it is about, and what can be done."""
-    shown: dict[str, object] = {"kind": reason_texts.kind(one), "type": reason_texts.severity(one), "text": text}
+    shown: dict[str, object] = {"kind": reason_texts.get_code(one), "type": reason_texts.severity(one), "text": text}
     match one:
         case NotVerified() | VerificationFailed():
             sides = {"consumer": _party(one.consumer), "provider": _party(one.provider)}
             return {**shown, **sides, "next": _next(one)}
         case NoSuchVersion(selected=selected):
-            about = {"name": selected.selector.pacticipant, "version": known_number(selected)}
-            return {**shown, "pacticipant": about, "next": {"text": reason_texts.next_step(one)}}
+            about = {"name": selected.selector.pacticipant, "version": find_number(selected)}
+            return {**shown, "pacticipant": about, "next": {"text": reason_texts.suggest_next_step(one)}}
         case _:
             return shown
 
 
-def _party(side: Side) -> dict[str, object]:
+def _party(side: ReasonSide) -> dict[str, object]:
     return {"name": side.pacticipant, "version": side.version}
 
 
 def _next(one: NotVerified | VerificationFailed) -> Link | dict[str, object]:
     """Point to the pact, or show the command with which a deployment is recorded."""
-    text = reason_texts.next_step(one)
+    text = reason_texts.suggest_next_step(one)
     for side in (one.provider, one.consumer):
         if side.environment:
-            return {"text": text, "command": recording(side, side.environment)}
+            return {"text": text, "command": record_deployment_command(side, side.environment)}
     if one.consumer.version is None:
         return {"text": text}
     names = {"provider": one.provider.pacticipant, "consumer": one.consumer.pacticipant}
     return Link(urls.PACT.fill(**names, version=one.consumer.version), extra={"text": text})
 
 
-def recording(side: Side, environment: str) -> str:
+def record_deployment_command(side: ReasonSide, environment: str) -> str:
     """Write the command by which a deployment is recorded."""
     words = ("--pacticipant", side.pacticipant, "--version", "VERSION", "--environment", environment)
     return shlex.join(("pact-broker", "record-deployment", *words))
 
 
-TITLES: Final = ("CONSUMER", "C_VERSION", "REVISION", "PROVIDER", "P_VERSION", "NUMBER", "SUCCESS")
-WIDEST: Final = 30
+COLUMN_TITLES: Final = ("CONSUMER", "C_VERSION", "REVISION", "PROVIDER", "P_VERSION", "NUMBER", "SUCCESS")
+MAX_CELL_WIDTH: Final = 30
 """Characters of a cell; what is longer is cut."""
 
 
 @represent.register_text
-def matrix_as_text(shown: Matrix, _place: Place) -> str:
+def matrix_as_text(shown: Matrix, _place: RenderContext) -> str:
     """Draw the rows as a table, with the answer and the reasons below it."""
     verdict = shown.verdict
     deployable = {True: "true", False: "false", None: "nil"}[verdict.summary.deployable]
-    reasons = "\n".join(reason_texts.text(one) for one in verdict.reasons)
+    reasons = "\n".join(reason_texts.describe_reason(one) for one in verdict.reasons)
     table = _table([_cells(row, verdict.shown_provider_version(row)) for row in verdict.rows])
     return f"{table}\n{_left_out(verdict)}\nDeployable: {deployable}\nReason: {reasons}\n"
 
@@ -475,18 +486,18 @@ def _left_out(verdict: Verdict) -> str:
 def _table(lines: Sequence[Sequence[str]]) -> str:
     if not lines:
         return "No data."
-    widths = [max(map(len, column)) for column in zip(TITLES, *lines, strict=True)]
+    widths = [max(map(len, column)) for column in zip(COLUMN_TITLES, *lines, strict=True)]
     ruler = "|".join("-" * (width + (2 if 0 < at < len(widths) - 1 else 1)) for at, width in enumerate(widths))
-    return "\n".join((_line(TITLES, widths), ruler, *(_line(line, widths) for line in lines)))
+    return "\n".join((_line(COLUMN_TITLES, widths), ruler, *(_line(line, widths) for line in lines)))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
 
 
-def _cells(row: Row, provider_version: str | None) -> list[str]:
+def _cells(row: MatrixRow, provider_version: str | None) -> list[str]:
     success = "" if row.success is None else str(row.success).lower()
     number = "" if row.verification is None else str(row.verification)
     consumer = (row.consumer, row.consumer_version, str(row.revision))
     cells = (*consumer, row.provider, provider_version or "", number, success)
-    return [cell if len(cell) <= WIDEST else cell[: WIDEST - 3] + "..." for cell in cells]
+    return [cell if len(cell) <= MAX_CELL_WIDTH else cell[: MAX_CELL_WIDTH - 3] + "..." for cell in cells]

@@ -11,6 +11,7 @@ import orjson
 from treaty.errors import Invalid, Problem
 from treaty.model.decisions.consumer_selectors import (
     AllWithTag,
+    ConsumerVersionSelector,
     Deployed,
     EveryBranch,
     InEnvironment,
@@ -19,30 +20,29 @@ from treaty.model.decisions.consumer_selectors import (
     MainBranch,
     OverallLatest,
     Released,
-    Selector,
 )
-from treaty.model.decisions.verifiable_pacts import Wanted
+from treaty.model.decisions.verifiable_pacts import VerifiablePactsQuery
 
 Members = Mapping[str, Any]
 Check = Callable[[object], str | None]
 """Says what is wrong with a member's value, if anything."""
 
 
-LONGEST: Final = 4096
+MAX_TEXT_LENGTH: Final = 4096
 """Bytes of a body whose meaning is remembered: a provider's builds send the same one each time."""
 
 
-def of_body(raw: bytes, body: Members, environments: Collection[str]) -> Wanted:
+def parse_body(raw: bytes, body: Members, environments: Collection[str]) -> VerifiablePactsQuery:
     """Read a request, given which of the environments that it names exist. Raises Invalid."""
-    return _of_body(body, environments) if len(raw) > LONGEST else _of_raw(raw, frozenset(environments))
+    return _of_body(body, environments) if len(raw) > MAX_TEXT_LENGTH else _of_raw(raw, frozenset(environments))
 
 
 @lru_cache(maxsize=1024)
-def _of_raw(raw: bytes, environments: Collection[str]) -> Wanted:
+def _of_raw(raw: bytes, environments: Collection[str]) -> VerifiablePactsQuery:
     return _of_body(orjson.loads(raw or b"{}"), environments)
 
 
-def _of_body(body: Members, environments: Collection[str]) -> Wanted:
+def _of_body(body: Members, environments: Collection[str]) -> VerifiablePactsQuery:
     _refuse(
         *_checked((), body, _BODY),
         *_branch_problems(body),
@@ -50,7 +50,7 @@ def _of_body(body: Members, environments: Collection[str]) -> Wanted:
         *_selector_problems(body, environments),
     )
     since = body.get("includeWipPactsSince")
-    return Wanted(
+    return VerifiablePactsQuery(
         selectors=tuple(_selectors(body.get("consumerVersionSelectors", ()), body.get("providerVersionBranch"))),
         branch=body.get("providerVersionBranch"),
         tags=tuple(dict.fromkeys(body.get("providerVersionTags") or ())),
@@ -59,20 +59,20 @@ def _of_body(body: Members, environments: Collection[str]) -> Wanted:
     )
 
 
-def environments_in(body: Members) -> list[str]:
+def list_environments(body: Members) -> list[str]:
     """List the names of environments that the selectors hold."""
     selectors = body.get("consumerVersionSelectors")
     members = [one for one in selectors if isinstance(one, dict)] if isinstance(selectors, list) else []
     return [one["environment"] for one in members if isinstance(one.get("environment"), str)]
 
 
-def of_query(query: Members) -> Wanted:
+def parse_query(query: Members) -> VerifiablePactsQuery:
     """Read a request that older clients send. Raises Invalid."""
     _refuse(
         *_checked((), query, _QUERY), *_tag_problems("provider_version_tags", query), *_query_selector_problems(query)
     )
     since = query.get("include_wip_pacts_since")
-    return Wanted(
+    return VerifiablePactsQuery(
         selectors=tuple(_of_query(one) for one in query.get("consumer_version_selectors", ())),
         branch=query.get("provider_version_branch"),
         tags=tuple(dict.fromkeys(query.get("provider_version_tags", ()))),
@@ -365,12 +365,12 @@ def _query_selector_problems(query: Members) -> Iterator[Problem]:
 # What they mean
 
 
-def _selectors(given: Iterable[Members], provider_branch: str | None) -> Iterator[Selector]:
+def _selectors(given: Iterable[Members], provider_branch: str | None) -> Iterator[ConsumerVersionSelector]:
     for members in given:
         yield from _meant(members, members.get("consumer"), provider_branch)
 
 
-def _meant(members: Members, consumer: str | None, provider_branch: str | None) -> Iterable[Selector]:  # noqa: PLR0911 - a return for each kind of selector
+def _meant(members: Members, consumer: str | None, provider_branch: str | None) -> Iterable[ConsumerVersionSelector]:  # noqa: PLR0911 - a return for each kind of selector
     match members:
         case {"mainBranch": True}:
             return (MainBranch(consumer=consumer),)
@@ -388,7 +388,7 @@ def _meant(members: Members, consumer: str | None, provider_branch: str | None) 
     return _in_place(members, members.get("environment"), consumer)
 
 
-def _in_place(members: Members, environment: str | None, consumer: str | None) -> Iterable[Selector]:
+def _in_place(members: Members, environment: str | None, consumer: str | None) -> Iterable[ConsumerVersionSelector]:
     deployed = Deployed(environment=environment, consumer=consumer)
     released = Released(environment=environment, consumer=consumer)
     match members:
@@ -405,7 +405,7 @@ def _in_place(members: Members, environment: str | None, consumer: str | None) -
     )
 
 
-def _of_query(members: Members) -> Selector:
+def _of_query(members: Members) -> ConsumerVersionSelector:
     tag, consumer = members["tag"], members.get("consumer")
     if members.get("latest") == "true":
         return LatestWithTag(tag=tag, fallback_tag=members.get("fallback_tag"), consumer=consumer)

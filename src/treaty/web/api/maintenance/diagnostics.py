@@ -6,7 +6,7 @@ from treaty.store.engine import health
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
@@ -24,26 +24,26 @@ class Dependencies:
 
 
 @dataclass(frozen=True, slots=True)
-class Unanswered:
+class DatabaseUnavailable:
     """That the database does not answer, and why."""
 
     reason: str
 
 
 @router.get(urls.HEARTBEAT, permission=Permission.READ_HEARTBEAT, needs_database=False)
-def show_heartbeat(_call: Call) -> Heartbeat:
+def show_heartbeat(_call: Request) -> Heartbeat:
     """Say that the server answers, whatever its database does."""
     return Heartbeat()
 
 
-def _without_database(call: Call, error: Exception) -> Unanswered:
-    return Unanswered(health.told(error, database_url=call.settings.database_url))
+def _without_database(call: Request, error: Exception) -> DatabaseUnavailable:
+    return DatabaseUnavailable(health.describe_error(error, database_url=call.settings.database_url))
 
 
-@router.get(urls.DEPENDENCIES, permission=Permission.READ_HEARTBEAT, without_answer=_without_database)
-def show_dependencies(call: Call) -> Dependencies:
+@router.get(urls.DEPENDENCIES, permission=Permission.READ_HEARTBEAT, database_failure_result=_without_database)
+def show_dependencies(call: Request) -> Dependencies:
     """Say that the server and its database answer."""
-    health.ask(call.db)
+    health.check(call.db)
     return Dependencies()
 
 
@@ -58,6 +58,6 @@ def dependencies(_one: Dependencies) -> Hal:
 
 
 @represent.register
-def unanswered(one: Unanswered) -> Hal:
+def database_unavailable(one: DatabaseUnavailable) -> Hal:
     state = {"database": {"ok": False, "error": {"message": one.reason}}}
     return Hal(state, links={"self": Link(urls.DEPENDENCIES.fill())})

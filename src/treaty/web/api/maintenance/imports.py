@@ -9,7 +9,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_snake
 
-from treaty.actions.maintenance.imports import Part, import_part
+from treaty.actions.maintenance.imports import ImportBatch, import_batch
 from treaty.errors import Invalid, Problem
 from treaty.model.maintenance.imports import (
     DeploymentFact,
@@ -21,21 +21,21 @@ from treaty.model.maintenance.imports import (
     ResultFact,
     VersionFact,
     WebhookFact,
-    key_of,
+    compute_fact_key,
 )
-from treaty.model.names import LONGEST
+from treaty.model.names import MAX_LENGTH
 from treaty.store.maintenance import imports
 from treaty.web import urls
-from treaty.web.http.bodies import Body, EnvironmentName, FilledNotBlankLine
-from treaty.web.http.request import Call
+from treaty.web.http.bodies import Body, EnvironmentName, RequiredNonBlankLine
+from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
 router = Router()
 
-MOST_FACTS: Final = 1000
+MAX_FACTS: Final = 1000
 """Facts in one request."""
-MOST_LOOKUPS: Final = 10_000
+MAX_LOOKUPS: Final = 10_000
 _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
     "pacticipant": TypeAdapter(PacticipantFact),
     "version": TypeAdapter(VersionFact),
@@ -51,9 +51,9 @@ _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
 class ImportBody(Body):
     """A part of an import: facts in the order in which they are to be copied."""
 
-    source: FilledNotBlankLine
+    source: RequiredNonBlankLine
     """The base URL of the broker that the facts come from."""
-    run: FilledNotBlankLine
+    run: RequiredNonBlankLine
     """A text of the client's choice that is the same in all requests of an import."""
     dry_run: bool = False
     finished: bool = False
@@ -62,40 +62,40 @@ class ImportBody(Body):
 
 
 class ImportLookupBody(Body):
-    source: FilledNotBlankLine
+    source: RequiredNonBlankLine
     facts: list[list[str]]
     """Each a kind and what identifies the fact in the source."""
 
 
 @router.post(urls.IMPORT, permission=Permission.IMPORT, is_slow=True)
-def import_facts(call: Call) -> dict[str, object]:
+def import_facts(call: Request) -> dict[str, object]:
     """Import facts of another broker, and return the outcome for each in the same order.
 
     Facts keep their original times. What is newer here stays, what was removed here stays removed, and no webhook is
     called. At most one import runs at a time; others get 409.
     """
     body = call.body(ImportBody)
-    if len(body.facts) > MOST_FACTS:
-        raise Invalid.member("facts", f"cannot be more than {MOST_FACTS}")
-    part = Part(
+    if len(body.facts) > MAX_FACTS:
+        raise Invalid.member("facts", f"cannot be more than {MAX_FACTS}")
+    part = ImportBatch(
         source=body.source,
         run=body.run,
         facts=[_fact_or_problem(raw) for raw in body.facts],
         is_dry=body.dry_run,
         is_last=body.finished,
     )
-    outcomes = import_part(call.db, part, now=call.now, settings=call.settings)
+    outcomes = import_batch(call.db, part, now=call.now, settings=call.settings)
     return {"outcomes": [{"outcome": one.outcome.value, "reason": one.reason} for one in outcomes]}
 
 
-@router.post(urls.IMPORT_LOOKUP, permission=Permission.IMPORT, is_reading=True)
-def look_up_imported_facts(call: Call) -> dict[str, object]:
+@router.post(urls.IMPORT_LOOKUP, permission=Permission.IMPORT, is_read_only=True)
+def look_up_imported_facts(call: Request) -> dict[str, object]:
     """Return for each fact what an earlier import remembered about it: a text, or null for a fact that is new."""
     body = call.body(ImportLookupBody)
-    if len(body.facts) > MOST_LOOKUPS:
-        raise Invalid.member("facts", f"cannot be more than {MOST_LOOKUPS}")
-    keys = [key_of(body.source, parts) for parts in body.facts]
-    known = imports.values(call.db, keys)
+    if len(body.facts) > MAX_LOOKUPS:
+        raise Invalid.member("facts", f"cannot be more than {MAX_LOOKUPS}")
+    keys = [compute_fact_key(body.source, parts) for parts in body.facts]
+    known = imports.load_values(call.db, keys)
     return {"values": [(known[key] or "") if key in known else None for key in keys]}
 
 
@@ -151,8 +151,8 @@ def _problems(fact: Any) -> Iterator[Problem]:
 def _problem_of_text(kind: type, name: str, value: str) -> str | None:
     if name in _NAMES and not value.strip() and name != "application_instance":
         return "cannot be blank"  # application instances of the original broker may be
-    if name in _NAMES and len(value.encode()) > LONGEST:
-        return f"cannot be longer than {LONGEST} bytes"
+    if name in _NAMES and len(value.encode()) > MAX_LENGTH:
+        return f"cannot be longer than {MAX_LENGTH} bytes"
     if (kind, name) not in _TEXTS:
         return None
     adapter, text = _TEXTS[kind, name]

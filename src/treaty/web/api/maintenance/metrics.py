@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from treaty.model.maintenance.metrics import Counts, Distribution, Metrics
+from treaty.model.maintenance.metrics import Distribution, Metrics, RecordCounts
 from treaty.store.maintenance import metrics
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal
 from treaty.web.http.media_types import PROMETHEUS
-from treaty.web.http.request import Call
-from treaty.web.http.results import Ready
+from treaty.web.http.request import Request
+from treaty.web.http.results import RawBody
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
@@ -17,15 +17,15 @@ router = Router()
 
 
 @router.get(urls.METRICS, permission=Permission.READ, is_slow=True)
-def show_metrics(call: Call) -> Metrics:
+def show_metrics(call: Request) -> Metrics:
     """Count everything that the broker holds."""
-    return metrics.read(call.db)
+    return metrics.load_metrics(call.db)
 
 
 @router.get(urls.PROMETHEUS, permission=Permission.READ, produces=(), is_slow=True)
-def show_prometheus(call: Call) -> Ready:
+def show_prometheus(call: Request) -> RawBody:
     """Say what this server has counted about itself, in Prometheus's format."""
-    return Ready(call.telemetry.text(metrics.queue(call.db, now=call.now)), PROMETHEUS)
+    return RawBody(call.server_metrics.render(metrics.load_queue(call.db, now=call.now)), PROMETHEUS)
 
 
 @represent.register
@@ -59,7 +59,7 @@ def _distribution(found: Distribution) -> Mapping[str, object]:
     return {"distribution": {str(amount): count for amount, count in found.items()}}
 
 
-def _about_pacts(counts: Counts) -> Mapping[str, object]:
+def _about_pacts(counts: RecordCounts) -> Mapping[str, object]:
     return {
         "pacticipants": {"count": counts.pacticipants, "withMainBranchSetCount": counts.with_main_branch},
         "integrations": {"count": counts.integrations},
@@ -72,7 +72,7 @@ def _about_pacts(counts: Counts) -> Mapping[str, object]:
     }
 
 
-def _results(counts: Counts) -> Mapping[str, object]:
+def _results(counts: RecordCounts) -> Mapping[str, object]:
     return {
         "count": counts.verifications,
         "successCount": counts.successes,
@@ -83,7 +83,7 @@ def _results(counts: Counts) -> Mapping[str, object]:
     }
 
 
-def _versions(counts: Counts) -> Mapping[str, object]:
+def _versions(counts: RecordCounts) -> Mapping[str, object]:
     return {
         "count": counts.versions,
         "withUserCreatedBranchCount": counts.with_user_created_branch,
@@ -92,7 +92,7 @@ def _versions(counts: Counts) -> Mapping[str, object]:
     }
 
 
-def _about_webhooks_and_tags(counts: Counts) -> Mapping[str, object]:
+def _about_webhooks_and_tags(counts: RecordCounts) -> Mapping[str, object]:
     return {
         "webhooks": {"count": counts.webhooks},
         "tags": {
@@ -105,7 +105,7 @@ def _about_webhooks_and_tags(counts: Counts) -> Mapping[str, object]:
     }
 
 
-def _about_environments(counts: Counts) -> Mapping[str, object]:
+def _about_environments(counts: RecordCounts) -> Mapping[str, object]:
     return {
         "environments": {"count": counts.environments},
         "deployedVersions": {

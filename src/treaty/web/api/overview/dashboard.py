@@ -11,17 +11,27 @@ from treaty.model.paging import Page
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.web import urls
 from treaty.web.api.overview import text_tables
-from treaty.web.api.paging import wanted_page
+from treaty.web.api.paging import read_page
 from treaty.web.hal import represent
-from treaty.web.hal.documents import Hal, Item, Link, Long, Place, View, item, part, rendered
+from treaty.web.hal.documents import (
+    DocumentWithLists,
+    Hal,
+    Link,
+    LinkContext,
+    RenderContext,
+    RenderedItem,
+    build_item,
+    list_placeholder,
+    render,
+)
 from treaty.web.http.media_types import HAL, TEXT
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
 router = Router()
 
-FIRST_PAGE: Final = (1, 30)
+DEFAULT_PAGE: Final = (1, 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +41,23 @@ class Dashboard:
     items: Sequence[DashboardItem]
 
 
-@router.get(urls.DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
-def show_dashboard(call: Call) -> Dashboard:
+@router.get(urls.DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+def show_dashboard(call: Request) -> Dashboard:
     """Show a page of the pacts that matter, the liveliest first."""
-    return _by_activity(integrations.dashboard(call.db, _page(call)))
+    return _by_activity(integrations.list_dashboard_items(call.db, _page(call)))
 
 
-@router.get(urls.PAIR_DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
-def show_dashboard_of_pair(call: Call, provider: str, consumer: str) -> Dashboard:
+@router.get(urls.PAIR_DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+def show_dashboard_of_pair(call: Request, provider: str, consumer: str) -> Dashboard:
     """Show the pacts that matter between a consumer and a provider, the liveliest first."""
     page = _page(call)
     pacticipants.get(call.db, consumer, "consumer")
     pacticipants.get(call.db, provider, "provider")
-    return _by_activity(integrations.dashboard(call.db, page, pair=(consumer, provider)))
+    return _by_activity(integrations.list_dashboard_items(call.db, page, pair=(consumer, provider)))
 
 
-def _page(call: Call) -> Page:
-    return wanted_page(call, FIRST_PAGE)
+def _page(call: Request) -> Page:
+    return read_page(call, DEFAULT_PAGE)
 
 
 def _by_activity(items: Sequence[DashboardItem]) -> Dashboard:
@@ -56,17 +66,17 @@ def _by_activity(items: Sequence[DashboardItem]) -> Dashboard:
 
 @represent.register
 def dashboard(page: Dashboard) -> Hal:
-    return Long(
-        {"items": part("items")},
+    return DocumentWithLists(
+        {"items": list_placeholder("items")},
         lists=("items",),
-        write=lambda view: [_written(one, view) for one in page.items],
+        render_items=lambda view: [_written(one, view) for one in page.items],
     )
 
 
 @lru_cache(maxsize=2048)
-def _written(one: DashboardItem, view: View) -> Item:
+def _written(one: DashboardItem, view: LinkContext) -> RenderedItem:
     """Show a pact. It is remembered: few change from one look at the dashboard to the next."""
-    return item(rendered(_shown(one), Place(view.base_url, hidden=view.hidden)))
+    return build_item(render(_shown(one), RenderContext(view.base_url, hidden_relations=view.hidden_relations)))
 
 
 def _shown(item: DashboardItem) -> dict[str, object]:
@@ -134,12 +144,12 @@ def _self(path: str) -> dict[str, object]:
     return {"_links": {"self": Link(path)}}
 
 
-TITLES: Final = ("CONSUMER_NAME", "C_VERSION", "C_TAGS", "PROVIDER_NAME", "P_VERSION", "P_TAGS", "SUCCESS")
+COLUMN_TITLES: Final = ("CONSUMER_NAME", "C_VERSION", "C_TAGS", "PROVIDER_NAME", "P_VERSION", "P_TAGS", "SUCCESS")
 
 
 @represent.register_text
-def dashboard_as_text(page: Dashboard, _place: Place) -> str:
-    return text_tables.drawn(TITLES, [_cells(item) for item in page.items]) + "\n"
+def dashboard_as_text(page: Dashboard, _place: RenderContext) -> str:
+    return text_tables.draw_table(COLUMN_TITLES, [_cells(item) for item in page.items]) + "\n"
 
 
 def _cells(item: DashboardItem) -> Sequence[str]:

@@ -6,9 +6,9 @@ from typing import Final
 
 from treaty.web import urls
 from treaty.web.hal import represent
-from treaty.web.hal.documents import Hal, Link, Links, Place, rendered
-from treaty.web.http.request import Call
-from treaty.web.http.results import Ready
+from treaty.web.hal.documents import Hal, Link, Links, RenderContext, render
+from treaty.web.http.request import Request
+from treaty.web.http.results import RawBody
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
@@ -23,15 +23,15 @@ class Index:
 
 
 @router.get(urls.INDEX, permission=Permission.READ, needs_database=False)
-def get_index(call: Call) -> Ready:
+def get_index(call: Request) -> RawBody:
     """Say where everything is."""
     shown = Index("disable_pacts_for_verification" not in call.settings.features)
-    return Ready(_written(shown, call.base_url, call.hidden), call.media)
+    return RawBody(_written(shown, call.base_url, call.hidden_relations), call.media_type)
 
 
 @lru_cache(maxsize=32)
-def _written(shown: Index, base_url: str, hidden: frozenset[str]) -> bytes:
-    return rendered(index(shown), Place(base_url, hidden=hidden))
+def _written(shown: Index, base_url: str, hidden_relations: frozenset[str]) -> bytes:
+    return render(index(shown), RenderContext(base_url, hidden_relations=hidden_relations))
 
 
 _FIRST: Final[Links] = {

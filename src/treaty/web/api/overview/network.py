@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from treaty.model.overview import network
-from treaty.model.overview.network import Line
-from treaty.model.overview.overview import State
+from treaty.model.overview.network import NetworkEdge
+from treaty.model.overview.overview import PactState
 from treaty.web import urls
 from treaty.web.api.overview import network_queries
-from treaty.web.api.overview.network_drawing import HEIGHT, Box, Curve, Drawing, Edge, drawn
+from treaty.web.api.overview.network_drawing import BOX_HEIGHT, Box, Curve, Drawing, Edge, draw_graph
 from treaty.web.hal import represent
-from treaty.web.hal.documents import Place
-from treaty.web.http.media_types import GRAPH, MERMAID, SVG
-from treaty.web.http.request import Call
-from treaty.web.http.results import Headed
+from treaty.web.hal.documents import RenderContext
+from treaty.web.http.media_types import GRAPHVIZ, MERMAID, SVG
+from treaty.web.http.request import Request
+from treaty.web.http.results import WithHeaders
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
@@ -24,27 +24,27 @@ router = Router()
 
 
 @dataclass(frozen=True, slots=True)
-class Svg:
+class SvgNetwork:
     """The network as a picture that stands on its own."""
 
-    lines: Sequence[Line]
+    lines: Sequence[NetworkEdge]
     alone: str | None = None
     """An application that is shown even if nothing is connected with it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dots:
+class DotNetwork:
     """The network in the language of Graphviz."""
 
-    lines: Sequence[Line]
+    lines: Sequence[NetworkEdge]
     alone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Mermaid:
+class MermaidNetwork:
     """The network as a flowchart of Mermaid."""
 
-    lines: Sequence[Line]
+    lines: Sequence[NetworkEdge]
     alone: str | None = None
 
 
@@ -56,70 +56,79 @@ _SAFE: Final = {"content-security-policy": "default-src 'none'"}
 
 
 @router.get(urls.SYSTEM_SVG, permission=Permission.READ, produces=(SVG,))
-def draw_network(call: Call) -> Headed:
+def draw_network(call: Request) -> WithHeaders:
     """Draw the network: who consumes what of whom, and how that stands."""
-    wanted = network_queries.read(call)
-    return Headed(Svg(network_queries.find(call, wanted).lines, wanted.focus), {**_kept("network.svg"), **_SAFE})
+    wanted = network_queries.read_query(call)
+    return WithHeaders(
+        SvgNetwork(network_queries.find_view(call, wanted).lines, wanted.focus), {**_kept("network.svg"), **_SAFE}
+    )
 
 
-@router.get(urls.SYSTEM_DOT, permission=Permission.READ, produces=(GRAPH,))
-def list_network_as_dot(call: Call) -> Headed:
+@router.get(urls.SYSTEM_DOT, permission=Permission.READ, produces=(GRAPHVIZ,))
+def list_network_as_dot(call: Request) -> WithHeaders:
     """Write the network in the language of Graphviz."""
-    wanted = network_queries.read(call)
-    return Headed(Dots(network_queries.find(call, wanted).lines, wanted.focus), _kept("network.dot"))
+    wanted = network_queries.read_query(call)
+    return WithHeaders(DotNetwork(network_queries.find_view(call, wanted).lines, wanted.focus), _kept("network.dot"))
 
 
 @router.get(urls.SYSTEM_MERMAID, permission=Permission.READ, produces=(MERMAID,))
-def list_network_as_mermaid(call: Call) -> Headed:
+def list_network_as_mermaid(call: Request) -> WithHeaders:
     """Write the network as a flowchart of Mermaid."""
-    wanted = network_queries.read(call)
-    return Headed(Mermaid(network_queries.find(call, wanted).lines, wanted.focus), _kept("network.mmd"))
+    wanted = network_queries.read_query(call)
+    return WithHeaders(
+        MermaidNetwork(network_queries.find_view(call, wanted).lines, wanted.focus), _kept("network.mmd")
+    )
 
 
 MARGIN: Final = 16
 
 
-MOST_STOPS: Final = 60
+MAX_TAB_STOPS: Final = 60
 
 
 """Up to how many applications of a drawing are stops of the Tab key; beyond, the list beside it is the quicker way."""
 
 
-MOST_LINKS: Final = 400
+MAX_LINKS: Final = 400
 
 
 """Up to how many lines lead to their pacts."""
 
 
-WORDS: Final[Mapping[State, str]] = {
-    State.FAILED: "Failed",
-    State.PENDING: "Failed, pending",
-    State.CHANGED: "Changed since verified",
-    State.UNKNOWN: "Not verified",
-    State.VERIFIED: "Verified",
-    State.NO_PACT: "No pact",
+STATE_LABELS: Final[Mapping[PactState, str]] = {
+    PactState.FAILED: "Failed",
+    PactState.PENDING: "Failed, pending",
+    PactState.CHANGED: "Changed since verified",
+    PactState.UNKNOWN: "Not verified",
+    PactState.VERIFIED: "Verified",
+    PactState.NO_PACT: "No pact",
 }
 
 
-_SIGNS: Final = {State.FAILED: "✕", State.PENDING: "◔", State.CHANGED: "△"}
+_SIGNS: Final = {PactState.FAILED: "✕", PactState.PENDING: "◔", PactState.CHANGED: "△"}
 
 
-_COLOURS: Final[Mapping[State, str]] = {
-    State.FAILED: "#a8182a",
-    State.PENDING: "#7a4b00",
-    State.CHANGED: "#7a4b00",
-    State.UNKNOWN: "#4a5665",
-    State.VERIFIED: "#0b6b3a",
-    State.NO_PACT: "#848f9c",
+_COLOURS: Final[Mapping[PactState, str]] = {
+    PactState.FAILED: "#a8182a",
+    PactState.PENDING: "#7a4b00",
+    PactState.CHANGED: "#7a4b00",
+    PactState.UNKNOWN: "#4a5665",
+    PactState.VERIFIED: "#0b6b3a",
+    PactState.NO_PACT: "#848f9c",
 }
 
 
-_DASHES: Final = {State.PENDING: "8 3 2 3", State.CHANGED: "9 4", State.UNKNOWN: "4 4", State.NO_PACT: "1 4"}
+_DASHES: Final = {
+    PactState.PENDING: "8 3 2 3",
+    PactState.CHANGED: "9 4",
+    PactState.UNKNOWN: "4 4",
+    PactState.NO_PACT: "1 4",
+}
 
 
-def _drawing(lines: Iterable[Line], alone: str | None) -> Drawing:
+def _drawing(lines: Iterable[NetworkEdge], alone: str | None) -> Drawing:
     edges = tuple(sorted((one.consumer, one.provider) for one in lines))
-    return drawn(edges, () if alone is None else (alone,))
+    return draw_graph(edges, () if alone is None else (alone,))
 
 
 def _escaped(text: str) -> str:
@@ -133,13 +142,13 @@ _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 # The page
 
 
-def figure(lines: Sequence[Line], me: str | None, href: Callable[[str], str]) -> str:
+def draw_figure(lines: Sequence[NetworkEdge], me: str | None, href: Callable[[str], str]) -> str:
     """Draw a network for a page, whose style sheet says how it looks."""
-    drawing, worst = _drawing(lines, me), network.worst(lines)
+    drawing, worst = _drawing(lines, me), network.compute_worst_states(lines)
     state_of = {(one.consumer, one.provider): one.state for one in lines}
     number = {box.name: at for at, box in enumerate(drawing.boxes)}
-    stops = "" if len(number) <= MOST_STOPS else ' tabindex="-1"'
-    lines_of_page = _link_of_page if len(lines) <= MOST_LINKS else _line_of_page
+    stops = "" if len(number) <= MAX_TAB_STOPS else ' tabindex="-1"'
+    lines_of_page = _link_of_page if len(lines) <= MAX_LINKS else _line_of_page
     curves = sorted(drawing.curves, key=lambda one: _WORST_LAST[state_of[one.edge]])
     return "\n".join(
         (
@@ -163,10 +172,10 @@ def _application(name: str, href: Callable[[str], str]) -> str:
     return _escaped(href(urls.PACTICIPANT.fill(pacticipant=name)))
 
 
-_WORST_LAST: Final = {state: -at for at, state in enumerate(State)}
+_WORST_LAST: Final = {state: -at for at, state in enumerate(PactState)}
 
 
-def _link_of_page(curve: Curve, state: State, number: Mapping[str, int], href: Callable[[str], str]) -> str:
+def _link_of_page(curve: Curve, state: PactState, number: Mapping[str, int], href: Callable[[str], str]) -> str:
     consumer, provider = curve.edge
     target = _escaped(href(urls.LATEST_PACT.fill(provider=provider, consumer=consumer)))
     line = f'<title>{_title(curve.edge, state)}</title><path d="{_path(curve)}"/>'
@@ -174,19 +183,19 @@ def _link_of_page(curve: Curve, state: State, number: Mapping[str, int], href: C
     return f'<a href="{target}" tabindex="-1" class="{state.value}" data-e="{ends}">{line}</a>'
 
 
-def _line_of_page(curve: Curve, state: State, number: Mapping[str, int], _href: Callable[[str], str]) -> str:
+def _line_of_page(curve: Curve, state: PactState, number: Mapping[str, int], _href: Callable[[str], str]) -> str:
     """Draw a line that leads nowhere: thousands of links would be most of a page."""
     consumer, provider = curve.edge
     return f'<path class="{state.value}" data-e="{number[consumer]} {number[provider]}" d="{_path(curve)}"/>'
 
 
-def _kind(box: Box, worst: Mapping[str, State], me: str | None) -> str:
-    state = worst.get(box.name, State.NO_PACT).value
+def _kind(box: Box, worst: Mapping[str, PactState], me: str | None) -> str:
+    state = worst.get(box.name, PactState.NO_PACT).value
     return f"{state} me" if box.name == me else state
 
 
-def _title(edge: Edge, state: State) -> str:
-    return _escaped(f"{edge[0]} consumes {edge[1]}: {WORDS[state]}")
+def _title(edge: Edge, state: PactState) -> str:
+    return _escaped(f"{edge[0]} consumes {edge[1]}: {STATE_LABELS[state]}")
 
 
 def _size(drawing: Drawing) -> str:
@@ -194,13 +203,13 @@ def _size(drawing: Drawing) -> str:
     return f'viewBox="{-MARGIN} {-MARGIN} {width} {height}" width="{width}" height="{height}"'
 
 
-def _box(box: Box, state: State | None) -> str:
+def _box(box: Box, state: PactState | None) -> str:
     sign = f"<tspan>{_SIGNS[state]} </tspan>" if state in _SIGNS else ""
     title = "" if box.text == box.name else f"<title>{_escaped(box.name)}</title>"
     return (
         f"{title}"
-        f'<rect x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{HEIGHT}" rx="6"/>'
-        f'<text x="{box.x + 12:.0f}" y="{box.y + HEIGHT / 2 + 4:.0f}">{sign}{_escaped(box.text)}</text>'
+        f'<rect x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{BOX_HEIGHT}" rx="6"/>'
+        f'<text x="{box.x + 12:.0f}" y="{box.y + BOX_HEIGHT / 2 + 4:.0f}">{sign}{_escaped(box.text)}</text>'
     )
 
 
@@ -221,9 +230,9 @@ def _path(curve: Curve) -> str:
 
 
 @represent.register_text
-def as_picture(picture: Svg, place: Place) -> str:
+def network_as_svg(picture: SvgNetwork, place: RenderContext) -> str:
     """Draw a picture on white that needs nothing else, in groups of lines that look alike."""
-    drawing, worst = _drawing(picture.lines, picture.alone), network.worst(picture.lines)
+    drawing, worst = _drawing(picture.lines, picture.alone), network.compute_worst_states(picture.lines)
     state_of = {(one.consumer, one.provider): one.state for one in picture.lines}
     width, height = (round(one + 2 * MARGIN) for one in (drawing.width, drawing.height))
     return "\n".join(
@@ -231,7 +240,10 @@ def as_picture(picture: Svg, place: Place) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" {_size(drawing)} {_LETTERS}>',
             "<title>The network of applications</title>",
             f'<rect x="{-MARGIN}" y="{-MARGIN}" width="{width}" height="{height}" fill="#fff"/>',
-            *(_lines_of_picture(state, drawing, state_of) for state in sorted(WORDS, key=_WORST_LAST.__getitem__)),
+            *(
+                _lines_of_picture(state, drawing, state_of)
+                for state in sorted(STATE_LABELS, key=_WORST_LAST.__getitem__)
+            ),
             *(_box_of_picture(box, worst.get(box.name), place) for box in drawing.boxes),
             "</svg>",
             "",
@@ -242,27 +254,27 @@ def as_picture(picture: Svg, place: Place) -> str:
 _LETTERS: Final = 'font-family="system-ui, sans-serif" font-size="12"'
 
 
-def _lines_of_picture(state: State, drawing: Drawing, state_of: Mapping[Edge, State]) -> str:
+def _lines_of_picture(state: PactState, drawing: Drawing, state_of: Mapping[Edge, PactState]) -> str:
     curves = [one for one in drawing.curves if state_of[one.edge] is state]
     dashes = f' stroke-dasharray="{_DASHES[state]}"' if state in _DASHES else ""
     paths = (f'<path d="{_path(one)}"><title>{_title(one.edge, state)}</title></path>' for one in curves)
     return "\n".join((f'<g fill="none" stroke="{_COLOURS[state]}" stroke-width="1.5"{dashes}>', *paths, "</g>"))
 
 
-def _box_of_picture(box: Box, state: State | None, place: Place) -> str:
-    colour = _COLOURS[state or State.NO_PACT]
+def _box_of_picture(box: Box, state: PactState | None, place: RenderContext) -> str:
+    colour = _COLOURS[state or PactState.NO_PACT]
     url = _application(box.name, place.href)
     drawn_box = _box(box, state).replace("<rect ", f'<rect fill="#fff" stroke="{colour}" ')
     return f'<a href="{url}" fill="#17202b">{drawn_box}</a>'
 
 
-def _numbered(lines: Iterable[Line], alone: str | None) -> Mapping[str, int]:
-    listed = [*network.names(lines), *([] if alone is None else [alone])]
+def _numbered(lines: Iterable[NetworkEdge], alone: str | None) -> Mapping[str, int]:
+    listed = [*network.list_applications(lines), *([] if alone is None else [alone])]
     return {name: at for at, name in enumerate(dict.fromkeys(listed), start=1)}
 
 
 @represent.register_text
-def as_dots(dots: Dots, place: Place) -> str:
+def network_as_dot(dots: DotNetwork, place: RenderContext) -> str:
     number = _numbered(dots.lines, dots.alone)
     return "\n".join(
         (
@@ -272,7 +284,7 @@ def as_dots(dots: Dots, place: Place) -> str:
             *(f"  n{at} [label={_dot_text(name)}, URL={_dot_url(name, place)}];" for name, at in number.items()),
             *(
                 f'  n{number[one.consumer]} -> n{number[one.provider]} [color="{_COLOURS[one.state]}",'
-                f" tooltip={_dot_text(WORDS[one.state])}{', style=dashed' if one.state in _DASHES else ''}];"
+                f" tooltip={_dot_text(STATE_LABELS[one.state])}{', style=dashed' if one.state in _DASHES else ''}];"
                 for one in dots.lines
             ),
             "}",
@@ -281,7 +293,7 @@ def as_dots(dots: Dots, place: Place) -> str:
     )
 
 
-def _dot_url(name: str, place: Place) -> str:
+def _dot_url(name: str, place: RenderContext) -> str:
     return _dot_text(place.href(urls.PACTICIPANT.fill(pacticipant=name)))
 
 
@@ -293,7 +305,7 @@ def _dot_text(text: str) -> str:
 
 
 @represent.register_text
-def as_flowchart(mermaid: Mermaid, _place: Place) -> str:
+def network_as_mermaid(mermaid: MermaidNetwork, _place: RenderContext) -> str:
     number = _numbered(mermaid.lines, mermaid.alone)
     return "\n".join(
         (
@@ -306,14 +318,18 @@ def as_flowchart(mermaid: Mermaid, _place: Place) -> str:
     )
 
 
-def _arrow(line: Line) -> str:
+def _arrow(line: NetworkEdge) -> str:
     return _ARROWS.get(line.state, "-.->")
 
 
-_ARROWS: Final = {State.VERIFIED: "-->", State.FAILED: "-->|failed|", State.PENDING: "-.->|failed, pending|"}
+_ARROWS: Final = {
+    PactState.VERIFIED: "-->",
+    PactState.FAILED: "-->|failed|",
+    PactState.PENDING: "-.->|failed, pending|",
+}
 
 
-def _link_styles(lines: Sequence[Line]) -> Iterator[str]:
+def _link_styles(lines: Sequence[NetworkEdge]) -> Iterator[str]:
     for state, colour in _COLOURS.items():
         places = [str(at) for at, one in enumerate(lines) if one.state is state]
         if places:

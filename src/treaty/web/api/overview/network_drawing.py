@@ -17,23 +17,23 @@ from unicodedata import east_asian_width
 Edge = tuple[str, str]
 Point = tuple[float, float]
 
-HEIGHT: Final = 28
+BOX_HEIGHT: Final = 28
 """Of the box of an application."""
 GAP: Final = 12
 """Between two boxes, one below the other."""
 LANE: Final = 10
 """What a line takes that passes a column."""
-LETTER: Final = 7.2
-LONGEST_NAME: Final = 30
-SMALLEST: Final = 56
+LETTER_WIDTH: Final = 7.2
+MAX_NAME_LENGTH: Final = 30
+MIN_BOX_WIDTH: Final = 56
 PADDING: Final = 46
 """Beside the name in a box, where there may be a sign before it."""
-NEAREST, FARTHEST = 70, 260
+MIN_COLUMN_GAP, MAX_COLUMN_GAP = 70, 260
 """Between two columns."""
-PER_LINE: Final = 2.2
+COLUMN_GAP_PER_LINE: Final = 2.2
 """How much farther a line between two columns puts them apart."""
-BETWEEN_CLUSTERS: Final = 36
-ROW: Final = 1400
+CLUSTER_GAP: Final = 36
+MAX_ROW_WIDTH: Final = 1400
 """How wide a row of small clusters gets."""
 LEVELLINGS: Final = 40
 SWEEPS: Final = 10
@@ -51,7 +51,7 @@ class Box:
 
     @property
     def text(self) -> str:
-        return shortened(self.name)
+        return shorten_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,14 @@ class Drawing:
     curves: Sequence[Curve]
 
 
-def shortened(name: str) -> str:
+def shorten_name(name: str) -> str:
     """Shorten a name to what a box holds."""
     shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in name)
-    return shown if len(shown) <= LONGEST_NAME else shown[: LONGEST_NAME - 1] + "…"
+    return shown if len(shown) <= MAX_NAME_LENGTH else shown[: MAX_NAME_LENGTH - 1] + "…"
 
 
 @lru_cache(maxsize=8)
-def drawn(edges: tuple[Edge, ...], alone: tuple[str, ...] = ()) -> Drawing:
+def draw_graph(edges: tuple[Edge, ...], alone: tuple[str, ...] = ()) -> Drawing:
     """Draw a graph; the same one again is remembered. Applications with no edge may be named, too."""
     graph = import_module("networkx").DiGraph()  # it takes as long to load as half a server does
     graph.add_nodes_from(alone)
@@ -160,7 +160,7 @@ class _Item:
 
     @property
     def half(self) -> float:
-        return (HEIGHT if self.name is not None else LANE) / 2
+        return (BOX_HEIGHT if self.name is not None else LANE) / 2
 
 
 _Rows = list[list[_Item]]
@@ -243,7 +243,7 @@ def _placed(graph: Any, rows: _Rows, chains: _Chains) -> Drawing:
         for item in row:
             item.y = round(item.y - top, 1)
             if item.name is not None:
-                boxes[item.name] = Box(item.name, left, round(item.y - HEIGHT / 2, 1), width)
+                boxes[item.name] = Box(item.name, left, round(item.y - BOX_HEIGHT / 2, 1), width)
     column = {id(item): at for at, row in enumerate(rows) for item in row}
     curves = []
     for edge in sorted(graph.edges):
@@ -258,15 +258,15 @@ def _placed(graph: Any, rows: _Rows, chains: _Chains) -> Drawing:
 
 
 def _width(name: str) -> float:
-    letters = sum(2 if east_asian_width(one) in "WF" else 1 for one in shortened(name))
-    return max(SMALLEST, round(PADDING + LETTER * letters))
+    letters = sum(2 if east_asian_width(one) in "WF" else 1 for one in shorten_name(name))
+    return max(MIN_BOX_WIDTH, round(PADDING + LETTER_WIDTH * letters))
 
 
 def _lefts(rows: _Rows, widths: Sequence[float]) -> list[float]:
     lefts = [0.0]
     for row, width in zip(rows, widths[:-1], strict=False):
         lines = sum(len(item.after) for item in row)
-        lefts.append(lefts[-1] + width + round(min(NEAREST + PER_LINE * lines, FARTHEST)))
+        lefts.append(lefts[-1] + width + round(min(MIN_COLUMN_GAP + COLUMN_GAP_PER_LINE * lines, MAX_COLUMN_GAP)))
     return lefts
 
 
@@ -321,7 +321,7 @@ def _points(
 
 def _loop(box: Box) -> list[Point]:
     """Lead from an application to itself, around its right upper corner."""
-    right, middle = box.x + box.width, box.y + HEIGHT / 2
+    right, middle = box.x + box.width, box.y + BOX_HEIGHT / 2
     return [(right, middle - 6), (right + 22, middle - 6), (right + 22, middle + 6), (right, middle + 6)]
 
 
@@ -330,14 +330,14 @@ def _loop(box: Box) -> list[Point]:
 
 def _packed(clusters: Sequence[Drawing]) -> Drawing:
     """Put clusters into rows, the largest first."""
-    limit = max([ROW, *(one.width for one in clusters)])
+    limit = max([MAX_ROW_WIDTH, *(one.width for one in clusters)])
     x = y = height = width = 0.0
     boxes: list[Box] = []
     curves: list[Curve] = []
     for one in clusters:
         if x and x + one.width > limit:
-            x, y, height = 0.0, y + height + BETWEEN_CLUSTERS, 0.0
+            x, y, height = 0.0, y + height + CLUSTER_GAP, 0.0
         boxes += [Box(box.name, box.x + x, box.y + y, box.width) for box in one.boxes]
         curves += [Curve(curve.edge, [(a + x, b + y) for a, b in curve.points]) for curve in one.curves]
-        x, height, width = x + one.width + BETWEEN_CLUSTERS, max(height, one.height), max(width, x + one.width)
+        x, height, width = x + one.width + CLUSTER_GAP, max(height, one.height), max(width, x + one.width)
     return Drawing(width, y + height, boxes, curves)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-WIDEST: Final = 30
+MAX_CELL_WIDTH: Final = 30
 """Characters of a cell; what is longer is cut."""
 
 
-def drawn(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def draw_table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Draw a table, without a line end behind it."""
     cells = [[_cut(cell) for cell in line] for line in lines]
     if not cells:
@@ -18,7 +18,7 @@ def drawn(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def _cut(cell: str) -> str:
-    return cell if len(cell) <= WIDEST else cell[: WIDEST - 3] + "..."
+    return cell if len(cell) <= MAX_CELL_WIDTH else cell[: MAX_CELL_WIDTH - 3] + "..."
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -8,16 +8,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from treaty.actions.pacticipants import integrations as integration_actions
-from treaty.model.pacticipants.integrations import Integration, nodes, of_group
+from treaty.model.pacticipants.integrations import Integration, build_graph, list_connected
 from treaty.model.paging import Paged
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.web import urls
-from treaty.web.api.paging import page_links, page_state, wanted_page
+from treaty.web.api.paging import page_links, page_state, read_page
 from treaty.web.hal import represent
-from treaty.web.hal.documents import Hal, Item, Link, Long, Place, View, item, part
-from treaty.web.hal.patterns import Pattern, blank, words
-from treaty.web.http.media_types import CSV, GRAPH, HAL
-from treaty.web.http.request import Call
+from treaty.web.hal.documents import (
+    DocumentWithLists,
+    Hal,
+    Link,
+    LinkContext,
+    RenderContext,
+    RenderedItem,
+    build_item,
+    list_placeholder,
+)
+from treaty.web.hal.patterns import DocumentTemplate, placeholder, template_values
+from treaty.web.http.media_types import CSV, GRAPHVIZ, HAL
+from treaty.web.http.request import Request
 from treaty.web.http.results import Deleted
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -33,78 +42,80 @@ class Integrations:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class NumericGraph:
     """Integrations as rows of numbers."""
 
     integrations: Iterable[Integration]
 
 
-@router.get(urls.INTEGRATIONS, permission=Permission.READ, produces=(GRAPH, HAL), options_last=False, is_kept=True)
-def list_integrations(call: Call) -> Integrations:
+@router.get(
+    urls.INTEGRATIONS, permission=Permission.READ, produces=(GRAPHVIZ, HAL), options_last=False, is_cacheable=True
+)
+def list_integrations(call: Request) -> Integrations:
     """List integrations, those whose contracts changed last first."""
     part = call.option("q")
-    page = integrations.every_by_activity(call.db, like=part, page=wanted_page(call))
+    page = integrations.list_by_activity(call.db, like=part, page=read_page(call))
     if part and not page.total:
         # The original has no page to tell of when nothing was found.
         return Integrations(Paged([], None, 0))
     return Integrations(page)
 
 
-@router.delete(urls.INTEGRATIONS, permission=Permission.DELETE_PACT, produces=(GRAPH, HAL), options_last=False)
-def remove_everything(call: Call) -> Deleted:
+@router.delete(urls.INTEGRATIONS, permission=Permission.DELETE_PACT, produces=(GRAPHVIZ, HAL), options_last=False)
+def remove_everything(call: Request) -> Deleted:
     """Remove all pacticipants with all that hangs on them, and all webhooks. Environments stay."""
     integration_actions.remove_everything(call.db)
     return Deleted()
 
 
 @router.delete(urls.INTEGRATION, permission=Permission.DELETE_PACT, options_last=False)
-def remove_integration(call: Call, provider: str, consumer: str) -> Deleted:
+def remove_integration(call: Request, provider: str, consumer: str) -> Deleted:
     """Remove all that is between a consumer and a provider."""
     integration_actions.remove_integration(call.db, consumer=consumer, provider=provider)
     return Deleted()
 
 
 @router.get(urls.GROUP, permission=Permission.READ, produces=(CSV,))
-def show_group(call: Call, pacticipant: str) -> Graph:
+def show_group(call: Request, pacticipant: str) -> NumericGraph:
     """Show all integrations that a pacticipant is connected with."""
     pacticipants.get(call.db, pacticipant)
-    return Graph(of_group(integrations.every_integration(call.db), pacticipant, _enough(call)))
+    return NumericGraph(list_connected(integrations.list_all(call.db), pacticipant, _enough(call)))
 
 
-def _enough(call: Call) -> int | None:
+def _enough(call: Request) -> int | None:
     wanted = call.option("maxPacticipants") or ""
     return int(wanted) if re.fullmatch("[0-9]{1,9}", wanted) else None
 
 
 @router.get(urls.RELATIONSHIPS, permission=Permission.READ, produces=(CSV,))
-def show_relationships(call: Call) -> Graph:
+def show_relationships(call: Request) -> NumericGraph:
     """Show all integrations that have a pact."""
-    return Graph(integrations.every_with_pacts(call.db))
+    return NumericGraph(integrations.list_with_pacts(call.db))
 
 
 @represent.register
 def integration_list(page: Integrations) -> Hal:
-    return Long(
+    return DocumentWithLists(
         state=page_state(page.paged),
-        embedded={"integrations": part("integrations")},
+        embedded={"integrations": list_placeholder("integrations")},
         links={
-            "self": Link(urls.HERE, "All integrations"),
+            "self": Link(urls.URL_PLACEHOLDER, "All integrations"),
             **page_links(page.paged, urls.INTEGRATIONS.fill()),
         },
         lists=("integrations",),
-        write=lambda view: [_item(one.consumer, one.provider, view) for one in page.paged.items],
+        render_items=lambda view: [_item(one.consumer, one.provider, view) for one in page.paged.items],
     )
 
 
 @lru_cache(maxsize=4096)
-def _item(consumer: str, provider: str, view: View) -> Item:
+def _item(consumer: str, provider: str, view: LinkContext) -> RenderedItem:
     """Show a pair. It is remembered, as it is always shown alike."""
-    return item(_pattern(view).filled(words(consumer=consumer, provider=provider)).encode())
+    return build_item(_pattern(view).fill(template_values(consumer=consumer, provider=provider)).encode())
 
 
 @lru_cache(maxsize=64)
-def _pattern(view: View) -> Pattern:
-    return Pattern(_integration(blank("consumer"), blank("provider")), view)
+def _pattern(view: LinkContext) -> DocumentTemplate:
+    return DocumentTemplate(_integration(placeholder("consumer"), placeholder("provider")), view)
 
 
 def _integration(consumer: str, provider: str) -> Hal:
@@ -125,16 +136,16 @@ def _integration(consumer: str, provider: str) -> Hal:
 
 
 @represent.register_text
-def as_dots(page: Integrations, _place: Place) -> str:
+def integrations_as_dot(page: Integrations, _place: RenderContext) -> str:
     lines = [f"  {one.consumer.replace(' ', '_')} -> {one.provider.replace(' ', '_')}\n" for one in page.paged.items]
     head = "digraph { ranksep=3; ratio=auto; overlap=false; node [  shape = plaintext, fontname = Helvetica ];\n"
     return f"{head}{''.join(lines)}}}\n"
 
 
 @represent.register_text
-def as_numbers(graph: Graph, _place: Place) -> str:
+def graph_as_numbers(graph: NumericGraph, _place: RenderContext) -> str:
     """Write a line for each pacticipant: its id and name, three constants, its place, and the ids of its providers."""
-    found = nodes(graph.integrations)
+    found = build_graph(graph.integrations)
     most = max((len(node.providers) for node in found), default=0)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

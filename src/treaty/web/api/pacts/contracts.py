@@ -10,19 +10,19 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from treaty.actions.pacts import publications
-from treaty.actions.pacts.publications import Published
+from treaty.actions.pacts.publications import PublishedContracts
 from treaty.errors import Invalid, Malformed, Problem
 from treaty.model.pacts import content
 from treaty.model.pacts import notices as notice_texts
 from treaty.model.pacts.content import Document
 from treaty.model.pacts.notices import Notice, PublishedContract
-from treaty.model.pacts.pacts import Contract, Contracts
+from treaty.model.pacts.pacts import Contract, ContractBatch
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.http import bodies
-from treaty.web.http.bodies import Body, FilledNotBlank, FilledNotBlankLine, Line, NotBlankLine, NotEmpty
-from treaty.web.http.request import Call
+from treaty.web.http.bodies import Body, Line, NonEmptyText, NotBlankLine, RequiredNonBlankLine, RequiredNonBlankText
+from treaty.web.http.request import Request
 from treaty.web.http.router import MAX_QUICK_ITEMS, Router
 from treaty.web.security.permissions import Permission
 
@@ -41,19 +41,19 @@ def _one_of(*words: str) -> BeforeValidator:
 
 
 class ContractBody(Body):
-    consumer_name: FilledNotBlank
-    provider_name: FilledNotBlank
+    consumer_name: RequiredNonBlankText
+    provider_name: RequiredNonBlankText
     specification: Annotated[str, _one_of("pact")]
     content_type: Annotated[str, _one_of("application/json")]
-    content: NotEmpty
+    content: NonEmptyText
     on_conflict: Annotated[str, _one_of("overwrite", "merge")] = "overwrite"
 
 
 class PublishBody(Body):
-    pacticipant_name: FilledNotBlank
-    pacticipant_version_number: FilledNotBlankLine
+    pacticipant_name: RequiredNonBlankText
+    pacticipant_version_number: RequiredNonBlankLine
     branch: NotBlankLine = None
-    tags: list[FilledNotBlank] | None = None
+    tags: list[RequiredNonBlankText] | None = None
     build_url: Line = None
     contracts: list[ContractBody]
 
@@ -62,7 +62,7 @@ class PublishBody(Body):
 class Publication:
     """Contracts that were published, and the base URL that the notices' addresses begin with."""
 
-    published: Published
+    published: PublishedContracts
     base_url: str
 
 
@@ -82,22 +82,22 @@ MAX_TAGS: Final = 100
     is_strict=True,
     max_quick_items=MAX_QUICK_ITEMS,
 )
-def publish_contracts(call: Call) -> Publication:
+def publish_contracts(call: Request) -> Publication:
     """Publish the pacts of a consumer's version, with its branch and tags."""
     published = publications.publish_contracts(
         call.db, _contracts(call), base_url=call.base_url, now=call.now, settings=call.settings
     )
-    call.owes = any(one.triggered for one in published.contracts)
+    call.has_queued = any(one.triggered for one in published.contracts)
     return Publication(published, call.base_url)
 
 
-def _contracts(call: Call) -> Contracts:
+def _contracts(call: Request) -> ContractBatch:
     raw = call.body(dict)
     bodies.check_sizes(raw, {"contracts": MAX_CONTRACTS, "tags": MAX_TAGS})
     problems: list[Problem] = []
     body: PublishBody | None = None
     try:
-        body = bodies.checked(raw, PublishBody)
+        body = bodies.validate(raw, PublishBody)
     except Invalid as error:
         problems = [_within_contract(problem) for problem in error.problems]
     documents, more = _documents(raw)
@@ -106,7 +106,7 @@ def _contracts(call: Call) -> Contracts:
         raise Invalid(*_in_order(problems))
     if not body.contracts:
         raise Invalid.member("contracts", "size cannot be less than 1")
-    return Contracts(
+    return ContractBatch(
         pacticipant=body.pacticipant_name,
         version=body.pacticipant_version_number,
         branch=body.branch,
@@ -124,8 +124,8 @@ def _contract(one: ContractBody, body: PublishBody, document: Document) -> Contr
         version=body.pacticipant_version_number,
         provider=one.provider_name,
         document=document,
-        content=content.content_of(document),
-        merges=one.on_conflict == "merge",
+        content=content.build_content(document),
+        is_merge=one.on_conflict == "merge",
     )
 
 
@@ -188,7 +188,7 @@ def _decoded(contract: dict[str, Any]) -> bytes:
 
 def _document(text: bytes) -> Document:
     try:
-        return content.read(text)
+        return content.parse_document(text)
     except Malformed as error:
         reason = str(error)
         if "non UTF-8" in reason:
@@ -200,7 +200,7 @@ def _document(text: bytes) -> Document:
 
 
 def _disagreements(contract: dict[str, Any], document: Document) -> Iterable[str]:
-    names = content.names_in(document)
+    names = content.find_names(document)
     for role, in_content in zip(("consumer", "provider"), names, strict=True):
         given = contract.get(f"{role}Name")
         if in_content is not None and isinstance(given, str) and in_content != given:
@@ -243,12 +243,12 @@ def publication(publication: Publication) -> Hal:
 def _notices(publication: Publication) -> list[Notice]:
     published, base_url = publication.published, publication.base_url
     version = published.version
-    notices = notice_texts.of_version(
+    notices = notice_texts.build_version_notices(
         version.pacticipant, version.number, is_new=published.is_new, branch=published.branch, tags=published.tags
     )
     for one in published.contracts:
         logs = base_url + urls.TRIGGERED_WEBHOOK_LOGS.fill()
-        notices += notice_texts.of_contract(one, pact_url=base_url + _pact(one), logs_url=logs)
+        notices += notice_texts.build_contract_notices(one, pact_url=base_url + _pact(one), logs_url=logs)
     return notices
 
 

@@ -3,15 +3,23 @@
 from collections.abc import Sequence
 
 from treaty.actions.pacts import removal
-from treaty.model.pacts.lists import Among, LatestPacts, OnBranch, PactsOfPair, PactsOfProvider, Tagged, Unpublished
+from treaty.model.pacts.lists import (
+    LatestPacts,
+    PactFilter,
+    PactsOfPair,
+    PactsOfProvider,
+    PactsOnBranch,
+    PactsWithTag,
+    RemainingPacts,
+)
 from treaty.model.pacts.pacts import Pact
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import lists
 from treaty.web import urls
-from treaty.web.api.paging import page_links, page_state, wanted_page
+from treaty.web.api.paging import page_links, page_state, read_page
 from treaty.web.hal import represent
-from treaty.web.hal.documents import Hal, Link, Links, curies
-from treaty.web.http.request import Call
+from treaty.web.hal.documents import Hal, Link, Links, build_curies
+from treaty.web.http.request import Request
 from treaty.web.http.results import Deleted
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -20,136 +28,140 @@ router = Router()
 
 
 @router.get(urls.PACTS, permission=Permission.READ)
-def get_pacts(call: Call, provider: str, consumer: str) -> PactsOfPair:
+def get_pacts(call: Request, provider: str, consumer: str) -> PactsOfPair:
     """List all pacts of a pair, newest first."""
     return _of_pair(call, provider, consumer, None)
 
 
 @router.get(urls.TAGGED_PACTS, permission=Permission.READ)
-def get_tagged_pacts(call: Call, provider: str, consumer: str, tag: str) -> PactsOfPair:
+def get_tagged_pacts(call: Request, provider: str, consumer: str, tag: str) -> PactsOfPair:
     """List the pacts whose consumer versions have a tag, newest first."""
-    return _of_pair(call, provider, consumer, Tagged(name=tag))
+    return _of_pair(call, provider, consumer, PactsWithTag(name=tag))
 
 
 @router.get(urls.BRANCH_PACTS, permission=Permission.READ)
-def get_branch_pacts(call: Call, provider: str, consumer: str, branch: str) -> PactsOfPair:
+def get_branch_pacts(call: Request, provider: str, consumer: str, branch: str) -> PactsOfPair:
     """List the pacts whose consumer versions are on a branch, oldest first."""
-    return _of_pair(call, provider, consumer, OnBranch(name=branch))
+    return _of_pair(call, provider, consumer, PactsOnBranch(name=branch))
 
 
 @router.get(urls.MAIN_BRANCH_PACTS, permission=Permission.READ)
-def get_main_branch_pacts(call: Call, provider: str, consumer: str) -> PactsOfPair:
+def get_main_branch_pacts(call: Request, provider: str, consumer: str) -> PactsOfPair:
     """List the pacts of the consumer's main branch, oldest first."""
-    return _of_pair(call, provider, consumer, OnBranch(name=None))
+    return _of_pair(call, provider, consumer, PactsOnBranch(name=None))
 
 
 @router.get(urls.LATEST_BRANCH_PACTS, permission=Permission.READ)
-def get_pacts_of_branch_head(call: Call, provider: str, consumer: str, branch: str) -> PactsOfPair:
+def get_pacts_of_branch_head(call: Request, provider: str, consumer: str, branch: str) -> PactsOfPair:
     """List the pact of a branch's head, if it has one."""
-    return _of_pair(call, provider, consumer, OnBranch(name=branch, is_head=True))
+    return _of_pair(call, provider, consumer, PactsOnBranch(name=branch, is_head=True))
 
 
 @router.get(urls.LATEST_MAIN_BRANCH_PACTS, permission=Permission.READ)
-def get_pacts_of_main_branch_head(call: Call, provider: str, consumer: str) -> PactsOfPair:
+def get_pacts_of_main_branch_head(call: Request, provider: str, consumer: str) -> PactsOfPair:
     """List the pact of the main branch's head, if it has one."""
-    return _of_pair(call, provider, consumer, OnBranch(name=None, is_head=True))
+    return _of_pair(call, provider, consumer, PactsOnBranch(name=None, is_head=True))
 
 
-def _of_pair(call: Call, provider: str, consumer: str, among: Among) -> PactsOfPair:
+def _of_pair(call: Request, provider: str, consumer: str, pact_filter: PactFilter) -> PactsOfPair:
     pacticipants.get(call.db, consumer, "consumer")
     pacticipants.get(call.db, provider, "provider")
-    found = lists.of_pair(call.db, consumer=consumer, provider=provider, among=among, page=wanted_page(call))
-    return PactsOfPair(consumer=consumer, provider=provider, among=among, pacts=found)
+    found = lists.list_of_pair(
+        call.db, consumer=consumer, provider=provider, pact_filter=pact_filter, page=read_page(call)
+    )
+    return PactsOfPair(consumer=consumer, provider=provider, pact_filter=pact_filter, pacts=found)
 
 
 @router.delete(urls.PACTS, permission=Permission.DELETE_PACT)
-def delete_pacts(call: Call, provider: str, consumer: str) -> Deleted:
+def delete_pacts(call: Request, provider: str, consumer: str) -> Deleted:
     """Delete all pacts of a pair."""
-    removal.unpublish(call.db, consumer=consumer, provider=provider, among=None)
+    removal.unpublish_pacts(call.db, consumer=consumer, provider=provider, pact_filter=None)
     return Deleted()
 
 
 @router.delete(urls.TAGGED_PACTS, permission=Permission.DELETE_PACT)
-def delete_tagged_pacts(call: Call, provider: str, consumer: str, tag: str) -> Unpublished:
+def delete_tagged_pacts(call: Request, provider: str, consumer: str, tag: str) -> RemainingPacts:
     """Delete the pacts whose consumer versions have a tag."""
-    return removal.unpublish(call.db, consumer=consumer, provider=provider, among=Tagged(name=tag))
+    return removal.unpublish_pacts(call.db, consumer=consumer, provider=provider, pact_filter=PactsWithTag(name=tag))
 
 
-@router.delete(urls.BRANCH_PACTS, permission=Permission.DELETE_PACT, other_urls=[urls.LATEST_BRANCH_PACTS])
-def delete_branch_pacts(call: Call, provider: str, consumer: str, branch: str) -> Unpublished:
+@router.delete(urls.BRANCH_PACTS, permission=Permission.DELETE_PACT, aliases=[urls.LATEST_BRANCH_PACTS])
+def delete_branch_pacts(call: Request, provider: str, consumer: str, branch: str) -> RemainingPacts:
     """Delete the pacts whose consumer versions are on a branch: all of them, under either URL."""
-    return removal.unpublish(call.db, consumer=consumer, provider=provider, among=OnBranch(name=branch))
+    return removal.unpublish_pacts(
+        call.db, consumer=consumer, provider=provider, pact_filter=PactsOnBranch(name=branch)
+    )
 
 
-@router.delete(urls.MAIN_BRANCH_PACTS, permission=Permission.DELETE_PACT, other_urls=[urls.LATEST_MAIN_BRANCH_PACTS])
-def delete_main_branch_pacts(call: Call, provider: str, consumer: str) -> Unpublished:
+@router.delete(urls.MAIN_BRANCH_PACTS, permission=Permission.DELETE_PACT, aliases=[urls.LATEST_MAIN_BRANCH_PACTS])
+def delete_main_branch_pacts(call: Request, provider: str, consumer: str) -> RemainingPacts:
     """Delete the pacts of the consumer's main branch: all of them, under either URL."""
-    return removal.unpublish(call.db, consumer=consumer, provider=provider, among=OnBranch(name=None))
+    return removal.unpublish_pacts(call.db, consumer=consumer, provider=provider, pact_filter=PactsOnBranch(name=None))
 
 
 @router.get(urls.PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
-def get_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
+def get_provider_pacts(call: Request, provider: str) -> PactsOfProvider:
     """List all pacts of a provider's consumers."""
     return _of_provider(call, provider, None)
 
 
 @router.get(urls.PROVIDER_PACTS_WITH_TAG, permission=Permission.READ, is_slow=True)
-def get_provider_pacts_with_tag(call: Call, provider: str, tag: str) -> PactsOfProvider:
+def get_provider_pacts_with_tag(call: Request, provider: str, tag: str) -> PactsOfProvider:
     """List the pacts of a provider whose consumer versions have a tag."""
-    return _of_provider(call, provider, Tagged(name=tag))
+    return _of_provider(call, provider, PactsWithTag(name=tag))
 
 
 @router.get(urls.BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
-def get_branch_provider_pacts(call: Call, provider: str, branch: str) -> PactsOfProvider:
+def get_branch_provider_pacts(call: Request, provider: str, branch: str) -> PactsOfProvider:
     """List the pacts of a provider whose consumer versions are on branches of a name."""
-    return _of_provider(call, provider, OnBranch(name=branch))
+    return _of_provider(call, provider, PactsOnBranch(name=branch))
 
 
 @router.get(urls.MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
-def get_main_branch_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
+def get_main_branch_provider_pacts(call: Request, provider: str) -> PactsOfProvider:
     """List the pacts of each consumer's main branch."""
-    return _of_provider(call, provider, OnBranch(name=None))
+    return _of_provider(call, provider, PactsOnBranch(name=None))
 
 
 @router.get(urls.LATEST_BRANCH_PROVIDER_PACTS, permission=Permission.READ)
-def get_latest_branch_provider_pacts(call: Call, provider: str, branch: str) -> PactsOfProvider:
+def get_latest_branch_provider_pacts(call: Request, provider: str, branch: str) -> PactsOfProvider:
     """List the pacts of the heads of branches of a name."""
-    return _of_provider(call, provider, OnBranch(name=branch, is_head=True))
+    return _of_provider(call, provider, PactsOnBranch(name=branch, is_head=True))
 
 
 @router.get(urls.LATEST_MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ)
-def get_latest_main_branch_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
+def get_latest_main_branch_provider_pacts(call: Request, provider: str) -> PactsOfProvider:
     """List the pacts of the heads of the consumers' main branches."""
-    return _of_provider(call, provider, OnBranch(name=None, is_head=True))
+    return _of_provider(call, provider, PactsOnBranch(name=None, is_head=True))
 
 
-def _of_provider(call: Call, provider: str, among: Among) -> PactsOfProvider:
+def _of_provider(call: Request, provider: str, pact_filter: PactFilter) -> PactsOfProvider:
     pacticipants.get(call.db, provider, "provider")
-    found = lists.of_provider(call.db, provider, among, wanted_page(call))
-    is_latest = isinstance(among, OnBranch) and among.is_head
-    return PactsOfProvider(provider=provider, among=among, is_latest=is_latest, pacts=found)
+    found = lists.list_of_provider(call.db, provider, pact_filter, read_page(call))
+    is_latest = isinstance(pact_filter, PactsOnBranch) and pact_filter.is_head
+    return PactsOfProvider(provider=provider, pact_filter=pact_filter, is_latest=is_latest, pacts=found)
 
 
 @router.get(urls.LATEST_PROVIDER_PACTS, permission=Permission.READ)
-def get_latest_provider_pacts(call: Call, provider: str) -> PactsOfProvider:
+def get_latest_provider_pacts(call: Request, provider: str) -> PactsOfProvider:
     """List the latest pact of each consumer of a provider."""
     pacticipants.get(call.db, provider, "provider")
-    found = lists.latest_of_provider(call.db, provider, wanted_page(call))
-    return PactsOfProvider(provider=provider, among=None, is_latest=True, pacts=found)
+    found = lists.list_latest_of_provider(call.db, provider, read_page(call))
+    return PactsOfProvider(provider=provider, pact_filter=None, is_latest=True, pacts=found)
 
 
 @router.get(urls.LATEST_PROVIDER_PACTS_WITH_TAG, permission=Permission.READ)
-def get_latest_provider_pacts_with_tag(call: Call, provider: str, tag: str) -> PactsOfProvider:
+def get_latest_provider_pacts_with_tag(call: Request, provider: str, tag: str) -> PactsOfProvider:
     """List the latest pact with a tag of each consumer of a provider."""
     pacticipants.get(call.db, provider, "provider")
-    found = lists.latest_of_provider(call.db, provider, wanted_page(call), tag=tag)
-    return PactsOfProvider(provider=provider, among=Tagged(name=tag), is_latest=True, pacts=found)
+    found = lists.list_latest_of_provider(call.db, provider, read_page(call), tag=tag)
+    return PactsOfProvider(provider=provider, pact_filter=PactsWithTag(name=tag), is_latest=True, pacts=found)
 
 
 @router.get(urls.LATEST_PACTS, permission=Permission.READ)
-def get_latest_pacts(call: Call) -> LatestPacts:
+def get_latest_pacts(call: Request) -> LatestPacts:
     """List the latest pact of each pair."""
-    return LatestPacts(lists.latest_of_pairs(call.db, wanted_page(call)))
+    return LatestPacts(lists.list_latest_of_pairs(call.db, read_page(call)))
 
 
 def _path(pact: Pact) -> str:
@@ -172,7 +184,7 @@ def _consumer_version(pact: Pact) -> Hal:
 @represent.register
 def pacts_of_pair(listed: PactsOfPair) -> Hal:
     items = [_item(pact) for pact in listed.pacts.items]
-    links = {**_links_of_pair(listed), **page_links(listed.pacts, urls.HERE)}
+    links = {**_links_of_pair(listed), **page_links(listed.pacts, urls.URL_PLACEHOLDER)}
     return Hal(page_state(listed.pacts), {"pacts": items}, links)
 
 
@@ -187,10 +199,10 @@ def _item(pact: Pact) -> Hal:
 def _links_of_pair(listed: PactsOfPair) -> Links:
     title = f"All versions of the pact between {listed.consumer} and {listed.provider}"
     prefix, item = "", "Pact"
-    if isinstance(listed.among, Tagged):
-        title, prefix, item = f"{title} with tag {listed.among.name}", "pb:", "Pact version"
+    if isinstance(listed.pact_filter, PactsWithTag):
+        title, prefix, item = f"{title} with tag {listed.pact_filter.name}", "pb:", "Pact version"
     return {
-        "self": Link(urls.HERE, title),
+        "self": Link(urls.URL_PLACEHOLDER, title),
         f"{prefix}consumer": Link(_pacticipant(listed.consumer), "Consumer", name=listed.consumer),
         f"{prefix}provider": Link(_pacticipant(listed.provider), "Provider", name=listed.provider),
         f"{prefix}pact-versions": [
@@ -207,26 +219,26 @@ def pacts_of_provider(listed: PactsOfProvider) -> Hal:
     return Hal(
         page_state(listed.pacts),
         links={
-            "self": Link(urls.HERE, _title(listed)),
+            "self": Link(urls.URL_PLACEHOLDER, _title(listed)),
             "pb:provider": Link(path, name=provider),
             "pb:pacts": _pact_links(listed.pacts.items),
             "provider": Link(path, provider, name="DEPRECATED - please use the pb:provider relation"),
             "pacts": _pact_links(listed.pacts.items, "DEPRECATED - please use the pb:pacts relation. "),
-            **page_links(listed.pacts, urls.HERE),
+            **page_links(listed.pacts, urls.URL_PLACEHOLDER),
         },
     )
 
 
 def _title(listed: PactsOfProvider) -> str:
     scope = "Latest" if listed.is_latest else "All"
-    return f"{scope} pact versions for the provider {listed.provider}{_which(listed.among)}"
+    return f"{scope} pact versions for the provider {listed.provider}{_which(listed.pact_filter)}"
 
 
-def _which(among: Among) -> str:
-    match among:
-        case Tagged(name=name):
+def _which(pact_filter: PactFilter) -> str:
+    match pact_filter:
+        case PactsWithTag(name=name):
             return f" with consumer version tag '{name}'"
-        case OnBranch(name=str(name)):
+        case PactsOnBranch(name=str(name)):
             return f" with consumer version branch '{name}'"
         case _:
             return ""
@@ -241,11 +253,11 @@ def latest_pacts(listed: LatestPacts) -> Hal:
     return Hal(
         {"pacts": [_latest_item(pact) for pact in listed.pacts.items], **page_state(listed.pacts)},
         links={
-            "self": Link(urls.HERE),
+            "self": Link(urls.URL_PLACEHOLDER),
             "pb:pacts": _latest_links(listed.pacts.items),
             "pacts": _latest_links(listed.pacts.items, "DEPRECATED - please use the pb:pacts relation"),
-            **page_links(listed.pacts, urls.HERE),
-            "curies": curies("pacts"),
+            **page_links(listed.pacts, urls.URL_PLACEHOLDER),
+            "curies": build_curies("pacts"),
         },
     )
 
@@ -270,7 +282,7 @@ def _latest_links(pacts: Sequence[Pact], name: str | None = None) -> list[Link]:
 
 
 @represent.register
-def unpublished(left: Unpublished) -> Hal:
+def unpublished(left: RemainingPacts) -> Hal:
     latest = urls.LATEST_PACT.fill(provider=left.provider, consumer=left.consumer)
     return Hal(
         links={

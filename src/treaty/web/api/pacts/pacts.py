@@ -11,19 +11,19 @@ from treaty.errors import Invalid, NotFound, Problem
 from treaty.model.decisions import metadata
 from treaty.model.decisions.metadata import Metadata
 from treaty.model.pacts import content
-from treaty.model.pacts.lists import Unpublished
-from treaty.model.pacts.notices import Outcome, PublishedContract
-from treaty.model.pacts.pacts import Contract, Pact, PactInFull, PactKey
+from treaty.model.pacts.lists import RemainingPacts
+from treaty.model.pacts.notices import PublicationOutcome, PublishedContract
+from treaty.model.pacts.pacts import Contract, Pact, PactDetails, PactKey
 from treaty.store.pacts import pacts
-from treaty.store.pacts.pacts import Found
+from treaty.store.pacts.pacts import PactWithBody
 from treaty.web import urls
 from treaty.web.hal import represent
-from treaty.web.hal.documents import OPTIONS, Hal, Link, Links, Place, curies, rendered_links
-from treaty.web.hal.represent import Spliced
+from treaty.web.hal.documents import JSON_OPTIONS, Hal, Link, Links, RenderContext, build_curies, render_links
+from treaty.web.hal.represent import ExtendedDocument
 from treaty.web.http import queries
 from treaty.web.http.media_types import EXTENDED, HAL, JSON
-from treaty.web.http.request import Call
-from treaty.web.http.results import Created, Headed, Updated
+from treaty.web.http.request import Request
+from treaty.web.http.results import Created, Updated, WithHeaders
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
@@ -33,16 +33,14 @@ PACT_TYPES = (HAL, JSON, EXTENDED)
 """The media types of a pact."""
 
 
-@router.get(
-    urls.PACT, permission=Permission.READ, produces=PACT_TYPES, other_urls=urls.OTHER_SPELLINGS_OF_PACT, is_kept=True
-)
-def get_pact(call: Call, provider: str, consumer: str, version: str) -> PactInFull:
+@router.get(urls.PACT, permission=Permission.READ, produces=PACT_TYPES, aliases=urls.PACT_ALIASES, is_cacheable=True)
+def get_pact(call: Request, provider: str, consumer: str, version: str) -> PactDetails:
     """Read the pact of a consumer's version."""
     return _in_full(pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
 
 
-@router.put(urls.PACT, permission=Permission.PUBLISH_PACT, produces=PACT_TYPES, other_urls=urls.OTHER_SPELLINGS_OF_PACT)
-def put_pact(call: Call, provider: str, consumer: str, version: str) -> Created | Updated:
+@router.put(urls.PACT, permission=Permission.PUBLISH_PACT, produces=PACT_TYPES, aliases=urls.PACT_ALIASES)
+def put_pact(call: Request, provider: str, consumer: str, version: str) -> Created | Updated:
     """Publish a pact for a consumer's version."""
     contract = _contract(call, provider, consumer, version)
     published = publications.publish_pact(
@@ -51,30 +49,26 @@ def put_pact(call: Call, provider: str, consumer: str, version: str) -> Created 
     return _published(call, published, contract.key)
 
 
-@router.delete(
-    urls.PACT, permission=Permission.DELETE_PACT, produces=PACT_TYPES, other_urls=urls.OTHER_SPELLINGS_OF_PACT
-)
-def delete_pact(call: Call, provider: str, consumer: str, version: str) -> Unpublished:
+@router.delete(urls.PACT, permission=Permission.DELETE_PACT, produces=PACT_TYPES, aliases=urls.PACT_ALIASES)
+def delete_pact(call: Request, provider: str, consumer: str, version: str) -> RemainingPacts:
     """Delete the pact of a consumer's version, in all its revisions."""
     return removal.unpublish_version(call.db, PactKey(consumer=consumer, version=version, provider=provider))
 
 
-@router.patch(
-    urls.PACT, permission=Permission.PUBLISH_PACT, produces=PACT_TYPES, other_urls=urls.OTHER_SPELLINGS_OF_PACT
-)
-def patch_pact(call: Call, provider: str, consumer: str, version: str) -> Created | Updated:
+@router.patch(urls.PACT, permission=Permission.PUBLISH_PACT, produces=PACT_TYPES, aliases=urls.PACT_ALIASES)
+def patch_pact(call: Request, provider: str, consumer: str, version: str) -> Created | Updated:
     """Put a pact's interactions into what the version has published already."""
     contract = _contract(call, provider, consumer, version)
     published = publications.merge_pact(call.db, contract, base_url=call.base_url, now=call.now, settings=call.settings)
     return _published(call, published, contract.key)
 
 
-def _contract(call: Call, provider: str, consumer: str, version: str) -> Contract:
-    document = content.read(call.raw_body)
+def _contract(call: Request, provider: str, consumer: str, version: str) -> Contract:
+    document = content.parse_document(call.raw_body)
     problems = [
         *_blank(version, "consumer_version_number"),
-        *_misnamed(consumer, content.names_in(document)[0], "consumer"),
-        *_misnamed(provider, content.names_in(document)[1], "provider"),
+        *_misnamed(consumer, content.find_names(document)[0], "consumer"),
+        *_misnamed(provider, content.find_names(document)[1], "provider"),
     ]
     if problems:
         raise Invalid(*problems)
@@ -83,7 +77,7 @@ def _contract(call: Call, provider: str, consumer: str, version: str) -> Contrac
         version=version,
         provider=provider,
         document=document,
-        content=content.content_of(document),
+        content=content.build_content(document),
     )
 
 
@@ -99,39 +93,39 @@ def _misnamed(in_path: str, in_pact: object, role: str) -> list[Problem]:
     return [Problem((role, "name"), text)]
 
 
-def _published(call: Call, published: PublishedContract, key: PactKey) -> Created | Updated:
-    call.owes = bool(published.triggered)
+def _published(call: Request, published: PublishedContract, key: PactKey) -> Created | Updated:
+    call.has_queued = bool(published.triggered)
     pact = _in_full(pacts.find(call.db, key))
-    return Created(pact) if published.outcome is Outcome.NEW else Updated(pact)
+    return Created(pact) if published.outcome is PublicationOutcome.NEW else Updated(pact)
 
 
-def _in_full(found: Found | None, **more: object) -> PactInFull:
+def _in_full(found: PactWithBody | None, **more: object) -> PactDetails:
     if found is None:
         raise NotFound
-    return PactInFull(pact=found.pact, body=found.body, **more)  # type: ignore[arg-type]  # handed on as they are
+    return PactDetails(pact=found.pact, body=found.body, **more)  # type: ignore[arg-type]  # handed on as they are
 
 
-@router.get(urls.PACT_VERSION, permission=Permission.READ, produces=PACT_TYPES, is_kept=True)
-def get_pact_version(call: Call, provider: str, consumer: str, sha: str) -> PactInFull:
+@router.get(urls.PACT_VERSION, permission=Permission.READ, produces=PACT_TYPES, is_cacheable=True)
+def get_pact_version(call: Request, provider: str, consumer: str, sha: str) -> PactDetails:
     """Read content by its sha, in its latest publication."""
     return _in_full(pacts.find_by_sha(call.db, consumer, provider, sha))
 
 
-@router.get(urls.PACT_VERSION_WITH_METADATA, permission=Permission.READ, produces=PACT_TYPES, is_kept=True)
-def get_pact_version_with_metadata(call: Call, provider: str, consumer: str, sha: str, segment: str) -> PactInFull:
+@router.get(urls.PACT_VERSION_WITH_METADATA, permission=Permission.READ, produces=PACT_TYPES, is_cacheable=True)
+def get_pact_version_with_metadata(call: Request, provider: str, consumer: str, sha: str, segment: str) -> PactDetails:
     """Read content by its sha, in the publication that the metadata names."""
     said = read_metadata(segment)
-    found = find_as_said(call, provider, consumer, sha, said)
-    numbers = pacts.numbers(call.db, consumer, version_ids=said.version_ids, version=said.version_number)
+    found = find_with_metadata(call, provider, consumer, sha, said)
+    numbers = pacts.list_version_numbers(call.db, consumer, version_ids=said.version_ids, version=said.version_number)
     return _in_full(found, metadata=segment, consumer_versions=tuple(numbers))
 
 
 def read_metadata(segment: str) -> Metadata:
     """Read what a segment of an URL says; an unreadable one says nothing."""
-    return metadata.of_query(queries.parsed_leniently(metadata.query_text(segment)))
+    return metadata.parse_query(queries.parse_leniently(metadata.decode_segment(segment)))
 
 
-def find_as_said(call: Call, provider: str, consumer: str, sha: str, said: Metadata) -> Found | None:
+def find_with_metadata(call: Request, provider: str, consumer: str, sha: str, said: Metadata) -> PactWithBody | None:
     """Find content in the publication that metadata names, else in its latest."""
     return pacts.find_by_sha(
         call.db, consumer, provider, sha, version_ids=said.version_ids, version=said.version_number
@@ -142,41 +136,43 @@ def find_as_said(call: Call, provider: str, consumer: str, sha: str, said: Metad
     urls.LATEST_PACT,
     permission=Permission.READ,
     produces=PACT_TYPES,
-    other_urls=[urls.OTHER_SPELLING_OF_LATEST_PACT],
-    is_kept=True,
+    aliases=[urls.LATEST_PACT_ALIAS],
+    is_cacheable=True,
 )
-def get_latest_pact(call: Call, provider: str, consumer: str) -> Headed:
+def get_latest_pact(call: Request, provider: str, consumer: str) -> WithHeaders:
     """Read the latest pact of a pair."""
     return _latest(pacts.find_latest(call.db, consumer, provider))
 
 
-@router.get(urls.LATEST_TAGGED_PACT, permission=Permission.READ, produces=PACT_TYPES, is_kept=True)
-def get_latest_tagged_pact(call: Call, provider: str, consumer: str, tag: str) -> Headed:
+@router.get(urls.LATEST_TAGGED_PACT, permission=Permission.READ, produces=PACT_TYPES, is_cacheable=True)
+def get_latest_tagged_pact(call: Request, provider: str, consumer: str, tag: str) -> WithHeaders:
     """Read the latest pact whose version has a tag."""
     return _latest(pacts.find_latest_tagged(call.db, consumer, provider, tag), tags=(tag,))
 
 
-@router.get(urls.LATEST_UNTAGGED_PACT, permission=Permission.READ, produces=PACT_TYPES, is_kept=True)
-def get_latest_untagged_pact(call: Call, provider: str, consumer: str) -> Headed:
+@router.get(urls.LATEST_UNTAGGED_PACT, permission=Permission.READ, produces=PACT_TYPES, is_cacheable=True)
+def get_latest_untagged_pact(call: Request, provider: str, consumer: str) -> WithHeaders:
     """Read the latest pact whose version has no tag."""
     return _latest(pacts.find_latest_untagged(call.db, consumer, provider), tags=("untagged",))
 
 
-@router.get(urls.LATEST_BRANCH_PACT, permission=Permission.READ, produces=PACT_TYPES, is_kept=True)
-def get_latest_branch_pact(call: Call, provider: str, consumer: str, branch: str) -> Headed:
+@router.get(urls.LATEST_BRANCH_PACT, permission=Permission.READ, produces=PACT_TYPES, is_cacheable=True)
+def get_latest_branch_pact(call: Request, provider: str, consumer: str, branch: str) -> WithHeaders:
     """Read the latest pact whose version is on a branch."""
     return _latest(pacts.find_latest_on_branch(call.db, consumer, provider, branch))
 
 
-def _latest(found: Found | None, tags: tuple[str, ...] = ()) -> Headed:
+def _latest(found: PactWithBody | None, tags: tuple[str, ...] = ()) -> WithHeaders:
     if found is None:
         raise NotFound
     said = metadata.encode(Metadata(tags=tags, version_id=found.pact.consumer_version_id))
-    return Headed(_in_full(found, metadata=said), {"x-pact-consumer-version": urls.header(found.pact.version)})
+    return WithHeaders(
+        _in_full(found, metadata=said), {"x-pact-consumer-version": urls.encode_header(found.pact.version)}
+    )
 
 
 @router.get(urls.PREVIOUS_DISTINCT_PACT, permission=Permission.READ)
-def get_previous_distinct_pact(call: Call, provider: str, consumer: str, version: str) -> PactInFull:
+def get_previous_distinct_pact(call: Request, provider: str, consumer: str, version: str) -> PactDetails:
     """Read the closest earlier pact with other content."""
     found = pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider))
     if found is None:
@@ -188,32 +184,34 @@ _OWN_MEMBERS: Final = (b'"createdAt"', b'"_links"')
 
 
 @represent.register
-def pact_in_full(found: PactInFull) -> Spliced:
+def pact_details(found: PactDetails) -> ExtendedDocument:
     body = found.body
     if any(name in body for name in _OWN_MEMBERS):
         body = _without_own_members(body)
     whose = (found.pact, found.metadata, found.consumer_versions)
-    return Spliced(body, lambda place: _members(*whose, Place(place.base_url, hidden=place.hidden)))
+    return ExtendedDocument(
+        body, lambda place: _members(*whose, RenderContext(place.base_url, hidden_relations=place.hidden_relations))
+    )
 
 
 @lru_cache(maxsize=1024)
-def _members(pact: Pact, metadata: str | None, consumer_versions: tuple[str, ...], place: Place) -> bytes:
+def _members(pact: Pact, metadata: str | None, consumer_versions: tuple[str, ...], place: RenderContext) -> bytes:
     """Make what is put behind a pact. A pact does not change, and is read by every build of its provider."""
-    created = orjson.dumps(pact.created_at, option=OPTIONS)
-    links = rendered_links(_links(pact, metadata, consumer_versions), place)
+    created = orjson.dumps(pact.created_at, option=JSON_OPTIONS)
+    links = render_links(_links(pact, metadata, consumer_versions), place)
     return b'"createdAt":' + created + b',"_links":' + links
 
 
 def _without_own_members(body: bytes) -> bytes:
     """Drop members that the answer has of its own, as they were when the pact was fetched from a broker once."""
-    tree = content.read(body).tree
+    tree = content.parse_document(body).tree
     if tree.keys().isdisjoint({"createdAt", "_links"}):
         return body
-    return content.written({name: tree[name] for name in tree if name not in {"createdAt", "_links"}}).encode()
+    return content.serialize({name: tree[name] for name in tree if name not in {"createdAt", "_links"}}).encode()
 
 
 @represent.register_extended
-def extended_pact(found: PactInFull) -> Hal:
+def extended_pact(found: PactDetails) -> Hal:
     return Hal(
         state={"createdAt": found.pact.created_at, "contract": orjson.Fragment(found.body)},
         embedded={"tags": []},
@@ -221,7 +219,7 @@ def extended_pact(found: PactInFull) -> Hal:
     )
 
 
-def link_to(pact: Pact) -> Link:
+def pact_link(pact: Pact) -> Link:
     """Link to a pact by its version."""
     return Link(
         urls.PACT.fill(provider=pact.provider, consumer=pact.consumer, version=pact.version), "Pact", name=pact.title
@@ -233,7 +231,7 @@ def _links(pact: Pact, metadata: str | None, consumer_versions: Sequence[str]) -
     consumer, version, provider, sha = pact.consumer, pact.version, pact.provider, pact.sha
     pair: Mapping[str, str] = {"provider": provider, "consumer": consumer}
     links: dict[str, Link | Sequence[Link] | None] = {
-        "self": link_to(pact),
+        "self": pact_link(pact),
         "pb:consumer": Link(urls.PACTICIPANT.fill(pacticipant=consumer), "Consumer", name=consumer),
         "pb:consumer-version": version_link(consumer, version),
         "pb:consumer-versions": [version_link(consumer, one) for one in consumer_versions] or None,
@@ -277,7 +275,7 @@ def _links(pact: Pact, metadata: str | None, consumer_versions: Sequence[str]) -
             f"{urls.MATRIX.fill()}?q%5B%5D%5Bpacticipant%5D={_form(consumer)}&q%5B%5D%5Bversion%5D={_form(version)}&latestby=cvpv",
             "View matrix rows for the consumer version to which this pact belongs",
         ),
-        "curies": curies("pact"),
+        "curies": build_curies("pact"),
     }
     return links
 
@@ -299,7 +297,7 @@ def _verifications(pact: Pact, metadata: str | None) -> str:
     names = {"provider": pact.provider, "consumer": pact.consumer, "sha": pact.sha}
     if metadata is None:
         return urls.VERIFICATIONS.fill(**names)
-    return urls.VERIFICATIONS_WITH_METADATA.fill(metadata=urls.sparingly(metadata), **names)
+    return urls.VERIFICATIONS_WITH_METADATA.fill(metadata=urls.encode_minimally(metadata), **names)
 
 
 def _form(text: str) -> str:

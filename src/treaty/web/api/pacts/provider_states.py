@@ -3,14 +3,14 @@
 import orjson
 
 from treaty.model.pacts import content, provider_states
-from treaty.model.pacts.lists import InEnvironment, OnBranch
+from treaty.model.pacts.lists import PactsInEnvironment, PactsOnBranch
 from treaty.model.pacts.provider_states import ProviderState, ProviderStates
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import lists
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
@@ -18,26 +18,26 @@ router = Router()
 
 
 @router.get(urls.PROVIDER_STATES, permission=Permission.READ, is_slow=True)
-def get_provider_states(call: Call, provider: str) -> ProviderStates:
+def get_provider_states(call: Request, provider: str) -> ProviderStates:
     """List the states of the pacts at the heads of the consumers' main branches."""
-    return _states(call, provider, OnBranch(name=None, is_head=True))
+    return _states(call, provider, PactsOnBranch(name=None, is_head=True))
 
 
 @router.get(urls.BRANCH_PROVIDER_STATES, permission=Permission.READ, is_slow=True)
-def get_branch_provider_states(call: Call, provider: str, branch: str) -> ProviderStates:
+def get_branch_provider_states(call: Request, provider: str, branch: str) -> ProviderStates:
     """List the states of the pacts at the heads of branches of a name."""
-    return _states(call, provider, OnBranch(name=branch, is_head=True))
+    return _states(call, provider, PactsOnBranch(name=branch, is_head=True))
 
 
 @router.get(urls.ENVIRONMENT_PROVIDER_STATES, permission=Permission.READ, is_slow=True)
-def get_environment_provider_states(call: Call, provider: str, environment: str) -> ProviderStates:
+def get_environment_provider_states(call: Request, provider: str, environment: str) -> ProviderStates:
     """List the states of the pacts that run or are supported in an environment, given by name or UUID."""
-    return _states(call, provider, InEnvironment(name=environment))
+    return _states(call, provider, PactsInEnvironment(name=environment))
 
 
-def _states(call: Call, provider: str, among: OnBranch | InEnvironment) -> ProviderStates:
+def _states(call: Request, provider: str, pact_filter: PactsOnBranch | PactsInEnvironment) -> ProviderStates:
     pacticipants.get(call.db, provider, "provider")
-    return provider_states.of_pacts(lists.bodies_of_provider(call.db, provider, among))
+    return provider_states.collect_provider_states(lists.list_bodies_of_provider(call.db, provider, pact_filter))
 
 
 @represent.register
@@ -48,7 +48,7 @@ def provider_state_list(found: ProviderStates) -> Hal:
 def _state(state: ProviderState) -> Hal:
     return Hal(
         {
-            "name": orjson.Fragment(content.written(state.name)),
+            "name": orjson.Fragment(content.serialize(state.name)),
             "params": None if state.params is None else orjson.Fragment(state.params),
             "consumers": list(state.consumers),
         }

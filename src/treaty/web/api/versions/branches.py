@@ -5,25 +5,25 @@ from datetime import datetime
 from typing import Final
 
 from treaty.actions.versions import removal, versions
-from treaty.actions.versions.removal import BranchesRemoved
+from treaty.actions.versions.removal import RemovedBranches
 from treaty.errors import Invalid, NotFound
 from treaty.model.paging import Paged
 from treaty.model.versions import Branch, BranchVersion, Tag
 from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches
 from treaty.web import urls
-from treaty.web.api.paging import page_links, page_state, wanted_page
+from treaty.web.api.paging import page_links, page_state, read_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.http.queries import BLANK, is_blank
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 from treaty.web.http.results import Accepted, Created, Deleted, Updated
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
 router = Router()
 
-FIRST_PAGE: Final = (1, 100)
+DEFAULT_PAGE: Final = (1, 100)
 """Branches are always listed by the page, as there may be very many."""
 
 
@@ -36,20 +36,20 @@ class Branches:
 
 
 @router.get(urls.BRANCHES, permission=Permission.READ)
-def list_branches(call: Call, pacticipant: str) -> Branches:
+def list_branches(call: Request, pacticipant: str) -> Branches:
     """List the branches of a pacticipant, those that changed last first."""
-    page = wanted_page(call, FIRST_PAGE)
+    page = read_page(call, DEFAULT_PAGE)
     pacticipants.get(call.db, pacticipant)
-    return Branches(pacticipant, branches.every(call.db, pacticipant, like=call.option("q"), page=page))
+    return Branches(pacticipant, branches.list_matching(call.db, pacticipant, like=call.option("q"), page=page))
 
 
 @router.delete(urls.BRANCHES, permission=Permission.MANAGE_VERSION)
-def remove_branches(call: Call, pacticipant: str) -> Accepted:
+def remove_branches(call: Request, pacticipant: str) -> Accepted:
     """Remove all branches but the main one and those that are excluded."""
     return Accepted(removal.remove_branches(call.db, pacticipant, keep=_excluded(call)))
 
 
-def _excluded(call: Call) -> list[str]:
+def _excluded(call: Request) -> list[str]:
     """Read which branches are to stay. A name without brackets is one too; what is no name is refused."""
     given = call.query.get("exclude", [])
     names = [given] if isinstance(given, str) else given
@@ -61,7 +61,7 @@ def _excluded(call: Call) -> list[str]:
 
 
 @router.get(urls.BRANCH, permission=Permission.READ)
-def show_branch(call: Call, pacticipant: str, branch: str) -> Branch:
+def show_branch(call: Request, pacticipant: str, branch: str) -> Branch:
     """Show a branch."""
     found = branches.find(call.db, pacticipant, branch)
     if found is None:
@@ -70,23 +70,23 @@ def show_branch(call: Call, pacticipant: str, branch: str) -> Branch:
 
 
 @router.delete(urls.BRANCH, permission=Permission.MANAGE_VERSION)
-def remove_branch(call: Call, pacticipant: str, branch: str) -> Deleted:
+def remove_branch(call: Request, pacticipant: str, branch: str) -> Deleted:
     """Remove a branch; the versions on it stay."""
     removal.remove_branch(call.db, pacticipant, branch)
     return Deleted()
 
 
 @router.get(urls.BRANCH_VERSION, permission=Permission.READ)
-def show_branch_version(call: Call, pacticipant: str, branch: str, version: str) -> BranchVersion:
+def show_branch_version(call: Request, pacticipant: str, branch: str, version: str) -> BranchVersion:
     """Show a version's place on a branch."""
-    found = branches.standing(call.db, pacticipant, branch, version).branch_version
+    found = branches.load_state(call.db, pacticipant, branch, version).branch_version
     if found is None:
         raise NotFound
     return found
 
 
 @router.put(urls.BRANCH_VERSION, permission=Permission.MANAGE_VERSION)
-def put_on_branch(call: Call, pacticipant: str, branch: str, version: str) -> Created | Updated:
+def put_on_branch(call: Request, pacticipant: str, branch: str, version: str) -> Created | Updated:
     """Put a version on a branch, as its head."""
     call.body(dict)
     found, is_new = versions.add_to_branch(call.db, pacticipant, branch, version, now=call.now, settings=call.settings)
@@ -95,9 +95,9 @@ def put_on_branch(call: Call, pacticipant: str, branch: str, version: str) -> Cr
 
 
 @router.delete(urls.BRANCH_VERSION, permission=Permission.MANAGE_VERSION)
-def take_off_branch(call: Call, pacticipant: str, branch: str, version: str) -> Deleted:
+def take_off_branch(call: Request, pacticipant: str, branch: str, version: str) -> Deleted:
     """Take a version off a branch; both stay."""
-    removal.take_off_branch(call.db, pacticipant, branch, version)
+    removal.remove_from_branch(call.db, pacticipant, branch, version)
     return Deleted()
 
 
@@ -121,7 +121,7 @@ def branch_list(listed: Branches) -> Hal:
         state=page_state(listed.paged),
         embedded={"branches": [branch(one) for one in listed.paged.items]},
         links={
-            "self": Link(urls.HERE_AND_QUERY, f"{listed.pacticipant} branches"),
+            "self": Link(urls.URL_WITH_QUERY_PLACEHOLDER, f"{listed.pacticipant} branches"),
             "pb:branches": [Link(_path(one), name=one.name) for one in listed.paged.items],
             **page_links(listed.paged, path),
         },
@@ -129,7 +129,7 @@ def branch_list(listed: Branches) -> Hal:
 
 
 @represent.register
-def branches_removed(removed: BranchesRemoved) -> Hal:
+def removed_branches(removed: RemovedBranches) -> Hal:
     """Say in the original's words what went. There it goes afterwards; here it has gone already."""
     text = (
         f"Scheduled deletion of {removed.count} branches for pacticipant {removed.pacticipant}."

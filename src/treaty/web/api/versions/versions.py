@@ -10,19 +10,29 @@ from pydantic import Field
 from treaty.actions.versions import removal, versions
 from treaty.errors import NotFound
 from treaty.model.paging import Paged
-from treaty.model.versions import PlaceOfVersion, VersionDraft, VersionInFull
+from treaty.model.versions import VersionDetails, VersionDraft, VersionEnvironment
 from treaty.store import deployments
 from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches, details
 from treaty.web import urls
-from treaty.web.api.paging import page_links, page_state, wanted_page
+from treaty.web.api.paging import page_links, page_state, read_page
 from treaty.web.hal import represent
-from treaty.web.hal.documents import Hal, Item, Link, Links, Long, View, curies, item, part
-from treaty.web.hal.patterns import Pattern, Words, blank, with_state, words
+from treaty.web.hal.documents import (
+    DocumentWithLists,
+    Hal,
+    Link,
+    LinkContext,
+    Links,
+    RenderedItem,
+    build_curies,
+    build_item,
+    list_placeholder,
+)
+from treaty.web.hal.patterns import DocumentTemplate, TemplateValues, placeholder, prepend_state, template_values
 from treaty.web.http import bodies
-from treaty.web.http.bodies import Body, FilledNotBlank
-from treaty.web.http.media_types import MERGE
-from treaty.web.http.request import Call
+from treaty.web.http.bodies import Body, RequiredNonBlankText
+from treaty.web.http.media_types import MERGE_PATCH
+from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
 from treaty.web.http.router import MAX_QUICK_ITEMS, Router
 from treaty.web.security.permissions import Permission
@@ -33,7 +43,7 @@ router = Router()
 class TagBody(Body):
     """A tag of a version."""
 
-    name: FilledNotBlank
+    name: RequiredNonBlankText
 
 
 class EmbeddedBody(Body):
@@ -60,7 +70,7 @@ class Versions:
     """A list of versions of a pacticipant, for some reason."""
 
     pacticipant: str
-    paged: Paged[VersionInFull]
+    paged: Paged[VersionDetails]
     title: str
     path: str
 
@@ -69,38 +79,38 @@ class Versions:
 class _Patterns:
     """What versions have in common in lists."""
 
-    branch: Pattern
-    tag: Pattern
-    pact: Pattern
-    link: Pattern
-    deprecated: Pattern
+    branch: DocumentTemplate
+    tag: DocumentTemplate
+    pact: DocumentTemplate
+    link: DocumentTemplate
+    deprecated: DocumentTemplate
 
 
-@router.get(urls.VERSIONS, permission=Permission.READ, is_kept=True)
-def list_versions(call: Call, pacticipant: str) -> Versions:
+@router.get(urls.VERSIONS, permission=Permission.READ, is_cacheable=True)
+def list_versions(call: Request, pacticipant: str) -> Versions:
     """List all versions of a pacticipant, newest first."""
-    page = wanted_page(call)
+    page = read_page(call)
     pacticipants.get(call.db, pacticipant)
-    found = details.every(call.db, pacticipant, page)
+    found = details.list_all(call.db, pacticipant, page)
     title = f"All application versions of {pacticipant}"
     return Versions(pacticipant, found, title, urls.VERSIONS.fill(pacticipant=pacticipant))
 
 
-@router.get(urls.BRANCH_VERSIONS, permission=Permission.READ, is_kept=True)
-def list_versions_on_branch(call: Call, pacticipant: str, branch: str) -> Versions:
+@router.get(urls.BRANCH_VERSIONS, permission=Permission.READ, is_cacheable=True)
+def list_versions_on_branch(call: Request, pacticipant: str, branch: str) -> Versions:
     """List the versions on a branch, newest first."""
-    page = wanted_page(call)
+    page = read_page(call)
     if branches.find(call.db, pacticipant, branch) is None:
         raise NotFound
-    found = details.on_branch(call.db, pacticipant, branch, page)
+    found = details.list_on_branch(call.db, pacticipant, branch, page)
     title = f"Versions for branch {branch} of {pacticipant}"
     return Versions(pacticipant, found, title, urls.BRANCH_VERSIONS.fill(pacticipant=pacticipant, branch=branch))
 
 
 @router.get(urls.TAG_VERSIONS, permission=Permission.READ)
-def list_versions_with_tag(call: Call, pacticipant: str, tag: str) -> Versions:
+def list_versions_with_tag(call: Request, pacticipant: str, tag: str) -> Versions:
     """List the versions that have a tag, newest first."""
-    found = details.with_tag(call.db, pacticipant, tag, wanted_page(call))
+    found = details.list_with_tag(call.db, pacticipant, tag, read_page(call))
     if not found.total:
         raise NotFound
     title = f"All application versions of {pacticipant}"
@@ -108,37 +118,37 @@ def list_versions_with_tag(call: Call, pacticipant: str, tag: str) -> Versions:
 
 
 @router.get(urls.VERSIONS_IN_ENVIRONMENT, permission=Permission.READ)
-def list_versions_in_environment(call: Call, pacticipant: str, environment: str) -> Versions:
+def list_versions_in_environment(call: Request, pacticipant: str, environment: str) -> Versions:
     """List the versions that were ever deployed or released to an environment, newest first."""
-    page = wanted_page(call)
+    page = read_page(call)
     there = deployments.get(call.db, environment)
     pacticipants.get(call.db, pacticipant)
-    found = details.in_environment(call.db, pacticipant, environment, page)
+    found = details.list_in_environment(call.db, pacticipant, environment, page)
     title = f"Versions for {pacticipant} in environment {there.display_name}"
     path = urls.VERSIONS_IN_ENVIRONMENT.fill(pacticipant=pacticipant, environment=environment)
     return Versions(pacticipant, found, title, path)
 
 
-@router.get(urls.LATEST_VERSION, permission=Permission.READ, is_kept=True)
-def show_latest_version(call: Call, pacticipant: str) -> VersionInFull:
+@router.get(urls.LATEST_VERSION, permission=Permission.READ, is_cacheable=True)
+def show_latest_version(call: Request, pacticipant: str) -> VersionDetails:
     """Show the newest version of a pacticipant."""
     return details.get_latest(call.db, pacticipant)
 
 
-@router.get(urls.LATEST_TAGGED_VERSION, permission=Permission.READ, is_kept=True)
-def show_latest_version_with_tag(call: Call, pacticipant: str, tag: str) -> VersionInFull:
+@router.get(urls.LATEST_TAGGED_VERSION, permission=Permission.READ, is_cacheable=True)
+def show_latest_version_with_tag(call: Request, pacticipant: str, tag: str) -> VersionDetails:
     """Show the newest version that has a tag."""
     return details.get_latest_with_tag(call.db, pacticipant, tag)
 
 
-@router.get(urls.LATEST_BRANCH_VERSION, permission=Permission.READ, is_kept=True)
-def show_latest_version_on_branch(call: Call, pacticipant: str, branch: str) -> VersionInFull:
+@router.get(urls.LATEST_BRANCH_VERSION, permission=Permission.READ, is_cacheable=True)
+def show_latest_version_on_branch(call: Request, pacticipant: str, branch: str) -> VersionDetails:
     """Show the head of a branch."""
     return details.get_latest_on_branch(call.db, pacticipant, branch)
 
 
-@router.get(urls.VERSION, permission=Permission.READ, is_kept=True)
-def show_version(call: Call, pacticipant: str, version: str) -> VersionInFull:
+@router.get(urls.VERSION, permission=Permission.READ, is_cacheable=True)
+def show_version(call: Request, pacticipant: str, version: str) -> VersionDetails:
     """Show a version."""
     return details.get(call.db, pacticipant, version)
 
@@ -150,18 +160,20 @@ MAX_TAGS: Final = 100
 
 
 @router.put(urls.VERSION, permission=Permission.MANAGE_VERSION, max_quick_items=MAX_QUICK_ITEMS)
-def replace_version(call: Call, pacticipant: str, version: str) -> Created | Updated:
+def replace_version(call: Request, pacticipant: str, version: str) -> Created | Updated:
     """Create a version, or replace what is said about it; its tags stay unless some are given."""
     return _save(call, pacticipant, version, keeps_build_url=False)
 
 
-@router.patch(urls.VERSION, permission=Permission.MANAGE_VERSION, consumes=(MERGE,), max_quick_items=MAX_QUICK_ITEMS)
-def change_version(call: Call, pacticipant: str, version: str) -> Created | Updated:
+@router.patch(
+    urls.VERSION, permission=Permission.MANAGE_VERSION, consumes=(MERGE_PATCH,), max_quick_items=MAX_QUICK_ITEMS
+)
+def change_version(call: Request, pacticipant: str, version: str) -> Created | Updated:
     """Create a version, or change some of what is said about it."""
     return _save(call, pacticipant, version, keeps_build_url=True)
 
 
-def _save(call: Call, pacticipant: str, version: str, *, keeps_build_url: bool) -> Created | Updated:
+def _save(call: Request, pacticipant: str, version: str, *, keeps_build_url: bool) -> Created | Updated:
     body = call.body(VersionBody)
     tags = body.tag_names()
     bodies.check_sizes({"tags": tags}, {"tags": MAX_TAGS})
@@ -178,17 +190,17 @@ def _save(call: Call, pacticipant: str, version: str, *, keeps_build_url: bool) 
 
 
 @router.delete(urls.VERSION, permission=Permission.MANAGE_VERSION)
-def remove_version(call: Call, pacticipant: str, version: str) -> Deleted:
+def remove_version(call: Request, pacticipant: str, version: str) -> Deleted:
     """Remove a version with all that hangs on it."""
     removal.remove_version(call.db, pacticipant, version)
     return Deleted()
 
 
-_CURIES: Final = curies("version")
+_CURIES: Final = build_curies("version")
 
 
 @represent.register
-def version(one: VersionInFull) -> Hal:
+def version(one: VersionDetails) -> Hal:
     """Represent a version; alone it links to the path by which it was asked for."""
     owner, number = one.pacticipant, one.number
     hanging = {
@@ -198,11 +210,11 @@ def version(one: VersionInFull) -> Hal:
         "deployed": [_deployed(at) for at in one.deployed],
         "released": [_released(at) for at in one.released],
     }
-    rest = _rest(owner, number, hanging, itself=urls.HERE, more=_recording_links(one))
+    rest = _rest(owner, number, hanging, itself=urls.URL_PLACEHOLDER, more=_recording_links(one))
     return Hal(_state(one) | rest)
 
 
-def _state(one: VersionInFull) -> dict[str, object]:
+def _state(one: VersionDetails) -> dict[str, object]:
     return {
         "number": one.number,
         "buildUrl": one.build_url,
@@ -260,7 +272,7 @@ def _pact(consumer: str, number: str, provider: str) -> Link:
     return Link(path, "Pact", name=f"Pact between {consumer} ({number}) and {provider}")
 
 
-def _deployed(at: PlaceOfVersion) -> Link:
+def _deployed(at: VersionEnvironment) -> Link:
     extra: dict[str, object] = {"currently_deployed": at.is_current}
     if at.application_instance is not None:
         extra["application_instance"] = at.application_instance
@@ -268,13 +280,13 @@ def _deployed(at: PlaceOfVersion) -> Link:
     return Link(path, f"Version deployed to {at.environment}", name=at.environment, extra=extra)
 
 
-def _released(at: PlaceOfVersion) -> Link:
+def _released(at: VersionEnvironment) -> Link:
     extra = {"currently_supported": at.is_current}
     path = urls.RELEASED_VERSION.fill(uuid=at.uuid)
     return Link(path, f"Version released to {at.environment}", name=at.environment, extra=extra)
 
 
-def _recording_links(one: VersionInFull) -> Links:
+def _recording_links(one: VersionDetails) -> Links:
     deployments, releases = [], []
     for environment in one.environments or ():
         names = {"pacticipant": one.pacticipant, "version": one.number, "environment": environment.uuid}
@@ -287,73 +299,75 @@ def _recording_links(one: VersionInFull) -> Links:
 @represent.register
 def version_list(listed: Versions) -> Hal:
     owner = urls.PACTICIPANT.fill(pacticipant=listed.pacticipant)
-    return Long(
+    return DocumentWithLists(
         state=page_state(listed.paged),
-        embedded={"versions": part("versions")},
+        embedded={"versions": list_placeholder("versions")},
         links={
-            "self": Link(urls.HERE_AND_QUERY, listed.title),
+            "self": Link(urls.URL_WITH_QUERY_PLACEHOLDER, listed.title),
             **page_links(listed.paged, listed.path),
             "pb:pacticipant": Link(owner, listed.pacticipant),
-            "pb:versions": part("links"),
+            "pb:versions": list_placeholder("links"),
             "pacticipant": Link(owner, "Deprecated - please use pb:pacticipant"),
-            "versions": part("deprecated"),
+            "versions": list_placeholder("deprecated"),
         },
         lists=("versions", "links", "deprecated"),
-        write=lambda view: [_item(one, view) for one in listed.paged.items],
+        render_items=lambda view: [_item(one, view) for one in listed.paged.items],
     )
 
 
 @lru_cache(maxsize=2048)
-def _item(one: VersionInFull, view: View) -> Item:
+def _item(one: VersionDetails, view: LinkContext) -> RenderedItem:
     """Show a version as one of many. It is remembered: from one reading of a list to the next few of them change."""
-    patterns, names = _patterns(view), words(pacticipant=one.pacticipant, number=one.number)
+    patterns, names = _patterns(view), template_values(pacticipant=one.pacticipant, number=one.number)
     at = one.updated_at
     rest = _pattern_of_rest(view, has_deployed=bool(one.deployed), has_released=bool(one.released))
-    return item(
-        with_state(_state(one), rest.filled({**names, **_hanging(one, names, patterns, view)})),
-        patterns.link.filled({**names, "date": f"{at.day:02}/{at.month:02}/{at.year}"}).encode(),
-        patterns.deprecated.filled(names).encode(),
+    return build_item(
+        prepend_state(_state(one), rest.fill({**names, **_hanging(one, names, patterns, view)})),
+        patterns.link.fill({**names, "date": f"{at.day:02}/{at.month:02}/{at.year}"}).encode(),
+        patterns.deprecated.fill(names).encode(),
     )
 
 
-def _hanging(one: VersionInFull, names: Words, patterns: "_Patterns", view: View) -> Words:
+def _hanging(one: VersionDetails, names: TemplateValues, patterns: "_Patterns", view: LinkContext) -> TemplateValues:
     """Write what hangs on a version."""
-    branches = [(words(branch=at.name), "true" if at.is_head else "false") for at in one.branches]
+    branches = [(template_values(branch=at.name), "true" if at.is_head else "false") for at in one.branches]
     written = {
-        "branches": [patterns.branch.filled({**names, **branch, "is_head": is_head}) for branch, is_head in branches],
-        "tags": [patterns.tag.filled({**names, **words(tag=tag.name)}) for tag in one.tags],
-        "pacts": [patterns.pact.filled({**names, **words(provider=provider)}) for provider in one.providers],
-        "deployed": [Pattern(_deployed(at), view).filled({}) for at in one.deployed],
-        "released": [Pattern(_released(at), view).filled({}) for at in one.released],
+        "branches": [patterns.branch.fill({**names, **branch, "is_head": is_head}) for branch, is_head in branches],
+        "tags": [patterns.tag.fill({**names, **template_values(tag=tag.name)}) for tag in one.tags],
+        "pacts": [patterns.pact.fill({**names, **template_values(provider=provider)}) for provider in one.providers],
+        "deployed": [DocumentTemplate(_deployed(at), view).fill({}) for at in one.deployed],
+        "released": [DocumentTemplate(_released(at), view).fill({}) for at in one.released],
     }
     return {name: f"[{','.join(items)}]" for name, items in written.items()}
 
 
-_OWNER: Final = blank("pacticipant")
+_OWNER: Final = placeholder("pacticipant")
 
 
-_NUMBER: Final = blank("number")
+_NUMBER: Final = placeholder("number")
 
 
 @lru_cache(maxsize=64)
-def _patterns(view: View) -> _Patterns:
+def _patterns(view: LinkContext) -> _Patterns:
     path = _path(_OWNER, _NUMBER)
     documents = {
-        "branch": _on_branch(_OWNER, _NUMBER, blank("branch"), is_head=part("is_head")),
-        "tag": _tagged(_OWNER, _NUMBER, blank("tag")),
-        "pact": _pact(_OWNER, _NUMBER, blank("provider")),
-        "link": Link(path, f"Version {_NUMBER} - {blank('date')}"),
+        "branch": _on_branch(_OWNER, _NUMBER, placeholder("branch"), is_head=list_placeholder("is_head")),
+        "tag": _tagged(_OWNER, _NUMBER, placeholder("tag")),
+        "pact": _pact(_OWNER, _NUMBER, placeholder("provider")),
+        "link": Link(path, f"Version {_NUMBER} - {placeholder('date')}"),
         "deprecated": Link(path, "Deprecated - please use pb:versions"),
     }
-    return _Patterns(**{name: Pattern(document, view) for name, document in documents.items()})
+    return _Patterns(**{name: DocumentTemplate(document, view) for name, document in documents.items()})
 
 
 @lru_cache(maxsize=256)
-def _pattern_of_rest(view: View, *, has_deployed: bool, has_released: bool) -> Pattern:
+def _pattern_of_rest(view: LinkContext, *, has_deployed: bool, has_released: bool) -> DocumentTemplate:
     """Make the pattern of all but the properties; lists leave out where a version never was."""
-    hanging = {name: part(name) for name in ("branches", "tags", "pacts")}
+    hanging = {name: list_placeholder(name) for name in ("branches", "tags", "pacts")}
     environments = {
-        "deployed": part("deployed") if has_deployed else None,
-        "released": part("released") if has_released else None,
+        "deployed": list_placeholder("deployed") if has_deployed else None,
+        "released": list_placeholder("released") if has_released else None,
     }
-    return Pattern(_rest(_OWNER, _NUMBER, {**hanging, **environments}, itself=_path(_OWNER, _NUMBER), more={}), view)
+    return DocumentTemplate(
+        _rest(_OWNER, _NUMBER, {**hanging, **environments}, itself=_path(_OWNER, _NUMBER), more={}), view
+    )

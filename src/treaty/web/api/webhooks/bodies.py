@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from treaty.actions.webhooks.webhooks import Draft
+from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import Invalid, Problem
 from treaty.model.webhooks import hosts as host_rules
 from treaty.model.webhooks.events import (
@@ -16,7 +16,7 @@ from treaty.model.webhooks.events import (
     PROVIDER_VERIFICATION_PUBLISHED,
     PROVIDER_VERIFICATION_SUCCEEDED,
 )
-from treaty.model.webhooks.webhooks import Filters, Side, without_parameters
+from treaty.model.webhooks.webhooks import PacticipantMatcher, WebhookFilters, substitute_parameters
 from treaty.settings import Settings
 
 METHODS: Final = frozenset(
@@ -49,12 +49,17 @@ _LISTS: Final = {
 FILTERS: Final = (*_LISTS, "mainBranchOnly")
 """The members that narrow down for which events a webhook is sent."""
 
-Given = Mapping[str, Any]
+WebhookMembers = Mapping[str, Any]
 
 
 def read(
-    given: Given, *, sides: Mapping[str, str], uuid: str | None, settings: Settings, exists: Callable[[str], bool]
-) -> Draft:
+    given: WebhookMembers,
+    *,
+    sides: Mapping[str, str],
+    uuid: str | None,
+    settings: Settings,
+    exists: Callable[[str], bool],
+) -> WebhookDraft:
     """Read a webhook. `sides` are those of the path, which count where the body names none.
 
     `exists` says whether a pacticipant does. Raises Invalid.
@@ -76,7 +81,7 @@ def read(
     return _draft(given)
 
 
-def _with_path(given: Given, sides: Mapping[str, str]) -> dict[str, Any]:
+def _with_path(given: WebhookMembers, sides: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for role, name in sides.items():
         side = given.get(role)
@@ -87,11 +92,11 @@ def _with_path(given: Given, sides: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _draft(given: Given) -> Draft:
+def _draft(given: WebhookMembers) -> WebhookDraft:
     request = given["request"]
     headers = {name.lower(): value for name, value in (request.get("headers") or {}).items()}
     events = given.get("events")
-    return Draft(
+    return WebhookDraft(
         description=given.get("description"),
         consumer=_side_of(given.get("consumer")),
         provider=_side_of(given.get("provider")),
@@ -109,16 +114,16 @@ def _draft(given: Given) -> Draft:
     )
 
 
-def _side_of(side: Given | None) -> Side | None:
-    return Side(name=side.get("name"), label=side.get("label")) if side else None
+def _side_of(side: WebhookMembers | None) -> PacticipantMatcher | None:
+    return PacticipantMatcher(name=side.get("name"), label=side.get("label")) if side else None
 
 
-def _filters(given: Given) -> Filters:
+def _filters(given: WebhookMembers) -> WebhookFilters:
     lists = {field: tuple(given[name]) for name, field in _LISTS.items() if given.get(name) is not None}
-    return Filters(**lists, main_branch_only=bool(given.get("mainBranchOnly")))
+    return WebhookFilters(**lists, main_branch_only=bool(given.get("mainBranchOnly")))
 
 
-def _uuid(uuid: str | None, given: Given) -> Iterable[Problem]:
+def _uuid(uuid: str | None, given: WebhookMembers) -> Iterable[Problem]:
     said = uuid if uuid is not None else given.get("uuid")
     if said is not None and not (isinstance(said, str) and _UUID.fullmatch(said)):
         yield Problem(("uuid",), _UUID_TEXT)
@@ -127,7 +132,7 @@ def _uuid(uuid: str | None, given: Given) -> Iterable[Problem]:
 # The request
 
 
-def _request(given: Given, settings: Settings) -> Iterable[Problem]:
+def _request(given: WebhookMembers, settings: Settings) -> Iterable[Problem]:
     request = given.get("request")
     if "request" not in given:
         yield Problem(("request",), "is missing")
@@ -142,7 +147,7 @@ def _request(given: Given, settings: Settings) -> Iterable[Problem]:
         yield from _optional_texts(request, "username", "password")
 
 
-def _first(request: Given, name: str, rule: Callable[[str], str | None]) -> Iterable[Problem]:
+def _first(request: WebhookMembers, name: str, rule: Callable[[str], str | None]) -> Iterable[Problem]:
     text = "is missing" if name not in request else _text_problem(request[name]) or rule(request[name])
     if text:
         yield Problem(("request", name), text)
@@ -168,7 +173,7 @@ def _choice(allowed: tuple[str, ...]) -> str:
 
 
 def _url_problem(url: str, settings: Settings) -> str | None:
-    split = _split(without_parameters(url))
+    split = _split(substitute_parameters(url))
     if split is None:
         return "is not a valid URL eg. http://example.org"
     if "${" in urlsplit(url).netloc:
@@ -177,7 +182,7 @@ def _url_problem(url: str, settings: Settings) -> str | None:
     if schemes and split.scheme.lower() not in {one.lower() for one in schemes}:
         return f"scheme must be {', '.join(schemes)}. {_SEE}"
     if hosts and not host_rules.is_whitelisted(split.hostname or "", hosts):
-        return f"host must be in the whitelist {', '.join(map(host_rules.shown, hosts))}. {_SEE}"
+        return f"host must be in the whitelist {', '.join(map(host_rules.format_entry, hosts))}. {_SEE}"
     return None
 
 
@@ -190,7 +195,7 @@ def _split(url: str) -> SplitResult | None:
     return split if is_whole and not re.search(r"[\s\x00-\x1f\x7f\\]", url) else None
 
 
-def _headers(request: Given) -> Iterable[Problem]:
+def _headers(request: WebhookMembers) -> Iterable[Problem]:
     headers = request.get("headers", {})
     if not isinstance(headers, dict):
         yield Problem(("request", "headers"), "must be a hash")
@@ -207,7 +212,7 @@ def _headers(request: Given) -> Iterable[Problem]:
 # The rest
 
 
-def _events(given: Given) -> Iterable[Problem]:
+def _events(given: WebhookMembers) -> Iterable[Problem]:
     events = given.get("events")
     if events is None:
         return
@@ -229,12 +234,12 @@ def _event(one: object, index: int) -> Iterable[Problem]:
         yield Problem(("events", index, "name"), f"must be one of: {', '.join(EVENTS)}")
 
 
-def _enabled(given: Given) -> Iterable[Problem]:
+def _enabled(given: WebhookMembers) -> Iterable[Problem]:
     if not isinstance(given.get("enabled", True), bool):
         yield Problem(("enabled",), "must be boolean")
 
 
-def _side(given: Given, role: str, exists: Callable[[str], bool]) -> Iterable[Problem]:
+def _side(given: WebhookMembers, role: str, exists: Callable[[str], bool]) -> Iterable[Problem]:
     side = given.get(role)
     if side is None:
         return
@@ -261,19 +266,19 @@ def _name_problem(name: object, its_label: object, exists: Callable[[str], bool]
     return None if exists(name) else "does not match an existing pacticipant"
 
 
-def _texts(given: Given) -> Iterable[Problem]:
+def _texts(given: WebhookMembers) -> Iterable[Problem]:
     for name in ("description", "secret"):
         if given.get(name) is not None and not isinstance(given[name], str):
             yield Problem((name,), "must be a string")
 
 
-def _optional_texts(request: Given, *names: str) -> Iterable[Problem]:
+def _optional_texts(request: WebhookMembers, *names: str) -> Iterable[Problem]:
     for name in names:
         if request.get(name) is not None and not isinstance(request[name], str):
             yield Problem(("request", name), "must be a string")
 
 
-def _filter_problems(given: Given) -> Iterable[Problem]:
+def _filter_problems(given: WebhookMembers) -> Iterable[Problem]:
     for name in _LISTS:
         names = given.get(name)
         if names is not None and not (isinstance(names, list) and all(isinstance(one, str) for one in names)):
@@ -282,6 +287,6 @@ def _filter_problems(given: Given) -> Iterable[Problem]:
         yield Problem(("mainBranchOnly",), "must be boolean")
 
 
-def _pausing(given: Given) -> Iterable[Problem]:
+def _pausing(given: WebhookMembers) -> Iterable[Problem]:
     if not isinstance(given.get("pauseWhenFailing") or False, bool):
         yield Problem(("pauseWhenFailing",), "must be boolean")

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from treaty.actions.webhooks import deliveries
 from treaty.errors import NotFound
 from treaty.model.pacts.pacts import PactKey
-from treaty.model.webhooks.deliveries import TRIGGER, Execution, Status, TriggeredWebhook
+from treaty.model.webhooks.deliveries import TRIGGER_TYPE, DeliveryStatus, Execution, TriggeredWebhook
 from treaty.store import verifications
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import pacts
 from treaty.store.webhooks import triggered_webhooks
 from treaty.web import urls
 from treaty.web.hal import represent
-from treaty.web.hal.documents import Hal, Link, Place
+from treaty.web.hal.documents import Hal, Link, RenderContext
 from treaty.web.http.media_types import HAL, TEXT
-from treaty.web.http.request import Call
+from treaty.web.http.request import Request
 from treaty.web.http.results import Accepted
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -27,7 +27,7 @@ _TRIGGERED_BY = "Webhooks triggered by the publication of"
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DeliveryWithSchedule:
     """A delivery, and how often it is tried."""
 
     triggered: TriggeredWebhook
@@ -54,7 +54,7 @@ class WebhooksStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Logs:
+class DeliveryLogs:
     """All attempts of a delivery."""
 
     triggered: TriggeredWebhook
@@ -62,20 +62,20 @@ class Logs:
 
 
 @router.get(urls.PACT_TRIGGERED_WEBHOOKS, permission=Permission.READ)
-def list_triggered_webhooks_of_pact(call: Call, provider: str, consumer: str, version: str) -> TriggeredWebhooks:
+def list_triggered_webhooks_of_pact(call: Request, provider: str, consumer: str, version: str) -> TriggeredWebhooks:
     """List what the pact of a consumer's version has triggered, newest first."""
     if pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)) is None:
         raise NotFound
     return TriggeredWebhooks(
         f"{_TRIGGERED_BY} the pact between {consumer} ({version}) and {provider}",
-        triggered_webhooks.of_pact(call.db, consumer=consumer, version=version, provider=provider),
+        triggered_webhooks.list_of_pact(call.db, consumer=consumer, version=version, provider=provider),
         call.settings.webhook_retry_schedule,
     )
 
 
 @router.get(urls.VERIFICATION_TRIGGERED_WEBHOOKS, permission=Permission.READ)
 def list_triggered_webhooks_of_verification(
-    call: Call, provider: str, consumer: str, sha: str, number: str
+    call: Request, provider: str, consumer: str, sha: str, number: str
 ) -> TriggeredWebhooks:
     """List what a result has triggered, newest first."""
     is_number = number.isascii() and number.isdecimal() and len(number) < 10  # noqa: PLR2004 - an id fits into nine digits
@@ -83,43 +83,43 @@ def list_triggered_webhooks_of_verification(
         raise NotFound
     return TriggeredWebhooks(
         f"{_TRIGGERED_BY} verification result {number}",
-        triggered_webhooks.of_verification(call.db, int(number)),
+        triggered_webhooks.list_of_verification(call.db, int(number)),
         call.settings.webhook_retry_schedule,
     )
 
 
 @router.get(urls.PACT_WEBHOOKS_STATUS, permission=Permission.READ)
-def show_webhooks_status(call: Call, provider: str, consumer: str) -> WebhooksStatus:
+def show_webhooks_status(call: Request, provider: str, consumer: str) -> WebhooksStatus:
     """Show how the webhooks of a pair fare: the latest delivery to each, for each event."""
     pacticipants.get(call.db, consumer, "consumer")
     pacticipants.get(call.db, provider, "provider")
     return WebhooksStatus(
         consumer=consumer,
         provider=provider,
-        triggered=triggered_webhooks.latest_of_pair(call.db, consumer=consumer, provider=provider),
+        triggered=triggered_webhooks.list_latest_of_pair(call.db, consumer=consumer, provider=provider),
         schedule=call.settings.webhook_retry_schedule,
     )
 
 
 @router.get(urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ, produces=(TEXT, HAL))
-def get_logs(call: Call, uuid: str) -> Logs:
+def get_logs(call: Request, uuid: str) -> DeliveryLogs:
     """Read what was sent in each attempt, and what came back."""
     found = triggered_webhooks.find(call.db, uuid)
     if found is None:
         raise NotFound
-    return Logs(found, triggered_webhooks.executions(call.db, uuid))
+    return DeliveryLogs(found, triggered_webhooks.list_executions(call.db, uuid))
 
 
 @router.post(urls.REDELIVER, permission=Permission.MANAGE_WEBHOOK, consumes=None)
-def redeliver(call: Call, uuid: str) -> Accepted:
+def redeliver(call: Request, uuid: str) -> Accepted:
     """Send what was triggered once again, as it stands now."""
     triggered = deliveries.redeliver(call.db, uuid, now=call.now)
-    call.owes = True
-    return Accepted(Delivered(triggered, call.settings.webhook_retry_schedule))
+    call.has_queued = True
+    return Accepted(DeliveryWithSchedule(triggered, call.settings.webhook_retry_schedule))
 
 
 @represent.register
-def delivered(one: Delivered) -> Hal:
+def delivery_with_schedule(one: DeliveryWithSchedule) -> Hal:
     return _triggered(one.triggered, one.schedule)
 
 
@@ -127,7 +127,7 @@ def delivered(one: Delivered) -> Hal:
 def triggered_webhook_list(page: TriggeredWebhooks) -> Hal:
     return Hal(
         embedded={"triggeredWebhooks": [_triggered(one, page.schedule) for one in page.triggered]},
-        links={"self": Link(urls.HERE, page.title)},
+        links={"self": Link(urls.URL_PLACEHOLDER, page.title)},
     )
 
 
@@ -139,7 +139,7 @@ def _triggered(one: TriggeredWebhook, schedule: Sequence[int]) -> Hal:
             "status": one.status.value,
             "attemptsMade": one.attempts,
             "attemptsRemaining": one.attempts_remaining(schedule),
-            "triggerType": TRIGGER,
+            "triggerType": TRIGGER_TYPE,
             "eventName": one.event,
             "triggeredAt": one.triggered_at,
         },
@@ -164,12 +164,12 @@ def _titled(path: str, title: str, **more: str | None) -> Link:
 @represent.register
 def webhooks_status(page: WebhooksStatus) -> Hal:
     pair = {"consumer": page.consumer, "provider": page.provider}
-    troubled = [one for one in page.triggered if one.status in (Status.FAILURE, Status.RETRYING)]
+    troubled = [one for one in page.triggered if one.status in (DeliveryStatus.FAILURE, DeliveryStatus.RETRYING)]
     return Hal(
         state={"summary": _summary(page.triggered)},
         embedded={"triggeredWebhooks": [_triggered(one, page.schedule) for one in page.triggered]},
         links={
-            "self": _titled(urls.HERE, "Webhooks status"),
+            "self": _titled(urls.URL_PLACEHOLDER, "Webhooks status"),
             "pb:error-logs": [
                 _named(urls.TRIGGERED_WEBHOOK_LOGS.fill(uuid=one.uuid), "Error logs", one) for one in troubled
             ],
@@ -186,11 +186,11 @@ def webhooks_status(page: WebhooksStatus) -> Hal:
 
 def _summary(triggered: Sequence[TriggeredWebhook]) -> dict[str, int]:
     counted = Counter(one.status for one in triggered)
-    summary = {"successful": counted[Status.SUCCESS], "failed": counted[Status.FAILURE]}
-    if counted[Status.RETRYING]:
-        summary["retrying"] = counted[Status.RETRYING]
-    if counted[Status.NOT_RUN]:
-        summary["notRun"] = counted[Status.NOT_RUN]
+    summary = {"successful": counted[DeliveryStatus.SUCCESS], "failed": counted[DeliveryStatus.FAILURE]}
+    if counted[DeliveryStatus.RETRYING]:
+        summary["retrying"] = counted[DeliveryStatus.RETRYING]
+    if counted[DeliveryStatus.NOT_RUN]:
+        summary["notRun"] = counted[DeliveryStatus.NOT_RUN]
     return summary
 
 
@@ -206,7 +206,7 @@ def _pacticipant(role: str, name: str) -> Link:
 
 
 @represent.register
-def logs(page: Logs) -> Hal:
+def logs(page: DeliveryLogs) -> Hal:
     one = page.triggered
     return Hal(
         state={
@@ -217,7 +217,7 @@ def logs(page: Logs) -> Hal:
         },
         embedded={"triggeredWebhook": {"uuid": one.uuid}},
         links={
-            "self": Link(urls.HERE, "Triggered webhook logs"),
+            "self": Link(urls.URL_PLACEHOLDER, "Triggered webhook logs"),
             "pb:webhook": _titled(urls.WEBHOOK.fill(uuid=one.webhook), "Webhook") if one.webhook else None,
             "pb:redeliver": Link(urls.REDELIVER.fill(uuid=one.uuid), "POST to send this again")
             if one.webhook
@@ -238,7 +238,7 @@ def _execution(one: Execution) -> dict[str, object]:
 
 
 @represent.register_text
-def logs_as_text(page: Logs, _place: Place) -> str:
+def logs_as_text(page: DeliveryLogs, _place: RenderContext) -> str:
     if not page.executions:
         return "Webhook has not executed yet. Please retry in a few seconds."
     return "\n".join(one.logs for one in page.executions)

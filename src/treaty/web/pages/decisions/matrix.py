@@ -11,20 +11,20 @@ from treaty.store import deployments
 from treaty.store.overview import overview
 from treaty.web import urls
 from treaty.web.api.decisions import matrix as api
-from treaty.web.http.page_queries import number_of
+from treaty.web.http.page_queries import read_number
 from treaty.web.http.queries import Query
-from treaty.web.http.request import Call
-from treaty.web.http.results import Page
+from treaty.web.http.request import Request
+from treaty.web.http.results import HtmlPage
 from treaty.web.http.router import Router
-from treaty.web.pages.decisions.verdicts import told
+from treaty.web.pages.decisions.verdicts import describe_reasons
 from treaty.web.security.permissions import Permission
 
 router = Router()
 
-SELECTORS: Final = 2
+DEFAULT_SELECTORS: Final = 2
 """How many selectors the form offers, unless more were given."""
-MOST_SELECTORS: Final = 10
-MOST_NAMES: Final = Part(1, 2000)
+MAX_SELECTORS: Final = 10
+NAMES_PAGE: Final = Part(1, 2000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class _Selected:
 
 
 @router.page(urls.MATRIX, permission=Permission.READ)
-def show_matrix(call: Call) -> Page:
+def show_matrix(call: Request) -> HtmlPage:
     """Show what is asked of the matrix, and its answer."""
     given = call.query.get("q")
     query = {**call.query, "q": [one for one in given if _names_one(one)] if isinstance(given, list) else given}
-    return _page(call, query, lambda: api.answer(call.db, query, counts_superseded=False) if given else None)
+    return _page(call, query, lambda: api.query_matrix(call.db, query, counts_superseded=False) if given else None)
 
 
 def _names_one(selector: object) -> bool:
@@ -51,22 +51,22 @@ def _names_one(selector: object) -> bool:
 
 
 @router.page(urls.PAIR_MATRIX, permission=Permission.READ)
-def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Page:
+def show_matrix_of_pair(call: Request, provider: str, consumer: str) -> HtmlPage:
     """Show the results between any versions of a consumer and a provider."""
     query = {**call.query, "q": [{"pacticipant": consumer}, {"pacticipant": provider}]}
     return _page(call, query, lambda: _answer_for_pair(call, provider=provider, consumer=consumer))
 
 
-def _answer_for_pair(call: Call, *, provider: str, consumer: str) -> Matrix:
-    return api.answer_for_pair(call.db, call.query, provider=provider, consumer=consumer, counts_superseded=False)
+def _answer_for_pair(call: Request, *, provider: str, consumer: str) -> Matrix:
+    return api.query_pair_matrix(call.db, call.query, provider=provider, consumer=consumer, counts_superseded=False)
 
 
-def _page(call: Call, query: Query, ask: Callable[[], Matrix | None]) -> Page:
+def _page(call: Request, query: Query, ask: Callable[[], Matrix | None]) -> HtmlPage:
     facts: dict[str, object] = {
-        "selected": _selected(query.get("q"), number_of(call, "selectors", SELECTORS, MOST_SELECTORS)),
-        "most_selectors": MOST_SELECTORS,
-        "environments": deployments.every(call.db),
-        "names": overview.names_like(call.db, "", MOST_NAMES).items,
+        "selected": _selected(query.get("q"), read_number(call, "selectors", DEFAULT_SELECTORS, MAX_SELECTORS)),
+        "most_selectors": MAX_SELECTORS,
+        "environments": deployments.list_all(call.db),
+        "names": overview.list_names_like(call.db, "", NAMES_PAGE).items,
         "options": {name: value for name, value in query.items() if isinstance(value, str)},
         "problems": [],
         "matrix": None,
@@ -76,16 +76,16 @@ def _page(call: Call, query: Query, ask: Callable[[], Matrix | None]) -> Page:
     try:
         matrix = ask()
     except InvalidQuery as error:
-        return Page("matrix.html", {**facts, "problems": list(error.texts)})
+        return HtmlPage("matrix.html", {**facts, "problems": list(error.texts)})
     except (Invalid, NotFound) as error:
-        return Page("matrix.html", {**facts, "problems": [str(error)]})
-    reasons = told(matrix.verdict.reasons) if matrix else []
-    return Page("matrix.html", {**facts, "matrix": matrix, "reasons": reasons})
+        return HtmlPage("matrix.html", {**facts, "problems": [str(error)]})
+    reasons = describe_reasons(matrix.verdict.reasons) if matrix else []
+    return HtmlPage("matrix.html", {**facts, "matrix": matrix, "reasons": reasons})
 
 
 def _selected(given: object, least: int) -> list[_Selected]:
     """Read what was selected, with blank selectors up to what the form offers."""
-    listed = given[:MOST_SELECTORS] if isinstance(given, list) else []
+    listed = given[:MAX_SELECTORS] if isinstance(given, list) else []
     found = [_of_selector(one) for one in listed if isinstance(one, dict)]
     return [*found, *[_Selected()] * (least - len(found))]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from treaty.model.decisions import reasons as reason_texts
 from treaty.model.decisions.reasons import NoSuchVersion, NotVerified, Reason, VerificationFailed
 from treaty.web import urls
-from treaty.web.api.decisions.matrix import recording
+from treaty.web.api.decisions.matrix import record_deployment_command
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
+class ReasonView:
     """A reason."""
 
     severity: str
@@ -21,22 +21,26 @@ class Told:
     command: str | None = None
 
 
-def told(reasons: Iterable[Reason]) -> list[Told]:
+def describe_reasons(reasons: Iterable[Reason]) -> list[ReasonView]:
     """Tell reasons, each once."""
     return list(dict.fromkeys(map(_told, reasons)))
 
 
-def _told(one: Reason) -> Told:
-    severity, text = reason_texts.severity(one), reason_texts.text(one).removeprefix("WARN: ")
+def _told(one: Reason) -> ReasonView:
+    severity, text = reason_texts.severity(one), reason_texts.describe_reason(one).removeprefix("WARN: ")
     match one:
         case NotVerified() | VerificationFailed():
-            return Told(
-                severity=severity, text=text, next=reason_texts.next_step(one), link=_pact(one), command=_command(one)
+            return ReasonView(
+                severity=severity,
+                text=text,
+                next=reason_texts.suggest_next_step(one),
+                link=_pact(one),
+                command=_command(one),
             )
         case NoSuchVersion():
-            return Told(severity=severity, text=text, next=reason_texts.next_step(one))
+            return ReasonView(severity=severity, text=text, next=reason_texts.suggest_next_step(one))
         case _:
-            return Told(severity=severity, text=text)
+            return ReasonView(severity=severity, text=text)
 
 
 def _pact(one: NotVerified | VerificationFailed) -> str | None:
@@ -49,5 +53,5 @@ def _pact(one: NotVerified | VerificationFailed) -> str | None:
 def _command(one: NotVerified | VerificationFailed) -> str | None:
     for side in (one.provider, one.consumer):
         if side.environment:
-            return recording(side, side.environment)
+            return record_deployment_command(side, side.environment)
     return None

@@ -8,10 +8,10 @@ from typing import Any, Final
 import orjson
 
 from treaty.errors import Invalid, Problem
-from treaty.model.deployments import Contact, Environment, contacts_of
+from treaty.model.deployments import Contact, Environment, parse_contacts
 from treaty.web.http.forms import Form
 
-SPARE: Final = 2
+EMPTY_CONTACT_ROWS: Final = 2
 """Rows for contacts that are still to be named."""
 
 
@@ -36,16 +36,16 @@ class EnvironmentFields:
 
     @property
     def rows(self) -> tuple[ContactFields, ...]:
-        return (*self.contacts, *(ContactFields() for _ in range(SPARE)))
+        return (*self.contacts, *(ContactFields() for _ in range(EMPTY_CONTACT_ROWS)))
 
 
-def filled(environment: Environment) -> EnvironmentFields:
+def fill_fields(environment: Environment) -> EnvironmentFields:
     """Fill the fields with what is known."""
     return EnvironmentFields(
         name=environment.name,
         display_name=environment.display_name,
         production=environment.is_production,
-        contacts=tuple(_typed(one) for one in contacts_of(environment)),
+        contacts=tuple(_typed(one) for one in parse_contacts(environment)),
     )
 
 
@@ -73,18 +73,18 @@ def _meant(text: str) -> Any:
         return text
 
 
-def returned(form: Form, problems: Iterable[Problem] = ()) -> EnvironmentFields:
+def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> EnvironmentFields:
     """Keep what was typed, with what is wrong with it."""
     return EnvironmentFields(
         name=form.raw("name"),
         display_name=form.raw("displayName"),
         production=form.has("production"),
         contacts=_contacts(form),
-        problems=by_field(problems),
+        problems=group_by_field(problems),
     )
 
 
-def by_field(problems: Iterable[Problem]) -> dict[str, list[str]]:
+def group_by_field(problems: Iterable[Problem]) -> dict[str, list[str]]:
     """Put what is wrong under the names of fields: `contacts.0.name`."""
     found: dict[str, list[str]] = {}
     for one in problems:
@@ -97,7 +97,7 @@ def _contacts(form: Form) -> tuple[ContactFields, ...]:
     return tuple(ContactFields(name, details) for name, details in pairs if name.strip() or details.strip())
 
 
-def body(form: Form, existing: Environment | None = None) -> dict[str, Any]:
+def build_body(form: Form, existing: Environment | None = None) -> dict[str, Any]:
     """Make the body that a client of the API would send. Raises Invalid.
 
     Where there are no contacts and never were any, it says nothing of them.

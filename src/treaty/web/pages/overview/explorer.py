@@ -8,8 +8,8 @@ from treaty.web import urls
 from treaty.web.api.overview.index import Index
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal
-from treaty.web.http.request import Call
-from treaty.web.http.results import Page
+from treaty.web.http.request import Request
+from treaty.web.http.results import HtmlPage
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
@@ -20,7 +20,7 @@ _WRITTEN: Final = {urls.PUBLISH_CONTRACTS.template, urls.IMPORT.template}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Entry:
+class _IndexLink:
     """A link of the index, for browsers without scripts."""
 
     relation: str
@@ -38,18 +38,18 @@ class _Entry:
     urls.HAL_BROWSER,
     permission=Permission.READ,
     needs_database=False,
-    is_for_all=True,
-    other_urls=[urls.HAL_BROWSER_PAGE],
+    is_for_any_media_type=True,
+    aliases=[urls.HAL_BROWSER_PAGE],
 )
-def show_explorer(call: Call) -> Page:
+def show_explorer(call: Request) -> HtmlPage:
     """Show the explorer, at the original's addresses too. What stands behind the # says what it shows."""
     shown = represent.hal(Index("disable_pacts_for_verification" not in call.settings.features))
-    return Page("explorer.html", {"entries": [*_entries(shown)] if isinstance(shown, Hal) else []})
+    return HtmlPage("explorer.html", {"entries": [*_entries(shown)] if isinstance(shown, Hal) else []})
 
 
-def _entries(document: Hal) -> Iterator[_Entry]:
+def _entries(document: Hal) -> Iterator[_IndexLink]:
     links = document["_links"]
     for relation, link in links.items() if isinstance(links, Mapping) else ():
-        if isinstance(link, Mapping) and link["href"] != urls.BASE:
-            path = str(link["href"]).removeprefix(urls.BASE)
-            yield _Entry(relation=relation, title=str(link.get("title", "")), path=path)
+        if isinstance(link, Mapping) and link["href"] != urls.BASE_URL_PLACEHOLDER:
+            path = str(link["href"]).removeprefix(urls.BASE_URL_PLACEHOLDER)
+            yield _IndexLink(relation=relation, title=str(link.get("title", "")), path=path)

@@ -9,48 +9,50 @@ from treaty.store import deployments
 from treaty.store.pacticipants import labels
 from treaty.web import urls
 from treaty.web.api.overview import network_queries
-from treaty.web.api.overview.network import WORDS, figure
-from treaty.web.api.overview.network_queries import DEPTHS, Wanted
-from treaty.web.http.request import Call
-from treaty.web.http.results import Page
+from treaty.web.api.overview.network import STATE_LABELS, draw_figure
+from treaty.web.api.overview.network_queries import DEPTHS, NetworkQuery
+from treaty.web.http.request import Request
+from treaty.web.http.results import HtmlPage
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
 router = Router()
 
-MOST_LABELS: Final = Part(1, 500)
+LABELS_PAGE: Final = Part(1, 500)
 
 
 @router.page(urls.SYSTEM, permission=Permission.READ)
-def show_system(call: Call) -> Page:
+def show_system(call: Request) -> HtmlPage:
     """Draw the network of all applications, or of those that are wanted."""
-    return Page("network.html", _facts(call, network_queries.read(call)))
+    return HtmlPage("network.html", _facts(call, network_queries.read_query(call)))
 
 
 @router.page(urls.NETWORK, permission=Permission.READ)
-def show_network(call: Call, name: str) -> Page:
+def show_network(call: Request, name: str) -> HtmlPage:
     """Draw what an application is connected with, as far as it fits."""
-    return Page("network_of.html", {**_facts(call, network_queries.read(call, name)), "name": name, "tab": "network"})
+    return HtmlPage(
+        "network_of.html", {**_facts(call, network_queries.read_query(call, name)), "name": name, "tab": "network"}
+    )
 
 
-def _facts(call: Call, wanted: Wanted) -> dict[str, object]:
-    shown = network_queries.find(call, wanted)
+def _facts(call: Request, wanted: NetworkQuery) -> dict[str, object]:
+    shown = network_queries.find_view(call, wanted)
     base = call.base_url if call.settings.base_urls else ""
-    is_drawn = bool(shown.lines) and not shown.is_cut
-    svg = figure(shown.lines, _me(wanted, shown.names), lambda path: base + path) if is_drawn else ""
+    is_drawn = bool(shown.lines) and not shown.is_truncated
+    svg = draw_figure(shown.lines, _me(wanted, shown.names), lambda path: base + path) if is_drawn else ""
     return {
         "wanted": wanted,
         "shown": shown,
         "figure": Markup(svg),  # noqa: S704 - names are escaped where it is drawn
-        "words": WORDS,
-        "lower": {state: text.lower() for state, text in WORDS.items()},
+        "words": STATE_LABELS,
+        "lower": {state: text.lower() for state, text in STATE_LABELS.items()},
         "depths": DEPTHS,
-        "environments": deployments.every(call.db),
-        "labels": labels.every_name(call.db, MOST_LABELS).items,
+        "environments": deployments.list_all(call.db),
+        "labels": labels.list_names(call.db, LABELS_PAGE).items,
         "formats": (("SVG", urls.SYSTEM_SVG), ("DOT", urls.SYSTEM_DOT), ("Mermaid", urls.SYSTEM_MERMAID)),
         "is_drawn": is_drawn,
     }
 
 
-def _me(wanted: Wanted, names: list[str]) -> str | None:
+def _me(wanted: NetworkQuery, names: list[str]) -> str | None:
     return wanted.focus if wanted.focus in names else None

@@ -4,27 +4,27 @@ from typing import Final
 
 from treaty.errors import NotFound
 from treaty.model.pacts import content
-from treaty.model.pacts.interaction_diff import Kind, changes
-from treaty.model.pacts.interactions import Interaction, interactions
+from treaty.model.pacts.interaction_diff import ChangeKind, diff_interactions
+from treaty.model.pacts.interactions import Interaction, read_interactions
 from treaty.model.pacts.pacts import PactKey
 from treaty.store.pacts import pacts
-from treaty.store.pacts.pacts import Found
+from treaty.store.pacts.pacts import PactWithBody
 from treaty.web import urls
-from treaty.web.api.pacts.differences import heavy_if_large, within
-from treaty.web.http.page_queries import part_of
-from treaty.web.http.request import Call
-from treaty.web.http.results import Afterwards, Page
+from treaty.web.api.pacts.differences import defer_if_large, start_deadline
+from treaty.web.http.page_queries import read_rows_page
+from treaty.web.http.request import Request
+from treaty.web.http.results import AfterCommit, HtmlPage
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
 router = Router()
 
-SIZE: Final = 50
+PAGE_SIZE: Final = 50
 """Changes on a page."""
 
 
 @router.page(urls.DIFF_WITH_PREVIOUS, permission=Permission.READ, is_original=False)
-def show_difference_from_previous(call: Call, provider: str, consumer: str, version: str) -> Page | Afterwards:
+def show_difference_from_previous(call: Request, provider: str, consumer: str, version: str) -> HtmlPage | AfterCommit:
     """Compare a pact with the closest earlier one that has other content."""
     found = _there(pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
     return _page(call, pacts.find_previous_distinct(call.db, found.pact), found)
@@ -32,8 +32,8 @@ def show_difference_from_previous(call: Call, provider: str, consumer: str, vers
 
 @router.page(urls.DIFF_WITH_VERSION, permission=Permission.READ, is_original=False)
 def show_difference_from_version(
-    call: Call, provider: str, consumer: str, version: str, comparison: str
-) -> Page | Afterwards:
+    call: Request, provider: str, consumer: str, version: str, comparison: str
+) -> HtmlPage | AfterCommit:
     """Compare a pact with that of another version."""
     found = _there(pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
     other = _there(pacts.find(call.db, PactKey(consumer=consumer, version=comparison, provider=provider)))
@@ -42,34 +42,36 @@ def show_difference_from_version(
 
 @router.page(urls.DIFF_WITH_PACT_VERSION, permission=Permission.READ, is_original=False)
 def show_difference_from_content(
-    call: Call, provider: str, consumer: str, sha: str, comparison: str
-) -> Page | Afterwards:
+    call: Request, provider: str, consumer: str, sha: str, comparison: str
+) -> HtmlPage | AfterCommit:
     """Compare content with other content of the same pair."""
     found = _there(pacts.find_by_sha(call.db, consumer, provider, sha))
     return _page(call, _there(pacts.find_by_sha(call.db, consumer, provider, comparison)), found)
 
 
-def _there(found: Found | None) -> Found:
+def _there(found: PactWithBody | None) -> PactWithBody:
     if found is None:
         raise NotFound
     return found
 
 
-def _page(call: Call, old: Found | None, new: Found) -> Page | Afterwards:
+def _page(call: Request, old: PactWithBody | None, new: PactWithBody) -> HtmlPage | AfterCommit:
     if old is None:
-        return Page("difference.html", {"old": None, "new": new.pact, "changes": [], "total": 0})
-    return heavy_if_large(lambda: _compared(call, old, new), old.body, new.body)
+        return HtmlPage("difference.html", {"old": None, "new": new.pact, "changes": [], "total": 0})
+    return defer_if_large(lambda: _compared(call, old, new), old.body, new.body)
 
 
-def _compared(call: Call, old: Found, new: Found) -> Page:
-    page, go_on = part_of(call, SIZE), within(call.settings.pact_content_diff_timeout)
-    found = changes(_interactions(old), _interactions(new), offset=page.offset, limit=page.limit, go_on=go_on)
-    counts = {kind.value: found.counts.get(kind, 0) for kind in Kind}
+def _compared(call: Request, old: PactWithBody, new: PactWithBody) -> HtmlPage:
+    page, go_on = read_rows_page(call, PAGE_SIZE), start_deadline(call.settings.pact_content_diff_timeout)
+    found = diff_interactions(
+        _interactions(old), _interactions(new), offset=page.offset, limit=page.limit, check_deadline=go_on
+    )
+    counts = {kind.value: found.counts.get(kind, 0) for kind in ChangeKind}
     facts = {"old": old.pact, "new": new.pact, "changes": found.shown, "counts": counts}
-    return Page("difference.html", {**facts, "total": found.total, "page": page})
+    return HtmlPage("difference.html", {**facts, "total": found.total, "page": page})
 
 
-def _interactions(found: Found) -> list[Interaction]:
+def _interactions(found: PactWithBody) -> list[Interaction]:
     """Read the interactions of a pact; a contract without any counts as one."""
-    document = content.read(found.body)
-    return interactions(document) or [Interaction.of_whole(document)]
+    document = content.parse_document(found.body)
+    return read_interactions(document) or [Interaction.from_document(document)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from treaty.actions.webhooks.webhooks import Draft
+from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import Invalid, Malformed, Problem
 from treaty.model.webhooks import presets
 from treaty.model.webhooks.events import (
@@ -19,14 +19,14 @@ from treaty.model.webhooks.events import (
     PROVIDER_VERIFICATION_PUBLISHED,
     PROVIDER_VERIFICATION_SUCCEEDED,
 )
-from treaty.model.webhooks.presets import ReadyWebhook
-from treaty.model.webhooks.webhooks import STARS, Sealed, Side, Webhook, is_hidden_header, is_stars
+from treaty.model.webhooks.presets import WebhookPreset
+from treaty.model.webhooks.webhooks import MASK, EncryptedText, PacticipantMatcher, Webhook, is_mask, is_secret_header
 from treaty.settings import Settings
 from treaty.web.api.webhooks import bodies as webhook_bodies
 from treaty.web.http import bodies
 from treaty.web.http.forms import Form
 
-EVENTS: Final = {
+EVENT_LABELS: Final = {
     CONTRACT_REQUIRING_VERIFICATION_PUBLISHED: (
         "A pact needs verification",
         "Once for each provider version on the main branch, deployed or released, that has not verified it",
@@ -74,7 +74,7 @@ class WebhookFields:
         return self.main_branch_only or any(lists)
 
 
-def of_template(ready: ReadyWebhook | None, *, consumer: str, provider: str) -> WebhookFields:
+def fill_from_preset(ready: WebhookPreset | None, *, consumer: str, provider: str) -> WebhookFields:
     """Fill the fields with what a ready webhook brings along."""
     blank = WebhookFields(consumer=consumer, provider=provider)
     if ready is None:
@@ -84,16 +84,16 @@ def of_template(ready: ReadyWebhook | None, *, consumer: str, provider: str) -> 
         description=ready.description,
         events=ready.events,
         url=ready.url,
-        headers=_written(ready.all_headers),
+        headers=_written(ready.request_headers),
         body=_pretty(ready.body) if ready.body else "",
         username=ready.username,
     )
 
 
-def filled(one: Webhook) -> WebhookFields:
+def fill_fields(one: Webhook) -> WebhookFields:
     """Fill the fields with what is known, but for secrets."""
     filters, request = one.filters, one.request
-    consumer, provider = one.consumer or Side(), one.provider or Side()
+    consumer, provider = one.consumer or PacticipantMatcher(), one.provider or PacticipantMatcher()
     return WebhookFields(
         description=one.description or "",
         enabled=one.is_enabled,
@@ -111,9 +111,9 @@ def filled(one: Webhook) -> WebhookFields:
         method=request.method.upper(),
         url=request.url,
         headers=_written(
-            {name: STARS if isinstance(value, Sealed) else value for name, value in request.headers.items()}
+            {name: MASK if isinstance(value, EncryptedText) else value for name, value in request.headers.items()}
         ),
-        body=body_typed(request.body),
+        body=format_body(request.body),
         username=request.username or "",
     )
 
@@ -122,7 +122,7 @@ def _written(headers: Mapping[str, str]) -> str:
     return "\n".join(f"{name.title() if name.islower() else name}: {value}" for name, value in headers.items())
 
 
-def body_typed(body: Any) -> str:
+def format_body(body: Any) -> str:
     """Write a body as it is edited."""
     if body is None or isinstance(body, str):
         return body or ""
@@ -133,7 +133,7 @@ def _pretty(body: Any) -> str:
     return json.dumps(body, ensure_ascii=False, indent=2)
 
 
-def returned(form: Form, problems: Iterable[Problem] = ()) -> WebhookFields:
+def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> WebhookFields:
     """Keep what was typed but for secrets, with what is wrong with it."""
     return WebhookFields(
         description=form.raw("description"),
@@ -162,8 +162,8 @@ def returned(form: Form, problems: Iterable[Problem] = ()) -> WebhookFields:
 
 def _without_secret(line: str) -> str:
     name, colon, value = line.partition(":")
-    is_secret = colon and value.strip() and is_hidden_header(name, value) and not presets.gaps_in(value)
-    return f"{name}: {STARS}" if is_secret else line
+    is_secret = colon and value.strip() and is_secret_header(name, value) and not presets.list_blanks(value)
+    return f"{name}: {MASK}" if is_secret else line
 
 
 _FIELDS: Final[Mapping[tuple[str | int, ...], str]] = {
@@ -184,7 +184,7 @@ def _by_field(problems: Iterable[Problem]) -> dict[str, list[str]]:
 # What was meant
 
 
-def read(form: Form, existing: Webhook | None, *, settings: Settings, exists: Callable[[str], bool]) -> Draft:
+def read(form: Form, existing: Webhook | None, *, settings: Settings, exists: Callable[[str], bool]) -> WebhookDraft:
     """Read a webhook by the rules of the API, and those that only forms need. Raises Invalid."""
     headers, problems = _headers(form, existing)
     given = _given(form, existing, headers)
@@ -240,7 +240,7 @@ def _body(form: Form, existing: Webhook | None) -> Any:
     """Take an object for what it is, unless it was a text before; everything else is sent as it was typed."""
     typed = form.raw("body")
     old = existing.request.body if existing else ""
-    if typed.strip() == body_typed(old).replace("\r\n", "\n").strip():
+    if typed.strip() == format_body(old).replace("\r\n", "\n").strip():
         return old
     try:
         return bodies.read(typed.encode("utf-8", "replace"), dict, empty=b"[]")
@@ -263,7 +263,7 @@ def _headers(form: Form, existing: Webhook | None) -> tuple[dict[str, str], list
 def _header_problem(name: str, value: str, before: Mapping[str, str], existing: Webhook | None) -> str | None:
     if name.lower() in before:
         return f"'{name}' is given twice"
-    if value and is_stars(value) and not (existing and name.lower() in existing.request.headers):
+    if value and is_mask(value) and not (existing and name.lower() in existing.request.headers):
         return f"the value of '{name}' is hidden, so it has to be typed again"
     return None
 
@@ -282,6 +282,6 @@ def _gaps(request: Mapping[str, Any], form: Form) -> Iterable[Problem]:
         "username": request["username"] or "",
     }
     for name, text in texts.items():
-        open_gaps = presets.gaps_in(text)
+        open_gaps = presets.list_blanks(text)
         if open_gaps:
             yield Problem(("request", name), f"put your own in the place of {' and '.join(open_gaps)}")
