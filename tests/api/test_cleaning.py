@@ -22,7 +22,7 @@ from treaty.model.maintenance.retention import (
 from treaty.store.engine.database import open_database
 from treaty.store.maintenance import retention as store
 from treaty.store.tables import metadata, pacticipant, version
-from treaty.workers.cleanup import AlreadyCleaning, Cleaner, Stopped
+from treaty.workers.cleanup import Cleaner, CleanupInProgress, CleanupStopped
 
 LONG = timedelta(days=100)
 
@@ -306,7 +306,7 @@ def store_batch(name, found, at):
 
 def test_one_cleaner_works_at_a_time_and_one_that_was_killed_is_replaced(database, clock, clean):
     database.write(lambda db: cleanup.claim_cleanup(db, owner="another", now=clock.now))
-    with pytest.raises(AlreadyCleaning):
+    with pytest.raises(CleanupInProgress):
         clean()
     clock.now += cleanup.LEASE_DURATION + timedelta(seconds=1)
     clean()
@@ -320,7 +320,7 @@ def test_a_cleaner_stops_when_it_is_asked_to(history, database, clock, api):
     stopping = Event()
     stopping.set()
     retention = Retention(versions=add_in_use_selectors([KeepVersions(latest=True)]), branches=())
-    with pytest.raises(Stopped):
+    with pytest.raises(CleanupStopped):
         Cleaner(database, retention, clock=clock, pause=stopping.wait).clean()
     assert len(numbers(api, "Till")) + len(numbers(api, "Shop")) == 3
     Cleaner(database, retention, clock=clock, pause=lambda _: False).clean()

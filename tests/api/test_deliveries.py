@@ -20,7 +20,7 @@ from treaty.store.webhooks import delivery_facts
 from treaty.store.webhooks.deliveries import ClaimRequest
 from treaty.web.api.webhooks.webhooks import ADDRESSES
 from treaty.web.application import build_application
-from treaty.workers.deliveries import Worker
+from treaty.workers.deliveries import DeliveryWorker
 
 PAIR = {"consumer": {"name": "Till"}, "provider": {"name": "Ledger"}}
 STARS = "*" * 10
@@ -33,7 +33,7 @@ class Broker:
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
         self.settings = settings
-        self.worker = Worker(database, settings, ADDRESSES)
+        self.worker = DeliveryWorker(database, settings, ADDRESSES)
         self.api = Api(build_application(settings, database, worker=self.worker))
         for name in ("Till", "Ledger"):
             self.api.post("/pacticipants", {"name": name})

@@ -32,7 +32,7 @@ def receiver() -> Iterator[Receiver]:
         yield found
 
 
-def _send(url: str, look_up: Any = outgoing.resolve, **settings: Any) -> WebhookResponse | NoResponse:
+def _send(url: str, look_up: Any = outgoing.resolve_host, **settings: Any) -> WebhookResponse | NoResponse:
     chosen = Settings(**{**QUICK, **settings})
     request = WebhookRequest(method="POST", url=url, headers={}, body={}, username=None, password=None)
     owed = Delivery(
@@ -48,7 +48,7 @@ def _send(url: str, look_up: Any = outgoing.resolve, **settings: Any) -> Webhook
     )
 
     def send(request: OutgoingRequest, settings: Settings) -> WebhookResponse | NoResponse:
-        return outgoing.send(request, settings, look_up=look_up)
+        return outgoing.send(request, settings, resolve=look_up)
 
     return deliveries.attempt_delivery(owed, settings=chosen, addresses=ADDRESSES, send=send).outcome
 
@@ -176,8 +176,8 @@ def test_a_place_that_is_not_public_is_not_dialled(url: str, receiver: Receiver,
     ],
 )
 def test_a_name_is_refused_when_any_of_its_addresses_is(addresses: list[str], whitelist: list[str]) -> None:
-    with pytest.raises(outgoing.Refused):
-        outgoing.checked("metadata.example", addresses, whitelist)
+    with pytest.raises(outgoing.ForbiddenDestination):
+        outgoing.check_addresses("metadata.example", addresses, whitelist)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_name_is_refused_when_any_of_its_addresses_is(addresses: list[str], wh
     ],
 )
 def test_what_the_whitelist_names_may_be_reached(addresses: list[str], whitelist: list[str]) -> None:
-    assert outgoing.checked("ci.example", addresses, whitelist) == addresses
+    assert outgoing.check_addresses("ci.example", addresses, whitelist) == addresses
 
 
 def test_a_resolver_that_changes_its_answer_is_asked_once(receiver: Receiver) -> None:

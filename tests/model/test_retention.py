@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.model.maintenance.retention import (
     DEFAULT_VERSION_SELECTORS,
     KeepBranches,
@@ -59,7 +59,7 @@ def test_a_selector_is_read_under_each_of_its_names(given, selector):
     ],
 )
 def test_what_makes_no_sense_is_refused(given, text):
-    with pytest.raises(WrongSetting) as refused:
+    with pytest.raises(InvalidSetting) as refused:
         parse_version_selectors(given)
     assert str(refused.value) == text
 
@@ -80,7 +80,7 @@ def test_branches_are_named_or_young(given, selector):
     "given", [{}, {"branch": True}, {"branch": [""]}, {"branch": " "}, {"branch": []}, {"max_age": "1"}, {"tag": 1}]
 )
 def test_other_selectors_of_branches_are_refused(given):
-    with pytest.raises(WrongSetting, match="selector 1: must have max_age"):
+    with pytest.raises(InvalidSetting, match="selector 1: must have max_age"):
         parse_branch_selectors([given])
 
 
@@ -91,7 +91,7 @@ def test_what_runs_and_what_is_supported_is_always_kept():
 
 
 def test_something_must_be_kept():
-    with pytest.raises(WrongSetting, match="You must specify which versions to keep"):
+    with pytest.raises(InvalidSetting, match="You must specify which versions to keep"):
         add_in_use_selectors([])
 
 
@@ -105,7 +105,7 @@ def test_what_went_adds_up():
 
 
 def test_what_is_no_json_is_refused_by_name():
-    with pytest.raises(WrongSetting, match="database_clean_keep_version_selectors: is no JSON"):
+    with pytest.raises(InvalidSetting, match="database_clean_keep_version_selectors: is no JSON"):
         parse_selector_json("[{", "database_clean_keep_version_selectors")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.model.webhooks.webhooks import EncryptedText
 from treaty.settings import Settings
 from treaty.store.engine.vault import KeyFile, KeyStatus, Vault, WrongKey, get_vault
@@ -87,5 +87,5 @@ def test_a_changed_key_file_may_be_read_by_whoever_could_read_it(tmp_path: Path)
 
 def test_an_empty_key_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "treaty.key").write_text("\n")
-    with pytest.raises(WrongSetting, match="is empty"):
+    with pytest.raises(InvalidSetting, match="is empty"):
         KeyFile(tmp_path / "treaty.key").keys()

@@ -14,7 +14,7 @@ from tests.whole import writers
 from tests.whole.servers import BIN, run, running
 from treaty.actions.maintenance import cleanup
 from treaty.store.engine.database import open_database
-from treaty.workers.cleanup import Pace
+from treaty.workers.cleanup import BatchSizer
 
 HISTORY = History(name="old", pairs=2, versions=500, bystanders=0)
 """Two thousand versions with pacts, results, branches, tags and deployments, all of them years old."""
@@ -122,11 +122,11 @@ PACES = {
 
 @pytest.mark.parametrize(("took", "sizes"), PACES.values(), ids=PACES)
 def test_as_much_goes_at_once_as_keeps_nobody_waiting(took, sizes):
-    pace = Pace()
-    parts = pace.parts(range(1000))
+    pace = BatchSizer()
+    parts = pace.batches(range(1000))
     found = [len(next(parts))]
     for seconds in took:
-        pace.note(seconds)
+        pace.record_duration(seconds)
         found.append(len(next(parts)))
     assert found == sizes
 

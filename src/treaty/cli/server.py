@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from treaty.cli.program import ServerCommand
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def serve(**options: object) -> None:
     try:
         settings = read_settings(options)
         app.serve(settings, announce=lambda address: _announce(settings, address))
-    except WrongSetting as error:
+    except InvalidSetting as error:
         click.echo(f"treaty serve: {error}", err=True)
         sys.exit(1)
 
@@ -66,8 +66,8 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only where they are needed
 
     try:
-        findings = app.examine(read_settings({"database_url": database_url}), fixes=fixes)
-    except WrongSetting as error:
+        findings = app.check_integrity(read_settings({"database_url": database_url}), fixes=fixes)
+    except InvalidSetting as error:
         click.echo(f"treaty doctor: {error}", err=True)
         sys.exit(1)
     for finding in findings:
@@ -85,7 +85,7 @@ def _told(finding: "IntegrityFinding") -> str:
 @click.command(cls=ServerCommand)
 @click.option("--database-url", metavar="URL", help="The database with the secrets (default as for `treaty serve`).")
 @click.option("--finish", "finishes", is_flag=True, help="Take the older keys away, once nothing needs them.")
-def rotate_key(database_url: str | None, *, finishes: bool) -> None:
+def rotate_key(database_url: str | None, *, removes_old_keys: bool) -> None:
     """Change the key that secrets, such as those of webhooks, are sealed with.
 
     Adds a new key to the key file, and seals all secrets anew; with secret_key set, seals them with it. It may run
@@ -96,14 +96,14 @@ def rotate_key(database_url: str | None, *, finishes: bool) -> None:
 
     try:
         settings = read_settings({"database_url": database_url})
-        app.rotate_key(settings, finishes=finishes, tell=click.echo)
-    except key_rotation.AlreadyRotating:
+        app.rotate_key(settings, removes_old_keys=removes_old_keys, report=click.echo)
+    except key_rotation.RotationInProgress:
         click.echo("treaty rotate-key: the key is being changed already; wait for that to end.", err=True)
         sys.exit(1)
-    except (WrongSetting, key_rotation.Unreadable) as error:
+    except (InvalidSetting, key_rotation.UndecryptableSecrets) as error:
         click.echo(f"treaty rotate-key: {error}", err=True)
         sys.exit(1)
-    if not finishes:
+    if not removes_old_keys:
         click.echo(_next_step(settings))
 
 
@@ -138,12 +138,12 @@ def _about_access(settings: Settings, address: str) -> list[str]:
     from treaty.store.accounts import accounts  # noqa: PLC0415 - likewise
     from treaty.web.security import open_access  # noqa: PLC0415 - likewise
 
-    if settings.basic_auth_username is not None or app.read(settings, accounts.has_any):
+    if settings.basic_auth_username is not None or app.read_database(settings, accounts.has_any):
         return []
     obstacle = open_access.find_settings_obstacle(settings)
     open_to = _OPEN_TO_ALL if settings.open_access else _OPEN_TO_MACHINE
     lines = [open_to if obstacle is None else _CLOSED.format(obstacle=obstacle)]
-    link = app.setup_link(settings, address)
+    link = app.create_setup_link(settings, address)
     if link:
         lines.append("  Make the first one, an administrator, by this link. It works once, within a day:")
         return [*lines, f"    {link}"]

@@ -25,22 +25,22 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from sqlalchemy import Engine, ExceptionContext, event
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.model.webhooks.deliveries import NoResponse, OutgoingRequest, WebhookResponse
 from treaty.settings import Settings
 from treaty.telemetry import tracing
 
 SendRequest = Callable[[OutgoingRequest, Settings], WebhookResponse | NoResponse]
 
-ROUTE: Final = "treaty.route"
+ROUTE_KEY: Final = "treaty.route"
 """Where a request's scope says which route it took."""
-METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-CARRIED: Final = (b"traceparent", b"tracestate")
-FAILED: Final = 500
+KNOWN_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+PROPAGATED_HEADERS: Final = (b"traceparent", b"tracestate")
+MIN_ERROR_STATUS: Final = 500
 _W3C: Final = TraceContextTextMapPropagator()
 
 
-class Spans:
+class SpanRecorder:
     """Makes spans, and sends them from time to time."""
 
     def __init__(self, exporter: SpanExporter, environ: Mapping[str, str] = os.environ) -> None:
@@ -58,7 +58,7 @@ class Spans:
         """Send what was not sent yet."""
         self._provider.shutdown()
 
-    def requests(self, app: ASGIApp) -> ASGIApp:
+    def trace_requests(self, app: ASGIApp) -> ASGIApp:
         """Let an application make a span for each request."""
 
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,36 +78,38 @@ class Spans:
 
     @contextmanager
     def _request(self, scope: Scope) -> Iterator[Span]:
-        method = scope["method"] if scope["method"] in METHODS else "_OTHER"
-        carrier = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in CARRIED}
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "_OTHER"
+        carrier = {
+            name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in PROPAGATED_HEADERS
+        }
         with (
             self._tracer.start_as_current_span(
                 method, _W3C.extract(carrier), SpanKind.SERVER, {"http.request.method": method}
             ) as span,
-            tracing.belonging_to(_written(span)),
+            tracing.use_trace(_written(span)),
         ):
             yield span
-            if ROUTE in scope:
-                span.update_name(f"{method} {scope[ROUTE]}")
-                span.set_attribute("http.route", scope[ROUTE])
+            if ROUTE_KEY in scope:
+                span.update_name(f"{method} {scope[ROUTE_KEY]}")
+                span.set_attribute("http.route", scope[ROUTE_KEY])
 
-    def sending(self, send: SendRequest) -> SendRequest:
+    def wrap_send(self, send: SendRequest) -> SendRequest:
         """Let a way of sending make a span for each attempt, which belongs to the trace of its event."""
 
         def traced(request: OutgoingRequest, settings: Settings) -> WebhookResponse | NoResponse:
-            carrier = {name: value for name, value in request.headers.items() if name == tracing.HEADER}
+            carrier = {name: value for name, value in request.headers.items() if name == tracing.TRACE_HEADER}
             attributes = {"http.request.method": request.method, "server.address": urlsplit(request.url).hostname or ""}
             with self._tracer.start_as_current_span(
                 f"{request.method} webhook", _W3C.extract(carrier), SpanKind.CLIENT, attributes
             ) as span:
-                headers = {**request.headers, tracing.HEADER: _written(span)}
+                headers = {**request.headers, tracing.TRACE_HEADER: _written(span)}
                 outcome = send(replace(request, headers=headers), settings)
                 _tell_outcome(span, outcome)
             return outcome
 
         return traced
 
-    def statements(self, engine: Engine) -> None:
+    def trace_statements(self, engine: Engine) -> None:
         """Make a span for each statement that belongs to a request."""
         if engine.dialect.name == "sqlite":
             event.listen(engine, "do_connect", partial(_use, _sqlite_class(self._statement)))
@@ -122,7 +124,9 @@ class Spans:
         if not trace.get_current_span().get_span_context().is_valid:
             yield
             return
-        with self._tracer.start_as_current_span(name_of(sql), kind=SpanKind.CLIENT, attributes={"db.system": system}):
+        with self._tracer.start_as_current_span(
+            statement_name(sql), kind=SpanKind.CLIENT, attributes={"db.system": system}
+        ):
             yield
 
     def _begin_statement(self, db: Any, _cursor: object, sql: str, *_rest: object) -> None:
@@ -131,17 +135,17 @@ class Spans:
         db.info.setdefault("treaty.telemetry.spans", []).append(span)
 
 
-def spans_for(environ: Mapping[str, str]) -> Spans:
+def create_span_recorder(environ: Mapping[str, str]) -> SpanRecorder:
     """Make spans as the environment wants them. Raises WrongSetting for a way of sending that there is not."""
-    named = tracing.exporter(environ)
+    named = tracing.exporter_name(environ)
     protocol = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if named == "console":
-        return Spans(ConsoleSpanExporter(out=sys.stderr), environ)
+        return SpanRecorder(ConsoleSpanExporter(out=sys.stderr), environ)
     if named != "otlp":
-        raise WrongSetting(f"OTEL_TRACES_EXPORTER: must be one of otlp, console, none, but is '{named}'")
+        raise InvalidSetting(f"OTEL_TRACES_EXPORTER: must be one of otlp, console, none, but is '{named}'")
     if protocol not in {None, "", "http/protobuf"}:
-        raise WrongSetting(f"OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, but is '{protocol}'")
-    return Spans(OTLPSpanExporter(), environ)
+        raise InvalidSetting(f"OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, but is '{protocol}'")
+    return SpanRecorder(OTLPSpanExporter(), environ)
 
 
 def _named(environ: Mapping[str, str]) -> dict[str, str]:
@@ -153,12 +157,12 @@ def _named(environ: Mapping[str, str]) -> dict[str, str]:
 def _written(span: Span) -> str:
     carrier: dict[str, str] = {}
     _W3C.inject(carrier, trace.set_span_in_context(span))
-    return carrier[tracing.HEADER]
+    return carrier[tracing.TRACE_HEADER]
 
 
 def _tell_status(span: Span, status: int) -> None:
     span.set_attribute("http.response.status_code", status)
-    if status >= FAILED:
+    if status >= MIN_ERROR_STATUS:
         span.set_status(Status(StatusCode.ERROR))
 
 
@@ -176,7 +180,7 @@ _TABLE: Final = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+\"?(\w+)")
 
 
 @lru_cache(maxsize=2048)
-def name_of(sql: str) -> str:
+def statement_name(sql: str) -> str:
     """Name a statement: what it does, and to which table."""
     first, table = _FIRST.match(sql), _TABLE.search(sql)
     return " ".join(found[1] for found in (first, table) if found) or "statement"

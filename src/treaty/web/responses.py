@@ -15,16 +15,16 @@ from treaty.errors import (
     Forbidden,
     Invalid,
     InvalidQuery,
+    InvalidSetting,
     Malformed,
     NotFound,
     Overloaded,
     Problem,
     SimilarNames,
     Throttled,
+    TimeLimitExceeded,
     TooLarge,
-    TooSlow,
     Unauthenticated,
-    WrongSetting,
 )
 from treaty.model.pacts.notices import describe_similar_names
 from treaty.store.engine.database import Busy
@@ -127,7 +127,7 @@ _PAGE_STATUSES: Final[Mapping[type[BaseException], int]] = {
     Conflict: 409,
     NotFound: 404,
     InvalidQuery: 400,
-    TooSlow: 408,
+    TimeLimitExceeded: 408,
     Busy: 503,
     Overloaded: 503,
     DatabaseReplaced: 503,
@@ -184,11 +184,11 @@ def _refusal(error: BaseException, call: Request) -> Response:  # noqa: C901, PL
             return _path_refused(error)
         case Forbidden():
             return _forbidden(error, call, problems=problems)
-        case WrongSetting():
+        case InvalidSetting():
             return _failed(500, str(error), call, problems=problems)
         case TooLarge():
             return Response(413, orjson.dumps({"error": str(error)}), HAL)
-        case TooSlow():
+        case TimeLimitExceeded():
             return Response(408, str(error).encode(), TEXT)
         case Overloaded():
             return _told(503, str(error), call, {"retry-after": "5"})
@@ -228,9 +228,9 @@ def _throttled(error: Throttled, call: Request) -> Response:
 
 
 def _forbidden(error: Forbidden, call: Request, *, problems: bool) -> Response:
-    if problems or error.missing is None:
+    if problems or error.missing_permission is None:
         return _told(403, str(error), call, {})
-    return Response(403, orjson.dumps({"error": str(error), "missingPermission": error.missing}), HAL)
+    return Response(403, orjson.dumps({"error": str(error), "missingPermission": error.missing_permission}), HAL)
 
 
 def _told(status: int, text: str, call: Request, headers: dict[str, str]) -> Response:

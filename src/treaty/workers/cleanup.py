@@ -21,7 +21,7 @@ from cronsim import CronSim, CronSimError
 from sqlalchemy import Connection
 
 from treaty.actions.maintenance import cleanup
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.model.audit import Actor
 from treaty.model.maintenance.retention import CleanupPlan, RemovedCounts, Retention, RowCounts, compute_cutoff
 from treaty.store import audit
@@ -31,38 +31,38 @@ from treaty.store.maintenance.removal import VersionBatch
 
 T = TypeVar("T")
 
-GOAL: Final = 0.03
+TRANSACTION_GOAL_SECONDS: Final = 0.03
 """Seconds that a transaction may keep others from writing."""
-FIRST_SIZE: Final = 5
+INITIAL_BATCH_SIZE: Final = 5
 """How much the first transaction of a kind removes, before it is known how long that takes."""
-MOST_SIZE: Final = 250
-EVENTS_AT_ONCE: Final = 10_000
+MAX_BATCH_SIZE: Final = 250
+EVENT_PAGE_SIZE: Final = 10_000
 """Events of the audit trail that are looked for at once."""
-LEAST_PAUSE: Final = 0.01
-CHECKPOINT_EVERY: Final = 4
+MIN_PAUSE_SECONDS: Final = 0.01
+TRANSACTIONS_PER_CHECKPOINT: Final = 4
 """Transactions."""
-REST: Final = timedelta(seconds=5)
+COOLDOWN: Final = timedelta(seconds=5)
 """After a clean-up by schedule: the clocks of the other processes strike at the same time, and need not clean again."""
 
 log = structlog.get_logger("treaty.workers.cleanup")
 
 
-class AlreadyCleaning(Exception):
+class CleanupInProgress(Exception):
     """Somebody else is cleaning."""
 
 
-class Stopped(Exception):
+class CleanupStopped(Exception):
     """The cleaner was asked to stop."""
 
 
-class Pace:
+class BatchSizer:
     """How much to remove in a transaction, by how long the last ones took."""
 
     def __init__(self) -> None:
-        self._size = FIRST_SIZE
+        self._size = INITIAL_BATCH_SIZE
         self._taken = 0
 
-    def parts(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
+    def batches(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
         """Take items, each time as many as seems right by then."""
         start = 0
         while start < len(items):
@@ -71,19 +71,19 @@ class Pace:
             yield part
             start += len(part)
 
-    def note(self, seconds: float) -> None:
+    def record_duration(self, seconds: float) -> None:
         """Take less at once after a transaction that was too long; after a short one more, but never much more.
 
         One with less than could be taken says nothing about more.
         """
-        fitting = max(1, int(self._taken * GOAL / max(seconds, 0.001)))
-        if seconds > GOAL:
+        fitting = max(1, int(self._taken * TRANSACTION_GOAL_SECONDS / max(seconds, 0.001)))
+        if seconds > TRANSACTION_GOAL_SECONDS:
             self._size = min(self._size, fitting)
         elif self._taken == self._size:
-            self._size = min(fitting, self._size * 3 // 2 + 1, MOST_SIZE)
+            self._size = min(fitting, self._size * 3 // 2 + 1, MAX_BATCH_SIZE)
 
 
-Cleaned = Mapping[str, Mapping[str, RowCounts]]
+CleanupResult = Mapping[str, Mapping[str, RowCounts]]
 """Removed and remaining rows by kind: old data under `clean`, overwritten data under `overwritten`, and `audit`."""
 
 
@@ -92,7 +92,7 @@ def check_schedule(schedule: str) -> None:
     try:
         CronSim(schedule, _utc_now())
     except CronSimError as error:
-        raise WrongSetting(
+        raise InvalidSetting(
             f"database_clean_cron_schedule: '{schedule}' is no cron expression such as '15 2 * * *': {error}"
         ) from error
 
@@ -113,7 +113,7 @@ class Cleaner:
         name: str = "cleaner",
         clock: Callable[[], datetime] = _utc_now,
         pause: Callable[[float], bool | None] = time.sleep,
-        rest: timedelta = timedelta(),
+        cooldown: timedelta = timedelta(),
     ) -> None:
         """`pause` waits for some seconds, and says whether to stop; nobody cleans during the rest afterwards.
 
@@ -125,7 +125,7 @@ class Cleaner:
         self._actor = Actor(credential_name=name)
         self._clock = clock
         self._pause = pause
-        self._rest = rest
+        self._rest = cooldown
         self._owner = str(uuid.uuid4())
         self._begun_at = clock()
         self._writes = 0
@@ -139,7 +139,7 @@ class Cleaner:
     def _audit_before(self) -> datetime | None:
         return compute_cutoff(self._clock(), self._audit_days) if self._audit_days else None
 
-    def clean(self) -> Cleaned:
+    def clean(self) -> CleanupResult:
         """Remove what nothing keeps, and then what was overwritten; say how much. Raises AlreadyCleaning."""
         with self._alone():
             events = self._remove_audit()
@@ -164,10 +164,10 @@ class Cleaner:
     def _begin(self) -> None:
         now = self._clock()
         if not self._database.write(lambda db: cleanup.claim_cleanup(db, owner=self._owner, now=now)):
-            raise AlreadyCleaning
+            raise CleanupInProgress
         self._begun_at = now
 
-    def _write(self, pace: Pace, work: Callable[[Connection], T]) -> T:
+    def _write(self, pace: BatchSizer, work: Callable[[Connection], T]) -> T:
         """Write a little, then let others write. It counts for how long they were kept from it."""
         began: list[float] = []
 
@@ -178,12 +178,12 @@ class Cleaner:
         with audit.acting_as(self._actor, at=self._clock()):
             result = self._database.write(begun)
         seconds = time.perf_counter() - began[-1]
-        pace.note(seconds)
+        pace.record_duration(seconds)
         self._writes += 1
-        if self._writes % CHECKPOINT_EVERY == 0:
+        if self._writes % TRANSACTIONS_PER_CHECKPOINT == 0:
             self._database.checkpoint()
-        if self._pause(max(LEAST_PAUSE, 2 * seconds)):
-            raise Stopped
+        if self._pause(max(MIN_PAUSE_SECONDS, 2 * seconds)):
+            raise CleanupStopped
         if self._clock() - self._begun_at > cleanup.LEASE_DURATION / 4:
             self._begin()
         return result
@@ -192,10 +192,10 @@ class Cleaner:
         before = self._audit_before()
         if before is None:
             return 0
-        total, pace = 0, Pace()
-        while found := self._database.read(lambda db: audit.list_old_ids(db, before=before, limit=EVENTS_AT_ONCE)):
+        total, pace = 0, BatchSizer()
+        while found := self._database.read(lambda db: audit.list_old_ids(db, before=before, limit=EVENT_PAGE_SIZE)):
             total += sum(
-                self._write(pace, partial(cleanup.remove_audit_events, ids=part)) for part in pace.parts(found)
+                self._write(pace, partial(cleanup.remove_audit_events, ids=part)) for part in pace.batches(found)
             )
         return total
 
@@ -211,10 +211,10 @@ class Cleaner:
         return {name: RowCounts(gone=number, kept=remaining[name]) for name, number in gone.items()}
 
     def _remove_branches(self) -> Iterator[RemovedCounts]:
-        now, pace = self._clock(), Pace()
+        now, pace = self._clock(), BatchSizer()
         found = self._database.read(lambda db: cleanup.list_stale_branches(db, self._retention, now=now))
         for pacticipant, names in _by_pacticipant((one.pacticipant, one.name) for one in found):
-            for part in pace.parts(names):
+            for part in pace.batches(names):
                 yield self._write(
                     pace,
                     partial(
@@ -223,19 +223,19 @@ class Cleaner:
                 )
 
     def _remove_versions(self) -> Iterator[RemovedCounts]:
-        now, pace = self._clock(), Pace()
+        now, pace = self._clock(), BatchSizer()
         found = self._database.read(lambda db: cleanup.list_old_versions(db, self._retention, now=now))
         for pacticipant, old in found.items():
-            for part in pace.parts([version.number for version in old]):
+            for part in pace.batches([version.number for version in old]):
                 batch = VersionBatch(pacticipant=pacticipant, numbers=part, found_at=now)
                 yield self._write(
                     pace, partial(cleanup.remove_versions, kept=self._retention, batch=batch, now=self._clock())
                 )
 
     def _remove_contents(self) -> Iterator[RemovedCounts]:
-        pace = Pace()
+        pace = BatchSizer()
         for (consumer, provider), ids in self._database.read(removal.list_orphans).items():
-            for part in pace.parts(ids):
+            for part in pace.batches(ids):
                 yield self._write(
                     pace, partial(cleanup.remove_contents, consumer=consumer, provider=provider, ids=part)
                 )
@@ -251,10 +251,10 @@ class Cleaner:
         return self._amounts(gone)
 
     def _remove_overwritten(self, kind: str, before: datetime) -> Counter[str]:
-        limit, pace = self._retention.limit, Pace()
+        limit, pace = self._retention.limit, BatchSizer()
         found = self._database.read(lambda db: removal.list_overwritten_ids(db, kind, before=before, limit=limit))
         gone: Counter[str] = Counter()
-        for part in pace.parts(found):
+        for part in pace.batches(found):
             gone.update(self._write(pace, partial(cleanup.remove_overwritten_rows, kind=kind, ids=part)))
         return gone
 
@@ -313,7 +313,7 @@ class ScheduledCleaner:
                 return
             try:
                 self._run()
-            except Stopped:
+            except CleanupStopped:
                 return
             except Exception:
                 log.exception("clean")
@@ -325,7 +325,7 @@ class ScheduledCleaner:
             audit_days=self._audit_days,
             clock=self._clock,
             pause=self._is_stopping.wait,
-            rest=REST,
+            cooldown=COOLDOWN,
         )
         if self._is_dry and self._cleans_data:
             plan = cleaner.plan()
@@ -335,7 +335,7 @@ class ScheduledCleaner:
             result = cleaner.clean() if self._cleans_data else {}
             if not self._cleans_data:
                 cleaner.clean_audit()
-        except AlreadyCleaning:
+        except CleanupInProgress:
             log.info("Clean was not performed as a clean is already in progress. Exiting.")
             return
         log.info("clean", **{what: one.gone for part in result.values() for what, one in part.items()})

@@ -30,15 +30,15 @@ from treaty.store.engine.database import Database
 from treaty.store.webhooks import deliveries
 from treaty.store.webhooks.deliveries import ClaimRequest
 
-LEASE: Final = timedelta(seconds=10)
+LEASE_TIME: Final = timedelta(seconds=10)
 POLL_SECONDS: Final = 0.4
-TROUBLED_SECONDS: Final = 3.0
+ERROR_PAUSE_SECONDS: Final = 3.0
 _ACTOR: Final = Actor(credential_name="worker")
 
 log = structlog.get_logger("treaty.workers.deliveries")
 
 
-class Worker:
+class DeliveryWorker:
     """Sends what is owed, from when it is started until it is stopped."""
 
     def __init__(
@@ -82,7 +82,7 @@ class Worker:
         self._is_stopping.set()
         self._news.set()
         if self._thread is not None:
-            self._thread.join(self._settings.webhook_total_timeout + TROUBLED_SECONDS)
+            self._thread.join(self._settings.webhook_total_timeout + ERROR_PAUSE_SECONDS)
         if self._senders is not None:
             self._senders.shutdown(wait=False)
 
@@ -93,7 +93,7 @@ class Worker:
                 self._step()
             except Exception:
                 log.exception("worker")
-                pause = TROUBLED_SECONDS
+                pause = ERROR_PAUSE_SECONDS
             self._news.wait(pause)
             self._news.clear()
 
@@ -142,9 +142,11 @@ class Worker:
 
     def _renew(self) -> None:
         now = self._clock()
-        if self._under_way and now - self._renewed_at > LEASE / 4:
+        if self._under_way and now - self._renewed_at > LEASE_TIME / 4:
             uuids = list(self._under_way)
-            self._database.write(lambda db: deliveries.renew_claims(db, uuids, owner=self._owner, until=now + LEASE))
+            self._database.write(
+                lambda db: deliveries.renew_claims(db, uuids, owner=self._owner, until=now + LEASE_TIME)
+            )
             self._renewed_at = now
 
     def _take_on(self) -> None:
@@ -179,7 +181,7 @@ class Worker:
         return ClaimRequest(
             owner=self._owner,
             now=now - self._settling,
-            until=now + LEASE,
+            until=now + LEASE_TIME,
             limit=min(share, self._settings.webhook_concurrency - len(working)),
             busy_webhooks=tuple(webhook for webhook, count in counted.items() if count >= share),
             includes_failing=failing <= self._settings.webhook_concurrency // 4,

@@ -23,26 +23,26 @@ from treaty.store.maintenance.encrypted_columns import EncryptedColumn
 SETTLING_SECONDS: Final = 5.0
 """How old the newest key must be before the others go: a request that began before it came has long ended then."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-class AlreadyRotating(Exception):
+class RotationInProgress(Exception):
     """Somebody else changes the key."""
 
 
-class Unreadable(Exception):
+class UndecryptableSecrets(Exception):
     """Some secrets were sealed with keys that nobody has given."""
 
 
-class Rotation:
+class KeyRotation:
     """Changes the key of a database."""
 
     def __init__(
-        self, database: Database, settings: Settings, *, tell: Tell, pause: Callable[[float], None] = time.sleep
+        self, database: Database, settings: Settings, *, report: Report, pause: Callable[[float], None] = time.sleep
     ) -> None:
         self._database = database
         self._settings = settings
-        self._tell = tell
+        self._tell = report
         self._pause = pause
         self._owner = str(uuid.uuid4())
         self._vault = get_vault(settings)
@@ -59,7 +59,7 @@ class Rotation:
             self._renew()
             self._check()
 
-    def finish(self) -> None:
+    def remove_old_keys(self) -> None:
         """Take older keys out of the file, once nothing needs them. Raises as `rotate` does."""
         with self._alone():
             self._renew()
@@ -82,7 +82,7 @@ class Rotation:
         until = time.monotonic() + key_rotation.LEASE_DURATION.total_seconds() + 1
         while not self._keep():
             if time.monotonic() > until:
-                raise AlreadyRotating
+                raise RotationInProgress
             self._pause(0.5)
 
     def _keep(self) -> bool:
@@ -105,7 +105,7 @@ class Rotation:
                 after = passed.last_id
                 self._pause(0.01)
                 if not self._keep():
-                    raise AlreadyRotating
+                    raise RotationInProgress
 
     def _some(self, one: EncryptedColumn, after: Any) -> Callable[[Connection], encrypted_columns.RotationBatch]:
         return lambda db: key_rotation.reencrypt(db, one, self._vault, after=after)
@@ -113,7 +113,7 @@ class Rotation:
     def _check(self) -> None:
         found = self._database.read(lambda db: encrypted_columns.count_by_key(db, self._vault))
         if found[KeyStatus.UNKNOWN]:
-            raise Unreadable(
+            raise UndecryptableSecrets(
                 f"{found[KeyStatus.UNKNOWN]} secrets were sealed with a key that is not given, and stay as they are. "
                 "Give it in previous_secret_keys, and call this again; or save what they belong to with new secrets."
             )

@@ -161,7 +161,7 @@ def _owe(
     triggered = []
     for occasion in occasions:
         if is_matching(db, one.filters, one.event, occasion):
-            told = {**context, "event_name": one.event, **occasion.context, **tracing.current()}
+            told = {**context, "event_name": one.event, **occasion.context, **tracing.current_headers()}
             owed = _owed(one, occasion, told)
             deliveries.enqueue(db, owed, now=now)
             triggered.append(

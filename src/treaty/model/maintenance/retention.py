@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +85,7 @@ def add_in_use_selectors(selectors: Sequence[KeepVersions]) -> tuple[KeepVersion
     A selector for one environment does not replace them: it covers that environment only.
     """
     if not selectors:
-        raise WrongSetting("You must specify which versions to keep")
+        raise InvalidSetting("You must specify which versions to keep")
     return (*selectors, *(selector for selector in IN_USE_SELECTORS if selector not in selectors))
 
 
@@ -120,7 +120,7 @@ def parse_selector_json(text: str, setting: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise WrongSetting(f"{setting}: is no JSON: {error}") from error
+        raise InvalidSetting(f"{setting}: is no JSON: {error}") from error
 
 
 def parse_version_selectors(given: object) -> tuple[KeepVersions, ...]:
@@ -132,7 +132,7 @@ def _listed(given: object) -> list[object]:
     if isinstance(given, dict):
         return [given]
     if not isinstance(given, list):
-        raise WrongSetting("selectors must be a list of objects")
+        raise InvalidSetting("selectors must be a list of objects")
     return given
 
 
@@ -140,18 +140,18 @@ def _version_selector(given: object, at: int) -> KeepVersions:
     values = _named(given, at)
     for name, value in values.items():
         if name not in _KINDS:
-            raise WrongSetting(f"selector {at + 1}: there is no '{name}'")
+            raise InvalidSetting(f"selector {at + 1}: there is no '{name}'")
         kinds, meaning = _KINDS[name]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds) or _is_blank(value):
-            raise WrongSetting(f"selector {at + 1}: {name} must be {meaning}")
+            raise InvalidSetting(f"selector {at + 1}: {name} must be {meaning}")
     if not any(values.values()) and values.get("max_age") is None:
-        raise WrongSetting(f"selector {at + 1} says nothing")
+        raise InvalidSetting(f"selector {at + 1} says nothing")
     return KeepVersions(**values)
 
 
 def _named(given: object, at: int) -> dict[str, Any]:
     if not isinstance(given, dict):
-        raise WrongSetting(f"selector {at + 1}: must be an object")
+        raise InvalidSetting(f"selector {at + 1}: must be an object")
     return {_OTHER_NAMES.get(str(name), str(name)): value for name, value in given.items() if value is not None}
 
 
@@ -177,7 +177,7 @@ def _branch_selector(given: object, at: int) -> KeepBranches:
         age is None or (isinstance(age, int) and not isinstance(age, bool) and not _is_blank(age))
     )
     if values or not is_right or (not named and age is None):
-        raise WrongSetting(f"selector {at + 1}: must have max_age (days), branch (names), or both")
+        raise InvalidSetting(f"selector {at + 1}: must have max_age (days), branch (names), or both")
     return KeepBranches(branches=named, max_age=age)
 
 

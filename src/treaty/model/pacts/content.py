@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from treaty.errors import Malformed, not_utf8
+from treaty.errors import Malformed, describe_invalid_utf8
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
 
 MAX_PLAIN_INTEGER_DIGITS: Final = 4000
@@ -109,7 +109,7 @@ def _text(raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise Malformed(f"Request body {not_utf8(raw, error)}") from error
+        raise Malformed(f"Request body {describe_invalid_utf8(raw, error)}") from error
     if not text.strip():
         raise Malformed("JSON::ParserError - unexpected end of input at line 1 column 1")
     return text

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
-from treaty.errors import DatabaseReplaced, Invalid, Problem, WrongSetting
+from treaty.errors import DatabaseReplaced, Invalid, InvalidSetting, Problem
 from treaty.store.engine.database_files import DatabaseFiles, check_exists, find_path, forbid_creation
 from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
 from treaty.store.engine.traces import CURRENT
@@ -77,7 +77,7 @@ def open_database(
         return Sqlite(parsed if may_create else forbid_creation(parsed))
     if parsed.get_backend_name() == "postgresql":
         return Postgresql(parsed.set(drivername="postgresql+psycopg"), connections=connections, wait=wait)
-    raise WrongSetting(
+    raise InvalidSetting(
         f"database_url: '{parsed.get_backend_name()}' is not a database that Treaty knows; use sqlite or postgresql"
     )
 
@@ -86,7 +86,7 @@ def _parsed(url: str) -> URL:
     try:
         return make_url("postgresql" + url.removeprefix("postgres") if url.startswith("postgres://") else url)
     except Exception as error:
-        raise WrongSetting(
+        raise InvalidSetting(
             "database_url: cannot be read as an URL such as sqlite:///treaty.sqlite or postgresql://…"
         ) from error
 

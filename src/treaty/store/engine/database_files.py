@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from sqlalchemy import URL, make_url
 
-from treaty.errors import DatabaseReplaced, WrongSetting
+from treaty.errors import DatabaseReplaced, InvalidSetting
 
 CHECK_INTERVAL_SECONDS: Final = 1.0
 """How often reads check the files. Every write checks them before it is acknowledged."""
@@ -93,9 +93,9 @@ def check_exists(url: URL) -> None:
     if path is None:
         return
     if not path.is_file() or path.stat().st_size == 0:
-        raise WrongSetting(f"database_url: there is no database at {path}. {MISSING_DATABASE_HINT}")
+        raise InvalidSetting(f"database_url: there is no database at {path}. {MISSING_DATABASE_HINT}")
     if not _has_tables(path):
-        raise WrongSetting(f"database_url: {path} is not a database of Treaty. {MISSING_DATABASE_HINT}")
+        raise InvalidSetting(f"database_url: {path} is not a database of Treaty. {MISSING_DATABASE_HINT}")
 
 
 MISSING_DATABASE_HINT: Final = (

@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.model.webhooks.webhooks import EncryptedText
 from treaty.store.engine.database import execute, fetch_first, fetch_scalar
 from treaty.store.engine.vault import KEY_FILE, Vault, WrongKey
@@ -77,7 +77,7 @@ def _opened(sealed: str, vault: Vault) -> str:
     try:
         return vault.decrypt(EncryptedText(sealed))
     except WrongKey as error:
-        raise WrongSetting(
+        raise InvalidSetting(
             "secret_key: tokens and sessions were stored under another key. Set it to that of other servers, or name "
             f"the former one in previous_secret_keys (or put {KEY_FILE} back). "
             "To end them all: `treaty token revoke --all`."

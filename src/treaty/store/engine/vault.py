@@ -18,7 +18,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from treaty.errors import TreatyError, WrongSetting
+from treaty.errors import InvalidSetting, TreatyError
 from treaty.model.webhooks.webhooks import EncryptedText
 from treaty.settings import Settings
 
@@ -150,11 +150,11 @@ class KeyFile:
         try:
             found = self._found() or self._made()
         except OSError as error:
-            raise WrongSetting(
+            raise InvalidSetting(
                 f"The key file {self.path} can neither be read nor made ({error.strerror}); set secret_key instead."
             ) from error
         if not found:
-            raise WrongSetting(f"The key file {self.path} is empty. Put its key back, or remove it to get a new one.")
+            raise InvalidSetting(f"The key file {self.path} is empty. Put its key back, or remove it to get a new one.")
         return found
 
     def existing_keys(self) -> tuple[str, ...]:
@@ -207,7 +207,7 @@ class KeyFile:
                 draft.unlink()
                 raise
         except OSError as error:
-            raise WrongSetting(f"The key file {self.path} cannot be changed ({error.strerror}).") from error
+            raise InvalidSetting(f"The key file {self.path} cannot be changed ({error.strerror}).") from error
 
     def _draft(self, keys: Sequence[str]) -> Path:
         path = self.path.resolve()

@@ -52,7 +52,7 @@ def list_tokens(call: Request) -> Tokens:
 def regenerate_token(call: Request, uuid: str) -> Created:
     """Give one's own token another value, which is told this once; the former one is refused at once."""
     if call.caller.kind is CredentialType.TOKEN and call.caller.role is Role.READ_ONLY:
-        raise Forbidden("A token that reads only cannot make others.", missing="manage tokens of their own")
+        raise Forbidden("A token that reads only cannot make others.", missing_permission="manage tokens of their own")
     if call.caller.account is None:
         raise NotFound("Who asks has no tokens: there is no account for it. `treaty user add NAME` makes one.")
     return Created(

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from treaty.errors import Invalid, Malformed, Problem, not_utf8
+from treaty.errors import Invalid, Malformed, Problem, describe_invalid_utf8
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
 
 B = TypeVar("B")
@@ -77,7 +77,7 @@ def describe_syntax_error(raw: bytes, reason: str) -> str:
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        return f"Request body {not_utf8(raw, error)}"
+        return f"Request body {describe_invalid_utf8(raw, error)}"
     if not raw.strip():
         return "JSON::ParserError - unexpected end of input at line 1 column 1"
     return f"JSON::ParserError - {reason}"

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.settings import FORWARDED, X_FORWARDED, Settings
 from treaty.web.http.hosts import truncate_host
 
@@ -46,7 +46,7 @@ class TrustedProxies:
         try:
             self._networks = [ip_network(proxy) for proxy in settings.trusted_proxies]
         except ValueError as error:
-            raise WrongSetting(f"trusted_proxies: {error}") from error
+            raise InvalidSetting(f"trusted_proxies: {error}") from error
         self._family = _FAMILIES[settings.trusted_proxy_headers]
         self._has_warned = False
         self._is_trusted = lru_cache(maxsize=4096)(self._is_in_networks)

@@ -489,7 +489,7 @@ class Authenticator:
         raise Forbidden(
             f"{call.caller.title} may not {needed.value}: the role is {_role(call.caller)}. "
             "Use credentials that may, or ask an administrator for them.",
-            missing=needed.value,
+            missing_permission=needed.value,
         )
 
     def is_public(self, call: Request, route: Route | None) -> bool:

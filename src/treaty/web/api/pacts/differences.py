@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, TypeVar
 
-from treaty.errors import NotFound, TooSlow
+from treaty.errors import NotFound, TimeLimitExceeded
 from treaty.model.pacts.pacts import Pact, PactKey
 from treaty.model.pacts.text_diff import Comparison, diff_contents, format_duration
 from treaty.store.pacts import pacts
@@ -86,7 +86,7 @@ def start_deadline(seconds: float) -> Callable[[], None]:
 
     def go_on() -> None:
         if time.monotonic() > end:
-            raise TooSlow(f"The difference was not found within {seconds:g} seconds.")
+            raise TimeLimitExceeded(f"The difference was not found within {seconds:g} seconds.")
 
     return go_on
 

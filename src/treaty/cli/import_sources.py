@@ -18,7 +18,7 @@ from treaty.errors import MissingRelation, NotHal, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from treaty.client import Broker, Json, Resource
+    from treaty.client import BrokerClient, HalResource, Json
 
 _ALL: Final = "1000000"
 """More rows than a pact has: the matrix returns a hundred unless it is asked for more."""
@@ -72,12 +72,12 @@ class ResultLink(NamedTuple):
 
 
 @dataclass(slots=True)
-class Source:
+class ImportSource:
     """The broker that facts are read from. `report` is called with the reason for each resource that is skipped."""
 
-    broker: Broker
+    broker: BrokerClient
     report: Callable[[str], None]
-    beat: Callable[[], None]
+    renew_claim: Callable[[], None]
     """Called before each response is used, however long the source takes."""
     parallel: int = 4
     _threads: ThreadPoolExecutor = field(init=False)
@@ -91,7 +91,7 @@ class Source:
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(cancel_futures=True)
 
-    def find(self, name: str, href: str) -> Resource | None:
+    def find(self, name: str, href: str) -> HalResource | None:
         """Fetch a resource; report it and return None if the source does not return it."""
         resource = self._fetch(href)
         if isinstance(resource, Exception):
@@ -99,21 +99,21 @@ class Source:
             return None
         return resource
 
-    def find_all(self, named: Sequence[tuple[str, str]]) -> Iterator[Resource | None]:
+    def find_all(self, named: Sequence[tuple[str, str]]) -> Iterator[HalResource | None]:
         """Fetch resources, given by name and URL, in their order."""
         for start in range(0, len(named), _AHEAD):
             part = named[start : start + _AHEAD]
             for (name, _), resource in zip(
                 part, self._threads.map(self._fetch, [href for _, href in part]), strict=True
             ):
-                self.beat()
+                self.renew_claim()
                 if isinstance(resource, Exception):
                     self.report(f"{name}: {resource}")
                     yield None
                 else:
                     yield resource
 
-    def _fetch(self, href: str) -> Resource | Exception:
+    def _fetch(self, href: str) -> HalResource | Exception:
         try:
             return self.broker.get(href)
         except Refused as refused:
@@ -128,7 +128,7 @@ class Source:
         found: list[Json] = []
         following: str | None = href
         while following:
-            self.beat()
+            self.renew_claim()
             page = self.find(name, following)
             found += page.embedded(kind) if page else []
             links = page.links("next") if page else []
@@ -142,14 +142,14 @@ class Source:
 
     def versions(self, pacticipant: str) -> list[Json]:
         """List the versions of a pacticipant, the oldest first."""
-        href = self.broker.at("pacticipants", pacticipant, "versions")
+        href = self.broker.url_for("pacticipants", pacticipant, "versions")
         listed = self.embedded(f"the versions of {pacticipant}", href, "versions")
         return list({version["number"]: version for version in reversed(listed)}.values())
 
     def branches(self, pacticipant: str) -> dict[str, Json]:
         """List the branches of a pacticipant by name."""
         query = [("page", "1"), ("size", "500")]
-        href = self.broker.at("pacticipants", pacticipant, "branches", query=query)
+        href = self.broker.url_for("pacticipants", pacticipant, "branches", query=query)
         listed = self.embedded(f"the branches of {pacticipant}", href, "branches")
         return {branch["name"]: branch for branch in listed}
 
@@ -169,15 +169,15 @@ class Source:
         return [_with_revision(link, listed.get((link.consumer, link.provider, link.version), {})) for link in links]
 
     def _pacts_of(self, consumer: str, provider: str) -> str:
-        return self.broker.at("pacts", "provider", provider, "consumer", consumer, "versions")
+        return self.broker.url_for("pacts", "provider", provider, "consumer", consumer, "versions")
 
-    def overwritten(self, link: PactLink, row: ResultLink) -> Json | None:
+    def find_overwritten(self, link: PactLink, row: ResultLink) -> Json | None:
         """Fetch an overwritten revision of a pact, which its version no longer leads to, by its SHA."""
         segments = ("pacts", "provider", link.provider, "consumer", link.consumer, "pact-version", row.content.sha)
-        pact = self.find(f"an overwritten revision of {link.name}", self.broker.at(*segments))
+        pact = self.find(f"an overwritten revision of {link.name}", self.broker.url_for(*segments))
         return {**pact_fact(link, pact, is_current=False), "createdAt": row.pact_created_at} if pact else None
 
-    def results_of(self, links: Sequence[PactLink]) -> Iterator[list[ResultLink]]:
+    def list_results(self, links: Sequence[PactLink]) -> Iterator[list[ResultLink]]:
         """List the results of all revisions of each pact. Only the matrix knows all of them."""
         named = [(f"the results of {link.name}", self._matrix(link)) for link in links]
         for link, matrix in zip(links, self.find_all(named), strict=True):
@@ -187,7 +187,7 @@ class Source:
     def _matrix(self, link: PactLink) -> str:
         selectors = [("pacticipant", link.consumer), ("version", link.version), ("pacticipant", link.provider)]
         query = [*((f"q[][{name}]", value) for name, value in selectors), ("limit", _ALL)]
-        return self.broker.at("matrix", query=query)
+        return self.broker.url_for("matrix", query=query)
 
 
 def pact_links(pacticipant: str, version: Json) -> list[PactLink]:
@@ -213,7 +213,7 @@ def _segment_after(href: str, word: str) -> str | None:
     return unquote(known[known.index(word) + 1]) if word in known[:-1] else None
 
 
-def pact_fact(link: PactLink, pact: Resource, *, is_current: bool) -> Json:
+def pact_fact(link: PactLink, pact: HalResource, *, is_current: bool) -> Json:
     try:
         sha = pact.link("pb:pact-version").name
     except MissingRelation:
@@ -257,12 +257,12 @@ def recorded_times(results: Iterable[ResultLink]) -> dict[ResultLink, str]:
     return times
 
 
-def given(body: Json, *names: str) -> dict[str, Any]:
+def select_members(body: Json, *names: str) -> dict[str, Any]:
     """Return the members that a body has."""
     return {name: body[name] for name in names if body.get(name) is not None}
 
 
-def times_of(body: Json) -> dict[str, Any]:
+def select_times(body: Json) -> dict[str, Any]:
     """Return the times of a resource; one that was never changed has no `updatedAt`."""
     created = body.get("createdAt")
     return {"createdAt": created, "updatedAt": body.get("updatedAt") or created}

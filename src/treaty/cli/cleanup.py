@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from treaty.cli.program import ServerCommand
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.model.maintenance.retention import (
     CleanupPlan,
     RemovableVersion,
@@ -22,8 +22,8 @@ from treaty.model.maintenance.retention import (
 from treaty.model.pacts.text_diff import format_duration
 from treaty.settings import Settings, read_settings
 
-IN_PROGRESS: Final = "Clean was not performed as a clean is already in progress. Exiting."
-IN_PROGRESS_CODE: Final = 3
+IN_PROGRESS_MESSAGE: Final = "Clean was not performed as a clean is already in progress. Exiting."
+IN_PROGRESS_EXIT_CODE: Final = 3
 """Exit code when another clean-up is running; 1 and 2 are used for errors."""
 
 
@@ -83,7 +83,7 @@ def clean(
     try:
         settings = read_settings(options)
         _clean(settings, form, is_dry=is_dry, keeps_overwritten=keep_overwritten)
-    except WrongSetting as error:
+    except InvalidSetting as error:
         click.echo(f"treaty clean: {error}", err=True)
         sys.exit(1)
 
@@ -94,7 +94,7 @@ def _joined(texts: Sequence[str], option: str) -> str | None:
         return None
     try:
         given = [parse_selector_json(text, option) for text in texts]
-    except WrongSetting as error:
+    except InvalidSetting as error:
         raise click.BadParameter(str(error)) from error
     return json.dumps([one for item in given for one in (item if isinstance(item, list) else [item])])
 
@@ -103,7 +103,7 @@ def _clean(settings: Settings, form: str, *, is_dry: bool, keeps_overwritten: bo
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only where they are needed
     from treaty.workers import cleanup  # noqa: PLC0415 - the server's packages are loaded only where they are needed
 
-    retention = app.retention_of(settings)
+    retention = app.build_retention(settings)
     if keeps_overwritten:
         retention = replace(retention, overwritten_days=None)
     if is_dry or settings.database_clean_dry_run:
@@ -113,9 +113,9 @@ def _clean(settings: Settings, form: str, *, is_dry: bool, keeps_overwritten: bo
     started = time.monotonic()
     try:
         done = app.clean(settings, retention)
-    except cleanup.AlreadyCleaning:
-        click.echo(IN_PROGRESS, err=True)
-        sys.exit(IN_PROGRESS_CODE)
+    except cleanup.CleanupInProgress:
+        click.echo(IN_PROGRESS_MESSAGE, err=True)
+        sys.exit(IN_PROGRESS_EXIT_CODE)
     result = {part: _named(amounts, "deleted") for part, amounts in done.items()}
     click.echo(_json(result) if form == "json" else "\n".join(_result_lines(result, time.monotonic() - started)))
 

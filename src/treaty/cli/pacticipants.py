@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import detect, environments, options, output
+from treaty.cli import build_detection, environments, options, output
 from treaty.cli.program import Command, Failure, Flag, ListOption, options_of_every_command
 from treaty.errors import ClientError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from treaty.client import Broker, Json, Resource
+    from treaty.client import BrokerClient, HalResource, Json
 
 _NO_BRANCHES: Final = (
     "This version of the Pact Broker does not support branch versions,or you do not have the required permissions to "
@@ -35,8 +35,8 @@ _NO_DELETING_OF_BRANCHES_IN_PACTFLOW: Final = (
 @click.option("--main-branch", help="The branch that its releases come from.")
 @click.option("--repository-url", help="Where its source is.")
 @options.output_option("text", "json", "pretty")
-@options.connected()
-def create_or_update_pacticipant(broker: Broker, form: str, **given: Any) -> None:
+@options.connection_options()
+def create_or_update_pacticipant(broker: BrokerClient, form: str, **given: Any) -> None:
     """Create a pacticipant, or change what is given of it."""
     name = given["name"]
     names = {"display_name": "displayName", "main_branch": "mainBranch", "repository_url": "repositoryUrl"}
@@ -44,28 +44,28 @@ def create_or_update_pacticipant(broker: Broker, form: str, **given: Any) -> Non
     existing = broker.find(broker.link("pb:pacticipant", pacticipant=name))
     answer = broker.patch(existing.link("self").href, body) if existing else _create_pacticipant(broker, body)
     done = "updated" if existing else "created"
-    output.show(answer, form, output.green(f'Pacticipant "{name}" {done} in {output.in_place(broker.index)}'))
+    output.show(answer, form, output.green(f'Pacticipant "{name}" {done} in {output.broker_name(broker.index)}'))
 
 
-def _create_pacticipant(broker: Broker, body: Json) -> Resource:
+def _create_pacticipant(broker: BrokerClient, body: Json) -> HalResource:
     return broker.post(broker.link("pb:pacticipants"), body)
 
 
 @click.command("describe-pacticipant", cls=Command)
 @click.option("--name", required=True, help="The pacticipant's name.")
 @options.output_option("text", "json", "pretty")
-@options.connected()
-def describe_pacticipant(broker: Broker, form: str, name: str) -> None:
+@options.connection_options()
+def describe_pacticipant(broker: BrokerClient, form: str, name: str) -> None:
     """Show a pacticipant."""
     found = broker.get(broker.link("pb:pacticipant", pacticipant=name))
     labels = found.embedded("labels")
-    output.show(found, form, output.properties(found.body | ({"labels": labels} if labels else {})))
+    output.show(found, form, output.format_properties(found.body | ({"labels": labels} if labels else {})))
 
 
 @click.command("list-pacticipants", cls=Command)
 @options.output_option("text", "json", "table", "pretty")
-@options.connected()
-def list_pacticipants(broker: Broker, form: str) -> None:
+@options.connection_options()
+def list_pacticipants(broker: BrokerClient, form: str) -> None:
     """List the pacticipants."""
     found = broker.get(broker.link("pb:pacticipants"))
     pacticipants = sorted(found.embedded("pacticipants"), key=lambda each: str(each.get("name")).lower())
@@ -73,7 +73,7 @@ def list_pacticipants(broker: Broker, form: str) -> None:
     if any(each.get("uuid") for each in pacticipants):
         columns = {"UUID": "uuid"} | columns
     rows = [[each.get(key) for key in columns.values()] for each in pacticipants]
-    output.show(found, form, output.table(list(columns), rows, widest=dict.fromkeys(columns)))
+    output.show(found, form, output.format_table(list(columns), rows, max_widths=dict.fromkeys(columns)))
 
 
 @click.command("create-or-update-version", cls=Command)
@@ -82,25 +82,25 @@ def list_pacticipants(broker: Broker, form: str) -> None:
 @click.option("--branch", help="The branch that the version is from.")
 @click.option("-t", "--tag", "tags", cls=ListOption, help="A tag for the version; repeatable.")
 @options.output_option("text", "json", "pretty")
-@options.connected()
+@options.connection_options()
 def create_or_update_version(
-    broker: Broker, form: str, *, pacticipant: str, version: str, branch: str | None, tags: Sequence[str]
+    broker: BrokerClient, form: str, *, pacticipant: str, version: str, branch: str | None, tags: Sequence[str]
 ) -> None:
     """Create a version, or add it to a branch, or tag it."""
     answer = write_version(broker, pacticipant, version, branch=branch, tags=tags)
     with_branch = f" with branch {branch}" if branch else ""
     with_tags = f"{' and' if branch else ' with'} tag(s) {', '.join(tags)}" if tags else ""
-    place = output.in_place(broker.index)
+    place = output.broker_name(broker.index)
     text = f"Created/updated pacticipant version {version}{with_branch}{with_tags} in {place}"
     output.show(answer, form, output.green(text))
 
 
 def write_version(
-    broker: Broker, pacticipant: str, version: str, *, branch: str | None, tags: Sequence[str]
-) -> Resource:
+    broker: BrokerClient, pacticipant: str, version: str, *, branch: str | None, tags: Sequence[str]
+) -> HalResource:
     """Create the version by what it belongs to, and read what came of it."""
     names = {"pacticipant": pacticipant, "version": version}
-    if branch and not broker.index.has("pb:pacticipant-branch-version"):
+    if branch and not broker.index.has_link("pb:pacticipant-branch-version"):
         raise ClientError(_NO_BRANCHES)
     if branch:
         broker.put(broker.link("pb:pacticipant-branch-version", **names, branch=branch))
@@ -118,8 +118,8 @@ def write_version(
 @click.option("--deployed/--no-deployed", cls=Flag, help="With --environment: only what is deployed.")
 @click.option("--released/--no-released", cls=Flag, help="With --environment: only what is released.")
 @options.output_option("table", "json", "id")
-@options.connected()
-def describe_version(broker: Broker, form: str, pacticipant: str, environment: str | None, **given: Any) -> None:
+@options.connection_options()
+def describe_version(broker: BrokerClient, form: str, pacticipant: str, environment: str | None, **given: Any) -> None:
     """Show a version of a pacticipant, by default the latest."""
     if environment:
         kinds = [kind for kind in ("deployed", "released") if given[kind]] or ["deployed", "released"]
@@ -131,29 +131,29 @@ def describe_version(broker: Broker, form: str, pacticipant: str, environment: s
     _show_version(found, form)
 
 
-def _version_url(broker: Broker, pacticipant: str, version: str | None, tag: str | None) -> str:
+def _version_url(broker: BrokerClient, pacticipant: str, version: str | None, tag: str | None) -> str:
     if version:
-        return broker.at("pacticipants", pacticipant, "versions", version)
+        return broker.url_for("pacticipants", pacticipant, "versions", version)
     if tag:
         return broker.link("pb:latest-tagged-version", pacticipant=pacticipant, tag=tag)
     return broker.link("pb:latest-version", pacticipant=pacticipant)
 
 
-def _show_version(found: Resource, form: str) -> None:
+def _show_version(found: HalResource, form: str) -> None:
     number = str(found.body.get("number", ""))
     tags = " ".join(str(tag.get("name")) for tag in found.embedded("tags"))
     match form:
         case "json":
-            output.say(output.indented(found.body))
+            output.print_line(output.format_indented(found.body))
         case "id":
-            output.say(number)
+            output.print_line(number)
         case _:
-            output.say(output.table(["NUMBER", "TAGS"], [[number, tags]], widest={"NUMBER": 40}))
+            output.print_line(output.format_table(["NUMBER", "TAGS"], [[number, tags]], max_widths={"NUMBER": 40}))
 
 
-def _in_environment(broker: Broker, name: str, pacticipant: str, kinds: Sequence[str]) -> list[tuple[str, Json]]:
+def _in_environment(broker: BrokerClient, name: str, pacticipant: str, kinds: Sequence[str]) -> list[tuple[str, Json]]:
     """Find what is in an environment, each with its kind."""
-    environment = broker.get(environments.url_of(broker, name))
+    environment = broker.get(environments.get_environment_url(broker, name))
     relations = {
         "deployed": ("pb:currently-deployed-deployed-versions", "deployedVersions"),
         "released": ("pb:currently-supported-released-versions", "releasedVersions"),
@@ -170,16 +170,16 @@ def _show_in_environment(found: Sequence[tuple[str, Json]], environment: str, fo
     versions = [each for _, each in found]
     numbers = [each["_embedded"]["version"]["number"] for each in versions]
     if form == "json":
-        output.say(output.indented(versions))
+        output.print_line(output.format_indented(versions))
     elif form == "id":
-        output.say_if_any("\n".join(numbers))
+        output.print_if_any("\n".join(numbers))
     else:
         headings = ["VERSION", "STATUS", "ENVIRONMENT", "APPLICATION INSTANCE"]
         rows = [
             [number, kind.capitalize(), environment, each.get("applicationInstance") or "-"]
             for number, (kind, each) in zip(numbers, found, strict=True)
         ]
-        output.say_if_any(output.table(headings, rows, widest={"VERSION": 40}))
+        output.print_if_any(output.format_table(headings, rows, max_widths={"VERSION": 40}))
 
 
 @click.command("create-version-tag", cls=Command)
@@ -188,9 +188,9 @@ def _show_in_environment(found: Sequence[tuple[str, Json]], environment: str, fo
 @click.option("-t", "--tag", "tags", cls=ListOption, help="The tag; repeatable.")
 @click.option("--auto-create-version/--no-auto-create-version", cls=Flag, help="Create the version if it is missing.")
 @click.option("-g", "--tag-with-git-branch/--no-tag-with-git-branch", cls=Flag, help="Tag with the branch's name.")
-@options.connected()
+@options.connection_options()
 def create_version_tag(
-    broker: Broker,
+    broker: BrokerClient,
     pacticipant: str,
     version: str,
     tags: Sequence[str],
@@ -199,34 +199,34 @@ def create_version_tag(
     tag_with_git_branch: bool,
 ) -> None:
     """Tag a version."""
-    names = [*tags, *([detect.branch()] if tag_with_git_branch else [])]
+    names = [*tags, *([build_detection.branch()] if tag_with_git_branch else [])]
     if not names:
         raise Failure("No value provided for required options '--tag'\nGive a tag, or --tag-with-git-branch.")
     path = ("pacticipants", pacticipant, "versions", version)
-    if not auto_create_version and broker.find(broker.at(*path)) is None:
+    if not auto_create_version and broker.find(broker.url_for(*path)) is None:
         text = f"Could not create tag. Version {version} of {pacticipant} does not exist."
         raise ClientError(text, hint="Give --auto-create-version to create it.")
     for name in dict.fromkeys(names):
-        output.say(f"Tagging {pacticipant} version {version} as {name}")
-        broker.put(broker.at(*path, "tags", name))
+        output.print_line(f"Tagging {pacticipant} version {version} as {name}")
+        broker.put(broker.url_for(*path, "tags", name))
 
 
 @click.command("delete-version-tag", cls=Command)
 @options.pacticipant_option()
 @options.version_option()
 @click.option("-t", "--tag", required=True, help="The tag.")
-@options.connected()
-def delete_version_tag(broker: Broker, pacticipant: str, version: str, tag: str) -> None:
+@options.connection_options()
+def delete_version_tag(broker: BrokerClient, pacticipant: str, version: str, tag: str) -> None:
     """Remove a tag from a version."""
     found = broker.get(broker.link("pb:pacticipant", pacticipant=pacticipant))
     if _delete(broker, found.link("pb:version-tag").fill(version=version, tag=tag)):
-        output.say(f"Successfully deleted tag '{tag}' from version '{version}' of pacticipant '{pacticipant}'")
+        output.print_line(f"Successfully deleted tag '{tag}' from version '{version}' of pacticipant '{pacticipant}'")
     else:
         what = f"Tag '{tag}' for version '{version}' of pacticipant '{pacticipant}'"
-        output.say(f"{what} was not found (may have already been deleted)")
+        output.print_line(f"{what} was not found (may have already been deleted)")
 
 
-def _delete(broker: Broker, url: str) -> bool:
+def _delete(broker: BrokerClient, url: str) -> bool:
     """Delete, and tell whether there was anything to delete."""
     try:
         broker.delete(url)
@@ -246,22 +246,22 @@ def _delete(broker: Broker, url: str) -> bool:
     default=True,
     help="Fail if there is no such branch; on unless --no-error-when-not-found is given.",
 )
-@options.connected()
-def delete_branch(broker: Broker, pacticipant: str, branch: str, *, error_when_not_found: bool) -> None:
+@options.connection_options()
+def delete_branch(broker: BrokerClient, pacticipant: str, branch: str, *, error_when_not_found: bool) -> None:
     """Delete a branch, but not its versions."""
-    if not broker.index.has("pb:pacticipant-branch"):
-        old = _NO_DELETING_OF_BRANCHES_IN_PACTFLOW if broker.index.pactflow else _NO_DELETING_OF_BRANCHES
+    if not broker.index.has_link("pb:pacticipant-branch"):
+        old = _NO_DELETING_OF_BRANCHES_IN_PACTFLOW if broker.index.is_pactflow else _NO_DELETING_OF_BRANCHES
         raise ClientError(old)
     if _delete(broker, broker.link("pb:pacticipant-branch", pacticipant=pacticipant, branch=branch)):
-        output.say(output.green(f"Successfully deleted branch {branch} of pacticipant {pacticipant}"))
+        output.print_line(output.green(f"Successfully deleted branch {branch} of pacticipant {pacticipant}"))
     elif error_when_not_found:
         text = f"Could not delete branch {branch} of pacticipant {pacticipant} as it was not found"
         raise ClientError(text, hint="Give --no-error-when-not-found if that does not matter.")
     else:
-        output.say(output.green(f"Branch {branch} of pacticipant {pacticipant} not found"))
+        output.print_line(output.green(f"Branch {branch} of pacticipant {pacticipant} not found"))
 
 
 @click.command("generate-uuid", cls=Command, params=list(options_of_every_command()))
 def generate_uuid(**_of_every_command: object) -> None:
     """Make up a UUID, for create-or-update-webhook."""
-    output.say(str(uuid.uuid4()))
+    output.print_line(str(uuid.uuid4()))

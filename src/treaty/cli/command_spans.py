@@ -27,14 +27,14 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from treaty.cli import output
-from treaty.cli.telemetry import Telemetry, Wanted
+from treaty.cli.telemetry import CommandTelemetry, TelemetryOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import httpx
 
-    from treaty.client import Send
+    from treaty.client import HttpSend
 
 _SECONDS: Final = 3
 """How long a collector is waited for: nobody's deployment should wait for its own story."""
@@ -43,7 +43,7 @@ _W3C: Final = TraceContextTextMapPropagator()
 
 
 @contextmanager
-def telling(command: str, wanted: Wanted) -> Iterator[Telemetry]:
+def record_command(command: str, wanted: TelemetryOptions) -> Iterator[CommandTelemetry]:
     """Tell of a command while it runs, and send at its end what was not sent yet."""
     logging.getLogger("opentelemetry").propagate = False
     logging.getLogger("opentelemetry").addHandler(logging.NullHandler())  # what fails is told in our own words
@@ -57,7 +57,7 @@ def telling(command: str, wanted: Wanted) -> Iterator[Telemetry]:
             ) as span,
             _ending_told(span),
         ):
-            yield Telemetry(log=log, sending=lambda send: _sending(send, tracer))
+            yield CommandTelemetry(log=log, wrap_send=lambda send: _sending(send, tracer))
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def _asked_by() -> Context:
     return _W3C.extract({name: os.environ[name.upper()] for name in names if name.upper() in os.environ})
 
 
-def _tracer(wanted: Wanted, resource: Resource, stack: ExitStack) -> Tracer:
+def _tracer(wanted: TelemetryOptions, resource: Resource, stack: ExitStack) -> Tracer:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     stack.callback(provider.shutdown)
     for name in wanted.exporters if wanted.traces else ():
@@ -90,13 +90,13 @@ def _tracer(wanted: Wanted, resource: Resource, stack: ExitStack) -> Tracer:
     return provider.get_tracer("treaty")
 
 
-def _span_exporter(name: str, wanted: Wanted) -> SpanExporter:
+def _span_exporter(name: str, wanted: TelemetryOptions) -> SpanExporter:
     if name == "otlp":
         return OTLPSpanExporter(_at(wanted.endpoint, "traces"), timeout=_SECONDS)
     return ConsoleSpanExporter(out=_stream(name))
 
 
-def _log(wanted: Wanted, resource: Resource, stack: ExitStack) -> Callable[[str], None]:
+def _log(wanted: TelemetryOptions, resource: Resource, stack: ExitStack) -> Callable[[str], None]:
     provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
     stack.callback(provider.shutdown)
     for name in wanted.exporters if wanted.logs else ():
@@ -111,7 +111,7 @@ def _log(wanted: Wanted, resource: Resource, stack: ExitStack) -> Callable[[str]
     return log
 
 
-def _log_exporter(name: str, wanted: Wanted) -> LogRecordExporter:
+def _log_exporter(name: str, wanted: TelemetryOptions) -> LogRecordExporter:
     if name == "otlp":
         return OTLPLogExporter(_at(wanted.endpoint, "logs"), timeout=_SECONDS)
     return ConsoleLogRecordExporter(out=_stream(name))
@@ -162,13 +162,13 @@ class _LogsTold(LogRecordExporter):
 
 
 def _tell_failure(what: str) -> None:
-    output.warn(
+    output.print_warning(
         f"WARN: The {what} could not be sent to OpenTelemetry's collector; the command itself is not concerned. "
         "Check --otel-exporter-endpoint."
     )
 
 
-def _sending(send: Send, tracer: Tracer) -> Send:
+def _sending(send: HttpSend, tracer: Tracer) -> HttpSend:
     """Let a way of sending make a span for each attempt, and hand the trace on to the broker."""
 
     def traced(request: httpx.Request) -> httpx.Response:

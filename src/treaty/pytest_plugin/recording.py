@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from pact import Pact
 
-from treaty.testing import written
+from treaty.testing import pact_files
 from treaty.testing.logs import logged_to
 
 if TYPE_CHECKING:
@@ -26,18 +26,18 @@ _UNTRIED: Final = "The pact's interactions were never tried: use `pact.serve()` 
 class RecordedPact(Pact):
     """A pact that knows whether its interactions were tried: only then may they be written."""
 
-    was_tried = False
+    is_exercised = False
 
     def serve(self, *args: Any, **options: Any) -> Any:
-        self.was_tried = True
+        self.is_exercised = True
         return super().serve(*args, **options)
 
     def verify(self, *args: Any, **options: Any) -> Any:
-        self.was_tried = True
+        self.is_exercised = True
         return super().verify(*args, **options)
 
 
-class Recorder:
+class PactRecorder:
     def __init__(self, pact: RecordedPact, folder: Path) -> None:
         self.pact = pact
         self._folder = folder
@@ -48,23 +48,23 @@ class Recorder:
         return logged_to(self._folder / f"pact-mock-service{'-' * bool(worker)}{worker}.log")
 
     def write(self) -> None:
-        content = written.content_of(self.pact)
+        content = pact_files.read_content(self.pact)
         if not any(content.get(kind) for kind in ("interactions", "messages")):
             return
-        if not self.pact.was_tried:
+        if not self.pact.is_exercised:
             pytest.fail(_UNTRIED, pytrace=False)
-        written.add(self._folder, content)
+        pact_files.add(self._folder, content)
 
 
-def begin(item: pytest.Item, folder: Path) -> Recorder:
-    given = marked(item)
+def start_recording(item: pytest.Item, folder: Path) -> PactRecorder:
+    given = merge_markers(item)
     if not given.get("consumer") or not given.get("provider"):
         pytest.fail(_UNNAMED, pytrace=False)
     pact = RecordedPact(given["consumer"], given["provider"])
-    return Recorder(pact.with_specification(given.get("specification", "V4")), folder)
+    return PactRecorder(pact.with_specification(given.get("specification", "V4")), folder)
 
 
-def marked(item: pytest.Item) -> dict[str, Any]:
+def merge_markers(item: pytest.Item) -> dict[str, Any]:
     """Unite the markers of a test: what stands nearer to it counts."""
     united: dict[str, Any] = {}
     for marker in item.iter_markers("pact"):

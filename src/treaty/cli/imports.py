@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from treaty.cli import copying, options, output
+from treaty.cli import import_copying, options, output
 from treaty.cli.program import Command, Failure, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from treaty.cli.copying import Tally
-    from treaty.client import Broker
+    from treaty.cli.import_copying import CopyReport
+    from treaty.client import BrokerClient
 
 _STAYS: Final = (
     "Not copied, because no broker returns it: former deployments, deliveries and secrets of webhooks, and users."
@@ -38,9 +38,9 @@ _SHOWN: Final = 20
     help="Requests to the other broker at a time.",
 )
 @options.output_option("text", "json", "pretty")
-@options.connected()
+@options.connection_options()
 def import_all(
-    broker: Broker,
+    broker: BrokerClient,
     source: str,
     from_username: str | None,
     from_password: str | None,
@@ -59,29 +59,29 @@ def import_all(
     """
     if source.rstrip("/") == broker.url:
         raise Failure("Both brokers are the same.\nGive the one to copy from as --from, and the one to copy to as -b.")
-    with options.elsewhere(source, from_username, from_password, from_token) as other:
+    with options.create_other_client(source, from_username, from_password, from_token) as other:
         tally = _copied(other, broker, is_dry=dry_run, parallel=parallel)
     if form == "text":
-        output.say("\n".join(_lines(tally, is_dry=dry_run)))
+        output.print_line("\n".join(_lines(tally, is_dry=dry_run)))
     else:
         output.show_value(_report(tally), form)
     if tally.refused:
         raise SystemExit(1)
 
 
-def _copied(source: Broker, target: Broker, *, is_dry: bool, parallel: int) -> Tally:
+def _copied(source: BrokerClient, target: BrokerClient, *, is_dry: bool, parallel: int) -> CopyReport:
     try:
-        return copying.copy(source, target, is_dry=is_dry, parallel=parallel)
+        return import_copying.copy_all(source, target, is_dry=is_dry, parallel=parallel)
     except BaseException:
-        output.complain(_AGAIN)
+        output.print_error(_AGAIN)
         raise
 
 
-def _lines(tally: Tally, *, is_dry: bool) -> list[str]:
+def _lines(tally: CopyReport, *, is_dry: bool) -> list[str]:
     done = "Would copy" if is_dry else "Copied"
     counts = [
         f"{done} {tally.copied[kind]} {name}" + (f" ({tally.found[kind]} were there)" if tally.found[kind] else "")
-        for kind, name in copying.KINDS.items()
+        for kind, name in import_copying.KINDS.items()
     ]
     refused = [output.red(line) for line in _shortened("Not copied", tally.refused)]
     left = _shortened("Left out", tally.left)
@@ -94,10 +94,10 @@ def _shortened(label: str, texts: Sequence[str]) -> list[str]:
     return [*lines, f"{label}: {more} more; -o json lists all of them"] if more > 0 else lines
 
 
-def _report(tally: Tally) -> dict[str, object]:
+def _report(tally: CopyReport) -> dict[str, object]:
     return {
-        "copied": {kind: tally.copied[kind] for kind in copying.KINDS},
-        "found": {kind: tally.found[kind] for kind in copying.KINDS},
+        "copied": {kind: tally.copied[kind] for kind in import_copying.KINDS},
+        "found": {kind: tally.found[kind] for kind in import_copying.KINDS},
         "refused": tally.refused,
         "left": tally.left,
         "notes": tally.notes,

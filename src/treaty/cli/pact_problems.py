@@ -12,28 +12,28 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-Findings = Iterator["Finding"]
-Check = Callable[[str, Any], Findings]
+PactProblems = Iterator["PactProblem"]
+Check = Callable[[str, Any], PactProblems]
 
 
-class Gravity(Enum):
-    WRONG = "wrong"
-    DOUBTFUL = "doubtful"
+class Severity(Enum):
+    ERROR = "wrong"
+    STRICT_ERROR = "doubtful"
     """An error if strictness is wanted, else a warning."""
-    DATED = "dated"
+    WARNING = "dated"
     """A warning in any case."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PactProblem:
     """Something that is wrong at a place, which is written as a JSON pointer."""
 
     path: str
     message: str
-    gravity: Gravity = Gravity.DOUBTFUL
+    severity: Severity = Severity.STRICT_ERROR
 
     def is_error(self, *, strict: bool) -> bool:
-        return self.gravity is Gravity.WRONG or (strict and self.gravity is Gravity.DOUBTFUL)
+        return self.severity is Severity.ERROR or (strict and self.severity is Severity.STRICT_ERROR)
 
 
 _DOCUMENT: Final = {"consumer", "provider", "interactions", "messages", "metadata"}
@@ -54,12 +54,12 @@ _MATCHERS: Final = re.compile(
 _JSON_TYPES: Final = {bool: "Boolean", dict: "Object", list: "Array", str: "String", type(None): "Null"}
 
 
-def check(document: Any) -> list[Finding]:
+def check_pact(document: Any) -> list[PactProblem]:
     """Find all that is wrong with a pact that was read from JSON."""
     return list(_document(document))
 
 
-def _document(document: Any) -> Findings:
+def _document(document: Any) -> PactProblems:
     if not isinstance(document, dict):
         yield _mistyped("/", document, "an Object")
         return
@@ -68,13 +68,13 @@ def _document(document: Any) -> Findings:
     yield from _every_interaction(document)
     yield from _metadata(document.get("metadata", {}))
     for name in _others(document, _DOCUMENT):
-        yield Finding(f"/{_escaped(name)}", f"Unexpected attribute '{name}'")
+        yield PactProblem(f"/{_escaped(name)}", f"Unexpected attribute '{name}'")
 
 
-def _pacticipant(side: str, document: dict[str, Any]) -> Findings:
+def _pacticipant(side: str, document: dict[str, Any]) -> PactProblems:
     """Without both names a pact cannot be published at all."""
     if side not in document:
-        yield Finding(f"/{side}", f"Missing {side}", Gravity.WRONG)
+        yield PactProblem(f"/{side}", f"Missing {side}", Severity.ERROR)
         return
     pacticipant = document[side]
     if not isinstance(pacticipant, dict):
@@ -82,22 +82,22 @@ def _pacticipant(side: str, document: dict[str, Any]) -> Findings:
         return
     yield from _name(f"/{side}/name", pacticipant)
     for name in _others(pacticipant, {"name"}):
-        yield Finding(f"/{side}", f"Unknown attribute '{name}'")
+        yield PactProblem(f"/{side}", f"Unknown attribute '{name}'")
 
 
-def _name(path: str, pacticipant: dict[str, Any]) -> Findings:
+def _name(path: str, pacticipant: dict[str, Any]) -> PactProblems:
     name = pacticipant.get("name")
     if name is None:
-        yield Finding(path, "Missing name", Gravity.WRONG)
+        yield PactProblem(path, "Missing name", Severity.ERROR)
     elif not isinstance(name, str):
         yield _mistyped(path, name, "a String")
     elif not name.strip():
-        yield Finding(path, "Name is blank", Gravity.WRONG)
+        yield PactProblem(path, "Name is blank", Severity.ERROR)
 
 
-def _every_interaction(document: dict[str, Any]) -> Findings:
+def _every_interaction(document: dict[str, Any]) -> PactProblems:
     if not {"interactions", "messages"} & document.keys():
-        yield Finding("/interactions", "Missing interactions", Gravity.DATED)
+        yield PactProblem("/interactions", "Missing interactions", Severity.WARNING)
     specification = _specification(document)
     is_v4 = specification.startswith("4")
     yield from _listed("interactions", document, _v4_interaction if is_v4 else _interaction)
@@ -106,34 +106,34 @@ def _every_interaction(document: dict[str, Any]) -> Findings:
         yield from _states_of_old(document.get("interactions"))
 
 
-def _listed(name: str, document: dict[str, Any], judge: Check) -> Findings:
+def _listed(name: str, document: dict[str, Any], judge: Check) -> PactProblems:
     interactions = document.get(name)
     if name in document and not isinstance(interactions, list):
         yield _mistyped(f"/{name}", interactions, "an Array")
     elif interactions == []:
-        yield Finding(f"/{name}", f"{name.capitalize()} is empty", Gravity.DATED)
+        yield PactProblem(f"/{name}", f"{name.capitalize()} is empty", Severity.WARNING)
     elif interactions:
         for number, interaction in enumerate(interactions):
             yield from _object(judge)(f"/{name}/{number}", interaction)
 
 
-def _interaction(path: str, interaction: dict[str, Any]) -> Findings:
+def _interaction(path: str, interaction: dict[str, Any]) -> PactProblems:
     yield from _common(path, interaction, _COMMON | {"request", "response"})
     yield from _http(path, interaction, _any_body)
 
 
-def _message(path: str, message: dict[str, Any]) -> Findings:
+def _message(path: str, message: dict[str, Any]) -> PactProblems:
     yield from _common(path, message, _COMMON | _CONTENTS)
     yield from _rules_and_generators(path, message)
 
 
-def _v4_interaction(path: str, interaction: dict[str, Any]) -> Findings:
+def _v4_interaction(path: str, interaction: dict[str, Any]) -> PactProblems:
     yield from _common(path, interaction, _COMMON | _IN_V4 | _CONTENTS | {"request", "response"})
     kind = interaction.get("type")
     if kind is None:
-        yield Finding(path, "Missing type")
+        yield PactProblem(path, "Missing type")
     elif kind not in _KINDS:
-        yield Finding(f"{path}/type", f"'{kind}' is not one of {', '.join(_KINDS)}")
+        yield PactProblem(f"{path}/type", f"'{kind}' is not one of {', '.join(_KINDS)}")
     if kind == _KINDS[0]:
         yield from _http(path, interaction, _v4_body)
     elif kind == _KINDS[1]:
@@ -141,27 +141,27 @@ def _v4_interaction(path: str, interaction: dict[str, Any]) -> Findings:
         yield from _v4_body(f"{path}/contents", interaction.get("contents"))
 
 
-def _common(path: str, interaction: dict[str, Any], known: set[str]) -> Findings:
+def _common(path: str, interaction: dict[str, Any], known: set[str]) -> PactProblems:
     if "description" not in interaction:
-        yield Finding(path, "Missing description")
+        yield PactProblem(path, "Missing description")
     elif not isinstance(interaction["description"], str):
-        yield _mistyped(f"{path}/description", interaction["description"], "a String", Gravity.DOUBTFUL)
+        yield _mistyped(f"{path}/description", interaction["description"], "a String", Severity.STRICT_ERROR)
     yield from _states(path, interaction)
     for name in _others(interaction, known):
-        yield Finding(path, f"Unexpected attribute '{name}'")
+        yield PactProblem(path, f"Unexpected attribute '{name}'")
 
 
-def _states_of_old(interactions: Any) -> Findings:
+def _states_of_old(interactions: Any) -> PactProblems:
     """Find what version 3 of the specification has another name for."""
     for number, interaction in enumerate(interactions if isinstance(interactions, list) else []):
         if isinstance(interaction, dict) and "providerState" in interaction:
             message = "'providerState' is deprecated, use 'providerStates' instead"
-            yield Finding(f"/interactions/{number}", message, Gravity.DATED)
+            yield PactProblem(f"/interactions/{number}", message, Severity.WARNING)
 
 
-def _states(path: str, interaction: dict[str, Any]) -> Findings:
+def _states(path: str, interaction: dict[str, Any]) -> PactProblems:
     if "provider_state" in interaction:
-        yield Finding(path, "'provider_state' is deprecated, use 'providerStates' instead", Gravity.DATED)
+        yield PactProblem(path, "'provider_state' is deprecated, use 'providerStates' instead", Severity.WARNING)
     for name in ("providerState", "provider_state"):
         state = interaction.get(name)
         if not isinstance(state, str | dict | None):
@@ -170,27 +170,27 @@ def _states(path: str, interaction: dict[str, Any]) -> Findings:
     if isinstance(states, str | None):
         return
     if not isinstance(states, list):
-        yield Finding(path, f"'providerStates' must be an Array, got {_type(states)}", Gravity.WRONG)
+        yield PactProblem(path, f"'providerStates' must be an Array, got {_type(states)}", Severity.ERROR)
         return
     for number, state in enumerate(states):
         yield from _object(_state)(f"{path}/providerStates/{number}", state)
 
 
-def _state(path: str, state: dict[str, Any]) -> Findings:
+def _state(path: str, state: dict[str, Any]) -> PactProblems:
     if not isinstance(state.get("name"), str):
-        yield Finding(path, "Provider state 'name' is required", Gravity.WRONG)
+        yield PactProblem(path, "Provider state 'name' is required", Severity.ERROR)
     params = state.get("params", {})
     if not isinstance(params, dict | None):
         message = f"Provider state 'params' must be an Object, got {_type(params)}"
-        yield Finding(path, message, Gravity.WRONG)
+        yield PactProblem(path, message, Severity.ERROR)
     for name in _others(state, {"name", "params"}):
-        yield Finding(path, f"Unknown attribute '{name}'")
+        yield PactProblem(path, f"Unknown attribute '{name}'")
 
 
-def _http(path: str, interaction: dict[str, Any], body: Check) -> Findings:
+def _http(path: str, interaction: dict[str, Any], body: Check) -> PactProblems:
     for name, judge in (("request", _request), ("response", _response)):
         if name not in interaction:
-            yield Finding(path, f"Missing {name}")
+            yield PactProblem(path, f"Missing {name}")
             continue
         part, place = interaction[name], f"{path}/{name}"
         yield from _doubtful_object(place, part)
@@ -201,55 +201,55 @@ def _http(path: str, interaction: dict[str, Any], body: Check) -> Findings:
             yield from body(f"{place}/body", part.get("body"))
 
 
-def _request(path: str, request: dict[str, Any]) -> Findings:
+def _request(path: str, request: dict[str, Any]) -> PactProblems:
     for name in ("method", "path"):
         if name not in request:
-            yield Finding(path, f"Missing {name}")
+            yield PactProblem(path, f"Missing {name}")
         elif not isinstance(request[name], str):
-            yield _mistyped(f"{path}/{name}", request[name], "a String", Gravity.DOUBTFUL)
+            yield _mistyped(f"{path}/{name}", request[name], "a String", Severity.STRICT_ERROR)
     query = request.get("query")
     if isinstance(query, dict):
         yield from _texts(f"{path}/query", query)
     elif not isinstance(query, str | None):
-        yield _mistyped(f"{path}/query", query, "a String or Object", Gravity.DOUBTFUL)
+        yield _mistyped(f"{path}/query", query, "a String or Object", Severity.STRICT_ERROR)
 
 
-def _response(path: str, response: dict[str, Any]) -> Findings:
+def _response(path: str, response: dict[str, Any]) -> PactProblems:
     status = response.get("status")
     if status is None:
-        yield Finding(path, "Missing status")
+        yield PactProblem(path, "Missing status")
     elif not isinstance(status, int) or isinstance(status, bool):
-        yield _mistyped(f"{path}/status", status, "a whole Number", Gravity.DOUBTFUL)
+        yield _mistyped(f"{path}/status", status, "a whole Number", Severity.STRICT_ERROR)
     elif status not in _STATUS:
-        yield Finding(f"{path}/status", f"{status} is no status of HTTP: they are 100 to 599")
+        yield PactProblem(f"{path}/status", f"{status} is no status of HTTP: they are 100 to 599")
 
 
-def _headers(path: str, headers: Any) -> Findings:
+def _headers(path: str, headers: Any) -> PactProblems:
     yield from _doubtful_object(path, headers)
     if isinstance(headers, dict):
         yield from _texts(path, headers)
 
 
-def _texts(path: str, values: dict[str, Any]) -> Findings:
+def _texts(path: str, values: dict[str, Any]) -> PactProblems:
     for name, value in values.items():
         texts = value if isinstance(value, list) else [value]
         if not all(isinstance(text, str | None) for text in texts):
             message = f"Must be a String, or an Array of them, got {_type(value)}"
-            yield Finding(f"{path}/{_escaped(name)}", message)
+            yield PactProblem(f"{path}/{_escaped(name)}", message)
 
 
-def _any_body(_path: str, _body: Any) -> Findings:
+def _any_body(_path: str, _body: Any) -> PactProblems:
     """Take a body as it is: up to version 3 of the specification it may be anything."""
     yield from ()
 
 
-def _v4_body(path: str, body: Any) -> Findings:
+def _v4_body(path: str, body: Any) -> PactProblems:
     yield from _doubtful_object(path, body)
     if isinstance(body, dict) and body and "content" not in body:
-        yield Finding(path, "Missing content: since version 4 of the specification, a body is an Object around it")
+        yield PactProblem(path, "Missing content: since version 4 of the specification, a body is an Object around it")
 
 
-def _rules_and_generators(path: str, part: dict[str, Any]) -> Findings:
+def _rules_and_generators(path: str, part: dict[str, Any]) -> PactProblems:
     yield from _doubtful_object(f"{path}/generators", part.get("generators"))
     yield from _doubtful_object(f"{path}/matchingRules", part.get("matchingRules"))
     if isinstance(part.get("matchingRules"), dict):
@@ -274,38 +274,40 @@ def _numbered(path: str, values: list[Any]) -> Iterator[tuple[str, Any]]:
     return ((f"{path}/{number}", value) for number, value in enumerate(values))
 
 
-def _matcher(path: str, matcher: Any) -> Findings:
+def _matcher(path: str, matcher: Any) -> PactProblems:
     yield from _doubtful_object(path, matcher)
     if not isinstance(matcher, dict):
         return
     kind = matcher.get("match")
     if kind is not None and not _MATCHERS.fullmatch(str(kind)):
-        yield Finding(f"{path}/match", f"There is no matcher '{kind}'")
+        yield PactProblem(f"{path}/match", f"There is no matcher '{kind}'")
     if kind == "regex" and not isinstance(matcher.get("regex"), str):
-        yield Finding(path, "Missing regex")
+        yield PactProblem(path, "Missing regex")
 
 
-def _metadata(metadata: Any) -> Findings:
+def _metadata(metadata: Any) -> PactProblems:
     if not isinstance(metadata, dict):
-        yield Finding("/metadata", f"Metadata must be an Object, got {_type(metadata)}", Gravity.WRONG)
+        yield PactProblem("/metadata", f"Metadata must be an Object, got {_type(metadata)}", Severity.ERROR)
         return
     for old, new in _METADATA_OF_OLD.items():
         if old in metadata:
-            yield Finding("/metadata", f"'{old}' is deprecated, use '{new}' instead", Gravity.DATED)
+            yield PactProblem("/metadata", f"'{old}' is deprecated, use '{new}' instead", Severity.WARNING)
     if "pactSpecification" in metadata:
         yield from _stated("/metadata/pactSpecification", metadata["pactSpecification"])
 
 
-def _stated(path: str, stated: Any) -> Findings:
+def _stated(path: str, stated: Any) -> PactProblems:
     if not isinstance(stated, dict):
         yield _mistyped(path, stated, "an Object")
     elif "version" not in stated:
-        yield Finding(path, "pactSpecification is missing the version attribute", Gravity.DATED)
+        yield PactProblem(path, "pactSpecification is missing the version attribute", Severity.WARNING)
     elif not isinstance(stated["version"], str):
-        yield Finding(f"{path}/version", f"Version must be a String, got {_type(stated['version'])}", Gravity.WRONG)
+        yield PactProblem(
+            f"{path}/version", f"Version must be a String, got {_type(stated['version'])}", Severity.ERROR
+        )
     elif not _VERSION.fullmatch(stated["version"]):
         message = f"'{stated['version']}' is not a valid Pact specification version"
-        yield Finding(f"{path}/version", message, Gravity.WRONG)
+        yield PactProblem(f"{path}/version", message, Severity.ERROR)
 
 
 def _specification(document: dict[str, Any]) -> str:
@@ -319,23 +321,23 @@ def _specification(document: dict[str, Any]) -> str:
 def _object(judge: Check) -> Check:
     """Judge what is an object; all else is wrong."""
 
-    def judged(path: str, value: Any) -> Findings:
+    def judged(path: str, value: Any) -> PactProblems:
         return judge(path, value) if isinstance(value, dict) else iter([_mistyped(path, value, "an Object")])
 
     return judged
 
 
-def _doubtful_object(path: str, value: Any) -> Findings:
+def _doubtful_object(path: str, value: Any) -> PactProblems:
     if not isinstance(value, dict | None):
-        yield _mistyped(path, value, "an Object", Gravity.DOUBTFUL)
+        yield _mistyped(path, value, "an Object", Severity.STRICT_ERROR)
 
 
 def _others(found: dict[str, Any], known: set[str]) -> list[str]:
     return [name for name in found if name not in known]
 
 
-def _mistyped(path: str, value: Any, wanted: str, gravity: Gravity = Gravity.WRONG) -> Finding:
-    return Finding(path, f"Must be {wanted}, got {_type(value)}", gravity)
+def _mistyped(path: str, value: Any, wanted: str, severity: Severity = Severity.ERROR) -> PactProblem:
+    return PactProblem(path, f"Must be {wanted}, got {_type(value)}", severity)
 
 
 def _type(value: Any) -> str:

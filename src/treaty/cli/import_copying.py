@@ -11,14 +11,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from treaty.cli import output
-from treaty.cli.import_source import Source, given, pact_fact, pact_links, recorded_times, times_of
+from treaty.cli.import_sources import ImportSource, pact_fact, pact_links, recorded_times, select_members, select_times
 from treaty.errors import ClientError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from treaty.cli.import_source import ContentKey, PactLink, ResultLink
-    from treaty.client import Broker, Json, Resource
+    from treaty.cli.import_sources import ContentKey, PactLink, ResultLink
+    from treaty.client import BrokerClient, HalResource, Json
 
 KINDS: Final = {
     "pacticipants": "applications",
@@ -33,13 +33,13 @@ KINDS: Final = {
 _STOPS: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _OF_THE_BROKER: Final = ("_links", "_embedded", "createdAt", "updatedAt", "uuid")
 _HIDDEN: Final = "**********"
-MOST_FACTS: Final = 200
+MAX_FACTS: Final = 200
 """Facts in one request to the target."""
-GOAL: Final = 0.5
+REQUEST_GOAL_SECONDS: Final = 0.5
 """Seconds that a request to the target may take. Nobody else can write to a SQLite database meanwhile."""
-MOST_CHARACTERS: Final = 2_000_000
+MAX_CHARACTERS: Final = 2_000_000
 """Characters of pacts and test results in one request to the target."""
-MOST_LOOKUPS: Final = 5000
+MAX_LOOKUPS: Final = 5000
 _BEAT: Final = 10.0
 """Seconds after which the target is told that the import is still running."""
 _WAIT: Final = 40.0
@@ -49,7 +49,7 @@ _PROGRESS: Final = 5.0
 
 
 @dataclass(slots=True)
-class Tally:
+class CopyReport:
     """Counts for the final report, and what people have to know."""
 
     copied: Counter[str] = field(default_factory=Counter)
@@ -61,24 +61,24 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Target:
+class ImportTarget:
     """The Treaty that facts are sent to, in parts."""
 
-    broker: Broker
+    broker: BrokerClient
     source_url: str
     is_dry: bool
-    tally: Tally
+    tally: CopyReport
     _run: str = field(default_factory=lambda: str(uuid.uuid4()))
     _facts: list[tuple[str, str, Json]] = field(default_factory=list)
     _size: int = 0
-    _most: int = MOST_FACTS
+    _most: int = MAX_FACTS
     """Facts in the next request, by how long the last one took."""
     _sent_at: float = 0
 
     @property
     def url(self) -> str:
         """Raises ClientError for a broker that cannot import."""
-        if not self.broker.index.has("pb:import"):
+        if not self.broker.index.has_link("pb:import"):
             raise ClientError(
                 f"{self.broker.url} cannot import.",
                 hint="It must be a Treaty of this version, and the credentials need the permission to write.",
@@ -94,16 +94,16 @@ class Target:
             except Refused as refused:
                 if refused.status != HTTPStatus.CONFLICT or time.monotonic() > until:
                     raise
-                output.complain("Another import is running or has just been interrupted. Waiting …")
+                output.print_error("Another import is running or has just been interrupted. Waiting …")
                 time.sleep(2)
             else:
                 return
 
-    def known(self, facts: Sequence[Sequence[str]]) -> list[str | None]:
+    def find_markers(self, facts: Sequence[Sequence[str]]) -> list[str | None]:
         """Return what earlier imports remembered of facts; None for the new ones."""
         values: list[str | None] = []
-        for start in range(0, len(facts), MOST_LOOKUPS):
-            part = [list(fact) for fact in facts[start : start + MOST_LOOKUPS]]
+        for start in range(0, len(facts), MAX_LOOKUPS):
+            part = [list(fact) for fact in facts[start : start + MAX_LOOKUPS]]
             values += self.broker.post(f"{self.url}/known", {"source": self.source_url, "facts": part}).body["values"]
         return values
 
@@ -111,7 +111,7 @@ class Target:
         """Send a fact, now or with the next ones."""
         self._facts.append((kind, name, fact))
         self._size += len(fact.get("content") or "") + len(fact.get("testResults") or "")
-        if len(self._facts) >= self._most or self._size >= MOST_CHARACTERS:
+        if len(self._facts) >= self._most or self._size >= MAX_CHARACTERS:
             self.flush()
 
     def flush(self) -> None:
@@ -119,11 +119,11 @@ class Target:
         if facts:
             began = time.monotonic()
             outcomes = self._post([fact for *_, fact in facts])
-            self._most = next_size(len(facts), self._most, seconds=time.monotonic() - began)
+            self._most = next_batch_size(len(facts), self._most, seconds=time.monotonic() - began)
             for (kind, name, _), imported in zip(facts, outcomes, strict=True):
                 self._count(kind, name, imported)
 
-    def ask(self, kind: str, name: str, fact: Json) -> str:
+    def send_one(self, kind: str, name: str, fact: Json) -> str:
         """Send one fact, and return its outcome, which is counted unless the client has to create something."""
         (imported,) = self._post([fact])
         if imported["outcome"] != "absent":
@@ -143,7 +143,7 @@ class Target:
         else:
             self.tally.copied["webhooks"] += 1
 
-    def beat(self) -> None:
+    def renew_claim(self) -> None:
         """Keep the claim while the source is slow."""
         if time.monotonic() - self._sent_at > _BEAT:
             self._post([])
@@ -170,18 +170,18 @@ class Target:
                 self.tally.found[kind] += 1
 
 
-def next_size(sent: int, most: int, *, seconds: float) -> int:
+def next_batch_size(sent: int, most: int, *, seconds: float) -> int:
     """Return how many facts to send next if the last request took so long; never many more than before."""
-    fitting = max(1, int(sent * GOAL / max(seconds, 0.001)))
-    return min(fitting, most) if seconds > GOAL else min(max(most, fitting), most * 2, MOST_FACTS)
+    fitting = max(1, int(sent * REQUEST_GOAL_SECONDS / max(seconds, 0.001)))
+    return min(fitting, most) if seconds > REQUEST_GOAL_SECONDS else min(max(most, fitting), most * 2, MAX_FACTS)
 
 
-def copy(source: Broker, target: Broker, *, is_dry: bool, parallel: int = 4) -> Tally:
+def copy_all(source: BrokerClient, target: BrokerClient, *, is_dry: bool, parallel: int = 4) -> CopyReport:
     """Copy everything. Raises ClientError if one of the brokers cannot be used."""
-    tally = Tally()
-    to = Target(target, source.url, is_dry, tally)
+    tally = CopyReport()
+    to = ImportTarget(target, source.url, is_dry, tally)
     to.begin()
-    with Source(source, tally.refused.append, to.beat, parallel) as origin:
+    with ImportSource(source, tally.refused.append, to.renew_claim, parallel) as origin:
         names = _pacticipants(origin, to)
         links = [link for name in names for link in _versions(origin, to, name)]
         _results(origin, to, _pacts(origin, to, origin.with_revisions(links)))
@@ -206,13 +206,13 @@ class _Progress:
         self._said = now
         rate = self._done / (now - self._began)
         left = round((self._total - self._done) / rate)
-        output.complain(f"{self._what}: {self._done} of {self._total}, {rate:.0f} a second, about {left} s left")
+        output.print_error(f"{self._what}: {self._done} of {self._total}, {rate:.0f} a second, about {left} s left")
 
 
 # Pacticipants and their versions
 
 
-def _pacticipants(origin: Source, to: Target) -> list[str]:
+def _pacticipants(origin: ImportSource, to: ImportTarget) -> list[str]:
     """Copy the pacticipants, and return their names."""
     listed = origin.pacticipants()
     said = ("name", "displayName", "mainBranch", "repositoryUrl", "repositoryName", "repositoryNamespace")
@@ -220,8 +220,8 @@ def _pacticipants(origin: Source, to: Target) -> list[str]:
         labels = (pacticipant.get("_embedded") or {}).get("labels") or []
         fact = {
             "kind": "pacticipant",
-            **given(pacticipant, *said),
-            **times_of(pacticipant),
+            **select_members(pacticipant, *said),
+            **select_times(pacticipant),
             "labels": [label["name"] for label in labels],
         }
         to.add("pacticipants", f"application {pacticipant['name']}", fact)
@@ -229,7 +229,7 @@ def _pacticipants(origin: Source, to: Target) -> list[str]:
     return [pacticipant["name"] for pacticipant in listed]
 
 
-def _versions(origin: Source, to: Target, pacticipant: str) -> list[PactLink]:
+def _versions(origin: ImportSource, to: ImportTarget, pacticipant: str) -> list[PactLink]:
     """Copy the versions of a pacticipant with their branches and tags; return their pacts, the oldest first."""
     versions = origin.versions(pacticipant)
     branches = origin.branches(pacticipant) if any(_marks(version, "branchVersions") for version in versions) else {}
@@ -241,8 +241,8 @@ def _versions(origin: Source, to: Target, pacticipant: str) -> list[PactLink]:
         fact = {
             "kind": "version",
             "pacticipant": pacticipant,
-            **given(version, "number", "buildUrl"),
-            **times_of(version),
+            **select_members(version, "number", "buildUrl"),
+            **select_times(version),
             "above": above,
             "below": below,
             **places,
@@ -250,12 +250,12 @@ def _versions(origin: Source, to: Target, pacticipant: str) -> list[PactLink]:
         to.add("versions", f"version {version['number']} of {pacticipant}", fact)
         progress.step()
     to.flush()
-    output.complain(f"{pacticipant}: {len(versions)} versions")
+    output.print_error(f"{pacticipant}: {len(versions)} versions")
     return [link for version in versions for link in pact_links(pacticipant, version)]
 
 
-def _numbers(target: Broker, pacticipant: str) -> set[str]:
-    listed = target.find(target.at("pacticipants", pacticipant, "versions"))
+def _numbers(target: BrokerClient, pacticipant: str) -> set[str]:
+    listed = target.find(target.url_for("pacticipants", pacticipant, "versions"))
     return {version["number"] for version in listed.embedded("versions")} if listed else set()
 
 
@@ -275,7 +275,7 @@ def _marks(version: Json, kind: str) -> list[Json]:
 
 
 def _places(
-    origin: Source, to: Target, pacticipant: str, versions: Sequence[Json], branches: dict[str, Json]
+    origin: ImportSource, to: ImportTarget, pacticipant: str, versions: Sequence[Json], branches: dict[str, Json]
 ) -> Iterator[Json]:
     """Return the branches and tags of each version, with the time of each that the target does not know yet."""
     marks = [
@@ -285,7 +285,7 @@ def _places(
         for mark in _marks(version, embedded)
     ]
     keys = [_mark_key(pacticipant, *mark) for mark in marks]
-    known = to.known(keys)
+    known = to.find_markers(keys)
     is_new = [value is None for value in known]
     fetched = origin.find_all([_mark_link(*mark) for mark, is_missing in zip(marks, is_new, strict=True) if is_missing])
     places: dict[str, Json] = defaultdict(lambda: {"branches": [], "tags": []})
@@ -294,7 +294,7 @@ def _places(
         created = (resource.body.get("createdAt") if resource else value) or version["createdAt"]
         place = {"name": mark["name"], "createdAt": created}
         if kind == "branch":
-            branch = times_of(branches.get(mark["name"]) or {"createdAt": created})
+            branch = select_times(branches.get(mark["name"]) or {"createdAt": created})
             times = {"branchCreatedAt": branch["createdAt"], "branchUpdatedAt": branch["updatedAt"]}
             places[version["number"]]["branches"].append({**place, "isHead": bool(mark.get("latest")), **times})
         else:
@@ -315,10 +315,10 @@ def _mark_key(pacticipant: str, kind: str, mark: Json, version: Json) -> list[st
 # Pacts and results
 
 
-def _pacts(origin: Source, to: Target, links: Sequence[PactLink]) -> list[PactLink]:
+def _pacts(origin: ImportSource, to: ImportTarget, links: Sequence[PactLink]) -> list[PactLink]:
     """Copy the pacts; return one for each content, by which its results are found, and all with several revisions."""
     keys = [["pact", link.consumer, link.provider, link.version, link.marker] for link in links]
-    known = dict(zip(links, to.known(keys), strict=True))
+    known = dict(zip(links, to.find_markers(keys), strict=True))
     new = [link for link in links if not known[link]]
     shas: dict[PactLink, str] = {link: sha for link, sha in known.items() if sha}
     to.tally.found["pacts"] += len(shas)
@@ -335,18 +335,18 @@ def _pacts(origin: Source, to: Target, links: Sequence[PactLink]) -> list[PactLi
     return list(dict.fromkeys([*by_content.values(), *rewritten]))
 
 
-def _results(origin: Source, to: Target, pacts: Sequence[PactLink]) -> None:
+def _results(origin: ImportSource, to: ImportTarget, pacts: Sequence[PactLink]) -> None:
     """Copy the results of all contents in the order in which the source numbered them, and overwritten revisions."""
     progress = _Progress("Results of pacts", len(pacts))
     links: dict[tuple[ContentKey, int], ResultLink] = {}
     overwritten: dict[tuple[PactLink, str], ResultLink] = {}
-    for pact, rows in zip(pacts, origin.results_of(pacts), strict=True):
+    for pact, rows in zip(pacts, origin.list_results(pacts), strict=True):
         links |= {(row.content, row.number): row for row in rows}
         overwritten |= {(pact, row.content.sha): row for row in rows if pact.revisions > 1}
         progress.step()
     _overwritten(origin, to, overwritten)
     recorded = recorded_times(links.values())
-    known = dict(zip(links, to.known([_result_key(link) for link in links.values()]), strict=True))
+    known = dict(zip(links, to.find_markers([_result_key(link) for link in links.values()]), strict=True))
     new = sorted((link for key, link in links.items() if known[key] is None), key=lambda link: link.number)
     to.tally.found["results"] += len(links) - len(new)
     progress = _Progress("Results", len(new))
@@ -357,13 +357,13 @@ def _results(origin: Source, to: Target, pacts: Sequence[PactLink]) -> None:
     to.flush()
 
 
-def _overwritten(origin: Source, to: Target, revisions: dict[tuple[PactLink, str], ResultLink]) -> None:
+def _overwritten(origin: ImportSource, to: ImportTarget, revisions: dict[tuple[PactLink, str], ResultLink]) -> None:
     """Copy the contents that results are about and that are no longer the newest of their version."""
     keys = [["publication", pact.consumer, pact.provider, pact.version, sha] for pact, sha in revisions]
-    known = dict(zip(revisions, to.known(keys), strict=True))
+    known = dict(zip(revisions, to.find_markers(keys), strict=True))
     new = sorted((key for key in revisions if known[key] is None), key=lambda key: revisions[key].pact_created_at)
     for key in new:
-        fact = origin.overwritten(key[0], revisions[key])
+        fact = origin.find_overwritten(key[0], revisions[key])
         if fact:
             to.add("pacts", f"an overwritten revision of {key[0].name}", fact)
     to.flush()
@@ -398,15 +398,15 @@ def _text(value: Any) -> str | None:
 # Environments, and what is in them
 
 
-def _environments(origin: Source, to: Target) -> None:
-    if not origin.broker.index.has("pb:environments"):
+def _environments(origin: ImportSource, to: ImportTarget) -> None:
+    if not origin.broker.index.has_link("pb:environments"):
         return
     environments = _listed(origin.broker)
     for environment in environments:
         fact = {
             "kind": "environment",
-            **given(environment, "uuid", "name", "displayName"),
-            **times_of(environment),
+            **select_members(environment, "uuid", "name", "displayName"),
+            **select_times(environment),
             "isProduction": environment["production"],
             "contacts": _text(environment.get("contacts")),
         }
@@ -420,7 +420,7 @@ def _environments(origin: Source, to: Target) -> None:
     to.flush()
 
 
-def _listed(broker: Broker) -> list[Json]:
+def _listed(broker: BrokerClient) -> list[Json]:
     return broker.get(broker.link("pb:environments")).embedded("environments")
 
 
@@ -454,25 +454,25 @@ _RELEASES: Final = _Inside(
 )
 
 
-def _inside(origin: Source, to: Target, names: _Inside, environment: Json, ours: Json | None) -> None:
+def _inside(origin: ImportSource, to: ImportTarget, names: _Inside, environment: Json, ours: Json | None) -> None:
     """Copy that something copied earlier is no longer in an environment; then what is in it now, the oldest first."""
     current = _current(origin.broker, names, environment)
     uuids = {one["uuid"] for one in current}
     here = _current(to.broker, names, ours) if ours else []
     for uuid_here in (one["uuid"] for one in here if one["uuid"] not in uuids):
-        ended = origin.broker.find(origin.broker.at(names.path, uuid_here))
+        ended = origin.broker.find(origin.broker.url_for(names.path, uuid_here))
         if ended and ended.body.get(names.ended_at):
             _add_inside(to, names, environment, ended.body)
     for one in sorted(current, key=lambda each: str(each.get("createdAt"))):
         _add_inside(to, names, environment, one)
 
 
-def _current(broker: Broker, names: _Inside, environment: Json) -> list[Json]:
+def _current(broker: BrokerClient, names: _Inside, environment: Json) -> list[Json]:
     link = (environment.get("_links") or {}).get(names.listing)
     return broker.get(link["href"]).embedded(names.embedded) if link else []
 
 
-def _add_inside(to: Target, names: _Inside, environment: Json, one: Json) -> None:
+def _add_inside(to: ImportTarget, names: _Inside, environment: Json, one: Json) -> None:
     pacticipant, version = (one["_embedded"][part] for part in ("pacticipant", "version"))
     fact = {
         "kind": names.fact,
@@ -480,8 +480,8 @@ def _add_inside(to: Target, names: _Inside, environment: Json, one: Json) -> Non
         "version": version["number"],
         "environment": environment["uuid"],
         "environmentName": environment["name"],
-        **given(one, "uuid", "applicationInstance", names.ended_at),
-        **times_of(one),
+        **select_members(one, "uuid", "applicationInstance", names.ended_at),
+        **select_times(one),
     }
     name = f"version {version['number']} of {pacticipant['name']} in {environment['name']}"
     to.add(names.kind, name, fact)
@@ -490,25 +490,25 @@ def _add_inside(to: Target, names: _Inside, environment: Json, one: Json) -> Non
 # Webhooks
 
 
-def _webhooks(origin: Source, to: Target) -> None:
+def _webhooks(origin: ImportSource, to: ImportTarget) -> None:
     listed = origin.broker.get(origin.broker.link("pb:webhooks")).links("pb:webhooks")
     for webhook in origin.find_all([(f"webhook {link.title or link.name}", link.href) for link in listed]):
         if webhook:
             _webhook(to, webhook)
 
 
-def _webhook(to: Target, webhook: Resource) -> None:
+def _webhook(to: ImportTarget, webhook: HalResource) -> None:
     """Copy a webhook. One whose secrets are hidden would do harm without them, so it waits until somebody adds them."""
     uuid_of_webhook = webhook.link("self").href.rpartition("/")[2]
     name = f"The webhook {webhook.body.get('description') or uuid_of_webhook}"
     fact = {"kind": "webhook", "uuid": uuid_of_webhook}
-    outcome = to.ask("webhooks", name, fact)
+    outcome = to.send_one("webhooks", name, fact)
     if outcome != "absent":
         return
     body = {member: value for member, value in webhook.body.items() if member not in _OF_THE_BROKER}
     for side in ("consumer", "provider"):
         if side in body:
-            body[side] = given(body[side], "name", "label")
+            body[side] = select_members(body[side], "name", "label")
     if _is_secret(body["request"]):
         body |= {"enabled": False, "request": _without_secrets(body["request"])}
         to.tally.notes.append(f"{name} is disabled: its secrets are hidden. Add them, and enable it.")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from treaty.cli import output, pactcheck
-from treaty.cli.pactcheck import Finding, Gravity
+from treaty.cli import output, pact_problems
+from treaty.cli.pact_problems import PactProblem, Severity
 from treaty.cli.program import Failure
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ _NEXT: Final = "Nothing was published. Pacts are mended where they are made: in 
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class FileReport:
     """What was found in a file."""
 
     source: str
-    findings: Sequence[Finding]
+    findings: Sequence[PactProblem]
     strict: bool
 
     @property
@@ -34,7 +34,7 @@ class Report:
         return any(finding.is_error(strict=self.strict) for finding in self.findings)
 
     @property
-    def for_programs(self) -> Json:
+    def as_json(self) -> Json:
         results = [
             {"path": each.path, "level": self._level(each).upper(), "message": each.message} for each in self.findings
         ]
@@ -47,30 +47,30 @@ class Report:
             text = f"{self.source}: {level} at {each.path}: {each.message}"
             yield output.red(text) if level == "error" else output.yellow(text)
 
-    def _level(self, finding: Finding) -> str:
+    def _level(self, finding: PactProblem) -> str:
         return "error" if finding.is_error(strict=self.strict) else "warning"
 
 
 def validate(paths: Sequence[str], *, strict: bool, form: str) -> None:
     """Tell what is wrong with files; with errors, exit: in 2, or in 3 if a file cannot be read at all."""
-    reports = [Report(path, _findings(path), strict) for path in paths]
+    reports = [FileReport(path, _findings(path), strict) for path in paths]
     for line in (line for report in reports for line in report.lines):
-        output.complain(line)
+        output.print_error(line)
     if any(report.has_errors for report in reports):
         if form != "text":
-            output.show_value([report.for_programs for report in reports], form)
-        output.complain(_NEXT)
+            output.show_value([report.as_json for report in reports], form)
+        output.print_error(_NEXT)
         raise SystemExit(_HAS_ERRORS)
 
 
-def _findings(path: str) -> Sequence[Finding]:
+def _findings(path: str) -> Sequence[PactProblem]:
     try:
-        return pactcheck.check(json.loads(Path(path).read_text(encoding="utf-8-sig")))
+        return pact_problems.check_pact(json.loads(Path(path).read_text(encoding="utf-8-sig")))
     except json.JSONDecodeError as error:
         text = f"Is no JSON: {error.msg}, in line {error.lineno}, column {error.colno}"
-        return [Finding("/", text, Gravity.WRONG)]
+        return [PactProblem("/", text, Severity.ERROR)]
     except (ValueError, RecursionError) as error:
-        return [Finding("/", f"Is no JSON: {error}", Gravity.WRONG)]
+        return [PactProblem("/", f"Is no JSON: {error}", Severity.ERROR)]
     except OSError as error:
         raise _Unreadable(
             f"Could not read the pact file {path}: {error.strerror}\nGive files that may be read."

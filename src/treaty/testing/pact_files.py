@@ -21,42 +21,42 @@ if TYPE_CHECKING:
 _gathered: dict[Path, PactFile] = {}
 
 
-def add(folder: Path, content: Json, *, keeps: bool = False) -> Path:
+def add(folder: Path, content: Json, *, keeps_existing: bool = False) -> Path:
     """Add interactions to those that this run has for the pair, and write them all.
 
     What earlier runs wrote goes, unless it is to be kept.
     """
     path = (folder / file_name(content["consumer"]["name"], content["provider"]["name"])).absolute()
     new = PactFile(str(path), content)
-    known = _gathered.get(path) or (file_of(path) if keeps and path.exists() else None)
-    _gathered[path] = pactfiles.merged(known, new) if known else new
+    known = _gathered.get(path) or (read_file(path) if keeps_existing and path.exists() else None)
+    _gathered[path] = pactfiles.merge_pacts(known, new) if known else new
     _save(path, _gathered[path].content)
     return path
 
 
-def file_of(path: Path) -> PactFile:
+def read_file(path: Path) -> PactFile:
     """Read what is written; raises ClientError if there is nothing."""
-    (file,) = pactfiles.read([str(path)])
+    (file,) = pactfiles.read_pact_files([str(path)])
     return file
 
 
-def gathered() -> dict[str, Json]:
+def written_contents() -> dict[str, Json]:
     """Give the content of each file that this process has written."""
     return {str(path): file.content for path, file in _gathered.items()}
 
 
-def take(contents: Mapping[str, Json]) -> None:
+def add_contents(contents: Mapping[str, Json]) -> None:
     """Add what another process of this run has written."""
     for path, content in contents.items():
         add(Path(path).parent, content)
 
 
-def forget() -> None:
+def reset() -> None:
     """Begin a new run."""
     _gathered.clear()
 
 
-def content_of(pact: Pact) -> Any:
+def read_content(pact: Pact) -> Any:
     """Give what a pact of pact-python holds."""
     with tempfile.TemporaryDirectory(prefix="treaty-") as folder:
         pact.write_file(folder, overwrite=True)
