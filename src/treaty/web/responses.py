@@ -47,8 +47,8 @@ from treaty.web.http.results import (
     WithHeaders,
 )
 from treaty.web.http.router import InvalidPath
-from treaty.web.security.authentication import gate_of
-from treaty.web.transactions import NotAcceptable, Unsupported, UnsupportedMediaType
+from treaty.web.security.authentication import get_authenticator
+from treaty.web.transactions import NotAcceptable, UnsupportedMediaType
 
 NOT_FOUND_TEXT: Final = "The requested document was not found on this server."
 
@@ -163,7 +163,7 @@ def _refusal(error: BaseException, call: Request) -> Response:  # noqa: C901, PL
             return _invalid(error, call, problems=problems)
         case InvalidQuery():
             return _invalid_query(error, call, problems=problems)
-        case NotJson() | Unsupported():
+        case NotJson():
             return Response(415, media_type=call.media_type)
         case UnsupportedMediaType():
             return _unsupported(error, call)
@@ -203,7 +203,7 @@ def _refusal(error: BaseException, call: Request) -> Response:  # noqa: C901, PL
 
 def _unauthenticated(error: Unauthenticated, call: Request) -> Response:
     """Ask who it is: browsers on a page of its own, unless the original's way was chosen by its settings."""
-    if call.is_for_page and not gate_of(call).has_challenge:
+    if call.is_for_page and not get_authenticator(call).has_challenge:
         here = f"{call.path}?{call.query_string}" if call.query_string else call.path
         query = "?" + urlencode({"next": here}) if call.method in {"GET", "HEAD"} and here != "/" else ""
         return Response(303, headers={"location": call.render_context.href(urls.SIGN_IN.fill()) + query})
