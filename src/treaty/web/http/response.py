@@ -16,7 +16,7 @@ class Response:
     is_bare: bool = False
     """Whether to leave out the usual headers, as the original does for invalid paths."""
     etag_source: bytes = b""
-    """Bytes that identify the body and are shorter than it. The ETag is computed from them; empty means from the body."""
+    """Shorter bytes that identify the body, as the source of the ETag; if empty, the body is the source."""
     has_stable_body: bool = False
     """Whether the same bytes are sent many times, so that it pays to cache the ETag."""
     parts: AsyncIterator[bytes] | None = None
