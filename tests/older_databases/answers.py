@@ -24,9 +24,9 @@ from tests.older_databases import filling
 from tests.older_databases.filling import BRANCH, INSTANCE, MAILER, ORDERS, PRICES, SHOP, TAG, TILL, q
 from tests.older_databases.fixture import FOLDERS, KINDS, Fixture, write_json_lines
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
-from treaty.web.application import application
+from treaty.web.application import build_application
 
 PAGE: Final = "text/html"
 ROUTES: Final = Path(__file__).parent.parent / "api" / "access.txt"
@@ -59,7 +59,7 @@ def opened(fixture: Fixture, url: str, scratch: Path) -> Iterator[Api]:
         database = open_database(url, connections=2)
         migrate(database)
         now = fixture.clock
-        api = Api(application(settings, database, clock=lambda: now))
+        api = Api(build_application(settings, database, clock=lambda: now))
         try:
             yield api
         finally:

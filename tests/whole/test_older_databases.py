@@ -19,7 +19,7 @@ from tests.older_databases.filling import PRICES, SECRETS, SETTINGS, SHOP, Broke
 from tests.older_databases.fixture import FOLDERS, KINDS, Fixture
 from tests.receiver import Arrival, Receiver, receiving
 from tests.whole.servers import Server, running
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import HEAD, migrate, revision
 
 FOREVER = "2000000000"
