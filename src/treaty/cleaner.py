@@ -108,7 +108,7 @@ class Cleaner:
         database: Database,
         retention: Retention,
         *,
-        audit_days: int = 0,
+        audit_max_age: timedelta = timedelta(0),
         name: str = "cleaner",
         clock: Callable[[], datetime] = _utc_now,
         pause: Callable[[float], bool | None] = time.sleep,
@@ -120,7 +120,7 @@ class Cleaner:
         """
         self._database = database
         self._retention = retention
-        self._audit_days = audit_days
+        self._audit_max_age = audit_max_age
         self._actor = Actor(credential_name=name)
         self._clock = clock
         self._pause = pause
@@ -136,7 +136,7 @@ class Cleaner:
         return self._database.read(lambda db: cleaning.plan(db, self._retention, now=now, audit_before=before))
 
     def _audit_before(self) -> datetime | None:
-        return oldest(self._clock(), self._audit_days) if self._audit_days else None
+        return oldest(self._clock(), self._audit_max_age) if self._audit_max_age else None
 
     def clean(self) -> Cleaned:
         """Remove what nothing keeps, and then what was overwritten; say how much. Raises AlreadyCleaning."""
@@ -238,7 +238,7 @@ class Cleaner:
                 )
 
     def _clean_overwritten(self) -> dict[str, Amount]:
-        if self._retention.overwritten_days is None:
+        if self._retention.overwritten_max_age is None:
             return {}
         before = removal.cutoff(self._retention, self._clock())
         gone = Counter(dict.fromkeys((*removal.OVERWRITTEN, "webhook_executions"), 0))
@@ -274,7 +274,7 @@ class ScheduledCleaner:
         schedule: str,
         *,
         is_dry: bool,
-        audit_days: int = 0,
+        audit_max_age: timedelta = timedelta(0),
         cleans_data: bool = True,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
@@ -282,7 +282,7 @@ class ScheduledCleaner:
         self._retention = retention
         self._schedule = schedule
         self._is_dry = is_dry
-        self._audit_days = audit_days
+        self._audit_max_age = audit_max_age
         self._cleans_data = cleans_data
         self._clock = clock
         self._is_stopping = threading.Event()
@@ -319,7 +319,7 @@ class ScheduledCleaner:
         cleaner = Cleaner(
             self._database,
             self._retention,
-            audit_days=self._audit_days,
+            audit_max_age=self._audit_max_age,
             clock=self._clock,
             pause=self._is_stopping.wait,
             rest=REST,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.types import Message, Scope
 
 from treaty.actions import admitting, issuing
@@ -237,7 +238,7 @@ def accounts(database: Database, clock: Clock) -> Callable[..., Issued]:
     def add(role: Role, name: str = "", *, system: bool = False, token: Role = Role.READ_WRITE) -> Issued:
         its_hash = None if system else password.hashed(PASSWORD)
         draft = admitting.NewAccount(name=name or role.value, role=role, password=its_hash, is_system=system)
-        vault = vault_of(Settings(secret_key=SECRET_KEY))
+        vault = vault_of(Settings(secret_key=SecretStr(SECRET_KEY)))
         one = database.write(lambda db: admitting.add(db, draft, now=clock.now))
         draft_token = issuing.NewToken(name="of the tests", role=token)
         return database.write(lambda db: issuing.add_token(db, one, draft_token, vault=vault, now=clock.now))

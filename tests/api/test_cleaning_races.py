@@ -2,6 +2,7 @@
 
 import random
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,7 @@ from treaty.store.database import open_database
 
 PAIRS = 30
 """Versions of the consumer, each with a content of its own, that a version of the provider has verified."""
-RETENTION = Retention(versions=complete([KeepVersions(latest=True)]), branches=(), success_days=0)
+RETENTION = Retention(versions=complete([KeepVersions(latest=True)]), branches=(), success_max_age=timedelta(0))
 SEEDS = (1, 2, 3)
 
 

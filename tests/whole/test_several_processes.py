@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from tests.whole import servers
 from treaty.actions import admitting, issuing
@@ -27,7 +28,7 @@ from treaty.store.vault import vault_of
 
 PASSWORD, OTHER = "a stapled horse, correctly", "one more battery, please"
 SECRET_KEY = "the key of both servers, which is no secret"  # noqa: S105
-VAULT = vault_of(Settings(secret_key=SECRET_KEY))
+VAULT = vault_of(Settings(secret_key=SecretStr(SECRET_KEY)))
 
 
 @pytest.fixture

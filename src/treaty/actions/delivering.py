@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
@@ -94,7 +94,7 @@ def note(db: Connection, owed: Delivery, made: Attempt, *, owner: str, jitter: f
     if made.is_final or owed.is_overdue(schedule, at=made.started_at):
         schedule = ()
     step = deliver.next_step(success=success, attempts=attempts, schedule=schedule)
-    due_at = None if step.seconds is None else made.finished_at + timedelta(seconds=step.seconds * jitter)
+    due_at = None if step.delay is None else made.finished_at + step.delay * jitter
     noted = Noted(uuid=owed.uuid, owner=owner, status=step.status, due_at=due_at)
     logs = deliver.told(made, owed.context, teller(settings, owed.webhook, owed.context), _ending(step, attempts))
     execution = _execution(made, logs, success=success, shows_response=bool(settings.webhook_host_whitelist))
@@ -113,8 +113,8 @@ def _ending(step: deliver.Next, attempts: int) -> str:
     match step.status:
         case Status.SUCCESS:
             return "Successfully executed webhook"
-        case Status.RETRYING:
-            return f"Retrying webhook in {step.seconds} seconds"
+        case Status.RETRYING if step.delay is not None:
+            return f"Retrying webhook in {step.delay.total_seconds():.0f} seconds"
         case _:
             return f"Webhook execution failed after {attempts} attempts"
 

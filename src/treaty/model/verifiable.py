@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
 
 from treaty.model.consumer_selector import Finding, LatestWithTag, Selector, place, selected_by
@@ -141,8 +141,8 @@ def _judged(pact: Verifiable, successes: Mapping[str | None, Successes]) -> Veri
 WINDOW_PERCENTILE: Final = 80
 
 
-def wip_window(ages: Sequence[int], *, least: int, most: int, default: int) -> int:
-    """Choose how many days back work in progress is looked for, by the ages in days of what has not succeeded yet.
+def wip_window(ages: Sequence[timedelta], *, least: timedelta, most: timedelta, default: timedelta) -> timedelta:
+    """Choose how far back to look for work in progress, from the ages of pacts without a successful verification.
 
     It is the 80th percentile by nearest rank.
     """

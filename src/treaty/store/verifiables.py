@@ -1,7 +1,7 @@
 """Pacts for verification: what was selected, whether it is pending, and what is in progress besides."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
 
@@ -15,9 +15,6 @@ from treaty.store import consumer_selectors, successes
 from treaty.store.consumer_selectors import HEADS_OF_BRANCHES, HEADS_OF_TAGS
 from treaty.store.database import scalar
 from treaty.store.tables import pacticipant
-
-A_CENTURY: Final = 36525
-"""In days; looking further back finds nothing more."""
 
 _PROVIDER: Final = select(pacticipant.c.id).where(pacticipant.c.name == bindparam("name"))
 
@@ -33,7 +30,7 @@ def of_provider(db: Connection, provider: str, wanted: Wanted, *, today: datetim
         pacts = judged(pacts, successes.verified(db, contents, provider_id, wanted))
     if wanted.has_wip:
         since = _since(db, provider_id, wanted, today=today, settings=settings)
-        long_ago = _days_before(today, settings.verified_by_other_branch_lookback_days)
+        long_ago = today - settings.verified_by_other_branch_lookback_days
         explicit = {pact.content_id for pact in pacts}
         candidates = _in_progress(db, provider_id, wanted, explicit, since=since, long_ago=long_ago)
         pacts += in_progress(candidates, pacts)
@@ -86,15 +83,10 @@ def _since(db: Connection, provider_id: int, wanted: Wanted, *, today: datetime,
     if not settings.dynamic_wip_window:
         return wanted.wip_since
     most = settings.max_wip_lookback_days
-    published = successes.unverified_since(db, provider_id, _days_before(today, most))
-    days = wip_window(
-        [(today.date() - time.date()).days for time in published],
+    published = successes.unverified_since(db, provider_id, today - most)
+    return today - wip_window(
+        [today.date() - time.date() for time in published],
         least=settings.min_wip_window_days,
         most=most,
         default=settings.default_wip_window_days,
     )
-    return _days_before(today, days)
-
-
-def _days_before(time: datetime, days: int) -> datetime:
-    return time - timedelta(days=min(days, A_CENTURY))

@@ -63,9 +63,9 @@ def _signed_in(call: Call) -> Page | Redirected:
 
 
 def _with_session(call: Call, secret: str, onward: str) -> Redirected:
-    lasting = call.settings.session_lifetime
+    lifetime = call.settings.session_lifetime
     led = sent_on(call, local(onward))
-    cookie = origins.set_cookie(call, origins.SESSION, secret, seconds=lasting)
+    cookie = origins.set_cookie(call, origins.SESSION, secret, seconds=int(lifetime.total_seconds()))
     return Redirected(led.location, led.status, {"set-cookie": cookie})
 
 

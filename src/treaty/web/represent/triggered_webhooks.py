@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from treaty.model.delivery import TRIGGER, Execution, Status, TriggeredWebhook
 from treaty.web import represent, urls
@@ -14,7 +15,7 @@ class Delivered:
     """A delivery, and how often it is tried."""
 
     triggered: TriggeredWebhook
-    schedule: Sequence[int]
+    schedule: Sequence[timedelta]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class TriggeredWebhooks:
 
     title: str
     triggered: Sequence[TriggeredWebhook]
-    schedule: Sequence[int]
+    schedule: Sequence[timedelta]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +34,7 @@ class WebhooksStatus:
     consumer: str
     provider: str
     triggered: Sequence[TriggeredWebhook]
-    schedule: Sequence[int]
+    schedule: Sequence[timedelta]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def triggered_webhooks(page: TriggeredWebhooks) -> Hal:
     )
 
 
-def _triggered(one: TriggeredWebhook, schedule: Sequence[int]) -> Hal:
+def _triggered(one: TriggeredWebhook, schedule: Sequence[timedelta]) -> Hal:
     logs = urls.TRIGGERED_WEBHOOK_LOGS.fill(uuid=one.uuid)
     return Hal(
         state={

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from treaty.errors import NotFound, TooSlow
@@ -72,12 +73,12 @@ def heavy_if_large(work: Callable[[], T], *bodies: bytes) -> T | Afterwards:
     return work() if sum(map(len, bodies)) < LARGE else Afterwards(work, is_heavy=True)
 
 
-def within(seconds: float) -> Callable[[], None]:
-    """Make what raises TooSlow once the time is up."""
-    end = time.monotonic() + seconds
+def within(limit: timedelta) -> Callable[[], None]:
+    """Return a function that raises TooSlow once the time limit is exceeded."""
+    end = time.monotonic() + limit.total_seconds()
 
     def go_on() -> None:
         if time.monotonic() > end:
-            raise TooSlow(f"The difference was not found within {seconds:g} seconds.")
+            raise TooSlow(f"The difference was not found within {limit.total_seconds():g} seconds.")
 
     return go_on
