@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.settings import Settings, read_settings
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -361,7 +361,7 @@ def read_one(folder, level, name, raw):
 def refusal(folder, level, name, raw):
     try:
         value = read_one(folder, level, name, raw)
-    except WrongSetting as error:
+    except InvalidSetting as error:
         return str(error)
     pytest.fail(f"{name} is {value!r}, where {level} says {raw!r}")
 
@@ -490,7 +490,7 @@ def test_secrets_are_hidden_where_settings_are_shown():
 @pytest.mark.parametrize("name", ["basic_auth_password", "previous_secret_keys", "secret_key"])
 def test_messages_about_secrets_do_not_show_them(name, place):
     place.give("TREATY_", name, "hidden")
-    with pytest.raises(WrongSetting) as failure:
+    with pytest.raises(InvalidSetting) as failure:
         place.read()
     assert "hidden" not in str(failure.value)
     assert failure.value.__suppress_context__
@@ -498,7 +498,7 @@ def test_messages_about_secrets_do_not_show_them(name, place):
 
 def test_messages_show_neither_control_characters_nor_all_of_a_long_value(place):
     place.give("TREATY_", "port", "\x1b[2J" + "x" * 10_000)
-    with pytest.raises(WrongSetting) as failure:
+    with pytest.raises(InvalidSetting) as failure:
         place.read()
     assert str(failure.value).startswith(r"port (TREATY_PORT): must be a number, but is '\x1b[2Jxxx")
     assert len(str(failure.value)) < 300
@@ -510,7 +510,7 @@ def test_messages_name_the_place_of_the_value(level, where, value, place):
     place.give("PACT_BROKER_" if level == "TREATY_" else "treaty.toml", "port", 1)
     place.lines = place.lines[:0] if level == "treaty.toml" else place.lines
     place.give(level, "port", value)
-    with pytest.raises(WrongSetting, match=rf"^port\b.*\({where}\)"):
+    with pytest.raises(InvalidSetting, match=rf"^port\b.*\({where}\)"):
         place.read()
 
 
@@ -526,7 +526,7 @@ def test_base_urls_are_put_together_from_all_places(place):
 @pytest.mark.parametrize("value", [1, True, {"a": 1}, "ftp://a", ["a"]])
 def test_a_base_url_that_makes_no_sense_is_refused(value, place):
     place.give("treaty.toml", "base_url", value)
-    with pytest.raises(WrongSetting, match="base_url"):
+    with pytest.raises(InvalidSetting, match="base_url"):
         place.read()
 
 
@@ -560,13 +560,13 @@ def test_certificates_are_numbered(environ, certificates, place):
 @pytest.mark.parametrize("name", ["prot", "Port", "PORT", "server", "treaty_port", "seed_example-data"])
 def test_a_name_that_no_setting_has_is_refused_in_treaty_toml(name, place):
     place.give("treaty.toml", name, 1)
-    with pytest.raises(WrongSetting, match=f"there is no setting '{name}'"):
+    with pytest.raises(InvalidSetting, match=f"there is no setting '{name}'"):
         place.read()
 
 
 def test_a_table_is_refused_in_treaty_toml(place):
     place.lines.append("[server]\nport = 1\n")
-    with pytest.raises(WrongSetting, match="there is no setting 'server'"):
+    with pytest.raises(InvalidSetting, match="there is no setting 'server'"):
         place.read()
 
 
@@ -579,13 +579,13 @@ def test_variables_that_are_no_settings_are_passed_over(variable, place):
 @pytest.mark.parametrize("content", [b"port = ", b"\xff", b"port = 1\nport = 2", b"\x00", b"port = 1" + b"0" * 5000])
 def test_a_file_that_cannot_be_read_is_named(content, tmp_path):
     (tmp_path / "treaty.toml").write_bytes(content)
-    with pytest.raises(WrongSetting, match=r"treaty\.toml cannot be read"):
+    with pytest.raises(InvalidSetting, match=r"treaty\.toml cannot be read"):
         read_settings({}, {}, tmp_path)
 
 
 def test_a_folder_in_place_of_the_file_is_named(tmp_path):
     (tmp_path / "treaty.toml").mkdir()
-    with pytest.raises(WrongSetting, match=r"treaty\.toml cannot be read"):
+    with pytest.raises(InvalidSetting, match=r"treaty\.toml cannot be read"):
         read_settings({}, {}, tmp_path)
 
 
@@ -594,5 +594,5 @@ def test_any_text_is_understood_or_refused_by_name(tmp_path_factory, name, text)
     folder = tmp_path_factory.getbasetemp()
     try:
         read_settings({}, {f"TREATY_{name.upper()}": text}, folder)
-    except WrongSetting as error:
+    except InvalidSetting as error:
         assert name.removesuffix("s") in str(error)  # noqa: PT017 - whether it is raised depends on the text

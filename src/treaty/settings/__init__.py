@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.settings import sources
 from treaty.settings.groups import (
     FORWARDED,
@@ -30,13 +30,13 @@ from treaty.settings.groups import (
     WebhookSettings,
     WorkInProgressSettings,
 )
-from treaty.settings.sources import FILE, Given
+from treaty.settings.sources import SETTINGS_FILE, Given
 from treaty.settings.spellings import Unreadable
 
 __all__ = [
-    "FILE",
     "FORWARDED",
     "GROUPS",
+    "SETTINGS_FILE",
     "X_FORWARDED",
     "Group",
     "Settings",
@@ -100,7 +100,7 @@ def read_settings(
 ) -> Settings:
     """Read the settings from options (None means not given), the environment and `treaty.toml`.
 
-    Raises WrongSetting, naming the setting and where it was given.
+    Raises InvalidSetting, naming the setting and where it was given.
     """
     names = {name: names_of(name) for name in Settings.model_fields}
     places = sources.places(options, environ, folder or Path.cwd(), names=names)
@@ -108,7 +108,7 @@ def read_settings(
     try:
         return build(_build_sources=(tuple(map(_Source, places)), {}))
     except ValidationError as error:
-        raise WrongSetting(_explain(error, ChainMap(*map(dict, places)))) from None  # its cause holds secrets
+        raise InvalidSetting(_explain(error, ChainMap(*map(dict, places)))) from None  # its cause holds secrets
 
 
 def names_of(name: str) -> tuple[str, ...]:

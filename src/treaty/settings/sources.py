@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final, NamedTuple, cast
 from urllib.parse import quote
 
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.settings.spellings import Number, Unreadable, read_items
 
-FILE: Final = "treaty.toml"
+SETTINGS_FILE: Final = "treaty.toml"
 PREFIXES: Final = ("TREATY_", "PACT_BROKER_")
 
 
@@ -28,28 +28,28 @@ Place = Mapping[str, Given]
 
 
 def places(options: Mapping[str, object], environ: Mapping[str, str], folder: Path, *, names: Names) -> list[Place]:
-    """List the places, those that win first. Raises WrongSetting."""
-    file = load_file(folder / FILE, known={*sum(names.values(), ()), "base_url"})
+    """List the places, those that win first. Raises InvalidSetting."""
+    file = load_file(folder / SETTINGS_FILE, known={*sum(names.values(), ()), "base_url"})
     listed: list[Place] = [
         {name: Given(options[name], "option") for name in names if options.get(name) is not None},
         *(_variables(prefix, environ, names) for prefix in PREFIXES),
-        {name: Given(file[key], FILE) for name, key in _first_keys(names, file)},
+        {name: Given(file[key], SETTINGS_FILE) for name, key in _first_keys(names, file)},
         _original_parts(environ),
     ]
     return [_base_urls(listed, environ, file), *listed]
 
 
 def load_file(path: Path, *, known: set[str]) -> Mapping[str, object]:
-    """Load treaty.toml, if it exists. Raises WrongSetting for unknown names."""
+    """Load treaty.toml, if it exists. Raises InvalidSetting for unknown names."""
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise WrongSetting(f"{path} cannot be read: {error}") from error
+        raise InvalidSetting(f"{path} cannot be read: {error}") from error
     unknown = sorted(content.keys() - known)
     if unknown:
-        raise WrongSetting(f"{path}: there is no setting '{unknown[0]}'")
+        raise InvalidSetting(f"{path}: there is no setting '{unknown[0]}'")
     return content
 
 
@@ -71,17 +71,17 @@ def _variables(prefix: str, environ: Mapping[str, str], names: Names) -> Place:
 def _base_urls(listed: list[Place], environ: Mapping[str, str], file: Mapping[str, object]) -> Place:
     """Combine `base_urls` with the `base_url` of each place, as the original broker has only the latter.
 
-    Raises WrongSetting.
+    Raises InvalidSetting.
     """
     first = next((place["base_urls"] for place in listed if "base_urls" in place), Given((), ""))
-    single = [Given(file.get("base_url", ""), FILE)]
+    single = [Given(file.get("base_url", ""), SETTINGS_FILE)]
     single += [Given(environ.get(f"{prefix}BASE_URL", ""), f"{prefix}BASE_URL") for prefix in PREFIXES]
     urls: list[object] = []
     for name, given in (("base_urls", first), *(("base_url", given) for given in single)):
         try:
             urls += read_items(given.value)
         except Unreadable as error:
-            raise WrongSetting(f"{name} ({given.place}): {error}") from error
+            raise InvalidSetting(f"{name} ({given.place}): {error}") from error
     return {"base_urls": Given(urls, "")}
 
 
@@ -96,7 +96,7 @@ def _original_parts(environ: Mapping[str, str]) -> Place:
 def _database_url(environ: Mapping[str, str]) -> str | None:
     """Build the URL of the database from its parts.
 
-    Raises WrongSetting for an adapter that Treaty does not support, or if the name is missing.
+    Raises InvalidSetting for an adapter that Treaty does not support, or if the name is missing.
     """
     variable = environ.get("PACT_BROKER_DATABASE_URL_ENVIRONMENT_VARIABLE_NAME")
     if variable and environ.get(variable):
@@ -106,11 +106,13 @@ def _database_url(environ: Mapping[str, str]) -> str | None:
     if not any(parts.values()):
         return None
     if not parts["name"]:
-        raise WrongSetting("database_name: PACT_BROKER_DATABASE_NAME is missing beside the other parts of the database")
+        raise InvalidSetting(
+            "database_name: PACT_BROKER_DATABASE_NAME is missing beside the other parts of the database"
+        )
     if parts["adapter"] == "sqlite":
         return f"sqlite:///{parts['name']}"
     if parts["adapter"] not in {"", "postgres", "postgresql"}:
-        raise WrongSetting(f"database_adapter: must be one of postgres, sqlite, but is '{parts['adapter']}'")
+        raise InvalidSetting(f"database_adapter: must be one of postgres, sqlite, but is '{parts['adapter']}'")
     return _postgresql_url(parts)
 
 
@@ -125,7 +127,7 @@ _CERTIFICATE: Final = re.compile(r"(?:TREATY|PACT_BROKER)_WEBHOOK_CERTIFICATES__
 
 
 def _certificates(environ: Mapping[str, str]) -> list[str]:
-    """Read numbered certificates, each a path or PEM. Raises WrongSetting for a number that is none."""
+    """Read numbered certificates, each a path or PEM. Raises InvalidSetting for a number that is none."""
     certificates: dict[int, str] = {}
     for name, value in environ.items():
         match = _CERTIFICATE.fullmatch(name)
@@ -133,5 +135,5 @@ def _certificates(environ: Mapping[str, str]) -> list[str]:
             try:
                 certificates[cast("int", Number().read(match[1]))] = value
             except Unreadable as error:
-                raise WrongSetting(f"webhook_certificates ({name}): {error}") from error
+                raise InvalidSetting(f"webhook_certificates ({name}): {error}") from error
     return [certificates[number] for number in sorted(certificates)]
