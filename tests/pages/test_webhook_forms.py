@@ -8,6 +8,7 @@ import pytest
 from tests.pages.conftest import Shown, verify
 from tests.pages.test_hostile import TAGS, TRICKS
 from tests.receiver import receiving
+from treaty.model.webhooks.events import EVENT_TYPES
 
 OPEN = TAGS | {"textarea"}
 BODY = '{"consumer": "${pactbroker.consumerName}", "version": "${pactbroker.consumerVersionNumber}"}'
@@ -91,6 +92,16 @@ def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
         assert words in text
 
 
+@pytest.mark.parametrize("event_type", EVENT_TYPES, ids=lambda event_type: event_type.name)
+def test_each_event_is_chosen_by_its_label_and_survives_saving_the_form(history, show, submit, event_type):
+    path = made(submit, events=event_type.name)
+    edit = show(f"{path}/edit")
+    assert f'value="{event_type.name}" checked' in edit.answer.text
+    assert f'<label for="event-{event_type.name}">{event_type.label}</label>' in edit.answer.text
+    assert submit(f"{path}/edit", {**fields_of(edit), "description": "Other"}).status == 303
+    assert history.get(path).json()["events"] == [{"name": event_type.name}]
+
+
 def test_secrets_are_on_no_page_and_are_kept_unless_others_are_typed(show, submit):
     with receiving() as receiver:
         path = made(submit, url=f"{receiver.url}/x", **SECRETS)
@@ -149,8 +160,8 @@ def test_saving_a_form_as_it_is_changes_nothing(api, show, submit):
         ({"headers": "A: 1\na: 2"}, "headers", "'a' appears twice"),
         ({"headers": "A b: 1"}, "headers", "is not a valid header name"),
         ({"headers": "X-Token: **********"}, "headers", "is masked; type it again"),
-        ({"headers": "Authorization: Bearer <TOKEN>"}, "headers", "in the place of <TOKEN>"),
-        ({"body": "<BUILD-CONFIGURATION-ID>"}, "body", "in the place of <BUILD-CONFIGURATION-ID>"),
+        ({"headers": "Authorization: Bearer <TOKEN>"}, "headers", "replace <TOKEN>"),
+        ({"body": "<BUILD-CONFIGURATION-ID>"}, "body", "replace <BUILD-CONFIGURATION-ID>"),
     ],
 )
 def test_what_is_wrong_stands_beside_its_field_with_what_was_typed(api, submit, changes, field, text):
