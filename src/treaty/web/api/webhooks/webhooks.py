@@ -72,13 +72,13 @@ def create_webhook(request: Request) -> Created:
 
 
 @router.get(urls.PAIR_WEBHOOKS, permission=Permission.READ)
-def list_webhooks_list_of_pair(request: Request, provider: str, consumer: str) -> Webhooks:
+def list_webhooks_of_pair(request: Request, provider: str, consumer: str) -> Webhooks:
     """List the webhooks for a consumer and a provider."""
     return Webhooks("Webhooks", _list_of_pair(request, provider, consumer))
 
 
 @router.post(urls.PAIR_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
-def create_webhook_list_of_pair(request: Request, provider: str, consumer: str) -> Created:
+def create_webhook_of_pair(request: Request, provider: str, consumer: str) -> Created:
     """Create a webhook for a consumer and a provider."""
     return _create(request, consumer=consumer, provider=provider)
 
