@@ -27,7 +27,7 @@ Resolve = Callable[[str, int], Sequence[str]]
 _URL_CHARACTERS: Final = "/%:@!$&'()*+,;=~-._"
 """Characters that are not escaped: those that URLs may contain, and the percent sign of those that are escaped."""
 _PORTS: Final = {"http": 80, "https": 443}
-# The system's resolver has no timeout, so it runs in threads of its own, for which a request waits a limited time.
+# The system's resolver has no timeout, so it runs in separate threads, for which a request waits a limited time.
 _RESOLVERS: Final = ThreadPoolExecutor(16, thread_name_prefix="treaty-resolver")
 
 
@@ -70,6 +70,7 @@ def _send(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> Web
         "write": settings.webhook_read_timeout,
         "pool": settings.webhook_connect_timeout,
     }
+    # A new connection for each request: a kept one would outlive its address check and its deadline.
     with (
         httpcore.ConnectionPool(
             ssl_context=_build_ssl_context(settings.webhook_certificates, settings.disable_ssl_verification),
@@ -106,6 +107,7 @@ def _build_target(split: SplitResult) -> str:
 
 def _read_response(response: httpcore.Response, max_bytes: int) -> WebhookResponse:
     pieces, size = [], 0
+    # The Content-Length header may be wrong or missing, so the received bytes are counted.
     for piece in response.iter_stream():
         pieces.append(piece)
         size += len(piece)
@@ -148,6 +150,7 @@ def check_addresses(host: str, resolved: Iterable[str], whitelist: Sequence[str]
     addresses = [ip_address(address.partition("%")[0]) for address in resolved]
     if not addresses:
         raise ForbiddenDestination(f"{host} has no address")
+    # One forbidden address is enough: an attacker's DNS could mix it with public ones.
     is_named = hosts.is_whitelisted(host, whitelist)
     for address in addresses:
         if not _is_allowed(address, whitelist, is_named=is_named):

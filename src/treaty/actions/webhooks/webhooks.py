@@ -63,12 +63,13 @@ def put_webhook(db: Connection, uuid: str, draft: WebhookDraft, *, vault: Vault,
 
     Secrets that the draft omits are kept.
     """
+    # The lock keeps the stored secrets, which the new version may reuse, from changing in between.
     existing = webhooks.lock(db, uuid)
     if existing is None:
         return create_webhook(db, draft, uuid=uuid, vault=vault, now=now), True
     changed = build_webhook(draft, existing, uuid=uuid, vault=vault, now=now)
     webhooks.change(db, changed)
-    # Saving a paused webhook tells that its owner has repaired the receiver, so it is triggered again.
+    # Its owner has presumably repaired the receiver, so saving a paused webhook resumes it.
     if existing.is_paused:
         webhooks.resume(db, uuid)
     _record(db, Action.WEBHOOK_CHANGE, existing, changed)

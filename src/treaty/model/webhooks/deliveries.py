@@ -128,11 +128,13 @@ def build_outgoing_request(
     Raises UnusableValue if a value would change what the request means.
     """
     rendered = render(request, values)
+    # The webhook's own headers come last, so that they can override these.
     traced = {} if trace is None else {"traceparent": trace}
     headers = {"accept": "*/*", "user-agent": user_agent, **traced, **rendered.headers}
     if rendered.username:
         credentials = base64.b64encode(f"{rendered.username}:{rendered.password}".encode()).decode()
         headers["authorization"] = f"Basic {credentials}"
+    # These two must describe the real request, whatever the webhook's headers say.
     headers |= {"host": _authority(rendered.url), "content-length": str(len(rendered.body))}
     return OutgoingRequest(
         method=request.method.upper(),

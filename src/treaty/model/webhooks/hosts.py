@@ -59,7 +59,7 @@ def format_entry(entry: str) -> str:
 
 # Public addresses
 
-# Transition addresses contain an IPv4 address, to which a gateway may forward the request. So that one is checked too.
+# Transition addresses contain an IPv4 address, to which a gateway may forward the request. It is checked too.
 _NAT64: Final = ip_network("64:ff9b::/96")
 _SIX_TO_FOUR: Final = ip_network("2002::/16")
 _ISATAP: Final = (0x00005EFE, 0x02005EFE)

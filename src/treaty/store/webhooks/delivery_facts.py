@@ -126,7 +126,7 @@ _PROVIDER_VERSION: Final = select(version.c.id, version.c.number, _LAST_BRANCH.l
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Subject:
-    """What a delivery is about."""
+    """Subject of a delivery."""
 
     publication: int
     event: str | None = None
@@ -345,6 +345,7 @@ def load_past(
 MAX_IDS: Final = 500
 """Ids or names in one statement. Databases accept some thousands of parameters."""
 _IS_QUEUED: Final = triggered_webhook.c.due_at.is_not(None)
+# Almost always nothing is queued; this check spares removals the statements below.
 _IS_ANY_QUEUED: Final = select(triggered_webhook.c.id).where(_IS_QUEUED).limit(1)
 _QUEUED: Final = select(
     triggered_webhook.c.id,
@@ -414,7 +415,7 @@ def preserve_for_versions(db: Connection, pacticipant: str, numbers: Sequence[st
         params = {"pacticipant": pacticipant, "numbers": chunk}
         _store_facts(db, fetch_rows(db, _USING_VERSIONS, params))
         execute(db, _DETACH_FROM_VERSIONS, params)
-    # Deliveries that require one of the versions to verify a pact name it in their context only.
+    # Deliveries for required verifications name the provider version only in their context, which is JSON.
     of_provider = fetch_rows(db, _OF_PROVIDER, {"pacticipant": pacticipant})
     removed = frozenset(numbers)
     _store_facts(db, [row for row in of_provider if _subject(row).provider_version in removed])

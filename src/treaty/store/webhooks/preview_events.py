@@ -111,7 +111,7 @@ def _result(row: Any) -> PreviewResult | None:
     )
 
 
-# Contexts
+# Contexts. A context that was recorded with the event shows exactly what was sent then.
 
 _RECORDED: Final = (
     select(triggered_webhook.c.context)

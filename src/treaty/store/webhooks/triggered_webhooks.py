@@ -34,6 +34,7 @@ _TRIGGERED: Final = (
     .outerjoin(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
     .join(CONSUMER, CONSUMER.c.id == triggered_webhook.c.consumer_id)
     .join(PROVIDER, PROVIDER.c.id == triggered_webhook.c.provider_id)
+    # Outer joins: a delivery stays readable after its webhook, or the pact or version, has been removed.
     .outerjoin(publication, publication.c.id == triggered_webhook.c.publication_id)
     .outerjoin(version, version.c.id == publication.c.consumer_version_id)
 )
@@ -49,6 +50,7 @@ _OF_VERIFICATION: Final = _TRIGGERED.where(
     triggered_webhook.c.verification_id == bindparam("number"),
     triggered_webhook.c.event.in_(bindparam("events", expanding=True)),
 ).order_by(triggered_webhook.c.id.desc())
+# Ids increase with time, so the largest id belongs to the latest delivery.
 _LATEST_IDS: Final = (
     select(func.max(triggered_webhook.c.id))
     .where(

@@ -124,7 +124,7 @@ def show_changing_webhook(request: Request, uuid: str) -> HtmlPage:
 @router.form(urls.EDIT_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
 def change_webhook(request: Request, uuid: str) -> HtmlPage | Redirect:
     """Change a webhook, or preview what it would send after the change."""
-    # The form depends on the stored secrets and body, so nobody else may change them in between.
+    # The form is read against the stored secrets and body, so they are locked until it is saved.
     existing = webhooks.lock(request.db, uuid)
     if existing is None:
         raise NotFound
