@@ -60,9 +60,8 @@ def send(
 
 def _send(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> WebhookResponse:
     split = urlsplit(request.url)
-    url = httpcore.URL(
-        scheme=split.scheme.lower(), host=_encode_host(split), port=_port(split), target=_build_target(split)
-    )
+    host, scheme = _encode_host(split), split.scheme.lower()
+    url = httpcore.URL(scheme=scheme, host=host, port=split.port or _PORTS[scheme], target=_build_target(split))
     deadline = time.monotonic() + settings.webhook_total_timeout
     timeouts = {
         "connect": settings.webhook_connect_timeout,
@@ -93,10 +92,6 @@ def _encode_host(split: SplitResult) -> bytes:
     if split.scheme.lower() not in _PORTS or not name:
         raise ForbiddenDestination(f"{split.scheme}://{split.netloc} is not an HTTP or HTTPS URL")
     return name.encode("ascii") if name.isascii() else name.encode("idna")
-
-
-def _port(split: SplitResult) -> int:
-    return split.port or _PORTS[split.scheme.lower()]
 
 
 def _build_target(split: SplitResult) -> str:

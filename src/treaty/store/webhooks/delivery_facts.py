@@ -171,6 +171,10 @@ def _facts_of(db: Connection, subject: _Subject, pact: Any, tags: _Names, labels
     return replace(facts, sha=sha, result=_result(db, row) if row else None)
 
 
+FOLLOW_UP_WINDOW: Final = timedelta(seconds=5)
+"""A result within this time counts as following the event: the delay before the original broker's first attempt."""
+
+
 def _with_provider_version(db: Connection, facts: DeliveryFacts, subject: _Subject, pact: Any) -> DeliveryFacts:
     """Add the provider version that the event is about, with its own result.
 
@@ -185,7 +189,7 @@ def _with_provider_version(db: Connection, facts: DeliveryFacts, subject: _Subje
         "content": pact.content_id,
         "provider_version": row.id,
         "from": subject.at,
-        "until": _follow_up_end(subject),
+        "until": None if subject.at is None else subject.at + FOLLOW_UP_WINDOW,
     }
     result = fetch_first(db, _LATEST_OF_VERSION, params) or fetch_first(db, _FOLLOWING, params)
     return replace(
@@ -193,14 +197,6 @@ def _with_provider_version(db: Connection, facts: DeliveryFacts, subject: _Subje
         provider_version=EventProviderVersion(number=row.number, branch=row.branch, tags=tags),
         result=_result(db, result) if result else None,
     )
-
-
-FOLLOW_UP_WINDOW: Final = timedelta(seconds=5)
-"""A result within this time counts as following the event: the delay before the original broker's first attempt."""
-
-
-def _follow_up_end(subject: _Subject) -> datetime | None:
-    return None if subject.at is None else subject.at + FOLLOW_UP_WINDOW
 
 
 def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:

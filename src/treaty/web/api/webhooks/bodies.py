@@ -56,8 +56,7 @@ def read(
         *_check_uuid(uuid, members),
         *_check_request(members, settings),
         *_check_events(members),
-        *_check_enabled(members),
-        *_check_pausing(members),
+        *_check_flags(members),
         *_check_side(members, "consumer", exists),
         *_check_side(members, "provider", exists),
         *_check_texts(members),
@@ -231,12 +230,10 @@ def _check_event(event: object, index: int) -> Iterable[Problem]:
         yield Problem(("events", index, "name"), f"must be one of: {', '.join(EVENT_NAMES)}")
 
 
-def _check_enabled(members: WebhookMembers) -> Iterable[Problem]:
+def _check_flags(members: WebhookMembers) -> Iterable[Problem]:
+    # As in the original broker, null is not allowed for "enabled".
     if not isinstance(members.get("enabled", True), bool):
         yield Problem(("enabled",), "must be boolean")
-
-
-def _check_pausing(members: WebhookMembers) -> Iterable[Problem]:
     if not isinstance(members.get("pauseWhenFailing") or False, bool):
         yield Problem(("pauseWhenFailing",), "must be boolean")
 
