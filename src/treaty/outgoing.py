@@ -62,12 +62,12 @@ def _send(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> Web
     split = urlsplit(request.url)
     host, scheme = _encode_host(split), split.scheme.lower()
     url = httpcore.URL(scheme=scheme, host=host, port=split.port or _PORTS[scheme], target=_build_target(split))
-    deadline = time.monotonic() + settings.webhook_total_timeout
+    deadline = time.monotonic() + settings.webhook_total_timeout.total_seconds()
     timeouts = {
-        "connect": settings.webhook_connect_timeout,
-        "read": settings.webhook_read_timeout,
-        "write": settings.webhook_read_timeout,
-        "pool": settings.webhook_connect_timeout,
+        "connect": settings.webhook_connect_timeout.total_seconds(),
+        "read": settings.webhook_read_timeout.total_seconds(),
+        "write": settings.webhook_read_timeout.total_seconds(),
+        "pool": settings.webhook_connect_timeout.total_seconds(),
     }
     # A new connection for each request: a kept one would outlive its address check and its deadline.
     with (

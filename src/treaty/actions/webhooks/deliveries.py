@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
@@ -110,12 +110,11 @@ def record_attempt(
     if attempt.is_final or delivery.is_overdue(schedule, at=attempt.started_at):
         schedule = ()
     next_step = decide_next_step(success=success, attempts=attempts, schedule=schedule)
-    delay = None if next_step.seconds is None else timedelta(seconds=next_step.seconds * jitter)
     update = DeliveryUpdate(
         uuid=delivery.uuid,
         owner=owner,
         status=next_step.status,
-        due_at=None if delay is None else attempt.finished_at + delay,
+        due_at=None if next_step.delay is None else attempt.finished_at + next_step.delay * jitter,
     )
     execution = _build_execution(delivery, attempt, _describe_step(next_step, attempts), settings, success=success)
     if deliveries.record_attempt(db, update, execution) and webhooks.record_outcome(
@@ -133,8 +132,8 @@ def _describe_step(step: NextStep, attempts: int) -> str:
     match step.status:
         case DeliveryStatus.SUCCESS:
             return "Successfully executed webhook"
-        case DeliveryStatus.RETRYING:
-            return f"Retrying webhook in {step.seconds} seconds"
+        case DeliveryStatus.RETRYING if step.delay is not None:
+            return f"Retrying webhook in {step.delay.total_seconds():.0f} seconds"
         case _:
             return f"Webhook execution failed after {attempts} attempts"
 

@@ -64,7 +64,7 @@ class TriggeredWebhook:
     provider: str
     triggered_at: datetime
 
-    def attempts_remaining(self, schedule: Sequence[int]) -> int:
+    def attempts_remaining(self, schedule: Sequence[timedelta]) -> int:
         return max(0, len(schedule) + 1 - self.attempts) if self.status.is_open else 0
 
 
@@ -95,13 +95,13 @@ class Delivery:
     is_failing: bool
     """Whether the webhook is marked as failing."""
 
-    def is_overdue(self, schedule: Sequence[int], *, at: datetime) -> bool:
+    def is_overdue(self, schedule: Sequence[timedelta], *, at: datetime) -> bool:
         """Whether it waited behind failing deliveries for longer than all its own attempts would have taken.
 
         Such a delivery is attempted only once. Otherwise the queue of a receiver that is down would grow forever,
         because deliveries wait for earlier ones.
         """
-        max_duration = timedelta(seconds=sum(schedule) * 1.25 + 60)
+        max_duration = sum(schedule, timedelta()) * 1.25 + timedelta(seconds=60)
         return self.is_failing and at - self.triggered_at > max_duration
 
 
@@ -236,14 +236,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """Status of a delivery after an attempt, and the seconds until the next one."""
+    """Status of a delivery after an attempt, and the delay before the next one."""
 
     status: DeliveryStatus
-    seconds: int | None = None
+    delay: timedelta | None = None
 
 
-def decide_next_step(*, success: bool, attempts: int, schedule: Sequence[int]) -> NextStep:
-    """Decide what follows an attempt. `attempts` includes this attempt; `schedule` lists seconds between attempts."""
+def decide_next_step(*, success: bool, attempts: int, schedule: Sequence[timedelta]) -> NextStep:
+    """Decide what follows an attempt. `attempts` includes this one; `schedule` lists the delays between them."""
     if success:
         return NextStep(DeliveryStatus.SUCCESS)
     if attempts <= len(schedule):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from treaty.actions.webhooks import deliveries
 from treaty.errors import NotFound
@@ -31,8 +32,8 @@ class DeliveryWithSchedule:
     """A delivery with the retry schedule, which gives the remaining attempts."""
 
     triggered: TriggeredWebhook
-    schedule: Sequence[int]
-    """Seconds between attempts."""
+    schedule: Sequence[timedelta]
+    """Delays between attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class TriggeredWebhooks:
 
     title: str
     triggered: Sequence[TriggeredWebhook]
-    schedule: Sequence[int]
+    schedule: Sequence[timedelta]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +52,7 @@ class WebhooksStatus:
     consumer: str
     provider: str
     triggered: Sequence[TriggeredWebhook]
-    schedule: Sequence[int]
+    schedule: Sequence[timedelta]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def triggered_webhook_list(page: TriggeredWebhooks) -> Hal:
     )
 
 
-def _triggered_webhook(triggered: TriggeredWebhook, schedule: Sequence[int]) -> Hal:
+def _triggered_webhook(triggered: TriggeredWebhook, schedule: Sequence[timedelta]) -> Hal:
     logs_path = _logs_path(triggered)
     name = triggered.request_name
     return Hal(
