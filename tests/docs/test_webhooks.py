@@ -48,4 +48,4 @@ def test_every_filter_is_described() -> None:
 def test_every_setting_that_is_named_exists() -> None:
     named = set(re.findall(r"`(webhook_\w+|secret_key)`", TEXT))
     assert named
-    assert named <= set(Settings.__dataclass_fields__)
+    assert named <= set(Settings.model_fields)
