@@ -21,7 +21,7 @@ from treaty.model.webhooks.deliveries import Delivery, NoResponse, OutgoingReque
 from treaty.model.webhooks.parameters import PLACEHOLDER_FACTS
 from treaty.model.webhooks.webhooks import WebhookRequest
 from treaty.settings import Settings
-from treaty.web.api.webhooks.webhooks import ADDRESSES
+from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 
 QUICK = {"webhook_connect_timeout": 2.0, "webhook_read_timeout": 1.0, "webhook_total_timeout": 2.0}
 
@@ -50,7 +50,7 @@ def _send(url: str, look_up: Any = outgoing.resolve_host, **settings: Any) -> We
     def send(request: OutgoingRequest, settings: Settings) -> WebhookResponse | NoResponse:
         return outgoing.send(request, settings, resolve=look_up)
 
-    return deliveries.attempt_delivery(owed, settings=chosen, addresses=ADDRESSES, send=send).outcome
+    return deliveries.attempt_delivery(owed, settings=chosen, parameter_urls=PARAMETER_URLS, send=send).outcome
 
 
 HOSTILE = [
