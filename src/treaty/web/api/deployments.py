@@ -109,87 +109,88 @@ def _as_text(value: object) -> str:
 
 
 @router.get(urls.ENVIRONMENTS, permission=Permission.READ, is_cacheable=True)
-def list_environments(call: Request) -> Environments:
+def list_environments(request: Request) -> Environments:
     """List all environments, or the one that has a name."""
-    name = call.name_parameter("name")
+    name = request.name_parameter("name")
     if name is None:
-        return Environments(deployments.list_all(call.db))
-    found = deployments.find_by_name(call.db, name)
+        return Environments(deployments.list_all(request.db))
+    found = deployments.find_by_name(request.db, name)
     return Environments([found] if found else [])
 
 
 @router.post(urls.ENVIRONMENTS, permission=Permission.MANAGE_ENVIRONMENT)
-def add_environment(call: Request) -> Created:
+def add_environment(request: Request) -> Created:
     """Add an environment."""
-    new = deployment_actions.add_environment(call.db, call.body(EnvironmentBody).draft(), now=call.now)
+    new = deployment_actions.add_environment(request.db, request.body(EnvironmentBody).draft(), now=request.now)
     return Created(new, urls.ENVIRONMENT.fill(uuid=new.uuid))
 
 
 @router.get(urls.ENVIRONMENT, permission=Permission.READ)
-def show_environment(call: Request, uuid: str) -> object:
+def show_environment(request: Request, uuid: str) -> object:
     """Show an environment."""
-    return deployments.get(call.db, uuid)
+    return deployments.get(request.db, uuid)
 
 
 @router.put(urls.ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
-def change_environment(call: Request, uuid: str) -> Updated:
+def change_environment(request: Request, uuid: str) -> Updated:
     """Replace all that is said about an environment."""
-    existing = deployments.lock(call.db, uuid)
-    draft = call.body(EnvironmentBody).draft()
-    return Updated(deployment_actions.change_environment(call.db, existing, draft, now=call.now))
+    existing = deployments.lock(request.db, uuid)
+    draft = request.body(EnvironmentBody).draft()
+    return Updated(deployment_actions.change_environment(request.db, existing, draft, now=request.now))
 
 
 @router.delete(urls.ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
-def remove_environment(call: Request, uuid: str) -> Deleted:
+def remove_environment(request: Request, uuid: str) -> Deleted:
     """Remove an environment, and what was deployed and released to it."""
-    deployment_actions.remove_environment(call.db, uuid)
+    deployment_actions.remove_environment(request.db, uuid)
     return Deleted()
 
 
 @router.get(urls.CURRENTLY_DEPLOYED, permission=Permission.READ)
-def list_currently_deployed(call: Request, uuid: str) -> EnvironmentDeployments:
+def list_currently_deployed(request: Request, uuid: str) -> EnvironmentDeployments:
     """List the versions that run in an environment."""
-    environment = deployments.get(call.db, uuid)
-    name = call.name_parameter("pacticipant")
+    environment = deployments.get(request.db, uuid)
+    name = request.name_parameter("pacticipant")
     return EnvironmentDeployments(
-        environment, deployments.list_running_in_environment(call.db, uuid, pacticipant=name, instance=_wanted(call))
+        environment,
+        deployments.list_running_in_environment(request.db, uuid, pacticipant=name, instance=_wanted(request)),
     )
 
 
-def _wanted(call: Request) -> ApplicationInstance | None:
+def _wanted(request: Request) -> ApplicationInstance | None:
     """Read whose place is asked for: a blank name asks for the place without one."""
-    given = next((call.query[name] for name in ("applicationInstance", "target") if name in call.query), None)
+    given = next((request.query[name] for name in ("applicationInstance", "target") if name in request.query), None)
     return ApplicationInstance(name=given or None) if isinstance(given, str) else None
 
 
 @router.get(urls.CURRENTLY_SUPPORTED, permission=Permission.READ)
-def list_currently_supported(call: Request, uuid: str) -> EnvironmentReleases:
+def list_currently_supported(request: Request, uuid: str) -> EnvironmentReleases:
     """List the versions that are supported in an environment."""
-    environment = deployments.get(call.db, uuid)
-    name, number = call.name_parameter("pacticipant"), call.name_parameter("version")
+    environment = deployments.get(request.db, uuid)
+    name, number = request.name_parameter("pacticipant"), request.name_parameter("version")
     return EnvironmentReleases(
-        environment, deployments.list_supported_in_environment(call.db, uuid, pacticipant=name, version=number)
+        environment, deployments.list_supported_in_environment(request.db, uuid, pacticipant=name, version=number)
     )
 
 
 @router.get(urls.DEPLOYMENTS, permission=Permission.READ)
-def list_deployments(call: Request, pacticipant: str, version: str, environment: str) -> VersionDeployments:
+def list_deployments(request: Request, pacticipant: str, version: str, environment: str) -> VersionDeployments:
     """List the deployments of a version in an environment, ended ones too."""
     wanted = Release(pacticipant=pacticipant, version=version, environment=environment)
-    destination = deployments.get_destination(call.db, wanted)
-    return VersionDeployments(destination, deployments.list_deployments_of_destination(call.db, destination))
+    destination = deployments.get_destination(request.db, wanted)
+    return VersionDeployments(destination, deployments.list_deployments_of_destination(request.db, destination))
 
 
 @router.post(urls.DEPLOYMENTS, permission=Permission.RECORD_DEPLOYMENT)
-def record_deployment(call: Request, pacticipant: str, version: str, environment: str) -> Created:
+def record_deployment(request: Request, pacticipant: str, version: str, environment: str) -> Created:
     """Record that a version now runs in an environment."""
     deployment = Deployment(
         pacticipant=pacticipant,
         version=version,
         environment=environment,
-        application_instance=_instance(call.body(dict)),
+        application_instance=_instance(request.body(dict)),
     )
-    deployed = deployment_actions.record_deployment(call.db, deployment, now=call.now)
+    deployed = deployment_actions.record_deployment(request.db, deployment, now=request.now)
     return Created(deployed, urls.DEPLOYED_VERSION.fill(uuid=deployed.uuid))
 
 
@@ -203,56 +204,56 @@ def _instance(body: dict[str, Any]) -> str | None:
 
 
 @router.get(urls.RELEASES, permission=Permission.READ)
-def list_releases(call: Request, pacticipant: str, version: str, environment: str) -> VersionReleases:
+def list_releases(request: Request, pacticipant: str, version: str, environment: str) -> VersionReleases:
     """List the release of a version to an environment, if there is one."""
     wanted = Release(pacticipant=pacticipant, version=version, environment=environment)
-    destination = deployments.get_destination(call.db, wanted)
-    return VersionReleases(destination, deployments.list_releases_of_destination(call.db, destination))
+    destination = deployments.get_destination(request.db, wanted)
+    return VersionReleases(destination, deployments.list_releases_of_destination(request.db, destination))
 
 
 @router.post(urls.RELEASES, permission=Permission.RECORD_DEPLOYMENT)
-def record_release(call: Request, pacticipant: str, version: str, environment: str) -> Created | Updated:
+def record_release(request: Request, pacticipant: str, version: str, environment: str) -> Created | Updated:
     """Record that a version is released to an environment and supported there."""
-    call.body(dict)
+    request.body(dict)
     release = Release(pacticipant=pacticipant, version=version, environment=environment)
-    released, is_new = deployment_actions.record_release(call.db, release, now=call.now)
+    released, is_new = deployment_actions.record_release(request.db, release, now=request.now)
     answer = Created if is_new else Updated
     return answer(released, urls.RELEASED_VERSION.fill(uuid=released.uuid))
 
 
 @router.get(urls.DEPLOYED_VERSION, permission=Permission.READ)
-def show_deployed_version(call: Request, uuid: str) -> object:
+def show_deployed_version(request: Request, uuid: str) -> object:
     """Show a deployed version."""
-    return deployments.get_deployed(call.db, uuid)
+    return deployments.get_deployed(request.db, uuid)
 
 
 @router.patch(urls.DEPLOYED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE_PATCH,))
-def change_deployed_version(call: Request, uuid: str) -> Updated:
+def change_deployed_version(request: Request, uuid: str) -> Updated:
     """Record that a version no longer runs."""
-    deployed = deployments.get_deployed(call.db, uuid)
-    if _ends(call, "currentlyDeployed"):
-        deployed = deployment_actions.end_deployment(call.db, uuid, now=call.now)
+    deployed = deployments.get_deployed(request.db, uuid)
+    if _ends(request, "currentlyDeployed"):
+        deployed = deployment_actions.end_deployment(request.db, uuid, now=request.now)
     return Updated(deployed)
 
 
 @router.get(urls.RELEASED_VERSION, permission=Permission.READ)
-def show_released_version(call: Request, uuid: str) -> object:
+def show_released_version(request: Request, uuid: str) -> object:
     """Show a released version."""
-    return deployments.get_released(call.db, uuid)
+    return deployments.get_released(request.db, uuid)
 
 
 @router.patch(urls.RELEASED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE_PATCH,))
-def change_released_version(call: Request, uuid: str) -> Updated:
+def change_released_version(request: Request, uuid: str) -> Updated:
     """Record that a version is no longer supported."""
-    released = deployments.get_released(call.db, uuid)
-    if _ends(call, "currentlySupported"):
-        released = deployment_actions.end_support(call.db, uuid, now=call.now)
+    released = deployments.get_released(request.db, uuid)
+    if _ends(request, "currentlySupported"):
+        released = deployment_actions.end_support(request.db, uuid, now=request.now)
     return Updated(released)
 
 
-def _ends(call: Request, flag: str) -> bool:
+def _ends(request: Request, flag: str) -> bool:
     """Read whether a flag is to be lowered. Raises Invalid when it is to be raised."""
-    wanted = call.body(dict).get(flag)
+    wanted = request.body(dict).get(flag)
     if wanted is True:
         text = f"The {flag} property cannot be set back to true. Please record a new deployment."
         raise Invalid.member(flag, text, status=422)

@@ -8,10 +8,10 @@ from treaty.web.http.queries import read_page_numbers
 from treaty.web.http.request import Request
 
 
-def read_page(call: Request, default: tuple[int, int] | None = None) -> Page:
+def read_page(request: Request, default: tuple[int, int] | None = None) -> Page:
     """Read which page is wanted; who asks for none gets all, as far as the setting allows. Raises Invalid."""
-    found = read_page_numbers(call.query, default=default)
-    return Page(1, call.settings.largest_list, is_requested=False) if found is None else Page(*found)
+    found = read_page_numbers(request.query, default=default)
+    return Page(1, request.settings.largest_list, is_requested=False) if found is None else Page(*found)
 
 
 def page_state(paged: Paged[object]) -> dict[str, object]:

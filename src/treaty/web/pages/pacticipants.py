@@ -42,21 +42,21 @@ MAX_ROWS: Final = 100
 
 
 @router.page(urls.PACTICIPANT, permission=Permission.READ)
-def show_pacticipant(call: Request, name: str) -> HtmlPage:
+def show_pacticipant(request: Request, name: str) -> HtmlPage:
     """Show an application: by default its versions, else the provider states that others ask of it."""
-    found, known = pacticipants.get_details(call.db, name), deployments.list_all(call.db)
+    found, known = pacticipants.get_details(request.db, name), deployments.list_all(request.db)
     facts = {
         "found": found,
         "name": name,
-        "consumes": overview.list_of_pacticipant(call.db, name, role="consumer"),
-        "provides": overview.list_of_pacticipant(call.db, name, role="provider"),
+        "consumes": overview.list_of_pacticipant(request.db, name, role="consumer"),
+        "provides": overview.list_of_pacticipant(request.db, name, role="provider"),
         "environments": known,
         "contacts": _contacts(found),
     }
-    if call.option("show") == "states":
-        return HtmlPage("provider_states.html", {**facts, "states": _states(call.db, name), "tab": "states"})
-    page = read_rows_page(call, PAGE_SIZE)
-    listed = _versions(call, name, page)
+    if request.option("show") == "states":
+        return HtmlPage("provider_states.html", {**facts, "states": _states(request.db, name), "tab": "states"})
+    page = read_rows_page(request, PAGE_SIZE)
+    listed = _versions(request, name, page)
     return HtmlPage(
         "pacticipant.html",
         {
@@ -65,11 +65,11 @@ def show_pacticipant(call: Request, name: str) -> HtmlPage:
             "versions": listed.items,
             "page": page,
             "total": listed.total,
-            "tallies": history.count_results(call.db, name, [one.number for one in listed.items]),
+            "tallies": history.count_results(request.db, name, [one.number for one in listed.items]),
             "branches": [
-                one.name for one in branches.list_matching(call.db, name, like=None, page=BRANCHES_PAGE).items
+                one.name for one in branches.list_matching(request.db, name, like=None, page=BRANCHES_PAGE).items
             ],
-            "answer": _answer(call, name, known),
+            "answer": _answer(request, name, known),
         },
     )
 
@@ -82,39 +82,39 @@ def _contacts(found: PacticipantDetails) -> list[tuple[Environment, list[Contact
 
 
 @router.page(urls.DELETE_PACTICIPANT, permission=Permission.READ)
-def ask_before_removing(call: Request, name: str) -> HtmlPage:
+def ask_before_removing(request: Request, name: str) -> HtmlPage:
     """Ask for the name of an application before it is deleted."""
-    return _question(call, name, {})
+    return _question(request, name, {})
 
 
 @router.form(urls.DELETE_PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT)
-def remove_pacticipant(call: Request, name: str) -> HtmlPage | Redirect:
+def remove_pacticipant(request: Request, name: str) -> HtmlPage | Redirect:
     """Remove an application whose name was typed."""
-    if call.form.text("name") != name.strip():
-        return _question(call, name, {"name": [f"must be the application's name, {name}"]}, status=400)
-    pacticipant_actions.remove_pacticipant(call.db, name)
-    return redirect(call, urls.INDEX.fill(), done="deleted")
+    if request.form.text("name") != name.strip():
+        return _question(request, name, {"name": [f"must be the application's name, {name}"]}, status=400)
+    pacticipant_actions.remove_pacticipant(request.db, name)
+    return redirect(request, urls.INDEX.fill(), done="deleted")
 
 
-def _question(call: Request, name: str, problems: Mapping[str, list[str]], *, status: int = 200) -> HtmlPage:
+def _question(request: Request, name: str, problems: Mapping[str, list[str]], *, status: int = 200) -> HtmlPage:
     facts = {
-        "found": pacticipants.get_details(call.db, name),
+        "found": pacticipants.get_details(request.db, name),
         "name": name,
-        "total": details.list_all(call.db, name, Part(1, 1)).total,
-        "consumes": overview.list_of_pacticipant(call.db, name, role="consumer"),
-        "provides": overview.list_of_pacticipant(call.db, name, role="provider"),
+        "total": details.list_all(request.db, name, Part(1, 1)).total,
+        "consumes": overview.list_of_pacticipant(request.db, name, role="consumer"),
+        "provides": overview.list_of_pacticipant(request.db, name, role="provider"),
         "problems": problems,
     }
     return HtmlPage("pacticipant_delete.html", facts, status)
 
 
-def _versions(call: Request, name: str, page: Part) -> Paged[VersionDetails]:
-    branch, tag = call.option("branch"), call.option("tag")
+def _versions(request: Request, name: str, page: Part) -> Paged[VersionDetails]:
+    branch, tag = request.option("branch"), request.option("tag")
     if branch:
-        return details.list_on_branch(call.db, name, branch, page)
+        return details.list_on_branch(request.db, name, branch, page)
     if tag:
-        return details.list_with_tag(call.db, name, tag, page)
-    return details.list_all(call.db, name, page)
+        return details.list_with_tag(request.db, name, tag, page)
+    return details.list_all(request.db, name, page)
 
 
 def _states(db: Connection, name: str) -> Sequence[provider_states.ProviderState]:
@@ -123,14 +123,14 @@ def _states(db: Connection, name: str) -> Sequence[provider_states.ProviderState
     ).states
 
 
-def _answer(call: Request, name: str, known: Sequence[Environment]) -> dict[str, object] | None:
+def _answer(request: Request, name: str, known: Sequence[Environment]) -> dict[str, object] | None:
     """Say whether the version asked about can be deployed, if one is asked about."""
-    version, to = call.option("version"), call.option("to")
+    version, to = request.option("version"), request.option("to")
     if not version or not to:
         return None
     if to not in {one.name for one in known}:
         raise NotFound.named("environment", to)
-    verdict = _decided(call.db, Selector(pacticipant=name, version=version), to)
+    verdict = _decided(request.db, Selector(pacticipant=name, version=version), to)
     return {
         "version": version,
         "to": next(one for one in known if one.name == to),

@@ -36,22 +36,22 @@ class Branches:
 
 
 @router.get(urls.BRANCHES, permission=Permission.READ)
-def list_branches(call: Request, pacticipant: str) -> Branches:
+def list_branches(request: Request, pacticipant: str) -> Branches:
     """List the branches of a pacticipant, those that changed last first."""
-    page = read_page(call, DEFAULT_PAGE)
-    pacticipants.get(call.db, pacticipant)
-    return Branches(pacticipant, branches.list_matching(call.db, pacticipant, like=call.option("q"), page=page))
+    page = read_page(request, DEFAULT_PAGE)
+    pacticipants.get(request.db, pacticipant)
+    return Branches(pacticipant, branches.list_matching(request.db, pacticipant, like=request.option("q"), page=page))
 
 
 @router.delete(urls.BRANCHES, permission=Permission.MANAGE_VERSION)
-def remove_branches(call: Request, pacticipant: str) -> Accepted:
+def remove_branches(request: Request, pacticipant: str) -> Accepted:
     """Remove all branches but the main one and those that are excluded."""
-    return Accepted(removal.remove_branches(call.db, pacticipant, keep=_excluded(call)))
+    return Accepted(removal.remove_branches(request.db, pacticipant, keep=_excluded(request)))
 
 
-def _excluded(call: Request) -> list[str]:
+def _excluded(request: Request) -> list[str]:
     """Read which branches are to stay. A name without brackets is one too; what is no name is refused."""
-    given = call.query.get("exclude", [])
+    given = request.query.get("exclude", [])
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise Invalid.member("exclude", "must be an array")
@@ -61,43 +61,45 @@ def _excluded(call: Request) -> list[str]:
 
 
 @router.get(urls.BRANCH, permission=Permission.READ)
-def show_branch(call: Request, pacticipant: str, branch: str) -> Branch:
+def show_branch(request: Request, pacticipant: str, branch: str) -> Branch:
     """Show a branch."""
-    found = branches.find(call.db, pacticipant, branch)
+    found = branches.find(request.db, pacticipant, branch)
     if found is None:
         raise NotFound
     return found
 
 
 @router.delete(urls.BRANCH, permission=Permission.MANAGE_VERSION)
-def remove_branch(call: Request, pacticipant: str, branch: str) -> Deleted:
+def remove_branch(request: Request, pacticipant: str, branch: str) -> Deleted:
     """Remove a branch; the versions on it stay."""
-    removal.remove_branch(call.db, pacticipant, branch)
+    removal.remove_branch(request.db, pacticipant, branch)
     return Deleted()
 
 
 @router.get(urls.BRANCH_VERSION, permission=Permission.READ)
-def show_branch_version(call: Request, pacticipant: str, branch: str, version: str) -> BranchVersion:
+def show_branch_version(request: Request, pacticipant: str, branch: str, version: str) -> BranchVersion:
     """Show a version's place on a branch."""
-    found = branches.load_state(call.db, pacticipant, branch, version).branch_version
+    found = branches.load_state(request.db, pacticipant, branch, version).branch_version
     if found is None:
         raise NotFound
     return found
 
 
 @router.put(urls.BRANCH_VERSION, permission=Permission.MANAGE_VERSION)
-def put_on_branch(call: Request, pacticipant: str, branch: str, version: str) -> Created | Updated:
+def put_on_branch(request: Request, pacticipant: str, branch: str, version: str) -> Created | Updated:
     """Put a version on a branch, as its head."""
-    call.body(dict)
-    found, is_new = versions.add_to_branch(call.db, pacticipant, branch, version, now=call.now, settings=call.settings)
+    request.body(dict)
+    found, is_new = versions.add_to_branch(
+        request.db, pacticipant, branch, version, now=request.now, settings=request.settings
+    )
     path = urls.BRANCH_VERSION.fill(pacticipant=pacticipant, branch=branch, version=version)
     return Created(found, path) if is_new else Updated(found)
 
 
 @router.delete(urls.BRANCH_VERSION, permission=Permission.MANAGE_VERSION)
-def take_off_branch(call: Request, pacticipant: str, branch: str, version: str) -> Deleted:
+def take_off_branch(request: Request, pacticipant: str, branch: str, version: str) -> Deleted:
     """Take a version off a branch; both stay."""
-    removal.remove_from_branch(call.db, pacticipant, branch, version)
+    removal.remove_from_branch(request.db, pacticipant, branch, version)
     return Deleted()
 
 

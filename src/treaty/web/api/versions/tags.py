@@ -15,25 +15,27 @@ router = Router()
 
 
 @router.get(urls.VERSION_TAG, permission=Permission.READ)
-def show_tag(call: Request, pacticipant: str, version: str, tag: str) -> Tag:
+def show_tag(request: Request, pacticipant: str, version: str, tag: str) -> Tag:
     """Show a version's tag."""
-    found = tags.find(call.db, pacticipant, version, tag)
+    found = tags.find(request.db, pacticipant, version, tag)
     if found is None:
         raise NotFound
     return found
 
 
 @router.put(urls.VERSION_TAG, permission=Permission.MANAGE_VERSION)
-def put_tag(call: Request, pacticipant: str, version: str, tag: str) -> Created | Updated:
+def put_tag(request: Request, pacticipant: str, version: str, tag: str) -> Created | Updated:
     """Tag a version."""
-    call.body(dict)
-    found, is_new = versions.tag_version(call.db, pacticipant, version, tag, now=call.now, settings=call.settings)
+    request.body(dict)
+    found, is_new = versions.tag_version(
+        request.db, pacticipant, version, tag, now=request.now, settings=request.settings
+    )
     path = urls.VERSION_TAG.fill(pacticipant=pacticipant, version=version, tag=tag)
     return Created(found, path) if is_new else Updated(found)
 
 
 @router.delete(urls.VERSION_TAG, permission=Permission.MANAGE_VERSION)
-def remove_tag(call: Request, pacticipant: str, version: str, tag: str) -> Deleted:
+def remove_tag(request: Request, pacticipant: str, version: str, tag: str) -> Deleted:
     """Take a tag off a version."""
-    removal.remove_tag(call.db, pacticipant, version, tag)
+    removal.remove_tag(request.db, pacticipant, version, tag)
     return Deleted()
