@@ -1,7 +1,8 @@
-"""Environments as pages: what is where and since when, whom to ask, and the forms that change them."""
+"""Pages of environments: their versions, history and contacts, and the forms that change them."""
 
 from collections import defaultdict
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Final
 
 from treaty.actions import deployments as deployment_actions
@@ -32,16 +33,16 @@ PAGE_SIZE: Final = 50
 def show_environments(request: Request) -> HtmlPage:
     """Show a grid of applications and environments."""
     page = read_rows_page(request, PAGE_SIZE)
-    named = environment_grid.list_pacticipants(request.db, request.option("q") or "", page)
+    pacticipant_names = environment_grid.list_pacticipants(request.db, request.option("q") or "", page)
     cells: dict[tuple[str, str], list[GridCell]] = defaultdict(list)
-    for one in environment_grid.list_cells(request.db, named.items):
-        cells[one.pacticipant, one.environment].append(one)
+    for cell in environment_grid.list_cells(request.db, pacticipant_names.items):
+        cells[cell.pacticipant, cell.environment].append(cell)
     return HtmlPage(
         "environments.html",
         {
-            "environments": sorted(deployments.list_all(request.db), key=lambda one: one.is_production),
-            "names": named.items,
-            "total": named.total,
+            "environments": sorted(deployments.list_all(request.db), key=attrgetter("is_production")),
+            "names": pacticipant_names.items,
+            "total": pacticipant_names.total,
             "page": page,
             "cells": dict(cells),
             "most_newer": MAX_NEWER_COUNT,
@@ -51,24 +52,27 @@ def show_environments(request: Request) -> HtmlPage:
 
 @router.page(urls.ENVIRONMENT, permission=Permission.READ, is_original=False)
 def show_environment(request: Request, uuid: str) -> HtmlPage:
-    """Show an environment: what is in it, and whom to ask about it."""
-    one, page = deployments.get(request.db, uuid), read_rows_page(request, PAGE_SIZE)
-    facts = {"one": one, "contacts": parse_contacts(one), "page": page, "most_newer": MAX_NEWER_COUNT}
+    """Show an environment with its versions and contacts."""
+    environment, page = deployments.get(request.db, uuid), read_rows_page(request, PAGE_SIZE)
     return HtmlPage(
-        "environment.html", {**facts, "found": environment_grid.list_cells_in_environment(request.db, uuid, page)}
+        "environment.html",
+        {
+            "one": environment,
+            "contacts": parse_contacts(environment),
+            "found": environment_grid.list_cells_in_environment(request.db, uuid, page),
+            "page": page,
+            "most_newer": MAX_NEWER_COUNT,
+        },
     )
 
 
 @router.page(urls.ENVIRONMENT_HISTORY, permission=Permission.READ)
 def show_history(request: Request, uuid: str, name: str) -> HtmlPage:
-    """Show what has been of an application in an environment over time."""
-    one, page = deployments.get(request.db, uuid), read_rows_page(request, PAGE_SIZE)
-    pacticipants.get(request.db, name, "pacticipant")
-    facts = {"one": one, "name": name, "page": page}
-    return HtmlPage(
-        "environment_history.html",
-        {**facts, "found": environment_grid.list_deployment_periods(request.db, name, uuid, page)},
-    )
+    """Show the deployments and releases of an application to an environment, newest first."""
+    environment, page = deployments.get(request.db, uuid), read_rows_page(request, PAGE_SIZE)
+    pacticipants.get(request.db, name)
+    periods = environment_grid.list_deployment_periods(request.db, name, uuid, page)
+    return HtmlPage("environment_history.html", {"one": environment, "name": name, "page": page, "found": periods})
 
 
 # Forms
@@ -93,14 +97,14 @@ def add_environment(request: Request) -> HtmlPage | Redirect:
 
 @router.page(urls.EDIT_ENVIRONMENT, permission=Permission.READ)
 def show_changing_environment(request: Request, uuid: str) -> HtmlPage:
-    """Show the form for what is said about an environment."""
+    """Show the form for an existing environment."""
     existing = deployments.get(request.db, uuid)
     return _form(forms.fill_fields(existing), existing)
 
 
 @router.form(urls.EDIT_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
 def change_environment(request: Request, uuid: str) -> HtmlPage | Redirect:
-    """Replace what is said about an environment."""
+    """Replace the properties of an environment."""
     existing = deployments.lock(request.db, uuid)
     try:
         body = bodies.validate(forms.build_body(request.form, existing), EnvironmentBody)
@@ -116,21 +120,23 @@ def _form(fields: EnvironmentFields, existing: Environment | None = None, *, sta
 
 @router.page(urls.DELETE_ENVIRONMENT, permission=Permission.READ)
 def ask_before_removing(request: Request, uuid: str) -> HtmlPage:
-    """Ask for the name of an environment before it is deleted."""
-    return _question(request, deployments.get(request.db, uuid), {})
+    """Show the form that confirms the removal of an environment."""
+    return _confirmation(request, deployments.get(request.db, uuid), {})
 
 
 @router.form(urls.DELETE_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
 def remove_environment(request: Request, uuid: str) -> HtmlPage | Redirect:
-    """Remove an environment whose name was typed."""
+    """Remove an environment, if its name was typed to confirm it."""
     existing = deployments.lock(request.db, uuid)
     if request.form.text("name") != existing.name:
         problems = {"name": [f"must be the environment's name, {existing.name}"]}
-        return _question(request, existing, problems, status=400)
+        return _confirmation(request, existing, problems, status=400)
     deployment_actions.remove_environment(request.db, uuid)
     return redirect(request, urls.ENVIRONMENTS.fill(), done="deleted")
 
 
-def _question(request: Request, one: Environment, problems: Mapping[str, list[str]], *, status: int = 200) -> HtmlPage:
-    total = environment_grid.list_cells_in_environment(request.db, one.uuid, read_rows_page(request, 1)).total
-    return HtmlPage("environment_delete.html", {"one": one, "total": total, "problems": problems}, status)
+def _confirmation(
+    request: Request, environment: Environment, problems: Mapping[str, list[str]], *, status: int = 200
+) -> HtmlPage:
+    total = environment_grid.list_cells_in_environment(request.db, environment.uuid, read_rows_page(request, 1)).total
+    return HtmlPage("environment_delete.html", {"one": environment, "total": total, "problems": problems}, status)
