@@ -140,8 +140,8 @@ def put_tag(  # noqa: PLR0913 - names of a tag, and the settings
 
 
 def _is_new_enough(version: Version, *, now: datetime, settings: Settings) -> bool:
-    limit = timedelta(seconds=settings.use_first_tag_as_branch_time_limit)
-    return settings.use_first_tag_as_branch and now - version.created_at <= limit
+    age = now - version.created_at
+    return settings.use_first_tag_as_branch and age <= settings.use_first_tag_as_branch_time_limit
 
 
 def _add_tag(db: Connection, version: Version, name: str, state: tags.TagState, *, now: datetime) -> Tag:
