@@ -208,7 +208,13 @@ def _list_item(pacticipant: ListedPacticipant, context: LinkContext) -> Rendered
     return render_item(
         context,
         document,
-        document | _PACTICIPANTS_NOTICE,
+        # The notice belongs to the properties, which come before the embedded documents and links.
+        {
+            **{member: value for member, value in document.items() if not member.startswith("_")},
+            **_PACTICIPANTS_NOTICE,
+            "_embedded": document["_embedded"],
+            "_links": document["_links"],
+        },
         _pacticipant_link(name),
         Link(urls.PACTICIPANT.fill(pacticipant=name), name, name="DEPRECATED - please use pb:pacticipants"),
     )
