@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, event, func, literal
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tests import postgres
+from tests.waiting import PATIENCE
 from treaty.store.database import Postgresql, open_database, scalar
 
 ONE = select(literal(1))
@@ -56,7 +57,7 @@ def test_what_is_asked_by_the_driver_goes_on_when_the_server_ended_all_connectio
     every_connection = Barrier(3)
 
     def ask(db: Connection) -> object:
-        every_connection.wait(5)
+        every_connection.wait(PATIENCE)
         return scalar(db, ONE, {})
 
     with ThreadPoolExecutor(3) as threads:
@@ -120,7 +121,7 @@ def test_a_server_that_does_not_answer_is_given_up() -> None:
         began = time.monotonic()
         with pytest.raises(OperationalError, match="timeout"):
             database.read(lambda db: scalar(db, ONE, {}))
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < PATIENCE
         database.close()
 
 

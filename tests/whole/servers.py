@@ -12,9 +12,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
+from tests.waiting import PATIENCE
+
 BIN: Final = Path(sys.executable).parent
 _ADDRESS: Final = re.compile(r"Treaty is at (https?://\S+)")
-START_SECONDS: Final = 90
 
 
 class Server:
@@ -34,13 +35,13 @@ class Server:
     def kill(self) -> None:
         """End it as a power cut would."""
         self.process.kill()
-        self._ended(10)
+        self._ended(PATIENCE)
 
     def end(self) -> int:
         """Ask it to end, and return its status. It may take half a minute for requests and as long for deliveries."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self._ended(120)
+            return self._ended(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -89,7 +90,7 @@ def _collect(process: subprocess.Popen[str], errors: list[str]) -> None:
 
 
 def _address(process: subprocess.Popen[str], errors: list[str]) -> str:
-    until = time.monotonic() + START_SECONDS
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         found = _ADDRESS.search("".join(errors))
         if found:
@@ -110,6 +111,6 @@ def run(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[s
         env={**clean, "PACT_DO_NOT_TRACK": "true", **environ},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )

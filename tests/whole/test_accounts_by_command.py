@@ -9,6 +9,7 @@ import pytest
 
 from bench.histories import History, build
 from tests import databases, postgres
+from tests.waiting import PATIENCE
 from tests.whole import servers
 from tests.whole.servers import BIN
 from treaty.model.audit import Credential, Filter
@@ -23,7 +24,7 @@ def treaty(database_url, tmp_path):
     def run(*words, stdin=PASSWORD + "\n"):
         command = [str(BIN / "treaty"), *words, "--database-url", database_url]
         return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+            command, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=tmp_path
         )
 
     return run

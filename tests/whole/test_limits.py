@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.waiting import PATIENCE
 from tests.whole.raw_http import (
     HEARTBEAT,
-    PATIENCE,
     connect,
     head,
     heartbeats,
