@@ -1,6 +1,6 @@
 """Schemathesis sends what the OpenAPI document allows, and what it does not: nothing fails, answers are as described.
 
-Besides single requests it follows the document's links, so that it also asks for what it has made.
+With --long it also makes requests up for ten minutes, and follows the document's links to what it has made.
 """
 
 import json
@@ -17,8 +17,8 @@ from tests.scale import IS_LONG
 from tests.waiting import PATIENCE
 from tests.whole.servers import running
 
-EXTENT: Final = ("--max-time", "600") if IS_LONG else ("--max-examples", "3", "--seed", "1")
-"""The short form sends the same number of requests on every machine."""
+EXTENT: Final = ("--max-time", "600") if IS_LONG else ("--phases", "examples,coverage", "--seed", "1")
+"""The short form sends the same requests on every machine: examples, and every limit of every parameter."""
 CHECKS: Final = (
     "not_a_server_error",
     "status_code_conformance",

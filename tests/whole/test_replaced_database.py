@@ -16,7 +16,7 @@ from tests.waiting import PATIENCE, eventually
 from tests.whole.servers import running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 HAL = {"accept": "application/hal+json"}
 
@@ -81,18 +81,29 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_process_refuses_writes_and_says_what_to_do(path: Path, change: Callable[[Path], None]) -> None:
+    url = f"sqlite:///{path}"
+    with running(url, cwd=path.parent) as one, running(url, cwd=path.parent) as other:
+        check_refused([one.address, other.address] * 10, path, change)
+
+
+@pytest.mark.parametrize("change", [delete, replace])
+def test_every_worker_refuses_writes_and_says_what_to_do(path: Path, change: Callable[[Path], None]) -> None:
     with running(f"sqlite:///{path}", "--workers", "2", cwd=path.parent) as server:
-        for number in range(20):
-            assert publish(server.address, str(number)).status_code == 201
-        change(path)
-        left_behind = set(path.parent.iterdir())
-        for number in range(20):
-            refused = publish(server.address, f"lost-{number}")
-            assert refused.status_code == 503, refused.text
-            assert str(path) in refused.json()["error"]
-            assert "was deleted or replaced" in refused.json()["error"]
-            assert "start the server again" in refused.json()["error"]
-        assert set(path.parent.iterdir()) == left_behind, "something was created in place of what was deleted"
+        check_refused([server.address] * 20, path, change)
+
+
+def check_refused(addresses: Sequence[str], path: Path, change: Callable[[Path], None]) -> None:
+    for number, address in enumerate(addresses):
+        assert publish(address, str(number)).status_code == 201
+    change(path)
+    left_behind = set(path.parent.iterdir())
+    for number, address in enumerate(addresses):
+        refused = publish(address, f"lost-{number}")
+        assert refused.status_code == 503, refused.text
+        assert str(path) in refused.json()["error"]
+        assert "was deleted or replaced" in refused.json()["error"]
+        assert "start the server again" in refused.json()["error"]
+    assert set(path.parent.iterdir()) == left_behind, "something was created in place of what was deleted"
 
 
 @pytest.mark.parametrize("change", [delete_log, replace_log, delete_index])
