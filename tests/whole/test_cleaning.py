@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from bench.histories import History, build
+from tests import databases
 from tests.waiting import PATIENCE, eventually
 from tests.whole import writers
 from tests.whole.servers import BIN, run, running
@@ -23,11 +24,16 @@ HISTORY = History(name="old", pairs=2, versions=500, bystanders=0)
 """Two thousand versions with pacts, results, branches, tags and deployments, all of them years old."""
 
 
-@pytest.fixture
-def old_database(tmp_path):
-    path = tmp_path / "treaty.sqlite"
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    path = tmp_path_factory.mktemp("original") / "treaty.sqlite"
     build(HISTORY, path)
-    return f"sqlite:///{path}"
+    return path
+
+
+@pytest.fixture
+def old_database(original, tmp_path):
+    return databases.copy(original, tmp_path / "treaty.sqlite")
 
 
 def publish_until(done, address, times, major=9, then=lambda: None):
