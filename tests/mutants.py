@@ -77,8 +77,9 @@ def mutants() -> Iterator[Mutant]:
         for path in sorted((ROOT / SOURCES / package).rglob("*.py")):
             text = path.read_text("utf-8")
             ignored = _ignored_lines(text)
+            tree = get_ast(text)
             for name in names:
-                for occurrence, line in enumerate(_lines(get_ast(text), plugins.get_operator(name)())):
+                for occurrence, line in enumerate(_lines(tree, plugins.get_operator(name)())):
                     if line not in ignored:
                         yield Mutant(path.relative_to(ROOT), name, occurrence, line)
 
