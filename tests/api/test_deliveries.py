@@ -19,7 +19,7 @@ from treaty.settings import Settings
 from treaty.store.engine.database import Database, open_database
 from treaty.store.webhooks import delivery_facts
 from treaty.store.webhooks.deliveries import ClaimRequest
-from treaty.web.api.webhooks.webhooks import ADDRESSES
+from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.web.application import build_application
 from treaty.workers.deliveries import DeliveryWorker
 
@@ -34,7 +34,7 @@ class Broker:
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
         self.settings = settings
-        self.worker = DeliveryWorker(database, settings, ADDRESSES)
+        self.worker = DeliveryWorker(database, settings, PARAMETER_URLS)
         self.api = Api(build_application(settings, database, worker=self.worker))
         for name in ("Till", "Ledger"):
             self.api.post("/pacticipants", {"name": name})
@@ -304,7 +304,7 @@ def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) 
     lost = claim("slow", now)[0]
     won = claim("quick", now + timedelta(seconds=2))[0]
     assert lost.uuid == won.uuid
-    made = deliveries.attempt_delivery(lost, settings=broker.settings, addresses=ADDRESSES, send=_refuse)
+    made = deliveries.attempt_delivery(lost, settings=broker.settings, parameter_urls=PARAMETER_URLS, send=_refuse)
     for owner in ("slow", "quick"):
         broker.database.write(
             lambda db, owner=owner: deliveries.record_attempt(

@@ -17,7 +17,7 @@ from treaty.model.decisions.metadata import Metadata, SelectedBy, encode
 from treaty.model.webhooks import parameters, previews
 from treaty.store.tables import pacticipant, triggered_webhook, version
 from treaty.store.webhooks import preview_events, webhooks
-from treaty.web.api.webhooks.webhooks import ADDRESSES
+from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -260,7 +260,7 @@ def test_a_preview_of_a_pact_that_requires_verification_mixes_in_no_other_versio
         return deliveries.prepare_past_event_test(db, webhook, event, base_url=BASE)
 
     trial = broker.database.read(preview)
-    values = parameters.build_parameters(trial.facts, trial.context, ADDRESSES)
+    values = parameters.build_parameters(trial.facts, trial.context, PARAMETER_URLS)
     assert values["providerVersionNumber"] == "m"
     assert values["verificationResultUrl"] == ""
     assert values["githubVerificationStatus"] == "pending"

@@ -24,7 +24,7 @@ from treaty.model.webhooks.deliveries import Delivery, NoResponse, OutgoingReque
 from treaty.model.webhooks.parameters import PLACEHOLDER_FACTS
 from treaty.model.webhooks.webhooks import WebhookRequest
 from treaty.settings import Settings
-from treaty.web.api.webhooks.webhooks import ADDRESSES
+from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 
 PATIENT = dict.fromkeys(("webhook_connect_timeout", "webhook_read_timeout", "webhook_total_timeout"), 2 * PATIENCE)
 """Settings with which a sender waits for this machine. Tests of timeouts have shorter ones."""
@@ -54,7 +54,7 @@ def _send(url: str, look_up: Any = outgoing.resolve_host, **settings: Any) -> We
     def send(request: OutgoingRequest, settings: Settings) -> WebhookResponse | NoResponse:
         return outgoing.send(request, settings, resolve=look_up)
 
-    return deliveries.attempt_delivery(owed, settings=chosen, addresses=ADDRESSES, send=send).outcome
+    return deliveries.attempt_delivery(owed, settings=chosen, parameter_urls=PARAMETER_URLS, send=send).outcome
 
 
 HOSTILE = [
