@@ -280,7 +280,7 @@ def test_what_a_killed_worker_had_claimed_is_taken_over_when_its_time_is_up(make
     assert receiver.settle() == []
     broker.worker.stop()
     later = DeliveryWorker(
-        broker.database, broker.settings, ADDRESSES, clock=lambda: datetime.now(UTC) + timedelta(hours=2)
+        broker.database, broker.settings, PARAMETER_URLS, clock=lambda: datetime.now(UTC) + timedelta(hours=2)
     )
     later.start()
     receiver.wait(1)
