@@ -21,7 +21,6 @@ from treaty.model.access import NOBODY
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.database import Busy, Database
-from treaty.store.traces import Recall
 from treaty.web import auth, origins, wire
 from treaty.web.auth import Gate, TakesLong
 from treaty.web.caching import spared, tagged
@@ -29,6 +28,7 @@ from treaty.web.media import HTML, wants_page
 from treaty.web.refusals import Refusals, is_refusal
 from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
 from treaty.web.resources import every_router
+from treaty.web.response_cache import ResponseCache
 from treaty.web.routing import (
     GRANTED,
     Afterwards,
@@ -49,8 +49,8 @@ T = TypeVar("T")
 METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE: Final = 256 * 1024
 """Bytes from which on a body is worked on in a thread, so that others need not wait for it."""
-KEPT: Final = 16 * 2**20
-"""Bytes of answers that are kept."""
+RESPONSE_CACHE_BYTES: Final = 16 * 2**20
+"""Maximum size of the cached responses of a process."""
 ADMITTED_FOR: Final = 1.0
 """Seconds after which a client whose body is still arriving has to be admitted again."""
 MAX_HEAVY: Final = 2
@@ -77,9 +77,10 @@ def application(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     worker: Background | None = None,
+    response_cache_bytes: int = RESPONSE_CACHE_BYTES,
 ) -> "Server":
     """Make the application that answers for a database; with a worker, which runs as long as it does."""
-    broker = Broker(settings, database, clock, worker)
+    broker = Broker(settings, database, clock, worker, response_cache_bytes=response_cache_bytes)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -128,6 +129,8 @@ class Broker:
         database: Database,
         clock: Callable[[], datetime],
         worker: Background | None = None,
+        *,
+        response_cache_bytes: int = RESPONSE_CACHE_BYTES,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -139,7 +142,7 @@ class Broker:
         self._refusals = Refusals(database)
         self._telemetry = Telemetry(database.engine)
         self._log = log.bind()
-        self._recall = Recall[_Made](KEPT, attrgetter("size"))
+        self._responses = ResponseCache[_Made](response_cache_bytes, attrgetter("size"))
         self._heavy = HeavyWork()
         self._writes_in_threads = 0
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
@@ -297,9 +300,11 @@ class Broker:
             self._gate.note_use(call)
 
     def _read(self, route: Route, call: Call, names: Sequence[str]) -> object:
-        if not route.is_kept:
+        if not route.is_cached:
             return route.handler(call, *names)
-        return self._recall.of(call.db, call.question, lambda: self._made(route.handler(call, *names), call))
+        return self._responses.get_or_compute(
+            call.db, call.cache_key, lambda: self._made(route.handler(call, *names), call)
+        )
 
     def _made(self, result: object, call: Call) -> "_Made":
         return _Made(tagged(answer(result, call), call), self._telemetry.counter(result))

@@ -204,9 +204,9 @@ class Route:
     """Whether answering may take so long that others should not wait for it, however short the statements are."""
     is_strict: bool
     """Whether a client that takes `application/json` alone is refused, as it is by the original."""
-    is_kept: bool
-    """Whether an answer may be kept and given again while the database says the same for it. It may depend on what is
-    in the question, on settings and on the day, and on nothing else."""
+    is_cached: bool
+    """Whether responses are cached. They may then depend on the cache key, on rows that the store's functions return
+    and on settings, but on nothing else: neither the time of day nor any state of the process."""
     max_quick_items: int | None = None
     """Elements and members that a JSON body may have to be processed on the event loop; None where its size in bytes
     says how much work it is."""
@@ -294,11 +294,11 @@ class Call:
         return self.now.replace(hour=0, minute=0, second=0, microsecond=0)
 
     @property
-    def question(self) -> tuple[Hashable, ...]:
-        """All that an answer may depend on that is kept."""
+    def cache_key(self) -> tuple[Hashable, ...]:
+        """Everything in the request that a cached response may depend on, and the day."""
         body = (self.content_type, self.raw_body) if self.raw_body else ()
-        about = (self.method, self.path, self.query_string, self.media, self.base_url, self.hidden)
-        return (*about, self.now.date(), *body)
+        request = (self.method, self.path, self.query_string, self.media, self.base_url, self.hidden)
+        return (*request, self.now.date(), *body)
 
     @property
     def place(self) -> Place:
@@ -508,7 +508,7 @@ class Router:
                     needs_database=needs_database,
                     is_slow=needs_database,
                     is_strict=False,
-                    is_kept=False,
+                    is_cached=False,
                     is_original=is_original,
                     is_for_all=is_for_all,
                 )
@@ -532,7 +532,7 @@ class Router:
                 needs_database=needs_database,
                 is_slow=False,
                 is_strict=False,
-                is_kept=False,
+                is_cached=False,
                 is_original=False,
             )
             self._add_form(route)
@@ -554,7 +554,7 @@ class Router:
         options_last: bool = True,
         is_slow: bool = False,
         is_strict: bool = False,
-        is_kept: bool = False,
+        is_cached: bool = False,
         max_quick_items: int | None = None,
         has_long_query: Callable[["Call"], bool] | None = None,
         without_answer: Callable[["Call", Exception], object] | None = None,
@@ -574,7 +574,7 @@ class Router:
                     needs_database=needs_database,
                     is_slow=is_slow,
                     is_strict=is_strict,
-                    is_kept=is_kept,
+                    is_cached=is_cached,
                     max_quick_items=max_quick_items,
                     has_long_query=has_long_query,
                     without_answer=without_answer,

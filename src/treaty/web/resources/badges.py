@@ -21,25 +21,25 @@ NOWHERE: Final = {"", "null"}
 """What is set where no other server draws badges; the original writes null."""
 
 
-@router.get(urls.PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_kept=True)
+@router.get(urls.PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cached=True)
 def pact_badge(call: Call, provider: str, consumer: str) -> Shown:
     """Say whether the latest pact is verified."""
     return _of_pact(call, BadgeScope(consumer=consumer, provider=provider))
 
 
-@router.get(urls.TAGGED_PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_kept=True)
+@router.get(urls.TAGGED_PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cached=True)
 def tagged_pact_badge(call: Call, provider: str, consumer: str, tag: str) -> Shown:
     """Say whether the latest pact with a tag is verified."""
     return _of_pact(call, BadgeScope(consumer=consumer, provider=provider, consumer_tag=tag))
 
 
-@router.get(urls.UNTAGGED_PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_kept=True)
+@router.get(urls.UNTAGGED_PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cached=True)
 def untagged_pact_badge(call: Call, provider: str, consumer: str) -> Shown:
     """Say whether the latest pact of a version without tags is verified."""
     return _of_pact(call, BadgeScope(consumer=consumer, provider=provider, is_untagged=True))
 
 
-@router.get(urls.MATRIX_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_kept=True)
+@router.get(urls.MATRIX_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cached=True)
 def matrix_badge(call: Call, provider: str, provider_tag: str, consumer: str, tag: str) -> Shown:
     """Say whether the latest pact with a tag is verified by the latest provider version with a tag."""
     scope = BadgeScope(consumer=consumer, provider=provider, consumer_tag=tag, provider_tag=provider_tag)
@@ -67,7 +67,7 @@ def _shown(call: Call, shown: Badge, cache: str = "no-cache") -> Shown:
     return Redirected(location(shown, shields), headers=headers)
 
 
-@router.get(urls.CAN_I_DEPLOY_TAG_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_kept=True)
+@router.get(urls.CAN_I_DEPLOY_TAG_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cached=True)
 def can_i_deploy_tag_badge(call: Call, pacticipant: str, tag: str, to: str) -> Shown:
     """Say whether the latest version with a tag can go to where versions have another."""
     selector = Selector(pacticipant=pacticipant, tag=tag, is_latest=True)
@@ -75,7 +75,7 @@ def can_i_deploy_tag_badge(call: Call, pacticipant: str, tag: str, to: str) -> S
     return _of_deployment(call, question, f"{tag} to {to}")
 
 
-@router.get(urls.CAN_I_DEPLOY_BRANCH_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_kept=True)
+@router.get(urls.CAN_I_DEPLOY_BRANCH_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cached=True)
 def can_i_deploy_branch_badge(call: Call, pacticipant: str, branch: str, environment: str) -> Shown:
     """Say whether the latest version of a branch can be deployed to an environment."""
     selector = Selector(pacticipant=pacticipant, branch=branch, is_latest=True)
@@ -95,7 +95,7 @@ def _verdict(call: Call, question: Question) -> Verdict:
     return decide(question, matrix.facts_of_existing(call.db, question).facts)
 
 
-@router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_kept=True)
+@router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cached=True)
 def can_i_merge_badge(call: Call, pacticipant: str) -> Shown:
     """Say whether the latest version of the main branch fits to the main branches of everyone else."""
     found = pacticipants.find(call.db, pacticipant)

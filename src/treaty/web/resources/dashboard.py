@@ -18,13 +18,13 @@ router = Router()
 FIRST_PAGE: Final = (1, 30)
 
 
-@router.get(urls.DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
+@router.get(urls.DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_cached=True)
 def show_dashboard(call: Call) -> Dashboard:
     """Show a page of the pacts that matter, the liveliest first."""
     return _by_activity(integrations.dashboard(call.db, _page(call)))
 
 
-@router.get(urls.PAIR_DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
+@router.get(urls.PAIR_DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_cached=True)
 def show_dashboard_of_pair(call: Call, provider: str, consumer: str) -> Dashboard:
     """Show the pacts that matter between a consumer and a provider, the liveliest first."""
     page = _page(call)

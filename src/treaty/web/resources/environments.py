@@ -53,7 +53,7 @@ def _as_text(value: object) -> str:
         raise Malformed("JSON::NestingError - nesting is too deep") from error
 
 
-@router.get(urls.ENVIRONMENTS, permission=Permission.READ, is_kept=True)
+@router.get(urls.ENVIRONMENTS, permission=Permission.READ, is_cached=True)
 def list_environments(call: Call) -> Environments:
     """List all environments, or the one that has a name."""
     name = call.name_option("name")

@@ -15,7 +15,7 @@ from treaty.web.routing import Call, Deleted, Permission, Router
 router = Router()
 
 
-@router.get(urls.INTEGRATIONS, permission=Permission.READ, produces=(GRAPH, HAL), options_last=False, is_kept=True)
+@router.get(urls.INTEGRATIONS, permission=Permission.READ, produces=(GRAPH, HAL), options_last=False, is_cached=True)
 def list_integrations(call: Call) -> Integrations:
     """List integrations, those whose contracts changed last first."""
     part = call.option("q")

@@ -31,7 +31,9 @@ def _has_many_rows(call: Call) -> bool:
     return not 0 <= limit_of(_text(call.query, "limit")) <= MAX_QUICK_ROWS
 
 
-@router.get(urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True, has_long_query=_has_many_rows)
+@router.get(
+    urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT), is_cached=True, has_long_query=_has_many_rows
+)
 def show_matrix(call: Call) -> Matrix:
     """Show the results between the versions selected, and what follows from them."""
     return answer(call.db, call.query, blank=_blank_texts(call.query))
@@ -93,7 +95,7 @@ def _listed(given: object) -> list[object]:
     return given if isinstance(given, list) else []
 
 
-@router.get(urls.PAIR_MATRIX, permission=Permission.READ, is_kept=True, has_long_query=_has_many_rows)
+@router.get(urls.PAIR_MATRIX, permission=Permission.READ, is_cached=True, has_long_query=_has_many_rows)
 def show_matrix_of_pair(call: Call, provider: str, consumer: str) -> Matrix:
     """Show the results between any versions of a consumer and a provider."""
     return answer_for_pair(
@@ -199,7 +201,7 @@ def _success(given: object) -> frozenset[bool | None] | None:
     return None if given is None else wanted
 
 
-@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
+@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, produces=(HAL, TEXT), is_cached=True)
 def can_i_deploy(call: Call) -> Matrix:
     """Say whether a version can be deployed to an environment, or to where versions have a tag."""
     selector = Selector(pacticipant=call.option("pacticipant") or "", version=call.option("version"))
@@ -256,7 +258,7 @@ def _check_deployment(selector: Selector, named: Named, *, tag: str | None, envi
         raise Invalid(*problems)
 
 
-@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
+@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, produces=(HAL, TEXT), is_cached=True)
 def can_i_deploy_tag(call: Call, pacticipant: str, tag: str, to: str) -> Matrix:
     """Say whether the latest version with a tag can go to where versions have another."""
     _check_names(tag=tag, environmentTag=to)
@@ -264,7 +266,7 @@ def can_i_deploy_tag(call: Call, pacticipant: str, tag: str, to: str) -> Matrix:
     return _matrix_of_existing(call.db, deployment(selector, Destination(tag=to, is_latest=True)))
 
 
-@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, produces=(HAL, TEXT), is_kept=True)
+@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, produces=(HAL, TEXT), is_cached=True)
 def can_i_deploy_branch(call: Call, pacticipant: str, branch: str, environment: str) -> Matrix:
     """Say whether the latest version of a branch can be deployed to an environment."""
     _check_names(branch=branch, environment=environment)

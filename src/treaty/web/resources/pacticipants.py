@@ -41,7 +41,7 @@ class NewPacticipantBody(DescriptionBody):
 _SAID: Final = set(DescriptionBody.model_fields)
 
 
-@router.get(urls.PACTICIPANTS, permission=Permission.READ, is_kept=True)
+@router.get(urls.PACTICIPANTS, permission=Permission.READ, is_cached=True)
 def list_pacticipants(call: Call) -> Pacticipants:
     """List all pacticipants, or those whose name holds a text."""
     found = pacticipants.every_listed(call.db, like=call.option("q"), page=wanted_page(call))
@@ -65,7 +65,7 @@ def list_pacticipants_with_label(call: Call, label: str) -> Pacticipants:
     return Pacticipants(found, urls.PACTICIPANTS_WITH_LABEL.fill(label=label))
 
 
-@router.get(urls.PACTICIPANT, permission=Permission.READ, is_kept=True)
+@router.get(urls.PACTICIPANT, permission=Permission.READ, is_cached=True)
 def show_pacticipant(call: Call, pacticipant: str) -> PacticipantInFull:
     """Show a pacticipant."""
     return pacticipants.get_in_full(call.db, pacticipant)

@@ -22,7 +22,7 @@ PACT_TYPES = (HAL, JSON, EXTENDED)
 
 
 @router.get(
-    urls.PACT, permission=Permission.READ, produces=PACT_TYPES, other_urls=urls.OTHER_SPELLINGS_OF_PACT, is_kept=True
+    urls.PACT, permission=Permission.READ, produces=PACT_TYPES, other_urls=urls.OTHER_SPELLINGS_OF_PACT, is_cached=True
 )
 def get_pact(call: Call, provider: str, consumer: str, version: str) -> PactInFull:
     """Read the pact of a consumer's version."""
@@ -97,13 +97,13 @@ def _in_full(found: Found | None, **more: object) -> PactInFull:
     return PactInFull(pact=found.pact, body=found.body, **more)  # type: ignore[arg-type]  # handed on as they are
 
 
-@router.get(urls.PACT_VERSION, permission=Permission.READ, produces=PACT_TYPES, is_kept=True)
+@router.get(urls.PACT_VERSION, permission=Permission.READ, produces=PACT_TYPES, is_cached=True)
 def get_pact_version(call: Call, provider: str, consumer: str, sha: str) -> PactInFull:
     """Read content by its sha, in its latest publication."""
     return _in_full(pacts.find_by_sha(call.db, consumer, provider, sha))
 
 
-@router.get(urls.PACT_VERSION_WITH_METADATA, permission=Permission.READ, produces=PACT_TYPES, is_kept=True)
+@router.get(urls.PACT_VERSION_WITH_METADATA, permission=Permission.READ, produces=PACT_TYPES, is_cached=True)
 def get_pact_version_with_metadata(call: Call, provider: str, consumer: str, sha: str, segment: str) -> PactInFull:
     """Read content by its sha, in the publication that the metadata names."""
     said = read_metadata(segment)
@@ -129,26 +129,26 @@ def find_as_said(call: Call, provider: str, consumer: str, sha: str, said: Metad
     permission=Permission.READ,
     produces=PACT_TYPES,
     other_urls=[urls.OTHER_SPELLING_OF_LATEST_PACT],
-    is_kept=True,
+    is_cached=True,
 )
 def get_latest_pact(call: Call, provider: str, consumer: str) -> Headed:
     """Read the latest pact of a pair."""
     return _latest(pacts.find_latest(call.db, consumer, provider))
 
 
-@router.get(urls.LATEST_TAGGED_PACT, permission=Permission.READ, produces=PACT_TYPES, is_kept=True)
+@router.get(urls.LATEST_TAGGED_PACT, permission=Permission.READ, produces=PACT_TYPES, is_cached=True)
 def get_latest_tagged_pact(call: Call, provider: str, consumer: str, tag: str) -> Headed:
     """Read the latest pact whose version has a tag."""
     return _latest(pacts.find_latest_tagged(call.db, consumer, provider, tag), tags=(tag,))
 
 
-@router.get(urls.LATEST_UNTAGGED_PACT, permission=Permission.READ, produces=PACT_TYPES, is_kept=True)
+@router.get(urls.LATEST_UNTAGGED_PACT, permission=Permission.READ, produces=PACT_TYPES, is_cached=True)
 def get_latest_untagged_pact(call: Call, provider: str, consumer: str) -> Headed:
     """Read the latest pact whose version has no tag."""
     return _latest(pacts.find_latest_untagged(call.db, consumer, provider), tags=("untagged",))
 
 
-@router.get(urls.LATEST_BRANCH_PACT, permission=Permission.READ, produces=PACT_TYPES, is_kept=True)
+@router.get(urls.LATEST_BRANCH_PACT, permission=Permission.READ, produces=PACT_TYPES, is_cached=True)
 def get_latest_branch_pact(call: Call, provider: str, consumer: str, branch: str) -> Headed:
     """Read the latest pact whose version is on a branch."""
     return _latest(pacts.find_latest_on_branch(call.db, consumer, provider, branch))

@@ -10,7 +10,7 @@ from treaty.web.routing import MAX_QUICK_ITEMS, Call, Permission, Router
 router = Router()
 
 
-@router.get(urls.PACTS_FOR_VERIFICATION, permission=Permission.READ, is_kept=True)
+@router.get(urls.PACTS_FOR_VERIFICATION, permission=Permission.READ, is_cached=True)
 def list_pacts_for_verification(call: Call, provider: str) -> PactsForVerification:
     """List the pacts that a provider is to verify, as older clients ask for them."""
     wanted = verifiable_requests.of_query(call.query)
@@ -27,7 +27,7 @@ MAX_TAGS: Final = 100
     urls.PACTS_FOR_VERIFICATION,
     permission=Permission.READ,
     is_reading=True,
-    is_kept=True,
+    is_cached=True,
     max_quick_items=MAX_QUICK_ITEMS,
 )
 def select_pacts_for_verification(call: Call, provider: str) -> PactsForVerification:

@@ -43,7 +43,7 @@ class VersionBody(Body):
         return None if listed is None else [tag.name for tag in listed]
 
 
-@router.get(urls.VERSIONS, permission=Permission.READ, is_kept=True)
+@router.get(urls.VERSIONS, permission=Permission.READ, is_cached=True)
 def list_versions(call: Call, pacticipant: str) -> Versions:
     """List all versions of a pacticipant, newest first."""
     page = wanted_page(call)
@@ -53,7 +53,7 @@ def list_versions(call: Call, pacticipant: str) -> Versions:
     return Versions(pacticipant, found, title, urls.VERSIONS.fill(pacticipant=pacticipant))
 
 
-@router.get(urls.BRANCH_VERSIONS, permission=Permission.READ, is_kept=True)
+@router.get(urls.BRANCH_VERSIONS, permission=Permission.READ, is_cached=True)
 def list_versions_on_branch(call: Call, pacticipant: str, branch: str) -> Versions:
     """List the versions on a branch, newest first."""
     page = wanted_page(call)
@@ -86,25 +86,25 @@ def list_versions_in_environment(call: Call, pacticipant: str, environment: str)
     return Versions(pacticipant, found, title, path)
 
 
-@router.get(urls.LATEST_VERSION, permission=Permission.READ, is_kept=True)
+@router.get(urls.LATEST_VERSION, permission=Permission.READ, is_cached=True)
 def show_latest_version(call: Call, pacticipant: str) -> VersionInFull:
     """Show the newest version of a pacticipant."""
     return full_versions.get_latest(call.db, pacticipant)
 
 
-@router.get(urls.LATEST_TAGGED_VERSION, permission=Permission.READ, is_kept=True)
+@router.get(urls.LATEST_TAGGED_VERSION, permission=Permission.READ, is_cached=True)
 def show_latest_version_with_tag(call: Call, pacticipant: str, tag: str) -> VersionInFull:
     """Show the newest version that has a tag."""
     return full_versions.get_latest_with_tag(call.db, pacticipant, tag)
 
 
-@router.get(urls.LATEST_BRANCH_VERSION, permission=Permission.READ, is_kept=True)
+@router.get(urls.LATEST_BRANCH_VERSION, permission=Permission.READ, is_cached=True)
 def show_latest_version_on_branch(call: Call, pacticipant: str, branch: str) -> VersionInFull:
     """Show the head of a branch."""
     return full_versions.get_latest_on_branch(call.db, pacticipant, branch)
 
 
-@router.get(urls.VERSION, permission=Permission.READ, is_kept=True)
+@router.get(urls.VERSION, permission=Permission.READ, is_cached=True)
 def show_version(call: Call, pacticipant: str, version: str) -> VersionInFull:
     """Show a version."""
     return full_versions.get(call.db, pacticipant, version)

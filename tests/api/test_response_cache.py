@@ -15,9 +15,9 @@ from tests.api.history import History
 from treaty.settings import Settings
 from treaty.store.database import open_database
 from treaty.store.migrations import migrate
-from treaty.store.traces import LARGEST, Recall
 from treaty.web.application import application
 from treaty.web.resources import every_router
+from treaty.web.response_cache import MAX_RESPONSE_BYTES, ResponseCache
 from treaty.web.routing import Router
 
 FOO, BAR = "/pacticipants/Foo", "/pacticipants/Bar"
@@ -153,7 +153,7 @@ def test_nothing_else_is_kept(api):
         route.handler: route.url.template
         for resource in table.resources.values()
         for route in resource.routes.values()
-        if route.is_kept
+        if route.is_cached
     }
     assert {table.resources[one].routes["GET"].handler for one in asked} | {
         table.resources[VERIFIABLE.replace("Bar", "{provider}")].routes["POST"].handler
@@ -239,7 +239,7 @@ def test_a_decision_is_counted_each_time(api):
 
 def test_what_is_kept_has_a_bound(tmp_path: Path):
     database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
-    recall = Recall[bytes](10_000, len)
+    cache = ResponseCache[bytes](10_000, len)
     made: list[int] = []
 
     def ask(number: int, size: int) -> bytes:
@@ -247,17 +247,17 @@ def test_what_is_kept_has_a_bound(tmp_path: Path):
             made.append(number)
             return bytes(size)
 
-        return database.read(lambda db: recall.of(db, number, make))
+        return database.read(lambda db: cache.get_or_compute(db, number, make))
 
     for number in range(100):
         for _ in range(3):
             ask(number, 1000)
-    assert made == [number for number in range(100) for _ in range(2)]
+    assert made == [*range(100)]
     made.clear()
     for number in range(100):
         ask(number, 1000)
     assert len(made) > 90
     for _ in range(3):
-        ask(1000, LARGEST)
+        ask(1000, MAX_RESPONSE_BYTES)
     assert made[-3:] == [1000] * 3
     database.close()
