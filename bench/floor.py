@@ -14,7 +14,7 @@ from bench.recording import Recording, Statement
 from bench.wire import OPERATION, unique
 from treaty import app
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 
 LATE: Final = 1 << 60
 """Later than any time that something was recorded at."""

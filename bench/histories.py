@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, insert
 
 from bench.wire import UNIQUE
-from treaty.model import content as contents
+from treaty.model.pacts import content as contents
 from treaty.store import tables
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -285,7 +285,7 @@ def _add_pacts(db: Connection, history: History, pair: int) -> None:
 
 
 def _content(pair: int, first: int, index: int) -> dict[str, Any]:
-    content = contents.content_of(contents.read(published(pair, index)))
+    content = contents.build_content(contents.parse_document(published(pair, index)))
     return {
         "id": first + index,
         "sha": content.sha,

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Message
 from bench import system
 from bench.system import System
 from treaty.settings import Settings
-from treaty.store.database import open_database
-from treaty.web.application import application
+from treaty.store.engine.database import open_database
+from treaty.web.application import build_application
 
 NAME: Final = "pages"
 ROUNDS: Final = 25
@@ -57,7 +57,7 @@ def measure(folder: Path, size: System, *, only: Sequence[str] = (), rounds: int
     began = time.monotonic()
     system.build(size, path)
     print(f"system: {path.stat().st_size / 2**20:.0f} MiB, built in {time.monotonic() - began:.1f} s", flush=True)
-    app = application(Settings(), open_database(f"sqlite:///{path}"))
+    app = build_application(Settings(), open_database(f"sqlite:///{path}"))
     return [
         _measured(app, name, path, rounds)
         for name, path in pages(size).items()

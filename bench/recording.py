@@ -16,8 +16,8 @@ from bench.operations import Asked
 from bench.wire import request, unique
 from treaty.app import prepare_logging
 from treaty.settings import Settings
-from treaty.store.database import Database, open_database
-from treaty.web.application import application
+from treaty.store.engine.database import Database, open_database
+from treaty.web.application import build_application
 
 T = TypeVar("T")
 
@@ -101,8 +101,8 @@ class _Watched:
         self.begin = None
         _Watching.executed.clear()
 
-    def glance(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
-        return self._database.glance(work, within=within)
+    def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
+        return self._database.read_once(work, within=within)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         self.begin = "BEGIN"
@@ -125,7 +125,7 @@ def record(path: Path, wanted: Mapping[str, Asked], host: str) -> dict[str, Reco
     settings = Settings(database_url=url, log_level="error")
     prepare_logging(settings)
     watched = _Watched(open_database(url))
-    app = application(settings, watched)
+    app = build_application(settings, watched)
     try:
         return {name: _record(app, watched, one, name, host) for name, one in wanted.items()}
     finally:

@@ -1,8 +1,8 @@
 """Selects the tests that are related to changed files, for `./run test --changed`.
 
 A changed test is selected itself. For any other file, the tests with a word of its path in their names are selected:
-layers share the names of domains, so `store/webhooks.py` leads to `test_webhooks.py` and `test_cli_webhooks.py`. That
-is a guess for quick feedback; the whole suite decides.
+layers share the names of domains, so `store/webhooks/webhooks.py` leads to `test_webhooks.py` and
+`test_cli_webhooks.py`. That is a guess for quick feedback; the whole suite decides.
 """
 
 import re

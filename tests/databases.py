@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from tests.postgres import Maintenance
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 from treaty.store.tables import metadata
 

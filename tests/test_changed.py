@@ -18,7 +18,10 @@ TESTS = {
 @pytest.mark.parametrize(
     ("changed", "selected"),
     [
-        ("src/treaty/store/webhooks.py", {"api/test_webhooks", "api/test_webhook_events", "cli/test_cli_webhooks"}),
+        (
+            "src/treaty/store/webhooks/webhooks.py",
+            {"api/test_webhooks", "api/test_webhook_events", "cli/test_cli_webhooks"},
+        ),
         ("src/treaty/web/templates/overview.html", {"pages/test_overview"}),
         ("src/treaty/cli/deployments.py", {"cli/test_cli_deployments"}),
         ("tests/api/test_matrix.py", {"api/test_matrix"}),

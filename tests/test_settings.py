@@ -2,7 +2,7 @@
 
 import pytest
 
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.settings import Settings, read_settings
 
 
@@ -85,7 +85,7 @@ def test_the_database_may_be_given_in_the_originals_parts(parts, url, tmp_path):
     ],
 )
 def test_a_wrong_one_is_named_with_its_reason(environ, reason, tmp_path):
-    with pytest.raises(WrongSetting, match=reason):
+    with pytest.raises(InvalidSetting, match=reason):
         read({}, environ, tmp_path)
 
 
@@ -94,7 +94,7 @@ def test_a_wrong_one_is_named_with_its_reason(environ, reason, tmp_path):
 )
 def test_a_file_that_makes_no_sense_is_named(text, reason, tmp_path):
     (tmp_path / "treaty.toml").write_text(text)
-    with pytest.raises(WrongSetting, match=reason):
+    with pytest.raises(InvalidSetting, match=reason):
         read({}, {}, tmp_path)
 
 
@@ -124,5 +124,5 @@ def test_webhook_settings_are_read_as_the_original_broker_reads_them(tmp_path):
     ],
 )
 def test_a_webhook_setting_that_makes_no_sense_is_refused(tmp_path, name, value):
-    with pytest.raises(WrongSetting, match=name.partition("__")[0].lower()):
+    with pytest.raises(InvalidSetting, match=name.partition("__")[0].lower()):
         read_settings({}, {f"PACT_BROKER_{name}": value}, tmp_path)

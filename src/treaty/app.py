@@ -19,40 +19,44 @@ from starlette.types import ASGIApp
 from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn.supervisors import Multiprocess
 
-from treaty import outgoing, tracing
-from treaty.actions import examining, issuing, seeding
-from treaty.actions.delivering import Send
-from treaty.actions.examining import Finding
-from treaty.cleaner import Cleaned, Cleaner, ScheduledCleaner, check_schedule
+from treaty import outgoing
+from treaty.actions.accounts import credentials
+from treaty.actions.maintenance import example_data, integrity
+from treaty.actions.maintenance.integrity import IntegrityFinding
+from treaty.actions.webhooks.deliveries import Send
 from treaty.distribution import install_hint
-from treaty.errors import DatabaseReplaced, WrongSetting
-from treaty.model import password
+from treaty.errors import DatabaseReplaced, InvalidSetting
+from treaty.model.accounts import passwords
 from treaty.model.audit import Actor
-from treaty.model.retention import (
-    DEFAULT_BRANCHES,
-    DEFAULT_VERSIONS,
-    Plan,
+from treaty.model.maintenance.retention import (
+    DEFAULT_BRANCH_SELECTORS,
+    DEFAULT_VERSION_SELECTORS,
+    CleanupPlan,
     Retention,
-    branches_of,
-    complete,
-    read_selectors,
-    versions_of,
+    add_in_use_selectors,
+    parse_branch_selectors,
+    parse_selector_json,
+    parse_version_selectors,
 )
-from treaty.rotation import Rotation, Tell
 from treaty.settings import Settings
-from treaty.store import audit, health, sealed
-from treaty.store.database import Database, open_database
-from treaty.store.database_files import NEXT_STEP, is_in_memory, sqlite_identity
+from treaty.store import audit
+from treaty.store.engine import health
+from treaty.store.engine.database import Database, open_database
+from treaty.store.engine.database_files import MISSING_DATABASE_HINT, is_in_memory, sqlite_identity
+from treaty.store.engine.vault import KeyFile, KeyStatus, Vault, get_vault, has_key, locate_key_file
+from treaty.store.maintenance import encrypted_columns
 from treaty.store.migrations import migrate, revision
-from treaty.store.vault import KeyFile, SealedWith, Vault, has_key, key_file, vault_of
-from treaty.web import telemetry, urls
-from treaty.web.application import Background, application
-from treaty.web.protocol import Connections, LimitedProtocol, Limits
-from treaty.web.represent.webhooks import ADDRESSES
-from treaty.worker import Worker
+from treaty.telemetry import metrics, tracing
+from treaty.web import urls
+from treaty.web.api.webhooks.webhooks import ADDRESSES
+from treaty.web.application import BackgroundWorker, build_application
+from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
+from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
+from treaty.workers.deliveries import DeliveryWorker
+from treaty.workers.key_rotation import KeyRotation, Report
 
 if TYPE_CHECKING:
-    from treaty.spans import Spans
+    from treaty.telemetry.spans import SpanRecorder
 
 T = TypeVar("T")
 
@@ -62,7 +66,7 @@ _DATABASE_FILE: Final = "TREATY_HANDED_ON_DATABASE_FILE"
 """The variable with the identity of the SQLite file that the first process has opened."""
 
 
-def database_of(
+def open_server_database(
     settings: Settings, watch: Callable[[Engine], None] = lambda _engine: None, *, may_create: bool = True
 ) -> Database:
     """Open the database of a server, its schema brought up to date. `watch` sees its engine before it is used."""
@@ -72,7 +76,7 @@ def database_of(
     return database
 
 
-def existing_database(settings: Settings) -> Database:
+def open_existing_database(settings: Settings) -> Database:
     """Open a database that a server has created, its schema brought up to date.
 
     Raises WrongSetting, and creates nothing, if there is none: only `serve` and `user add` create a database, so that a
@@ -82,10 +86,10 @@ def existing_database(settings: Settings) -> Database:
     try:
         _check_has_tables(settings, database)
         migrate(database)
-    except health.UNANSWERED as error:
+    except health.DATABASE_ERRORS as error:
         database.close()
-        reason = health.told(error, database_url=settings.database_url)
-        raise WrongSetting(f"database_url: {_name(settings)} does not answer: {reason}") from error
+        reason = health.describe_error(error, database_url=settings.database_url)
+        raise InvalidSetting(f"database_url: {_name(settings)} does not answer: {reason}") from error
     except BaseException:
         database.close()
         raise
@@ -94,7 +98,7 @@ def existing_database(settings: Settings) -> Database:
 
 def _check_has_tables(settings: Settings, database: Database) -> None:
     if not is_in_memory(settings.database_url) and database.read(revision) is None:
-        raise WrongSetting(f"database_url: {_name(settings)} has no tables of Treaty. {NEXT_STEP}")
+        raise InvalidSetting(f"database_url: {_name(settings)} has no tables of Treaty. {MISSING_DATABASE_HINT}")
 
 
 def _opened(settings: Settings, *, must_exist: bool = False, may_create: bool = True) -> Database:
@@ -111,35 +115,35 @@ def _name(settings: Settings) -> str:
     return make_url(settings.database_url).render_as_string(hide_password=True)
 
 
-def application_of(settings: Settings, *, may_create: bool = True) -> ASGIApp:
+def create_application(settings: Settings, *, may_create: bool = True) -> ASGIApp:
     """Make the application of a server."""
     _prepare_key(settings)
     spans = _spans()
     if spans is None:
-        database = database_of(settings, may_create=may_create)
-        return application(settings, database, worker=_Team(_background(settings, database)))
-    database = database_of(settings, spans.statements, may_create=may_create)
-    team = _Team([*_background(settings, database, spans.sending(outgoing.send)), spans])
-    return spans.requests(application(settings, database, worker=team))
+        database = open_server_database(settings, may_create=may_create)
+        return build_application(settings, database, worker=_Team(_background(settings, database)))
+    database = open_server_database(settings, spans.trace_statements, may_create=may_create)
+    team = _Team([*_background(settings, database, spans.wrap_send(outgoing.send)), spans])
+    return spans.trace_requests(build_application(settings, database, worker=team))
 
 
-def _spans() -> "Spans | None":
+def _spans() -> "SpanRecorder | None":
     """Make what traces, if the environment wants traces; OpenTelemetry is loaded only then. Raises WrongSetting."""
-    if tracing.exporter(os.environ) is None:
+    if tracing.exporter_name(os.environ) is None:
         return None
     try:
-        from treaty.spans import spans_for  # noqa: PLC0415 - see above
+        from treaty.telemetry.spans import create_span_recorder  # noqa: PLC0415 - see above
     except ImportError:
         reason = f"traces are enabled, but OpenTelemetry is not installed: {install_hint('server', 'otel')}"
         structlog.get_logger("treaty").warning("opentelemetry", reason=reason)
         return None
-    return spans_for(os.environ)
+    return create_span_recorder(os.environ)
 
 
 class _Team:
     """All that works beside the requests."""
 
-    def __init__(self, members: Sequence[Background]) -> None:
+    def __init__(self, members: Sequence[BackgroundWorker]) -> None:
         self._members = members
 
     def start(self) -> None:
@@ -155,13 +159,13 @@ class _Team:
             member.stop()
 
 
-def _background(settings: Settings, database: Database, send: Send = outgoing.send) -> list[Background]:
-    worker = Worker(database, settings, ADDRESSES, send=send)
+def _background(settings: Settings, database: Database, send: Send = outgoing.send) -> list[BackgroundWorker]:
+    worker = DeliveryWorker(database, settings, ADDRESSES, send=send)
     if not _cleans(settings):
         return [worker]
     cleaner = ScheduledCleaner(
         database,
-        retention_of(settings),
+        build_retention(settings),
         settings.database_clean_cron_schedule,
         is_dry=settings.database_clean_dry_run,
         audit_days=settings.audit_max_age,
@@ -175,16 +179,20 @@ def _cleans(settings: Settings) -> bool:
     return settings.database_clean_enabled or settings.audit_max_age > 0
 
 
-def retention_of(settings: Settings) -> Retention:
+def build_retention(settings: Settings) -> Retention:
     """Say what a server keeps when old data goes. Raises WrongSetting."""
     versions, branches = settings.database_clean_keep_version_selectors, settings.database_clean_keep_branch_selectors
     name = "database_clean_keep_{}_selectors"
     return Retention(
-        versions=complete(
-            DEFAULT_VERSIONS if versions is None else versions_of(read_selectors(versions, name.format("version")))
+        versions=add_in_use_selectors(
+            DEFAULT_VERSION_SELECTORS
+            if versions is None
+            else parse_version_selectors(parse_selector_json(versions, name.format("version")))
         ),
         branches=(
-            DEFAULT_BRANCHES if branches is None else branches_of(read_selectors(branches, name.format("branch")))
+            DEFAULT_BRANCH_SELECTORS
+            if branches is None
+            else parse_branch_selectors(parse_selector_json(branches, name.format("branch")))
         ),
         limit=settings.database_clean_deletion_limit,
         branch_limit=settings.database_clean_deletion_limit,
@@ -193,13 +201,13 @@ def retention_of(settings: Settings) -> Retention:
     )
 
 
-def plan_cleaning(settings: Settings, retention: Retention) -> Plan:
+def plan_cleaning(settings: Settings, retention: Retention) -> CleanupPlan:
     """Describe what a clean-up would remove."""
     days = settings.audit_max_age
     return _with_database(settings, lambda database: Cleaner(database, retention, audit_days=days).plan())
 
 
-def clean(settings: Settings, retention: Retention) -> Cleaned:
+def clean(settings: Settings, retention: Retention) -> CleanupResult:
     """Remove what nothing keeps. Raises AlreadyCleaning."""
     days = settings.audit_max_age
     return _with_database(
@@ -207,43 +215,45 @@ def clean(settings: Settings, retention: Retention) -> Cleaned:
     )
 
 
-def rotate_key(settings: Settings, *, finishes: bool, tell: Tell) -> None:
+def rotate_key(settings: Settings, *, removes_old_keys: bool, report: Report) -> None:
     """Seal all secrets with another key, or take older keys away. Raises AlreadyRotating, Unreadable, WrongSetting."""
 
     def rotate(database: Database) -> None:
-        rotation = Rotation(database, settings, tell=tell)
-        if finishes:
-            rotation.finish()
+        rotation = KeyRotation(database, settings, report=report)
+        if removes_old_keys:
+            rotation.remove_old_keys()
         else:
             rotation.rotate()
 
     _with_database(settings, rotate, "treaty rotate-key")
 
 
-def read(settings: Settings, work: Callable[[Connection], T]) -> T:
+def read_database(settings: Settings, work: Callable[[Connection], T]) -> T:
     """Ask a server's database something."""
     return _with_database(settings, lambda database: database.read(work))
 
 
-def write(settings: Settings, work: Callable[[Connection], T], *, name: str = "treaty", may_create: bool = False) -> T:
+def write_database(
+    settings: Settings, work: Callable[[Connection], T], *, name: str = "treaty", may_create: bool = False
+) -> T:
     """Change something in a server's database, under a name."""
     return _with_database(settings, lambda database: database.write(work), name, may_create=may_create)
 
 
-def write_sealed(
-    settings: Settings, work: Callable[[Connection, Vault], T], *, name: str, tell: Callable[[str], None]
+def write_encrypted(
+    settings: Settings, work: Callable[[Connection, Vault], T], *, name: str, report: Callable[[str], None]
 ) -> T:
     """Change something for which there has to be a key. Raises WrongSetting before anything is written without it."""
 
     def write(database: Database) -> T:
         is_new = not has_key(settings)
         _check_key(settings, database, is_new=is_new)
-        vault = vault_of(settings)
+        vault = get_vault(settings)
         try:
             return database.write(lambda db: work(db, vault))
         finally:
             if is_new and not database.is_local and has_key(settings):
-                tell(_new_key(settings))
+                report(_new_key(settings))
 
     return _with_database(settings, write, name)
 
@@ -252,22 +262,22 @@ def _check_key(settings: Settings, database: Database, *, is_new: bool) -> None:
     """Refuse a key that the servers of a database have not, as they could not open what it seals."""
     if database.is_local:
         return  # its key is found beside it, by whoever finds it
-    if is_new and database.read(sealed.is_any):
-        raise WrongSetting(
-            f"secret_key: is not set, there is no {key_file(settings)}, and this database holds secrets that were "
-            "sealed with the key of its servers. Set it (TREATY_SECRET_KEY) to that key; nothing was written."
+    if is_new and database.read(encrypted_columns.has_any):
+        raise InvalidSetting(
+            f"secret_key: is not set, there is no {locate_key_file(settings)}, and this database holds secrets that "
+            "were sealed with the key of its servers. Set it (TREATY_SECRET_KEY) to that key; nothing was written."
         )
     if not is_new and (lost := _lost(settings, database)):
-        raise WrongSetting(f"secret_key: {_misfit(settings, lost)} Nothing was written.")
+        raise InvalidSetting(f"secret_key: {_misfit(settings, lost)} Nothing was written.")
 
 
 def _lost(settings: Settings, database: Database) -> int:
     """Count what this key does not open."""
-    return database.read(lambda db: sealed.survey(db, vault_of(settings)))[SealedWith.UNKNOWN]
+    return database.read(lambda db: encrypted_columns.count_by_key(db, get_vault(settings)))[KeyStatus.UNKNOWN]
 
 
 def _misfit(settings: Settings, lost: int) -> str:
-    name = "secret_key" if settings.secret_key is not None else str(key_file(settings))
+    name = "secret_key" if settings.secret_key is not None else str(locate_key_file(settings))
     count = "1 secret was" if lost == 1 else f"{lost} secrets were"
     return (
         f"{count} sealed with another key; give it in previous_secret_keys, or as secret_key "
@@ -277,8 +287,8 @@ def _misfit(settings: Settings, lost: int) -> str:
 
 def _new_key(settings: Settings) -> str:
     return (
-        f"There is a new key in {key_file(settings)}. Every server of this database needs it: copy the file to where "
-        "they run, or set secret_key (TREATY_SECRET_KEY) to what is in it."
+        f"There is a new key in {locate_key_file(settings)}. Every server of this database needs it: copy the file to "
+        "where they run, or set secret_key (TREATY_SECRET_KEY) to what is in it."
     )
 
 
@@ -289,9 +299,9 @@ def _with_database(
 
     Raises WrongSetting if there is no such database, unless it may be created.
     """
-    database = database_of(settings) if may_create else existing_database(settings)
+    database = open_server_database(settings) if may_create else open_existing_database(settings)
     try:
-        with audit.by(Actor(credential_name=name)):
+        with audit.acting_as(Actor(credential_name=name)):
             return work(database)
     finally:
         database.close()
@@ -301,30 +311,32 @@ def _prepare_key(settings: Settings) -> None:
     """Have a key before there is a secret. A server without secrets does without a key."""
     if settings.secret_key is None:
         try:
-            KeyFile(key_file(settings)).keys()
-        except WrongSetting as error:
+            KeyFile(locate_key_file(settings)).keys()
+        except InvalidSetting as error:
             structlog.get_logger("treaty").warning("secret_key", reason=str(error))
 
 
-def examine(settings: Settings, *, fixes: bool) -> list[Finding]:
+def check_integrity(settings: Settings, *, fixes: bool) -> list[IntegrityFinding]:
     """Look a server's data over, and mend it if asked to."""
     return _with_database(
         settings,
-        lambda database: database.write(examining.mend) if fixes else database.read(examining.examine),
+        lambda database: (
+            database.write(integrity.repair_integrity) if fixes else database.read(integrity.check_integrity)
+        ),
         "treaty doctor",
     )
 
 
-def setup_link(settings: Settings, address: str) -> str | None:
+def create_setup_link(settings: Settings, address: str) -> str | None:
     """Make a link by which the first administrator is made, where nobody can sign in yet."""
     is_lost = ":memory:" in settings.database_url
     if settings.basic_auth_username is not None or settings.open_access or is_lost:
         return None
     try:
-        secret = write(
-            settings, lambda db: issuing.make_setup_link(db, vault=vault_of(settings), now=datetime.now(UTC))
+        secret = write_database(
+            settings, lambda db: credentials.create_setup_link(db, vault=get_vault(settings), now=datetime.now(UTC))
         )
-    except WrongSetting as error:
+    except InvalidSetting as error:
         structlog.get_logger("treaty").warning("setup_link", reason=str(error))
         return None
     return f"{address}{urls.SETUP.fill()}?link={secret}" if secret else None
@@ -344,14 +356,14 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{listener.getsockname()[1]}"
     if settings.workers == 1:
-        config = _config(settings, application_of(settings))
+        config = _config(settings, create_application(settings))
         _Server(config, lambda: announce(address)).run([listener])
         return
     os.environ[_HANDED_ON] = orjson.dumps(asdict(settings)).decode()
     os.environ[_DATABASE_FILE] = sqlite_identity(settings.database_url)
     announce(address)
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
-        os.environ[telemetry.FOLDER] = folder
+        os.environ[metrics.MULTIPROCESS_DIRECTORY] = folder
         Multiprocess(_config(settings, "treaty.app:worker_application"), sockets=[listener]).run()
 
 
@@ -371,24 +383,24 @@ def _check_cleaning(settings: Settings) -> None:
     """Refuse now what would fail at night."""
     if _cleans(settings):
         check_schedule(settings.database_clean_cron_schedule)
-        retention_of(settings)
+        build_retention(settings)
 
 
 def _warn_of_passwords(settings: Settings) -> None:
     """Log a warning for each user of the settings whose password is easily guessed."""
     for name in ("basic_auth", "basic_auth_read_only"):
         user, given = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
-        if user and given and (weakness := password.weakness_of_setting(given, user)):
+        if user and given and (weakness := passwords.find_setting_weakness(given, user)):
             reason = f"The password of {user} may be guessed: it {weakness.rstrip('.')}. Choose another one."
             structlog.get_logger("treaty").warning(f"{name}_password", reason=reason)
 
 
 def _prepare_database(settings: Settings) -> None:
     """Do once what workers need not do each: bring the schema up to date, and add example data if it is wanted."""
-    database = database_of(settings)
+    database = open_server_database(settings)
     if settings.example_data:
-        with audit.by(Actor(credential_name="example data")):
-            database.write(lambda db: seeding.seed(db, now=datetime.now(UTC), settings=settings))
+        with audit.acting_as(Actor(credential_name="example data")):
+            database.write(lambda db: example_data.add_example_data(db, now=datetime.now(UTC), settings=settings))
     _warn_of_key(settings, database)
     database.close()
 
@@ -398,9 +410,9 @@ def _warn_of_key(settings: Settings, database: Database) -> None:
     is_new = not has_key(settings)
     try:
         if is_new:
-            KeyFile(key_file(settings)).keys()
+            KeyFile(locate_key_file(settings)).keys()
         lost = _lost(settings, database)
-    except WrongSetting:
+    except InvalidSetting:
         return  # the key file cannot be read, which is said when it is prepared
     if lost:
         what = f"{_misfit(settings, lost)} Until then their webhooks fail, and tokens and sessions cannot be checked."
@@ -435,7 +447,7 @@ def _listener(settings: Settings) -> socket.socket:
     try:
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
-        raise WrongSetting(
+        raise InvalidSetting(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}"
         ) from error
     listener.set_inheritable(True)
@@ -453,7 +465,7 @@ def worker_application() -> ASGIApp:
     if sqlite_identity(settings.database_url) != os.environ[_DATABASE_FILE]:
         # This worker takes the place of another one, and must not create the file anew or work beside the others' file.
         raise DatabaseReplaced(settings.database_url)
-    return application_of(settings, may_create=False)
+    return create_application(settings, may_create=False)
 
 
 def _config(settings: Settings, app: ASGIApp | str) -> uvicorn.Config:

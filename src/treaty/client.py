@@ -22,7 +22,7 @@ from treaty import distribution
 from treaty.errors import ClientError, MissingRelation, NotHal, Refused, Unreachable
 
 Json = dict[str, Any]
-Send = Callable[[httpx.Request], httpx.Response]
+HttpSend = Callable[[httpx.Request], httpx.Response]
 Query = Sequence[tuple[str, str]]
 
 HAL: Final = "application/hal+json"
@@ -50,24 +50,24 @@ class Tls:
 
     verify: bool = True
     certificate: str | None = None
-    trust_system: bool = True
+    trusts_system_store: bool = True
     client_certificate: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often to try, and the seconds before the second try; the wait doubles up to `longest`."""
 
     attempts: int = 8
-    first: float = 0.5
-    longest: float = 5
+    initial_delay: float = 0.5
+    max_delay: float = 5
 
-    def before_next(self, attempt: int) -> float:
-        return min(self.first * 2.0 ** (attempt - 1), self.longest)
+    def delay_after(self, attempt: int) -> float:
+        return min(self.initial_delay * 2.0 ** (attempt - 1), self.max_delay)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Connection:
+class BrokerConnection:
     """Where a broker is and how to speak with it. The usual proxy variables count unless `proxy` is given."""
 
     base_url: str
@@ -76,7 +76,7 @@ class Connection:
     token: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     tls: Tls = field(default_factory=Tls)
-    patience: Patience = field(default_factory=Patience)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     proxy: str | None = None
 
     @property
@@ -85,7 +85,7 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ResourceLink:
     href: str
     name: str = ""
     title: str = ""
@@ -94,14 +94,14 @@ class Link:
         """Expand the template; what has no value goes."""
         return re.sub(r"\{(\w+)\}", lambda found: quote(values.get(found[1], ""), safe=""), self.href)
 
-    def asking(self, wanted: Mapping[str, str]) -> str:
+    def with_query(self, wanted: Mapping[str, str]) -> str:
         """Add a query to what the link has."""
         start = self.fill()
-        return start + encode(list(wanted.items())).replace("?", "&" if "?" in start else "?", 1)
+        return start + encode_query(list(wanted.items())).replace("?", "&" if "?" in start else "?", 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class HalResource:
     """What a broker answered. `body` is empty when the answer is."""
 
     url: str
@@ -110,18 +110,18 @@ class Resource:
     text: str
     body: Json
 
-    def links(self, relation: str) -> list[Link]:
+    def links(self, relation: str) -> list[ResourceLink]:
         found = (self.body.get("_links") or {}).get(relation) or []
         return [_link(each, self.url) for each in (found if isinstance(found, list) else [found])]
 
-    def link(self, *relations: str) -> Link:
+    def link(self, *relations: str) -> ResourceLink:
         """Find the link of the first of the relations that there is; raises MissingRelation."""
         for relation in relations:
             for link in self.links(relation):
                 return link
         raise MissingRelation(relations[0], self.url)
 
-    def has(self, *relations: str) -> bool:
+    def has_link(self, *relations: str) -> bool:
         return any(relation in (self.body.get("_links") or {}) for relation in relations)
 
     def embedded(self, name: str) -> list[Json]:
@@ -129,21 +129,21 @@ class Resource:
         return found
 
     @property
-    def pactflow(self) -> bool:
+    def is_pactflow(self) -> bool:
         return any("pactflow" in name.lower() for name in self.headers)
 
 
-def _link(link: Json, url: str) -> Link:
+def _link(link: Json, url: str) -> ResourceLink:
     href = str(link.get("href", ""))
     absolute = href if re.match(r"\w+://", href) else urljoin(url, href)
-    return Link(absolute, name=link.get("name") or "", title=link.get("title") or "")
+    return ResourceLink(absolute, name=link.get("name") or "", title=link.get("title") or "")
 
 
 def _silently(_: str) -> None:
     """Tell nobody."""
 
 
-class Broker:
+class BrokerClient:
     """A Pact Broker, reached through its links.
 
     Every request raises Unreachable, NotHal or Refused unless it succeeds. `note` hears of tries that failed, `trace`
@@ -152,19 +152,19 @@ class Broker:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: BrokerConnection,
         *,
-        note: Callable[[str], None] = _silently,
+        report_retry: Callable[[str], None] = _silently,
         trace: Callable[[str], None] = _silently,
         sleep: Callable[[float], None] = time.sleep,
-        sending: Callable[[Send], Send] = lambda send: send,
+        wrap_send: Callable[[HttpSend], HttpSend] = lambda send: send,
     ) -> None:
         self.url = connection.url
         self._connection = connection
-        self._note = note
+        self._note = report_retry
         self._trace = trace
         self._sleep = sleep
-        self._send = sending(lambda request: self._session(str(request.url)).send(request))
+        self._send = wrap_send(lambda request: self._session(str(request.url)).send(request))
         self._sessions: dict[str, httpx.Client] = {}
 
     def __enter__(self) -> Self:
@@ -175,22 +175,22 @@ class Broker:
             session.close()
 
     @functools.cached_property
-    def index(self) -> Resource:
+    def index(self) -> HalResource:
         return self.get(self.url)
 
     def link(self, *relations: str, **values: str) -> str:
         """Give the URL of a relation of the index."""
         return self.index.link(*relations).fill(**values)
 
-    def at(self, *segments: str, query: Query = ()) -> str:
+    def url_for(self, *segments: str, query: Query = ()) -> str:
         """Give the URL of a path that clients know by heart."""
         path = "".join(f"/{quote(segment, safe='')}" for segment in segments)
-        return self.url + path + encode(query)
+        return self.url + path + encode_query(query)
 
-    def get(self, url: str) -> Resource:
+    def get(self, url: str) -> HalResource:
         return self.send("GET", url)
 
-    def find(self, url: str) -> Resource | None:
+    def find(self, url: str) -> HalResource | None:
         """Get what may not be there."""
         try:
             return self.get(url)
@@ -199,21 +199,21 @@ class Broker:
                 return None
             raise
 
-    def post(self, url: str, body: Json | None = None, *, accept: str = HAL) -> Resource:
+    def post(self, url: str, body: Json | None = None, *, accept: str = HAL) -> HalResource:
         return self.send("POST", url, body or {}, accept=accept)
 
-    def put(self, url: str, body: Json | None = None) -> Resource:
+    def put(self, url: str, body: Json | None = None) -> HalResource:
         return self.send("PUT", url, body or {})
 
-    def patch(self, url: str, body: Json, *, content_type: str = MERGE_PATCH) -> Resource:
+    def patch(self, url: str, body: Json, *, content_type: str = MERGE_PATCH) -> HalResource:
         return self.send("PATCH", url, body, content_type=content_type)
 
-    def delete(self, url: str) -> Resource:
+    def delete(self, url: str) -> HalResource:
         return self.send("DELETE", url)
 
     def send(
         self, method: str, url: str, body: Json | None = None, *, accept: str = HAL, content_type: str = JSON
-    ) -> Resource:
+    ) -> HalResource:
         headers = {"accept": accept} | ({} if body is None else {"content-type": content_type})
         request = self._request(method, url, headers, body)
         self._trace(f"-> {method} {request.url}" + ("" if body is None else f"\n{_dumped(body)}"))
@@ -233,14 +233,14 @@ class Broker:
             answer = self._try(request, attempt)
             if answer is not None and (self._is_last(attempt) or not _is_passing(answer.status_code)):
                 return answer
-            self._sleep(_asked_to_wait(answer) or self._connection.patience.before_next(attempt))
+            self._sleep(_asked_to_wait(answer) or self._connection.retry_policy.delay_after(attempt))
         raise AssertionError  # the last attempt returned or raised
 
     def _attempts(self) -> Iterator[int]:
-        return iter(range(1, max(self._connection.patience.attempts, 1) + 1))
+        return iter(range(1, max(self._connection.retry_policy.attempts, 1) + 1))
 
     def _is_last(self, attempt: int) -> bool:
-        return attempt >= self._connection.patience.attempts
+        return attempt >= self._connection.retry_policy.attempts
 
     def _try(self, request: httpx.Request, attempt: int) -> httpx.Response | None:
         try:
@@ -260,7 +260,7 @@ class Broker:
         return self._sent(following, hops - 1) if following else answer
 
     def _note_failure(self, error: Exception, attempt: int) -> None:
-        attempts = max(self._connection.patience.attempts, 1)
+        attempts = max(self._connection.retry_policy.attempts, 1)
         kind = type(error).__name__
         self._note(f"ERROR: Error making request - {kind} {error}, attempt {attempt} of {attempts}")
 
@@ -278,7 +278,7 @@ def _with_dots(url: str) -> str:
     return re.sub(r"(?<=/)\.{1,2}(?=/|$)", lambda dots: "%2E" * len(dots[0]), path) + mark + rest
 
 
-def encode(query: Query) -> str:
+def encode_query(query: Query) -> str:
     """Write a query as brokers group it: the brackets of names stay as they are."""
     return "?" * bool(query) + "&".join(f"{name}={quote(value, safe='')}" for name, value in query)
 
@@ -287,7 +287,7 @@ def _dumped(body: Json) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
-def _set_up(connection: Connection, *, secure: bool) -> httpx.Client:
+def _set_up(connection: BrokerConnection, *, secure: bool) -> httpx.Client:
     try:
         return _session(connection, secure=secure)
     except (ImportError, ValueError, httpx.InvalidURL) as error:
@@ -297,7 +297,7 @@ def _set_up(connection: Connection, *, secure: bool) -> httpx.Client:
         ) from error
 
 
-def _session(connection: Connection, *, secure: bool) -> httpx.Client:
+def _session(connection: BrokerConnection, *, secure: bool) -> httpx.Client:
     return httpx.Client(
         headers={"user-agent": f"treaty/{distribution.version()}"}
         | _authorization(connection)
@@ -308,7 +308,7 @@ def _session(connection: Connection, *, secure: bool) -> httpx.Client:
     )
 
 
-def _authorization(connection: Connection) -> dict[str, str]:
+def _authorization(connection: BrokerConnection) -> dict[str, str]:
     """Say who we are at once: brokers need not ask first. A token counts before a name."""
     if connection.token:
         return {"authorization": f"Bearer {connection.token.strip()}"}
@@ -319,7 +319,7 @@ def _authorization(connection: Connection) -> dict[str, str]:
 
 
 def _trust(tls: Tls) -> ssl.SSLContext:
-    context = httpx.create_ssl_context(trust_env=False) if tls.trust_system else _trust_nobody()
+    context = httpx.create_ssl_context(trust_env=False) if tls.trusts_system_store else _trust_nobody()
     try:
         _add_certificates(context, tls)
     except OSError as error:
@@ -335,7 +335,7 @@ def _trust_nobody() -> ssl.SSLContext:
 
 
 def _add_certificates(context: ssl.SSLContext, tls: Tls) -> None:
-    if tls.trust_system:
+    if tls.trusts_system_store:
         context.load_default_certs()
     if tls.certificate:
         context.load_verify_locations(tls.certificate)
@@ -383,10 +383,10 @@ def _bad_url(url: str, reason: str) -> Unreachable:
     return Unreachable(f"Error making request to {url} {reason}", hint=hint)
 
 
-def _resource(url: str, answer: httpx.Response) -> Resource:
+def _resource(url: str, answer: httpx.Response) -> HalResource:
     if not answer.is_success:
         raise Refused(url, status=answer.status_code, body=answer.text, hint=_hint(answer.status_code))
-    return Resource(url, answer.status_code, answer.headers, answer.text, _body(url, answer))
+    return HalResource(url, answer.status_code, answer.headers, answer.text, _body(url, answer))
 
 
 def _hint(status: int) -> str:

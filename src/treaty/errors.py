@@ -44,7 +44,7 @@ class Malformed(TreatyError):
     """A body that cannot be read at all; the text begins with the kind of failure, as clients print it."""
 
 
-def not_utf8(raw: bytes, error: UnicodeDecodeError) -> str:
+def describe_invalid_utf8(raw: bytes, error: UnicodeDecodeError) -> str:
     """Say of a text where its first character is that is no UTF-8."""
     before = raw[: error.start].decode()
     return (
@@ -89,7 +89,7 @@ class TooLarge(TreatyError):
     """A body larger than the setting allows."""
 
 
-class TooSlow(TreatyError):
+class TimeLimitExceeded(TreatyError):
     """Work that was given up, as it took longer than the setting allows."""
 
 
@@ -108,9 +108,9 @@ class Unauthenticated(TreatyError):
 class Forbidden(TreatyError):
     """A request by somebody who may not do this; `missing` is the permission that it takes, if that is why."""
 
-    def __init__(self, text: str, *, missing: str | None = None) -> None:
+    def __init__(self, text: str, *, missing_permission: str | None = None) -> None:
         super().__init__(text)
-        self.missing = missing
+        self.missing_permission = missing_permission
 
 
 class Throttled(TreatyError):
@@ -126,7 +126,7 @@ class Throttled(TreatyError):
         self.seconds = seconds
 
 
-class WrongSetting(TreatyError):
+class InvalidSetting(TreatyError):
     """A setting that cannot be used; the text names it."""
 
 

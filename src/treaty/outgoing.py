@@ -18,9 +18,9 @@ from urllib.parse import SplitResult, quote, urlsplit
 import httpcore
 import structlog
 
-from treaty.model import host as hosts
-from treaty.model.delivery import Outgoing, Response, Unsent
-from treaty.model.host import Address
+from treaty.model.webhooks import hosts
+from treaty.model.webhooks.deliveries import NoResponse, OutgoingRequest, WebhookResponse
+from treaty.model.webhooks.hosts import Address
 from treaty.settings import Settings
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -32,29 +32,31 @@ _RESOLVERS: Final = ThreadPoolExecutor(16, thread_name_prefix="treaty-resolver")
 log = structlog.get_logger("treaty.outgoing")
 
 
-class Refused(Exception):
+class ForbiddenDestination(Exception):
     """A place that nothing is sent to."""
 
 
-def resolve(host: str, port: int) -> list[str]:
+def resolve_host(host: str, port: int) -> list[str]:
     """List the addresses of a host as the system knows them, in any notation that it understands."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
-def send(request: Outgoing, settings: Settings, *, look_up: Resolve = resolve) -> Response | Unsent:
+def send(
+    request: OutgoingRequest, settings: Settings, *, resolve: Resolve = resolve_host
+) -> WebhookResponse | NoResponse:
     """Send a request once. Whatever goes wrong is told rather than raised."""
     try:
-        return _sent(request, settings, look_up)
-    except Refused as error:
-        return Unsent("Refused", str(error))
+        return _sent(request, settings, resolve)
+    except ForbiddenDestination as error:
+        return NoResponse("Refused", str(error))
     except (httpcore.TimeoutException, TookTooLong) as error:
-        return Unsent(type(error).__name__, str(error) or "no answer in time")
+        return NoResponse(type(error).__name__, str(error) or "no answer in time")
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError, ValueError) as error:
-        return Unsent(type(error).__name__, str(error))
+        return NoResponse(type(error).__name__, str(error))
 
 
-def _sent(request: Outgoing, settings: Settings, look_up: Resolve) -> Response:
+def _sent(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> WebhookResponse:
     split = urlsplit(request.url)
     url = httpcore.URL(scheme=split.scheme.lower(), host=_host(split), port=_port(split), target=_target(split))
     deadline = time.monotonic() + settings.webhook_total_timeout
@@ -67,7 +69,7 @@ def _sent(request: Outgoing, settings: Settings, look_up: Resolve) -> Response:
     with (
         httpcore.ConnectionPool(
             ssl_context=_trust(settings.webhook_certificates, settings.disable_ssl_verification),
-            network_backend=_Dialler(settings.webhook_host_whitelist, look_up, deadline),
+            network_backend=_Dialler(settings.webhook_host_whitelist, resolve, deadline),
             max_connections=1,
         ) as pool,
         pool.stream(
@@ -84,7 +86,7 @@ def _sent(request: Outgoing, settings: Settings, look_up: Resolve) -> Response:
 def _host(split: SplitResult) -> bytes:
     name = split.hostname
     if split.scheme.lower() not in _PORTS or not name:
-        raise Refused(f"{split.scheme}://{split.netloc} is not an address of HTTP")
+        raise ForbiddenDestination(f"{split.scheme}://{split.netloc} is not an address of HTTP")
     return name.encode("ascii") if name.isascii() else name.encode("idna")
 
 
@@ -98,7 +100,7 @@ def _target(split: SplitResult) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _read(response: httpcore.Response, most: int) -> Response:
+def _read(response: httpcore.Response, most: int) -> WebhookResponse:
     pieces, size = [], 0
     for piece in response.iter_stream():
         pieces.append(piece)
@@ -106,12 +108,12 @@ def _read(response: httpcore.Response, most: int) -> Response:
         if size > most:
             break
     reason: Any = response.extensions.get("reason_phrase", b"")
-    return Response(
+    return WebhookResponse(
         status=response.status,
         reason=reason.decode("latin-1"),
         headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers),
         body=b"".join(pieces)[:most],
-        is_cut=size > most,
+        is_truncated=size > most,
     )
 
 
@@ -137,15 +139,17 @@ def _add_authority(context: ssl.SSLContext, given: str) -> None:
         log.warning("webhook_certificates", certificate=given.partition("\n")[0], reason=str(error))
 
 
-def checked(host: str, found: Iterable[str], whitelist: Sequence[str]) -> list[str]:
+def check_addresses(host: str, found: Iterable[str], whitelist: Sequence[str]) -> list[str]:
     """Return the addresses of a host if all of them may be reached. Raises Refused."""
     addresses = [ip_address(one.partition("%")[0]) for one in found]
     if not addresses:
-        raise Refused(f"{host} has no address")
+        raise ForbiddenDestination(f"{host} has no address")
     is_named = hosts.is_whitelisted(host, whitelist)
     for address in addresses:
         if not _may_reach(address, whitelist, is_named=is_named):
-            raise Refused(f"{host} is at {address}, which is not public; webhook_host_whitelist can allow it")
+            raise ForbiddenDestination(
+                f"{host} is at {address}, which is not public; webhook_host_whitelist can allow it"
+            )
     return [str(one) for one in addresses]
 
 
@@ -158,9 +162,9 @@ def _may_reach(address: Address, whitelist: Sequence[str], *, is_named: bool) ->
 class _Dialler(httpcore.NetworkBackend):
     """Connects to judged addresses only, and to nothing after the deadline."""
 
-    def __init__(self, whitelist: Sequence[str], look_up: Resolve, deadline: float) -> None:
+    def __init__(self, whitelist: Sequence[str], resolve: Resolve, deadline: float) -> None:
         self._whitelist = whitelist
-        self._look_up = look_up
+        self._look_up = resolve
         self._deadline = deadline
         self._network = httpcore.SyncBackend()
 
@@ -175,8 +179,8 @@ class _Dialler(httpcore.NetworkBackend):
         """Connect to the first address that answers."""
         until = min(self._deadline, time.monotonic() + (timeout or 0))
         looked_up = _RESOLVERS.submit(self._look_up, host, port).result(_left(until))
-        failure: Exception = Refused(f"{host} has no address")
-        for address in checked(host, looked_up, self._whitelist):
+        failure: Exception = ForbiddenDestination(f"{host} has no address")
+        for address in check_addresses(host, looked_up, self._whitelist):
             try:
                 stream = self._network.connect_tcp(address, port, _left(until), local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:

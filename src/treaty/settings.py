@@ -15,9 +15,9 @@ from types import UnionType
 from typing import Any, Final, get_args, get_type_hints
 from urllib.parse import quote
 
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 
-FILE: Final = "treaty.toml"
+SETTINGS_FILE: Final = "treaty.toml"
 X_FORWARDED: Final = "x-forwarded"
 FORWARDED: Final = "forwarded"
 
@@ -180,7 +180,7 @@ class Settings:
     """Keys that only open what they sealed, while `treaty rotate-key` changes to another."""
 
 
-SECRET: Final = ("password", "database_url", "secret_key")
+SECRET_SETTINGS: Final = ("password", "database_url", "secret_key")
 """Settings whose names hold one of these are never shown."""
 
 
@@ -193,7 +193,7 @@ def read_settings(
     """
     found: dict[str, Any] = {}
     hints = get_type_hints(Settings)
-    stored = _from_file((folder or Path.cwd()) / FILE)
+    stored = _from_file((folder or Path.cwd()) / SETTINGS_FILE)
     for one in fields(Settings):
         names = (one.name, *one.metadata.get("aliases", ()))
         given = _given(names, options, environ, stored)
@@ -230,11 +230,13 @@ def _database_url(environ: Mapping[str, str]) -> str | None:
     if not any(parts.values()):
         return None
     if not parts["name"]:
-        raise WrongSetting("database_name: PACT_BROKER_DATABASE_NAME is missing beside the other parts of the database")
+        raise InvalidSetting(
+            "database_name: PACT_BROKER_DATABASE_NAME is missing beside the other parts of the database"
+        )
     if parts["adapter"] == "sqlite":
         return f"sqlite:///{parts['name']}"
     if parts["adapter"] not in {"", "postgres", "postgresql"}:
-        raise WrongSetting(f"database_adapter: must be one of postgres, sqlite, but is '{parts['adapter']}'")
+        raise InvalidSetting(f"database_adapter: must be one of postgres, sqlite, but is '{parts['adapter']}'")
     return _postgresql_url(parts)
 
 
@@ -270,7 +272,7 @@ def _given(
                 return variable, environ[variable]
     for name in names:
         if name in stored:
-            return FILE, stored[name]
+            return SETTINGS_FILE, stored[name]
     return None
 
 
@@ -280,11 +282,11 @@ def _from_file(path: Path) -> Mapping[str, object]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise WrongSetting(f"{path} cannot be read: {error}") from error
+        raise InvalidSetting(f"{path} cannot be read: {error}") from error
     known = {name for one in fields(Settings) for name in (one.name, *one.metadata.get("aliases", ()))} | {"base_url"}
     unknown = sorted(stored.keys() - known)
     if unknown:
-        raise WrongSetting(f"{path}: there is no setting '{unknown[0]}'")
+        raise InvalidSetting(f"{path}: there is no setting '{unknown[0]}'")
     return stored
 
 
@@ -313,7 +315,7 @@ def _items(value: object, what: str) -> tuple[str, ...]:
 def _listed(value: object, what: str) -> list[object] | tuple[object, ...]:
     if isinstance(value, list | tuple):
         return value
-    raise WrongSetting(f"{what}: must be a list")
+    raise InvalidSetting(f"{what}: must be a list")
 
 
 def _boolean(value: object, what: str) -> bool:
@@ -324,14 +326,14 @@ def _boolean(value: object, what: str) -> bool:
         return True
     if text in {"false", "f", "no", "n", "0"}:
         return False
-    raise WrongSetting(f"{what}: must be true or false, but is '{value}'")
+    raise InvalidSetting(f"{what}: must be true or false, but is '{value}'")
 
 
 def _number(kind: type[int] | type[float], value: object, what: str) -> int | float:
     try:
         return kind(str(value))
     except ValueError as error:
-        raise WrongSetting(f"{what}: must be a number, but is '{value}'") from error
+        raise InvalidSetting(f"{what}: must be a number, but is '{value}'") from error
 
 
 def is_loopback(host: str) -> bool:
@@ -342,7 +344,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-LEAST_KEY: Final = 16
+MIN_KEY_LENGTH: Final = 16
 """Characters that a key must have."""
 _LEAST: Final = {
     "port": 0,
@@ -376,44 +378,46 @@ _LEAST: Final = {
 def _checked(settings: Settings) -> Settings:
     for url in settings.base_urls:
         if not url.startswith(("http://", "https://")):
-            raise WrongSetting(f"base_url: '{url}' must begin with http:// or https://")
+            raise InvalidSetting(f"base_url: '{url}' must begin with http:// or https://")
     for name, least in _LEAST.items():
         if getattr(settings, name) < least:
-            raise WrongSetting(f"{name}: must be {least} or more, but is {getattr(settings, name)}")
+            raise InvalidSetting(f"{name}: must be {least} or more, but is {getattr(settings, name)}")
     for role in ("basic_auth", "basic_auth_read_only"):
         _check_pair(settings, f"{role}_username", f"{role}_password")
     if settings.basic_auth_read_only_username and not settings.basic_auth_username:
-        raise WrongSetting("basic_auth_read_only_username: needs basic_auth_username and basic_auth_password too")
+        raise InvalidSetting("basic_auth_read_only_username: needs basic_auth_username and basic_auth_password too")
     _check_webhooks(settings)
     if settings.trusted_proxy_headers not in {X_FORWARDED, FORWARDED}:
-        raise WrongSetting(
+        raise InvalidSetting(
             f"trusted_proxy_headers: must be {X_FORWARDED} or {FORWARDED}, but is '{settings.trusted_proxy_headers}'"
         )
     if settings.log_format not in {"default", "json", "color"}:
-        raise WrongSetting(f"log_format: must be one of default, json, color, but is '{settings.log_format}'")
+        raise InvalidSetting(f"log_format: must be one of default, json, color, but is '{settings.log_format}'")
     if settings.log_level.lower() not in {"debug", "info", "warn", "warning", "error", "fatal"}:
-        raise WrongSetting(f"log_level: must be one of debug, info, warn, error, fatal, but is '{settings.log_level}'")
+        raise InvalidSetting(
+            f"log_level: must be one of debug, info, warn, error, fatal, but is '{settings.log_level}'"
+        )
     return replace(settings, log_level=settings.log_level.lower())
 
 
 def _check_pair(settings: Settings, username: str, password: str) -> None:
     """Refuse half of a pair of credentials: a server that was meant to be closed would be open."""
     if bool((getattr(settings, username) or "").strip()) != bool((getattr(settings, password) or "").strip()):
-        raise WrongSetting(f"{username} and {password} go together: either is blank or missing")
+        raise InvalidSetting(f"{username} and {password} go together: either is blank or missing")
 
 
 def _check_webhooks(settings: Settings) -> None:
-    if settings.secret_key is not None and len(settings.secret_key) < LEAST_KEY:
-        raise WrongSetting(f"secret_key: must have {LEAST_KEY} or more characters")
-    if any(len(key) < LEAST_KEY for key in settings.previous_secret_keys):
-        raise WrongSetting(
-            f"previous_secret_keys: each must have {LEAST_KEY} or more characters; keys that have spaces or commas in "
-            f"them have to stand in {FILE}, as a list"
+    if settings.secret_key is not None and len(settings.secret_key) < MIN_KEY_LENGTH:
+        raise InvalidSetting(f"secret_key: must have {MIN_KEY_LENGTH} or more characters")
+    if any(len(key) < MIN_KEY_LENGTH for key in settings.previous_secret_keys):
+        raise InvalidSetting(
+            f"previous_secret_keys: each must have {MIN_KEY_LENGTH} or more characters; keys with spaces or commas "
+            f"in them have to stand in {SETTINGS_FILE}, as a list"
         )
     if settings.webhook_settling_time < 0:
-        raise WrongSetting("webhook_settling_time: must be a number of seconds, 0 or more")
+        raise InvalidSetting("webhook_settling_time: must be a number of seconds, 0 or more")
     if any(seconds < 0 for seconds in settings.webhook_retry_schedule):
-        raise WrongSetting("webhook_retry_schedule: must be numbers of seconds, 0 or more")
+        raise InvalidSetting("webhook_retry_schedule: must be numbers of seconds, 0 or more")
     for entry in settings.webhook_host_whitelist:
         _check_expression(entry)
 
@@ -423,4 +427,4 @@ def _check_expression(entry: str) -> None:
         try:
             re.compile(entry[1:-1])
         except re.error as error:
-            raise WrongSetting(f"webhook_host_whitelist: {entry} is not a regular expression: {error}") from error
+            raise InvalidSetting(f"webhook_host_whitelist: {entry} is not a regular expression: {error}") from error

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from starlette.types import Message, Scope
 
-from treaty.actions import admitting, issuing
-from treaty.actions.issuing import Issued
-from treaty.model import password
-from treaty.model.access import Role
+from treaty.actions.accounts import accounts as account_actions
+from treaty.actions.accounts import credentials
+from treaty.actions.accounts.credentials import IssuedToken
+from treaty.model.accounts import passwords
+from treaty.model.accounts.access import Role
 from treaty.settings import Settings
-from treaty.store.database import Database, open_database
-from treaty.store.vault import vault_of
-from treaty.web.application import ADMITTED_FOR, Server, application
+from treaty.store.engine.database import Database, open_database
+from treaty.store.engine.vault import get_vault
+from treaty.web.application import REAUTHENTICATE_AFTER, Server, build_application
 
 BASE = "http://localhost"
 SECRET_KEY = "the key of the tests, which is no secret"  # noqa: S105
@@ -103,7 +104,7 @@ class Api:
 
         async def pause() -> None:
             await asyncio.to_thread(meanwhile)
-            await asyncio.sleep(ADMITTED_FOR + 0.1)
+            await asyncio.sleep(REAUTHENTICATE_AFTER + 0.1)
 
         given = {"host": "localhost", "content-length": str(len(body)), **headers}
         return self._loop.run_until_complete(self._send(method, path, body, given, pause))
@@ -203,7 +204,7 @@ def make_api(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]]:
     def make(**settings: Any) -> Api:
         chosen = Settings(**{"database_url": database_url, "log_level": "error", "secret_key": SECRET_KEY, **settings})
         database = open_database(chosen.database_url, connections=2)
-        api = Api(application(chosen, database, clock=clock))
+        api = Api(build_application(chosen, database, clock=clock))
         made.append((api, database))
         return api
 
@@ -231,15 +232,15 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def accounts(database: Database, clock: Clock) -> Callable[..., Issued]:
+def accounts(database: Database, clock: Clock) -> Callable[..., IssuedToken]:
     """Add a user, called as the role is unless told otherwise, and give it a token."""
 
-    def add(role: Role, name: str = "", *, system: bool = False, token: Role = Role.READ_WRITE) -> Issued:
-        its_hash = None if system else password.hashed(PASSWORD)
-        draft = admitting.NewAccount(name=name or role.value, role=role, password=its_hash, is_system=system)
-        vault = vault_of(Settings(secret_key=SECRET_KEY))
-        one = database.write(lambda db: admitting.add(db, draft, now=clock.now))
-        draft_token = issuing.NewToken(name="of the tests", role=token)
-        return database.write(lambda db: issuing.add_token(db, one, draft_token, vault=vault, now=clock.now))
+    def add(role: Role, name: str = "", *, system: bool = False, token: Role = Role.READ_WRITE) -> IssuedToken:
+        its_hash = None if system else passwords.hash_password(PASSWORD)
+        draft = account_actions.AccountDraft(name=name or role.value, role=role, password=its_hash, is_system=system)
+        vault = get_vault(Settings(secret_key=SECRET_KEY))
+        one = database.write(lambda db: account_actions.add_account(db, draft, now=clock.now))
+        draft_token = credentials.TokenDraft(name="of the tests", role=token)
+        return database.write(lambda db: credentials.add_token(db, one, draft_token, vault=vault, now=clock.now))
 
     return add

@@ -14,15 +14,15 @@ from typing import Any, Final
 
 from tests.api.conftest import BASE, Api
 from tests.api.history import q
-from treaty.actions import seeding
+from treaty.actions.maintenance import example_data
 from treaty.settings import Settings
-from treaty.store.database import Database, open_database
+from treaty.store.engine.database import Database, open_database
 from treaty.store.migrations import migrate
-from treaty.web.application import application
-from treaty.web.openapi.examples import FILE
+from treaty.web.application import build_application
+from treaty.web.openapi.examples import EXAMPLES_FILE
 from treaty.web.openapi.operations import OPERATIONS
 
-DOCUMENT: Final = FILE
+DOCUMENT: Final = EXAMPLES_FILE
 HAL = "application/hal+json"
 EXTENDED: Final = f"application/vnd.pactbrokerextended.v1+json, {HAL};q=0.1"
 """Who takes the extended media type alone is shown a page, as browsers are."""
@@ -49,7 +49,7 @@ def broker(database_url: str) -> Iterator[Api]:
     database = open_database(settings.database_url, connections=2)
     migrate(database)
     _seed(database, settings)
-    api = Api(application(settings, database, clock=lambda: NOW))
+    api = Api(build_application(settings, database, clock=lambda: NOW))
     try:
         yield api
     finally:
@@ -58,7 +58,7 @@ def broker(database_url: str) -> Iterator[Api]:
 
 
 def _seed(database: Database, settings: Settings) -> None:
-    database.write(lambda db: seeding.seed(db, now=NOW, settings=settings))
+    database.write(lambda db: example_data.add_example_data(db, now=NOW, settings=settings))
 
 
 def recorded(api: Api) -> dict[str, Any]:
@@ -77,7 +77,9 @@ def _documents(api: Api, given: Mapping[str, str]) -> dict[str, str]:
     paths = api.get("/openapi.json", accept="*/*").json()["paths"]
     found: dict[str, str] = {}
     for template, methods in paths.items():
-        gives = OPERATIONS[methods["get"]["operationId"].partition("-")[0]].gives if "get" in methods else None
+        gives = (
+            OPERATIONS[methods["get"]["operationId"].partition("-")[0]].response_schema if "get" in methods else None
+        )
         if gives is not None and gives != "OpenApi":
             found.setdefault(gives, filled(template, given))
     return found

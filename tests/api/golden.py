@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from treaty.model.access import Role
+from treaty.model.accounts.access import Role
 from treaty.settings import Settings
-from treaty.web.resources import every_router
-from treaty.web.routing import GRANTED, Route
+from treaty.web.http.router import Route
+from treaty.web.routers import list_routers
+from treaty.web.security.permissions import PERMISSIONS_BY_ROLE
 
 DOCUMENT: Final = Path(__file__).with_name("access.txt")
 ROLES: Final[tuple[Role | None, ...]] = (None, Role.READ_ONLY, Role.READ_WRITE, Role.ADMINISTRATOR)
@@ -16,7 +17,7 @@ _NAMES: Final = ("nobody", "read-only", "read-write", "administrator")
 
 def routes() -> Iterator[tuple[str, Route]]:
     """List every route, with what kind it is: of the API, a page, or what takes a form."""
-    resources = [one for router in every_router(Settings()) for one in router.resources.values()]
+    resources = [one for router in list_routers(Settings()) for one in router.endpoints.values()]
     for one in sorted(resources, key=lambda one: one.url.template):
         yield from (("api", route) for _, route in sorted(one.routes.items()))
         yield from ((kind, route) for kind, route in (("page", one.page), ("form", one.form)) if route)
@@ -30,5 +31,7 @@ def line(kind: str, route: Route, allowed: list[bool]) -> str:
 
 def part() -> str:
     """Write the table as the routes declare it."""
-    lines = [line(kind, route, [route.permission in GRANTED[role] for role in ROLES]) for kind, route in routes()]
+    lines = [
+        line(kind, route, [route.permission in PERMISSIONS_BY_ROLE[role] for role in ROLES]) for kind, route in routes()
+    ]
     return "\n".join(lines) + "\n"

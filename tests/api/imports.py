@@ -8,14 +8,14 @@ import httpx
 
 from tests.api.conftest import BASE, Api
 from tests.api.history import q
-from treaty.cli import copying
-from treaty.cli.copying import Tally
-from treaty.client import Broker, Connection, Patience
+from treaty.cli import import_copying
+from treaty.cli.import_copying import CopyReport
+from treaty.client import BrokerClient, BrokerConnection, RetryPolicy
 
 Answers = dict[str, Any]
 
 
-def broker(api: Api) -> Broker:
+def broker(api: Api) -> BrokerClient:
     """A client whose requests the application answers; it is used by one thread at a time."""
     lock = threading.Lock()
 
@@ -27,12 +27,12 @@ def broker(api: Api) -> Broker:
             answer = api.request(request.method, request.url.raw_path.decode(), request.content or None, **options)
         return httpx.Response(answer.status, headers=dict(answer.headers), content=answer.body, request=request)
 
-    return Broker(Connection(base_url=BASE, patience=Patience(attempts=1)), sending=lambda _: send)
+    return BrokerClient(BrokerConnection(base_url=BASE, retry_policy=RetryPolicy(attempts=1)), wrap_send=lambda _: send)
 
 
-def import_from(source: Api, target: Api, *, is_dry: bool = False) -> Tally:
+def import_from(source: Api, target: Api, *, is_dry: bool = False) -> CopyReport:
     """Import all facts; in one thread, because each thread takes a connection to the database."""
-    return copying.copy(broker(source), broker(target), is_dry=is_dry, parallel=1)
+    return import_copying.copy_all(broker(source), broker(target), is_dry=is_dry, parallel=1)
 
 
 def everything(api: Api) -> Answers:

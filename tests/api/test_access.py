@@ -6,7 +6,7 @@ import pytest
 
 from tests.api import golden
 from tests.api.conftest import PASSWORD
-from treaty.web.routing import Router
+from treaty.web.http.router import Router
 from treaty.web.urls import Url
 
 WRITER, READER = ("writer", "w-secret"), ("reader", "r-secret")

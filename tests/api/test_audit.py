@@ -17,15 +17,23 @@ from sqlalchemy import select, text
 from tests.api.conftest import PASSWORD, publication
 from tests.api.writes import FORM, FORMS, WEBHOOK, WRITE_NOTHING, WRITES, world
 from treaty import actions
-from treaty.actions import examining
-from treaty.cleaner import Cleaner
-from treaty.model.access import Role
-from treaty.model.audit import Action, details, first_number, new_number, number_of, time_of, uuid_of
-from treaty.model.retention import DEFAULT_VERSIONS, Retention, complete
+from treaty.actions.maintenance import integrity
+from treaty.model.accounts.access import Role
+from treaty.model.audit import (
+    Action,
+    encode_details,
+    event_time,
+    event_uuid,
+    find_event_id,
+    first_event_id,
+    generate_event_id,
+)
+from treaty.model.maintenance.retention import DEFAULT_VERSION_SELECTORS, Retention, add_in_use_selectors
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.tables import audit as trail
-from treaty.web.resources import every_router
+from treaty.web.routers import list_routers
+from treaty.workers.cleanup import Cleaner
 
 WRITER, READER = ("writer", "w-canary-5d1c"), ("reader", "r-canary-77aa")
 USERS = {
@@ -66,8 +74,8 @@ ACCOUNTS = {
 
 
 def routes():
-    for router in every_router(Settings()):
-        for resource in router.resources.values():
+    for router in list_routers(Settings()):
+        for resource in router.endpoints.values():
             yield from ((route, WRITES) for route in resource.routes.values())
             if resource.form:
                 yield resource.form, FORMS
@@ -78,7 +86,7 @@ def written():
     found = {}
     for route, table in routes():
         name = route.handler.__name__
-        if not route.is_reading and route.needs_database and name not in ACCOUNTS:
+        if not route.is_read_only and route.needs_database and name not in ACCOUNTS:
             found["form " * (table is FORMS) + name] = (route.method, table.get(name))
     return found
 
@@ -461,9 +469,14 @@ def test_cleaning_and_mending_are_told_as_the_systems(api, database, clock):
     for number in ("1", "2", "3"):
         api.put(f"/pacticipants/Till/branches/main/versions/{number}", {})
     database.write(lambda db: db.execute(text("UPDATE branch SET head_version_id = NULL")))
-    database.write(examining.mend)
+    database.write(integrity.repair_integrity)
     clock.now += timedelta(days=200)
-    Cleaner(database, Retention(versions=complete(DEFAULT_VERSIONS)), clock=clock, pause=lambda _: False).clean()
+    Cleaner(
+        database,
+        Retention(versions=add_in_use_selectors(DEFAULT_VERSION_SELECTORS)),
+        clock=clock,
+        pause=lambda _: False,
+    ).clean()
     found = [one for one in events(api) if one["credential"]["type"] == "system"]
     assert [one["payload"]["params"]["rows"] for one in found if one["type"] == "repair"] == [1]
     cleaned = [one for one in found if one["type"] == "cleaning"]
@@ -578,11 +591,11 @@ def test_an_export_is_what_the_pages_show(long_trail):
 def test_a_long_export_is_whole(api, database):
     now = datetime(2024, 5, 6, tzinfo=UTC)
     row = dict.fromkeys((one.name for one in trail.columns), None)
-    numbers = [new_number(now) for _ in range(1700)]
+    numbers = [generate_event_id(now) for _ in range(1700)]
     made = [{**row, "id": number, "type": "x", "credential": "system", "count": 1} for number in numbers]
     database.write(lambda db: db.execute(trail.insert(), made))
     lines = api.get("/audit/export", accept="*/*").text.splitlines()
-    assert [json.loads(line)["uuid"] for line in lines] == [uuid_of(number) for number in numbers]
+    assert [json.loads(line)["uuid"] for line in lines] == [event_uuid(number) for number in numbers]
     assert api.request("HEAD", "/audit/export", accept="*/*").body == b""
 
 
@@ -618,18 +631,18 @@ def test_readers_and_strangers_do_not_read_it(make_api, path):
 
 def test_numbers_and_names_say_when_an_event_was_and_follow_one_another():
     moments = [datetime(2024, 5, 6, 7, 8, 9, 123000, UTC) + timedelta(milliseconds=step) for step in (0, 1, 60_000)]
-    numbers = [new_number(at) for at in moments]
-    assert [time_of(number) for number in numbers] == moments
-    assert [number_of(uuid_of(number)) for number in numbers] == numbers
-    assert [first_number(at) <= number for at, number in zip(moments, numbers, strict=True)] == [True] * 3
-    assert sorted(uuid_of(number) for number in numbers) == [uuid_of(number) for number in numbers]
+    numbers = [generate_event_id(at) for at in moments]
+    assert [event_time(number) for number in numbers] == moments
+    assert [find_event_id(event_uuid(number)) for number in numbers] == numbers
+    assert [first_event_id(at) <= number for at, number in zip(moments, numbers, strict=True)] == [True] * 3
+    assert sorted(event_uuid(number) for number in numbers) == [event_uuid(number) for number in numbers]
     assert max(numbers) < 2**63
 
 
 def test_details_are_bounded_whatever_is_in_them():
     long = {f"name-{number}": "x" * 1000 for number in range(1000)}
-    assert len(details({}, long, {"a": ["y" * 1000] * 1000}) or "") <= 8000
-    assert details({}, {}, {}) is None
+    assert len(encode_details({}, long, {"a": ["y" * 1000] * 1000}) or "") <= 8000
+    assert encode_details({}, {}, {}) is None
 
 
 # Users, tokens and sessions

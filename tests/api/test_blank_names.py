@@ -11,7 +11,7 @@ import pytest
 from tests.api.conftest import publication
 from tests.api.history import History
 from treaty.settings import Settings
-from treaty.web.resources import every_router
+from treaty.web.routers import list_routers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,10 +116,10 @@ def test_the_form_of_the_page_may_leave_fields_blank(api: Api, environment: str)
 
 def writes() -> Iterator[tuple[str, str]]:
     """Yield the method and template of each route of the API that saves something."""
-    for router in every_router(Settings()):
-        for resource in router.resources.values():
+    for router in list_routers(Settings()):
+        for resource in router.endpoints.values():
             for method, route in resource.routes.items():
-                if method in {"POST", "PUT", "PATCH"} and not route.is_reading and route.url.names:
+                if method in {"POST", "PUT", "PATCH"} and not route.is_read_only and route.url.names:
                     yield method, route.url.template
 
 

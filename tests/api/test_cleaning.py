@@ -11,12 +11,18 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from tests.api.history import History
-from treaty.actions import cleaning, examining
-from treaty.cleaner import AlreadyCleaning, Cleaner, Stopped
-from treaty.model.retention import DEFAULT_VERSIONS, KeepBranches, KeepVersions, Retention, complete
-from treaty.store import retention as store
-from treaty.store.database import open_database
+from treaty.actions.maintenance import cleanup, integrity
+from treaty.model.maintenance.retention import (
+    DEFAULT_VERSION_SELECTORS,
+    KeepBranches,
+    KeepVersions,
+    Retention,
+    add_in_use_selectors,
+)
+from treaty.store.engine.database import open_database
+from treaty.store.maintenance import retention as store
 from treaty.store.tables import metadata, pacticipant, version
+from treaty.workers.cleanup import Cleaner, CleanupInProgress, CleanupStopped
 
 LONG = timedelta(days=100)
 
@@ -36,7 +42,9 @@ def database(api, database_url):  # noqa: ARG001 - the client has brought the sc
 @pytest.fixture
 def clean(database, clock):
     def run(*keep, branches=(), **more):
-        retention = Retention(versions=complete(keep or DEFAULT_VERSIONS), branches=branches, **more)
+        retention = Retention(
+            versions=add_in_use_selectors(keep or DEFAULT_VERSION_SELECTORS), branches=branches, **more
+        )
         cleaner = Cleaner(database, retention, clock=clock, pause=lambda _: False)
         planned = cleaner.plan()
         done = cleaner.clean()
@@ -145,9 +153,9 @@ def test_a_plan_changes_nothing_and_says_why_versions_stay(history, clock, datab
         history.version("Till", number)
     history.tag("Till", "1", "dev")
     history.deploy("Till", "2", "test")
-    retention = Retention(versions=complete([KeepVersions(latest=True)]), branches=(), limit=1)
+    retention = Retention(versions=add_in_use_selectors([KeepVersions(latest=True)]), branches=(), limit=1)
     planned = Cleaner(database, retention, clock=clock).plan()
-    assert [(one.selector.told(), one.count) for one in planned.kept] == [
+    assert [(one.selector.to_dict(), one.count) for one in planned.kept] == [
         ({"latest": True}, 1),
         ({"deployed": True}, 1),
         ({"released": True}, 0),
@@ -264,7 +272,7 @@ def test_overwritten_pacts_and_results_go_when_they_are_old_enough(make_api, clo
     clock.now += timedelta(days=9)
     assert gone(clean(overwritten_days=7)) == (1, 2, 0)  # the first and the last success stay
     assert api.get("/metrics").json()["pactVersions"] == {"count": 1}
-    assert database.read(lambda db: [one.broken for one in examining.examine(db) if one.broken]) == []
+    assert database.read(lambda db: [one.broken for one in integrity.check_integrity(db) if one.broken]) == []
 
 
 def gone(done):
@@ -279,28 +287,28 @@ def test_what_becomes_wanted_in_the_meantime_stays(history, clock, database, api
     for number in ("1", "2", "3", "4"):
         history.version("Till", number)
     history.publish("Shop", "1", "Till", "a")
-    retention = Retention(versions=complete([KeepVersions(latest=True)]), branches=())
-    found = database.read(lambda db: cleaning.old_versions(db, retention, now=clock.now))
+    retention = Retention(versions=add_in_use_selectors([KeepVersions(latest=True)]), branches=())
+    found = database.read(lambda db: cleanup.list_old_versions(db, retention, now=clock.now))
     assert [one.number for one in found["Till"]] == ["1", "2", "3"]
     batch = store_batch("Till", ["1", "2", "3"], clock.now)
     clock.now += timedelta(seconds=5)
     history.deploy("Till", "1", "test")
     history.verify("Shop", "1", "Till", "2")
-    database.write(lambda db: cleaning.remove_versions(db, retention, batch, now=clock.now))
+    database.write(lambda db: cleanup.remove_versions(db, retention, batch, now=clock.now))
     assert numbers(api, "Till") == ["1", "2", "4"]
 
 
 def store_batch(name, found, at):
-    from treaty.store.removal import Batch  # noqa: PLC0415 - reads well where it is used
+    from treaty.store.maintenance.removal import VersionBatch  # noqa: PLC0415 - reads well where it is used
 
-    return Batch(pacticipant=name, numbers=found, found_at=at)
+    return VersionBatch(pacticipant=name, numbers=found, found_at=at)
 
 
 def test_one_cleaner_works_at_a_time_and_one_that_was_killed_is_replaced(database, clock, clean):
-    database.write(lambda db: cleaning.begin(db, owner="another", now=clock.now))
-    with pytest.raises(AlreadyCleaning):
+    database.write(lambda db: cleanup.claim_cleanup(db, owner="another", now=clock.now))
+    with pytest.raises(CleanupInProgress):
         clean()
-    clock.now += cleaning.LEASE_TIME + timedelta(seconds=1)
+    clock.now += cleanup.LEASE_DURATION + timedelta(seconds=1)
     clean()
     clean()
 
@@ -311,8 +319,8 @@ def test_a_cleaner_stops_when_it_is_asked_to(history, database, clock, api):
             history.version(name, number)
     stopping = Event()
     stopping.set()
-    retention = Retention(versions=complete([KeepVersions(latest=True)]), branches=())
-    with pytest.raises(Stopped):
+    retention = Retention(versions=add_in_use_selectors([KeepVersions(latest=True)]), branches=())
+    with pytest.raises(CleanupStopped):
         Cleaner(database, retention, clock=clock, pause=stopping.wait).clean()
     assert len(numbers(api, "Till")) + len(numbers(api, "Shop")) == 3
     Cleaner(database, retention, clock=clock, pause=lambda _: False).clean()
@@ -578,7 +586,7 @@ def verifiable(answer):
 
 
 branch_selectors = st.sampled_from([(), (KeepBranches(max_age=15),), (KeepBranches(branches=("main",), max_age=40),)])
-HEADS = DEFAULT_VERSIONS[:3]
+HEADS = DEFAULT_VERSION_SELECTORS[:3]
 """Without these a clean-up removes what "the latest version from the main branch" means."""
 version_selectors = st.lists(
     st.sampled_from(
@@ -613,7 +621,7 @@ def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, don
     for name, args, more in done:
         getattr(story, name)(*args, **more)
     # A limit that is reached would keep versions of earlier stories from being removed now.
-    retention = Retention(versions=complete(keep), branches=branches, limit=100_000, branch_limit=100_000)
+    retention = Retention(versions=add_in_use_selectors(keep), branches=branches, limit=100_000, branch_limit=100_000)
     cleaner = Cleaner(database, retention, audit_days=30, clock=clock, pause=lambda _: False)
     planned = cleaner.plan()
     # Selectors say what is kept while the branches are there; a version may be removed with its branch.
@@ -629,7 +637,7 @@ def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, don
     assert removed["overwritten"] == planned.overwritten
     assert removed["audit"]["audit_events"].gone == planned.audit_events.gone
     assert count_rows(database) == {name: amounts[name] - gone_of(planned, name) for name in amounts}
-    assert database.read(lambda db: [one for one in examining.examine(db) if one.broken]) == []
+    assert database.read(lambda db: [one for one in integrity.check_integrity(db) if one.broken]) == []
 
 
 COUNTED = {

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from tests.api.history import History
-from treaty.cleaner import Cleaner
-from treaty.model.retention import KeepVersions, Retention, complete
+from treaty.model.maintenance.retention import KeepVersions, Retention, add_in_use_selectors
+from treaty.workers.cleanup import Cleaner
 
 PAIR = "/pacts/provider/Bar/consumer/Foo"
-KEPT = complete([KeepVersions(pacticipant="Foo", latest=True), KeepVersions(tag=True, latest=True)])
+KEPT = add_in_use_selectors([KeepVersions(pacticipant="Foo", latest=True), KeepVersions(tag=True, latest=True)])
 
 
 @pytest.fixture

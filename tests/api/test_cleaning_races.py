@@ -6,13 +6,13 @@ import threading
 import pytest
 
 from tests.api.history import History
-from treaty.cleaner import Cleaner
-from treaty.model.retention import KeepVersions, Retention, complete
-from treaty.store.database import open_database
+from treaty.model.maintenance.retention import KeepVersions, Retention, add_in_use_selectors
+from treaty.store.engine.database import open_database
+from treaty.workers.cleanup import Cleaner
 
 PAIRS = 30
 """Versions of the consumer, each with a content of its own, that a version of the provider has verified."""
-RETENTION = Retention(versions=complete([KeepVersions(latest=True)]), branches=(), success_days=0)
+RETENTION = Retention(versions=add_in_use_selectors([KeepVersions(latest=True)]), branches=(), success_days=0)
 SEEDS = (1, 2, 3)
 
 

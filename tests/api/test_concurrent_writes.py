@@ -25,14 +25,17 @@ import pytest
 from sqlalchemy import delete, select, text, update
 
 from tests.api.conftest import PASSWORD, SECRET_KEY, Answer, Api
-from treaty.actions import admitting, issuing, rotating
-from treaty.model import password
-from treaty.model.access import Role
-from treaty.model.webhook import Sealed
+from treaty.actions.accounts import accounts, credentials
+from treaty.actions.maintenance import key_rotation
+from treaty.model.accounts import passwords
+from treaty.model.accounts.access import Role
+from treaty.model.webhooks.webhooks import EncryptedText
 from treaty.settings import Settings
-from treaty.store import accounts as stored
-from treaty.store import keys, sealed
-from treaty.store.database import Database, open_database
+from treaty.store.accounts import accounts as stored
+from treaty.store.engine import keys
+from treaty.store.engine.database import Database, open_database
+from treaty.store.engine.vault import Vault, get_vault
+from treaty.store.maintenance import encrypted_columns
 from treaty.store.tables import (
     access,
     account,
@@ -49,11 +52,10 @@ from treaty.store.tables import (
     webhook,
     webhook_event,
 )
-from treaty.store.vault import Vault, vault_of
 
 FORM = "application/x-www-form-urlencoded"
 OTHER, THIRD = "one more battery, please", "the third of our passwords"
-HASHES = {text: password.hashed(text) for text in (PASSWORD, OTHER, THIRD)}
+HASHES = {text: passwords.hash_password(text) for text in (PASSWORD, OTHER, THIRD)}
 NEWER_KEY = "the key that follows the one of the tests"
 WAIT_SECONDS = 60
 HELD_SECONDS = 0.25
@@ -80,7 +82,7 @@ class World:
 
     def post_form(self, api: Api, user: str, path: str, **fields: str) -> Answer:
         """Send a form as a user who is signed in."""
-        keyed = self.database.read(lambda db: keys.find(db, vault_of(Settings(secret_key=SECRET_KEY))))
+        keyed = self.database.read(lambda db: keys.find(db, get_vault(Settings(secret_key=SECRET_KEY))))
         assert keyed is not None
         secret = self.secrets[user]
         headers = {"cookie": f"treaty={secret}", "x-csrf-token": keyed.hash("csrf", secret)}
@@ -104,21 +106,21 @@ def _reset(db: Any, world: World) -> None:
     now = world.clock.now
     for table in (session, token, account, webhook, environment, pacticipant, guess, audit):
         db.execute(delete(table))
-    vault = vault_of(Settings(secret_key=SECRET_KEY))
+    vault = get_vault(Settings(secret_key=SECRET_KEY))
     for name, (role, is_active) in PEOPLE.items():
-        draft = admitting.NewAccount(name=name, role=role, password=HASHES[PASSWORD])
-        added = admitting.add(db, draft, now=now - timedelta(days=1))
+        draft = accounts.AccountDraft(name=name, role=role, password=HASHES[PASSWORD])
+        added = accounts.add_account(db, draft, now=now - timedelta(days=1))
         world.uuids[name] = added.uuid
-        who = issuing.SignIn(
+        who = credentials.SessionDraft(
             user=name, account=added.uuid, password=HASHES[PASSWORD], proof=None, address=None, agent=None
         )
-        world.secrets[name] = issuing.open_session(db, who, vault=vault, now=now).secret
+        world.secrets[name] = credentials.open_session(db, who, vault=vault, now=now).secret
         if not is_active:
-            admitting.disable(db, added, now=now)
+            accounts.disable_account(db, added, now=now)
     for user, name in (("root", "builds"), ("ben", "laptop")):
-        owner = stored.named(db, user)
+        owner = stored.find_by_name(db, user)
         assert owner is not None
-        issued = issuing.add_token(db, owner, issuing.NewToken(name=name), vault=vault, now=now)
+        issued = credentials.add_token(db, owner, credentials.TokenDraft(name=name), vault=vault, now=now)
         world.tokens[name] = issued.token.uuid
         world.bearer = issued.text if name == "builds" else world.bearer
     db.execute(update(token).values(used_at=now))
@@ -240,7 +242,7 @@ def _password(its_hash: str | None) -> str | None:
     if its_hash is None:
         return None
     if its_hash not in _KNOWN_HASHES:
-        _KNOWN_HASHES[its_hash] = next(one for one in HASHES if password.fits(one, its_hash))
+        _KNOWN_HASHES[its_hash] = next(one for one in HASHES if passwords.is_correct(one, its_hash))
     return _KNOWN_HASHES[its_hash]
 
 
@@ -277,8 +279,8 @@ def api_write(method: str, path: str, body: object = None, **options: Any) -> Wr
 def renew_secrets(world: World, _api: Api) -> object:
     """What `treaty rotate-key` does in one of its transactions."""
     vault = Vault(lambda: (NEWER_KEY, SECRET_KEY))
-    for one in sealed.SEALED[:3]:
-        world.database.write(partial(rotating.renew, one=one, vault=vault, after=None))
+    for one in encrypted_columns.ENCRYPTED_COLUMNS[:3]:
+        world.database.write(partial(key_rotation.reencrypt, one=one, vault=vault, after=None))
     return None
 
 
@@ -311,8 +313,8 @@ def webhook_state(world: World) -> object:
     def opened(value: Any) -> object:
         if not isinstance(value, dict):
             return value
-        text = Sealed(value["sealed"])
-        return vault.open(text), vault.sealed_with(text).name
+        text = EncryptedText(value["sealed"])
+        return vault.decrypt(text), vault.get_key_status(text).name
 
     def read(db: Any) -> object:
         events = db.execute(select(webhook_event).order_by(webhook_event.c.id)).all()
@@ -464,15 +466,15 @@ ROUNDS = 8
 
 def test_a_setup_link_makes_one_administrator(world):
     """Two people use the link at the same time; one of them is told that it is over."""
-    vault = vault_of(Settings(secret_key=SECRET_KEY))
+    vault = get_vault(Settings(secret_key=SECRET_KEY))
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
         for number in range(ROUNDS):
             reset(world)
             world.database.write(lambda db: db.execute(delete(account)))
-            link = world.database.write(lambda db: issuing.make_setup_link(db, vault=vault, now=world.clock.now))
+            link = world.database.write(lambda db: credentials.create_setup_link(db, vault=vault, now=world.clock.now))
             writes = tuple(set_up(str(link), name) for name in ("ada", "eve"))
             told = at_once(world, (one, other), writes, has_blocker=number % 2 == 0)
-            people = world.database.read(lambda db: [one.name for one in stored.every(db)])
+            people = world.database.read(lambda db: [one.name for one in stored.list_all(db)])
             assert sorted(map(str, told)) == ["303", "404"]
             assert people == ["ada" if told[0] == 303 else "eve"]
 

@@ -12,17 +12,18 @@ from sqlalchemy import select, text
 
 from tests.api import golden
 from tests.api.conftest import PASSWORD, SECRET_KEY
-from treaty.actions import admitting, guessing, issuing
+from treaty.actions.accounts import accounts as account_actions
+from treaty.actions.accounts import credentials, throttling
 from treaty.errors import Conflict
-from treaty.model import password
-from treaty.model.access import Role, is_token, new_token
-from treaty.model.guessing import keys_of
+from treaty.model.accounts import passwords
+from treaty.model.accounts.access import Role, generate_token, is_well_formed_token
+from treaty.model.accounts.throttling import compute_counter_keys
 from treaty.settings import Settings
-from treaty.store import accounts as stored
-from treaty.store import sessions, tokens
-from treaty.store.database import rows
+from treaty.store.accounts import accounts as stored
+from treaty.store.accounts import sessions, tokens
+from treaty.store.engine.database import fetch_rows
+from treaty.store.engine.vault import get_vault
 from treaty.store.tables import guess
-from treaty.store.vault import vault_of
 
 FORM = "application/x-www-form-urlencoded"
 PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
@@ -83,10 +84,10 @@ def browser(api, accounts):
 
 def test_a_token_lets_its_user_in_until_it_is_over(api, accounts, clock, database):
     accounts(Role.READ_WRITE)
-    owner = database.read(lambda db: stored.named(db, "read-write"))
-    draft = issuing.NewToken(name="short", expires_at=clock.now + timedelta(days=1))
-    vault = vault_of(Settings(secret_key=SECRET_KEY))
-    issued = database.write(lambda db: issuing.add_token(db, owner, draft, vault=vault, now=clock.now))
+    owner = database.read(lambda db: stored.find_by_name(db, "read-write"))
+    draft = credentials.TokenDraft(name="short", expires_at=clock.now + timedelta(days=1))
+    vault = get_vault(Settings(secret_key=SECRET_KEY))
+    issued = database.write(lambda db: credentials.add_token(db, owner, draft, vault=vault, now=clock.now))
     assert api.get("/user", headers=bearer(issued)).json()["name"] == "read-write"
     clock.now += timedelta(days=1)
     refused = api.get("/user", headers=bearer(issued))
@@ -110,8 +111,10 @@ def test_a_revoked_token_and_one_of_a_disabled_user_are_refused_at_once_by_every
     for process in processes:
         assert process.get("/user", headers=bearer(one)).json()["typeDescription"] == "system"
         assert process.get("/user", headers=bearer(other)).status == 200
-    database.write(lambda db: issuing.revoke(db, one.token))
-    database.write(lambda db: admitting.disable(db, admitting.of_name(db, "read-only"), now=clock.now))
+    database.write(lambda db: credentials.revoke_token(db, one.token))
+    database.write(
+        lambda db: account_actions.disable_account(db, account_actions.get_account(db, "read-only"), now=clock.now)
+    )
     for process in processes:
         assert [process.get("/user", headers=bearer(each)).status for each in (one, other)] == [401, 401]
         assert process.get("/user", headers=basic("read-only", PASSWORD)).status == 401
@@ -152,10 +155,12 @@ def test_nobody_regenerates_what_is_not_theirs_or_is_more_than_they_have(api, ac
 
 
 def test_slips_in_a_token_are_found_by_its_checksum():
-    token = new_token()
-    assert is_token(token)
-    assert not any(is_token(one) for one in (token[:-1], token + "x", token.lower(), token[:9] + "_" + token[10:], ""))
-    assert not is_token("treaty_" + "\N{SUPERSCRIPT TWO}" * 38)
+    token = generate_token()
+    assert is_well_formed_token(token)
+    assert not any(
+        is_well_formed_token(one) for one in (token[:-1], token + "x", token.lower(), token[:9] + "_" + token[10:], "")
+    )
+    assert not is_well_formed_token("treaty_" + "\N{SUPERSCRIPT TWO}" * 38)
 
 
 # Passwords
@@ -166,8 +171,12 @@ def test_a_password_that_is_changed_is_refused_at_once_by_every_process(make_api
     processes = [make_api(), make_api()]
     for process in processes:
         assert process.get("/", headers=basic("Read-Write", PASSWORD)).status == 200
-    its_hash = password.hashed(OTHER)
-    database.write(lambda db: admitting.set_password(db, admitting.of_name(db, "read-write"), its_hash, now=clock.now))
+    its_hash = passwords.hash_password(OTHER)
+    database.write(
+        lambda db: account_actions.set_password(
+            db, account_actions.get_account(db, "read-write"), its_hash, now=clock.now
+        )
+    )
     for process in processes:
         assert process.get("/", headers=basic("read-write", PASSWORD)).status == 401
         assert process.get("/", headers=basic("read-write", OTHER)).status == 200
@@ -175,8 +184,8 @@ def test_a_password_that_is_changed_is_refused_at_once_by_every_process(make_api
 
 @pytest.mark.parametrize("weak", ["short", "password1234", "aaaaaaaaaaaaaaaa", "ada.lovelace", "x" * 300])
 def test_weak_passwords_are_told_from_others(weak):
-    assert password.weakness(weak, ("ada.lovelace", ""))
-    assert password.weakness(PASSWORD) is None
+    assert passwords.find_weakness(weak, ("ada.lovelace", ""))
+    assert passwords.find_weakness(PASSWORD) is None
 
 
 @only_sqlite
@@ -202,20 +211,20 @@ def test_guessing_fills_no_database_and_leaves_no_name_in_it(make_api, accounts,
     for number in range(8):
         away = {"x-forwarded-for": f"192.0.2.{number}"}
         assert api.get("/", headers={**away, **basic(f"a secret {number}" + "x" * 5000, "ada")}).status == 401
-    found = database.read(lambda db: rows(db, select(guess), {}))
+    found = database.read(lambda db: fetch_rows(db, select(guess), {}))
     assert len(found) == 24, "an address, an account, and the account from the address, for each"
     assert max(len(str(tuple(row))) for row in found) < 300
     assert "secret" not in str(found)
     clock.now += timedelta(minutes=16)
     assert api.get("/", headers=basic("ada", "wrong")).status == 401
-    assert len(database.read(lambda db: rows(db, select(guess), {}))) == 3
+    assert len(database.read(lambda db: fetch_rows(db, select(guess), {}))) == 3
 
 
 def test_an_address_that_guesses_at_many_names_has_to_wait_for_all(make_api, accounts, clock, database):
     accounts(Role.READ_WRITE, "ada")
     for number in range(100):
-        keys = keys_of(f"nobody {number}", "192.0.2.7", is_known=False)
-        database.write(lambda db, keys=keys: guessing.reserve(db, keys, now=clock.now))
+        keys = compute_counter_keys(f"nobody {number}", "192.0.2.7", is_known=False)
+        database.write(lambda db, keys=keys: throttling.reserve_attempt(db, keys, now=clock.now))
     api = make_api(trusted_proxies=("127.0.0.1",))
     slowed = api.get("/", headers={"x-forwarded-for": "192.0.2.7", **basic("ada", PASSWORD)})
     assert (slowed.status, slowed.headers["retry-after"]) == (429, "1")
@@ -266,26 +275,30 @@ def test_sessions_of_a_user_who_was_disabled_stay_ended_when_the_user_is_enabled
     assert elsewhere.sign_in("ada").status == 303
     browser.sign_in()
     csrf = browser.token("/settings/account")
-    ada = database.read(lambda db: stored.named(db, "ada")).uuid
+    ada = database.read(lambda db: stored.find_by_name(db, "ada")).uuid
     statuses = [elsewhere.get("/settings/account").status]
     for change in ("disable", "enable"):
         assert browser.post(f"/settings/users/{ada}", csrf_token=csrf, do=change).status == 303
         statuses.append(elsewhere.get("/settings/account").status)
     assert statuses == [200, 303, 303]
-    assert database.read(lambda db: sessions.of_account(db, ada)) == []
+    assert database.read(lambda db: sessions.list_of_account(db, ada)) == []
     assert elsewhere.sign_in("ada").status == 303
-    database.write(lambda db: admitting.disable(db, admitting.of_name(db, "ada"), now=clock.now))
-    database.write(lambda db: admitting.enable(db, admitting.of_name(db, "ada"), now=clock.now))
+    database.write(
+        lambda db: account_actions.disable_account(db, account_actions.get_account(db, "ada"), now=clock.now)
+    )
+    database.write(lambda db: account_actions.enable_account(db, account_actions.get_account(db, "ada"), now=clock.now))
     assert elsewhere.get("/settings/account").status == 303, "by command, too"
 
 
 def test_a_token_is_not_made_for_a_user_who_is_disabled(accounts, database, clock):
     accounts(Role.READ_WRITE, "ada")
-    ada = database.read(lambda db: stored.named(db, "ada"))
-    database.write(lambda db: admitting.disable(db, ada, now=clock.now))
-    vault = vault_of(Settings(secret_key=SECRET_KEY))
+    ada = database.read(lambda db: stored.find_by_name(db, "ada"))
+    database.write(lambda db: account_actions.disable_account(db, ada, now=clock.now))
+    vault = get_vault(Settings(secret_key=SECRET_KEY))
     with pytest.raises(Conflict, match=r"'ada' is disabled\. Enable the user first: `treaty user enable ada`\."):
-        database.write(lambda db: issuing.add_token(db, ada, issuing.NewToken(name="x"), vault=vault, now=clock.now))
+        database.write(
+            lambda db: credentials.add_token(db, ada, credentials.TokenDraft(name="x"), vault=vault, now=clock.now)
+        )
 
 
 def test_the_password_of_a_user_of_the_settings_changes_no_account_of_the_same_name(make_api, accounts):
@@ -420,7 +433,7 @@ def test_tokens_do_not_change_settings(api, accounts):
 def test_the_last_administrator_stays(browser, database):
     browser.sign_in()
     csrf = browser.token("/settings/account")
-    uuid = database.read(lambda db: stored.named(db, "administrator")).uuid
+    uuid = database.read(lambda db: stored.find_by_name(db, "administrator")).uuid
     for fields in ({"do": "disable"}, {"do": "role", "role": "read-only"}):
         refused = browser.post(f"/settings/users/{uuid}", csrf_token=csrf, **fields)
         assert refused.status == 400

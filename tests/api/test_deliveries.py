@@ -13,14 +13,14 @@ import pytest
 
 from tests.api.conftest import BASE, SECRET_KEY, Answer, Api
 from tests.receiver import Receiver, Reply, receiving
-from treaty.actions import delivering
+from treaty.actions.webhooks import deliveries
 from treaty.settings import Settings
-from treaty.store import delivery_facts
-from treaty.store.database import Database, open_database
-from treaty.store.deliveries import Claim
-from treaty.web.application import application
-from treaty.web.represent.webhooks import ADDRESSES
-from treaty.worker import Worker
+from treaty.store.engine.database import Database, open_database
+from treaty.store.webhooks import delivery_facts
+from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.web.api.webhooks.webhooks import ADDRESSES
+from treaty.web.application import build_application
+from treaty.workers.deliveries import DeliveryWorker
 
 PAIR = {"consumer": {"name": "Till"}, "provider": {"name": "Ledger"}}
 STARS = "*" * 10
@@ -33,8 +33,8 @@ class Broker:
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
         self.settings = settings
-        self.worker = Worker(database, settings, ADDRESSES)
-        self.api = Api(application(settings, database, worker=self.worker))
+        self.worker = DeliveryWorker(database, settings, ADDRESSES)
+        self.api = Api(build_application(settings, database, worker=self.worker))
         for name in ("Till", "Ledger"):
             self.api.post("/pacticipants", {"name": name})
 
@@ -267,14 +267,14 @@ def test_what_a_killed_worker_had_claimed_is_taken_over_when_its_time_is_up(make
     now = datetime.now(UTC)
     until = now + timedelta(seconds=1)
     claimed = broker.database.write(
-        lambda db: delivering.take_on(db, Claim(owner="killed", now=now, until=until, most=5))
+        lambda db: deliveries.claim(db, ClaimRequest(owner="killed", now=now, until=until, limit=5))
     )
     broker.worker.start()
     assert receiver.settle(0.4) == []
     receiver.wait(1)
     broker.until("1", "success")
     broker.worker.stop()
-    assert broker.database.read(lambda db: delivery_facts.find_claimed(db, [claimed[0].uuid], owner="killed")) == {}
+    assert broker.database.read(lambda db: delivery_facts.load_claimed(db, [claimed[0].uuid], owner="killed")) == {}
 
 
 def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) -> None:
@@ -285,23 +285,27 @@ def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) 
 
     def claim(owner: str, at: datetime) -> Any:
         until = at + timedelta(seconds=1)
-        return broker.database.write(lambda db: delivering.take_on(db, Claim(owner=owner, now=at, until=until, most=5)))
+        return broker.database.write(
+            lambda db: deliveries.claim(db, ClaimRequest(owner=owner, now=at, until=until, limit=5))
+        )
 
     lost = claim("slow", now)[0]
     won = claim("quick", now + timedelta(seconds=2))[0]
     assert lost.uuid == won.uuid
-    made = delivering.attempt(lost, settings=broker.settings, addresses=ADDRESSES, send=_refuse)
+    made = deliveries.attempt_delivery(lost, settings=broker.settings, addresses=ADDRESSES, send=_refuse)
     for owner in ("slow", "quick"):
         broker.database.write(
-            lambda db, owner=owner: delivering.note(db, lost, made, owner=owner, jitter=1, settings=broker.settings)
+            lambda db, owner=owner: deliveries.record_attempt(
+                db, lost, made, owner=owner, jitter=1, settings=broker.settings
+            )
         )
     assert broker.triggered("1")[0]["attemptsMade"] == 1
 
 
 def _refuse(*_: object) -> Any:
-    from treaty.model.delivery import Unsent  # noqa: PLC0415 - used here alone
+    from treaty.model.webhooks.deliveries import NoResponse  # noqa: PLC0415 - used here alone
 
-    return Unsent("Refused", "not now")
+    return NoResponse("Refused", "not now")
 
 
 def test_a_delivery_is_sent_again_by_hand(broker: Broker, receiver: Receiver) -> None:

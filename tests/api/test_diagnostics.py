@@ -8,9 +8,9 @@ from sqlalchemy import make_url
 from tests import postgres
 from tests.api.conftest import SECRET_KEY, Api
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
-from treaty.web.application import application
+from treaty.web.application import build_application
 
 
 def test_the_heart_beats(api: Api) -> None:
@@ -55,7 +55,7 @@ def test_a_database_that_does_not_answer_is_told_about() -> None:
     with postgres.server() as url:
         database = open_database(url, connections=1)
         migrate(database)
-        api = Api(application(Settings(database_url=url, log_level="error", secret_key=SECRET_KEY), database))
+        api = Api(build_application(Settings(database_url=url, log_level="error", secret_key=SECRET_KEY), database))
         assert api.get("/diagnostic/status/dependencies").status == 200
     answer = api.get("/diagnostic/status/dependencies")
     assert (answer.status, answer.headers["content-type"]) == (500, "application/hal+json")

@@ -10,9 +10,9 @@ from tests.api.conftest import BASE, Api
 from tests.api.history import History
 from tests.receiver import Receiver, receiving
 from treaty.settings import Settings
-from treaty.store.database import open_database
-from treaty.web.represent.webhooks import ADDRESSES
-from treaty.worker import Worker
+from treaty.store.engine.database import open_database
+from treaty.web.api.webhooks.webhooks import ADDRESSES
+from treaty.workers.deliveries import DeliveryWorker
 
 SINCE = {"includeWipPactsSince": "2020-01-01"}
 OPEN: dict[str, Any] = {"webhook_scheme_whitelist": ("http",), "webhook_host_whitelist": ("127.0.0.1",)}
@@ -242,7 +242,7 @@ def test_check_14_a_webhook_that_is_put_keeps_its_secrets_and_nothing_else(
 @contextmanager
 def working(database_url: str) -> Iterator[None]:
     database = open_database(database_url, connections=2)
-    worker = Worker(database, Settings(database_url=database_url, log_level="fatal", **OPEN), ADDRESSES)
+    worker = DeliveryWorker(database, Settings(database_url=database_url, log_level="fatal", **OPEN), ADDRESSES)
     worker.start()
     try:
         yield

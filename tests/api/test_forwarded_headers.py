@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treaty.settings import Settings, read_settings
-from treaty.web.proxies import Client, TrustedProxies
+from treaty.web.http.proxies import ClientConnection, TrustedProxies
 
 ME = "127.0.0.1"
 TRUSTED = (ME, "10.0.0.0/8", "2001:db8:1::/48")
@@ -14,7 +14,7 @@ only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 def seen(headers, *, family="x-forwarded", trusted=TRUSTED, peer=ME):
     settings = Settings(trusted_proxies=trusted, trusted_proxy_headers=family)
-    return TrustedProxies(settings).client_of(peer, headers)
+    return TrustedProxies(settings).find_client(peer, headers)
 
 
 @pytest.mark.parametrize(
@@ -47,28 +47,31 @@ def test_the_client_is_the_first_address_from_the_right_that_is_not_trusted(entr
 @pytest.mark.parametrize(
     ("header", "client"),
     [
-        ("", Client(ME)),
-        ("for=192.0.2.7", Client("192.0.2.7")),
-        ('for="[2001:db8::7]:4711";proto=https;host=a.example', Client("2001:db8::7", "https", "a.example")),
-        ("For=192.0.2.7; Proto=HTTPS; By=10.1.1.1", Client("192.0.2.7", "https")),
-        ("for=6.6.6.6;host=evil.example, for=192.0.2.7;host=a.example", Client("192.0.2.7", None, "a.example")),
+        ("", ClientConnection(ME)),
+        ("for=192.0.2.7", ClientConnection("192.0.2.7")),
+        ('for="[2001:db8::7]:4711";proto=https;host=a.example', ClientConnection("2001:db8::7", "https", "a.example")),
+        ("For=192.0.2.7; Proto=HTTPS; By=10.1.1.1", ClientConnection("192.0.2.7", "https")),
+        (
+            "for=6.6.6.6;host=evil.example, for=192.0.2.7;host=a.example",
+            ClientConnection("192.0.2.7", None, "a.example"),
+        ),
         (
             "for=6.6.6.6, for=192.0.2.7;host=a.example, for=10.1.1.1;host=b.example",
-            Client("192.0.2.7", None, "a.example"),
+            ClientConnection("192.0.2.7", None, "a.example"),
         ),
-        ("for=6.6.6.6, for=192.0.2.7, for=10.1.1.1;proto=https;host=b", Client("192.0.2.7", "https", "b")),
-        ("for=6.6.6.6;host=evil.example, for=unknown;host=a.example", Client(ME, None, "a.example")),
-        ("for=6.6.6.6, for=_hidden, for=10.1.1.1", Client("10.1.1.1")),
+        ("for=6.6.6.6, for=192.0.2.7, for=10.1.1.1;proto=https;host=b", ClientConnection("192.0.2.7", "https", "b")),
+        ("for=6.6.6.6;host=evil.example, for=unknown;host=a.example", ClientConnection(ME, None, "a.example")),
+        ("for=6.6.6.6, for=_hidden, for=10.1.1.1", ClientConnection("10.1.1.1")),
         # A client opens a quotation, so that what the proxy appends seems to belong to it.
-        ('for=6.6.6.6;host="evil.example, for=192.0.2.7', Client("192.0.2.7")),
-        ('for=6.6.6.6;host="evil.example, for="[2001:db8::7]"', Client("2001:db8::7")),
-        ('for=6.6.6.6;x="a\\, for=192.0.2.7', Client("192.0.2.7")),
+        ('for=6.6.6.6;host="evil.example, for=192.0.2.7', ClientConnection("192.0.2.7")),
+        ('for=6.6.6.6;host="evil.example, for="[2001:db8::7]"', ClientConnection("2001:db8::7")),
+        ('for=6.6.6.6;x="a\\, for=192.0.2.7', ClientConnection("192.0.2.7")),
         # A client has the proxy write a host that looks like a further parameter or element.
-        ('for=192.0.2.7;host="a;for=6.6.6.6"', Client("192.0.2.7", None, "a;for=6.6.6.6")),
-        ("for=192.0.2.7;host=a;for=6.6.6.6", Client(ME)),
-        ('for=192.0.2.7;host="a, for=6.6.6.6"', Client(ME)),
-        ("for=6.6.6.6, nonsense", Client(ME)),
-        ("for=6.6.6.6, for=", Client(ME)),
+        ('for=192.0.2.7;host="a;for=6.6.6.6"', ClientConnection("192.0.2.7", None, "a;for=6.6.6.6")),
+        ("for=192.0.2.7;host=a;for=6.6.6.6", ClientConnection(ME)),
+        ('for=192.0.2.7;host="a, for=6.6.6.6"', ClientConnection(ME)),
+        ("for=6.6.6.6, nonsense", ClientConnection(ME)),
+        ("for=6.6.6.6, for=", ClientConnection(ME)),
     ],
 )
 def test_forwarded_is_read_from_the_right_too(header, client):
@@ -95,8 +98,8 @@ def test_the_family_that_the_proxy_does_not_write_is_ignored(family, header, oth
         "x-forwarded-scheme": "https",
         "x-forwarded-server": "evil.example",
     }
-    assert seen({**header, **others, **aside}, family=family) == Client("192.0.2.7")
-    assert seen({**others, **aside}, family=family) == Client(ME)
+    assert seen({**header, **others, **aside}, family=family) == ClientConnection("192.0.2.7")
+    assert seen({**others, **aside}, family=family) == ClientConnection(ME)
 
 
 entries = st.text(alphabet=' ,;="\\[]:.%abforhst0123456789-_', max_size=60)
@@ -112,14 +115,14 @@ def test_whatever_a_client_sends_the_proxy_has_the_last_word(client, family):
         "forwarded": f"{client}, for=192.0.2.7;proto=https;host=a.example",
     }
     own = appended if family == "x-forwarded" else {"forwarded": appended["forwarded"], "x-forwarded-for": client}
-    assert seen(own, family=family) == Client("192.0.2.7", "https", "a.example")
+    assert seen(own, family=family) == ClientConnection("192.0.2.7", "https", "a.example")
 
 
 @given(headers=st.dictionaries(st.sampled_from(["x-forwarded-for", "x-forwarded-host", "forwarded"]), entries))
 def test_without_a_trusted_peer_no_header_counts(headers):
     for family in ("x-forwarded", "forwarded"):
-        assert seen(headers, family=family, peer="192.0.2.1") == Client("192.0.2.1")
-        assert seen(headers, family=family, trusted=()) == Client(ME)
+        assert seen(headers, family=family, peer="192.0.2.1") == ClientConnection("192.0.2.1")
+        assert seen(headers, family=family, trusted=()) == ClientConnection(ME)
 
 
 @pytest.mark.parametrize(
@@ -129,11 +132,11 @@ def test_without_a_trusted_peer_no_header_counts(headers):
 def test_a_proxy_that_writes_the_other_family_is_logged_once(capsys, family, header, other):
     proxies = TrustedProxies(Settings(trusted_proxies=TRUSTED, trusted_proxy_headers=family))
     for headers in ({}, {header: "for=192.0.2.7", other: "x"}):
-        proxies.client_of(ME, headers)
-    proxies.client_of("192.0.2.7", {other: "x"})
+        proxies.find_client(ME, headers)
+    proxies.find_client("192.0.2.7", {other: "x"})
     assert capsys.readouterr().out == ""
     for _ in range(2):
-        assert proxies.client_of(ME, {other: "x"}).address == ME
+        assert proxies.find_client(ME, {other: "x"}).address == ME
     assert capsys.readouterr().out.count(f"{ME} have no {header} header") == 1
 
 

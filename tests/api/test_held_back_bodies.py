@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.api.conftest import PASSWORD
-from treaty.actions import admitting, issuing
-from treaty.model.access import Role
+from treaty.actions.accounts import accounts as account_actions
+from treaty.actions.accounts import credentials
+from treaty.model.accounts.access import Role
 
 BODY = b'{"name": "Shop"}'
 JSON = {"content-type": "application/json", "accept": "application/hal+json"}
@@ -22,15 +23,15 @@ def bearer(issued):
 
 
 def disable(db, now, _issued):
-    admitting.disable(db, admitting.of_name(db, "eve"), now=now)
+    account_actions.disable_account(db, account_actions.get_account(db, "eve"), now=now)
 
 
 def demote(db, now, _issued):
-    admitting.set_role(db, admitting.of_name(db, "eve"), Role.READ_ONLY, now=now)
+    account_actions.set_role(db, account_actions.get_account(db, "eve"), Role.READ_ONLY, now=now)
 
 
 def revoke(db, _now, issued):
-    issuing.revoke(db, issued.token)
+    credentials.revoke_token(db, issued.token)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from tests.api.conftest import pact
 from tests.api.history import History, q
 from tests.api.imports import broker, import_from
 from tests.api.test_import_histories import make_other  # noqa: F401 - a fixture
-from treaty.cli import copying
-from treaty.client import Broker, Connection, Patience
+from treaty.cli import import_copying
+from treaty.client import BrokerClient, BrokerConnection, RetryPolicy
 from treaty.errors import Refused
 
 PAIR = "/pacts/provider/Prices/consumer/Shop"
@@ -203,7 +203,7 @@ def test_a_name_of_dots_does_not_end_an_import(source, target):
 
 
 def test_a_second_import_at_the_same_time_is_refused(target, monkeypatch):
-    monkeypatch.setattr(copying, "_WAIT", 0)
+    monkeypatch.setattr(import_copying, "_WAIT", 0)
     other = {"source": "https://other.example.org", "run": "another", "facts": []}
     done(target.post("/import", other))
     with pytest.raises(Refused, match="Another import is running"):
@@ -333,8 +333,10 @@ class Original:
 
 
 def from_original(target):
-    connection = Connection(base_url="http://original.test", patience=Patience(attempts=1))
-    return copying.copy(Broker(connection, sending=lambda _: Original()), broker(target), is_dry=False, parallel=1)
+    connection = BrokerConnection(base_url="http://original.test", retry_policy=RetryPolicy(attempts=1))
+    return import_copying.copy_all(
+        BrokerClient(connection, wrap_send=lambda _: Original()), broker(target), is_dry=False, parallel=1
+    )
 
 
 def test_the_originals_responses_are_read(target):
@@ -386,4 +388,4 @@ def test_a_dry_run_reports_the_same_and_writes_nothing(source, target):
     ],
 )
 def test_a_slow_target_gets_smaller_parts_so_that_others_can_write(sent, most, seconds, expected):
-    assert copying.next_size(sent, most, seconds=seconds) == expected
+    assert import_copying.next_batch_size(sent, most, seconds=seconds) == expected

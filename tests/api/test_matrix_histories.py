@@ -17,10 +17,10 @@ from sqlalchemy import text
 from tests.api.conftest import Api, Clock, pact
 from tests.api.history import History, q
 from tests.oracle.matrix_oracle import Expected, Publication, World, expected
-from treaty.model.matrix import MOST_REASONS
+from treaty.model.decisions.matrix import MAX_REASONS
 from treaty.settings import Settings
-from treaty.store.database import open_database
-from treaty.web.application import application
+from treaty.store.engine.database import open_database
+from treaty.web.application import build_application
 
 NAMES = ("Till", "apron", "Zinc")
 BRANCHES = ("main", "feat/x")
@@ -57,7 +57,7 @@ def broker(database_url: str, clock: Clock) -> Iterator[Broker]:
             connection.execute(text("DELETE FROM environment"))
 
     chosen = Settings(database_url=database_url, log_level="error", **SETTINGS)  # type: ignore[arg-type]  # settings by name
-    with closing(Api(application(chosen, database, clock=clock))) as api:
+    with closing(Api(build_application(chosen, database, clock=clock))) as api:
         yield Broker(api, clock, forget)
     database.close()
 
@@ -215,7 +215,7 @@ def check(question: Mapping[str, Any], answer: Any, right: Expected) -> None:
         assert rows == right.rows
     assert not Counter(rows) - Counter(right.rows)
     reasons = [one["text"] for one in answer["notices"]]
-    if right.obstacles <= MOST_REASONS:
+    if right.obstacles <= MAX_REASONS:
         assert reasons == right.reasons
     else:
         assert not Counter(reasons[:-1]) - Counter(right.reasons)

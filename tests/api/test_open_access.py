@@ -2,7 +2,7 @@
 
 import pytest
 
-from treaty.model.access import Role
+from treaty.model.accounts.access import Role
 
 PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
 LOCAL = {"host": "localhost:9292"}

@@ -7,8 +7,8 @@ from tests.api import examples
 from tests.api.described import Described, operations, references
 from treaty.settings import Settings
 from treaty.web.openapi.operations import OPERATIONS
-from treaty.web.openapi.schemas import ANSWERS
-from treaty.web.resources import every_router
+from treaty.web.openapi.schemas import RESPONSE_SCHEMAS
+from treaty.web.routers import list_routers
 
 WITHOUT_EXAMPLE = {
     "OpenApi": "this is one",
@@ -30,8 +30,8 @@ only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def handlers():
-    for router in every_router(Settings()):
-        for resource in router.resources.values():
+    for router in list_routers(Settings()):
+        for resource in router.endpoints.values():
             for route in resource.routes.values():
                 yield route.handler
 
@@ -101,7 +101,7 @@ def test_every_example_fits_its_schema(described):
 @only_sqlite
 def test_answers_have_examples(described):
     schemas = described.document["components"]["schemas"]
-    assert {name for name in ANSWERS if "examples" not in schemas[name]} == set(WITHOUT_EXAMPLE)
+    assert {name for name in RESPONSE_SCHEMAS if "examples" not in schemas[name]} == set(WITHOUT_EXAMPLE)
 
 
 def test_the_examples_are_what_the_broker_answers():

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from treaty.model.metadata import query_text
+from treaty.model.decisions.metadata import decode_segment
 
 PATH = "/pacts/provider/Bar/for-verification"
 SINCE = {"includeWipPactsSince": "2020-01-01"}
@@ -78,7 +78,7 @@ def deploy(api):
 
 def _metadata(api, body):
     (pact,) = api.post(PATH, body).json()["_embedded"]["pacts"]
-    return parse_qsl(query_text(pact["_links"]["self"]["href"].rsplit("/", 1)[1]))
+    return parse_qsl(decode_segment(pact["_links"]["self"]["href"].rsplit("/", 1)[1]))
 
 
 def test_without_selectors_the_main_branches_and_what_runs_are_verified(api, ask):

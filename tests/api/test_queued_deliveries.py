@@ -15,15 +15,16 @@ from tests.api.conftest import SECRET_KEY
 from tests.api.history import History
 from tests.api.test_deliveries import OPEN, Broker
 from tests.receiver import receiving
-from treaty.actions import delivering, removing
-from treaty.cleaner import Cleaner
-from treaty.model.retention import KeepBranches, KeepVersions, Retention, complete
+from treaty.actions.versions.removal import remove_version
+from treaty.actions.webhooks import deliveries
+from treaty.model.maintenance.retention import KeepBranches, KeepVersions, Retention, add_in_use_selectors
 from treaty.settings import Settings
-from treaty.store import versions
-from treaty.store.database import open_database
-from treaty.store.deliveries import Claim
+from treaty.store.engine.database import open_database
 from treaty.store.tables import pacticipant, triggered_webhook, version
-from treaty.web.represent.webhooks import ADDRESSES
+from treaty.store.versions import versions
+from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.web.api.webhooks.webhooks import ADDRESSES
+from treaty.workers.cleanup import Cleaner
 
 PARAMETERS = (
     *("consumerName", "consumerVersionNumber", "consumerVersionTags", "consumerVersionBranch", "pactUrl"),
@@ -61,10 +62,10 @@ def broker(database_url: str) -> Iterator[Broker]:
 def queued_requests(broker: Broker) -> dict[str, Any]:
     """Build the requests of version 1 that would be sent now, by the event."""
     now = datetime.now(UTC)
-    claim = Claim(owner="test", now=now + timedelta(hours=1), until=now, most=10)
-    claimed = broker.database.write(lambda db: delivering.take_on(db, claim))
+    claim = ClaimRequest(owner="test", now=now + timedelta(hours=1), until=now, limit=10)
+    claimed = broker.database.write(lambda db: deliveries.claim(db, claim))
     requests = [
-        delivering.put_together(one, settings=broker.settings, addresses=ADDRESSES, at=now).body for one in claimed
+        deliveries.build_request(one, settings=broker.settings, addresses=ADDRESSES, at=now).body for one in claimed
     ]
     return {body["eventName"]: body for body in map(json.loads, requests) if body["consumerVersionNumber"] == "1"}
 
@@ -83,7 +84,7 @@ def delete_result(broker: Broker) -> None:
 
 def clean(broker: Broker) -> None:
     retention = Retention(
-        versions=complete([KeepVersions(pacticipant="Till", latest=True)]),
+        versions=add_in_use_selectors([KeepVersions(pacticipant="Till", latest=True)]),
         branches=(KeepBranches(branches=("main",)),),
         overwritten_days=0,
     )
@@ -162,7 +163,7 @@ def test_a_delivery_that_is_sent_again_while_its_version_is_removed_is_not_lost(
 
     monkeypatch.setattr(versions, "remove", remove_later)
     with ThreadPoolExecutor(1) as threads:
-        removal = threads.submit(broker.database.write, lambda db: removing.remove_version(db, "Till", "1"))
+        removal = threads.submit(broker.database.write, lambda db: remove_version(db, "Till", "1"))
         assert is_removing.wait(60)
         status = broker.api.post(f"/triggered-webhooks/{uuid}/redeliver").status
         may_remove.set()

@@ -13,12 +13,12 @@ from sqlalchemy import Connection
 from tests.api.conftest import HAL, Answer, Api, pact
 from tests.api.history import History
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
-from treaty.web.application import application
-from treaty.web.resources import every_router
-from treaty.web.response_cache import MAX_RESPONSE_BYTES, ResponseCache
-from treaty.web.routing import Router
+from treaty.web.application import build_application
+from treaty.web.http.router import Router
+from treaty.web.response_cache import MAX_ENTRY_BYTES, ResponseCache
+from treaty.web.routers import list_routers
 
 FOO, BAR = "/pacticipants/Foo", "/pacticipants/Bar"
 PAIR = "/pacts/provider/Bar/consumer/Foo"
@@ -146,17 +146,17 @@ def test_every_change_is_seen_at_once(api, make_api, history, change):
 @pytest.mark.usefixtures("history")
 def test_nothing_else_is_kept(api):
     table = Router()
-    for router in every_router(Settings()):
+    for router in list_routers(Settings()):
         table.include(router)
-    asked = {found.url.template for one in _questions(api) if (found := table.find(one.partition("?")[0]).resource)}
+    asked = {found.url.template for one in _questions(api) if (found := table.match(one.partition("?")[0]).endpoint)}
     kept = {
         route.handler: route.url.template
-        for resource in table.resources.values()
+        for resource in table.endpoints.values()
         for route in resource.routes.values()
-        if route.is_cached
+        if route.is_cacheable
     }
-    assert {table.resources[one].routes["GET"].handler for one in asked} | {
-        table.resources[VERIFIABLE.replace("Bar", "{provider}")].routes["POST"].handler
+    assert {table.endpoints[one].routes["GET"].handler for one in asked} | {
+        table.endpoints[VERIFIABLE.replace("Bar", "{provider}")].routes["POST"].handler
     } == set(kept)
 
 
@@ -169,7 +169,7 @@ def test_the_database_is_asked_everything_again(tmp_path: Path):
     database = open_database(url)
     migrate(database)
     statements: list[str] = []
-    with closing(Api(application(Settings(database_url=url, log_level="error"), database))) as api:
+    with closing(Api(build_application(Settings(database_url=url, log_level="error"), database))) as api:
         api.publish("Foo", "1", "Bar", 1, branch="main", tags=["dev"])
         _asked(api)
         database.read(lambda db: _driver(db).set_trace_callback(statements.append))
@@ -258,6 +258,6 @@ def test_what_is_kept_has_a_bound(tmp_path: Path):
         ask(number, 1000)
     assert len(made) > 90
     for _ in range(3):
-        ask(1000, MAX_RESPONSE_BYTES)
+        ask(1000, MAX_ENTRY_BYTES)
     assert made[-3:] == [1000] * 3
     database.close()

@@ -9,10 +9,10 @@ import pytest
 from tests.api.conftest import HAL, SECRET_KEY, Api, Clock
 from tests.api.writes import CONSUMER, PAIR, PROVIDER, WRITES, world
 from treaty.settings import Settings
-from treaty.store.database import open_database
-from treaty.web.application import RESPONSE_CACHE_BYTES, application
-from treaty.web.resources import every_router
-from treaty.web.routing import Router
+from treaty.store.engine.database import open_database
+from treaty.web.application import MAX_CACHE_BYTES, build_application
+from treaty.web.http.router import Router
+from treaty.web.routers import list_routers
 
 STEPS = 40
 READS = 8
@@ -43,10 +43,10 @@ def make_process(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]
     """Make clients of applications that share a database as several processes do: each has its own connections."""
     running = []
 
-    def make(response_cache_bytes: int = RESPONSE_CACHE_BYTES) -> Api:
+    def make(max_cache_bytes: int = MAX_CACHE_BYTES) -> Api:
         settings = Settings(database_url=database_url, log_level="error", secret_key=SECRET_KEY)
         database = open_database(database_url, connections=2)
-        api = Api(application(settings, database, clock=clock, response_cache_bytes=response_cache_bytes))
+        api = Api(build_application(settings, database, clock=clock, max_cache_bytes=max_cache_bytes))
         running.append((api, database))
         return api
 
@@ -75,9 +75,9 @@ def cached_reads(api: Api) -> list[Read]:
         Read(f"/matrix?{MATRIX}"),
         Read(f"/matrix?{MATRIX}&limit=1000"),  # runs in a thread, with another connection
     ]
-    for resource in _table().resources.values():
+    for resource in _table().endpoints.values():
         for route in resource.routes.values():
-            if route.is_cached:
+            if route.is_cacheable:
                 path = route.url.fill(**{name: names.get(name, "beta") for name in route.url.names})
                 reads.append(Read(path, SELECTORS if route.method == "POST" else None))
     return reads
@@ -85,22 +85,22 @@ def cached_reads(api: Api) -> list[Read]:
 
 def _table() -> Router:
     table = Router()
-    for router in every_router(Settings()):
+    for router in list_routers(Settings()):
         table.include(router)
     return table
 
 
 def route_methods() -> dict[str, str]:
     """Return the method of each route that writes, by the name of its handler."""
-    routes = (route for resource in _table().resources.values() for route in resource.routes.values())
-    return {route.handler.__name__: route.method for route in routes if not route.is_reading}
+    routes = (route for resource in _table().endpoints.values() for route in resource.routes.values())
+    return {route.handler.__name__: route.method for route in routes if not route.is_read_only}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_each_response_equals_that_of_a_broker_without_a_cache(make_process, clock, seed):
     chance = random.Random(seed)  # noqa: S311 - a repeatable choice, not a secret
     processes = [make_process(), make_process()]
-    uncached = make_process(response_cache_bytes=0)
+    uncached = make_process(max_cache_bytes=0)
     existing = world(processes[0])
     reads = cached_reads(processes[0])
     methods = route_methods()

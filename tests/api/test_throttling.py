@@ -10,14 +10,15 @@ import pytest
 from sqlalchemy import func, select, text
 
 from tests.api.conftest import PASSWORD, SECRET_KEY
-from treaty.actions import guessing, issuing
-from treaty.model.access import Role
-from treaty.model.guessing import ACCOUNT, ADDRESS, keys_of
+from treaty.actions.accounts import credentials
+from treaty.actions.accounts import throttling as throttling_actions
+from treaty.model.accounts.access import Role
+from treaty.model.accounts.throttling import ACCOUNT_LIMIT, ADDRESS_LIMIT, compute_counter_keys
 from treaty.settings import Settings
-from treaty.store import guesses
-from treaty.store.database import open_database
+from treaty.store.accounts import throttling
+from treaty.store.engine.database import open_database
+from treaty.store.engine.vault import get_vault
 from treaty.store.tables import account, guess
-from treaty.store.vault import vault_of
 
 FORM = "application/x-www-form-urlencoded"
 OFFICE, ELSEWHERE = "192.0.2.7", "198.51.100.8"
@@ -86,14 +87,16 @@ def test_tokens_of_a_throttled_user_are_let_in(api, ask, accounts):
 
 def exhaust(database, clock, limit, *, names, addresses):
     """Count as many failures as a limit allows, of names from addresses in turn."""
-    for number in range(limit.free):
-        keys = keys_of(names[number % len(names)], addresses[number % len(addresses)], is_known=names == ["ada"])
-        database.write(lambda db, keys=keys: guessing.reserve(db, keys, now=clock.now))
+    for number in range(limit.allowed_failures):
+        keys = compute_counter_keys(
+            names[number % len(names)], addresses[number % len(addresses)], is_known=names == ["ada"]
+        )
+        database.write(lambda db, keys=keys: throttling_actions.reserve_attempt(db, keys, now=clock.now))
 
 
 def test_an_attacker_does_not_lock_an_office_out_that_shares_the_address(ask, database, clock):
     assert ask("ada", PASSWORD).status == 200
-    exhaust(database, clock, ADDRESS, names=[f"nobody {number}" for number in range(50)], addresses=[OFFICE])
+    exhaust(database, clock, ADDRESS_LIMIT, names=[f"nobody {number}" for number in range(50)], addresses=[OFFICE])
     assert ask("ben", PASSWORD).status == 429, "who has never signed in from there has to wait"
     assert ask("ada", PASSWORD).status == 200
     assert statuses(ask, "ada", 6) == [401] * 5 + [429], "more slowly than without an attacker"
@@ -101,9 +104,9 @@ def test_an_attacker_does_not_lock_an_office_out_that_shares_the_address(ask, da
 
 def test_a_trusted_account_that_is_attacked_from_its_own_address_waits_for_half_a_minute_at_most(ask, database, clock):
     assert ask("ada", PASSWORD).status == 200
-    keys = keys_of("ada", OFFICE, is_known=True)
+    keys = compute_counter_keys("ada", OFFICE, is_known=True)
     for _ in range(60):
-        database.write(lambda db: guesses.count(db, keys.pair, now=clock.now, before=clock.now))
+        database.write(lambda db: throttling.increment(db, keys.pair, now=clock.now, before=clock.now))
     assert ask("ada", PASSWORD).headers["retry-after"] == "30"
     clock.now += timedelta(seconds=30)
     assert ask("ada", PASSWORD).status == 200
@@ -111,7 +114,7 @@ def test_a_trusted_account_that_is_attacked_from_its_own_address_waits_for_half_
 
 def test_guessing_at_an_account_from_many_addresses_is_slowed_down(ask, database, clock):
     assert ask("ada", PASSWORD).status == 200
-    exhaust(database, clock, ACCOUNT, names=["ada"], addresses=[f"203.0.113.{number}" for number in range(100)])
+    exhaust(database, clock, ACCOUNT_LIMIT, names=["ada"], addresses=[f"203.0.113.{number}" for number in range(100)])
     assert ask("ada", PASSWORD, ELSEWHERE).status == 429
     assert ask("ben", PASSWORD, ELSEWHERE).status == 200
     assert ask("ada", PASSWORD).status == 200, "from where she has signed in before, she does not wait"
@@ -120,7 +123,7 @@ def test_guessing_at_an_account_from_many_addresses_is_slowed_down(ask, database
 def test_signing_in_from_an_address_is_remembered_though_the_password_was_verified_for_another(ask, database, clock):
     for address in (OFFICE, ELSEWHERE):
         assert ask("ada", PASSWORD, address).status == 200
-    exhaust(database, clock, ACCOUNT, names=["ada"], addresses=[f"203.0.113.{number}" for number in range(100)])
+    exhaust(database, clock, ACCOUNT_LIMIT, names=["ada"], addresses=[f"203.0.113.{number}" for number in range(100)])
     assert [ask("ada", PASSWORD, address).status for address in (OFFICE, ELSEWHERE)] == [200, 200]
 
 
@@ -142,7 +145,7 @@ def test_right_passwords_count_nothing(ask, database):
         assert statuses(ask, name, 3) == [401] * 3
         assert ask(name, its_password).status == 200
     counts = database.read(lambda db: db.execute(select(guess.c.key, guess.c.count)).all())
-    keys = {name: keys_of(name, OFFICE, is_known=True) for name in PEOPLE}
+    keys = {name: compute_counter_keys(name, OFFICE, is_known=True) for name in PEOPLE}
     found = {key: count for key, count in counts if count}
     assert found == {keys["ada"].address: 6, keys["ada"].account: 3, keys["ci"].account: 3}
 
@@ -240,8 +243,8 @@ def test_changing_ones_password_is_no_way_to_guess_it(api):
 
 @pytest.fixture
 def link(database, clock):
-    vault = vault_of(Settings(secret_key=SECRET_KEY))
-    return database.write(lambda db: issuing.make_setup_link(db, vault=vault, now=clock.now))
+    vault = get_vault(Settings(secret_key=SECRET_KEY))
+    return database.write(lambda db: credentials.create_setup_link(db, vault=vault, now=clock.now))
 
 
 NEW = {"name": "ada", "email": "", "password": PASSWORD, "again": PASSWORD}

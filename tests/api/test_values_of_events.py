@@ -12,12 +12,12 @@ from sqlalchemy import select, update
 
 from tests.api.conftest import BASE
 from tests.api.test_deliveries import Broker, broker, make_broker, receiver  # noqa: F401 - fixtures
-from treaty.actions import delivering
-from treaty.model import past_event, template
-from treaty.model.metadata import Metadata, SelectedBy, encode
-from treaty.store import past_events, webhooks
+from treaty.actions.webhooks import deliveries
+from treaty.model.decisions.metadata import Metadata, SelectedBy, encode
+from treaty.model.webhooks import parameters, previews
 from treaty.store.tables import pacticipant, triggered_webhook, version
-from treaty.web.represent.webhooks import ADDRESSES
+from treaty.store.webhooks import preview_events, webhooks
+from treaty.web.api.webhooks.webhooks import ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -256,11 +256,11 @@ def test_a_preview_of_a_pact_that_requires_verification_mixes_in_no_other_versio
     def preview(db: Any) -> Any:
         webhook = webhooks.find(db, uuid)
         assert webhook
-        (event,) = past_event.told(past_events.latest(db, webhook), webhook.events)
-        return delivering.prepare_past(db, webhook, event, base_url=BASE)
+        (event,) = previews.list_preview_events(preview_events.list_latest(db, webhook), webhook.events)
+        return deliveries.prepare_past_event_test(db, webhook, event, base_url=BASE)
 
     trial = broker.database.read(preview)
-    values = template.parameters(trial.facts, trial.context, ADDRESSES)
+    values = parameters.build_parameters(trial.facts, trial.context, ADDRESSES)
     assert values["providerVersionNumber"] == "m"
     assert values["verificationResultUrl"] == ""
     assert values["githubVerificationStatus"] == "pending"

@@ -16,12 +16,12 @@ from cryptography.x509.oid import NameOID
 
 from tests.receiver import Receiver, Reply, receiving
 from treaty import outgoing
-from treaty.actions import delivering
-from treaty.model.delivery import Delivery, Outgoing, Response, Unsent
-from treaty.model.template import PLACEHOLDER
-from treaty.model.webhook import Request
+from treaty.actions.webhooks import deliveries
+from treaty.model.webhooks.deliveries import Delivery, NoResponse, OutgoingRequest, WebhookResponse
+from treaty.model.webhooks.parameters import PLACEHOLDER_FACTS
+from treaty.model.webhooks.webhooks import WebhookRequest
 from treaty.settings import Settings
-from treaty.web.represent.webhooks import ADDRESSES
+from treaty.web.api.webhooks.webhooks import ADDRESSES
 
 QUICK = {"webhook_connect_timeout": 2.0, "webhook_read_timeout": 1.0, "webhook_total_timeout": 2.0}
 
@@ -32,25 +32,25 @@ def receiver() -> Iterator[Receiver]:
         yield found
 
 
-def _send(url: str, look_up: Any = outgoing.resolve, **settings: Any) -> Response | Unsent:
+def _send(url: str, look_up: Any = outgoing.resolve_host, **settings: Any) -> WebhookResponse | NoResponse:
     chosen = Settings(**{**QUICK, **settings})
-    request = Request(method="POST", url=url, headers={}, body={}, username=None, password=None)
+    request = WebhookRequest(method="POST", url=url, headers={}, body={}, username=None, password=None)
     owed = Delivery(
         uuid="",
         webhook="",
         request=request,
         secret=None,
-        facts=PLACEHOLDER,
+        facts=PLACEHOLDER_FACTS,
         context={},
         attempts=0,
         triggered_at=datetime.now(UTC),
         is_failing=False,
     )
 
-    def send(request: Outgoing, settings: Settings) -> Response | Unsent:
-        return outgoing.send(request, settings, look_up=look_up)
+    def send(request: OutgoingRequest, settings: Settings) -> WebhookResponse | NoResponse:
+        return outgoing.send(request, settings, resolve=look_up)
 
-    return delivering.attempt(owed, settings=chosen, addresses=ADDRESSES, send=send).outcome
+    return deliveries.attempt_delivery(owed, settings=chosen, addresses=ADDRESSES, send=send).outcome
 
 
 HOSTILE = [
@@ -157,7 +157,7 @@ def test_a_place_that_is_not_public_is_not_dialled(url: str, receiver: Receiver,
     monkeypatch.setattr(socket, "create_connection", lambda address, *_, **__: dialled.append(address))
     port = receiver.url.rpartition(":")[2]
     outcome = _send(url.format(port=port))
-    assert isinstance(outcome, Unsent)
+    assert isinstance(outcome, NoResponse)
     assert dialled == []
     assert receiver.arrivals == []
 
@@ -176,8 +176,8 @@ def test_a_place_that_is_not_public_is_not_dialled(url: str, receiver: Receiver,
     ],
 )
 def test_a_name_is_refused_when_any_of_its_addresses_is(addresses: list[str], whitelist: list[str]) -> None:
-    with pytest.raises(outgoing.Refused):
-        outgoing.checked("metadata.example", addresses, whitelist)
+    with pytest.raises(outgoing.ForbiddenDestination):
+        outgoing.check_addresses("metadata.example", addresses, whitelist)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_name_is_refused_when_any_of_its_addresses_is(addresses: list[str], wh
     ],
 )
 def test_what_the_whitelist_names_may_be_reached(addresses: list[str], whitelist: list[str]) -> None:
-    assert outgoing.checked("ci.example", addresses, whitelist) == addresses
+    assert outgoing.check_addresses("ci.example", addresses, whitelist) == addresses
 
 
 def test_a_resolver_that_changes_its_answer_is_asked_once(receiver: Receiver) -> None:
@@ -206,7 +206,7 @@ def test_a_resolver_that_changes_its_answer_is_asked_once(receiver: Receiver) ->
 
     port = receiver.url.rpartition(":")[2]
     outcome = _send(f"http://rebinding.example:{port}/", look_up, webhook_connect_timeout=0.3)
-    assert isinstance(outcome, Unsent)
+    assert isinstance(outcome, NoResponse)
     assert outcome.kind != "Refused"  # the public address was dialled, which nobody answers here
     assert asked == ["rebinding.example"]
     assert receiver.arrivals == []
@@ -215,14 +215,14 @@ def test_a_resolver_that_changes_its_answer_is_asked_once(receiver: Receiver) ->
 def test_the_address_that_was_judged_is_the_one_that_is_dialled(receiver: Receiver) -> None:
     port = receiver.url.rpartition(":")[2]
     outcome = _send(f"http://ci.example:{port}/", lambda *_: ["127.0.0.1"], webhook_host_whitelist=("ci.example",))
-    assert isinstance(outcome, Response)
+    assert isinstance(outcome, WebhookResponse)
     assert receiver.arrivals[0].headers["host"] == f"ci.example:{port}"
 
 
 def test_a_resolver_that_does_not_answer_is_not_waited_for() -> None:
     started = time.monotonic()
     outcome = _send("http://slow.example/", lambda *_: time.sleep(3), webhook_connect_timeout=0.3)
-    assert isinstance(outcome, Unsent)
+    assert isinstance(outcome, NoResponse)
     assert time.monotonic() - started < 2
 
 
@@ -232,7 +232,7 @@ OPEN = ("127.0.0.1",)
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     receiver.replies = [Reply(307, headers={"location": receiver.url + "/secret"})]
     outcome = _send(receiver.url + "/hook", webhook_host_whitelist=OPEN)
-    assert isinstance(outcome, Response)
+    assert isinstance(outcome, WebhookResponse)
     assert outcome.status == 307
     assert [one.path for one in receiver.settle(0.2)] == ["/hook"]
 
@@ -252,35 +252,35 @@ def _dripping(file: Any) -> None:
 def test_an_endless_response_is_cut(receiver: Receiver) -> None:
     receiver.replies = [Reply(write=_endless)]
     outcome = _send(receiver.url, webhook_host_whitelist=OPEN, webhook_max_response_bytes=1000)
-    assert isinstance(outcome, Response)
-    assert (len(outcome.body), outcome.is_cut) == (1000, True)
+    assert isinstance(outcome, WebhookResponse)
+    assert (len(outcome.body), outcome.is_truncated) == (1000, True)
 
 
 def test_a_response_that_drips_is_ended_in_time(receiver: Receiver) -> None:
     receiver.replies = [Reply(write=_dripping)]
     started = time.monotonic()
     outcome = _send(receiver.url, webhook_host_whitelist=OPEN, webhook_total_timeout=1.0)
-    assert isinstance(outcome, Unsent)
+    assert isinstance(outcome, NoResponse)
     assert time.monotonic() - started < 2
 
 
 def test_headers_without_end_are_ended_too(receiver: Receiver) -> None:
     receiver.replies = [Reply(headers={f"x-{number}": "y" * 1000 for number in range(500)})]
-    assert isinstance(_send(receiver.url, webhook_host_whitelist=OPEN), Unsent)
+    assert isinstance(_send(receiver.url, webhook_host_whitelist=OPEN), NoResponse)
 
 
 def test_a_receiver_that_says_nothing_is_not_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         outcome = _send(f"http://127.0.0.1:{silent.getsockname()[1]}/", webhook_host_whitelist=OPEN)
-        assert isinstance(outcome, Unsent)
+        assert isinstance(outcome, NoResponse)
         assert time.monotonic() - started < 1.9
 
 
 def test_a_header_cannot_smuggle_another(receiver: Receiver) -> None:
-    request = Outgoing(method="POST", url=receiver.url, headers={"host": "h", "x": "a\r\nevil: yes"}, body=b"")
+    request = OutgoingRequest(method="POST", url=receiver.url, headers={"host": "h", "x": "a\r\nevil: yes"}, body=b"")
     outcome = outgoing.send(request, Settings(webhook_host_whitelist=OPEN))
-    assert isinstance(outcome, Unsent)
+    assert isinstance(outcome, NoResponse)
     assert receiver.arrivals == []
 
 
@@ -343,5 +343,5 @@ def test_a_certificate_must_be_trusted_and_the_hosts_own(
             webhook_certificates=certificates,
             disable_ssl_verification=is_unverified,
         )
-    assert isinstance(outcome, Response) is succeeds, outcome
+    assert isinstance(outcome, WebhookResponse) is succeeds, outcome
     assert len(receiver.arrivals) == succeeds

@@ -9,14 +9,14 @@ import pytest
 from tests.whole import servers
 from treaty.errors import ClientError
 from treaty.pact import Consumer, EachLike, Format, Like, Provider, Term, get_generated_values
-from treaty.testing import written
+from treaty.testing import pact_files
 
 
 @pytest.fixture(autouse=True)
 def _anew():
-    written.forget()
+    pact_files.reset()
     yield
-    written.forget()
+    pact_files.reset()
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_an_interaction_that_lacks_something_is_told(pact):
 @pytest.mark.parametrize(("mode", "count"), [("overwrite", 1), ("merge", 2)])
 def test_what_an_earlier_run_wrote_stays_only_if_it_is_merged(make, tmp_path, mode, count):
     for name in ("UserA", "UserB"):
-        written.forget()
+        pact_files.reset()
         pact = make(file_write_mode=mode)
         user(pact, name)
         with pact:

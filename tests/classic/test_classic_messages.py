@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.whole import servers
-from treaty.testing import written
+from treaty.testing import pact_files
 
 CONSUMER = """
 import pytest
@@ -100,9 +100,9 @@ def test_verify_from_broker(broker_opts):
 @pytest.fixture(autouse=True)
 def _anew(monkeypatch):
     monkeypatch.setenv("PACT_DO_NOT_TRACK", "true")
-    written.forget()
+    pact_files.reset()
     yield
-    written.forget()
+    pact_files.reset()
 
 
 def load(text, **names):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from treaty.client import Broker, Connection, Link, Patience, Tls, encode
+from treaty.client import BrokerClient, BrokerConnection, ResourceLink, RetryPolicy, Tls, encode_query
 from treaty.errors import ClientError, MissingRelation, NotHal, Refused, Unreachable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Connect(Protocol):
-    def __call__(self, url: str, waits: list[float] | None = None, **settings: Any) -> Broker: ...
+    def __call__(self, url: str, waits: list[float] | None = None, **settings: Any) -> BrokerClient: ...
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def client() -> Iterator[Connect]:
     """Make clients that note how long they would wait, and close them at the end."""
     with ExitStack() as stack:
 
-        def connect(url: str, waits: list[float] | None = None, **settings: Any) -> Broker:
+        def connect(url: str, waits: list[float] | None = None, **settings: Any) -> BrokerClient:
             sleep = (waits if waits is not None else []).append
-            return stack.enter_context(Broker(Connection(base_url=url, **settings), sleep=sleep))
+            return stack.enter_context(BrokerClient(BrokerConnection(base_url=url, **settings), sleep=sleep))
 
         yield connect
 
@@ -49,14 +49,14 @@ def client() -> Iterator[Connect]:
     ],
 )
 def test_templates_are_filled_with_encoded_values(template: str, values: dict[str, str], url: str) -> None:
-    assert Link(template).fill(**values) == url
+    assert ResourceLink(template).fill(**values) == url
 
 
 def test_a_query_is_added_to_what_a_link_has() -> None:
-    assert Link("http://b/x").asking({"a": "1&2"}) == "http://b/x?a=1%262"
-    assert Link("http://b/x?y=1").asking({"a": "1"}) == "http://b/x?y=1&a=1"
-    assert Link("http://b/x").asking({}) == "http://b/x"
-    assert encode([("q[][a]", "[")]) == "?q[][a]=%5B"
+    assert ResourceLink("http://b/x").with_query({"a": "1&2"}) == "http://b/x?a=1%262"
+    assert ResourceLink("http://b/x?y=1").with_query({"a": "1"}) == "http://b/x?y=1&a=1"
+    assert ResourceLink("http://b/x").with_query({}) == "http://b/x"
+    assert encode_query([("q[][a]", "[")]) == "?q[][a]=%5B"
 
 
 def test_links_may_be_alone_or_many_and_relative(client: Connect, broker: OtherBroker) -> None:
@@ -78,7 +78,7 @@ def test_the_index_is_read_once(client: Connect, broker: OtherBroker) -> None:
 
 
 def test_a_password_is_not_shown() -> None:
-    connection = Connection(base_url="http://b", username="me", password="hidden", token="hidden")  # noqa: S106 - nothing to hide
+    connection = BrokerConnection(base_url="http://b", username="me", password="hidden", token="hidden")  # noqa: S106 - nothing to hide
     assert "hidden" not in repr(connection)
 
 
@@ -106,7 +106,7 @@ def test_waits_double_up_to_the_longest(client: Connect, broker: OtherBroker) ->
 def test_one_attempt_is_the_least(client: Connect, broker: OtherBroker, attempts: int) -> None:
     broker.answer("GET /x", status=500)
     with pytest.raises(Refused):
-        client(broker.url, patience=Patience(attempts=attempts)).get(f"{broker.url}/x")
+        client(broker.url, retry_policy=RetryPolicy(attempts=attempts)).get(f"{broker.url}/x")
     assert broker.lines == ["GET /x"]
 
 
@@ -133,8 +133,11 @@ def test_a_busy_broker_says_how_long_to_wait(client: Connect, broker: OtherBroke
 def test_a_broker_that_does_not_listen_is_tried_again_and_each_failure_noted() -> None:
     notes: list[str] = []
     waits: list[float] = []
-    connection = Connection(base_url="http://127.0.0.1:1", patience=Patience(attempts=3))
-    with Broker(connection, note=notes.append, sleep=waits.append) as other, pytest.raises(Unreachable) as error:
+    connection = BrokerConnection(base_url="http://127.0.0.1:1", retry_policy=RetryPolicy(attempts=3))
+    with (
+        BrokerClient(connection, report_retry=notes.append, sleep=waits.append) as other,
+        pytest.raises(Unreachable) as error,
+    ):
         _ = other.index
     assert waits == [0.5, 1]
     assert [note.rpartition(" attempt ")[2] for note in notes] == ["1 of 3", "2 of 3", "3 of 3"]
@@ -252,11 +255,11 @@ def secure(certificate: Path) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("trust_system", [True, False])
+@pytest.mark.parametrize("trusts_system_store", [True, False])
 def test_an_authority_of_ones_own_is_trusted(
-    client: Connect, secure: str, certificate: Path, *, trust_system: bool
+    client: Connect, secure: str, certificate: Path, *, trusts_system_store: bool
 ) -> None:
-    tls = Tls(certificate=str(certificate), trust_system=trust_system)
+    tls = Tls(certificate=str(certificate), trusts_system_store=trusts_system_store)
     assert client(secure, tls=tls).index.body == {}
 
 
@@ -270,7 +273,7 @@ def test_an_unknown_authority_is_not_trusted_and_not_tried_again(client: Connect
 
 def test_certificates_need_not_be_verified(client: Connect, secure: str) -> None:
     assert client(secure, tls=Tls(verify=False)).index.body == {}
-    assert client(secure, tls=Tls(verify=False, trust_system=False)).index.body == {}
+    assert client(secure, tls=Tls(verify=False, trusts_system_store=False)).index.body == {}
 
 
 def test_plain_http_may_lead_to_https(client: Connect, broker: OtherBroker, secure: str, certificate: Path) -> None:

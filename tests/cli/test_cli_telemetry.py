@@ -176,7 +176,7 @@ def test_without_opentelemetry_a_command_says_how_to_get_it_and_works(
     run: Run, broker: OtherBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(treaty.cli, "spans", raising=False)
-    monkeypatch.delitem(sys.modules, "treaty.cli.spans", raising=False)
+    monkeypatch.delitem(sys.modules, "treaty.cli.command_spans", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry._logs", None)
     result = run("list-environments", "--enable-otel", *to(broker))
     assert (result.exit_code, broker.lines) == (0, ["GET /", LIST])

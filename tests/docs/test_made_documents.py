@@ -7,7 +7,7 @@ import pytest
 
 from tests.docs import command_line, configuration
 from tests.docs.generated import renewed
-from treaty.settings import FILE, Settings, read_settings
+from treaty.settings import SETTINGS_FILE, Settings, read_settings
 
 
 @pytest.mark.parametrize("made", [configuration, command_line], ids=lambda made: made.DOCUMENT.name)
@@ -29,7 +29,7 @@ def test_every_option_says_what_it_is_for():
 
 def test_the_example_of_a_file_can_be_used(tmp_path):
     (example,) = re.findall(r"```toml\n(.*?)```", configuration.DOCUMENT.read_text("utf-8"), re.DOTALL)
-    (tmp_path / FILE).write_text(example)
+    (tmp_path / SETTINGS_FILE).write_text(example)
     found = read_settings({}, {}, tmp_path)
     assert (found.port, found.base_urls, found.webhook_retry_schedule) == (
         8080,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.generated import ROOT
 from treaty.settings import Settings
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 from treaty.web import urls
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.docs.generated import ROOT
-from treaty.model.delivery import Outgoing, signed
+from treaty.model.webhooks.deliveries import OutgoingRequest, sign_request
 from treaty.settings import Settings
-from treaty.web.webhook_bodies import FILTERS
+from treaty.web.api.webhooks.bodies import FILTERS
 
 TEXT = (ROOT / "docs" / "webhooks.md").read_text("utf-8")
 
@@ -35,8 +35,8 @@ def is_genuine() -> Any:
 )
 def test_the_check_of_signatures_that_is_shown_works(is_genuine, secret, age, body, expected) -> None:
     at = datetime.fromtimestamp(time.time() - age, UTC)
-    request = Outgoing(method="POST", url="https://h/", headers={}, body=b"{}")
-    sent = signed(request, "ours", delivery="d", at=at).headers
+    request = OutgoingRequest(method="POST", url="https://h/", headers={}, body=b"{}")
+    sent = sign_request(request, "ours", delivery="d", at=at).headers
     assert is_genuine({name.title(): value for name, value in sent.items()}, body, secret) is expected
 
 

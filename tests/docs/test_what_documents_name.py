@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.generated import ROOT
 from treaty.cli import TREATY
-from treaty.cli.program import Program, plain
+from treaty.cli.program import Program, normalize_name
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -50,7 +50,7 @@ def calls():
 def test_every_command_that_is_shown_exists_with_its_options(program, words):
     command: click.Command = TREATY
     while isinstance(command, Program) and words and not words[0].startswith("-"):
-        assert plain(words[0]) in command.entries, f"{program} has no {words[0]}"
+        assert normalize_name(words[0]) in command.entries, f"{program} has no {words[0]}"
         found = command.get_command(click.Context(command), words.pop(0))
         assert found is not None
         command = found
@@ -60,4 +60,4 @@ def test_every_command_that_is_shown_exists_with_its_options(program, words):
 
 def plain_option(word):
     name = word.partition("=")[0]
-    return "--" + plain(name[2:]) if name.startswith("--") else name
+    return "--" + normalize_name(name[2:]) if name.startswith("--") else name

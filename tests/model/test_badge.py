@@ -2,7 +2,16 @@
 
 import pytest
 
-from treaty.model.badge import Badge, BadgeNames, BadgePact, BadgeResult, initials, of_deployment, of_merge, of_pact
+from treaty.model.decisions.badges import (
+    Badge,
+    BadgeNames,
+    BadgePact,
+    BadgeResult,
+    abbreviate,
+    build_deployment_badge,
+    build_merge_badge,
+    build_pact_badge,
+)
 
 NAMES = BadgeNames(consumer="Foo-App", provider="Bar_Thing Api")
 PACT = BadgePact(version="1", revision=2, sha="a")
@@ -27,7 +36,7 @@ def result(sha: str = "a", *, success: bool = True, pending: bool | None = None)
 def test_a_pact_is_as_its_latest_result_says(
     pact: BadgePact | None, found: BadgeResult | None, right: str, colour: str
 ) -> None:
-    badge = of_pact(NAMES, pact, found)
+    badge = build_pact_badge(NAMES, pact, found)
     assert (badge.right, badge.colour) == (right, colour)
 
 
@@ -46,11 +55,11 @@ def test_a_pact_is_as_its_latest_result_says(
     ],
 )
 def test_names_are_written_as_asked_for(names: BadgeNames, left: str) -> None:
-    assert of_pact(names, PACT, None).left == left
+    assert build_pact_badge(names, PACT, None).left == left
 
 
 def test_a_missing_pact_is_not_named() -> None:
-    assert of_pact(NAMES, None, None).left == "pact not found"
+    assert build_pact_badge(NAMES, None, None).left == "pact not found"
 
 
 @pytest.mark.parametrize(
@@ -58,21 +67,26 @@ def test_a_missing_pact_is_not_named() -> None:
     [("Foo-App", "FA"), ("Bar_Thing Api", "BTA"), ("FooBarService", "FBS"), ("Foo", "Foo"), ("foo", "foo")],
 )
 def test_initials_are_of_several_words_only(name: str, short: str) -> None:
-    assert initials(name) == short
+    assert abbreviate(name) == short
 
 
 def test_the_source_of_an_image_says_what_it_was_worked_out_from() -> None:
-    assert of_pact(NAMES, PACT, result()).comment == "Foo-App version 1 revision 2 Bar_Thing Api version 10 number 101"
-    assert of_pact(NAMES, None, None).comment == "Foo-App version ? revision ? Bar_Thing Api version ? number ?"
+    assert (
+        build_pact_badge(NAMES, PACT, result()).comment
+        == "Foo-App version 1 revision 2 Bar_Thing Api version 10 number 101"
+    )
+    assert (
+        build_pact_badge(NAMES, None, None).comment == "Foo-App version ? revision ? Bar_Thing Api version ? number ?"
+    )
 
 
 @pytest.mark.parametrize(("deployable", "colour"), [(True, "brightgreen"), (False, "red"), (None, "red")])
 def test_only_a_yes_is_green(deployable: bool | None, colour: str) -> None:  # noqa: FBT001 - a column of the table
-    assert of_deployment("dev to prod", deployable=deployable, label=None) == Badge(
+    assert build_deployment_badge("dev to prod", deployable=deployable, label=None) == Badge(
         left="can-i-deploy", right="dev to prod", colour=colour
     )
 
 
 @pytest.mark.parametrize(("deployable", "right"), [(True, "success"), (False, "failed"), (None, "unknown")])
 def test_merging_may_be_unknown(deployable: bool | None, right: str) -> None:  # noqa: FBT001 - as above
-    assert of_merge(deployable=deployable).right == right
+    assert build_merge_badge(deployable=deployable).right == right

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treaty.errors import Malformed
-from treaty.model.content import Document, Unmergeable, content_of, merge, read, without_ids, written
+from treaty.model.pacts.content import (
+    Document,
+    MergeConflict,
+    build_content,
+    merge_documents,
+    parse_document,
+    remove_broker_ids,
+    serialize,
+)
 
 
 def sha1(text: str) -> str:
@@ -19,11 +27,11 @@ def sha1(text: str) -> str:
 
 
 def sha(text: str) -> str:
-    return content_of(read(text.encode())).sha
+    return build_content(parse_document(text.encode())).sha
 
 
 def kept(text: str) -> str:
-    return content_of(read(text.encode())).body.decode()
+    return build_content(parse_document(text.encode())).body.decode()
 
 
 HASHED = [
@@ -113,8 +121,8 @@ def test_an_id_that_a_client_gave_is_kept_in_front() -> None:
 
 def test_ids_come_off_again_but_for_those_of_clients() -> None:
     text = '{"interactions":[{"b":1.10},{"_id":"x","a":1},5]}'
-    assert dict(without_ids(read(kept(text).encode())).tree) == json.loads(text)
-    assert sha(text) == content_of(without_ids(read(kept(text).encode()))).sha
+    assert dict(remove_broker_ids(parse_document(kept(text).encode())).tree) == json.loads(text)
+    assert sha(text) == build_content(remove_broker_ids(parse_document(kept(text).encode()))).sha
 
 
 @pytest.mark.parametrize(
@@ -139,7 +147,7 @@ def test_ids_come_off_again_but_for_those_of_clients() -> None:
 )
 def test_what_is_no_json_object_is_refused_with_the_reason(raw: bytes, start: str) -> None:
     with pytest.raises(Malformed) as refusal:
-        read(raw)
+        parse_document(raw)
     assert str(refusal.value).startswith(start)
 
 
@@ -227,28 +235,29 @@ def test_the_order_of_interactions_and_members_does_not_matter(pact: dict[str, A
 
 @given(PACTS)
 def test_content_that_is_kept_is_still_the_same_content(pact: dict[str, Any]) -> None:
-    once = content_of(read(json.dumps(pact).encode()))
-    again = content_of(without_ids(read(once.body)))
+    once = build_content(parse_document(json.dumps(pact).encode()))
+    again = build_content(remove_broker_ids(parse_document(once.body)))
     assert again == once
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     with suppress(Malformed):
-        content_of(read(raw))
+        build_content(parse_document(raw))
 
 
 def test_a_part_is_written_as_it_is_kept() -> None:
-    tree = read(b'{"x":{"b":1.10,"a":"\\ud800"}}').tree["x"]
-    assert written(tree) == '{"b":1.10,"a":"\\ud800"}'
-    assert written(tree, is_sorted=True) == '{"a":"\\ud800","b":1.10}'
+    tree = parse_document(b'{"x":{"b":1.10,"a":"\\ud800"}}').tree["x"]
+    assert serialize(tree) == '{"b":1.10,"a":"\\ud800"}'
+    assert serialize(tree, is_sorted=True) == '{"a":"\\ud800","b":1.10}'
 
 
 def merged(old: Sequence[object], new: Sequence[object], *, checks_requests: bool = True) -> Any:
     documents = (
-        read(json.dumps({"interactions": items, "x": number}).encode()) for number, items in enumerate((old, new))
+        parse_document(json.dumps({"interactions": items, "x": number}).encode())
+        for number, items in enumerate((old, new))
     )
-    return dict(merge(*documents, checks_requests=checks_requests).tree)
+    return dict(merge_documents(*documents, checks_requests=checks_requests).tree)
 
 
 def test_merging_replaces_what_has_the_same_name_and_adds_the_rest() -> None:
@@ -260,18 +269,18 @@ def test_merging_replaces_what_has_the_same_name_and_adds_the_rest() -> None:
 @pytest.mark.parametrize("part", ["method", "path", "query", "body", "headers"])
 def test_merging_refuses_another_request_under_the_same_name(part: str) -> None:
     old, new = ([{"description": "a", "request": {part: value}}] for value in (1, 2))
-    with pytest.raises(Unmergeable):
+    with pytest.raises(MergeConflict):
         merged(old, new)
     assert merged(old, new, checks_requests=False)["interactions"] == new
 
 
 def test_merging_needs_interactions_on_both_sides() -> None:
     for old, new in ((b"{}", b'{"interactions":[]}'), (b'{"interactions":[]}', b'{"messages":[]}')):
-        with pytest.raises(Unmergeable):
-            merge(read(old), read(new), checks_requests=True)
+        with pytest.raises(MergeConflict):
+            merge_documents(parse_document(old), parse_document(new), checks_requests=True)
 
 
 @given(PACTS)
 def test_the_quick_way_to_write_json_agrees_with_the_careful_one(pact: dict[str, Any]) -> None:
-    document = read(json.dumps(pact).encode())
-    assert content_of(document) == content_of(Document(document.tree, is_plain=False))
+    document = parse_document(json.dumps(pact).encode())
+    assert build_content(document) == build_content(Document(document.tree, is_plain=False))

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from treaty.model.difference import difference, in_words
+from treaty.model.pacts.text_diff import diff_contents, format_duration
 
 
 def changes(old: object, new: object) -> list[str]:
-    shown = difference(json.dumps({"it": old}).encode(), json.dumps({"it": new}).encode())
+    shown = diff_contents(json.dumps({"it": old}).encode(), json.dumps({"it": new}).encode())
     return [line[0] + line[1:].strip() for line in shown.splitlines() if line[0] != " "]
 
 
@@ -37,18 +37,18 @@ def test_what_differs_is_shown_line_by_line(old: object, new: object, expected: 
 def test_the_order_and_the_ids_of_interactions_do_not_matter() -> None:
     old = {"interactions": [{"_id": "1", "description": "a"}, {"_id": "2", "description": "b"}]}
     new = {"interactions": [{"_id": "3", "description": "b"}, {"description": "a", "_id": "4"}]}
-    assert difference(json.dumps(old).encode(), json.dumps(new).encode()) == ""
+    assert diff_contents(json.dumps(old).encode(), json.dumps(new).encode()) == ""
 
 
 def test_numbers_are_shown_as_they_were_written() -> None:
-    shown = difference(b'{"it": 1.10}', b'{"it": 12345678901234567890123}').splitlines()
+    shown = diff_contents(b'{"it": 1.10}', b'{"it": 12345678901234567890123}').splitlines()
     assert shown[1:3] == ['-  "it": 1.10', '+  "it": 12345678901234567890123']
 
 
 def test_what_is_far_from_changes_is_left_out_and_counted() -> None:
     new = list(range(100))
     new[0], new[50] = -1, -1
-    shown = difference(json.dumps({"it": list(range(100))}).encode(), json.dumps({"it": new}).encode()).splitlines()
+    shown = diff_contents(json.dumps({"it": list(range(100))}).encode(), json.dumps({"it": new}).encode()).splitlines()
     assert [line for line in shown if line.startswith("@@")] == ["@@ -50,7 +50,7 @@"]
     assert shown.count("     ... ") == 3 + 3 + 3
 
@@ -58,7 +58,7 @@ def test_a_search_can_be_given_up() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        difference(b"{}", b"{}", go_on=give_up)
+        diff_contents(b"{}", b"{}", check_deadline=give_up)
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_a_search_can_be_given_up() -> None:
     ],
 )
 def test_a_time_is_told_roughly(time: timedelta, words: str) -> None:
-    assert in_words(time.total_seconds()) == words
+    assert format_duration(time.total_seconds()) == words

@@ -4,69 +4,77 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from treaty.model.guessing import ACCOUNT, ADDRESS, NETWORK, PAIR, Counter, keys_of, wait
+from treaty.model.accounts.throttling import (
+    ACCOUNT_LIMIT,
+    ADDRESS_LIMIT,
+    NETWORK_LIMIT,
+    PAIR_LIMIT,
+    FailureCounter,
+    compute_counter_keys,
+    compute_wait,
+)
 
 NOON = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
-ADA = keys_of("ada", "192.0.2.7", is_known=True)
+ADA = compute_counter_keys("ada", "192.0.2.7", is_known=True)
 
 
 @pytest.mark.parametrize(
     ("count", "count_of_address", "seconds_ago", "expected"),
     [
         (0, 0, 0, 0),
-        (PAIR.free - 1, PAIR.free - 1, 0, 0),
-        (PAIR.free, PAIR.free, 0, 1),
-        (PAIR.free, PAIR.free, 1, 0),
-        (PAIR.free + 1, PAIR.free + 1, 0.5, 2),
-        (PAIR.free + 4, PAIR.free + 4, 6, 10),
-        (PAIR.free + 9, PAIR.free + 9, 0, 300),
+        (PAIR_LIMIT.allowed_failures - 1, PAIR_LIMIT.allowed_failures - 1, 0, 0),
+        (PAIR_LIMIT.allowed_failures, PAIR_LIMIT.allowed_failures, 0, 1),
+        (PAIR_LIMIT.allowed_failures, PAIR_LIMIT.allowed_failures, 1, 0),
+        (PAIR_LIMIT.allowed_failures + 1, PAIR_LIMIT.allowed_failures + 1, 0.5, 2),
+        (PAIR_LIMIT.allowed_failures + 4, PAIR_LIMIT.allowed_failures + 4, 6, 10),
+        (PAIR_LIMIT.allowed_failures + 9, PAIR_LIMIT.allowed_failures + 9, 0, 300),
         (1_000_000, 1_000_000, 0, 300),
         (1_000_000, 1_000_000, 901, 0),
-        (1, ADDRESS.free, 0, 1),
-        (1, ADDRESS.free + 3, 2, 6),
+        (1, ADDRESS_LIMIT.allowed_failures, 0, 1),
+        (1, ADDRESS_LIMIT.allowed_failures + 3, 2, 6),
     ],
 )
 def test_each_wrong_password_makes_the_next_wait_longer(count, count_of_address, seconds_ago, expected):
     latest = NOON - timedelta(seconds=seconds_ago)
     counters = [
-        Counter(key=ADA.pair, count=count, latest=latest),
-        Counter(key=ADA.address, count=count_of_address, latest=latest),
+        FailureCounter(key=ADA.pair, count=count, latest=latest),
+        FailureCounter(key=ADA.address, count=count_of_address, latest=latest),
     ]
-    assert wait(ADA, counters, is_trusted=False, now=NOON) == expected
+    assert compute_wait(ADA, counters, is_trusted=False, now=NOON) == expected
 
 
-V6 = keys_of("ada", "2001:db8:0:1::7", is_known=True)
+V6 = compute_counter_keys("ada", "2001:db8:0:1::7", is_known=True)
 
 
 @pytest.mark.parametrize(
     ("key", "count", "expected", "expected_if_trusted"),
     [
-        (V6.pair, PAIR.free + 20, 300, 30),
-        (V6.address, ADDRESS.free + 20, 300, 0),
-        (V6.network, NETWORK.free + 20, 300, 0),
-        (V6.network, NETWORK.free - 1, 0, 0),
-        (V6.account, ACCOUNT.free + 20, 60, 0),
-        (V6.account, ACCOUNT.free - 1, 0, 0),
+        (V6.pair, PAIR_LIMIT.allowed_failures + 20, 300, 30),
+        (V6.address, ADDRESS_LIMIT.allowed_failures + 20, 300, 0),
+        (V6.network, NETWORK_LIMIT.allowed_failures + 20, 300, 0),
+        (V6.network, NETWORK_LIMIT.allowed_failures - 1, 0, 0),
+        (V6.account, ACCOUNT_LIMIT.allowed_failures + 20, 60, 0),
+        (V6.account, ACCOUNT_LIMIT.allowed_failures - 1, 0, 0),
         ("another account's", 1_000_000, 0, 0),
     ],
 )
 def test_an_account_that_has_signed_in_from_an_address_waits_for_its_own_failures_there_only(
     key, count, expected, expected_if_trusted
 ):
-    counters = [Counter(key=key, count=count, latest=NOON)]
-    assert wait(V6, counters, is_trusted=False, now=NOON) == expected
-    assert wait(V6, counters, is_trusted=True, now=NOON) == expected_if_trusted
+    counters = [FailureCounter(key=key, count=count, latest=NOON)]
+    assert compute_wait(V6, counters, is_trusted=False, now=NOON) == expected
+    assert compute_wait(V6, counters, is_trusted=True, now=NOON) == expected_if_trusted
 
 
 def test_users_and_addresses_are_counted_apart_and_names_of_nobody_in_groups():
     others = [
-        keys_of("ada", "192.0.2.8", is_known=True),
-        keys_of("ben", "192.0.2.7", is_known=True),
-        keys_of("ada", "192.0.2.7", is_known=False),
+        compute_counter_keys("ada", "192.0.2.8", is_known=True),
+        compute_counter_keys("ben", "192.0.2.7", is_known=True),
+        compute_counter_keys("ada", "192.0.2.7", is_known=False),
     ]
     assert len({ADA.pair, ADA.address, ADA.account, *(one.pair for one in others)}) == 6
-    assert keys_of(" ADA ", "192.0.2.7", is_known=True) == ADA
-    of_nobody = {keys_of(str(number), None, is_known=False).pair for number in range(10_000)}
+    assert compute_counter_keys(" ADA ", "192.0.2.7", is_known=True) == ADA
+    of_nobody = {compute_counter_keys(str(number), None, is_known=False).pair for number in range(10_000)}
     assert 3000 < len(of_nobody) <= 4096
 
 
@@ -86,7 +94,7 @@ def test_users_and_addresses_are_counted_apart_and_names_of_nobody_in_groups():
     ],
 )
 def test_ipv6_addresses_count_by_network_and_mapped_ones_as_ipv4(one, other, is_same_address, is_same_network):
-    first, second = (keys_of("ada", address, is_known=True) for address in (one, other))
+    first, second = (compute_counter_keys("ada", address, is_known=True) for address in (one, other))
     assert (first.address == second.address) is is_same_address
     assert (first.pair == second.pair) is is_same_address
     assert (first.network == second.network) is is_same_network

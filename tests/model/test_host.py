@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from treaty.model.host import is_public, is_whitelisted
+from treaty.model.webhooks.hosts import is_public, is_whitelisted
 
 
 @pytest.mark.parametrize(

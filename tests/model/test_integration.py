@@ -2,7 +2,7 @@
 
 import pytest
 
-from treaty.model.integration import Integration, nodes, of_group
+from treaty.model.pacticipants.integrations import Integration, build_graph, list_connected
 
 IDS = {name: at for at, name in enumerate("ABCDEXY", start=1)}
 
@@ -35,9 +35,9 @@ def pairs(found: list[Integration]) -> list[str]:
     ],
 )
 def test_a_group_holds_what_is_connected(given: list[str], start: str, enough: int | None, expected: list[str]) -> None:
-    assert pairs(of_group(integrations(*given), start, enough)) == expected
+    assert pairs(list_connected(integrations(*given), start, enough)) == expected
 
 
 def test_nodes_stand_in_the_order_of_their_first_appearance() -> None:
-    found = nodes(integrations("BA", "CB", "BD"))
+    found = build_graph(integrations("BA", "CB", "BD"))
     assert [(node.name, node.providers) for node in found] == [("B", [1, 4]), ("A", []), ("C", [2]), ("D", [])]

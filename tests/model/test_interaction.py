@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treaty.model import content
-from treaty.model.changes import changes
-from treaty.model.interaction import interactions
+from treaty.model.pacts import content
+from treaty.model.pacts.interaction_diff import diff_interactions
+from treaty.model.pacts.interactions import read_interactions
 
 WORDS = ["match", "regex", "type", "min", "matchers", "body", "$.a", "$", "content", "encoded", "headers", "path", "a"]
 WORDS += ["request", "response", "matchingRules", "generators", "query", "metadata", "providerStates", "name", "Uuid"]
@@ -21,7 +21,7 @@ ANYTHING = st.recursive(
 
 
 def read(*items):
-    return interactions(content.read(json.dumps({"interactions": items}).encode())) or []
+    return read_interactions(content.parse_document(json.dumps({"interactions": items}).encode())) or []
 
 
 @given(st.lists(ANYTHING, max_size=3), st.lists(ANYTHING, max_size=3))
@@ -30,8 +30,8 @@ def test_any_json_can_be_read_and_compared(old, new):
     assert (len(before), len(after)) == (len(old), len(new))
     ids = [one.id for one in after]
     assert len(set(ids)) == len(ids)
-    assert changes(before, before).shown == []
-    assert len(changes(before, after).shown) <= len(old) + len(new)
+    assert diff_interactions(before, before).shown == []
+    assert len(diff_interactions(before, after).shown) <= len(old) + len(new)
 
 
 def response(body, rules, **more):
@@ -79,7 +79,7 @@ def test_what_no_value_stands_for_is_told_apart():
 
 def test_long_bodies_are_cut():
     (one,) = read(response(list(range(5000)), {}))
-    assert one.parts[1].is_cut
+    assert one.parts[1].is_truncated
     assert len(one.parts[1].body or ()) == 1500
 
 
@@ -90,7 +90,7 @@ def test_an_interaction_keeps_its_id_wherever_it_stands():
 
 def test_numbers_stand_as_they_were_written():
     raw = b'{"interactions": [{"response": {"body": {"price": 1.10, "big": 12345678901234567890123}}}]}'
-    (one,) = interactions(content.read(raw)) or []
+    (one,) = read_interactions(content.parse_document(raw)) or []
     lines = one.parts[0].body or ()
     assert [line.text for line in lines[1:-1]] == ['  "price": 1.10,', '  "big": 12345678901234567890123']
 

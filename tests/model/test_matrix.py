@@ -5,10 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from treaty.model import reason
-from treaty.model.matrix import MOST_REASONS, Facts, Row, Verdict, decide
-from treaty.model.question import Destination, LatestBy, Question
-from treaty.model.selector import AnyVersion, FoundVersion, NoPacticipant, NoVersion, Resolved, Selector
+from treaty.model.decisions import reasons as reason_texts
+from treaty.model.decisions.matrix import MAX_REASONS, MatrixFacts, MatrixRow, Verdict, decide
+from treaty.model.decisions.questions import Destination, LatestBy, MatrixQuery
+from treaty.model.decisions.selectors import (
+    AnyVersion,
+    FoundVersion,
+    NoPacticipant,
+    NoVersion,
+    ResolvedSelector,
+    Selector,
+)
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 FOO_1 = Selector(pacticipant="Foo", version="1")
@@ -22,8 +29,8 @@ def row(
     success: bool | None = True,  # noqa: FBT001, FBT002 - reads well in the tables
     number: int = 101,
     names: tuple[str, str] = ("Foo", "Bar"),
-) -> Row:
-    return Row(
+) -> MatrixRow:
+    return MatrixRow(
         names[0],
         consumer,
         int(consumer),
@@ -49,17 +56,17 @@ def nowhere(name: str = "Bar") -> NoVersion:
 
 
 def to_prod(
-    rows: Sequence[Row],
-    inferred: Sequence[Resolved] = (),
-    specified: Resolved | None = None,
+    rows: Sequence[MatrixRow],
+    inferred: Sequence[ResolvedSelector] = (),
+    specified: ResolvedSelector | None = None,
 ) -> Verdict:
-    facts = Facts(
+    facts = MatrixFacts(
         specified=[specified or FoundVersion(selector=FOO_1, number="1")],
         inferred=inferred,
         rows=rows,
     )
     cvpv = LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION
-    return decide(Question(selectors=(FOO_1,), destination=TO_PROD, latest_by=cvpv), facts)
+    return decide(MatrixQuery(selectors=(FOO_1,), destination=TO_PROD, latest_by=cvpv), facts)
 
 
 OK = "All required verification results are published and successful"
@@ -109,8 +116,8 @@ NOT_THERE = "(no version is currently recorded as deployed/released in this envi
     ids=["verified", "alone", "not depended on", "not deployed", "one failed", "failed and unverified"],
 )
 def test_a_version_goes_where_all_that_is_required_is_verified(
-    rows: list[Row],
-    inferred: list[Resolved],
+    rows: list[MatrixRow],
+    inferred: list[ResolvedSelector],
     deployable: bool | None,  # noqa: FBT001 - a column of the table
     counts: tuple[int, int, int],
     reasons: list[str],
@@ -119,14 +126,14 @@ def test_a_version_goes_where_all_that_is_required_is_verified(
     summary = verdict.summary
     assert summary.deployable is deployable
     assert (summary.success, summary.failed, summary.unknown) == counts
-    assert [reason.text(one) for one in verdict.reasons] == reasons
+    assert [reason_texts.describe_reason(one) for one in verdict.reasons] == reasons
     assert summary.ignored is None
 
 
 def test_a_version_that_does_not_exist_is_never_deployable_whatever_the_counts_say() -> None:
     verdict = to_prod([row(provider=None)], specified=NoVersion(selector=FOO_1))
     assert (verdict.summary.deployable, verdict.summary.unknown) == (False, 1)
-    assert [reason.text(one) for one in verdict.reasons] == [
+    assert [reason_texts.describe_reason(one) for one in verdict.reasons] == [
         "No pacts or verifications have been published for version 1 of Foo",
     ]
 
@@ -151,8 +158,8 @@ ROWS = [
 def test_the_latest_of_a_group_is_of_the_highest_provider_version(
     latest_by: LatestBy | None, numbers: list[int]
 ) -> None:
-    question = Question(selectors=(FOO, BAR), latest_by=latest_by)
-    verdict = decide(question, Facts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=ROWS))
+    question = MatrixQuery(selectors=(FOO, BAR), latest_by=latest_by)
+    verdict = decide(question, MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=ROWS))
     assert [one.verification for one in verdict.rows] == numbers
 
 
@@ -161,10 +168,10 @@ def test_the_latest_of_a_group_is_of_the_highest_provider_version(
     [([row("2", None), row("1", "10")], [("2", None)]), ([row("2", "10"), row("1", None)], [("2", "10")])],
 )
 def test_a_group_whose_newest_row_is_unverified_is_unverified(
-    rows: list[Row], left: list[tuple[str, str | None]]
+    rows: list[MatrixRow], left: list[tuple[str, str | None]]
 ) -> None:
-    facts = Facts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=rows)
-    verdict = decide(Question(selectors=(FOO, BAR), latest_by=LatestBy.PAIR), facts)
+    facts = MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=rows)
+    verdict = decide(MatrixQuery(selectors=(FOO, BAR), latest_by=LatestBy.PAIR), facts)
     assert [(one.consumer_version, one.provider_version) for one in verdict.rows] == left
 
 
@@ -179,7 +186,7 @@ def test_rows_stand_in_order_of_names_and_positions_the_unverified_first() -> No
         row("1", None, names=("Foo", "Baz")),
         row("1", None, names=("Aaa", "Bar")),
     ]
-    verdict = decide(Question(selectors=()), Facts(specified=[], rows=rows))
+    verdict = decide(MatrixQuery(selectors=()), MatrixFacts(specified=[], rows=rows))
     assert [(one.consumer, one.consumer_version, one.provider, one.verification) for one in verdict.rows] == [
         ("Aaa", "1", "Bar", None),
         ("Foo", "2", "Bar", 4),
@@ -196,7 +203,9 @@ def test_rows_stand_in_order_of_names_and_positions_the_unverified_first() -> No
 def test_rows_left_out_by_their_success_count_all_the_same(success: set[bool | None]) -> None:
     chosen = [AnyVersion(selector=FOO), AnyVersion(selector=BAR)]
     rows = [row(), row(consumer="2", success=False), row(consumer="3", provider=None)]
-    verdict = decide(Question(selectors=(FOO, BAR), success=frozenset(success)), Facts(specified=chosen, rows=rows))
+    verdict = decide(
+        MatrixQuery(selectors=(FOO, BAR), success=frozenset(success)), MatrixFacts(specified=chosen, rows=rows)
+    )
     summary = verdict.summary
     assert [one.success for one in verdict.rows] == [*success]
     assert (summary.deployable, summary.success, summary.failed, summary.unknown) == (None, 1, 1, 1)
@@ -212,31 +221,31 @@ def test_rows_left_out_as_older_count_all_the_same(
 ) -> None:
     rows = [row(provider="11", number=102), row(provider="10", success=older)]
     chosen = [FoundVersion(selector=FOO_1, number="1"), there("10", many=True), there("11", many=True)]
-    verdict = decide(Question(selectors=(FOO_1,), latest_by=latest_by), Facts(specified=chosen, rows=rows))
+    verdict = decide(MatrixQuery(selectors=(FOO_1,), latest_by=latest_by), MatrixFacts(specified=chosen, rows=rows))
     assert verdict.summary.deployable is deployable
     assert (verdict.summary.failed, verdict.summary.unknown) == (int(older is False), int(older is None))
 
 
 def test_reasons_name_a_bounded_number_of_results_and_count_the_others() -> None:
     chosen = [AnyVersion(selector=FOO), AnyVersion(selector=BAR)]
-    rows = [row(consumer=str(number), success=False) for number in range(MOST_REASONS + 2)]
-    rows += [row(consumer=str(number), provider=None) for number in range(1000, 1000 + MOST_REASONS + 1)]
-    verdict = decide(Question(selectors=(FOO, BAR)), Facts(specified=chosen, rows=rows))
-    assert len(verdict.reasons) == 2 * MOST_REASONS + 1
-    assert verdict.summary.failed == MOST_REASONS + 2
-    assert reason.text(verdict.reasons[-1]) == (
+    rows = [row(consumer=str(number), success=False) for number in range(MAX_REASONS + 2)]
+    rows += [row(consumer=str(number), provider=None) for number in range(1000, 1000 + MAX_REASONS + 1)]
+    verdict = decide(MatrixQuery(selectors=(FOO, BAR)), MatrixFacts(specified=chosen, rows=rows))
+    assert len(verdict.reasons) == 2 * MAX_REASONS + 1
+    assert verdict.summary.failed == MAX_REASONS + 2
+    assert reason_texts.describe_reason(verdict.reasons[-1]) == (
         "Of the required verification results, 2 more failed and 1 more is missing"
     )
 
 
-def ignoring(*ignored: Resolved) -> Verdict:
-    facts = Facts(
+def ignoring(*ignored: ResolvedSelector) -> Verdict:
+    facts = MatrixFacts(
         specified=[FoundVersion(selector=FOO_1, number="1")],
         inferred=[there("10"), nowhere("Baz")],
         ignored=ignored,
         rows=[row(), row(provider=None, names=("Foo", "Baz"))],
     )
-    question = Question(selectors=(FOO_1,), ignore=tuple(one.selector for one in ignored), destination=TO_PROD)
+    question = MatrixQuery(selectors=(FOO_1,), ignore=tuple(one.selector for one in ignored), destination=TO_PROD)
     return decide(question, facts)
 
 
@@ -245,7 +254,7 @@ def test_what_is_ignored_is_shown_but_does_not_count() -> None:
     assert [one.provider for one in verdict.considered] == ["Bar"]
     assert [one.provider for one in verdict.ignored] == ["Baz"]
     assert (verdict.summary.deployable, verdict.summary.unknown, verdict.summary.ignored) == (True, 0, 1)
-    assert [reason.text(one) for one in verdict.reasons] == [OK]
+    assert [reason_texts.describe_reason(one) for one in verdict.reasons] == [OK]
 
 
 def test_what_cannot_be_ignored_is_warned_of() -> None:
@@ -254,7 +263,7 @@ def test_what_cannot_be_ignored_is_warned_of() -> None:
         NoVersion(selector=Selector(pacticipant="Baz", version="7")),
     )
     assert verdict.summary.ignored == 0
-    assert [reason.text(one) for one in verdict.reasons[:2]] == [
+    assert [reason_texts.describe_reason(one) for one in verdict.reasons[:2]] == [
         "WARN: Cannot ignore any version of Qux (no such pacticipant exists)",
         "WARN: Cannot ignore version 7 of Baz (no such version exists)",
     ]
@@ -262,12 +271,12 @@ def test_what_cannot_be_ignored_is_warned_of() -> None:
 
 
 def test_a_missing_version_does_not_count_where_its_pacticipant_is_ignored() -> None:
-    facts = Facts(specified=[NoVersion(selector=FOO_1)], ignored=[AnyVersion(selector=FOO)])
-    verdict = decide(Question(selectors=(FOO_1,), ignore=(FOO,), destination=TO_PROD), facts)
+    facts = MatrixFacts(specified=[NoVersion(selector=FOO_1)], ignored=[AnyVersion(selector=FOO)])
+    verdict = decide(MatrixQuery(selectors=(FOO_1,), ignore=(FOO,), destination=TO_PROD), facts)
     assert verdict.summary.deployable is True
 
 
-NO_PLACE, NO_NUMBER = reason.NoDestination(), reason.NoNumber()
+NO_PLACE, NO_NUMBER = reason_texts.NoDestination(), reason_texts.NoNumber()
 
 
 @pytest.mark.parametrize(
@@ -285,18 +294,18 @@ NO_PLACE, NO_NUMBER = reason.NoDestination(), reason.NoNumber()
     ],
 )
 def test_vague_questions_are_warned_of(
-    specified: list[Resolved], destination: Destination, warnings: list[reason.Reason]
+    specified: list[ResolvedSelector], destination: Destination, warnings: list[reason_texts.Reason]
 ) -> None:
-    question = Question(selectors=tuple(one.selector for one in specified), destination=destination)
-    verdict = decide(question, Facts(specified=specified))
-    assert verdict.reasons == [*warnings, reason.NothingRequired()]
+    question = MatrixQuery(selectors=tuple(one.selector for one in specified), destination=destination)
+    verdict = decide(question, MatrixFacts(specified=specified))
+    assert verdict.reasons == [*warnings, reason_texts.NothingRequired()]
 
 
 def test_a_row_that_no_selector_covers_is_described_by_its_version() -> None:
     rows = [row("1", "11", success=False), row("1", "10", success=False)]
-    facts = Facts(specified=[FoundVersion(selector=FOO_1, number="1")], rows=rows)
-    verdict = decide(Question(selectors=(FOO_1,)), facts)
-    assert [reason.text(one) for one in verdict.reasons[1:]] == [
+    facts = MatrixFacts(specified=[FoundVersion(selector=FOO_1, number="1")], rows=rows)
+    verdict = decide(MatrixQuery(selectors=(FOO_1,)), facts)
+    assert [reason_texts.describe_reason(one) for one in verdict.reasons[1:]] == [
         f"The verification for the pact between version 1 of Foo and version {number} of Bar failed"
         for number in (11, 10)
     ]
@@ -304,14 +313,14 @@ def test_a_row_that_no_selector_covers_is_described_by_its_version() -> None:
 
 def test_programs_are_told_which_versions_a_reason_is_about() -> None:
     verdict = decide(
-        Question(selectors=(FOO, BAR)),
-        Facts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=[row(success=False)]),
+        MatrixQuery(selectors=(FOO, BAR)),
+        MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=[row(success=False)]),
     )
     (failed,) = verdict.reasons
-    assert isinstance(failed, reason.VerificationFailed)
+    assert isinstance(failed, reason_texts.VerificationFailed)
     assert (failed.consumer.version, failed.provider.version) == ("1", "10")
-    assert (reason.kind(failed), reason.severity(failed)) == ("failed_verification", "error")
-    assert reason.next_step(failed) == "Make Bar (10) honour the pact, or change what Foo (1) expects."
+    assert (reason_texts.get_code(failed), reason_texts.severity(failed)) == ("failed_verification", "error")
+    assert reason_texts.suggest_next_step(failed) == "Make Bar (10) honour the pact, or change what Foo (1) expects."
 
 
 @pytest.mark.parametrize(
@@ -325,14 +334,14 @@ def test_programs_are_told_which_versions_a_reason_is_about() -> None:
         ),
     ],
 )
-def test_who_is_stopped_is_told_what_to_do_next(inferred: Resolved, kind: str, step: str) -> None:
+def test_who_is_stopped_is_told_what_to_do_next(inferred: ResolvedSelector, kind: str, step: str) -> None:
     (stop,) = to_prod([row(provider=None)], [inferred]).reasons
-    assert isinstance(stop, reason.NotVerified)
-    assert (reason.kind(stop), reason.next_step(stop)) == (kind, step)
+    assert isinstance(stop, reason_texts.NotVerified)
+    assert (reason_texts.get_code(stop), reason_texts.suggest_next_step(stop)) == (kind, step)
 
 
 def test_who_asks_about_a_missing_version_is_told_what_to_do_next() -> None:
     (stop,) = to_prod([], specified=NoVersion(selector=FOO_1)).reasons
-    assert isinstance(stop, reason.NoSuchVersion)
-    assert reason.kind(stop) == "no_such_version"
-    assert reason.next_step(stop).startswith("Publish the pacts or verification results of Foo (1)")
+    assert isinstance(stop, reason_texts.NoSuchVersion)
+    assert reason_texts.get_code(stop) == "no_such_version"
+    assert reason_texts.suggest_next_step(stop).startswith("Publish the pacts or verification results of Foo (1)")

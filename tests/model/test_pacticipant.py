@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from treaty.model.pacticipant import Pacticipant, display_name, is_main_branch, similar
+from treaty.model.pacticipants.pacticipants import Pacticipant, derive_display_name, is_main_branch, list_similar_names
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from treaty.model.pacticipant import Pacticipant, display_name, is_main_branch, 
     ],
 )
 def test_a_display_name_is_readable(name: str, shown: str) -> None:
-    assert display_name(name) == shown
+    assert derive_display_name(name) == shown
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,12 @@ def test_a_display_name_is_readable(name: str, shown: str) -> None:
     [("Foo Service", "foo"), ("FooProvider", "foo-api"), ("foos", "foo"), ("stock-keeper", "Stock Keeper")],
 )
 def test_names_that_differ_in_spelling_are_similar(new: str, existing: str) -> None:
-    assert similar(new, ["other", existing]) == [existing]
+    assert list_similar_names(new, ["other", existing]) == [existing]
 
 
 @pytest.mark.parametrize(("new", "existing"), [("a-b", "b-a"), ("foo.bar", "foo bar"), ("foo", "food")])
 def test_names_that_differ_in_words_are_not_similar(new: str, existing: str) -> None:
-    assert similar(new, [existing]) == []
+    assert list_similar_names(new, [existing]) == []
 
 
 @pytest.mark.parametrize(

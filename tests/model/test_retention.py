@@ -4,18 +4,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from treaty.errors import WrongSetting
-from treaty.model.retention import (
-    DEFAULT_VERSIONS,
+from treaty.errors import InvalidSetting
+from treaty.model.maintenance.retention import (
+    DEFAULT_VERSION_SELECTORS,
     KeepBranches,
     KeepVersions,
-    Removed,
-    branches_of,
-    complete,
-    consumers_first,
-    oldest,
-    read_selectors,
-    versions_of,
+    RemovedCounts,
+    add_in_use_selectors,
+    compute_cutoff,
+    order_consumers_first,
+    parse_branch_selectors,
+    parse_selector_json,
+    parse_version_selectors,
 )
 
 
@@ -33,8 +33,8 @@ from treaty.model.retention import (
     ],
 )
 def test_a_selector_is_read_under_each_of_its_names(given, selector):
-    assert versions_of([given]) == (selector,)
-    assert versions_of(given) == (selector,)
+    assert parse_version_selectors([given]) == (selector,)
+    assert parse_version_selectors(given) == (selector,)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_selector_is_read_under_each_of_its_names(given, selector):
     ],
 )
 def test_what_makes_no_sense_is_refused(given, text):
-    with pytest.raises(WrongSetting) as refused:
-        versions_of(given)
+    with pytest.raises(InvalidSetting) as refused:
+        parse_version_selectors(given)
     assert str(refused.value) == text
 
 
@@ -73,40 +73,40 @@ def test_what_makes_no_sense_is_refused(given, text):
     ],
 )
 def test_branches_are_named_or_young(given, selector):
-    assert branches_of([given]) == (selector,)
+    assert parse_branch_selectors([given]) == (selector,)
 
 
 @pytest.mark.parametrize(
     "given", [{}, {"branch": True}, {"branch": [""]}, {"branch": " "}, {"branch": []}, {"max_age": "1"}, {"tag": 1}]
 )
 def test_other_selectors_of_branches_are_refused(given):
-    with pytest.raises(WrongSetting, match="selector 1: must have max_age"):
-        branches_of([given])
+    with pytest.raises(InvalidSetting, match="selector 1: must have max_age"):
+        parse_branch_selectors([given])
 
 
 def test_what_runs_and_what_is_supported_is_always_kept():
-    assert complete(DEFAULT_VERSIONS) == DEFAULT_VERSIONS
+    assert add_in_use_selectors(DEFAULT_VERSION_SELECTORS) == DEFAULT_VERSION_SELECTORS
     added = (KeepVersions(deployed=True), KeepVersions(released=True))
-    assert complete([KeepVersions(latest=True)]) == (KeepVersions(latest=True), *added)
+    assert add_in_use_selectors([KeepVersions(latest=True)]) == (KeepVersions(latest=True), *added)
 
 
 def test_something_must_be_kept():
-    with pytest.raises(WrongSetting, match="You must specify which versions to keep"):
-        complete([])
+    with pytest.raises(InvalidSetting, match="You must specify which versions to keep"):
+        add_in_use_selectors([])
 
 
 def test_days_are_counted_from_their_beginning():
     now = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-    assert oldest(now, 2) == datetime(2024, 5, 4, tzinfo=UTC)
+    assert compute_cutoff(now, 2) == datetime(2024, 5, 4, tzinfo=UTC)
 
 
 def test_what_went_adds_up():
-    assert Removed(versions=1, branches=2) + Removed(versions=3) == Removed(versions=4, branches=2)
+    assert RemovedCounts(versions=1, branches=2) + RemovedCounts(versions=3) == RemovedCounts(versions=4, branches=2)
 
 
 def test_what_is_no_json_is_refused_by_name():
-    with pytest.raises(WrongSetting, match="database_clean_keep_version_selectors: is no JSON"):
-        read_selectors("[{", "database_clean_keep_version_selectors")
+    with pytest.raises(InvalidSetting, match="database_clean_keep_version_selectors: is no JSON"):
+        parse_selector_json("[{", "database_clean_keep_version_selectors")
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ def test_what_is_no_json_is_refused_by_name():
     ],
 )
 def test_consumers_come_before_their_providers(names, integrations, order):
-    assert "".join(consumers_first(names, [(pair[0], pair[1]) for pair in integrations])) == order
+    assert "".join(order_consumers_first(names, [(pair[0], pair[1]) for pair in integrations])) == order

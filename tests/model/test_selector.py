@@ -2,16 +2,16 @@
 
 import pytest
 
-from treaty.model.selector import (
+from treaty.model.decisions.selectors import (
     AnyVersion,
     FoundVersion,
     NoPacticipant,
     NoVersion,
-    Resolved,
+    ResolvedSelector,
     Selector,
-    absence,
-    covers,
-    description,
+    describe,
+    describe_absence,
+    is_ignored_by,
 )
 
 NAME = "Foo"
@@ -75,8 +75,8 @@ ENVIRONMENT = asked(environment="e")
         (AnyVersion(selector=asked()), "any version of Foo"),
     ],
 )
-def test_a_selector_is_described_by_what_it_asks_for_and_what_it_found(resolved: Resolved, text: str) -> None:
-    assert description(resolved) == text
+def test_a_selector_is_described_by_what_it_asks_for_and_what_it_found(resolved: ResolvedSelector, text: str) -> None:
+    assert describe(resolved) == text
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_selector_is_described_by_what_it_asks_for_and_what_it_found(resolved:
     ],
 )
 def test_the_first_criterion_names_what_is_missing(selector: Selector, text: str) -> None:
-    assert absence(selector) == text
+    assert describe_absence(selector) == text
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ def test_the_first_criterion_names_what_is_missing(selector: Selector, text: str
     ],
 )
 def test_what_is_ignored_is_a_version_or_a_pacticipant_as_a_whole(
-    ignored: Resolved, number: str | None, *, is_covered: bool
+    ignored: ResolvedSelector, number: str | None, *, is_covered: bool
 ) -> None:
-    assert covers(ignored, NAME, number) is is_covered
-    assert not covers(ignored, "Bar", number)
+    assert is_ignored_by(ignored, NAME, number) is is_covered
+    assert not is_ignored_by(ignored, "Bar", number)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from treaty.model import delivery
-from treaty.model.delivery import Next, Status, next_step
-from treaty.model.template import Addresses, Facts, Result, fill, parameters
-from treaty.model.webhook import Request
+from treaty.model.webhooks import deliveries
+from treaty.model.webhooks.deliveries import DeliveryStatus, NextStep, decide_next_step
+from treaty.model.webhooks.parameters import DeliveryFacts, EventResult, ParameterUrls, build_parameters, fill_in
+from treaty.model.webhooks.webhooks import WebhookRequest
 
-FACTS = Facts(
+FACTS = DeliveryFacts(
     consumer="Till",
     consumer_version="1 + 1",
     consumer_tags=("dev", "prod"),
@@ -23,8 +23,8 @@ FACTS = Facts(
     sha="abc",
     result=None,
 )
-RESULT = Result(number=7, success=False, provider_version="5", provider_tags=("live",), provider_branch="main")
-ADDRESSES = Addresses(
+RESULT = EventResult(number=7, success=False, provider_version="5", provider_tags=("live",), provider_branch="main")
+ADDRESSES = ParameterUrls(
     pact=lambda facts, said: f"/pact/{facts.sha}/{said}", result=lambda _facts, number: f"/r/{number}"
 )
 
@@ -67,32 +67,34 @@ ADDRESSES = Addresses(
     ],
 )
 def test_a_parameter_stands_for_what_was_known_then_or_is_known_now(facts, context, name, expected) -> None:
-    assert parameters(facts, context, ADDRESSES)[name] == expected
+    assert build_parameters(facts, context, ADDRESSES)[name] == expected
 
 
 def test_what_nobody_knows_stays_as_it_is() -> None:
-    assert fill("${pactbroker.eventName} ${pactbroker.unknown} ${other}", {"eventName": "e"}) == (
+    assert fill_in("${pactbroker.eventName} ${pactbroker.unknown} ${other}", {"eventName": "e"}) == (
         "e ${pactbroker.unknown} ${other}"
     )
 
 
 def test_values_are_not_filled_in_again() -> None:
     values = {"consumerName": "${pactbroker.providerName}", "providerName": "Ledger"}
-    assert fill("${pactbroker.consumerName}", values) == "${pactbroker.providerName}"
+    assert fill_in("${pactbroker.consumerName}", values) == "${pactbroker.providerName}"
 
 
 def test_values_in_urls_are_form_encoded() -> None:
-    assert fill("http://h/${pactbroker.a}?b=${pactbroker.a}", {"a": "1 + 1/&"}, quote_plus) == (
+    assert fill_in("http://h/${pactbroker.a}?b=${pactbroker.a}", {"a": "1 + 1/&"}, quote_plus) == (
         "http://h/1+%2B+1%2F%26?b=1+%2B+1%2F%26"
     )
 
 
 WORD = "pass"
-REQUEST = Request(method="post", url="http://h:8080/x", headers={}, body=None, username=None, password=None)
+REQUEST = WebhookRequest(method="post", url="http://h:8080/x", headers={}, body=None, username=None, password=None)
 
 
 def _composed(**changes):
-    return delivery.composed(replace(REQUEST, **changes), {"consumerName": 'a "Till"'}, user_agent="Test")
+    return deliveries.build_outgoing_request(
+        replace(REQUEST, **changes), {"consumerName": 'a "Till"'}, user_agent="Test"
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_a_username_makes_basic_authentication() -> None:
 
 def test_a_signature_covers_the_time_and_the_body() -> None:
     at = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
-    sent = delivery.signed(_composed(body="hello"), "s3cret!", delivery="d", at=at)
+    sent = deliveries.sign_request(_composed(body="hello"), "s3cret!", delivery="d", at=at)
     assert sent.headers["x-treaty-timestamp"] == "1704164645"
     assert sent.headers["x-treaty-delivery"] == "d"
     # printf '1704164645.hello' | openssl dgst -sha256 -hmac 's3cret!'
@@ -141,22 +143,22 @@ def test_a_signature_covers_the_time_and_the_body() -> None:
 @pytest.mark.parametrize(
     ("success", "attempts", "expected"),
     [
-        (True, 1, Next(Status.SUCCESS)),
-        (True, 3, Next(Status.SUCCESS)),
-        (False, 1, Next(Status.RETRYING, 10)),
-        (False, 2, Next(Status.RETRYING, 60)),
-        (False, 3, Next(Status.FAILURE)),
-        (False, 9, Next(Status.FAILURE)),
+        (True, 1, NextStep(DeliveryStatus.SUCCESS)),
+        (True, 3, NextStep(DeliveryStatus.SUCCESS)),
+        (False, 1, NextStep(DeliveryStatus.RETRYING, 10)),
+        (False, 2, NextStep(DeliveryStatus.RETRYING, 60)),
+        (False, 3, NextStep(DeliveryStatus.FAILURE)),
+        (False, 9, NextStep(DeliveryStatus.FAILURE)),
     ],
 )
 def test_a_failure_is_tried_again_as_the_schedule_says(success, attempts, expected) -> None:
-    assert next_step(success=success, attempts=attempts, schedule=(10, 60)) == expected
+    assert decide_next_step(success=success, attempts=attempts, schedule=(10, 60)) == expected
 
 
 def test_secrets_are_masked_in_every_form() -> None:
     secrets = frozenset({'my "secret"', "a b&c"})
     text = 'x my "secret" ' + json.dumps('my "secret"') + " a b&c a+b%26c"
-    assert delivery.masked(text, secrets) == 'x ********** "**********" ********** **********'
+    assert deliveries.redact_secrets(text, secrets) == 'x ********** "**********" ********** **********'
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ def test_secrets_are_masked_in_every_form() -> None:
 )
 def test_what_waited_long_behind_others_that_failed_is_not_tried_again(minutes, is_failing, expected) -> None:
     at = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
-    owed = delivery.Delivery(
+    owed = deliveries.Delivery(
         uuid="d",
         webhook="w",
         request=REQUEST,

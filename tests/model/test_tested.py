@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from treaty.model import content, tested
-from treaty.model.interaction import Interaction, interactions
+from treaty.model.pacts import content
+from treaty.model.pacts.interactions import Interaction, read_interactions
+from treaty.model.verifications import interaction_results
 
 RUST = [
     {"interactionId": "a", "success": True},
@@ -37,13 +38,13 @@ RUBY = {
 
 
 def of_pact(*items: object) -> list[Interaction]:
-    found = interactions(content.read(json.dumps({"interactions": items}).encode()))
+    found = read_interactions(content.parse_document(json.dumps({"interactions": items}).encode()))
     assert found is not None
     return found
 
 
 def test_a_list_has_an_entry_for_each_interaction():
-    first, second = tested.read(json.dumps(RUST))
+    first, second = interaction_results.parse_results(json.dumps(RUST))
     assert (first.id, first.success, first.problems) == ("a", True, ())
     assert (second.id, second.success) == ("b", False)
     assert second.problems == (
@@ -54,7 +55,7 @@ def test_a_list_has_an_entry_for_each_interaction():
 
 
 def test_several_tests_of_an_interaction_become_one_result():
-    first, second = tested.read(json.dumps(RUBY))
+    first, second = interaction_results.parse_results(json.dumps(RUBY))
     assert (first.description, first.success) == ("a request", False)
     assert first.problems == ("has a matching body: Actual: 2",)
     assert (second.description, second.state, second.success) == ("another request", "signed in", True)
@@ -78,17 +79,17 @@ def test_several_tests_of_an_interaction_become_one_result():
     ],
 )
 def test_what_has_another_form_says_nothing(text):
-    assert tested.read(text) == []
+    assert interaction_results.parse_results(text) == []
 
 
 def test_problems_of_an_odd_form_are_left_out():
     said = {"interactionId": "a", "success": False, "mismatches": [None, {}, {"attribute": 7}], "exceptions": "text"}
-    assert tested.read(json.dumps([said]))[0].problems == ()
+    assert interaction_results.parse_results(json.dumps([said]))[0].problems == ()
 
 
 def test_results_are_matched_by_the_id_that_the_broker_gave():
     first, second = of_pact({"_id": "a", "description": "a request"}, {"_id": "b", "description": "a request"})
-    found = tested.matched([first, second], tested.read(json.dumps(RUST)))
+    found = interaction_results.match_results([first, second], interaction_results.parse_results(json.dumps(RUST)))
     assert (found[first.id].success, found[second.id].success) == (True, False)
 
 
@@ -98,6 +99,8 @@ def test_results_without_ids_are_matched_by_description_and_state():
         {"description": "another request", "providerState": "signed in"},
         {"description": "another request", "providerState": "signed out"},
     )
-    found = tested.matched([first, second, third], tested.read(json.dumps(RUBY)))
+    found = interaction_results.match_results(
+        [first, second, third], interaction_results.parse_results(json.dumps(RUBY))
+    )
     assert (found[first.id].success, found[second.id].success) == (False, True)
     assert third.id not in found

@@ -2,26 +2,34 @@
 
 import pytest
 
-from treaty.model.consumer_selector import (
+from treaty.model.decisions.consumer_selectors import (
     AllWithTag,
     Deployed,
     EveryBranch,
-    Finding,
     InEnvironment,
     LatestFromBranch,
     LatestWithTag,
     MainBranch,
     OverallLatest,
     Released,
-    short_description,
+    SelectedPact,
+    describe_briefly,
 )
-from treaty.model.metadata import Metadata, SelectedBy
-from treaty.model.verifiable import Verifiable, Wanted, fallbacks_to_use, in_progress, judged, selected, wip_window
-from treaty.model.verifiable_notice import notices
+from treaty.model.decisions.metadata import Metadata, SelectedBy
+from treaty.model.decisions.verifiable_notices import build_notices
+from treaty.model.decisions.verifiable_pacts import (
+    VerifiablePact,
+    VerifiablePactsQuery,
+    compute_wip_window,
+    group_by_content,
+    group_wip,
+    list_needed_fallbacks,
+    mark_pending,
+)
 
 
 def found(selector, version=1, *, consumer="Till", content=1, **more):
-    return Finding(
+    return SelectedPact(
         selector=selector,
         consumer=consumer,
         version=str(version),
@@ -34,11 +42,13 @@ def found(selector, version=1, *, consumer="Till", content=1, **more):
 
 
 def texts(pact, wanted=None):
-    return [text for _, text in notices(pact, "Ledger", wanted or Wanted(includes_pending=False), "URL")]
+    return [
+        text for _, text in build_notices(pact, "Ledger", wanted or VerifiablePactsQuery(includes_pending=False), "URL")
+    ]
 
 
 def descriptions(*findings):
-    (pact,) = selected(findings)
+    (pact,) = group_by_content(findings)
     return [line.removeprefix("    * ") for line in texts(pact)[0].split("\n")[1:]]
 
 
@@ -132,19 +142,19 @@ SELECTORS = [
 
 @pytest.mark.parametrize(("finding", "short", "long", "metadata"), SELECTORS)
 def test_each_kind_of_selector_is_told_in_its_own_words(finding, short, long, metadata):
-    assert short_description(finding) == short
+    assert describe_briefly(finding) == short
     assert descriptions(finding) == [long]
-    assert selected([finding])[0].metadata == Metadata(selected_by=(metadata,))
+    assert group_by_content([finding])[0].metadata == Metadata(selected_by=(metadata,))
 
 
 def test_the_same_content_is_verified_once_under_its_highest_version():
     older, newer = found(LatestFromBranch(branch="b"), 1), found(LatestFromBranch(branch="a"), 2)
-    (pact,) = selected([older, newer])
-    assert (pact.version, pact.findings) == ("2", (newer, older))
+    (pact,) = group_by_content([older, newer])
+    assert (pact.version, pact.selections) == ("2", (newer, older))
 
 
 def test_the_same_content_of_two_consumers_is_verified_twice():
-    pacts = selected([found(OverallLatest(), content=1), found(OverallLatest(), consumer="Apron", content=2)])
+    pacts = group_by_content([found(OverallLatest(), content=1), found(OverallLatest(), consumer="Apron", content=2)])
     assert [pact.consumer for pact in pacts] == ["Apron", "Till"]
 
 
@@ -153,7 +163,7 @@ def test_pacts_stand_by_consumer_whatever_its_case_and_then_by_version():
         found(OverallLatest(), version, consumer=consumer, content=content)
         for content, (consumer, version) in enumerate([("b", 2), ("C", 1), ("b", 1), ("A", 9)])
     ]
-    assert [(pact.consumer, pact.version) for pact in selected(findings)] == [
+    assert [(pact.consumer, pact.version) for pact in group_by_content(findings)] == [
         ("A", "9"),
         ("b", "1"),
         ("b", "2"),
@@ -181,8 +191,8 @@ def test_the_selectors_of_a_pact_stand_by_kind_and_name():
         found(MainBranch(), 1, branch="main"),
         found(InEnvironment(environment="a"), 2, environment="a"),
     ]
-    (pact,) = selected(reversed(ordered))
-    assert list(pact.findings) == ordered
+    (pact,) = group_by_content(reversed(ordered))
+    assert list(pact.selections) == ordered
 
 
 def test_places_share_a_line_for_each_consumer_filter():
@@ -200,7 +210,7 @@ def test_places_share_a_line_for_each_consumer_filter():
 
 
 def test_several_criteria_are_told_in_the_plural():
-    (pact,) = selected([found(OverallLatest()), found(LatestFromBranch(branch="main"))])
+    (pact,) = group_by_content([found(OverallLatest()), found(LatestFromBranch(branch="main"))])
     (text,) = texts(pact)
     assert text == (
         "The pact at URL is being verified because the pact content belongs to the consumer versions matching the "
@@ -213,7 +223,9 @@ def test_several_criteria_are_told_in_the_plural():
 def test_a_fallback_is_used_only_when_no_consumer_has_the_tag():
     first, second = LatestWithTag(tag="a", fallback_tag="z"), LatestWithTag(tag="b", fallback_tag="z", consumer="Till")
     without = LatestWithTag(tag="c")
-    assert fallbacks_to_use([first, second, without], [found(LatestWithTag(tag="a"), consumer="Apron")]) == [second]
+    assert list_needed_fallbacks([first, second, without], [found(LatestWithTag(tag="a"), consumer="Apron")]) == [
+        second
+    ]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +238,7 @@ def test_a_fallback_is_used_only_when_no_consumer_has_the_tag():
     ],
 )
 def test_a_pact_is_pending_until_each_tag_has_succeeded(successes, is_pending, tags):
-    (pact,) = judged(selected([found(OverallLatest())]), successes)
+    (pact,) = mark_pending(group_by_content([found(OverallLatest())]), successes)
     assert (pact.is_pending, pact.pending_tags) == (is_pending, tags)
 
 
@@ -236,16 +248,16 @@ def test_work_in_progress_is_merged_in_the_order_in_which_it_was_found():
         ("b", found(LatestWithTag(tag="x"), 1)),
         ("a", found(LatestFromBranch(branch="y"), 2)),
     ]
-    (pact,) = in_progress(candidates, [])
+    (pact,) = group_wip(candidates, [])
     assert (pact.version, pact.is_wip, pact.is_pending, pact.pending_tags) == ("2", True, True, ("a", "b", "a"))
-    assert pact.findings == tuple(finding for _, finding in candidates)
+    assert pact.selections == tuple(finding for _, finding in candidates)
     assert pact.metadata == Metadata(is_wip=True)
 
 
 def test_what_was_selected_is_no_work_in_progress():
-    explicit = selected([found(OverallLatest(), content=1)])
+    explicit = group_by_content([found(OverallLatest(), content=1)])
     candidates = [(None, found(LatestFromBranch(branch="b"), content=content)) for content in (1, 2)]
-    assert [pact.sha for pact in in_progress(candidates, explicit)] == ["sha2"]
+    assert [pact.sha for pact in group_wip(candidates, explicit)] == ["sha2"]
 
 
 @pytest.mark.parametrize(
@@ -253,11 +265,11 @@ def test_what_was_selected_is_no_work_in_progress():
     [([], 5), ([1, 1, 1], 7), ([9, 8, 10, 12, 11], 11), ([0] * 4 + [13], 7), ([30], 14), ([9, 9, 9, 9, 13, 13], 13)],
 )
 def test_the_window_holds_four_of_five_ages_within_its_bounds(ages, days):
-    assert wip_window(ages, least=7, most=14, default=5) == days
+    assert compute_wip_window(ages, least=7, most=14, default=5) == days
 
 
 def progress(*selectors):
-    (pact,) = in_progress([(None, found(selector)) for selector in selectors], [])
+    (pact,) = group_wip([(None, found(selector)) for selector in selectors], [])
     return pact
 
 
@@ -285,17 +297,24 @@ HEADS = [
 @pytest.mark.parametrize(("selectors", "text"), HEADS)
 def test_work_in_progress_names_its_branches_and_tags(selectors, text):
     assert (
-        f"it is the pact for the latest {text} it has not yet" in texts(progress(*selectors), Wanted(branch="main"))[0]
+        f"it is the pact for the latest {text} it has not yet"
+        in texts(progress(*selectors), VerifiablePactsQuery(branch="main"))[0]
     )
 
 
-BRANCH = Wanted(branch="main", tags=("dev",))
-TAG = Wanted(tags=("dev",))
-TAGS = Wanted(tags=("dev", "feat"))
+BRANCH = VerifiablePactsQuery(branch="main", tags=("dev",))
+TAG = VerifiablePactsQuery(tags=("dev",))
+TAGS = VerifiablePactsQuery(tags=("dev", "feat"))
 WHO = [
-    (Wanted(), (), "Ledger", "Ledger", ""),
+    (VerifiablePactsQuery(), (), "Ledger", "Ledger", ""),
     (BRANCH, (), "a version of Ledger from branch 'main'", "any version of Ledger from branch 'main'", ""),
-    (Wanted(branch=""), (), "a version of Ledger from branch ''", "any version of Ledger from branch ''", ""),
+    (
+        VerifiablePactsQuery(branch=""),
+        (),
+        "a version of Ledger from branch ''",
+        "any version of Ledger from branch ''",
+        "",
+    ),
     (TAG, ("dev",), "a version of Ledger with tag 'dev'", "any version of Ledger with tag 'dev'", "with this tag "),
     (
         TAGS,
@@ -308,8 +327,8 @@ WHO = [
 ]
 
 
-def pending(*, tags=(), is_pending=True) -> Verifiable:
-    (pact,) = selected([found(OverallLatest())])
+def pending(*, tags=(), is_pending=True) -> VerifiablePact:
+    (pact,) = group_by_content([found(OverallLatest())])
     return pact._replace(is_pending=is_pending, pending_tags=tags)
 
 
@@ -334,7 +353,7 @@ def test_a_pending_pact_says_whose_success_it_waits_for(wanted, tags, who, any_,
         f"has been published. If a verification for a version of Ledger {with_tags}fails in the future, it will "
         f"fail the build. {more}"
     )
-    assert notices(pending(tags=tags), "Ledger", wanted, "URL")[1:] == [
+    assert build_notices(pending(tags=tags), "Ledger", wanted, "URL")[1:] == [
         ("before_verification", waits),
         ("after_verification:success_true_published_false", unpublished),
         ("after_verification:success_false_published_false", failed),
@@ -346,7 +365,7 @@ def test_a_pending_pact_says_whose_success_it_waits_for(wanted, tags, who, any_,
 @pytest.mark.parametrize(
     ("wanted", "who"),
     [
-        (Wanted(), "Ledger"),
+        (VerifiablePactsQuery(), "Ledger"),
         (BRANCH, "a version of Ledger from branch 'main'"),
         (TAG, "a version of Ledger with tag 'dev'"),
         (TAGS, "a version of Ledger with tag 'dev' and 'feat'"),
@@ -361,16 +380,16 @@ def test_a_pact_that_is_not_pending_says_who_verified_it(wanted, who):
 
 
 def test_pending_is_not_mentioned_to_those_who_did_not_ask():
-    assert len(texts(pending(), Wanted(includes_pending=False))) == 1
+    assert len(texts(pending(), VerifiablePactsQuery(includes_pending=False))) == 1
 
 
 @pytest.mark.parametrize(
     ("wanted", "has_wip"),
     [
-        (Wanted(branch="main"), False),
-        (Wanted(wip_since=0), False),  # type: ignore[arg-type]  # any time will do
-        (Wanted(wip_since=0, tags=("dev",)), True),  # type: ignore[arg-type]  # likewise
-        (Wanted(wip_since=0, branch=""), True),  # type: ignore[arg-type]  # likewise
+        (VerifiablePactsQuery(branch="main"), False),
+        (VerifiablePactsQuery(wip_since=0), False),  # type: ignore[arg-type]  # any time will do
+        (VerifiablePactsQuery(wip_since=0, tags=("dev",)), True),  # type: ignore[arg-type]  # likewise
+        (VerifiablePactsQuery(wip_since=0, branch=""), True),  # type: ignore[arg-type]  # likewise
     ],
 )
 def test_work_in_progress_needs_a_date_and_a_branch_or_tag(wanted, has_wip):

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from treaty.model.version import place, precedence
+from treaty.model.versions import find_insertion_position, parse_precedence
 
 NEWEST_FIRST = [
     "2",
@@ -22,22 +22,22 @@ NEWEST_FIRST = [
 
 @pytest.mark.parametrize(("newer", "older"), list(pairwise(NEWEST_FIRST)))
 def test_a_newer_version_is_placed_above_an_older_one(newer: str, older: str) -> None:
-    assert place(newer, [(older, 1)]) is None
-    assert place(older, [(newer, 1)]) == 1
+    assert find_insertion_position(newer, [(older, 1)]) is None
+    assert find_insertion_position(older, [(newer, 1)]) == 1
 
 
 @pytest.mark.parametrize("number", ["1.0.0", "1.0.0+build", "1", "1.0"])
 def test_of_two_equal_versions_the_newcomer_goes_below(number: str) -> None:
-    assert place(number, [("0.9", 3), ("1.0.0", 7)]) == 7
+    assert find_insertion_position(number, [("0.9", 3), ("1.0.0", 7)]) == 7
 
 
 def test_what_is_no_number_goes_lowest() -> None:
-    assert place("bar", [("foo", 1), ("1", 2)]) == 1
+    assert find_insertion_position("bar", [("foo", 1), ("1", 2)]) == 1
 
 
 def test_what_is_no_number_has_no_precedence() -> None:
-    assert precedence("foo") is None
+    assert parse_precedence("foo") is None
 
 
 def test_a_number_counts_wherever_it_stands_in_the_text() -> None:
-    assert precedence("x1y") == precedence("1.0.0")
+    assert parse_precedence("x1y") == parse_precedence("1.0.0")

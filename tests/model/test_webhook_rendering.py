@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from treaty.model.ready_webhook import EVERY
-from treaty.model.template import fill
-from treaty.model.webhook import Request
-from treaty.model.webhook_rendering import UnusableValue, render
+from treaty.model.webhooks.parameters import fill_in
+from treaty.model.webhooks.presets import PRESETS
+from treaty.model.webhooks.rendering import UnusableValue, render
+from treaty.model.webhooks.webhooks import WebhookRequest
 
 PARAMETERS = (
     *("consumerName", "providerName", "consumerVersionNumber", "consumerVersionTags", "consumerVersionBranch"),
@@ -52,7 +52,7 @@ HOSTILE = (
 PIECES = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=6), st.sampled_from('"\\/&=?#%<>]-:.\r\n\t ${}[]'))
 NAMES = st.lists(PIECES, max_size=4).map("".join)
 VALUES = st.fixed_dictionaries(dict.fromkeys(PARAMETERS, NAMES))
-REQUEST = Request(method="POST", url="https://ci.test/x", headers={}, body=None, username=None, password=None)
+REQUEST = WebhookRequest(method="POST", url="https://ci.test/x", headers={}, body=None, username=None, password=None)
 
 
 def json_shape(value):
@@ -97,11 +97,11 @@ def assert_same_shape(request, values, body_shape):
     assert body_shape(hostile.body.decode()) == body_shape(usual.body.decode())
 
 
-@pytest.mark.parametrize("preset", EVERY, ids=lambda preset: preset.key)
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.key)
 @given(values=VALUES)
 def test_every_preset_keeps_its_shape_whatever_the_names_are(preset, values):
     url = re.sub("<[A-Z-]+>", "mine", preset.url)
-    headers = {name.lower(): value for name, value in preset.all_headers.items()}
+    headers = {name.lower(): value for name, value in preset.request_headers.items()}
     request = replace(REQUEST, url=url, headers=headers, body=preset.body or "")
     assume(not _refuses(request, values))
     assert_same_shape(request, values, lambda text: json_shape(json.loads(text)) if text else None)
@@ -271,4 +271,4 @@ def test_the_content_type_follows_the_body_if_the_webhook_names_none(body, expec
 def test_unknown_parameters_stay_as_they_are():
     request = replace(REQUEST, body={"a": "${pactbroker.unknown} ${other}"})
     assert render(request, HARMLESS).body == b'{"a":"${pactbroker.unknown} ${other}"}'
-    assert fill("${pactbroker.unknown}", HARMLESS) == "${pactbroker.unknown}"
+    assert fill_in("${pactbroker.unknown}", HARMLESS) == "${pactbroker.unknown}"

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from treaty.web.drawing import GAP, HEIGHT, drawn
+from treaty.web.api.overview.network_drawing import BOX_HEIGHT, GAP, draw_graph
 
 
 def made(applications, lines, *, seed, has_circles):
@@ -29,44 +29,44 @@ GRAPHS = [
 
 @pytest.mark.parametrize("edges", GRAPHS)
 def test_every_application_has_a_place_of_its_own(edges):
-    drawing = drawn(edges)
+    drawing = draw_graph(edges)
     assert {box.name for box in drawing.boxes} == {name for edge in edges for name in edge}
     for at, one in enumerate(drawing.boxes):
         for other in drawing.boxes[at + 1 :]:
             is_beside = one.x + one.width <= other.x or other.x + other.width <= one.x
-            assert is_beside or abs(one.y - other.y) >= HEIGHT + GAP - 0.2, (one, other)
+            assert is_beside or abs(one.y - other.y) >= BOX_HEIGHT + GAP - 0.2, (one, other)
 
 
 @pytest.mark.parametrize("edges", GRAPHS)
 def test_lines_lead_from_box_to_box_within_the_drawing(edges):
-    drawing = drawn(edges)
+    drawing = draw_graph(edges)
     places = {box.name: box for box in drawing.boxes}
     assert {curve.edge for curve in drawing.curves} == set(edges)
     for curve in drawing.curves:
         for (x, y), name in zip((curve.points[0], curve.points[-1]), curve.edge, strict=True):
             box = places[name]
             assert x in {box.x, box.x + box.width}
-            assert y == pytest.approx(box.y + HEIGHT / 2, abs=0.2)
+            assert y == pytest.approx(box.y + BOX_HEIGHT / 2, abs=0.2)
         assert all(0 <= x <= drawing.width and -0.2 <= y <= drawing.height + 0.2 for x, y in curve.points)
 
 
 @pytest.mark.parametrize("edges", GRAPHS[:2])
 def test_consumers_stand_to_the_left_of_their_providers(edges):
-    places = {box.name: box.x for box in drawn(edges).boxes}
+    places = {box.name: box.x for box in draw_graph(edges).boxes}
     assert all(places[consumer] < places[provider] for consumer, provider in edges)
 
 
 def test_a_line_that_passes_a_column_passes_between_its_boxes():
-    drawing = drawn((("a", "b"), ("b", "c"), ("a", "c")))
+    drawing = draw_graph((("a", "b"), ("b", "c"), ("a", "c")))
     (middle,) = (box for box in drawing.boxes if box.name == "b")
     (passing,) = (curve for curve in drawing.curves if curve.edge == ("a", "c"))
     heights = [y for x, y in passing.points if middle.x <= x <= middle.x + middle.width]
     assert len(heights) == 2
-    assert all(y < middle.y or y > middle.y + HEIGHT for y in heights)
+    assert all(y < middle.y or y > middle.y + BOX_HEIGHT for y in heights)
 
 
 def test_clusters_stand_apart():
-    drawing = drawn((("a", "b"), ("c", "d")))
+    drawing = draw_graph((("a", "b"), ("c", "d")))
     left = {box.name: box.x for box in drawing.boxes}
     right = {box.name: box.x + box.width for box in drawing.boxes}
     assert max(right["a"], right["b"]) < min(left["c"], left["d"])
@@ -74,6 +74,6 @@ def test_clusters_stand_apart():
 
 def test_the_same_graph_is_always_drawn_alike():
     edges = GRAPHS[2]
-    first = drawn(edges)
-    drawn.cache_clear()
-    assert drawn(edges) == first
+    first = draw_graph(edges)
+    draw_graph.cache_clear()
+    assert draw_graph(edges) == first

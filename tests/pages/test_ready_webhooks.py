@@ -3,8 +3,8 @@
 import pytest
 
 from tests.pages.test_webhook_forms import fields_of
-from treaty.model import ready_webhook
-from treaty.model.ready_webhook import EVERY
+from treaty.model.webhooks import presets
+from treaty.model.webhooks.presets import PRESETS
 
 
 def closed(value, gap):
@@ -12,17 +12,17 @@ def closed(value, gap):
     return [one.replace(gap, "mine") for one in value] if isinstance(value, list) else value.replace(gap, "mine")
 
 
-@pytest.mark.parametrize("ready", EVERY, ids=lambda one: one.key)
+@pytest.mark.parametrize("ready", PRESETS, ids=lambda one: one.key)
 def test_every_ready_webhook_needs_its_gaps_filled_and_then_sends_json(api, show, submit, ready):
     api.publish("Till", "1", "Ledger")
     shown = show(f"/webhooks/new?template={ready.key}")
     for hint in ready.hints:
         assert hint in shown.text
-    fields = {**fields_of(shown), "password": "p" if ready.asks_password else ""}
+    fields = {**fields_of(shown), "password": "p" if ready.has_password else ""}
     assert fields["events"] == list(ready.events)
     refused = submit(f"/webhooks/new?template={ready.key}", fields)
     assert refused.status == 400
-    for gap in ready.gaps:
+    for gap in ready.blanks:
         assert gap in refused.text
         fields = {name: closed(value, gap) for name, value in fields.items()}
     preview = submit("/webhooks/new", {**fields, "preview": "yes"})
@@ -33,4 +33,4 @@ def test_every_ready_webhook_needs_its_gaps_filled_and_then_sends_json(api, show
 
 
 def test_gaps_are_told_from_other_texts():
-    assert ready_webhook.gaps_in("<OWNER> <BUILD> <b> <${pactbroker.pactUrl}|x> <OWNER>") == ["<OWNER>"]
+    assert presets.list_blanks("<OWNER> <BUILD> <b> <${pactbroker.pactUrl}|x> <OWNER>") == ["<OWNER>"]

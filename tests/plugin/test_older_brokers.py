@@ -4,7 +4,7 @@ import pytest
 
 from tests.cli.conftest import broker as older  # noqa: F401 - a fixture
 from treaty.cli.pactfiles import PactFile
-from treaty.client import Broker, Connection, Patience
+from treaty.client import BrokerClient, BrokerConnection, RetryPolicy
 from treaty.testing import publishing
 
 PACT = {"consumer": {"name": "Shop"}, "provider": {"name": "Prices"}, "interactions": []}
@@ -17,8 +17,8 @@ def publish(older):  # noqa: F811 - the fixture above
     older.answer("PUT /pacticipants/Shop/versions/1/tags/dev", {})
 
     def publish():
-        made = publishing.build("1", branch="main", tags=["dev"])
-        with Broker(Connection(base_url=older.url, patience=Patience(attempts=1))) as client:
+        made = publishing.detect_build("1", branch="main", tags=["dev"])
+        with BrokerClient(BrokerConnection(base_url=older.url, retry_policy=RetryPolicy(attempts=1))) as client:
             return publishing.publish(client, made, [PactFile("shop-prices.json", PACT)])
 
     return publish

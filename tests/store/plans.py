@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 
 from sqlalchemy import Connection
 
-from treaty.store.database import Database
+from treaty.store.engine.database import Database
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, event, func, literal
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tests import postgres
-from treaty.store.database import Postgresql, open_database, scalar
+from treaty.store.engine.database import Postgresql, fetch_scalar, open_database
 
 ONE = select(literal(1))
 
@@ -27,10 +27,10 @@ def url(postgres_url: str) -> Iterator[str]:
 
 def test_when_the_server_ended_all_connections_work_goes_on_with_new_ones(url: str) -> None:
     database = open_database(url, connections=2)
-    assert database.read(lambda db: scalar(db, ONE, {})) == 1
+    assert database.read(lambda db: fetch_scalar(db, ONE, {})) == 1
     end_connections(url)
-    assert database.write(lambda db: scalar(db, ONE, {})) == 1
-    assert database.read(lambda db: scalar(db, ONE, {})) == 1
+    assert database.write(lambda db: fetch_scalar(db, ONE, {})) == 1
+    assert database.read(lambda db: fetch_scalar(db, ONE, {})) == 1
     database.close()
 
 
@@ -46,7 +46,7 @@ def test_a_glance_is_taken_by_the_driver_alone(url: str) -> None:
     database = open_database(url, connections=1)
     executed: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda _db, _cursor, sql, *_: executed.append(sql))
-    assert database.glance(lambda db: scalar(db, ONE, {})) == 1
+    assert database.read_once(lambda db: fetch_scalar(db, ONE, {})) == 1
     assert executed == []
     database.close()
 
@@ -57,13 +57,13 @@ def test_what_is_asked_by_the_driver_goes_on_when_the_server_ended_all_connectio
 
     def ask(db: Connection) -> object:
         every_connection.wait(5)
-        return scalar(db, ONE, {})
+        return fetch_scalar(db, ONE, {})
 
     with ThreadPoolExecutor(3) as threads:
-        assert list(threads.map(database.glance, [ask] * 3)) == [1, 1, 1]
+        assert list(threads.map(database.read_once, [ask] * 3)) == [1, 1, 1]
     end_connections(url)
     for _ in range(6):
-        assert database.glance(lambda db: scalar(db, ONE, {})) == 1
+        assert database.read_once(lambda db: fetch_scalar(db, ONE, {})) == 1
     database.close()
 
 
@@ -71,17 +71,17 @@ def test_what_is_asked_by_the_driver_is_answered_when_a_column_has_become_anothe
     database = open_database(url, connections=1)
     database.write(lambda db: db.execute(text("CREATE TABLE place AS SELECT 1 AS name")))
     statement = select(Table("place", MetaData(), Column("name")).c.name)
-    assert {database.glance(lambda db: scalar(db, statement, {})) for _ in range(10)} == {1}
+    assert {database.read_once(lambda db: fetch_scalar(db, statement, {})) for _ in range(10)} == {1}
     database.write(lambda db: db.execute(text("ALTER TABLE place ALTER name TYPE text")))
-    assert {database.glance(lambda db: scalar(db, statement, {})) for _ in range(10)} == {"1"}
+    assert {database.read_once(lambda db: fetch_scalar(db, statement, {})) for _ in range(10)} == {"1"}
     database.close()
 
 
 def test_a_question_that_cannot_be_asked_says_why(url: str) -> None:
     database = open_database(url, connections=1)
     with pytest.raises(ProgrammingError, match='relation "nowhere" does not exist'):
-        database.glance(lambda db: scalar(db, select(Table("nowhere", MetaData(), Column("x"))), {}))
-    assert database.glance(lambda db: scalar(db, ONE, {})) == 1
+        database.read_once(lambda db: fetch_scalar(db, select(Table("nowhere", MetaData(), Column("x"))), {}))
+    assert database.read_once(lambda db: fetch_scalar(db, ONE, {})) == 1
     database.close()
 
 
@@ -89,7 +89,7 @@ def test_a_glance_within_a_read_goes_on_when_the_server_ended_all_connections(ur
     database = open_database(url, connections=2)
 
     def ask(db: Connection) -> list[object]:
-        return [database.glance(lambda db: scalar(db, ONE, {}), within=db), scalar(db, ONE, {})]
+        return [database.read_once(lambda db: fetch_scalar(db, ONE, {}), within=db), fetch_scalar(db, ONE, {})]
 
     assert database.read(ask) == [1, 1]
     end_connections(url)
@@ -101,8 +101,8 @@ def test_all_that_is_asked_at_the_same_time_takes_no_more_connections_than_the_s
     database = open_database(url, connections=2)
 
     def ask(number: int) -> object:
-        work = (database.glance, database.read, database.write)[number % 3]
-        return work(lambda db: scalar(db, select(func.pg_sleep(0.01)), {}))
+        work = (database.read_once, database.read, database.write)[number % 3]
+        return work(lambda db: fetch_scalar(db, select(func.pg_sleep(0.01)), {}))
 
     with ThreadPoolExecutor(12) as threads:
         list(threads.map(ask, range(60)))
@@ -119,7 +119,7 @@ def test_a_server_that_does_not_answer_is_given_up() -> None:
         database = open_database(f"postgresql://treaty@127.0.0.1:{silent.getsockname()[1]}/treaty", wait=2)
         began = time.monotonic()
         with pytest.raises(OperationalError, match="timeout"):
-            database.read(lambda db: scalar(db, ONE, {}))
+            database.read(lambda db: fetch_scalar(db, ONE, {}))
         assert time.monotonic() - began < 10
         database.close()
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Connection
 
-from treaty.actions import deploying, versioning
-from treaty.model.environment import DeployedVersion, Deployment, EnvironmentDraft, Release
+from treaty.actions import deployments as deployment_actions
+from treaty.actions.versions import versions
+from treaty.model.deployments import DeployedVersion, Deployment, EnvironmentDraft, Release
 from treaty.settings import Settings
-from treaty.store import environments
-from treaty.store.database import Database, open_database
+from treaty.store import deployments
+from treaty.store.engine.database import Database, open_database
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 NUMBERS = [str(number) for number in range(24)]
@@ -30,10 +31,10 @@ def live(database: Database) -> str:
     draft = EnvironmentDraft(name="live", display_name=None, is_production=True, contacts=None)
 
     def prepare(db: Connection) -> str:
-        till = versioning.ensure_pacticipants(db, ["Till"], now=NOW)["Till"]
+        till = versions.ensure_pacticipants(db, ["Till"], now=NOW)["Till"]
         for number in NUMBERS:
-            versioning.ensure_version(db, till, number, now=NOW, settings=Settings())
-        return deploying.add_environment(db, draft, now=NOW).uuid
+            versions.ensure_version(db, till, number, now=NOW, settings=Settings())
+        return deployment_actions.add_environment(db, draft, now=NOW).uuid
 
     return database.write(prepare)
 
@@ -41,11 +42,11 @@ def live(database: Database) -> str:
 def test_one_version_runs_in_a_place_though_many_were_deployed_at_once(database: Database, live: str) -> None:
     def deploy(number: str) -> DeployedVersion:
         deployment = Deployment(pacticipant="Till", version=number, environment=live)
-        return database.write(lambda db: deploying.record_deployment(db, deployment, now=NOW))
+        return database.write(lambda db: deployment_actions.record_deployment(db, deployment, now=NOW))
 
     with ThreadPoolExecutor(8) as pool:
         recorded = list(pool.map(deploy, NUMBERS))
-    running = database.read(lambda db: environments.running_in(db, live))
+    running = database.read(lambda db: deployments.list_running_in_environment(db, live))
     assert len(running) == 1
     assert len({one.uuid for one in recorded}) == len(NUMBERS)
     assert sum(one.is_current for one in _every(database)) == 1
@@ -53,7 +54,7 @@ def test_one_version_runs_in_a_place_though_many_were_deployed_at_once(database:
 
 def _every(database: Database) -> list[DeployedVersion]:
     def read(db: Connection) -> list[DeployedVersion]:
-        return [one for number in NUMBERS for one in environments.deployed_of_version(db, "Till", number)]
+        return [one for number in NUMBERS for one in deployments.list_deployments_of_version(db, "Till", number)]
 
     return database.read(read)
 
@@ -61,11 +62,11 @@ def _every(database: Database) -> list[DeployedVersion]:
 def test_a_version_is_released_once_though_many_say_so_at_once(database: Database, live: str) -> None:
     def release(_time: int) -> bool:
         wanted = Release(pacticipant="Till", version="1", environment=live)
-        return database.write(lambda db: deploying.record_release(db, wanted, now=NOW))[1]
+        return database.write(lambda db: deployment_actions.record_release(db, wanted, now=NOW))[1]
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(release, range(16))) == 1
-    assert len(database.read(lambda db: environments.released_of_version(db, "Till", "1"))) == 1
+    assert len(database.read(lambda db: deployments.list_releases_of_version(db, "Till", "1"))) == 1
 
 
 def test_a_name_is_given_to_one_environment_though_many_ask_at_once(database: Database) -> None:
@@ -73,7 +74,7 @@ def test_a_name_is_given_to_one_environment_though_many_ask_at_once(database: Da
 
     def add(_time: int) -> str:
         try:
-            database.write(lambda db: deploying.add_environment(db, draft, now=NOW))
+            database.write(lambda db: deployment_actions.add_environment(db, draft, now=NOW))
         except Exception as error:  # noqa: BLE001 - what it was is looked at below
             return type(error).__name__
         return "added"

@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection, text
 
-from treaty.actions import removing, versioning
+from treaty.actions.versions import removal, versions
 from treaty.settings import Settings
-from treaty.store.database import Database, open_database
+from treaty.store.engine.database import Database, open_database
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 
@@ -55,10 +55,10 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 def add(db: Connection, number: str, branch: str, tag: str, settings: Settings) -> None:
-    owner = versioning.ensure_pacticipants(db, ["Till"], now=NOW)["Till"]
-    version, _ = versioning.ensure_version(db, owner, number, now=NOW, settings=settings)
-    versioning.put_on_branch(db, owner, branch, number, now=NOW + timedelta(minutes=2), settings=settings)
-    versioning.put_tag(db, owner, version, tag, now=NOW, settings=settings)
+    owner = versions.ensure_pacticipants(db, ["Till"], now=NOW)["Till"]
+    version, _ = versions.ensure_version(db, owner, number, now=NOW, settings=settings)
+    versions.put_on_branch(db, owner, branch, number, now=NOW + timedelta(minutes=2), settings=settings)
+    versions.put_tag(db, owner, version, tag, now=NOW, settings=settings)
 
 
 def wrong(database: Database) -> list[object]:
@@ -81,11 +81,11 @@ def steps(seed: int, settings: Settings) -> Iterator[Callable[[Connection], None
         was_on, was_tagged = present.pop(number)
         match chance.randrange(3):
             case 0:
-                yield partial(removing.remove_version, pacticipant="Till", number=number)
+                yield partial(removal.remove_version, pacticipant="Till", number=number)
             case 1:
-                yield partial(removing.take_off_branch, pacticipant="Till", branch=was_on, version=number)
+                yield partial(removal.remove_from_branch, pacticipant="Till", branch=was_on, version=number)
             case _:
-                yield partial(removing.remove_tag, pacticipant="Till", version=number, tag=was_tagged)
+                yield partial(removal.remove_tag, pacticipant="Till", version=number, tag=was_tagged)
 
 
 @pytest.mark.parametrize("seed", range(4))

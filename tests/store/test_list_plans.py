@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import Connection
 
 from tests.store.plans import plans
-from treaty.model.page import Page
-from treaty.store import full_versions, integrations, pacticipants
-from treaty.store.database import Database, open_database
+from treaty.model.paging import Page
+from treaty.store.engine.database import Database, open_database
 from treaty.store.migrations import migrate
+from treaty.store.pacticipants import integrations, pacticipants
+from treaty.store.versions import details
 
 PAGE = Page(1, 100)
 
@@ -30,11 +31,11 @@ def first_plan(database: Database, ask: Callable[[Connection], object]) -> list[
 
 
 LISTS = {
-    "pacticipants": lambda db: pacticipants.every_listed(db, page=PAGE),
-    "versions": lambda db: full_versions.every(db, "Till", PAGE),
-    "versions on a branch": lambda db: full_versions.on_branch(db, "Till", "main", PAGE),
-    "versions with a tag": lambda db: full_versions.with_tag(db, "Till", "dev", PAGE),
-    "integrations": lambda db: integrations.every_by_activity(db, like=None, page=PAGE),
+    "pacticipants": lambda db: pacticipants.list_matching(db, page=PAGE),
+    "versions": lambda db: details.list_all(db, "Till", PAGE),
+    "versions on a branch": lambda db: details.list_on_branch(db, "Till", "main", PAGE),
+    "versions with a tag": lambda db: details.list_with_tag(db, "Till", "dev", PAGE),
+    "integrations": lambda db: integrations.list_by_activity(db, like=None, page=PAGE),
 }
 
 
@@ -47,6 +48,6 @@ def test_a_page_is_read_in_the_order_of_an_index(database: Database, ask: Callab
 
 
 def test_the_dashboard_looks_only_at_the_consumers_of_its_pages(database: Database) -> None:
-    steps = first_plan(database, lambda db: integrations.dashboard(db, PAGE))
+    steps = first_plan(database, lambda db: integrations.list_dashboard_items(db, PAGE))
     # To find those consumers it looks at integrations, which a history does not add to, and at what it has found.
     assert {one for one in steps if one.startswith("SCAN")} == {"SCAN integration", "SCAN first", "SCAN wanted"}

@@ -5,20 +5,20 @@ from pathlib import Path
 import pytest
 
 from tests.store.plans import plans
-from treaty.model.question import LatestBy
-from treaty.store import matrix_rows
-from treaty.store.database import open_database
-from treaty.store.matrix_rows import Scope
+from treaty.model.decisions.questions import LatestBy
+from treaty.store.decisions import matrix_rows
+from treaty.store.decisions.matrix_rows import MatrixScope
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 50, 400])
 def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> None:
     ids = list(range(1, count + 2))
-    scope = Scope(
+    scope = MatrixScope(
         versions=ids,
         pacticipants=[],
-        everyone=ids,
+        all_pacticipants=ids,
         specified=ids[:1],
         is_of_one=False,
         latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION,
@@ -27,7 +27,7 @@ def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> 
     database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
     migrate(database)
 
-    _, found = plans(database, lambda db: matrix_rows.of(db, scope))
+    _, found = plans(database, lambda db: matrix_rows.list_rows(db, scope))
     database.close()
     (steps,) = found.values()
     (results,) = [one for one in steps if "SEARCH verification" in one]

@@ -5,8 +5,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from treaty.errors import WrongSetting
-from treaty.store.database import open_database
+from treaty.errors import InvalidSetting
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import HEAD, migrate, revision
 from treaty.store.tables import metadata
 
@@ -49,11 +49,11 @@ def test_the_first_migration_says_that_the_database_was_empty(database):
 def test_a_database_that_a_newer_treaty_wrote_is_left_alone(database):
     migrate(database)
     database.write(lambda db: db.execute(text("UPDATE alembic_version SET version_num = '9999'")))
-    with pytest.raises(WrongSetting, match="revision 9999"):
+    with pytest.raises(InvalidSetting, match="revision 9999"):
         migrate(database)
 
 
 def test_the_database_of_the_original_broker_is_left_alone(database):
     database.write(lambda db: db.execute(text("CREATE TABLE schema_info (version integer)")))
-    with pytest.raises(WrongSetting, match="another program"):
+    with pytest.raises(InvalidSetting, match="another program"):
         migrate(database)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from treaty.errors import DatabaseReplaced
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_a_thread_that_connects_later_does_not_create_the_file_anew(tmp_path: Pa
     for each in tmp_path.iterdir():
         each.unlink()
     with ThreadPoolExecutor(1) as pool, pytest.raises(DatabaseReplaced):
-        pool.submit(database.glance, lambda db: db.exec_driver_sql("SELECT 1").all()).result()
+        pool.submit(database.read_once, lambda db: db.exec_driver_sql("SELECT 1").all()).result()
     assert list(tmp_path.iterdir()) == []
     database.close()
 

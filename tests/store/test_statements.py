@@ -9,8 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, bindparam, insert, literal, select, update
 
-from treaty.store.database import Database, column, every, first, maybe, open_database, rows, run, scalar
-from treaty.store.prepared import MOST
+from treaty.store.engine.database import (
+    Database,
+    execute,
+    fetch_all,
+    fetch_column,
+    fetch_first,
+    fetch_one,
+    fetch_rows,
+    fetch_scalar,
+    open_database,
+)
+from treaty.store.engine.prepared import MAX_LIST_LENGTH
 from treaty.store.tables import environment
 
 Ask = Callable[[Callable[[Connection], Any]], Any]
@@ -43,7 +53,7 @@ class Place:
 def database(database_url: str) -> Iterator[Database]:
     found = open_database(database_url, connections=2)
     for name in "abcde":
-        found.write(lambda db, name=name: run(db, ADD, place(name)))  # type: ignore[misc]  # a default binds the name
+        found.write(lambda db, name=name: execute(db, ADD, place(name)))  # type: ignore[misc]  # a default binds the name
     yield found
     found.close()
 
@@ -61,30 +71,30 @@ def place(name: str, **more: object) -> dict[str, Any]:
 
 
 def test_a_row_becomes_a_noun_with_python_values(ask: Ask) -> None:
-    found = ask(lambda db: maybe(db, NAMED, {"name": "a"}, Place))
+    found = ask(lambda db: fetch_one(db, NAMED, {"name": "a"}, Place))
     assert found == Place(name="a", is_production=True, created_at=NOON, contacts=None)
     assert found is not None
     assert found.is_production is True
 
 
 def test_what_is_missing_is_none(ask: Ask) -> None:
-    assert ask(lambda db: maybe(db, NAMED, {"name": "z"}, Place)) is None
-    assert ask(lambda db: first(db, NAMED, {"name": "z"})) is None
-    assert ask(lambda db: scalar(db, NAMED, {"name": "z"})) is None
+    assert ask(lambda db: fetch_one(db, NAMED, {"name": "z"}, Place)) is None
+    assert ask(lambda db: fetch_first(db, NAMED, {"name": "z"})) is None
+    assert ask(lambda db: fetch_scalar(db, NAMED, {"name": "z"})) is None
 
 
 def test_parameters_may_be_the_attributes_of_an_object(ask: Ask) -> None:
     given = Place(name="b", is_production=False, created_at=NOON, contacts=None)
-    assert ask(lambda db: every(db, NAMED, given, Place)) == [given]
+    assert ask(lambda db: fetch_all(db, NAMED, given, Place)) == [given]
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 7, MOST, MOST + 1])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 7, MAX_LIST_LENGTH, MAX_LIST_LENGTH + 1])
 def test_a_list_may_have_any_length(ask: Ask, count: int) -> None:
-    names = [*"abcde", *(f"other-{number}" for number in range(MOST))][:count]
-    assert ask(lambda db: column(db, AMONG, {"names": names})) == [*"abcde"][:count]
+    names = [*"abcde", *(f"other-{number}" for number in range(MAX_LIST_LENGTH))][:count]
+    assert ask(lambda db: fetch_column(db, AMONG, {"names": names})) == [*"abcde"][:count]
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, MOST + 1])
+@pytest.mark.parametrize("count", [0, 1, 3, MAX_LIST_LENGTH + 1])
 def test_a_list_may_be_part_of_the_statement(ask: Ask, count: int) -> None:
     statement = (
         select(environment.c.name)
@@ -95,17 +105,17 @@ def test_a_list_may_be_part_of_the_statement(ask: Ask, count: int) -> None:
     for ids in ([*range(1, count + 1)], [*range(2, count + 2)]):
         params = {"ids": ids, "after": "a"}
         expected = [name for number, name in enumerate("abcde", 1) if number in ids and name > "a"]
-        assert ask(partial(column, statement=statement, params=params)) == expected
+        assert ask(partial(fetch_column, statement=statement, params=params)) == expected
 
 
 def test_a_list_may_hold_the_same_twice(ask: Ask) -> None:
-    assert ask(lambda db: column(db, AMONG, {"names": ["b", "a", "b"]})) == ["a", "b"]
+    assert ask(lambda db: fetch_column(db, AMONG, {"names": ["b", "a", "b"]})) == ["a", "b"]
 
 
 def test_times_of_any_zone_come_back_in_utc(database: Database, ask: Ask) -> None:
     elsewhere = NOON.astimezone(timezone(timedelta(hours=5)))
-    database.write(lambda db: run(db, ADD, place("far", created_at=elsewhere)))
-    found = ask(lambda db: first(db, NAMED, {"name": "far"}))
+    database.write(lambda db: execute(db, ADD, place("far", created_at=elsewhere)))
+    found = ask(lambda db: fetch_first(db, NAMED, {"name": "far"}))
     assert found.created_at.isoformat() == NOON.isoformat()
 
 
@@ -116,19 +126,21 @@ def test_columns_of_the_same_name_are_found_by_their_place(ask: Ask) -> None:
         .join(other, other.c.name == bindparam("other"))
         .where(environment.c.name == bindparam("name"))
     )
-    (found,) = ask(lambda db: rows(db, statement, {"name": "a", "other": "b"}))
+    (found,) = ask(lambda db: fetch_rows(db, statement, {"name": "a", "other": "b"}))
     assert tuple(found) == ("a", "b", 7)
     assert found.number == 7
 
 
 def test_a_change_says_how_many_rows_it_met(database: Database, ask: Ask) -> None:
     statement = update(environment).where(environment.c.name > bindparam("after")).values(contacts=bindparam("said"))
-    assert database.write(lambda db: run(db, statement, {"after": "c", "said": "us"})) == 2
-    assert ask(lambda db: first(db, NAMED, {"name": "e"})).contacts == "us"
+    assert database.write(lambda db: execute(db, statement, {"after": "c", "said": "us"})) == 2
+    assert ask(lambda db: fetch_first(db, NAMED, {"name": "e"})).contacts == "us"
 
 
 def test_an_insertion_may_return_what_it_added(database: Database, ask: Ask) -> None:
-    number = database.write(lambda db: scalar(db, ADD.returning(environment.c.id), place("new")))
+    number = database.write(lambda db: fetch_scalar(db, ADD.returning(environment.c.id), place("new")))
     assert number == ask(
-        lambda db: scalar(db, select(environment.c.id).where(environment.c.name == bindparam("name")), {"name": "new"})
+        lambda db: fetch_scalar(
+            db, select(environment.c.id).where(environment.c.name == bindparam("name")), {"name": "new"}
+        )
     )

@@ -8,56 +8,56 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from treaty.errors import WrongSetting
-from treaty.model.webhook import Sealed
+from treaty.errors import InvalidSetting
+from treaty.model.webhooks.webhooks import EncryptedText
 from treaty.settings import Settings
-from treaty.store.vault import KeyFile, SealedWith, Vault, WrongKey, vault_of
+from treaty.store.engine.vault import KeyFile, KeyStatus, Vault, WrongKey, get_vault
 
 FIRST, SECOND = "the first key", "the second key"
 
 
-def _of_the_first_form(text: str, key: str) -> Sealed:
+def _of_the_first_form(text: str, key: str) -> EncryptedText:
     derived = hashlib.scrypt(key.encode(), salt=b"treaty: secrets at rest", n=2**14, r=8, p=1, dklen=32)
     nonce = os.urandom(12)
-    return Sealed("v1:" + base64.b64encode(nonce + AESGCM(derived).encrypt(nonce, text.encode(), None)).decode())
+    return EncryptedText("v1:" + base64.b64encode(nonce + AESGCM(derived).encrypt(nonce, text.encode(), None)).decode())
 
 
 def test_the_newest_key_seals_and_the_others_open() -> None:
     former, now = Vault(lambda: [FIRST]), Vault(lambda: [SECOND, FIRST])
-    assert now.open(former.seal("a secret")) == "a secret"
+    assert now.decrypt(former.encrypt("a secret")) == "a secret"
     with pytest.raises(WrongKey, match="previous_secret_keys"):
-        former.open(now.seal("a secret"))
+        former.decrypt(now.encrypt("a secret"))
 
 
 def test_a_text_that_names_no_key_is_opened_by_whichever_fits() -> None:
     sealed = _of_the_first_form("a secret", FIRST)
-    assert Vault(lambda: [SECOND, FIRST]).open(sealed) == "a secret"
-    assert Vault(lambda: [FIRST]).sealed_with(sealed) is SealedWith.NEWEST
-    assert Vault(lambda: [SECOND, FIRST]).sealed_with(sealed) is SealedWith.OLDER
-    assert Vault(lambda: [SECOND]).sealed_with(sealed) is SealedWith.UNKNOWN
+    assert Vault(lambda: [SECOND, FIRST]).decrypt(sealed) == "a secret"
+    assert Vault(lambda: [FIRST]).get_key_status(sealed) is KeyStatus.NEWEST
+    assert Vault(lambda: [SECOND, FIRST]).get_key_status(sealed) is KeyStatus.OLDER
+    assert Vault(lambda: [SECOND]).get_key_status(sealed) is KeyStatus.UNKNOWN
 
 
 @pytest.mark.parametrize("text", ["", "v1:", "v2:", "v2:abc", "v2:abc:", "v9:abc:def", "no sealed text", "v1:é"])
 def test_what_is_no_sealed_text_is_not_opened(text: str) -> None:
     with pytest.raises(WrongKey):
-        Vault(lambda: [FIRST]).open(Sealed(text))
+        Vault(lambda: [FIRST]).decrypt(EncryptedText(text))
 
 
 def test_a_sealed_text_cannot_be_given_the_name_of_another_key() -> None:
     vault = Vault(lambda: [FIRST])
-    form, name, body = vault.seal("a secret").text.split(":")
+    form, name, body = vault.encrypt("a secret").text.split(":")
     with pytest.raises(WrongKey):
-        vault.open(Sealed(f"{form}:{name[::-1]}:{body}"))
+        vault.decrypt(EncryptedText(f"{form}:{name[::-1]}:{body}"))
 
 
 def test_a_vault_sees_at_once_that_the_file_has_changed(tmp_path: Path) -> None:
-    vault = vault_of(Settings(database_url=f"sqlite:///{tmp_path / 'treaty.sqlite'}"))
-    before = vault.seal("a secret")
+    vault = get_vault(Settings(database_url=f"sqlite:///{tmp_path / 'treaty.sqlite'}"))
+    before = vault.encrypt("a secret")
     KeyFile(tmp_path / "treaty.key").add()
-    assert vault.sealed_with(before) is SealedWith.OLDER
-    assert vault.open(before) == "a secret"
+    assert vault.get_key_status(before) is KeyStatus.OLDER
+    assert vault.decrypt(before) == "a secret"
     KeyFile(tmp_path / "treaty.key").keep_newest()
-    assert vault.sealed_with(before) is SealedWith.UNKNOWN
+    assert vault.get_key_status(before) is KeyStatus.UNKNOWN
 
 
 def test_a_key_file_that_is_away_for_a_while_is_not_made_anew(tmp_path: Path) -> None:
@@ -87,5 +87,5 @@ def test_a_changed_key_file_may_be_read_by_whoever_could_read_it(tmp_path: Path)
 
 def test_an_empty_key_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "treaty.key").write_text("\n")
-    with pytest.raises(WrongSetting, match="is empty"):
+    with pytest.raises(InvalidSetting, match="is empty"):
         KeyFile(tmp_path / "treaty.key").keys()

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from tests.store.plans import plans
-from treaty.model.consumer_selector import (
+from treaty.model.decisions.consumer_selectors import (
     AllWithTag,
+    ConsumerVersionSelector,
     Deployed,
     EveryBranch,
     InEnvironment,
@@ -18,19 +19,19 @@ from treaty.model.consumer_selector import (
     MainBranch,
     OverallLatest,
     Released,
-    Selector,
 )
-from treaty.model.verifiable import Wanted
+from treaty.model.decisions.verifiable_pacts import VerifiablePactsQuery
 from treaty.settings import Settings
-from treaty.store import tables, verifiables
-from treaty.store.database import Database, open_database
+from treaty.store import tables
+from treaty.store.decisions import verifiable_pacts
+from treaty.store.engine.database import Database, open_database
 from treaty.store.migrations import migrate
 
 TODAY = datetime(2024, 5, 6, tzinfo=UTC)
 TIMES = {"created_at": TODAY, "updated_at": TODAY}
 
 
-def selectors(consumer: str | None) -> tuple[Selector, ...]:
+def selectors(consumer: str | None) -> tuple[ConsumerVersionSelector, ...]:
     return (
         OverallLatest(consumer=consumer),
         MainBranch(consumer=consumer),
@@ -46,9 +47,9 @@ def selectors(consumer: str | None) -> tuple[Selector, ...]:
 
 
 WANTED = [
-    Wanted(),
-    Wanted(selectors=selectors(None), branch="main", wip_since=TODAY),
-    Wanted(selectors=selectors("Foo"), tags=("main", "dev"), wip_since=TODAY),
+    VerifiablePactsQuery(),
+    VerifiablePactsQuery(selectors=selectors(None), branch="main", wip_since=TODAY),
+    VerifiablePactsQuery(selectors=selectors("Foo"), tags=("main", "dev"), wip_since=TODAY),
 ]
 
 
@@ -75,11 +76,11 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def plans_for(database: Database, wanted: Wanted) -> dict[str, list[str]]:
+def plans_for(database: Database, wanted: VerifiablePactsQuery) -> dict[str, list[str]]:
     """Say how SQLite carries out each statement that answers a request."""
 
     def ask(db: Connection) -> int:
-        return len(verifiables.of_provider(db, "Bar", wanted, today=TODAY, settings=Settings()).pacts)
+        return len(verifiable_pacts.list_of_provider(db, "Bar", wanted, today=TODAY, settings=Settings()).pacts)
 
     count, steps = plans(database, ask)
     assert count == 1

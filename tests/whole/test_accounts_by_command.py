@@ -11,9 +11,9 @@ from bench.histories import History, build
 from tests import databases, postgres
 from tests.whole import servers
 from tests.whole.servers import BIN
-from treaty.model.audit import Credential, Filter
+from treaty.model.audit import ActorCredential, AuditFilter
 from treaty.store import audit
-from treaty.store.database import open_database
+from treaty.store.engine.database import open_database
 
 PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends with the test
 
@@ -120,7 +120,7 @@ def test_what_commands_do_stands_in_the_audit_trail_under_their_names(treaty, da
         ("treaty token revoke", "token_revocation", None),
     ]
     assert {(one.actor.user, one.actor.credential, one.actor.address) for one in found} == {
-        (None, Credential.SYSTEM, None)
+        (None, ActorCredential.SYSTEM, None)
     }
     assert found[2].details["after"] == {"role": "read-only"}
     assert found[6].details["params"] == {"token": "GitHub", "uuid": uuid}
@@ -143,7 +143,9 @@ def test_what_a_command_cleans_away_stands_in_the_audit_trail_under_its_name(tmp
 
 def events(url):
     database = open_database(url)
-    found = database.read(lambda db: audit.listed(db, Filter(), start=None, is_newest_first=False, most=5000))
+    found = database.read(
+        lambda db: audit.list_events(db, AuditFilter(), start=None, is_newest_first=False, limit=5000)
+    )
     database.close()
     return found
 

@@ -12,9 +12,9 @@ import pytest
 from bench.histories import History, build
 from tests.whole import writers
 from tests.whole.servers import BIN, run, running
-from treaty.actions import cleaning
-from treaty.cleaner import Pace
-from treaty.store.database import open_database
+from treaty.actions.maintenance import cleanup
+from treaty.store.engine.database import open_database
+from treaty.workers.cleanup import BatchSizer
 
 HISTORY = History(name="old", pairs=2, versions=500, bystanders=0)
 """Two thousand versions with pacts, results, branches, tags and deployments, all of them years old."""
@@ -122,11 +122,11 @@ PACES = {
 
 @pytest.mark.parametrize(("took", "sizes"), PACES.values(), ids=PACES)
 def test_as_much_goes_at_once_as_keeps_nobody_waiting(took, sizes):
-    pace = Pace()
-    parts = pace.parts(range(1000))
+    pace = BatchSizer()
+    parts = pace.batches(range(1000))
     found = [len(next(parts))]
     for seconds in took:
-        pace.note(seconds)
+        pace.record_duration(seconds)
         found.append(len(next(parts)))
     assert found == sizes
 
@@ -172,7 +172,7 @@ def test_a_dry_run_names_what_stays_because_it_is_in_use_and_counts_everything(o
 def test_a_clean_up_beside_another_one_has_an_exit_code_of_its_own(old_database, tmp_path):
     database = open_database(old_database)
     now = datetime.now(UTC)
-    database.write(lambda db: cleaning.begin(db, owner="another", now=now))
+    database.write(lambda db: cleanup.claim_cleanup(db, owner="another", now=now))
     database.close()
     refused = run("treaty", "clean", "--database-url", old_database, cwd=tmp_path)
     assert refused.returncode == 3

@@ -15,19 +15,19 @@ import psycopg
 import pytest
 
 from tests.whole import servers
-from treaty.actions import admitting, issuing
-from treaty.model import password
-from treaty.model.access import Role, Token
-from treaty.model.guessing import keys_of
+from treaty.actions.accounts import accounts, credentials
+from treaty.model.accounts import passwords
+from treaty.model.accounts.access import Role, Token
+from treaty.model.accounts.throttling import compute_counter_keys
 from treaty.settings import Settings
-from treaty.store import guesses
-from treaty.store.database import Database, open_database
+from treaty.store.accounts import throttling
+from treaty.store.engine.database import Database, open_database
+from treaty.store.engine.vault import get_vault
 from treaty.store.migrations import migrate
-from treaty.store.vault import vault_of
 
 PASSWORD, OTHER = "a stapled horse, correctly", "one more battery, please"
 SECRET_KEY = "the key of both servers, which is no secret"  # noqa: S105
-VAULT = vault_of(Settings(secret_key=SECRET_KEY))
+VAULT = get_vault(Settings(secret_key=SECRET_KEY))
 
 
 @pytest.fixture
@@ -65,12 +65,14 @@ def basic(name: str, its_password: str) -> dict[str, str]:
 def add_user(database: Database) -> Callable[[str], User]:
     def add(name: str) -> User:
         now = datetime.now(UTC)
-        draft = admitting.NewAccount(name=name, role=Role.READ_ONLY, password=password.hashed(PASSWORD))
-        one = database.write(lambda db: admitting.add(db, draft, now=now))
-        new = issuing.NewToken(name="build")
-        token = database.write(lambda db: issuing.add_token(db, one, new, vault=VAULT, now=now))
-        who = issuing.SignIn(user=name, account=one.uuid, password=draft.password, proof=None, address=None, agent=None)
-        session = database.write(lambda db: issuing.open_session(db, who, vault=VAULT, now=now))
+        draft = accounts.AccountDraft(name=name, role=Role.READ_ONLY, password=passwords.hash_password(PASSWORD))
+        one = database.write(lambda db: accounts.add_account(db, draft, now=now))
+        new = credentials.TokenDraft(name="build")
+        token = database.write(lambda db: credentials.add_token(db, one, new, vault=VAULT, now=now))
+        who = credentials.SessionDraft(
+            user=name, account=one.uuid, password=draft.password, proof=None, address=None, agent=None
+        )
+        session = database.write(lambda db: credentials.open_session(db, who, vault=VAULT, now=now))
         headers = {
             "token": {"authorization": f"Bearer {token.text}"},
             "password": basic(name, PASSWORD),
@@ -88,11 +90,11 @@ def test_what_is_taken_away_is_refused_at_once_by_every_process(database, both, 
 
     revoked, disabled, changed, ended = (add_user(name) for name in ("revoked", "disabled", "changed", "ended"))
     assert [statuses(one) for one in (revoked, disabled, changed, ended)] == [[200] * 6] * 4
-    now, its_hash = datetime.now(UTC), password.hashed(OTHER)
-    database.write(lambda db: issuing.revoke(db, revoked.token))
-    database.write(lambda db: admitting.disable(db, admitting.of_name(db, "disabled"), now=now))
-    database.write(lambda db: admitting.set_password(db, admitting.of_name(db, "changed"), its_hash, now=now))
-    database.write(lambda db: issuing.end_session(db, ended.session, user="ended"))
+    now, its_hash = datetime.now(UTC), passwords.hash_password(OTHER)
+    database.write(lambda db: credentials.revoke_token(db, revoked.token))
+    database.write(lambda db: accounts.disable_account(db, accounts.get_account(db, "disabled"), now=now))
+    database.write(lambda db: accounts.set_password(db, accounts.get_account(db, "changed"), its_hash, now=now))
+    database.write(lambda db: credentials.end_session(db, ended.session, user="ended"))
     assert statuses(revoked) == [401, 401, 200, 200, 200, 200]
     assert statuses(disabled) == [401, 401, 401, 401, 401, 401]
     assert statuses(changed) == [200, 200, 401, 401, 401, 401]
@@ -106,9 +108,9 @@ def ask(server, name, its_password, address="192.0.2.7"):
 
 def fail(database, name, *, times, at, is_known=True, address="192.0.2.7"):
     """Count wrong passwords as if they had been sent."""
-    keys = keys_of(name, address, is_known=is_known)
+    keys = compute_counter_keys(name, address, is_known=is_known)
     for _ in range(times):
-        database.write(lambda db: guesses.count(db, keys.pair, now=at, before=at - timedelta(minutes=15)))
+        database.write(lambda db: throttling.increment(db, keys.pair, now=at, before=at - timedelta(minutes=15)))
 
 
 @pytest.mark.parametrize("name", ["ada", "nobody"])

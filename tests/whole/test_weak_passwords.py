@@ -3,7 +3,7 @@
 import pytest
 
 from tests.whole import servers
-from treaty.model.password import weakness_of_setting
+from treaty.model.accounts.passwords import find_setting_weakness
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from treaty.model.password import weakness_of_setting
     ],
 )
 def test_weak_passwords_of_settings_are_told_from_others(given, reason):
-    found = weakness_of_setting(given, "build-server")
+    found = find_setting_weakness(given, "build-server")
     assert found is None if reason is None else found is not None and found.startswith(reason)
 
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from treaty import app
-from treaty.actions import admitting, issuing
+from treaty.actions.accounts import accounts as account_actions
+from treaty.actions.accounts import credentials
 from treaty.cli import output
 from treaty.cli.program import Failure, ServerCommand
 from treaty.errors import Invalid, NotFound, TreatyError
-from treaty.model import password
-from treaty.model.access import Account, Role, Token
+from treaty.model.accounts import passwords
+from treaty.model.accounts.access import Account, Role, Token
 from treaty.settings import Settings, read_settings
-from treaty.store import accounts, tokens
+from treaty.store.accounts import accounts, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ def _name() -> str:
 
 
 def _write(settings: Settings, work: Callable[[Connection], T]) -> T:
-    return app.write(settings, work, name=_name())
+    return app.write_database(settings, work, name=_name())
 
 
 def _now() -> datetime:
@@ -87,13 +88,17 @@ def add_user(settings: Settings, name: str, role: str, email: str | None, *, is_
 
     From the first user on, the server asks everybody who they are.
     """
-    its_hash = None if is_system else password.hashed(_password((name, email or ""), is_piped=is_piped))
-    draft = admitting.NewAccount(name=name, role=Role(role), email=email, password=its_hash, is_system=is_system)
+    its_hash = None if is_system else passwords.hash_password(_password((name, email or ""), is_piped=is_piped))
+    draft = account_actions.AccountDraft(
+        name=name, role=Role(role), email=email, password=its_hash, is_system=is_system
+    )
     # The first user may come before the server, which is then never open: so the database need not exist yet.
-    one = app.write(settings, lambda db: admitting.add(db, draft, now=_now()), name=_name(), may_create=True)
-    output.say(f"Added {one.name}, {one.role.value}.")
+    one = app.write_database(
+        settings, lambda db: account_actions.add_account(db, draft, now=_now()), name=_name(), may_create=True
+    )
+    output.print_line(f"Added {one.name}, {one.role.value}.")
     if is_system:
-        output.complain(f"Make it a token: treaty token create --user {shlex.quote(one.name)} --name NAME")
+        output.print_error(f"Make it a token: treaty token create --user {shlex.quote(one.name)} --name NAME")
 
 
 def _password(known: tuple[str, str], *, is_piped: bool) -> str:
@@ -104,7 +109,7 @@ def _password(known: tuple[str, str], *, is_piped: bool) -> str:
         given = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
         raise Failure("There is no terminal to ask for a password: pipe it in, with --password-stdin.")
-    weakness = password.weakness(given, known)
+    weakness = passwords.find_weakness(given, known)
     if weakness:
         raise Invalid.member("password", weakness)
     return given
@@ -115,12 +120,14 @@ def _password(known: tuple[str, str], *, is_piped: bool) -> str:
 @_working
 def list_users(settings: Settings, form: str) -> None:
     """List the users."""
-    found = app.read(settings, accounts.every)
+    found = app.read_database(settings, accounts.list_all)
     if form == "json":
-        output.say(output.indented([_user(one) for one in found]))
+        output.print_line(output.format_indented([_user(one) for one in found]))
     else:
         rows = [(one.name, one.role.value, _kind(one), one.email, _day(one.signed_in_at)) for one in found]
-        output.say(output.table(["NAME", "ROLE", "KIND", "E-MAIL", "LAST SIGN-IN"], rows) or "There are no users.")
+        output.print_line(
+            output.format_table(["NAME", "ROLE", "KIND", "E-MAIL", "LAST SIGN-IN"], rows) or "There are no users."
+        )
 
 
 def _kind(one: Account) -> str:
@@ -149,8 +156,8 @@ def _day(at: datetime | None) -> str:
 @_working
 def disable_user(settings: Settings, name: str) -> None:
     """Shut a user out: sessions end, and passwords and tokens are refused at once."""
-    _write(settings, lambda db: admitting.disable(db, admitting.of_name(db, name), now=_now()))
-    output.say(f"Disabled {name}.")
+    _write(settings, lambda db: account_actions.disable_account(db, account_actions.get_account(db, name), now=_now()))
+    output.print_line(f"Disabled {name}.")
 
 
 @click.command("enable", cls=ServerCommand)
@@ -158,8 +165,8 @@ def disable_user(settings: Settings, name: str) -> None:
 @_working
 def enable_user(settings: Settings, name: str) -> None:
     """Let a user in again."""
-    _write(settings, lambda db: admitting.enable(db, admitting.of_name(db, name), now=_now()))
-    output.say(f"Enabled {name}.")
+    _write(settings, lambda db: account_actions.enable_account(db, account_actions.get_account(db, name), now=_now()))
+    output.print_line(f"Enabled {name}.")
 
 
 @click.command("password", cls=ServerCommand)
@@ -168,10 +175,13 @@ def enable_user(settings: Settings, name: str) -> None:
 @_working
 def set_password(settings: Settings, name: str, *, is_piped: bool) -> None:
     """Give a user another password. It ends the user's sessions."""
-    one = app.read(settings, lambda db: admitting.of_name(db, name))
-    its_hash = password.hashed(_password((one.name, one.email or ""), is_piped=is_piped))
-    _write(settings, lambda db: admitting.set_password(db, admitting.of_name(db, name), its_hash, now=_now()))
-    output.say(f"{one.name} has another password.")
+    one = app.read_database(settings, lambda db: account_actions.get_account(db, name))
+    its_hash = passwords.hash_password(_password((one.name, one.email or ""), is_piped=is_piped))
+    _write(
+        settings,
+        lambda db: account_actions.set_password(db, account_actions.get_account(db, name), its_hash, now=_now()),
+    )
+    output.print_line(f"{one.name} has another password.")
 
 
 @click.command("role", cls=ServerCommand)
@@ -180,8 +190,10 @@ def set_password(settings: Settings, name: str, *, is_piped: bool) -> None:
 @_working
 def set_role(settings: Settings, name: str, role: str) -> None:
     """Let a user do more, or less."""
-    _write(settings, lambda db: admitting.set_role(db, admitting.of_name(db, name), Role(role), now=_now()))
-    output.say(f"{name} is {role} now.")
+    _write(
+        settings, lambda db: account_actions.set_role(db, account_actions.get_account(db, name), Role(role), now=_now())
+    )
+    output.print_line(f"{name} is {role} now.")
 
 
 # Tokens
@@ -212,19 +224,19 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
     Clients take it as PACT_BROKER_TOKEN, or send it as `Authorization: Bearer TOKEN`.
     """
     lasts, now = _lasting(expires), _now()
-    draft = issuing.NewToken(
+    draft = credentials.TokenDraft(
         name=name,
         role=Role.READ_ONLY if is_reader else Role.READ_WRITE,
         expires_at=None if lasts is None else now + lasts,
     )
-    issued = app.write_sealed(
+    issued = app.write_encrypted(
         settings,
-        lambda db, vault: issuing.add_token(db, admitting.of_name(db, user), draft, vault=vault, now=now),
+        lambda db, vault: credentials.add_token(db, account_actions.get_account(db, user), draft, vault=vault, now=now),
         name=_name(),
-        tell=output.complain,
+        report=output.print_error,
     )
-    output.say(issued.text)
-    output.complain("Keep it now: it is not shown again.")
+    output.print_line(issued.text)
+    output.print_error("Keep it now: it is not shown again.")
 
 
 @click.command("list", cls=ServerCommand)
@@ -233,9 +245,9 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
 @_working
 def list_tokens(settings: Settings, user: str | None, form: str) -> None:
     """List tokens: whose they are, and when they were used last. Their texts are shown to nobody."""
-    found = [one for one in app.read(settings, tokens.every) if user in (None, one.user)]
+    found = [one for one in app.read_database(settings, tokens.list_all) if user in (None, one.user)]
     if form == "json":
-        output.say(output.indented([_token(one) for one in found]))
+        output.print_line(output.format_indented([_token(one) for one in found]))
         return
     headings = ["UUID", "USER", "NAME", "MAY", "EXPIRES", "LAST USED", "FROM"]
     rows = [
@@ -243,7 +255,7 @@ def list_tokens(settings: Settings, user: str | None, form: str) -> None:
         for one in found
         if one.ending
     ]
-    output.say(output.table(headings, rows, widest={"UUID": None}) or "There are no tokens.")
+    output.print_line(output.format_table(headings, rows, max_widths={"UUID": None}) or "There are no tokens.")
 
 
 def _token(one: Token) -> dict[str, object]:
@@ -267,13 +279,13 @@ def _token(one: Token) -> dict[str, object]:
 def revoke_token(settings: Settings, uuid: str | None, *, is_all: bool) -> None:
     """Revoke a token, by its UUID. It is refused at once, by every process of the server."""
     if is_all:
-        count = _write(settings, issuing.revoke_all)
-        output.say(f"Revoked all tokens ({count}), and ended all sessions.")
+        count = _write(settings, credentials.revoke_all_credentials)
+        output.print_line(f"Revoked all tokens ({count}), and ended all sessions.")
         return
     if uuid is None:
         raise Failure("Which token? `treaty token list` shows their UUIDs; --all revokes every one.")
-    _write(settings, lambda db: issuing.revoke(db, _found(tokens.find(db, uuid), uuid)))
-    output.say("Revoked.")
+    _write(settings, lambda db: credentials.revoke_token(db, _found(tokens.find(db, uuid), uuid)))
+    output.print_line("Revoked.")
 
 
 def _found(one: Token | None, uuid: str) -> Token:

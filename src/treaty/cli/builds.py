@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treaty.cli import detect
+from treaty.cli import build_detection
 from treaty.cli.program import Failure, Flag, ListOption
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Build:
     build_url: str | None
 
 
-def described(command: Callable[..., None]) -> Callable[..., None]:
+def version_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that describe a version."""
     for option in (
         click.option("--build-url", help="Where the build can be seen."),
@@ -40,18 +40,18 @@ def described(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def read(given: dict[str, Any], *, version_option: str) -> Build:
+def read_build(given: dict[str, Any], *, version_option: str) -> Build:
     """Make up the version from what was given, and from what is found if that is asked for."""
     found = given["auto_detect_version_properties"]
-    version = given[version_option] or (detect.commit() if found else "")
+    version = given[version_option] or (build_detection.commit() if found else "")
     if not version.strip():
         text = f"No value provided for required option --{version_option.replace('_', '-')}"
         raise Failure(f"{text}\nGive it, or let --auto-detect-version-properties find the commit.")
     return Build(
         version=version.strip(),
-        branch=(given["branch"] or (detect.branch() if found else "")).strip() or None,
+        branch=(given["branch"] or (build_detection.branch() if found else "")).strip() or None,
         tags=_tags(given["tag"], with_branch=given["tag_with_git_branch"]),
-        build_url=(given["build_url"] or (detect.build_url() if found else None) or "").strip() or None,
+        build_url=(given["build_url"] or (build_detection.build_url() if found else None) or "").strip() or None,
     )
 
 
@@ -61,4 +61,4 @@ def _tags(given: Iterable[str], *, with_branch: bool) -> list[str]:
     if not all(names):
         raise Failure("--tag cannot be blank\nThere are only commas in it: give it a tag, or leave it out.")
     tags = [tag for each in names for tag in each]
-    return list(dict.fromkeys(tags + ([detect.branch()] if with_branch else [])))
+    return list(dict.fromkeys(tags + ([build_detection.branch()] if with_branch else [])))

@@ -14,7 +14,7 @@ from treaty.errors import ClientError, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from treaty.client import Broker, Json, Resource
+    from treaty.client import BrokerClient, HalResource, Json
 
 _DEPLOYED: Final = ("pb:currently-deployed-deployed-versions", "pb:currently-deployed-versions")
 _SUPPORTED: Final = ("pb:currently-supported-released-versions", "pb:currently-supported-versions")
@@ -45,15 +45,15 @@ def _instance_options(command: Callable[..., None]) -> Callable[..., None]:
 @options.environment_option()
 @_instance_options
 @options.output_option("text", "json", "pretty")
-@options.connected()
+@options.connection_options()
 def record_deployment(
-    broker: Broker, form: str, *, pacticipant: str, version: str, environment: str, **instances: str | None
+    broker: BrokerClient, form: str, *, pacticipant: str, version: str, environment: str, **instances: str | None
 ) -> None:
     """Record that a version now runs in an environment, instead of the one before it."""
     instance = _instance(**instances)
     url = _recording(broker, "pb:record-deployment", pacticipant, version, environment)
     answer = broker.post(url, {"applicationInstance": instance, "target": instance} if instance else {})
-    place = f"{environment} environment{_suffix(instance)} in {output.in_place(broker.index)}"
+    place = f"{environment} environment{_suffix(instance)} in {output.broker_name(broker.index)}"
     output.show(answer, form, output.green(f"Recorded deployment of {pacticipant} version {version} to {place}."))
 
 
@@ -62,11 +62,11 @@ def record_deployment(
 @options.version_option()
 @options.environment_option()
 @options.output_option("text", "json", "pretty")
-@options.connected()
-def record_release(broker: Broker, form: str, *, pacticipant: str, version: str, environment: str) -> None:
+@options.connection_options()
+def record_release(broker: BrokerClient, form: str, *, pacticipant: str, version: str, environment: str) -> None:
     """Record that a version was released, as apps and libraries are."""
     answer = broker.post(_recording(broker, "pb:record-release", pacticipant, version, environment))
-    place = f"{environment} environment in {output.in_place(broker.index)}"
+    place = f"{environment} environment in {output.broker_name(broker.index)}"
     output.show(answer, form, output.green(f"Recorded release of {pacticipant} version {version} to {place}."))
 
 
@@ -75,9 +75,9 @@ def record_release(broker: Broker, form: str, *, pacticipant: str, version: str,
 @options.environment_option()
 @_instance_options
 @options.output_option("text", "json", "pretty")
-@options.connected()
+@options.connection_options()
 def record_undeployment(
-    broker: Broker, form: str, *, pacticipant: str, environment: str, **instances: str | None
+    broker: BrokerClient, form: str, *, pacticipant: str, environment: str, **instances: str | None
 ) -> None:
     """Record that a pacticipant runs in an environment no longer."""
     instance = _instance(**instances)
@@ -89,7 +89,7 @@ def record_undeployment(
         raise ClientError(text)
     _check_returned(running, pacticipant=pacticipant, environment=environment)
     ended = _of_instance(running, instance, pacticipant, environment)
-    place = f"from {environment} environment{_suffix(instance)} in {output.in_place(broker.index)}."
+    place = f"from {environment} environment{_suffix(instance)} in {output.broker_name(broker.index)}."
     answers = _end_all(broker, ended, {"currentlyDeployed": False})
     _show_ended(answers, form, lambda number: f"Recorded undeployment of {pacticipant}{number} {place}")
 
@@ -99,8 +99,8 @@ def record_undeployment(
 @options.version_option()
 @options.environment_option()
 @options.output_option("text", "json", "pretty")
-@options.connected()
-def record_support_ended(broker: Broker, form: str, *, pacticipant: str, version: str, environment: str) -> None:
+@options.connection_options()
+def record_support_ended(broker: BrokerClient, form: str, *, pacticipant: str, version: str, environment: str) -> None:
     """Record that a released version is supported no longer."""
     wanted = {"pacticipant": pacticipant, "version": version}
     found = _current(broker, _SUPPORTED, environment, wanted, "recording end of support")
@@ -110,14 +110,14 @@ def record_support_ended(broker: Broker, form: str, *, pacticipant: str, version
         place = f"{environment} environment. Cannot record support ended."
         raise ClientError(f"{pacticipant} version {version} is not currently released in {place}")
     _check_returned(released, pacticipant=pacticipant, version=version, environment=environment)
-    place = f"in {environment} environment in {output.in_place(broker.index)}."
+    place = f"in {environment} environment in {output.broker_name(broker.index)}."
     answers = _end_all(broker, released, {"currentlySupported": False})
     _show_ended(answers, form, lambda number: f"Recorded support ended for {pacticipant}{number} {place}")
 
 
 def _instance(*, application_instance: str | None, target: str | None) -> str | None:
     if target:
-        output.warn("WARN: target has been renamed to application-instance")
+        output.print_warning("WARN: target has been renamed to application-instance")
     return application_instance or target
 
 
@@ -125,17 +125,17 @@ def _suffix(instance: str | None) -> str:
     return f" (application instance {instance})" if instance else ""
 
 
-def _unsupported(broker: Broker, what: str) -> ClientError:
-    return ClientError((_OLD_PACTFLOW if broker.index.pactflow else _OLD_BROKER).format(what))
+def _unsupported(broker: BrokerClient, what: str) -> ClientError:
+    return ClientError((_OLD_PACTFLOW if broker.index.is_pactflow else _OLD_BROKER).format(what))
 
 
-def _recording(broker: Broker, relation: str, pacticipant: str, version: str, environment: str) -> str:
+def _recording(broker: BrokerClient, relation: str, pacticipant: str, version: str, environment: str) -> str:
     """Find where to record that a version reached an environment: each has a link of its own."""
     what = "recording deployments" if relation == "pb:record-deployment" else "recording releases"
-    if not broker.index.has("pb:environments"):
+    if not broker.index.has_link("pb:environments"):
         raise _unsupported(broker, what)
     found = _version(broker, pacticipant, version)
-    if not found.has(relation):
+    if not found.has_link(relation):
         raise _unsupported(broker, what)
     links = found.links(relation)
     for link in links:
@@ -144,7 +144,7 @@ def _recording(broker: Broker, relation: str, pacticipant: str, version: str, en
     raise _unavailable(broker, [link.name for link in links], pacticipant, environment)
 
 
-def _version(broker: Broker, pacticipant: str, version: str) -> Resource:
+def _version(broker: BrokerClient, pacticipant: str, version: str) -> HalResource:
     try:
         return broker.get(broker.link("pb:pacticipant-version", pacticipant=pacticipant, version=version))
     except Refused as refused:
@@ -154,33 +154,35 @@ def _version(broker: Broker, pacticipant: str, version: str) -> Resource:
         raise ClientError(f"{pacticipant} version {version} not found ({refused})", hint=hint) from refused
 
 
-def _unavailable(broker: Broker, names: list[str], pacticipant: str, environment: str) -> ClientError:
+def _unavailable(broker: BrokerClient, names: list[str], pacticipant: str, environment: str) -> ClientError:
     existing = [str(each.get("name")) for each in broker.get(broker.link("pb:environments")).embedded("environments")]
-    if environment not in existing and not broker.index.pactflow:
-        return environments.missing(environment, existing)
+    if environment not in existing and not broker.index.is_pactflow:
+        return environments.environment_not_found(environment, existing)
     text = f"Environment '{environment}' is not an available option for recording a deployment of {pacticipant}."
-    return ClientError(text + (_HIDDEN_BY_PACTFLOW if broker.index.pactflow else environments.available(names)))
+    return ClientError(
+        text + (_HIDDEN_BY_PACTFLOW if broker.index.is_pactflow else environments.describe_available(names))
+    )
 
 
 def _current(
-    broker: Broker, relations: tuple[str, ...], environment: str, wanted: dict[str, str], what: str
-) -> Resource:
+    broker: BrokerClient, relations: tuple[str, ...], environment: str, wanted: dict[str, str], what: str
+) -> HalResource:
     """Find what is in an environment now."""
-    if not broker.index.has("pb:environments"):
+    if not broker.index.has_link("pb:environments"):
         raise _unsupported(broker, what)
-    found = broker.get(environments.url_of(broker, environment))
-    if not found.has(*relations):
+    found = broker.get(environments.get_environment_url(broker, environment))
+    if not found.has_link(*relations):
         raise _unsupported(broker, what)
     if found.body.get("name") not in {environment, None}:
         raise _unrequested("the environment", environment, found.body["name"])
-    return broker.get(found.link(*relations).asking(wanted))
+    return broker.get(found.link(*relations).with_query(wanted))
 
 
 def _check_returned(
-    resources: Iterable[Json], *, pacticipant: str, environment: str, version: str | None = None
+    endpoints: Iterable[Json], *, pacticipant: str, environment: str, version: str | None = None
 ) -> None:
     """Check that a list has only what was requested: an old broker may ignore a filter. Raises ClientError."""
-    for resource in resources:
+    for resource in endpoints:
         embedded = resource.get("_embedded") or {}
         _check_name("the pacticipant", pacticipant, (embedded.get("pacticipant") or {}).get("name"))
         if version is not None:
@@ -202,7 +204,7 @@ def _unrequested(kind: str, requested: str, returned: object) -> ClientError:
     )
 
 
-def _check_pacticipant(broker: Broker, name: str) -> None:
+def _check_pacticipant(broker: BrokerClient, name: str) -> None:
     try:
         broker.get(broker.link("pb:pacticipant", pacticipant=name))
     except Refused as refused:
@@ -233,11 +235,11 @@ def _instance_of(deployed: Json) -> str | None:
     return deployed.get("applicationInstance") or deployed.get("target") or None
 
 
-def _end_all(broker: Broker, versions: Iterable[Json], change: Json) -> list[Resource | Refused]:
+def _end_all(broker: BrokerClient, versions: Iterable[Json], change: Json) -> list[HalResource | Refused]:
     return [_end(broker, version["_links"]["self"]["href"], change) for version in versions]
 
 
-def _end(broker: Broker, url: str, change: Json) -> Resource | Refused:
+def _end(broker: BrokerClient, url: str, change: Json) -> HalResource | Refused:
     """End one; what is refused is told after the others were tried."""
     try:
         return broker.patch(url, change)
@@ -245,16 +247,18 @@ def _end(broker: Broker, url: str, change: Json) -> Resource | Refused:
         return refused
 
 
-def _show_ended(answers: Sequence[Resource | Refused], form: str, text: Callable[[str], str]) -> None:
+def _show_ended(answers: Sequence[HalResource | Refused], form: str, text: Callable[[str], str]) -> None:
     if form == "text":
         for answer in answers:
-            output.say(output.red(str(answer)) if isinstance(answer, Refused) else output.green(text(_number(answer))))
+            output.print_line(
+                output.red(str(answer)) if isinstance(answer, Refused) else output.green(text(_number(answer)))
+            )
     else:
-        output.say(output.array([answer.body for answer in answers], form))
+        output.print_line(output.format_array([answer.body for answer in answers], form))
     if any(isinstance(answer, Refused) for answer in answers):
         raise SystemExit(1)
 
 
-def _number(answer: Resource) -> str:
+def _number(answer: HalResource) -> str:
     number = ((answer.body.get("_embedded") or {}).get("version") or {}).get("number")
     return f" version {number}" if number else ""

@@ -28,7 +28,7 @@ _DRY_RUN: Final = "[dry-run] "
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class VerdictRow:
     consumer: str
     consumer_version: str
     provider: str
@@ -37,26 +37,33 @@ class Row:
     result: str | None
 
     @property
-    def order(self) -> tuple[str, ...]:
+    def sort_key(self) -> tuple[str, ...]:
         return self.consumer.lower(), self.provider.lower(), self.consumer_version, self.provider_version
 
 
 def is_deployable(body: Json) -> bool:
-    return summary(body).get("deployable") is True
+    return get_summary(body).get("deployable") is True
 
 
-def summary(body: Json) -> Json:
+def get_summary(body: Json) -> Json:
     found: Json = body.get("summary") or {}
     return found
 
 
-def describe(body: Json, *, ignoring: bool) -> str:
+def describe(body: Json, *, ignores_pacticipants: bool) -> str:
     table, results = _tables(_rows(body))
-    parts = [*_warning(body, ignoring=ignoring), _verdict(body), table, _rows_left_out(body), results, _reasons(body)]
+    parts = [
+        *_warning(body, ignores_pacticipants=ignores_pacticipants),
+        _verdict(body),
+        table,
+        _rows_left_out(body),
+        results,
+        _reasons(body),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
-def describe_plainly(body: Json) -> str:
+def describe_without_colors(body: Json) -> str:
     """Give the table and what there is to tell, without warnings and colours."""
     table, _ = _tables(_rows(body))
     told = [line for line in click.unstyle(_reasons(body)).split("\n") if "WARN:" not in line]
@@ -79,8 +86,8 @@ def _remark(*, deployable: bool) -> str:
     return _NO + " (but you're ignoring this by enabling dry run)"
 
 
-def _warning(body: Json, *, ignoring: bool) -> list[str]:
-    unsupported = ignoring and not isinstance(summary(body).get("ignored"), int)
+def _warning(body: Json, *, ignores_pacticipants: bool) -> list[str]:
+    unsupported = ignores_pacticipants and not isinstance(get_summary(body).get("ignored"), int)
     return [output.yellow(_CANNOT_IGNORE)] if unsupported else []
 
 
@@ -89,9 +96,9 @@ def _verdict(body: Json) -> str:
 
 
 def _reasons(body: Json) -> str:
-    reason = str(summary(body).get("reason") or "")
+    reason = str(get_summary(body).get("reason") or "")
     colour = output.green if is_deployable(body) else output.red
-    return output.notices(body) or (colour(reason) if reason else "")
+    return output.format_notices(body) or (colour(reason) if reason else "")
 
 
 def _rows_left_out(body: Json) -> str:
@@ -103,13 +110,13 @@ def _rows_left_out(body: Json) -> str:
     return f"{shown} of {total} rows are shown; the answer depends on all of them."
 
 
-def _rows(body: Json) -> list[Row]:
-    return sorted((_row(each) for each in body.get("matrix") or []), key=lambda row: row.order)
+def _rows(body: Json) -> list[VerdictRow]:
+    return sorted((_row(each) for each in body.get("matrix") or []), key=lambda row: row.sort_key)
 
 
-def _row(row: Json) -> Row:
+def _row(row: Json) -> VerdictRow:
     consumer, provider, result = (row.get(part) or {} for part in ("consumer", "provider", "verificationResult"))
-    return Row(
+    return VerdictRow(
         consumer=consumer.get("name") or _UNKNOWN,
         consumer_version=_number(consumer),
         provider=provider.get("name") or _UNKNOWN,
@@ -127,18 +134,18 @@ def _success(success: Any) -> str:
     return _UNKNOWN if success is None else str(success).lower()
 
 
-def _tables(rows: Sequence[Row]) -> list[str]:
+def _tables(rows: Sequence[VerdictRow]) -> list[str]:
     numbers = _numbered(rows)
     cells = [[*_cells(row), number] for row, number in zip(rows, numbers, strict=True)]
-    return [output.table(_HEADINGS, cells, widest=dict.fromkeys(_HEADINGS)), _results(rows, numbers)]
+    return [output.format_table(_HEADINGS, cells, max_widths=dict.fromkeys(_HEADINGS)), _results(rows, numbers)]
 
 
-def _numbered(rows: Sequence[Row]) -> list[str]:
+def _numbered(rows: Sequence[VerdictRow]) -> list[str]:
     counts = iter(range(1, len(rows) + 1))
     return [str(next(counts)) if row.result else "" for row in rows]
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: VerdictRow) -> list[str]:
     return [row.consumer, _short(row.consumer_version), row.provider, _short(row.provider_version), row.success]
 
 
@@ -148,11 +155,11 @@ def _short(version: str) -> str:
     return short if len(short) <= _VERSION else short[:_VERSION] + "..."
 
 
-def _results(rows: Sequence[Row], numbers: Sequence[str]) -> str:
+def _results(rows: Sequence[VerdictRow], numbers: Sequence[str]) -> str:
     title = "VERIFICATION RESULTS"
     lines = [f"{number}. {_result(row)}" for row, number in zip(rows, numbers, strict=True) if number]
     return "\n".join([title, "-" * len(title), *lines]) if lines else ""
 
 
-def _result(row: Row) -> str:
+def _result(row: VerdictRow) -> str:
     return f"{row.result} ({'success' if row.success.startswith('true') else 'failure'})"

@@ -15,10 +15,10 @@ from treaty.cli.program import Failure, Flag
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from treaty.cli.telemetry import Telemetry
-    from treaty.client import Broker, Connection, Tls
+    from treaty.cli.telemetry import CommandTelemetry
+    from treaty.client import BrokerClient, BrokerConnection, Tls
 
-    Option = Callable[[Callable[..., None]], Callable[..., None]]
+    OptionDecorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 _OF_A_CONNECTION: Final = {
     "broker_base_url",
@@ -32,7 +32,7 @@ _OF_A_CONNECTION: Final = {
     "ssl_trust_store",
     "verbose",
     "log_level",
-    *telemetry.OPTIONS,
+    *telemetry.OPTION_NAMES,
 }
 _REFUSE_TWO_IDENTITIES: Final = {
     "publish",
@@ -54,7 +54,7 @@ _UNVERIFIED: Final = (
 )
 
 
-def connected(*, username_flag: tuple[str, ...] = ("-u",)) -> Option:
+def connection_options(*, username_flag: tuple[str, ...] = ("-u",)) -> OptionDecorator:
     """Give a command the options of a connection, and call it with the `broker` that they lead to."""
 
     def with_broker(command: Callable[..., None]) -> Callable[..., None]:
@@ -63,7 +63,7 @@ def connected(*, username_flag: tuple[str, ...] = ("-u",)) -> Option:
             theirs = {name: value for name, value in given.items() if name not in _OF_A_CONNECTION}
             given = _with_those_before(given)
             name = click.get_current_context().command_path
-            with telemetry.of(name, given) as told, reach(given, told) as broker:
+            with telemetry.record_if_enabled(name, given) as told, create_client(given, told) as broker:
                 command(broker=broker, **theirs)
 
         return _with(_connection_options(username_flag), run)
@@ -71,7 +71,7 @@ def connected(*, username_flag: tuple[str, ...] = ("-u",)) -> Option:
     return with_broker
 
 
-def _connection_options(username_flag: tuple[str, ...]) -> list[Option]:
+def _connection_options(username_flag: tuple[str, ...]) -> list[OptionDecorator]:
     return [
         click.option(
             "-b", "--broker-base-url", required=True, envvar="PACT_BROKER_BASE_URL", help="The broker's address."
@@ -109,11 +109,11 @@ def _connection_options(username_flag: tuple[str, ...]) -> list[Option]:
         ),
         click.option("-v", "--verbose/--no-verbose", cls=Flag, help="Show the requests, on stderr."),
         click.option("--log-level", hidden=True, help="`info`, `debug` and `trace` mean --verbose."),
-        *telemetry.options(),
+        *telemetry.telemetry_options(),
     ]
 
 
-def _with(options: Sequence[Option], command: Callable[..., None]) -> Callable[..., None]:
+def _with(options: Sequence[OptionDecorator], command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(options):
         command = option(command)
     return command
@@ -125,24 +125,24 @@ def _with_those_before(given: dict[str, Any]) -> dict[str, Any]:
     return given | {name: given[name] or value for name, value in before.items() if name in given}
 
 
-def reach(given: dict[str, Any], told: Telemetry = telemetry.NONE) -> Broker:
-    from treaty.client import Broker  # noqa: PLC0415 - httpx takes long to load, and some commands need no broker
+def create_client(given: dict[str, Any], told: CommandTelemetry = telemetry.NO_TELEMETRY) -> BrokerClient:
+    from treaty.client import BrokerClient  # noqa: PLC0415 - httpx takes long to load, and some commands need no broker
 
     _refuse_two_identities(click.get_current_context())
     asked = given["verbose"] or os.environ.get("VERBOSE") == "true"
     verbose = asked or given["log_level"] in {"info", "debug", "trace"}
-    return Broker(
+    return BrokerClient(
         _connection(given),
-        note=_both(output.complain, told.log),
-        trace=_both(output.complain if verbose else _nothing, told.log),
-        sending=told.sending,
+        report_retry=_both(output.print_error, told.log),
+        trace=_both(output.print_error if verbose else _nothing, told.log),
+        wrap_send=told.wrap_send,
     )
 
 
-def elsewhere(url: str, username: str | None, password: str | None, token: str | None) -> Broker:
+def create_other_client(url: str, username: str | None, password: str | None, token: str | None) -> BrokerClient:
     """Reach another broker than the command's own, with the same patience and trust."""
     identity = {"broker_base_url": url, "broker_username": username, "broker_password": password, "broker_token": token}
-    return reach(click.get_current_context().params | identity | {"custom_header": ()})
+    return create_client(click.get_current_context().params | identity | {"custom_header": ()})
 
 
 def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:
@@ -157,17 +157,17 @@ def _nothing(_: str) -> None:
     """Say nothing."""
 
 
-def _connection(given: dict[str, Any]) -> Connection:
-    from treaty.client import Connection, Patience  # noqa: PLC0415 - as above
+def _connection(given: dict[str, Any]) -> BrokerConnection:
+    from treaty.client import BrokerConnection, RetryPolicy  # noqa: PLC0415 - as above
 
-    return Connection(
+    return BrokerConnection(
         base_url=given["broker_base_url"],
         username=given["broker_username"],
         password=given["broker_password"],
         token=given["broker_token"],
         headers=dict(_header(each) for each in given["custom_header"] if _is_header(each)),
         tls=_tls(given),
-        patience=Patience(attempts=given["retries"]),
+        retry_policy=RetryPolicy(attempts=given["retries"]),
     )
 
 
@@ -175,12 +175,12 @@ def _tls(given: dict[str, Any]) -> Tls:
     from treaty.client import Tls  # noqa: PLC0415 - as above
 
     if given["skip_ssl_verification"]:
-        output.complain(_UNVERIFIED)
+        output.print_error(_UNVERIFIED)
     certificate, key = os.environ.get("X509_CLIENT_CERT_FILE"), os.environ.get("X509_CLIENT_KEY_FILE")
     return Tls(
         verify=not given["skip_ssl_verification"],
         certificate=given["ssl_certificate"],
-        trust_system=given["ssl_trust_store"],
+        trusts_system_store=given["ssl_trust_store"],
         client_certificate=(certificate, key) if certificate and key else None,
     )
 
@@ -205,7 +205,7 @@ def _is_typed(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def output_option(*kinds: str) -> Option:
+def output_option(*kinds: str) -> OptionDecorator:
     """Offer forms of output; the first is the default."""
 
     def check(_: click.Context, __: click.Parameter, kind: str) -> str:
@@ -226,13 +226,13 @@ def output_option(*kinds: str) -> Option:
     )
 
 
-def pacticipant_option() -> Option:
+def pacticipant_option() -> OptionDecorator:
     return click.option("-a", "--pacticipant", required=True, help="The pacticipant's name.")
 
 
-def version_option(*, required: bool = True) -> Option:
+def version_option(*, required: bool = True) -> OptionDecorator:
     return click.option("-e", "--version", required=required, help="The version's number.")
 
 
-def environment_option() -> Option:
+def environment_option() -> OptionDecorator:
     return click.option("--environment", required=True, help="The environment's name.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from treaty.client import Json, Resource
+    from treaty.client import HalResource, Json
 
 _COLOURS: Final = {
     "warning": "yellow",
@@ -44,23 +44,23 @@ def is_coloured() -> bool:
     return not os.environ.get("NO_COLOR") and sys.stdout.isatty()
 
 
-def survive_old_terminals() -> None:
+def replace_unencodable_characters() -> None:
     """Show `?` for what a terminal's character set lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
-def say(text: str = "") -> None:
+def print_line(text: str = "") -> None:
     click.echo(text)
 
 
-def say_if_any(text: str) -> None:
+def print_if_any(text: str) -> None:
     if text:
         click.echo(text)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     click.echo(text, err=True)
 
 
@@ -76,16 +76,16 @@ def yellow(text: str) -> str:
     return click.style(text, fg="yellow")
 
 
-def warn(text: str) -> None:
-    complain(yellow(text))
+def print_warning(text: str) -> None:
+    print_error(yellow(text))
 
 
-def in_place(resource: Resource) -> str:
+def broker_name(resource: HalResource) -> str:
     """Name the broker as its index shows it to be."""
-    return "PactFlow" if resource.pactflow else "the Pact Broker"
+    return "PactFlow" if resource.is_pactflow else "the Pact Broker"
 
 
-def notices(body: Json) -> str:
+def format_notices(body: Json) -> str:
     """Give what the broker has to tell, in its colours: `notices`, or the `logs` of older brokers."""
     if body.get("notices"):
         return "\n".join(_notice(each["text"], _COLOURS.get(each.get("type", ""))) for each in body["notices"])
@@ -93,10 +93,10 @@ def notices(body: Json) -> str:
     return "\n".join(_notice(each["message"], _LEVELS.get(each.get("level", ""))) for each in logs)
 
 
-def told(answer: Resource | Refused) -> str:
+def format_publication(answer: HalResource | Refused) -> str:
     """Give what there is to tell of a publication; of one that was refused, at least the bare answer."""
-    body = parsed(answer.body)
-    text = notices(body) if isinstance(body, dict) else ""
+    body = parse_if_json(answer.body)
+    text = format_notices(body) if isinstance(body, dict) else ""
     return text or (red(answer.body or str(answer)) if isinstance(answer, Refused) else "")
 
 
@@ -105,16 +105,16 @@ def _notice(text: str, colour: str | None) -> str:
     return click.style(marked, fg=colour) if colour else marked
 
 
-def table(
+def format_table(
     headings: Sequence[str],
     rows: Sequence[Sequence[object]],
     *,
-    widest: Mapping[str, int | None] | None = None,
+    max_widths: Mapping[str, int | None] | None = None,
 ) -> str:
     """Lay out rows; cells are cut to 30 characters unless `widest` says otherwise (None: never). No rows, no table."""
     if not rows:
         return ""
-    limits = [(widest or {}).get(heading, _CELL) for heading in headings]
+    limits = [(max_widths or {}).get(heading, _CELL) for heading in headings]
     cells = [headings] + [[_cut(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
@@ -126,30 +126,30 @@ def _cut(cell: object, limit: int | None) -> str:
     return text if limit is None or len(text) <= limit else text[: limit - 3] + "..."
 
 
-def show(answer: Resource, form: str, text: str) -> None:
+def show(answer: HalResource, form: str, text: str) -> None:
     """Show an answer in the form that was asked for; `text` is what people read."""
     match form:
         case "json":
-            say(answer.text)
+            print_line(answer.text)
         case "pretty":
-            say(indented(answer.body))
+            print_line(format_indented(answer.body))
         case "id":
-            say(str(answer.body.get("uuid", "")))
+            print_line(str(answer.body.get("uuid", "")))
         case _:
-            say_if_any(text)
+            print_if_any(text)
 
 
 def show_value(value: object, form: str) -> None:
-    say(indented(value) if form == "pretty" else json.dumps(value, ensure_ascii=False))
+    print_line(format_indented(value) if form == "pretty" else json.dumps(value, ensure_ascii=False))
 
 
-def array(bodies: Sequence[Json | str], form: str) -> str:
+def format_array(bodies: Sequence[Json | str], form: str) -> str:
     """Write several answers as one array: on a line, unless `form` is pretty. A text is an answer yet unread."""
-    values = [parsed(body) for body in bodies]
-    return indented(values) if form == "pretty" else json.dumps(values, ensure_ascii=False)
+    values = [parse_if_json(body) for body in bodies]
+    return format_indented(values) if form == "pretty" else json.dumps(values, ensure_ascii=False)
 
 
-def parsed(body: Json | str) -> Any:
+def parse_if_json(body: Json | str) -> Any:
     """Read a body that is still text, if it can be read."""
     try:
         return json.loads(body) if isinstance(body, str) else body
@@ -157,11 +157,11 @@ def parsed(body: Json | str) -> Any:
         return body
 
 
-def indented(value: object) -> str:
+def format_indented(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def properties(body: Json) -> str:
+def format_properties(body: Json) -> str:
     """Write a resource's properties for people, in the manner of YAML."""
     shown = {name: value for name, value in body.items() if name not in {"_links", "_embedded"}}
     return "\n".join(_mapping(shown))
@@ -195,7 +195,7 @@ def _scalar(value: object) -> str:
     return "" if value is None else json.dumps(value)
 
 
-def progress(text: str) -> AbstractContextManager[object]:
+def show_progress(text: str) -> AbstractContextManager[object]:
     """Show that something goes on, where somebody watches."""
     if not sys.stderr.isatty():
         return contextlib.nullcontext()
@@ -204,20 +204,20 @@ def progress(text: str) -> AbstractContextManager[object]:
     return Console(stderr=True).status(text)
 
 
-def fail(error: TreatyError, *, as_json: bool, on_stderr: bool) -> None:
+def print_failure(error: TreatyError, *, as_json: bool, on_stderr: bool) -> None:
     """Report what went wrong: to people in red, to programs as JSON; what to do next goes to stderr."""
     if as_json:
-        say(_failure_json(error))
+        print_line(_failure_json(error))
     elif on_stderr:
-        complain(str(error))
+        print_error(str(error))
     else:
-        say(red(str(error)))
-    advise(error)
+        print_line(red(str(error)))
+    print_hint(error)
 
 
-def advise(error: TreatyError) -> None:
+def print_hint(error: TreatyError) -> None:
     if isinstance(error, ClientError) and error.hint:
-        complain(error.hint)
+        print_error(error.hint)
 
 
 def _failure_json(error: TreatyError) -> str:

@@ -45,21 +45,21 @@ class PactFile:
         return str(self.content["provider"]["name"])
 
     @property
-    def written(self) -> str:
+    def compact_json(self) -> str:
         """The content without needless space, its members in their own order."""
         return json.dumps(self.content, separators=(",", ":"), ensure_ascii=False)
 
     @property
-    def encoded(self) -> str:
-        return base64.b64encode(self.written.encode()).decode()
+    def base64_content(self) -> str:
+        return base64.b64encode(self.compact_json.encode()).decode()
 
 
-def read(arguments: Sequence[str]) -> list[PactFile]:
+def read_pact_files(arguments: Sequence[str]) -> list[PactFile]:
     """Read files, directories and patterns; pacts between the same two are merged into one."""
-    return [_united_files(group) for group in _grouped(map(_read, find(arguments)))]
+    return [_united_files(group) for group in _grouped(map(_read, find_pact_files(arguments)))]
 
 
-def find(arguments: Sequence[str]) -> list[str]:
+def find_pact_files(arguments: Sequence[str]) -> list[str]:
     """Find the files that are meant by files, directories and patterns."""
     paths = sorted({path for argument in arguments for path in _expand(argument)})
     if not paths:
@@ -99,11 +99,11 @@ def _grouped(files: Iterable[PactFile]) -> list[list[PactFile]]:
 
 def _united_files(files: list[PactFile]) -> PactFile:
     if len(files) > 1:
-        output.complain("Merging " + ", ".join(Path(file.path).name for file in files))
-    return functools.reduce(merged, files)
+        output.print_error("Merging " + ", ".join(Path(file.path).name for file in files))
+    return functools.reduce(merge_pacts, files)
 
 
-def merged(ours: PactFile, theirs: PactFile) -> PactFile:
+def merge_pacts(ours: PactFile, theirs: PactFile) -> PactFile:
     """Unite two pacts between the same two; raises ClientError if they contradict each other."""
     return PactFile(ours.path, ours.content | _interactions(ours.content, theirs.content))
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import builds, manage, options, output
+from treaty.cli import builds, options, output, pacticipants
 from treaty.cli.program import Command, Failure
 from treaty.errors import Refused
 
 if TYPE_CHECKING:
     from treaty.cli.builds import Build
-    from treaty.client import Broker, Json, Resource
+    from treaty.client import BrokerClient, HalResource, Json
 
 _ACCEPT: Final = "application/hal+json,application/problem+json"
 _TWICE: Final = "Cannot use both --verification-success|--no-verification-success and --verification-exit-code"
@@ -28,7 +28,7 @@ _NEXT_STEPS: Final = """Next steps:
 @click.argument("contract_file")
 @click.option("--provider", required=True, help="The provider's name.")
 @click.option("-a", "--provider-app-version", help="The provider's version number.")
-@builds.described
+@builds.version_options
 @click.option("--specification", default="oas", show_default=True, help="The kind of contract.")
 @click.option("--content-type", help="Its media type; application/yaml, or application/json for *.json.")
 @click.option(
@@ -41,10 +41,10 @@ _NEXT_STEPS: Final = """Next steps:
 @click.option("--verifier", help="The program's name.")
 @click.option("--verifier-version", help="The program's version.")
 @options.output_option("text", "json", "pretty")
-@options.connected()
-def publish_provider_contract(broker: Broker, form: str, **given: Any) -> None:
+@options.connection_options()
+def publish_provider_contract(broker: BrokerClient, form: str, **given: Any) -> None:
     """Publish a provider's contract to PactFlow."""
-    build = builds.read(given, version_option="provider_app_version")
+    build = builds.read_build(given, version_option="provider_app_version")
     contract = _contract(given)
     if _is_old(broker):
         _publish_by_path(broker, given["provider"], build, contract, form)
@@ -89,12 +89,12 @@ def _encoded(path: str) -> str:
         raise Failure(f"Could not read {path}: {error.strerror}\nGive the path of a file that exists.") from error
 
 
-def _is_old(broker: Broker) -> bool:
+def _is_old(broker: BrokerClient) -> bool:
     wanted = "publish_provider_contracts_using_old_api" in os.environ.get("PACTFLOW_FEATURES", "")
-    return wanted or not broker.index.has("pf:publish-provider-contract")
+    return wanted or not broker.index.has_link("pf:publish-provider-contract")
 
 
-def _publish(broker: Broker, provider: str, build: Build, contract: Json, form: str) -> None:
+def _publish(broker: BrokerClient, provider: str, build: Build, contract: Json, form: str) -> None:
     known = {"branch": build.branch, "buildUrl": build.build_url}
     body = {
         "pacticipantVersionNumber": build.version,
@@ -106,18 +106,18 @@ def _publish(broker: Broker, provider: str, build: Build, contract: Json, form: 
         url = broker.link("pf:publish-provider-contract", provider=provider)
         answer = broker.post(url, body, accept=_ACCEPT)
     except Refused as refused:
-        output.say(output.told(refused) if form == "text" else refused.body or "{}")
+        output.print_line(output.format_publication(refused) if form == "text" else refused.body or "{}")
         raise SystemExit(1) from refused
-    output.show(answer, form, output.told(answer) or _published(provider, build))
+    output.show(answer, form, output.format_publication(answer) or _published(provider, build))
 
 
-def _publish_by_path(broker: Broker, provider: str, build: Build, contract: Json, form: str) -> None:
+def _publish_by_path(broker: BrokerClient, provider: str, build: Build, contract: Json, form: str) -> None:
     """Publish as PactFlow wanted it before it had a link for this."""
     if build.branch or build.tags:
-        manage.write_version(broker, provider, build.version, branch=build.branch, tags=build.tags)
+        pacticipants.write_version(broker, provider, build.version, branch=build.branch, tags=build.tags)
     names = {"specification": "contractType", "selfVerificationResults": "verificationResults"}
     body = {names.get(name, name): value for name, value in contract.items()}
-    answer = broker.put(broker.at("contracts", "provider", provider, "version", build.version), body)
+    answer = broker.put(broker.url_for("contracts", "provider", provider, "version", build.version), body)
     output.show(answer, form, "\n".join([_published(provider, build), *_where(answer), _NEXT_STEPS]))
 
 
@@ -125,5 +125,5 @@ def _published(provider: str, build: Build) -> str:
     return output.green(f"Successfully published provider contract for {provider} version {build.version} to PactFlow")
 
 
-def _where(answer: Resource) -> list[str]:
+def _where(answer: HalResource) -> list[str]:
     return [f"View the uploaded contract at {link.href}" for link in answer.links("pf:ui")]

@@ -22,7 +22,7 @@ from treaty.errors import TreatyError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-WORDS: Final = "treaty.cli.words"
+WORDS_KEY: Final = "treaty.cli.words"
 _SWALLOW_STRAY_WORDS: Final = {
     "can-i-deploy",
     "can-i-merge",
@@ -78,9 +78,9 @@ class Command(RefusesBlankValues):
     allow_extra_args = True
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        refuse_long_dashes(args, ctx)
+        reject_long_dashes(args, ctx)
         words = list(_spread(self, _asking_for_help(args)))
-        ctx.meta[WORDS] = words
+        ctx.meta[WORDS_KEY] = words
         try:
             rest = super().parse_args(ctx, list(words))
         except click.UsageError as error:
@@ -94,7 +94,7 @@ class Command(RefusesBlankValues):
             return super().invoke(ctx)
         except TreatyError as error:
             as_json = ctx.params.get("form") in {"json", "pretty"}
-            output.fail(error, as_json=as_json, on_stderr=self.name in _COMPLAIN_ON_STDERR)
+            output.print_failure(error, as_json=as_json, on_stderr=self.name in _COMPLAIN_ON_STDERR)
             ctx.exit(1)
         except _BAD_PATHS as error:
             raise Failure(f"{error.filename}: {error.strerror}\nGive a path that can be used.") from error
@@ -104,15 +104,15 @@ class ServerCommand(RefusesBlankValues):
     """A command that works on the server's database or runs the server; its usage errors exit with 2."""
 
 
-def plain(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Spell a name of a command or option as it is declared: `to_environment`, `skip-production`."""
     return re.sub(r"^skip-", "no-", name.replace("_", "-"))
 
 
-def refuse_long_dashes(args: Sequence[str], ctx: click.Context) -> None:
+def reject_long_dashes(args: Sequence[str], ctx: click.Context) -> None:
     for word in args:
         if "\N{EM DASH}" in word:
-            output.say(_LONG_DASH.format(word))
+            output.print_line(_LONG_DASH.format(word))
             ctx.exit(1)
 
 
@@ -137,7 +137,7 @@ def _spread(command: click.Command, args: Sequence[str]) -> Iterator[str]:
 
 
 def _declared(option: str) -> str:
-    return "--" + plain(option[2:]) if option.startswith("--") else option
+    return "--" + normalize_name(option[2:]) if option.startswith("--") else option
 
 
 def _stands_alone(word: str) -> bool:
@@ -182,9 +182,9 @@ def _warn_of_unknown(switches: list[str], meant: str) -> None:
     text = "Unknown switches " + ", ".join(f'"{switch}"' for switch in switches)
     if os.environ.get("PACT_BROKER_ERROR_ON_UNKNOWN_OPTION") == "true":
         raise Failure(f"{text}\n{meant}".rstrip())
-    output.warn(text)
-    output.warn(_UNKNOWN_IS_A_WARNING)
-    output.complain(meant)
+    output.print_warning(text)
+    output.print_warning(_UNKNOWN_IS_A_WARNING)
+    output.print_error(meant)
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
@@ -199,7 +199,7 @@ def _meant(word: str, known: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CommandEntry:
     """Where a command is found, as `module:name`, and what it does in a few words."""
 
     target: str
@@ -209,14 +209,14 @@ class Entry:
 class Program(RefusesBlankValues, click.Group):
     """Commands that are loaded when they are called, so that starting stays quick."""
 
-    def __init__(self, name: str, entries: Mapping[str, Entry], *, text: str) -> None:
+    def __init__(self, name: str, entries: Mapping[str, CommandEntry], *, text: str) -> None:
         super().__init__(
             name,
             help=text,
             params=[_version_option(), *options_of_every_command()],
             invoke_without_command=True,
             callback=_help_if_nothing_is_asked,
-            context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": plain},
+            context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": normalize_name},
         )
         self.entries = entries
 
@@ -224,7 +224,7 @@ class Program(RefusesBlankValues, click.Group):
         return list(self.entries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's own signature
-        entry = self.entries.get(plain(cmd_name))
+        entry = self.entries.get(normalize_name(cmd_name))
         if entry is None:
             return None
         module, _, name = entry.target.partition(":")
@@ -238,12 +238,12 @@ class Program(RefusesBlankValues, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        refuse_long_dashes(args, ctx)
-        if plain(args[0]) not in self.entries and not ctx.resilient_parsing:
-            meant = _meant(plain(args[0]), self.entries)
+        reject_long_dashes(args, ctx)
+        if normalize_name(args[0]) not in self.entries and not ctx.resilient_parsing:
+            meant = _meant(normalize_name(args[0]), self.entries)
             raise Failure(f'Could not find command "{args[0]}".\n{meant}See `{ctx.command_path} help`.')
         _, command, rest = super().resolve_command(ctx, args)
-        return plain(args[0]), command, rest
+        return normalize_name(args[0]), command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.color = output.is_coloured()
@@ -265,7 +265,7 @@ def _version_option() -> click.Option:
 
 def _tell_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's own signature
     if wanted:
-        output.say(distribution.version())
+        output.print_line(distribution.version())
         ctx.exit()
 
 
@@ -282,7 +282,7 @@ def options_of_every_command() -> list[click.Option]:
 def _help_if_nothing_is_asked(**_before: object) -> None:
     context = click.get_current_context()
     if context.invoked_subcommand is None:
-        output.say(context.get_help())
+        output.print_line(context.get_help())
 
 
 @click.command("help", cls=Command)
@@ -297,7 +297,7 @@ def show_help(ctx: click.Context, names: tuple[str, ...]) -> None:
             break
         found, command, _ = group.resolve_command(context, [name])
         context = click.Context(command or group, info_name=found, parent=context)
-    output.say(context.get_help())
+    output.print_line(context.get_help())
 
 
 @click.command("completions", cls=Command)
@@ -313,14 +313,14 @@ def completions(ctx: click.Context, shell: str, directory: str | None) -> None:
         raise Failure(f"There are no completions for {shell}: choose bash, zsh or fish.")
     script = found(program.command, {}, name, f"_{name.replace('-', '_')}_COMPLETE".upper()).source()
     if directory is None:
-        output.say(script)
+        output.print_line(script)
     else:
         file = Path(directory) / f"{name}.{shell}"
         file.write_text(script + "\n", encoding="utf-8")
-        output.say(f"Wrote {file}")
+        output.print_line(f"Wrote {file}")
 
 
 @click.command("version", cls=Command)
 def show_version() -> None:
     """Show Treaty's version."""
-    output.say(distribution.version())
+    output.print_line(distribution.version())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from treaty.cli.program import Failure, plain
+from treaty.cli.program import Failure, normalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ _UNSPECIFIED: Final = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Selector:
+class VersionSelector:
     """Versions of a pacticipant. With `latest`, the latest of those that the rest selects."""
 
     pacticipant: str
@@ -60,25 +60,25 @@ class Selector:
 
 
 @dataclass(frozen=True, slots=True)
-class Selectors:
-    chosen: Sequence[Selector]
-    ignored: Sequence[Selector]
+class SelectorOptions:
+    selected: Sequence[VersionSelector]
+    ignored: Sequence[VersionSelector]
 
 
-def read(words: Sequence[str]) -> Selectors:
+def read_selectors(words: Sequence[str]) -> SelectorOptions:
     """Read selectors: what describes a version belongs to the pacticipant named before it."""
-    found: list[tuple[str, Selector]] = []
+    found: list[tuple[str, VersionSelector]] = []
     for option, value in _given(words):
         if option in {"pacticipant", "ignore"}:
-            found.append((option, Selector(pacticipant=value or "")))
+            found.append((option, VersionSelector(pacticipant=value or "")))
         elif found:
             found[-1] = (found[-1][0], _more_specific(found[-1][1], _described(option, value)))
         else:
             raise Failure(f"The {option.replace('_', ' ')} of what? Give --pacticipant NAME before it.")
-    return Selectors(*([each for option, each in found if option == kind] for kind in ("pacticipant", "ignore")))
+    return SelectorOptions(*([each for option, each in found if option == kind] for kind in ("pacticipant", "ignore")))
 
 
-def _more_specific(selector: Selector, given: dict[str, Any]) -> Selector:
+def _more_specific(selector: VersionSelector, given: dict[str, Any]) -> VersionSelector:
     """Add what an option says of a selector. Raises Failure where an earlier one said something else."""
     for name in ("version", "tag", "branch"):
         earlier, later = getattr(selector, name), given.get(name)
@@ -90,19 +90,19 @@ def _more_specific(selector: Selector, given: dict[str, Any]) -> Selector:
     return replace(selector, **given)
 
 
-def check_complete(selectors: Selectors, given: Mapping[str, Any]) -> None:
+def check_complete(selectors: SelectorOptions, given: Mapping[str, Any]) -> None:
     """Check that the selectors have all values that click read, also of letters written together (`-vaNAME`).
 
     Raises Failure if not: the question would leave something out.
     """
-    read_values = {value for one in (*selectors.chosen, *selectors.ignored) for value in astuple(one)}
+    read_values = {value for one in (*selectors.selected, *selectors.ignored) for value in astuple(one)}
     for name in ("pacticipant", "version", "latest", "branch", "all_tagged", "tag", "ignore"):
         lost = [value for value in given.get(name) or () if value and value not in read_values]
         if lost:
             raise Failure(f"It is unclear what {lost[0]} belongs to. Give each option as a word of its own.")
 
 
-def check_specific(selectors: Sequence[Selector]) -> None:
+def check_specific(selectors: Sequence[VersionSelector]) -> None:
     for selector in selectors:
         if not selector.is_specific:
             raise Failure(_UNSPECIFIED.format(selector.pacticipant))
@@ -145,11 +145,11 @@ def _split(word: str) -> tuple[str, str | None]:
     """Part `--name=value` and `-nvalue`; a value of its own comes as the next word."""
     if word.startswith("--"):
         name, equals, value = word.partition("=")
-        return "--" + plain(name[2:]), value if equals else None
+        return "--" + normalize_name(name[2:]), value if equals else None
     return word[:2], word[2:] or None
 
 
-def query(selectors: Selectors, *, latest_by: str, target: Query) -> Query:
-    chosen = [pair for each in selectors.chosen for pair in each.query("q")]
+def build_query(selectors: SelectorOptions, *, latest_by: str, target: Query) -> Query:
+    chosen = [pair for each in selectors.selected for pair in each.query("q")]
     ignored = [pair for each in selectors.ignored for pair in each.query("ignore")]
     return [*chosen, ("latestby", latest_by), *target, *ignored]

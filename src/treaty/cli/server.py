@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from treaty.cli.program import ServerCommand
-from treaty.errors import WrongSetting
+from treaty.errors import InvalidSetting
 from treaty.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from treaty.actions.examining import Finding
+    from treaty.actions.maintenance.integrity import IntegrityFinding
 
 
 @click.command(cls=ServerCommand)
@@ -50,7 +50,7 @@ def serve(**options: object) -> None:
     try:
         settings = read_settings(options)
         app.serve(settings, announce=lambda address: _announce(settings, address))
-    except WrongSetting as error:
+    except InvalidSetting as error:
         click.echo(f"treaty serve: {error}", err=True)
         sys.exit(1)
 
@@ -66,8 +66,8 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only where they are needed
 
     try:
-        findings = app.examine(read_settings({"database_url": database_url}), fixes=fixes)
-    except WrongSetting as error:
+        findings = app.check_integrity(read_settings({"database_url": database_url}), fixes=fixes)
+    except InvalidSetting as error:
         click.echo(f"treaty doctor: {error}", err=True)
         sys.exit(1)
     for finding in findings:
@@ -78,31 +78,32 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
         sys.exit(1)
 
 
-def _told(finding: "Finding") -> str:
+def _told(finding: "IntegrityFinding") -> str:
     return finding.rule if not finding.broken else f"{finding.rule}: {finding.broken} wrong"
 
 
 @click.command(cls=ServerCommand)
 @click.option("--database-url", metavar="URL", help="The database with the secrets (default as for `treaty serve`).")
 @click.option("--finish", "finishes", is_flag=True, help="Take the older keys away, once nothing needs them.")
-def rotate_key(database_url: str | None, *, finishes: bool) -> None:
+def rotate_key(database_url: str | None, *, removes_old_keys: bool) -> None:
     """Change the key that secrets, such as those of webhooks, are sealed with.
 
     Adds a new key to the key file, and seals all secrets anew; with secret_key set, seals them with it. It may run
     while servers do, and be called again after it was interrupted. Older keys open what they sealed until --finish.
     """
-    from treaty import app, rotation  # noqa: PLC0415 - the server's packages are loaded only where they are needed
+    from treaty import app  # noqa: PLC0415 - the server's packages are loaded only where they are needed
+    from treaty.workers import key_rotation  # noqa: PLC0415 - the server's packages are loaded only where they are needed
 
     try:
         settings = read_settings({"database_url": database_url})
-        app.rotate_key(settings, finishes=finishes, tell=click.echo)
-    except rotation.AlreadyRotating:
+        app.rotate_key(settings, removes_old_keys=removes_old_keys, report=click.echo)
+    except key_rotation.RotationInProgress:
         click.echo("treaty rotate-key: the key is being changed already; wait for that to end.", err=True)
         sys.exit(1)
-    except (WrongSetting, rotation.Unreadable) as error:
+    except (InvalidSetting, key_rotation.UndecryptableSecrets) as error:
         click.echo(f"treaty rotate-key: {error}", err=True)
         sys.exit(1)
-    if not finishes:
+    if not removes_old_keys:
         click.echo(_next_step(settings))
 
 
@@ -134,15 +135,15 @@ def _about_data(settings: Settings) -> list[str]:
 
 def _about_access(settings: Settings, address: str) -> list[str]:
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
-    from treaty.store import accounts  # noqa: PLC0415 - likewise
-    from treaty.web import open_access  # noqa: PLC0415 - likewise
+    from treaty.store.accounts import accounts  # noqa: PLC0415 - likewise
+    from treaty.web.security import open_access  # noqa: PLC0415 - likewise
 
-    if settings.basic_auth_username is not None or app.read(settings, accounts.is_any):
+    if settings.basic_auth_username is not None or app.read_database(settings, accounts.has_any):
         return []
-    obstacle = open_access.settings_obstacle(settings)
+    obstacle = open_access.find_settings_obstacle(settings)
     open_to = _OPEN_TO_ALL if settings.open_access else _OPEN_TO_MACHINE
     lines = [open_to if obstacle is None else _CLOSED.format(obstacle=obstacle)]
-    link = app.setup_link(settings, address)
+    link = app.create_setup_link(settings, address)
     if link:
         lines.append("  Make the first one, an administrator, by this link. It works once, within a day:")
         return [*lines, f"    {link}"]

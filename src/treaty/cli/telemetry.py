@@ -15,9 +15,9 @@ from treaty.distribution import install_hint
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from treaty.client import Send
+    from treaty.client import HttpSend
 
-OPTIONS: Final = {
+OPTION_NAMES: Final = {
     "enable_otel",
     "enable_otel_logs",
     "enable_otel_traces",
@@ -31,7 +31,7 @@ _NOT_INSTALLED: Final = f"WARN: Nothing is sent to OpenTelemetry, because it is 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class TelemetryOptions:
     """What is to be told, and where. Without an endpoint the one of OpenTelemetry itself counts."""
 
     traces: bool
@@ -41,17 +41,17 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Telemetry:
+class CommandTelemetry:
     """What hears of each line that --verbose would show, and of each request."""
 
     log: Callable[[str], None]
-    sending: Callable[[Send], Send]
+    wrap_send: Callable[[HttpSend], HttpSend]
 
 
-NONE: Final = Telemetry(log=lambda _: None, sending=lambda send: send)
+NO_TELEMETRY: Final = CommandTelemetry(log=lambda _: None, wrap_send=lambda send: send)
 
 
-def options() -> list[Callable[[Callable[..., None]], Callable[..., None]]]:
+def telemetry_options() -> list[Callable[[Callable[..., None]], Callable[..., None]]]:
     """Give the options by which the newer client knows telemetry too."""
     return [
         click.option("--enable-otel", is_flag=True, help="Tell OpenTelemetry of the command and its requests."),
@@ -78,21 +78,21 @@ def options() -> list[Callable[[Callable[..., None]], Callable[..., None]]]:
     ]
 
 
-def of(command: str, given: Mapping[str, Any]) -> AbstractContextManager[Telemetry]:
+def record_if_enabled(command: str, given: Mapping[str, Any]) -> AbstractContextManager[CommandTelemetry]:
     """Tell of a command while it runs, if that is wanted."""
     traces = given["enable_otel"] or given["enable_otel_traces"]
     if not traces and not given["enable_otel_logs"]:
-        return nullcontext(NONE)
+        return nullcontext(NO_TELEMETRY)
     wanted = _wanted(given, traces=traces)
     try:
-        from treaty.cli import spans  # noqa: PLC0415 - slow to load, and rarely wanted
+        from treaty.cli import command_spans  # noqa: PLC0415 - slow to load, and rarely wanted
     except ImportError:
-        output.warn(_NOT_INSTALLED)
-        return nullcontext(NONE)
-    return spans.telling(command, wanted)
+        output.print_warning(_NOT_INSTALLED)
+        return nullcontext(NO_TELEMETRY)
+    return command_spans.record_command(command, wanted)
 
 
-def _wanted(given: Mapping[str, Any], *, traces: bool) -> Wanted:
+def _wanted(given: Mapping[str, Any], *, traces: bool) -> TelemetryOptions:
     exporters = [name.strip() for name in (given["otel_exporter"] or "otlp").split(",")]
     for name in exporters:
         if name not in _EXPORTERS:
@@ -101,7 +101,7 @@ def _wanted(given: Mapping[str, Any], *, traces: bool) -> Wanted:
     if protocol not in _PROTOCOLS:
         text = f"Invalid --otel-exporter-protocol '{protocol}' (OTEL_EXPORTER_OTLP_PROTOCOL)."
         raise Failure(f"{text} Use http or http/protobuf, and the collector's port for HTTP, often 4318.")
-    return Wanted(
+    return TelemetryOptions(
         traces=traces,
         logs=given["enable_otel_logs"],
         exporters=exporters,

@@ -15,7 +15,7 @@ from treaty.errors import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from treaty.client import Broker, Json, Resource
+    from treaty.client import BrokerClient, HalResource, Json
 
 _EVENTS: Final = {
     "contract_content_changed": "A pact has new content.",
@@ -71,12 +71,12 @@ def _event_option(name: str, text: str) -> Callable[[Callable[..., None]], Calla
 @click.command("create-webhook", cls=Command)
 @_described
 @options.output_option("text", "json", "pretty")
-@options.connected(username_flag=())
-def create_webhook(broker: Broker, form: str, **given: Any) -> None:
+@options.connection_options(username_flag=())
+def create_webhook(broker: BrokerClient, form: str, **given: Any) -> None:
     """Create a webhook: a request that is sent when something happens to a pact."""
     webhook = _webhook(given)
     if given["consumer"] and given["provider"]:
-        url = broker.at("webhooks", "provider", given["provider"], "consumer", given["consumer"])
+        url = broker.url_for("webhooks", "provider", given["provider"], "consumer", given["consumer"])
         webhook = {name: value for name, value in webhook.items() if name not in {"consumer", "provider"}}
     else:
         url = broker.link("pb:webhooks")
@@ -87,39 +87,39 @@ def create_webhook(broker: Broker, form: str, **given: Any) -> None:
 @click.option("--uuid", required=True, help="The webhook's UUID; see generate-uuid.")
 @_described
 @options.output_option("text", "json", "pretty")
-@options.connected(username_flag=())
-def create_or_update_webhook(broker: Broker, form: str, uuid: str, **given: Any) -> None:
+@options.connection_options(username_flag=())
+def create_or_update_webhook(broker: BrokerClient, form: str, uuid: str, **given: Any) -> None:
     """Create a webhook under a UUID, or replace it."""
     webhook = _webhook(given)
-    if not broker.index.has("pb:webhook"):
+    if not broker.index.has_link("pb:webhook"):
         _give_up(_NO_UUIDS)
     _write(broker, "PUT", broker.link("pb:webhook", uuid=uuid), webhook, form)
 
 
 @click.command("test-webhook", cls=Command)
 @click.option("--uuid", required=True, help="The webhook's UUID.")
-@options.connected()
-def test_webhook(broker: Broker, uuid: str) -> None:
+@options.connection_options()
+def test_webhook(broker: BrokerClient, uuid: str) -> None:
     """Send a webhook's request once, and show what came of it."""
     found = broker.get(broker.link("pb:webhook", uuid=uuid))
-    with output.progress("Sending the webhook's request"):
+    with output.show_progress("Sending the webhook's request"):
         answer = broker.post(found.link("pb:execute").href)
-    output.say(answer.body.get("logs") or output.indented(answer.body))
+    output.print_line(answer.body.get("logs") or output.format_indented(answer.body))
 
 
 @click.command("delete-webhook", cls=Command)
 @click.option("--uuid", required=True, help="The webhook's UUID.")
-@options.connected()
-def delete_webhook(broker: Broker, uuid: str) -> None:
+@options.connection_options()
+def delete_webhook(broker: BrokerClient, uuid: str) -> None:
     """Delete a webhook."""
     try:
         broker.delete(broker.get(broker.link("pb:webhook", uuid=uuid)).url)
     except Refused as refused:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise
-        output.say(f"Webhook with UUID {uuid} was not found")
+        output.print_line(f"Webhook with UUID {uuid} was not found")
     else:
-        output.say(f"Webhook with UUID {uuid} successfully deleted")
+        output.print_line(f"Webhook with UUID {uuid} successfully deleted")
 
 
 def _webhook(given: dict[str, Any]) -> Json:
@@ -161,7 +161,7 @@ def _headers(given: Sequence[str]) -> dict[str, str]:
 
 
 def _body(data: str | None) -> Any:
-    return None if data is None else output.parsed(_read(data[1:]) if data.startswith("@") else data)
+    return None if data is None else output.parse_if_json(_read(data[1:]) if data.startswith("@") else data)
 
 
 def _read(path: str) -> str:
@@ -172,7 +172,7 @@ def _read(path: str) -> str:
         raise Failure(text) from error
 
 
-def _write(broker: Broker, method: str, url: str, webhook: Json, form: str) -> None:
+def _write(broker: BrokerClient, method: str, url: str, webhook: Json, form: str) -> None:
     try:
         answer = broker.send(method, url, webhook)
     except Refused as refused:
@@ -190,10 +190,10 @@ def _explained(refused: Refused, form: str) -> str:
 
 
 def _give_up(text: str) -> NoReturn:
-    output.say(text)
+    output.print_line(text)
     raise SystemExit(1)
 
 
-def _title(answer: Resource) -> str:
+def _title(answer: HalResource) -> str:
     description = answer.body.get("description")
     return str(description or next((link.title or link.name for link in answer.links("self")), ""))

@@ -17,10 +17,10 @@ from uuid import UUID
 
 import orjson
 
-from treaty.model.webhook import Side, Webhook
+from treaty.model.webhooks.webhooks import PacticipantMatcher, Webhook
 
 
-class Credential(Enum):
+class ActorCredential(Enum):
     """What somebody showed, to be let in."""
 
     ANONYMOUS = "anonymous"
@@ -91,7 +91,7 @@ class Actor:
     user: str | None = None
     account: str | None = None
     """The UUID of the user, where it has one."""
-    credential: Credential = Credential.SYSTEM
+    credential: ActorCredential = ActorCredential.SYSTEM
     credential_name: str | None = None
     """The name of a token, or of the part of the server that does it; never what is secret about a credential."""
     credential_id: str | None = None
@@ -106,7 +106,7 @@ class Actor:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
+class AuditEvent:
     """Something that was done, as the trail has it."""
 
     id: int
@@ -125,15 +125,15 @@ class Event:
 
     @property
     def uuid(self) -> str:
-        return uuid_of(self.id)
+        return event_uuid(self.id)
 
     @property
     def at(self) -> datetime:
-        return time_of(self.id)
+        return event_time(self.id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Filter:
+class AuditFilter:
     """Which events are wanted. None leaves all."""
 
     who: str | None = None
@@ -149,7 +149,7 @@ class Filter:
 
     @property
     def is_empty(self) -> bool:
-        return self == Filter()
+        return self == AuditFilter()
 
 
 # An event's number is made of its time, and so is its UUID: each says by itself where in the trail the event stands,
@@ -162,17 +162,17 @@ _MASK: Final = (1 << _BITS) - 1
 _SEQUENCE: Final = count(getrandbits(_BITS - 1))
 
 
-def new_number(at: datetime) -> int:
+def generate_event_id(at: datetime) -> int:
     """Make up the number of an event. Events of the same moment are told apart by their lowest bits."""
-    return first_number(at) | next(_SEQUENCE) & _MASK
+    return first_event_id(at) | next(_SEQUENCE) & _MASK
 
 
-def first_number(at: datetime) -> int:
+def first_event_id(at: datetime) -> int:
     """Say from which number on events are not earlier."""
     return (at - _START) // _MILLISECOND << _BITS
 
 
-def time_of(number: int) -> datetime:
+def event_time(number: int) -> datetime:
     return _START + (number >> _BITS) * _MILLISECOND
 
 
@@ -180,32 +180,32 @@ _MARKS: Final = 8 << 76 | 2 << 62
 """What says of an UUID that it is made as its maker likes."""
 
 
-def uuid_of(number: int) -> str:
+def event_uuid(number: int) -> str:
     """Name an event. Later ones have greater names."""
     return str(UUID(int=number >> _BITS << 80 | _MARKS | number & _MASK))
 
 
-def number_of(uuid: str) -> int | None:
+def find_event_id(uuid: str) -> int | None:
     """Find the number of the event that has this name; None for what is no such name."""
     try:
         value = UUID(uuid).int
     except ValueError:
         return None
     number = value >> 80 << _BITS | value & _MASK
-    return number if number < 1 << 63 and uuid_of(number) == str(UUID(int=value)) else None
+    return number if number < 1 << 63 and event_uuid(number) == str(UUID(int=value)) else None
 
 
 # What is told of values
 
-MOST: Final = 8_000
+MAX_DETAILS_LENGTH: Final = 8_000
 """Characters that the details of an event may have."""
 _LONGEST: Final = 200
 _MOST_ITEMS: Final = 20
-HIDDEN: Final = "(hidden)"
-Values = Mapping[str, object]
+REDACTED: Final = "(hidden)"
+FieldValues = Mapping[str, object]
 
 
-def details(params: Values, before: Values, after: Values) -> str | None:
+def encode_details(params: FieldValues, before: FieldValues, after: FieldValues) -> str | None:
     """Write down what is said about an event, cut to what one may have."""
     parts = {"params": params, "before": before, "after": after}
     given = {name: values for name, values in parts.items() if values}
@@ -214,7 +214,7 @@ def details(params: Values, before: Values, after: Values) -> str | None:
     text = orjson.dumps(given, default=str)
     if len(text) > _LONGEST:
         text = orjson.dumps(_cut(given), default=str)
-    if len(text) > MOST:
+    if len(text) > MAX_DETAILS_LENGTH:
         text = orjson.dumps({name: {"names": _cut(list(values))} for name, values in given.items()})
     return text.decode()
 
@@ -222,9 +222,9 @@ def details(params: Values, before: Values, after: Values) -> str | None:
 def _cut(value: Any) -> Any:
     match value:
         case str():
-            return shortened(value, _LONGEST)
+            return shorten(value, _LONGEST)
         case Mapping():
-            return {shortened(str(name), _LONGEST): _cut(one) for name, one in value.items()}
+            return {shorten(str(name), _LONGEST): _cut(one) for name, one in value.items()}
         case Sequence() if len(value) > _MOST_ITEMS:
             return [*map(_cut, value[:_MOST_ITEMS]), f"… and {len(value) - _MOST_ITEMS} more"]
         case Sequence():
@@ -233,49 +233,49 @@ def _cut(value: Any) -> Any:
             return value
 
 
-def shortened(text: str, longest: int) -> str:
+def shorten(text: str, longest: int) -> str:
     """Cut a text."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def changes(before: Values, after: Values) -> tuple[Values, Values]:
+def diff_fields(before: FieldValues, after: FieldValues) -> tuple[FieldValues, FieldValues]:
     """Keep what is not the same in both."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     old = {name: before[name] for name in names if name in before}
     return old, {name: after[name] for name in names if name in after}
 
 
-def fields_of(thing: Any, *left_out: str) -> Values:
+def collect_fields(thing: Any, *left_out: str) -> FieldValues:
     """List what is said about a thing by itself: without times, and without what is left out."""
     names = (one.name for one in fields(thing) if one.name not in left_out and not one.name.endswith("_at"))
-    return {name: told(name, getattr(thing, name)) for name in names}
+    return {name: redact_value(name, getattr(thing, name)) for name in names}
 
 
-def told(name: str, value: Any) -> Any:
+def redact_value(name: str, value: Any) -> Any:
     """Say a value so that nothing in it is a secret: an URL may hold one."""
-    return place(value) if isinstance(value, str) and name.endswith("url") else value
+    return redact_url(value) if isinstance(value, str) and name.endswith("url") else value
 
 
-def place(url: str) -> str:
+def redact_url(url: str) -> str:
     """Leave out of an URL who signs in, and what is asked for."""
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
-        return HIDDEN
+        return REDACTED
     if not parts.scheme or not host:
-        return url if re.fullmatch(r"[\w./-]*", url) else HIDDEN
+        return url if re.fullmatch(r"[\w./-]*", url) else REDACTED
     return f"{parts.scheme}://{host}{parts.path}"
 
 
-def webhook_changes(before: Webhook | None, after: Webhook | None) -> tuple[Values, Values]:
+def diff_webhooks(before: Webhook | None, after: Webhook | None) -> tuple[FieldValues, FieldValues]:
     """Say what is new about a webhook. Of what may hold secrets only that it is new is said."""
     old = _webhook(before, before) if before else {}
     new = _webhook(after, before or after) if after else {}
-    return changes(old, new)
+    return diff_fields(old, new)
 
 
-def _webhook(one: Webhook, earlier: Webhook) -> Values:
+def _webhook(one: Webhook, earlier: Webhook) -> FieldValues:
     request, old = one.request, earlier.request
     return {
         "description": one.description,
@@ -291,14 +291,14 @@ def _webhook(one: Webhook, earlier: Webhook) -> Values:
         "username": _hidden(request.username, old.username),
         "password": _hidden(request.password, old.password),
         "secret": _hidden(one.secret, earlier.secret),
-        "filters": None if one.filters.is_empty else fields_of(one.filters),
+        "filters": None if one.filters.is_empty else collect_fields(one.filters),
     }
 
 
 def _hidden(value: object, old: object) -> str | None:
     if value is None:
         return None
-    return HIDDEN if value == old else "(hidden, changed)"
+    return REDACTED if value == old else "(hidden, changed)"
 
 
 def _origin(url: str) -> str:
@@ -306,22 +306,22 @@ def _origin(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return HIDDEN
+        return REDACTED
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _side(side: Side | None) -> object:
+def _side(side: PacticipantMatcher | None) -> object:
     return None if side is None else {"name": side.name} if side.name is not None else {"label": side.label}
 
 
 _SECRET_NAME: Final = re.compile(r"auth|code|credential|key|pass|pwd|secret|sig|token", re.IGNORECASE)
 
 
-def query(text: str) -> str:
+def redact_query(text: str) -> str:
     """Say a query string without the values of what is named like a secret."""
     return "&".join(map(_parameter, text.split("&"))) if "=" in text and _SECRET_NAME.search(text) else text
 
 
 def _parameter(pair: str) -> str:
     name, equals, _ = pair.partition("=")
-    return f"{name}={HIDDEN}" if equals and _SECRET_NAME.search(name) else pair
+    return f"{name}={REDACTED}" if equals and _SECRET_NAME.search(name) else pair

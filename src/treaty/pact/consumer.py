@@ -13,11 +13,11 @@ from urllib.parse import parse_qsl
 import pact as modern
 from pact.error import MismatchesError
 
-from treaty.client import Broker, Connection
+from treaty.client import BrokerClient, BrokerConnection
 from treaty.errors import ClientError
-from treaty.pact.matchers import Matcher, as_text, written
+from treaty.pact.matchers import Matcher, as_text, to_library_format
 from treaty.testing import logs, publishing
-from treaty.testing import written as pacts
+from treaty.testing import pact_files as pacts
 
 if TYPE_CHECKING:
     import logging
@@ -180,8 +180,8 @@ class Pact:
         except MismatchesError as error:
             raise AssertionError(f"The pact was not kept: {error}") from error
         if self._pact and self.file_write_mode != "never":
-            content = pacts.content_of(self._pact)
-            pacts.add(self.pact_dir, content, keeps=self.file_write_mode == "merge")
+            content = pacts.read_content(self._pact)
+            pacts.add(self.pact_dir, content, keeps_existing=self.file_write_mode == "merge")
 
     def _end_server(self, *, is_strict: bool = False) -> None:
         server, self._server = self._server, None
@@ -206,14 +206,14 @@ class Pact:
         """
         given = {"version": consumer_version, "tags": tags, "branch": branch, "build_url": build_url}
         options = self._options | {name: value for name, value in credentials.items() if value}
-        publish(self.consumer, self._path, connection(broker_base_url, options), given)
+        publish(self.consumer, self._path, create_connection(broker_base_url, options), given)
 
     @property
     def _path(self) -> Path:
         return self.pact_dir / pacts.file_name(self.consumer.name, self.provider.name)
 
 
-class Named(Protocol):
+class PublishingConsumer(Protocol):
     """A consumer, as far as it matters for publishing."""
 
     tags: list[str]
@@ -222,25 +222,25 @@ class Named(Protocol):
     build_url: str | None
 
 
-def publish(consumer: Named, path: Path, reached: Connection, given: Mapping[str, Any]) -> None:
+def publish(consumer: PublishingConsumer, path: Path, reached: BrokerConnection, given: Mapping[str, Any]) -> None:
     """Publish what was written; of the version, what is not given is as the consumer was made."""
-    made = publishing.build(
+    made = publishing.detect_build(
         given["version"] or consumer.version,
         branch=given["branch"] or consumer.branch,
         tags=list(given["tags"] or consumer.tags),
         build_url=given["build_url"] or consumer.build_url,
     )
-    with Broker(reached) as broker:
-        published = publishing.publish(broker, made, [pacts.file_of(path)])
+    with BrokerClient(reached) as broker:
+        published = publishing.publish(broker, made, [pacts.read_file(path)])
     if not published.is_complete:
         raise RuntimeError(f"There was an error while publishing to the pact broker: {published.text}")
 
 
-def connection(base_url: str | None, options: Mapping[str, Any]) -> Connection:
+def create_connection(base_url: str | None, options: Mapping[str, Any]) -> BrokerConnection:
     url = base_url or options.get("broker_base_url")
     if not url:
         raise ClientError("The broker's address is missing: give broker_base_url.")
-    return Connection(
+    return BrokerConnection(
         base_url=url,
         username=options.get("broker_username"),
         password=options.get("broker_password"),
@@ -284,4 +284,4 @@ def _body(body: Any, headers: Mapping[str, Any]) -> tuple[str, str]:
     content_type = str(given.example() if isinstance(given, Matcher) else given or "")
     if isinstance(body, str) and "json" not in content_type:
         return body, content_type or "text/plain"
-    return json.dumps(written(body)), content_type or "application/json"
+    return json.dumps(to_library_format(body)), content_type or "application/json"

@@ -32,7 +32,7 @@ class Like(Matcher):
     matcher: Any
 
     def written(self) -> dict[str, Any]:
-        return {_TYPE: "type", "value": written(self.matcher)}
+        return {_TYPE: "type", "value": to_library_format(self.matcher)}
 
     def example(self) -> Any:
         return get_generated_values(self.matcher)
@@ -53,7 +53,7 @@ class EachLike(Matcher):
             raise ValueError("Minimum must be greater than or equal to 1")
 
     def written(self) -> dict[str, Any]:
-        return {_TYPE: "type", "value": [written(self.matcher)] * self.minimum, "min": self.minimum}
+        return {_TYPE: "type", "value": [to_library_format(self.matcher)] * self.minimum, "min": self.minimum}
 
     def example(self) -> list[Any]:
         return [get_generated_values(self.matcher)] * self.minimum
@@ -77,7 +77,7 @@ class Term(Matcher):
         return self.generate
 
 
-def written(value: Any) -> Any:
+def to_library_format(value: Any) -> Any:
     """Write matchers within a value as Pact's library reads them."""
     return _converted(value, lambda matcher: matcher.written())
 

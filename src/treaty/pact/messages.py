@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import pact as modern
 
-from treaty.client import Broker
+from treaty.client import BrokerClient
 from treaty.pact import consumer as classic
 from treaty.pact import verifier as verifying
 from treaty.pact.consumer import Provider
-from treaty.pact.matchers import as_text, written
+from treaty.pact.matchers import as_text, to_library_format
 from treaty.testing import callbacks
-from treaty.testing import written as pacts
+from treaty.testing import pact_files as pacts
 from treaty.testing.callbacks import Callbacks
 
 if TYPE_CHECKING:
@@ -111,13 +111,13 @@ class MessagePact:
         pact = modern.Pact(self.consumer.name, self.provider.name).with_specification("V3")
         for message in self._messages:
             _fill(pact, message)
-        pacts.add(self.pact_dir, pacts.content_of(pact), keeps=self.file_write_mode == "merge")
+        pacts.add(self.pact_dir, pacts.read_content(pact), keeps_existing=self.file_write_mode == "merge")
 
     def publish(self) -> None:
         """Publish what was written, as the consumer and the pact were made."""
         path = self.pact_dir / pacts.file_name(self.consumer.name, self.provider.name)
         given: dict[str, Any] = dict.fromkeys(("version", "tags", "branch", "build_url"))
-        classic.publish(self.consumer, path, classic.connection(None, self._options), given)
+        classic.publish(self.consumer, path, classic.create_connection(None, self._options), given)
 
 
 def _fill(pact: modern.Pact, message: Mapping[str, Any]) -> None:
@@ -132,7 +132,7 @@ def _fill(pact: modern.Pact, message: Mapping[str, Any]) -> None:
     if isinstance(contents, bytes | str):
         interaction.with_body(contents if isinstance(contents, str) else contents.decode(), "text/plain")
     elif contents is not None:
-        interaction.with_body(json.dumps(written(contents)), "application/json")
+        interaction.with_body(json.dumps(to_library_format(contents)), "application/json")
 
 
 class MessageProvider:
@@ -165,7 +165,7 @@ class MessageProvider:
         path = self.pact_dir / pacts.file_name(self.consumer, self.provider)
         if not path.exists():
             raise FileNotFoundError(f"Missing pact files [{path}]")
-        self._expected = _expected([pacts.file_of(path).content])
+        self._expected = _expected([pacts.read_file(path).content])
         with self._verifier() as verifier:
             verifier.add_source(path)
             self._run(verifier)
@@ -174,7 +174,7 @@ class MessageProvider:
         """Verify the pacts that a broker selects; options are those of `Verifier.verify_with_broker`."""
         self._expected = _expected(_chosen(self.provider, options))
         with self._verifier() as verifier:
-            verifying.choose(verifier, options)
+            verifying.select_pacts(verifier, options)
             verifying.publish(verifier, options)
             self._run(verifier)
 
@@ -182,10 +182,10 @@ class MessageProvider:
     def _verifier(self) -> Iterator[modern.Verifier]:
         served = Callbacks(states=self._prepare, messages=self._produce)
         self._failures = served.failures
-        with callbacks.serving(served) as port:
+        with callbacks.serve_callbacks(served) as port:
             verifier = modern.Verifier(self.provider, host="127.0.0.1")
-            verifier.add_transport(protocol="message", port=port, path=callbacks.MESSAGES)
-            yield verifier.state_handler(f"http://127.0.0.1:{port}{callbacks.STATES}", body=True)
+            verifier.add_transport(protocol="message", port=port, path=callbacks.MESSAGES_PATH)
+            yield verifier.state_handler(f"http://127.0.0.1:{port}{callbacks.STATES_PATH}", body=True)
 
     def _run(self, verifier: modern.Verifier) -> None:
         if result := verifying.run(verifier):
@@ -222,7 +222,7 @@ def _chosen(provider: str, options: Mapping[str, Any]) -> list[Json]:
     """Read the pacts that a broker is about to choose."""
     named = {name: options.get(name) or os.environ.get(f"PACT_{name.upper()}") for name in _CREDENTIALS}
     url = options.get("broker_url") or os.environ.get("PACT_BROKER_BASE_URL")
-    with Broker(classic.connection(url, named)) as broker:
+    with BrokerClient(classic.create_connection(url, named)) as broker:
         choosing = broker.link("pb:provider-pacts-for-verification", provider=provider)
         chosen = broker.post(choosing, _selection(options)).embedded("pacts")
         return [broker.get(pact["_links"]["self"]["href"]).body for pact in chosen]

@@ -52,7 +52,7 @@ class Verifier:
         and for results `publish_version`, and `publish_verification_results=False` to keep them here.
         """
         verifier = self._verifier(options)
-        choose(verifier, options)
+        select_pacts(verifier, options)
         publish(verifier, options)
         return run(verifier)
 
@@ -78,7 +78,7 @@ def _headers(given: Any) -> list[tuple[str, str]]:
     return [(name.strip(), value.strip()) for name, _, value in parts]
 
 
-def choose(verifier: modern.Verifier, options: Mapping[str, Any]) -> None:
+def select_pacts(verifier: modern.Verifier, options: Mapping[str, Any]) -> None:
     credentials = {name: options.get(f"broker_{name}") for name in ("username", "password", "token")}
     given = {name: value for name, value in credentials.items() if value}
     source: Any = verifier.broker_source  # its overloads know no union of credentials

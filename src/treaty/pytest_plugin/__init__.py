@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from pact import Pact
 
     from treaty.pytest_plugin.brokers import PactBroker
-    from treaty.pytest_plugin.run import Run
+    from treaty.pytest_plugin.run import PluginRun
     from treaty.pytest_plugin.verification import PactVerifier
 
-_RUN: Final[pytest.StashKey[Run]] = pytest.StashKey()
+_RUN: Final[pytest.StashKey[PluginRun]] = pytest.StashKey()
 _PASSED: Final = pytest.StashKey[bool]()
 _MARKER: Final = (
     "pact(consumer, provider, **more): whose pact a test is about. Consumers' tests may give `specification`; "
@@ -26,19 +26,19 @@ _MARKER: Final = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    options.declare(parser)
+    options.add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    options.put_back(early_config.known_args_namespace, args)
+    options.restore_positional_arguments(early_config.known_args_namespace, args)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    from treaty.pytest_plugin.run import Run  # noqa: PLC0415 - not before it is known that pytest does something
+    from treaty.pytest_plugin.run import PluginRun  # noqa: PLC0415 - not before it is known that pytest does something
 
     config.addinivalue_line("markers", _MARKER)
-    config.stash[_RUN] = Run(config)
+    config.stash[_RUN] = PluginRun(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -64,7 +64,7 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take over what a worker of pytest-xdist has written."""
-    node.config.stash[_RUN].take(getattr(node, "workeroutput", {}))
+    node.config.stash[_RUN].add_worker_output(getattr(node, "workeroutput", {}))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -79,7 +79,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if call.when == "call":
         item.stash[_PASSED] = report.passed
-        item.config.stash[_RUN].note(item, report)
+        item.config.stash[_RUN].attach_verification(item, report)
     return report
 
 
@@ -115,9 +115,9 @@ def pact_broker(pytestconfig: pytest.Config) -> PactBroker:
 @pytest.fixture
 def pact(request: pytest.FixtureRequest) -> Iterator[Pact]:
     """A pact between the marker's consumer and provider. Once the test has passed, its interactions are written."""
-    from treaty.pytest_plugin import consuming  # noqa: PLC0415 - few suites use it
+    from treaty.pytest_plugin import recording  # noqa: PLC0415 - few suites use it
 
-    recorder = consuming.begin(request.node, request.config.stash[_RUN].folder)
+    recorder = recording.start_recording(request.node, request.config.stash[_RUN].folder)
     with recorder.logging():
         yield recorder.pact
     if request.node.stash.get(_PASSED, False):
@@ -129,6 +129,6 @@ def pact_verifier(request: pytest.FixtureRequest) -> Iterator[PactVerifier]:
     """One interaction that the marker's provider has to honour: `verify` it. There is a test for each."""
     from treaty.pytest_plugin import verification  # noqa: PLC0415 - few suites use it
 
-    yield verification.verifier_for(request)
+    yield verification.create_verifier(request)
     if request.node.stash.get(_PASSED, False):
-        verification.check_used(request.node)
+        verification.fail_if_unused(request.node)

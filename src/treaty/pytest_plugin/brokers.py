@@ -19,7 +19,7 @@ from treaty.distribution import install_hint
 from treaty.errors import ClientError
 
 if TYPE_CHECKING:
-    from treaty.client import Broker
+    from treaty.client import BrokerClient
 
 _ADDRESS: Final = re.compile(r"Treaty is at (http://\S+)")
 _START_SECONDS: Final = 60
@@ -49,16 +49,16 @@ class PactBroker:
     token: str | None = field(default=None, repr=False)
 
     @functools.cached_property
-    def client(self) -> Broker:
-        from treaty.client import Broker, Connection, Patience  # noqa: PLC0415 - httpx takes long to load
+    def client(self) -> BrokerClient:
+        from treaty.client import BrokerClient, BrokerConnection, RetryPolicy  # noqa: PLC0415 - httpx takes long to load
 
-        return Broker(
-            Connection(
+        return BrokerClient(
+            BrokerConnection(
                 base_url=self.url,
                 username=self.username,
                 password=self.password,
                 token=self.token,
-                patience=Patience(attempts=3),
+                retry_policy=RetryPolicy(attempts=3),
             )
         )
 
@@ -67,7 +67,7 @@ class PactBroker:
             self.client.__exit__()
 
 
-class OwnBroker:
+class TemporaryBroker:
     """A Treaty of this run's own, with an empty database that goes when it ends."""
 
     def __init__(self) -> None:

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from treaty.cli.pactfiles import PactFile
-    from treaty.client import Broker
-    from treaty.pytest_plugin.results import Tally
-    from treaty.pytest_plugin.run import Run
+    from treaty.client import BrokerClient
+    from treaty.pytest_plugin.results import PactResults
+    from treaty.pytest_plugin.run import PluginRun
 
 _NO_BROKER: Final = "no broker is configured: give --broker-url (PACT_BROKER_BASE_URL), or --run-broker"
 _FAILED: Final = "Not published: not all tests passed."
 
 
-def close(run: Run, *, written: Sequence[Path], passed: bool) -> bool:
+def publish_and_summarize(run: PluginRun, *, written: Sequence[Path], passed: bool) -> bool:
     """Do what is left to do; False if it could not be done."""
-    if run.has_own_broker:
+    if run.has_temporary_broker:
         run.summary.append(f"Broker of this run: {run.start()}")
     try:
         files = _files(written)
@@ -44,23 +44,23 @@ def _line(error: TreatyError) -> str:
 
 
 def _files(paths: Iterable[Path]) -> list[PactFile]:
-    return [file for path in paths for file in pactfiles.read([str(path)])]
+    return [file for path in paths for file in pactfiles.read_pact_files([str(path)])]
 
 
-def _written_line(file: PactFile, run: Run) -> str:
+def _written_line(file: PactFile, run: PluginRun) -> str:
     count = sum(len(file.content.get(kind) or []) for kind in ("interactions", "messages"))
     interactions = "1 interaction" if count == 1 else f"{count} interactions"
     return f"Written: {_shown(file.path, run)} ({file.consumer} -> {file.provider}, {interactions})"
 
 
-def _shown(path: str, run: Run) -> str:
+def _shown(path: str, run: PluginRun) -> str:
     """Show a path as short as it goes."""
     base = f"{run.config.invocation_params.dir}/"
     return path.removeprefix(base)
 
 
-def _publish_pacts(run: Run, files: Sequence[PactFile], *, passed: bool) -> bool:
-    version = options.text(run.config, "publish-pact")
+def _publish_pacts(run: PluginRun, files: Sequence[PactFile], *, passed: bool) -> bool:
+    version = options.get_text(run.config, "publish-pact")
     if not version or not files:
         return True
     if not passed:
@@ -71,12 +71,12 @@ def _publish_pacts(run: Run, files: Sequence[PactFile], *, passed: bool) -> bool
     return _publish_files(run, run.broker.client, files, version)
 
 
-def _publish_files(run: Run, broker: Broker, files: Sequence[PactFile], version: str) -> bool:
-    made = publishing.build(
+def _publish_files(run: PluginRun, broker: BrokerClient, files: Sequence[PactFile], version: str) -> bool:
+    made = publishing.detect_build(
         version,
-        branch=options.text(run.config, "pact-branch"),
-        tags=options.several(run.config, "pact-tag"),
-        build_url=options.text(run.config, "pact-build-url"),
+        branch=options.get_text(run.config, "pact-branch"),
+        tags=options.get_list(run.config, "pact-tag"),
+        build_url=options.get_text(run.config, "pact-build-url"),
     )
     try:
         published = publishing.publish(broker, made, files)
@@ -89,23 +89,23 @@ def _publish_files(run: Run, broker: Broker, files: Sequence[PactFile], version:
     return published.is_complete
 
 
-def _tell_verdict(run: Run, broker: Broker, pacticipant: str, version: str) -> None:
-    environment = options.text(run.config, "deploy-to")
+def _tell_verdict(run: PluginRun, broker: BrokerClient, pacticipant: str, version: str) -> None:
+    environment = options.get_text(run.config, "deploy-to")
     where = f" to {environment}" if environment else ""
     try:
-        answer = publishing.verdict(broker, pacticipant, version, environment)
+        answer = publishing.describe_verdict(broker, pacticipant, version, environment)
     except ClientError as error:
         answer = _line(error)
     run.summary.append(f"can-i-deploy {pacticipant} {version}{where}:")
     run.summary.extend(f"  {line}".rstrip() for line in answer.splitlines() if line.strip())
 
 
-def _publish_results(run: Run) -> bool:
+def _publish_results(run: PluginRun) -> bool:
     from treaty.pytest_plugin import results  # noqa: PLC0415 - runs of consumers do without
 
-    tallies = results.tallies()
-    version = results.provider_version(run.config)
-    is_asked = options.flag(run.config, "publish-verification")
+    tallies = results.list_results()
+    version = results.find_provider_version(run.config)
+    is_asked = options.get_flag(run.config, "publish-verification")
     may_publish = is_asked and any(tally.about["results_url"] for tally in tallies)
     if may_publish and not version:
         raise ClientError("The results were not published: the provider's version is missing (--provider-version).")
@@ -119,14 +119,14 @@ def _publish_results(run: Run) -> bool:
     return True
 
 
-def _verified_line(tally: Tally) -> str:
+def _verified_line(tally: PactResults) -> str:
     about = tally.about
     consumer = f"{about['consumer']} {about['version']}".rstrip()
     pending = " (pending)" if about["pending"] else ""
     return f"Verified: {about['provider']} against {consumer}{pending}: {tally.passed} of {tally.total} interactions"
 
 
-def _published(run: Run, tally: Tally, version: str) -> str:
+def _published(run: PluginRun, tally: PactResults, version: str) -> str:
     from treaty.pytest_plugin import results  # noqa: PLC0415 - as above
 
     if not tally.is_complete:
@@ -134,7 +134,7 @@ def _published(run: Run, tally: Tally, version: str) -> str:
     if run.broker is None:
         return f"Not published: {_NO_BROKER}."
     try:
-        results.describe_version(run.broker.client, tally.about["provider"], version, run.config)
-        return f"Result published: {results.publish(run.broker.client, tally, version)}"
+        results.record_version(run.broker.client, tally.about["provider"], version, run.config)
+        return f"Result published: {results.publish_results(run.broker.client, tally, version)}"
     except Refused as refused:
         raise ClientError(f"The results were not published. {refused}", hint=refused.hint) from refused

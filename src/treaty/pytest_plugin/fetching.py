@@ -9,14 +9,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from treaty.errors import Refused
-from treaty.testing.verifying import Pact
+from treaty.testing.verifying import PactToVerify
 
 if TYPE_CHECKING:
-    from treaty.client import Broker, Json
+    from treaty.client import BrokerClient, Json
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class PactQuery:
     """Which pacts are wanted. Without selectors: of main branches, of what is deployed, of branches named like ours."""
 
     provider: str
@@ -46,7 +46,7 @@ class Wanted:
         return [{"mainBranch": True}, {"deployedOrReleased": True}, *matching]
 
 
-def fetch(broker: Broker, wanted: Wanted) -> list[Pact]:
+def fetch_pacts(broker: BrokerClient, wanted: PactQuery) -> list[PactToVerify]:
     relations = ("pb:provider-pacts-for-verification", "beta:provider-pacts-for-verification")
     try:
         answer = broker.post(broker.link(*relations, provider=wanted.provider), wanted.body)
@@ -57,21 +57,21 @@ def fetch(broker: Broker, wanted: Wanted) -> list[Pact]:
     return [_fetched(broker, each) for each in answer.embedded("pacts")]
 
 
-def fetch_one(broker: Broker, url: str) -> Pact:
+def fetch_pact(broker: BrokerClient, url: str) -> PactToVerify:
     """Fetch the pact that a webhook named."""
     return _fetched(broker, {"_links": {"self": {"href": url}}})
 
 
-def _fetched(broker: Broker, listed: Json) -> Pact:
+def _fetched(broker: BrokerClient, listed: Json) -> PactToVerify:
     pact = broker.get(listed["_links"]["self"]["href"])
     properties = listed.get("verificationProperties") or {}
     relation = "pb:publish-verification-results"
     versions = pact.links("pb:consumer-version") or pact.links("pb:consumer-versions")
-    return Pact(
+    return PactToVerify(
         content=pact.body,
         source=pact.url,
         version=versions[0].name if versions else "",
         is_pending=bool(properties.get("pending")),
         notices=tuple(properties.get("notices") or ()),
-        results_url=pact.link(relation).href if pact.has(relation) else None,
+        results_url=pact.link(relation).href if pact.has_link(relation) else None,
     )

@@ -59,7 +59,7 @@ _TRUE: Final = {"true", "1", "yes", "on"}
 _FALSE: Final = {"false", "0", "no", "off", ""}
 
 
-def declare(parser: pytest.Parser) -> None:
+def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("treaty", "pacts (treaty)")
     for option in OPTIONS:
         words = f"{option.help} [env: {option.environment}; ini: {option.key}]"
@@ -88,7 +88,7 @@ def _is_boolean(text: str) -> bool:
     return text.strip().lower() in _TRUE | _FALSE
 
 
-def put_back(known: argparse.Namespace, args: list[str]) -> None:
+def restore_positional_arguments(known: argparse.Namespace, args: list[str]) -> None:
     """Let a word after a switch be what to test, unless it is yes or no: `--run-broker tests` means both."""
     for option in (option for option in OPTIONS if option.is_flag):
         for place, word in enumerate(args):
@@ -104,7 +104,7 @@ def put_back(known: argparse.Namespace, args: list[str]) -> None:
                 known.file_or_dir.append(after)
 
 
-def text(config: pytest.Config, name: str) -> str | None:
+def get_text(config: pytest.Config, name: str) -> str | None:
     """Give an option's value, or None if it is empty; the command line counts most, then the environment."""
     option = _NAMED[name]
     given = config.getoption(option.dest, None)
@@ -112,19 +112,19 @@ def text(config: pytest.Config, name: str) -> str | None:
     return str(found).strip() or None
 
 
-def flag(config: pytest.Config, name: str) -> bool:
-    return (text(config, name) or "").lower() not in _FALSE
+def get_flag(config: pytest.Config, name: str) -> bool:
+    return (get_text(config, name) or "").lower() not in _FALSE
 
 
-def several(config: pytest.Config, name: str) -> Sequence[str]:
+def get_list(config: pytest.Config, name: str) -> Sequence[str]:
     option = _NAMED[name]
     given = config.getoption(option.dest, None) or os.environ.get(option.environment) or config.getini(option.key)
     words = given.split(",") if isinstance(given, str) else given
     return [word.strip() for each in words for word in each.split(",") if word.strip()]
 
 
-def folder(config: pytest.Config) -> Path:
+def get_pact_dir(config: pytest.Config) -> Path:
     """Give the folder of pacts: on the command line it is relative to where pytest was called, else to the root."""
     given = config.getoption(_NAMED["pact-dir"].dest, None)
     base = config.invocation_params.dir if given else config.rootpath
-    return base / (text(config, "pact-dir") or "pacts")
+    return base / (get_text(config, "pact-dir") or "pacts")

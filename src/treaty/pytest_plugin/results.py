@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from treaty import distribution
-from treaty.cli import detect
+from treaty.cli import build_detection
 from treaty.pytest_plugin import options
 from treaty.testing import publishing
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from treaty.client import Broker, Json
-    from treaty.testing.verifying import Interaction, Outcome
+    from treaty.client import BrokerClient, Json
+    from treaty.testing.verifying import InteractionToVerify, VerificationOutcome
 
 
 @dataclass(slots=True)
-class Tally:
+class PactResults:
     """A pact, and the results of its interactions so far."""
 
     about: Mapping[str, Any]
@@ -43,19 +43,19 @@ class Tally:
         return self.is_complete and self.passed == self.total
 
 
-_tallies: dict[str, Tally] = {}
+_tallies: dict[str, PactResults] = {}
 
 
-def forget() -> None:
+def reset() -> None:
     """Begin a new run."""
     _tallies.clear()
 
 
-def tallies() -> list[Tally]:
+def list_results() -> list[PactResults]:
     return list(_tallies.values())
 
 
-def described(interaction: Interaction, outcome: Outcome) -> dict[str, Any]:
+def to_report_data(interaction: InteractionToVerify, outcome: VerificationOutcome) -> dict[str, Any]:
     """Say what a test has found in words that reports can carry from one process to another."""
     pact = interaction.pact
     about = {
@@ -75,7 +75,7 @@ def described(interaction: Interaction, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _result(interaction: Interaction, outcome: Outcome) -> Json:
+def _result(interaction: InteractionToVerify, outcome: VerificationOutcome) -> Json:
     """Give a result as brokers take it."""
     known = interaction.content.get("_id") or interaction.content.get("interactionId")
     described = {"interactionId": known} if known else {"interactionDescription": interaction.sentence}
@@ -84,29 +84,29 @@ def _result(interaction: Interaction, outcome: Outcome) -> Json:
 
 def collect(verified: Mapping[str, Any]) -> None:
     about = verified["about"]
-    _tallies.setdefault(about["source"], Tally(about)).found[verified["number"]] = verified["result"]
+    _tallies.setdefault(about["source"], PactResults(about)).found[verified["number"]] = verified["result"]
 
 
-def branch(config: pytest.Config) -> str | None:
-    return options.text(config, "provider-branch") or publishing.found(detect.branch)
+def find_branch(config: pytest.Config) -> str | None:
+    return options.get_text(config, "provider-branch") or publishing.detect_or_none(build_detection.branch)
 
 
-def provider_version(config: pytest.Config) -> str | None:
-    given = options.text(config, "provider-version")
-    return detect.commit() if given == "auto" else given
+def find_provider_version(config: pytest.Config) -> str | None:
+    given = options.get_text(config, "provider-version")
+    return build_detection.commit() if given == "auto" else given
 
 
-def describe_version(broker: Broker, provider: str, number: str, config: pytest.Config) -> None:
+def record_version(broker: BrokerClient, provider: str, number: str, config: pytest.Config) -> None:
     """Put the provider's version on its branch, and tag it, before results name it."""
-    if on := branch(config):
+    if on := find_branch(config):
         broker.put(broker.link("pb:pacticipant-branch-version", pacticipant=provider, branch=on, version=number))
-    for tag in options.several(config, "provider-tag"):
-        broker.put(broker.at("pacticipants", provider, "versions", number, "tags", tag))
+    for tag in options.get_list(config, "provider-tag"):
+        broker.put(broker.url_for("pacticipants", provider, "versions", number, "tags", tag))
 
 
-def publish(broker: Broker, tally: Tally, number: str) -> str:
+def publish_results(broker: BrokerClient, tally: PactResults, number: str) -> str:
     """Publish the result of a pact; give its address."""
-    build_url = detect.build_url()
+    build_url = build_detection.build_url()
     body = {
         "success": tally.is_success,
         "providerApplicationVersion": number,

@@ -10,7 +10,7 @@ import pytest
 
 from treaty.errors import ClientError
 from treaty.pytest_plugin import options
-from treaty.pytest_plugin.brokers import OwnBroker, PactBroker
+from treaty.pytest_plugin.brokers import PactBroker, TemporaryBroker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,12 +20,12 @@ _COARSE_CLOCK: Final = 0.02
 """Seconds by which files may seem older than they are."""
 
 
-class Run:
+class PluginRun:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.summary: list[str] = []
         self._began = time.time() - _COARSE_CLOCK
-        self._own: OwnBroker | None = None
+        self._own: TemporaryBroker | None = None
         self._broker: PactBroker | None = None
         _forget()
 
@@ -35,7 +35,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        return options.folder(self.config)
+        return options.get_pact_dir(self.config)
 
     @property
     def broker(self) -> PactBroker | None:
@@ -45,33 +45,33 @@ class Run:
         return self._broker
 
     @property
-    def has_own_broker(self) -> bool:
-        return options.flag(self.config, "run-broker")
+    def has_temporary_broker(self) -> bool:
+        return options.get_flag(self.config, "run-broker")
 
     def _credentials(self) -> dict[str, str | None]:
-        if self.has_own_broker:
+        if self.has_temporary_broker:
             return {}
-        return {name: options.text(self.config, f"broker-{name}") for name in ("username", "password", "token")}
+        return {name: options.get_text(self.config, f"broker-{name}") for name in ("username", "password", "token")}
 
     def start(self) -> str | None:
         """Start the run's own broker, if it is asked for and does not run yet; give the broker's address."""
         if self.is_worker:
             address: str | None = _of_worker(self.config).workerinput["treaty_broker"]
             return address
-        if not self.has_own_broker:
-            return options.text(self.config, "broker-url")
+        if not self.has_temporary_broker:
+            return options.get_text(self.config, "broker-url")
         if self._own is None:
             self._own = self._started()
         return self._own.url
 
-    def _started(self) -> OwnBroker:
+    def _started(self) -> TemporaryBroker:
         try:
-            return OwnBroker()
+            return TemporaryBroker()
         except ClientError as error:
             raise pytest.UsageError(str(error)) from error
 
     def header(self) -> str | None:
-        return f"treaty: a broker for this run is at {self.start()}" if self.has_own_broker else None
+        return f"treaty: a broker for this run is at {self.start()}" if self.has_temporary_broker else None
 
     def end(self) -> None:
         if self._broker:
@@ -79,17 +79,17 @@ class Run:
         if self._own:
             self._own.end()
 
-    def take(self, output: Mapping[str, Any]) -> None:
+    def add_worker_output(self, output: Mapping[str, Any]) -> None:
         """Add what a worker has written."""
         if contents := output.get("treaty_written"):
-            from treaty.testing import written  # noqa: PLC0415 - only runs that write pacts need it
+            from treaty.testing import pact_files  # noqa: PLC0415 - only runs that write pacts need it
 
-            written.take(contents)
+            pact_files.add_contents(contents)
 
-    def note(self, item: pytest.Item, report: pytest.TestReport) -> None:
+    def attach_verification(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Hand on what a test has verified, also to the process that tells it all."""
         if verification := sys.modules.get("treaty.pytest_plugin.verification"):
-            verification.note(item, report)
+            verification.attach_to_report(item, report)
 
     def finish(self, *, passed: bool) -> bool:
         """Publish what is to be published, and make up the summary; False if that failed."""
@@ -100,10 +100,10 @@ class Run:
             return True
         from treaty.pytest_plugin import closing  # noqa: PLC0415 - only runs that did something need it
 
-        return closing.close(self, written=self._written(), passed=passed)
+        return closing.publish_and_summarize(self, written=self._written(), passed=passed)
 
     def _has_something_to_tell(self) -> bool:
-        asked = self.has_own_broker or options.text(self.config, "publish-pact")
+        asked = self.has_temporary_broker or options.get_text(self.config, "publish-pact")
         return bool(asked or self._written() or "treaty.pytest_plugin.results" in sys.modules)
 
     def _written(self) -> list[Path]:
@@ -119,12 +119,12 @@ def _of_worker(config: pytest.Config) -> Any:
 
 
 def _gathered() -> dict[str, Any]:
-    module = sys.modules.get("treaty.testing.written")
-    return module.gathered() if module else {}
+    module = sys.modules.get("treaty.testing.pact_files")
+    return module.written_contents() if module else {}
 
 
 def _forget() -> None:
     """Forget an earlier run in this process."""
-    for name in ("treaty.testing.written", "treaty.pytest_plugin.results"):
+    for name in ("treaty.testing.pact_files", "treaty.pytest_plugin.results"):
         if module := sys.modules.get(name):
-            module.forget()
+            module.reset()

@@ -12,15 +12,15 @@ import pytest
 from treaty.cli import pactfiles
 from treaty.errors import ClientError, TreatyError
 from treaty.pytest_plugin import fetching, options, results
-from treaty.pytest_plugin.fetching import Wanted
+from treaty.pytest_plugin.fetching import PactQuery
 from treaty.testing import verifying
 from treaty.testing.callbacks import Callbacks, MessageHandlers, StateHandlers
-from treaty.testing.verifying import Interaction, Outcome, Pact, Target
+from treaty.testing.verifying import InteractionToVerify, PactToVerify, ProviderTarget, VerificationOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from treaty.pytest_plugin.run import Run
+    from treaty.pytest_plugin.run import PluginRun
 
 _VERIFIED: Final = pytest.StashKey[dict[str, Any]]()
 _UNMARKED: Final = (
@@ -29,7 +29,7 @@ _UNMARKED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class NothingToVerify:
     """Why there is nothing to verify."""
 
     reason: str
@@ -39,7 +39,7 @@ class Missing:
 class PactVerifier:
     """One interaction of a pact. `states` and `messages` may be given before, or when it is verified."""
 
-    def __init__(self, interaction: Interaction, item: pytest.Item) -> None:
+    def __init__(self, interaction: InteractionToVerify, item: pytest.Item) -> None:
         self.interaction = interaction
         self.states: StateHandlers | None = None
         self.messages: MessageHandlers | None = None
@@ -75,12 +75,14 @@ class PactVerifier:
             states=self.states if states is None else states,
             messages=self.messages if messages is None else messages,
         )
-        target = Target(url=url, callbacks=callbacks, headers={**self.headers, **(headers or {})}, timeout=timeout)
+        target = ProviderTarget(
+            url=url, callbacks=callbacks, headers={**self.headers, **(headers or {})}, timeout=timeout
+        )
         self._judge(verifying.verify(self.interaction, target))
 
-    def _judge(self, outcome: Outcome) -> None:
+    def _judge(self, outcome: VerificationOutcome) -> None:
         __tracebackhide__ = True
-        self._item.stash[_VERIFIED] = results.described(self.interaction, outcome)
+        self._item.stash[_VERIFIED] = results.to_report_data(self.interaction, outcome)
         if outcome.is_success:
             return
         text = _failure(self.interaction, outcome)
@@ -90,14 +92,14 @@ class PactVerifier:
         pytest.fail(text, pytrace=False)
 
 
-def _failure(interaction: Interaction, outcome: Outcome) -> str:
+def _failure(interaction: InteractionToVerify, outcome: VerificationOutcome) -> str:
     pact = interaction.pact
     head = f"{pact.provider} does not honour its pact with {pact.consumer} {pact.version}".rstrip()
     notices = [notice["text"] for notice in pact.notices if notice.get("when") == "before_verification"]
     return "\n".join([f"{head}: {interaction.sentence}", "", outcome.text, "", *notices]).rstrip()
 
 
-def parametrize(metafunc: pytest.Metafunc, run: Run) -> None:
+def parametrize(metafunc: pytest.Metafunc, run: PluginRun) -> None:
     """Make a test of each interaction; what prevents that becomes a test that fails, or is skipped."""
     found = _found(_marked(metafunc), run)
     metafunc.parametrize("pact_verifier", found, ids=_names(found), indirect=True)
@@ -110,82 +112,88 @@ def _marked(metafunc: pytest.Metafunc) -> dict[str, Any]:
     return united
 
 
-def _found(marked: Mapping[str, Any], run: Run) -> Sequence[Interaction | Missing]:
+def _found(marked: Mapping[str, Any], run: PluginRun) -> Sequence[InteractionToVerify | NothingToVerify]:
     if not marked.get("provider"):
-        return [Missing(_UNMARKED, is_failure=True)]
+        return [NothingToVerify(_UNMARKED, is_failure=True)]
     try:
         pacts = [pact for pact in _pacts(marked, run) if marked.get("consumer") in {None, pact.consumer}]
     except TreatyError as error:
-        return [Missing(str(error), is_failure=True)]
+        return [NothingToVerify(str(error), is_failure=True)]
     interactions = [interaction for pact in pacts for interaction in pact.interactions]
-    return interactions or [Missing(f"There are no pacts with {marked['provider']} to verify.", is_failure=False)]
+    return interactions or [
+        NothingToVerify(f"There are no pacts with {marked['provider']} to verify.", is_failure=False)
+    ]
 
 
-def _pacts(marked: Mapping[str, Any], run: Run) -> Sequence[Pact]:
+def _pacts(marked: Mapping[str, Any], run: PluginRun) -> Sequence[PactToVerify]:
     """Fetch pacts from the broker; without one, or with one that has just begun, read the files."""
-    if run.broker is None or run.has_own_broker:
+    if run.broker is None or run.has_temporary_broker:
         return _pacts_of_files(marked, run)
-    if url := options.text(run.config, "pact-url"):
-        return [fetching.fetch_one(run.broker.client, url)]
-    return fetching.fetch(run.broker.client, _wanted(marked, run))
+    if url := options.get_text(run.config, "pact-url"):
+        return [fetching.fetch_pact(run.broker.client, url)]
+    return fetching.fetch_pacts(run.broker.client, _wanted(marked, run))
 
 
-def _wanted(marked: Mapping[str, Any], run: Run) -> Wanted:
-    return Wanted(
+def _wanted(marked: Mapping[str, Any], run: PluginRun) -> PactQuery:
+    return PactQuery(
         provider=marked["provider"],
-        branch=results.branch(run.config),
-        tags=options.several(run.config, "provider-tag"),
+        branch=results.find_branch(run.config),
+        tags=options.get_list(run.config, "provider-tag"),
         selectors=marked.get("selectors"),
         includes_pending=marked.get("include_pending", True),
         wip_since=marked.get("include_wip_since"),
     )
 
 
-def _pacts_of_files(marked: Mapping[str, Any], run: Run) -> list[Pact]:
+def _pacts_of_files(marked: Mapping[str, Any], run: PluginRun) -> list[PactToVerify]:
     given = marked.get("pacts") or str(run.folder / "*.json")
     several = [given] if isinstance(given, str | Path) else given
     patterns = [str(run.config.rootpath / each) for each in several]
     if not any(glob.glob(pattern) for pattern in patterns):  # noqa: PTH207 - pathlib takes no absolute patterns
         raise ClientError(f"There is no broker to ask for pacts (--broker-url), and no file {' or '.join(patterns)}.")
-    files = pactfiles.read(patterns)
-    pacts = [Pact(content=file.content, source=file.path) for file in files]
+    files = pactfiles.read_pact_files(patterns)
+    pacts = [PactToVerify(content=file.content, source=file.path) for file in files]
     return [pact for pact in pacts if pact.provider == marked["provider"]]
 
 
-def _names(found: Sequence[Interaction | Missing]) -> list[str]:
+def _names(found: Sequence[InteractionToVerify | NothingToVerify]) -> list[str]:
     return [
-        "nothing to verify" if isinstance(each, Missing) else _name(each, with_version=_are_several(found, each))
+        "nothing to verify"
+        if isinstance(each, NothingToVerify)
+        else _name(each, with_version=_are_several(found, each))
         for each in found
     ]
 
 
-def _are_several(found: Sequence[Interaction | Missing], one: Interaction) -> bool:
+def _are_several(found: Sequence[InteractionToVerify | NothingToVerify], one: InteractionToVerify) -> bool:
     """Tell whether there are pacts of several versions of this consumer."""
-    sources = {e.pact.source for e in found if isinstance(e, Interaction) and e.pact.consumer == one.pact.consumer}
+    sources = {
+        e.pact.source for e in found if isinstance(e, InteractionToVerify) and e.pact.consumer == one.pact.consumer
+    }
     return len(sources) > 1
 
 
-def _name(interaction: Interaction, *, with_version: bool) -> str:
+def _name(interaction: InteractionToVerify, *, with_version: bool) -> str:
     version = f" {interaction.pact.version}" if with_version else ""
     return f"{interaction.pact.consumer}{version}: {interaction.sentence}"
 
 
-def verifier_for(request: pytest.FixtureRequest) -> PactVerifier:
-    param = getattr(request, "param", None) or Missing(_UNMARKED, is_failure=True)
-    if isinstance(param, Missing):
+def create_verifier(request: pytest.FixtureRequest) -> PactVerifier:
+    param = getattr(request, "param", None) or NothingToVerify(_UNMARKED, is_failure=True)
+    if isinstance(param, NothingToVerify):
         if param.is_failure:
             pytest.fail(param.reason, pytrace=False)
         pytest.skip(param.reason)
     return PactVerifier(param, request.node)
 
 
-def check_used(item: pytest.Item) -> None:
+def fail_if_unused(item: pytest.Item) -> None:
     """Fail a test that passed without verifying anything."""
     if _VERIFIED not in item.stash:
         pytest.fail("`pact_verifier` has verified nothing: call its `verify`.", pytrace=False)
 
 
-def note(item: pytest.Item, report: pytest.TestReport) -> None:
+def attach_to_report(item: pytest.Item, report: pytest.TestReport) -> None:
     """Put what was verified into the report, which reaches the process that tells it all."""
     if verified := item.stash.get(_VERIFIED, None):
         report.treaty_verified = verified  # type: ignore[attr-defined]  # reports take any attribute, and carry it

@@ -15,27 +15,27 @@ import orjson
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, or_, select
 
 from treaty.model import audit
-from treaty.model.audit import Actor, Credential, Event, Filter, Values, first_number
-from treaty.store.database import column, rows, run, scalar
+from treaty.model.audit import Actor, ActorCredential, AuditEvent, AuditFilter, FieldValues, first_event_id
+from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_scalar
 from treaty.store.tables import audit as trail
 
 
 @dataclass(slots=True)
-class Scope:
+class AuditContext:
     """Who is at work, since when, and how much of it was noted."""
 
     values: Mapping[str, Any]
     at: datetime | None
-    noted: int = 0
+    event_count: int = 0
 
 
-_AT_WORK: ContextVar[Scope | None] = ContextVar("audit", default=None)
+_AT_WORK: ContextVar[AuditContext | None] = ContextVar("audit", default=None)
 
 
 @contextmanager
-def by(actor: Actor, *, at: datetime | None = None) -> Iterator[Scope]:
+def acting_as(actor: Actor, *, at: datetime | None = None) -> Iterator[AuditContext]:
     """Say who does what is done here, and when, if all of it counts as done at one time."""
-    scope = Scope(_columns(actor), at)
+    scope = AuditContext(_columns(actor), at)
     token = _AT_WORK.set(scope)
     try:
         yield scope
@@ -61,34 +61,34 @@ def _columns(actor: Actor) -> dict[str, Any]:
 
 
 _ADD: Final = insert(trail).values({one.name: bindparam(one.name) for one in trail.columns}).inline()
-_NOTHING: Final[Values] = {}
+_NOTHING: Final[FieldValues] = {}
 
 
-def note(  # noqa: PLR0913 - what there is to say; all of it by name
+def record(  # noqa: PLR0913 - what there is to say; all of it by name
     db: Connection,
     type: str,  # noqa: A002 - that is what it is called on the wire
     *,
     resource: str | None = None,
     other: str | None = None,
-    params: Values = _NOTHING,
-    before: Values = _NOTHING,
-    after: Values = _NOTHING,
+    params: FieldValues = _NOTHING,
+    before: FieldValues = _NOTHING,
+    after: FieldValues = _NOTHING,
     status: int | None = None,
     count: int = 1,
 ) -> None:
     """Note what was done, in the transaction in which it is. Nothing that is a secret may be given."""
-    scope = _AT_WORK.get() or Scope(_columns(Actor()), None)
-    scope.noted += 1
+    scope = _AT_WORK.get() or AuditContext(_columns(Actor()), None)
+    scope.event_count += 1
     told = {
-        "id": audit.new_number(scope.at or datetime.now(UTC)),
+        "id": audit.generate_event_id(scope.at or datetime.now(UTC)),
         "type": type,
         "resource": resource,
         "other": other,
-        "details": audit.details(params, before, after),
+        "details": audit.encode_details(params, before, after),
         "status": status,
         "count": count,
     }
-    run(db, _ADD, {**scope.values, **told})
+    execute(db, _ADD, {**scope.values, **told})
 
 
 # Reading
@@ -96,13 +96,15 @@ def note(  # noqa: PLR0913 - what there is to say; all of it by name
 _EVENTS: Final = select(trail)
 
 
-def listed(
-    db: Connection, wanted: Filter, *, start: int | None, is_newest_first: bool, most: int, skipped: int = 0
-) -> list[Event]:
+def list_events(
+    db: Connection, wanted: AuditFilter, *, start: int | None, is_newest_first: bool, limit: int, offset: int = 0
+) -> list[AuditEvent]:
     """List events in the order of their times, from a place on. Later ones change nothing about older pages."""
     given = _given(wanted)
     statement = _listed(tuple(given), has_start=start is not None, is_newest_first=is_newest_first)
-    return [_event(row) for row in rows(db, statement, {**given, "start": start, "most": most, "skipped": skipped})]
+    return [
+        _event(row) for row in fetch_rows(db, statement, {**given, "start": start, "most": limit, "skipped": offset})
+    ]
 
 
 _WHERE: Final = {
@@ -116,10 +118,10 @@ _WHERE: Final = {
 }
 
 
-def _given(wanted: Filter) -> dict[str, Any]:
+def _given(wanted: AuditFilter) -> dict[str, Any]:
     found = {name: getattr(wanted, name) for name in (*_WHERE, "credential")}
     return {
-        name: first_number(value) if isinstance(value, datetime) else value
+        name: first_event_id(value) if isinstance(value, datetime) else value
         for name, value in found.items()
         if value is not None
     }
@@ -137,11 +139,11 @@ def _listed(shape: tuple[str, ...], *, has_start: bool, is_newest_first: bool) -
     return statement.order_by(order).limit(bindparam("most")).offset(bindparam("skipped"))
 
 
-def _event(row: Any) -> Event:
+def _event(row: Any) -> AuditEvent:
     actor = Actor(
         user=row.who,
         account=row.account,
-        credential=Credential(row.credential),
+        credential=ActorCredential(row.credential),
         credential_name=row.credential_name,
         credential_id=row.credential_id,
         address=row.address,
@@ -152,7 +154,7 @@ def _event(row: Any) -> Event:
         user_agent=row.user_agent,
         referer=row.referer,
     )
-    return Event(
+    return AuditEvent(
         id=row.id,
         type=row.type,
         actor=actor,
@@ -170,21 +172,25 @@ _OLD: Final = select(trail.c.id).where(trail.c.id < bindparam("before")).order_b
 _REMOVE: Final = delete(trail).where(trail.c.id.in_(bindparam("ids", expanding=True)))
 
 
-def old(db: Connection, *, before: datetime, most: int) -> list[int]:
+def list_old_ids(db: Connection, *, before: datetime, limit: int) -> list[int]:
     """List the oldest of what is older."""
-    return column(db, _OLD, {"before": first_number(before), "most": most})
+    return fetch_column(db, _OLD, {"before": first_event_id(before), "most": limit})
 
 
 _COUNT: Final = select(func.count()).select_from(trail)
 _COUNT_OLD: Final = _COUNT.where(trail.c.id < bindparam("before"))
 
 
-def count(db: Connection, *, before: datetime | None = None) -> int:
+def count_events(db: Connection, *, before: datetime | None = None) -> int:
     """Count all events, or those before a time."""
-    found: int = scalar(db, _COUNT, {}) if before is None else scalar(db, _COUNT_OLD, {"before": first_number(before)})
+    found: int = (
+        fetch_scalar(db, _COUNT, {})
+        if before is None
+        else fetch_scalar(db, _COUNT_OLD, {"before": first_event_id(before)})
+    )
     return found
 
 
 def remove(db: Connection, ids: Sequence[int]) -> int:
     """Remove events; say how many there were."""
-    return run(db, _REMOVE, {"ids": ids})
+    return execute(db, _REMOVE, {"ids": ids})

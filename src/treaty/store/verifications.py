@@ -20,10 +20,10 @@ from sqlalchemy import (
     update,
 )
 
-from treaty.model.pact import Pact
-from treaty.model.verification import NewVerification, Verification
-from treaty.model.version import Tag
-from treaty.store.database import column, every, maybe, run, scalar
+from treaty.model.pacts.pacts import Pact
+from treaty.model.verifications.verifications import NewVerification, Verification
+from treaty.model.versions import Tag
+from treaty.store.engine.database import execute, fetch_all, fetch_column, fetch_one, fetch_scalar
 from treaty.store.tables import (
     content,
     integration,
@@ -103,7 +103,7 @@ _another: Final = verification.alias("another")
 NEWEST_FIRST: Final = (verification.c.created_at.desc(), verification.c.id.desc())
 
 
-def newest_of(content_id: Any) -> Any:
+def select_newest_id(content_id: Any) -> Any:
     """Build a subquery for the id of the newest result of content, over all provider versions.
 
     Results are ordered by the time at which they were recorded, because an imported result keeps its original time.
@@ -126,19 +126,21 @@ _BY_NUMBER: Final = _verifications(_CONTEXT).where(
     PROVIDER.c.name == bindparam("provider"),
     _IS_PUBLISHED,
 )
-_LATEST_OF_CONTENT: Final = _verifications(_CONTEXT).where(verification.c.id == newest_of(_CONTENT_ID), _IS_PUBLISHED)
+_LATEST_OF_CONTENT: Final = _verifications(_CONTEXT).where(
+    verification.c.id == select_newest_id(_CONTENT_ID), _IS_PUBLISHED
+)
 
 
 def find(db: Connection, consumer: str, provider: str, sha: str, number: int) -> Verification | None:
     """Find a result by its number, if it is one of this pair and content that a pact still has."""
     params = {"consumer": consumer, "provider": provider, "sha": sha, "number": number}
-    return maybe(db, _BY_NUMBER, params, Verification)
+    return fetch_one(db, _BY_NUMBER, params, Verification)
 
 
 def find_latest_of_content(db: Connection, consumer: str, provider: str, sha: str) -> Verification | None:
     """Find the newest result of content that a pact still has, over all provider versions."""
     params = {"consumer": consumer, "provider": provider, "sha": sha}
-    return maybe(db, _LATEST_OF_CONTENT, params, Verification)
+    return fetch_one(db, _LATEST_OF_CONTENT, params, Verification)
 
 
 def find_latest_of_pact(db: Connection, pact: Pact) -> Verification | None:
@@ -156,7 +158,7 @@ _LATEST_OF_VERSION: Final = (
     _verifications(_CONSUMER_VERSION.c.number)
     .join(publication, publication.c.content_id == verification.c.content_id)
     .join(_CONSUMER_VERSION, _CONSUMER_VERSION.c.id == publication.c.consumer_version_id)
-    .where(_OF_VERSION, verification.c.id == newest_of(publication.c.content_id))
+    .where(_OF_VERSION, verification.c.id == select_newest_id(publication.c.content_id))
     .order_by(func.lower(PROVIDER.c.name), PROVIDER.c.name)
 )
 _UNVERIFIED_PROVIDERS: Final = (
@@ -169,14 +171,14 @@ _UNVERIFIED_PROVIDERS: Final = (
 )
 
 
-def latest_of_version(db: Connection, consumer: str, version: str) -> list[Verification]:
+def list_latest_of_version(db: Connection, consumer: str, version: str) -> list[Verification]:
     """List the newest result of each pact that a consumer's version has, by the names of the providers."""
-    return every(db, _LATEST_OF_VERSION, {"consumer": consumer, "version": version}, Verification)
+    return fetch_all(db, _LATEST_OF_VERSION, {"consumer": consumer, "version": version}, Verification)
 
 
-def unverified_providers(db: Connection, consumer: str, version: str) -> list[str]:
+def list_unverified_providers(db: Connection, consumer: str, version: str) -> list[str]:
     """List the providers whose pacts with a consumer's version have no result."""
-    return column(db, _UNVERIFIED_PROVIDERS, {"consumer": consumer, "version": version})
+    return fetch_column(db, _UNVERIFIED_PROVIDERS, {"consumer": consumer, "version": version})
 
 
 _TAGS: Final = (
@@ -197,9 +199,9 @@ _TAGS: Final = (
 )
 
 
-def tags_of(db: Connection, result: Verification) -> list[Tag]:
+def list_tags(db: Connection, result: Verification) -> list[Tag]:
     """List the tags that the provider's version of a result has now."""
-    return every(db, _TAGS, {"provider": result.provider, "provider_version": result.provider_version}, Tag)
+    return fetch_all(db, _TAGS, {"provider": result.provider, "provider_version": result.provider_version}, Tag)
 
 
 # Publishing
@@ -265,14 +267,14 @@ def add(db: Connection, new: NewVerification, *, is_new_version: bool, tags: Seq
         "provider_version": new.provider_version,
     }
     if not is_new_version:
-        run(db, _RETIRE, names)
+        execute(db, _RETIRE, names)
     statement = _ADD if is_new_version else _ADD_AGAIN
-    number: int = scalar(db, statement, {**_columns(new), **names, "tags": new.tags_json(tags)})
-    run(db, _TOUCH, {**names, "now": new.created_at})
+    number: int = fetch_scalar(db, statement, {**_columns(new), **names, "tags": new.tags_json(tags)})
+    execute(db, _TOUCH, {**names, "now": new.created_at})
     if new.success:
         for one in tags:
             params = {"number": number, "tag": one, "is_wip": new.is_wip, "verified_at": new.verified_at}
-            run(db, _ADD_TAG_SUCCESS, {**names, **params})
+            execute(db, _ADD_TAG_SUCCESS, {**names, **params})
     return number
 
 
@@ -310,5 +312,5 @@ _PROMOTE: Final = (
 
 def remove(db: Connection, gone: Verification) -> None:
     """Take a result away; the newest that remains of its content and provider version counts from now on."""
-    run(db, _REMOVE, gone)
-    run(db, _PROMOTE, gone)
+    execute(db, _REMOVE, gone)
+    execute(db, _PROMOTE, gone)

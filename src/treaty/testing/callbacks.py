@@ -13,8 +13,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-STATES: Final = "/states"
-MESSAGES: Final = "/messages"
+STATES_PATH: Final = "/states"
+MESSAGES_PATH: Final = "/messages"
 
 StateHandlers = Mapping[str, Callable[..., object]] | Callable[..., object]
 Message = Mapping[str, Any] | bytes | str
@@ -97,7 +97,7 @@ def _handler(callbacks: Callbacks) -> type[BaseHTTPRequestHandler]:
                 self._give(HTTPStatus.BAD_REQUEST, str(error).encode(), {})
 
         def _result(self, asked: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
-            if self.path == MESSAGES:
+            if self.path == MESSAGES_PATH:
                 return _answer(callbacks.produce(asked))
             callbacks.prepare(asked)
             return b"", {}
@@ -116,7 +116,7 @@ def _handler(callbacks: Callbacks) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def serving(callbacks: Callbacks) -> Iterator[int]:
+def serve_callbacks(callbacks: Callbacks) -> Iterator[int]:
     """Answer on a free port, which is given, until the block ends."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _handler(callbacks)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

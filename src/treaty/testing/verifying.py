@@ -21,7 +21,7 @@ _NOISE: Final = re.compile(r"^(Verifying a pact between|There (was|were) \d+ pac
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pact:
+class PactToVerify:
     """A pact that a provider has to honour; `results_url` is where its result goes, if it is from a broker."""
 
     content: Json
@@ -40,14 +40,14 @@ class Pact:
         return str(self.content["provider"]["name"])
 
     @property
-    def interactions(self) -> list[Interaction]:
+    def interactions(self) -> list[InteractionToVerify]:
         found = [(kind, each) for kind in _KINDS for each in self.content.get(kind) or []]
-        return [Interaction(self, number, kind, content) for number, (kind, content) in enumerate(found)]
+        return [InteractionToVerify(self, number, kind, content) for number, (kind, content) in enumerate(found)]
 
 
 @dataclass(frozen=True, slots=True)
-class Interaction:
-    pact: Pact
+class InteractionToVerify:
+    pact: PactToVerify
     number: int
     kind: str
     content: Json
@@ -70,7 +70,7 @@ class Interaction:
         return f"{self.description} given {given}" if given else self.description
 
     @property
-    def alone(self) -> Json:
+    def single_interaction_pact(self) -> Json:
         """The pact, as if this were all that it asks for."""
         content = copy.deepcopy({name: value for name, value in self.pact.content.items() if name not in _KINDS})
         content.pop("_links", None)
@@ -79,7 +79,7 @@ class Interaction:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
+class ProviderTarget:
     """Where the provider is, and what prepares it."""
 
     url: str | None
@@ -89,23 +89,23 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class VerificationOutcome:
     is_success: bool
     text: str = ""
     mismatches: tuple[Mapping[str, str], ...] = ()
 
 
-def verify(interaction: Interaction, target: Target) -> Outcome:
+def verify(interaction: InteractionToVerify, target: ProviderTarget) -> VerificationOutcome:
     with (
         tempfile.TemporaryDirectory(prefix="treaty-") as folder,
-        callbacks.serving(target.callbacks) as port,
+        callbacks.serve_callbacks(target.callbacks) as port,
     ):
         file = Path(folder) / "pact.json"
-        file.write_text(json.dumps(interaction.alone), encoding="utf-8")
+        file.write_text(json.dumps(interaction.single_interaction_pact), encoding="utf-8")
         return _verified(_verifier(interaction.pact.provider, file, target, port), target)
 
 
-def _verifier(provider: str, file: Path, target: Target, port: int) -> Any:
+def _verifier(provider: str, file: Path, target: ProviderTarget, port: int) -> Any:
     from pact import Verifier  # noqa: PLC0415 - its library takes long to load
 
     parts = urlsplit(target.url or f"http://127.0.0.1:{port}")
@@ -113,22 +113,22 @@ def _verifier(provider: str, file: Path, target: Target, port: int) -> Any:
     if target.url:
         verifier.add_transport(url=target.url)
     if target.callbacks.messages is not None:
-        verifier.add_transport(protocol="message", port=port, path=callbacks.MESSAGES)
+        verifier.add_transport(protocol="message", port=port, path=callbacks.MESSAGES_PATH)
     if target.callbacks.states is not None:
-        verifier.state_handler(f"http://127.0.0.1:{port}{callbacks.STATES}", teardown=True, body=True)
+        verifier.state_handler(f"http://127.0.0.1:{port}{callbacks.STATES_PATH}", teardown=True, body=True)
     verifier.add_custom_headers(dict(target.headers))
     verifier.set_request_timeout(int(target.timeout * 1000))
     verifier.set_coloured_output(enabled=False)
     return verifier.add_source(file)
 
 
-def _verified(verifier: Any, target: Target) -> Outcome:
+def _verified(verifier: Any, target: ProviderTarget) -> VerificationOutcome:
     try:
         verifier.verify()
     except RuntimeError:
         text = _readable(verifier.output(strip_ansi=True), target.callbacks.failures)
-        return Outcome(is_success=False, text=text, mismatches=tuple(_mismatches(verifier.results)))
-    return Outcome(is_success=True)
+        return VerificationOutcome(is_success=False, text=text, mismatches=tuple(_mismatches(verifier.results)))
+    return VerificationOutcome(is_success=True)
 
 
 def _readable(output: str, failures: list[str]) -> str:

@@ -17,41 +17,42 @@ from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
 from treaty.errors import Malformed, Overloaded, TreatyError
-from treaty.model.access import NOBODY
+from treaty.model.accounts.access import ANONYMOUS_CALLER
 from treaty.settings import Settings
 from treaty.store import audit
-from treaty.store.database import Busy, Database
-from treaty.web import auth, origins, wire
-from treaty.web.auth import Gate, TakesLong
-from treaty.web.caching import spared, tagged
-from treaty.web.media import HTML, wants_page
-from treaty.web.refusals import Refusals, is_refusal
-from treaty.web.rendering import Answer, answer, failure, not_found, reference, refusal
-from treaty.web.resources import every_router
+from treaty.store.engine.database import Busy, Database
+from treaty.telemetry.metrics import ServerMetrics
+from treaty.web.http import asgi
+from treaty.web.http.etags import add_etag, reduce_body
+from treaty.web.http.media_types import HTML, is_page_requested
+from treaty.web.http.request import Request
+from treaty.web.http.response import Response
+from treaty.web.http.results import AfterCommit, StreamedBody
+from treaty.web.http.router import Endpoint, Route, Router
 from treaty.web.response_cache import ResponseCache
-from treaty.web.routing import (
-    GRANTED,
-    Afterwards,
-    Call,
-    Refused,
-    Resource,
-    Route,
-    Router,
-    Streamed,
-    Unacceptable,
-    result_of,
+from treaty.web.responses import (
+    build_error_response,
+    build_internal_error,
+    build_not_found,
+    build_response,
+    create_request_id,
 )
-from treaty.web.sources import RequestSources
-from treaty.web.telemetry import Telemetry
+from treaty.web.routers import list_routers
+from treaty.web.security import authentication, csrf
+from treaty.web.security.authentication import Authenticator, PasswordCheckRequired
+from treaty.web.security.denied_requests import DeniedRequests, is_denied
+from treaty.web.security.permissions import PERMISSIONS_BY_ROLE
+from treaty.web.security.request_sources import RequestSources
+from treaty.web.transactions import NotAcceptable, UnsupportedMediaType, run_handler
 
 T = TypeVar("T")
 
-METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
-LARGE: Final = 256 * 1024
+HTTP_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
+LARGE_BODY_BYTES: Final = 256 * 1024
 """Bytes from which on a body is worked on in a thread, so that others need not wait for it."""
-RESPONSE_CACHE_BYTES: Final = 16 * 2**20
+MAX_CACHE_BYTES: Final = 16 * 2**20
 """Maximum size of the cached responses of a process."""
-ADMITTED_FOR: Final = 1.0
+REAUTHENTICATE_AFTER: Final = 1.0
 """Seconds after which a client whose body is still arriving has to be admitted again."""
 MAX_HEAVY: Final = 2
 """Heavy requests that are processed at the same time."""
@@ -61,7 +62,7 @@ MAX_HEAVY_WAITING: Final = 8
 log = structlog.get_logger("treaty.web")
 
 
-class Background(Protocol):
+class BackgroundWorker(Protocol):
     """What works beside the requests, from start to stop, and is woken when there is something to do."""
 
     def start(self) -> None: ...
@@ -71,16 +72,16 @@ class Background(Protocol):
     def stop(self) -> None: ...
 
 
-def application(
+def build_application(
     settings: Settings,
     database: Database,
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    worker: Background | None = None,
-    response_cache_bytes: int = RESPONSE_CACHE_BYTES,
+    worker: BackgroundWorker | None = None,
+    max_cache_bytes: int = MAX_CACHE_BYTES,
 ) -> "Server":
     """Make the application that answers for a database; with a worker, which runs as long as it does."""
-    broker = Broker(settings, database, clock, worker, response_cache_bytes=response_cache_bytes)
+    broker = RequestHandler(settings, database, clock, worker, max_cache_bytes=max_cache_bytes)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -104,7 +105,7 @@ def _settle() -> None:
 class Server(Starlette):
     """Starlette, with a broker for all requests: it routes them, and catches its exceptions, for itself."""
 
-    def __init__(self, broker: "Broker", lifespan: Lifespan[Starlette]) -> None:
+    def __init__(self, broker: "RequestHandler", lifespan: Lifespan[Starlette]) -> None:
         super().__init__(lifespan=lifespan)
         self._broker = broker
 
@@ -120,7 +121,7 @@ class Server(Starlette):
             await super().__call__(scope, receive, send)
 
 
-class Broker:
+class RequestHandler:
     """Everything that the broker answers. It routes for itself: names hold slashes, and Starlette decodes paths."""
 
     def __init__(
@@ -128,21 +129,21 @@ class Broker:
         settings: Settings,
         database: Database,
         clock: Callable[[], datetime],
-        worker: Background | None = None,
+        worker: BackgroundWorker | None = None,
         *,
-        response_cache_bytes: int = RESPONSE_CACHE_BYTES,
+        max_cache_bytes: int = MAX_CACHE_BYTES,
     ) -> None:
         self._settings = settings
         self._database = database
         self._clock = clock
         self._worker = worker
-        self._router = _table(every_router(settings))
-        self._gate = Gate(settings, database)
+        self._router = _table(list_routers(settings))
+        self._gate = Authenticator(settings, database)
         self._sources = RequestSources(settings)
-        self._refusals = Refusals(database)
-        self._telemetry = Telemetry(database.engine)
+        self._refusals = DeniedRequests(database)
+        self._telemetry = ServerMetrics(database.engine)
         self._log = log.bind()
-        self._responses = ResponseCache[_Made](response_cache_bytes, attrgetter("size"))
+        self._cache = ResponseCache[_Made](max_cache_bytes, attrgetter("size"))
         self._heavy = HeavyWork()
         self._writes_in_threads = 0
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
@@ -158,14 +159,14 @@ class Broker:
         """Answer a request."""
         started = time.perf_counter()
         call = self._call(scope)
-        body = wire.Body(receive, call.headers)
+        body = asgi.BodyReader(receive, call.headers)
         reply = await self._reply(call, body)
-        if is_refusal(call, reply.status):
+        if is_denied(call, reply.status):
             await asyncio.get_running_loop().run_in_executor(self._threads, self._refusals.note, call, reply.status)
         scope["treaty.route"] = call.route
-        await wire.write(send, call, reply, body, discard_limit=self._settings.max_body_bytes)
+        await asgi.send_response(send, call, reply, body, discard_limit=self._settings.max_body_bytes)
         seconds = time.perf_counter() - started
-        self._telemetry.request(call.method, call.route, reply.status, seconds)
+        self._telemetry.count_request(call.method, call.route, reply.status, seconds)
         self._log.info(
             "request",
             request_id=call.request_id,
@@ -175,10 +176,10 @@ class Broker:
             ms=round(seconds * 1000, 2),
         )
 
-    def _call(self, scope: Scope) -> Call:
-        headers = wire.joined_headers(scope["headers"])
+    def _call(self, scope: Scope) -> Request:
+        headers = asgi.decode_headers(scope["headers"])
         source = self._sources.of(scope, headers)
-        return Call(
+        return Request(
             method=scope["method"],
             path=scope["raw_path"].decode("latin-1"),
             query_string=scope["query_string"].decode("latin-1"),
@@ -187,143 +188,149 @@ class Broker:
             base_url=source.base_url,
             settings=self._settings,
             now=self._clock(),
-            request_id=reference(),
-            telemetry=self._telemetry,
-            gate=self._gate,
+            request_id=create_request_id(),
+            server_metrics=self._telemetry,
+            authenticator=self._gate,
             address=source.address,
             source=source,
         )
 
-    async def _reply(self, call: Call, body: wire.Body) -> Answer:
+    async def _reply(self, call: Request, body: asgi.BodyReader) -> Response:
         try:
             return await self._routed(call, body)
-        except wire.Gone:
-            return Answer(400)
-        except (TreatyError, Refused, Unacceptable, Busy) as error:
-            return refusal(error, call)
+        except asgi.ClientDisconnected:
+            return Response(400)
+        except (TreatyError, UnsupportedMediaType, NotAcceptable, Busy) as error:
+            return build_error_response(error, call)
         except Exception:
             log.exception("failure", request_id=call.request_id, method=call.method, path=call.path)
-            return failure(call, problems="problem+json" in call.accept)
+            return build_internal_error(call, problems="problem+json" in call.accept)
 
-    async def _routed(self, call: Call, body: wire.Body) -> Answer:
+    async def _routed(self, call: Request, body: asgi.BodyReader) -> Response:
         if call.source.problem is not None:
             raise Malformed(call.source.problem)
-        resource, names, accept = self._router.find(call.path)
+        resource, names, accept = self._router.match(call.path)
         call.accept = accept or call.accept
         route = None
         if resource is not None:
             call.route = resource.url.template
             call.is_for_page = _is_for_page(resource, call)
             route = _route(resource, call)
-        origins.check_site(call)
-        credential = auth.credential_of(call)
-        with self._gate.arriving(credential, call):
-            if not self._writes_in_threads and self._gate.is_quick(call, credential):
+        csrf.check_site(call)
+        credential = authentication.read_credential(call)
+        with self._gate.count_pending(credential, call):
+            if not self._writes_in_threads and self._gate.can_run_on_event_loop(call, credential):
                 await self._admit_at_once(call, route, credential)
             elif route is not None and self._admits_within(route):
-                return await self._run(route, call, names, partial(self._gate.admit, call, route, credential))
+                return await self._run(route, call, names, partial(self._gate.authenticate, call, route, credential))
             else:
-                await self._in_thread(partial(self._gate.admit, call, route, credential))
+                await self._in_thread(partial(self._gate.authenticate, call, route, credential))
         if resource is None:
-            return not_found("", call)
+            return build_not_found("", call)
         if route is None:
             return _without_handler(resource, call)
         if call.method not in {"GET", "HEAD"}:
             await self._read_body(call, route, credential, body)
-            origins.check_csrf(call)
+            csrf.check_csrf(call)
         return await self._run(route, call, names)
 
-    async def _read_body(self, call: Call, route: Route, credential: auth.Presented, body: wire.Body) -> None:
+    async def _read_body(
+        self, call: Request, route: Route, credential: authentication.RequestCredential, body: asgi.BodyReader
+    ) -> None:
         """Read the body. One that took long is worked on as if the request had only arrived now.
 
         Otherwise a client that holds its body back could write long after its token was revoked, its user disabled.
         """
         started = time.monotonic()
         call.raw_body = await body.read(*self._body_limit(route, call))
-        if time.monotonic() - started > ADMITTED_FOR:
-            call.now, call.caller = self._clock(), NOBODY
-            await self._in_thread(partial(self._gate.admit, call, route, credential))
+        if time.monotonic() - started > REAUTHENTICATE_AFTER:
+            call.now, call.caller = self._clock(), ANONYMOUS_CALLER
+            await self._in_thread(partial(self._gate.authenticate, call, route, credential))
 
-    def _body_limit(self, route: Route, call: Call) -> tuple[int, str]:
+    def _body_limit(self, route: Route, call: Request) -> tuple[int, str]:
         """How large a body may be, and why: little before it is known who sends it, and where all may send."""
         largest = self._settings.max_body_bytes
-        if call.caller.role is None or route.permission in GRANTED[None]:
-            return min(largest, wire.MAX_PUBLIC_BODY), "Larger ones are taken from authenticated clients, by the API."
+        if call.caller.role is None or route.permission in PERMISSIONS_BY_ROLE[None]:
+            return min(largest, asgi.MAX_PUBLIC_BODY), "Larger ones are taken from authenticated clients, by the API."
         return largest, "The setting max_body_bytes says how large it may be."
 
-    async def _admit_at_once(self, call: Call, route: Route | None, credential: auth.Presented) -> None:
+    async def _admit_at_once(
+        self, call: Request, route: Route | None, credential: authentication.RequestCredential
+    ) -> None:
         try:
-            self._gate.admit(call, route, credential, may_wait=False)
-        except TakesLong:
-            await self._in_thread(partial(self._gate.admit, call, route, credential))
+            self._gate.authenticate(call, route, credential, can_wait=False)
+        except PasswordCheckRequired:
+            await self._in_thread(partial(self._gate.authenticate, call, route, credential))
 
     async def _run(
-        self, route: Route, call: Call, names: Sequence[str], admit: Callable[..., None] | None = None
-    ) -> Answer:
+        self, route: Route, call: Request, names: Sequence[str], authenticate: Callable[..., None] | None = None
+    ) -> Response:
         """Do the work; whoever is not admitted yet is so within its transaction."""
         if self._takes_thread(route, call):
-            done = await self._worked_in_thread(route, partial(self._work, route, call, names, admit))
+            done = await self._worked_in_thread(route, partial(self._work, route, call, names, authenticate))
         else:
-            done = self._work(route, call, names, admit)
-        if call.owes and self._worker:
+            done = self._work(route, call, names, authenticate)
+        if call.has_queued and self._worker:
             self._worker.wake()
-        if isinstance(done, Answer):
+        if isinstance(done, Response):
             return done
-        return self._streamed(done) if isinstance(done, Streamed) else await self._afterwards(done, call)
+        return self._streamed(done) if isinstance(done, StreamedBody) else await self._afterwards(done, call)
 
     def _work(
-        self, route: Route, call: Call, names: Sequence[str], admit: Callable[..., None] | None
-    ) -> Answer | Afterwards | Streamed:
-        result = self._result(route, call, names, admit)
-        if isinstance(result, Afterwards | Streamed):
+        self, route: Route, call: Request, names: Sequence[str], authenticate: Callable[..., None] | None
+    ) -> Response | AfterCommit | StreamedBody:
+        result = self._result(route, call, names, authenticate)
+        if isinstance(result, AfterCommit | StreamedBody):
             return result
         made = result if isinstance(result, _Made) else self._made(result, call)
         if made.counts:
             made.counts()
-        return spared(made.answer, call)
+        return reduce_body(made.answer, call)
 
     def _admits_within(self, route: Route) -> bool:
         """Whether who asks is found out where the answer is: on the way there and back that a read takes anyway."""
-        is_reading = route.method == "GET" and route.needs_database and route.without_answer is None
+        is_reading = route.method == "GET" and route.needs_database and route.database_failure_result is None
         return is_reading and not self._database.is_local
 
-    def _result(self, route: Route, call: Call, names: Sequence[str], admit: Callable[..., None] | None) -> object:
-        ask = partial(result_of, route, call, names, database=self._database, read=self._read)
-        if admit is None:
+    def _result(
+        self, route: Route, call: Request, names: Sequence[str], authenticate: Callable[..., None] | None
+    ) -> object:
+        ask = partial(run_handler, route, call, names, database=self._database, read=self._read)
+        if authenticate is None:
             return ask()
         try:
-            return ask(admit=lambda db: admit(db=db))
-        except TakesLong:
-            admit()
+            return ask(authenticate=lambda db: authenticate(db=db))
+        except PasswordCheckRequired:
+            authenticate()
             return ask()
         finally:
             self._gate.note_use(call)
 
-    def _read(self, route: Route, call: Call, names: Sequence[str]) -> object:
-        if not route.is_cached:
+    def _read(self, route: Route, call: Request, names: Sequence[str]) -> object:
+        if not route.is_cacheable:
             return route.handler(call, *names)
-        return self._responses.get_or_compute(
+        return self._cache.get_or_compute(
             call.db, call.cache_key, lambda: self._made(route.handler(call, *names), call)
         )
 
-    def _made(self, result: object, call: Call) -> "_Made":
-        return _Made(tagged(answer(result, call), call), self._telemetry.counter(result))
+    def _made(self, result: object, call: Request) -> "_Made":
+        return _Made(add_etag(build_response(result, call), call), self._telemetry.decision_counter(result))
 
-    def _takes_thread(self, route: Route, call: Call) -> bool:
+    def _takes_thread(self, route: Route, call: Request) -> bool:
         if not route.needs_database:
             return False
         if not self._database.is_local or route.is_slow:
             return True
         # SQLite lets one write at a time: a short one would keep the event loop waiting until a long one is done.
-        if self._writes_in_threads and not route.is_reading:
+        if self._writes_in_threads and not route.is_read_only:
             return True
         if route.has_long_query is not None and route.has_long_query(call):
             return True
         raw_body = call.raw_body
-        return bool(raw_body) and (len(raw_body) >= LARGE or route.is_long(raw_body))
+        return bool(raw_body) and (len(raw_body) >= LARGE_BODY_BYTES or route.has_long_body(raw_body))
 
     async def _worked_in_thread(self, route: Route, work: Callable[[], T]) -> T:
-        if route.is_reading or not self._database.is_local:
+        if route.is_read_only or not self._database.is_local:
             return await self._in_thread(work)
         self._writes_in_threads += 1
         try:
@@ -334,26 +341,26 @@ class Broker:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
-    async def _afterwards(self, done: Afterwards, call: Call) -> Answer:
+    async def _afterwards(self, done: AfterCommit, call: Request) -> Response:
         work = partial(_done_by, call, done)
         reply = await (self._heavy.run(work) if done.is_heavy else asyncio.to_thread(work))
-        if call.changes_access:
-            self._gate.look_again()
+        if call.has_ended_open_access:
+            self._gate.forget_open_access()
         return reply
 
-    def _streamed(self, result: Streamed) -> Answer:
+    def _streamed(self, result: StreamedBody) -> Response:
         async def parts() -> AsyncIterator[bytes]:
             loop = asyncio.get_running_loop()
-            while part := await loop.run_in_executor(self._threads, self._database.read, result.part):
+            while part := await loop.run_in_executor(self._threads, self._database.read, result.read_part):
                 yield part
 
-        return Answer(200, media=result.media, headers=dict(result.headers), parts=parts())
+        return Response(200, media_type=result.media_type, headers=dict(result.headers), parts=parts())
 
 
 class _Made(NamedTuple):
     """An answer, and what counts it if it is a decision."""
 
-    answer: Answer
+    answer: Response
     counts: Callable[[], None] | None
 
     @property
@@ -361,9 +368,9 @@ class _Made(NamedTuple):
         return len(self.answer.body)
 
 
-def _done_by(call: Call, afterwards: Afterwards) -> Answer:
-    with audit.by(call.actor, at=call.now):
-        return answer(afterwards.work(), call)
+def _done_by(call: Request, afterwards: AfterCommit) -> Response:
+    with audit.acting_as(call.actor, at=call.now):
+        return build_response(afterwards.work(), call)
 
 
 class HeavyWork:
@@ -394,30 +401,30 @@ def _table(routers: Iterable[Router]) -> Router:
     return table
 
 
-def _route(resource: Resource, call: Call) -> Route | None:
+def _route(resource: Endpoint, call: Request) -> Route | None:
     method = "GET" if call.method == "HEAD" else call.method
     if call.is_for_page:
         return {"GET": resource.page, "POST": resource.form}.get(method)
     return resource.routes.get(method)
 
 
-def _is_for_page(resource: Resource, call: Call) -> bool:
+def _is_for_page(resource: Endpoint, call: Request) -> bool:
     if resource.form and call.method == "POST":
         return True
-    if resource.page and resource.page.is_for_all and call.method in {"GET", "HEAD"}:
+    if resource.page and resource.page.is_for_any_media_type and call.method in {"GET", "HEAD"}:
         return True
-    if resource.page is None or not wants_page(call.accept, call.path):
+    if resource.page is None or not is_page_requested(call.accept, call.path):
         return False
     return resource.page.is_original or (call.method in {"GET", "HEAD"} and HTML in call.accept.lower())
 
 
-def _without_handler(resource: Resource, call: Call) -> Answer:
-    if call.method not in METHODS:
-        return Answer(501)
+def _without_handler(resource: Endpoint, call: Request) -> Response:
+    if call.method not in HTTP_METHODS:
+        return Response(501)
     if call.is_for_page:
-        return Answer(405, media=HTML, headers={"allows": "GET, HEAD"})
+        return Response(405, media_type=HTML, headers={"allows": "GET, HEAD"})
     if not resource.routes:
-        return not_found("", call)
-    if call.method == "OPTIONS" and resource.offers_options:
-        return Answer(200, headers={"access-control-allow-methods": resource.allow})
-    return Answer(405, headers={"allow": resource.allow})
+        return build_not_found("", call)
+    if call.method == "OPTIONS" and resource.has_options:
+        return Response(200, headers={"access-control-allow-methods": resource.allow})
+    return Response(405, headers={"allow": resource.allow})

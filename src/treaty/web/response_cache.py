@@ -12,12 +12,12 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
-from treaty.store.queries import QueryLog, logged_queries
+from treaty.store.engine.query_log import QueryLog, logged_queries
 
 T = TypeVar("T")
 
-MAX_RESPONSE_BYTES: Final = 2**20
-"""Size of a response from which on it is not cached, so that a few large ones do not evict all others."""
+MAX_ENTRY_BYTES: Final = 2**20
+"""Size of an entry from which on it is not cached, so that a few large ones do not evict all others."""
 _ENTRY_BYTES: Final = 1000
 _ROW_BYTES: Final = 400
 """Memory that an entry and each row of its query log take, roughly, besides the response itself."""
@@ -66,7 +66,7 @@ class ResponseCache(Generic[T]):
         with self._lock:
             if outdated := self._entries.pop(key, None):
                 self._bytes -= outdated.size
-            if entry.size > MAX_RESPONSE_BYTES:
+            if entry.size > MAX_ENTRY_BYTES:
                 return
             self._entries[key] = entry
             self._bytes += entry.size

@@ -5,37 +5,37 @@ from secrets import token_hex
 from typing import Final
 from urllib.parse import quote as _quote
 
-MARK: Final = f"\x00{token_hex(6)}"
+PLACEHOLDER_MARK: Final = f"\x00{token_hex(6)}"
 """Begins what stands for something until an answer is written. Nothing that clients send can hold it."""
-BASE: Final = f"{MARK}base"
+BASE_URL_PLACEHOLDER: Final = f"{PLACEHOLDER_MARK}base"
 """Stands for the base URL."""
-HERE: Final = f"{MARK}here"
+URL_PLACEHOLDER: Final = f"{PLACEHOLDER_MARK}here"
 """Stands for the URL of the request, where a representation links to the very page that was asked for."""
-HERE_AND_QUERY: Final = f"{MARK}asked"
+URL_WITH_QUERY_PLACEHOLDER: Final = f"{PLACEHOLDER_MARK}asked"
 """The same with the request's query string."""
 
 quote: Final = lru_cache(maxsize=8192)(lambda text: _quote(text, safe="~"))
 """Percent-encode a name: all but the unreserved characters of RFC 3986."""
 
 
-class Encoded(str):
+class EncodedSegment(str):
     """A segment that may stand in an URL as it is."""
 
     __slots__ = ()
 
 
-def sparingly(text: str) -> Encoded:
+def encode_minimally(text: str) -> EncodedSegment:
     """Encode only what may not stand in a segment, so that what a client sent comes back as it was."""
-    return Encoded(_quote(text, safe="~!$&'()*+,;=:@"))
+    return EncodedSegment(_quote(text, safe="~!$&'()*+,;=:@"))
 
 
-def header(text: str) -> str:
+def encode_header(text: str) -> str:
     """Put a name into a header, where only printable ASCII may stand."""
     return text if text.isascii() and text.isprintable() else quote(text)
 
 
 def _segment(value: str) -> str:
-    return value if isinstance(value, Encoded) else quote(value)
+    return value if isinstance(value, EncodedSegment) else quote(value)
 
 
 class Url:
@@ -139,7 +139,7 @@ PACTS_FOR_VERIFICATION: Final = PROVIDER_PACTS + "/for-verification"
 
 PAIR: Final = PROVIDER_PACTS + "/consumer/{consumer}"
 PACT: Final = PAIR + "/version/{version}"
-OTHER_SPELLINGS_OF_PACT: Final = (
+PACT_ALIASES: Final = (
     PAIR + "/versions/{version}",
     Url("/pact/provider/{provider}/consumer/{consumer}/version/{version}"),
 )
@@ -151,7 +151,7 @@ PACT_VERSION: Final = PAIR + "/pact-version/{sha}"
 DIFF_WITH_PACT_VERSION: Final = PACT_VERSION + "/diff/pact-version/{pactVersion}"
 PACT_VERSION_WITH_METADATA: Final = PACT_VERSION + "/metadata/{metadata}"
 LATEST_PACT: Final = PAIR + "/latest"
-OTHER_SPELLING_OF_LATEST_PACT: Final = Url("/pact/provider/{provider}/consumer/{consumer}/latest")
+LATEST_PACT_ALIAS: Final = Url("/pact/provider/{provider}/consumer/{consumer}/latest")
 LATEST_TAGGED_PACT: Final = LATEST_PACT + "/{tag}"
 LATEST_UNTAGGED_PACT: Final = PAIR + "/latest-untagged"
 LATEST_BRANCH_PACT: Final = PAIR + "/branch/{branch}/latest"
@@ -207,7 +207,7 @@ WEBHOOK: Final = WEBHOOKS + "/{uuid}"
 NEW_WEBHOOK: Final = WEBHOOKS + "/new"
 EDIT_WEBHOOK: Final = WEBHOOK + "/edit"
 DELETE_WEBHOOK: Final = WEBHOOK + "/delete"
-TRY_WEBHOOK: Final = WEBHOOK + "/try"
+TEST_WEBHOOK: Final = WEBHOOK + "/try"
 EXECUTE_WEBHOOK: Final = WEBHOOK + "/execute"
 EXECUTE_UNSAVED_WEBHOOK: Final = WEBHOOKS + "/execute"
 PROVIDER_WEBHOOKS: Final = WEBHOOKS + "/provider/{provider}"
@@ -217,7 +217,7 @@ PACT_WEBHOOKS: Final = PAIR + "/webhooks"
 PACT_WEBHOOKS_STATUS: Final = PACT_WEBHOOKS + "/status"
 TRIGGERED_WEBHOOK_LOGS: Final = Url("/triggered-webhooks/{uuid}/logs")
 REDELIVER: Final = Url("/triggered-webhooks/{uuid}/redeliver")
-SEND_AGAIN: Final = Url("/triggered-webhooks/{uuid}/again")
+REDELIVER_PAGE: Final = Url("/triggered-webhooks/{uuid}/again")
 
 SIGN_IN: Final = Url("/sign-in")
 SIGN_OUT: Final = Url("/sign-out")

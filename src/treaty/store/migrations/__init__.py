@@ -5,8 +5,8 @@ from typing import Final
 
 from sqlalchemy import Connection, inspect, text
 
-from treaty.errors import WrongSetting
-from treaty.store.database import Database
+from treaty.errors import InvalidSetting
+from treaty.store.engine.database import Database
 
 REVISIONS: Final = sorted(
     path.stem.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("[0-9]*.py")
@@ -43,11 +43,11 @@ def _upgrade(db: Connection) -> None:
     if now == HEAD:
         return
     if now is None and inspect(db).has_table("schema_info"):
-        raise WrongSetting(
+        raise InvalidSetting(
             "database_url: this is the database of another program (it may be the original Pact Broker's)"
         )
     if now is not None and now not in REVISIONS:
-        raise WrongSetting(
+        raise InvalidSetting(
             f"database_url: the database has revision {now}, which this Treaty does not know; use a newer Treaty"
         )
     _run(db)

@@ -5,18 +5,18 @@ from functools import cache
 from typing import Any, Final
 
 from treaty import distribution
-from treaty.web.media import JSON
+from treaty.web.http.media_types import JSON
+from treaty.web.http.router import Endpoint, Route
 from treaty.web.openapi import notation
-from treaty.web.openapi.answers import answers, refusals
-from treaty.web.openapi.bodies import EXAMPLES, FREE, NAMES, QUERIES, checked_bodies
-from treaty.web.openapi.examples import ANSWERED
+from treaty.web.openapi.answers import describe_responses, describe_shared_responses
+from treaty.web.openapi.bodies import EXAMPLES, PATH_PARAMETERS, QUERY_PARAMETERS, UNTYPED_BODIES, build_body_schemas
+from treaty.web.openapi.examples import RECORDED_RESPONSES
 from treaty.web.openapi.notation import Schema, ref
 from treaty.web.openapi.operations import OPERATIONS, Operation
-from treaty.web.openapi.schemas import ANSWERS, SHARED
-from treaty.web.routing import Resource, Route
+from treaty.web.openapi.schemas import RESPONSE_SCHEMAS, SHARED_SCHEMAS
 
 Document = dict[str, Any]
-Place = tuple[str, str]
+RouteKey = tuple[str, str]
 """A method and the template of an URL."""
 
 _ABOUT: Final = """\
@@ -30,14 +30,14 @@ Every path answers 405, with an `Allow` header, to methods that are not listed h
 """
 
 
-def document(resources: Iterable[Resource], base_url: str) -> Document:
+def build_document(endpoints: Iterable[Endpoint], base_url: str) -> Document:
     """Describe the routes of a broker at a base URL."""
-    return {**_without_server(tuple(resources)), "servers": [{"url": base_url}]}
+    return {**_without_server(tuple(endpoints)), "servers": [{"url": base_url}]}
 
 
-def _without_server(resources: tuple[Resource, ...]) -> Document:
-    ids = _ids(resources)
-    paths = {one.url.template: _path(one, ids) for one in sorted(resources, key=_template) if one.routes}
+def _without_server(endpoints: tuple[Endpoint, ...]) -> Document:
+    ids = _ids(endpoints)
+    paths = {one.url.template: _path(one, ids) for one in sorted(endpoints, key=_template) if one.routes}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -49,7 +49,7 @@ def _without_server(resources: tuple[Resource, ...]) -> Document:
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "responses": refusals(),
+            "responses": describe_shared_responses(),
             "securitySchemes": {
                 "basic": {"type": "http", "scheme": "basic"},
                 "token": {"type": "http", "scheme": "bearer"},
@@ -60,20 +60,20 @@ def _without_server(resources: tuple[Resource, ...]) -> Document:
     }
 
 
-def _template(resource: Resource) -> str:
+def _template(resource: Endpoint) -> str:
     return resource.url.template
 
 
-def _ids(resources: Sequence[Resource]) -> dict[Place, str]:
+def _ids(endpoints: Sequence[Endpoint]) -> dict[RouteKey, str]:
     """Name the operations by their handlers; where one answers in several places, the other places are told apart."""
-    ids: dict[Place, str] = {}
-    for route in (route for one in resources for route in one.routes.values()):
+    ids: dict[RouteKey, str] = {}
+    for route in (route for one in endpoints for route in one.routes.values()):
         name = route.handler.__name__
         ids[_place(route)] = _longer(name, route) if name in ids.values() else name
     return ids
 
 
-def _place(route: Route) -> Place:
+def _place(route: Route) -> RouteKey:
     return route.method, route.url.template
 
 
@@ -91,13 +91,13 @@ def _operations(paths: Document) -> Iterator[str]:
 
 @cache
 def _schemas() -> dict[str, Schema]:
-    schemas = {**SHARED, **ANSWERS, **FREE, **checked_bodies()}
-    for name, example in {**ANSWERED, **EXAMPLES}.items():
+    schemas = {**SHARED_SCHEMAS, **RESPONSE_SCHEMAS, **UNTYPED_BODIES, **build_body_schemas()}
+    for name, example in {**RECORDED_RESPONSES, **EXAMPLES}.items():
         schemas[name] = {**schemas[name], "examples": [example]}
     return dict(sorted(schemas.items()))
 
 
-def _path(resource: Resource, ids: Mapping[Place, str]) -> Document:
+def _path(resource: Endpoint, ids: Mapping[RouteKey, str]) -> Document:
     described: Document = {"parameters": [_name(name) for name in resource.url.names]} if resource.url.names else {}
     for method, route in resource.routes.items():
         described[method.lower()] = _described(route, ids[_place(route)])
@@ -105,7 +105,7 @@ def _path(resource: Resource, ids: Mapping[Place, str]) -> Document:
 
 
 def _name(name: str) -> Document:
-    text, example = NAMES[name]
+    text, example = PATH_PARAMETERS[name]
     return {
         "name": name,
         "in": "path",
@@ -123,14 +123,14 @@ def _described(route: Route, name: str) -> Document:
         "operationId": name,
         "summary": summary,
         "tags": [_tag(route)],
-        "responses": answers(route, operation),
+        "responses": describe_responses(route, operation),
     }
     if more.strip():
         described["description"] = " ".join(more.split())
     if operation.query:
         described["parameters"] = [_parameter(name) for name in operation.query]
-    if operation.takes:
-        described["requestBody"] = _body(route, operation.takes)
+    if operation.body_schema:
+        described["requestBody"] = _body(route, operation.body_schema)
     return described
 
 
@@ -139,10 +139,10 @@ def _tag(route: Route) -> str:
 
 
 def _parameter(name: str) -> Document:
-    text, schema = QUERIES[name]
+    text, schema = QUERY_PARAMETERS[name]
     return {"name": name, "in": "query", "description": text, "schema": schema}
 
 
-def _body(route: Route, takes: str) -> Document:
+def _body(route: Route, body_schema: str) -> Document:
     media = [JSON if one == "*json*" else one for one in route.consumes or ()]
-    return {"required": True, "content": {one: {"schema": ref(takes)} for one in media}}
+    return {"required": True, "content": {one: {"schema": ref(body_schema)} for one in media}}

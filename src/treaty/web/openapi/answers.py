@@ -4,19 +4,20 @@ from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Final, get_args, get_type_hints
 
-from treaty.web.media import CSV, EXTENDED, GRAPH, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT
+from treaty.web.http.media_types import CSV, EXTENDED, GRAPHVIZ, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT
+from treaty.web.http.results import Accepted, Created, Deleted, Redirect
+from treaty.web.http.router import Route
 from treaty.web.openapi import notation
-from treaty.web.openapi.following import links_behind
+from treaty.web.openapi.following import list_links
 from treaty.web.openapi.notation import Schema, ref
 from treaty.web.openapi.operations import Operation
-from treaty.web.openapi.schemas import ANSWERS
-from treaty.web.routing import Accepted, Created, Deleted, Redirected, Route
+from treaty.web.openapi.schemas import RESPONSE_SCHEMAS
 
 Document = dict[str, Any]
 
-_STATUSES: Final = {Created: 201, Accepted: 202, Deleted: 204, Redirected: 307}
+_STATUSES: Final = {Created: 201, Accepted: 202, Deleted: 204, Redirect: 307}
 _WITHOUT_BODY: Final = {204, 307}
-_TEXTS: Final = {TEXT, CSV, GRAPH, MERMAID, SVG}
+_TEXTS: Final = {TEXT, CSV, GRAPHVIZ, MERMAID, SVG}
 _DONE: Final = {
     200: "It is done, or this is it.",
     201: "It is made.",
@@ -26,7 +27,7 @@ _DONE: Final = {
 }
 
 
-def answers(route: Route, operation: Operation) -> Document:
+def describe_responses(route: Route, operation: Operation) -> Document:
     """Describe all answers of a route, by their status."""
     done = {str(status): _answer(route, operation, status) for status in _statuses(route)}
     refused = {name[:3]: {"$ref": f"#/components/responses/{name}"} for name in _refused(route, operation)}
@@ -48,7 +49,7 @@ def _answer(route: Route, operation: Operation, status: int) -> Document:
     answer: Document = {"description": _DONE[status]}
     if status not in _WITHOUT_BODY:
         answer["content"] = _content(route, operation)
-    links = links_behind(route.handler.__name__)
+    links = list_links(route.handler.__name__)
     return {**answer, "links": links} if links else answer
 
 
@@ -58,15 +59,15 @@ def _content(route: Route, operation: Operation) -> Document:
 
 def _offered(route: Route, operation: Operation) -> list[str]:
     if not route.produces:
-        return [JSON] if operation.gives else ["*/*"]
+        return [JSON] if operation.response_schema else ["*/*"]
     return [*route.produces, *([JSON] if HAL in route.produces and not route.is_strict else [])]
 
 
 def _schema(media: str, operation: Operation) -> Schema:
-    if media in _TEXTS or operation.gives is None:
+    if media in _TEXTS or operation.response_schema is None:
         return notation.TEXT
-    extended = f"Extended{operation.gives}"
-    return ref(extended if media == EXTENDED and extended in ANSWERS else operation.gives)
+    extended = f"Extended{operation.response_schema}"
+    return ref(extended if media == EXTENDED and extended in RESPONSE_SCHEMAS else operation.response_schema)
 
 
 def _refused(route: Route, operation: Operation) -> Iterator[str]:
@@ -74,7 +75,7 @@ def _refused(route: Route, operation: Operation) -> Iterator[str]:
     if _fails(route):
         yield "500"
         return
-    if operation.takes or operation.query or route.url.names:
+    if operation.body_schema or operation.query or route.url.names:
         yield "400"
     if route.url.names:
         yield from ("404", "405", "422")
@@ -92,7 +93,7 @@ def _refused(route: Route, operation: Operation) -> Iterator[str]:
         yield "503"
 
 
-def refusals() -> Document:
+def describe_shared_responses() -> Document:
     """Describe the answers that routes share."""
     said = {**{media: {"schema": ref("Error")} for media in (HAL, JSON)}, PROBLEM: {"schema": ref("Problem")}}
     page, text = {HTML: {"schema": notation.TEXT}}, {TEXT: {"schema": notation.TEXT}}

@@ -4,7 +4,14 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from treaty.model.overview import State
+from treaty.model.overview.overview import PactState
+from treaty.web.api.deployments import EnvironmentBody
+from treaty.web.api.maintenance.imports import ImportBody, ImportLookupBody
+from treaty.web.api.pacticipants.pacticipants import NewPacticipantBody, PacticipantBody
+from treaty.web.api.pacts.contracts import PublishBody
+from treaty.web.api.verifications import VerificationBody
+from treaty.web.api.versions.versions import VersionBody
+from treaty.web.api.webhooks.bodies import EVENTS
 from treaty.web.openapi.notation import (
     ANY_OBJECT,
     ANYTHING,
@@ -14,19 +21,12 @@ from treaty.web.openapi.notation import (
     TEXT,
     UUID,
     Schema,
-    listed,
+    array_of,
+    nullable,
     one_of,
-    open_,
-    or_null,
+    open_object,
     ref,
 )
-from treaty.web.resources.contracts import PublishBody
-from treaty.web.resources.environments import EnvironmentBody
-from treaty.web.resources.imports import ImportBody, ImportLookupBody
-from treaty.web.resources.pacticipants import NewPacticipantBody, PacticipantBody
-from treaty.web.resources.verifications import VerificationBody
-from treaty.web.resources.versions import VersionBody
-from treaty.web.webhook_bodies import EVENTS
 
 _CHECKED: Final = (
     PublishBody,
@@ -41,7 +41,7 @@ _CHECKED: Final = (
 """Bodies that are checked by models, from which their schemas are made."""
 
 
-def checked_bodies() -> dict[str, Schema]:
+def build_body_schemas() -> dict[str, Schema]:
     """Make schemas of the models, and of what they hold."""
     _, made = models_json_schema(
         [(model, "validation") for model in _CHECKED], ref_template="#/components/schemas/{model}"
@@ -51,8 +51,8 @@ def checked_bodies() -> dict[str, Schema]:
     return schemas
 
 
-_PACT_SIDE: Final = open_({"name": TEXT})
-_SELECTOR: Final = open_(
+_PACT_SIDE: Final = open_object({"name": TEXT})
+_SELECTOR: Final = open_object(
     {
         "mainBranch?": one_of(True),  # noqa: FBT003 - a value of JSON
         "matchingBranch?": one_of(True),  # noqa: FBT003 - likewise
@@ -68,51 +68,51 @@ _SELECTOR: Final = open_(
         "environment?": NAME,
     }
 )
-_WEBHOOK_SIDE: Final = open_({"name?": TEXT, "label?": TEXT})
+_WEBHOOK_SIDE: Final = open_object({"name?": TEXT, "label?": TEXT})
 
-FREE: Final[dict[str, Schema]] = {
+UNTYPED_BODIES: Final[dict[str, Schema]] = {
     "NothingBody": {**ANY_OBJECT, "description": "Nothing needs to be said; an empty object will do."},
-    "DeploymentBody": open_({"applicationInstance?": or_null(TEXT), "target?": or_null(TEXT)}),
-    "UndeploymentBody": open_({"currentlyDeployed?": FLAG}),
-    "EndOfSupportBody": open_({"currentlySupported?": FLAG}),
+    "DeploymentBody": open_object({"applicationInstance?": nullable(TEXT), "target?": nullable(TEXT)}),
+    "UndeploymentBody": open_object({"currentlyDeployed?": FLAG}),
+    "EndOfSupportBody": open_object({"currentlySupported?": FLAG}),
     "PactBody": {
-        **open_({"consumer?": _PACT_SIDE, "provider?": _PACT_SIDE, "interactions?": listed(ANY_OBJECT)}),
+        **open_object({"consumer?": _PACT_SIDE, "provider?": _PACT_SIDE, "interactions?": array_of(ANY_OBJECT)}),
         "description": "A pact as Pact libraries write it, of any version of the specification.",
     },
-    "PactsForVerificationBody": open_(
+    "PactsForVerificationBody": open_object(
         {
-            "providerVersionBranch?": or_null(TEXT),
-            "providerVersionTags?": or_null(listed(TEXT)),
+            "providerVersionBranch?": nullable(TEXT),
+            "providerVersionTags?": nullable(array_of(TEXT)),
             "includePendingStatus?": FLAG,
             "includeWipPactsSince?": {**TEXT, "description": "A date, or a date and time."},
-            "consumerVersionSelectors?": listed(ref("ConsumerVersionSelector")),
+            "consumerVersionSelectors?": array_of(ref("ConsumerVersionSelector")),
         }
     ),
     "ConsumerVersionSelector": _SELECTOR,
-    "WebhookBody": open_(
+    "WebhookBody": open_object(
         {
-            "description?": or_null(TEXT),
+            "description?": nullable(TEXT),
             "consumer?": _WEBHOOK_SIDE,
             "provider?": _WEBHOOK_SIDE,
             "enabled?": FLAG,
-            "events?": {**listed(open_({"name": one_of(*EVENTS)})), "minItems": 1},
-            "request": open_(
+            "events?": {**array_of(open_object({"name": one_of(*EVENTS)})), "minItems": 1},
+            "request": open_object(
                 {
                     "method": TEXT,
                     "url": TEXT,
                     "headers?": ANY_OBJECT,
                     "body?": ANYTHING,
-                    "username?": or_null(TEXT),
-                    "password?": or_null(TEXT),
+                    "username?": nullable(TEXT),
+                    "password?": nullable(TEXT),
                 }
             ),
-            "consumerBranches?": or_null(listed(TEXT)),
-            "providerBranches?": or_null(listed(TEXT)),
-            "tags?": or_null(listed(TEXT)),
-            "environments?": or_null(listed(TEXT)),
-            "mainBranchOnly?": or_null(FLAG),
-            "pauseWhenFailing?": or_null(FLAG),
-            "secret?": or_null(TEXT),
+            "consumerBranches?": nullable(array_of(TEXT)),
+            "providerBranches?": nullable(array_of(TEXT)),
+            "tags?": nullable(array_of(TEXT)),
+            "environments?": nullable(array_of(TEXT)),
+            "mainBranchOnly?": nullable(FLAG),
+            "pauseWhenFailing?": nullable(FLAG),
+            "secret?": nullable(TEXT),
         }
     ),
 }
@@ -213,7 +213,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     },
 }
 
-NAMES: Final[dict[str, tuple[str, str]]] = {
+PATH_PARAMETERS: Final[dict[str, tuple[str, str]]] = {
     "pacticipant": ("The name of a pacticipant.", "Example App"),
     "consumer": ("The name of the consumer.", "Example App"),
     "provider": ("The name of the provider.", "Example API"),
@@ -239,7 +239,7 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
 
 _FLAG_TEXT: Final = one_of("true", "false")
 
-QUERIES: Final[dict[str, tuple[str, Schema]]] = {
+QUERY_PARAMETERS: Final[dict[str, tuple[str, Schema]]] = {
     "q": ("A part of the name, in small or capital letters.", TEXT),
     "page": ("Which page is wanted. Without this and `size` the whole list is given.", {**NUMBER, "minimum": 1}),
     "size": ("How many a page has.", {**NUMBER, "minimum": 1}),
@@ -261,7 +261,7 @@ QUERIES: Final[dict[str, tuple[str, Schema]]] = {
     "to": ("The tag of the versions that are where the version is to go.", TEXT),
     "environment": ("The name of an environment.", TEXT),
     "applicationInstance": ("The name of an application instance; blank for what has none.", TEXT),
-    "exclude[]": ("Branches that are to stay.", listed(TEXT)),
+    "exclude[]": ("Branches that are to stay.", array_of(TEXT)),
     "label": ("Of a badge: a text for the left side, instead of the names. Else a label that applications have.", TEXT),
     "focus": ("The name of an application, around which others are shown.", TEXT),
     "depth": (
@@ -269,28 +269,28 @@ QUERIES: Final[dict[str, tuple[str, Schema]]] = {
         one_of("1", "2", "3", "all"),
     ),
     "branch": ("A branch of consumers, whose latest pact counts.", TEXT),
-    "state": ("How pacts stand.", one_of(*(one.value for one in State))),
+    "state": ("How pacts stand.", one_of(*(one.value for one in PactState))),
     "initials": ("Whether names are cut to their initials.", _FLAG_TEXT),
     "maxPacticipants": ("How many pacticipants to show at most.", {**NUMBER, "minimum": 0}),
     "tag": ("Only what works with versions that have this tag.", TEXT),
     "mainBranch": ("Only what works with versions of main branches.", _FLAG_TEXT),
     "latest": ("Of the versions with the tag or on the branch, only the latest.", _FLAG_TEXT),
     "latestby": ("Leave out results that later ones replace: `cvp` or `cvpv`.", one_of("cvp", "cvpv")),
-    "success[]": ("Only rows with these results; an empty one stands for none.", listed(one_of("true", "false", ""))),
+    "success[]": ("Only rows with these results; an empty one stands for none.", array_of(one_of("true", "false", ""))),
     "limit": ("How many rows to show at most.", {**NUMBER, "minimum": 1}),
-    "ignore[]": ("Names of pacticipants whose results do not count.", listed(TEXT)),
-    "q[][pacticipant]": ("The name of a selector's pacticipant; each begins a selector.", listed(TEXT)),
-    "q[][version]": ("The number of its version.", listed(TEXT)),
-    "q[][branch]": ("A branch of its versions.", listed(TEXT)),
-    "q[][tag]": ("A tag of its versions.", listed(TEXT)),
-    "q[][environment]": ("The environment where its versions are.", listed(TEXT)),
-    "q[][mainBranch]": ("Whether its versions are those of its main branch.", listed(_FLAG_TEXT)),
-    "q[][latest]": ("Whether only the latest of its versions counts.", listed(_FLAG_TEXT)),
+    "ignore[]": ("Names of pacticipants whose results do not count.", array_of(TEXT)),
+    "q[][pacticipant]": ("The name of a selector's pacticipant; each begins a selector.", array_of(TEXT)),
+    "q[][version]": ("The number of its version.", array_of(TEXT)),
+    "q[][branch]": ("A branch of its versions.", array_of(TEXT)),
+    "q[][tag]": ("A tag of its versions.", array_of(TEXT)),
+    "q[][environment]": ("The environment where its versions are.", array_of(TEXT)),
+    "q[][mainBranch]": ("Whether its versions are those of its main branch.", array_of(_FLAG_TEXT)),
+    "q[][latest]": ("Whether only the latest of its versions counts.", array_of(_FLAG_TEXT)),
     "provider_version_branch": ("The branch of the version that verifies.", TEXT),
-    "provider_version_tags[]": ("The tags of the version that verifies.", listed(TEXT)),
-    "consumer_version_selectors[][tag]": ("The tag of a selector; each begins a selector.", listed(TEXT)),
-    "consumer_version_selectors[][latest]": ("Whether only the latest version counts.", listed(_FLAG_TEXT)),
-    "consumer_version_selectors[][consumer]": ("The name of the consumer.", listed(TEXT)),
+    "provider_version_tags[]": ("The tags of the version that verifies.", array_of(TEXT)),
+    "consumer_version_selectors[][tag]": ("The tag of a selector; each begins a selector.", array_of(TEXT)),
+    "consumer_version_selectors[][latest]": ("Whether only the latest version counts.", array_of(_FLAG_TEXT)),
+    "consumer_version_selectors[][consumer]": ("The name of the consumer.", array_of(TEXT)),
     "include_pending_status": ("Whether to say which pacts are pending.", _FLAG_TEXT),
     "include_wip_pacts_since": ("Also give works in progress since this date.", TEXT),
 }

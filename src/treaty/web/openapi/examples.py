@@ -5,5 +5,5 @@ from typing import Any, Final
 
 import orjson
 
-FILE: Final = Path(__file__).with_name("examples.json")
-ANSWERED: Final[dict[str, Any]] = orjson.loads(FILE.read_bytes())
+EXAMPLES_FILE: Final = Path(__file__).with_name("examples.json")
+RECORDED_RESPONSES: Final[dict[str, Any]] = orjson.loads(EXAMPLES_FILE.read_bytes())

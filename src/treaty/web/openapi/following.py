@@ -72,7 +72,7 @@ _NEXT: Final[Mapping[str, Iterable[tuple[Parameters, Iterable[str]]]]] = {
 }
 
 
-def links_behind(operation: str) -> dict[str, Any]:
+def list_links(operation: str) -> dict[str, Any]:
     """List where an operation's answer leads."""
     return {
         name: {"operationId": name, "parameters": dict(parameters)}

@@ -24,17 +24,17 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def listed(item: Schema) -> Schema:
+def array_of(item: Schema) -> Schema:
     return {"type": "array", "items": item}
 
 
-def or_null(schema: Schema) -> Schema:
+def nullable(schema: Schema) -> Schema:
     if isinstance(schema.get("type"), str):
         return {**schema, "type": [schema["type"], "null"]}
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def closed(members: Mapping[str, Schema]) -> Schema:
+def closed_object(members: Mapping[str, Schema]) -> Schema:
     """Describe an object that has these members and no others; `name?` need not be there."""
     required = [name for name in members if not name.endswith("?")]
     described = {name.removesuffix("?"): schema for name, schema in members.items()}
@@ -42,9 +42,9 @@ def closed(members: Mapping[str, Schema]) -> Schema:
     return {**shape, "required": required} if required else shape
 
 
-def open_(members: Mapping[str, Schema]) -> Schema:
+def open_object(members: Mapping[str, Schema]) -> Schema:
     """Describe an object that has at least these members; `name?` need not be there."""
-    return {**closed(members), "additionalProperties": True}
+    return {**closed_object(members), "additionalProperties": True}
 
 
 def links(relations: str) -> Schema:
@@ -54,15 +54,15 @@ def links(relations: str) -> Schema:
         optional = "?" if one.endswith("?") else ""
         relation = one.removesuffix("?")
         name = relation.removesuffix("*")
-        members[name + optional] = listed(ref("Link")) if relation.endswith("*") else ref("Link")
-    return closed(members)
+        members[name + optional] = array_of(ref("Link")) if relation.endswith("*") else ref("Link")
+    return closed_object(members)
 
 
 def hal(members: Mapping[str, Schema], relations: str = "", embedded: Mapping[str, Schema] | None = None) -> Schema:
     """Describe a HAL document."""
     whole = dict(members)
     if embedded:
-        whole["_embedded"] = closed(embedded)
+        whole["_embedded"] = closed_object(embedded)
     if relations:
         whole["_links"] = links(relations)
-    return closed(whole)
+    return closed_object(whole)

@@ -9,8 +9,8 @@ from typing import Final
 class Operation:
     """A schema that is answered, a schema that a body must fit, and parameters of the query."""
 
-    gives: str | None = None
-    takes: str | None = None
+    response_schema: str | None = None
+    body_schema: str | None = None
     query: tuple[str, ...] = ()
     conflict: str | None = None
     """How it is refused if it contradicts what is there."""

@@ -12,14 +12,14 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Parameter:
+class DocumentedParameter:
     name: str
     place: str
     text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class DocumentedResponse:
     """A status, what it means, and the schema that its body fits, if it has one that has a name."""
 
     status: str
@@ -28,7 +28,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sample:
+class SchemaExample:
     """A schema, and an example that fits it, as JSON."""
 
     schema: str
@@ -36,7 +36,7 @@ class Sample:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class DocumentedOperation:
     """An operation."""
 
     id: str
@@ -44,10 +44,10 @@ class Entry:
     path: str
     summary: str
     text: str
-    parameters: list[Parameter]
+    parameters: list[DocumentedParameter]
     takes: str | None
     """The name of the schema that a body must fit."""
-    answers: list[Answer]
+    answers: list[DocumentedResponse]
 
     def has(self, words: list[str]) -> bool:
         """Whether all words, in small letters, are found in what is said first."""
@@ -55,22 +55,22 @@ class Entry:
         return all(word in said for word in words)
 
 
-def groups(document: Document, wanted: str = "") -> dict[str, list[Entry]]:
+def group_operations(document: Document, wanted: str = "") -> dict[str, list[DocumentedOperation]]:
     """Group the operations that have to do with some words, or all of them."""
     words = wanted.lower().split()
-    found: dict[str, list[Entry]] = {tag["name"]: [] for tag in document["tags"]}
+    found: dict[str, list[DocumentedOperation]] = {tag["name"]: [] for tag in document["tags"]}
     for tag, entry in _entries(document):
         if entry.has(words):
             found[tag].append(entry)
     return {tag: entries for tag, entries in found.items() if entries}
 
 
-def at_path(document: Document, path: str) -> list[Entry]:
+def list_operations(document: Document, path: str) -> list[DocumentedOperation]:
     """List the operations at a path."""
     return [entry for _, entry in _entries(document) if entry.path == path]
 
 
-def _entries(document: Document) -> Iterator[tuple[str, Entry]]:
+def _entries(document: Document) -> Iterator[tuple[str, DocumentedOperation]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             if method != "parameters":
@@ -78,10 +78,12 @@ def _entries(document: Document) -> Iterator[tuple[str, Entry]]:
                 yield operation["tags"][0], _entry(document, (method, path), shared, operation)
 
 
-def _entry(document: Document, place: tuple[str, str], shared: list[Document], operation: Document) -> Entry:
+def _entry(
+    document: Document, place: tuple[str, str], shared: list[Document], operation: Document
+) -> DocumentedOperation:
     body = operation.get("requestBody", {}).get("content", {})
     answers = [_answer(document, status, one) for status, one in operation["responses"].items()]
-    return Entry(
+    return DocumentedOperation(
         id=operation["operationId"],
         method=place[0].upper(),
         path=place[1],
@@ -93,14 +95,14 @@ def _entry(document: Document, place: tuple[str, str], shared: list[Document], o
     )
 
 
-def _parameter(given: Document) -> Parameter:
-    return Parameter(name=given["name"], place=given["in"], text=given["description"])
+def _parameter(given: Document) -> DocumentedParameter:
+    return DocumentedParameter(name=given["name"], place=given["in"], text=given["description"])
 
 
-def _answer(document: Document, status: str, given: Document) -> Answer:
+def _answer(document: Document, status: str, given: Document) -> DocumentedResponse:
     if "$ref" in given:
         given = document["components"]["responses"][given["$ref"].rpartition("/")[2]]
-    return Answer(status=status, text=given["description"], schema=_first_schema(given.get("content", {})))
+    return DocumentedResponse(status=status, text=given["description"], schema=_first_schema(given.get("content", {})))
 
 
 def _first_schema(content: Document) -> str | None:
@@ -108,14 +110,14 @@ def _first_schema(content: Document) -> str | None:
     return next((name for name in names if name), None)
 
 
-def samples(document: Document, found: Mapping[str, Iterable[Entry]]) -> list[Sample]:
+def list_examples(document: Document, found: Mapping[str, Iterable[DocumentedOperation]]) -> list[SchemaExample]:
     """Show each schema that operations name, once."""
     entries = [entry for group in found.values() for entry in group]
     names = {one.schema for entry in entries for one in entry.answers} | {entry.takes for entry in entries}
     return [_sample(document, name) for name in sorted(name for name in names if name)]
 
 
-def _sample(document: Document, name: str) -> Sample:
+def _sample(document: Document, name: str) -> SchemaExample:
     schema: Schema = document["components"]["schemas"][name]
     shown = schema["examples"][0] if "examples" in schema else schema
-    return Sample(schema=name, json=orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+    return SchemaExample(schema=name, json=orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())

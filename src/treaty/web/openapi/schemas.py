@@ -11,13 +11,13 @@ from treaty.web.openapi.notation import (
     TIME,
     UUID,
     Schema,
-    closed,
+    array_of,
+    closed_object,
     hal,
     links,
-    listed,
+    nullable,
     one_of,
-    open_,
-    or_null,
+    open_object,
     ref,
 )
 
@@ -32,10 +32,10 @@ _TOKEN: Final = {
 _TIMES: Final = {"updatedAt?": TIME, "createdAt": TIME}
 _PAGE: Final = {"page?": ref("Page")}
 _PAGES: Final = "next? previous?"
-_SELF: Final = closed({"_links": links("self")})
+_SELF: Final = closed_object({"_links": links("self")})
 _NAMED: Final = hal({"name": TEXT}, "self")
 _NUMBERED: Final = hal({"number": TEXT}, "self")
-_NOTICE: Final = closed({"type": TEXT, "text": TEXT})
+_NOTICE: Final = closed_object({"type": TEXT, "text": TEXT})
 _VERSION_LINKS: Final = (
     "self pb:pacticipant pb:tag pb:latest-verification-results-where-pacticipant-is-consumer pb:pact-versions*"
     " pb:deployed-environments*? pb:released-environments*? pb:record-deployment*? pb:record-release*? curies*"
@@ -52,23 +52,25 @@ _PACT_LINKS: Final = (
     " pb:matrix-for-consumer-version curies*"
 )
 
-SHARED: Final[dict[str, Schema]] = {
-    "Link": open_({"href": TEXT, "title?": TEXT, "name?": or_null(TEXT), "templated?": FLAG}),
-    "Page": closed({"number": NUMBER, "size": NUMBER, "totalElements": NUMBER, "totalPages": NUMBER}),
+SHARED_SCHEMAS: Final[dict[str, Schema]] = {
+    "Link": open_object({"href": TEXT, "title?": TEXT, "name?": nullable(TEXT), "templated?": FLAG}),
+    "Page": closed_object({"number": NUMBER, "size": NUMBER, "totalElements": NUMBER, "totalPages": NUMBER}),
     "Error": {
         "description": "What is wrong: one text, or lists of texts by the member that they are about.",
         "anyOf": [
-            closed({"error": TEXT, "missingPermission?": TEXT}),
-            closed({"error": closed({"message": TEXT, "reference": TEXT})}),
-            closed({"errors": {"type": "object", "additionalProperties": listed(TEXT)}}),
-            closed({"errors": listed(TEXT)}),
+            closed_object({"error": TEXT, "missingPermission?": TEXT}),
+            closed_object({"error": closed_object({"message": TEXT, "reference": TEXT})}),
+            closed_object({"errors": {"type": "object", "additionalProperties": array_of(TEXT)}}),
+            closed_object({"errors": array_of(TEXT)}),
         ],
     },
     "Problem": {
-        **open_({"type": TEXT, "title": TEXT, "status": NUMBER, "detail?": TEXT, "instance?": TEXT}),
+        **open_object({"type": TEXT, "title": TEXT, "status": NUMBER, "detail?": TEXT, "instance?": TEXT}),
         "description": "What is wrong, as RFC 9457 has it; given to clients that take `application/problem+json`.",
     },
-    "RefusedContracts": closed({"notices": listed(_NOTICE), "errors": closed({"contracts": listed(TEXT)})}),
+    "RefusedContracts": closed_object(
+        {"notices": array_of(_NOTICE), "errors": closed_object({"contracts": array_of(TEXT)})}
+    ),
 }
 
 _PACTICIPANT: Final = {
@@ -82,7 +84,7 @@ _PACTICIPANT: Final = {
 }
 _PACTICIPANT_PARTS: Final = {
     "latestVersion?": _NUMBERED,
-    "labels": listed(_NAMED),
+    "labels": array_of(_NAMED),
     "latest-version?": hal({"number": TEXT, "title": TEXT, "name": TEXT}, "self"),
 }
 
@@ -91,10 +93,10 @@ PACTICIPANTS: Final[dict[str, Schema]] = {
     "Pacticipants": hal(
         {
             **_PAGE,
-            "pacticipants?": listed(hal({**_PACTICIPANT, "title": TEXT}, _PACTICIPANT_LINKS, _PACTICIPANT_PARTS)),
+            "pacticipants?": array_of(hal({**_PACTICIPANT, "title": TEXT}, _PACTICIPANT_LINKS, _PACTICIPANT_PARTS)),
         },
         f"self {_PAGES} pb:pacticipants-with-label pb:pacticipants* pacticipants*",
-        {"pacticipants": listed(ref("Pacticipant"))},
+        {"pacticipants": array_of(ref("Pacticipant"))},
     ),
     "User": hal(
         {
@@ -111,24 +113,24 @@ PACTICIPANTS: Final[dict[str, Schema]] = {
         },
         "self",
     ),
-    "Token": closed(_TOKEN),
-    "Tokens": hal({}, "self", {"items": listed(ref("Token"))}),
+    "Token": closed_object(_TOKEN),
+    "Tokens": hal({}, "self", {"items": array_of(ref("Token"))}),
     "IssuedToken": hal(_TOKEN, "self"),
     "Label": hal({"name": TEXT, **_TIMES}, "self pacticipant"),
-    "Labels": hal(_PAGE, f"self {_PAGES}", {"labels": listed(closed({"name": TEXT}))}),
+    "Labels": hal(_PAGE, f"self {_PAGES}", {"labels": array_of(closed_object({"name": TEXT}))}),
     "Version": hal(
         {"number": TEXT, "buildUrl?": TEXT, **_TIMES},
         _VERSION_LINKS,
-        {"branchVersions": listed(hal({"name": TEXT, "latest": FLAG}, "self")), "tags": listed(_NAMED)},
+        {"branchVersions": array_of(hal({"name": TEXT, "latest": FLAG}, "self")), "tags": array_of(_NAMED)},
     ),
     "Versions": hal(
         _PAGE,
         f"self {_PAGES} pb:pacticipant pb:versions* pacticipant versions*",
-        {"versions": listed(ref("Version"))},
+        {"versions": array_of(ref("Version"))},
     ),
     "Branch": hal({"name": TEXT, **_TIMES}, "self pb:latest-version"),
-    "Branches": hal(_PAGE, f"self pb:branches* {_PAGES}", {"branches": listed(ref("Branch"))}),
-    "RemovedBranches": closed({"notices": listed(_NOTICE)}),
+    "Branches": hal(_PAGE, f"self pb:branches* {_PAGES}", {"branches": array_of(ref("Branch"))}),
+    "RemovedBranches": closed_object({"notices": array_of(_NOTICE)}),
     "BranchVersion": hal(_TIMES, "self pb:branch pb:version"),
     "Tag": hal({"name": TEXT, **_TIMES}, "self version pacticipant"),
 }
@@ -150,13 +152,13 @@ ENVIRONMENTS: Final[dict[str, Schema]] = {
         {"uuid": UUID, "name": TEXT, "displayName?": TEXT, "production": FLAG, "contacts?": ANYTHING, **_TIMES},
         "self pb:currently-deployed-deployed-versions pb:currently-supported-released-versions pb:environments",
     ),
-    "Environments": hal({}, "self pb:environments*", {"environments": listed(ref("Environment"))}),
+    "Environments": hal({}, "self pb:environments*", {"environments": array_of(ref("Environment"))}),
     "DeployedVersion": hal(_DEPLOYED, "self", _WHERE),
-    "Deployments": hal({}, "self", {"deployedVersions": listed(hal(_DEPLOYED, "self"))}),
-    "CurrentlyDeployed": hal({}, "self", {"deployedVersions": listed(hal(_DEPLOYED, "self", _WHOSE))}),
+    "Deployments": hal({}, "self", {"deployedVersions": array_of(hal(_DEPLOYED, "self"))}),
+    "CurrentlyDeployed": hal({}, "self", {"deployedVersions": array_of(hal(_DEPLOYED, "self", _WHOSE))}),
     "ReleasedVersion": hal(_RELEASED, "self", _WHERE),
-    "Releases": hal({}, "self", {"releasedVersions": listed(hal(_RELEASED, "self"))}),
-    "CurrentlySupported": hal({}, "self", {"releasedVersions": listed(hal(_RELEASED, "self", _WHOSE))}),
+    "Releases": hal({}, "self", {"releasedVersions": array_of(hal(_RELEASED, "self"))}),
+    "CurrentlySupported": hal({}, "self", {"releasedVersions": array_of(hal(_RELEASED, "self", _WHOSE))}),
 }
 
 _LATEST_PACT: Final = hal(
@@ -167,46 +169,46 @@ _LATEST_PACT: Final = hal(
 
 PACTS: Final[dict[str, Schema]] = {
     "Pact": {
-        **open_({"createdAt": TIME, "_links": links(_PACT_LINKS)}),
+        **open_object({"createdAt": TIME, "_links": links(_PACT_LINKS)}),
         "description": "The content as it was published, with its time and its links.",
     },
-    "ExtendedPact": hal({"createdAt": TIME, "contract": ANY_OBJECT}, _PACT_LINKS, {"tags": listed(_NAMED)}),
+    "ExtendedPact": hal({"createdAt": TIME, "contract": ANY_OBJECT}, _PACT_LINKS, {"tags": array_of(_NAMED)}),
     "PactsOfPair": hal(
         {},
         "self consumer? provider? pact-versions*? pb:consumer? pb:provider? pb:pact-versions*?",
-        {"pacts": listed(hal({"createdAt": TIME, "revision": NUMBER}, "self", {"consumerVersion": _NUMBERED}))},
+        {"pacts": array_of(hal({"createdAt": TIME, "revision": NUMBER}, "self", {"consumerVersion": _NUMBERED}))},
     ),
     "PactsOfProvider": hal({}, "self pb:provider pb:pacts* provider pacts*"),
-    "LatestPacts": hal({"pacts": listed(_LATEST_PACT)}, "self pb:pacts* pacts* curies*"),
+    "LatestPacts": hal({"pacts": array_of(_LATEST_PACT)}, "self pb:pacts* pacts* curies*"),
     "DeletedPacts": hal({}, "index pb:latest-pact-version?"),
     "PublishedContracts": hal(
         {
-            "logs": listed(closed({"level": TEXT, "message": TEXT, "deprecationWarning": TEXT})),
-            "notices": listed(_NOTICE),
+            "logs": array_of(closed_object({"level": TEXT, "message": TEXT, "deprecationWarning": TEXT})),
+            "notices": array_of(_NOTICE),
         },
         "pb:pacticipant pb:pacticipant-version pb:pacticipant-version-tags* pb:contracts*",
         {"pacticipant": _NAMED, "version": _NUMBERED},
     ),
-    "ProviderStates": closed(
+    "ProviderStates": closed_object(
         {
-            "providerStates": listed(
-                closed({"name": or_null(TEXT), "params?": ANYTHING, "consumers": listed(TEXT)}),
+            "providerStates": array_of(
+                closed_object({"name": nullable(TEXT), "params?": ANYTHING, "consumers": array_of(TEXT)}),
             )
         }
     ),
     "PactsForVerification": hal(
-        {"notices?": listed(closed({"when": TEXT, "text": TEXT}))},
+        {"notices?": array_of(closed_object({"when": TEXT, "text": TEXT}))},
         "self",
         {
-            "pacts": listed(
+            "pacts": array_of(
                 hal(
                     {
                         "shortDescription": TEXT,
-                        "verificationProperties": closed(
+                        "verificationProperties": closed_object(
                             {
                                 "pending?": FLAG,
                                 "wip?": FLAG,
-                                "notices": listed(closed({"when": TEXT, "text": TEXT})),
+                                "notices": array_of(closed_object({"when": TEXT, "text": TEXT})),
                             }
                         ),
                     },
@@ -219,7 +221,7 @@ PACTS: Final[dict[str, Schema]] = {
 
 _VERIFICATION: Final = {
     "providerName": TEXT,
-    "providerApplicationVersion": or_null(TEXT),
+    "providerApplicationVersion": nullable(TEXT),
     "success": FLAG,
     "verificationDate": TIME,
     "buildUrl?": TEXT,
@@ -232,31 +234,33 @@ _VERIFICATION_LINKS: Final = "self pb:pact-version pb:triggered-webhooks"
 VERIFICATIONS: Final[dict[str, Schema]] = {
     "Verification": hal(_VERIFICATION, _VERIFICATION_LINKS),
     "ExtendedVerification": hal(
-        _VERIFICATION, _VERIFICATION_LINKS, {"tags": listed(hal({"name": TEXT, "latest": FLAG}, "self"))}
+        _VERIFICATION, _VERIFICATION_LINKS, {"tags": array_of(hal({"name": TEXT, "latest": FLAG}, "self"))}
     ),
     "VerificationSummary": hal(
         {
             "success": FLAG,
-            "providerSummary": closed({"successful": listed(TEXT), "failed": listed(TEXT), "unknown": listed(TEXT)}),
+            "providerSummary": closed_object(
+                {"successful": array_of(TEXT), "failed": array_of(TEXT), "unknown": array_of(TEXT)}
+            ),
         },
         "self",
-        {"verificationResults": listed(ref("Verification"))},
+        {"verificationResults": array_of(ref("Verification"))},
     ),
 }
 
-_LATEST_TAG: Final = closed({"name": TEXT, "latest": FLAG, "_links": links("self")})
+_LATEST_TAG: Final = closed_object({"name": TEXT, "latest": FLAG, "_links": links("self")})
 _ENVIRONMENT_IN_MATRIX: Final = hal(
     {"uuid": UUID, "name": TEXT, "displayName?": TEXT, "production": FLAG, **_TIMES}, "self"
 )
-_SIDE: Final = closed({"name": TEXT, "version": or_null(TEXT)})
+_SIDE: Final = closed_object({"name": TEXT, "version": nullable(TEXT)})
 _RESULT_IN_MATRIX: Final = hal({"success": FLAG, "verifiedAt": TIME}, "self")
 
 MATRIX: Final[dict[str, Schema]] = {
-    "Matrix": closed(
+    "Matrix": closed_object(
         {
-            "summary": closed(
+            "summary": closed_object(
                 {
-                    "deployable": or_null(FLAG),
+                    "deployable": nullable(FLAG),
                     "reason": TEXT,
                     "success": NUMBER,
                     "failed": NUMBER,
@@ -264,11 +268,11 @@ MATRIX: Final[dict[str, Schema]] = {
                     "ignored?": NUMBER,
                 }
             ),
-            "notices": listed(_NOTICE),
-            "matrix": listed(ref("MatrixRow")),
-            "rows": closed({"shown": NUMBER, "total": NUMBER}),
-            "reasons": listed(
-                closed(
+            "notices": array_of(_NOTICE),
+            "matrix": array_of(ref("MatrixRow")),
+            "rows": closed_object({"shown": NUMBER, "total": NUMBER}),
+            "reasons": array_of(
+                closed_object(
                     {
                         "kind": TEXT,
                         "type": TEXT,
@@ -282,62 +286,62 @@ MATRIX: Final[dict[str, Schema]] = {
             ),
         }
     ),
-    "MatrixRow": closed(
+    "MatrixRow": closed_object(
         {
             "consumer": ref("PacticipantInMatrix"),
             "provider": ref("PacticipantInMatrix"),
             "pact": hal({"createdAt": TIME}, "self"),
-            "verificationResult": or_null(_RESULT_IN_MATRIX),
+            "verificationResult": nullable(_RESULT_IN_MATRIX),
             "ignored?": FLAG,
         }
     ),
-    "PacticipantInMatrix": hal({"name": TEXT, "version": or_null(ref("VersionInMatrix"))}, "self"),
+    "PacticipantInMatrix": hal({"name": TEXT, "version": nullable(ref("VersionInMatrix"))}, "self"),
     "VersionInMatrix": hal(
         {
             "number": TEXT,
-            "branch": or_null(TEXT),
-            "branches": listed(_LATEST_TAG),
-            "branchVersions": listed(_LATEST_TAG),
-            "environments": listed(_ENVIRONMENT_IN_MATRIX),
-            "tags": listed(_LATEST_TAG),
+            "branch": nullable(TEXT),
+            "branches": array_of(_LATEST_TAG),
+            "branchVersions": array_of(_LATEST_TAG),
+            "environments": array_of(_ENVIRONMENT_IN_MATRIX),
+            "tags": array_of(_LATEST_TAG),
         },
         "self",
     ),
 }
 
-_DASHBOARD_VERSION: Final = {"number": TEXT, "branch": or_null(TEXT), "headBranchNames": listed(TEXT)}
+_DASHBOARD_VERSION: Final = {"number": TEXT, "branch": nullable(TEXT), "headBranchNames": array_of(TEXT)}
 
 INTEGRATIONS: Final[dict[str, Schema]] = {
     "Integrations": hal(
         _PAGE,
         f"self {_PAGES}",
         {
-            "integrations": listed(
+            "integrations": array_of(
                 hal(
-                    {"consumer": closed({"name": TEXT}), "provider": closed({"name": TEXT})},
+                    {"consumer": closed_object({"name": TEXT}), "provider": closed_object({"name": TEXT})},
                     "pb:dashboard pb:matrix pb:group pb:delete_integration",
                 )
             )
         },
     ),
-    "Dashboard": closed({"items": listed(ref("DashboardItem"))}),
+    "Dashboard": closed_object({"items": array_of(ref("DashboardItem"))}),
     "DashboardItem": hal(
         {
             "consumer": hal({"name": TEXT, "version": hal(_DASHBOARD_VERSION, "self")}, "self"),
-            "provider": hal({"name": TEXT, "version": or_null(closed(_DASHBOARD_VERSION))}, "self"),
+            "provider": hal({"name": TEXT, "version": nullable(closed_object(_DASHBOARD_VERSION))}, "self"),
             "pact": hal({"createdAt": TIME}, "self"),
-            "pactTags": listed(_LATEST_TAG),
-            "latestVerificationResult": or_null(_RESULT_IN_MATRIX),
-            "latestVerificationResultTags": listed(_LATEST_TAG),
+            "pactTags": array_of(_LATEST_TAG),
+            "latestVerificationResult": nullable(_RESULT_IN_MATRIX),
+            "latestVerificationResultTags": array_of(_LATEST_TAG),
             "verificationStatus": TEXT,
             "webhookStatus": TEXT,
-            "latestWebhookExecution": or_null(ANY_OBJECT),
+            "latestWebhookExecution": nullable(ANY_OBJECT),
         },
         "pb:webhook-status",
     ),
 }
 
-_WEBHOOK_SIDE: Final = closed({"name?": TEXT, "label?": TEXT})
+_WEBHOOK_SIDE: Final = closed_object({"name?": TEXT, "label?": TEXT})
 
 WEBHOOKS: Final[dict[str, Schema]] = {
     "Webhook": hal(
@@ -347,7 +351,7 @@ WEBHOOKS: Final[dict[str, Schema]] = {
             "consumer?": _WEBHOOK_SIDE,
             "provider?": _WEBHOOK_SIDE,
             "enabled": FLAG,
-            "request": closed(
+            "request": closed_object(
                 {
                     "method": TEXT,
                     "url": TEXT,
@@ -357,11 +361,11 @@ WEBHOOKS: Final[dict[str, Schema]] = {
                     "password?": TEXT,
                 }
             ),
-            "events": listed(closed({"name": TEXT})),
-            "consumerBranches?": listed(TEXT),
-            "providerBranches?": listed(TEXT),
-            "tags?": listed(TEXT),
-            "environments?": listed(TEXT),
+            "events": array_of(closed_object({"name": TEXT})),
+            "consumerBranches?": array_of(TEXT),
+            "providerBranches?": array_of(TEXT),
+            "tags?": array_of(TEXT),
+            "environments?": array_of(TEXT),
             "mainBranchOnly?": FLAG,
             "secret?": TEXT,
             "failing?": FLAG,
@@ -385,19 +389,19 @@ WEBHOOKS: Final[dict[str, Schema]] = {
         },
         "pb:logs logs pb:webhook?",
     ),
-    "TriggeredWebhooks": hal({}, "self", {"triggeredWebhooks": listed(ref("TriggeredWebhook"))}),
+    "TriggeredWebhooks": hal({}, "self", {"triggeredWebhooks": array_of(ref("TriggeredWebhook"))}),
     "WebhooksStatus": hal(
-        {"summary": closed({"successful": NUMBER, "failed": NUMBER, "retrying?": NUMBER, "notRun?": NUMBER})},
+        {"summary": closed_object({"successful": NUMBER, "failed": NUMBER, "retrying?": NUMBER, "notRun?": NUMBER})},
         "self pb:error-logs* pb:pact-webhooks pb:pact-version? pb:consumer pb:provider",
-        {"triggeredWebhooks": listed(ref("TriggeredWebhook"))},
+        {"triggeredWebhooks": array_of(ref("TriggeredWebhook"))},
     ),
     "WebhookLogs": hal(
         {
             "eventName": TEXT,
             "consumerName": TEXT,
             "providerName": TEXT,
-            "executions": listed(
-                closed(
+            "executions": array_of(
+                closed_object(
                     {
                         "success": FLAG,
                         "logs": TEXT,
@@ -409,13 +413,13 @@ WEBHOOKS: Final[dict[str, Schema]] = {
             ),
         },
         "self pb:webhook? pb:redeliver?",
-        {"triggeredWebhook": closed({"uuid": UUID})},
+        {"triggeredWebhook": closed_object({"uuid": UUID})},
     ),
     "WebhookTrial": hal(
         {
-            "error?": closed({"message": TEXT}),
+            "error?": closed_object({"message": TEXT}),
             "request": ANY_OBJECT,
-            "response?": closed({"status": NUMBER, "headers": ANY_OBJECT, "body": ANYTHING}),
+            "response?": closed_object({"status": NUMBER, "headers": ANY_OBJECT, "body": ANYTHING}),
             "message?": TEXT,
             "logs": TEXT,
             "success": FLAG,
@@ -424,69 +428,69 @@ WEBHOOKS: Final[dict[str, Schema]] = {
     ),
 }
 
-_COUNT: Final = closed({"count": NUMBER})
-_DISTRIBUTION: Final = closed({"distribution": {"type": "object", "additionalProperties": NUMBER}})
-_PERIOD: Final = {"first": or_null(TIME), "last": or_null(TIME)}
+_COUNT: Final = closed_object({"count": NUMBER})
+_DISTRIBUTION: Final = closed_object({"distribution": {"type": "object", "additionalProperties": NUMBER}})
+_PERIOD: Final = {"first": nullable(TIME), "last": nullable(TIME)}
 
 METRICS: Final[dict[str, Schema]] = {
-    "ImportOutcomes": closed(
+    "ImportOutcomes": closed_object(
         {
-            "outcomes": listed(
-                closed(
+            "outcomes": array_of(
+                closed_object(
                     {
                         "outcome": one_of("copied", "present", "removed", "outdated", "absent", "refused"),
-                        "reason": or_null(TEXT),
+                        "reason": nullable(TEXT),
                     }
                 )
             )
         }
     ),
-    "ImportedFacts": closed({"values": listed(or_null(TEXT))}),
-    "AuditEvents": hal({"events": listed(ref("AuditEvent"))}, "self next? export"),
-    "AuditEvent": closed(
+    "ImportedFacts": closed_object({"values": array_of(nullable(TEXT))}),
+    "AuditEvents": hal({"events": array_of(ref("AuditEvent"))}, "self next? export"),
+    "AuditEvent": closed_object(
         {
             "uuid": UUID,
             "timestamp": TIME,
             "type": TEXT,
-            "user_email": or_null(TEXT),
-            "db_user_id": or_null(TEXT),
-            "credential": closed({"type": TEXT, "name": or_null(TEXT), "uuid": or_null(TEXT)}),
-            "address": or_null(TEXT),
-            "requestId": or_null(TEXT),
+            "user_email": nullable(TEXT),
+            "db_user_id": nullable(TEXT),
+            "credential": closed_object({"type": TEXT, "name": nullable(TEXT), "uuid": nullable(TEXT)}),
+            "address": nullable(TEXT),
+            "requestId": nullable(TEXT),
             "outcome": one_of("done", "refused"),
-            "status": or_null(NUMBER),
+            "status": nullable(NUMBER),
             "count": NUMBER,
-            "resource": or_null(TEXT),
-            "relatedResource": or_null(TEXT),
-            "before": or_null(ANY_OBJECT),
-            "after": or_null(ANY_OBJECT),
-            "payload": closed(
+            "resource": nullable(TEXT),
+            "relatedResource": nullable(TEXT),
+            "before": nullable(ANY_OBJECT),
+            "after": nullable(ANY_OBJECT),
+            "payload": closed_object(
                 {
-                    **{name: or_null(TEXT) for name in ("path", "queryString", "method", "userAgent", "referer")},
+                    **{name: nullable(TEXT) for name in ("path", "queryString", "method", "userAgent", "referer")},
                     "params": ANY_OBJECT,
                 }
             ),
         }
     ),
-    "Metrics": closed(
+    "Metrics": closed_object(
         {
-            "interactions": closed(
+            "interactions": closed_object(
                 {
                     "latestInteractionsCount": NUMBER,
                     "latestMessagesCount": NUMBER,
                     "latestInteractionsAndMessagesCount": NUMBER,
                 }
             ),
-            "pacticipants": closed({"count": NUMBER, "withMainBranchSetCount": NUMBER}),
+            "pacticipants": closed_object({"count": NUMBER, "withMainBranchSetCount": NUMBER}),
             "integrations": _COUNT,
-            "pactPublications": closed({"count": NUMBER, **_PERIOD}),
+            "pactPublications": closed_object({"count": NUMBER, **_PERIOD}),
             "pactVersions": _COUNT,
             "pactRevisionsPerConsumerVersion": _DISTRIBUTION,
-            "verificationResults": closed(
+            "verificationResults": closed_object(
                 {"count": NUMBER, "successCount": NUMBER, "failureCount": NUMBER, "distinctCount": NUMBER, **_PERIOD}
             ),
             "verificationResultsPerPactVersion": _DISTRIBUTION,
-            "pacticipantVersions": closed(
+            "pacticipantVersions": closed_object(
                 {
                     "count": NUMBER,
                     "withUserCreatedBranchCount": NUMBER,
@@ -495,13 +499,15 @@ METRICS: Final[dict[str, Schema]] = {
                 }
             ),
             "webhooks": _COUNT,
-            "tags": closed({"count": NUMBER, "distinctCount": NUMBER, "distinctWithPacticipantCount": NUMBER}),
+            "tags": closed_object({"count": NUMBER, "distinctCount": NUMBER, "distinctWithPacticipantCount": NUMBER}),
             "triggeredWebhooks": _COUNT,
             "webhookExecutions": _COUNT,
             "matrix": _COUNT,
             "environments": _COUNT,
-            "deployedVersions": closed({"count": NUMBER, "userCreatedCount": NUMBER, "currentlyDeployedCount": NUMBER}),
-            "releasedVersions": closed({"count": NUMBER, "currentlySupportedCount": NUMBER}),
+            "deployedVersions": closed_object(
+                {"count": NUMBER, "userCreatedCount": NUMBER, "currentlyDeployedCount": NUMBER}
+            ),
+            "releasedVersions": closed_object({"count": NUMBER, "currentlySupportedCount": NUMBER}),
         }
     ),
 }
@@ -514,18 +520,18 @@ OTHERS: Final[dict[str, Schema]] = {
             "_links": {
                 "type": "object",
                 "required": ["self", "curies"],
-                "properties": {"curies": listed(ref("Link"))},
+                "properties": {"curies": array_of(ref("Link"))},
                 "additionalProperties": ref("Link"),
             }
         },
         "additionalProperties": False,
     },
     "Heartbeat": hal({"ok": one_of(True)}, "self"),  # noqa: FBT003 - a value of JSON
-    "Dependencies": hal({"database": closed({"ok": one_of(True)})}, "self"),  # noqa: FBT003 - likewise
-    "OpenApi": open_({"openapi": TEXT, "info": ANY_OBJECT, "paths": ANY_OBJECT}),
+    "Dependencies": hal({"database": closed_object({"ok": one_of(True)})}, "self"),  # noqa: FBT003 - likewise
+    "OpenApi": open_object({"openapi": TEXT, "info": ANY_OBJECT, "paths": ANY_OBJECT}),
 }
 
-ANSWERS: Final[dict[str, Schema]] = {
+RESPONSE_SCHEMAS: Final[dict[str, Schema]] = {
     **PACTICIPANTS,
     **ENVIRONMENTS,
     **PACTS,

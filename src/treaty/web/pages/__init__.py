@@ -20,10 +20,12 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from treaty.errors import Conflict, Invalid
-from treaty.model.difference import in_words
+from treaty.model.pacts.text_diff import format_duration
 from treaty.web import urls
-from treaty.web.queries import parsed_leniently
-from treaty.web.routing import Call, Permission, Redirected
+from treaty.web.http.queries import parse_leniently
+from treaty.web.http.request import Request
+from treaty.web.http.results import Redirect
+from treaty.web.security.permissions import Permission
 
 _POLICY: Final = {
     "default-src": "'none'",
@@ -56,26 +58,32 @@ _TEMPLATES: Final = Environment(
 )
 
 
-def drawn(template: str, facts: Mapping[str, object], call: Call) -> bytes:
+def render_page(template: str, facts: Mapping[str, object], call: Request) -> bytes:
     """Draw a page."""
     base = call.base_url if call.settings.base_urls else ""
-    shared = {"base": base, "now": call.now, "path": call.path, "parameters": parameters(call), "lists": lists(call)}
+    shared = {
+        "base": base,
+        "now": call.now,
+        "path": call.path,
+        "parameters": text_parameters(call),
+        "lists": list_parameters(call),
+    }
     shared |= {
-        "csrf": call.csrf,
+        "csrf": call.csrf_token,
         "visitor": call.caller,
-        "may_use_account": call.may(Permission.USE_OWN_ACCOUNT),
-        "may_manage_users": call.may(Permission.MANAGE_USER),
-        "may_manage_webhooks": call.may(Permission.MANAGE_WEBHOOK),
-        "may_manage_environments": call.may(Permission.MANAGE_ENVIRONMENT),
-        "may_read_audit": call.may(Permission.READ_AUDIT),
+        "may_use_account": call.has_permission(Permission.USE_OWN_ACCOUNT),
+        "may_manage_users": call.has_permission(Permission.MANAGE_USER),
+        "may_manage_webhooks": call.has_permission(Permission.MANAGE_WEBHOOK),
+        "may_manage_environments": call.has_permission(Permission.MANAGE_ENVIRONMENT),
+        "may_read_audit": call.has_permission(Permission.READ_AUDIT),
     }
     return _TEMPLATES.get_template(template).render(shared, **facts).encode("utf-8", "replace")
 
 
-def sent_on(call: Call, path: str, **query: str) -> Redirected:
+def redirect(call: Request, path: str, **query: str) -> Redirect:
     """Send a browser on to a page, which it asks for anew; `done` in the query says there what was done."""
     base = call.base_url if call.settings.base_urls else ""
-    return Redirected(base + path + (f"?{urlencode(query)}" if query else ""), 303)
+    return Redirect(base + path + (f"?{urlencode(query)}" if query else ""), 303)
 
 
 def problems_by_field(error: Invalid | Conflict, otherwise: str = "") -> dict[str, list[str]]:
@@ -88,15 +96,15 @@ def problems_by_field(error: Invalid | Conflict, otherwise: str = "") -> dict[st
     return found
 
 
-def parameters(call: Call) -> dict[str, str]:
+def text_parameters(call: Request) -> dict[str, str]:
     """List the parameters of a query that are plain texts, which is all that pages use but for selectors."""
-    query = parsed_leniently(call.query_string)
+    query = parse_leniently(call.query_string)
     return {name: value for name, value in query.items() if isinstance(value, str) and value}
 
 
-def lists(call: Call) -> list[tuple[str, str]]:
+def list_parameters(call: Request) -> list[tuple[str, str]]:
     """List the parameters of a query that stand for lists of plain texts, with their texts one by one."""
-    query = parsed_leniently(call.query_string)
+    query = parse_leniently(call.query_string)
     found = [(name, values) for name, values in query.items() if isinstance(values, list)]
     return [(f"{name}[]", value) for name, values in found for value in values if isinstance(value, str) and value]
 
@@ -129,7 +137,7 @@ def _ago(context: Context, at: datetime | None) -> Markup | str:
     if at is None:
         return "never"
     seconds = (context["now"] - at).total_seconds()
-    text = f"{in_words(seconds)} ago".removeprefix("about ") if seconds >= _MINUTE else "just now"
+    text = f"{format_duration(seconds)} ago".removeprefix("about ") if seconds >= _MINUTE else "just now"
     exactly, shown = at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC")
     return Markup(f'<time datetime="{exactly}" title="{shown}">{text}</time>')  # noqa: S704 - all of it is our own
 
@@ -161,7 +169,7 @@ def _json(value: object) -> str:
 
 def _span(time: timedelta) -> str:
     """Say how long something lasted."""
-    return in_words(time.total_seconds()).removeprefix("about ")
+    return format_duration(time.total_seconds()).removeprefix("about ")
 
 
 def _plural(count: int, one: str, many: str | None = None) -> str:

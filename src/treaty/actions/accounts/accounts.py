@@ -1,0 +1,212 @@
+"""Accounts: adding, changing, letting in and shutting out. Passwords come hashed, so a write may run again."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from treaty.actions.accounts.credentials import READ_ONLY_TOKEN_NAME, READ_WRITE_TOKEN_NAME, SETUP_PURPOSE
+from treaty.errors import Conflict, Forbidden, Invalid, NotFound
+from treaty.model.accounts.access import Account, Role, Token, find_email_problem, find_name_problem
+from treaty.model.audit import Action, FieldValues, collect_fields, diff_fields
+from treaty.store import audit
+from treaty.store.accounts import accounts, sessions, tokens
+from treaty.store.engine import keys
+from treaty.store.engine.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountDraft:
+    """What is said about an account that is to be made."""
+
+    name: str
+    role: Role
+    email: str | None = None
+    password: str | None = None
+    """Hashed."""
+    is_system: bool = False
+
+
+def add_account(db: Connection, draft: AccountDraft, *, now: datetime) -> Account:
+    """Add an account with its two tokens, which have no texts yet. Raises Invalid and Conflict."""
+    _check(draft)
+    if accounts.find_by_name(db, draft.name):
+        raise Conflict(f"There is a user called '{draft.name}' already.")
+    new = Account(
+        uuid=str(uuid4()),
+        name=draft.name,
+        email=draft.email or None,
+        password=draft.password,
+        role=draft.role,
+        is_active=True,
+        is_system=draft.is_system,
+        created_at=now,
+        updated_at=now,
+        signed_in_at=None,
+    )
+    accounts.add(db, new)
+    audit.record(db, Action.USER_CREATION, resource=new.name, after=_state(new))
+    for name, role in ((READ_ONLY_TOKEN_NAME, Role.READ_ONLY), (READ_WRITE_TOKEN_NAME, Role.READ_WRITE)):
+        tokens.add(db, new, _default_token(new, name, role, now), None)
+    return new
+
+
+def _check(draft: AccountDraft) -> None:
+    problem = find_name_problem(draft.name)
+    if problem:
+        raise Invalid.member("name", problem)
+    problem = find_email_problem(draft.email) if draft.email else None
+    if problem:
+        raise Invalid.member("email", problem)
+
+
+def _default_token(owner: Account, name: str, role: Role, now: datetime) -> Token:
+    return Token(
+        uuid=str(uuid4()),
+        account=owner.uuid,
+        user=owner.name,
+        name=name,
+        role=role,
+        ending=None,
+        created_at=now,
+        expires_at=None,
+        used_at=None,
+        used_from=None,
+    )
+
+
+SETUP_LINK_EXPIRED: Final = (
+    "This link is over: it works once, within a day, until the server is started again, and as long as there are no "
+    "users. The newest one is in the server's output."
+)
+
+
+def check_setup_link(db: Connection, link: str, *, vault: Vault, now: datetime) -> None:
+    """Check with reads only that a link may create the first administrator. Raises NotFound."""
+    keyed = keys.find(db, vault)
+    if keyed is None or accounts.has_any(db) or not keys.is_valid_setup_hash(db, keyed.hash(SETUP_PURPOSE, link), now):
+        raise NotFound(SETUP_LINK_EXPIRED)
+
+
+def add_first_administrator(db: Connection, draft: AccountDraft, *, link: str, vault: Vault, now: datetime) -> Account:
+    """Add the first administrator with a setup link, which is used up by that. Raises NotFound."""
+    keyed = keys.find(db, vault)
+    if keyed is None or accounts.has_any(db) or not keys.consume_setup_hash(db, keyed.hash(SETUP_PURPOSE, link), now):
+        raise NotFound(SETUP_LINK_EXPIRED)
+    return add_account(db, draft, now=now)
+
+
+def check_administrator(db: Connection, uuid: str | None) -> None:
+    """Check that a caller may still manage users, and keep it so until the transaction ends. Raises Forbidden.
+
+    Otherwise an administrator who is demoted while the request runs could undo that.
+    """
+    accounts.lock_administrators(db)
+    if uuid not in accounts.list_administrators(db):
+        raise Forbidden("You are no administrator any more. Ask one to make this change.")
+
+
+def get_account(db: Connection, name: str) -> Account:
+    """Find an account. Raises NotFound."""
+    found = accounts.find_by_name(db, name)
+    if found is None:
+        raise NotFound(f"There is no user called '{name}'.")
+    return found
+
+
+def get_account_by_uuid(db: Connection, uuid: str) -> Account:
+    """Find an account. Raises NotFound."""
+    found = accounts.find(db, uuid)
+    if found is None:
+        raise NotFound(f"There is no user with the uuid '{uuid}'.")
+    return found
+
+
+def set_password(db: Connection, account: Account, password: str, *, now: datetime) -> None:
+    """Give an account another password (hashed), which ends all its sessions. Raises NotFound and Conflict."""
+    _check_has_password(_locked(db, account))
+    accounts.set_password(db, account.uuid, password, at=now)
+    _password_changed(db, account, kept_session=None)
+
+
+def change_own_password(
+    db: Connection, account: Account, *, old: str, new: str, kept_session: str | None, now: datetime
+) -> None:
+    """Replace a password hash that was verified by another one, which ends the other sessions.
+
+    Raises Conflict if the account was disabled or got another password since it was verified.
+    """
+    _check_has_password(account)
+    if not accounts.replace_password(db, account.uuid, old=old, new=new, at=now):
+        raise Conflict(
+            "Your account was changed meanwhile: it is disabled or has another password. Nothing was saved. "
+            "Sign in again, or ask an administrator."
+        )
+    _password_changed(db, account, kept_session=kept_session)
+
+
+def _check_has_password(account: Account) -> None:
+    if account.is_system:
+        raise Conflict(f"'{account.name}' is a system account: it has tokens, and no password.")
+
+
+def _password_changed(db: Connection, account: Account, *, kept_session: str | None) -> None:
+    audit.record(db, Action.PASSWORD_CHANGE, resource=account.name)
+    sessions.end_of_account(db, account.uuid, kept_session=kept_session)
+
+
+def set_role(db: Connection, account: Account, role: Role, *, now: datetime) -> Account:
+    """Give an account another role. Raises NotFound, and Conflict for the last administrator."""
+    current = _locked_for_access(db, account, is_removal=role is not Role.ADMINISTRATOR)
+    accounts.set_role(db, current.uuid, role, at=now)
+    return _noted(db, current, replace(current, role=role, updated_at=now))
+
+
+def disable_account(db: Connection, account: Account, *, now: datetime) -> Account:
+    """Disable an account, which ends its sessions for good. Raises NotFound, and Conflict for the last administrator.
+
+    Its tokens are rejected while it is disabled.
+    """
+    current = _locked_for_access(db, account, is_removal=True)
+    accounts.set_active(db, current.uuid, active=False, at=now)
+    sessions.end_of_account(db, current.uuid)
+    return _noted(db, current, replace(current, is_active=False, updated_at=now))
+
+
+def enable_account(db: Connection, account: Account, *, now: datetime) -> Account:
+    """Enable an account again, with the tokens that it had. Raises NotFound."""
+    current = _locked(db, account)
+    accounts.set_active(db, current.uuid, active=True, at=now)
+    return _noted(db, current, replace(current, is_active=True, updated_at=now))
+
+
+def _locked(db: Connection, account: Account) -> Account:
+    """Read an account as it is now, and lock it. What was read before may be out of date. Raises NotFound."""
+    current = accounts.lock(db, account.uuid)
+    if current is None:
+        raise NotFound(f"There is no user called '{account.name}'.")
+    return current
+
+
+def _locked_for_access(db: Connection, account: Account, *, is_removal: bool) -> Account:
+    """Lock an account whose access changes, after all administrators, so that one of them remains.
+
+    All such changes take the locks in the same order. Raises NotFound, and Conflict for the last administrator.
+    """
+    accounts.lock_administrators(db)
+    current = _locked(db, account)
+    if is_removal and accounts.list_administrators(db) == [current.uuid]:
+        raise Conflict(f"'{current.name}' is the only administrator. Make another one first.")
+    return current
+
+
+def _noted(db: Connection, old: Account, new: Account) -> Account:
+    before, after = diff_fields(_state(old), _state(new))
+    audit.record(db, Action.USER_CHANGE, resource=old.name, before=before, after=after)
+    return new
+
+
+def _state(account: Account) -> FieldValues:
+    return collect_fields(account, "uuid", "name", "password")

@@ -1,0 +1,39 @@
+"""Counting attempts to sign in with a password, in the database, so that all processes count together."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from treaty.errors import Throttled
+from treaty.model.accounts.throttling import FAILURE_LIFETIME, TRUST_DURATION, CounterKeys, compute_wait
+from treaty.store.accounts import throttling
+
+
+def reserve_attempt(db: Connection, keys: CounterKeys, *, now: datetime) -> None:
+    """Count an attempt as failed before its password is compared. Raises Throttled if it has to wait.
+
+    The counters are locked, so of attempts that arrive together only as many get past as one after the other would.
+    """
+    counters = throttling.lock(db, keys.in_lock_order)
+    is_trusted = throttling.is_trusted_address(db, keys, since=now - TRUST_DURATION)
+    if seconds := compute_wait(keys, counters, is_trusted=is_trusted, now=now):
+        raise Throttled(seconds)
+    for key in keys.in_lock_order:
+        throttling.increment(db, key, now=now, before=now - FAILURE_LIFETIME)
+    throttling.remove_old(db, failures_before=now - FAILURE_LIFETIME, trust_before=now - TRUST_DURATION)
+
+
+def record_success(db: Connection, keys: CounterKeys, *, now: datetime) -> None:
+    """Take back an attempt that succeeded, forget the account's failures from its address, and trust the address."""
+    throttling.lock(db, keys.in_lock_order)
+    for key in keys.in_lock_order:
+        if key == keys.pair:
+            throttling.remove(db, key)
+        else:
+            throttling.decrement(db, key)
+    throttling.trust_address(db, keys, now=now)
+
+
+def record_trust(db: Connection, keys: CounterKeys, *, now: datetime) -> None:
+    """Record that an account has signed in from an address."""
+    throttling.trust_address(db, keys, now=now)

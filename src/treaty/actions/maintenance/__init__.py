@@ -1,0 +1,1 @@
+"""Maintenance: clean-up, integrity checks, key rotation, imports and example data."""

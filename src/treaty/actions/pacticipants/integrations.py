@@ -1,0 +1,41 @@
+"""Removal of integrations."""
+
+from sqlalchemy import Connection
+
+from treaty.actions.webhooks.cancellations import record_cancellations
+from treaty.model.audit import Action
+from treaty.store import audit
+from treaty.store.pacticipants import integrations, pacticipants
+from treaty.store.versions import versions
+from treaty.store.webhooks import deliveries, delivery_facts
+
+
+def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
+    """Remove everything between a consumer and a provider, and what then is idle of the two themselves.
+
+    A version is idle if it has neither pacts nor results, and is deployed and supported nowhere, whatever its tags; a
+    pacticipant if it has no versions, pacts or webhooks. Raises NotFound, for the consumer first.
+    """
+    pacticipants.lock(db, {consumer, provider})
+    pacticipants.get(db, consumer, "consumer")
+    pacticipants.get(db, provider, "provider")
+    removed = integrations.describe_contents(db, consumer=consumer, provider=provider)
+    queued = deliveries.list_queued_of_pair(db, consumer=consumer, provider=provider)
+    record_cancellations(db, queued, "The integration has been removed.")
+    integrations.remove(db, consumer=consumer, provider=provider)
+    idle = {name: integrations.list_idle_versions(db, name) for name in (consumer, provider)}
+    for name, numbers in idle.items():
+        # Deliveries of other pairs may ask these versions to verify a pact.
+        delivery_facts.preserve_for_versions(db, name, numbers)
+        versions.remove(db, name, numbers)
+    removed |= {"versions": idle, "pacticipants": integrations.remove_idle(db, [consumer, provider])}
+    audit.record(db, Action.INTEGRATION_REMOVAL, resource=consumer, other=provider, before=removed)
+
+
+def remove_everything(db: Connection) -> None:
+    """Remove all pacticipants with everything that belongs to them, and all webhooks. Environments stay."""
+    names = pacticipants.list_names(db)
+    pacticipants.lock(db, names)
+    record_cancellations(db, deliveries.list_queued(db), "All pacticipants have been removed.")
+    integrations.remove_all_pacticipants(db)
+    audit.record(db, Action.REMOVAL_OF_EVERYTHING, before={"pacticipants": names})

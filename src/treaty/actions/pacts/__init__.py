@@ -1,0 +1,1 @@
+"""Pacts: publishing and removing them."""

@@ -1,0 +1,1 @@
+"""Webhooks: changing them, enqueuing deliveries for events, and recording attempts."""

@@ -1,0 +1,1 @@
+"""Accounts: roles, tokens, sessions, passwords, and the throttling of guesses."""

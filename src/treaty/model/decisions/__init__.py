@@ -1,0 +1,1 @@
+"""Decisions: the matrix, selectors, reasons, badges, and pacts for verification."""

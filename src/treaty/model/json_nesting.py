@@ -1,0 +1,21 @@
+"""The limit on how deeply JSON may be nested."""
+
+from typing import Any, Final
+
+MAX_DEPTH: Final = 50
+"""Levels, as in the original."""
+
+
+def is_deeper(tree: Any, depth: int) -> bool:
+    """Whether lists and objects are nested deeper than this."""
+    level = [tree]
+    for _ in range(depth):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True

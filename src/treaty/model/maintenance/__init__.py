@@ -1,0 +1,1 @@
+"""Maintenance: retention, imports and metrics."""

@@ -1,0 +1,1 @@
+"""Pacticipants and the integrations between them."""

@@ -1,0 +1,1 @@
+"""Pacts: content, interactions, differences and lists."""

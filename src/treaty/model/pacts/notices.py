@@ -1,0 +1,164 @@
+"""What a publishing client is told, in the original broker's words: clients print these texts as they are."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from treaty.model.webhooks.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A line or more for people; `type` is debug, info, success, prompt, warning or error."""
+
+    type: str
+    text: str
+
+
+class PublicationOutcome(Enum):
+    """What publishing a contract came to."""
+
+    NEW = "new"
+    SAME = "same"
+    CHANGED = "changed"
+    MERGED = "merged"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebhookTrigger:
+    """A webhook that an event has triggered."""
+
+    webhook: str
+    """Its uuid."""
+    description: str | None
+    event: str
+    uuid: str
+    """The triggered webhook's own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublishedContract:
+    """All that is to be said about one published contract."""
+
+    consumer: str
+    version: str
+    provider: str
+    outcome: PublicationOutcome
+    events: tuple[Event, ...]
+    triggered: tuple[WebhookTrigger, ...]
+    has_webhooks: bool
+    is_verified: bool
+    """Whether any content of the pair has ever been verified."""
+
+
+_VERSIONING: Final = "For more information see https://docs.pact.io/go/versioning"
+
+
+def build_version_notices(
+    name: str, number: str, *, is_new: bool, branch: str | None, tags: Sequence[str]
+) -> list[Notice]:
+    """Tell what became of the version."""
+    text = f"{'Created' if is_new else 'Updated'} {name} version {number}"
+    if branch is not None:
+        text += f" with branch {branch}"
+    if tags:
+        text += f" {'and' if branch is not None else 'with'} tags {', '.join(tags)}"
+    notices = [Notice("debug", text)]
+    if branch is None:
+        step = "  Next steps:\n    Configure the version branch to be the value of your repository branch."
+        notices.append(Notice("prompt", step))
+    return notices
+
+
+def build_contract_notices(contract: PublishedContract, *, pact_url: str, logs_url: str) -> list[Notice]:
+    """Tell what became of a contract. `logs_url` holds `{uuid}` where a triggered webhook's goes."""
+    return [
+        _outcome(contract),
+        Notice("debug", f"  View the published pact at {pact_url}"),
+        Notice("debug", "  Events detected: " + ", ".join(map(_event, contract.events))),
+        *_webhooks(contract, logs_url),
+        *_next_steps(contract),
+    ]
+
+
+def _outcome(contract: PublishedContract) -> Notice:
+    pact = f"for {contract.consumer} version {contract.version} and provider {contract.provider}"
+    match contract.outcome:
+        case PublicationOutcome.NEW:
+            return Notice("success", f"Pact successfully published {pact}.")
+        case PublicationOutcome.SAME:
+            return Notice("success", f"Pact successfully republished {pact} with no content changes.")
+        case PublicationOutcome.MERGED:
+            return Notice("success", f"Pact content merged with existing content {pact}.")
+        case PublicationOutcome.CHANGED:
+            text = (
+                f"Pact with changed content published over existing content {pact}. This is not recommended in normal"
+                " circumstances and may indicate that you have not configured your Pact pipeline correctly."
+                f" {_VERSIONING}"
+            )
+            return Notice("warning", text)
+
+
+def _event(event: Event) -> str:
+    return f"{event.name} ({event.comment})" if event.comment else event.name
+
+
+def _webhooks(contract: PublishedContract, logs_url: str) -> Iterable[Notice]:
+    for one in contract.triggered:
+        name = json.dumps(one.description, ensure_ascii=False) if one.description else one.webhook
+        logs = logs_url.replace("{uuid}", one.uuid)
+        yield Notice("debug", f"  Webhook {name} triggered for event {one.event}.\n    View logs at {logs}")
+    if not contract.triggered and contract.has_webhooks:
+        yield Notice("debug", "  No enabled webhooks found for the detected events")
+
+
+def _next_steps(contract: PublishedContract) -> list[Notice]:
+    steps = []
+    if not contract.is_verified:
+        text = f"    * Add Pact verification tests to the {contract.provider} build."
+        steps.append(Notice("prompt", f"{text} See https://docs.pact.io/go/provider_verification"))
+    if not contract.has_webhooks:
+        text = f"    * Configure separate {contract.provider} pact verification build and webhook to trigger it"
+        steps.append(Notice("prompt", f"{text} when the pact content changes. See https://docs.pact.io/go/webhooks"))
+    return [Notice("prompt", "  Next steps:"), *steps] if steps else []
+
+
+def describe_changed_content(consumer: str, version: str, provider: str) -> str:
+    """Say why the content of a pact may not be changed."""
+    return (
+        f"Cannot change the content of the pact for {consumer} version {version} and provider {provider},"
+        " as race conditions will cause unreliable results for can-i-deploy. Each pact must be published with a"
+        " consumer version number of its own. A Pact library that makes up values where a type matcher has no example"
+        f" changes the content each time: give every type matcher an example. {_VERSIONING}"
+    )
+
+
+def describe_similar_names(new: str, existing: Sequence[str], base_url: str) -> str:
+    """Say that a new name is so like others that it is probably a slip, and how to go on if it is none."""
+    return "\n".join(
+        (
+            f'This is the first time a pact has been published for "{new}".',
+            f'The name "{new}" is very similar to the following existing pacticipants:',
+            *(f"* {name}" for name in existing),
+            "If one of these is meant, put its name into the pact and publish it again.",
+            "If it is a new consumer or provider, create it with this command and publish the pact again:",
+            "",
+            f"pact-broker create-or-update-pacticipant --name {_quoted(new)} --broker-base-url {shlex.quote(base_url)}",
+            "",
+            "The command line is described at https://docs.pact.io/go/pbc-cli",
+            "To switch this check off, set `check_for_potential_duplicate_pacticipant_names` to false.",
+            "",
+        )
+    )
+
+
+_PLAIN: Final = re.compile(r"[\w .,:/@+-]+")
+
+
+def _quoted(name: str) -> str:
+    """Quote a name for a shell: where possible with double quotes, which every shell reads."""
+    return f'"{name}"' if _PLAIN.fullmatch(name) else shlex.quote(name)

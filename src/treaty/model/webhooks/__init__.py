@@ -1,0 +1,1 @@
+"""Webhooks: events, requests, deliveries and presets."""

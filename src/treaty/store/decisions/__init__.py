@@ -1,0 +1,1 @@
+"""Decisions: the facts of the matrix, of badges, and of pacts for verification."""

@@ -1,0 +1,93 @@
+"""What badges of pacts are worked out from: the latest pact of a pair, and the latest result for any of its pacts."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, bindparam, exists, select
+
+from treaty.model.decisions.badges import BadgePact, BadgeResult
+from treaty.store.engine.database import fetch_one
+from treaty.store.tables import content, pacticipant, publication, tag, verification, version
+from treaty.store.verifications import NEWEST_FIRST
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BadgeScope:
+    """Which pacts count."""
+
+    consumer: str
+    provider: str
+    consumer_tag: str | None = None
+    provider_tag: str | None = None
+    is_untagged: bool = False
+    """Whether only consumer versions without any tag count."""
+
+
+def find_pact(db: Connection, scope: BadgeScope) -> BadgePact | None:
+    """Find the latest pact."""
+    return fetch_one(db, _pact(scope.consumer_tag is not None, scope.is_untagged), scope, BadgePact)
+
+
+def find_result(db: Connection, scope: BadgeScope) -> BadgeResult | None:
+    """Find the latest result, of the latest pact that has one."""
+    has_tags = (scope.consumer_tag is not None, scope.provider_tag is not None)
+    return fetch_one(db, _result(*has_tags, scope.is_untagged), scope, BadgeResult)
+
+
+@lru_cache
+def _pact(has_tag: bool, is_untagged: bool) -> Select[*tuple[Any, ...]]:  # noqa: FBT001 - a shape
+    return (
+        select(version.c.number.label("version"), publication.c.revision, content.c.sha)
+        .select_from(publication)
+        .join(version, version.c.id == publication.c.consumer_version_id)
+        .join(content, content.c.id == publication.c.content_id)
+        .where(*_of_pair(has_tag=has_tag, is_untagged=is_untagged))
+        .order_by(publication.c.position.desc())
+        .limit(1)
+    )
+
+
+@lru_cache
+def _result(has_tag: bool, has_provider_tag: bool, is_untagged: bool) -> Select[*tuple[Any, ...]]:  # noqa: FBT001 - a shape
+    newest = (version.c.position.desc(), verification.c.verified_at.desc()) if has_provider_tag else ()
+    statement = (
+        select(
+            content.c.sha,
+            version.c.number.label("provider_version"),
+            verification.c.id.label("number"),
+            verification.c.success,
+            verification.c.was_pending,
+        )
+        .select_from(publication)
+        .join(content, content.c.id == publication.c.content_id)
+        .join(verification, verification.c.content_id == publication.c.content_id)
+        .join(version, version.c.id == verification.c.provider_version_id)
+        .where(*_of_pair(has_tag=has_tag, is_untagged=is_untagged))
+        .order_by(publication.c.position.desc(), *newest, *NEWEST_FIRST)
+        .limit(1)
+    )
+    return (
+        statement.where(_has_tag(verification.c.provider_version_id, "provider_tag")) if has_provider_tag else statement
+    )
+
+
+def _of_pair(*, has_tag: bool, is_untagged: bool) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [
+        publication.c.consumer_id == _id("consumer"),
+        publication.c.provider_id == _id("provider"),
+        publication.c.is_current,
+    ]
+    if has_tag:
+        conditions.append(_has_tag(publication.c.consumer_version_id, "consumer_tag"))
+    if is_untagged:
+        conditions.append(~exists().where(tag.c.version_id == publication.c.consumer_version_id))
+    return conditions
+
+
+def _id(role: str) -> ScalarSelect[int]:
+    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
+
+
+def _has_tag(version_id: ColumnElement[int], name: str) -> ColumnElement[bool]:
+    return exists().where(tag.c.version_id == version_id, tag.c.name == bindparam(name))

@@ -1,0 +1,1 @@
+"""Maintenance: retention and removal, integrity checks, key rotation, imports and metrics."""

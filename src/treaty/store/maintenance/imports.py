@@ -1,0 +1,425 @@
+"""Imported facts: which were copied already, and statements that state original times."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, bindparam, case, exists, false, func, insert, literal, select, update
+
+from treaty.model.maintenance.imports import DeploymentFact
+from treaty.model.pacts.pacts import Contract
+from treaty.model.verifications.verifications import NewVerification
+from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_one, fetch_rows, fetch_scalar
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
+from treaty.store.tables import (
+    branch,
+    branch_version,
+    content,
+    deployed_version,
+    environment,
+    imported_fact,
+    integration,
+    pacticipant,
+    publication,
+    released_version,
+    tag,
+    tag_success,
+    verification,
+    version,
+)
+
+# Facts that were copied
+
+_VALUES: Final = select(imported_fact.c.key, imported_fact.c.value).where(
+    imported_fact.c.key.in_(bindparam("keys", expanding=True))
+)
+_ADD_FACT: Final = insert(imported_fact).values(
+    key=bindparam("key"), value=bindparam("value"), created_at=bindparam("now")
+)
+_SET_VALUE: Final = (
+    update(imported_fact).where(imported_fact.c.key == bindparam("its_key")).values(value=bindparam("value"))
+)
+BATCH_SIZE: Final = 500
+"""Keys in one statement."""
+
+
+def load_values(db: Connection, keys: Collection[str]) -> Mapping[str, str | None]:
+    """Load the remembered values of the facts that were copied; keys of other facts are missing."""
+    listed = list(keys)
+    found: dict[str, str | None] = {}
+    for start in range(0, len(listed), BATCH_SIZE):
+        found |= {row.key: row.value for row in fetch_rows(db, _VALUES, {"keys": listed[start : start + BATCH_SIZE]})}
+    return found
+
+
+def record_copy(db: Connection, key: str, value: str | None, *, is_known: bool, now: datetime) -> None:
+    """Remember that a fact was copied, with a value."""
+    if is_known:
+        execute(db, _SET_VALUE, {"its_key": key, "value": value})
+    else:
+        execute(db, _ADD_FACT, {"key": key, "value": value, "now": now})
+
+
+# Order of versions
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPosition:
+    """A version's place in the order of its pacticipant's versions."""
+
+    number: str
+    position: int
+    created_at: datetime
+
+
+_PLACES: Final = (
+    select(version.c.number, version.c.position, version.c.created_at)
+    .where(version.c.pacticipant_id == select_pacticipant_id("pacticipant"))
+    .order_by(version.c.position.desc())
+)
+_TOP: Final = _PLACES.limit(1)
+
+
+def find_newest_version(db: Connection, pacticipant: str) -> VersionPosition | None:
+    """Find the newest version of a pacticipant."""
+    return fetch_one(db, _TOP, {"pacticipant": pacticipant}, VersionPosition)
+
+
+def list_version_positions(db: Connection, pacticipant: str) -> list[VersionPosition]:
+    """List the places of all versions of a pacticipant, lowest first."""
+    return [VersionPosition(*row) for row in fetch_rows(db, _PLACES, {"pacticipant": pacticipant})][::-1]
+
+
+# Branches
+
+_BRANCH: Final = and_(
+    branch.c.pacticipant_id == select_pacticipant_id("pacticipant"), branch.c.name == bindparam("branch")
+)
+_HEAD: Final = (
+    select(version.c.number, branch_version.c.created_at)
+    .select_from(branch)
+    .join(version, version.c.id == branch.c.head_version_id)
+    .join(
+        branch_version,
+        and_(branch_version.c.branch_id == branch.c.id, branch_version.c.version_id == branch.c.head_version_id),
+    )
+    .where(_BRANCH)
+)
+_SET_TIMES: Final = (
+    update(branch)
+    .where(branch.c.pacticipant_id == select_pacticipant_id("pacticipant"), branch.c.name == bindparam("its_name"))
+    .values(created_at=bindparam("began"), updated_at=bindparam("changed"))
+)
+
+
+def find_branch_head(db: Connection, pacticipant: str, name: str) -> tuple[str, datetime] | None:
+    """Find the head of a branch, and when it was put there."""
+    row = fetch_first(db, _HEAD, {"pacticipant": pacticipant, "branch": name})
+    return None if row is None else (row[0], row[1])
+
+
+def set_branch_times(db: Connection, pacticipant: str, name: str, *, began: datetime, changed: datetime) -> None:
+    execute(db, _SET_TIMES, {"pacticipant": pacticipant, "its_name": name, "began": began, "changed": changed})
+
+
+# Pacts and contents
+
+
+@dataclass(frozen=True, slots=True)
+class PactRevision:
+    """A revision of a version's pact."""
+
+    sha: str
+    revision: int
+    is_current: bool
+    created_at: datetime
+
+
+_CONSUMER_ID: Final = select_pacticipant_id("consumer")
+_PROVIDER_ID: Final = select_pacticipant_id("provider")
+_OF_VERSION: Final = and_(
+    publication.c.consumer_version_id
+    == select(version.c.id)
+    .where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("number"))
+    .scalar_subquery(),
+    publication.c.provider_id == _PROVIDER_ID,
+)
+_REVISIONS: Final = (
+    select(content.c.sha, publication.c.revision, publication.c.is_current, publication.c.created_at)
+    .join_from(publication, content, content.c.id == publication.c.content_id)
+    .where(_OF_VERSION)
+    .order_by(publication.c.revision)
+)
+_MOVE_UP: Final = (
+    update(publication).where(_OF_VERSION, publication.c.is_current).values(revision=publication.c.revision + 1)
+)
+_CONTENT_ID: Final = (
+    select(content.c.id)
+    .where(
+        content.c.consumer_id == _CONSUMER_ID,
+        content.c.provider_id == _PROVIDER_ID,
+        content.c.sha == bindparam("sha"),
+    )
+    .scalar_subquery()
+)
+_ADD_CONTENT: Final = insert(content).values(
+    consumer_id=_CONSUMER_ID,
+    provider_id=_PROVIDER_ID,
+    sha=bindparam("sha"),
+    body=bindparam("body"),
+    created_at=bindparam("now"),
+)
+_ADD_OVERWRITTEN: Final = insert(publication).from_select(
+    [
+        "consumer_id",
+        "provider_id",
+        "consumer_version_id",
+        "content_id",
+        "revision",
+        "position",
+        "is_current",
+        "created_at",
+    ],
+    select(
+        version.c.pacticipant_id,
+        _PROVIDER_ID,
+        version.c.id,
+        _CONTENT_ID,
+        bindparam("revision", type_=publication.c.revision.type),
+        version.c.position,
+        literal(value=False),
+        bindparam("now", type_=publication.c.created_at.type),
+    ).where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("number")),
+)
+_CHANGED: Final = select(integration.c.contract_data_updated_at).where(
+    integration.c.consumer_id == _CONSUMER_ID, integration.c.provider_id == _PROVIDER_ID
+)
+
+
+def list_revisions(db: Connection, consumer: str, number: str, provider: str) -> list[PactRevision]:
+    """List the revisions of a version's pact, the newest last."""
+    params = {"consumer": consumer, "number": number, "provider": provider}
+    return [PactRevision(row[0], row[1], bool(row[2]), row[3]) for row in fetch_rows(db, _REVISIONS, params)]
+
+
+def has_content(db: Connection, consumer: str, provider: str, sha: str) -> bool:
+    """Whether the pair has the content, published or not."""
+    params = {"consumer": consumer, "provider": provider, "sha": sha}
+    return fetch_scalar(db, select(_CONTENT_ID), params) is not None
+
+
+def add_overwritten(db: Connection, contract: Contract, current: PactRevision, *, now: datetime) -> None:
+    """Add a revision below the current one of a version's pact."""
+    params: dict[str, Any] = {
+        "consumer": contract.consumer,
+        "number": contract.version,
+        "provider": contract.provider,
+        "sha": contract.content.sha,
+        "now": now,
+    }
+    if not has_content(db, contract.consumer, contract.provider, contract.content.sha):
+        execute(db, _ADD_CONTENT, {**params, "body": contract.content.body})
+    execute(db, _MOVE_UP, params)
+    execute(db, _ADD_OVERWRITTEN, {**params, "revision": current.revision})
+
+
+def find_pair_changed_at(db: Connection, consumer: str, provider: str) -> datetime | None:
+    """Find when contract data of a pair was last published."""
+    found: datetime | None = fetch_scalar(db, _CHANGED, {"consumer": consumer, "provider": provider})
+    return found
+
+
+# Results
+
+_VERSION_ID: Final = (
+    select(version.c.id)
+    .where(version.c.pacticipant_id == _PROVIDER_ID, version.c.number == bindparam("provider_version"))
+    .scalar_subquery()
+)
+_SAME_KIND: Final = and_(verification.c.content_id == _CONTENT_ID, verification.c.provider_version_id == _VERSION_ID)
+_EQUAL_RESULTS: Final = (
+    select(verification.c.id)
+    .order_by(verification.c.id)
+    .where(
+        _SAME_KIND,
+        verification.c.success == bindparam("success", type_=verification.c.success.type),
+        verification.c.verified_at == bindparam("verified_at", type_=verification.c.verified_at.type),
+        verification.c.build_url.is_not_distinct_from(bindparam("build_url", type_=verification.c.build_url.type)),
+    )
+)
+_RECORDED: Final = bindparam("created_at", type_=verification.c.created_at.type)
+_later: Final = verification.alias("later")
+_HAS_LATER: Final = exists().where(
+    _later.c.content_id == _CONTENT_ID,
+    _later.c.provider_version_id == _VERSION_ID,
+    _later.c.created_at > _RECORDED,
+)
+_RETIRE: Final = (
+    update(verification)
+    .where(_SAME_KIND, verification.c.is_latest, verification.c.created_at <= _RECORDED)
+    .values(is_latest=false())
+)
+_RESULT_COLUMNS: Final = (
+    "success",
+    "is_wip",
+    "build_url",
+    "verified_at",
+    "tags",
+    "verified_by",
+    "test_results",
+)
+_ADD_RESULT: Final = (
+    insert(verification)
+    .values(
+        consumer_id=_CONSUMER_ID,
+        provider_id=_PROVIDER_ID,
+        content_id=_CONTENT_ID,
+        provider_version_id=_VERSION_ID,
+        created_at=_RECORDED,
+        is_latest=case((_HAS_LATER, false()), else_=literal(value=True)),
+        **{name: bindparam(name) for name in _RESULT_COLUMNS},
+    )
+    .returning(verification.c.id)
+)
+_ADD_TAG_SUCCESS: Final = insert(tag_success).values(
+    content_id=_CONTENT_ID,
+    verification_id=bindparam("number"),
+    tag=bindparam("tag"),
+    is_wip=bindparam("is_wip"),
+    verified_at=bindparam("verified_at"),
+)
+_TAGS_THEN: Final = (
+    select(tag.c.name).where(tag.c.version_id == _VERSION_ID, tag.c.created_at <= _RECORDED).order_by(tag.c.id)
+)
+
+
+def list_equal_results(db: Connection, new: NewVerification) -> list[int]:
+    """List the numbers of the results that say the same, of the same time."""
+    return fetch_column(db, _EQUAL_RESULTS, _of_result(new))
+
+
+def add_result(db: Connection, new: NewVerification) -> int:
+    """Add a result in its place in the order of time, and return its number.
+
+    The tags that count for work in progress are those that the provider's version had when the result was recorded.
+    """
+    params = _of_result(new)
+    tags = fetch_column(db, _TAGS_THEN, params)
+    execute(db, _RETIRE, params)
+    number: int = fetch_scalar(db, _ADD_RESULT, {**params, "tags": new.tags_json(tags)})
+    for name in tags if new.success else ():
+        execute(db, _ADD_TAG_SUCCESS, {**params, "number": number, "tag": name})
+    return number
+
+
+def _of_result(new: NewVerification) -> dict[str, Any]:
+    names = ("consumer", "provider", "sha", "provider_version", "created_at", *_RESULT_COLUMNS)
+    return {name: getattr(new, name) for name in names if name != "tags"}
+
+
+# Deployments and releases
+
+_ENVIRONMENT_ID: Final = (
+    select(environment.c.id).where(environment.c.uuid == bindparam("environment")).scalar_subquery()
+)
+_SLOT: Final = and_(
+    deployed_version.c.pacticipant_id == select_pacticipant_id("pacticipant"),
+    deployed_version.c.environment_id == _ENVIRONMENT_ID,
+    deployed_version.c.application_instance.is_not_distinct_from(
+        bindparam("application_instance", type_=deployed_version.c.application_instance.type)
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotDeployment:
+    """A deployment in a slot: an application instance of an environment."""
+
+    uuid: str
+    version: str
+    created_at: datetime
+    undeployed_at: datetime | None
+
+
+_STAYS: Final = (
+    select(
+        deployed_version.c.uuid,
+        version.c.number.label("version"),
+        deployed_version.c.created_at,
+        deployed_version.c.undeployed_at,
+    )
+    .join_from(deployed_version, version, version.c.id == deployed_version.c.version_id)
+    .where(_SLOT)
+    .order_by(deployed_version.c.created_at, deployed_version.c.id)
+)
+_PLACE_OF_VERSION: Final = and_(version.c.pacticipant_id == pacticipant.c.id, version.c.number == bindparam("version"))
+_ADD_DEPLOYMENT: Final = insert(deployed_version).from_select(
+    [
+        "uuid",
+        "pacticipant_id",
+        "version_id",
+        "environment_id",
+        "application_instance",
+        "is_auto_created",
+        "created_at",
+        "updated_at",
+        "undeployed_at",
+    ],
+    select(
+        bindparam("uuid", type_=deployed_version.c.uuid.type),
+        pacticipant.c.id,
+        version.c.id,
+        _ENVIRONMENT_ID,
+        bindparam("application_instance", type_=deployed_version.c.application_instance.type),
+        literal(value=False),
+        bindparam("created_at", type_=deployed_version.c.created_at.type),
+        bindparam("created_at", type_=deployed_version.c.created_at.type),
+        bindparam("undeployed_at", type_=deployed_version.c.undeployed_at.type),
+    )
+    .join_from(pacticipant, version, _PLACE_OF_VERSION)
+    .where(pacticipant.c.name == bindparam("pacticipant")),
+)
+_ADD_RELEASE: Final = insert(released_version).from_select(
+    ["uuid", "pacticipant_id", "version_id", "environment_id", "created_at", "updated_at"],
+    select(
+        bindparam("uuid", type_=released_version.c.uuid.type),
+        pacticipant.c.id,
+        version.c.id,
+        _ENVIRONMENT_ID,
+        bindparam("created_at", type_=released_version.c.created_at.type),
+        bindparam("updated_at", type_=released_version.c.updated_at.type),
+    )
+    .join_from(pacticipant, version, _PLACE_OF_VERSION)
+    .where(pacticipant.c.name == bindparam("pacticipant")),
+)
+_HAS_DEPLOYMENT_UUID: Final = select(func.count()).where(deployed_version.c.uuid == bindparam("uuid"))
+_HAS_RELEASE_UUID: Final = select(func.count()).where(released_version.c.uuid == bindparam("uuid"))
+
+
+def list_slot_deployments(db: Connection, fact: DeploymentFact, environment_uuid: str) -> list[SlotDeployment]:
+    """List the deployments in the slot of a deployment, the oldest first."""
+    params = {
+        "pacticipant": fact.pacticipant,
+        "environment": environment_uuid,
+        "application_instance": fact.application_instance,
+    }
+    return [SlotDeployment(*row) for row in fetch_rows(db, _STAYS, params)]
+
+
+def has_deployment(db: Connection, uuid: str) -> bool:
+    return bool(fetch_scalar(db, _HAS_DEPLOYMENT_UUID, {"uuid": uuid}))
+
+
+def has_release(db: Connection, uuid: str) -> bool:
+    return bool(fetch_scalar(db, _HAS_RELEASE_UUID, {"uuid": uuid}))
+
+
+def add_deployment(db: Connection, values: Mapping[str, Any]) -> None:
+    """Add a deployment, current or ended, with its own UUID and times."""
+    execute(db, _ADD_DEPLOYMENT, values)
+
+
+def add_release(db: Connection, values: Mapping[str, Any]) -> None:
+    """Add a supported release with its own UUID and times."""
+    execute(db, _ADD_RELEASE, values)

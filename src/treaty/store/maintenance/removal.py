@@ -1,0 +1,416 @@
+"""Removal of old data in small parts. Each part is checked again in the transaction that removes it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    FromClause,
+    ScalarSelect,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+
+from treaty.model.maintenance.retention import RemovedCounts, Retention, RowCounts, compute_cutoff
+from treaty.store import audit
+from treaty.store.engine.database import fetch_rows
+from treaty.store.maintenance.retention import (
+    PlannedAmounts,
+    find_kept_ids,
+    plan_parameters,
+    select_removed_branches,
+    select_removed_versions,
+)
+from treaty.store.tables import (
+    branch,
+    branch_version,
+    content,
+    deployed_version,
+    integration,
+    pacticipant,
+    publication,
+    released_version,
+    tag,
+    tag_success,
+    triggered_webhook,
+    verification,
+    version,
+    webhook_execution,
+)
+
+Condition = ColumnElement[bool]
+Ids = Select[tuple[int]]
+
+# Versions
+
+_OWNER: Final = select(pacticipant.c.id).where(pacticipant.c.name == bindparam("pacticipant")).scalar_subquery()
+_OF_BATCH: Final = select(version.c.id).where(
+    version.c.pacticipant_id == _OWNER, version.c.number.in_(bindparam("numbers", expanding=True))
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VersionBatch:
+    """Versions of a pacticipant that nothing kept when the clean-up was planned."""
+
+    pacticipant: str
+    numbers: Sequence[str]
+    found_at: datetime
+
+
+_again: Final = publication.alias("again")
+_result: Final = verification.c.provider_version_id == version.c.id
+_found_at: Final = bindparam("found_at", type_=version.c.updated_at.type)
+_HAS_NEWS: Final = or_(
+    version.c.updated_at > _found_at,
+    exists().where(_result, verification.c.created_at > _found_at),
+    exists().where(_result, _again.c.content_id == verification.c.content_id, _again.c.created_at > _found_at),
+)
+_WITHOUT_NEWS: Final = select(version.c.id, version.c.number).where(version.c.id.in_(_OF_BATCH), not_(_HAS_NEWS))
+
+
+def filter_removable(db: Connection, retention: Retention, batch: VersionBatch, *, now: datetime) -> list[str]:
+    """List the versions of a batch that may still be removed, as the facts are now.
+
+    The caller holds the locks of the pacticipant and of its counterparts, so no new fact can make a difference.
+    """
+    params = {"pacticipant": batch.pacticipant, "numbers": list(batch.numbers), "found_at": batch.found_at}
+    candidates = {row.id: row.number for row in fetch_rows(db, _WITHOUT_NEWS, params)}
+    if not candidates:
+        return []
+    staying = find_kept_ids(db, retention, candidates, now=now)
+    return [number for id_, number in candidates.items() if id_ not in staying]
+
+
+_counterpart: Final = pacticipant.alias("counterpart")
+_EDGES: Final = (
+    select(pacticipant.c.name.label("consumer"), _counterpart.c.name.label("provider"))
+    .select_from(integration)
+    .join(pacticipant, pacticipant.c.id == integration.c.consumer_id)
+    .join(_counterpart, _counterpart.c.id == integration.c.provider_id)
+    .order_by(integration.c.id)
+)
+
+
+def list_integrations(db: Connection) -> list[tuple[str, str]]:
+    """List the names of all consumers and providers that are integrated."""
+    return [(row.consumer, row.provider) for row in fetch_rows(db, _EDGES, {})]
+
+
+def _count(table: FromClause, *conditions: Condition) -> ScalarSelect[int]:
+    return select(func.count()).select_from(table).where(*conditions).scalar_subquery()
+
+
+def _of_versions(ids: Ids) -> dict[str, ScalarSelect[int]]:
+    """Build the statements that count what is removed with versions. Queued deliveries are kept."""
+    published = publication.c.id.in_(select(publication.c.id).where(publication.c.consumer_version_id.in_(ids)))
+    deliveries = _finished_deliveries(select(publication.c.id).where(published))
+    return {
+        "versions": _count(version, version.c.id.in_(ids)),
+        "pact_publications": _count(publication, published),
+        "verifications": _count(verification, verification.c.provider_version_id.in_(ids)),
+        "triggered_webhooks": _count(triggered_webhook, triggered_webhook.c.id.in_(deliveries)),
+        "webhook_executions": _count(webhook_execution, webhook_execution.c.triggered_webhook_id.in_(deliveries)),
+        "branch_versions": _count(branch_version, branch_version.c.version_id.in_(ids)),
+        "tags": _count(tag, tag.c.version_id.in_(ids)),
+        "deployed_versions": _count(deployed_version, deployed_version.c.version_id.in_(ids)),
+        "released_versions": _count(released_version, released_version.c.version_id.in_(ids)),
+    }
+
+
+def _finished_deliveries(publications: Ids) -> Ids:
+    return select(triggered_webhook.c.id).where(
+        triggered_webhook.c.publication_id.in_(publications), triggered_webhook.c.due_at.is_(None)
+    )
+
+
+_ATTACHED: Final = select(*(count.label(name) for name, count in _of_versions(_OF_BATCH).items()))
+
+
+def count_attached(db: Connection, pacticipant: str, numbers: Sequence[str]) -> RemovedCounts:
+    """Count what is removed with versions."""
+    (found,) = fetch_rows(db, _ATTACHED, {"pacticipant": pacticipant, "numbers": list(numbers)})
+    return RemovedCounts(**found._asdict())
+
+
+_ON_BRANCHES: Final = select(
+    _count(
+        branch_version,
+        branch_version.c.branch_id.in_(
+            select(branch.c.id).where(
+                branch.c.pacticipant_id == _OWNER, branch.c.name.in_(bindparam("names", expanding=True))
+            )
+        ),
+    ).label("branch_versions")
+)
+
+
+def count_on_branches(db: Connection, pacticipant: str, names: Sequence[str]) -> RemovedCounts:
+    """Count what is removed with branches."""
+    (found,) = fetch_rows(db, _ON_BRANCHES, {"pacticipant": pacticipant, "names": list(names)})
+    return RemovedCounts(branches=len(names), **found._asdict())
+
+
+# Contents that nothing refers to
+
+_ORPHANED: Final = and_(
+    ~exists().where(publication.c.content_id == content.c.id),
+    ~exists().where(verification.c.content_id == content.c.id),
+)
+_consumer: Final = pacticipant.alias("consumer")
+_provider: Final = pacticipant.alias("provider")
+_ORPHANS: Final = (
+    select(content.c.id, _consumer.c.name.label("consumer"), _provider.c.name.label("provider"))
+    .join_from(content, _consumer, _consumer.c.id == content.c.consumer_id)
+    .join(_provider, _provider.c.id == content.c.provider_id)
+    .where(_ORPHANED)
+    .order_by(content.c.consumer_id, content.c.provider_id, content.c.id)
+)
+_REMOVE_ORPHANS: Final = delete(content).where(content.c.id.in_(bindparam("ids", expanding=True)), _ORPHANED)
+
+
+def list_orphans(db: Connection) -> Mapping[tuple[str, str], list[int]]:
+    """List the contents that neither a pact nor a result refers to, by consumer and provider."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for row in fetch_rows(db, _ORPHANS, {}):
+        found.setdefault((row.consumer, row.provider), []).append(row.id)
+    return found
+
+
+def remove_orphans(db: Connection, ids: Sequence[int]) -> int:
+    """Remove those that nothing refers to still; say how many."""
+    return db.execute(_REMOVE_ORPHANS, {"ids": list(ids)}).rowcount
+
+
+# Overwritten data
+
+_before: Final = bindparam("before", type_=publication.c.created_at.type)
+_other: Final = verification.alias("other")
+_newer: Final = triggered_webhook.alias("newer")
+_same_success: Final = and_(
+    _other.c.content_id == verification.c.content_id,
+    _other.c.provider_version_id == verification.c.provider_version_id,
+    _other.c.success,
+    _other.c.is_wip == verification.c.is_wip,
+)
+_IS_SAME_DELIVERY: Final = and_(
+    _newer.c.consumer_id == triggered_webhook.c.consumer_id,
+    _newer.c.provider_id == triggered_webhook.c.provider_id,
+    _newer.c.webhook_id.is_not_distinct_from(triggered_webhook.c.webhook_id),
+    _newer.c.event == triggered_webhook.c.event,
+    _newer.c.id > triggered_webhook.c.id,
+)
+"""A newer delivery to the same webhook, for the same event and pair."""
+_TIME: Final = tuple_(verification.c.created_at, verification.c.id)
+_BETWEEN: Final = and_(
+    exists().where(_same_success, tuple_(_other.c.created_at, _other.c.id) < _TIME),
+    exists().where(_same_success, tuple_(_other.c.created_at, _other.c.id) > _TIME),
+    ~exists().where(tag_success.c.verification_id == verification.c.id),
+)
+"""Successes that decide nothing: what is pending, or work in progress, rests on the first or the last one."""
+
+_IS_OVERWRITTEN: Final[Mapping[str, tuple[Table, Condition]]] = {
+    "pact_publications": (publication, not_(publication.c.is_current)),
+    "verification_results": (
+        verification,
+        and_(not_(verification.c.is_latest), or_(not_(verification.c.success), _BETWEEN)),
+    ),
+    "triggered_webhooks": (
+        triggered_webhook,
+        and_(
+            triggered_webhook.c.due_at.is_(None),
+            exists().where(_IS_SAME_DELIVERY),
+        ),
+    ),
+}
+OVERWRITTEN_KINDS: Final = tuple(_IS_OVERWRITTEN)
+
+
+def list_overwritten_ids(db: Connection, kind: str, *, before: datetime, limit: int) -> list[int]:
+    """List what of a kind was overwritten, oldest first."""
+    table, is_overwritten = _IS_OVERWRITTEN[kind]
+    statement = select(table.c.id).where(table.c.created_at < _before, is_overwritten).order_by(table.c.id).limit(limit)
+    return [row.id for row in db.execute(statement, {"before": before})]
+
+
+_OVERWRITTEN_PUBLICATIONS: Final = select(publication.c.id).where(
+    publication.c.id.in_(bindparam("ids", expanding=True)), _IS_OVERWRITTEN["pact_publications"][1]
+)
+_OVERWRITTEN_DELIVERIES: Final = select(triggered_webhook.c.id).where(
+    triggered_webhook.c.id.in_(bindparam("ids", expanding=True)), _IS_OVERWRITTEN["triggered_webhooks"][1]
+)
+
+
+def _deliveries(ids: Ids) -> Select[int, int]:
+    executions = _count(webhook_execution, webhook_execution.c.triggered_webhook_id.in_(ids))
+    deliveries = _count(triggered_webhook, triggered_webhook.c.id.in_(ids))
+    return select(deliveries.label("triggered_webhooks"), executions.label("webhook_executions"))
+
+
+_REMOVED_DELIVERIES: Final = {
+    "pact_publications": _deliveries(_finished_deliveries(_OVERWRITTEN_PUBLICATIONS)),
+    "triggered_webhooks": _deliveries(_OVERWRITTEN_DELIVERIES),
+}
+"""Counts the deliveries, and their executions, that are removed with a kind of overwritten data."""
+
+
+def remove_overwritten(db: Connection, kind: str, ids: Sequence[int]) -> dict[str, int]:
+    """Remove what is still overwritten; return how many rows of each kind were removed."""
+    table, is_overwritten = _IS_OVERWRITTEN[kind]
+    counts: dict[str, int] = {}
+    if kind in _REMOVED_DELIVERIES:
+        (found,) = fetch_rows(db, _REMOVED_DELIVERIES[kind], {"ids": list(ids)})
+        counts = found._asdict()
+    return {**counts, kind: db.execute(delete(table).where(table.c.id.in_(ids), is_overwritten)).rowcount}
+
+
+_TABLES: Final[Mapping[str, Table]] = {
+    "versions": version,
+    "pact_publications": publication,
+    "pact_versions": content,
+    "verifications": verification,
+    "verification_results": verification,
+    "triggered_webhooks": triggered_webhook,
+    "webhook_executions": webhook_execution,
+    "branches": branch,
+    "branch_versions": branch_version,
+    "tags": tag,
+    "deployed_versions": deployed_version,
+    "released_versions": released_version,
+}
+_AMOUNTS: Final = select(*(_count(table, true()).label(name) for name, table in _TABLES.items()))
+
+
+def count_rows(db: Connection) -> Mapping[str, int]:
+    """Count the rows of each kind."""
+    (found,) = fetch_rows(db, _AMOUNTS, {})
+    return dict(found._asdict())
+
+
+def cutoff(retention: Retention, now: datetime) -> datetime:
+    """Return the time before which overwritten data is old enough to be removed."""
+    return compute_cutoff(now, retention.overwritten_days) if retention.overwritten_days else now
+
+
+# Planning. The statement counts what would be left at each step, without removing anything.
+
+
+def count_planned_removals(
+    db: Connection, retention: Retention, *, now: datetime, audit_before: datetime | None
+) -> PlannedAmounts:
+    """Count the rows that a clean-up would remove now. `audit_before`: None keeps all audit events."""
+    totals = count_rows(db)
+    removed, overwritten = _planned(db, retention, now)
+    events, old_events = (
+        audit.count_events(db),
+        0 if audit_before is None else audit.count_events(db, before=audit_before),
+    )
+    return PlannedAmounts(
+        removed={name: RowCounts(gone=gone, kept=totals[name] - gone) for name, gone in removed.items()},
+        overwritten={
+            name: RowCounts(gone=gone, kept=totals[name] - removed.get(_SAME.get(name, name), 0) - gone)
+            for name, gone in overwritten.items()
+        },
+        audit_events=RowCounts(gone=old_events, kept=events - old_events),
+    )
+
+
+_SAME: Final = {"verification_results": "verifications"}
+
+
+def _planned(db: Connection, retention: Retention, now: datetime) -> tuple[dict[str, int], dict[str, int]]:
+    branches = select_removed_branches(retention, now)
+    going = select_removed_versions(retention, now, branches)
+    columns = {f"removed_{name}": count for name, count in _planned_removals(going, branches).items()}
+    if retention.overwritten_days is not None:
+        overwritten = _planned_overwritten(going, retention.limit)
+        columns |= {f"overwritten_{name}": count for name, count in overwritten.items()}
+    statement = select(*(count.label(name) for name, count in columns.items()))
+    params = {**plan_parameters(retention, now), "before": cutoff(retention, now)}
+    found: dict[str, int] = db.execute(statement, params).one()._asdict()
+    return _with_prefix(found, "removed_"), _with_prefix(found, "overwritten_")
+
+
+def _with_prefix(found: Mapping[str, int], prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): count for name, count in found.items() if name.startswith(prefix)}
+
+
+def _planned_removals(going: CTE, branches: CTE | None) -> dict[str, ScalarSelect[int]]:
+    ids = select(going.c.id)
+    removed_branch = false() if branches is None else branch_version.c.branch_id.in_(select(branches.c.id))
+    on_removed = or_(branch_version.c.version_id.in_(ids), removed_branch)
+    is_removed_branch = false() if branches is None else branch.c.id.in_(select(branches.c.id))
+    return {
+        **_of_versions(ids),
+        "pact_versions": _count(content, _is_orphaned(ids)),
+        "branches": _count(branch, is_removed_branch),
+        "branch_versions": _count(branch_version, on_removed),
+    }
+
+
+def _is_orphaned(versions: Ids, publications: Ids | None = None) -> Condition:
+    """Build the condition that a content has no results or pacts left once versions and publications are removed."""
+    also = () if publications is None else (publication.c.id.not_in(publications),)
+    return and_(
+        ~exists().where(
+            publication.c.content_id == content.c.id, publication.c.consumer_version_id.not_in(versions), *also
+        ),
+        ~exists().where(verification.c.content_id == content.c.id, verification.c.provider_version_id.not_in(versions)),
+    )
+
+
+def _planned_overwritten(going: CTE, limit: int) -> dict[str, ScalarSelect[int]]:
+    versions = select(going.c.id)
+    publications = _first_overwritten("pact_publications", limit, publication.c.consumer_version_id.not_in(versions))
+    results = _first_overwritten("verification_results", limit, verification.c.provider_version_id.not_in(versions))
+    removed_publications = select(publication.c.id).where(
+        or_(publication.c.consumer_version_id.in_(versions), publication.c.id.in_(select(publications.c.id)))
+    )
+    already = _finished_deliveries(removed_publications)
+    newer = and_(_IS_SAME_DELIVERY, _newer.c.id.not_in(already))
+    deliveries = (
+        select(triggered_webhook.c.id)
+        .where(
+            triggered_webhook.c.created_at < _before,
+            triggered_webhook.c.due_at.is_(None),
+            triggered_webhook.c.id.not_in(already),
+            exists().where(newer),
+        )
+        .order_by(triggered_webhook.c.id)
+        .limit(limit)
+        .cte("overwritten_delivery")
+    )
+    with_publications = _finished_deliveries(select(publications.c.id))
+    all_deliveries = or_(
+        triggered_webhook.c.id.in_(with_publications), triggered_webhook.c.id.in_(select(deliveries.c.id))
+    )
+    executions = webhook_execution.c.triggered_webhook_id.in_(select(triggered_webhook.c.id).where(all_deliveries))
+    orphans = and_(_is_orphaned(versions, select(publications.c.id)), not_(_is_orphaned(versions)))
+    return {
+        "pact_publications": _count(publications),
+        "verification_results": _count(results),
+        "triggered_webhooks": _count(triggered_webhook, all_deliveries),
+        "webhook_executions": _count(webhook_execution, executions),
+        "pact_versions": _count(content, orphans),
+    }
+
+
+def _first_overwritten(kind: str, limit: int, *conditions: Condition) -> CTE:
+    table, is_overwritten = _IS_OVERWRITTEN[kind]
+    statement = select(table.c.id).where(table.c.created_at < _before, is_overwritten, *conditions)
+    return statement.order_by(table.c.id).limit(limit).cte(f"overwritten_{kind}")

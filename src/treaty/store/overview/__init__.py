@@ -1,0 +1,1 @@
+"""The overview: what pages and lists show of everything."""

@@ -1,0 +1,1 @@
+"""Pacticipants, their labels, and the integrations between them."""

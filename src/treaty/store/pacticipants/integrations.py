@@ -1,0 +1,418 @@
+"""Integrations: listing them, taking them away, and what of them goes on the dashboard."""
+
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Executable,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    union,
+)
+
+from treaty.model.pacticipants.integrations import DashboardItem, Integration, LatestResult
+from treaty.model.paging import MAX_OFFSET, Page, Paged
+from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_tuples
+from treaty.store.engine.listing import PagedQuery
+from treaty.store.pacticipants.pacticipants import escape_like
+from treaty.store.tables import (
+    branch,
+    branch_version,
+    content,
+    deployed_version,
+    environment,
+    integration,
+    label,
+    pacticipant,
+    publication,
+    released_version,
+    tag,
+    tag_head,
+    tag_success,
+    triggered_webhook,
+    verification,
+    version,
+    webhook,
+)
+from treaty.store.verifications import select_newest_id
+
+_CONSUMER: Final = pacticipant.alias("consumer")
+_PROVIDER: Final = pacticipant.alias("provider")
+
+_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
+    _CONSUMER.c.name.label("consumer"),
+    _PROVIDER.c.name.label("provider"),
+    integration.c.consumer_id,
+    integration.c.provider_id,
+)
+_INTEGRATIONS: Final = (
+    select(*_COLUMNS)
+    .select_from(integration)
+    .join(_CONSUMER, integration.c.consumer_id == _CONSUMER.c.id)
+    .join(_PROVIDER, integration.c.provider_id == _PROVIDER.c.id)
+)
+_OLDEST_FIRST: Final = _INTEGRATIONS.order_by(integration.c.id)
+_WITH_PACTS: Final = _INTEGRATIONS.where(integration.c.latest_publication_id.is_not(None)).order_by(
+    func.lower(_CONSUMER.c.name), func.lower(_PROVIDER.c.name), integration.c.id
+)
+# As the index has it, which says where NULL goes by an expression.
+_BUSIEST_FIRST: Final = _INTEGRATIONS.order_by(
+    integration.c.contract_data_updated_at.is_(None),
+    integration.c.contract_data_updated_at.desc(),
+    integration.c.id.desc(),
+)
+_PART: Final[BindParameter[str]] = bindparam("part")
+_LISTING: Final = PagedQuery(_BUSIEST_FIRST, Integration, counted=integration)
+_LISTING_LIKE: Final = PagedQuery(
+    _BUSIEST_FIRST.where(
+        or_(_CONSUMER.c.name.icontains(_PART, escape="!"), _PROVIDER.c.name.icontains(_PART, escape="!"))
+    ),
+    Integration,
+)
+
+
+def list_all(db: Connection) -> list[Integration]:
+    """List all integrations, the oldest first."""
+    return fetch_tuples(db, _OLDEST_FIRST, {}, Integration)
+
+
+def list_with_pacts(db: Connection) -> list[Integration]:
+    """List the integrations that have a pact, by the names of their consumers and providers."""
+    return fetch_tuples(db, _WITH_PACTS, {}, Integration)
+
+
+def list_by_activity(db: Connection, *, like: str | None, page: Page | None) -> Paged[Integration]:
+    """List integrations, or those with a name that holds a text; those whose contracts changed last come first."""
+    if like is None:
+        return _LISTING.read(db, {}, page, list)
+    return _LISTING_LIKE.read(db, {"part": escape_like(like)}, page, list)
+
+
+# Taking away
+
+
+def _id_of(role: str) -> Any:
+    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
+
+
+_CONSUMER_ID: Final = _id_of("consumer")
+_PROVIDER_ID: Final = _id_of("provider")
+
+# In this order, so that what refers to others goes before them and hardly a cascade is left to run.
+_REMOVE_PAIR: Final = tuple(
+    delete(table).where(table.c.consumer_id == _CONSUMER_ID, table.c.provider_id == _PROVIDER_ID)
+    for table in (triggered_webhook, webhook, integration, verification, publication, content)
+)
+_REMOVE_EVERYTHING: Final = tuple(
+    delete(table)
+    for table in (
+        triggered_webhook,
+        webhook,
+        integration,
+        tag_success,
+        verification,
+        publication,
+        content,
+        deployed_version,
+        released_version,
+        tag_head,
+        tag,
+        branch_version,
+        branch,
+        version,
+        label,
+        pacticipant,
+    )
+)
+
+
+_COUNTS: Final = select(
+    *(
+        select(func.count())
+        .select_from(table)
+        .where(table.c.consumer_id == _CONSUMER_ID, table.c.provider_id == _PROVIDER_ID)
+        .scalar_subquery()
+        .label(name)
+        for name, table in (
+            ("pacts", publication),
+            ("contents", content),
+            ("results", verification),
+            ("deliveries", triggered_webhook),
+        )
+    )
+)
+_WEBHOOKS: Final = (
+    select(webhook.c.uuid)
+    .where(webhook.c.consumer_id == _CONSUMER_ID, webhook.c.provider_id == _PROVIDER_ID)
+    .order_by(webhook.c.id)
+)
+
+
+def describe_contents(db: Connection, *, consumer: str, provider: str) -> dict[str, Any]:
+    """Describe what `remove` would remove: the number of pacts, contents, results and deliveries; webhooks by UUID."""
+    pair = {"consumer": consumer, "provider": provider}
+    (counts,) = fetch_rows(db, _COUNTS, pair)
+    return {**counts._asdict(), "webhooks": fetch_column(db, _WEBHOOKS, pair)}
+
+
+def remove(db: Connection, *, consumer: str, provider: str) -> None:
+    """Remove all that is between a consumer and a provider: pacts, contents, results, webhooks and their history."""
+    for statement in _REMOVE_PAIR:
+        execute(db, statement, {"consumer": consumer, "provider": provider})
+
+
+def remove_all_pacticipants(db: Connection) -> None:
+    """Remove all pacticipants and all that hangs on them. Environments stay."""
+    for statement in _REMOVE_EVERYTHING:
+        execute(db, statement, {})
+
+
+_IDLE_VERSIONS: Final = select(version.c.number).where(
+    version.c.pacticipant_id == _id_of("pacticipant"),
+    ~exists().where(publication.c.consumer_version_id == version.c.id),
+    ~exists().where(verification.c.provider_version_id == version.c.id),
+    ~exists().where(deployed_version.c.version_id == version.c.id, deployed_version.c.undeployed_at.is_(None)),
+    ~exists().where(released_version.c.version_id == version.c.id, released_version.c.support_ended_at.is_(None)),
+)
+
+
+def list_idle_versions(db: Connection, pacticipant: str) -> list[str]:
+    """List the versions of a pacticipant that have neither pacts nor results, and are not deployed or supported."""
+    return fetch_column(db, _IDLE_VERSIONS, {"pacticipant": pacticipant})
+
+
+_IS_IDLE: Final = and_(
+    pacticipant.c.name.in_(bindparam("names", expanding=True)),
+    ~exists().where(version.c.pacticipant_id == pacticipant.c.id),
+    *(
+        ~exists().where(side == pacticipant.c.id)
+        for table in (publication, webhook)
+        for side in (table.c.consumer_id, table.c.provider_id)
+    ),
+)
+_IDLE: Final = select(pacticipant.c.name).where(_IS_IDLE).order_by(pacticipant.c.name)
+_REMOVE_IDLE: Final = delete(pacticipant).where(_IS_IDLE)
+
+
+def remove_idle(db: Connection, names: Collection[str]) -> list[str]:
+    """Remove those of these pacticipants that have no versions, pacts or webhooks; return their names."""
+    removed = fetch_column(db, _IDLE, {"names": list(names)})
+    execute(db, _REMOVE_IDLE, {"names": list(names)})
+    return removed
+
+
+# The dashboard
+
+# Tag by tag, newest first, until there is a pact. Told as a join, PostgreSQL would compare all tags with all pacts.
+_PACT_OF_TAGGED: Final = (
+    select(publication.c.id)
+    .where(
+        publication.c.consumer_version_id == tag.c.version_id,
+        publication.c.provider_id == integration.c.provider_id,
+        publication.c.is_current,
+    )
+    .correlate(tag, integration)
+    .scalar_subquery()
+)
+LATEST_WITH_TAG: Final = (
+    select(_PACT_OF_TAGGED)
+    .where(
+        tag.c.pacticipant_id == integration.c.consumer_id,
+        tag.c.name == tag_head.c.name,
+        _PACT_OF_TAGGED.is_not(None),
+    )
+    .order_by(tag.c.position.desc())
+    .limit(1)
+    .correlate(integration, tag_head)
+    .scalar_subquery()
+)
+
+
+def select_running_pacts(table: Any, ended_at: Any) -> Select[Any]:
+    """Select the pacts of versions that run, or are supported, in any environment."""
+    return (
+        select(publication.c.id)
+        .select_from(environment)
+        .join(table, table.c.environment_id == environment.c.id)
+        .join(publication, publication.c.consumer_version_id == table.c.version_id)
+        .where(ended_at.is_(None), publication.c.is_current)
+    )
+
+
+# A page goes by the names of consumers, and each of them with a pact has something to show. So no more consumers are
+# looked at than the page and those before it have room for; those whose names differ only in case go together.
+_WITH_A_PACT: Final = select(integration.c.consumer_id).where(integration.c.latest_publication_id.is_not(None))
+_FIRST_NAMES: Final = (
+    select(func.lower(_CONSUMER.c.name))
+    .where(_CONSUMER.c.id.in_(_WITH_A_PACT))
+    .order_by(func.lower(_CONSUMER.c.name))
+    .limit(bindparam("enough", type_=Integer))
+)
+_FIRST_CONSUMERS: Final = select(pacticipant.c.id).where(func.lower(pacticipant.c.name).in_(_FIRST_NAMES)).cte("first")
+
+
+@lru_cache(maxsize=2)
+def _wanted(*, of_pair: bool) -> CompoundSelect[Any]:
+    """Select the publications that the dashboard shows, of a pair or of the first consumers."""
+    between = select(integration.c.latest_publication_id.label("id"))
+    tagged = select(LATEST_WITH_TAG.label("id")).join_from(
+        integration, tag_head, tag_head.c.pacticipant_id == integration.c.consumer_id
+    )
+    parts: Sequence[tuple[Select[Any], Any, Any]] = (
+        (between, integration, integration.c.consumer_id),
+        (tagged, integration, integration.c.consumer_id),
+        (
+            select_running_pacts(deployed_version, deployed_version.c.undeployed_at),
+            publication,
+            deployed_version.c.pacticipant_id,
+        ),
+        (
+            select_running_pacts(released_version, released_version.c.support_ended_at),
+            publication,
+            released_version.c.pacticipant_id,
+        ),
+    )
+    if of_pair:
+        its = [part.where(of.c.consumer_id == _CONSUMER_ID, of.c.provider_id == _PROVIDER_ID) for part, of, _ in parts]
+        return union(*its)
+    return union(*(part.join(_FIRST_CONSUMERS, _FIRST_CONSUMERS.c.id == consumer) for part, _, consumer in parts))
+
+
+@lru_cache(maxsize=2)
+def _dashboard(*, of_pair: bool) -> Executable:
+    """Select a page of the dashboard."""
+    wanted = _wanted(of_pair=of_pair).subquery("wanted")
+    return (
+        select(
+            publication.c.id,
+            publication.c.content_id,
+            publication.c.consumer_version_id,
+            publication.c.created_at,
+            _CONSUMER.c.name.label("consumer"),
+            version.c.number.label("consumer_version"),
+            _PROVIDER.c.name.label("provider"),
+        )
+        .join(wanted, wanted.c.id == publication.c.id)
+        .join(_CONSUMER, _CONSUMER.c.id == publication.c.consumer_id)
+        .join(_PROVIDER, _PROVIDER.c.id == publication.c.provider_id)
+        .join(version, version.c.id == publication.c.consumer_version_id)
+        .order_by(
+            func.lower(_CONSUMER.c.name), publication.c.position.desc(), func.lower(_PROVIDER.c.name), publication.c.id
+        )
+        .limit(bindparam("limit", type_=Integer))
+        .offset(bindparam("offset", type_=Integer))
+    )
+
+
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_RESULTS: Final = (
+    select(
+        verification.c.content_id,
+        verification.c.provider_version_id,
+        verification.c.success,
+        verification.c.was_pending,
+        verification.c.created_at,
+        version.c.number,
+    )
+    .join(version, version.c.id == verification.c.provider_version_id)
+    .join(content, content.c.id == verification.c.content_id)
+    .where(content.c.id.in_(_IDS), verification.c.id == select_newest_id(content.c.id))
+)
+_BRANCHES: Final = (
+    select(branch.c.head_version_id.label("of"), branch.c.name)
+    .where(branch.c.head_version_id.in_(_IDS))
+    .order_by(branch.c.id)
+)
+_TAGS: Final = (
+    select(tag_head.c.version_id.label("of"), tag_head.c.name)
+    .where(tag_head.c.version_id.in_(_IDS))
+    .order_by(tag_head.c.name)
+)
+_NEWER_TAG: Final = tag.alias("newer_tag")
+_NEWER: Final = publication.alias("newer")
+_PACT_TAGS: Final = (
+    select(publication.c.id.label("of"), tag.c.name)
+    .join(tag, tag.c.version_id == publication.c.consumer_version_id)
+    .where(
+        publication.c.id.in_(_IDS),
+        ~exists()
+        .where(
+            _NEWER_TAG.c.pacticipant_id == tag.c.pacticipant_id,
+            _NEWER_TAG.c.name == tag.c.name,
+            _NEWER_TAG.c.position > tag.c.position,
+            _NEWER.c.consumer_version_id == _NEWER_TAG.c.version_id,
+            _NEWER.c.provider_id == publication.c.provider_id,
+        )
+        .correlate(publication, tag),
+    )
+    .order_by(tag.c.name)
+)
+
+
+def list_dashboard_items(db: Connection, page: Page, *, pair: tuple[str, str] | None = None) -> list[DashboardItem]:
+    """List a page of the dashboard: of all, or of one consumer and its provider."""
+    names = {} if pair is None else {"consumer": pair[0], "provider": pair[1]}
+    enough = min(page.offset + page.limit, MAX_OFFSET)
+    params = {**names, "limit": page.limit, "offset": page.offset, "enough": enough}
+    found = fetch_rows(db, _dashboard(of_pair=pair is not None), params)
+    results = {row.content_id: row for row in _in_parts(db, _RESULTS, {row.content_id for row in found})}
+    consumer_versions = {row.consumer_version_id for row in found}
+    provider_versions = {row.provider_version_id for row in results.values()}
+    branches = _names(db, _BRANCHES, consumer_versions | provider_versions)
+    tags = _names(db, _TAGS, provider_versions)
+    pact_tags = _names(db, _PACT_TAGS, {row.id for row in found})
+    return [
+        DashboardItem(
+            consumer=row.consumer,
+            consumer_version=row.consumer_version,
+            provider=row.provider,
+            branches=tuple(branches.get(row.consumer_version_id, ())),
+            tags=tuple(pact_tags.get(row.id, ())),
+            created_at=row.created_at,
+            result=_result(results[row.content_id], branches, tags) if row.content_id in results else None,
+        )
+        for row in found
+    ]
+
+
+BATCH_SIZE: Final = 500
+"""How many ids a statement takes, so that it stays short."""
+
+_Names = dict[int, list[str]]
+
+
+def _in_parts(db: Connection, statement: Executable, ids: Collection[int]) -> Iterator[Any]:
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), BATCH_SIZE):
+        yield from fetch_rows(db, statement, {"ids": ordered[start : start + BATCH_SIZE]})
+
+
+def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:
+    """Read the names that belong to each id."""
+    names: _Names = {}
+    for of, name in _in_parts(db, statement, ids):
+        names.setdefault(of, []).append(name)
+    return names
+
+
+def _result(row: Any, branches: _Names, tags: _Names) -> LatestResult:
+    return LatestResult(
+        provider_version=row.number,
+        branches=tuple(branches.get(row.provider_version_id, ())),
+        tags=tuple(tags.get(row.provider_version_id, ())),
+        success=row.success,
+        was_pending=row.was_pending,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,1 @@
+"""Pacts: publications, their content, and lists."""

@@ -1,0 +1,243 @@
+"""Pacts: finding publications and their content."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    select,
+)
+
+from treaty.model.pacts.pacts import Pact, PactKey
+from treaty.store.engine.database import fetch_column, fetch_first, fetch_scalar
+from treaty.store.tables import (
+    branch,
+    branch_version,
+    content,
+    integration,
+    pacticipant,
+    publication,
+    tag,
+    version,
+)
+
+CONSUMER: Final = pacticipant.alias("consumer")
+PROVIDER: Final = pacticipant.alias("provider")
+
+PACTS: Final = (
+    select(
+        CONSUMER.c.name.label("consumer"),
+        version.c.number.label("version"),
+        PROVIDER.c.name.label("provider"),
+        content.c.sha,
+        publication.c.revision,
+        version.c.id.label("consumer_version_id"),
+        publication.c.created_at,
+    )
+    .select_from(publication)
+    .join(version, version.c.id == publication.c.consumer_version_id)
+    .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
+    .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
+    .join(content, content.c.id == publication.c.content_id)
+)
+"""Every revision of every pact."""
+
+
+def _id_of(role: str) -> Any:
+    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
+
+
+CONSUMER_ID: Final = _id_of("consumer")
+PROVIDER_ID: Final = _id_of("provider")
+IS_OF_PAIR: Final = and_(publication.c.consumer_id == CONSUMER_ID, publication.c.provider_id == PROVIDER_ID)
+VERSION_ID: Final = (
+    select(version.c.id)
+    .where(version.c.pacticipant_id == CONSUMER_ID, version.c.number == bindparam("version"))
+    .scalar_subquery()
+)
+CONTENT_ID: Final = (
+    select(content.c.id)
+    .where(
+        content.c.consumer_id == CONSUMER_ID, content.c.provider_id == PROVIDER_ID, content.c.sha == bindparam("sha")
+    )
+    .scalar_subquery()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PactWithBody:
+    """A pact with its content as JSON."""
+
+    pact: Pact
+    body: bytes
+
+
+def _bodied(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return statement.add_columns(content.c.body).limit(1)
+
+
+_OF_PAIR: Final = PACTS.where(IS_OF_PAIR, publication.c.is_current)
+_OF_VERSION: Final = PACTS.where(
+    publication.c.consumer_version_id == VERSION_ID,
+    publication.c.provider_id == PROVIDER_ID,
+    publication.c.is_current,
+)
+_OF_CONTENT: Final = PACTS.where(publication.c.content_id == CONTENT_ID).order_by(
+    publication.c.position.desc(), publication.c.revision.desc()
+)
+_AT_VERSION: Final = _bodied(_OF_VERSION)
+_WITH_SHA: Final = _bodied(_OF_CONTENT)
+_WITH_SHA_AT: Final = _bodied(
+    _OF_CONTENT.where(
+        publication.c.consumer_version_id.in_(bindparam("version_ids", expanding=True)), publication.c.is_current
+    )
+)
+_WITH_SHA_NUMBERED: Final = _bodied(_OF_VERSION.where(publication.c.content_id == CONTENT_ID))
+_LATEST: Final = _bodied(
+    PACTS.where(
+        publication.c.id
+        == select(integration.c.latest_publication_id)
+        .where(integration.c.consumer_id == CONSUMER_ID, integration.c.provider_id == PROVIDER_ID)
+        .scalar_subquery()
+    )
+)
+_candidate: Final = publication.alias("candidate")
+
+
+def _newest(places: Any, *conditions: ColumnElement[bool]) -> Any:
+    """Find the pact of the highest version in these places, the newest first, by a look at each until there is one."""
+    pact = (
+        select(_candidate.c.id)
+        .where(
+            _candidate.c.consumer_version_id == places.c.version_id,
+            _candidate.c.provider_id == PROVIDER_ID,
+            _candidate.c.is_current,
+        )
+        .scalar_subquery()
+    )
+    newest_first = select(pact).where(*conditions, pact.is_not(None)).order_by(places.c.position.desc())
+    return newest_first.limit(1).scalar_subquery()
+
+
+_LATEST_TAGGED: Final = _bodied(
+    PACTS.where(publication.c.id == _newest(tag, tag.c.pacticipant_id == CONSUMER_ID, tag.c.name == bindparam("tag")))
+)
+_BRANCH_ID: Final = (
+    select(branch.c.id)
+    .where(branch.c.pacticipant_id == CONSUMER_ID, branch.c.name == bindparam("branch"))
+    .scalar_subquery()
+)
+_LATEST_ON_BRANCH: Final = _bodied(
+    PACTS.where(publication.c.id == _newest(branch_version, branch_version.c.branch_id == _BRANCH_ID))
+)
+_LATEST_UNTAGGED: Final = _bodied(
+    _OF_PAIR.where(~exists().where(tag.c.version_id == version.c.id)).order_by(publication.c.position.desc())
+)
+_PREVIOUS_DISTINCT: Final = _bodied(
+    _OF_PAIR.where(
+        publication.c.position < bindparam("position"),
+        content.c.sha != bindparam("sha"),
+    ).order_by(publication.c.position.desc())
+)
+
+
+def _found(db: Connection, statement: Select[*tuple[Any, ...]], params: dict[str, Any]) -> PactWithBody | None:
+    row = fetch_first(db, statement, params)
+    if row is None:
+        return None
+    values = row._asdict()
+    body = values.pop("body")
+    return PactWithBody(Pact(**values), body)
+
+
+def find(db: Connection, key: PactKey) -> PactWithBody | None:
+    """Find the newest revision that a consumer's version published."""
+    return _found(db, _AT_VERSION, {"consumer": key.consumer, "version": key.version, "provider": key.provider})
+
+
+def find_by_sha(
+    db: Connection,
+    consumer: str,
+    provider: str,
+    sha: str,
+    *,
+    version_ids: Collection[int] = (),
+    version: str | None = None,
+) -> PactWithBody | None:
+    """Find the latest publication of content, among the versions meant if one of them published it."""
+    pair = {"consumer": consumer, "provider": provider, "sha": sha}
+    found = None
+    if version_ids:
+        found = _found(db, _WITH_SHA_AT, {**pair, "version_ids": list(version_ids)})
+    elif version is not None:
+        found = _found(db, _WITH_SHA_NUMBERED, {**pair, "version": version})
+    return found or _found(db, _WITH_SHA, pair)
+
+
+def find_latest(db: Connection, consumer: str, provider: str) -> PactWithBody | None:
+    """Find the pact of the highest version that has one."""
+    return _found(db, _LATEST, {"consumer": consumer, "provider": provider})
+
+
+def find_latest_tagged(db: Connection, consumer: str, provider: str, tag: str) -> PactWithBody | None:
+    """Find the pact of the highest version with a tag that has one."""
+    return _found(db, _LATEST_TAGGED, {"consumer": consumer, "provider": provider, "tag": tag})
+
+
+def find_latest_untagged(db: Connection, consumer: str, provider: str) -> PactWithBody | None:
+    """Find the pact of the highest version without any tag that has one."""
+    return _found(db, _LATEST_UNTAGGED, {"consumer": consumer, "provider": provider})
+
+
+def find_latest_on_branch(db: Connection, consumer: str, provider: str, branch: str) -> PactWithBody | None:
+    """Find the pact of the highest version on a branch that has one, whether it is the head or not."""
+    return _found(db, _LATEST_ON_BRANCH, {"consumer": consumer, "provider": provider, "branch": branch})
+
+
+VERSION_POSITION: Final = select(version.c.position).where(version.c.id == VERSION_ID)
+
+
+def find_previous_distinct(db: Connection, pact: Pact) -> PactWithBody | None:
+    """Find the closest earlier pact with other content."""
+    pair = {"consumer": pact.consumer, "provider": pact.provider}
+    position = fetch_scalar(db, VERSION_POSITION, {"consumer": pact.consumer, "version": pact.version})
+    return _found(db, _PREVIOUS_DISTINCT, {**pair, "position": position, "sha": pact.sha})
+
+
+_NEXT_PUBLISHED: Final = (
+    select(publication.c.created_at)
+    .where(IS_OF_PAIR, publication.c.is_current, publication.c.position > bindparam("position"))
+    .order_by(publication.c.position)
+    .limit(1)
+)
+
+
+def find_next_published_at(db: Connection, pact: Pact) -> datetime | None:
+    """Find when the pact after this one was published; None if this is the latest."""
+    pair = {"consumer": pact.consumer, "provider": pact.provider}
+    position = fetch_scalar(db, VERSION_POSITION, {"consumer": pact.consumer, "version": pact.version})
+    found: datetime | None = fetch_scalar(db, _NEXT_PUBLISHED, {**pair, "position": position})
+    return found
+
+
+_NUMBERS: Final = select(version.c.number).join(pacticipant).where(pacticipant.c.name == bindparam("consumer"))
+_NUMBERS_BY_ID: Final = _NUMBERS.where(version.c.id.in_(bindparam("ids", expanding=True))).order_by(
+    version.c.position.desc()
+)
+_NUMBERS_BY_NUMBER: Final = _NUMBERS.where(version.c.number == bindparam("version"))
+
+
+def list_version_numbers(
+    db: Connection, consumer: str, *, version_ids: Collection[int], version: str | None
+) -> list[str]:
+    """List the numbers of a consumer's versions, newest first; those that are not its are left out."""
+    if version_ids:
+        return fetch_column(db, _NUMBERS_BY_ID, {"consumer": consumer, "ids": list(version_ids)})
+    return [] if version is None else fetch_column(db, _NUMBERS_BY_NUMBER, {"consumer": consumer, "version": version})

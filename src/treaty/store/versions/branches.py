@@ -1,0 +1,206 @@
+"""Branches, the versions on them, and which of these is the head."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+
+from treaty.model.paging import Page, Paged
+from treaty.model.versions import Branch, BranchVersion
+from treaty.store.engine.database import execute, fetch_column, fetch_one, fetch_rows
+from treaty.store.engine.listing import PagedQuery
+from treaty.store.pacticipants.pacticipants import escape_like
+from treaty.store.tables import branch, branch_version, pacticipant, version
+from treaty.store.versions.versions import PACTICIPANT_ID
+
+
+@dataclass(frozen=True, slots=True)
+class BranchState:
+    """What is there of a branch, and of a version's place on it."""
+
+    branch: Branch | None
+    branch_version: BranchVersion | None
+
+
+_VERSION: Final = (
+    select(version.c.id)
+    .where(version.c.pacticipant_id == PACTICIPANT_ID, version.c.number == bindparam("version"))
+    .scalar_subquery()
+)
+_BRANCH: Final = (
+    select(branch.c.id)
+    .where(branch.c.pacticipant_id == PACTICIPANT_ID, branch.c.name == bindparam("branch"))
+    .scalar_subquery()
+)
+_STANDING: Final = (
+    select(
+        branch.c.created_at.label("branch_created_at"),
+        branch.c.updated_at.label("branch_updated_at"),
+        (func.coalesce(branch.c.head_version_id, 0) == branch_version.c.version_id).label("is_head"),
+        branch_version.c.created_at,
+        branch_version.c.updated_at,
+    )
+    .join_from(branch, pacticipant)
+    .outerjoin(
+        branch_version,
+        and_(branch_version.c.branch_id == branch.c.id, branch_version.c.version_id == _VERSION),
+    )
+    .where(pacticipant.c.name == bindparam("pacticipant"), branch.c.name == bindparam("branch"))
+)
+
+
+def load_state(db: Connection, pacticipant: str, branch: str, version: str) -> BranchState:
+    """Find a branch and a version's place on it, in one look."""
+    found = fetch_rows(db, _STANDING, {"pacticipant": pacticipant, "branch": branch, "version": version})
+    if not found:
+        return BranchState(None, None)
+    row = found[0]
+    there = Branch(
+        pacticipant=pacticipant,
+        name=branch,
+        created_at=row.branch_created_at,
+        updated_at=row.branch_updated_at,
+    )
+    return BranchState(there, _place(row, there, version))
+
+
+def _place(row: Any, on: Branch, version: str) -> BranchVersion | None:
+    if row.created_at is None:
+        return None
+    return BranchVersion(
+        pacticipant=on.pacticipant,
+        branch=on.name,
+        version=version,
+        is_head=bool(row.is_head),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+_ADD: Final = insert(branch).values(
+    pacticipant_id=PACTICIPANT_ID,
+    name=bindparam("branch"),
+    head_version_id=_VERSION,
+    created_at=bindparam("created_at"),
+    updated_at=bindparam("updated_at"),
+)
+_SET_HEAD: Final = (
+    update(branch)
+    .where(branch.c.pacticipant_id == PACTICIPANT_ID, branch.c.name == bindparam("branch"))
+    .values(head_version_id=_VERSION, updated_at=bindparam("updated_at"))
+)
+_TOUCH: Final = (
+    update(branch)
+    .where(branch.c.pacticipant_id == PACTICIPANT_ID, branch.c.name == bindparam("branch"))
+    .values(updated_at=bindparam("updated_at"))
+)
+_ADD_VERSION: Final = insert(branch_version).from_select(
+    ["branch_id", "version_id", "position", "is_auto_created", "created_at", "updated_at"],
+    select(
+        _BRANCH,
+        version.c.id,
+        version.c.position,
+        bindparam("is_auto_created", type_=branch_version.c.is_auto_created.type),
+        bindparam("created_at", type_=branch_version.c.created_at.type),
+        bindparam("updated_at", type_=branch_version.c.updated_at.type),
+    ).where(version.c.pacticipant_id == PACTICIPANT_ID, version.c.number == bindparam("version")),
+)
+
+
+def add(db: Connection, new: Branch, *, head: str) -> None:
+    """Add a branch whose head is a version; the version's place on it is added by itself."""
+    values = {"pacticipant": new.pacticipant, "branch": new.name, "version": head}
+    execute(db, _ADD, {**values, "created_at": new.created_at, "updated_at": new.updated_at})
+
+
+def set_head(db: Connection, changed: Branch, *, head: str) -> None:
+    """Make a version the head of a branch, and note when the branch was changed."""
+    values = {"pacticipant": changed.pacticipant, "branch": changed.name, "version": head}
+    execute(db, _SET_HEAD, {**values, "updated_at": changed.updated_at})
+
+
+def touch(db: Connection, changed: Branch) -> None:
+    """Note when a branch was changed."""
+    values = {"pacticipant": changed.pacticipant, "branch": changed.name}
+    execute(db, _TOUCH, {**values, "updated_at": changed.updated_at})
+
+
+def add_version(db: Connection, new: BranchVersion, *, is_auto_created: bool) -> None:
+    """Put a version on a branch; the head stays."""
+    values = {"pacticipant": new.pacticipant, "branch": new.branch, "version": new.version}
+    times = {"created_at": new.created_at, "updated_at": new.updated_at}
+    execute(db, _ADD_VERSION, {**values, **times, "is_auto_created": is_auto_created})
+
+
+_BRANCHES: Final = select(
+    pacticipant.c.name.label("pacticipant"),
+    branch.c.name,
+    branch.c.created_at,
+    branch.c.updated_at,
+).join_from(branch, pacticipant)
+_NAMED: Final = _BRANCHES.where(pacticipant.c.name == bindparam("pacticipant"), branch.c.name == bindparam("branch"))
+_LISTING: Final = PagedQuery(
+    _BRANCHES.where(pacticipant.c.name == bindparam("pacticipant"))
+    .where(branch.c.name.icontains(bindparam("part"), escape="!"))
+    .order_by(branch.c.updated_at.desc(), branch.c.id.desc())
+)
+_OF_PACTICIPANT: Final = (
+    select(branch.c.name).where(branch.c.pacticipant_id == PACTICIPANT_ID).order_by(branch.c.updated_at, branch.c.id)
+)
+
+
+def find(db: Connection, pacticipant: str, name: str) -> Branch | None:
+    return fetch_one(db, _NAMED, {"pacticipant": pacticipant, "branch": name}, Branch)
+
+
+def list_matching(db: Connection, pacticipant: str, *, like: str | None, page: Page | None) -> Paged[Branch]:
+    """List the branches whose name holds a text, those that changed last first."""
+    params = {"pacticipant": pacticipant, "part": escape_like(like or "")}
+    return _LISTING.read(db, params, page, lambda found: [Branch(**row._asdict()) for row in found])
+
+
+def list_names(db: Connection, pacticipant: str) -> list[str]:
+    """List the names of all branches, those that changed last at the end."""
+    return fetch_column(db, _OF_PACTICIPANT, {"pacticipant": pacticipant})
+
+
+_REMOVE: Final = delete(branch).where(
+    branch.c.pacticipant_id == PACTICIPANT_ID,
+    branch.c.name.in_(bindparam("names", expanding=True)),
+)
+_NEXT: Final = (
+    select(branch_version.c.version_id)
+    .where(branch_version.c.branch_id == branch.c.id)
+    .order_by(branch_version.c.position.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_REMOVE_VERSION: Final = delete(branch_version).where(
+    branch_version.c.branch_id == _BRANCH,
+    branch_version.c.version_id == _VERSION,
+)
+_HAND_OVER: Final = (
+    update(branch)
+    .where(
+        branch.c.pacticipant_id == PACTICIPANT_ID,
+        branch.c.name == bindparam("branch"),
+        branch.c.head_version_id == _VERSION,
+    )
+    .values(head_version_id=_NEXT)
+)
+BATCH_SIZE: Final = 500
+"""How many names a statement takes, so that it stays short."""
+
+
+def remove(db: Connection, pacticipant: str, names: Sequence[str]) -> None:
+    """Remove branches. The versions on them stay."""
+    for start in range(0, len(names), BATCH_SIZE):
+        execute(db, _REMOVE, {"pacticipant": pacticipant, "names": list(names[start : start + BATCH_SIZE])})
+
+
+def remove_version(db: Connection, gone: BranchVersion) -> None:
+    """Take a version off a branch; if it was the head, the newest of those that remain is."""
+    params = {"pacticipant": gone.pacticipant, "branch": gone.branch, "version": gone.version}
+    execute(db, _REMOVE_VERSION, params)
+    execute(db, _HAND_OVER, params)

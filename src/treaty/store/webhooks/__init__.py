@@ -1,0 +1,1 @@
+"""Webhooks, and their queued and past deliveries."""

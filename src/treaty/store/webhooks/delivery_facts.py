@@ -1,0 +1,482 @@
+"""What deliveries are about: the requests to be sent, and all that may be told in them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from treaty.model.webhooks.deliveries import Delivery
+from treaty.model.webhooks.events import (
+    CONTRACT_CONTENT_CHANGED,
+    CONTRACT_PUBLISHED,
+    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
+    PROVIDER_VERIFICATION_FAILED,
+    PROVIDER_VERIFICATION_PUBLISHED,
+    PROVIDER_VERIFICATION_SUCCEEDED,
+)
+from treaty.model.webhooks.parameters import DeliveryFacts, EventProviderVersion, EventResult
+from treaty.model.webhooks.webhooks import EncryptedText, Webhook
+from treaty.store.engine.database import execute, fetch_first, fetch_rows, fetch_scalar
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
+from treaty.store.tables import (
+    Time,
+    branch,
+    branch_version,
+    content,
+    integration,
+    label,
+    pacticipant,
+    publication,
+    tag,
+    triggered_webhook,
+    verification,
+    version,
+    webhook,
+)
+from treaty.store.verifications import NEWEST_FIRST
+from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER, request_from_row
+
+T = TypeVar("T")
+_Names = defaultdict[int, list[str]]
+verified_content: Final = content.alias("verified_content")
+
+_LAST_BRANCH: Final = (
+    select(branch.c.name)
+    .join(branch_version, branch_version.c.branch_id == branch.c.id)
+    .where(branch_version.c.version_id == version.c.id)
+    .order_by(branch_version.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_PACTS: Final = (
+    select(
+        publication.c.id.label("publication_id"),
+        publication.c.consumer_id,
+        publication.c.provider_id,
+        publication.c.content_id,
+        version.c.id.label("version_id"),
+        version.c.number,
+        _LAST_BRANCH.label("branch"),
+        content.c.sha,
+        CONSUMER.c.name.label("consumer"),
+        PROVIDER.c.name.label("provider"),
+    )
+    .select_from(publication)
+    .join(version, version.c.id == publication.c.consumer_version_id)
+    .join(content, content.c.id == publication.c.content_id)
+    .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
+    .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
+    .where(publication.c.id.in_(bindparam("ids", expanding=True)))
+)
+_LABELS: Final = (
+    select(label.c.pacticipant_id, label.c.name)
+    .where(label.c.pacticipant_id.in_(bindparam("ids", expanding=True)))
+    .order_by(label.c.name)
+)
+_TAGS: Final = (
+    select(tag.c.version_id, tag.c.name)
+    .where(tag.c.version_id.in_(bindparam("ids", expanding=True)))
+    .order_by(tag.c.created_at, tag.c.id)
+)
+_RESULTS: Final = (
+    select(
+        verification.c.id.label("number"),
+        verification.c.success,
+        version.c.id,
+        version.c.number.label("provider_version"),
+        _LAST_BRANCH.label("branch"),
+        verified_content.c.sha,
+    )
+    .join_from(verification, version, version.c.id == verification.c.provider_version_id)
+    .join(verified_content, verified_content.c.id == verification.c.content_id)
+)
+_RECORDED: Final = _RESULTS.where(verification.c.id == bindparam("verification"))
+_MAIN_BEFORE: Final = (
+    _RESULTS.join(branch_version, branch_version.c.version_id == version.c.id)
+    .join(branch, branch.c.id == branch_version.c.branch_id)
+    .join(pacticipant, and_(pacticipant.c.id == branch.c.pacticipant_id, pacticipant.c.main_branch == branch.c.name))
+    .where(verification.c.content_id == bindparam("content"), verification.c.created_at <= bindparam("at"))
+    .order_by(*NEWEST_FIRST)
+    .limit(1)
+)
+_LATEST: Final = _RESULTS.where(verification.c.content_id == bindparam("content")).order_by(*NEWEST_FIRST).limit(1)
+_LATEST_OF_VERSION: Final = _LATEST.where(verification.c.provider_version_id == bindparam("provider_version"))
+_FOLLOWING: Final = _LATEST.where(
+    verification.c.created_at >= bindparam("from", type_=Time),
+    verification.c.created_at <= bindparam("until", type_=Time),
+)
+_PROVIDER_VERSION: Final = select(version.c.id, version.c.number, _LAST_BRANCH.label("branch")).where(
+    version.c.pacticipant_id == bindparam("provider"), version.c.number == bindparam("number")
+)
+
+
+_ABOUT_MAIN_BRANCH: Final = frozenset({CONTRACT_PUBLISHED, CONTRACT_CONTENT_CHANGED})
+"""Events whose result is that of the provider's main branch."""
+_ABOUT_RESULT: Final = frozenset(
+    {PROVIDER_VERIFICATION_PUBLISHED, PROVIDER_VERIFICATION_SUCCEEDED, PROVIDER_VERIFICATION_FAILED}
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Subject:
+    """What a delivery is about."""
+
+    publication: int
+    event: str | None = None
+    """None for a test, which is about the latest result."""
+    at: datetime | None = None
+    """When the event happened."""
+    verification: int | None = None
+    provider_version: str | None = None
+    """Number of the version that the event requires to verify the pact."""
+
+
+def _facts(db: Connection, subjects: Collection[_Subject]) -> dict[_Subject, DeliveryFacts]:
+    """Load the facts about several subjects; pacts, tags and labels in one statement each."""
+    publications = fetch_rows(db, _PACTS, {"ids": list({subject.publication for subject in subjects})})
+    pacts = {row.publication_id: row for row in publications}
+    tags = _names(db, _TAGS, {row.version_id for row in publications})
+    labels = _names(db, _LABELS, {side for row in publications for side in (row.consumer_id, row.provider_id)})
+    return {subject: _facts_of(db, subject, pacts[subject.publication], tags, labels) for subject in set(subjects)}
+
+
+def _facts_of(db: Connection, subject: _Subject, pact: Any, tags: _Names, labels: _Names) -> DeliveryFacts:
+    facts = DeliveryFacts(
+        consumer=pact.consumer,
+        consumer_version=pact.number,
+        consumer_tags=tuple(tags[pact.version_id]),
+        consumer_branch=pact.branch,
+        consumer_labels=tuple(labels[pact.consumer_id]),
+        provider=pact.provider,
+        provider_labels=tuple(labels[pact.provider_id]),
+        sha=pact.sha,
+        result=None,
+    )
+    if subject.event == CONTRACT_REQUIRING_VERIFICATION_PUBLISHED:
+        return _with_provider_version(db, facts, subject, pact)
+    row = _result_row(db, subject, pact.content_id)
+    # The version's pact may have been replaced since it was verified.
+    sha = row.sha if row and subject.event in _ABOUT_RESULT else pact.sha
+    return replace(facts, sha=sha, result=_result(db, row) if row else None)
+
+
+def _with_provider_version(db: Connection, facts: DeliveryFacts, subject: _Subject, pact: Any) -> DeliveryFacts:
+    """Add the provider version that the event is about, with its own result.
+
+    Other versions' results only count if they follow the event at once, as the original broker waits for them.
+    """
+    params = {"provider": pact.provider_id, "number": subject.provider_version}
+    row = fetch_first(db, _PROVIDER_VERSION, params) if subject.provider_version is not None else None
+    if row is None:
+        return replace(facts, provider_version=EventProviderVersion(number=subject.provider_version or ""))
+    tags = tuple(_names(db, _TAGS, [row.id])[row.id])
+    params = {"content": pact.content_id, "provider_version": row.id, "from": subject.at, "until": _together(subject)}
+    result = fetch_first(db, _LATEST_OF_VERSION, params) or fetch_first(db, _FOLLOWING, params)
+    return replace(
+        facts,
+        provider_version=EventProviderVersion(number=row.number, branch=row.branch, tags=tags),
+        result=_result(db, result) if result else None,
+    )
+
+
+FOLLOW_UP_WINDOW: Final = timedelta(seconds=5)
+"""How long after an event a result follows it at once: the delay before the original broker's first attempt."""
+
+
+def _together(subject: _Subject) -> datetime | None:
+    return None if subject.at is None else subject.at + FOLLOW_UP_WINDOW
+
+
+def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:
+    """List the names that belong to rows, by their ids."""
+    names: _Names = defaultdict(list)
+    for owner, name in fetch_rows(db, statement, {"ids": list(ids)}) if ids else ():
+        names[owner].append(name)
+    return names
+
+
+def _result_row(db: Connection, subject: _Subject, content: int) -> Any:
+    """Find the result that an event is about; else the main branch's at the time of the event; else the latest."""
+    if subject.event in _ABOUT_RESULT:
+        # If it has been deleted, no other result takes its place.
+        return (
+            None if subject.verification is None else fetch_first(db, _RECORDED, {"verification": subject.verification})
+        )
+    row = None
+    if subject.event in _ABOUT_MAIN_BRANCH and subject.at is not None:
+        row = fetch_first(db, _MAIN_BEFORE, {"content": content, "at": subject.at})
+    return row or fetch_first(db, _LATEST, {"content": content})
+
+
+def _result(db: Connection, row: Any) -> EventResult:
+    return EventResult(
+        number=row.number,
+        success=row.success,
+        provider_version=row.provider_version,
+        provider_tags=tuple(_names(db, _TAGS, [row.id])[row.id]),
+        provider_branch=row.branch,
+    )
+
+
+_OWED: Final = (
+    select(
+        triggered_webhook.c.uuid,
+        triggered_webhook.c.event,
+        triggered_webhook.c.context,
+        triggered_webhook.c.attempts,
+        triggered_webhook.c.created_at,
+        triggered_webhook.c.publication_id,
+        triggered_webhook.c.verification_id,
+        triggered_webhook.c.facts,
+        webhook.c.uuid.label("webhook"),
+        webhook.c.secret,
+        webhook.c.failing_since,
+        *(webhook.c[name] for name in ("method", "url", "headers", "body", "username", "password")),
+    )
+    .join(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
+    .where(
+        triggered_webhook.c.uuid.in_(bindparam("uuids", expanding=True)),
+        triggered_webhook.c.claimed_by == bindparam("owner"),
+        or_(triggered_webhook.c.publication_id.is_not(None), triggered_webhook.c.facts.is_not(None)),
+    )
+)
+
+
+def load_claimed(db: Connection, uuids: Collection[str], *, owner: str) -> dict[str, Delivery]:
+    """Load claimed deliveries by uuid, without those whose webhook has been deleted."""
+    found = fetch_rows(db, _OWED, {"uuids": list(uuids), "owner": owner}) if uuids else ()
+    subjects = {row.uuid: _subject(row) for row in found if row.facts is None}
+    facts = _facts(db, subjects.values()) if subjects else {}
+    return {
+        row.uuid: _delivery(row, facts[subjects[row.uuid]] if row.facts is None else _stored_facts(row.facts))
+        for row in found
+    }
+
+
+def _subject(row: Any) -> _Subject:
+    return _Subject(
+        publication=row.publication_id,
+        event=row.event,
+        at=row.created_at,
+        verification=row.verification_id,
+        provider_version=json.loads(row.context).get("provider_version_number"),
+    )
+
+
+def _delivery(row: Any, facts: DeliveryFacts) -> Delivery:
+    return Delivery(
+        uuid=row.uuid,
+        webhook=row.webhook,
+        request=request_from_row(row),
+        secret=None if row.secret is None else EncryptedText(row.secret),
+        facts=facts,
+        context=json.loads(row.context),
+        attempts=row.attempts,
+        triggered_at=row.created_at,
+        is_failing=row.failing_since is not None,
+    )
+
+
+_NEWEST: Final = (
+    select(func.max(publication.c.id))
+    .select_from(integration)
+    .join(publication, publication.c.id == integration.c.latest_publication_id)
+)
+_NEWEST_OF: Final = {
+    (False, False): _NEWEST,
+    (True, False): _NEWEST.where(integration.c.consumer_id == select_pacticipant_id("consumer")),
+    (False, True): _NEWEST.where(integration.c.provider_id == select_pacticipant_id("provider")),
+    (True, True): _NEWEST.where(
+        integration.c.consumer_id == select_pacticipant_id("consumer"),
+        integration.c.provider_id == select_pacticipant_id("provider"),
+    ),
+}
+
+
+def find_example(db: Connection, one: Webhook) -> DeliveryFacts | None:
+    """Find the latest pact that a webhook could be about."""
+    names = {
+        role: side.name for role, side in (("consumer", one.consumer), ("provider", one.provider)) if side and side.name
+    }
+    newest = fetch_scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
+    if newest is None:
+        return None
+    subject = _Subject(publication=newest)
+    return _facts(db, [subject])[subject]
+
+
+def load_past(
+    db: Connection,
+    publication: int,
+    *,
+    verification: int | None,
+    event: str,
+    at: datetime,
+    provider_version: str | None,
+) -> DeliveryFacts:
+    """Load the facts about an event for which no delivery was enqueued."""
+    subject = _Subject(
+        publication=publication,
+        event=event,
+        at=at if event in _ABOUT_MAIN_BRANCH else None,
+        verification=verification,
+        provider_version=provider_version,
+    )
+    return _facts(db, [subject])[subject]
+
+
+# Removals. What a queued delivery is about may be removed before it is sent, so its facts are stored with it first.
+
+_AT_ONCE: Final = 500
+"""Publications, versions or branches in one statement; databases take some thousands of parameters."""
+_IS_QUEUED: Final = triggered_webhook.c.due_at.is_not(None)
+_IS_ANY_QUEUED: Final = select(triggered_webhook.c.id).where(_IS_QUEUED).limit(1)
+_QUEUED: Final = select(
+    triggered_webhook.c.id,
+    triggered_webhook.c.event,
+    triggered_webhook.c.context,
+    triggered_webhook.c.created_at,
+    triggered_webhook.c.publication_id,
+    triggered_webhook.c.verification_id,
+).where(_IS_QUEUED, triggered_webhook.c.facts.is_(None), triggered_webhook.c.publication_id.is_not(None))
+_STORE: Final = (
+    update(triggered_webhook).where(triggered_webhook.c.id == bindparam("row_id")).values(facts=bindparam("its_facts"))
+)
+
+
+def _uses(versions: Select[tuple[int]]) -> ColumnElement[bool]:
+    """Build the condition that a delivery is about one of these versions, or about a result of one."""
+    published = select(publication.c.id).where(publication.c.consumer_version_id.in_(versions))
+    verified = (
+        select(publication.c.id)
+        .join(verification, verification.c.content_id == publication.c.content_id)
+        .where(verification.c.provider_version_id.in_(versions))
+    )
+    return or_(triggered_webhook.c.publication_id.in_(published), triggered_webhook.c.publication_id.in_(verified))
+
+
+def _detach(publications: Select[tuple[int]] | BindParameter[Any]) -> Update:
+    """Build the statement that keeps queued deliveries when these publications are removed."""
+    about_them = triggered_webhook.c.publication_id.in_(publications)
+    return update(triggered_webhook).where(_IS_QUEUED, about_them).values(publication_id=None)
+
+
+_NAMED_VERSIONS: Final = select(version.c.id).where(
+    version.c.pacticipant_id == select_pacticipant_id("pacticipant"),
+    version.c.number.in_(bindparam("numbers", expanding=True)),
+)
+_VERSIONS_ON_BRANCHES: Final = (
+    select(branch_version.c.version_id)
+    .join(branch, branch.c.id == branch_version.c.branch_id)
+    .where(
+        branch.c.pacticipant_id == select_pacticipant_id("pacticipant"),
+        branch.c.name.in_(bindparam("names", expanding=True)),
+    )
+)
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_other_result: Final = verification.alias("other_result")
+_WITH_CONTENT_OF_RESULTS: Final = (
+    select(publication.c.id)
+    .join(_other_result, _other_result.c.content_id == publication.c.content_id)
+    .where(_other_result.c.id.in_(_IDS))
+)
+_USING_VERSIONS: Final = _QUEUED.where(_uses(_NAMED_VERSIONS))
+_OF_PROVIDER: Final = _QUEUED.where(triggered_webhook.c.provider_id == select_pacticipant_id("pacticipant"))
+_USING_BRANCHES: Final = _QUEUED.where(_uses(_VERSIONS_ON_BRANCHES))
+_USING_PUBLICATIONS: Final = _QUEUED.where(triggered_webhook.c.publication_id.in_(_IDS))
+_USING_RESULTS: Final = _QUEUED.where(triggered_webhook.c.publication_id.in_(_WITH_CONTENT_OF_RESULTS))
+_DETACH_FROM_VERSIONS: Final = _detach(
+    select(publication.c.id).where(publication.c.consumer_version_id.in_(_NAMED_VERSIONS))
+)
+_DETACH_FROM_PUBLICATIONS: Final = _detach(_IDS)
+
+
+def preserve_for_versions(db: Connection, pacticipant: str, numbers: Sequence[str]) -> None:
+    """Keep queued deliveries as they are, with their facts, although these versions are about to be removed."""
+    if not _is_any_queued(db):
+        return
+    for part in _parts(numbers):
+        params = {"pacticipant": pacticipant, "numbers": part}
+        _store_facts(db, fetch_rows(db, _USING_VERSIONS, params))
+        execute(db, _DETACH_FROM_VERSIONS, params)
+    # Those that ask one of the versions, as a provider's, to verify a pact.
+    of_provider = fetch_rows(db, _OF_PROVIDER, {"pacticipant": pacticipant})
+    removed = frozenset(numbers)
+    _store_facts(db, [row for row in of_provider if _subject(row).provider_version in removed])
+
+
+def preserve_for_publications(db: Connection, ids: Sequence[int]) -> None:
+    """Keep queued deliveries, with their facts, although these publications are about to be removed."""
+    for part in _parts(ids):
+        _preserve(db, _USING_PUBLICATIONS, {"ids": part}, _DETACH_FROM_PUBLICATIONS)
+
+
+def preserve_for_branches(db: Connection, pacticipant: str, names: Sequence[str]) -> None:
+    """Keep the facts of queued deliveries about versions on branches that are about to be removed."""
+    for part in _parts(names):
+        _preserve(db, _USING_BRANCHES, {"pacticipant": pacticipant, "names": part})
+
+
+def _parts(values: Sequence[T]) -> Iterator[list[T]]:
+    return (list(values[start : start + _AT_ONCE]) for start in range(0, len(values), _AT_ONCE))
+
+
+def preserve_for_results(db: Connection, ids: Collection[int]) -> None:
+    """Keep the facts of queued deliveries about contents whose results are about to be removed."""
+    _preserve(db, _USING_RESULTS, {"ids": list(ids)})
+
+
+def _preserve(db: Connection, using: Executable, params: Mapping[str, object], detach: Update | None = None) -> None:
+    if not _is_any_queued(db):
+        return
+    _store_facts(db, fetch_rows(db, using, params))
+    if detach is not None:
+        execute(db, detach, params)
+
+
+def _is_any_queued(db: Connection) -> bool:
+    return bool(fetch_rows(db, _IS_ANY_QUEUED, {}))
+
+
+def _store_facts(db: Connection, queued: Collection[Any]) -> None:
+    subjects = {row.id: _subject(row) for row in queued}
+    facts = _facts(db, subjects.values()) if subjects else {}
+    for row_id, subject in subjects.items():
+        execute(db, _STORE, {"row_id": row_id, "its_facts": json.dumps(asdict(facts[subject]), ensure_ascii=False)})
+
+
+def _stored_facts(text: str) -> DeliveryFacts:
+    """Read what `_preserve` has written."""
+    values = _with_tuples(json.loads(text))
+    result, provider_version = values.pop("result"), values.pop("provider_version")
+    return DeliveryFacts(
+        **values,
+        result=None if result is None else EventResult(**_with_tuples(result)),
+        provider_version=None if provider_version is None else EventProviderVersion(**_with_tuples(provider_version)),
+    )
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def get_consumer_version(facts: str | None) -> str | None:
+    """Return the consumer version in stored facts, for a delivery whose version has been removed."""
+    return None if facts is None else _stored_facts(facts).consumer_version

@@ -1,0 +1,142 @@
+"""Triggered webhooks, as they are told of: which there are, how they fared, and each attempt."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, bindparam, func, select
+
+from treaty.model.paging import Page, Paged
+from treaty.model.webhooks.deliveries import DeliveryStatus, Execution, TriggeredWebhook
+from treaty.store.engine.database import fetch_all, fetch_rows
+from treaty.store.engine.listing import PagedQuery
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
+from treaty.store.tables import publication, triggered_webhook, version, webhook, webhook_execution
+from treaty.store.webhooks import delivery_facts
+from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER, request_from_row
+
+_TRIGGERED: Final = (
+    select(
+        triggered_webhook.c.uuid,
+        triggered_webhook.c.event,
+        triggered_webhook.c.status,
+        triggered_webhook.c.attempts,
+        triggered_webhook.c.created_at.label("triggered_at"),
+        triggered_webhook.c.facts,
+        webhook.c.uuid.label("webhook"),
+        *(webhook.c[name] for name in ("method", "url", "headers", "body", "username", "password")),
+        CONSUMER.c.name.label("consumer"),
+        version.c.number.label("consumer_version"),
+        PROVIDER.c.name.label("provider"),
+    )
+    .select_from(triggered_webhook)
+    .outerjoin(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
+    .join(CONSUMER, CONSUMER.c.id == triggered_webhook.c.consumer_id)
+    .join(PROVIDER, PROVIDER.c.id == triggered_webhook.c.provider_id)
+    .outerjoin(publication, publication.c.id == triggered_webhook.c.publication_id)
+    .outerjoin(version, version.c.id == publication.c.consumer_version_id)
+)
+_ONE: Final = _TRIGGERED.where(triggered_webhook.c.uuid == bindparam("uuid"))
+_OF_PACT: Final = _TRIGGERED.where(
+    version.c.pacticipant_id == select_pacticipant_id("consumer"),
+    version.c.number == bindparam("version"),
+    publication.c.provider_id == select_pacticipant_id("provider"),
+    publication.c.is_current,
+).order_by(triggered_webhook.c.id.desc())
+_OF_VERIFICATION: Final = _TRIGGERED.where(
+    triggered_webhook.c.verification_id == bindparam("number"),
+    triggered_webhook.c.event.startswith("provider_verification_", autoescape=True),
+).order_by(triggered_webhook.c.id.desc())
+_LATEST_IDS: Final = (
+    select(func.max(triggered_webhook.c.id))
+    .where(
+        triggered_webhook.c.consumer_id == select_pacticipant_id("consumer"),
+        triggered_webhook.c.provider_id == select_pacticipant_id("provider"),
+        triggered_webhook.c.webhook_id.is_not(None),
+    )
+    .group_by(triggered_webhook.c.webhook_id, triggered_webhook.c.event)
+)
+_LATEST_OF_PAIR: Final = _TRIGGERED.where(triggered_webhook.c.id.in_(_LATEST_IDS)).order_by(triggered_webhook.c.id)
+
+
+def find(db: Connection, uuid: str) -> TriggeredWebhook | None:
+    found = _triggered(db, _ONE, {"uuid": uuid})
+    return found[0] if found else None
+
+
+def list_of_pact(db: Connection, *, consumer: str, version: str, provider: str) -> list[TriggeredWebhook]:
+    """List what the current pact of a consumer's version has triggered, newest first."""
+    return _triggered(db, _OF_PACT, {"consumer": consumer, "version": version, "provider": provider})
+
+
+def list_of_verification(db: Connection, number: int) -> list[TriggeredWebhook]:
+    """List what a result has triggered, newest first."""
+    return _triggered(db, _OF_VERIFICATION, {"number": number})
+
+
+def list_latest_of_pair(db: Connection, *, consumer: str, provider: str) -> list[TriggeredWebhook]:
+    """List the latest delivery to each webhook for each event of a pair."""
+    return _triggered(db, _LATEST_OF_PAIR, {"consumer": consumer, "provider": provider})
+
+
+def _triggered(db: Connection, statement: Select[Any], params: dict[str, Any]) -> list[TriggeredWebhook]:
+    return _told(fetch_rows(db, statement, params))
+
+
+def _told(found: Sequence[Any]) -> list[TriggeredWebhook]:
+    return [
+        TriggeredWebhook(
+            uuid=row.uuid,
+            event=row.event,
+            status=DeliveryStatus(row.status),
+            attempts=row.attempts,
+            webhook=row.webhook,
+            request_name=None if row.webhook is None else request_from_row(row).name,
+            consumer=row.consumer,
+            consumer_version=row.consumer_version or delivery_facts.get_consumer_version(row.facts),
+            provider=row.provider,
+            triggered_at=row.triggered_at,
+        )
+        for row in found
+    ]
+
+
+_EXECUTIONS: Final = (
+    select(*(webhook_execution.c[name] for name in ("success", "status", "milliseconds", "created_at", "logs")))
+    .join(triggered_webhook, triggered_webhook.c.id == webhook_execution.c.triggered_webhook_id)
+    .where(triggered_webhook.c.uuid == bindparam("uuid"))
+    .order_by(webhook_execution.c.id)
+)
+
+
+def list_executions(db: Connection, uuid: str) -> list[Execution]:
+    """List the attempts of a delivery, oldest first."""
+    return fetch_all(db, _EXECUTIONS, {"uuid": uuid}, Execution)
+
+
+_OF_WEBHOOK: Final = PagedQuery(
+    _TRIGGERED.where(
+        triggered_webhook.c.webhook_id
+        == select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery()
+    ).order_by(triggered_webhook.c.id.desc())
+)
+_LATEST_OF_EACH: Final = select(
+    webhook.c.uuid,
+    select(triggered_webhook.c.status)
+    .where(triggered_webhook.c.webhook_id == webhook.c.id)
+    .order_by(triggered_webhook.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("status"),
+)
+
+
+def list_of_webhook(db: Connection, uuid: str, page: Page) -> Paged[TriggeredWebhook]:
+    """List a page of what a webhook was owed, newest first."""
+    return _OF_WEBHOOK.read(db, {"webhook": uuid}, page, _told)
+
+
+def load_latest_statuses(db: Connection) -> dict[str, DeliveryStatus]:
+    """Find the state of the latest delivery to each webhook that ever had one, by its uuid."""
+    return {
+        row.uuid: DeliveryStatus(row.status) for row in fetch_rows(db, _LATEST_OF_EACH, {}) if row.status is not None
+    }

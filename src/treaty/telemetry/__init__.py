@@ -1,0 +1,1 @@
+"""Telemetry: traces, spans and metrics. OpenTelemetry is imported only where the environment asks for traces."""

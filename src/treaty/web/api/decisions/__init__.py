@@ -1,0 +1,1 @@
+"""Decisions: the matrix, can-i-deploy, badges, and pacts for verification."""

@@ -1,0 +1,1 @@
+"""Maintenance: imports, metrics, and diagnostics."""

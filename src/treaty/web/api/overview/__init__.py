@@ -1,0 +1,1 @@
+"""The overview: index, dashboard, network, and the documentation of relations."""

@@ -1,0 +1,165 @@
+"""The dashboard: the pacts that matter, and how they stand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
+from typing import Final
+
+from treaty.model.pacticipants.integrations import DashboardItem, LatestResult
+from treaty.model.paging import Page
+from treaty.store.pacticipants import integrations, pacticipants
+from treaty.web import urls
+from treaty.web.api.overview import text_tables
+from treaty.web.api.paging import read_page
+from treaty.web.hal import represent
+from treaty.web.hal.documents import (
+    DocumentWithLists,
+    Hal,
+    Link,
+    LinkContext,
+    RenderContext,
+    RenderedItem,
+    build_item,
+    list_placeholder,
+    render,
+)
+from treaty.web.http.media_types import HAL, TEXT
+from treaty.web.http.request import Request
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
+
+router = Router()
+
+DEFAULT_PAGE: Final = (1, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """The pacts that matter, and how they stand."""
+
+    items: Sequence[DashboardItem]
+
+
+@router.get(urls.DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+def show_dashboard(call: Request) -> Dashboard:
+    """Show a page of the pacts that matter, the liveliest first."""
+    return _by_activity(integrations.list_dashboard_items(call.db, _page(call)))
+
+
+@router.get(urls.PAIR_DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+def show_dashboard_of_pair(call: Request, provider: str, consumer: str) -> Dashboard:
+    """Show the pacts that matter between a consumer and a provider, the liveliest first."""
+    page = _page(call)
+    pacticipants.get(call.db, consumer, "consumer")
+    pacticipants.get(call.db, provider, "provider")
+    return _by_activity(integrations.list_dashboard_items(call.db, page, pair=(consumer, provider)))
+
+
+def _page(call: Request) -> Page:
+    return read_page(call, DEFAULT_PAGE)
+
+
+def _by_activity(items: Sequence[DashboardItem]) -> Dashboard:
+    return Dashboard(sorted(items, key=attrgetter("last_activity"), reverse=True))
+
+
+@represent.register
+def dashboard(page: Dashboard) -> Hal:
+    return DocumentWithLists(
+        {"items": list_placeholder("items")},
+        lists=("items",),
+        render_items=lambda view: [_written(one, view) for one in page.items],
+    )
+
+
+@lru_cache(maxsize=2048)
+def _written(one: DashboardItem, view: LinkContext) -> RenderedItem:
+    """Show a pact. It is remembered: few change from one look at the dashboard to the next."""
+    return build_item(render(_shown(one), RenderContext(view.base_url, hidden_relations=view.hidden_relations)))
+
+
+def _shown(item: DashboardItem) -> dict[str, object]:
+    pair = {"consumer": item.consumer, "provider": item.provider}
+    result = item.result
+    return {
+        "consumer": _consumer(item),
+        "provider": _provider(item),
+        "pact": {"createdAt": item.created_at, **_self(urls.PACT.fill(version=item.consumer_version, **pair))},
+        "pactTags": _tags(item.consumer, item.consumer_version, item.tags),
+        "latestVerificationResult": None if result is None else _result(item, result),
+        "latestVerificationResultTags": []
+        if result is None
+        else _tags(item.provider, result.provider_version, result.tags),
+        "verificationStatus": item.verification_status,
+        "webhookStatus": "none",
+        "latestWebhookExecution": None,
+        "_links": {
+            "pb:webhook-status": Link(
+                urls.PACT_WEBHOOKS_STATUS.fill(**pair),
+                f"Status of webhooks for {item.consumer}/{item.provider} pact",
+            ),
+        },
+    }
+
+
+def _consumer(item: DashboardItem) -> dict[str, object]:
+    name, number = item.consumer, item.consumer_version
+    version = _version(number, item.branches) | _self(urls.VERSION.fill(pacticipant=name, version=number))
+    return {"name": name, "version": version, **_self(urls.PACTICIPANT.fill(pacticipant=name))}
+
+
+def _provider(item: DashboardItem) -> dict[str, object]:
+    result = item.result
+    return {
+        "name": item.provider,
+        "version": None if result is None else _version(result.provider_version, result.branches),
+        **_self(urls.PACTICIPANT.fill(pacticipant=item.provider)),
+    }
+
+
+def _version(number: str, branches: Sequence[str]) -> dict[str, object]:
+    return {"number": number, "branch": branches[-1] if branches else None, "headBranchNames": list(branches)}
+
+
+def _result(item: DashboardItem, result: LatestResult) -> dict[str, object]:
+    path = urls.LATEST_VERIFICATION_OF_PACT.fill(
+        provider=item.provider, consumer=item.consumer, version=item.consumer_version
+    )
+    return {"success": result.success, "verifiedAt": result.created_at, **_self(path)}
+
+
+def _tags(pacticipant: str, version: str, names: Sequence[str]) -> list[object]:
+    return [
+        {
+            "name": name,
+            "latest": True,
+            **_self(urls.VERSION_TAG.fill(pacticipant=pacticipant, version=version, tag=name)),
+        }
+        for name in names
+    ]
+
+
+def _self(path: str) -> dict[str, object]:
+    return {"_links": {"self": Link(path)}}
+
+
+COLUMN_TITLES: Final = ("CONSUMER_NAME", "C_VERSION", "C_TAGS", "PROVIDER_NAME", "P_VERSION", "P_TAGS", "SUCCESS")
+
+
+@represent.register_text
+def dashboard_as_text(page: Dashboard, _place: RenderContext) -> str:
+    return text_tables.draw_table(COLUMN_TITLES, [_cells(item) for item in page.items]) + "\n"
+
+
+def _cells(item: DashboardItem) -> Sequence[str]:
+    result = item.result
+    return (
+        item.consumer,
+        item.consumer_version,
+        ", ".join(item.tags),
+        item.provider,
+        result.provider_version if result else "",
+        ", ".join(result.tags) if result else "",
+        item.verification_status,
+    )

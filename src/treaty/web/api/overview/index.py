@@ -1,0 +1,138 @@
+"""The index."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from treaty.web import urls
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Hal, Link, Links, RenderContext, render
+from treaty.web.http.request import Request
+from treaty.web.http.results import RawBody
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
+
+router = Router()
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Where everything begins."""
+
+    offers_pacts_for_verification: bool = True
+
+
+@router.get(urls.INDEX, permission=Permission.READ, needs_database=False)
+def get_index(call: Request) -> RawBody:
+    """Say where everything is."""
+    shown = Index("disable_pacts_for_verification" not in call.settings.features)
+    return RawBody(_written(shown, call.base_url, call.hidden_relations), call.media_type)
+
+
+@lru_cache(maxsize=32)
+def _written(shown: Index, base_url: str, hidden_relations: frozenset[str]) -> bytes:
+    return render(index(shown), RenderContext(base_url, hidden_relations=hidden_relations))
+
+
+_FIRST: Final[Links] = {
+    "self": Link("", "Index", templated=False),
+    "pb:publish-pact": Link(urls.PACT.fill().replace("{version}", "{consumerApplicationVersion}"), "Publish a pact"),
+    "pb:publish-contracts": Link(urls.PUBLISH_CONTRACTS.fill(), "Publish contracts", templated=False),
+    "pb:latest-pact-versions": Link(urls.LATEST_PACTS.fill(), "Latest pact versions", templated=False),
+    # The original does not mark this one as templated, and clients may have got used to it.
+    "pb:tagged-pact-versions": Link(
+        urls.TAGGED_PACTS.fill(),
+        "All versions of a pact for a given consumer, provider and consumer version tag",
+        templated=False,
+    ),
+    "pb:branch-pact-versions": Link(
+        urls.BRANCH_PACTS.fill(), "All versions of pacts for a provider, for a named consumers branch"
+    ),
+    "pb:latest-branch-pact-versions": Link(
+        urls.LATEST_BRANCH_PACTS.fill(), "Latest version of pact for a provider, for a named consumers branch"
+    ),
+    "pb:main-branch-pact-versions": Link(
+        urls.MAIN_BRANCH_PACTS.fill(), "All versions of pacts for a provider, for a named consumers main branch"
+    ),
+    "pb:latest-main-branch-pact-versions": Link(
+        urls.LATEST_MAIN_BRANCH_PACTS.fill(), "Latest version of pact for a provider, for a named consumers main branch"
+    ),
+    "pb:provider-pacts-with-main-branch": Link(
+        urls.MAIN_BRANCH_PROVIDER_PACTS.fill(), "All pacts for a provider, for any consumers main branch"
+    ),
+    "pb:provider-pacts-with-branch": Link(
+        urls.BRANCH_PROVIDER_PACTS.fill(), "All pacts for a provider, for any consumers named branch"
+    ),
+    "pb:latest-provider-pacts-with-main-branch": Link(
+        urls.LATEST_MAIN_BRANCH_PROVIDER_PACTS.fill(), "Latest pact for a provider, for any consumers main branch"
+    ),
+    "pb:latest-provider-pacts-with-branch": Link(
+        urls.LATEST_BRANCH_PROVIDER_PACTS.fill(), "Latest pacts for a provider, for any consumers named branch"
+    ),
+    "pb:pacticipants": Link(urls.PACTICIPANTS.fill(), "Pacticipants", templated=False),
+    "pb:pacticipant": Link(urls.PACTICIPANT.fill(), "Fetch pacticipant by name"),
+    "pb:latest-provider-pacts": Link(urls.LATEST_PROVIDER_PACTS.fill(), "Latest pacts by provider"),
+    "pb:latest-provider-pacts-with-tag": Link(
+        urls.LATEST_PROVIDER_PACTS_WITH_TAG.fill(), "Latest pacts for provider with the specified tag"
+    ),
+    "pb:provider-pacts-with-tag": Link(
+        urls.PROVIDER_PACTS_WITH_TAG.fill(),
+        "All pact versions for the provider with the specified consumer version tag",
+    ),
+    "pb:provider-pacts": Link(urls.PROVIDER_PACTS.fill(), "All pact versions for the specified provider"),
+    "pb:latest-version": Link(urls.LATEST_VERSION.fill(), "Latest pacticipant version"),
+    "pb:latest-tagged-version": Link(
+        urls.LATEST_TAGGED_VERSION.fill(), "Latest pacticipant version with the specified tag"
+    ),
+    "pb:webhooks": Link(urls.WEBHOOKS.fill(), "Webhooks", templated=False),
+    "pb:webhook": Link(urls.WEBHOOK.fill(), "Webhook"),
+    "pb:integrations": Link(urls.INTEGRATIONS.fill(), "Integrations", templated=False),
+    "pb:pacticipant-version-tag": Link(
+        urls.VERSION_TAG.fill(), "Get, create or delete a tag for a pacticipant version"
+    ),
+    "pb:pacticipant-branch": Link(urls.BRANCH.fill(), "Get or delete a pacticipant branch"),
+    "pb:pacticipant-branch-version": Link(
+        urls.BRANCH_VERSION.fill(), "Get or add/create a pacticipant version for a branch"
+    ),
+    "pb:pacticipant-version": Link(urls.VERSION.fill(), "Get, create or delete a pacticipant version"),
+    "pb:metrics": Link(urls.METRICS.fill(), "Get Pact Broker metrics"),
+    "pb:import": Link(urls.IMPORT.fill(), "Import from another broker"),
+    "pb:can-i-deploy-pacticipant-version-to-tag": Link(
+        urls.CAN_I_DEPLOY.fill() + "?pacticipant={pacticipant}&version={version}&to={tag}",
+        "Determine if an application version can be safely deployed to an environment identified by the given tag",
+    ),
+    "pb:can-i-deploy-pacticipant-version-to-environment": Link(
+        urls.CAN_I_DEPLOY.fill() + "?pacticipant={pacticipant}&version={version}&environment={environment}",
+        "Determine if an application version can be safely deployed to an environment",
+    ),
+}
+
+
+_FOR_VERIFICATION: Final[Links] = {
+    "pb:provider-pacts-for-verification": Link(
+        urls.PACTS_FOR_VERIFICATION.fill(), "Pact versions to be verified for the specified provider"
+    ),
+    "beta:provider-pacts-for-verification": Link(
+        urls.PACTS_FOR_VERIFICATION.fill(),
+        "DEPRECATED - please use pb:provider-pacts-for-verification",
+        name="beta",
+    ),
+}
+
+
+_LAST: Final[Links] = {
+    "curies": [Link("/doc/{rel}?context=index", name=name, templated=True) for name in ("pb", "beta")],
+    "pb:environments": Link(urls.ENVIRONMENTS.fill(), "Environments", templated=False),
+    "pb:environment": Link(urls.ENVIRONMENT.fill(), "Environment"),
+}
+
+
+_WHOLE: Final = Hal(links={**_FIRST, **_FOR_VERIFICATION, **_LAST})
+
+
+_WITHOUT: Final = Hal(links={**_FIRST, **_LAST})
+
+
+@represent.register
+def index(index: Index) -> Hal:
+    return _WHOLE if index.offers_pacts_for_verification else _WITHOUT

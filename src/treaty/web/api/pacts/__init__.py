@@ -1,0 +1,1 @@
+"""Pacts: publishing, fetching, lists, differences, and provider states."""

@@ -1,0 +1,55 @@
+"""Provider states: what the pacts of a provider's consumers ask it to be like."""
+
+import orjson
+
+from treaty.model.pacts import content, provider_states
+from treaty.model.pacts.lists import PactsInEnvironment, PactsOnBranch
+from treaty.model.pacts.provider_states import ProviderState, ProviderStates
+from treaty.store.pacticipants import pacticipants
+from treaty.store.pacts import lists
+from treaty.web import urls
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Hal
+from treaty.web.http.request import Request
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
+
+router = Router()
+
+
+@router.get(urls.PROVIDER_STATES, permission=Permission.READ, is_slow=True)
+def get_provider_states(call: Request, provider: str) -> ProviderStates:
+    """List the states of the pacts at the heads of the consumers' main branches."""
+    return _states(call, provider, PactsOnBranch(name=None, is_head=True))
+
+
+@router.get(urls.BRANCH_PROVIDER_STATES, permission=Permission.READ, is_slow=True)
+def get_branch_provider_states(call: Request, provider: str, branch: str) -> ProviderStates:
+    """List the states of the pacts at the heads of branches of a name."""
+    return _states(call, provider, PactsOnBranch(name=branch, is_head=True))
+
+
+@router.get(urls.ENVIRONMENT_PROVIDER_STATES, permission=Permission.READ, is_slow=True)
+def get_environment_provider_states(call: Request, provider: str, environment: str) -> ProviderStates:
+    """List the states of the pacts that run or are supported in an environment, given by name or UUID."""
+    return _states(call, provider, PactsInEnvironment(name=environment))
+
+
+def _states(call: Request, provider: str, pact_filter: PactsOnBranch | PactsInEnvironment) -> ProviderStates:
+    pacticipants.get(call.db, provider, "provider")
+    return provider_states.collect_provider_states(lists.list_bodies_of_provider(call.db, provider, pact_filter))
+
+
+@represent.register
+def provider_state_list(found: ProviderStates) -> Hal:
+    return Hal({"providerStates": [_state(one) for one in found.states]})
+
+
+def _state(state: ProviderState) -> Hal:
+    return Hal(
+        {
+            "name": orjson.Fragment(content.serialize(state.name)),
+            "params": None if state.params is None else orjson.Fragment(state.params),
+            "consumers": list(state.consumers),
+        }
+    )

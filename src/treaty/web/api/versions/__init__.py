@@ -1,0 +1,1 @@
+"""Versions, branches and tags."""

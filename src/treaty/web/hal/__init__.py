@@ -1,0 +1,1 @@
+"""HAL: documents, links, pages of lists, and rendering."""

@@ -1,0 +1,1 @@
+"""HTTP: the protocol, headers, bodies, forms, media types and caching. It knows nothing about Pact."""

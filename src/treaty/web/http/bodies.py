@@ -1,0 +1,189 @@
+"""Request bodies: reading JSON, checking it, and saying what is wrong in the original broker's words."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Final, TypeVar, cast
+from urllib.parse import urlsplit
+
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from treaty.errors import Invalid, Malformed, Problem, describe_invalid_utf8
+from treaty.model.json_nesting import MAX_DEPTH, is_deeper
+
+B = TypeVar("B")
+
+
+class Body(BaseModel):
+    """A JSON object with members in camel case; what is not named here is ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class NotJson(Malformed):
+    """A body that was not announced as JSON and is none: a matter of its content type."""
+
+
+def read(raw: bytes, kind: type[B], *, is_json: bool = True, empty: bytes = b"{}") -> B:
+    """Read a body and check it. An empty one is as `empty`.
+
+    `kind` is a Body, or `dict` for an object whose members the caller checks. Raises Malformed and Invalid.
+    """
+    parsed = _parsed(raw or empty, is_json=is_json)
+    if not isinstance(parsed, dict):
+        raise Malformed(f"RuntimeError - Expected JSON Object in request body but found {ruby_class_name(parsed)}")
+    if kind is dict:
+        return cast("B", parsed)
+    return validate(parsed, kind)
+
+
+def validate(parsed: dict[str, Any], kind: type[B]) -> B:
+    """Check members that were read already."""
+    try:
+        return cast("type[BaseModel]", kind).model_validate(parsed)  # type: ignore[return-value]  # a Body of the kind asked for
+    except ValidationError as error:
+        raise Invalid(*_problems(error.errors(include_url=False))) from error
+
+
+def check_sizes(parsed: Mapping[str, Any], limits: Mapping[str, int]) -> None:
+    """Check how many elements lists have. Raises Invalid, which names the limit."""
+    problems = [
+        Problem((name,), f"size cannot be greater than {limit}")
+        for name, limit in limits.items()
+        if isinstance(parsed.get(name), list) and len(parsed[name]) > limit
+    ]
+    if problems:
+        raise Invalid(*problems)
+
+
+def _parsed(raw: bytes, *, is_json: bool) -> Any:
+    try:
+        parsed = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        if not is_json:
+            raise NotJson("JSON was expected") from error
+        raise Malformed(describe_syntax_error(raw, str(error))) from error
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and is_deeper(parsed, MAX_DEPTH):
+        raise Malformed(f"JSON::NestingError - nesting of {MAX_DEPTH + 1} is too deep")
+    if b"\\u0000" in raw:
+        raise Malformed("JSON::ParserError - names and texts cannot contain a null character (\\u0000)")
+    return parsed
+
+
+def describe_syntax_error(raw: bytes, reason: str) -> str:
+    """Say why bytes are no JSON."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return f"Request body {describe_invalid_utf8(raw, error)}"
+    if not raw.strip():
+        return "JSON::ParserError - unexpected end of input at line 1 column 1"
+    return f"JSON::ParserError - {reason}"
+
+
+def ruby_class_name(value: object) -> str:
+    """Name a JSON value's kind as the original does."""
+    names = {list: "Array", str: "String", int: "Integer", float: "Float", bool: "TrueClass", dict: "Hash"}
+    return "FalseClass" if value is False else names.get(type(value), "NilClass")
+
+
+_TEXTS: Final = {
+    "missing": "is missing",
+    "string_type": "must be a string",
+    "bool_type": "must be boolean",
+    "list_type": "must be an array",
+    "dict_type": "must be a hash",
+    "model_type": "must be a hash",
+    "model_attributes_type": "must be a hash",
+    "int_type": "must be an integer",
+}
+
+
+def _problems(errors: Iterable[ErrorDetails]) -> list[Problem]:
+    """Tell each error in the original's words. Rules are only told of members whose shape is right."""
+    all_errors = list(errors)
+    misshapen = {error["loc"][0] for error in all_errors if error["type"] != "rules" and error["loc"]}
+    found = []
+    for error in all_errors:
+        path = tuple(error["loc"])
+        if error["type"] == "rules" and path and path[0] in misshapen and _is_in_list_of_texts(path):
+            continue
+        texts = error.get("ctx", {}).get("texts") or [_TEXTS.get(error["type"], error["msg"])]
+        found += [Problem(path, text) for text in texts]
+    return found
+
+
+def _is_in_list_of_texts(path: tuple[str | int, ...]) -> bool:
+    return len(path) == 2 and isinstance(path[1], int)  # noqa: PLR2004 - the list's name and an index
+
+
+def _rules(*rules: Callable[[str], str | None]) -> AfterValidator:
+    def check(value: Any) -> Any:
+        texts = [text for rule in rules if (text := rule(value))] if isinstance(value, str) else []
+        if texts:
+            raise PydanticCustomError("rules", "{text}", {"text": texts[0], "texts": texts})
+        return value
+
+    return AfterValidator(check)
+
+
+def _filled(value: Any) -> Any:
+    if value is None or value in ("", {}):
+        raise PydanticCustomError("filled", "must be filled")
+    return value
+
+
+def check_not_empty(value: Any) -> Any:
+    """Refuse the empty string, but leave null to the type's own check."""
+    if value == "":
+        raise PydanticCustomError("filled", "must be filled")
+    return value
+
+
+def check_not_blank(value: str) -> str | None:
+    return None if value.strip() else "cannot be blank"
+
+
+def check_one_line(value: str) -> str | None:
+    return "cannot contain multiple lines" if "\n" in value else None
+
+
+def check_no_spaces(value: str) -> str | None:
+    return "cannot contain spaces" if " " in value else None
+
+
+def check_uri(value: str) -> str | None:
+    try:
+        urlsplit(value)
+    except ValueError:
+        return "is not a valid URL eg. http://example.org"
+    return "is not a valid URL eg. http://example.org" if re.search(r"[\s<>\"{}|\\^`]", value) else None
+
+
+def _true_or_false(value: Any) -> Any:
+    if value is None or value == "":
+        raise PydanticCustomError("filled", "must be filled")
+    if not isinstance(value, bool):
+        raise PydanticCustomError("one_of", "must be one of: true, false")
+    return value
+
+
+RequiredText = Annotated[str, BeforeValidator(_filled)]
+"""A text that is there."""
+Name = Annotated[str, BeforeValidator(check_not_empty), _rules(check_one_line, check_not_blank)]
+"""A name: not empty, not blank, on one line. Null is reported as of the wrong type."""
+NonEmptyText = Annotated[str, BeforeValidator(check_not_empty)]
+"""A text that is there; null is reported as of the wrong type."""
+RequiredName = Annotated[RequiredText, _rules(check_one_line, check_not_blank)]
+RequiredNonBlankLine = Annotated[RequiredText, _rules(check_not_blank, check_one_line)]
+RequiredNonBlankText = Annotated[RequiredText, _rules(check_not_blank)]
+Line = Annotated[str | None, _rules(check_one_line)]
+LineNotBlank = Annotated[str | None, _rules(check_one_line, check_not_blank)]
+NotBlankLine = Annotated[str | None, _rules(check_not_blank, check_one_line)]
+BranchName = Annotated[str | None, _rules(check_one_line, check_no_spaces, check_not_blank)]
+EnvironmentName = Annotated[RequiredText, _rules(check_one_line, check_no_spaces, check_not_blank)]
+RequiredLine = Annotated[RequiredText, _rules(check_one_line)]
+RequiredBoolean = Annotated[bool, BeforeValidator(_true_or_false)]
+Uri = Annotated[str | None, _rules(check_uri)]

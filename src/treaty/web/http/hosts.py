@@ -1,0 +1,63 @@
+"""Validation of hosts that requests name: `Host`, `X-Forwarded-Host` and `host` in `Forwarded`."""
+
+import re
+from ipaddress import IPv6Address
+from typing import Final, NamedTuple
+
+from treaty.errors import TreatyError
+
+_LONGEST_NAME: Final = 253
+_LONGEST: Final = _LONGEST_NAME + len(":65535")
+_LAST_PORT: Final = 65_535
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+# RFC 3986 also allows sub-delimiters and percent-encoding in a reg-name. DNS names and addresses need neither.
+_LABEL: Final = r"[A-Za-z0-9_~-]+"
+_HOST: Final = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?")
+
+
+class InvalidHost(TreatyError):
+    """A host that is not a name or an address with an optional port; the text is what follows the header's name."""
+
+
+class Host(NamedTuple):
+    """A host with its port, "" if the request names none."""
+
+    name: str
+    port: str
+
+    def base_url(self, scheme: str) -> str:
+        """Build a base URL without a path. The scheme's default port is left out."""
+        is_default = self.port in {"", _DEFAULT_PORTS.get(scheme)}
+        return f"{scheme}://{self.name}" if is_default else f"{scheme}://{self.name}:{self.port}"
+
+
+def truncate_host(text: str | None) -> str | None:
+    """Cut a host that is too long to be valid, so that it can be cached."""
+    return text if text is None or len(text) <= _LONGEST else text[: _LONGEST + 1]
+
+
+def parse_host(text: str) -> Host:
+    """Parse a host with an optional port. Raises InvalidHost."""
+    if "," in text:
+        raise InvalidHost("names more than one host: send one Host header with one host.")
+    if len(text) > _LONGEST:
+        raise InvalidHost(f"is longer than {_LONGEST} characters.")
+    match = _HOST.fullmatch(text)
+    if match is None or not _is_valid(match[1], match[2] or ""):
+        raise InvalidHost(
+            "is not a host: send a name (letters, digits, '-', '_' and '.'), an IPv4 address or an IPv6 address in "
+            "brackets, and a port from 0 to 65535 if it is not the default one."
+        )
+    return Host(match[1], match[2] or "")
+
+
+def _is_valid(name: str, port: str) -> bool:
+    if len(name) > _LONGEST_NAME or (port and int(port) > _LAST_PORT):
+        return False
+    if not name.startswith("["):
+        return True
+    try:
+        IPv6Address(name[1:-1])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""The overview, the dashboard, the network, the search, and the API explorer."""

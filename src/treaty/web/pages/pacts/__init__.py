@@ -1,0 +1,1 @@
+"""Pages of pacts and of their differences."""

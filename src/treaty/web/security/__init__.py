@@ -1,0 +1,1 @@
+"""Security: authentication, open access, throttling, cross-site requests and denied requests."""

@@ -1,0 +1,91 @@
+"""Open access: whether a broker without users serves a request without credentials.
+
+A broker that listens on the loopback address is open to the programs and browsers of its machine. A reverse proxy on
+the machine, or a web page that points its own host name at 127.0.0.1 (DNS rebinding), connects from the machine too, on
+behalf of somebody else. So everything about the settings and the request has to be local. Every obstacle is worded as
+the rest of a sentence about the broker or the request.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from treaty.settings import Settings, is_loopback
+from treaty.web.http.hosts import Host
+
+_LOCAL_HOSTS: Final = {"localhost", "127.0.0.1", "[::1]"}
+_PROXY_HEADERS: Final = frozenset(
+    {
+        "forwarded",
+        "via",
+        # Not asked for by any standard, but no program that talks to its own machine sends them.
+        "client-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-original-host",
+        "x-real-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "fastly-client-ip",
+    }
+)
+_FORWARDED_PREFIX: Final = "x-forwarded-"
+_OWN_SITE: Final = {"same-origin", "none"}
+
+
+def find_settings_obstacle(settings: Settings) -> str | None:
+    """Say why the settings rule open access out; None if they do not."""
+    if settings.open_access:
+        return None
+    if not is_loopback(settings.host):
+        return f"it listens on {settings.host}, which other machines may reach"
+    if settings.trusted_proxies:
+        return "its setting trusted_proxies names a proxy, which makes it reachable for others"
+    remote = next((url for url in settings.base_urls if not _is_loopback_url(url)), None)
+    return None if remote is None else f"its base URL {remote} is that of another machine or a proxy"
+
+
+def _is_loopback_url(url: str) -> bool:
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+
+
+def find_connection_obstacle(address: str | None, host: Host, *, is_http_1_0: bool) -> str | None:
+    """Say why a request does not count as one from this machine, by its connection and host; None if it does."""
+    if address is None or not is_loopback(address):
+        return f"this request comes from {address or 'an unknown address'}"
+    if host.name.lower() not in _LOCAL_HOSTS:
+        return f"this request is for the host {host.name}; use localhost or 127.0.0.1"
+    if is_http_1_0:
+        return "this request uses HTTP/1.0, as reverse proxies do; use HTTP/1.1"
+    return None
+
+
+def find_header_obstacle(headers: Mapping[str, str]) -> str | None:
+    """Say why a request does not count as one from this machine, by its other headers; None if it does."""
+    if not _PROXY_HEADERS.isdisjoint(headers) or _FORWARDED_PREFIX in "\n".join(headers):
+        name = next(name for name in headers if name in _PROXY_HEADERS or _FORWARDED_PREFIX in name)
+        return f"this request came through a proxy, as its header {name.title()} shows"
+    if _is_from_other_site(headers):
+        return "this request was sent by a page of another site; open its address in a tab of its own"
+    return None
+
+
+def _is_from_other_site(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that another site's page causes the request. A link to a page here may be followed."""
+    site = headers.get("sec-fetch-site")
+    if site is None or site in _OWN_SITE:
+        return False
+    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) != ("navigate", "document")
+
+
+def explain_obstacle(obstacle: str) -> str:
+    """Explain why a broker without users is closed to a request, and how to change that."""
+    return (
+        f"This broker requires authentication, but has no users yet: {obstacle}. Create the first administrator with "
+        "the link that the server prints when it starts, or with `treaty user add NAME --role administrator` on its "
+        "machine. To let everybody do everything, set TREATY_OPEN_ACCESS=true."
+    )

@@ -1,0 +1,81 @@
+"""Permissions: what each role may do."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+from treaty.model.accounts.access import Role
+
+
+class Permission(Enum):
+    """What a caller must be allowed to do, in words that follow "may"."""
+
+    READ = "read"
+    READ_BADGE = "read badges"
+    READ_HEARTBEAT = "read the heartbeat"
+    MANAGE_PACTICIPANT = "manage pacticipants"
+    MANAGE_VERSION = "manage versions, branches and tags"
+    MANAGE_ENVIRONMENT = "manage environments"
+    RECORD_DEPLOYMENT = "record deployments and releases"
+    PUBLISH_PACT = "publish pacts"
+    DELETE_PACT = "delete pacts"
+    PUBLISH_VERIFICATION = "publish verification results"
+    MANAGE_WEBHOOK = "manage webhooks"
+    IMPORT = "import from another broker"
+    SIGN_IN = "sign in"
+    USE_OWN_ACCOUNT = "use an account of their own"
+    MANAGE_USER = "manage users"
+    READ_AUDIT = "read the audit trail"
+
+
+_NOBODY: Final = frozenset({Permission.SIGN_IN})
+
+
+_READER: Final = _NOBODY | {
+    Permission.READ,
+    Permission.READ_BADGE,
+    Permission.READ_HEARTBEAT,
+    Permission.USE_OWN_ACCOUNT,
+}
+
+
+_WRITER: Final = _READER | {
+    Permission.MANAGE_PACTICIPANT,
+    Permission.MANAGE_VERSION,
+    Permission.MANAGE_ENVIRONMENT,
+    Permission.RECORD_DEPLOYMENT,
+    Permission.PUBLISH_PACT,
+    Permission.DELETE_PACT,
+    Permission.PUBLISH_VERIFICATION,
+    Permission.MANAGE_WEBHOOK,
+    Permission.IMPORT,
+}
+
+
+PERMISSIONS_BY_ROLE: Final[Mapping[Role | None, frozenset[Permission]]] = {
+    None: _NOBODY,
+    Role.READ_ONLY: _READER,
+    Role.READ_WRITE: _WRITER,
+    Role.ADMINISTRATOR: frozenset(Permission),
+}
+"""What each role may do; what is not granted here only administrators may."""
+
+
+_NEEDED: Final = {
+    "pb:publish-pact": Permission.PUBLISH_PACT,
+    "pb:publish-contracts": Permission.PUBLISH_PACT,
+    "pb:publish-verification-results": Permission.PUBLISH_VERIFICATION,
+    "pb:record-deployment": Permission.RECORD_DEPLOYMENT,
+    "pb:record-release": Permission.RECORD_DEPLOYMENT,
+    "pb:delete_integration": Permission.MANAGE_PACTICIPANT,
+    "pb:create": Permission.MANAGE_WEBHOOK,
+    "pb:execute": Permission.MANAGE_WEBHOOK,
+    "pb:import": Permission.IMPORT,
+}
+"""What it takes to use a relation that nobody only reads."""
+
+
+HIDDEN_RELATIONS_BY_ROLE: Final = {
+    role: frozenset(relation for relation, needed in _NEEDED.items() if role and needed not in granted)
+    for role, granted in PERMISSIONS_BY_ROLE.items()
+}

@@ -1,0 +1,103 @@
+"""Where a request comes from: the client's address, the base URL that it used, and whether open access covers it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from starlette.types import Scope
+
+from treaty.settings import Settings
+from treaty.web.http.base_urls import BaseUrls
+from treaty.web.http.hosts import Host, InvalidHost, parse_host, truncate_host
+from treaty.web.http.proxies import ClientConnection, TrustedProxies
+from treaty.web.http.request import RequestSource
+from treaty.web.security import open_access
+
+_SCHEMES: Final = ("http", "https")
+_HTTP_1_0: Final = "1.0"
+
+
+class ConnectionInfo(NamedTuple):
+    """How a request reached this server."""
+
+    server: tuple[str, int | None] | None
+    """The address that the server listens on."""
+    scheme: str
+    http_version: str
+    host: str | None
+    """The `Host` header."""
+
+
+class RequestSources:
+    """Reads the source of each request by one server's settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._proxies = TrustedProxies(settings)
+        self._base_urls = BaseUrls(settings)
+        self._obstacle = open_access.find_settings_obstacle(settings)
+        self._is_open_locally = self._obstacle is None and not settings.open_access
+        self._read_direct = lru_cache(maxsize=1024)(self._read_without_proxies)
+
+    def of(self, scope: Scope, headers: Mapping[str, str]) -> RequestSource:
+        """Read the source of a request."""
+        peer = scope.get("client")
+        address = peer[0] if peer else None
+        server, version = scope.get("server"), scope.get("http_version", "1.1")
+        connection = (server, scope["scheme"], version, truncate_host(headers.get("host")))
+        if self._proxies.has_trusted:
+            return self._read(self._proxies.find_client(address, headers), ConnectionInfo(*connection))
+        source = self._read_direct(address, *connection)
+        if self._is_open_locally and (obstacle := open_access.find_header_obstacle(headers)):
+            return replace(source, open_access_obstacle=obstacle)
+        return source
+
+    def _read_without_proxies(self, address: str | None, *connection: Any) -> RequestSource:
+        """Read what is the same for all requests of a client, so it is cached."""
+        return self._read(self._proxies.find_client(address, {}), ConnectionInfo(*connection))
+
+    def _read(self, client: ClientConnection, connection: ConnectionInfo) -> RequestSource:
+        try:
+            host, forwarded_host = _own_host(connection), _forwarded_host(client)
+        except InvalidHost as error:
+            fallback = self._base_urls.choose(
+                connection.scheme, _server(connection), ClientConnection(client.address), None
+            )
+            return RequestSource(client.address, fallback, "its host is not valid", str(error))
+        base_url = self._base_urls.choose(connection.scheme, host, client, forwarded_host)
+        return RequestSource(client.address, base_url, self._obstacle_of(client, connection, host))
+
+    def _obstacle_of(self, client: ClientConnection, connection: ConnectionInfo, host: Host) -> str | None:
+        if not self._is_open_locally:
+            return self._obstacle
+        return open_access.find_connection_obstacle(
+            client.address, host, is_http_1_0=connection.http_version == _HTTP_1_0
+        )
+
+
+def _own_host(connection: ConnectionInfo) -> Host:
+    """Read `Host`, which only HTTP/1.0 may leave out. Raises InvalidHost."""
+    if connection.host is None:
+        if connection.http_version == _HTTP_1_0:
+            return _server(connection)
+        raise InvalidHost("The Host header is missing: HTTP/1.1 requires it.")
+    try:
+        return parse_host(connection.host)
+    except InvalidHost as error:
+        raise InvalidHost(f"The Host header {error}") from error
+
+
+def _forwarded_host(client: ClientConnection) -> Host | None:
+    """Check what a trusted proxy reports. Raises InvalidHost."""
+    if client.scheme is not None and client.scheme not in _SCHEMES:
+        raise InvalidHost("The scheme that the proxy reports must be http or https.")
+    try:
+        return None if client.host is None else parse_host(client.host)
+    except InvalidHost as error:
+        raise InvalidHost(f"The host that the proxy reports {error}") from error
+
+
+def _server(connection: ConnectionInfo) -> Host:
+    """Use the address that the server listens on as a host."""
+    name, port = connection.server or ("localhost", None)
+    return Host(f"[{name}]" if ":" in name else name, str(port or ""))
