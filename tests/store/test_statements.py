@@ -58,7 +58,7 @@ def database(database_url: str) -> Iterator[Database]:
     found.close()
 
 
-@pytest.fixture(params=["read", "glance"])
+@pytest.fixture(params=["read", "read_once"])
 def ask(database: Database, request: pytest.FixtureRequest) -> Ask:
     """A way of asking."""
     way: Ask = getattr(database, request.param)
