@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from pydantic import SecretStr
 
 from tests.api.conftest import HAL, SECRET_KEY, Api, Clock
 from tests.api.writes import CONSUMER, PAIR, PROVIDER, WRITES, world
@@ -44,7 +45,7 @@ def make_process(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]
     running = []
 
     def make(max_cache_bytes: int = MAX_CACHE_BYTES) -> Api:
-        settings = Settings(database_url=database_url, log_level="error", secret_key=SECRET_KEY)
+        settings = Settings(database_url=database_url, log_level="error", secret_key=SecretStr(SECRET_KEY))
         database = open_database(database_url, connections=2)
         api = Api(build_application(settings, database, clock=clock, max_cache_bytes=max_cache_bytes))
         running.append((api, database))
