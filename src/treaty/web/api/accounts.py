@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+from typing_extensions import TypedDict
 
 from treaty.actions.accounts import credentials
 from treaty.actions.accounts.credentials import IssuedToken
@@ -12,6 +15,7 @@ from treaty.store.engine.vault import get_vault
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
+from treaty.web.hal.shapes import Omittable, SelfLinked
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created
 from treaty.web.http.router import Router
@@ -35,20 +39,58 @@ class Tokens:
     items: Sequence[Token]
 
 
-@router.get(urls.USER, permission=Permission.USE_OWN_ACCOUNT)
+class UserState(TypedDict):
+    uuid: Omittable[str]
+    name: Omittable[str]
+    email: Omittable[str]
+    active: bool
+    type: int
+    typeDescription: str
+    role: str
+    createdAt: Omittable[datetime]
+    updatedAt: Omittable[datetime]
+    lastLogin: Omittable[datetime]
+
+
+class UserDocument(UserState, SelfLinked):
+    """The authenticated user."""
+
+
+class TokenDocument(TypedDict):
+    uuid: str
+    description: str
+    value: str
+    readOnly: bool
+    expiresAt: Omittable[datetime]
+    lastUsedAt: Omittable[datetime]
+
+
+class TokenItems(TypedDict):
+    items: list[TokenDocument]
+
+
+class TokensDocument(SelfLinked):
+    _embedded: TokenItems
+
+
+class IssuedTokenDocument(TokenDocument, SelfLinked):
+    """A token with its value, which is shown once."""
+
+
+@router.get(urls.USER, permission=Permission.USE_OWN_ACCOUNT, response=UserDocument)
 def get_user(call: Request) -> User:
     """Say who asks."""
     uuid = call.caller.account
     return User(call.caller, accounts.find(call.db, uuid) if uuid else None)
 
 
-@router.get(urls.TOKENS, permission=Permission.USE_OWN_ACCOUNT)
+@router.get(urls.TOKENS, permission=Permission.USE_OWN_ACCOUNT, response=TokensDocument)
 def list_tokens(call: Request) -> Tokens:
     """List one's own tokens, the two that everybody has first. Their values are masked."""
     return Tokens(tokens.list_of_account(call.db, call.caller.account) if call.caller.account else ())
 
 
-@router.post(urls.REGENERATE_TOKEN, permission=Permission.USE_OWN_ACCOUNT, consumes=None)
+@router.post(urls.REGENERATE_TOKEN, permission=Permission.USE_OWN_ACCOUNT, consumes=None, response=IssuedTokenDocument)
 def regenerate_token(call: Request, uuid: str) -> Created:
     """Give one's own token another value, which is told this once; the former one is refused at once."""
     if call.caller.kind is CredentialType.TOKEN and call.caller.role is Role.READ_ONLY:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from pydantic import Field
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
 
 from treaty.actions import deployments as deployment_actions
 from treaty.errors import Invalid, Malformed
@@ -24,12 +25,13 @@ from treaty.store import deployments
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.http.bodies import Body, EnvironmentName, Line, RequiredBoolean, RequiredLine
+from treaty.web.hal.shapes import Named, Numbered, Omittable, SelfLinked, Times
+from treaty.web.http.bodies import Body, EmptyBody, EnvironmentName, Line, RequiredBoolean, RequiredLine, with_example
 from treaty.web.http.media_types import MERGE_PATCH
-from treaty.web.http.queries import BLANK, is_blank
+from treaty.web.http.queries import BLANK, QueryParameter, is_blank
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
-from treaty.web.http.router import Router
+from treaty.web.http.router import Router, link_to
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -44,6 +46,15 @@ class ContactBody(Body):
 
 class EnvironmentBody(Body):
     """All that a client says about an environment."""
+
+    model_config = with_example(
+        {
+            "name": "production",
+            "displayName": "Production",
+            "production": True,
+            "contacts": [{"name": "Platform", "details": {"emailAddress": "platform@example.org"}}],
+        }
+    )
 
     name: EnvironmentName
     display_name: Line = None
@@ -108,7 +119,155 @@ def _as_text(value: object) -> str:
         raise Malformed("JSON::NestingError - nesting is too deep") from error
 
 
-@router.get(urls.ENVIRONMENTS, permission=Permission.READ, is_cacheable=True)
+class EnvironmentState(Times):
+    uuid: str
+    name: str
+    displayName: Omittable[str]
+    production: bool
+    contacts: Omittable[Any]
+
+
+EnvironmentLinks = TypedDict(
+    "EnvironmentLinks",
+    {
+        "self": Link,
+        "pb:currently-deployed-deployed-versions": Link,
+        "pb:currently-supported-released-versions": Link,
+        "pb:environments": Link,
+    },
+)
+
+
+class EnvironmentDocument(EnvironmentState):
+    _links: EnvironmentLinks
+
+
+class ListedEnvironments(TypedDict):
+    environments: list[EnvironmentDocument]
+
+
+EnvironmentsLinks = TypedDict("EnvironmentsLinks", {"self": Link, "pb:environments": list[Link]})
+
+
+class EnvironmentsDocument(TypedDict):
+    _embedded: ListedEnvironments
+    _links: EnvironmentsLinks
+
+
+class RecordedVersion(TypedDict):
+    pacticipant: Named
+    version: Numbered
+
+
+class RecordedVersionInEnvironment(RecordedVersion):
+    environment: EnvironmentDocument
+
+
+class ListedDeployment(Times, SelfLinked):
+    uuid: str
+    currentlyDeployed: bool
+    target: Omittable[str]
+    applicationInstance: Omittable[str]
+    undeployedAt: Omittable[datetime]
+
+
+class DeployedVersionDocument(ListedDeployment):
+    _embedded: RecordedVersionInEnvironment
+
+
+class ListedDeployments(TypedDict):
+    deployedVersions: list[ListedDeployment]
+
+
+class DeploymentsDocument(SelfLinked):
+    _embedded: ListedDeployments
+
+
+class CurrentDeployment(ListedDeployment):
+    _embedded: RecordedVersion
+
+
+class CurrentDeployments(TypedDict):
+    deployedVersions: list[CurrentDeployment]
+
+
+class CurrentlyDeployedDocument(SelfLinked):
+    _embedded: CurrentDeployments
+
+
+class ListedRelease(Times, SelfLinked):
+    uuid: str
+    currentlySupported: bool
+    supportEndedAt: Omittable[datetime]
+
+
+class ReleasedVersionDocument(ListedRelease):
+    _embedded: RecordedVersionInEnvironment
+
+
+class ListedReleases(TypedDict):
+    releasedVersions: list[ListedRelease]
+
+
+class ReleasesDocument(SelfLinked):
+    _embedded: ListedReleases
+
+
+class SupportedRelease(ListedRelease):
+    _embedded: RecordedVersion
+
+
+class SupportedReleases(TypedDict):
+    releasedVersions: list[SupportedRelease]
+
+
+class CurrentlySupportedDocument(SelfLinked):
+    _embedded: SupportedReleases
+
+
+@with_config(with_example({"applicationInstance": "blue"}))
+class DeploymentBody(TypedDict, total=False):
+    applicationInstance: str | None
+    target: str | None
+
+
+@with_config(with_example({"currentlyDeployed": False}))
+class UndeploymentBody(TypedDict, total=False):
+    currentlyDeployed: bool
+
+
+@with_config(with_example({"currentlySupported": False}))
+class EndOfSupportBody(TypedDict, total=False):
+    currentlySupported: bool
+
+
+_UUID: Final = {"uuid": "$response.body#/uuid"}
+_ENVIRONMENT_LINKS: Final = (
+    *link_to(
+        _UUID,
+        *("show_environment", "change_environment", "list_currently_deployed", "list_currently_supported"),
+        "remove_environment",
+    ),
+    *link_to(
+        {"environment": "$response.body#/uuid"},
+        *("record_deployment", "record_release", "list_deployments", "list_versions_in_environment"),
+    ),
+)
+_PACTICIPANT: Final = QueryParameter("pacticipant", "The name of a pacticipant.")
+_DEPLOYED_PARAMETERS: Final = (
+    _PACTICIPANT,
+    QueryParameter("applicationInstance", "The name of an application instance; blank for versions without one."),
+)
+_SUPPORTED_PARAMETERS: Final = (_PACTICIPANT, QueryParameter("version", "The number of a version."))
+
+
+@router.get(
+    urls.ENVIRONMENTS,
+    permission=Permission.READ,
+    is_cacheable=True,
+    query=(QueryParameter("name", "The name of an environment."),),
+    response=EnvironmentsDocument,
+)
 def list_environments(call: Request) -> Environments:
     """List all environments, or the one that has a name."""
     name = call.name_parameter("name")
@@ -118,20 +277,28 @@ def list_environments(call: Request) -> Environments:
     return Environments([found] if found else [])
 
 
-@router.post(urls.ENVIRONMENTS, permission=Permission.MANAGE_ENVIRONMENT)
+@router.post(
+    urls.ENVIRONMENTS,
+    permission=Permission.MANAGE_ENVIRONMENT,
+    body=EnvironmentBody,
+    response=EnvironmentDocument,
+    links=_ENVIRONMENT_LINKS,
+)
 def add_environment(call: Request) -> Created:
     """Add an environment."""
     new = deployment_actions.add_environment(call.db, call.body(EnvironmentBody).draft(), now=call.now)
     return Created(new, urls.ENVIRONMENT.fill(uuid=new.uuid))
 
 
-@router.get(urls.ENVIRONMENT, permission=Permission.READ)
+@router.get(urls.ENVIRONMENT, permission=Permission.READ, response=EnvironmentDocument)
 def show_environment(call: Request, uuid: str) -> object:
     """Show an environment."""
     return deployments.get(call.db, uuid)
 
 
-@router.put(urls.ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
+@router.put(
+    urls.ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT, body=EnvironmentBody, response=EnvironmentDocument
+)
 def change_environment(call: Request, uuid: str) -> Updated:
     """Replace all that is said about an environment."""
     existing = deployments.lock(call.db, uuid)
@@ -146,7 +313,9 @@ def remove_environment(call: Request, uuid: str) -> Deleted:
     return Deleted()
 
 
-@router.get(urls.CURRENTLY_DEPLOYED, permission=Permission.READ)
+@router.get(
+    urls.CURRENTLY_DEPLOYED, permission=Permission.READ, query=_DEPLOYED_PARAMETERS, response=CurrentlyDeployedDocument
+)
 def list_currently_deployed(call: Request, uuid: str) -> EnvironmentDeployments:
     """List the versions that run in an environment."""
     environment = deployments.get(call.db, uuid)
@@ -162,7 +331,12 @@ def _wanted(call: Request) -> ApplicationInstance | None:
     return ApplicationInstance(name=given or None) if isinstance(given, str) else None
 
 
-@router.get(urls.CURRENTLY_SUPPORTED, permission=Permission.READ)
+@router.get(
+    urls.CURRENTLY_SUPPORTED,
+    permission=Permission.READ,
+    query=_SUPPORTED_PARAMETERS,
+    response=CurrentlySupportedDocument,
+)
 def list_currently_supported(call: Request, uuid: str) -> EnvironmentReleases:
     """List the versions that are supported in an environment."""
     environment = deployments.get(call.db, uuid)
@@ -172,7 +346,7 @@ def list_currently_supported(call: Request, uuid: str) -> EnvironmentReleases:
     )
 
 
-@router.get(urls.DEPLOYMENTS, permission=Permission.READ)
+@router.get(urls.DEPLOYMENTS, permission=Permission.READ, response=DeploymentsDocument)
 def list_deployments(call: Request, pacticipant: str, version: str, environment: str) -> VersionDeployments:
     """List the deployments of a version in an environment, ended ones too."""
     wanted = Release(pacticipant=pacticipant, version=version, environment=environment)
@@ -180,7 +354,13 @@ def list_deployments(call: Request, pacticipant: str, version: str, environment:
     return VersionDeployments(destination, deployments.list_deployments_of_destination(call.db, destination))
 
 
-@router.post(urls.DEPLOYMENTS, permission=Permission.RECORD_DEPLOYMENT)
+@router.post(
+    urls.DEPLOYMENTS,
+    permission=Permission.RECORD_DEPLOYMENT,
+    body=DeploymentBody,
+    response=DeployedVersionDocument,
+    links=link_to(_UUID, "show_deployed_version", "change_deployed_version"),
+)
 def record_deployment(call: Request, pacticipant: str, version: str, environment: str) -> Created:
     """Record that a version now runs in an environment."""
     deployment = Deployment(
@@ -202,7 +382,7 @@ def _instance(body: dict[str, Any]) -> str | None:
     return given if given is None or isinstance(given, str) else _as_text(given)
 
 
-@router.get(urls.RELEASES, permission=Permission.READ)
+@router.get(urls.RELEASES, permission=Permission.READ, response=ReleasesDocument)
 def list_releases(call: Request, pacticipant: str, version: str, environment: str) -> VersionReleases:
     """List the release of a version to an environment, if there is one."""
     wanted = Release(pacticipant=pacticipant, version=version, environment=environment)
@@ -210,7 +390,13 @@ def list_releases(call: Request, pacticipant: str, version: str, environment: st
     return VersionReleases(destination, deployments.list_releases_of_destination(call.db, destination))
 
 
-@router.post(urls.RELEASES, permission=Permission.RECORD_DEPLOYMENT)
+@router.post(
+    urls.RELEASES,
+    permission=Permission.RECORD_DEPLOYMENT,
+    body=EmptyBody,
+    response=ReleasedVersionDocument,
+    links=link_to(_UUID, "show_released_version", "change_released_version"),
+)
 def record_release(call: Request, pacticipant: str, version: str, environment: str) -> Created | Updated:
     """Record that a version is released to an environment and supported there."""
     call.body(dict)
@@ -220,13 +406,19 @@ def record_release(call: Request, pacticipant: str, version: str, environment: s
     return answer(released, urls.RELEASED_VERSION.fill(uuid=released.uuid))
 
 
-@router.get(urls.DEPLOYED_VERSION, permission=Permission.READ)
+@router.get(urls.DEPLOYED_VERSION, permission=Permission.READ, response=DeployedVersionDocument)
 def show_deployed_version(call: Request, uuid: str) -> object:
     """Show a deployed version."""
     return deployments.get_deployed(call.db, uuid)
 
 
-@router.patch(urls.DEPLOYED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE_PATCH,))
+@router.patch(
+    urls.DEPLOYED_VERSION,
+    permission=Permission.RECORD_DEPLOYMENT,
+    consumes=(MERGE_PATCH,),
+    body=UndeploymentBody,
+    response=DeployedVersionDocument,
+)
 def change_deployed_version(call: Request, uuid: str) -> Updated:
     """Record that a version no longer runs."""
     deployed = deployments.get_deployed(call.db, uuid)
@@ -235,13 +427,19 @@ def change_deployed_version(call: Request, uuid: str) -> Updated:
     return Updated(deployed)
 
 
-@router.get(urls.RELEASED_VERSION, permission=Permission.READ)
+@router.get(urls.RELEASED_VERSION, permission=Permission.READ, response=ReleasedVersionDocument)
 def show_released_version(call: Request, uuid: str) -> object:
     """Show a released version."""
     return deployments.get_released(call.db, uuid)
 
 
-@router.patch(urls.RELEASED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE_PATCH,))
+@router.patch(
+    urls.RELEASED_VERSION,
+    permission=Permission.RECORD_DEPLOYMENT,
+    consumes=(MERGE_PATCH,),
+    body=EndOfSupportBody,
+    response=ReleasedVersionDocument,
+)
 def change_released_version(call: Request, uuid: str) -> Updated:
     """Record that a version is no longer supported."""
     released = deployments.get_released(call.db, uuid)

@@ -4,7 +4,7 @@ A request is matched on the raw path, since names contain slashes: a segment is 
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -12,11 +12,23 @@ from urllib.parse import unquote_to_bytes
 
 from treaty.errors import TreatyError
 from treaty.web.http.media_types import FORM, HAL, JSON, MediaType
+from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.security.permissions import Permission
 from treaty.web.urls import Url
 
 Handler = Callable[..., object]
+
+
+class ResponseLink(NamedTuple):
+    """An operation that can follow a response, with its parameters as OpenAPI's runtime expressions."""
+
+    operation: str
+    parameters: Mapping[str, str]
+
+
+def link_to(parameters: Mapping[str, str], *operations: str) -> tuple[ResponseLink, ...]:
+    return tuple(ResponseLink(operation, parameters) for operation in operations)
 
 
 MAX_QUICK_ITEMS: Final = 64
@@ -55,6 +67,16 @@ class Route:
     """Whether a page is shown whatever the `Accept` header says, as a file is."""
     database_failure_result: Callable[["Request", Exception], object] | None = None
     """Makes what is told, as a failure, when the database does not answer; None where the log alone is told."""
+    response: object | None = None
+    """Type of the JSON that a successful response has; None for other media types. Only the documentation uses it."""
+    extended_response: object | None = None
+    """The same for the extended media type, where that differs."""
+    body: object | None = None
+    """Type of the JSON that a request has, for the documentation; None where requests have no body."""
+    query: tuple[QueryParameter, ...] = ()
+    errors: tuple[str, ...] = ()
+    """Error responses beside those that follow from the rest, by their names in the OpenAPI document."""
+    links: tuple[ResponseLink, ...] = ()
 
     def has_long_body(self, raw_body: bytes) -> bool:
         """Whether a body asks for so much that others should not wait for it."""
@@ -218,6 +240,12 @@ class Router:
         max_quick_items: int | None = None,
         has_long_query: Callable[["Request"], bool] | None = None,
         database_failure_result: Callable[["Request", Exception], object] | None = None,
+        response: object | None = None,
+        extended_response: object | None = None,
+        body: object | None = None,
+        query: Sequence[QueryParameter] = (),
+        errors: Sequence[str] = (),
+        links: Sequence[ResponseLink] = (),
     ) -> Callable[[Handler], Handler]:
         """Declare what answers a method at an URL (and at other spellings of it)."""
 
@@ -238,6 +266,12 @@ class Router:
                     max_quick_items=max_quick_items,
                     has_long_query=has_long_query,
                     database_failure_result=database_failure_result,
+                    response=response,
+                    extended_response=extended_response,
+                    body=body,
+                    query=tuple(query),
+                    errors=tuple(errors),
+                    links=tuple(links),
                 )
                 self._add(route, options_last=options_last)
             return handler

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from treaty.web.openapi.notation import Schema
+from treaty.web.openapi.generator import Schema
 
 Document = dict[str, Any]
 

@@ -1,6 +1,9 @@
 """Metrics: how much the broker holds, and how it fares."""
 
 from collections.abc import Mapping
+from datetime import datetime
+
+from typing_extensions import TypedDict
 
 from treaty.model.maintenance.metrics import Distribution, Metrics, RecordCounts
 from treaty.store.maintenance import metrics
@@ -16,7 +19,76 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 
-@router.get(urls.METRICS, permission=Permission.READ, is_slow=True)
+class Count(TypedDict):
+    count: int
+
+
+class InteractionCounts(TypedDict):
+    latestInteractionsCount: int
+    latestMessagesCount: int
+    latestInteractionsAndMessagesCount: int
+
+
+class PacticipantCounts(Count):
+    withMainBranchSetCount: int
+
+
+class PublicationCounts(Count):
+    first: datetime | None
+    last: datetime | None
+
+
+class VerificationCounts(PublicationCounts):
+    successCount: int
+    failureCount: int
+    distinctCount: int
+
+
+class DistributionDocument(TypedDict):
+    distribution: Mapping[str, int]
+
+
+class VersionCounts(Count):
+    withUserCreatedBranchCount: int
+    withBranchCount: int
+    withBranchSetCount: int
+
+
+class TagCounts(Count):
+    distinctCount: int
+    distinctWithPacticipantCount: int
+
+
+class DeployedVersionCounts(Count):
+    userCreatedCount: int
+    currentlyDeployedCount: int
+
+
+class ReleasedVersionCounts(Count):
+    currentlySupportedCount: int
+
+
+class MetricsDocument(TypedDict):
+    interactions: InteractionCounts
+    pacticipants: PacticipantCounts
+    integrations: Count
+    pactPublications: PublicationCounts
+    pactVersions: Count
+    pactRevisionsPerConsumerVersion: DistributionDocument
+    verificationResults: VerificationCounts
+    verificationResultsPerPactVersion: DistributionDocument
+    pacticipantVersions: VersionCounts
+    webhooks: Count
+    tags: TagCounts
+    triggeredWebhooks: Count
+    webhookExecutions: Count
+    matrix: Count
+    environments: Count
+    deployedVersions: DeployedVersionCounts
+    releasedVersions: ReleasedVersionCounts
+
+
+@router.get(urls.METRICS, permission=Permission.READ, is_slow=True, response=MetricsDocument)
 def show_metrics(call: Request) -> Metrics:
     """Count everything that the broker holds."""
     return metrics.load_metrics(call.db)

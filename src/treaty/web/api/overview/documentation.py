@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from pydantic import with_config
+from typing_extensions import TypedDict
 
 from treaty.errors import NotFound
 from treaty.settings import Settings
 from treaty.web import openapi, urls
 from treaty.web.api.overview import relations
+from treaty.web.hal.shapes import OPEN_OBJECT, JsonObject
 from treaty.web.http.media_types import CSS, JSON
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage, RawBody
@@ -21,7 +24,14 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 
-@router.get(urls.OPENAPI, permission=Permission.READ, produces=(), needs_database=False)
+@with_config(OPEN_OBJECT)
+class OpenApiDocument(TypedDict):
+    openapi: str
+    info: JsonObject
+    paths: JsonObject
+
+
+@router.get(urls.OPENAPI, permission=Permission.READ, produces=(), needs_database=False, response=OpenApiDocument)
 def get_openapi(call: Request) -> RawBody:
     """Describe this API as OpenAPI 3.1 has it."""
     return RawBody(_document(call.settings, call.base_url), JSON)

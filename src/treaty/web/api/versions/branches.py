@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NotRequired
+
+from typing_extensions import TypedDict
 
 from treaty.actions.versions import removal, versions
 from treaty.actions.versions.removal import RemovedBranches
@@ -12,13 +14,15 @@ from treaty.model.versions import Branch, BranchVersion, Tag
 from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches
 from treaty.web import urls
-from treaty.web.api.paging import page_links, page_state, read_page
+from treaty.web.api.paging import SEARCH_PARAMETERS, PageState, page_links, page_state, read_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.http.queries import BLANK, is_blank
+from treaty.web.hal.shapes import NoticeDocument, Times
+from treaty.web.http.bodies import EmptyBody
+from treaty.web.http.queries import BLANK, QueryParameter, is_blank
 from treaty.web.http.request import Request
 from treaty.web.http.results import Accepted, Created, Deleted, Updated
-from treaty.web.http.router import Router
+from treaty.web.http.router import Router, link_to
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -35,7 +39,59 @@ class Branches:
     paged: Paged[Branch]
 
 
-@router.get(urls.BRANCHES, permission=Permission.READ)
+BranchLinks = TypedDict("BranchLinks", {"self": Link, "pb:latest-version": Link})
+
+
+class BranchDocument(Times):
+    name: str
+    _links: BranchLinks
+
+
+class ListedBranches(TypedDict):
+    branches: list[BranchDocument]
+
+
+BranchesLinks = TypedDict(
+    "BranchesLinks",
+    {"self": Link, "next": NotRequired[Link], "previous": NotRequired[Link], "pb:branches": list[Link]},
+)
+
+
+class BranchesDocument(PageState):
+    _embedded: ListedBranches
+    _links: BranchesLinks
+
+
+class RemovedBranchesDocument(TypedDict):
+    notices: list[NoticeDocument]
+
+
+BranchVersionLinks = TypedDict("BranchVersionLinks", {"self": Link, "pb:branch": Link, "pb:version": Link})
+
+
+class BranchVersionDocument(Times):
+    _links: BranchVersionLinks
+
+
+class TagLinks(TypedDict):
+    self: Link
+    version: Link
+    pacticipant: Link
+
+
+class TagDocument(Times):
+    name: str
+    _links: TagLinks
+
+
+_BRANCH: Final = {"pacticipant": "$request.path.pacticipant", "branch": "$request.path.branch"}
+_BRANCH_LINKS: Final = (
+    *link_to(_BRANCH, "show_branch", "list_versions_on_branch", "show_latest_version_on_branch", "remove_branch"),
+    *link_to({**_BRANCH, "version": "$request.path.version"}, "show_branch_version", "take_off_branch"),
+)
+
+
+@router.get(urls.BRANCHES, permission=Permission.READ, query=SEARCH_PARAMETERS, response=BranchesDocument)
 def list_branches(call: Request, pacticipant: str) -> Branches:
     """List the branches of a pacticipant, those that changed last first."""
     page = read_page(call, DEFAULT_PAGE)
@@ -43,7 +99,12 @@ def list_branches(call: Request, pacticipant: str) -> Branches:
     return Branches(pacticipant, branches.list_matching(call.db, pacticipant, like=call.option("q"), page=page))
 
 
-@router.delete(urls.BRANCHES, permission=Permission.MANAGE_VERSION)
+@router.delete(
+    urls.BRANCHES,
+    permission=Permission.MANAGE_VERSION,
+    query=(QueryParameter("exclude[]", "Branches to keep.", list[str]),),
+    response=RemovedBranchesDocument,
+)
 def remove_branches(call: Request, pacticipant: str) -> Accepted:
     """Remove all branches but the main one and those that are excluded."""
     return Accepted(removal.remove_branches(call.db, pacticipant, keep=_excluded(call)))
@@ -60,7 +121,7 @@ def _excluded(call: Request) -> list[str]:
     return names
 
 
-@router.get(urls.BRANCH, permission=Permission.READ)
+@router.get(urls.BRANCH, permission=Permission.READ, response=BranchDocument)
 def show_branch(call: Request, pacticipant: str, branch: str) -> Branch:
     """Show a branch."""
     found = branches.find(call.db, pacticipant, branch)
@@ -76,7 +137,7 @@ def remove_branch(call: Request, pacticipant: str, branch: str) -> Deleted:
     return Deleted()
 
 
-@router.get(urls.BRANCH_VERSION, permission=Permission.READ)
+@router.get(urls.BRANCH_VERSION, permission=Permission.READ, response=BranchVersionDocument)
 def show_branch_version(call: Request, pacticipant: str, branch: str, version: str) -> BranchVersion:
     """Show a version's place on a branch."""
     found = branches.load_state(call.db, pacticipant, branch, version).branch_version
@@ -85,7 +146,13 @@ def show_branch_version(call: Request, pacticipant: str, branch: str, version: s
     return found
 
 
-@router.put(urls.BRANCH_VERSION, permission=Permission.MANAGE_VERSION)
+@router.put(
+    urls.BRANCH_VERSION,
+    permission=Permission.MANAGE_VERSION,
+    body=EmptyBody,
+    response=BranchVersionDocument,
+    links=_BRANCH_LINKS,
+)
 def put_on_branch(call: Request, pacticipant: str, branch: str, version: str) -> Created | Updated:
     """Put a version on a branch, as its head."""
     call.body(dict)

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Any, Final, NotRequired
 from urllib.parse import urlsplit
+
+from typing_extensions import TypedDict
 
 from treaty import outgoing
 from treaty.actions.webhooks import deliveries
@@ -20,11 +23,13 @@ from treaty.store.pacticipants import pacticipants
 from treaty.store.webhooks import webhooks
 from treaty.web import urls
 from treaty.web.api.webhooks import bodies
+from treaty.web.api.webhooks.bodies import WebhookBody
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
+from treaty.web.hal.shapes import JsonObject, NameOnly, Omittable, Times
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, Created, Deleted, Updated
-from treaty.web.http.router import Router
+from treaty.web.http.router import Router, link_to
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -49,63 +54,154 @@ class WebhookTestReport:
     is_saved: bool
 
 
-@router.get(urls.WEBHOOKS, permission=Permission.READ)
+class WebhookSide(TypedDict):
+    name: NotRequired[str]
+    label: NotRequired[str]
+
+
+class WebhookRequestDocument(TypedDict):
+    method: str
+    url: str
+    headers: NotRequired[Mapping[str, str]]
+    body: NotRequired[Any]
+    username: NotRequired[str]
+    password: NotRequired[str]
+
+
+class WebhookState(Times):
+    uuid: str
+    description: str
+    consumer: Omittable[WebhookSide]
+    provider: Omittable[WebhookSide]
+    enabled: bool
+    request: WebhookRequestDocument
+    events: list[NameOnly]
+    consumerBranches: Omittable[list[str]]
+    providerBranches: Omittable[list[str]]
+    tags: Omittable[list[str]]
+    environments: Omittable[list[str]]
+    mainBranchOnly: Omittable[bool]
+    secret: Omittable[str]
+    failing: Omittable[bool]
+    failingSince: Omittable[datetime]
+    pauseWhenFailing: Omittable[bool]
+    paused: Omittable[bool]
+
+
+WebhookLinks = TypedDict(
+    "WebhookLinks",
+    {
+        "self": Link,
+        "pb:execute": Link,
+        "pb:consumer": NotRequired[Link],
+        "pb:consumers": NotRequired[Link],
+        "pb:provider": NotRequired[Link],
+        "pb:providers": NotRequired[Link],
+        "pb:pact-webhooks": Omittable[Link],
+        "pb:webhooks": Link,
+    },
+)
+
+
+class WebhookDocument(WebhookState):
+    _links: WebhookLinks
+
+
+WebhooksLinks = TypedDict(
+    "WebhooksLinks", {"self": Link, "pb:create": Link, "pb:webhooks": list[Link], "curies": list[Link]}
+)
+
+
+class WebhooksDocument(TypedDict):
+    _links: WebhooksLinks
+
+
+class ErrorMessage(TypedDict):
+    message: str
+
+
+class WebhookResponseDocument(TypedDict):
+    status: int
+    headers: JsonObject
+    body: Any
+
+
+WebhookTestLinks = TypedDict("WebhookTestLinks", {"webhook": Omittable[Link], "try-again": Link})
+
+
+class WebhookTrialDocument(TypedDict):
+    error: Omittable[ErrorMessage]
+    request: JsonObject
+    response: Omittable[WebhookResponseDocument]
+    message: Omittable[str]
+    logs: str
+    success: bool
+    _links: WebhookTestLinks
+
+
+@router.get(urls.WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
 def list_webhooks(call: Request) -> Webhooks:
     """List all webhooks."""
     return Webhooks("Webhooks", webhooks.list_all(call.db))
 
 
-@router.post(urls.WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
+@router.post(
+    urls.WEBHOOKS,
+    permission=Permission.MANAGE_WEBHOOK,
+    body=WebhookBody,
+    response=WebhookDocument,
+    links=link_to({"uuid": "$response.body#/uuid"}, "get_webhook", "put_webhook", "delete_webhook"),
+)
 def create_webhook(call: Request) -> Created:
     """Create a webhook for the pacts that its body names."""
     return _create(call)
 
 
-@router.get(urls.PAIR_WEBHOOKS, permission=Permission.READ)
+@router.get(urls.PAIR_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
 def list_webhooks_of_pair(call: Request, provider: str, consumer: str) -> Webhooks:
     """List the webhooks for a consumer and a provider."""
     return Webhooks("Webhooks", _of_pair(call, provider, consumer))
 
 
-@router.post(urls.PAIR_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
+@router.post(urls.PAIR_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
 def create_webhook_of_pair(call: Request, provider: str, consumer: str) -> Created:
     """Create a webhook for a consumer and a provider."""
     return _create(call, consumer=consumer, provider=provider)
 
 
-@router.get(urls.PACT_WEBHOOKS, permission=Permission.READ)
+@router.get(urls.PACT_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
 def list_webhooks_of_pact(call: Request, provider: str, consumer: str) -> Webhooks:
     """List the webhooks for a pact, whatever its version."""
     return Webhooks("Pact webhooks", _of_pair(call, provider, consumer))
 
 
-@router.post(urls.PACT_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
+@router.post(urls.PACT_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
 def create_webhook_of_pact(call: Request, provider: str, consumer: str) -> Created:
     """Create a webhook for a pact, whatever its version."""
     return _create(call, consumer=consumer, provider=provider)
 
 
-@router.get(urls.PROVIDER_WEBHOOKS, permission=Permission.READ)
+@router.get(urls.PROVIDER_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
 def list_webhooks_of_provider(call: Request, provider: str) -> Webhooks:
     """List the webhooks for all pacts with a provider."""
     pacticipants.get(call.db, provider, "provider")
     return Webhooks("Webhooks", webhooks.list_of_sides(call.db, consumer=None, provider=provider))
 
 
-@router.post(urls.PROVIDER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
+@router.post(urls.PROVIDER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
 def create_webhook_of_provider(call: Request, provider: str) -> Created:
     """Create a webhook for all pacts with a provider."""
     return _create(call, provider=provider)
 
 
-@router.get(urls.CONSUMER_WEBHOOKS, permission=Permission.READ)
+@router.get(urls.CONSUMER_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
 def list_webhooks_of_consumer(call: Request, consumer: str) -> Webhooks:
     """List the webhooks for all pacts of a consumer."""
     pacticipants.get(call.db, consumer, "consumer")
     return Webhooks("Webhooks", webhooks.list_of_sides(call.db, consumer=consumer, provider=None))
 
 
-@router.post(urls.CONSUMER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
+@router.post(urls.CONSUMER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
 def create_webhook_of_consumer(call: Request, consumer: str) -> Created:
     """Create a webhook for all pacts of a consumer."""
     return _create(call, consumer=consumer)
@@ -139,7 +235,7 @@ def read_draft(call: Request, sides: Mapping[str, str], uuid: str | None = None)
     )
 
 
-@router.get(urls.WEBHOOK, permission=Permission.READ)
+@router.get(urls.WEBHOOK, permission=Permission.READ, response=WebhookDocument)
 def get_webhook(call: Request, uuid: str) -> Webhook:
     """Read a webhook, without its secrets."""
     return _get(call, uuid)
@@ -152,7 +248,7 @@ def _get(call: Request, uuid: str) -> Webhook:
     return found
 
 
-@router.put(urls.WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+@router.put(urls.WEBHOOK, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
 def put_webhook(call: Request, uuid: str) -> Created | Updated:
     """Replace a webhook, or create one with an uuid of one's own. Secrets that are not sent along are kept."""
     draft = read_draft(call, {}, uuid)
@@ -167,7 +263,9 @@ def delete_webhook(call: Request, uuid: str) -> Deleted:
     return Deleted()
 
 
-@router.post(urls.EXECUTE_UNSAVED_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+@router.post(
+    urls.EXECUTE_UNSAVED_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookTrialDocument
+)
 def execute_unsaved_webhook(call: Request) -> AfterCommit:
     """Try out a webhook that is not saved."""
     draft = read_draft(call, {})
@@ -177,7 +275,7 @@ def execute_unsaved_webhook(call: Request) -> AfterCommit:
     return _try_out(call, tried, is_saved=False)
 
 
-@router.post(urls.EXECUTE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, consumes=None)
+@router.post(urls.EXECUTE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, consumes=None, response=WebhookTrialDocument)
 def execute_webhook(call: Request, uuid: str) -> AfterCommit:
     """Try out a webhook with the latest pact that it could be about."""
     return _try_out(call, _get(call, uuid), is_saved=True)
