@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import BASE, Answer
+from tests.api.described import find_responses
 from tests.api.filled import BRANCH, CONSUMERS, LABEL, PROVIDER, TAG, fill
 from tests.api.history import q
 
@@ -117,6 +118,13 @@ def test_no_link_leads_nowhere(walk):
     ]
     assert lost == []
     assert len(walk.found) > 150
+
+
+def test_what_links_lead_to_is_as_the_openapi_document_says(walk):
+    for step, answer in walk.found:
+        path = walk.filled(step.href)
+        if answer.status != 405:
+            assert str(answer.status) in find_responses("GET", path)  # the client holds the rest to the document
 
 
 def test_every_relation_is_explained(walk):

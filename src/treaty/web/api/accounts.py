@@ -106,27 +106,25 @@ def regenerate_token(call: Request, uuid: str) -> Created:
 def user(one: User) -> Hal:
     account, role = one.account, one.caller.role or Role.READ_ONLY
     is_system = account is not None and account.is_system
-    return Hal(
-        state={
-            "uuid": account.uuid if account else None,
-            "name": one.caller.user,
-            "email": account.email if account else None,
-            "active": True,
-            "type": int(is_system),
-            "typeDescription": "system" if is_system else "user",
-            "role": role.value,
-            "createdAt": account.created_at if account else None,
-            "updatedAt": account.updated_at if account else None,
-            "lastLogin": account.signed_in_at if account else None,
-        },
-        links={"self": Link(urls.USER.fill(), "Current user")},
-    )
+    state: UserState = {
+        "uuid": account.uuid if account else None,
+        "name": one.caller.user,
+        "email": account.email if account else None,
+        "active": True,
+        "type": int(is_system),
+        "typeDescription": "system" if is_system else "user",
+        "role": role.value,
+        "createdAt": account.created_at if account else None,
+        "updatedAt": account.updated_at if account else None,
+        "lastLogin": account.signed_in_at if account else None,
+    }
+    return Hal(state, links={"self": Link(urls.USER.fill(), "Current user")})
 
 
 @represent.register
 def token_list(listed: Tokens) -> Hal:
     return Hal(
-        embedded={"items": [_token(one, one.masked) for one in listed.items]},
+        embedded={"items": [Hal(_token_state(one, one.masked)) for one in listed.items]},
         links={"self": Link(urls.TOKENS.fill(), "API tokens")},
     )
 
@@ -134,19 +132,17 @@ def token_list(listed: Tokens) -> Hal:
 @represent.register
 def issued(new: IssuedToken) -> Hal:
     return Hal(
-        state=_token(new.token, new.text),
+        state=_token_state(new.token, new.text),
         links={"self": Link(urls.REGENERATE_TOKEN.fill(uuid=new.token.uuid), "Regenerate the token")},
     )
 
 
-def _token(one: Token, value: str) -> Hal:
-    return Hal(
-        {
-            "uuid": one.uuid,
-            "description": one.name,
-            "value": value,
-            "readOnly": one.role is Role.READ_ONLY,
-            "expiresAt": one.expires_at,
-            "lastUsedAt": one.used_at,
-        }
-    )
+def _token_state(token: Token, value: str) -> TokenDocument:
+    return {
+        "uuid": token.uuid,
+        "description": token.name,
+        "value": value,
+        "readOnly": token.role is Role.READ_ONLY,
+        "expiresAt": token.expires_at,
+        "lastUsedAt": token.used_at,
+    }

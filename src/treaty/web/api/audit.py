@@ -234,7 +234,7 @@ def _next(page: EventPage, first: AuditEvent) -> str:
     return f"{urls.AUDIT.fill()}?{urlencode({**kept, 'from': first.uuid})}"
 
 
-def event_state(one: AuditEvent) -> dict[str, object]:
+def event_state(one: AuditEvent) -> AuditEventDocument:
     """Say all about an event. What begins with `user_` or `db_` has these names with others, too."""
     actor = one.actor
     return {

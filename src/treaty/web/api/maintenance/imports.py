@@ -113,7 +113,7 @@ class ImportedFactsDocument(TypedDict):
     response=ImportOutcomesDocument,
     errors=("409",),
 )
-def import_facts(call: Request) -> dict[str, object]:
+def import_facts(call: Request) -> ImportOutcomesDocument:
     """Import facts of another broker, and return the outcome for each in the same order.
 
     Facts keep their original times. What is newer here stays, what was removed here stays removed, and no webhook is
@@ -140,7 +140,7 @@ def import_facts(call: Request) -> dict[str, object]:
     body=ImportLookupBody,
     response=ImportedFactsDocument,
 )
-def look_up_imported_facts(call: Request) -> dict[str, object]:
+def look_up_imported_facts(call: Request) -> ImportedFactsDocument:
     """Return for each fact what an earlier import remembered about it: a text, or null for a fact that is new."""
     body = call.body(ImportLookupBody)
     if len(body.facts) > MAX_LOOKUPS:

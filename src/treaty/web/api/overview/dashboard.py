@@ -142,7 +142,7 @@ def _written(one: DashboardItem, view: LinkContext) -> RenderedItem:
     return build_item(render(_shown(one), RenderContext(view.base_url, hidden_relations=view.hidden_relations)))
 
 
-def _shown(item: DashboardItem) -> dict[str, object]:
+def _shown(item: DashboardItem) -> DashboardItemDocument:
     pair = {"consumer": item.consumer, "provider": item.provider}
     result = item.result
     return {
@@ -166,13 +166,16 @@ def _shown(item: DashboardItem) -> dict[str, object]:
     }
 
 
-def _consumer(item: DashboardItem) -> dict[str, object]:
+def _consumer(item: DashboardItem) -> DashboardConsumer:
     name, number = item.consumer, item.consumer_version
-    version = _version(number, item.branches) | _self(urls.VERSION.fill(pacticipant=name, version=number))
+    version: DashboardConsumerVersion = {
+        **_version(number, item.branches),
+        **_self(urls.VERSION.fill(pacticipant=name, version=number)),
+    }
     return {"name": name, "version": version, **_self(urls.PACTICIPANT.fill(pacticipant=name))}
 
 
-def _provider(item: DashboardItem) -> dict[str, object]:
+def _provider(item: DashboardItem) -> DashboardProvider:
     result = item.result
     return {
         "name": item.provider,
@@ -181,18 +184,18 @@ def _provider(item: DashboardItem) -> dict[str, object]:
     }
 
 
-def _version(number: str, branches: Sequence[str]) -> dict[str, object]:
+def _version(number: str, branches: Sequence[str]) -> DashboardVersion:
     return {"number": number, "branch": branches[-1] if branches else None, "headBranchNames": list(branches)}
 
 
-def _result(item: DashboardItem, result: LatestResult) -> dict[str, object]:
+def _result(item: DashboardItem, result: LatestResult) -> ResultSummary:
     path = urls.LATEST_VERIFICATION_OF_PACT.fill(
         provider=item.provider, consumer=item.consumer, version=item.consumer_version
     )
     return {"success": result.success, "verifiedAt": result.created_at, **_self(path)}
 
 
-def _tags(pacticipant: str, version: str, names: Sequence[str]) -> list[object]:
+def _tags(pacticipant: str, version: str, names: Sequence[str]) -> list[NamedHead]:
     return [
         {
             "name": name,
@@ -203,7 +206,7 @@ def _tags(pacticipant: str, version: str, names: Sequence[str]) -> list[object]:
     ]
 
 
-def _self(path: str) -> dict[str, object]:
+def _self(path: str) -> SelfLinked:
     return {"_links": {"self": Link(path)}}
 
 

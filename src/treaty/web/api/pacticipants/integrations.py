@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -55,7 +55,8 @@ class NumericGraph:
 
 
 IntegrationLinks = TypedDict(
-    "IntegrationLinks", {"pb:dashboard": Link, "pb:matrix": Link, "pb:group": Link, "pb:delete_integration": Link}
+    "IntegrationLinks",
+    {"pb:dashboard": Link, "pb:matrix": Link, "pb:group": Link, "pb:delete_integration": NotRequired[Link]},
 )
 
 

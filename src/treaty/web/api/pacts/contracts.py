@@ -326,7 +326,7 @@ def _notices(publication: Publication) -> list[Notice]:
     return notices
 
 
-def _log(one: Notice) -> dict[str, str]:
+def _log(one: Notice) -> LogLine:
     return {"level": one.type, "message": one.text, "deprecationWarning": "Replaced by notices"}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NotRequired
 
 import orjson
 from pydantic import with_config
@@ -21,7 +21,7 @@ from treaty.store.pacts import pacts
 from treaty.store.pacts.pacts import PactWithBody
 from treaty.web import urls
 from treaty.web.hal import represent
-from treaty.web.hal.documents import JSON_OPTIONS, Hal, Link, Links, RenderContext, build_curies, render_links
+from treaty.web.hal.documents import JSON_OPTIONS, Hal, Link, RenderContext, build_curies, render_links
 from treaty.web.hal.represent import ExtendedDocument
 from treaty.web.hal.shapes import OPEN_OBJECT, JsonObject, Named, Omittable, OpenName
 from treaty.web.http import queries
@@ -58,7 +58,7 @@ PactLinks = TypedDict(
         "pb:consumer-webhooks": Link,
         "pb:tag-prod-version": Link,
         "pb:tag-version": Link,
-        "pb:publish-verification-results": Link,
+        "pb:publish-verification-results": NotRequired[Link],
         "pb:latest-verification-results": Link,
         "pb:triggered-webhooks": Link,
         "pb:matrix-for-consumer-version": Link,
@@ -393,11 +393,11 @@ def pact_link(pact: Pact) -> Link:
     )
 
 
-def _links(pact: Pact, metadata: str | None, consumer_versions: Sequence[str]) -> Links:
+def _links(pact: Pact, metadata: str | None, consumer_versions: Sequence[str]) -> PactLinks:
     """Everything that can be done from a pact."""
     consumer, version, provider, sha = pact.consumer, pact.version, pact.provider, pact.sha
     pair: Mapping[str, str] = {"provider": provider, "consumer": consumer}
-    links: dict[str, Link | Sequence[Link] | None] = {
+    return {
         "self": pact_link(pact),
         "pb:consumer": Link(urls.PACTICIPANT.fill(pacticipant=consumer), "Consumer", name=consumer),
         "pb:consumer-version": version_link(consumer, version),
@@ -444,7 +444,6 @@ def _links(pact: Pact, metadata: str | None, consumer_versions: Sequence[str]) -
         ),
         "curies": build_curies("pact"),
     }
-    return links
 
 
 def version_link(consumer: str, number: str) -> Link:

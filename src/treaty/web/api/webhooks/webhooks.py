@@ -92,7 +92,7 @@ WebhookLinks = TypedDict(
     "WebhookLinks",
     {
         "self": Link,
-        "pb:execute": Link,
+        "pb:execute": NotRequired[Link],
         "pb:consumer": NotRequired[Link],
         "pb:consumers": NotRequired[Link],
         "pb:provider": NotRequired[Link],
@@ -108,7 +108,7 @@ class WebhookDocument(WebhookState):
 
 
 WebhooksLinks = TypedDict(
-    "WebhooksLinks", {"self": Link, "pb:create": Link, "pb:webhooks": list[Link], "curies": list[Link]}
+    "WebhooksLinks", {"self": Link, "pb:create": NotRequired[Link], "pb:webhooks": list[Link], "curies": list[Link]}
 )
 
 
