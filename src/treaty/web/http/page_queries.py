@@ -12,19 +12,21 @@ MAX_PAGE_SIZE: Final = 200
 MAX_PAGE_NUMBER: Final = 10**6
 
 
-def read_rows_page(call: Request, size: int) -> Page:
+def read_rows_page(request: Request, size: int) -> Page:
     """Read which page is wanted."""
-    return Page(_number(call.option("page"), 1, MAX_PAGE_NUMBER), _number(call.option("pageSize"), size, MAX_PAGE_SIZE))
+    return Page(
+        _number(request.option("page"), 1, MAX_PAGE_NUMBER), _number(request.option("pageSize"), size, MAX_PAGE_SIZE)
+    )
 
 
-def read_columns_page(call: Request, size: int) -> Page:
+def read_columns_page(request: Request, size: int) -> Page:
     """Read which page of columns is wanted."""
-    return Page(_number(call.option("columns"), 1, MAX_PAGE_NUMBER), size)
+    return Page(_number(request.option("columns"), 1, MAX_PAGE_NUMBER), size)
 
 
-def read_number(call: Request, name: str, default: int, most: int) -> int:
+def read_number(request: Request, name: str, default: int, most: int) -> int:
     """Read a number, of one at least."""
-    return _number(call.option(name), default, most)
+    return _number(request.option(name), default, most)
 
 
 def _number(text: str | None, default: int, most: int) -> int:

@@ -507,7 +507,7 @@ class Authenticator:
         )
 
 
-def gate_of(call: Request) -> Authenticator:
+def get_authenticator(call: Request) -> Authenticator:
     """Return the gate of the server that received a request."""
     assert isinstance(call.authenticator, Authenticator)  # noqa: S101 - the application puts it there
     return call.authenticator
