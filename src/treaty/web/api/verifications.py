@@ -113,6 +113,14 @@ class ExtendedVerificationDocument(VerificationDocument):
     _embedded: VerificationTags
 
 
+_RESULT: Final[Mapping[str, Any]] = {
+    "produces": RESULT_TYPES,
+    "response": VerificationDocument,
+    "extended_response": ExtendedVerificationDocument,
+}
+"""Options of the routes that return a result."""
+
+
 class ProviderSummary(TypedDict):
     successful: list[str]
     failed: list[str]
@@ -205,25 +213,13 @@ def _verified_by(given: Any) -> str | None:
     return orjson.dumps({name: value for name, value in named.items() if isinstance(value, str)}).decode()
 
 
-@router.get(
-    urls.VERIFICATION,
-    permission=Permission.READ,
-    produces=RESULT_TYPES,
-    response=VerificationDocument,
-    extended_response=ExtendedVerificationDocument,
-)
+@router.get(urls.VERIFICATION, permission=Permission.READ, **_RESULT)
 def get_verification(call: Request, provider: str, consumer: str, sha: str, number: str) -> object:
     """Read a result by its number."""
     return _seen(call, get_verification_by_number(call, provider, consumer, sha, number))
 
 
-@router.get(
-    urls.VERIFICATION_WITH_METADATA,
-    permission=Permission.READ,
-    produces=RESULT_TYPES,
-    response=VerificationDocument,
-    extended_response=ExtendedVerificationDocument,
-)
+@router.get(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, **_RESULT)
 def get_verification_with_metadata(
     call: Request, provider: str, consumer: str, sha: str, segment: str, number: str
 ) -> object:
@@ -299,13 +295,7 @@ def _of(call: Request, found: PactWithBody | None) -> Verification:
 
 
 def _declare(url: Url, find: GetLatest) -> None:
-    @router.get(
-        url,
-        permission=Permission.READ,
-        produces=RESULT_TYPES,
-        response=VerificationDocument,
-        extended_response=ExtendedVerificationDocument,
-    )
+    @router.get(url, permission=Permission.READ, **_RESULT)
     def get_latest_verification(call: Request, *names: str) -> object:
         """Read the newest result, over all versions of the provider."""
         return _seen(call, find(call, *names))

@@ -137,6 +137,8 @@ class MatrixDocument(TypedDict):
     reasons: list[ReasonDocument]
 
 
+_MATRIX: Final[Mapping[str, Any]] = {"produces": (HAL, TEXT), "is_cacheable": True, "response": MatrixDocument}
+"""Options of the routes that return a matrix, as HAL or as a table."""
 _IGNORED: Final = QueryParameter("ignore[]", "Names of pacticipants whose results are ignored.", list[str])
 _SELECTOR_PARAMETERS: Final = (
     QueryParameter("q[][pacticipant]", "The name of a selector's pacticipant; each begins a selector.", list[str]),
@@ -171,11 +173,9 @@ _DEPLOYMENT_PARAMETERS: Final = (
 @router.get(
     urls.MATRIX,
     permission=Permission.READ,
-    produces=(HAL, TEXT),
-    is_cacheable=True,
     has_long_query=_has_many_rows,
     query=(*_SELECTOR_PARAMETERS, *_DESTINATION_PARAMETERS),
-    response=MatrixDocument,
+    **_MATRIX,
 )
 def show_matrix(call: Request) -> Matrix:
     """Show the results between the versions selected, and what follows from them."""
@@ -351,14 +351,7 @@ def _success(given: object) -> frozenset[bool | None] | None:
     return None if given is None else wanted
 
 
-@router.get(
-    urls.CAN_I_DEPLOY,
-    permission=Permission.READ,
-    produces=(HAL, TEXT),
-    is_cacheable=True,
-    query=_DEPLOYMENT_PARAMETERS,
-    response=MatrixDocument,
-)
+@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, query=_DEPLOYMENT_PARAMETERS, **_MATRIX)
 def can_i_deploy(call: Request) -> Matrix:
     """Say whether a version can be deployed to an environment, or to where versions have a tag."""
     selector = Selector(pacticipant=call.option("pacticipant") or "", version=call.option("version"))
@@ -415,9 +408,7 @@ def _check_deployment(selector: Selector, named: NamedIds, *, tag: str | None, e
         raise Invalid(*problems)
 
 
-@router.get(
-    urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True, response=MatrixDocument
-)
+@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, **_MATRIX)
 def can_i_deploy_tag(call: Request, pacticipant: str, tag: str, to: str) -> Matrix:
     """Say whether the latest version with a tag can go to where versions have another."""
     _check_names(tag=tag, environmentTag=to)
@@ -425,13 +416,7 @@ def can_i_deploy_tag(call: Request, pacticipant: str, tag: str, to: str) -> Matr
     return _matrix_of_existing(call.db, build_deployment_query(selector, Destination(tag=to, is_latest=True)))
 
 
-@router.get(
-    urls.CAN_I_DEPLOY_BRANCH,
-    permission=Permission.READ,
-    produces=(HAL, TEXT),
-    is_cacheable=True,
-    response=MatrixDocument,
-)
+@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, **_MATRIX)
 def can_i_deploy_branch(call: Request, pacticipant: str, branch: str, environment: str) -> Matrix:
     """Say whether the latest version of a branch can be deployed to an environment."""
     _check_names(branch=branch, environment=environment)

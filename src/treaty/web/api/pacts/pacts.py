@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, NotRequired
+from typing import Any, Final, NotRequired
 
 import orjson
 from pydantic import with_config
@@ -86,6 +86,13 @@ class ExtendedPactDocument(TypedDict):
     _links: PactLinks
 
 
+_PACT: Final[Mapping[str, Any]] = {
+    "produces": PACT_TYPES,
+    "response": PactDocument,
+    "extended_response": ExtendedPactDocument,
+}
+"""Options of the routes that return a pact."""
+
 DeletedPactsLinks = TypedDict("DeletedPactsLinks", {"index": Link, "pb:latest-pact-version": Omittable[Link]})
 
 
@@ -129,15 +136,7 @@ CONTENT_LINKS: Final = link_to(
 PAIR_LINKS: Final = link_to(_PAIR, "get_latest_pact", "get_pacts", "show_matrix_of_pair", "create_webhook_of_pair")
 
 
-@router.get(
-    urls.PACT,
-    permission=Permission.READ,
-    produces=PACT_TYPES,
-    aliases=urls.PACT_ALIASES,
-    is_cacheable=True,
-    response=PactDocument,
-    extended_response=ExtendedPactDocument,
-)
+@router.get(urls.PACT, permission=Permission.READ, aliases=urls.PACT_ALIASES, is_cacheable=True, **_PACT)
 def get_pact(call: Request, provider: str, consumer: str, version: str) -> PactDetails:
     """Read the pact of a consumer's version."""
     return _in_full(pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
@@ -146,13 +145,11 @@ def get_pact(call: Request, provider: str, consumer: str, version: str) -> PactD
 @router.put(
     urls.PACT,
     permission=Permission.PUBLISH_PACT,
-    produces=PACT_TYPES,
     aliases=urls.PACT_ALIASES,
     body=PactBody,
-    response=PactDocument,
-    extended_response=ExtendedPactDocument,
     errors=("409",),
     links=(*PACT_LINKS, *CONTENT_LINKS, *PAIR_LINKS),
+    **_PACT,
 )
 def put_pact(call: Request, provider: str, consumer: str, version: str) -> Created | Updated:
     """Publish a pact for a consumer's version."""
@@ -178,12 +175,10 @@ def delete_pact(call: Request, provider: str, consumer: str, version: str) -> Re
 @router.patch(
     urls.PACT,
     permission=Permission.PUBLISH_PACT,
-    produces=PACT_TYPES,
     aliases=urls.PACT_ALIASES,
     body=PactBody,
-    response=PactDocument,
-    extended_response=ExtendedPactDocument,
     errors=("409-without-body",),
+    **_PACT,
 )
 def patch_pact(call: Request, provider: str, consumer: str, version: str) -> Created | Updated:
     """Put a pact's interactions into what the version has published already."""
@@ -234,27 +229,13 @@ def _in_full(found: PactWithBody | None, **more: object) -> PactDetails:
     return PactDetails(pact=found.pact, body=found.body, **more)  # type: ignore[arg-type]  # handed on as they are
 
 
-@router.get(
-    urls.PACT_VERSION,
-    permission=Permission.READ,
-    produces=PACT_TYPES,
-    is_cacheable=True,
-    response=PactDocument,
-    extended_response=ExtendedPactDocument,
-)
+@router.get(urls.PACT_VERSION, permission=Permission.READ, is_cacheable=True, **_PACT)
 def get_pact_version(call: Request, provider: str, consumer: str, sha: str) -> PactDetails:
     """Read content by its sha, in its latest publication."""
     return _in_full(pacts.find_by_sha(call.db, consumer, provider, sha))
 
 
-@router.get(
-    urls.PACT_VERSION_WITH_METADATA,
-    permission=Permission.READ,
-    produces=PACT_TYPES,
-    is_cacheable=True,
-    response=PactDocument,
-    extended_response=ExtendedPactDocument,
-)
+@router.get(urls.PACT_VERSION_WITH_METADATA, permission=Permission.READ, is_cacheable=True, **_PACT)
 def get_pact_version_with_metadata(call: Request, provider: str, consumer: str, sha: str, segment: str) -> PactDetails:
     """Read content by its sha, in the publication that the metadata names."""
     said = read_metadata(segment)
@@ -278,52 +259,29 @@ def find_with_metadata(call: Request, provider: str, consumer: str, sha: str, sa
 @router.get(
     urls.LATEST_PACT,
     permission=Permission.READ,
-    produces=PACT_TYPES,
     aliases=[urls.LATEST_PACT_ALIAS],
     is_cacheable=True,
-    response=PactDocument,
-    extended_response=ExtendedPactDocument,
     links=CONTENT_LINKS,
+    **_PACT,
 )
 def get_latest_pact(call: Request, provider: str, consumer: str) -> WithHeaders:
     """Read the latest pact of a pair."""
     return _latest(pacts.find_latest(call.db, consumer, provider))
 
 
-@router.get(
-    urls.LATEST_TAGGED_PACT,
-    permission=Permission.READ,
-    produces=PACT_TYPES,
-    is_cacheable=True,
-    response=PactDocument,
-    extended_response=ExtendedPactDocument,
-)
+@router.get(urls.LATEST_TAGGED_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
 def get_latest_tagged_pact(call: Request, provider: str, consumer: str, tag: str) -> WithHeaders:
     """Read the latest pact whose version has a tag."""
     return _latest(pacts.find_latest_tagged(call.db, consumer, provider, tag), tags=(tag,))
 
 
-@router.get(
-    urls.LATEST_UNTAGGED_PACT,
-    permission=Permission.READ,
-    produces=PACT_TYPES,
-    is_cacheable=True,
-    response=PactDocument,
-    extended_response=ExtendedPactDocument,
-)
+@router.get(urls.LATEST_UNTAGGED_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
 def get_latest_untagged_pact(call: Request, provider: str, consumer: str) -> WithHeaders:
     """Read the latest pact whose version has no tag."""
     return _latest(pacts.find_latest_untagged(call.db, consumer, provider), tags=("untagged",))
 
 
-@router.get(
-    urls.LATEST_BRANCH_PACT,
-    permission=Permission.READ,
-    produces=PACT_TYPES,
-    is_cacheable=True,
-    response=PactDocument,
-    extended_response=ExtendedPactDocument,
-)
+@router.get(urls.LATEST_BRANCH_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
 def get_latest_branch_pact(call: Request, provider: str, consumer: str, branch: str) -> WithHeaders:
     """Read the latest pact whose version is on a branch."""
     return _latest(pacts.find_latest_on_branch(call.db, consumer, provider, branch))
