@@ -30,9 +30,7 @@ def all_routes() -> Router:
 @cache
 def document() -> dict[str, Any]:
     """The document of a broker with all routes."""
-    described: dict[str, Any] = orjson.loads(
-        orjson.dumps(build_document(all_routes().endpoints.values(), "http://localhost"))
-    )
+    described: dict[str, Any] = orjson.loads(orjson.dumps(build_document(all_routes().endpoints.values())))
     return described
 
 
