@@ -5,13 +5,11 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import orjson
 import structlog
 import uvicorn
 from sqlalchemy import Connection, Engine, make_url
@@ -105,7 +103,7 @@ def _opened(settings: Settings, *, must_exist: bool = False, may_create: bool = 
     return open_database(
         settings.database_url,
         connections=settings.database_max_connections,
-        wait=settings.database_pool_timeout,
+        wait=settings.database_pool_timeout.total_seconds(),
         must_exist=must_exist,
         may_create=may_create,
     )
@@ -168,7 +166,7 @@ def _background(settings: Settings, database: Database, send: Send = outgoing.se
         build_retention(settings),
         settings.database_clean_cron_schedule,
         is_dry=settings.database_clean_dry_run,
-        audit_days=settings.audit_max_age,
+        audit_max_age=settings.audit_max_age,
         cleans_data=settings.database_clean_enabled,
     )
     return [cleaner, worker]
@@ -176,7 +174,7 @@ def _background(settings: Settings, database: Database, send: Send = outgoing.se
 
 def _cleans(settings: Settings) -> bool:
     """Whether anything goes by itself when it is old."""
-    return settings.database_clean_enabled or settings.audit_max_age > 0
+    return settings.database_clean_enabled or bool(settings.audit_max_age)
 
 
 def build_retention(settings: Settings) -> Retention:
@@ -196,22 +194,22 @@ def build_retention(settings: Settings) -> Retention:
         ),
         limit=settings.database_clean_deletion_limit,
         branch_limit=settings.database_clean_deletion_limit,
-        overwritten_days=settings.database_clean_overwritten_data_max_age,
-        success_days=settings.verified_by_other_branch_lookback_days,
+        overwritten_max_age=settings.database_clean_overwritten_data_max_age,
+        success_max_age=settings.verified_by_other_branch_lookback_days,
     )
 
 
 def plan_cleaning(settings: Settings, retention: Retention) -> CleanupPlan:
     """Describe what a clean-up would remove."""
-    days = settings.audit_max_age
-    return _with_database(settings, lambda database: Cleaner(database, retention, audit_days=days).plan())
+    age = settings.audit_max_age
+    return _with_database(settings, lambda database: Cleaner(database, retention, audit_max_age=age).plan())
 
 
 def clean(settings: Settings, retention: Retention) -> CleanupResult:
     """Remove what nothing keeps. Raises AlreadyCleaning."""
-    days = settings.audit_max_age
+    age = settings.audit_max_age
     return _with_database(
-        settings, lambda database: Cleaner(database, retention, audit_days=days, name="treaty clean").clean()
+        settings, lambda database: Cleaner(database, retention, audit_max_age=age, name="treaty clean").clean()
     )
 
 
@@ -359,7 +357,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         config = _config(settings, create_application(settings))
         _Server(config, lambda: announce(address)).run([listener])
         return
-    os.environ[_HANDED_ON] = orjson.dumps(asdict(settings)).decode()
+    os.environ[_HANDED_ON] = settings.model_dump_json()
     os.environ[_DATABASE_FILE] = sqlite_identity(settings.database_url)
     announce(address)
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
@@ -389,8 +387,8 @@ def _check_cleaning(settings: Settings) -> None:
 def _warn_of_passwords(settings: Settings) -> None:
     """Log a warning for each user of the settings whose password is easily guessed."""
     for name in ("basic_auth", "basic_auth_read_only"):
-        user, given = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
-        if user and given and (weakness := passwords.find_setting_weakness(given, user)):
+        user, secret = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
+        if user and secret and (weakness := passwords.find_setting_weakness(secret.get_secret_value(), user)):
             reason = f"The password of {user} may be guessed: it {weakness.rstrip('.')}. Choose another one."
             structlog.get_logger("treaty").warning(f"{name}_password", reason=reason)
 
@@ -456,11 +454,7 @@ def _listener(settings: Settings) -> socket.socket:
 
 def worker_application() -> ASGIApp:
     """Make the application of one of several workers."""
-    handed: dict[str, Any] = orjson.loads(os.environ[_HANDED_ON])
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in handed.items()
-    }
-    settings = Settings(**values)
+    settings = Settings.model_validate_json(os.environ[_HANDED_ON])
     prepare_logging(settings)
     if sqlite_identity(settings.database_url) != os.environ[_DATABASE_FILE]:
         # This worker takes the place of another one, and must not create the file anew or work beside the others' file.
@@ -471,14 +465,14 @@ def worker_application() -> ASGIApp:
 def _config(settings: Settings, app: ASGIApp | str) -> uvicorn.Config:
     limits = Limits(
         max_connections=settings.max_connections,
-        header_timeout=settings.header_timeout,
+        header_timeout=settings.header_timeout.total_seconds(),
         min_body_rate=settings.min_body_rate,
     )
     return uvicorn.Config(
         app,
         http=partial(LimitedProtocol, open_connections=Connections(limits)),  # type: ignore[arg-type]  # called as a class is
         ws="none",
-        timeout_keep_alive=settings.keep_alive_timeout,
+        timeout_keep_alive=int(settings.keep_alive_timeout.total_seconds()),
         factory=isinstance(app, str),
         workers=settings.workers,
         log_config=None,

@@ -350,7 +350,7 @@ def test_what_was_counted_is_kept_when_the_server_stops(make_api):
     api = make_api(**USERS)
     for _ in range(5):
         api.get("/")
-    api._app._broker._refusals.close()  # noqa: SLF001 - as the server does when it stops
+    api._app._handler._denied_requests.close()  # noqa: SLF001 - as the server does when it stops
     assert [one["count"] for one in events(api, headers=basic(WRITER))] == [1, 4]
 
 
@@ -493,7 +493,9 @@ def test_the_trail_goes_when_it_is_old_and_says_so(api, database, clock):
     api.patch("/pacticipants/Old", {})
     clock.now += timedelta(days=40)
     api.patch("/pacticipants/New", {})
-    cleaner = Cleaner(database, Retention(versions=()), audit_days=30, clock=clock, pause=lambda _: False)
+    cleaner = Cleaner(
+        database, Retention(versions=()), audit_max_age=timedelta(days=30), clock=clock, pause=lambda _: False
+    )
     assert cleaner.clean_audit() == 1
     assert [(one["type"], one["resource"]) for one in events(api)] == [
         ("pacticipant_creation", "New"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from treaty.cli.program import ServerCommand
+from treaty.cli.setting_options import ServeCommand, options_of_settings
 from treaty.errors import InvalidSetting
 from treaty.settings import Settings, read_settings
 
@@ -15,34 +16,13 @@ if TYPE_CHECKING:
     from treaty.actions.maintenance.integrity import IntegrityFinding
 
 
-@click.command(cls=ServerCommand)
-@click.option("--host", help="Address to listen on (default 127.0.0.1).")
-@click.option("--port", type=int, help="Port to listen on (default 9292; 0 takes a free one).")
-@click.option(
-    "--database-url",
-    metavar="URL",
-    help="sqlite:///file.sqlite or postgresql://… (default sqlite:///treaty.sqlite).",
-)
-@click.option("--workers", type=int, help="Processes that answer requests (default 1).")
-@click.option(
-    "--base-url",
-    "base_urls",
-    multiple=True,
-    metavar="URL",
-    help="Address under which clients see the broker; may be repeated.",
-)
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warn", "error", "fatal"]),
-    help="Least level to log (default info).",
-)
-@click.option("--log-format", type=click.Choice(["default", "json", "color"]), help="Lines for people, or JSON.")
-@click.option("--example-data/--no-example-data", default=None, help="Put example data into an empty database.")
+@click.command(cls=ServeCommand, params=options_of_settings())
 def serve(**options: object) -> None:
     """Start the Pact Broker.
 
-    Each option can also be given as TREATY_<OPTION>, under the original broker's name PACT_BROKER_<OPTION>, or in
-    treaty.toml in this folder.
+    Each setting can be given as an option, as TREATY_<NAME>, under the original broker's name PACT_BROKER_<NAME>, or in
+    treaty.toml in this folder. Passwords and keys have no options, since other users can read the command lines of
+    processes.
     """
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
 
@@ -84,7 +64,7 @@ def _told(finding: "IntegrityFinding") -> str:
 
 @click.command(cls=ServerCommand)
 @click.option("--database-url", metavar="URL", help="The database with the secrets (default as for `treaty serve`).")
-@click.option("--finish", "finishes", is_flag=True, help="Take the older keys away, once nothing needs them.")
+@click.option("--finish", "removes_old_keys", is_flag=True, help="Take the older keys away, once nothing needs them.")
 def rotate_key(database_url: str | None, *, removes_old_keys: bool) -> None:
     """Change the key that secrets, such as those of webhooks, are sealed with.
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NotRequired
 
 from typing_extensions import TypedDict
@@ -36,7 +36,7 @@ class DeliveryWithSchedule:
     """A delivery, and how often it is tried."""
 
     triggered: TriggeredWebhook
-    schedule: Sequence[int]
+    schedule: Sequence[timedelta]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class TriggeredWebhooks:
 
     title: str
     triggered: Sequence[TriggeredWebhook]
-    schedule: Sequence[int]
+    schedule: Sequence[timedelta]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +55,7 @@ class WebhooksStatus:
     consumer: str
     provider: str
     triggered: Sequence[TriggeredWebhook]
-    schedule: Sequence[int]
+    schedule: Sequence[timedelta]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ def triggered_webhook_list(page: TriggeredWebhooks) -> Hal:
     )
 
 
-def _triggered(one: TriggeredWebhook, schedule: Sequence[int]) -> Hal:
+def _triggered(one: TriggeredWebhook, schedule: Sequence[timedelta]) -> Hal:
     logs = urls.TRIGGERED_WEBHOOK_LOGS.fill(uuid=one.uuid)
     return Hal(
         state={
