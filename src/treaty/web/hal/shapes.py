@@ -17,6 +17,7 @@ from treaty.web.hal.documents import Link
 T = TypeVar("T")
 
 OMITTABLE_KEY: Final = "x-omittable"
+"""Marks schemas while they are generated; the OpenAPI document does not contain it."""
 OPEN_OBJECT: Final = ConfigDict(json_schema_extra={"additionalProperties": True})
 """For `with_config`: the object may have members beside those of its type."""
 

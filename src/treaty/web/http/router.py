@@ -68,11 +68,11 @@ class Route:
     """Whether the page is served whatever the `Accept` header says, like a static file."""
     database_failure_result: Callable[["Request", Exception], object] | None = None
     """Builds the content of a 500 response when the database fails; None for the general error response."""
-    response: object | None = None
+    response: type | None = None
     """Type of the JSON that a successful response has; None for other media types. Only the documentation uses it."""
-    extended_response: object | None = None
+    extended_response: type | None = None
     """The same for the extended media type, where that differs."""
-    body: object | None = None
+    body: type | None = None
     """Type of the JSON that a request has, for the documentation; None where requests have no body."""
     query: tuple[QueryParameter, ...] = ()
     errors: tuple[str, ...] = ()
@@ -241,9 +241,9 @@ class Router:
         max_quick_items: int | None = None,
         has_long_query: Callable[["Request"], bool] | None = None,
         database_failure_result: Callable[["Request", Exception], object] | None = None,
-        response: object | None = None,
-        extended_response: object | None = None,
-        body: object | None = None,
+        response: type | None = None,
+        extended_response: type | None = None,
+        body: type | None = None,
         query: Sequence[QueryParameter] = (),
         errors: Sequence[str] = (),
         links: Sequence[ResponseLink] = (),

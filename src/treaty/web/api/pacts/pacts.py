@@ -58,7 +58,7 @@ PactLinks = TypedDict(
         "pb:consumer-webhooks": Link,
         "pb:tag-prod-version": Link,
         "pb:tag-version": Link,
-        "pb:publish-verification-results": NotRequired[Link],
+        "pb:publish-verification-results": NotRequired[Link],  # hidden from callers who may not use it
         "pb:latest-verification-results": Link,
         "pb:triggered-webhooks": Link,
         "pb:matrix-for-consumer-version": Link,

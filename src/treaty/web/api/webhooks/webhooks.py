@@ -92,7 +92,7 @@ WebhookLinks = TypedDict(
     "WebhookLinks",
     {
         "self": Link,
-        "pb:execute": NotRequired[Link],
+        "pb:execute": NotRequired[Link],  # hidden from callers who may not use it
         "pb:consumer": NotRequired[Link],
         "pb:consumers": NotRequired[Link],
         "pb:provider": NotRequired[Link],
