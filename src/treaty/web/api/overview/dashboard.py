@@ -24,9 +24,8 @@ from treaty.web.hal.documents import (
     LinkContext,
     RenderContext,
     RenderedItem,
-    build_item,
     list_placeholder,
-    render,
+    render_item,
 )
 from treaty.web.hal.shapes import JsonObject, NamedHead, SelfLinked
 from treaty.web.http.media_types import HAL, TEXT
@@ -139,7 +138,7 @@ def dashboard(page: Dashboard) -> Hal:
 @lru_cache(maxsize=2048)
 def _written(one: DashboardItem, view: LinkContext) -> RenderedItem:
     """Show a pact. It is remembered: few change from one look at the dashboard to the next."""
-    return build_item(render(_shown(one), RenderContext(view.base_url, hidden_relations=view.hidden_relations)))
+    return render_item(view, _shown(one))
 
 
 def _shown(item: DashboardItem) -> DashboardItemDocument:
