@@ -465,15 +465,16 @@ def _ends(request: Request, member: str) -> bool:
 @represent.register
 def single_environment(environment: Environment) -> Hal:
     uuid, display_name = environment.uuid, environment.display_name
+    state: EnvironmentState = {
+        "uuid": uuid,
+        "name": environment.name,
+        "displayName": display_name,
+        "production": environment.is_production,
+        "contacts": None if environment.contacts is None else orjson.Fragment(environment.contacts),
+        **timestamps(environment),
+    }
     return Hal(
-        state={
-            "uuid": uuid,
-            "name": environment.name,
-            "displayName": display_name,
-            "production": environment.is_production,
-            "contacts": None if environment.contacts is None else orjson.Fragment(environment.contacts),
-            **timestamps(environment),
-        },
+        state=state,
         links={
             "self": _environment_link(environment),
             "pb:currently-deployed-deployed-versions": Link(

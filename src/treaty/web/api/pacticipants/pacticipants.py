@@ -385,16 +385,17 @@ def _pacticipant(
 ) -> Hal:
     """Represent a pacticipant, alone and in lists. Lists have no links to deployed versions."""
     name = pacticipant.name
+    state: PacticipantState = {
+        "name": name,
+        "displayName": pacticipant.display_name,
+        "repositoryUrl": pacticipant.repository_url,
+        "repositoryName": pacticipant.repository_name,
+        "repositoryNamespace": pacticipant.repository_namespace,
+        "mainBranch": pacticipant.main_branch,
+        **timestamps(pacticipant),
+    }
     return Hal(
-        state={
-            "name": name,
-            "displayName": pacticipant.display_name,
-            "repositoryUrl": pacticipant.repository_url,
-            "repositoryName": pacticipant.repository_name,
-            "repositoryNamespace": pacticipant.repository_namespace,
-            "mainBranch": pacticipant.main_branch,
-            **timestamps(pacticipant),
-        },
+        state=state,
         embedded={
             "latestVersion": _latest_version(name, latest_version),
             "labels": [Hal({"name": label}, links={"self": _label_link(name, label)}) for label in labels],

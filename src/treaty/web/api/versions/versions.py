@@ -340,8 +340,9 @@ def _version(
     pacticipant, number = version.pacticipant, version.number
     pacticipant_path = urls.PACTICIPANT.fill(pacticipant=pacticipant)
     results_path = urls.VERIFICATIONS_OF_CONSUMER_VERSION.fill(consumer=pacticipant, version=number)
+    state: VersionState = {"number": number, "buildUrl": version.build_url, **timestamps(version)}
     return Hal(
-        state={"number": number, "buildUrl": version.build_url, **timestamps(version)},
+        state=state,
         embedded={
             "branchVersions": [_branch(version, branch.name, is_head=branch.is_head) for branch in version.branches],
             "tags": [_tag(version, tag.name) for tag in version.tags],

@@ -78,14 +78,7 @@ class WebhookRequestDocument(TypedDict):
     password: NotRequired[str]
 
 
-class WebhookState(Times):
-    uuid: str
-    description: str
-    consumer: Omittable[WebhookSide]
-    provider: Omittable[WebhookSide]
-    enabled: bool
-    request: WebhookRequestDocument
-    events: list[NameOnly]
+class AdditionalWebhookState(TypedDict):
     consumerBranches: Omittable[list[str]]
     providerBranches: Omittable[list[str]]
     tags: Omittable[list[str]]
@@ -96,6 +89,16 @@ class WebhookState(Times):
     failingSince: Omittable[datetime]
     pauseWhenFailing: Omittable[bool]
     paused: Omittable[bool]
+
+
+class WebhookState(AdditionalWebhookState, Times):
+    uuid: str
+    description: str
+    consumer: Omittable[WebhookSide]
+    provider: Omittable[WebhookSide]
+    enabled: bool
+    request: WebhookRequestDocument
+    events: list[NameOnly]
 
 
 WebhookLinks = TypedDict(
@@ -317,47 +320,49 @@ def _execute(request: Request, webhook: Webhook, *, is_saved: bool) -> AfterComm
 
 @represent.register
 def webhook(webhook: Webhook) -> Hal:
+    state: WebhookState = {
+        "uuid": webhook.uuid,
+        "description": webhook.title,
+        "consumer": _side(webhook.consumer),
+        "provider": _side(webhook.provider),
+        "enabled": webhook.is_enabled,
+        "request": request_state(webhook.request),
+        "events": [{"name": name} for name in webhook.events],
+        **_additional_state(webhook),
+        "updatedAt": webhook.updated_at if webhook.updated_at != webhook.created_at else None,
+        "createdAt": webhook.created_at,
+    }
     return Hal(
-        state={
-            "uuid": webhook.uuid,
-            "description": webhook.title,
-            "consumer": _side(webhook.consumer),
-            "provider": _side(webhook.provider),
-            "enabled": webhook.is_enabled,
-            "request": request_state(webhook.request),
-            "events": [{"name": name} for name in webhook.events],
-            **_additional_state(webhook),
-            "updatedAt": webhook.updated_at if webhook.updated_at != webhook.created_at else None,
-            "createdAt": webhook.created_at,
-        },
+        state=state,
         links=_links(webhook),
     )
 
 
-def _side(side: PacticipantMatcher | None) -> dict[str, str] | None:
+def _side(side: PacticipantMatcher | None) -> WebhookSide | None:
     if side is None:
         return None
     return {"name": side.name} if side.name is not None else {"label": side.label or ""}
 
 
-def request_state(request: WebhookRequest) -> dict[str, object]:
+def request_state(request: WebhookRequest) -> WebhookRequestDocument:
     """Show a request with its secrets masked."""
-    state = {
-        "method": request.method,
-        "url": request.url,
-        "headers": {name: _mask(value) for name, value in request.headers.items()} or None,
-        "body": request.body,
-        "username": request.username,
-        "password": _mask(request.password) if request.password is not None else None,
-    }
-    return {name: value for name, value in state.items() if value is not None}
+    state: WebhookRequestDocument = {"method": request.method, "url": request.url}
+    if request.headers:
+        state["headers"] = {name: _mask(value) for name, value in request.headers.items()}
+    if request.body is not None:
+        state["body"] = request.body
+    if request.username is not None:
+        state["username"] = request.username
+    if request.password is not None:
+        state["password"] = _mask(request.password)
+    return state
 
 
 def _mask(value: str | EncryptedText) -> str:
     return MASK if isinstance(value, EncryptedText) else value
 
 
-def _additional_state(webhook: Webhook) -> dict[str, object]:
+def _additional_state(webhook: Webhook) -> AdditionalWebhookState:
     """Show the properties that the original broker's webhooks do not have."""
     filters = webhook.filters
     return {
