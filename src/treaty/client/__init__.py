@@ -1,0 +1,27 @@
+"""A HAL client for any Pact Broker: connection settings, retries, links and errors with a hint."""
+
+from treaty.client.broker import (
+    BrokerClient,
+    BrokerConnection,
+    HalResource,
+    HttpSend,
+    Json,
+    Query,
+    ResourceLink,
+    RetryPolicy,
+    Tls,
+    encode_query,
+)
+
+__all__ = [
+    "BrokerClient",
+    "BrokerConnection",
+    "HalResource",
+    "HttpSend",
+    "Json",
+    "Query",
+    "ResourceLink",
+    "RetryPolicy",
+    "Tls",
+    "encode_query",
+]
