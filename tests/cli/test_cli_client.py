@@ -255,7 +255,7 @@ def secure(certificate: Path) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("trust_system", [True, False])
+@pytest.mark.parametrize("trusts_system_store", [True, False])
 def test_an_authority_of_ones_own_is_trusted(
     client: Connect, secure: str, certificate: Path, *, trusts_system_store: bool
 ) -> None:

@@ -84,7 +84,7 @@ def _told(finding: "IntegrityFinding") -> str:
 
 @click.command(cls=ServerCommand)
 @click.option("--database-url", metavar="URL", help="The database with the secrets (default as for `treaty serve`).")
-@click.option("--finish", "finishes", is_flag=True, help="Take the older keys away, once nothing needs them.")
+@click.option("--finish", "removes_old_keys", is_flag=True, help="Take the older keys away, once nothing needs them.")
 def rotate_key(database_url: str | None, *, removes_old_keys: bool) -> None:
     """Change the key that secrets, such as those of webhooks, are sealed with.
 

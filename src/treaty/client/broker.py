@@ -1,170 +1,75 @@
-"""A small HAL client for any Pact Broker: settings of a connection, retries, links and templates."""
+"""Requests to a broker: sending, retrying, following redirects, and errors with a hint."""
 
 from __future__ import annotations
 
-import base64
 import functools
 import json
 import re
-import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Final, Self
-from urllib.parse import quote, urljoin
+from typing import Final, Self
+from urllib.parse import quote
 
 import httpx
 
-from treaty import distribution
-from treaty.errors import ClientError, MissingRelation, NotHal, Refused, Unreachable
+from treaty.client.connection import BrokerConnection, open_session
+from treaty.client.hal import HalResource, Json, Query, encode_query
+from treaty.errors import NotHal, Refused, Unreachable
 
-Json = dict[str, Any]
 HttpSend = Callable[[httpx.Request], httpx.Response]
-Query = Sequence[tuple[str, str]]
 
 HAL: Final = "application/hal+json"
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
-_WORTH_ANOTHER_TRY: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-_LOST: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
-_TIMEOUT: Final = httpx.Timeout(60, connect=10)
+_MAX_REDIRECTS: Final = 5
+_MAX_EXTRA_DELAY: Final = 60
+"""Seconds added to a Retry-After at most."""
+_RETRIED_STATUSES: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+_CONNECTION_ERRORS: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 _HINTS: Final = {
     301: "The broker has moved: give its new address as --broker-base-url.",
     302: "The broker redirects: give the address that it redirects to as --broker-base-url.",
     307: "The broker redirects: give the address that it redirects to as --broker-base-url.",
     308: "The broker has moved: give its new address as --broker-base-url.",
     401: "Check the credentials: --broker-token, or --broker-username and --broker-password.",
-    403: "These credentials lack the permission: use others, or ask who runs the broker for it.",
-    404: "Check the names that were given, and the path of --broker-base-url.",
-    409: "The broker holds something that contradicts this: its answer says what.",
-    429: "The broker asks for fewer requests: wait a little, or give more --retries.",
+    403: "These credentials lack the permission: use others, or ask the broker's administrator for it.",
+    404: "Check the names, and the path of --broker-base-url.",
+    409: "The request conflicts with data in the broker; its response gives the reason.",
+    429: "The broker limits requests: wait a little, or give more --retries.",
 }
+_SERVER_ERROR_HINT: Final = "The broker failed: try again later, or look into its log."
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tls:
-    """Whom to trust. `certificate` is a file of authorities, which count besides the system's."""
-
-    verify: bool = True
-    certificate: str | None = None
-    trusts_system_store: bool = True
-    client_certificate: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RetryPolicy:
-    """How often to try, and the seconds before the second try; the wait doubles up to `longest`."""
-
-    attempts: int = 8
-    initial_delay: float = 0.5
-    max_delay: float = 5
-
-    def delay_after(self, attempt: int) -> float:
-        return min(self.initial_delay * 2.0 ** (attempt - 1), self.max_delay)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BrokerConnection:
-    """Where a broker is and how to speak with it. The usual proxy variables count unless `proxy` is given."""
-
-    base_url: str
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    tls: Tls = field(default_factory=Tls)
-    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
-    proxy: str | None = None
-
-    @property
-    def url(self) -> str:
-        return self.base_url.strip().rstrip("/")
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceLink:
-    href: str
-    name: str = ""
-    title: str = ""
-
-    def fill(self, **values: str) -> str:
-        """Expand the template; what has no value goes."""
-        return re.sub(r"\{(\w+)\}", lambda found: quote(values.get(found[1], ""), safe=""), self.href)
-
-    def with_query(self, wanted: Mapping[str, str]) -> str:
-        """Add a query to what the link has."""
-        start = self.fill()
-        return start + encode_query(list(wanted.items())).replace("?", "&" if "?" in start else "?", 1)
-
-
-@dataclass(frozen=True, slots=True)
-class HalResource:
-    """What a broker answered. `body` is empty when the answer is."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    text: str
-    body: Json
-
-    def links(self, relation: str) -> list[ResourceLink]:
-        found = (self.body.get("_links") or {}).get(relation) or []
-        return [_link(each, self.url) for each in (found if isinstance(found, list) else [found])]
-
-    def link(self, *relations: str) -> ResourceLink:
-        """Find the link of the first of the relations that there is; raises MissingRelation."""
-        for relation in relations:
-            for link in self.links(relation):
-                return link
-        raise MissingRelation(relations[0], self.url)
-
-    def has_link(self, *relations: str) -> bool:
-        return any(relation in (self.body.get("_links") or {}) for relation in relations)
-
-    def embedded(self, name: str) -> list[Json]:
-        found: list[Json] = (self.body.get("_embedded") or {}).get(name) or []
-        return found
-
-    @property
-    def is_pactflow(self) -> bool:
-        return any("pactflow" in name.lower() for name in self.headers)
-
-
-def _link(link: Json, url: str) -> ResourceLink:
-    href = str(link.get("href", ""))
-    absolute = href if re.match(r"\w+://", href) else urljoin(url, href)
-    return ResourceLink(absolute, name=link.get("name") or "", title=link.get("title") or "")
-
-
-def _silently(_: str) -> None:
-    """Tell nobody."""
+def _discard(_: str) -> None:
+    pass
 
 
 class BrokerClient:
-    """A Pact Broker, reached through its links.
+    """Client of any Pact Broker, used through its links.
 
-    Every request raises Unreachable, NotHal or Refused unless it succeeds. `note` hears of tries that failed, `trace`
-    of each request and answer; `sleep` waits between tries, and `sending` may stand around each.
+    Every request raises Unreachable, NotHal or Refused unless it succeeds. `report_retry` receives a line for each
+    failed attempt, `trace` the text of each request and response. `sleep` waits between attempts, and `wrap_send`
+    wraps the function that sends each of them.
     """
 
     def __init__(
         self,
         connection: BrokerConnection,
         *,
-        report_retry: Callable[[str], None] = _silently,
-        trace: Callable[[str], None] = _silently,
+        report_retry: Callable[[str], None] = _discard,
+        trace: Callable[[str], None] = _discard,
         sleep: Callable[[float], None] = time.sleep,
         wrap_send: Callable[[HttpSend], HttpSend] = lambda send: send,
     ) -> None:
         self.url = connection.url
         self._connection = connection
-        self._note = report_retry
+        self._report_retry = report_retry
         self._trace = trace
         self._sleep = sleep
-        self._send = wrap_send(lambda request: self._session(str(request.url)).send(request))
+        self._send_once = wrap_send(lambda request: self._session(str(request.url)).send(request))
         self._sessions: dict[str, httpx.Client] = {}
 
     def __enter__(self) -> Self:
@@ -179,11 +84,11 @@ class BrokerClient:
         return self.get(self.url)
 
     def link(self, *relations: str, **values: str) -> str:
-        """Give the URL of a relation of the index."""
+        """Return the URL of the index's first of these relations, filled in. Raises MissingRelation."""
         return self.index.link(*relations).fill(**values)
 
     def url_for(self, *segments: str, query: Query = ()) -> str:
-        """Give the URL of a path that clients know by heart."""
+        """Return the URL of a path that has no link, or that the original client also builds itself."""
         path = "".join(f"/{quote(segment, safe='')}" for segment in segments)
         return self.url + path + encode_query(query)
 
@@ -191,7 +96,7 @@ class BrokerClient:
         return self.send("GET", url)
 
     def find(self, url: str) -> HalResource | None:
-        """Get what may not be there."""
+        """Return a resource, or None if it does not exist."""
         try:
             return self.get(url)
         except Refused as refused:
@@ -215,194 +120,127 @@ class BrokerClient:
         self, method: str, url: str, body: Json | None = None, *, accept: str = HAL, content_type: str = JSON
     ) -> HalResource:
         headers = {"accept": accept} | ({} if body is None else {"content-type": content_type})
-        request = self._request(method, url, headers, body)
-        self._trace(f"-> {method} {request.url}" + ("" if body is None else f"\n{_dumped(body)}"))
-        answer = self._answer(request)
-        self._trace(f"<- {answer.status_code} {answer.reason_phrase}\n{answer.text}".rstrip())
-        return _resource(url, answer)
+        request = self._build_request(method, url, headers, body)
+        self._trace(f"-> {method} {request.url}" + ("" if body is None else f"\n{_compact_json(body)}"))
+        response = self._send_with_retries(request)
+        self._trace(f"<- {response.status_code} {response.reason_phrase}\n{response.text}".rstrip())
+        return _parse_response(url, response)
 
-    def _request(self, method: str, url: str, headers: dict[str, str], body: Json | None) -> httpx.Request:
-        content = None if body is None else _dumped(body).encode()
+    def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | None) -> httpx.Request:
+        content = None if body is None else _compact_json(body).encode()
         try:
-            return self._session(url).build_request(method, _with_dots(url), headers=headers, content=content)
+            return self._session(url).build_request(method, _escape_dot_segments(url), headers=headers, content=content)
         except httpx.InvalidURL as error:
-            raise _bad_url(url, str(error)) from error
+            raise _invalid_url(url, str(error)) from error
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
-        for attempt in self._attempts():
-            answer = self._try(request, attempt)
-            if answer is not None and (self._is_last(attempt) or not _is_passing(answer.status_code)):
-                return answer
-            self._sleep(_asked_to_wait(answer) or self._connection.retry_policy.delay_after(attempt))
+    def _send_with_retries(self, request: httpx.Request) -> httpx.Response:
+        policy = self._connection.retry_policy
+        for attempt in range(1, max(policy.attempts, 1) + 1):
+            response = self._attempt(request, attempt)
+            if response is not None and (policy.is_last(attempt) or not _is_temporary(response.status_code)):
+                return response
+            self._sleep(_requested_delay(response) or policy.delay_after(attempt))
         raise AssertionError  # the last attempt returned or raised
 
-    def _attempts(self) -> Iterator[int]:
-        return iter(range(1, max(self._connection.retry_policy.attempts, 1) + 1))
-
-    def _is_last(self, attempt: int) -> bool:
-        return attempt >= self._connection.retry_policy.attempts
-
-    def _try(self, request: httpx.Request, attempt: int) -> httpx.Response | None:
+    def _attempt(self, request: httpx.Request, attempt: int) -> httpx.Response | None:
+        """Send a request; None means that the connection failed and another attempt follows."""
         try:
-            return self._sent(request)
-        except _LOST as error:
-            self._note_failure(error, attempt)
-            if self._is_last(attempt) or _is_about_trust(error):
+            return self._send_following_redirects(request)
+        except _CONNECTION_ERRORS as error:
+            policy = self._connection.retry_policy
+            # The wording is the original client's, which log searches of its users rely on.
+            self._report_retry(
+                f"ERROR: Error making request - {type(error).__name__} {error}, "
+                f"attempt {attempt} of {max(policy.attempts, 1)}"
+            )
+            if policy.is_last(attempt) or _is_untrusted_certificate(error):
                 raise _unreachable(request, error) from error
             return None
         except httpx.RequestError as error:
-            raise _bad_url(str(request.url), str(error)) from error
+            raise _invalid_url(str(request.url), str(error)) from error
 
-    def _sent(self, request: httpx.Request, hops: int = 5) -> httpx.Response:
-        """Send, and follow where reading is redirected; a write that is redirected is an answer to report."""
-        answer = self._send(request)
-        following = answer.next_request if request.method == "GET" and hops else None
-        return self._sent(following, hops - 1) if following else answer
-
-    def _note_failure(self, error: Exception, attempt: int) -> None:
-        attempts = max(self._connection.retry_policy.attempts, 1)
-        kind = type(error).__name__
-        self._note(f"ERROR: Error making request - {kind} {error}, attempt {attempt} of {attempts}")
+    def _send_following_redirects(self, request: httpx.Request, remaining: int = _MAX_REDIRECTS) -> httpx.Response:
+        """Follow redirects of reads only: a redirected write could reach another broker, or arrive as a GET."""
+        response = self._send_once(request)
+        next_request = response.next_request if request.method == "GET" and remaining else None
+        return self._send_following_redirects(next_request, remaining - 1) if next_request else response
 
     def _session(self, url: str) -> httpx.Client:
-        """Keep one session a scheme: certificates take long to load, and plain HTTP needs none."""
+        """Return the session for a URL's scheme: links may use another scheme than the base URL."""
         scheme = url.partition(":")[0].lower()
         if scheme not in self._sessions:
-            self._sessions[scheme] = _set_up(self._connection, secure=scheme == "https")
+            self._sessions[scheme] = open_session(self._connection, is_secure=scheme == "https")
         return self._sessions[scheme]
 
 
-def _with_dots(url: str) -> str:
-    """Escape path segments that are `.` or `..`: they are names here, and httpx would resolve them."""
+def _escape_dot_segments(url: str) -> str:
+    """Escape path segments that are `.` or `..`: they are names of branches or tags, and httpx would resolve them."""
     path, mark, rest = url.partition("?")
     return re.sub(r"(?<=/)\.{1,2}(?=/|$)", lambda dots: "%2E" * len(dots[0]), path) + mark + rest
 
 
-def encode_query(query: Query) -> str:
-    """Write a query as brokers group it: the brackets of names stay as they are."""
-    return "?" * bool(query) + "&".join(f"{name}={quote(value, safe='')}" for name, value in query)
-
-
-def _dumped(body: Json) -> str:
+def _compact_json(body: Json) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
-def _set_up(connection: BrokerConnection, *, secure: bool) -> httpx.Client:
-    try:
-        return _session(connection, secure=secure)
-    except (ImportError, ValueError, httpx.InvalidURL) as error:
-        raise ClientError(
-            f"Could not set up the connection: {error}",
-            hint="Check the proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY; NO_PROXY names hosts without) and the headers.",
-        ) from error
+def _is_temporary(status: int) -> bool:
+    """Whether the same request may succeed later."""
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _RETRIED_STATUSES
 
 
-def _session(connection: BrokerConnection, *, secure: bool) -> httpx.Client:
-    return httpx.Client(
-        headers={"user-agent": f"treaty/{distribution.version()}"}
-        | _authorization(connection)
-        | dict(connection.headers),
-        verify=_trust(connection.tls) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        proxy=connection.proxy,
-        timeout=_TIMEOUT,
-    )
-
-
-def _authorization(connection: BrokerConnection) -> dict[str, str]:
-    """Say who we are at once: brokers need not ask first. A token counts before a name."""
-    if connection.token:
-        return {"authorization": f"Bearer {connection.token.strip()}"}
-    if connection.username:
-        pair = f"{connection.username}:{connection.password or ''}"
-        return {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-    return {}
-
-
-def _trust(tls: Tls) -> ssl.SSLContext:
-    context = httpx.create_ssl_context(trust_env=False) if tls.trusts_system_store else _trust_nobody()
-    try:
-        _add_certificates(context, tls)
-    except OSError as error:
-        raise ClientError(
-            f"Could not read the certificates: {error}",
-            hint="Give a file in PEM form as --ssl-certificate (or SSL_CERT_FILE).",
-        ) from error
-    return context
-
-
-def _trust_nobody() -> ssl.SSLContext:
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _add_certificates(context: ssl.SSLContext, tls: Tls) -> None:
-    if tls.trusts_system_store:
-        context.load_default_certs()
-    if tls.certificate:
-        context.load_verify_locations(tls.certificate)
-    if tls.client_certificate:
-        context.load_cert_chain(*tls.client_certificate)
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-
-
-def _is_passing(status: int) -> bool:
-    """Tell whether the same request may well succeed later."""
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _WORTH_ANOTHER_TRY
-
-
-def _asked_to_wait(answer: httpx.Response | None) -> float | None:
-    """Give the seconds that a busy broker asks for, and a fifth more, so that its clients do not come back at once."""
-    if answer is None or answer.status_code != HTTPStatus.TOO_MANY_REQUESTS or "retry-after" not in answer.headers:
+def _requested_delay(response: httpx.Response | None) -> float | None:
+    """Return the seconds that a 429 response requests, plus a fifth, so that its clients do not return all at once."""
+    if response is None or response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
         return None
-    asked = answer.headers["retry-after"]
-    seconds = float(asked) if asked.isdigit() else _until(asked)
-    return seconds + min(seconds / 5, 60)
+    retry_after = response.headers.get("retry-after")
+    if retry_after is None:
+        return None
+    # RFC 9110: a number of seconds, or a date.
+    seconds = float(retry_after) if retry_after.isdigit() else _seconds_until(retry_after)
+    return seconds + min(seconds / 5, _MAX_EXTRA_DELAY)
 
 
-def _until(date: str) -> float:
+def _seconds_until(date: str) -> float:
     try:
         return max((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds(), 0)
     except ValueError:
         return 0
 
 
-def _is_about_trust(error: Exception) -> bool:
+def _is_untrusted_certificate(error: Exception) -> bool:
+    # httpx wraps the ssl module's error in a ConnectError, which has the text but not the type.
     return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
     hint = "Is the broker running, and is --broker-base-url (PACT_BROKER_BASE_URL) its address?"
-    if _is_about_trust(error):
+    if _is_untrusted_certificate(error):
         hint = "Give the authority that signed the broker's certificate as --ssl-certificate (SSL_CERT_FILE)."
     return Unreachable(f"Error making request to {request.url} {str(error) or type(error).__name__}", hint=hint)
 
 
-def _bad_url(url: str, reason: str) -> Unreachable:
+def _invalid_url(url: str, reason: str) -> Unreachable:
     hint = "Give an address like https://broker.example.org as --broker-base-url (PACT_BROKER_BASE_URL)."
     return Unreachable(f"Error making request to {url} {reason}", hint=hint)
 
 
-def _resource(url: str, answer: httpx.Response) -> HalResource:
-    if not answer.is_success:
-        raise Refused(url, status=answer.status_code, body=answer.text, hint=_hint(answer.status_code))
-    return HalResource(url, answer.status_code, answer.headers, answer.text, _body(url, answer))
+def _parse_response(url: str, response: httpx.Response) -> HalResource:
+    status = response.status_code
+    if not response.is_success:
+        hint = _SERVER_ERROR_HINT if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _HINTS.get(status, "")
+        raise Refused(url, status=status, body=response.text, hint=hint)
+    return HalResource(url, status, response.headers, response.text, _parse_body(url, response))
 
 
-def _hint(status: int) -> str:
-    troubled = "The broker has trouble of its own: try again later, or see its log."
-    return troubled if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _HINTS.get(status, "")
-
-
-def _body(url: str, answer: httpx.Response) -> Json:
+def _parse_body(url: str, response: httpx.Response) -> Json:
     try:
-        body = json.loads(answer.text) if answer.text.strip() else {}
+        body = json.loads(response.text) if response.text.strip() else {}
     except ValueError:
         body = None
     if isinstance(body, dict):
         return body
-    kind = answer.headers.get("content-type", "")
+    content_type = response.headers.get("content-type", "")
     raise NotHal(
-        f"Did not get a valid HAL response body from {url}, content type is '{kind}'.",
+        f"Did not get a valid HAL response body from {url}, content type is '{content_type}'.",
         hint="Is --broker-base-url the address of a Pact Broker, with its path if it has one?",
     )
