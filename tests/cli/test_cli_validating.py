@@ -259,7 +259,7 @@ def test_errors_say_what_to_do_and_keep_every_file_from_being_sent(
     assert (result.exit_code, result.stdout, broker.requests) == (2, "", [])
     assert result.stderr == (
         f"\x1b[31m{bad}: error at /consumer/name: Missing name\x1b[0m\n"
-        "Nothing was published. Pacts are mended where they are made: in the consumer's tests.\n"
+        "Nothing was published. Fix the pacts where they are generated: in the consumer's tests.\n"
     )
 
 
@@ -281,10 +281,10 @@ def test_warnings_leave_stdout_to_the_answer(run: Run, broker: OtherBroker, tmp_
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b'{"a":\n x}', "Is no JSON: Expecting value, in line 2, column 2"),
-        (b"", "Is no JSON: Expecting value, in line 1, column 1"),
-        (b"\xff\xfe\x00", "Is no JSON: 'utf-8' codec can't decode"),
-        (b'{"a":' * 100_000, "Is no JSON: "),
+        (b'{"a":\n x}', "Not valid JSON: Expecting value, in line 2, column 2"),
+        (b"", "Not valid JSON: Expecting value, in line 1, column 1"),
+        (b"\xff\xfe\x00", "Not valid JSON: 'utf-8' codec can't decode"),
+        (b'{"a":' * 100_000, "Not valid JSON: "),
     ],
 )
 def test_what_is_no_json_is_an_error(run: Run, broker: OtherBroker, tmp_path: Path, content: bytes, told: str) -> None:
