@@ -95,7 +95,7 @@ def build_item(*written: bytes) -> RenderedItem:
 class DocumentWithLists(Hal):
     """A document with long lists of the same things, written apart. It has a `part` where each list belongs."""
 
-    __slots__ = ("lists", "write")
+    __slots__ = ("lists", "render_items")
 
     def __init__(
         self,
