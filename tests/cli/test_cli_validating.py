@@ -143,7 +143,7 @@ INNER: list[tuple[Any, str, str, str]] = [
     (request(headers=[1]), "WARNING", f"{FIRST}/request/headers", "Must be an Object, got Array"),
     (http(response={}), "WARNING", f"{FIRST}/response", "Missing status"),
     (response(status="200"), "WARNING", f"{FIRST}/response/status", "Must be a whole Number, got String"),
-    (response(status=99), "WARNING", f"{FIRST}/response/status", "99 is no status of HTTP: they are 100 to 599"),
+    (response(status=99), "WARNING", f"{FIRST}/response/status", "99 is not an HTTP status: they are 100 to 599"),
     (response(generators=[]), "WARNING", f"{FIRST}/response/generators", "Must be an Object, got Array"),
     (response(**rule({"match": "foo"})), "WARNING", f"{RULE}/match", "There is no matcher 'foo'"),
     (response(**rule({"match": ["foo"]})), "WARNING", f"{RULE}/match", "There is no matcher '['foo']'"),
