@@ -110,7 +110,7 @@ def test_a_provider_may_have_no_states(run: Run, broker: OtherBroker) -> None:
 
 def test_provider_states_are_of_a_branch_or_an_environment(run: Run) -> None:
     result = run("provider-states", "list", "-r", "Bar", "--branch", "a", "--environment", "b")
-    assert (result.exit_code, result.stderr.split(":")[0]) == (1, "Give either --branch or --environment")
+    assert (result.exit_code, result.stderr.split(",")[0]) == (1, "Give either --branch or --environment")
 
 
 PUBLISH = ["pactflow", "publish-provider-contract", "oas.yml", "--provider", "Bar", "-a", "1"]
