@@ -203,7 +203,8 @@ def test_a_key_that_the_servers_of_a_shared_database_have_not_seals_nothing(else
     assert list((tmp_path / "two").iterdir()) == []
     wrong = elsewhere("two", *CREATE, "another", TREATY_SECRET_KEY="another key, " * 2)
     assert (wrong.returncode, wrong.stdout) == (1, "")
-    assert "1 secret is encrypted with another key than that of secret_key. Add the other key to previous_secret_keys" in wrong.stderr
+    assert "1 secret is encrypted with another key than that of secret_key." in wrong.stderr
+    assert "Add the other key to previous_secret_keys, or set secret_key" in wrong.stderr
     assert rows_of(shared_url) == before
 
 
