@@ -350,7 +350,7 @@ def test_what_was_counted_is_kept_when_the_server_stops(make_api):
     api = make_api(**USERS)
     for _ in range(5):
         api.get("/")
-    api._app._broker._refusals.close()  # noqa: SLF001 - as the server does when it stops
+    api._app._handler._denied_requests.close()  # noqa: SLF001 - as the server does when it stops
     assert [one["count"] for one in events(api, headers=basic(WRITER))] == [1, 4]
 
 

@@ -7,12 +7,12 @@ from threading import Barrier, Event
 import pytest
 
 from treaty.errors import Overloaded
-from treaty.web.application import MAX_HEAVY, MAX_HEAVY_WAITING, HeavyWork
+from treaty.web.heavy_work import MAX_RUNNING, MAX_WAITING, HeavyWork
 
 
 def test_two_heavy_requests_run_at_a_time_eight_wait_and_more_are_refused():
     work = HeavyWork()
-    has_started, is_released = Barrier(MAX_HEAVY + 1), Event()
+    has_started, is_released = Barrier(MAX_RUNNING + 1), Event()
     started: list[int] = []
 
     def slow(number: int) -> int:
@@ -23,12 +23,12 @@ def test_two_heavy_requests_run_at_a_time_eight_wait_and_more_are_refused():
         return number
 
     async def run() -> list[int]:
-        limit = MAX_HEAVY + MAX_HEAVY_WAITING
+        limit = MAX_RUNNING + MAX_WAITING
         accepted = [asyncio.create_task(work.run(partial(slow, number))) for number in range(limit)]
         await asyncio.to_thread(has_started.wait, 60)
         with pytest.raises(Overloaded):
             await work.run(partial(slow, limit))
-        assert len(started) == MAX_HEAVY
+        assert len(started) == MAX_RUNNING
         is_released.set()
         return await asyncio.gather(*accepted)
 
@@ -43,7 +43,7 @@ def test_heavy_work_that_fails_makes_room_for_other_work():
         raise ZeroDivisionError
 
     async def run() -> None:
-        for _ in range(MAX_HEAVY + MAX_HEAVY_WAITING + 1):
+        for _ in range(MAX_RUNNING + MAX_WAITING + 1):
             with pytest.raises(ZeroDivisionError):
                 await work.run(fail)
 

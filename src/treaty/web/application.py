@@ -1,9 +1,9 @@
-"""The broker as an ASGI application: from raw requests to answers."""
+"""The broker as an ASGI application."""
 
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import copy_context
@@ -16,13 +16,14 @@ import structlog
 from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from treaty.errors import Malformed, Overloaded, TreatyError
+from treaty.errors import Malformed, TreatyError
 from treaty.model.accounts.access import ANONYMOUS_CALLER
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine.database import Busy, Database
 from treaty.store.engine.traces import ResponseCache
 from treaty.telemetry.metrics import ServerMetrics
+from treaty.web.heavy_work import HeavyWork
 from treaty.web.http import asgi
 from treaty.web.http.etags import add_etag, reduce_body
 from treaty.web.http.media_types import HTML, is_page_requested
@@ -38,8 +39,8 @@ from treaty.web.responses import (
     create_request_id,
 )
 from treaty.web.routers import list_routers
-from treaty.web.security import authentication, csrf
-from treaty.web.security.authentication import Authenticator, PasswordCheckRequired
+from treaty.web.security import csrf
+from treaty.web.security.authentication import AuthenticateInTransaction, Authenticator, PasswordCheckRequired
 from treaty.web.security.denied_requests import DeniedRequests, is_denied
 from treaty.web.security.permissions import PERMISSIONS_BY_ROLE
 from treaty.web.security.request_sources import RequestSources
@@ -49,21 +50,16 @@ T = TypeVar("T")
 
 HTTP_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE_BODY_BYTES: Final = 256 * 1024
-"""Bytes from which on a body is worked on in a thread, so that others need not wait for it."""
+"""A larger body is processed in a thread, so that it does not block the event loop."""
 MAX_CACHE_BYTES: Final = 16 * 2**20
-"""Bytes of answers that are kept."""
 REAUTHENTICATE_AFTER: Final = 1.0
-"""Seconds after which a client whose body is still arriving has to be admitted again."""
-MAX_HEAVY: Final = 2
-"""Heavy requests that are processed at the same time."""
-MAX_HEAVY_WAITING: Final = 8
-"""Heavy requests that wait for their turn; more are refused."""
+"""Seconds. A client whose body takes longer to arrive is authenticated again."""
 
 log = structlog.get_logger("treaty.web")
 
 
 class BackgroundWorker(Protocol):
-    """What works beside the requests, from start to stop, and is woken when there is something to do."""
+    """Work that runs beside the requests, from start to stop, and can be woken when there is something to do."""
 
     def start(self) -> None: ...
 
@@ -79,49 +75,51 @@ def build_application(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     worker: BackgroundWorker | None = None,
 ) -> "Server":
-    """Make the application that answers for a database; with a worker, which runs as long as it does."""
-    broker = RequestHandler(settings, database, clock, worker)
+    """Build the ASGI application for a database, with a worker that runs as long as the application does."""
+    handler = RequestHandler(settings, database, clock, worker)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if worker:
             worker.start()
-        _settle()
+        _exempt_loaded_objects_from_collection()
         yield
         if worker:
             await asyncio.to_thread(worker.stop)
-        broker.close()
+        handler.close()
 
-    return Server(broker, lifespan)
+    return Server(handler, lifespan)
 
 
-def _settle() -> None:
-    """Take what is loaded by now out of what is searched for garbage. To search it takes as long as many requests."""
+def _exempt_loaded_objects_from_collection() -> None:
+    """Exempt everything loaded so far from garbage collection: a full collection takes as long as many requests."""
     gc.collect()
     gc.freeze()
 
 
 class Server(Starlette):
-    """Starlette, with a broker for all requests: it routes them, and catches its exceptions, for itself."""
+    """The ASGI application. Starlette handles its lifespan; a RequestHandler handles all requests."""
 
-    def __init__(self, broker: "RequestHandler", lifespan: Lifespan[Starlette]) -> None:
+    def __init__(self, handler: "RequestHandler", lifespan: Lifespan[Starlette]) -> None:
         super().__init__(lifespan=lifespan)
-        self._broker = broker
+        self._handler = handler
 
     def close(self) -> None:
-        """End what was never started."""
-        self._broker.close()
+        """Close an application that was never started."""
+        self._handler.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; what else a server says is Starlette's."""
         if scope["type"] == "http":
-            await self._broker.handle(scope, receive, send)
+            await self._handler.handle(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
 
 class RequestHandler:
-    """Everything that the broker answers. It routes for itself: names hold slashes, and Starlette decodes paths."""
+    """Handles requests: routes, authenticates, runs the handler, and sends the response.
+
+    Starlette's router is not used, because it matches decoded paths (see `http.router`).
+    """
 
     def __init__(
         self,
@@ -134,46 +132,50 @@ class RequestHandler:
         self._database = database
         self._clock = clock
         self._worker = worker
-        self._router = _table(list_routers(settings))
-        self._gate = Authenticator(settings, database)
+        self._router = Router()
+        for router in list_routers(settings):
+            self._router.include(router)
+        self._authenticator = Authenticator(settings, database)
         self._sources = RequestSources(settings)
-        self._refusals = DeniedRequests(database)
-        self._telemetry = ServerMetrics(database.engine)
+        self._denied_requests = DeniedRequests(database)
+        self._metrics = ServerMetrics(database.engine)
         self._log = log.bind()
-        self._cache = ResponseCache[_Made](MAX_CACHE_BYTES, attrgetter("size"))
-        self._heavy = HeavyWork()
+        self._cache = ResponseCache[_CachedResponse](MAX_CACHE_BYTES, attrgetter("size"))
+        self._heavy_work = HeavyWork()
         self._writes_in_threads = 0
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
 
     def close(self) -> None:
-        """Let what runs end, and close the database."""
+        """Wait for running work, and close the database."""
         self._threads.shutdown()
-        self._heavy.close()
-        self._refusals.close()
+        self._heavy_work.close()
+        self._denied_requests.close()
         self._database.close()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request, and count and log it."""
         started = time.perf_counter()
-        call = self._call(scope)
-        body = asgi.BodyReader(receive, call.headers)
-        reply = await self._reply(call, body)
-        if is_denied(call, reply.status):
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._refusals.note, call, reply.status)
-        scope["treaty.route"] = call.route
-        await asgi.send_response(send, call, reply, body, discard_limit=self._settings.max_body_bytes)
+        request = self._build_request(scope)
+        body = asgi.BodyReader(receive, request.headers)
+        response = await self._respond(request, body)
+        if is_denied(request, response.status):
+            await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._denied_requests.note, request, response.status
+            )
+        scope["treaty.route"] = request.route
+        await asgi.send_response(send, request, response, body, discard_limit=self._settings.max_body_bytes)
         seconds = time.perf_counter() - started
-        self._telemetry.count_request(call.method, call.route, reply.status, seconds)
+        self._metrics.count_request(request.method, request.route, response.status, seconds)
         self._log.info(
             "request",
-            request_id=call.request_id,
-            method=call.method,
-            path=call.path,
-            status=reply.status,
+            request_id=request.request_id,
+            method=request.method,
+            path=request.path,
+            status=response.status,
             ms=round(seconds * 1000, 2),
         )
 
-    def _call(self, scope: Scope) -> Request:
+    def _build_request(self, scope: Scope) -> Request:
         headers = asgi.decode_headers(scope["headers"])
         source = self._sources.of(scope, headers)
         return Request(
@@ -186,242 +188,210 @@ class RequestHandler:
             settings=self._settings,
             now=self._clock(),
             request_id=create_request_id(),
-            server_metrics=self._telemetry,
-            authenticator=self._gate,
+            server_metrics=self._metrics,
+            authenticator=self._authenticator,
             address=source.address,
             source=source,
         )
 
-    async def _reply(self, call: Request, body: asgi.BodyReader) -> Response:
+    async def _respond(self, request: Request, body: asgi.BodyReader) -> Response:
         try:
-            return await self._routed(call, body)
+            return await self._route(request, body)
         except asgi.ClientDisconnected:
             return Response(400)
         except (TreatyError, UnsupportedMediaType, NotAcceptable, Busy) as error:
-            return build_error_response(error, call)
+            return build_error_response(error, request)
         except Exception:
-            log.exception("failure", request_id=call.request_id, method=call.method, path=call.path)
-            return build_internal_error(call, problems="problem+json" in call.accept)
+            log.exception("failure", request_id=request.request_id, method=request.method, path=request.path)
+            return build_internal_error(request, problems="problem+json" in request.accept)
 
-    async def _routed(self, call: Request, body: asgi.BodyReader) -> Response:
-        if call.source.problem is not None:
-            raise Malformed(call.source.problem)
-        resource, names, accept = self._router.match(call.path)
-        call.accept = accept or call.accept
+    async def _route(self, request: Request, body: asgi.BodyReader) -> Response:
+        if request.source.problem is not None:
+            raise Malformed(request.source.problem)
+        endpoint, names, accept = self._router.match(request.path)
+        request.accept = accept or request.accept
         route = None
-        if resource is not None:
-            call.route = resource.url.template
-            call.is_for_page = _is_for_page(resource, call)
-            route = _route(resource, call)
-        csrf.check_site(call)
-        credential = authentication.read_credential(call)
-        with self._gate.count_pending(credential, call):
-            if not self._writes_in_threads and self._gate.can_run_on_event_loop(call, credential):
-                await self._admit_at_once(call, route, credential)
-            elif route is not None and self._admits_within(route):
-                return await self._run(route, call, names, partial(self._gate.authenticate, call, route, credential))
-            else:
-                await self._in_thread(partial(self._gate.authenticate, call, route, credential))
-        if resource is None:
-            return build_not_found("", call)
+        if endpoint is not None:
+            request.route = endpoint.url.template
+            request.is_for_page = _is_for_page(endpoint, request)
+            route = _find_route(endpoint, request)
+        csrf.check_site(request)
+        # Unknown paths and methods require authentication, too: they must not reveal which resources exist.
+        authenticate = await self._authenticator.begin(
+            request,
+            route,
+            run_in_thread=self._run_in_thread,
+            may_block=not self._writes_in_threads,
+            may_defer=route is not None and self._authenticates_in_transaction(route),
+        )
+        if endpoint is None:
+            return build_not_found("", request)
         if route is None:
-            return _without_handler(resource, call)
-        if call.method not in {"GET", "HEAD"}:
-            await self._read_body(call, route, credential, body)
-            csrf.check_csrf(call)
-        return await self._run(route, call, names)
+            return _respond_without_route(endpoint, request)
+        if request.method not in {"GET", "HEAD"}:
+            await self._read_body(request, route, body)
+            csrf.check_csrf(request)
+        return await self._run(route, request, names, authenticate)
 
-    async def _read_body(
-        self, call: Request, route: Route, credential: authentication.RequestCredential, body: asgi.BodyReader
-    ) -> None:
-        """Read the body. One that took long is worked on as if the request had only arrived now.
+    def _authenticates_in_transaction(self, route: Route) -> bool:
+        """Whether the caller is authenticated within the read's own transaction, which saves a round trip."""
+        is_plain_read = route.method == "GET" and route.needs_database and route.database_failure_result is None
+        return is_plain_read and not self._database.is_local
 
-        Otherwise a client that holds its body back could write long after its token was revoked, its user disabled.
+    async def _read_body(self, request: Request, route: Route, body: asgi.BodyReader) -> None:
+        """Read the body. After a slow one, authenticate again, as if the request had arrived only now.
+
+        Otherwise a client could hold back its body and write long after its token was revoked or its user disabled.
         """
         started = time.monotonic()
-        call.raw_body = await body.read(*self._body_limit(route, call))
+        request.raw_body = await body.read(*self._body_limit(route, request))
         if time.monotonic() - started > REAUTHENTICATE_AFTER:
-            call.now, call.caller = self._clock(), ANONYMOUS_CALLER
-            await self._in_thread(partial(self._gate.authenticate, call, route, credential))
+            request.now, request.caller = self._clock(), ANONYMOUS_CALLER
+            await self._run_in_thread(partial(self._authenticator.authenticate, request, route))
 
-    def _body_limit(self, route: Route, call: Request) -> tuple[int, str]:
-        """How large a body may be, and why: little before it is known who sends it, and where all may send."""
-        largest = self._settings.max_body_bytes
-        if call.caller.role is None or route.permission in PERMISSIONS_BY_ROLE[None]:
-            return min(largest, asgi.MAX_PUBLIC_BODY), "Larger ones are taken from authenticated clients, by the API."
-        return largest, "The setting max_body_bytes says how large it may be."
-
-    async def _admit_at_once(
-        self, call: Request, route: Route | None, credential: authentication.RequestCredential
-    ) -> None:
-        try:
-            self._gate.authenticate(call, route, credential, can_wait=False)
-        except PasswordCheckRequired:
-            await self._in_thread(partial(self._gate.authenticate, call, route, credential))
+    def _body_limit(self, route: Route, request: Request) -> tuple[int, str]:
+        """Return the maximum size of the body in bytes, with its reason. It is low where anyone may send a body."""
+        maximum = self._settings.max_body_bytes
+        if request.caller.role is None or route.permission in PERMISSIONS_BY_ROLE[None]:
+            return min(maximum, asgi.MAX_PUBLIC_BODY), "Larger ones are taken from authenticated clients, by the API."
+        return maximum, "The setting max_body_bytes says how large it may be."
 
     async def _run(
-        self, route: Route, call: Request, names: Sequence[str], authenticate: Callable[..., None] | None = None
+        self, route: Route, request: Request, names: Sequence[str], authenticate: AuthenticateInTransaction | None
     ) -> Response:
-        """Do the work; whoever is not admitted yet is so within its transaction."""
-        if self._takes_thread(route, call):
-            done = await self._worked_in_thread(route, partial(self._work, route, call, names, authenticate))
-        else:
-            done = self._work(route, call, names, authenticate)
-        if call.has_queued and self._worker:
+        """Run the handler. With `authenticate`, the caller is authenticated within the handler's transaction."""
+        work = partial(self._run_handler, route, request, names, authenticate)
+        outcome = await self._run_work_in_thread(route, work) if self._needs_thread(route, request) else work()
+        if request.has_queued and self._worker:
             self._worker.wake()
-        if isinstance(done, Response):
-            return done
-        return self._streamed(done) if isinstance(done, StreamedBody) else await self._afterwards(done, call)
+        match outcome:
+            case AfterCommit():
+                return await self._run_after_commit(outcome, request)
+            case StreamedBody():
+                return self._stream(outcome)
+            case _:
+                return outcome
 
-    def _work(
-        self, route: Route, call: Request, names: Sequence[str], authenticate: Callable[..., None] | None
-    ) -> Response | AfterCommit | StreamedBody:
-        result = self._result(route, call, names, authenticate)
-        if isinstance(result, AfterCommit | StreamedBody):
-            return result
-        made = result if isinstance(result, _Made) else self._made(result, call)
-        if made.counts:
-            made.counts()
-        return reduce_body(made.answer, call)
-
-    def _admits_within(self, route: Route) -> bool:
-        """Whether who asks is found out where the answer is: on the way there and back that a read takes anyway."""
-        is_reading = route.method == "GET" and route.needs_database and route.database_failure_result is None
-        return is_reading and not self._database.is_local
-
-    def _result(
-        self, route: Route, call: Request, names: Sequence[str], authenticate: Callable[..., None] | None
-    ) -> object:
-        ask = partial(run_handler, route, call, names, database=self._database, read=self._read)
-        if authenticate is None:
-            return ask()
-        try:
-            return ask(authenticate=lambda db: authenticate(db=db))
-        except PasswordCheckRequired:
-            authenticate()
-            return ask()
-        finally:
-            self._gate.note_use(call)
-
-    def _read(self, route: Route, call: Request, names: Sequence[str]) -> object:
-        if not route.is_cacheable:
-            return route.handler(call, *names)
-        return self._cache.get_or_compute(
-            call.db, call.cache_key, lambda: self._made(route.handler(call, *names), call)
-        )
-
-    def _made(self, result: object, call: Request) -> "_Made":
-        return _Made(add_etag(build_response(result, call), call), self._telemetry.decision_counter(result))
-
-    def _takes_thread(self, route: Route, call: Request) -> bool:
+    def _needs_thread(self, route: Route, request: Request) -> bool:
         if not route.needs_database:
             return False
         if not self._database.is_local or route.is_slow:
             return True
-        # SQLite lets one write at a time: a short one would keep the event loop waiting until a long one is done.
+        # SQLite runs one write at a time. A write on the event loop would block it until those in threads have ended.
         if self._writes_in_threads and not route.is_read_only:
             return True
-        if route.has_long_query is not None and route.has_long_query(call):
+        if route.has_long_query is not None and route.has_long_query(request):
             return True
-        raw_body = call.raw_body
+        raw_body = request.raw_body
         return bool(raw_body) and (len(raw_body) >= LARGE_BODY_BYTES or route.has_long_body(raw_body))
 
-    async def _worked_in_thread(self, route: Route, work: Callable[[], T]) -> T:
+    async def _run_work_in_thread(self, route: Route, work: Callable[[], T]) -> T:
         if route.is_read_only or not self._database.is_local:
-            return await self._in_thread(work)
+            return await self._run_in_thread(work)
         self._writes_in_threads += 1
         try:
-            return await self._in_thread(work)
+            return await self._run_in_thread(work)
         finally:
             self._writes_in_threads -= 1
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def _run_in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
-    async def _afterwards(self, done: AfterCommit, call: Request) -> Response:
-        work = partial(_done_by, call, done)
-        reply = await (self._heavy.run(work) if done.is_heavy else asyncio.to_thread(work))
-        if call.has_ended_open_access:
-            self._gate.forget_open_access()
-        return reply
+    def _run_handler(
+        self, route: Route, request: Request, names: Sequence[str], authenticate: AuthenticateInTransaction | None
+    ) -> Response | AfterCommit | StreamedBody:
+        result = self._compute_result(route, request, names, authenticate)
+        if isinstance(result, AfterCommit | StreamedBody):
+            return result
+        cached = result if isinstance(result, _CachedResponse) else self._build_cacheable(result, request)
+        if cached.count_decision:
+            cached.count_decision()
+        return reduce_body(cached.response, request)
 
-    def _streamed(self, result: StreamedBody) -> Response:
-        async def parts() -> AsyncIterator[bytes]:
+    def _compute_result(
+        self, route: Route, request: Request, names: Sequence[str], authenticate: AuthenticateInTransaction | None
+    ) -> object:
+        compute = partial(run_handler, route, request, names, database=self._database, read=self._read)
+        if authenticate is None:
+            return compute()
+        try:
+            return compute(authenticate=authenticate)
+        except PasswordCheckRequired:
+            self._authenticator.authenticate(request, route)
+            return compute()
+        finally:
+            self._authenticator.record_credential_use(request)
+
+    def _read(self, route: Route, request: Request, names: Sequence[str]) -> object:
+        """Run a handler that reads, or return its cached response."""
+        if not route.is_cacheable:
+            return route.handler(request, *names)
+        return self._cache.get_or_compute(
+            request.db,
+            request.cache_key,
+            lambda: self._build_cacheable(route.handler(request, *names), request),
+        )
+
+    def _build_cacheable(self, result: object, request: Request) -> "_CachedResponse":
+        response = add_etag(build_response(result, request), request)
+        return _CachedResponse(response, self._metrics.decision_counter(result))
+
+    async def _run_after_commit(self, after_commit: AfterCommit, request: Request) -> Response:
+        def work() -> Response:
+            with audit.acting_as(request.actor, at=request.now):
+                return build_response(after_commit.work(), request)
+
+        response = await (self._heavy_work.run(work) if after_commit.is_heavy else asyncio.to_thread(work))
+        if request.has_ended_open_access:
+            self._authenticator.forget_open_access()
+        return response
+
+    def _stream(self, result: StreamedBody) -> Response:
+        async def read_parts() -> AsyncIterator[bytes]:
             loop = asyncio.get_running_loop()
             while part := await loop.run_in_executor(self._threads, self._database.read, result.read_part):
                 yield part
 
-        return Response(200, media_type=result.media_type, headers=dict(result.headers), parts=parts())
+        return Response(200, media_type=result.media_type, headers=dict(result.headers), parts=read_parts())
 
 
-class _Made(NamedTuple):
-    """An answer, and what counts it if it is a decision."""
+class _CachedResponse(NamedTuple):
+    """A response, and a function that counts its decision in the metrics, which a cached decision must do as well."""
 
-    answer: Response
-    counts: Callable[[], None] | None
+    response: Response
+    count_decision: Callable[[], None] | None
 
     @property
     def size(self) -> int:
-        return len(self.answer.body)
+        return len(self.response.body)
 
 
-def _done_by(call: Request, afterwards: AfterCommit) -> Response:
-    with audit.acting_as(call.actor, at=call.now):
-        return build_response(afterwards.work(), call)
+def _find_route(endpoint: Endpoint, request: Request) -> Route | None:
+    method = "GET" if request.method == "HEAD" else request.method
+    if request.is_for_page:
+        return {"GET": endpoint.page, "POST": endpoint.form}.get(method)
+    return endpoint.routes.get(method)
 
 
-class HeavyWork:
-    """Runs what takes seconds of processor time, a little at a time, so that it leaves threads to other requests."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(MAX_HEAVY, thread_name_prefix="treaty-heavy")
-        self._count = 0
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """Run the work in a thread. Raises Overloaded if too much waits already."""
-        if self._count >= MAX_HEAVY + MAX_HEAVY_WAITING:
-            raise Overloaded("Several requests about large pacts are being processed. Send the request again.")
-        self._count += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
-        finally:
-            self._count -= 1
-
-    def close(self) -> None:
-        self._threads.shutdown()
-
-
-def _table(routers: Iterable[Router]) -> Router:
-    table = Router()
-    for router in routers:
-        table.include(router)
-    return table
-
-
-def _route(resource: Endpoint, call: Request) -> Route | None:
-    method = "GET" if call.method == "HEAD" else call.method
-    if call.is_for_page:
-        return {"GET": resource.page, "POST": resource.form}.get(method)
-    return resource.routes.get(method)
-
-
-def _is_for_page(resource: Endpoint, call: Request) -> bool:
-    if resource.form and call.method == "POST":
+def _is_for_page(endpoint: Endpoint, request: Request) -> bool:
+    if endpoint.form and request.method == "POST":
         return True
-    if resource.page and resource.page.is_for_any_media_type and call.method in {"GET", "HEAD"}:
+    is_read = request.method in {"GET", "HEAD"}
+    if endpoint.page and endpoint.page.is_for_any_media_type and is_read:
         return True
-    if resource.page is None or not is_page_requested(call.accept, call.path):
+    if endpoint.page is None or not is_page_requested(request.accept, request.path):
         return False
-    return resource.page.is_original or (call.method in {"GET", "HEAD"} and HTML in call.accept.lower())
+    return endpoint.page.is_original or (is_read and HTML in request.accept.lower())
 
 
-def _without_handler(resource: Endpoint, call: Request) -> Response:
-    if call.method not in HTTP_METHODS:
+def _respond_without_route(endpoint: Endpoint, request: Request) -> Response:
+    if request.method not in HTTP_METHODS:
         return Response(501)
-    if call.is_for_page:
+    if request.is_for_page:
+        # The original's header really has this name.
         return Response(405, media_type=HTML, headers={"allows": "GET, HEAD"})
-    if not resource.routes:
-        return build_not_found("", call)
-    if call.method == "OPTIONS" and resource.has_options:
-        return Response(200, headers={"access-control-allow-methods": resource.allow})
-    return Response(405, headers={"allow": resource.allow})
+    if not endpoint.routes:
+        return build_not_found("", request)
+    if request.method == "OPTIONS" and endpoint.has_options:
+        return Response(200, headers={"access-control-allow-methods": endpoint.allow})
+    return Response(405, headers={"allow": endpoint.allow})

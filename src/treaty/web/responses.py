@@ -1,4 +1,4 @@
-"""From results and errors to answers: status, headers and bytes."""
+"""Builds responses from the results of handlers, and from errors."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -47,53 +47,55 @@ from treaty.web.http.results import (
     WithHeaders,
 )
 from treaty.web.http.router import InvalidPath
-from treaty.web.security.authentication import gate_of
-from treaty.web.transactions import NotAcceptable, Unsupported, UnsupportedMediaType
+from treaty.web.security.authentication import get_authenticator
+from treaty.web.transactions import NotAcceptable, UnsupportedMediaType
 
 NOT_FOUND_TEXT: Final = "The requested document was not found on this server."
 
 
-def build_response(result: object, call: Request) -> Response:  # noqa: PLR0911 - a table of results, a line each
-    """Put together the answer to a request that succeeded."""
+def build_response(result: object, request: Request) -> Response:  # noqa: PLR0911 - a table of results, a line each
+    """Build the response for the result of a handler."""
     match result:
-        case Created(thing, location):
-            return _answer(201, thing, call, _location(location, call))
-        case Updated(thing, location):
-            return _answer(200, thing, call, _location(location, call))
-        case Accepted(thing):
-            return _answer(202, thing, call, {})
-        case WithHeaders(thing, headers):
-            return _answer(200, thing, call, dict(headers))
-        case ErrorResult(thing):
-            return _answer(INTERNAL_ERROR, thing, call, {})
+        case Created(content, location):
+            return _respond(201, content, request, _location(location, request))
+        case Updated(content, location):
+            return _respond(200, content, request, _location(location, request))
+        case Accepted(content):
+            return _respond(202, content, request, {})
+        case WithHeaders(content, headers):
+            return _respond(200, content, request, dict(headers))
+        case ErrorResult(content):
+            return _respond(INTERNAL_ERROR, content, request, {})
         case Redirect(location, status, headers):
             return Response(status, headers={"location": location, **headers})
         case Deleted():
             return Response(204)
-        case HtmlPage(template, facts, status, headers):
-            return Response(status, pages.render_page(template, facts, call), HTML, {**pages.HEADERS, **headers})
-        case RawBody(body, media, headers):
-            return Response(200, body, media, dict(headers), has_stable_body=True)
+        case HtmlPage(template, context, status, headers):
+            return Response(status, pages.render_page(template, context, request), HTML, {**pages.HEADERS, **headers})
+        case RawBody(body, media_type, headers):
+            return Response(200, body, media_type, dict(headers), has_stable_body=True)
         case _:
-            return _answer(200, result, call, {})
+            return _respond(200, result, request, {})
 
 
-def _location(path: str | None, call: Request) -> dict[str, str]:
-    return {} if path is None else {"location": call.render_context.href(path)}
+def _location(path: str | None, request: Request) -> dict[str, str]:
+    return {} if path is None else {"location": request.render_context.href(path)}
 
 
-def _answer(status: int, thing: object, call: Request, headers: dict[str, str]) -> Response:
-    charset = not call.path.startswith("/diagnostic/")
-    body, essence, is_kept = _rendered(thing, call.media_type, call.render_context)
-    return Response(status, body, call.media_type, headers, charset, etag_source=essence, has_stable_body=is_kept)
+def _respond(status: int, content: object, request: Request, headers: dict[str, str]) -> Response:
+    charset = not request.path.startswith("/diagnostic/")
+    body, etag_source, has_stable_body = _render(content, request.media_type, request.render_context)
+    return Response(
+        status, body, request.media_type, headers, charset, etag_source=etag_source, has_stable_body=has_stable_body
+    )
 
 
-def _rendered(thing: object, media_type: str, render_context: RenderContext) -> tuple[bytes, bytes, bool]:
-    """Render a thing as a media type; say what tells it from others, if it is less than all of it, and is kept."""
-    write = _WRITERS.get(media_type)
-    if write is not None:
-        return write(thing, render_context), b"", False
-    document = represent.extended(thing) if media_type.startswith("application/vnd.") else represent.hal(thing)
+def _render(content: object, media_type: str, render_context: RenderContext) -> tuple[bytes, bytes, bool]:
+    """Render an object as a media type. Also return the source of its ETag, and whether the body is stable."""
+    render_text = _WRITERS.get(media_type)
+    if render_text is not None:
+        return render_text(content, render_context), b"", False
+    document = represent.extended(content) if media_type.startswith("application/vnd.") else represent.hal(content)
     match document:
         case DocumentWithLists():
             return *render_with_lists(document, render_context), False
@@ -103,8 +105,8 @@ def _rendered(thing: object, media_type: str, render_context: RenderContext) -> 
             return render(document, render_context), b"", False
 
 
-def _text(thing: object, render_context: RenderContext) -> bytes:
-    return represent.text(thing, render_context).encode()
+def _text(content: object, render_context: RenderContext) -> bytes:
+    return represent.text(content, render_context).encode()
 
 
 _WRITERS: Final[Mapping[str, Callable[[object, RenderContext], bytes]]] = dict.fromkeys(
@@ -112,13 +114,13 @@ _WRITERS: Final[Mapping[str, Callable[[object, RenderContext], bytes]]] = dict.f
 )
 
 
-def build_error_response(error: BaseException, call: Request) -> Response:
-    """Put together the answer to a request that was refused, or that failed; to browsers it is a page."""
+def build_error_response(error: BaseException, request: Request) -> Response:
+    """Build the response for an error: a page for browsers, JSON for other clients."""
     if isinstance(error, Unauthenticated):
-        return _unauthenticated(error, call)
+        return _unauthenticated(error, request)
     if isinstance(error, Throttled):
-        return _throttled(error, call)
-    return _page_refusal(error, call) if call.is_for_page else _refusal(error, call)
+        return _throttled(error, request)
+    return _page_refusal(error, request) if request.is_for_page else _refusal(error, request)
 
 
 _PAGE_STATUSES: Final[Mapping[type[BaseException], int]] = {
@@ -134,135 +136,138 @@ _PAGE_STATUSES: Final[Mapping[type[BaseException], int]] = {
 }
 
 
-def _page_refusal(error: BaseException, call: Request) -> Response:
+def _page_refusal(error: BaseException, request: Request) -> Response:
     statuses = (status for kind, status in _PAGE_STATUSES.items() if isinstance(error, kind))
     status = error.status if isinstance(error, Invalid) else next(statuses, None)
     if status is None:
-        plain = _refusal(error, call)
-        return plain if plain.status == INTERNAL_ERROR else build_error_page(plain.status, str(error), call)
-    page = build_error_page(status, str(error) or NOT_FOUND_TEXT, call)
+        plain = _refusal(error, request)
+        return plain if plain.status == INTERNAL_ERROR else build_error_page(plain.status, str(error), request)
+    page = build_error_page(status, str(error) or NOT_FOUND_TEXT, request)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         page.headers["retry-after"] = "5" if isinstance(error, Overloaded) else "1"
     return page
 
 
-def build_error_page(status: int, text: str, call: Request) -> Response:
-    """Tell people what went wrong, with a way back."""
+def build_error_page(status: int, text: str, request: Request) -> Response:
+    """Build a page that explains an error and links back."""
     page = HtmlPage("error.html", {"status": f"{status} {HTTPStatus(status).phrase}", "text": text}, status)
-    return build_response(page, call)
+    return build_response(page, request)
 
 
 INTERNAL_ERROR: Final = 500
 
 
-def _refusal(error: BaseException, call: Request) -> Response:  # noqa: C901, PLR0911, PLR0912 - a table of errors, a line each
-    """Put together the answer to a request that was refused, or that failed."""
-    problems = is_problem_accepted(call.accept)
+def _refusal(error: BaseException, request: Request) -> Response:  # noqa: C901, PLR0911, PLR0912 - a table of errors, a line each
+    """Build the JSON or text response for an error."""
+    problems = is_problem_accepted(request.accept)
     match error:
         case Invalid():
-            return _invalid(error, call, problems=problems)
+            return _invalid(error, request, problems=problems)
         case InvalidQuery():
-            return _invalid_query(error, call, problems=problems)
-        case NotJson() | Unsupported():
-            return Response(415, media_type=call.media_type)
+            return _invalid_query(error, request, problems=problems)
+        case NotJson():
+            return Response(415, media_type=request.media_type)
         case UnsupportedMediaType():
-            return _unsupported(error, call)
+            return _unsupported(error, request)
         case Malformed():
-            return _failed(400, str(error), call, problems=problems)
+            return _failed(400, str(error), request, problems=problems)
         case NotFound():
-            return build_not_found(str(error), call)
+            return build_not_found(str(error), request)
         case NotAcceptable():
             return Response(406)
         case SimilarNames():
-            text = "\n".join(describe_similar_names(new, like, call.base_url) for new, like in error.names.items())
+            text = "\n".join(describe_similar_names(new, like, request.base_url) for new, like in error.names.items())
             return Response(409, text.encode(), TEXT, charset=False)
         case ConflictingContracts():
-            return _contracts(error, call)
+            return _contracts(error, request)
         case Conflict():
-            return _failed(409, str(error), call, problems=problems) if str(error) else Response(409, media_type=HAL)
+            return _failed(409, str(error), request, problems=problems) if str(error) else Response(409, media_type=HAL)
         case InvalidPath():
             return _path_refused(error)
         case Forbidden():
-            return _forbidden(error, call, problems=problems)
+            return _forbidden(error, request, problems=problems)
         case InvalidSetting():
-            return _failed(500, str(error), call, problems=problems)
+            return _failed(500, str(error), request, problems=problems)
         case TooLarge():
             return Response(413, orjson.dumps({"error": str(error)}), HAL)
         case TimeLimitExceeded():
             return Response(408, str(error).encode(), TEXT)
         case Overloaded():
-            return _told(503, str(error), call, {"retry-after": "5"})
+            return _error(503, str(error), request, {"retry-after": "5"})
         case Busy():
             text = "The database is busy; nothing was written. Send the request again."
             return Response(503, orjson.dumps({"error": text}), HAL, {"retry-after": "1"})
         case DatabaseReplaced():
-            return _told(503, str(error), call, {})
+            return _error(503, str(error), request, {})
         case _:
-            return build_internal_error(call, problems=problems)
+            return build_internal_error(request, problems=problems)
 
 
-def _unauthenticated(error: Unauthenticated, call: Request) -> Response:
-    """Ask who it is: browsers on a page of its own, unless the original's way was chosen by its settings."""
-    if call.is_for_page and not gate_of(call).has_challenge:
-        here = f"{call.path}?{call.query_string}" if call.query_string else call.path
-        query = "?" + urlencode({"next": here}) if call.method in {"GET", "HEAD"} and here != "/" else ""
-        return Response(303, headers={"location": call.render_context.href(urls.SIGN_IN.fill()) + query})
+def _unauthenticated(error: Unauthenticated, request: Request) -> Response:
+    """Request credentials: browsers are redirected to the sign-in page.
+
+    With the original's basic auth settings browsers get its challenge instead, and ask for the password themselves.
+    """
+    if request.is_for_page and not get_authenticator(request).has_challenge:
+        here = f"{request.path}?{request.query_string}" if request.query_string else request.path
+        query = "?" + urlencode({"next": here}) if request.method in {"GET", "HEAD"} and here != "/" else ""
+        return Response(303, headers={"location": request.render_context.href(urls.SIGN_IN.fill()) + query})
     headers = {"www-authenticate": 'Bearer error="invalid_token"' if error.is_bearer else BASIC_CHALLENGE}
-    if call.is_for_page:
-        asked = build_error_page(401, f"{error} You may also sign in.", call)
-        asked.headers |= headers
-        return asked
-    return _told(401, str(error), call, headers)
+    if request.is_for_page:
+        challenge_page = build_error_page(401, f"{error} You may also sign in.", request)
+        challenge_page.headers |= headers
+        return challenge_page
+    return _error(401, str(error), request, headers)
 
 
 BASIC_CHALLENGE: Final = 'Basic realm="Restricted area"'
 
 
-def _throttled(error: Throttled, call: Request) -> Response:
+def _throttled(error: Throttled, request: Request) -> Response:
     headers = {"retry-after": str(error.seconds)}
-    if not call.is_for_page:
-        return _told(429, str(error), call, headers)
-    page = build_error_page(429, str(error), call)
+    if not request.is_for_page:
+        return _error(429, str(error), request, headers)
+    page = build_error_page(429, str(error), request)
     page.headers |= headers
     return page
 
 
-def _forbidden(error: Forbidden, call: Request, *, problems: bool) -> Response:
+def _forbidden(error: Forbidden, request: Request, *, problems: bool) -> Response:
     if problems or error.missing_permission is None:
-        return _told(403, str(error), call, {})
+        return _error(403, str(error), request, {})
     return Response(403, orjson.dumps({"error": str(error), "missingPermission": error.missing_permission}), HAL)
 
 
-def _told(status: int, text: str, call: Request, headers: dict[str, str]) -> Response:
-    """Say no in the form that errors have."""
-    if not is_problem_accepted(call.accept):
+def _error(status: int, text: str, request: Request, headers: dict[str, str]) -> Response:
+    """Build an error response, as a problem document if the client accepts that."""
+    if not is_problem_accepted(request.accept):
         return Response(status, orjson.dumps({"error": text}), HAL, headers)
     phrase = HTTPStatus(status).phrase
-    kind = f"{call.base_url}/problems/{phrase.lower().replace(' ', '-')}"
+    kind = f"{request.base_url}/problems/{phrase.lower().replace(' ', '-')}"
     body = {"title": phrase, "type": kind, "detail": text, "status": status}
     return Response(status, orjson.dumps(body), PROBLEM, headers)
 
 
-def _unsupported(error: UnsupportedMediaType, call: Request) -> Response:
-    headers = _location(error.result.location, call) if isinstance(error.result, Created) else {}
-    return Response(415, media_type=call.media_type, headers=headers)
+def _unsupported(error: UnsupportedMediaType, request: Request) -> Response:
+    headers = _location(error.result.location, request) if isinstance(error.result, Created) else {}
+    return Response(415, media_type=request.media_type, headers=headers)
 
 
 def create_request_id() -> str:
-    """Make up what a failure is found by in the log."""
+    """Create a random id by which a failed request is found in the log."""
     return f"{random.getrandbits(64):016x}"
 
 
-def build_internal_error(call: Request, *, problems: bool) -> Response:
-    """Say that something went wrong here, without saying what: the log has it under the reference."""
-    number = call.request_id
+def build_internal_error(request: Request, *, problems: bool) -> Response:
+    """Build a 500 response. It names only the reference: details in the response could reveal secrets."""
+    number = request.request_id
     text = f"An error has occurred. The details have been logged with the reference {number}"
-    if call.is_for_page:
-        return build_error_page(INTERNAL_ERROR, text, call)
+    if request.is_for_page:
+        return build_error_page(INTERNAL_ERROR, text, request)
     if problems:
         body = {
             "title": "Server error",
-            "type": f"{call.base_url}/problems/server-error",
+            "type": f"{request.base_url}/problems/server-error",
             "detail": text,
             "status": 500,
         }
@@ -270,28 +275,33 @@ def build_internal_error(call: Request, *, problems: bool) -> Response:
     return Response(500, orjson.dumps({"error": {"message": text, "reference": number}}), HAL)
 
 
-def _failed(status: int, text: str, call: Request, *, problems: bool) -> Response:
+def _failed(status: int, text: str, request: Request, *, problems: bool) -> Response:
     if problems:
-        body = {"title": "Server error", "type": f"{call.base_url}/problem/server-error", "detail": text, "status": 500}
+        body = {
+            "title": "Server error",
+            "type": f"{request.base_url}/problem/server-error",
+            "detail": text,
+            "status": 500,
+        }
         return Response(status, orjson.dumps(body), PROBLEM)
     return Response(status, orjson.dumps({"error": text}), HAL)
 
 
-def build_not_found(text: str, call: Request) -> Response:
-    """Say that something does not exist: what, or in general."""
-    if is_problem_accepted(call.accept):
+def build_not_found(text: str, request: Request) -> Response:
+    """Build a 404 response, with a text that names the missing resource if there is one."""
+    if is_problem_accepted(request.accept):
         title = "Not found" if text else "404 Not Found"
         body = {
             "title": title,
-            "type": f"{call.base_url}/problem/not-found",
+            "type": f"{request.base_url}/problem/not-found",
             "detail": text or NOT_FOUND_TEXT,
             "status": 404,
         }
         return Response(404, orjson.dumps(body), PROBLEM)
     if text:
         return Response(404, orjson.dumps({"error": text}), HAL)
-    if "text/html" in call.accept.lower():
-        return build_error_page(404, NOT_FOUND_TEXT, call)
+    if "text/html" in request.accept.lower():
+        return build_error_page(404, NOT_FOUND_TEXT, request)
     return Response(404, orjson.dumps({"error": NOT_FOUND_TEXT}), JSON)
 
 
@@ -300,18 +310,20 @@ def _path_refused(error: InvalidPath) -> Response:
     return Response(error.status, orjson.dumps(body), PROBLEM, charset=False, is_bare=True)
 
 
-def _invalid(error: Invalid, call: Request, *, problems: bool) -> Response:
+def _invalid(error: Invalid, request: Request, *, problems: bool) -> Response:
     if problems:
-        return _problem_document([_problem(one, call.base_url) for one in error.problems], call, error.status)
-    found: dict[str, list[str]] = {}
+        return _problem_document(
+            [_problem(problem, request.base_url) for problem in error.problems], request, error.status
+        )
+    texts_by_key: dict[str, list[str]] = {}
     for problem in error.problems:
         key, text = _flat(problem)
-        found.setdefault(key, []).append(text)
-    return Response(error.status, orjson.dumps({"errors": found}), HAL)
+        texts_by_key.setdefault(key, []).append(text)
+    return Response(error.status, orjson.dumps({"errors": texts_by_key}), HAL)
 
 
 def _flat(problem: Problem) -> tuple[str, str]:
-    """Put what is wrong inside a list under the list's name, with its index behind."""
+    """Return a problem's key and text as the original words them: inside a list, the key is the list's."""
     at = next((place for place, step in enumerate(problem.path) if isinstance(step, int)), None)
     if at is None:
         return ".".join(map(str, problem.path)), problem.text
@@ -331,20 +343,20 @@ def _problem(problem: Problem, base_url: str) -> dict[str, object]:
     }
 
 
-def _invalid_query(error: InvalidQuery, call: Request, *, problems: bool) -> Response:
+def _invalid_query(error: InvalidQuery, request: Request, *, problems: bool) -> Response:
     if not problems:
         return Response(400, orjson.dumps({"errors": error.texts}), HAL)
-    kind = f"{call.base_url}/problems/invalid-body-property-value"
-    found: list[dict[str, object]] = [
+    kind = f"{request.base_url}/problems/invalid-body-property-value"
+    problem_documents: list[dict[str, object]] = [
         {"type": kind, "title": "Invalid body parameter", "detail": text} for text in error.texts
     ]
-    return _problem_document(found, call, 400)
+    return _problem_document(problem_documents, request, 400)
 
 
-def _problem_document(problems: list[dict[str, object]], call: Request, status: int) -> Response:
+def _problem_document(problems: list[dict[str, object]], request: Request, status: int) -> Response:
     body = {
         "title": "Validation errors",
-        "type": f"{call.base_url}/problems/validation-error",
+        "type": f"{request.base_url}/problems/validation-error",
         "status": 400,
         "instance": "/",
         "errors": problems,
@@ -352,8 +364,8 @@ def _problem_document(problems: list[dict[str, object]], call: Request, status: 
     return Response(status, orjson.dumps(body), PROBLEM)
 
 
-def _contracts(error: ConflictingContracts, call: Request) -> Response:
-    similar = [("error", describe_similar_names(new, like, call.base_url)) for new, like in error.similar.items()]
+def _contracts(error: ConflictingContracts, request: Request) -> Response:
+    similar = [("error", describe_similar_names(new, like, request.base_url)) for new, like in error.similar.items()]
     notices = [*error.notices, *similar]
     body = {
         "notices": [{"type": kind, "text": text} for kind, text in notices],

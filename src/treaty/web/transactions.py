@@ -1,8 +1,9 @@
-"""Runs the handler of a request in its transaction.
+"""Runs the handler of a request in a transaction.
 
-The order in which a request is refused is the original broker's: method, body and query, `Accept`, existence,
-conflicts, content type. Handlers therefore run also for a request whose content type will be refused; what they wrote
-is rolled back.
+Where a request has several faults, the original broker reports them in this order: method, body and query, `Accept`,
+existence, conflicts, content type. Some of these are only known once the handler has run. So the handler also runs for
+a request whose `Accept` or content type will be refused; the refusal is raised within the transaction, which rolls back
+what the handler wrote. Handlers must therefore have no side effects outside of the database.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,16 +22,12 @@ from treaty.web.http.results import AfterCommit, ErrorResult, HtmlPage
 from treaty.web.http.router import Route
 
 
-class Unsupported(TreatyError):
-    """A body whose content type the route does not take."""
-
-
 class NotAcceptable(TreatyError):
-    """No representation that the client takes."""
+    """The route has no representation that the client accepts (406)."""
 
 
 class UnsupportedMediaType(Exception):
-    """A request that was fine but for its content type; what it wrote is undone."""
+    """The only fault of the request is its content type (415). Raised within the transaction, to roll it back."""
 
     def __init__(self, result: object) -> None:
         super().__init__()
@@ -42,82 +39,85 @@ ReadHandler = Callable[[Route, "Request", Sequence[str]], object]
 
 def run_handler(
     route: Route,
-    call: Request,
+    request: Request,
     names: Sequence[str],
     *,
     database: "Database",
     read: ReadHandler,
     authenticate: "Callable[[Connection], None] | None" = None,
 ) -> object:
-    """Run a route's handler in its transaction, and refuse in the right order what cannot be answered.
+    """Run a route's handler in its transaction, and report faults of the request in the right order.
 
-    What only reads is run by `read`. Whoever is not admitted yet is so in the same transaction, before anything else.
-    Raises what `admit` and the handler raise, Unacceptable, and Refused for a wrong content type.
+    Handlers that only read are run by `read`, which may return a cached response. With `authenticate`, the caller is
+    authenticated first, in the same transaction, which saves a round trip. Raises what `authenticate` and the handler
+    raise, NotAcceptable, and UnsupportedMediaType.
     """
     produces = route.produces or (ANY,)
-    media = choose_media_type(call.accept, produces, is_strict=route.is_strict) if route.produces else ANY
-    call.media_type = media or produces[0]
-    takes = route.can_consume(call.content_type) if route.consumes is not None else True
+    media_type = choose_media_type(request.accept, produces, is_strict=route.is_strict) if route.produces else ANY
+    request.media_type = media_type or produces[0]
+    can_consume = route.can_consume(request.content_type) if route.consumes is not None else True
 
     def work(db: "Connection | None") -> object:
         if authenticate and db is not None:
             authenticate(db)
-        call._db = db  # noqa: SLF001 - only here is a call given its transaction
+        request._db = db  # noqa: SLF001 - the only place that sets it for the request's own transaction
         if db is None:
-            result = route.handler(call, *names)
+            result = route.handler(request, *names)
         else:
-            result = read(route, call, names) if route.is_read_only else _written(route, call, names)
+            result = read(route, request, names) if route.is_read_only else _run_write(route, request, names)
         _check_not_blank(route, names)
-        if media is None:
+        if media_type is None:
             raise NotAcceptable
-        if not takes:
+        if not can_consume:
             raise UnsupportedMediaType(result)
         return result
 
     try:
         if not route.needs_database:
             return work(None)
-        return _asked(route, call, work, database)
+        return _run_in_transaction(route, request, work, database)
     except (Conflict, ConflictingContracts, SimilarNames) as error:
-        if media is not None and route.method == "POST" and not takes:
+        if media_type is not None and route.method == "POST" and not can_consume:
             raise UnsupportedMediaType(None) from error
-        raise _unless_unacceptable(media, error) from error
+        raise _unless_unacceptable(media_type, error) from error
     except NotFound as error:
-        raise _unless_unacceptable(media, error) from error
+        raise _unless_unacceptable(media_type, error) from error
 
 
-_SAVING: Final = {"POST", "PUT", "PATCH"}
+_SAVING_METHODS: Final = {"POST", "PUT", "PATCH"}
 
 
 def _check_not_blank(route: Route, names: Sequence[str]) -> None:
-    """Refuse blank names in the path of a write. Raises Invalid.
+    """Raise Invalid for blank names in the path of a write.
 
-    It runs after the handler, which may know a better reason; what the handler wrote is rolled back. What already has a
-    blank name can still be read and deleted.
+    Runs after the handler, which may raise a more specific error first. Reading and deleting existing resources with
+    blank names remains possible.
     """
-    if route.method in _SAVING and not all(map(str.strip, names)):
+    if route.method in _SAVING_METHODS and not all(map(str.strip, names)):
         keys = [key for key, name in zip(route.url.names, names, strict=True) if not name.strip()]
         raise Invalid(*(Problem((key,), queries.BLANK) for key in keys))
 
 
-def _written(route: Route, call: Request, names: Sequence[str]) -> object:
-    """Run a handler that writes. What it did not note about that is noted here: that it was called, and by whom."""
-    with audit.acting_as(call.actor, at=call.now) as scope:
-        result = route.handler(call, *names)
-        if not scope.event_count and not isinstance(result, AfterCommit | HtmlPage) and call.caller.role is not None:
-            audit.record(call.db, route.handler.__name__, params=dict(zip(route.url.names, names, strict=True)))
+def _run_write(route: Route, request: Request, names: Sequence[str]) -> object:
+    """Run a handler that writes. If it records no audit event itself, record one under the handler's name."""
+    with audit.acting_as(request.actor, at=request.now) as scope:
+        result = route.handler(request, *names)
+        if not scope.event_count and not isinstance(result, AfterCommit | HtmlPage) and request.caller.role is not None:
+            audit.record(request.db, route.handler.__name__, params=dict(zip(route.url.names, names, strict=True)))
         return result
 
 
-def _asked(route: Route, call: Request, work: Callable[["Connection"], object], database: "Database") -> object:
+def _run_in_transaction(
+    route: Route, request: Request, work: Callable[["Connection"], object], database: "Database"
+) -> object:
     try:
         return database.read(work) if route.is_read_only else database.write(work)
     except health.DATABASE_ERRORS as error:
         if route.database_failure_result is None:
             raise
-        return ErrorResult(route.database_failure_result(call, error))
+        return ErrorResult(route.database_failure_result(request, error))
 
 
 def _unless_unacceptable(media_type: MediaType | None, error: TreatyError) -> TreatyError:
-    """Refuse for the `Accept` header before anything that the handler found."""
+    """Replace an error of the handler with NotAcceptable if the `Accept` header was wrong, which is reported first."""
     return error if media_type is not None else NotAcceptable()

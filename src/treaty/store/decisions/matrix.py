@@ -248,7 +248,7 @@ def _partners_statement(has_versions: bool, has_pacticipants: bool, has_many_ids
 
     of_itself = integration.c.consumer_id == integration.c.provider_id
     consumers = select(integration.c.consumer_id.label("id"), of_itself.label("is_itself"))
-    found = [consumers.where(integration.c.provider_id.in_(ids("everyone")))]
+    found = [consumers.where(integration.c.provider_id.in_(ids("all_pacticipants")))]
     if has_versions:
         of_version = and_(publication.c.consumer_version_id.in_(ids("versions")), publication.c.is_current)
         found.append(

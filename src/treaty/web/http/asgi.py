@@ -1,4 +1,4 @@
-"""Between ASGI and the broker: a request's headers and body, and an answer on its way out."""
+"""Reads request headers and bodies from ASGI, and sends responses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -14,12 +14,12 @@ from treaty.web.http.response import Response
 
 
 def decode_headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Read headers by their names in lower case; repeated ones are joined with a comma."""
+    """Return headers by lower-case name. Repeated headers are joined with a comma."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
-    return headers if len(headers) == len(raw) else _joined(raw)
+    return headers if len(headers) == len(raw) else _join_repeated(raw)
 
 
-def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def _join_repeated(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     values: dict[bytes, list[bytes]] = {}
     for name, value in raw:
         values.setdefault(name, []).append(value)
@@ -27,21 +27,21 @@ def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 class ClientDisconnected(TreatyError):
-    """A client that left before it had sent its whole request."""
+    """The client disconnected before it had sent the whole request."""
 
 
 MAX_PUBLIC_BODY: Final = 16 * 1024
-"""Bytes that clients may send which are not authenticated, and everyone to forms that are open to all."""
+"""Bytes that unauthenticated clients may send, and that public forms accept from anyone."""
 
 
 class BodyReader:
-    """The body of a request: read once, within a limit, or not at all."""
+    """The body of a request. It is read at most once, within a limit."""
 
     def __init__(self, receive: Receive, headers: Mapping[str, str]) -> None:
         self._receive = receive
         self._headers = headers
         self._is_whole = False
-        self._waits_for_leave = True
+        self._awaits_continue = True
 
     @property
     def is_unread(self) -> bool:
@@ -69,12 +69,12 @@ class BodyReader:
         return b"".join(pieces) if len(pieces) > 1 else pieces[0]
 
     async def discard(self, limit: int) -> None:
-        """Read and forget what a client still sends that was answered early.
+        """Discard the rest of the body after an early response.
 
         Closing the connection at once would reset it, and many clients would report that instead of the response. Ends
-        after `limit` bytes or DISCARD_TIMEOUT. A client that waits for leave to send its body sends none.
+        after `limit` bytes or DISCARD_TIMEOUT. A client that waits for `100 Continue` will not send a body.
         """
-        if self._waits_for_leave and self._headers.get("expect", "").lower() == "100-continue":
+        if self._awaits_continue and self._headers.get("expect", "").lower() == "100-continue":
             return
         with suppress(ClientDisconnected, TimeoutError):
             async with asyncio.timeout(DISCARD_TIMEOUT):
@@ -84,7 +84,7 @@ class BodyReader:
                         return
 
     async def _pieces(self) -> AsyncIterator[bytes]:
-        self._waits_for_leave = False
+        self._awaits_continue = False
         while not self._is_whole:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -107,26 +107,28 @@ _DEFAULTS: Final = {"cache-control": "no-cache", "vary": "Accept"}
 _WITH_DEFAULTS: Final = [*_USUAL, *((name.encode(), value.encode()) for name, value in _DEFAULTS.items())]
 
 
-async def send_response(send: Send, call: Request, reply: Response, body: BodyReader, *, discard_limit: int) -> None:
-    """Send an answer, whole or by its parts. A bare one, for a path that names nothing, has no usual headers.
+async def send_response(
+    send: Send, request: Request, response: Response, body: BodyReader, *, discard_limit: int
+) -> None:
+    """Send a response, in parts if it is streamed.
 
-    After an early answer to a request whose body was not read, the connection is closed.
+    After an early response to a request whose body was not read, the connection is closed.
     """
-    headers = _headers(reply)
-    content_type = reply.content_type
+    headers = _headers(response)
+    content_type = response.content_type
     if content_type is not None:
         headers.append((b"content-type", _encoded(content_type)))
-    if reply.status not in _WITHOUT_LENGTH and reply.parts is None:
-        headers.append((b"content-length", str(len(reply.body)).encode()))
-    headers.append((b"x-request-id", call.request_id.encode()))
+    if response.status not in _STATUSES_WITHOUT_LENGTH and response.parts is None:
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    headers.append((b"x-request-id", request.request_id.encode()))
     is_early = body.is_unread
     if is_early:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if reply.parts is not None and call.method != "HEAD":
-        async for part in reply.parts:
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if response.parts is not None and request.method != "HEAD":
+        async for part in response.parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})
-    content = b"" if call.method == "HEAD" else reply.body
+    content = b"" if request.method == "HEAD" else response.body
     if is_early:
         await send({"type": "http.response.body", "body": content, "more_body": True})
         await body.discard(discard_limit)
@@ -134,22 +136,22 @@ async def send_response(send: Send, call: Request, reply: Response, body: BodyRe
     await send({"type": "http.response.body", "body": content})
 
 
-def _headers(reply: Response) -> list[tuple[bytes, bytes]]:
-    given: Mapping[str, str] = reply.headers
-    if reply.is_bare:
+def _headers(response: Response) -> list[tuple[bytes, bytes]]:
+    own_headers: Mapping[str, str] = response.headers
+    if response.is_bare:
         headers = list(_ALWAYS)
-    elif given.keys().isdisjoint(_DEFAULTS):
+    elif own_headers.keys().isdisjoint(_DEFAULTS):
         headers = list(_WITH_DEFAULTS)
     else:
-        headers, given = list(_USUAL), {**_DEFAULTS, **given}
-    headers += [(_encoded(name), value.encode("latin-1", "replace")) for name, value in given.items()]
+        headers, own_headers = list(_USUAL), {**_DEFAULTS, **own_headers}
+    headers += [(_encoded(name), value.encode("latin-1", "replace")) for name, value in own_headers.items()]
     return headers
 
 
 @lru_cache(maxsize=256)
 def _encoded(text: str) -> bytes:
-    """Encode what many answers have."""
+    """Encode header names and values, which repeat from response to response."""
     return text.encode("latin-1")
 
 
-_WITHOUT_LENGTH: Final = {204, 304}
+_STATUSES_WITHOUT_LENGTH: Final = {204, 304}

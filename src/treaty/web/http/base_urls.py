@@ -1,4 +1,4 @@
-"""Which base URL the links of a response begin with."""
+"""Chooses the base URL of the links in a response."""
 
 from treaty.settings import Settings
 from treaty.web.http.hosts import Host
@@ -12,7 +12,7 @@ class BaseUrls:
         self._configured = settings.base_urls
 
     def choose(self, scheme: str, host: Host, client: ClientConnection, forwarded_host: Host | None) -> str:
-        """Choose the base URL for a request, by what trusted proxies report before its own scheme and host."""
+        """Choose the base URL of a request. Reports of trusted proxies win over its own scheme and host."""
         if len(self._configured) == 1:
             return self._configured[0]
         forwarded = (forwarded_host or host).base_url(client.scheme or scheme)

@@ -1,4 +1,4 @@
-"""Request bodies: reading JSON, checking it, and saying what is wrong in the original broker's words."""
+"""Parses and validates JSON bodies. Error messages are those of the original broker, because clients print them."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,42 +13,42 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from treaty.errors import Invalid, Malformed, Problem, describe_invalid_utf8
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
 
-B = TypeVar("B")
+BodyModel = TypeVar("BodyModel")
 
 
 class Body(BaseModel):
-    """A JSON object with members in camel case; what is not named here is ignored."""
+    """A JSON object with camel-case members. Unknown members are ignored, as by the original."""
 
     model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, frozen=True)
 
 
 class NotJson(Malformed):
-    """A body that was not announced as JSON and is none: a matter of its content type."""
+    """A body that is neither declared as JSON nor valid JSON, which is reported as a wrong content type."""
 
 
-def read(raw: bytes, kind: type[B], *, is_json: bool = True, empty: bytes = b"{}") -> B:
-    """Read a body and check it. An empty one is as `empty`.
+def read(raw: bytes, model: type[BodyModel], *, is_json: bool = True, empty: bytes = b"{}") -> BodyModel:
+    """Parse and validate a body. An empty body counts as `empty`.
 
-    `kind` is a Body, or `dict` for an object whose members the caller checks. Raises Malformed and Invalid.
+    `model` is a Body, or `dict` for an object whose members the caller validates. Raises Malformed and Invalid.
     """
-    parsed = _parsed(raw or empty, is_json=is_json)
+    parsed = _parse(raw or empty, is_json=is_json)
     if not isinstance(parsed, dict):
         raise Malformed(f"RuntimeError - Expected JSON Object in request body but found {ruby_class_name(parsed)}")
-    if kind is dict:
-        return cast("B", parsed)
-    return validate(parsed, kind)
+    if model is dict:
+        return cast("BodyModel", parsed)
+    return validate(parsed, model)
 
 
-def validate(parsed: dict[str, Any], kind: type[B]) -> B:
-    """Check members that were read already."""
+def validate(parsed: dict[str, Any], model: type[BodyModel]) -> BodyModel:
+    """Validate a parsed body. Raises Invalid."""
     try:
-        return cast("type[BaseModel]", kind).model_validate(parsed)  # type: ignore[return-value]  # a Body of the kind asked for
+        return cast("type[BaseModel]", model).model_validate(parsed)  # type: ignore[return-value]  # callers pass a Body
     except ValidationError as error:
         raise Invalid(*_problems(error.errors(include_url=False))) from error
 
 
 def check_sizes(parsed: Mapping[str, Any], limits: Mapping[str, int]) -> None:
-    """Check how many elements lists have. Raises Invalid, which names the limit."""
+    """Check the number of elements of lists. Raises Invalid, which names the limit."""
     problems = [
         Problem((name,), f"size cannot be greater than {limit}")
         for name, limit in limits.items()
@@ -58,7 +58,7 @@ def check_sizes(parsed: Mapping[str, Any], limits: Mapping[str, int]) -> None:
         raise Invalid(*problems)
 
 
-def _parsed(raw: bytes, *, is_json: bool) -> Any:
+def _parse(raw: bytes, *, is_json: bool) -> Any:
     try:
         parsed = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -73,7 +73,7 @@ def _parsed(raw: bytes, *, is_json: bool) -> Any:
 
 
 def describe_syntax_error(raw: bytes, reason: str) -> str:
-    """Say why bytes are no JSON."""
+    """Explain why bytes are not valid JSON."""
     try:
         raw.decode()
     except UnicodeDecodeError as error:
@@ -84,7 +84,7 @@ def describe_syntax_error(raw: bytes, reason: str) -> str:
 
 
 def ruby_class_name(value: object) -> str:
-    """Name a JSON value's kind as the original does."""
+    """Return the name of the Ruby class, which the original's messages contain."""
     names = {list: "Array", str: "String", int: "Integer", float: "Float", bool: "TrueClass", dict: "Hash"}
     return "FalseClass" if value is False else names.get(type(value), "NilClass")
 
@@ -102,17 +102,17 @@ _TEXTS: Final = {
 
 
 def _problems(errors: Iterable[ErrorDetails]) -> list[Problem]:
-    """Tell each error in the original's words. Rules are only told of members whose shape is right."""
+    """Word each error as the original does. Its rules are only applied to members of the right type."""
     all_errors = list(errors)
-    misshapen = {error["loc"][0] for error in all_errors if error["type"] != "rules" and error["loc"]}
-    found = []
+    wrong_types = {error["loc"][0] for error in all_errors if error["type"] != "rules" and error["loc"]}
+    problems = []
     for error in all_errors:
         path = tuple(error["loc"])
-        if error["type"] == "rules" and path and path[0] in misshapen and _is_in_list_of_texts(path):
+        if error["type"] == "rules" and path and path[0] in wrong_types and _is_in_list_of_texts(path):
             continue
         texts = error.get("ctx", {}).get("texts") or [_TEXTS.get(error["type"], error["msg"])]
-        found += [Problem(path, text) for text in texts]
-    return found
+        problems += [Problem(path, text) for text in texts]
+    return problems
 
 
 def _is_in_list_of_texts(path: tuple[str | int, ...]) -> bool:
@@ -136,7 +136,7 @@ def _filled(value: Any) -> Any:
 
 
 def check_not_empty(value: Any) -> Any:
-    """Refuse the empty string, but leave null to the type's own check."""
+    """Reject the empty string. Null is left to the type's own check, which has another message."""
     if value == "":
         raise PydanticCustomError("filled", "must be filled")
     return value
@@ -171,11 +171,11 @@ def _true_or_false(value: Any) -> Any:
 
 
 RequiredText = Annotated[str, BeforeValidator(_filled)]
-"""A text that is there."""
+"""A text that is neither null nor empty."""
 Name = Annotated[str, BeforeValidator(check_not_empty), _rules(check_one_line, check_not_blank)]
-"""A name: not empty, not blank, on one line. Null is reported as of the wrong type."""
+"""A name: not empty, not blank, on one line. Null is reported as a wrong type."""
 NonEmptyText = Annotated[str, BeforeValidator(check_not_empty)]
-"""A text that is there; null is reported as of the wrong type."""
+"""A text that is not empty. Null is reported as a wrong type."""
 RequiredName = Annotated[RequiredText, _rules(check_one_line, check_not_blank)]
 RequiredNonBlankLine = Annotated[RequiredText, _rules(check_not_blank, check_one_line)]
 RequiredNonBlankText = Annotated[RequiredText, _rules(check_not_blank)]

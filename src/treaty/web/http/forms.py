@@ -1,4 +1,4 @@
-"""What browsers send when somebody fills in a form and presses its button, scripts or not."""
+"""Submitted HTML forms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,39 +9,39 @@ from treaty.errors import Malformed
 
 MAX_FIELDS: Final = 1000
 CSRF_FIELD: Final = "csrf_token"
-"""The field that shows that a form is one of ours."""
+"""The hidden field with the token that proves that the form comes from our own page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields of a form by name, each with all its values. Lines end as they do here, not as on the wire."""
+    """The values of each field. Line breaks are normalized to newlines."""
 
     fields: Mapping[str, tuple[str, ...]]
 
     def text(self, name: str) -> str:
-        """What stands in a field, without the spaces around it; nothing for one that was not sent."""
+        """Return the stripped value of a field; the empty string if it was not sent."""
         return self.raw(name).strip()
 
     def raw(self, name: str) -> str:
-        """What stands in a field, as it was typed."""
+        """Return the value of a field as it was typed. Passwords must not be stripped."""
         values = self.fields.get(name)
         return values[-1] if values else ""
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """All values of fields that share a name, or of the boxes that were ticked."""
+        """Return the values of all fields or ticked checkboxes with a name."""
         return self.fields.get(name, ())
 
     def lines(self, name: str) -> tuple[str, ...]:
-        """What stands in a field line by line, blank ones left out."""
+        """Return the lines of a field without blank ones."""
         return tuple(line.strip() for line in self.raw(name).split("\n") if line.strip())
 
     def has(self, name: str) -> bool:
-        """Whether a box was ticked, or a button pressed."""
+        """Whether a checkbox was ticked, or a button pressed."""
         return name in self.fields
 
 
 def read(raw: bytes) -> Form:
-    """Take a form apart. Raises Malformed."""
+    """Parse a form. Raises Malformed."""
     try:
         pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except UnicodeDecodeError as error:
@@ -51,6 +51,6 @@ def read(raw: bytes) -> Form:
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         if "\0" in value or "\0" in name:
-            raise Malformed("A field of the form holds a null character.")
+            raise Malformed("A field of the form contains a null character.")
         fields.setdefault(name, []).append(value.replace("\r\n", "\n").replace("\r", "\n"))
     return Form({name: tuple(values) for name, values in fields.items()})

@@ -1,4 +1,4 @@
-"""Media types, and which of them a client takes."""
+"""Media types, and content negotiation by the `Accept` header."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -26,53 +26,58 @@ ANY: Final = "*/*"
 
 @lru_cache(maxsize=1024)
 def choose_media_type(accept: str, produces: Sequence[MediaType], *, is_strict: bool = False) -> MediaType | None:
-    """Choose the media type to answer with, or None. Who takes `application/json` is given HAL, unless strict.
+    """Choose the media type of the response; None if the client accepts none of them.
 
-    Ranges are tried by q, then in their order; a range with parameters matches nothing, as nothing here has any.
+    Clients that accept `application/json` get HAL, unless `is_strict`. Ranges are tried by descending q and then in the
+    order of the header. A range with parameters matches nothing, because none of our media types has parameters.
     """
     if not accept.strip():
         return produces[0]
     offered = (*produces, JSON) if not is_strict and HAL in produces and JSON not in produces else tuple(produces)
-    for wanted in _ranges(accept):
-        for one in offered:
-            if wanted in (one, "*/*") or (wanted.endswith("/*") and one.startswith(wanted[:-1])):
-                return one
+    for media_range in _ranges(accept):
+        for media_type in offered:
+            is_in_range = media_range.endswith("/*") and media_type.startswith(media_range[:-1])
+            if media_range in (media_type, "*/*") or is_in_range:
+                return media_type
     return None
 
 
 def _ranges(accept: str) -> list[str]:
-    found: list[tuple[float, str]] = []
+    ranges: list[tuple[float, str]] = []
     for part in accept.split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
-        quality, more = _quality(parameters)
-        if quality > 0 and not more:
-            found.append((quality, "*/*" if name == "*" else name.lower()))
-    return [name for _, name in sorted(found, key=lambda one: -one[0])]
+        quality, has_parameters = _quality(parameters)
+        if quality > 0 and not has_parameters:
+            ranges.append((quality, "*/*" if name == "*" else name.lower()))
+    return [name for _, name in sorted(ranges, key=lambda weighted: -weighted[0])]
 
 
 def _quality(parameters: Sequence[str]) -> tuple[float, bool]:
-    quality, more = 1.0, False
+    quality, has_parameters = 1.0, False
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip().lower() != "q":
-            more = more or bool(name)
+            has_parameters = has_parameters or bool(name)
             continue
         try:
             quality = float(value)
         except ValueError:
             quality = 0.0
-    return quality, more
+    return quality, has_parameters
 
 
 def is_problem_accepted(accept: str) -> bool:
-    """Whether errors are to be told as problem documents."""
+    """Whether the client accepts problem documents (RFC 7807) for errors."""
     return PROBLEM in accept.lower()
 
 
 def is_page_requested(accept: str, path: str) -> bool:
-    """Whether a browser asks, rather than a client of the API."""
+    """Whether a browser requests a page, rather than a client of the API a document.
+
+    The rules are the original's: everything but API media types is a page, and `*/*` only for static files.
+    """
     text = accept.lower()
-    if not text or any(one in text for one in (HAL, PROBLEM, JSON, CSV, "application/yaml", TEXT)):
+    if not text or any(media_type in text for media_type in (HAL, PROBLEM, JSON, CSV, "application/yaml", TEXT)):
         return False
     if text == "*/*":
         return path.endswith((".js", ".woff", ".woff2", ".css", ".png", ".html", ".map", ".ttf", ".ico"))
@@ -80,5 +85,5 @@ def is_page_requested(accept: str, path: str) -> bool:
 
 
 def is_form(content_type: str) -> bool:
-    """Whether a body is the fields of a form."""
+    """Whether the content type is that of an HTML form."""
     return content_type.partition(";")[0].strip().lower() == FORM

@@ -1,4 +1,7 @@
-"""Query strings, by the nested rules of Rack: `q[][pacticipant]=A&q[][version]=1` is a list of two-membered hashes."""
+"""Parses query strings by Rack's rules for nested parameters, as the original does.
+
+`q[][pacticipant]=A&q[][version]=1` is a list with one hash of two members.
+"""
 
 import re
 from functools import lru_cache
@@ -23,29 +26,29 @@ def is_blank(value: object) -> bool:
 
 @lru_cache(maxsize=512)
 def parse(text: str) -> Query:
-    """Take a query string apart. Parameters without a value are dropped; who reads the result must not change it.
+    """Parse a query string without its blank parameters. The result is cached: callers must not change it.
 
-    Raises Malformed where one parameter contradicts another's shape.
+    Raises Malformed where parameters contradict each other, such as `q=1&q[]=2`.
     """
     query: Query = {}
     for pair in text.split("&"):
         key, equals, value = pair.partition("=")
         if key and equals:
-            name, path = _path(_decoded(key))
+            name, path = _path(_decode(key))
             if name:
-                _put(query, name, path, _decoded(value))
+                _put(query, name, path, _decode(value))
     return query
 
 
 def parse_leniently(text: str) -> Query:
-    """Take a query string apart; one that contradicts itself is as if empty."""
+    """Parse a query string; a contradictory one counts as empty."""
     try:
         return parse(text)
     except Malformed:
         return {}
 
 
-def _decoded(text: str) -> str:
+def _decode(text: str) -> str:
     decoded = unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "replace")
     if "\0" in decoded:
         raise Malformed("ArgumentError - a query parameter contains a null character")
@@ -53,7 +56,7 @@ def _decoded(text: str) -> str:
 
 
 def _path(key: str) -> tuple[str, list[str]]:
-    """Split `q[][k]`, and its sloppy form `q[]k`, into a name and the keys behind it."""
+    """Split `q[][k]`, and its malformed variant `q[]k`, into the name and its keys."""
     name, bracket, rest = key.partition("[")
     keys = _KEYS.findall(bracket + rest)
     tail = re.search(r"\]([^\[\]]+)$", key)
@@ -77,39 +80,43 @@ def _inner(hash_: Query, name: str, kind: type) -> Any:
     inner = hash_.setdefault(name, kind())
     if not isinstance(inner, kind):
         expected = "Hash" if kind is dict else "Array"
-        found = type(inner).__name__
-        raise Malformed(f"ParameterTypeError - expected {expected} (got {found}) for param `{name}'")
+        actual = type(inner).__name__
+        raise Malformed(f"ParameterTypeError - expected {expected} (got {actual}) for param `{name}'")
     return inner
 
 
 def _put_into_last(items: list[Any], key: str, path: list[str], value: str) -> None:
-    """Put into the last hash of a list; a new one begins when the key is there already."""
+    """Add to the last hash of a list. A repeated key begins a new hash."""
     if not items or not isinstance(items[-1], dict) or (key in items[-1] and path[:1] != [""]):
         items.append({})
     _put(items[-1], key, path, value)
 
 
 def read_page_numbers(query: Query, *, default: tuple[int, int] | None = None) -> tuple[int, int] | None:
-    """Read which page of a list is wanted, as number and size; None for the whole list.
+    """Return the number and the size of the requested page; None for the whole list.
 
-    Raises Invalid for what is no integer of 1 or more.
+    Raises Invalid for values that are not integers of 1 or more.
     """
     names = ("page", "size") if query.get("page") or query.get("size") else ("pageNumber", "pageSize")
-    given = [query.get(name) or None for name in names]
-    if given == [None, None]:
+    values = [query.get(name) or None for name in names]
+    if values == [None, None]:
         return default
-    problems = [Problem((name,), text) for name, value in zip(names, given, strict=True) if (text := _refusal(value))]
+    problems = [
+        Problem((name,), text) for name, value in zip(names, values, strict=True) if (text := _page_number_error(value))
+    ]
     if problems:
         raise Invalid(*problems)
     fallback = (1, default[1] if default else 100)
-    number, size = (int(value) if value else other for value, other in zip(given, fallback, strict=True))
+    number, size = (
+        int(value) if value else default_value for value, default_value in zip(values, fallback, strict=True)
+    )
     return number, size
 
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 
 
-def _refusal(value: object) -> str | None:
+def _page_number_error(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not _INTEGER.fullmatch(value):

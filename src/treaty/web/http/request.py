@@ -1,4 +1,4 @@
-"""A request: its line, headers and body, its caller, and the transaction that its handler runs in."""
+"""The request that handlers receive: what the client sent, its authenticated caller, and the transaction."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -7,8 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from treaty.errors import Invalid
-from treaty.model.accounts.access import ANONYMOUS_CALLER, Caller, Role
-from treaty.model.accounts.access import CredentialType as Kind
+from treaty.model.accounts.access import ANONYMOUS_CALLER, Caller, CredentialType, Role
 from treaty.model.audit import Actor, ActorCredential, redact_query, redact_url, shorten
 from treaty.settings import Settings
 from treaty.telemetry.metrics import ServerMetrics
@@ -20,7 +19,7 @@ from treaty.web.security.permissions import HIDDEN_RELATIONS_BY_ROLE, PERMISSION
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-B = TypeVar("B")
+BodyModel = TypeVar("BodyModel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class RequestSource:
 
 @dataclass(kw_only=True)
 class Request:
-    """A request on its way: what was asked, by which route, when, and the transaction it runs in."""
+    """A request. The application fills in the later fields while it routes, authenticates and reads the request."""
 
     method: str
     path: str
@@ -51,56 +50,57 @@ class Request:
     now: datetime
     request_id: str
     server_metrics: ServerMetrics
-    """What the server counts about itself."""
     authenticator: object
-    """The server's `Gate`. Its module imports this one; use its `gate_of`, which returns it with its type."""
+    """The server's `Authenticator`. Its module imports this one: `get_authenticator` there returns it with its type."""
     address: str | None
-    """Where the request comes from."""
+    """The client's address."""
     source: RequestSource
-    """The same with all that was found out about it."""
     raw_body: bytes = field(default=b"", init=False)
     caller: Caller = field(default=ANONYMOUS_CALLER, init=False)
-    """Who it comes from."""
     csrf_token: str = field(default="", init=False)
-    """What a form of this session must send along, so that no other site can make it up."""
+    """The token that forms of this session must send, and that other sites cannot know."""
     route: str = field(default="none", init=False)
-    """The template of the URL that was found."""
+    """The template of the matched URL, for logs and metrics."""
     media_type: MediaType = field(default=HAL, init=False)
     is_for_page: bool = field(default=False, init=False)
-    """Whether a browser asks for what has a page, and is told of errors as a page."""
+    """Whether a browser requests a page, so that errors are pages, too."""
     has_queued: bool = field(default=False, init=False)
-    """Whether webhooks are owed something, so that their worker is told once this is done."""
+    """Whether the handler has enqueued deliveries, so that the worker must be woken after the commit."""
     failed_login_user: str | None = field(default=None, init=False)
-    """Whom somebody said to be whose password was wrong, if there is such a user."""
+    """The existing user whose name was sent with a wrong password, for the audit trail."""
     record_use: "Callable[[Connection], None] | None" = field(default=None, init=False)
-    """Notes that a credential was used, where that is due."""
+    """Records that the credential was used, if that has not been recorded lately."""
     has_ended_open_access: bool = field(default=False, init=False)
-    """Whether there may be users now where there were none."""
+    """Whether the request may have added the first user, which ends open access."""
     open_access_obstacle: str | None = field(default=None, init=False)
-    """Why a broker that has no users yet requires authentication of this request."""
+    """Why a broker without users requires authentication of this request all the same; None if it does not."""
     _db: "Connection | None" = field(default=None, init=False, repr=False)
 
     @property
     def db(self) -> "Connection":
         """The transaction of this request."""
-        assert self._db is not None  # noqa: S101 - a route without a database that asks for one is a slip of ours
+        assert self._db is not None  # noqa: S101 - only a route with needs_database=False has none
         return self._db
 
     def set_transaction(self, db: "Connection") -> None:
-        """Work in another transaction, once that of the request has ended."""
+        """Use another transaction after the request's own has ended (in `AfterCommit` work)."""
         self._db = db
 
     @property
     def today(self) -> datetime:
-        """When this day began, in UTC."""
+        """Midnight of the current day, in UTC."""
         return self.now.replace(hour=0, minute=0, second=0, microsecond=0)
 
     @property
     def cache_key(self) -> tuple[Hashable, ...]:
-        """All that an answer may depend on that is kept."""
+        """Everything in the request that a cacheable response may depend on.
+
+        The date is part of it because pages and notices mention days. Anything else that changes without a write to the
+        database, such as the time, must not influence a cacheable response.
+        """
         body = (self.content_type, self.raw_body) if self.raw_body else ()
-        about = (self.method, self.path, self.query_string, self.media_type, self.base_url, self.hidden_relations)
-        return (*about, self.now.date(), *body)
+        key = (self.method, self.path, self.query_string, self.media_type, self.base_url, self.hidden_relations)
+        return (*key, self.now.date(), *body)
 
     @property
     def render_context(self) -> RenderContext:
@@ -108,24 +108,24 @@ class Request:
 
     @property
     def hidden_relations(self) -> frozenset[str]:
-        """The relations that the caller may not use, which its documents leave out."""
+        """The link relations that are left out of documents because the caller lacks the permission to follow them."""
         return HIDDEN_RELATIONS_BY_ROLE[self.caller.role]
 
     def has_permission(self, permission: Permission) -> bool:
-        """Whether the caller's role allows something. Who writes without an account has nobody above who could look."""
         caller = self.caller
         if permission in PERMISSIONS_BY_ROLE[caller.role]:
             return True
+        # Users of the settings have no administrator who could read the audit trail for them.
         return permission is Permission.READ_AUDIT and caller.role is Role.READ_WRITE and caller.account is None
 
     @property
     def actor(self) -> Actor:
-        """Who asks, and with which request, as the audit trail has it."""
+        """The caller and the request, as the audit trail records them."""
         caller = self.caller
         return Actor(
             user=caller.user,
             account=caller.account,
-            credential=_CREDENTIALS[caller.kind],
+            credential=_AUDITED_CREDENTIALS[caller.kind],
             credential_name=caller.token,
             credential_id=caller.credential,
             address=self.address,
@@ -133,22 +133,22 @@ class Request:
             method=self.method,
             path=shorten(self.path, MAX_AUDITED_PATH_LENGTH),
             query=shorten(redact_query(self.query_string), MAX_AUDITED_TEXT_LENGTH) if self.query_string else None,
-            user_agent=_told(self.headers.get("user-agent")),
-            referer=_told(self.headers.get("referer"), redact_url),
+            user_agent=_shortened(self.headers.get("user-agent")),
+            referer=_shortened(self.headers.get("referer"), redact_url),
         )
 
     @cached_property
     def query(self) -> queries.Query:
-        """The query string, taken apart by Rack's rules."""
+        """The query string, parsed by Rack's rules (nested and repeated parameters), as the original does."""
         return queries.parse(self.query_string)
 
     def option(self, name: str) -> str | None:
-        """A parameter of the query; a blank one is as if absent."""
+        """A parameter of the query. A blank one counts as absent."""
         value = self.query.get(name)
         return value if isinstance(value, str) and value else None
 
     def name_parameter(self, name: str) -> str | None:
-        """A name in the query, or None if it is absent. Raises Invalid for a blank name, which must not mean any."""
+        """A name in the query; None if absent. Raises Invalid for a blank name, which must not select everything."""
         value = self.option(name)
         if queries.is_blank(self.query.get(name)):
             raise Invalid.member(name, queries.BLANK)
@@ -164,19 +164,19 @@ class Request:
 
     @cached_property
     def form(self) -> forms.Form:
-        """What a browser sent. Raises Malformed."""
+        """The submitted form. Raises Malformed."""
         return forms.read(self.raw_body)
 
-    def body(self, kind: type[B]) -> B:
-        """Read and check the body. Raises Malformed or Invalid, or the refusal of a content type that is no JSON."""
-        return bodies.read(self.raw_body, kind, is_json=self.is_json)
+    def body(self, model: type[BodyModel]) -> BodyModel:
+        """Parse and validate the body. Raises Malformed, Invalid, or NotJson for a content type other than JSON."""
+        return bodies.read(self.raw_body, model, is_json=self.is_json)
 
 
-_CREDENTIALS: Final = {
-    Kind.NONE: ActorCredential.ANONYMOUS,
-    Kind.BASIC: ActorCredential.BASIC,
-    Kind.TOKEN: ActorCredential.BEARER,
-    Kind.SESSION: ActorCredential.SESSION,
+_AUDITED_CREDENTIALS: Final = {
+    CredentialType.NONE: ActorCredential.ANONYMOUS,
+    CredentialType.BASIC: ActorCredential.BASIC,
+    CredentialType.TOKEN: ActorCredential.BEARER,
+    CredentialType.SESSION: ActorCredential.SESSION,
 }
 
 
@@ -184,8 +184,8 @@ MAX_AUDITED_PATH_LENGTH: Final = 1000
 
 
 MAX_AUDITED_TEXT_LENGTH: Final = 200
-"""Characters that are kept of what a request says about itself."""
+"""Characters of a header or query that the audit trail keeps."""
 
 
-def _told(text: str | None, made: Callable[[str], str] = str) -> str | None:
-    return shorten(made(text), MAX_AUDITED_TEXT_LENGTH) if text else None
+def _shortened(text: str | None, redact: Callable[[str], str] = str) -> str | None:
+    return shorten(redact(text), MAX_AUDITED_TEXT_LENGTH) if text else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Response:
-    """What goes back to the client."""
+    """A response before it is sent."""
 
     status: int
     body: bytes = b""
@@ -14,13 +14,13 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     charset: bool = True
     is_bare: bool = False
-    """Whether it goes without the headers that answers usually have."""
+    """Whether to leave out the usual headers, as the original does for invalid paths."""
     etag_source: bytes = b""
-    """What tells it from others, if that is less than the body."""
+    """Shorter bytes that identify the body, as the source of the ETag; if empty, the body is the source."""
     has_stable_body: bool = False
-    """Whether these very bytes, or those of its essence, are answered again and again."""
+    """Whether the same bytes are sent many times, so that it pays to cache the ETag."""
     parts: AsyncIterator[bytes] | None = None
-    """What is sent after the body, as it comes to be."""
+    """Parts of a streamed body, which follow `body`."""
 
     @property
     def content_type(self) -> str | None:

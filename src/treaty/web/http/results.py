@@ -1,4 +1,4 @@
-"""Results of handlers, beside the plain objects that a handler returns for a 200."""
+"""Results of handlers. A handler that responds with 200 may also return a plain object, which is then represented."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """Something new, with the path where it is found."""
+    """201: a new object, and the path for its `Location` header."""
 
     content: object
     location: str | None = None
@@ -20,7 +20,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """Something that was there already, with the path where it is found when the answer says so."""
+    """200: an existing object that was changed, with a `Location` header where the original sends one."""
 
     content: object
     location: str | None = None
@@ -28,19 +28,19 @@ class Updated:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Something that is going to happen."""
+    """202: work that has been queued."""
 
     content: object
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """Something that is gone."""
+    """204."""
 
 
 @dataclass(frozen=True, slots=True)
 class WithHeaders:
-    """A thing with more headers than usual."""
+    """200: an object, with additional headers."""
 
     content: object
     headers: Mapping[str, str]
@@ -48,7 +48,7 @@ class WithHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """A place to look instead."""
+    """A redirect to a path or URL."""
 
     location: str
     status: int = 307
@@ -57,7 +57,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class HtmlPage:
-    """A page for people: which template, and what is to be put into it."""
+    """A page: the name of its template, and the template's variables."""
 
     template: str
     context: Mapping[str, object]
@@ -67,7 +67,7 @@ class HtmlPage:
 
 @dataclass(frozen=True, slots=True)
 class RawBody:
-    """Bytes that are sent as they are, as what they are."""
+    """200: a body that is sent as it is, such as a static file or an image."""
 
     body: bytes
     media_type: MediaType
@@ -76,16 +76,17 @@ class RawBody:
 
 @dataclass(frozen=True, slots=True)
 class AfterCommit:
-    """What is still to be done for the result, in a thread, once the transaction has ended: it waits for others."""
+    """Work that produces the result in a thread after the transaction has ended, because it waits for other systems."""
 
     work: Callable[[], object]
     is_heavy: bool = False
-    """Whether it takes seconds of processor time, so that only a few run at a time, and others wait or are refused."""
+    """Whether it takes seconds of processor time. The server runs only a few of these at a time and queues or refuses
+    more, so that they cannot use up all threads."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamedBody:
-    """Bytes that are sent as they come to be. Each part has a transaction of its own; one without bytes is the end."""
+    """200: a body that is sent in parts. Each part is read in its own transaction; an empty part ends the body."""
 
     read_part: Callable[["Connection"], bytes]
     media_type: MediaType
@@ -94,6 +95,6 @@ class StreamedBody:
 
 @dataclass(frozen=True, slots=True)
 class ErrorResult:
-    """What is told of a failure here."""
+    """500: an object that describes the failure to the client."""
 
     content: object

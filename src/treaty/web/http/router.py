@@ -1,6 +1,7 @@
-"""Routes, and finding the route of a request.
+"""Routes, and matching requests to them.
 
-A request is matched on the raw path, since names contain slashes: a segment is decoded after the path was split.
+A name in a path may contain an encoded slash (`feat%2Flogin`), so the router splits the raw path and decodes each
+segment afterwards. A router that matches decoded paths, as Starlette's does, cannot find such a endpoint.
 """
 
 import re
@@ -20,51 +21,51 @@ Handler = Callable[..., object]
 
 
 MAX_QUICK_ITEMS: Final = 64
-"""Enough for half a dozen contracts or selectors, which take some milliseconds."""
+"""About half a dozen contracts or selectors, which take a few milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """What answers a method at an URL."""
+    """A handler for a method and a URL, with the rules that the server applies before and after it runs."""
 
     url: Url
     method: str
     handler: Handler
     permission: Permission
     produces: tuple[MediaType, ...]
-    """Media types to choose from; none where the `Accept` header does not matter."""
+    """Media types to choose from by the `Accept` header; empty where the header does not matter."""
     consumes: tuple[str, ...] | None
-    """Content types that a body may have; None when none is asked for."""
+    """Accepted content types of a body; None where the route does not check it."""
     is_read_only: bool
     needs_database: bool
     is_slow: bool
-    """Whether answering may take so long that others should not wait for it, however short the statements are."""
+    """Whether to run the handler in a thread, because it may block the event loop for too long."""
     is_strict: bool
-    """Whether a client that takes `application/json` alone is refused, as it is by the original."""
+    """Whether `Accept: application/json` without HAL is refused with 406, as the original does for some endpoints."""
     is_cacheable: bool
-    """Whether an answer may be kept and given again while the database says the same for it. It may depend on what is
-    in the question, on settings and on the day, and on nothing else."""
+    """Whether the response cache may store the response. The handler may then depend on the database, on
+    `Request.cache_key` and on settings, and on nothing else: not on the clock, for example."""
     max_quick_items: int | None = None
-    """Elements and members that a JSON body may have to be processed on the event loop; None where its size in bytes
-    says how much work it is."""
+    """Number of JSON elements up to which a body is processed on the event loop; None where the size in bytes is a good
+    enough measure of the work."""
     has_long_query: Callable[["Request"], bool] | None = None
-    """Whether a query asks for so much that others should not wait for it; None where no query does."""
+    """Whether a query causes so much work that it must run in a thread; None where no query does."""
     is_original: bool = True
-    """Whether the original has it, too. A page that it has not takes no more than what browsers read."""
+    """Whether the original has this page, too. Other pages are served only to clients that accept HTML."""
     is_for_any_media_type: bool = False
-    """Whether a page is shown whatever the `Accept` header says, as a file is."""
+    """Whether the page is served whatever the `Accept` header says, like a static file."""
     database_failure_result: Callable[["Request", Exception], object] | None = None
-    """Makes what is told, as a failure, when the database does not answer; None where the log alone is told."""
+    """Builds the content of a 500 response when the database fails; None for the general error response."""
 
     def has_long_body(self, raw_body: bytes) -> bool:
-        """Whether a body asks for so much that others should not wait for it."""
+        """Whether a body causes so much work that the handler must run in a thread."""
         if self.max_quick_items is None:
             return False
-        # There is a comma between each two of them, wherever they are, and counting commas needs no parsing.
+        # Elements are separated by commas, and counting commas needs no parsing. Commas in strings only cause a thread.
         return raw_body.count(b",") > self.max_quick_items
 
     def can_consume(self, content_type: str) -> bool:
-        """Whether a body of this content type is understood. `*json*` stands for all that name JSON."""
+        """Whether the route accepts a content type. `*json*` stands for every type whose name contains "json"."""
         if self.consumes is None:
             return True
         kind = content_type.partition(";")[0].strip().lower()
@@ -73,22 +74,22 @@ class Route:
 
 @dataclass(slots=True)
 class _RouteNode:
-    words: dict[str, "_RouteNode"] = field(default_factory=dict)
-    any_name: "_RouteNode | None" = None
+    segments: dict[str, "_RouteNode"] = field(default_factory=dict)
+    placeholder: "_RouteNode | None" = None
     endpoint: "Endpoint | None" = None
 
 
 @dataclass(slots=True)
 class Endpoint:
-    """What is found at an URL: its routes by method, in the order of its `Allow` header."""
+    """The routes of a URL by method, in the order of the `Allow` header."""
 
     url: Url
     routes: dict[str, Route]
     options_last: bool = True
     page: Route | None = None
-    """What browsers are shown here; clients of the API are not told of it."""
+    """The page for browsers. `OPTIONS` and `Allow` do not mention it."""
     form: Route | None = None
-    """What takes the form that is shown here; it has an URL that the API does not write to."""
+    """The handler of a submitted form. Forms have URLs of their own, apart from the API."""
 
     @property
     def allow(self) -> str:
@@ -102,13 +103,13 @@ class Endpoint:
 
 
 class Match(NamedTuple):
-    """Where a path leads: to something, or nowhere."""
+    """The result of matching a path."""
 
     endpoint: Endpoint | None
     names: tuple[str, ...]
-    """Those in the path, in their order."""
+    """Decoded values of the placeholders in the URL, in order."""
     accept: str | None
-    """The media type that its ending asks for."""
+    """The media type of the path's extension (`.csv`, `.svg`), which overrides `Accept`."""
 
 
 MAX_CACHED_PATH_LENGTH: Final = 500
@@ -116,31 +117,31 @@ MAX_CACHED_PATH_LENGTH: Final = 500
 
 
 class Router:
-    """The table of routes. A server with a route that declares no permission never starts."""
+    """A table of routes. Declaring a route without a permission raises an error, so such a server cannot start."""
 
     def __init__(self) -> None:
         self._root = _RouteNode()
         self.endpoints: dict[str, Endpoint] = {}
-        self._remembered = lru_cache(maxsize=2048)(self._found)
+        self._match_cached = lru_cache(maxsize=2048)(self._match)
 
     def get(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
-        """Declare what answers GET; HEAD comes with it."""
+        """Declare the handler of GET and HEAD."""
         return self.route("GET", url, is_read_only=True, **options)
 
     def post(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
-        """Declare what answers POST, in a transaction that writes unless it `is_reading`."""
+        """Declare the handler of POST. Its transaction writes unless the route `is_read_only`."""
         return self.route("POST", url, **{"consumes": (JSON,), **options})
 
     def put(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
-        """Declare what answers PUT."""
+        """Declare the handler of PUT."""
         return self.route("PUT", url, **{"consumes": (JSON,), **options})
 
     def patch(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
-        """Declare what answers PATCH."""
+        """Declare the handler of PATCH."""
         return self.route("PATCH", url, **{"consumes": (JSON,), **options})
 
     def delete(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
-        """Declare what answers DELETE."""
+        """Declare the handler of DELETE."""
         return self.route("DELETE", url, **options)
 
     def page(
@@ -153,12 +154,12 @@ class Router:
         is_for_any_media_type: bool = False,
         aliases: Iterable[Url] = (),
     ) -> Callable[[Handler], Handler]:
-        """Declare what is shown to browsers that GET; it returns a Page. An URL may have a page and routes."""
+        """Declare a page for browsers, whose handler returns an HtmlPage. The same URL may also have API routes."""
 
         def declare(handler: Handler) -> Handler:
-            for one in (url, *aliases):
+            for each_url in (url, *aliases):
                 route = Route(
-                    url=one,
+                    url=each_url,
                     method="GET",
                     handler=handler,
                     permission=Permission(permission),
@@ -178,7 +179,7 @@ class Router:
         return declare
 
     def form(self, url: Url, *, permission: Permission, needs_database: bool = True) -> Callable[[Handler], Handler]:
-        """Declare what takes a form that browsers POST; it returns a Page, or where to look instead."""
+        """Declare the handler of a submitted form, which returns an HtmlPage or a Redirect."""
 
         def declare(handler: Handler) -> Handler:
             route = Route(
@@ -219,12 +220,12 @@ class Router:
         has_long_query: Callable[["Request"], bool] | None = None,
         database_failure_result: Callable[["Request", Exception], object] | None = None,
     ) -> Callable[[Handler], Handler]:
-        """Declare what answers a method at an URL (and at other spellings of it)."""
+        """Declare the handler of a method and a URL, and of the aliases of the URL."""
 
         def declare(handler: Handler) -> Handler:
-            for one in (url, *aliases):
+            for each_url in (url, *aliases):
                 route = Route(
-                    url=one,
+                    url=each_url,
                     method=method,
                     handler=handler,
                     permission=Permission(permission),
@@ -245,84 +246,84 @@ class Router:
         return declare
 
     def include(self, other: "Router") -> None:
-        """Take over all routes of another table."""
-        for resource in other.endpoints.values():
-            for route in resource.routes.values():
-                self._add(route, options_last=resource.options_last)
-            if resource.page:
-                self._add_page(resource.page)
-            if resource.form:
-                self._add_form(resource.form)
+        """Add all routes of another router."""
+        for endpoint in other.endpoints.values():
+            for route in endpoint.routes.values():
+                self._add(route, options_last=endpoint.options_last)
+            if endpoint.page:
+                self._add_page(endpoint.page)
+            if endpoint.form:
+                self._add_form(endpoint.form)
 
     def _add(self, route: Route, *, options_last: bool) -> None:
-        resource = self._at(route.url)
-        resource.options_last = resource.options_last and options_last
-        if route.method in resource.routes:
+        endpoint = self._at(route.url)
+        endpoint.options_last = endpoint.options_last and options_last
+        if route.method in endpoint.routes:
             raise ValueError(f"{route.method} {route.url.template} is declared twice")
-        resource.routes[route.method] = route
+        endpoint.routes[route.method] = route
 
     def _add_page(self, route: Route) -> None:
-        resource = self._at(route.url)
-        if resource.page:
+        endpoint = self._at(route.url)
+        if endpoint.page:
             raise ValueError(f"The page {route.url.template} is declared twice")
-        resource.page = route
+        endpoint.page = route
 
     def _add_form(self, route: Route) -> None:
-        resource = self._at(route.url)
-        if resource.form or resource.routes:
-            raise ValueError(f"The form {route.url.template} is declared twice, or where the API is")
-        resource.form = route
+        endpoint = self._at(route.url)
+        if endpoint.form or endpoint.routes:
+            raise ValueError(f"The form {route.url.template} is declared twice, or at a URL of the API")
+        endpoint.form = route
 
     def _at(self, url: Url) -> Endpoint:
-        resource = self.endpoints.setdefault(url.template, Endpoint(url, {}))
+        endpoint = self.endpoints.setdefault(url.template, Endpoint(url, {}))
         node = self._root
-        for word in _words(url.template):
-            node = _step(node, word)
-        node.endpoint = resource
-        return resource
+        for segment in _template_segments(url.template):
+            node = _child(node, segment)
+        node.endpoint = endpoint
+        return endpoint
 
     def match(self, raw_path: str) -> "Match":
-        """Find where a path leads; that is remembered of short ones. Fixed words win over names. Raises PathRefused."""
-        return self._remembered(raw_path) if len(raw_path) <= MAX_CACHED_PATH_LENGTH else self._found(raw_path)
+        """Match a path, cached if it is short. Fixed segments win over placeholders. Raises InvalidPath."""
+        return self._match_cached(raw_path) if len(raw_path) <= MAX_CACHED_PATH_LENGTH else self._match(raw_path)
 
-    def _found(self, raw_path: str) -> "Match":
+    def _match(self, raw_path: str) -> "Match":
         segments, accept = split_path(raw_path)
-        resource, names = _find(self._root, segments, 0, []) or (None, [])
-        return Match(resource, tuple(names), accept)
+        endpoint, names = _find(self._root, segments, 0, []) or (None, [])
+        return Match(endpoint, tuple(names), accept)
 
 
-def _words(template: str) -> list[str]:
-    """Split a template as paths are split, which lose an ending that names a media type."""
-    return [word for word in template.removesuffix(".json").split("/") if word]
+def _template_segments(template: str) -> list[str]:
+    """Split a URL template as `split_path` splits paths, which drops the extension."""
+    return [segment for segment in template.removesuffix(".json").split("/") if segment]
 
 
-def _step(node: _RouteNode, word: str) -> _RouteNode:
-    if not word.startswith("{"):
-        return node.words.setdefault(word, _RouteNode())
-    if node.any_name is None:
-        node.any_name = _RouteNode()
-    return node.any_name
+def _child(node: _RouteNode, segment: str) -> _RouteNode:
+    if not segment.startswith("{"):
+        return node.segments.setdefault(segment, _RouteNode())
+    if node.placeholder is None:
+        node.placeholder = _RouteNode()
+    return node.placeholder
 
 
 def _find(node: _RouteNode, segments: Sequence[str], at: int, names: list[str]) -> tuple[Endpoint, list[str]] | None:
     if at == len(segments):
         return (node.endpoint, names) if node.endpoint else None
-    word = node.words.get(segments[at])
-    found = _find(word, segments, at + 1, names) if word else None
-    if found is None and node.any_name is not None:
-        found = _find(node.any_name, segments, at + 1, [*names, segments[at]])
-    return found
+    fixed = node.segments.get(segments[at])
+    match = _find(fixed, segments, at + 1, names) if fixed else None
+    if match is None and node.placeholder is not None:
+        match = _find(node.placeholder, segments, at + 1, [*names, segments[at]])
+    return match
 
 
 class InvalidPath(TreatyError):
-    """A path that names nothing whatever the routes are: its status, title and reason."""
+    """A path that no route could ever match, with the status, title and detail of the error response."""
 
     def __init__(self, status: int, title: str, kind: str, detail: str) -> None:
         super().__init__(detail)
         self.status, self.title, self.kind = status, title, kind
 
 
-_ENDINGS: Final = {
+_EXTENSIONS: Final = {
     ".csv": "text/csv",
     ".svg": "image/svg+xml",
     ".json": "application/hal+json",
@@ -330,26 +331,26 @@ _ENDINGS: Final = {
 }
 
 
-_EMPTY: Final = re.compile("//+")
+_EMPTY_SEGMENT: Final = re.compile("//+")
 
 
 def split_path(raw_path: str) -> tuple[list[str], str | None]:
-    """Split a raw path into decoded segments, and say which media type its ending asks for.
+    """Split a raw path into decoded segments, and return the media type of its extension, if it has one.
 
-    Raises PathRefused for empty segments, for what is no UTF-8 and for control characters.
+    Raises InvalidPath for empty segments, invalid UTF-8 and control characters.
     """
-    if _EMPTY.search(raw_path) or "<" in raw_path:
+    if _EMPTY_SEGMENT.search(raw_path) or "<" in raw_path:
         raise InvalidPath(404, "Not Found", "not-found", "Empty path component found")
     accept = None
     dot = raw_path.rfind(".")
-    if dot > 0 and raw_path[dot:] in _ENDINGS:
-        accept = _ENDINGS[raw_path[dot:]]
+    if dot > 0 and raw_path[dot:] in _EXTENSIONS:
+        accept = _EXTENSIONS[raw_path[dot:]]
         raw_path = raw_path[:dot]
     segments = raw_path.strip("/").split("/") if raw_path != "/" else []
-    return ([_decoded(one) if "%" in one else one for one in segments], accept)
+    return ([_decode(segment) if "%" in segment else segment for segment in segments], accept)
 
 
-def _decoded(segment: str) -> str:
+def _decode(segment: str) -> str:
     try:
         text = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError as error:

@@ -136,6 +136,15 @@ class PasswordCheckRequired(Exception):
     """A password that has to be checked, which takes long on purpose; a transaction is not to wait for it."""
 
 
+AuthenticateInTransaction = Callable[[Connection], None]
+
+
+class RunInThread(Protocol):
+    """Runs a function in a thread, and waits for it without blocking the event loop."""
+
+    async def __call__(self, work: Callable[[], T], /) -> T: ...
+
+
 class ReadOnce(Protocol):
     """A way of asking the database a single question."""
 
@@ -168,21 +177,63 @@ class Authenticator:
         """Forget that there are no users."""
         self._without_users_until = 0.0
 
-    def can_run_on_event_loop(self, call: Request, credential: RequestCredential) -> bool:
-        """Whether finding out who asks takes a short statement at most, and no thread."""
-        if self._had_no_users_lately() and (credential is None or call.source.open_access_obstacle is None):
+    async def begin(
+        self,
+        request: Request,
+        route: Route | None,
+        *,
+        run_in_thread: RunInThread,
+        may_block: bool,
+        may_defer: bool,
+    ) -> "AuthenticateInTransaction | None":
+        """Authenticate and authorize the caller, in the cheapest of three ways.
+
+        - On the event loop, where that takes one short statement at most (`may_block`: unless writes would block it).
+        - Within the transaction of the handler, which saves a round trip on PostgreSQL (`may_defer`). The function that
+          does so is returned; in the other cases the caller is authenticated already, and the result is None.
+        - In a thread, where a password has to be verified, which takes long on purpose.
+
+        Raises Unauthenticated, Throttled and Forbidden.
+        """
+        credential = read_credential(request)
+        with self._count_pending(credential, request):
+            if may_block and self._is_quick(request, credential):
+                try:
+                    self._authenticate(request, route, credential, can_wait=False)
+                except PasswordCheckRequired:
+                    pass  # the password was changed since it was verified last
+                else:
+                    return None
+            elif may_defer and not self._needs_verification(credential):
+                return partial(self._authenticate, request, route, credential)
+            await run_in_thread(partial(self._authenticate, request, route, credential))
+        return None
+
+    def authenticate(self, request: Request, route: Route) -> None:
+        """Authenticate and authorize the caller, in a thread. Raises Unauthenticated, Throttled and Forbidden."""
+        self._authenticate(request, route, read_credential(request))
+
+    def _is_quick(self, request: Request, credential: RequestCredential) -> bool:
+        """Whether authentication takes one short statement at most."""
+        if self._had_no_users_lately() and (credential is None or request.source.open_access_obstacle is None):
             return True
         if not isinstance(credential, BasicCredentials):
             return self.database.is_local or (credential is None and self._has_users)
-        return self.database.is_local and self._verified.knows(credential)
+        return self.database.is_local and not self._needs_verification(credential)
 
-    def count_pending(self, credential: RequestCredential, call: Request) -> AbstractContextManager[object]:
-        """Count a password that has to be checked from the moment at which the request arrives."""
-        if isinstance(credential, BasicCredentials) and not self._verified.knows(credential):
-            return self._checks.pending(credential, call.address)
+    def _needs_verification(self, credential: RequestCredential) -> bool:
+        return isinstance(credential, BasicCredentials) and not self._verified.knows(credential)
+
+    def _count_pending(self, credential: RequestCredential, request: Request) -> AbstractContextManager[object]:
+        """Count a password that has to be verified from the moment at which the request arrives.
+
+        Otherwise many guesses at the same time could pass before the first one has been counted as a failure.
+        """
+        if isinstance(credential, BasicCredentials) and self._needs_verification(credential):
+            return self._checks.pending(credential, request.address)
         return nullcontext()
 
-    def authenticate(
+    def _authenticate(
         self,
         call: Request,
         route: Route | None,
@@ -191,10 +242,10 @@ class Authenticator:
         *,
         can_wait: bool = True,
     ) -> None:
-        """Find out who asks, and whether they may; within a transaction, which spares the way to the database.
+        """Authenticate and authorize the caller, within a transaction if there is one.
 
-        Raises Unauthenticated, Throttled and Forbidden, and TakesLong where a transaction should not last so long, or
-        the event loop may not wait.
+        Raises Unauthenticated, Throttled and Forbidden, and PasswordCheckRequired where a password has to be verified
+        within a transaction or on the event loop.
         """
         if call.source.open_access_obstacle is None and self._had_no_users_lately():
             call.caller = OPEN_ACCESS_CALLER
@@ -218,7 +269,7 @@ class Authenticator:
                 raise
         finally:
             if db is None:
-                self.note_use(call)
+                self.record_credential_use(call)
 
     def _identify(self, call: Request, credential: RequestCredential, db: Connection | None, *, can_wait: bool) -> None:
         ask: ReadOnce = partial(self.database.read_once, within=db)
@@ -286,7 +337,7 @@ class Authenticator:
         self._keyed = fresh
         return ask(lambda db: find(db, fresh))
 
-    def note_use(self, call: Request) -> None:
+    def record_credential_use(self, call: Request) -> None:
         """Note when something was used. That it could not be noted is no reason to refuse it."""
         write, call.record_use = call.record_use, None
         if write is not None:
@@ -507,7 +558,7 @@ class Authenticator:
         )
 
 
-def gate_of(call: Request) -> Authenticator:
+def get_authenticator(call: Request) -> Authenticator:
     """Return the gate of the server that received a request."""
     assert isinstance(call.authenticator, Authenticator)  # noqa: S101 - the application puts it there
     return call.authenticator

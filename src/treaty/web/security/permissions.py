@@ -8,7 +8,7 @@ from treaty.model.accounts.access import Role
 
 
 class Permission(Enum):
-    """What a caller must be allowed to do, in words that follow "may"."""
+    """A permission. Its value completes the sentence "Ada may not …" in error messages."""
 
     READ = "read"
     READ_BADGE = "read badges"
@@ -28,17 +28,13 @@ class Permission(Enum):
     READ_AUDIT = "read the audit trail"
 
 
-_NOBODY: Final = frozenset({Permission.SIGN_IN})
-
-
-_READER: Final = _NOBODY | {
+_ANONYMOUS: Final = frozenset({Permission.SIGN_IN})
+_READER: Final = _ANONYMOUS | {
     Permission.READ,
     Permission.READ_BADGE,
     Permission.READ_HEARTBEAT,
     Permission.USE_OWN_ACCOUNT,
 }
-
-
 _WRITER: Final = _READER | {
     Permission.MANAGE_PACTICIPANT,
     Permission.MANAGE_VERSION,
@@ -50,18 +46,14 @@ _WRITER: Final = _READER | {
     Permission.MANAGE_WEBHOOK,
     Permission.IMPORT,
 }
-
-
 PERMISSIONS_BY_ROLE: Final[Mapping[Role | None, frozenset[Permission]]] = {
-    None: _NOBODY,
+    None: _ANONYMOUS,
     Role.READ_ONLY: _READER,
     Role.READ_WRITE: _WRITER,
     Role.ADMINISTRATOR: frozenset(Permission),
 }
-"""What each role may do; what is not granted here only administrators may."""
-
-
-_NEEDED: Final = {
+"""Permissions that are not granted to another role here belong to administrators only."""
+_PERMISSION_BY_RELATION: Final = {
     "pb:publish-pact": Permission.PUBLISH_PACT,
     "pb:publish-contracts": Permission.PUBLISH_PACT,
     "pb:publish-verification-results": Permission.PUBLISH_VERIFICATION,
@@ -72,10 +64,10 @@ _NEEDED: Final = {
     "pb:execute": Permission.MANAGE_WEBHOOK,
     "pb:import": Permission.IMPORT,
 }
-"""What it takes to use a relation that nobody only reads."""
-
-
+"""The permission that each write relation requires."""
 HIDDEN_RELATIONS_BY_ROLE: Final = {
-    role: frozenset(relation for relation, needed in _NEEDED.items() if role and needed not in granted)
+    role: frozenset(
+        relation for relation, permission in _PERMISSION_BY_RELATION.items() if role and permission not in granted
+    )
     for role, granted in PERMISSIONS_BY_ROLE.items()
 }

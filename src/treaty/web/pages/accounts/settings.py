@@ -22,7 +22,7 @@ from treaty.web.http.router import Router
 from treaty.web.pages import problems_by_field, redirect
 from treaty.web.pages.accounts.sign_in import hash_chosen_password
 from treaty.web.security import csrf
-from treaty.web.security.authentication import BasicCredentials, gate_of
+from treaty.web.security.authentication import BasicCredentials, get_authenticator
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -70,7 +70,9 @@ def _account_page(
 ) -> HtmlPage:
     found = sessions.list_of_account(call.db, one.uuid) if one else []
     open_ones = [
-        each for each in found if not gate_of(call).is_session_expired(each.created_at, each.seen_at, call.now)
+        each
+        for each in found
+        if not get_authenticator(call).is_session_expired(each.created_at, each.seen_at, call.now)
     ]
     facts = {"one": one, "sessions": open_ones, "problems": problems or {}, "current": call.caller.credential}
     return HtmlPage("settings_account.html", facts, status)
@@ -90,7 +92,7 @@ def _password_changed(call: Request, account: Account) -> HtmlPage | Redirect:
         new = hash_chosen_password(
             call.form.raw("password"), call.form.raw("again"), (account.name, account.email or "")
         )
-        gate_of(call).database.write(
+        get_authenticator(call).database.write(
             lambda db: account_actions.change_own_password(
                 db, account, old=old, new=new, kept_session=but, now=call.now
             )
@@ -107,7 +109,9 @@ def _password_changed(call: Request, account: Account) -> HtmlPage | Redirect:
 
 def _verified_hash(call: Request, account: Account) -> str:
     """Verify the current password in the form, and return its hash. Raises Unauthenticated and Throttled."""
-    identified = gate_of(call).authenticate_password(BasicCredentials(account.name, call.form.raw("current")), call)
+    identified = get_authenticator(call).authenticate_password(
+        BasicCredentials(account.name, call.form.raw("current")), call
+    )
     if identified.password is None or identified.caller.account != account.uuid:
         raise Unauthenticated("This is the password of a user of the server's settings.")
     return identified.password
@@ -118,7 +122,7 @@ def _account_again(call: Request, account: Account, problems: Problems, *, statu
         call.set_transaction(db)
         return _account_page(call, account, problems, status=status)
 
-    return gate_of(call).database.read(page)
+    return get_authenticator(call).database.read(page)
 
 
 @router.form(urls.END_SESSIONS, permission=Permission.USE_OWN_ACCOUNT)
@@ -250,10 +254,10 @@ def add_user(call: Request) -> AfterCommit:
 def _user_added(call: Request) -> HtmlPage | Redirect:
     try:
         draft = _new_user(call)
-        one = gate_of(call).database.write(lambda db: _added(db, call, draft))
+        one = get_authenticator(call).database.write(lambda db: _added(db, call, draft))
     except (Invalid, Conflict) as error:
         problems = problems_by_field(error, "name")
-        return gate_of(call).database.read(lambda db: _users_page(db, call, problems, status=_WRONG))
+        return get_authenticator(call).database.read(lambda db: _users_page(db, call, problems, status=_WRONG))
     return redirect(call, urls.USER_PAGE.fill(uuid=one.uuid), done="created")
 
 
@@ -309,7 +313,7 @@ def change_user(call: Request, uuid: str) -> AfterCommit:
 
 
 def _user_changed(call: Request, uuid: str) -> HtmlPage | Redirect:
-    database = gate_of(call).database
+    database = get_authenticator(call).database
     one = database.read(lambda db: account_actions.get_account_by_uuid(db, uuid))
     try:
         its_hash = (

@@ -15,7 +15,7 @@ from treaty.web.http.results import AfterCommit, HtmlPage, Redirect
 from treaty.web.http.router import Router
 from treaty.web.pages import problems_by_field, redirect
 from treaty.web.security import csrf, open_access
-from treaty.web.security.authentication import AuthenticatedCaller, BasicCredentials, gate_of
+from treaty.web.security.authentication import AuthenticatedCaller, BasicCredentials, get_authenticator
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -61,7 +61,7 @@ def _signed_in(call: Request) -> HtmlPage | Redirect:
     given = BasicCredentials(call.form.text("name"), call.form.raw("password"))
     onward = call.form.text("next")
     try:
-        secret = gate_of(call).sign_in(given, call)
+        secret = get_authenticator(call).sign_in(given, call)
     except Unauthenticated as error:
         return _sign_in_page(call, name=given.name, onward=onward, problem=str(error), status=_WRONG)
     except Throttled as error:
@@ -121,14 +121,14 @@ def set_up(call: Request) -> AfterCommit:
 def _set_up(call: Request) -> HtmlPage | Redirect:
     form = call.form
     name, email, chosen = form.text("name"), form.text("email"), form.raw("password")
-    gate_of(call).check_setup_link(form.text("link"), call)
+    get_authenticator(call).check_setup_link(form.text("link"), call)
     try:
         first = _first(call, name, email, chosen)
     except (Invalid, Conflict) as error:
         facts = {"link": form.text("link"), "name": name, "email": email, "problems": problems_by_field(error)}
         return HtmlPage("setup.html", facts, _WRONG)
     call.has_ended_open_access = True
-    secret = gate_of(call).open_session(first, BasicCredentials(name, chosen), call)
+    secret = get_authenticator(call).open_session(first, BasicCredentials(name, chosen), call)
     return _with_session(call, secret, urls.ACCOUNT.fill() + "?done=first")
 
 
@@ -136,7 +136,7 @@ def _first(call: Request, name: str, email: str, chosen: str) -> AuthenticatedCa
     its_hash = hash_chosen_password(chosen, call.form.raw("again"), (name, email))
     draft = AccountDraft(name=name, role=Role.ADMINISTRATOR, email=email, password=its_hash)
     vault = get_vault(call.settings)
-    account = gate_of(call).database.write(
+    account = get_authenticator(call).database.write(
         lambda db: accounts.add_first_administrator(db, draft, link=call.form.text("link"), vault=vault, now=call.now)
     )
     caller = Caller(kind=CredentialType.BASIC, role=account.role, user=account.name, account=account.uuid)
