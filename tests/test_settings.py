@@ -1,6 +1,7 @@
 """Where settings come from, and what is said about wrong ones."""
 
 import pytest
+from pydantic import SecretStr
 
 from treaty.errors import InvalidSetting
 from treaty.settings import Settings, read_settings
@@ -35,7 +36,7 @@ def test_the_originals_names_work(tmp_path):
     found = read({}, environ, tmp_path)
     assert found.database_url == "postgresql://u:p@host/name"
     assert found.base_urls == ("https://a.example/broker", "https://b.example")
-    assert (found.basic_auth_password, found.allow_public_read, found.example_data) == ("123", True, False)
+    assert (found.basic_auth_password, found.allow_public_read, found.example_data) == (SecretStr("123"), True, False)
     assert found.main_branch_candidates == ("trunk", "main")
 
 
@@ -107,7 +108,7 @@ def test_webhook_settings_are_read_as_the_original_broker_reads_them(tmp_path):
         "PACT_BROKER_WEBHOOK_CERTIFICATES__0__PATH": "a.pem",
     }
     settings = read_settings({}, environ, tmp_path)
-    assert settings.webhook_retry_schedule == (1, 2, 3)
+    assert [delay.total_seconds() for delay in settings.webhook_retry_schedule] == [1, 2, 3]
     assert settings.webhook_http_code_success == (200, 418)
     assert settings.webhook_host_whitelist == ("/ci/", "*.example", "10.0.0.0/8")
     assert settings.webhook_certificates == ("a.pem", "-----BEGIN CERTIFICATE-----\nb c")

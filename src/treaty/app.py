@@ -8,13 +8,11 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import orjson
 import structlog
 import uvicorn
 from sqlalchemy import Connection, Engine, make_url
@@ -116,7 +114,7 @@ def _open(settings: Settings, *, must_exist: bool = False, may_create: bool = Tr
     return open_database(
         settings.database_url,
         connections=settings.database_max_connections,
-        wait=settings.database_pool_timeout,
+        wait=settings.database_pool_timeout.total_seconds(),
         must_exist=must_exist,
         may_create=may_create,
     )
@@ -180,7 +178,7 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
         build_retention(settings),
         settings.database_clean_cron_schedule,
         is_dry=settings.database_clean_dry_run,
-        audit_days=settings.audit_max_age,
+        audit_max_age=settings.audit_max_age,
         cleans_data=settings.database_clean_enabled,
     )
     return [cleaner, delivery_worker]
@@ -188,7 +186,7 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
 
 def _has_scheduled_cleanup(settings: Settings) -> bool:
     """Whether the server removes old data or old audit events by itself."""
-    return settings.database_clean_enabled or settings.audit_max_age > 0
+    return settings.database_clean_enabled or bool(settings.audit_max_age)
 
 
 def build_retention(settings: Settings) -> Retention:
@@ -207,22 +205,22 @@ def build_retention(settings: Settings) -> Retention:
         branches=branches,
         limit=settings.database_clean_deletion_limit,
         branch_limit=settings.database_clean_deletion_limit,
-        overwritten_days=settings.database_clean_overwritten_data_max_age,
-        success_days=settings.verified_by_other_branch_lookback_days,
+        overwritten_max_age=settings.database_clean_overwritten_data_max_age,
+        success_max_age=settings.verified_by_other_branch_lookback_days,
     )
 
 
 def plan_cleaning(settings: Settings, retention: Retention) -> CleanupPlan:
     """Describe what a clean-up would remove."""
-    days = settings.audit_max_age
-    return _with_database(settings, lambda database: Cleaner(database, retention, audit_days=days).plan())
+    age = settings.audit_max_age
+    return _with_database(settings, lambda database: Cleaner(database, retention, audit_max_age=age).plan())
 
 
 def clean(settings: Settings, retention: Retention) -> CleanupResult:
     """Remove the data that the retention rules do not keep. Raises CleanupInProgress."""
-    days = settings.audit_max_age
+    age = settings.audit_max_age
     return _with_database(
-        settings, lambda database: Cleaner(database, retention, audit_days=days, name="treaty clean").clean()
+        settings, lambda database: Cleaner(database, retention, audit_max_age=age, name="treaty clean").clean()
     )
 
 
@@ -377,7 +375,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         _AnnouncingServer(config, lambda: announce(address)).run([listener])
         return
     # uvicorn starts workers as new processes, which inherit the environment only.
-    os.environ[_SETTINGS_VARIABLE] = orjson.dumps(asdict(settings)).decode()
+    os.environ[_SETTINGS_VARIABLE] = settings.model_dump_json()
     os.environ[_DATABASE_FILE_VARIABLE] = sqlite_identity(settings.database_url)
     announce(address)
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
@@ -407,8 +405,8 @@ def _check_cleanup_settings(settings: Settings) -> None:
 def _warn_of_weak_passwords(settings: Settings) -> None:
     """Log a warning for each user of the settings whose password is easily guessed."""
     for name in ("basic_auth", "basic_auth_read_only"):
-        user, password = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
-        if user and password and (weakness := passwords.find_setting_weakness(password, user)):
+        user, secret = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
+        if user and secret and (weakness := passwords.find_setting_weakness(secret.get_secret_value(), user)):
             reason = f"The password of {user} may be guessed: it {weakness.rstrip('.')}. Choose another one."
             structlog.get_logger("treaty").warning(f"{name}_password", reason=reason)
 
@@ -474,11 +472,7 @@ def _open_listener(settings: Settings) -> socket.socket:
 
 def worker_application() -> ASGIApp:
     """Build the application of a worker process. Raises DatabaseReplaced if the SQLite file is another one."""
-    json_values: dict[str, Any] = orjson.loads(os.environ[_SETTINGS_VARIABLE])
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in json_values.items()
-    }
-    settings = Settings(**values)
+    settings = Settings.model_validate_json(os.environ[_SETTINGS_VARIABLE])
     prepare_logging(settings)
     if sqlite_identity(settings.database_url) != os.environ[_DATABASE_FILE_VARIABLE]:
         # A worker that replaces a crashed one must not create the file again, or write to another file than the others.
@@ -489,14 +483,14 @@ def worker_application() -> ASGIApp:
 def server_config(settings: Settings, app: ASGIApp | str) -> uvicorn.Config:
     limits = Limits(
         max_connections=settings.max_connections,
-        header_timeout=settings.header_timeout,
+        header_timeout=settings.header_timeout.total_seconds(),
         min_body_rate=settings.min_body_rate,
     )
     return uvicorn.Config(
         app,
         http=partial(LimitedProtocol, open_connections=Connections(limits)),  # type: ignore[arg-type]  # called as a class is
         ws="none",
-        timeout_keep_alive=settings.keep_alive_timeout,
+        timeout_keep_alive=int(settings.keep_alive_timeout.total_seconds()),
         factory=isinstance(app, str),
         workers=settings.workers,
         log_config=None,

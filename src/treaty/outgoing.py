@@ -59,12 +59,12 @@ def send(
 def _sent(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> WebhookResponse:
     split = urlsplit(request.url)
     url = httpcore.URL(scheme=split.scheme.lower(), host=_host(split), port=_port(split), target=_target(split))
-    deadline = time.monotonic() + settings.webhook_total_timeout
+    deadline = time.monotonic() + settings.webhook_total_timeout.total_seconds()
     timeouts = {
-        "connect": settings.webhook_connect_timeout,
-        "read": settings.webhook_read_timeout,
-        "write": settings.webhook_read_timeout,
-        "pool": settings.webhook_connect_timeout,
+        "connect": settings.webhook_connect_timeout.total_seconds(),
+        "read": settings.webhook_read_timeout.total_seconds(),
+        "write": settings.webhook_read_timeout.total_seconds(),
+        "pool": settings.webhook_connect_timeout.total_seconds(),
     }
     with (
         httpcore.ConnectionPool(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.types import Message, Scope
 
 from treaty.actions.accounts import accounts as account_actions
@@ -238,7 +239,7 @@ def accounts(database: Database, clock: Clock) -> Callable[..., IssuedToken]:
     def add(role: Role, name: str = "", *, system: bool = False, token: Role = Role.READ_WRITE) -> IssuedToken:
         its_hash = None if system else passwords.hash_password(PASSWORD)
         draft = account_actions.AccountDraft(name=name or role.value, role=role, password=its_hash, is_system=system)
-        vault = get_vault(Settings(secret_key=SECRET_KEY))
+        vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
         one = database.write(lambda db: account_actions.add_account(db, draft, now=clock.now))
         draft_token = credentials.TokenDraft(name="of the tests", role=token)
         return database.write(lambda db: credentials.add_token(db, one, draft_token, vault=vault, now=clock.now))

@@ -268,9 +268,9 @@ def test_overwritten_pacts_and_results_go_when_they_are_old_enough(make_api, clo
     history.publish("Till", "1", "Ledger", "b")
     for success in (False, True, True, True, False):
         history.verify("Till", "1", "Ledger", "9", success=success)
-    assert gone(clean(overwritten_days=7)) == (0, 0, 0)
+    assert gone(clean(overwritten_max_age=timedelta(days=7))) == (0, 0, 0)
     clock.now += timedelta(days=9)
-    assert gone(clean(overwritten_days=7)) == (1, 2, 0)  # the first and the last success stay
+    assert gone(clean(overwritten_max_age=timedelta(days=7))) == (1, 2, 0)  # the first and the last success stay
     assert api.get("/metrics").json()["pactVersions"] == {"count": 1}
     assert database.read(lambda db: [one.broken for one in integrity.check_integrity(db) if one.broken]) == []
 
@@ -435,10 +435,10 @@ def test_recent_successes_stay_as_long_as_work_in_progress_looks_at_them(history
         history.version("Ledger", number)
         history.verify("Till", "1", "Ledger", number)
     clock.now += timedelta(days=20)
-    clean(KeepVersions(latest=True), success_days=30)
+    clean(KeepVersions(latest=True), success_max_age=timedelta(days=30))
     assert numbers(api, "Ledger") == ["1", "2", "3", "4"]
     clock.now += timedelta(days=20)
-    clean(KeepVersions(latest=True), success_days=30)
+    clean(KeepVersions(latest=True), success_max_age=timedelta(days=30))
     assert numbers(api, "Ledger") == ["1", "4"]
 
 
@@ -622,7 +622,7 @@ def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, don
         getattr(story, name)(*args, **more)
     # A limit that is reached would keep versions of earlier stories from being removed now.
     retention = Retention(versions=add_in_use_selectors(keep), branches=branches, limit=100_000, branch_limit=100_000)
-    cleaner = Cleaner(database, retention, audit_days=30, clock=clock, pause=lambda _: False)
+    cleaner = Cleaner(database, retention, audit_max_age=timedelta(days=30), clock=clock, pause=lambda _: False)
     planned = cleaner.plan()
     # Selectors say what is kept while the branches are there; a version may be removed with its branch.
     kept = kept_by(database, retention, clock.now) - {f"{one.pacticipant} {one.number}" for one in planned.versions}

@@ -18,7 +18,7 @@ def clean(database, clock):
 
     def clean():
         later = clock.now + timedelta(days=365)
-        retention = Retention(versions=KEPT, branches=(), overwritten_days=None)
+        retention = Retention(versions=KEPT, branches=(), overwritten_max_age=None)
         return (
             Cleaner(database, retention, clock=lambda: later, pause=lambda _: False).clean()["clean"]["versions"].gone
         )

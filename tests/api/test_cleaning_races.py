@@ -2,6 +2,7 @@
 
 import random
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,9 @@ from treaty.workers.cleanup import Cleaner
 
 PAIRS = 30
 """Versions of the consumer, each with a content of its own, that a version of the provider has verified."""
-RETENTION = Retention(versions=add_in_use_selectors([KeepVersions(latest=True)]), branches=(), success_days=0)
+RETENTION = Retention(
+    versions=add_in_use_selectors([KeepVersions(latest=True)]), branches=(), success_max_age=timedelta(0)
+)
 SEEDS = (1, 2, 3)
 
 

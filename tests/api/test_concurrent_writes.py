@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import delete, select, text, update
 
 from tests.api.conftest import PASSWORD, SECRET_KEY, Answer, Api
@@ -82,7 +83,7 @@ class World:
 
     def post_form(self, api: Api, user: str, path: str, **fields: str) -> Answer:
         """Send a form as a user who is signed in."""
-        keyed = self.database.read(lambda db: keys.find(db, get_vault(Settings(secret_key=SECRET_KEY))))
+        keyed = self.database.read(lambda db: keys.find(db, get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))))
         assert keyed is not None
         secret = self.secrets[user]
         headers = {"cookie": f"treaty={secret}", "x-csrf-token": keyed.hash("csrf", secret)}
@@ -106,7 +107,7 @@ def _reset(db: Any, world: World) -> None:
     now = world.clock.now
     for table in (session, token, account, webhook, environment, pacticipant, guess, audit):
         db.execute(delete(table))
-    vault = get_vault(Settings(secret_key=SECRET_KEY))
+    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
     for name, (role, is_active) in PEOPLE.items():
         draft = accounts.AccountDraft(name=name, role=role, password=HASHES[PASSWORD])
         added = accounts.add_account(db, draft, now=now - timedelta(days=1))
@@ -466,7 +467,7 @@ ROUNDS = 8
 
 def test_a_setup_link_makes_one_administrator(world):
     """Two people use the link at the same time; one of them is told that it is over."""
-    vault = get_vault(Settings(secret_key=SECRET_KEY))
+    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
         for number in range(ROUNDS):
             reset(world)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from tests.api import golden
@@ -86,7 +87,7 @@ def test_a_token_lets_its_user_in_until_it_is_over(api, accounts, clock, databas
     accounts(Role.READ_WRITE)
     owner = database.read(lambda db: stored.find_by_name(db, "read-write"))
     draft = credentials.TokenDraft(name="short", expires_at=clock.now + timedelta(days=1))
-    vault = get_vault(Settings(secret_key=SECRET_KEY))
+    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
     issued = database.write(lambda db: credentials.add_token(db, owner, draft, vault=vault, now=clock.now))
     assert api.get("/user", headers=bearer(issued)).json()["name"] == "read-write"
     clock.now += timedelta(days=1)
@@ -294,7 +295,7 @@ def test_a_token_is_not_made_for_a_user_who_is_disabled(accounts, database, cloc
     accounts(Role.READ_WRITE, "ada")
     ada = database.read(lambda db: stored.find_by_name(db, "ada"))
     database.write(lambda db: account_actions.disable_account(db, ada, now=clock.now))
-    vault = get_vault(Settings(secret_key=SECRET_KEY))
+    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
     with pytest.raises(Conflict, match=r"'ada' is disabled\. Enable the user first: `treaty user enable ada`\."):
         database.write(
             lambda db: credentials.add_token(db, ada, credentials.TokenDraft(name="x"), vault=vault, now=clock.now)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from tests import postgres
@@ -55,7 +56,8 @@ def test_a_database_that_does_not_answer_is_told_about() -> None:
     with postgres.server() as url:
         database = open_database(url, connections=1)
         migrate(database)
-        api = Api(build_application(Settings(database_url=url, log_level="error", secret_key=SECRET_KEY), database))
+        settings = Settings(database_url=url, log_level="error", secret_key=SecretStr(SECRET_KEY))
+        api = Api(build_application(settings, database))
         assert api.get("/diagnostic/status/dependencies").status == 200
     answer = api.get("/diagnostic/status/dependencies")
     assert (answer.status, answer.headers["content-type"]) == (500, "application/hal+json")

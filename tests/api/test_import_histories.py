@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from pydantic import SecretStr
 
 from tests.api.conftest import SECRET_KEY, Api, Clock, pact
 from tests.api.history import q
@@ -40,7 +41,7 @@ def make_other(tmp_path, clock):
         chosen = Settings(
             database_url=f"sqlite:///{tmp_path / name}.sqlite",
             log_level="error",
-            secret_key=SECRET_KEY,
+            secret_key=SecretStr(SECRET_KEY),
             allow_dangerous_contract_modification=True,
         )
         database = open_database(chosen.database_url, connections=2)

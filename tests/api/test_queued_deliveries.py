@@ -86,7 +86,7 @@ def clean(broker: Broker) -> None:
     retention = Retention(
         versions=add_in_use_selectors([KeepVersions(pacticipant="Till", latest=True)]),
         branches=(KeepBranches(branches=("main",)),),
-        overwritten_days=0,
+        overwritten_max_age=timedelta(0),
     )
     later = datetime.now(UTC) + timedelta(days=100)
     removed = Cleaner(broker.database, retention, clock=lambda: later, pause=lambda _: False).clean()["clean"]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
 from tests.api.conftest import PASSWORD, SECRET_KEY
@@ -243,7 +244,7 @@ def test_changing_ones_password_is_no_way_to_guess_it(api):
 
 @pytest.fixture
 def link(database, clock):
-    vault = get_vault(Settings(secret_key=SECRET_KEY))
+    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
     return database.write(lambda db: credentials.create_setup_link(db, vault=vault, now=clock.now))
 
 

@@ -11,6 +11,7 @@ from tests.docs.generated import ROOT, table
 from treaty.cli import PACT_BROKER, TREATY
 from treaty.cli.contracts import publish
 from treaty.cli.program import Flag, Program
+from treaty.cli.setting_options import ServeCommand
 
 DOCUMENT: Final = ROOT / "docs" / "command-line.md"
 _PUBLISH: Final[click.Command] = publish
@@ -59,6 +60,8 @@ def _described(name: str, command: click.Command, connecting: set[str]) -> str:
     usage = " ".join([name, *command.collect_usage_pieces(click.Context(command))])
     own = [one for one in _options(command) if one.name not in connecting]
     parts = [f"## `{name}`", inspect.cleandoc(command.help or "").replace("<", "\\<"), f"```text\n{usage}\n```"]
+    if isinstance(command, ServeCommand):
+        return "\n\n".join([*parts, "The options are listed with the [settings](configuration.md#the-server)."])
     return "\n\n".join([*parts, *([_options_table(own)] if own else []), *_note(command, own, connecting)])
 
 

@@ -1,13 +1,14 @@
 """The documents that are made from the code say what the code says."""
 
 import re
-from dataclasses import fields
+from datetime import timedelta
 
 import pytest
 
 from tests.docs import command_line, configuration
 from tests.docs.generated import renewed
-from treaty.settings import SETTINGS_FILE, Settings, read_settings
+from treaty.cli.server import serve
+from treaty.settings import GROUPS, SETTINGS_FILE, Settings, read_settings
 
 
 @pytest.mark.parametrize("made", [configuration, command_line], ids=lambda made: made.DOCUMENT.name)
@@ -18,8 +19,31 @@ def test_a_made_document_is_up_to_date(made):
 
 
 def test_every_setting_says_what_it_means():
-    silent = [one.name for one in fields(Settings) if one.name not in configuration.meaning_by_name()]
-    assert silent == [], "write a text below each in src/treaty/settings.py"
+    silent = [name for name, field in Settings.model_fields.items() if not field.description]
+    assert silent == [], "write a docstring below each in src/treaty/settings/groups.py"
+
+
+def test_every_setting_belongs_to_one_group():
+    grouped = [name for group in GROUPS for name in group.model_fields]
+    assert sorted(grouped) == sorted(Settings.model_fields)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
+def test_settings_whose_names_begin_alike_are_in_one_group(group):
+    prefixes = ("webhook_", "database_clean_", "basic_auth_", "session_", "trusted_", "badge_", "log_")
+    for prefix in prefixes:
+        alike = {name for name in Settings.model_fields if name.startswith(prefix)}
+        assert not alike & group.model_fields.keys() or alike <= group.model_fields.keys()
+
+
+def test_every_setting_but_passwords_and_keys_is_an_option_of_serve():
+    without = Settings.model_fields.keys() - {parameter.name for parameter in serve.params}
+    assert without == {
+        "basic_auth_password",
+        "basic_auth_read_only_password",
+        "secret_key",
+        "previous_secret_keys",
+    }
 
 
 def test_every_option_says_what_it_is_for():
@@ -34,5 +58,5 @@ def test_the_example_of_a_file_can_be_used(tmp_path):
     assert (found.port, found.base_urls, found.webhook_retry_schedule) == (
         8080,
         ("https://pacts.example.org",),
-        (10, 60, 300),
+        tuple(timedelta(seconds=count) for count in (10, 60, 300)),
     )

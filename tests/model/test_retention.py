@@ -1,6 +1,6 @@
 """What people write to say which versions and branches are kept."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -97,7 +97,7 @@ def test_something_must_be_kept():
 
 def test_days_are_counted_from_their_beginning():
     now = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-    assert compute_cutoff(now, 2) == datetime(2024, 5, 4, tzinfo=UTC)
+    assert compute_cutoff(now, timedelta(days=2)) == datetime(2024, 5, 4, tzinfo=UTC)
 
 
 def test_what_went_adds_up():

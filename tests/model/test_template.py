@@ -145,14 +145,15 @@ def test_a_signature_covers_the_time_and_the_body() -> None:
     [
         (True, 1, NextStep(DeliveryStatus.SUCCESS)),
         (True, 3, NextStep(DeliveryStatus.SUCCESS)),
-        (False, 1, NextStep(DeliveryStatus.RETRYING, 10)),
-        (False, 2, NextStep(DeliveryStatus.RETRYING, 60)),
+        (False, 1, NextStep(DeliveryStatus.RETRYING, timedelta(seconds=10))),
+        (False, 2, NextStep(DeliveryStatus.RETRYING, timedelta(seconds=60))),
         (False, 3, NextStep(DeliveryStatus.FAILURE)),
         (False, 9, NextStep(DeliveryStatus.FAILURE)),
     ],
 )
 def test_a_failure_is_tried_again_as_the_schedule_says(success, attempts, expected) -> None:
-    assert decide_next_step(success=success, attempts=attempts, schedule=(10, 60)) == expected
+    schedule = (timedelta(seconds=10), timedelta(seconds=60))
+    assert decide_next_step(success=success, attempts=attempts, schedule=schedule) == expected
 
 
 def test_secrets_are_masked_in_every_form() -> None:
@@ -178,5 +179,5 @@ def test_what_waited_long_behind_others_that_failed_is_not_tried_again(minutes, 
         triggered_at=at,
         is_failing=is_failing,
     )
-    schedule = (10, 60, 120, 300, 600, 1200)
+    schedule = [timedelta(seconds=count) for count in (10, 60, 120, 300, 600, 1200)]
     assert owed.is_overdue(schedule, at=at + timedelta(minutes=minutes)) is expected

@@ -1,5 +1,7 @@
 """How what selectors found becomes pacts to verify, and what a build prints about each."""
 
+from datetime import timedelta
+
 import pytest
 
 from treaty.model.decisions.consumer_selectors import (
@@ -265,7 +267,13 @@ def test_what_was_selected_is_no_work_in_progress():
     [([], 5), ([1, 1, 1], 7), ([9, 8, 10, 12, 11], 11), ([0] * 4 + [13], 7), ([30], 14), ([9, 9, 9, 9, 13, 13], 13)],
 )
 def test_the_window_holds_four_of_five_ages_within_its_bounds(ages, days):
-    assert compute_wip_window(ages, least=7, most=14, default=5) == days
+    window = compute_wip_window(
+        [timedelta(days=age) for age in ages],
+        least=timedelta(days=7),
+        most=timedelta(days=14),
+        default=timedelta(days=5),
+    )
+    assert window == timedelta(days=days)
 
 
 def progress(*selectors):

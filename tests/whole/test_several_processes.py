@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from tests.whole import servers
 from treaty.actions.accounts import accounts, credentials
@@ -27,7 +28,7 @@ from treaty.store.migrations import migrate
 
 PASSWORD, OTHER = "a stapled horse, correctly", "one more battery, please"
 SECRET_KEY = "the key of both servers, which is no secret"  # noqa: S105
-VAULT = get_vault(Settings(secret_key=SECRET_KEY))
+VAULT = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
 
 
 @pytest.fixture

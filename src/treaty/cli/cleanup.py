@@ -107,7 +107,7 @@ def _clean(settings: Settings, form: str, *, is_dry: bool, keeps_overwritten: bo
 
     retention = app.build_retention(settings)
     if keeps_overwritten:
-        retention = replace(retention, overwritten_days=None)
+        retention = replace(retention, overwritten_max_age=None)
     if is_dry or settings.database_clean_dry_run:
         plan = app.plan_cleaning(settings, retention)
         click.echo(_to_json(_plan_json(plan)) if form == "json" else "\n".join(_plan_lines(plan)))

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from treaty.cli.program import ServerCommand
+from treaty.cli.setting_options import ServeCommand, options_of_settings
 from treaty.errors import InvalidSetting
 from treaty.settings import Settings, read_settings
 
@@ -19,34 +20,13 @@ _CLOSED: Final = (
 )
 
 
-@click.command(cls=ServerCommand)
-@click.option("--host", help="Address to listen on (default 127.0.0.1).")
-@click.option("--port", type=int, help="Port to listen on (default 9292; 0 takes a free one).")
-@click.option(
-    "--database-url",
-    metavar="URL",
-    help="sqlite:///file.sqlite or postgresql://… (default sqlite:///treaty.sqlite).",
-)
-@click.option("--workers", type=int, help="Processes that answer requests (default 1).")
-@click.option(
-    "--base-url",
-    "base_urls",
-    multiple=True,
-    metavar="URL",
-    help="Address at which clients reach the broker; may be repeated.",
-)
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warn", "error", "fatal"]),
-    help="Minimum level to log (default info).",
-)
-@click.option("--log-format", type=click.Choice(["default", "json", "color"]), help="Plain or coloured lines, or JSON.")
-@click.option("--example-data/--no-example-data", default=None, help="Add example data to an empty database.")
+@click.command(cls=ServeCommand, params=options_of_settings())
 def serve(**options: object) -> None:
     """Start the Pact Broker.
 
-    Each option can also be set as TREATY_<OPTION>, with the original broker's name PACT_BROKER_<OPTION>, or in
-    treaty.toml in the current folder.
+    Each setting can be given as an option, as TREATY_<NAME>, with the original broker's name PACT_BROKER_<NAME>, or in
+    treaty.toml in the current folder. Passwords and keys have no options, because other users can read the command
+    lines of processes.
     """
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
 

@@ -109,7 +109,7 @@ class Cleaner:
         database: Database,
         retention: Retention,
         *,
-        audit_days: int = 0,
+        audit_max_age: timedelta = timedelta(0),
         name: str = "cleaner",
         clock: Callable[[], datetime] = _utc_now,
         pause: Callable[[float], bool | None] = time.sleep,
@@ -121,7 +121,7 @@ class Cleaner:
         """
         self._database = database
         self._retention = retention
-        self._audit_days = audit_days
+        self._audit_max_age = audit_max_age
         self._actor = Actor(credential_name=name)
         self._clock = clock
         self._pause = pause
@@ -137,7 +137,7 @@ class Cleaner:
         return self._database.read(lambda db: cleanup.plan_cleanup(db, self._retention, now=now, audit_before=before))
 
     def _audit_before(self) -> datetime | None:
-        return compute_cutoff(self._clock(), self._audit_days) if self._audit_days else None
+        return compute_cutoff(self._clock(), self._audit_max_age) if self._audit_max_age else None
 
     def clean(self) -> CleanupResult:
         """Remove what nothing keeps, and then what was overwritten; say how much. Raises AlreadyCleaning."""
@@ -241,7 +241,7 @@ class Cleaner:
                 )
 
     def _clean_overwritten(self) -> dict[str, RowCounts]:
-        if self._retention.overwritten_days is None:
+        if self._retention.overwritten_max_age is None:
             return {}
         before = removal.cutoff(self._retention, self._clock())
         gone = Counter(dict.fromkeys((*removal.OVERWRITTEN_KINDS, "webhook_executions"), 0))
@@ -277,7 +277,7 @@ class ScheduledCleaner:
         schedule: str,
         *,
         is_dry: bool,
-        audit_days: int = 0,
+        audit_max_age: timedelta = timedelta(0),
         cleans_data: bool = True,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
@@ -285,7 +285,7 @@ class ScheduledCleaner:
         self._retention = retention
         self._schedule = schedule
         self._is_dry = is_dry
-        self._audit_days = audit_days
+        self._audit_max_age = audit_max_age
         self._cleans_data = cleans_data
         self._clock = clock
         self._is_stopping = threading.Event()
@@ -322,7 +322,7 @@ class ScheduledCleaner:
         cleaner = Cleaner(
             self._database,
             self._retention,
-            audit_days=self._audit_days,
+            audit_max_age=self._audit_max_age,
             clock=self._clock,
             pause=self._is_stopping.wait,
             cooldown=COOLDOWN,

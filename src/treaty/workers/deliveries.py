@@ -59,7 +59,7 @@ class DeliveryWorker:
         self._news = threading.Event()
         self._is_stopping = threading.Event()
         self._under_way: dict[str, tuple[Delivery, Future[Attempt]]] = {}
-        self._settling = timedelta(seconds=settings.webhook_settling_time)
+        self._settling = settings.webhook_settling_time
         self._renewed_at = clock()
         self._thread: threading.Thread | None = None
         self._senders: ThreadPoolExecutor | None = None
@@ -82,13 +82,13 @@ class DeliveryWorker:
         self._is_stopping.set()
         self._news.set()
         if self._thread is not None:
-            self._thread.join(self._settings.webhook_total_timeout + ERROR_PAUSE_SECONDS)
+            self._thread.join(self._settings.webhook_total_timeout.total_seconds() + ERROR_PAUSE_SECONDS)
         if self._senders is not None:
             self._senders.shutdown(wait=False)
 
     def _work(self) -> None:
         while not self._is_stopping.is_set() or self._under_way:
-            pause = max(0.05, min(POLL_SECONDS, self._settings.webhook_settling_time))
+            pause = max(0.05, min(POLL_SECONDS, self._settling.total_seconds()))
             try:
                 self._step()
             except Exception:

@@ -138,8 +138,8 @@ def put_tag(  # noqa: PLR0913 - what is put where, and the rules for it
 
 
 def _is_young(version: Version, *, now: datetime, settings: Settings) -> bool:
-    limit = timedelta(seconds=settings.use_first_tag_as_branch_time_limit)
-    return settings.use_first_tag_as_branch and now - version.created_at <= limit
+    age = now - version.created_at
+    return settings.use_first_tag_as_branch and age <= settings.use_first_tag_as_branch_time_limit
 
 
 def _tagged(db: Connection, version: Version, name: str, standing: tags.TagState, *, now: datetime) -> Tag:

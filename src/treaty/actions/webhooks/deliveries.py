@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
@@ -103,7 +103,7 @@ def record_attempt(
     if made.is_final or owed.is_overdue(schedule, at=made.started_at):
         schedule = ()
     step = deliver.decide_next_step(success=success, attempts=attempts, schedule=schedule)
-    due_at = None if step.seconds is None else made.finished_at + timedelta(seconds=step.seconds * jitter)
+    due_at = None if step.delay is None else made.finished_at + step.delay * jitter
     noted = DeliveryUpdate(uuid=owed.uuid, owner=owner, status=step.status, due_at=due_at)
     logs = deliver.format_log(
         made, owed.context, build_log_formatter(settings, owed.webhook, owed.context), _ending(step, attempts)
@@ -124,8 +124,8 @@ def _ending(step: deliver.NextStep, attempts: int) -> str:
     match step.status:
         case DeliveryStatus.SUCCESS:
             return "Successfully executed webhook"
-        case DeliveryStatus.RETRYING:
-            return f"Retrying webhook in {step.seconds} seconds"
+        case DeliveryStatus.RETRYING if step.delay is not None:
+            return f"Retrying webhook in {step.delay.total_seconds():.0f} seconds"
         case _:
             return f"Webhook execution failed after {attempts} attempts"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
 
 from treaty.model.decisions.consumer_selectors import (
@@ -149,8 +149,10 @@ def _judged(pact: VerifiablePact, successes: Mapping[str | None, Successes]) -> 
 WINDOW_PERCENTILE: Final = 80
 
 
-def compute_wip_window(ages: Sequence[int], *, least: int, most: int, default: int) -> int:
-    """Choose how many days back work in progress is looked for, by the ages in days of what has not succeeded yet.
+def compute_wip_window(
+    ages: Sequence[timedelta], *, least: timedelta, most: timedelta, default: timedelta
+) -> timedelta:
+    """Choose how far back to look for work in progress, from the ages of pacts without a successful verification.
 
     It is the 80th percentile by nearest rank.
     """

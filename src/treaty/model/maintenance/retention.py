@@ -69,10 +69,10 @@ class Retention:
     limit: int = 1000
     """Versions, and each kind of overwritten data."""
     branch_limit: int = 1000
-    overwritten_days: int | None = 7
-    """How old overwritten data must be to go; None: it stays."""
-    success_days: int = 30
-    """How long a success is looked at as if it were new, for work in progress."""
+    overwritten_max_age: timedelta | None = timedelta(days=7)
+    """Age at which overwritten data is removed; None keeps it."""
+    success_max_age: timedelta = timedelta(days=30)
+    """Age up to which a success counts for work in progress."""
 
 
 IN_USE_SELECTORS: Final = (KeepVersions(deployed=True), KeepVersions(released=True))
@@ -89,9 +89,9 @@ def add_in_use_selectors(selectors: Sequence[KeepVersions]) -> tuple[KeepVersion
     return (*selectors, *(selector for selector in IN_USE_SELECTORS if selector not in selectors))
 
 
-def compute_cutoff(now: datetime, days: int) -> datetime:
-    """Say when the day begins that is some days ago."""
-    return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
+def compute_cutoff(now: datetime, max_age: timedelta) -> datetime:
+    """Return the earliest time that counts as younger than an age: ages are counted from the beginning of today."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) - max_age
 
 
 _OTHER_NAMES: Final = {

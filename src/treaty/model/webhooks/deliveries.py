@@ -63,7 +63,7 @@ class TriggeredWebhook:
     provider: str
     triggered_at: datetime
 
-    def attempts_remaining(self, schedule: Sequence[int]) -> int:
+    def attempts_remaining(self, schedule: Sequence[timedelta]) -> int:
         return max(0, len(schedule) + 1 - self.attempts) if self.status.is_open else 0
 
 
@@ -94,9 +94,9 @@ class Delivery:
     is_failing: bool
     """Whether its webhook is marked as failing."""
 
-    def is_overdue(self, schedule: Sequence[int], *, at: datetime) -> bool:
+    def is_overdue(self, schedule: Sequence[timedelta], *, at: datetime) -> bool:
         """Whether it had to wait, behind others that failed, for longer than all its attempts would have taken."""
-        longest = timedelta(seconds=sum(schedule) * 1.25 + 60)
+        longest = sum(schedule, timedelta()) * 1.25 + timedelta(seconds=60)
         return self.is_failing and at - self.triggered_at > longest
 
 
@@ -229,13 +229,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """What becomes of a delivery after an attempt: its status, and in how many seconds it is tried again."""
+    """What becomes of a delivery after an attempt: its status, and the delay before the next attempt."""
 
     status: DeliveryStatus
-    seconds: int | None = None
+    delay: timedelta | None = None
 
 
-def decide_next_step(*, success: bool, attempts: int, schedule: Sequence[int]) -> NextStep:
+def decide_next_step(*, success: bool, attempts: int, schedule: Sequence[timedelta]) -> NextStep:
     """Decide what follows an attempt. `attempts` counts those made, this one included."""
     if success:
         return NextStep(DeliveryStatus.SUCCESS)

@@ -1,7 +1,7 @@
 """Pacts for verification: what was selected, whether it is pending, and what is in progress besides."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
 
@@ -29,9 +29,6 @@ from treaty.store.decisions.consumer_selectors import BRANCH_HEADS, TAG_HEADS
 from treaty.store.engine.database import fetch_scalar
 from treaty.store.tables import pacticipant
 
-MAX_DAYS: Final = 36525
-"""In days; looking further back finds nothing more."""
-
 _PROVIDER: Final = select(pacticipant.c.id).where(pacticipant.c.name == bindparam("name"))
 
 
@@ -48,7 +45,7 @@ def list_of_provider(
         pacts = mark_pending(pacts, successes.find_verified(db, contents, provider_id, wanted))
     if wanted.has_wip:
         since = _since(db, provider_id, wanted, today=today, settings=settings)
-        long_ago = _days_before(today, settings.verified_by_other_branch_lookback_days)
+        long_ago = today - settings.verified_by_other_branch_lookback_days
         explicit = {pact.content_id for pact in pacts}
         candidates = _in_progress(db, provider_id, wanted, explicit, since=since, long_ago=long_ago)
         pacts += group_wip(candidates, pacts)
@@ -106,15 +103,10 @@ def _since(
     if not settings.dynamic_wip_window:
         return wanted.wip_since
     most = settings.max_wip_lookback_days
-    published = successes.list_unverified_published_at(db, provider_id, _days_before(today, most))
-    days = compute_wip_window(
-        [(today.date() - time.date()).days for time in published],
+    published = successes.list_unverified_published_at(db, provider_id, today - most)
+    return today - compute_wip_window(
+        [today.date() - time.date() for time in published],
         least=settings.min_wip_window_days,
         most=most,
         default=settings.default_wip_window_days,
     )
-    return _days_before(today, days)
-
-
-def _days_before(time: datetime, days: int) -> datetime:
-    return time - timedelta(days=min(days, MAX_DAYS))

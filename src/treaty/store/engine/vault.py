@@ -17,6 +17,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
 
 from treaty.errors import InvalidSetting, TreatyError
 from treaty.model.webhooks.webhooks import EncryptedText
@@ -119,10 +120,12 @@ def get_vault(settings: Settings) -> Vault:
 
 
 @lru_cache(maxsize=16)
-def _vault(key: str | None, previous: tuple[str, ...], path: Path) -> Vault:
+def _vault(secret_key: SecretStr | None, previous_keys: tuple[SecretStr, ...], path: Path) -> Vault:
     file = KeyFile(path)
-    if key is None:
+    previous = tuple(key.get_secret_value() for key in previous_keys)
+    if secret_key is None:
         return Vault(lambda: (*file.keys(), *previous))
+    key = secret_key.get_secret_value()
     return Vault(lambda: (key, *previous, *file.existing_keys()))
 
 

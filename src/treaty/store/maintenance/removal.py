@@ -304,7 +304,7 @@ def count_rows(db: Connection) -> Mapping[str, int]:
 
 def cutoff(retention: Retention, now: datetime) -> datetime:
     """Return the time before which overwritten data is old enough to be removed."""
-    return compute_cutoff(now, retention.overwritten_days) if retention.overwritten_days else now
+    return compute_cutoff(now, retention.overwritten_max_age) if retention.overwritten_max_age else now
 
 
 # Planning. The statement counts what would be left at each step, without removing anything.
@@ -337,7 +337,7 @@ def _planned(db: Connection, retention: Retention, now: datetime) -> tuple[dict[
     branches = select_removed_branches(retention, now)
     going = select_removed_versions(retention, now, branches)
     columns = {f"removed_{name}": count for name, count in _planned_removals(going, branches).items()}
-    if retention.overwritten_days is not None:
+    if retention.overwritten_max_age is not None:
         overwritten = _planned_overwritten(going, retention.limit)
         columns |= {f"overwritten_{name}": count for name, count in overwritten.items()}
     statement = select(*(count.label(name) for name, count in columns.items()))

@@ -84,7 +84,7 @@ _PROVIDERS: Final[BindParameter[Any]] = bindparam("providers", expanding=True, t
 
 def plan_parameters(retention: Retention, now: datetime) -> dict[str, datetime]:
     """Return the parameters of `removed_versions` and `removed_branches`."""
-    return {"since": now - timedelta(days=retention.success_days)}
+    return {"since": now - retention.success_max_age}
 
 
 # What selectors keep
@@ -109,7 +109,7 @@ def _conditions(selector: KeepVersions, of: FromClause, now: datetime, removed: 
         yield _is_highest(of)
     yield from _in_environments(selector, of)
     if selector.max_age is not None:
-        yield of.c.created_at >= compute_cutoff(now, selector.max_age)
+        yield of.c.created_at >= compute_cutoff(now, timedelta(days=selector.max_age))
 
 
 _owner: Final = pacticipant.alias("owner")
@@ -401,7 +401,7 @@ def _is_kept_or_in_use(retention: Retention, of: FromClause, today: datetime) ->
 
 def find_kept_ids(db: Connection, retention: Retention, ids: Collection[int], *, now: datetime) -> set[int]:
     """Find which of these versions stay, as the facts are now. Nobody may change them until the transaction ends."""
-    statements = _candidate_statements(retention, compute_cutoff(now, 0))
+    statements = _candidate_statements(retention, compute_cutoff(now, timedelta(0)))
     candidates = {"candidates": list(ids)}
     contents = list(db.execute(statements.contents, candidates).scalars())
     providers = list(db.execute(statements.providers, candidates).scalars())
@@ -447,8 +447,9 @@ def _is_stale(selectors: Iterable[KeepBranches], now: datetime) -> Condition:
 
 def _keeps_branch(selector: KeepBranches, now: datetime) -> Condition:
     named = (branch.c.name.in_(selector.branches),) if selector.branches else ()
-    young = (branch.c.updated_at >= compute_cutoff(now, selector.max_age),) if selector.max_age is not None else ()
-    return and_(true(), *named, *young)
+    if selector.max_age is None:
+        return and_(true(), *named)
+    return and_(*named, branch.c.updated_at >= compute_cutoff(now, timedelta(days=selector.max_age)))
 
 
 def _deciding_branches(stale: CTE, *scope: Condition) -> Ids:
@@ -532,7 +533,7 @@ def filter_stale_branches(
     db: Connection, retention: Retention, pacticipant: str, names: Collection[str], *, now: datetime
 ) -> list[str]:
     """List those of a pacticipant's branches that nothing keeps, as the facts are now."""
-    statement = _still_stale(retention.branches, compute_cutoff(now, 0))
+    statement = _still_stale(retention.branches, compute_cutoff(now, timedelta(0)))
     params = {"pacticipant": pacticipant, "names": list(names), **plan_parameters(retention, now)}
     return [row.name for row in db.execute(statement, params)]
 

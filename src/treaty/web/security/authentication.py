@@ -472,8 +472,8 @@ class Authenticator:
     def is_session_expired(self, created_at: datetime, seen_at: datetime, now: datetime) -> bool:
         """Whether a session has ended by itself."""
         settings = self._settings
-        is_idle = now - seen_at >= timedelta(seconds=settings.session_idle_timeout)
-        return is_idle or now - created_at >= timedelta(seconds=settings.session_lifetime)
+        is_idle = now - seen_at >= settings.session_idle_timeout
+        return is_idle or now - created_at >= settings.session_lifetime
 
     def _owner(self, found: sessions.PresentedSession) -> Caller | None:
         if found.proof is not None and self._keyed is not None:
@@ -521,8 +521,8 @@ class Authenticator:
         settings = self._settings
         sessions.end_old(
             db,
-            seen_before=now - timedelta(seconds=settings.session_idle_timeout),
-            created_before=now - timedelta(seconds=settings.session_lifetime),
+            seen_before=now - settings.session_idle_timeout,
+            created_before=now - settings.session_lifetime,
         )
 
     # What is allowed
@@ -592,9 +592,9 @@ def _users(settings: Settings) -> list[tuple[Caller, bytes]]:
         (settings.basic_auth_read_only_username, settings.basic_auth_read_only_password, Role.READ_ONLY),
     )
     return [
-        (Caller(kind=CredentialType.BASIC, role=role, user=name), _proof(name, its_password))
-        for name, its_password, role in given
-        if name and its_password and name.strip() and its_password.strip()
+        (Caller(kind=CredentialType.BASIC, role=role, user=name), _proof(name, secret.get_secret_value()))
+        for name, secret, role in given
+        if name and secret and name.strip() and secret.get_secret_value().strip()
     ]
 
 

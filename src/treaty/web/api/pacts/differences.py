@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from treaty.errors import NotFound, TimeLimitExceeded
@@ -80,13 +80,13 @@ def defer_if_large(work: Callable[[], T], *bodies: bytes) -> T | AfterCommit:
     return work() if sum(map(len, bodies)) < LARGE_PACT_BYTES else AfterCommit(work, is_heavy=True)
 
 
-def start_deadline(seconds: float) -> Callable[[], None]:
-    """Make what raises TooSlow once the time is up."""
-    end = time.monotonic() + seconds
+def start_deadline(limit: timedelta) -> Callable[[], None]:
+    """Return a function that raises TimeLimitExceeded once the time limit has passed."""
+    end = time.monotonic() + limit.total_seconds()
 
     def go_on() -> None:
         if time.monotonic() > end:
-            raise TimeLimitExceeded(f"The difference was not found within {seconds:g} seconds.")
+            raise TimeLimitExceeded(f"The difference was not found within {limit.total_seconds():g} seconds.")
 
     return go_on
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from treaty.actions.webhooks import deliveries
 from treaty.errors import NotFound
@@ -31,7 +32,7 @@ class DeliveryWithSchedule:
     """A delivery, and how often it is tried."""
 
     triggered: TriggeredWebhook
-    schedule: Sequence[int]
+    schedule: Sequence[timedelta]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class TriggeredWebhooks:
 
     title: str
     triggered: Sequence[TriggeredWebhook]
-    schedule: Sequence[int]
+    schedule: Sequence[timedelta]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +51,7 @@ class WebhooksStatus:
     consumer: str
     provider: str
     triggered: Sequence[TriggeredWebhook]
-    schedule: Sequence[int]
+    schedule: Sequence[timedelta]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def triggered_webhook_list(page: TriggeredWebhooks) -> Hal:
     )
 
 
-def _triggered(one: TriggeredWebhook, schedule: Sequence[int]) -> Hal:
+def _triggered(one: TriggeredWebhook, schedule: Sequence[timedelta]) -> Hal:
     logs = urls.TRIGGERED_WEBHOOK_LOGS.fill(uuid=one.uuid)
     return Hal(
         state={

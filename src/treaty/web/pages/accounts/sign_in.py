@@ -73,9 +73,9 @@ def _signed_in(call: Request) -> HtmlPage | Redirect:
 
 
 def _with_session(call: Request, secret: str, onward: str) -> Redirect:
-    lasting = call.settings.session_lifetime
+    lifetime = call.settings.session_lifetime
     led = redirect(call, local_path(onward))
-    cookie = csrf.build_set_cookie(call, csrf.SESSION_COOKIE, secret, seconds=lasting)
+    cookie = csrf.build_set_cookie(call, csrf.SESSION_COOKIE, secret, seconds=int(lifetime.total_seconds()))
     return Redirect(led.location, led.status, {"set-cookie": cookie})
 
 

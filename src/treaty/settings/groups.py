@@ -1,0 +1,306 @@
+"""The settings, in the groups in which docs/configuration.md and `treaty serve --help` list them.
+
+Each field is a setting. Its docstring is what users read; options, variables and documents are derived from it.
+"""
+
+import re
+from datetime import timedelta
+from typing import Annotated, ClassVar, Final, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from treaty.settings.spellings import (
+    DAYS,
+    SECONDS,
+    Boolean,
+    Number,
+    OneOf,
+    OutOfRange,
+    Secret,
+    Secrets,
+    Text,
+    Texts,
+    read_items,
+)
+
+X_FORWARDED: Final = "x-forwarded"
+FORWARDED: Final = "forwarded"
+MIN_KEY_LENGTH: Final = 16
+"""Characters that a secret key must have."""
+
+
+def _normalize_base_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
+    """Remove slashes at the end and duplicates. Raises OutOfRange."""
+    normalized = tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+    for url in normalized:
+        if not url.startswith(("http://", "https://")):
+            raise OutOfRange(f"'{url}' must begin with http:// or https://")
+    return normalized
+
+
+def _check_expression(host: str) -> str:
+    """Check a host in slashes, which is a regular expression. Raises OutOfRange."""
+    if len(host) > 1 and host.startswith("/") and host.endswith("/"):
+        try:
+            re.compile(host[1:-1])
+        except re.error as error:
+            raise OutOfRange(f"{host} is not a regular expression: {error}") from error
+    return host
+
+
+def _check_key(key: SecretStr) -> SecretStr:
+    if len(key) < MIN_KEY_LENGTH:
+        raise OutOfRange(f"must have {MIN_KEY_LENGTH} or more characters")
+    return key
+
+
+def _check_previous_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if any(len(key) < MIN_KEY_LENGTH for key in keys):
+        raise OutOfRange(
+            f"each must have {MIN_KEY_LENGTH} or more characters; give keys that contain spaces or commas as a list in "
+            "treaty.toml"
+        )
+    return keys
+
+
+def _is_blank(value: str | SecretStr | None) -> bool:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return not (text or "").strip()
+
+
+class Group(BaseSettings):
+    """Settings that are listed together."""
+
+    # pydantic's messages must not contain values, which may be secrets.
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True, defer_build=True
+    )
+    heading: ClassVar[str]
+
+
+class ServerSettings(Group):
+    heading = "The server"
+
+    host: Text = "127.0.0.1"
+    """Address to listen on. `0.0.0.0` listens on all addresses of the machine."""
+    port: Annotated[int, Number(minimum=0, maximum=65_535)] = 9292
+    """Port to listen on. 0 chooses a free port."""
+    workers: Annotated[int, Number(minimum=1)] = 1
+    """Number of processes that handle requests."""
+    database_url: Annotated[Text, Field(repr=False)] = "sqlite:///treaty.sqlite"
+    """The database: `sqlite:///file.sqlite` in the current folder, `sqlite:////folder/file.sqlite`, or
+    `postgresql://user:password@host:port/name`."""
+    database_max_connections: Annotated[int, Number(minimum=1)] = 8
+    """Maximum number of connections to PostgreSQL per process."""
+    database_pool_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS)] = timedelta(seconds=5)
+    """Seconds to wait for a free connection to PostgreSQL before the client is asked to retry."""
+    base_urls: Annotated[Texts, AfterValidator(_normalize_base_urls)] = ()
+    """URLs under which clients reach the broker. By default, links use the URL of each request.
+    `PACT_BROKER_BASE_URL` is read as well."""
+    trusted_proxies: Texts = ()
+    """Addresses and networks of reverse proxies whose headers about the client's address and host are trusted."""
+    trusted_proxy_headers: Annotated[str, OneOf((X_FORWARDED, FORWARDED))] = X_FORWARDED
+    """Headers that these proxies set: `x-forwarded` (`X-Forwarded-For`, `-Proto`, `-Host`) or `forwarded`
+    (`Forwarded`, RFC 7239). All others are ignored."""
+    max_body_bytes: Annotated[int, Number(minimum=1)] = 50_000_000
+    """Maximum size of a request body in bytes. Clients that are not authenticated may send 16 KiB."""
+    max_connections: Annotated[int, Number(minimum=1)] = 1000
+    """Maximum number of client connections per process. At the limit, the longest idle connection is closed."""
+    header_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=10)
+    """Seconds within which the headers of a request must arrive."""
+    keep_alive_timeout: Annotated[timedelta, Number(unit=SECONDS, minimum=0)] = timedelta(seconds=75)
+    """Seconds after which an idle connection is closed. Load balancers need a shorter timeout than this one."""
+    min_body_rate: Annotated[int, Number(minimum=0)] = 500
+    """Minimum rate at which a request body must arrive, in bytes per second, averaged over `header_timeout`."""
+    largest_list: Annotated[int, Number(minimum=1)] = 10_000
+    """Maximum number of items in a list that is requested without pagination. A longer list is cut off, and links to
+    its next page."""
+    log_level: Annotated[
+        str, OneOf(("debug", "info", "warn", "error", "fatal"), also=("warning",), ignores_case=True)
+    ] = "info"
+    """Minimum level of log lines: `debug`, `info`, `warn`, `error` or `fatal`."""
+    log_format: Annotated[str, OneOf(("default", "json", "color"))] = "default"
+    """Format of log lines: `default` for people (with colors on a terminal), `color` for colors everywhere, or `json`
+    for programs."""
+    example_data: Annotated[Boolean, Field(json_schema_extra={"aliases": ["seed_example_data"]})] = False
+    """Add example data to an empty database."""
+
+
+class AccessSettings(Group):
+    heading = "Access"
+
+    basic_auth_username: Text | None = None
+    """User who can read and write. Without this setting and without any users, [programs on this
+    machine](access.md) can."""
+    basic_auth_password: Secret | None = None
+    """Password of `basic_auth_username`."""
+    basic_auth_read_only_username: Text | None = None
+    """User who can only read."""
+    basic_auth_read_only_password: Secret | None = None
+    """Password of `basic_auth_read_only_username`."""
+    allow_public_read: Boolean = False
+    """Allow reading without authentication."""
+    public_heartbeat: Boolean = False
+    """Allow health checks without authentication."""
+    enable_public_badge_access: Boolean = False
+    """Serve badges without authentication."""
+    open_access: Boolean = False
+    """Allow everything without authentication until the first user exists, from any address and through any proxy."""
+    session_idle_timeout: Annotated[timedelta, Number(unit=SECONDS, minimum=60)] = timedelta(hours=12)
+    """Seconds without a request after which a browser is signed out."""
+    session_lifetime: Annotated[timedelta, Number(unit=SECONDS, minimum=60)] = timedelta(days=7)
+    """Seconds after which a browser has to sign in again, even if it was active."""
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        """Reject half of a pair of credentials: a server that is meant to be closed would be open."""
+        for role in ("basic_auth", "basic_auth_read_only"):
+            username, password = f"{role}_username", f"{role}_password"
+            if _is_blank(getattr(self, username)) != _is_blank(getattr(self, password)):
+                raise OutOfRange(f"{username} and {password} go together: either is blank or missing")
+        if self.basic_auth_read_only_username and not self.basic_auth_username:
+            raise OutOfRange("basic_auth_read_only_username: needs basic_auth_username and basic_auth_password too")
+        return self
+
+
+class BadgeSettings(Group):
+    heading = "Badges and diagnostics"
+
+    badge_provider_mode: Text = "redirect"
+    """`redirect` sends browsers to the badge service; `proxy` renders badges in the broker."""
+    shields_io_base_url: Text = "https://img.shields.io"
+    """URL of the badge service."""
+    badge_default_cache_setting: Text = "max-age=30"
+    """`Cache-Control` header of can-i-merge badges."""
+    enable_diagnostic_endpoints: Boolean = True
+    """Serve the endpoints below `/diagnostic`."""
+
+
+class VersionSettings(Group):
+    heading = "Versions, branches and pacts"
+
+    order_versions_by_date: Boolean = True
+    """Order versions by the time of their creation. If false, order them by number, as semantic versions."""
+    check_for_potential_duplicate_pacticipant_names: Boolean = True
+    """Reject a new pacticipant name that is probably a misspelling of an existing name."""
+    allow_dangerous_contract_modification: Boolean = False
+    """Allow a consumer version to replace a pact that it has already published with different content."""
+    auto_detect_main_branch: Boolean = True
+    """Make a new branch the main branch if its name is one of `main_branch_candidates` and there is no main branch."""
+    main_branch_candidates: Texts = ("develop", "main", "master")
+    """Names of branches that can become main branches automatically."""
+    use_first_tag_as_branch: Boolean = True
+    """Use the first tag of a new version as its branch, if it has no branch."""
+    use_first_tag_as_branch_time_limit: Annotated[timedelta, Number(unit=SECONDS)] = timedelta(seconds=10)
+    """Seconds after its creation during which a version counts as new for `use_first_tag_as_branch`."""
+    create_deployed_versions_for_tags: Boolean = True
+    """Record a deployment when a version is tagged with the name of an environment."""
+    pact_content_diff_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=15)
+    """Seconds after which the comparison of two pacts is cancelled."""
+
+
+class WorkInProgressSettings(Group):
+    heading = "Work in progress"
+
+    verified_by_other_branch_lookback_days: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=30)
+    """Days during which a successful verification keeps a pact from being work in progress for a branch."""
+    dynamic_wip_window: Boolean = False
+    """Derive how far back to look for work in progress from the age of unverified pacts, instead of using the date in
+    the request."""
+    max_wip_lookback_days: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=14)
+    """Maximum length of this window in days."""
+    min_wip_window_days: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=7)
+    """Minimum length of this window in days."""
+    default_wip_window_days: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=7)
+    """Length of this window in days if there are no unverified pacts."""
+
+
+class FeatureSettings(Group):
+    heading = "Features"
+
+    features: Texts = ()
+    """Features to enable. `disable_pacts_for_verification` removes the link to pacts for verification from the
+    index."""
+
+
+class CleanupSettings(Group):
+    heading = "Clean-up of old data"
+
+    database_clean_enabled: Boolean = False
+    """Remove old data on a schedule."""
+    database_clean_cron_schedule: Text = "15 2 * * *"
+    """Schedule of the clean-up, as a cron expression in UTC."""
+    database_clean_deletion_limit: Annotated[int, Number(minimum=1)] = 500
+    """Maximum number of versions, of branches, and of each kind of overwritten data that one run removes."""
+    database_clean_overwritten_data_max_age: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=7)
+    """Days to keep overwritten pacts, overwritten verification results and finished webhook deliveries."""
+    database_clean_keep_version_selectors: Text | None = None
+    """Versions to keep, as a JSON list of selectors. By default, the latest version of each branch and tag, versions
+    in an environment, and versions younger than 90 days."""
+    database_clean_keep_branch_selectors: Text | None = None
+    """Branches to keep in addition to main branches, as a JSON list of selectors; `[]` keeps all. By default, branches
+    that changed within 90 days."""
+    database_clean_dry_run: Boolean = False
+    """Only log what a clean-up would remove."""
+    audit_max_age: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=365)
+    """Days to keep the audit trail; 0 keeps it forever. Removed on the schedule above, even if `database_clean_enabled`
+    is false."""
+
+
+_RETRIES: Final = (10, 60, 120, 300, 600, 1200)
+
+
+class WebhookSettings(Group):
+    heading = "Webhooks"
+
+    webhook_settling_time: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=0.15)
+    """Seconds to wait after an event before sending its webhooks, so that tags and results published right after are
+    included."""
+    webhook_retry_schedule: Annotated[
+        tuple[Annotated[timedelta, Number(unit=SECONDS, minimum=0)], ...], BeforeValidator(read_items)
+    ] = tuple(timedelta(seconds=count) for count in _RETRIES)
+    """Seconds to wait after each failed attempt. After one more failure, the delivery fails."""
+    webhook_http_method_whitelist: Texts = ("POST",)
+    """HTTP methods that webhooks may use."""
+    webhook_http_code_success: Annotated[tuple[Annotated[int, Number()], ...], BeforeValidator(read_items)] = tuple(
+        range(200, 207)
+    )
+    """Status codes of successful deliveries."""
+    webhook_scheme_whitelist: Texts = ("https",)
+    """URL schemes that webhooks may use."""
+    webhook_host_whitelist: Annotated[
+        tuple[Annotated[Text, AfterValidator(_check_expression)], ...], BeforeValidator(read_items)
+    ] = ()
+    """Hosts that webhooks may send to: names, patterns (`*.example.org`), networks, or regular expressions in slashes.
+    These hosts may have private addresses."""
+    webhook_redact_sensitive_data: Boolean = True
+    """Redact credentials and secrets in the logs of deliveries."""
+    webhook_certificates: Texts = ()
+    """Certificates to trust in addition to those of the system: PEM, or paths of PEM files."""
+    webhook_connect_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)
+    """Seconds within which a connection to the receiver must be established."""
+    webhook_read_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)
+    """Seconds to wait for data from the receiver."""
+    webhook_total_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=30)
+    """Maximum duration of a delivery attempt in seconds."""
+    webhook_max_response_bytes: Annotated[int, Number(minimum=0)] = 100_000
+    """Maximum number of bytes to read from a response."""
+    webhook_concurrency: Annotated[int, Number(minimum=1)] = 16
+    """Number of deliveries that a process sends at the same time."""
+    webhook_failures_until_failing: Annotated[int, Number(minimum=1)] = 10
+    """Number of consecutive failed attempts after which a webhook is marked as failing."""
+    disable_ssl_verification: Boolean = False
+    """Accept any TLS certificate of webhook receivers (unsafe)."""
+    user_agent: Text = "Pact Broker v2.120.0"
+    """`User-Agent` header of webhook requests."""
+
+
+class EncryptionSettings(Group):
+    heading = "Encryption"
+
+    secret_key: Annotated[Secret, AfterValidator(_check_key)] | None = None
+    """Key that encrypts the secrets of webhooks, tokens and sessions in the database. By default, the server creates a
+    key file next to the database."""
+    previous_secret_keys: Annotated[Secrets, AfterValidator(_check_previous_keys)] = ()
+    """Keys that are used only for decryption, while `treaty rotate-key` replaces them."""

@@ -1,0 +1,139 @@
+"""Where settings are given: options, variables, `treaty.toml`, and the original broker's parts of settings."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple, cast
+from urllib.parse import quote
+
+from treaty.errors import InvalidSetting
+from treaty.settings.spellings import Number, Unreadable, read_items
+
+SETTINGS_FILE: Final = "treaty.toml"
+PREFIXES: Final = ("TREATY_", "PACT_BROKER_")
+
+
+class Given(NamedTuple):
+    """The raw value of a setting, and the place that gave it."""
+
+    value: object
+    place: str
+
+
+Names = Mapping[str, tuple[str, ...]]
+"""The names of each setting, the preferred name first."""
+Place = Mapping[str, Given]
+"""What one place gives, by setting."""
+
+
+def places(options: Mapping[str, object], environ: Mapping[str, str], folder: Path, *, names: Names) -> list[Place]:
+    """List the places, those that win first. Raises InvalidSetting."""
+    file = load_file(folder / SETTINGS_FILE, known={*sum(names.values(), ()), "base_url"})
+    listed: list[Place] = [
+        {name: Given(options[name], "option") for name in names if options.get(name) is not None},
+        *(_variables(prefix, environ, names) for prefix in PREFIXES),
+        {name: Given(file[key], SETTINGS_FILE) for name, key in _first_keys(names, file)},
+        _original_parts(environ),
+    ]
+    return [_base_urls(listed, environ, file), *listed]
+
+
+def load_file(path: Path, *, known: set[str]) -> Mapping[str, object]:
+    """Load treaty.toml, if it exists. Raises InvalidSetting for unknown names."""
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InvalidSetting(f"{path} cannot be read: {error}") from error
+    unknown = sorted(content.keys() - known)
+    if unknown:
+        raise InvalidSetting(f"{path}: there is no setting '{unknown[0]}'")
+    return content
+
+
+def _first_keys(names: Names, keys: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Find the key of each setting that has one; the name of a setting beats its aliases."""
+    for name, spelled in names.items():
+        key = next((key for key in spelled if key in keys), None)
+        if key is not None:
+            yield name, key
+
+
+def _variables(prefix: str, environ: Mapping[str, str], names: Names) -> Place:
+    """Find the variables with a prefix. Blank variables count as missing."""
+    variables = {name: tuple(prefix + key.upper() for key in keys) for name, keys in names.items()}
+    given = {variable: value for variable, value in environ.items() if value}
+    return {name: Given(given[variable], variable) for name, variable in _first_keys(variables, given)}
+
+
+def _base_urls(listed: list[Place], environ: Mapping[str, str], file: Mapping[str, object]) -> Place:
+    """Combine `base_urls` with the `base_url` of each place, as the original broker has only the latter.
+
+    Raises InvalidSetting.
+    """
+    first = next((place["base_urls"] for place in listed if "base_urls" in place), Given((), ""))
+    single = [Given(file.get("base_url", ""), SETTINGS_FILE)]
+    single += [Given(environ.get(f"{prefix}BASE_URL", ""), f"{prefix}BASE_URL") for prefix in PREFIXES]
+    urls: list[object] = []
+    for name, given in (("base_urls", first), *(("base_url", given) for given in single)):
+        try:
+            urls += read_items(given.value)
+        except Unreadable as error:
+            raise InvalidSetting(f"{name} ({given.place}): {error}") from error
+    return {"base_urls": Given(urls, "")}
+
+
+# The original broker's parts of settings. They count only if no other place has the setting.
+
+
+def _original_parts(environ: Mapping[str, str]) -> Place:
+    parts = {"database_url": _database_url(environ), "webhook_certificates": _certificates(environ)}
+    return {name: Given(value, "") for name, value in parts.items() if value}
+
+
+def _database_url(environ: Mapping[str, str]) -> str | None:
+    """Build the URL of the database from its parts.
+
+    Raises InvalidSetting for an adapter that Treaty does not support, or if the name is missing.
+    """
+    variable = environ.get("PACT_BROKER_DATABASE_URL_ENVIRONMENT_VARIABLE_NAME")
+    if variable and environ.get(variable):
+        return environ[variable]
+    names = ("adapter", "username", "password", "host", "port", "name", "sslmode")
+    parts = {name: environ.get(f"PACT_BROKER_DATABASE_{name.upper()}", "") for name in names}
+    if not any(parts.values()):
+        return None
+    if not parts["name"]:
+        raise InvalidSetting(
+            "database_name: PACT_BROKER_DATABASE_NAME is missing beside the other parts of the database"
+        )
+    if parts["adapter"] == "sqlite":
+        return f"sqlite:///{parts['name']}"
+    if parts["adapter"] not in {"", "postgres", "postgresql"}:
+        raise InvalidSetting(f"database_adapter: must be one of postgres, sqlite, but is '{parts['adapter']}'")
+    return _postgresql_url(parts)
+
+
+def _postgresql_url(parts: Mapping[str, str]) -> str:
+    user = quote(parts["username"], safe="") + (":" + quote(parts["password"], safe="") if parts["password"] else "")
+    host = (parts["host"] or "localhost") + (f":{parts['port']}" if parts["port"] else "")
+    mode = f"?sslmode={quote(parts['sslmode'])}" if parts["sslmode"] else ""
+    return f"postgresql://{user}{'@' if user else ''}{host}/{quote(parts['name'], safe='')}{mode}"
+
+
+_CERTIFICATE: Final = re.compile(r"(?:TREATY|PACT_BROKER)_WEBHOOK_CERTIFICATES__([^_]+)__(CONTENT|PATH)")
+
+
+def _certificates(environ: Mapping[str, str]) -> list[str]:
+    """Read numbered certificates, each a path or PEM. Raises InvalidSetting for a number that is none."""
+    certificates: dict[int, str] = {}
+    for name, value in environ.items():
+        match = _CERTIFICATE.fullmatch(name)
+        if match and value:
+            try:
+                certificates[cast("int", Number().read(match[1]))] = value
+            except Unreadable as error:
+                raise InvalidSetting(f"webhook_certificates ({name}): {error}") from error
+    return [certificates[number] for number in sorted(certificates)]

@@ -1,0 +1,196 @@
+"""A database that an earlier state of the code has written is upgraded, and answers the same."""
+
+import hashlib
+import hmac
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests import postgres
+from tests.older_databases import filling
+from tests.older_databases.answers import ask, opened, recorded_answers
+from tests.older_databases.filling import PRICES, SECRETS, SETTINGS, SHOP, Broker, q
+from tests.older_databases.fixture import FOLDERS, KINDS, Fixture
+from tests.receiver import Arrival, Receiver, receiving
+from tests.whole.servers import Server, running
+from treaty.store.engine.database import open_database
+from treaty.store.migrations import HEAD, migrate, revision
+
+FOREVER = "2000000000"
+"""Seconds."""
+# The sessions in the dumps must not have expired, and no audit event may be so old that it is removed.
+SENDING = {
+    **SETTINGS,
+    "TREATY_SESSION_LIFETIME": FOREVER,
+    "TREATY_SESSION_IDLE_TIMEOUT": FOREVER,
+    "TREATY_AUDIT_MAX_AGE": "0",
+}
+# Deliveries stay in the queue until a test has changed where they are sent to.
+HOLDING = {**SENDING, "TREATY_WEBHOOK_SETTLING_TIME": FOREVER}
+ADMINISTRATOR, EXPIRING = "administrator's token", "developer's token that only reads"
+QUEUED = 6
+"""Deliveries in the dumps that are still to be sent: five that were never tried, and one that was to be tried again."""
+
+
+@pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
+def folder(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.param
+    return found
+
+
+@pytest.fixture(params=KINDS)
+def fixture(folder: Path, request: pytest.FixtureRequest) -> Fixture:
+    return Fixture(folder, request.param)
+
+
+@pytest.fixture
+def url(fixture: Fixture, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database restored from the dump; its key is in the test's folder."""
+    if fixture.kind == "sqlite":
+        url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+        fixture.restore(url, tmp_path)
+        yield url
+        return
+    with postgres.database(request.getfixturevalue("postgres_url")) as url:
+        fixture.restore(url, tmp_path)
+        yield url
+
+
+@pytest.fixture
+def server(url: str, tmp_path: Path) -> Iterator[Server]:
+    with running(url, cwd=tmp_path, environ=HOLDING) as server:
+        yield server
+
+
+@pytest.fixture
+def broker(server: Server, url: str, fixture: Fixture, tmp_path: Path) -> Broker:
+    return Broker(server, tmp_path, url, fixture.facts["identities"][ADMINISTRATOR])
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+def test_every_request_has_the_recorded_answer(fixture: Fixture, url: str, tmp_path: Path) -> None:
+    identities = fixture.facts["identities"]
+    with opened(fixture, url, tmp_path) as api:
+        answers = [(request, ask(api, request, identities), answer) for request, answer in recorded_answers(fixture)]
+    assert len(answers) > 200
+    differences = [_difference(*one) for one in answers if one[1] != one[2]]
+    assert not differences, f"{len(differences)} of {len(answers)} answers differ:\n\n" + "\n\n".join(differences[:10])
+
+
+def _difference(request: dict[str, Any], answer: dict[str, Any], recorded: dict[str, Any]) -> str:
+    lines = [f"{request['method']} {request['path']} as {request['as']} ({request['accept']})"]
+    return "\n".join([*lines, *_changes("", recorded, answer)][:20])
+
+
+def _changes(path: str, recorded: object, answer: object) -> Iterator[str]:
+    """Describe each value that has changed, by where it is in the document."""
+    if isinstance(recorded, dict) and isinstance(answer, dict):
+        for name in sorted({*recorded, *answer}):
+            yield from _changes(f"{path}/{name}", recorded.get(name), answer.get(name))
+    elif isinstance(recorded, list) and isinstance(answer, list) and len(recorded) == len(answer):
+        for number, pair in enumerate(zip(recorded, answer, strict=True)):
+            yield from _changes(f"{path}/{number}", *pair)
+    elif recorded != answer:
+        yield f"  {path}: was {json.dumps(recorded)[:300]}, is {json.dumps(answer)[:300]}"
+
+
+def test_the_database_is_upgraded_to_the_newest_revision(url: str) -> None:
+    with closing(open_database(url, connections=1)) as database:
+        migrate(database)
+        assert database.read(revision) == HEAD
+
+
+def test_tokens_passwords_and_sessions_authenticate(server: Server, fixture: Fixture) -> None:
+    for identity, headers in fixture.facts["identities"].items():
+        response = httpx.get(f"{server.address}/pacticipants", headers={"accept": "application/hal+json", **headers})
+        is_refused = identity in {"anonymous", "revoked token", "disabled user's token"}
+        if identity != EXPIRING:
+            assert response.status_code == (401 if is_refused else 200), identity
+    assert filling.sign_in(server.address, filling.READER)
+
+
+def test_a_session_writes_with_the_token_of_its_page(server: Server, fixture: Fixture) -> None:
+    cookie = fixture.facts["identities"]["developer's session"]
+    page = httpx.get(f"{server.address}/environments/new", headers={"accept": "text/html", **cookie})
+    csrf = page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    body = {"name": "staging", "production": False}
+    path = f"{server.address}/environments"
+    assert httpx.post(path, json=body, headers=cookie).status_code == 403
+    assert httpx.post(path, json=body, headers={**cookie, "x-csrf-token": csrf}).status_code == 201
+
+
+def test_webhooks_send_the_secrets_that_were_stored(broker: Broker, fixture: Fixture, receiver: Receiver) -> None:
+    _send_all(broker, fixture, receiver)
+
+
+def test_webhooks_send_their_secrets_while_and_after_the_key_is_rotated(
+    broker: Broker, fixture: Fixture, receiver: Receiver
+) -> None:
+    broker.administer("rotate-key")
+    _send_all(broker, fixture, receiver)
+    broker.administer("rotate-key", "--finish")
+    former_key = (fixture.folder / "key").read_text()
+    assert former_key not in (broker.folder / "treaty.key").read_text()
+    receiver.arrivals.clear()
+    _send_all(broker, fixture, receiver)
+
+
+def _send_all(broker: Broker, fixture: Fixture, receiver: Receiver) -> None:
+    """Send each webhook as a test, and look for its credentials and signature in the request."""
+    webhooks = fixture.facts["webhooks"]
+    for number, (name, uuid) in enumerate(webhooks.items()):
+        filling.point_webhook_at(broker, uuid, f"{receiver.url}/{q(name)}")
+        broker.send("POST", f"/webhooks/{uuid}/execute")
+        receiver.wait(number + 1, 60)
+    arrivals = {arrival.path.removeprefix("/"): arrival for arrival in receiver.arrivals}
+    for name, secret in SECRETS.items():
+        assert arrivals[q(name)].headers["authorization"] == secret
+        assert _is_signed(arrivals[q(name)])
+    assert arrivals[q("first format")].headers["x-plain"] == "v1:plain"
+    for name, password in filling.PASSWORDS.items():
+        assert arrivals[q(name)].headers["authorization"] == filling.basic("ci", password)
+    assert arrivals["disabled"].headers["x-auth-token"] == filling.AUTH_TOKEN
+
+
+def _is_signed(arrival: Arrival) -> bool:
+    signed = arrival.headers["x-treaty-timestamp"].encode() + b"." + arrival.body
+    signature = hmac.new(filling.SIGNING_SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    return arrival.headers["x-treaty-signature-256"] == f"sha256={signature}"
+
+
+def test_queued_deliveries_are_sent(fixture: Fixture, url: str, tmp_path: Path, receiver: Receiver) -> None:
+    with running(url, cwd=tmp_path, environ=HOLDING) as server:
+        broker = Broker(server, tmp_path, url, fixture.facts["identities"][ADMINISTRATOR])
+        for uuid in fixture.facts["webhooks"].values():
+            filling.point_webhook_at(broker, uuid, receiver.url)
+    with running(url, cwd=tmp_path, environ=SENDING):
+        arrivals = receiver.wait(QUEUED, 60)
+    credentials = Counter(arrival.headers["authorization"] for arrival in arrivals)
+    assert credentials.keys() == {*SECRETS.values(), filling.basic("ci", filling.PASSWORDS["failing"])}
+    # The provider's version has been removed since the delivery was queued.
+    assert any(arrival.body == b'{"by":"13","of":"Web Shop"}' for arrival in arrivals)
+
+
+def test_publishing_verifying_and_deciding_go_on(broker: Broker) -> None:
+    question = f"/can-i-deploy?pacticipant={q(SHOP)}&version=6&environment=production"
+    filling.publish(broker, SHOP, "6", PRICES, "another thing", branch="main", tags=["prod"])
+    assert broker.send("GET", question)["summary"]["deployable"] is None
+    filling.verify(broker, SHOP, "6", PRICES, "10", success=True)
+    assert broker.send("GET", question)["summary"]["deployable"] is True
+    latest = broker.send("GET", f"/pacts/provider/{PRICES}/consumer/{q(SHOP)}/latest")
+    assert latest["interactions"][-1]["description"] == "another thing"
+
+
+def test_the_integrity_check_finds_nothing_wrong(broker: Broker) -> None:
+    assert broker.administer("doctor")
