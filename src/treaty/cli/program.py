@@ -235,12 +235,16 @@ class Program(RefusesBlankValues, click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         return list(self.entries)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's own signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         entry = self.entries.get(normalize_name(cmd_name))
         if entry is None:
             return None
         module, _, name = entry.target.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        try:
+            command: click.Command = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            _raise_if_server_packages_are_missing(f"{ctx.command_path} {normalize_name(cmd_name)}", error)
+            raise
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's own signature
@@ -262,11 +266,14 @@ class Program(RefusesBlankValues, click.Group):
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:
-            # An installation without extras has the client's packages only; a missing module of ours is a fault.
-            if (error.name or "").startswith("treaty"):
-                raise
-            reason = f"{ctx.command_path} {ctx.invoked_subcommand} needs the server's packages"
-            raise Failure(f"{reason}: {install_hint('server')}") from error
+            _raise_if_server_packages_are_missing(f"{ctx.command_path} {ctx.invoked_subcommand}", error)
+            raise
+
+
+def _raise_if_server_packages_are_missing(command_path: str, error: ModuleNotFoundError) -> None:
+    """Raise Failure if a package is missing: an installation without extras has the client's packages only."""
+    if not (error.name or "").startswith("treaty"):  # a missing module of our own is a fault
+        raise Failure(f"{command_path} needs the server's packages: {install_hint('server')}") from error
 
 
 def _version_option() -> click.Option:
