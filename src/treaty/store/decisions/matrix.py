@@ -19,7 +19,7 @@ from treaty.model.decisions.matrix import (
 from treaty.model.decisions.questions import MatrixQuery
 from treaty.model.decisions.selectors import AnyVersion, FoundVersion, NoVersion, Selector
 from treaty.model.pacticipants.pacticipants import Pacticipant
-from treaty.store.decisions import matrix_rows, matrix_survey, selectors
+from treaty.store.decisions import matrix_rows, matrix_summary, selectors
 from treaty.store.decisions.matrix_rows import MAX_BOUND_IDS, NO_ID, MatrixScope, RowWithIds
 from treaty.store.decisions.selectors import NamedIds, SelectorTarget
 from treaty.store.engine.database import fetch_rows, fetch_tuples
@@ -62,7 +62,7 @@ def load_facts(db: Connection, question: MatrixQuery, named: NamedIds) -> FactsW
     )
     if question.limit is None or len(found) <= question.limit:
         return FactsWithIds(chosen, _versions(found))
-    survey, shown = matrix_survey.summarize(db, scope, question, chosen.ignored, found)
+    survey, shown = matrix_summary.summarize(db, scope, question, chosen.ignored, found)
     return FactsWithIds(replace(chosen, rows=(), rows_summary=survey), _versions(shown))
 
 

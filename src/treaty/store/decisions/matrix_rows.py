@@ -1,6 +1,6 @@
 """Rows of the matrix: publications, each with the results that its content has from the provider versions that count.
 
-One statement is built for each shape of a question. Where there are more rows than a response shows, `matrix_survey`
+One statement is built for each shape of a question. Where there are more rows than a response shows, `matrix_summary`
 counts them by the same conditions.
 """
 

@@ -24,7 +24,7 @@ from treaty.model.decisions.verifiable_pacts import (
     mark_pending,
 )
 from treaty.settings import Settings
-from treaty.store.decisions import consumer_selectors, successes
+from treaty.store.decisions import consumer_selectors, verified_contents
 from treaty.store.decisions.consumer_selectors import BRANCH_HEADS, TAG_HEADS
 from treaty.store.engine.database import fetch_scalar
 from treaty.store.tables import pacticipant
@@ -42,7 +42,7 @@ def list_of_provider(
     pacts = group_by_content(consumer_selectors.list_selected_pacts(db, wanted.selectors, provider_id))
     if wanted.includes_pending:
         contents = [pact.content_id for pact in pacts]
-        pacts = mark_pending(pacts, successes.find_verified(db, contents, provider_id, wanted))
+        pacts = mark_pending(pacts, verified_contents.find_verified(db, contents, provider_id, wanted))
     if wanted.has_wip:
         since = _since(db, provider_id, wanted, today=today, settings=settings)
         long_ago = today - settings.verified_by_other_branch_lookback_days
@@ -72,7 +72,7 @@ def _in_progress(
     branches = _heads(db, BRANCH_HEADS, _of_branch, params)
     tags = _heads(db, TAG_HEADS, _of_tag, params)
     contents = {one.content_id for one in (*branches, *tags)}.difference(explicit)
-    ended = successes.find_ended(db, sorted(contents), provider_id, wanted, long_ago=long_ago)
+    ended = verified_contents.find_ended(db, sorted(contents), provider_id, wanted, long_ago=long_ago)
     for heads in (branches, tags) if wanted.branch is not None else (tags, branches):
         for name, done in ended.items():
             yield from ((name, one) for one in heads if one.content_id not in done)
@@ -103,7 +103,7 @@ def _since(
     if not settings.dynamic_wip_window:
         return wanted.wip_since
     most = settings.max_wip_lookback_days
-    published = successes.list_unverified_published_at(db, provider_id, today - most)
+    published = verified_contents.list_unverified_published_at(db, provider_id, today - most)
     return today - compute_wip_window(
         [today.date() - time.date() for time in published],
         least=settings.min_wip_window_days,
