@@ -7,7 +7,7 @@ import pytest
 
 from treaty.model.decisions import reasons as reason_texts
 from treaty.model.decisions.matrix import MAX_REASONS, MatrixFacts, MatrixRow, Verdict, decide
-from treaty.model.decisions.questions import Destination, LatestBy, MatrixQuery
+from treaty.model.decisions.queries import Destination, LatestBy, MatrixQuery
 from treaty.model.decisions.selectors import (
     AnyVersion,
     FoundVersion,

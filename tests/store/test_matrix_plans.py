@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.plans import plans
-from treaty.model.decisions.questions import LatestBy
+from treaty.model.decisions.queries import LatestBy
 from treaty.store.decisions import matrix_rows
 from treaty.store.decisions.matrix_rows import MatrixScope
 from treaty.store.engine.database import open_database

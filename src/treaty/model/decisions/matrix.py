@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from treaty.model.decisions.questions import LatestBy, MatrixQuery
+from treaty.model.decisions.queries import LatestBy, MatrixQuery
 from treaty.model.decisions.reasons import (
     AllVerified,
     CannotIgnore,

@@ -16,7 +16,7 @@ from treaty.model.decisions.matrix import (
     VersionKey,
     VersionSummary,
 )
-from treaty.model.decisions.questions import MatrixQuery
+from treaty.model.decisions.queries import MatrixQuery
 from treaty.model.decisions.selectors import AnyVersion, FoundVersion, NoVersion, Selector
 from treaty.model.pacticipants.pacticipants import Pacticipant
 from treaty.store.decisions import matrix_rows, matrix_summary, selectors

@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 
 from treaty.model.decisions.matrix import MatrixRow
-from treaty.model.decisions.questions import LatestBy
+from treaty.model.decisions.queries import LatestBy
 from treaty.store.engine.database import fetch_rows
 from treaty.store.tables import content, pacticipant, publication, verification, version
 

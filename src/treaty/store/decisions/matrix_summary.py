@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from treaty.model.decisions import matrix
 from treaty.model.decisions.matrix import MAX_REASONS, MatrixRowsSummary, ResultCounts
-from treaty.model.decisions.questions import LatestBy, MatrixQuery
+from treaty.model.decisions.queries import LatestBy, MatrixQuery
 from treaty.model.decisions.selectors import ResolvedSelector
 from treaty.store.decisions.matrix_rows import (
     NO_ID,

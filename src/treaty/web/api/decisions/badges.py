@@ -6,7 +6,7 @@ from typing import Final
 from treaty.model.decisions import badges as badge_rules
 from treaty.model.decisions.badges import Badge, BadgeNames
 from treaty.model.decisions.matrix import Verdict, decide
-from treaty.model.decisions.questions import Destination, MatrixQuery, build_deployment_query
+from treaty.model.decisions.queries import Destination, MatrixQuery, build_deployment_query
 from treaty.model.decisions.selectors import Selector
 from treaty.store.decisions import badges, matrix
 from treaty.store.decisions.badges import BadgeScope

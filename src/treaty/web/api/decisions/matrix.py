@@ -23,7 +23,7 @@ from treaty.model.decisions.matrix import (
     decide,
 )
 from treaty.model.decisions.metadata import Metadata
-from treaty.model.decisions.questions import (
+from treaty.model.decisions.queries import (
     Destination,
     LatestBy,
     MatrixQuery,
