@@ -99,7 +99,11 @@ def summarize(
         total = sum(one.number for one in latest if question.success is None or one.success in question.success)
         listed = list(_listed(db, scope, question, first))
     survey = MatrixRowsSummary(
-        decisive=decisive, counts=counts, obstacles=obstacles, shown=[one.row for one in listed], total=total
+        decisive_counts=decisive,
+        latest_counts=counts,
+        obstacles=obstacles,
+        shown=[one.row for one in listed],
+        total=total,
     )
     return SummaryWithRows(survey, listed)
 

@@ -49,7 +49,7 @@ def list_of_provider(
         explicit = {pact.content_id for pact in pacts}
         candidates = _in_progress(db, provider_id, wanted, explicit, since=since, long_ago=long_ago)
         pacts += group_wip(candidates, pacts)
-    return VerifiablePacts(provider=provider, wanted=wanted, pacts=pacts)
+    return VerifiablePacts(provider=provider, query=wanted, pacts=pacts)
 
 
 # Work in progress: the pacts of the heads of branches and tags, but for those whose content has succeeded

@@ -425,7 +425,11 @@ def _environment(environment: EnvironmentSummary) -> dict[str, object]:
 
 def _reason(one: Reason, text: str) -> dict[str, object]:
     """Say a reason once more, for programs: what kind it is of, whom it is about, and what can be done."""
-    shown: dict[str, object] = {"kind": reason_texts.get_code(one), "type": reason_texts.severity(one), "text": text}
+    shown: dict[str, object] = {
+        "kind": reason_texts.get_code(one),
+        "type": reason_texts.get_severity(one),
+        "text": text,
+    }
     match one:
         case NotVerified() | VerificationFailed():
             sides = {"consumer": _party(one.consumer), "provider": _party(one.provider)}

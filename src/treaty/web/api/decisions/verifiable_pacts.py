@@ -84,8 +84,8 @@ def select_pacts_for_verification(call: Request, provider: str) -> PactsForVerif
 @represent.register
 def pacts_for_verification(asked: PactsForVerification) -> Hal:
     found = asked.verifiables
-    on_behalf = _OnBehalf(found.provider, found.wanted, asked.base_url, is_deprecated=asked.is_deprecated)
-    reason = explain_missing_wip(found.wanted)
+    on_behalf = _OnBehalf(found.provider, found.query, asked.base_url, is_deprecated=asked.is_deprecated)
+    reason = explain_missing_wip(found.query)
     return Hal(
         state={"notices": None if reason is None else [{"when": BEFORE_VERIFICATION, "text": reason}]},
         embedded={"pacts": [_pact(pact, on_behalf) for pact in found.pacts]},

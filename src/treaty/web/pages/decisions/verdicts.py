@@ -27,7 +27,7 @@ def describe_reasons(reasons: Iterable[Reason]) -> list[ReasonView]:
 
 
 def _told(one: Reason) -> ReasonView:
-    severity, text = reason_texts.severity(one), reason_texts.describe_reason(one).removeprefix("WARN: ")
+    severity, text = reason_texts.get_severity(one), reason_texts.describe_reason(one).removeprefix("WARN: ")
     match one:
         case NotVerified() | VerificationFailed():
             return ReasonView(
