@@ -1,7 +1,10 @@
-"""A survey of all rows of the matrix where there are more of them than a response shows.
+"""Summary of the rows of the matrix, where there are more of them than a response shows.
 
-The database counts them by content: publications with the same content share its results, so that thousands of rows are
-the product of some publications and some results. Obstacles and the rows to show are read up to a limit.
+The verdict depends on all rows, but a query of whole pacticipants may select millions. So the database counts them, and
+only the obstacles and the rows to show are loaded, up to their limits.
+
+It counts by content: publications with the same content share its results, so that thousands of rows are the product of
+a few groups of publications and a few results. `model.decisions.matrix.summarize_rows` computes the same from rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,7 +46,7 @@ from treaty.store.decisions.matrix_rows import (
     derive_shape,
     is_replaced,
     is_selected,
-    join_outcomes,
+    join_page,
     join_results,
     order_by_newest,
     parse_rows,
@@ -58,122 +61,136 @@ ANY_SUCCESS: Final = frozenset({True, False, None})
 
 
 class SummaryWithRows(NamedTuple):
-    """A survey, and the rows that it shows with the ids of their versions."""
+    """The summary, and its rows to show with the ids of their versions."""
 
-    survey: MatrixRowsSummary
+    summary: MatrixRowsSummary
     shown: Sequence[RowWithIds]
 
 
 class _Count(NamedTuple):
-    """How many rows have the same result and count in the same way."""
+    """Number of rows with the same result and the same flags."""
 
     success: bool | None
     is_ignored: bool
     is_superseded: bool
     is_highest: bool
-    """Whether the result is that of the highest provider version, for each consumer version."""
+    """Whether the provider version is the highest of its consumer version's rows, which `latestby=cvp` selects."""
     number: int
 
 
 def summarize(
     db: Connection,
     scope: MatrixScope,
-    question: MatrixQuery,
+    query: MatrixQuery,
     ignored: Sequence[ResolvedSelector],
-    first: Sequence[RowWithIds],
+    first_rows: Sequence[RowWithIds],
 ) -> SummaryWithRows:
-    """Survey all rows, given the first of them."""
+    """Summarize all rows of a scope; `first_rows` are those already loaded, more than the limit."""
     shape = derive_shape(scope)
-    counted = fetch_tuples(db, _counts(shape), bind_values(scope, None), _Count)
-    decisive = _tally(one for one in counted if question.counts_superseded or not one.is_superseded)
-    obstacles = [*_obstacles(db, scope, question, decisive.failed, success=False)]
-    obstacles += _obstacles(db, scope, question, decisive.unknown, success=None)
-    if question.latest_by is LatestBy.PAIR:
-        newest = parse_rows(fetch_rows(db, _newest_of_pairs(shape), bind_values(scope, None)))
-        counts = matrix.count_row_results([one.row for one in newest], ignored)
-        chosen = [one for one in newest if question.success is None or one.row.success in question.success]
-        total, listed = len(chosen), list(chosen[: scope.limit])
+    counts = fetch_tuples(db, _counts_statement(shape), bind_values(scope, None), _Count)
+    decisive = _add_up(count for count in counts if query.counts_superseded or not count.is_superseded)
+    obstacles = [
+        *_list_obstacles(db, scope, query, decisive.failed, success=False),
+        *_list_obstacles(db, scope, query, decisive.unknown, success=None),
+    ]
+    if query.latest_by is LatestBy.PAIR:
+        # One row for each pair: few enough to load all of them.
+        pair_rows = parse_rows(fetch_rows(db, _latest_of_pairs_statement(shape), bind_values(scope, None)))
+        latest = matrix.count_row_results([pair_row.row for pair_row in pair_rows], ignored)
+        matching = [
+            pair_row for pair_row in pair_rows if query.success is None or pair_row.row.success in query.success
+        ]
+        total, shown = len(matching), matching[: scope.limit]
     else:
-        latest = [one for one in counted if one.is_highest or question.latest_by is not LatestBy.CONSUMER_VERSION]
-        counts = _tally(latest)
-        total = sum(one.number for one in latest if question.success is None or one.success in question.success)
-        listed = list(_listed(db, scope, question, first))
-    survey = MatrixRowsSummary(
+        # `cvpv` needs no selection: a consumer version has one row, the latest, for each provider version.
+        has_all = query.latest_by is not LatestBy.CONSUMER_VERSION
+        latest_counts = [count for count in counts if count.is_highest or has_all]
+        latest = _add_up(latest_counts)
+        total = sum(count.number for count in latest_counts if query.success is None or count.success in query.success)
+        shown = list(_list_shown(db, scope, query, first_rows))
+    summary = MatrixRowsSummary(
         decisive_counts=decisive,
-        latest_counts=counts,
+        latest_counts=latest,
         obstacles=obstacles,
-        shown=[one.row for one in listed],
+        shown=[row_with_ids.row for row_with_ids in shown],
         total=total,
     )
-    return SummaryWithRows(survey, listed)
+    return SummaryWithRows(summary, shown)
 
 
-def _tally(counted: Iterable[_Count]) -> ResultCounts:
+def _add_up(counts: Iterable[_Count]) -> ResultCounts:
     numbers: dict[bool | None, int] = {}
     ignored = 0
-    for one in counted:
-        if one.is_ignored:
-            ignored += int(one.number)
+    for count in counts:
+        if count.is_ignored:
+            ignored += int(count.number)
         else:
-            numbers[one.success] = numbers.get(one.success, 0) + int(one.number)
+            numbers[count.success] = numbers.get(count.success, 0) + int(count.number)
     return ResultCounts(numbers.get(True, 0), numbers.get(False, 0), numbers.get(None, 0), ignored)
 
 
-def _obstacles(
-    db: Connection, scope: MatrixScope, question: MatrixQuery, number: int, *, success: bool | None
+def _list_obstacles(
+    db: Connection, scope: MatrixScope, query: MatrixQuery, number: int, *, success: bool | None
 ) -> Iterable[matrix.MatrixRow]:
     if not number:
         return []
-    excerpt = _Excerpt(frozenset({success}), is_considered=True, is_current=not question.counts_superseded)
-    return [one.row for one in _read(db, scope, excerpt, MAX_REASONS)]
+    excerpt = _Excerpt(frozenset({success}), is_considered=True, is_current=not query.counts_superseded)
+    return [row_with_ids.row for row_with_ids in _list_excerpt(db, scope, excerpt, MAX_REASONS)]
 
 
-def _listed(
-    db: Connection, scope: MatrixScope, question: MatrixQuery, first: Sequence[RowWithIds]
+def _list_shown(
+    db: Connection, scope: MatrixScope, query: MatrixQuery, first_rows: Sequence[RowWithIds]
 ) -> Sequence[RowWithIds]:
     limit = scope.limit or 0
-    is_highest = question.latest_by is LatestBy.CONSUMER_VERSION
-    if question.success is None and not is_highest:
-        return first[:limit]
-    success = ANY_SUCCESS if question.success is None else question.success
-    return _read(db, scope, _Excerpt(success, is_highest=is_highest), limit)
+    is_highest = query.latest_by is LatestBy.CONSUMER_VERSION
+    if query.success is None and not is_highest:
+        # The query filters no row, so those already loaded are the newest.
+        return first_rows[:limit]
+    success = ANY_SUCCESS if query.success is None else query.success
+    return _list_excerpt(db, scope, _Excerpt(success, is_highest=is_highest), limit)
 
 
 class _Excerpt(NamedTuple):
-    """Which rows are read."""
+    """The conditions of the rows to list."""
 
     success: frozenset[bool | None]
     is_considered: bool = False
-    """Without those to be ignored."""
+    """Whether ignored rows are left out."""
     is_current: bool = False
-    """Without those that are superseded."""
+    """Whether superseded rows are left out."""
     is_highest: bool = False
 
 
-def _read(db: Connection, scope: MatrixScope, excerpt: _Excerpt, limit: int) -> Sequence[RowWithIds]:
-    return parse_rows(fetch_rows(db, _excerpt(derive_shape(scope), excerpt), bind_values(scope, limit)))
+def _list_excerpt(db: Connection, scope: MatrixScope, excerpt: _Excerpt, limit: int) -> Sequence[RowWithIds]:
+    return parse_rows(fetch_rows(db, _excerpt_statement(derive_shape(scope), excerpt), bind_values(scope, limit)))
 
 
 # Results by content
 
 _FLAGS: Final = ("is_replaced", "is_current", "is_ignored")
-"""What publications with the same content may differ in, as far as their rows count differently."""
-_BY_HIGHEST: Final = frozenset({LatestBy.CONSUMER_VERSION, LatestBy.PAIR})
+"""The properties in which publications of the same content may differ so that their rows count differently."""
+_GROUP_KEY: Final = ("content_id", *_FLAGS)
+_LATEST_BY_HIGHEST: Final = frozenset({LatestBy.CONSUMER_VERSION, LatestBy.PAIR})
 
 
 @lru_cache(maxsize=64)
-def _counts(shape: StatementShape) -> Select[*tuple[Any, ...]]:
-    """Build the statement that counts rows."""
+def _counts_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
+    """Build the statement that counts rows.
+
+    It groups the publications, joins each group with its results once, and multiplies the results by the size of the
+    group.
+    """
     published = _published(shape)
-    columns = _columns_of_groups(published)
+    columns = _group_columns(published)
     groups = select(*columns, func.count().label("number")).group_by(*columns).subquery("groups")
     result = _results(shape, groups).add_columns(groups.c.number).subquery("result")
     keys = (result.c.success, result.c.is_ignored, result.c.is_superseded, result.c.is_highest)
+    # PostgreSQL sums the bigint of `count` to numeric, which the driver returns as Decimal.
     return select(*keys, cast(func.sum(result.c.number), Integer)).group_by(*keys)
 
 
 def _published(shape: StatementShape) -> CTE:
-    """Select the publications that have rows."""
+    """Select the publications that have rows, with their flags."""
     is_ignored = _is_ignored(shape, publication.c.consumer_version_id, publication.c.consumer_id)
     return (
         select(
@@ -186,12 +203,14 @@ def _published(shape: StatementShape) -> CTE:
             is_replaced(shape).label("is_replaced"),
             is_ignored.label("is_ignored"),
         )
+        # Without a limit the alternatives are a single condition; separate ones are needed for separate limits only.
         .where(is_selected(shape._replace(is_limited=False)))
         .cte("published")
     )
 
 
-def _columns_of_groups(published: CTE) -> list[ColumnElement[Any]]:
+def _group_columns(published: CTE) -> list[ColumnElement[Any]]:
+    # Content belongs to one consumer and provider. Their ids are there for the conditions of the results.
     return [published.c[name] for name in ("content_id", "consumer_id", "provider_id", *_FLAGS)]
 
 
@@ -200,38 +219,40 @@ def _is_ignored(
 ) -> ColumnElement[bool]:
     if not shape.has_ignored:
         return false()
-    is_ignored_version = func.coalesce(version_id, NO_ID).in_(_ids(shape, "ignored_versions"))
-    return or_(is_ignored_version, pacticipant_id.in_(_ids(shape, "ignored_pacticipants")))
+    # A comparison with NULL is neither true nor false, and such a row would be counted in neither group.
+    is_ignored_version = func.coalesce(version_id, NO_ID).in_(_bind_ids(shape, "ignored_version_ids"))
+    return or_(is_ignored_version, pacticipant_id.in_(_bind_ids(shape, "ignored_pacticipant_ids")))
 
 
-def _ids(shape: StatementShape, name: str) -> BindParameter[Any]:
-    return bindparam(name, expanding=True, literal_execute=shape.has_many_ids)
+def _bind_ids(shape: StatementShape, parameter: str) -> BindParameter[Any]:
+    return bindparam(parameter, expanding=True, literal_execute=shape.has_many_ids)
 
 
 def _results(shape: StatementShape, groups: Subquery) -> Select[*tuple[Any, ...]]:
-    """Select the results of groups of publications."""
-    outcomes = join_outcomes(shape, groups, groups.c.is_replaced)
-    keys = [groups.c[name] for name in ("content_id", *_FLAGS)]
-    joined = outcomes.joined
+    """Select the results of groups of publications, and the provider versions without a result."""
+    results = join_results(shape, groups, groups.c.is_replaced)
+    keys = [groups.c[name] for name in _GROUP_KEY]
+    joined = results.joined
     is_highest: ColumnElement[bool] = true()
-    if shape.latest_by in _BY_HIGHEST:
-        joined = joined.outerjoin(provider_version, provider_version.c.id == outcomes.provider_version_id)
+    if shape.latest_by in _LATEST_BY_HIGHEST:
+        # All publications of a group have the same results, so the highest version of the group is that of each.
+        joined = joined.outerjoin(provider_version, provider_version.c.id == results.provider_version_id)
         is_highest = func.row_number().over(partition_by=keys, order_by=_position().desc()) == 1
     is_superseded = or_(not_(groups.c.is_current), and_(verification.c.id.is_not(None), not_(verification.c.is_latest)))
     return (
         select(
             *(key.label(f"group_{key.name}") for key in keys),
             verification.c.id.label("verification_id"),
-            outcomes.provider_version_id.label("provider_version_id"),
+            results.provider_version_id.label("provider_version_id"),
             verification.c.success.label("success"),
-            or_(groups.c.is_ignored, _is_ignored(shape, outcomes.provider_version_id, groups.c.provider_id)).label(
+            or_(groups.c.is_ignored, _is_ignored(shape, results.provider_version_id, groups.c.provider_id)).label(
                 "is_ignored"
             ),
             (false() if shape.has_only_latest else is_superseded).label("is_superseded"),
             is_highest.label("is_highest"),
         )
         .select_from(joined)
-        .where(*outcomes.conditions)
+        .where(*results.conditions)
     )
 
 
@@ -242,33 +263,34 @@ def _position() -> ColumnElement[int]:
 # Excerpts of rows
 
 
-class _Found(NamedTuple):
-    """Publications with the results that were chosen."""
+class _SelectedResults(NamedTuple):
+    """Publications, and the results of their groups that an excerpt selects."""
 
     published: CTE
     result: CTE
 
     @property
-    def is_of_group(self) -> ColumnElement[bool]:
-        names = ("content_id", *_FLAGS)
-        return and_(*(self.result.c[f"group_{name}"] == self.published.c[name] for name in names))
+    def is_same_group(self) -> ColumnElement[bool]:
+        return and_(*(self.result.c[f"group_{name}"] == self.published.c[name] for name in _GROUP_KEY))
 
     @property
-    def outcomes(self) -> JoinedResults:
+    def joined_results(self) -> JoinedResults:
+        """The rows again: each publication with each result of its group."""
         joined = (
-            self.published.join(self.result, self.is_of_group)
+            self.published.join(self.result, self.is_same_group)
             .join(publication, publication.c.id == self.published.c.id)
             .outerjoin(verification, verification.c.id == self.result.c.verification_id)
         )
         return JoinedResults(joined, self.result.c.provider_version_id)
 
 
-def _found(shape: StatementShape, excerpt: _Excerpt) -> _Found:
+def _select_results(shape: StatementShape, excerpt: _Excerpt) -> _SelectedResults:
     published = _published(shape)
-    groups = select(*_columns_of_groups(published)).distinct().subquery("groups")
+    groups = select(*_group_columns(published)).distinct().subquery("groups")
     every = _results(shape, groups).subquery("every")
+    # Materialized, so that the results are computed once and not for each publication.
     result = select(every).where(*_conditions(every, excerpt)).cte("result").prefix_with("MATERIALIZED")
-    return _Found(published, result)
+    return _SelectedResults(published, result)
 
 
 def _conditions(result: Subquery, excerpt: _Excerpt) -> Iterable[ColumnElement[bool]]:
@@ -284,44 +306,47 @@ def _conditions(result: Subquery, excerpt: _Excerpt) -> Iterable[ColumnElement[b
 
 
 @lru_cache(maxsize=64)
-def _excerpt(shape: StatementShape, excerpt: _Excerpt) -> Select[*tuple[Any, ...]]:
-    """Build the statement that lists certain rows, of the newest publications that have such rows."""
-    found = _found(shape, excerpt)
-    has_result = select(found.result.c.group_content_id).where(found.is_of_group).exists()
-    newest = select_newest(shape, select(found.published.c.id).where(has_result), found.published)
-    listed = select_rows(shape, found.outcomes).where(publication.c.id.in_(newest))
-    return listed.limit(bindparam("limit"))
+def _excerpt_statement(shape: StatementShape, excerpt: _Excerpt) -> Select[*tuple[Any, ...]]:
+    """Build the statement that lists the rows of an excerpt, from the newest publications that have any."""
+    selected = _select_results(shape, excerpt)
+    has_result = select(selected.result.c.group_content_id).where(selected.is_same_group).exists()
+    newest = select_newest(shape, select(selected.published.c.id).where(has_result), selected.published)
+    rows = select_rows(shape, selected.joined_results).where(publication.c.id.in_(newest))
+    return rows.limit(bindparam("limit"))
 
 
 @lru_cache(maxsize=16)
-def _newest_of_pairs(shape: StatementShape) -> Select[*tuple[Any, ...]]:
-    """Build the statement that lists a row for each consumer and provider, chosen as `matrix.latest_by` does."""
-    found = _found(shape, _Excerpt(ANY_SUCCESS, is_highest=True))
-    ordered = _ordered(shape, found).subquery("ordered")
+def _latest_of_pairs_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
+    """Build the statement that lists one row for each consumer and provider.
+
+    The rule is that of `model.decisions.matrix.select_latest`: the row without a result if it is the newest, or else
+    the result of the highest provider version, and of several the oldest.
+    """
+    ordered = _ordered_rows(shape, _select_results(shape, _Excerpt(ANY_SUCCESS, is_highest=True))).subquery("ordered")
     is_unverified = case((ordered.c.verification_id.is_(None), 1), else_=0)
-    is_first_unverified = and_(ordered.c.place == 1, ordered.c.verification_id.is_(None))
-    choice = (
-        case((is_first_unverified, 0), else_=1),
+    is_newest_unverified = and_(ordered.c.age_rank == 1, ordered.c.verification_id.is_(None))
+    preference = (
+        case((is_newest_unverified, 0), else_=1),
         is_unverified,
         ordered.c.position.desc(),
-        ordered.c.place.desc(),
+        ordered.c.age_rank.desc(),
     )
     pair = (ordered.c.consumer_id, ordered.c.provider_id)
     ranked = select(
         ordered.c.id,
         ordered.c.verification_id,
         ordered.c.provider_version_id,
-        func.row_number().over(partition_by=pair, order_by=choice).label("rank"),
+        func.row_number().over(partition_by=pair, order_by=preference).label("rank"),
     ).subquery("ranked")
-    return select_rows(shape, join_results(ranked)).where(ranked.c.rank == 1)
+    return select_rows(shape, join_page(ranked)).where(ranked.c.rank == 1)
 
 
-def _ordered(shape: StatementShape, found: _Found) -> Select[*tuple[Any, ...]]:
-    """Number the rows of each pair, those of the newest action first."""
-    joined = found.outcomes.joined.join(
+def _ordered_rows(shape: StatementShape, selected: _SelectedResults) -> Select[*tuple[Any, ...]]:
+    """Select the rows of each pair, numbered from the newest action."""
+    joined = selected.joined_results.joined.join(
         consumer_version, consumer_version.c.id == publication.c.consumer_version_id
-    ).outerjoin(provider_version, provider_version.c.id == found.result.c.provider_version_id)
-    place = func.row_number().over(
+    ).outerjoin(provider_version, provider_version.c.id == selected.result.c.provider_version_id)
+    age_rank = func.row_number().over(
         partition_by=(publication.c.consumer_id, publication.c.provider_id),
         order_by=order_by_newest(shape, provider_version.c.id),
     )
@@ -329,8 +354,8 @@ def _ordered(shape: StatementShape, found: _Found) -> Select[*tuple[Any, ...]]:
         publication.c.id,
         publication.c.consumer_id,
         publication.c.provider_id,
-        found.result.c.verification_id,
-        found.result.c.provider_version_id,
+        selected.result.c.verification_id,
+        selected.result.c.provider_version_id,
         _position().label("position"),
-        place.label("place"),
+        age_rank.label("age_rank"),
     ).select_from(joined)

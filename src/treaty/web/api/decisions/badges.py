@@ -94,7 +94,7 @@ def _of_deployment(call: Request, question: MatrixQuery, way: str) -> BadgeRespo
     try:
         verdict = _verdict(call, question)
     except MatrixSubjectNotFound as missing:
-        return _shown(call, badge_rules.build_not_found_badge(missing.what))
+        return _shown(call, badge_rules.build_not_found_badge(missing.subject))
     return _shown(
         call, badge_rules.build_deployment_badge(way, deployable=verdict.summary.deployable, label=call.option("label"))
     )

@@ -165,7 +165,7 @@ def _matrix_of(db: Connection, question: MatrixQuery, named: NamedIds) -> Matrix
 
 def _decided(db: Connection, question: MatrixQuery, found: FactsWithIds) -> Matrix:
     verdict = decide(question, found.facts)
-    return Matrix(verdict=verdict, versions=facts_of_matrix.load_versions(db, found.version_ids, verdict.versions))
+    return Matrix(verdict=verdict, versions=facts_of_matrix.load_versions(db, found.version_keys, verdict.versions))
 
 
 def _question(query: Query, chosen: tuple[Selector, ...], *, counts_superseded: bool) -> MatrixQuery:
