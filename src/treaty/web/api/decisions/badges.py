@@ -4,7 +4,8 @@ They need only the permission to read badges, because READMEs and wikis show the
 """
 
 import html
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from treaty.model.decisions import badges as badge_rules
 from treaty.model.decisions.badges import Badge, BadgeNames
@@ -19,6 +20,7 @@ from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import RenderContext
 from treaty.web.http.media_types import SVG
+from treaty.web.http.queries import FlagText, QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.results import Redirect, WithHeaders
 from treaty.web.http.router import Router
@@ -31,25 +33,31 @@ EMPTY_VALUES: Final = {"", "null"}
 """Values of the setting `shields_io_base_url` for no shields server; the original's documentation has `null`."""
 
 
-@router.get(urls.PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+_BADGE: Final[Mapping[str, Any]] = {"produces": (SVG,), "is_cacheable": True}
+"""Options of the routes that return a badge."""
+_LABEL: Final = QueryParameter("label", "A text for the left side, instead of the names.")
+_INITIALS: Final = QueryParameter("initials", "Whether names are abbreviated to their initials.", FlagText)
+
+
+@router.get(urls.PACT_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
 def pact_badge(request: Request, provider: str, consumer: str) -> BadgeResponse:
     """Show whether the latest pact is verified."""
     return _pact_response(request, BadgeScope(consumer=consumer, provider=provider))
 
 
-@router.get(urls.TAGGED_PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.TAGGED_PACT_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
 def tagged_pact_badge(request: Request, provider: str, consumer: str, tag: str) -> BadgeResponse:
     """Show whether the latest pact with a tag is verified."""
     return _pact_response(request, BadgeScope(consumer=consumer, provider=provider, consumer_tag=tag))
 
 
-@router.get(urls.UNTAGGED_PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.UNTAGGED_PACT_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
 def untagged_pact_badge(request: Request, provider: str, consumer: str) -> BadgeResponse:
     """Show whether the latest pact of a version without tags is verified."""
     return _pact_response(request, BadgeScope(consumer=consumer, provider=provider, is_untagged=True))
 
 
-@router.get(urls.MATRIX_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.MATRIX_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
 def matrix_badge(request: Request, provider: str, provider_tag: str, consumer: str, tag: str) -> BadgeResponse:
     """Show whether the latest pact with a tag is verified by the latest provider version with a tag."""
     scope = BadgeScope(consumer=consumer, provider=provider, consumer_tag=tag, provider_tag=provider_tag)
@@ -78,7 +86,7 @@ def _badge_response(request: Request, badge: Badge, cache_control: str = "no-cac
     return Redirect(shields_url(badge, shields), headers=headers)
 
 
-@router.get(urls.CAN_I_DEPLOY_TAG_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.CAN_I_DEPLOY_TAG_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)
 def can_i_deploy_tag_badge(request: Request, pacticipant: str, tag: str, to: str) -> BadgeResponse:
     """Show whether the latest version with a tag can be used with the latest versions with another tag."""
     selector = Selector(pacticipant=pacticipant, tag=tag, is_latest=True)
@@ -86,7 +94,7 @@ def can_i_deploy_tag_badge(request: Request, pacticipant: str, tag: str, to: str
     return _deployment_response(request, query, f"{tag} to {to}")
 
 
-@router.get(urls.CAN_I_DEPLOY_BRANCH_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.CAN_I_DEPLOY_BRANCH_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)
 def can_i_deploy_branch_badge(request: Request, pacticipant: str, branch: str, environment: str) -> BadgeResponse:
     """Show whether the latest version of a branch can be deployed to an environment."""
     selector = Selector(pacticipant=pacticipant, branch=branch, is_latest=True)
@@ -107,7 +115,7 @@ def _decide(request: Request, query: MatrixQuery) -> Verdict:
     return decide(query, load_facts_of_existing(request.db, query).facts)
 
 
-@router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)
 def can_i_merge_badge(request: Request, pacticipant: str) -> BadgeResponse:
     """Show whether the latest version of the main branch is compatible with the main branches of its partners."""
     subject = pacticipants.find(request.db, pacticipant)

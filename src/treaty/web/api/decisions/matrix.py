@@ -8,11 +8,14 @@ them read one snapshot of the database.
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 import orjson
+from pydantic import Field
 from sqlalchemy import Connection
+from typing_extensions import TypedDict
 
 from treaty.errors import Invalid, InvalidQuery, NotFound, Problem
 from treaty.model.decisions import metadata
@@ -43,10 +46,12 @@ from treaty.store.decisions import selectors
 from treaty.store.decisions.matrix import FactsWithIds, load_facts, load_facts_of_existing, load_versions
 from treaty.store.decisions.selectors import NamedIds
 from treaty.web import urls
+from treaty.web.api.verifications import ResultSummary
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, RenderContext, render_fragment
+from treaty.web.hal.shapes import JsonObject, NamedHead, NoticeDocument, SelfLink, SelfLinked
 from treaty.web.http.media_types import HAL, TEXT
-from treaty.web.http.queries import BLANK, Query, is_blank
+from treaty.web.http.queries import BLANK, FlagText, Query, QueryParameter, is_blank
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -62,8 +67,120 @@ def _has_many_rows(request: Request) -> bool:
     return not 0 <= parse_limit(_text(request.query, "limit")) <= MAX_QUICK_ROWS
 
 
+class MatrixSummary(TypedDict):
+    deployable: bool | None
+    reason: str
+    success: int
+    failed: int
+    unknown: int
+    ignored: NotRequired[int]
+
+
+class EnvironmentTimes(TypedDict):
+    updatedAt: NotRequired[datetime]
+    createdAt: datetime
+
+
+class EnvironmentInMatrix(EnvironmentTimes, SelfLinked):
+    uuid: str
+    name: str
+    displayName: str
+    production: bool
+
+
+class VersionInMatrix(SelfLinked):
+    number: str
+    branch: str | None
+    branches: list[NamedHead]
+    branchVersions: list[NamedHead]
+    environments: list[EnvironmentInMatrix]
+    tags: list[NamedHead]
+
+
+class PacticipantInMatrix(SelfLinked):
+    name: str
+    version: VersionInMatrix | None
+
+
+class PactInMatrix(SelfLinked):
+    createdAt: datetime
+
+
+class MatrixRowDocument(TypedDict):
+    consumer: PacticipantInMatrix
+    provider: PacticipantInMatrix
+    pact: PactInMatrix
+    verificationResult: ResultSummary | None
+    ignored: NotRequired[bool]
+
+
+class RowCounts(TypedDict):
+    shown: int
+    total: int
+
+
+class ReasonSideDocument(TypedDict):
+    name: str
+    version: str | None
+
+
+class ReasonDocument(TypedDict):
+    kind: str
+    type: str
+    text: str
+    consumer: NotRequired[ReasonSideDocument]
+    provider: NotRequired[ReasonSideDocument]
+    pacticipant: NotRequired[ReasonSideDocument]
+    next: NotRequired[JsonObject]
+
+
+class MatrixDocument(TypedDict):
+    summary: MatrixSummary
+    notices: list[NoticeDocument]
+    matrix: list[MatrixRowDocument]
+    rows: RowCounts
+    reasons: list[ReasonDocument]
+
+
+_MATRIX: Final[Mapping[str, Any]] = {"produces": (HAL, TEXT), "is_cacheable": True, "response": MatrixDocument}
+"""Options of the routes that return a matrix, as HAL or as a table."""
+_IGNORED: Final = QueryParameter("ignore[]", "Names of pacticipants whose results are ignored.", list[str])
+_SELECTOR_PARAMETERS: Final = (
+    QueryParameter("q[][pacticipant]", "The name of a selector's pacticipant; each begins a selector.", list[str]),
+    QueryParameter("q[][version]", "The number of the selector's version.", list[str]),
+    QueryParameter("q[][branch]", "A branch of the selector's versions.", list[str]),
+    QueryParameter("q[][tag]", "A tag of the selector's versions.", list[str]),
+    QueryParameter("q[][environment]", "The environment in which the selector's versions are.", list[str]),
+    QueryParameter("q[][mainBranch]", "Whether to select the versions of the main branch.", list[FlagText]),
+    QueryParameter("q[][latest]", "Whether to select only the latest version.", list[FlagText]),
+)
+_DESTINATION_PARAMETERS: Final = (
+    QueryParameter("tag", "Only rows with versions that have this tag."),
+    QueryParameter("environment", "Only rows with versions in this environment."),
+    QueryParameter("mainBranch", "Only rows with versions of main branches.", FlagText),
+    QueryParameter("latest", "Of the versions with the tag or on the branch, only the latest.", FlagText),
+    QueryParameter("latestby", "Leave out results that later ones replace.", Literal["cvp", "cvpv"]),
+    QueryParameter(
+        "success[]", "Only rows with these results; an empty one stands for none.", list[Literal["true", "false", ""]]
+    ),
+    QueryParameter("limit", "The maximum number of rows.", Annotated[int, Field(ge=1)]),
+    _IGNORED,
+)
+_DEPLOYMENT_PARAMETERS: Final = (
+    QueryParameter("pacticipant", "The name of a pacticipant."),
+    QueryParameter("version", "The number of a version."),
+    QueryParameter("to", "The tag of the versions at the destination."),
+    QueryParameter("environment", "The name of an environment."),
+    _IGNORED,
+)
+
+
 @router.get(
-    urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True, has_long_query=_has_many_rows
+    urls.MATRIX,
+    permission=Permission.READ,
+    has_long_query=_has_many_rows,
+    query=(*_SELECTOR_PARAMETERS, *_DESTINATION_PARAMETERS),
+    **_MATRIX,
 )
 def show_matrix(request: Request) -> Matrix:
     """Show the results between the selected versions, and the verdict on them."""
@@ -85,7 +202,7 @@ def query_matrix(
 
 
 _CRITERIA: Final = ("version", "branch", "tag", "environment", "latest", "mainBranch")
-_DESTINATION_PARAMETERS: Final = ("tag", "environment", "latest", "mainBranch")
+_DESTINATION_OPTIONS: Final = ("tag", "environment", "latest", "mainBranch")
 _FLAGS: Final = frozenset({"latest", "mainBranch"})
 
 
@@ -103,7 +220,7 @@ def _list_parameter_problems(query: Query) -> list[str]:
         if isinstance(selector, dict)
     ]
     of_destination = [
-        (name, _describe_problem(query.get(name), is_flag=name in _FLAGS)) for name in _DESTINATION_PARAMETERS
+        (name, _describe_problem(query.get(name), is_flag=name in _FLAGS)) for name in _DESTINATION_OPTIONS
     ]
     problems = (*of_selectors, *_list_ignore_problems(query, _CRITERIA), *of_destination)
     return [f"{name} {problem}" for name, problem in problems if problem]
@@ -134,7 +251,14 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-@router.get(urls.PAIR_MATRIX, permission=Permission.READ, is_cacheable=True, has_long_query=_has_many_rows)
+@router.get(
+    urls.PAIR_MATRIX,
+    permission=Permission.READ,
+    is_cacheable=True,
+    has_long_query=_has_many_rows,
+    query=_DESTINATION_PARAMETERS,
+    response=MatrixDocument,
+)
 def show_matrix_of_pair(request: Request, provider: str, consumer: str) -> Matrix:
     """Show the results between any versions of a consumer and a provider."""
     # The path selects the versions, and `q` is ignored, as in the original.
@@ -244,7 +368,7 @@ def _parse_success(value: object) -> frozenset[bool | None] | None:
     return frozenset(None if text == "" else text == "true" for text in texts if isinstance(text, str))
 
 
-@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, query=_DEPLOYMENT_PARAMETERS, **_MATRIX)
 def can_i_deploy(request: Request) -> Matrix:
     """Decide whether a version can be deployed to an environment, or be used with the latest versions with a tag."""
     selector = Selector(pacticipant=request.option("pacticipant") or "", version=request.option("version"))
@@ -300,7 +424,7 @@ def _check_deployment(selector: Selector, named: NamedIds, *, tag: str | None, e
         raise Invalid(*problems)
 
 
-@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, **_MATRIX)
 def can_i_deploy_tag(request: Request, pacticipant: str, tag: str, to: str) -> Matrix:
     """Decide whether the latest version with a tag can be used with the latest versions with another tag."""
     _check_names(tag=tag, environmentTag=to)
@@ -308,7 +432,7 @@ def can_i_deploy_tag(request: Request, pacticipant: str, tag: str, to: str) -> M
     return _decide_existing(request.db, build_deployment_query(selector, Destination(tag=to, is_latest=True)))
 
 
-@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, **_MATRIX)
 def can_i_deploy_branch(request: Request, pacticipant: str, branch: str, environment: str) -> Matrix:
     """Decide whether the latest version of a branch can be deployed to an environment."""
     _check_names(branch=branch, environment=environment)
@@ -339,8 +463,8 @@ def matrix(result: Matrix) -> Hal:
     )
 
 
-def _render_summary(summary: VerdictSummary, texts: Sequence[str]) -> dict[str, object]:
-    rendered: dict[str, object] = {
+def _render_summary(summary: VerdictSummary, texts: Sequence[str]) -> MatrixSummary:
+    rendered: MatrixSummary = {
         "deployable": summary.deployable,
         "reason": "\n".join(texts),
         "success": summary.success,
@@ -380,16 +504,18 @@ def _render_side(name: str, number: str | None, version: VersionSummary | None) 
     return render_fragment({"name": name, "version": rendered, "_links": links})
 
 
-def _self_link(path: str) -> dict[str, dict[str, str]]:
-    return {"self": {"href": urls.BASE_URL_PLACEHOLDER + path}}
+def _self_link(path: str) -> SelfLink:
+    # A plain dictionary is built several times as fast as a Link, and a matrix has thousands of these.
+    link: Any = {"href": urls.BASE_URL_PLACEHOLDER + path}
+    return {"self": link}
 
 
-def _titled_link(path: str, title: str, name: str) -> dict[str, Link]:
+def _titled_link(path: str, title: str, name: str) -> SelfLink:
     return {"self": Link(path, title, name=name)}
 
 
-def _render_result(row: MatrixRow) -> dict[str, object] | None:
-    if row.verification is None:
+def _render_result(row: MatrixRow) -> ResultSummary | None:
+    if row.verification is None or row.success is None or row.verified_at is None:
         return None
     path = urls.VERIFICATION_WITH_METADATA.fill(
         provider=row.provider,
@@ -401,7 +527,7 @@ def _render_result(row: MatrixRow) -> dict[str, object] | None:
     return {"success": row.success, "verifiedAt": row.verified_at, "_links": _self_link(path)}
 
 
-def _render_version(pacticipant: str, number: str, version: VersionSummary) -> dict[str, object]:
+def _render_version(pacticipant: str, number: str, version: VersionSummary) -> VersionInMatrix:
     branches = [_render_branch((pacticipant, number), branch) for branch in version.branches]
     return {
         "number": number,
@@ -422,15 +548,15 @@ def _render_version(pacticipant: str, number: str, version: VersionSummary) -> d
     }
 
 
-def _render_branch(key: VersionKey, branch: BranchSummary) -> dict[str, object]:
+def _render_branch(key: VersionKey, branch: BranchSummary) -> NamedHead:
     path = urls.BRANCH_VERSION.fill(pacticipant=key[0], branch=branch.name, version=key[1])
     links = _titled_link(path, "Branch version", branch.name)
     return {"name": branch.name, "latest": branch.is_head, "_links": links}
 
 
-def _render_environment(environment: EnvironmentSummary) -> dict[str, object]:
+def _render_environment(environment: EnvironmentSummary) -> EnvironmentInMatrix:
     # The original shows `updatedAt` only once an environment has been changed.
-    times: dict[str, object] = {"createdAt": environment.created_at}
+    times: EnvironmentTimes = {"createdAt": environment.created_at}
     if environment.updated_at != environment.created_at:
         times = {"updatedAt": environment.updated_at, **times}
     return {
@@ -443,22 +569,22 @@ def _render_environment(environment: EnvironmentSummary) -> dict[str, object]:
     }
 
 
-def _render_reason(reason: Reason, text: str) -> dict[str, object]:
+def _render_reason(reason: Reason, text: str) -> ReasonDocument:
     """Render a reason for programs: its code, the versions that it is about, and the next step."""
     kind, severity = reason_texts.get_code(reason), reason_texts.get_severity(reason)
-    rendered: dict[str, object] = {"kind": kind, "type": severity, "text": text}
+    rendered: ReasonDocument = {"kind": kind, "type": severity, "text": text}
     match reason:
         case NotVerified() | VerificationFailed():
-            sides = {"consumer": _render_reason_side(reason.consumer), "provider": _render_reason_side(reason.provider)}
-            return {**rendered, **sides, "next": _render_next_step(reason)}
+            consumer, provider = _render_reason_side(reason.consumer), _render_reason_side(reason.provider)
+            return {**rendered, "consumer": consumer, "provider": provider, "next": _render_next_step(reason)}
         case NoSuchVersion(selected=selected):
-            subject = {"name": selected.selector.pacticipant, "version": find_number(selected)}
+            subject: ReasonSideDocument = {"name": selected.selector.pacticipant, "version": find_number(selected)}
             return {**rendered, "pacticipant": subject, "next": {"text": reason_texts.suggest_next_step(reason)}}
         case _:
             return rendered
 
 
-def _render_reason_side(side: ReasonSide) -> dict[str, object]:
+def _render_reason_side(side: ReasonSide) -> ReasonSideDocument:
     return {"name": side.pacticipant, "version": side.version}
 
 
