@@ -93,7 +93,7 @@ def test_a_token_lets_its_user_in_until_it_is_over(api, accounts, clock, databas
     clock.now += timedelta(days=1)
     refused = api.get("/user", headers=bearer(issued))
     assert refused.status == 401
-    assert "This token is over" in refused.json()["error"]
+    assert "This token has expired" in refused.json()["error"]
 
 
 def test_a_token_that_reads_only_does_not_write_whatever_its_user_may(api, accounts):
