@@ -179,6 +179,7 @@ def disable_account(db: Connection, account: Account, *, now: datetime) -> Accou
     """
     current = _lock_for_access(db, account, is_removal=True)
     accounts.set_active(db, current.uuid, active=False, at=now)
+    # For good, unlike tokens: enabling the account must not revive a session that someone else may hold.
     sessions.end_of_account(db, current.uuid)
     return _record_change(db, current, replace(current, is_active=False, updated_at=now))
 
@@ -218,4 +219,5 @@ def _record_change(db: Connection, old: Account, new: Account) -> Account:
 
 
 def _audited_fields(account: Account) -> FieldValues:
+    # The name is the resource of the event already, and the hash of the password must not leave its column.
     return collect_fields(account, "uuid", "name", "password")

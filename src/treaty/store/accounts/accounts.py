@@ -20,6 +20,7 @@ _BY_UUID: Final = _ACCOUNTS.where(account.c.uuid == bindparam("account_uuid"))
 # FOR NO KEY UPDATE: adding a token or session for the account, which refers to its id, need not wait.
 _LOCKED: Final = _BY_UUID.with_for_update(key_share=True)
 _HAS_ANY: Final = select(exists(select(account.c.id)))
+# Without a password (a system account) or disabled, an administrator cannot sign in to manage users.
 _ADMINISTRATORS: Final = (
     select(account.c.uuid)
     .where(account.c.role == Role.ADMINISTRATOR.value, account.c.is_active, account.c.password.is_not(None))
@@ -42,6 +43,7 @@ _ADDED_COLUMNS: Final = (
 _ADD: Final = insert(account).values({name: bindparam(name) for name in _ADDED_COLUMNS})
 _CHANGE: Final = update(account).where(account.c.uuid == bindparam("account_uuid"))
 _SET_PASSWORD: Final = _CHANGE.values(password=bindparam("new_password"), updated_at=bindparam("at"))
+# Comparing in the statement, not before it, so that a parallel change of the password is not overwritten.
 _REPLACE_PASSWORD: Final = _SET_PASSWORD.where(account.c.is_active, account.c.password == bindparam("old_password"))
 _SET_ROLE: Final = _CHANGE.values(role=bindparam("new_role"), updated_at=bindparam("at"))
 _SET_ACTIVE: Final = _CHANGE.values(is_active=bindparam("active"), updated_at=bindparam("at"))

@@ -29,7 +29,7 @@ _FIND_ACCOUNT: Final = select(*_ACCOUNT_COLUMNS, _COUNTERS.exists().label("has_c
 
 
 def find_account_and_counters(
-    db: Connection, name: str, *, known: CounterKeys, unknown: CounterKeys
+    db: Connection, name: str, *, known_keys: CounterKeys, unknown_keys: CounterKeys
 ) -> tuple[Account | None, list[FailureCounter]]:
     """Find the account with a name, and the counters of an attempt for the cases that it exists and that it does not.
 
@@ -37,29 +37,29 @@ def find_account_and_counters(
     """
     # PostgreSQL rejects some control characters, such as NUL. No account has a name with any of them.
     name_key = normalize_name(name) if name.isprintable() else ""
-    row = fetch_first(db, _FIND_ACCOUNT, {"name_key": name_key, **_key_parameters(known, unknown)})
+    row = fetch_first(db, _FIND_ACCOUNT, {"name_key": name_key, **_key_parameters(known_keys, unknown_keys)})
     existing_account = None
     if row is not None:
         values = dict(zip(_ACCOUNT_FIELDS, row, strict=False))
         existing_account = Account(**{**values, "role": Role(values["role"])})
     # Without an account, the statement has no row that could report the counters.
     has_counters = row is None or row.has_counters
-    return existing_account, list_counters(db, known=known, unknown=unknown) if has_counters else []
+    return existing_account, list_counters(db, known_keys=known_keys, unknown_keys=unknown_keys) if has_counters else []
 
 
-def list_counters(db: Connection, *, known: CounterKeys, unknown: CounterKeys) -> list[FailureCounter]:
+def list_counters(db: Connection, *, known_keys: CounterKeys, unknown_keys: CounterKeys) -> list[FailureCounter]:
     """List the counters that may make an attempt wait."""
-    return fetch_all(db, _COUNTERS, _key_parameters(known, unknown), FailureCounter)
+    return fetch_all(db, _COUNTERS, _key_parameters(known_keys, unknown_keys), FailureCounter)
 
 
-def _key_parameters(known: CounterKeys, unknown: CounterKeys) -> dict[str, str]:
+def _key_parameters(known_keys: CounterKeys, unknown_keys: CounterKeys) -> dict[str, str]:
     return {
-        "known_pair": known.pair,
-        "known_account": known.account,
-        "address": known.address,
-        "network": known.network or "",
-        "unknown_pair": unknown.pair,
-        "unknown_account": unknown.account,
+        "known_pair": known_keys.pair,
+        "known_account": known_keys.account,
+        "address": known_keys.address,
+        "network": known_keys.network or "",
+        "unknown_pair": unknown_keys.pair,
+        "unknown_account": unknown_keys.account,
     }
 
 

@@ -92,10 +92,12 @@ class Authenticator:
     ) -> AuthenticateInTransaction | None:
         """Authenticate and authorize the caller, in the cheapest of three ways.
 
-        - On the event loop, where that takes one short statement at most (`may_block`: unless writes would block it).
-        - Within the transaction of the handler, which saves a round trip on PostgreSQL (`may_defer`). The function that
+        - On the event loop, if one short statement is enough: on SQLite that takes less time than switching to a
+          thread. Not while writes run in threads (`may_block` is false), since it could wait for them.
+        - Within the transaction of the handler (`may_defer`), which saves a round trip on PostgreSQL. The function that
           does so is returned; in the other cases the caller is authenticated already, and the result is None.
-        - In a thread, where a password has to be verified, which takes long on purpose.
+        - In a thread otherwise. Hashing a password takes long on purpose, and a query to PostgreSQL waits for the
+          network; on the event loop, all other requests would wait with it.
 
         Raises Unauthenticated, Throttled and Forbidden.
         """
@@ -105,7 +107,7 @@ class Authenticator:
                 try:
                     self._authenticate(request, route, credential, can_block=False)
                 except PasswordCheckRequired:
-                    pass  # the password was changed since it was verified last: hash it in a thread
+                    pass  # the password was changed since its verification, or others are guessed: go on in a thread
                 else:
                     return None
             elif may_defer and not self.passwords.needs_verification(credential):
@@ -114,7 +116,11 @@ class Authenticator:
         return None
 
     def authenticate(self, request: Request, route: Route) -> None:
-        """Authenticate and authorize the caller, in a thread. Raises Unauthenticated, Throttled and Forbidden."""
+        """Authenticate and authorize the caller once more, in a thread, because circumstances have changed.
+
+        The body may have arrived so slowly that the credential may be revoked by now, or a password that was to be
+        accepted within the transaction has to be hashed. Raises Unauthenticated, Throttled and Forbidden.
+        """
         self._authenticate(request, route, read_credential(request))
 
     def _is_quick(self, request: Request, credential: RequestCredential) -> bool:
@@ -139,6 +145,7 @@ class Authenticator:
         Raises Unauthenticated, Throttled and Forbidden, and PasswordCheckRequired if a password has to be hashed but
         the work cannot block.
         """
+        # Without users, most requests end here, without a query.
         if request.source.open_access_obstacle is None and self._is_open_access_cached():
             request.caller = OPEN_ACCESS_CALLER
         else:

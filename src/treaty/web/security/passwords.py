@@ -122,13 +122,13 @@ class PasswordVerifier:
         """Load all that decides about an attempt, usually in one statement."""
         name = credentials.name
         # Unknown names have other keys than known ones, but which name is known is not known before the query.
-        known = compute_counter_keys(name, request.address, is_known=True)
-        unknown = compute_counter_keys(name, request.address, is_known=False)
+        known_keys = compute_counter_keys(name, request.address, is_known=True)
+        unknown_keys = compute_counter_keys(name, request.address, is_known=False)
         account, counters = self._database.read_once(
             lambda db: (
-                (None, throttling.list_counters(db, known=known, unknown=unknown))
+                (None, throttling.list_counters(db, known_keys=known_keys, unknown_keys=unknown_keys))
                 if self._verified.has(credentials, _SETTINGS_HASH)
-                else throttling.find_account_and_counters(db, name, known=known, unknown=unknown)
+                else throttling.find_account_and_counters(db, name, known_keys=known_keys, unknown_keys=unknown_keys)
             ),
             within=db,
         )
@@ -138,7 +138,7 @@ class PasswordVerifier:
             account=account,
             password_hash=account.password if account is not None and account.is_active else None,
             user=account.name if account is not None else self._settings_users.find_name(name),
-            keys=known if is_known else unknown,
+            keys=known_keys if is_known else unknown_keys,
             counters=counters,
         )
 
