@@ -46,7 +46,7 @@ from treaty.store.maintenance import encrypted_columns
 from treaty.store.migrations import migrate, revision
 from treaty.telemetry import metrics, tracing
 from treaty.web import urls
-from treaty.web.api.webhooks.webhooks import ADDRESSES
+from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.web.application import BackgroundWorker, build_application
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
@@ -158,7 +158,7 @@ class _Team:
 
 
 def _background(settings: Settings, database: Database, send: Send = outgoing.send) -> list[BackgroundWorker]:
-    worker = DeliveryWorker(database, settings, ADDRESSES, send=send)
+    worker = DeliveryWorker(database, settings, PARAMETER_URLS, send=send)
     if not _cleans(settings):
         return [worker]
     cleaner = ScheduledCleaner(

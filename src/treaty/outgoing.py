@@ -1,7 +1,7 @@
-"""Sending requests to places that others name, without being sent where only this server can go.
+"""Sends requests to URLs that users choose, and protects the internal network from them (SSRF).
 
-A host is resolved once, every address is judged, and the connection goes to a judged address: no other look-up happens
-in between. Redirects are not followed. What comes back is limited in size and in time, however slowly it comes.
+A host is resolved once, all its addresses are checked, and the connection uses a checked address: a second lookup could
+return another one (DNS rebinding). Redirects are not followed. Responses are limited in size and in time.
 """
 
 import socket
@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TookTooLong
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final
@@ -24,8 +24,10 @@ from treaty.model.webhooks.hosts import Address
 from treaty.settings import Settings
 
 Resolve = Callable[[str, int], Sequence[str]]
-_KEPT: Final = "/%:@!$&'()*+,;=~-._"
+_URL_CHARACTERS: Final = "/%:@!$&'()*+,;=~-._"
+"""Characters that are not escaped: those that URLs may contain, and the percent sign of those that are escaped."""
 _PORTS: Final = {"http": 80, "https": 443}
+# The system's resolver has no timeout, so it runs in separate threads, for which a request waits a limited time.
 _RESOLVERS: Final = ThreadPoolExecutor(16, thread_name_prefix="treaty-resolver")
 
 
@@ -33,32 +35,33 @@ log = structlog.get_logger("treaty.outgoing")
 
 
 class ForbiddenDestination(Exception):
-    """A place that nothing is sent to."""
+    """The destination is not public and not on the whitelist."""
 
 
 def resolve_host(host: str, port: int) -> list[str]:
-    """List the addresses of a host as the system knows them, in any notation that it understands."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(one[4][0]) for one in found))
+    """List the addresses of a host with the system's resolver, which also understands unusual notations."""
+    results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(result[4][0]) for result in results))
 
 
 def send(
     request: OutgoingRequest, settings: Settings, *, resolve: Resolve = resolve_host
 ) -> WebhookResponse | NoResponse:
-    """Send a request once. Whatever goes wrong is told rather than raised."""
+    """Send a request once. Failures are returned instead of raised."""
     try:
-        return _sent(request, settings, resolve)
+        return _send(request, settings, resolve)
     except ForbiddenDestination as error:
         return NoResponse("Refused", str(error))
-    except (httpcore.TimeoutException, TookTooLong) as error:
-        return NoResponse(type(error).__name__, str(error) or "no answer in time")
+    except (httpcore.TimeoutException, FutureTimeoutError) as error:
+        return NoResponse(type(error).__name__, str(error) or "no response in time")
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError, ValueError) as error:
         return NoResponse(type(error).__name__, str(error))
 
 
-def _sent(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> WebhookResponse:
+def _send(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> WebhookResponse:
     split = urlsplit(request.url)
-    url = httpcore.URL(scheme=split.scheme.lower(), host=_host(split), port=_port(split), target=_target(split))
+    host, scheme = _encode_host(split), split.scheme.lower()
+    url = httpcore.URL(scheme=scheme, host=host, port=split.port or _PORTS[scheme], target=_build_target(split))
     deadline = time.monotonic() + settings.webhook_total_timeout.total_seconds()
     timeouts = {
         "connect": settings.webhook_connect_timeout.total_seconds(),
@@ -66,10 +69,11 @@ def _sent(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> Web
         "write": settings.webhook_read_timeout.total_seconds(),
         "pool": settings.webhook_connect_timeout.total_seconds(),
     }
+    # A new connection for each request: a kept one would outlive its address check and its deadline.
     with (
         httpcore.ConnectionPool(
-            ssl_context=_trust(settings.webhook_certificates, settings.disable_ssl_verification),
-            network_backend=_Dialler(settings.webhook_host_whitelist, resolve, deadline),
+            ssl_context=_build_ssl_context(settings.webhook_certificates, settings.disable_ssl_verification),
+            network_backend=_CheckedBackend(settings.webhook_host_whitelist, resolve, deadline),
             max_connections=1,
         ) as pool,
         pool.stream(
@@ -80,91 +84,89 @@ def _sent(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> Web
             extensions={"timeout": timeouts},
         ) as response,
     ):
-        return _read(response, settings.webhook_max_response_bytes)
+        return _read_response(response, settings.webhook_max_response_bytes)
 
 
-def _host(split: SplitResult) -> bytes:
+def _encode_host(split: SplitResult) -> bytes:
     name = split.hostname
     if split.scheme.lower() not in _PORTS or not name:
-        raise ForbiddenDestination(f"{split.scheme}://{split.netloc} is not an address of HTTP")
+        raise ForbiddenDestination(f"{split.scheme}://{split.netloc} is not an HTTP or HTTPS URL")
     return name.encode("ascii") if name.isascii() else name.encode("idna")
 
 
-def _port(split: SplitResult) -> int:
-    return split.port or _PORTS[split.scheme.lower()]
-
-
-def _target(split: SplitResult) -> str:
-    path = quote(split.path or "/", safe=_KEPT)
-    query = quote(split.query, safe=_KEPT + "?[]")
+def _build_target(split: SplitResult) -> str:
+    path = quote(split.path or "/", safe=_URL_CHARACTERS)
+    query = quote(split.query, safe=_URL_CHARACTERS + "?[]")
     return f"{path}?{query}" if query else path
 
 
-def _read(response: httpcore.Response, most: int) -> WebhookResponse:
+def _read_response(response: httpcore.Response, max_bytes: int) -> WebhookResponse:
     pieces, size = [], 0
+    # The Content-Length header may be wrong or missing, so the received bytes are counted.
     for piece in response.iter_stream():
         pieces.append(piece)
         size += len(piece)
-        if size > most:
+        if size > max_bytes:
             break
     reason: Any = response.extensions.get("reason_phrase", b"")
     return WebhookResponse(
         status=response.status,
         reason=reason.decode("latin-1"),
         headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers),
-        body=b"".join(pieces)[:most],
-        is_truncated=size > most,
+        body=b"".join(pieces)[:max_bytes],
+        is_truncated=size > max_bytes,
     )
 
 
 @lru_cache(maxsize=4)
-def _trust(certificates: tuple[str, ...], is_off: bool) -> ssl.SSLContext:  # noqa: FBT001 - the cache takes positions only
+def _build_ssl_context(certificates: tuple[str, ...], is_off: bool) -> ssl.SSLContext:  # noqa: FBT001 - the cache takes positions only
     context = ssl.create_default_context()
-    for one in certificates:
-        _add_authority(context, one)
+    for certificate in certificates:
+        _add_authority(context, certificate)
     if is_off:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def _add_authority(context: ssl.SSLContext, given: str) -> None:
-    """Trust an authority besides the system's. One that cannot be read is passed over, and told in the log."""
+def _add_authority(context: ssl.SSLContext, certificate: str) -> None:
+    """Trust an authority, given as PEM text or as a path. A certificate that cannot be read is logged and ignored."""
     try:
-        if "-----BEGIN" in given:
-            context.load_verify_locations(cadata=given)
+        if "-----BEGIN" in certificate:
+            context.load_verify_locations(cadata=certificate)
         else:
-            context.load_verify_locations(given)
+            context.load_verify_locations(certificate)
     except (OSError, ValueError) as error:
-        log.warning("webhook_certificates", certificate=given.partition("\n")[0], reason=str(error))
+        log.warning("webhook_certificates", certificate=certificate.partition("\n")[0], reason=str(error))
 
 
-def check_addresses(host: str, found: Iterable[str], whitelist: Sequence[str]) -> list[str]:
-    """Return the addresses of a host if all of them may be reached. Raises Refused."""
-    addresses = [ip_address(one.partition("%")[0]) for one in found]
+def check_addresses(host: str, resolved: Iterable[str], whitelist: Sequence[str]) -> list[str]:
+    """Return the addresses of a host if all of them are allowed. Raises ForbiddenDestination."""
+    addresses = [ip_address(address.partition("%")[0]) for address in resolved]
     if not addresses:
         raise ForbiddenDestination(f"{host} has no address")
+    # One forbidden address is enough: an attacker's DNS could mix it with public ones.
     is_named = hosts.is_whitelisted(host, whitelist)
     for address in addresses:
-        if not _may_reach(address, whitelist, is_named=is_named):
+        if not _is_allowed(address, whitelist, is_named=is_named):
             raise ForbiddenDestination(
                 f"{host} is at {address}, which is not public; webhook_host_whitelist can allow it"
             )
-    return [str(one) for one in addresses]
+    return [str(address) for address in addresses]
 
 
-def _may_reach(address: Address, whitelist: Sequence[str], *, is_named: bool) -> bool:
+def _is_allowed(address: Address, whitelist: Sequence[str], *, is_named: bool) -> bool:
     if hosts.is_public(address) or hosts.is_address_whitelisted(address, whitelist):
         return True
     return is_named and not hosts.is_local(address)
 
 
-class _Dialler(httpcore.NetworkBackend):
-    """Connects to judged addresses only, and to nothing after the deadline."""
+class _CheckedBackend(httpcore.NetworkBackend):
+    """Connects to allowed addresses only, and not after the deadline."""
 
     def __init__(self, whitelist: Sequence[str], resolve: Resolve, deadline: float) -> None:
         self._whitelist = whitelist
-        self._look_up = resolve
+        self._resolve = resolve
         self._deadline = deadline
         self._network = httpcore.SyncBackend()
 
@@ -176,57 +178,62 @@ class _Dialler(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first address that answers."""
+        """Connect to the first address that accepts."""
         until = min(self._deadline, time.monotonic() + (timeout or 0))
-        looked_up = _RESOLVERS.submit(self._look_up, host, port).result(_left(until))
+        resolved = _RESOLVERS.submit(self._resolve, host, port).result(_remaining_seconds(until))
         failure: Exception = ForbiddenDestination(f"{host} has no address")
-        for address in check_addresses(host, looked_up, self._whitelist):
+        for address in check_addresses(host, resolved, self._whitelist):
             try:
-                stream = self._network.connect_tcp(address, port, _left(until), local_address, socket_options)
+                stream = self._network.connect_tcp(
+                    address, port, _remaining_seconds(until), local_address, socket_options
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
-                return _Hurried(stream, self._deadline)
+                return _DeadlineStream(stream, self._deadline)
         raise failure
 
 
-class _Hurried(httpcore.NetworkStream):
-    """A connection on which no operation goes on after the deadline."""
+class _DeadlineStream(httpcore.NetworkStream):
+    """A connection whose operations end at the deadline.
+
+    Timeouts for single reads are not enough: a receiver that sends a byte a second would never exceed them.
+    """
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream = stream
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read what has come."""
-        return self._stream.read(max_bytes, self._within(timeout))
+        """Read available bytes."""
+        return self._stream.read(max_bytes, self._limit(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send bytes."""
-        self._stream.write(buffer, self._within(timeout))
+        self._stream.write(buffer, self._limit(timeout))
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._stream.close()
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """Go on under TLS; the certificate must be the host's, whatever address was dialled."""
-        stream = self._stream.start_tls(ssl_context, server_hostname, self._within(timeout))
-        return _Hurried(stream, self._deadline)
+        """Upgrade to TLS. The certificate is checked against the host's name, not against the address."""
+        stream = self._stream.start_tls(ssl_context, server_hostname, self._limit(timeout))
+        return _DeadlineStream(stream, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
-        """Tell about the connection."""
+        """Return a property of the connection."""
         return self._stream.get_extra_info(info)
 
-    def _within(self, timeout: float | None) -> float:
-        left = _left(self._deadline)
-        return left if timeout is None else min(timeout, left)
+    def _limit(self, timeout: float | None) -> float:
+        remaining = _remaining_seconds(self._deadline)
+        return remaining if timeout is None else min(timeout, remaining)
 
 
-def _left(until: float) -> float:
-    left = until - time.monotonic()
-    if left <= 0:
+def _remaining_seconds(until: float) -> float:
+    remaining = until - time.monotonic()
+    if remaining <= 0:
         raise httpcore.ReadTimeout("the whole exchange took too long")
-    return left
+    return remaining

@@ -23,7 +23,7 @@ from treaty.store.engine.database import open_database
 from treaty.store.tables import pacticipant, triggered_webhook, version
 from treaty.store.versions import versions
 from treaty.store.webhooks.deliveries import ClaimRequest
-from treaty.web.api.webhooks.webhooks import ADDRESSES
+from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.workers.cleanup import Cleaner
 
 PARAMETERS = (
@@ -65,7 +65,8 @@ def queued_requests(broker: Broker) -> dict[str, Any]:
     claim = ClaimRequest(owner="test", now=now + timedelta(hours=1), until=now, limit=10)
     claimed = broker.database.write(lambda db: deliveries.claim(db, claim))
     requests = [
-        deliveries.build_request(one, settings=broker.settings, addresses=ADDRESSES, at=now).body for one in claimed
+        deliveries.build_request(delivery, settings=broker.settings, parameter_urls=PARAMETER_URLS, at=now).body
+        for delivery in claimed
     ]
     return {body["eventName"]: body for body in map(json.loads, requests) if body["consumerVersionNumber"] == "1"}
 
@@ -181,7 +182,7 @@ def test_a_queued_delivery_arrives_after_everything_that_it_is_about_is_removed(
         delete("/pacticipants/Till/versions/3")(broker)
         broker.worker.start()
         try:
-            arrival = receiver.wait(1, seconds=60)[0].json()
+            arrival = receiver.wait(1)[0].json()
         finally:
             broker.worker.stop()
     assert (arrival["consumerVersionNumber"], arrival["consumerVersionBranch"]) == ("3", "feat/x")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from treaty.model.webhooks.events import EVENT_NAMES
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -57,6 +59,13 @@ def test_a_webhook_has_its_events_in_one_order(run: Run, broker: OtherBroker) ->
         "events": [{"name": name} for name in names],
         "request": {"url": URL, "method": "POST", "headers": {}},
     }
+
+
+@pytest.mark.parametrize("name", EVENT_NAMES)
+@pytest.mark.parametrize("command", [CREATE, BY_UUID[:-1]], ids=["create", "create-or-update"])
+def test_each_event_has_an_option(run: Run, broker: OtherBroker, command: list[str], name: str) -> None:
+    run(*command, f"--{name.replace('_', '-')}")
+    assert broker.last.json["events"] == [{"name": name}]
 
 
 def test_a_webhook_of_one_integration_is_created_at_its_own_place(run: Run, broker: OtherBroker) -> None:

@@ -5,13 +5,14 @@ from contextlib import redirect_stdout
 from io import StringIO
 
 from tests.api import examples, golden
-from tests.docs import command_line, configuration
+from tests.docs import command_line, configuration, webhooks
 from tests.docs.generated import ROOT, renewed
 
 
 def main() -> None:
     with redirect_stdout(sys.stderr if "--verbose" in sys.argv else StringIO()):  # the log of the broker that is asked
-        parts = {module.DOCUMENT: renewed(module.DOCUMENT, module.part()) for module in (configuration, command_line)}
+        generated = (configuration, command_line, webhooks)
+        parts = {module.DOCUMENT: renewed(module.DOCUMENT, module.part()) for module in generated}
         parts |= {module.DOCUMENT: module.part() for module in (examples, golden)}
     for document, text in parts.items():
         is_changed = document.read_text("utf-8") != text

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from tests.docs import command_line, configuration
+from tests.docs import command_line, configuration, webhooks
 from tests.docs.generated import renewed
 from treaty.cli.server import serve
 from treaty.settings import GROUPS, SETTINGS_FILE, Settings, read_settings
 
 
-@pytest.mark.parametrize("made", [configuration, command_line], ids=lambda made: made.DOCUMENT.name)
+@pytest.mark.parametrize("made", [configuration, command_line, webhooks], ids=lambda made: made.DOCUMENT.name)
 def test_a_made_document_is_up_to_date(made):
     as_it_is = made.DOCUMENT.read_text("utf-8")
     as_it_should_be = renewed(made.DOCUMENT, made.part())

@@ -15,7 +15,7 @@ from treaty.store.migrations import migrate
 from treaty.web import urls
 
 TEXT = (ROOT / "docs" / "operations.md").read_text("utf-8")
-SETTINGS = set(Settings.__dataclass_fields__)
+SETTINGS = set(Settings.model_fields)
 
 
 def test_every_setting_that_is_named_exists() -> None:

@@ -18,6 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from pydantic import SecretStr
+
 from tests import postgres
 from tests.api.conftest import HAL, Api
 from tests.older_databases import filling
@@ -53,7 +55,7 @@ def opened(fixture: Fixture, url: str, scratch: Path) -> Iterator[Api]:
         database_url=url,
         log_level="error",
         basic_auth_username=filling.SETTINGS_USER,
-        basic_auth_password=filling.PASSWORD,
+        basic_auth_password=SecretStr(filling.PASSWORD),
     )
     with chdir(scratch):  # where the key is
         database = open_database(url, connections=2)

@@ -27,7 +27,7 @@ def test_every_ready_webhook_needs_its_gaps_filled_and_then_sends_json(api, show
         fields = {name: closed(value, gap) for name, value in fields.items()}
     preview = submit("/webhooks/new", {**fields, "preview": "yes"})
     assert preview.status == 200, preview.text
-    assert "The body says that it is JSON, and is not" not in preview.text
+    assert "The body is not valid JSON" not in preview.text
     assert ready.key == "github-status" or "localhost" in preview.text
     assert submit("/webhooks/new", fields).status == 303
 

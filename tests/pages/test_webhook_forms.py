@@ -8,6 +8,7 @@ import pytest
 from tests.pages.conftest import Shown, verify
 from tests.pages.test_hostile import TAGS, TRICKS
 from tests.receiver import receiving
+from treaty.model.webhooks.events import EVENT_TYPES
 
 OPEN = TAGS | {"textarea"}
 BODY = '{"consumer": "${pactbroker.consumerName}", "version": "${pactbroker.consumerVersionNumber}"}'
@@ -91,6 +92,16 @@ def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
         assert words in text
 
 
+@pytest.mark.parametrize("event_type", EVENT_TYPES, ids=lambda event_type: event_type.name)
+def test_each_event_is_chosen_by_its_label_and_survives_saving_the_form(history, show, submit, event_type):
+    path = made(submit, events=event_type.name)
+    edit = show(f"{path}/edit")
+    assert f'value="{event_type.name}" checked' in edit.answer.text
+    assert f'<label for="event-{event_type.name}">{event_type.label}</label>' in edit.answer.text
+    assert submit(f"{path}/edit", {**fields_of(edit), "description": "Other"}).status == 303
+    assert history.get(path).json()["events"] == [{"name": event_type.name}]
+
+
 def test_secrets_are_on_no_page_and_are_kept_unless_others_are_typed(show, submit):
     with receiving() as receiver:
         path = made(submit, url=f"{receiver.url}/x", **SECRETS)
@@ -138,19 +149,19 @@ def test_saving_a_form_as_it_is_changes_nothing(api, show, submit):
         ({"url": ""}, "url", "must be filled"),
         ({"url": "https://no.example.org/"}, "url", "host must be in the whitelist"),
         ({"url": "ftp://ci.example.org/"}, "url", "scheme must be http, https"),
-        ({"url": "https://ci.example.org/<TOKEN>"}, "url", "put your own in the place of <TOKEN>"),
+        ({"url": "https://ci.example.org/<TOKEN>"}, "url", "replace <TOKEN> with your own values"),
         ({"method": "GET"}, "method", "must be POST"),
         ({"method": "FROB"}, "method", "is not a recognised HTTP method"),
         ({"consumer": "Nobody"}, "consumer", "does not match an existing pacticipant"),
         ({"provider": "Nobody", "providerLabel": "x"}, "provider-label", "cannot be provided at the same time"),
         ({"events": []}, "events", "choose at least one"),
         ({"events": ["nonsense"]}, "events", "must be one of"),
-        ({"headers": "no colon"}, "headers", "'no colon' is not like 'Name: value'"),
-        ({"headers": "A: 1\na: 2"}, "headers", "'a' is given twice"),
+        ({"headers": "no colon"}, "headers", "'no colon' must have the form 'Name: value'"),
+        ({"headers": "A: 1\na: 2"}, "headers", "'a' appears twice"),
         ({"headers": "A b: 1"}, "headers", "is not a valid header name"),
-        ({"headers": "X-Token: **********"}, "headers", "is hidden, so it has to be typed again"),
-        ({"headers": "Authorization: Bearer <TOKEN>"}, "headers", "in the place of <TOKEN>"),
-        ({"body": "<BUILD-CONFIGURATION-ID>"}, "body", "in the place of <BUILD-CONFIGURATION-ID>"),
+        ({"headers": "X-Token: **********"}, "headers", "is masked; type it again"),
+        ({"headers": "Authorization: Bearer <TOKEN>"}, "headers", "replace <TOKEN>"),
+        ({"body": "<BUILD-CONFIGURATION-ID>"}, "body", "replace <BUILD-CONFIGURATION-ID>"),
     ],
 )
 def test_what_is_wrong_stands_beside_its_field_with_what_was_typed(api, submit, changes, field, text):
@@ -197,7 +208,7 @@ def test_a_preview_is_what_arrives(api, show, submit):
         seen = show(f"{path}/try")
         (key,) = events_of(seen).values()
         shown = submit(f"{path}/try", {"example": key})
-        assert "What came of it: ✓ delivered" in shown.text
+        assert "Result: ✓ delivered" in shown.text
         arrival = receiver.wait(1)[0]
         assert arrival.body.decode() in seen.text
         assert arrival.body.startswith(
@@ -208,15 +219,15 @@ def test_a_preview_is_what_arrives(api, show, submit):
 
 def test_a_preview_says_when_filters_leave_an_event_out(history, submit):
     fields = {**FIELDS, "preview": "yes", "consumerBranches": "other"}
-    assert "For this event it would not be sent" in submit("/webhooks/new", fields).text
+    assert "The webhook would not be sent for this event" in submit("/webhooks/new", fields).text
     fields = {**fields, "consumerBranches": "feat/x", "events": ["contract_published"]}
-    assert "For this event it would not be sent" not in submit("/webhooks/new", fields).text
+    assert "The webhook would not be sent for this event" not in submit("/webhooks/new", fields).text
     assert history.get("/webhooks").status == 200
 
 
 def test_a_preview_says_when_a_body_is_no_json(history, submit):
     fields = {**FIELDS, "preview": "yes", "headers": "Content-Type: application/json", "body": '{"a": ${pactbroker.x}}'}
-    assert "The body says that it is JSON, and is not" in submit("/webhooks/new", fields).text
+    assert "The body is not valid JSON" in submit("/webhooks/new", fields).text
     assert history.get("/webhooks").status == 200
 
 
@@ -239,7 +250,7 @@ def test_past_events_are_those_of_the_pacts_that_it_is_about(api, submit, scope,
         api.put(f"/pacticipants/{name}/labels/front", {})
     shown = submit("/webhooks/new", {**FIELDS, "preview": "yes", **scope})
     assert {text.split()[4] for text in events_of(shown)} == consumers
-    assert ("Nothing of the kind has happened yet" in shown.text) == (not consumers)
+    assert ("No such event has happened yet" in shown.text) == (not consumers)
 
 
 def test_a_webhook_is_changed_and_deleted_and_the_next_page_shows_it(api, show, submit):

@@ -50,4 +50,4 @@ def test_a_page_is_read_in_the_order_of_an_index(database: Database, ask: Callab
 def test_the_dashboard_looks_only_at_the_consumers_of_its_pages(database: Database) -> None:
     steps = first_plan(database, lambda db: integrations.list_dashboard_items(db, PAGE))
     # To find those consumers it looks at integrations, which a history does not add to, and at what it has found.
-    assert {one for one in steps if one.startswith("SCAN")} == {"SCAN integration", "SCAN first", "SCAN wanted"}
+    assert {one for one in steps if one.startswith("SCAN")} == {"SCAN integration", "SCAN first", "SCAN shown"}

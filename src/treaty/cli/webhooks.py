@@ -11,20 +11,15 @@ import click
 from treaty.cli import options, output
 from treaty.cli.program import Command, Failure, Flag, ListOption
 from treaty.errors import Refused
+from treaty.model.webhooks.events import EVENT_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from treaty.client import BrokerClient, HalResource, Json
 
-_EVENTS: Final = {
-    "contract_content_changed": "A pact has new content.",
-    "contract_published": "A pact was published, with new content or not.",
-    "provider_verification_published": "A provider was verified, well or not.",
-    "provider_verification_succeeded": "A provider was verified, and does what the pact says.",
-    "provider_verification_failed": "A provider was verified, and does not do what the pact says.",
-    "contract_requiring_verification_published": "A pact has content that a provider has still to be verified against.",
-}
+# The order of the original client, in which it also sends the events.
+_EVENT_TYPES: Final = sorted(EVENT_TYPES, key=lambda event_type: event_type.option_position)
 _NO_EVENT: Final = (
     "You must specify at least one of --contract-content-changed, --contract-published, "
     "--provider-verification-published, --provider-verification-succeeded or --provider-verification-failed"
@@ -58,7 +53,7 @@ def _options() -> list[Callable[[Callable[..., None]], Callable[..., None]]]:
         click.option("--provider", help="Only for pacts with this provider."),
         click.option("--provider-label", help="Only for pacts with providers with this label."),
         click.option("--description", help="What it is for."),
-        *(_event_option(name, text) for name, text in _EVENTS.items()),
+        *(_event_option(event_type.name, event_type.meaning) for event_type in _EVENT_TYPES),
         click.option("--team-uuid", help="The team that it belongs to (PactFlow)."),
     ]
 
@@ -123,7 +118,7 @@ def delete_webhook(broker: BrokerClient, uuid: str) -> None:
 
 
 def _webhook(given: dict[str, Any]) -> Json:
-    events = [name for name in _EVENTS if given[name]]
+    events = [event_type.name for event_type in _EVENT_TYPES if given[event_type.name]]
     if not events:
         raise Failure(_NO_EVENT)
     told = {

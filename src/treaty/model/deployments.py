@@ -1,4 +1,4 @@
-"""Environments, and which versions run in them or are released to them."""
+"""Environments, and the versions that are deployed or released to them."""
 
 import json
 from collections.abc import Mapping
@@ -9,53 +9,56 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Environment:
-    """A place where versions run."""
+    """An environment, such as test or production, that versions are deployed or released to."""
 
     uuid: str
     name: str
     display_name: str
     is_production: bool
     contacts: str | None
-    """A JSON array of objects with a name and details; None when none was ever given."""
+    """A JSON array of objects with a name and details; None if the environment never had contacts.
+
+    It is stored as text because details are arbitrary JSON, which must come back as the client sent it.
+    """
     created_at: datetime
     updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Whom to ask about an environment, and how. Details are any JSON by name."""
+    """A person or team responsible for an environment. Details map names, such as `email`, to any JSON value."""
 
     name: str
     details: Mapping[str, Any]
 
 
 def parse_contacts(environment: Environment) -> list[Contact]:
-    """List whom to ask about an environment."""
-    given = json.loads(environment.contacts) if environment.contacts else []
-    return [Contact(one["name"], one.get("details") or {}) for one in given]
+    members = json.loads(environment.contacts) if environment.contacts else []
+    return [Contact(member["name"], member.get("details") or {}) for member in members]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnvironmentDraft:
-    """What a client says about an environment. Without a display name one is made of the name."""
+    """The properties of an environment that clients set. Without a display name, it is derived from the name."""
 
     name: str
     display_name: str | None
     is_production: bool
     contacts: str | None
-    """As in Environment."""
+    """As in `Environment`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApplicationInstance:
-    """A place within an environment. The one without a name is a place of its own."""
+    """An application instance within an environment, as a filter for deployed versions."""
 
     name: str | None
+    """None is the instance of deployments that were recorded without one. It is not a wildcard."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentTarget:
-    """A version, and an environment where it may run or be released to."""
+    """An existing version and an existing environment that it can be deployed or released to."""
 
     pacticipant: str
     pacticipant_display_name: str
@@ -65,18 +68,19 @@ class DeploymentTarget:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
-    """A version that is to be recorded as running. The environment is given by its UUID."""
+    """A deployment to be recorded. `environment` is a UUID."""
 
     pacticipant: str
     version: str
     environment: str
     application_instance: str | None = None
     is_auto_created: bool = False
+    """Whether it was derived from a tag with the environment's name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """A version that is to be recorded as released. The environment is given by its UUID."""
+    """A release to be recorded. `environment` is a UUID."""
 
     pacticipant: str
     version: str
@@ -85,7 +89,7 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeployedVersion:
-    """A version that runs, or ran, in an environment."""
+    """A version that is, or was, deployed to an environment."""
 
     uuid: str
     pacticipant: str
@@ -103,7 +107,10 @@ class DeployedVersion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReleasedVersion:
-    """A version that was released to an environment and is, or was, supported there."""
+    """A version that was released to an environment and is, or was, supported there.
+
+    Unlike a deployment, a release does not replace earlier releases: several versions can be supported at once.
+    """
 
     uuid: str
     pacticipant: str

@@ -1,4 +1,4 @@
-"""Versions of pacticipants, and the branches and tags that they are on."""
+"""Versions of pacticipants, their branches and tags, and the order of version numbers."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from treaty.model.deployments import Environment
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Version:
-    """A version of a pacticipant."""
+    """A version of a pacticipant. Most builds publish one, numbered by their commit."""
 
     pacticipant: str
     number: str
@@ -22,15 +22,15 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VersionDraft:
-    """What a client says about a version."""
+    """The properties of a version that clients set."""
 
     pacticipant: str
     number: str
     build_url: str | None
     keeps_build_url: bool
-    """Whether a build URL that is there stays, as none was given."""
+    """Whether an existing build URL stays because the request has none."""
     tags: Sequence[str] | None
-    """All tags that it is to have; None when they stay as they are."""
+    """The complete new list of tags; None if the tags stay unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,61 +45,62 @@ class Branch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BranchVersion:
-    """A version's place on a branch."""
+    """The membership of a version in a branch."""
 
     pacticipant: str
     branch: str
     version: str
     is_head: bool
-    """Whether it was the last to be put on the branch."""
+    """Whether the version was the last to be added to the branch."""
     created_at: datetime
     updated_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tag:
-    """A word put on a version."""
+    """A tag on a version."""
 
     pacticipant: str
     version: str
     name: str
     is_head: bool
-    """Whether it is the latest version with this tag."""
+    """Whether the version is the latest with this tag."""
     created_at: datetime
     updated_at: datetime
 
 
-# What lists of versions are made of. They are tuples: a page has hundreds of them, and is remembered by them.
+# The parts of lists are tuples because they are keys of the cache of rendered items: a page has hundreds of them, and
+# tuples are created and hashed quickly.
 
 
 class VersionBranch(NamedTuple):
-    """A branch that a version is on."""
+    """A branch of a listed version."""
 
     name: str
     is_head: bool
 
 
 class VersionTag(NamedTuple):
-    """A tag that a version has."""
+    """A tag of a listed version."""
 
     name: str
     is_head: bool
 
 
 class VersionEnvironment(NamedTuple):
-    """Where a version runs or is supported, or once did."""
+    """A current or former deployment or release of a listed version."""
 
     uuid: str
-    """That of the deployment or release."""
+    """UUID of the deployment or release, not of the environment."""
     environment: str
-    """The display name."""
+    """Display name of the environment."""
     is_production: bool
     is_current: bool
     application_instance: str | None = None
 
 
 class VersionDetails(NamedTuple):
-    """A version with all that hangs on it."""
+    """A version with its branches, tags, pacts, deployments and releases."""
 
     pacticipant: str
     number: str
@@ -109,13 +110,14 @@ class VersionDetails(NamedTuple):
     branches: tuple[VersionBranch, ...]
     tags: tuple[VersionTag, ...]
     providers: tuple[str, ...]
-    """Those that it has a pact with."""
+    """The providers of its pacts."""
     deployed: tuple[VersionEnvironment, ...]
     released: tuple[VersionEnvironment, ...]
     environments: tuple[Environment, ...] | None = None
-    """Every environment, where the version can be recorded as deployed or released; None in lists."""
+    """All environments, for links that record a deployment or release; None in lists."""
 
 
+# From the most specific format to the least: 1.2.3-beta.1+build, 1.2, 1. All have the same four groups.
 _FORMATS: Final = (
     re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([A-Za-z][0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"),
     re.compile(r"(\d+)\.(\d+)()()"),
@@ -126,27 +128,34 @@ Precedence = tuple[object, ...]
 
 
 def parse_precedence(number: str) -> Precedence | None:
-    """Say where a version number stands among others, as semantic versioning does; None for what is no such number.
+    """Return a sort key with the precedence of semantic versioning; None if the text contains no version number.
 
-    The first format that is found anywhere in the text counts: `v1.0.5` is 1.0.5, `x1y` is 1.
+    As in the original broker, the number may be anywhere in the text: `v1.0.5` is 1.0.5, and `x1y` is 1.
     """
-    found = next((match for one in _FORMATS if (match := one.search(number))), None)
-    if found is None:
+    match = next((match for pattern in _FORMATS if (match := pattern.search(number))), None)
+    if match is None:
         return None
-    major, minor, patch, prerelease = found.groups()
-    names = (prerelease or "").split(".") if prerelease else []
-    return (int(major), int(minor or 0), int(patch or 0), not names, [_rank(name) for name in names])
+    major, minor, patch, prerelease = match.groups()
+    identifiers = prerelease.split(".") if prerelease else []
+    return (
+        int(major),
+        int(minor or 0),
+        int(patch or 0),
+        # A version without a prerelease part is higher than its prereleases.
+        not identifiers,
+        [_identifier_key(identifier) for identifier in identifiers],
+    )
 
 
-def _rank(name: str) -> tuple[bool, int, str]:
-    """Order parts of a prerelease: numbers by value and before words."""
-    return (False, int(name), "") if name.isdecimal() else (True, 0, name)
+def _identifier_key(identifier: str) -> tuple[bool, int, str]:
+    """Order the identifiers of a prerelease: numbers by value, and before words."""
+    return (False, int(identifier), "") if identifier.isdecimal() else (True, 0, identifier)
 
 
 def find_insertion_position(number: str, others: Sequence[tuple[str, int]]) -> int | None:
-    """Find the position that a new version takes among others, given lowest first; None above all of them.
+    """Find the position of a new version among others (number and position, lowest first); None if it is the highest.
 
-    What is no semantic version goes lowest, and of two equal ones the newcomer goes below.
+    Texts without a version number are the lowest. A new version is lower than an existing one of equal precedence.
     """
-    own = parse_precedence(number) or ()
-    return next((position for other, position in others if (parse_precedence(other) or ()) >= own), None)
+    precedence = parse_precedence(number) or ()
+    return next((position for other, position in others if (parse_precedence(other) or ()) >= precedence), None)

@@ -1,8 +1,7 @@
-"""The worker: sends what is owed to webhooks. Each process of a server has one; the database shares the work out.
+"""Sends queued deliveries. Each server process has a worker; the database distributes the deliveries among them.
 
-One thread asks the database what is due and notes what came of it; others send, and never touch the database. What is
-claimed belongs to a worker for some seconds, and it says so again as long as it is at it: when its process is killed,
-another takes over.
+One thread claims due deliveries and records attempts; a pool of sender threads sends them and never uses the database.
+A worker renews its claims while it is sending. If its process is killed, they expire and another worker takes over.
 """
 
 import random
@@ -19,8 +18,7 @@ import structlog
 from sqlalchemy import Connection
 
 from treaty import outgoing
-from treaty.actions.webhooks import deliveries as delivery_actions
-from treaty.actions.webhooks.deliveries import Send
+from treaty.actions.webhooks.deliveries import Send, attempt_delivery, claim, record_attempt
 from treaty.model.audit import Actor
 from treaty.model.webhooks.deliveries import Attempt, Delivery, DeliveryStatus, NoResponse
 from treaty.model.webhooks.parameters import ParameterUrls
@@ -31,7 +29,9 @@ from treaty.store.webhooks import deliveries
 from treaty.store.webhooks.deliveries import ClaimRequest
 
 LEASE_TIME: Final = timedelta(seconds=10)
+"""How long a claim lasts unless it is renewed."""
 POLL_SECONDS: Final = 0.4
+MIN_POLL_SECONDS: Final = 0.05
 ERROR_PAUSE_SECONDS: Final = 3.0
 _ACTOR: Final = Actor(credential_name="worker")
 
@@ -39,171 +39,184 @@ log = structlog.get_logger("treaty.workers.deliveries")
 
 
 class DeliveryWorker:
-    """Sends what is owed, from when it is started until it is stopped."""
+    """Sends queued deliveries between `start` and `stop`."""
 
     def __init__(
         self,
         database: Database,
         settings: Settings,
-        addresses: ParameterUrls,
+        parameter_urls: ParameterUrls,
         *,
         send: Send = outgoing.send,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._settings = settings
-        self._addresses = addresses
+        self._parameter_urls = parameter_urls
         self._send = send
         self._clock = clock
         self._owner = str(uuid.uuid4())
-        self._news = threading.Event()
+        self._wake_up = threading.Event()
         self._is_stopping = threading.Event()
-        self._under_way: dict[str, tuple[Delivery, Future[Attempt]]] = {}
-        self._settling = settings.webhook_settling_time
+        self._in_progress: dict[str, tuple[Delivery, Future[Attempt]]] = {}
+        self._settling_time = settings.webhook_settling_time
         self._renewed_at = clock()
         self._thread: threading.Thread | None = None
         self._senders: ThreadPoolExecutor | None = None
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the thread and the senders."""
         if not self._settings.webhook_redact_sensitive_data:
             log.warning("webhook_redact_sensitive_data", reason="logs of webhooks show the secrets that are sent")
         self._is_stopping.clear()
         self._senders = ThreadPoolExecutor(self._settings.webhook_concurrency, thread_name_prefix="treaty-sender")
-        self._thread = threading.Thread(target=self._work, name="treaty-worker", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="treaty-worker", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
-        """Tell that something is owed."""
-        self._news.set()
+        """Look for due deliveries now, because this process has enqueued some."""
+        self._wake_up.set()
 
     def stop(self) -> None:
-        """Take nothing on any more, and let what is under way end."""
+        """Stop claiming, and wait until deliveries in progress have been recorded."""
         self._is_stopping.set()
-        self._news.set()
+        self._wake_up.set()
         if self._thread is not None:
             self._thread.join(self._settings.webhook_total_timeout.total_seconds() + ERROR_PAUSE_SECONDS)
         if self._senders is not None:
             self._senders.shutdown(wait=False)
 
-    def _work(self) -> None:
-        while not self._is_stopping.is_set() or self._under_way:
-            pause = max(0.05, min(POLL_SECONDS, self._settling.total_seconds()))
+    def _run(self) -> None:
+        while not self._is_stopping.is_set() or self._in_progress:
+            pause = max(MIN_POLL_SECONDS, min(POLL_SECONDS, self._settling_time.total_seconds()))
             try:
                 self._step()
             except Exception:
+                # The database may be unavailable for a while. Claims expire, so no delivery is lost.
                 log.exception("worker")
                 pause = ERROR_PAUSE_SECONDS
-            self._news.wait(pause)
-            self._news.clear()
+            self._wake_up.wait(pause)
+            self._wake_up.clear()
 
     def _step(self) -> None:
-        self._note_done()
-        self._renew()
+        self._record_finished()
+        self._renew_claims()
         if not self._is_stopping.is_set():
-            self._take_on()
+            self._claim_and_send()
 
-    def _note_done(self) -> None:
-        """Note what came of attempts, in one transaction: the disk takes longer to keep one than to send another.
+    def _record_finished(self) -> None:
+        """Record finished attempts in one transaction: committing to disk takes longer than sending a request.
 
-        Where that fails each is noted on its own, so that one that cannot be noted holds up no other.
+        If that fails, record each attempt on its own, so that one that cannot be recorded does not block the others.
         """
-        done = [(owed, _made(owed, future)) for owed, future in self._under_way.values() if future.done()]
-        if len(done) > 1:
+        finished = [
+            (delivery, _get_attempt(delivery, future))
+            for delivery, future in self._in_progress.values()
+            if future.done()
+        ]
+        if len(finished) > 1:
             with suppress(Exception):
-                self._note(done)
+                self._record(finished)
                 return
-        for one in done:
-            self._note_if_possible(*one)
+        for delivery, attempt in finished:
+            try:
+                self._record([(delivery, attempt)])
+            except Exception:
+                # It stays in progress, so the next step tries to record it again.
+                log.exception("note", webhook=delivery.webhook, delivery=delivery.uuid)
 
-    def _note_if_possible(self, owed: Delivery, made: Attempt) -> None:
-        """Note what came of an attempt; where that fails it is tried again, and the others' turn comes."""
-        try:
-            self._note([(owed, made)])
-        except Exception:
-            log.exception("note", webhook=owed.webhook, delivery=owed.uuid)
-
-    def _note(self, done: Sequence[tuple[Delivery, Attempt]]) -> None:
-        ordered = sorted(done, key=lambda one: one[0].webhook)  # two workers that note at once do not wait in a circle
-        jitter = random.uniform(0.9, 1.1)  # noqa: S311 - only spreads out who tries again
+    def _record(self, finished: Sequence[tuple[Delivery, Attempt]]) -> None:
+        # Workers update rows of webhooks in the same order, so that they cannot deadlock.
+        ordered = sorted(finished, key=lambda pair: pair[0].webhook)
+        jitter = random.uniform(0.9, 1.1)  # noqa: S311 - only spreads retries over time
         with audit.acting_as(_ACTOR):
             statuses = self._database.write(
                 lambda db: [
-                    delivery_actions.record_attempt(
-                        db, owed, made, owner=self._owner, jitter=jitter, settings=self._settings
-                    )
-                    for owed, made in ordered
+                    record_attempt(db, delivery, attempt, owner=self._owner, jitter=jitter, settings=self._settings)
+                    for delivery, attempt in ordered
                 ]
             )
-        for (owed, made), status in zip(ordered, statuses, strict=True):
-            del self._under_way[owed.uuid]
+        for (delivery, attempt), status in zip(ordered, statuses, strict=True):
+            del self._in_progress[delivery.uuid]
             if status is not DeliveryStatus.SUCCESS:
-                _warn(owed, made, status)
+                log.warning(
+                    "webhook",
+                    webhook=delivery.webhook,
+                    delivery=delivery.uuid,
+                    status=status.value,
+                    answer=attempt.status,
+                )
 
-    def _renew(self) -> None:
+    def _renew_claims(self) -> None:
         now = self._clock()
-        if self._under_way and now - self._renewed_at > LEASE_TIME / 4:
-            uuids = list(self._under_way)
+        if self._in_progress and now - self._renewed_at > LEASE_TIME / 4:
+            uuids = list(self._in_progress)
             self._database.write(
                 lambda db: deliveries.renew_claims(db, uuids, owner=self._owner, until=now + LEASE_TIME)
             )
             self._renewed_at = now
 
-    def _take_on(self) -> None:
+    def _claim_and_send(self) -> None:
         now = self._clock()
-        wanted = self._wanted((), now=now)
-        if wanted.limit <= 0 or not self._database.read(lambda db: deliveries.has_due(db, wanted)):
+        claim_request = self._build_claim_request((), now=now)
+        # Polling only reads: a write would lock SQLite each time.
+        if claim_request.limit <= 0 or not self._database.read(lambda db: deliveries.has_due(db, claim_request)):
             return
-        found = self._database.write(lambda db: self._taken_on(db, now=now))
-        if not self._under_way:
+        claimed = self._database.write(lambda db: self._claim_all(db, now=now))
+        if not self._in_progress:
             self._renewed_at = now
-        for owed in found:
-            self._begin(owed)
-        if found:
-            self._news.set()
+        for delivery in claimed:
+            self._begin(delivery)
+        if claimed:
+            self._wake_up.set()
 
-    def _taken_on(self, db: Connection, *, now: datetime) -> list[Delivery]:
-        """Claim a quarter after the other, until no sender is free or nothing is due."""
-        found: list[Delivery] = []
-        while (wanted := self._wanted(found, now=now)).limit > 0 and (more := delivery_actions.claim(db, wanted)):
-            found += more
-        return found
+    def _claim_all(self, db: Connection, *, now: datetime) -> list[Delivery]:
+        """Claim a share at a time, until no sender is free or nothing is due."""
+        claimed: list[Delivery] = []
+        while (claim_request := self._build_claim_request(claimed, now=now)).limit > 0:
+            share = claim(db, claim_request)
+            if not share:
+                break
+            claimed += share
+        return claimed
 
-    def _wanted(self, taken: Sequence[Delivery], *, now: datetime) -> ClaimRequest:
-        """Say what can be taken on besides what already was.
+    def _build_claim_request(self, claimed: Sequence[Delivery], *, now: datetime) -> ClaimRequest:
+        """Build the next claim, besides the deliveries in progress and those that were just claimed.
 
-        One webhook has a quarter of the senders at most, and all that are failing have half: so they hold up no others.
+        A single webhook uses at most a quarter of the senders and failing webhooks together at most half, so that slow
+        receivers do not delay the deliveries to others.
         """
-        working = [*(owed for owed, _ in self._under_way.values()), *taken]
-        failing = sum(owed.is_failing for owed in working)
+        busy = [*(delivery for delivery, _ in self._in_progress.values()), *claimed]
+        failing_count = sum(delivery.is_failing for delivery in busy)
         share = max(1, self._settings.webhook_concurrency // 4)
-        counted = Counter(owed.webhook for owed in working)
+        count_by_webhook = Counter(delivery.webhook for delivery in busy)
         return ClaimRequest(
             owner=self._owner,
-            now=now - self._settling,
+            now=now - self._settling_time,
             until=now + LEASE_TIME,
-            limit=min(share, self._settings.webhook_concurrency - len(working)),
-            busy_webhooks=tuple(webhook for webhook, count in counted.items() if count >= share),
-            includes_failing=failing <= self._settings.webhook_concurrency // 4,
+            limit=min(share, self._settings.webhook_concurrency - len(busy)),
+            busy_webhooks=tuple(webhook for webhook, count in count_by_webhook.items() if count >= share),
+            includes_failing=failing_count <= self._settings.webhook_concurrency // 4,
         )
 
-    def _begin(self, owed: Delivery) -> None:
-        assert self._senders is not None  # noqa: S101 - it is working
+    def _begin(self, delivery: Delivery) -> None:
+        assert self._senders is not None  # noqa: S101 - set by `start`, before the thread runs
         future = self._senders.submit(
-            delivery_actions.attempt_delivery, owed, settings=self._settings, addresses=self._addresses, send=self._send
+            attempt_delivery,
+            delivery,
+            settings=self._settings,
+            parameter_urls=self._parameter_urls,
+            send=self._send,
         )
-        self._under_way[owed.uuid] = (owed, future)
-        future.add_done_callback(lambda _done: self._news.set())
+        self._in_progress[delivery.uuid] = (delivery, future)
+        future.add_done_callback(lambda _future: self._wake_up.set())
 
 
-def _warn(owed: Delivery, made: Attempt, status: DeliveryStatus) -> None:
-    log.warning("webhook", webhook=owed.webhook, delivery=owed.uuid, status=status.value, answer=made.status)
-
-
-def _made(owed: Delivery, future: "Future[Attempt]") -> Attempt:
+def _get_attempt(delivery: Delivery, future: "Future[Attempt]") -> Attempt:
+    """Return a finished attempt. An unexpected error counts as a failed attempt, so that the delivery is retried."""
     try:
         return future.result()
     except Exception as error:
-        log.exception("webhook", webhook=owed.webhook, delivery=owed.uuid)
+        log.exception("webhook", webhook=delivery.webhook, delivery=delivery.uuid)
         now = datetime.now(UTC)
         return Attempt(request=None, outcome=NoResponse(type(error).__name__, ""), started_at=now, finished_at=now)

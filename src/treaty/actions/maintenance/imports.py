@@ -458,14 +458,21 @@ class _Import:
     def _environment(self, uuid: str, name: str) -> Environment | None:
         return deployments.find(self.db, uuid) or deployments.find_by_name(self.db, name)
 
-    @_add.register
-    def _(self, fact: DeploymentFact) -> ImportResult:
+    def _target_environment(self, fact: DeploymentFact | ReleaseFact) -> Environment | ImportResult:
+        """Find the environment of a deployment or release; return an outcome if it or the version is missing."""
         environment = self._environment(fact.environment, fact.environment_name)
         if environment is None:
             return self.missing("The environment", "environment", fact.environment)
         if versions.find(self.db, fact.pacticipant, fact.version) is None:
-            what = f"Version {fact.version} of {fact.pacticipant}"
-            return self.missing(what, "version", fact.pacticipant, fact.version)
+            version = f"Version {fact.version} of {fact.pacticipant}"
+            return self.missing(version, "version", fact.pacticipant, fact.version)
+        return environment
+
+    @_add.register
+    def _(self, fact: DeploymentFact) -> ImportResult:
+        environment = self._target_environment(fact)
+        if isinstance(environment, ImportResult):
+            return environment
         stays = imports.list_slot_deployments(self.db, fact, environment.uuid)
         own = next((one for one in stays if one.uuid == fact.uuid), None)
         if own or imports.has_deployment(self.db, fact.uuid):
@@ -514,12 +521,9 @@ class _Import:
 
     @_add.register
     def _(self, fact: ReleaseFact) -> ImportResult:
-        environment = self._environment(fact.environment, fact.environment_name)
-        if environment is None:
-            return self.missing("The environment", "environment", fact.environment)
-        if versions.find(self.db, fact.pacticipant, fact.version) is None:
-            what = f"Version {fact.version} of {fact.pacticipant}"
-            return self.missing(what, "version", fact.pacticipant, fact.version)
+        environment = self._target_environment(fact)
+        if isinstance(environment, ImportResult):
+            return environment
         release = Release(pacticipant=fact.pacticipant, version=fact.version, environment=environment.uuid)
         existing = deployments.find_released(self.db, release)
         if existing is None and (fact.support_ended_at or self.is_known("release", fact.uuid)):

@@ -11,10 +11,11 @@ from treaty.store.webhooks import deliveries, delivery_facts
 
 
 def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
-    """Remove everything between a consumer and a provider, and what then is idle of the two themselves.
+    """Remove the pacts, results and webhooks of a consumer and a provider, and then their idle versions.
 
-    A version is idle if it has neither pacts nor results, and is deployed and supported nowhere, whatever its tags; a
-    pacticipant if it has no versions, pacts or webhooks. Raises NotFound, for the consumer first.
+    A version is idle if it has neither pacts nor results and is not deployed or supported anywhere; its tags and
+    branches do not matter. The consumer and the provider are removed too if they then have no versions, pacts or
+    webhooks. Raises NotFound, for the consumer first.
     """
     pacticipants.lock(db, {consumer, provider})
     pacticipants.get(db, consumer, "consumer")
@@ -25,7 +26,7 @@ def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
     integrations.remove(db, consumer=consumer, provider=provider)
     idle = {name: integrations.list_idle_versions(db, name) for name in (consumer, provider)}
     for name, numbers in idle.items():
-        # Deliveries of other pairs may ask these versions to verify a pact.
+        # Queued deliveries of other integrations may refer to these versions.
         delivery_facts.preserve_for_versions(db, name, numbers)
         versions.remove(db, name, numbers)
     removed |= {"versions": idle, "pacticipants": integrations.remove_idle(db, [consumer, provider])}

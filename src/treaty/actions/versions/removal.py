@@ -1,4 +1,4 @@
-"""Versions, branches and tags go; what was second becomes first."""
+"""Removal of versions, branches and tags. Heads move to the next newest version."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,25 +13,22 @@ from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches, tags, versions
 from treaty.store.webhooks import delivery_facts
 
-
-def _lock(db: Connection, name: str) -> Pacticipant:
-    """Lock a pacticipant. Raises NotFound without a name, as most resources do."""
-    found = pacticipants.lock(db, [name])
-    if not found:
-        raise NotFound
-    return found[0]
+# NotFound has no name in this module: like the original broker, it does not say which part of the path is missing.
 
 
 def _lock_with_counterparts(db: Connection, name: str) -> Pacticipant:
-    """Lock a pacticipant and its counterparts, so that no event enqueues a delivery about what is removed."""
-    found = pacticipants.lock_with_counterparts(db, name)
-    if found is None:
+    """Lock a pacticipant and its counterparts, whose events could otherwise enqueue deliveries about removed data."""
+    locked = pacticipants.lock_with_counterparts(db, name)
+    if locked is None:
         raise NotFound
-    return found
+    return locked
 
 
 def remove_version(db: Connection, pacticipant: str, number: str) -> None:
-    """Remove a version with all that belongs to it. Queued deliveries about it are still sent. Raises NotFound."""
+    """Remove a version with everything that belongs to it. Raises NotFound.
+
+    Queued deliveries about the version are still sent: their template values are copied before the removal.
+    """
     _lock_with_counterparts(db, pacticipant)
     if versions.find(db, pacticipant, number) is None:
         raise NotFound
@@ -41,17 +38,17 @@ def remove_version(db: Connection, pacticipant: str, number: str) -> None:
 
 
 def remove_tag(db: Connection, pacticipant: str, version: str, tag: str) -> None:
-    """Take a tag off a version. Raises NotFound."""
-    _lock(db, pacticipant)
-    tagged = versions.find(db, pacticipant, version)
-    if tagged is None or tags.find(db, pacticipant, version, tag) is None:
+    """Remove a tag from a version. Raises NotFound."""
+    pacticipants.lock(db, [pacticipant])
+    tagged_version = versions.find(db, pacticipant, version)
+    if tagged_version is None or tags.find(db, pacticipant, version, tag) is None:
         raise NotFound
-    tags.remove(db, tagged, tag)
+    tags.remove(db, tagged_version, tag)
     audit.record(db, Action.TAG_REMOVAL, resource=pacticipant, params={"version": version, "tag": tag})
 
 
 def remove_branch(db: Connection, pacticipant: str, name: str) -> None:
-    """Remove a branch, be it the main one; versions stay. Raises NotFound."""
+    """Remove a branch; its versions stay. The main branch can be removed, too. Raises NotFound."""
     _lock_with_counterparts(db, pacticipant)
     if branches.find(db, pacticipant, name) is None:
         raise NotFound
@@ -61,20 +58,20 @@ def remove_branch(db: Connection, pacticipant: str, name: str) -> None:
 
 
 def remove_from_branch(db: Connection, pacticipant: str, branch: str, version: str) -> None:
-    """Take a version off a branch; both stay. Raises NotFound."""
+    """Remove a version from a branch; both stay. Raises NotFound."""
     _lock_with_counterparts(db, pacticipant)
-    found = branches.load_state(db, pacticipant, branch, version).branch_version
-    if found is None:
+    branch_version = branches.load_state(db, pacticipant, branch, version).branch_version
+    if branch_version is None:
         raise NotFound
     delivery_facts.preserve_for_branches(db, pacticipant, [branch])
-    branches.remove_version(db, found)
-    said = {"branch": branch, "version": version}
-    audit.record(db, Action.BRANCH_VERSION_REMOVAL, resource=pacticipant, params=said)
+    branches.remove_version(db, branch_version)
+    params = {"branch": branch, "version": version}
+    audit.record(db, Action.BRANCH_VERSION_REMOVAL, resource=pacticipant, params=params)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemovedBranches:
-    """How many branches of a pacticipant went, and which remain."""
+    """Result of `remove_branches`: the number of removed branches, and the names of the remaining ones."""
 
     pacticipant: str
     count: int
@@ -82,14 +79,13 @@ class RemovedBranches:
 
 
 def remove_branches(db: Connection, pacticipant: str, *, keep: Collection[str]) -> RemovedBranches:
-    """Remove all branches but the main one and those to keep. Raises NotFound."""
-    owner = pacticipants.get(db, pacticipant)
-    kept = {*keep, _lock_with_counterparts(db, owner.name).main_branch}
-    every = branches.list_names(db, pacticipant)
-    going = [name for name in every if name not in kept]
-    delivery_facts.preserve_for_branches(db, pacticipant, going)
-    branches.remove(db, pacticipant, going)
-    audit.record(db, Action.BRANCH_REMOVAL, resource=pacticipant, before={"branches": going})
-    return RemovedBranches(
-        pacticipant=pacticipant, count=len(going), remaining=[name for name in every if name in kept]
-    )
+    """Remove all branches except the main branch and those to keep. Raises NotFound."""
+    pacticipants.get(db, pacticipant)  # its message names the missing pacticipant
+    excluded = {*keep, _lock_with_counterparts(db, pacticipant).main_branch}
+    names = branches.list_names(db, pacticipant)
+    removed = [name for name in names if name not in excluded]
+    delivery_facts.preserve_for_branches(db, pacticipant, removed)
+    branches.remove(db, pacticipant, removed)
+    audit.record(db, Action.BRANCH_REMOVAL, resource=pacticipant, before={"branches": removed})
+    remaining = [name for name in names if name in excluded]
+    return RemovedBranches(pacticipant=pacticipant, count=len(removed), remaining=remaining)

@@ -1,4 +1,4 @@
-"""Pacticipants and their versions come to be, and are put on branches and tagged."""
+"""Creation of pacticipants and versions, and their branches and tags."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -19,18 +19,19 @@ from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches, tags, versions
 
 TOUCH_INTERVAL: Final = timedelta(seconds=60)
-"""How old a branch's time of change must be to be noted anew."""
+"""Minimum age of a branch's time of change before it is updated again: busy builds would write it constantly."""
 
 
 def ensure_pacticipants(db: Connection, names: Collection[str], *, now: datetime) -> dict[str, Pacticipant]:
-    """Lock the pacticipants with these names, and add those that are missing. Raises Invalid for a blank name."""
-    found = {one.name: one for one in pacticipants.lock(db, names)}
-    for name in sorted(set(names) - found.keys()):
-        found[name] = _added(db, name, now=now)
-    return found
+    """Lock pacticipants, and add those that are missing. Raises Invalid for a blank name."""
+    locked = {pacticipant.name: pacticipant for pacticipant in pacticipants.lock(db, names)}
+    # In the order of names, like the locks: concurrent transactions that add the same pacticipants cannot deadlock.
+    for name in sorted(set(names) - locked.keys()):
+        locked[name] = _add_pacticipant(db, name, now=now)
+    return locked
 
 
-def _added(db: Connection, name: str, *, now: datetime) -> Pacticipant:
+def _add_pacticipant(db: Connection, name: str, *, now: datetime) -> Pacticipant:
     new = Pacticipant(name=validate_name(name), display_name=derive_display_name(name), created_at=now, updated_at=now)
     pacticipants.add(db, new)
     audit.record(db, Action.PACTICIPANT_CREATION, resource=name)
@@ -40,10 +41,10 @@ def _added(db: Connection, name: str, *, now: datetime) -> Pacticipant:
 def ensure_version(
     db: Connection, pacticipant: Pacticipant, number: str, *, now: datetime, settings: Settings
 ) -> tuple[Version, bool]:
-    """Find a version of a locked pacticipant or add it; say whether it is new."""
-    found = versions.find(db, pacticipant.name, number)
-    if found:
-        return found, False
+    """Find a version of a locked pacticipant or add it; return whether it is new."""
+    existing = versions.find(db, pacticipant.name, number)
+    if existing:
+        return existing, False
     number = check_length("version", number)
     new = Version(pacticipant=pacticipant.name, number=number, build_url=None, created_at=now, updated_at=now)
     position = (
@@ -58,7 +59,7 @@ def ensure_version(
     return new, True
 
 
-def put_on_branch(  # noqa: PLR0913 - what is put where, and the rules for it
+def put_on_branch(  # noqa: PLR0913 - names of a branch version, and the settings
     db: Connection,
     pacticipant: Pacticipant,
     branch: str,
@@ -68,16 +69,17 @@ def put_on_branch(  # noqa: PLR0913 - what is put where, and the rules for it
     settings: Settings,
     is_auto_created: bool = False,
 ) -> tuple[BranchVersion, bool]:
-    """Put a version of a locked pacticipant on a branch, as its head; say whether it is newly there.
+    """Add a version of a locked pacticipant to a branch as its head; return whether it is new there.
 
-    A version that was there already does not become the head again.
+    A version that is already on the branch does not become the head again: a repeated or old build, which publishes the
+    same version again, must not replace a newer head.
     """
-    standing = branches.load_state(db, pacticipant.name, branch, version)
-    if standing.branch_version:
-        _touch(db, standing.branch, now=now)
-        return standing.branch_version, False
-    if standing.branch:
-        branches.set_head(db, _touched(standing.branch, now=now), head=version)
+    state = branches.load_state(db, pacticipant.name, branch, version)
+    if state.branch_version:
+        _touch(db, state.branch, now=now)
+        return state.branch_version, False
+    if state.branch:
+        branches.set_head(db, _touched(state.branch, now=now), head=version)
     else:
         new = Branch(pacticipant=pacticipant.name, name=check_length("branch", branch), created_at=now, updated_at=now)
         branches.add(db, new, head=version)
@@ -112,7 +114,7 @@ def _detect_main_branch(
         )
 
 
-def put_tag(  # noqa: PLR0913 - what is put where, and the rules for it
+def put_tag(  # noqa: PLR0913 - names of a tag, and the settings
     db: Connection,
     pacticipant: Pacticipant,
     version: Version,
@@ -122,39 +124,39 @@ def put_tag(  # noqa: PLR0913 - what is put where, and the rules for it
     settings: Settings,
     can_be_branch: bool = True,
 ) -> tuple[Tag, bool]:
-    """Tag a version of a locked pacticipant; say whether the tag is new.
+    """Add a tag to a version of a locked pacticipant; return whether the tag is new.
 
-    The first tag of a version that is on no branch stands for one, where the settings say so; it `may_be_branch` only
-    if no branch was named.
+    Clients from before branches tag a version with the name of its branch. So with `use_first_tag_as_branch`, the first
+    tag of a new version without a branch also becomes its branch. `can_be_branch` is False if the request has a branch.
     """
-    standing = tags.load_state(db, version, tag)
-    if standing.tag:
-        return standing.tag, False
-    if can_be_branch and standing.has_no_branch_or_tags and _is_young(version, now=now, settings=settings):
+    state = tags.load_state(db, version, tag)
+    if state.tag:
+        return state.tag, False
+    if can_be_branch and state.has_no_branch_or_tags and _is_new_enough(version, now=now, settings=settings):
         put_on_branch(db, pacticipant, tag, version.number, now=now, settings=settings, is_auto_created=True)
     else:
         _detect_main_branch(db, pacticipant, tag, now=now, settings=settings)
-    return _tagged(db, version, tag, standing, now=now), True
+    return _add_tag(db, version, tag, state, now=now), True
 
 
-def _is_young(version: Version, *, now: datetime, settings: Settings) -> bool:
+def _is_new_enough(version: Version, *, now: datetime, settings: Settings) -> bool:
     age = now - version.created_at
     return settings.use_first_tag_as_branch and age <= settings.use_first_tag_as_branch_time_limit
 
 
-def _tagged(db: Connection, version: Version, name: str, standing: tags.TagState, *, now: datetime) -> Tag:
+def _add_tag(db: Connection, version: Version, name: str, state: tags.TagState, *, now: datetime) -> Tag:
     new = Tag(
         pacticipant=version.pacticipant,
         version=version.number,
         name=check_length("tag", name),
-        is_head=standing.is_newest,
+        is_head=state.is_newest,
         created_at=now,
         updated_at=now,
     )
     tags.add(db, new)
-    if standing.is_first:
+    if state.is_first:
         tags.add_head(db, new)
-    elif standing.is_newest:
+    elif state.is_newest:
         tags.set_head(db, new)
     return new
 
@@ -162,17 +164,17 @@ def _tagged(db: Connection, version: Version, name: str, standing: tags.TagState
 def tag_version(
     db: Connection, pacticipant: str, version: str, tag: str, *, now: datetime, settings: Settings
 ) -> tuple[Tag, bool]:
-    """Tag a version, which is added if missing; say whether the tag is new.
+    """Add a tag to a version, which is added if missing; return whether the tag is new.
 
-    A tag named like an environment says that the version now runs there, where the settings say so.
+    With `create_deployed_versions_for_tags`, a tag with the name of an environment also records a deployment to it.
     """
     owner = ensure_pacticipants(db, [pacticipant], now=now)[pacticipant]
-    tagged, _ = ensure_version(db, owner, version, now=now, settings=settings)
-    found = put_tag(db, owner, tagged, tag, now=now, settings=settings)
+    tagged_version, _ = ensure_version(db, owner, version, now=now, settings=settings)
+    result = put_tag(db, owner, tagged_version, tag, now=now, settings=settings)
     audit.record(db, Action.TAG_CREATION, resource=pacticipant, params={"version": version, "tag": tag})
     if settings.create_deployed_versions_for_tags:
-        _deploy_to_namesake(db, tagged, tag, now=now)
-    return found
+        _deploy_to_namesake(db, tagged_version, tag, now=now)
+    return result
 
 
 def _deploy_to_namesake(db: Connection, version: Version, tag: str, *, now: datetime) -> None:
@@ -187,34 +189,39 @@ def _deploy_to_namesake(db: Connection, version: Version, tag: str, *, now: date
 def add_to_branch(
     db: Connection, pacticipant: str, branch: str, version: str, *, now: datetime, settings: Settings
 ) -> tuple[BranchVersion, bool]:
-    """Put a version, which is added if missing, on a branch; say whether it is newly there."""
+    """Add a version, which is added if missing, to a branch; return whether it is new there."""
     owner = ensure_pacticipants(db, [pacticipant], now=now)[pacticipant]
     ensure_version(db, owner, version, now=now, settings=settings)
-    said = {"branch": branch, "version": version}
-    audit.record(db, Action.BRANCH_VERSION_CREATION, resource=pacticipant, params=said)
+    params = {"branch": branch, "version": version}
+    audit.record(db, Action.BRANCH_VERSION_CREATION, resource=pacticipant, params=params)
     return put_on_branch(db, owner, branch, version, now=now, settings=settings)
 
 
 def save_version(db: Connection, draft: VersionDraft, *, now: datetime, settings: Settings) -> bool:
-    """Add a version or change what is said about it; say whether it is new. Its tags have no side effects."""
+    """Add or change a version; return whether it is new.
+
+    Tags in its body are only tags, as in the original broker: they never become a branch or a deployment.
+    """
     owner = ensure_pacticipants(db, [draft.pacticipant], now=now)[draft.pacticipant]
     version, is_new = ensure_version(db, owner, draft.number, now=now, settings=settings)
-    present = [] if draft.tags is None else tags.list_names(db, version)
+    existing_tags = [] if draft.tags is None else tags.list_names(db, version)
     if not draft.keeps_build_url:
         versions.set_build_url(db, replace(version, build_url=draft.build_url, updated_at=now))
     if draft.tags is not None:
-        _set_tags(db, version, draft.tags, present, now=now)
-    _note_saved(db, version, draft, present, is_new=is_new)
+        _set_tags(db, version, draft.tags, existing_tags, now=now)
+    _record_audit(db, version, draft, existing_tags, is_new=is_new)
     return is_new
 
 
-def _note_saved(db: Connection, version: Version, draft: VersionDraft, present: Sequence[str], *, is_new: bool) -> None:
+def _record_audit(
+    db: Connection, version: Version, draft: VersionDraft, existing_tags: Sequence[str], *, is_new: bool
+) -> None:
     build_url = version.build_url if draft.keeps_build_url else draft.build_url
     before, after = diff_fields(
-        {"build_url": redact_value("build_url", version.build_url), "tags": list(present)},
+        {"build_url": redact_value("build_url", version.build_url), "tags": list(existing_tags)},
         {
             "build_url": redact_value("build_url", build_url),
-            "tags": list(present if draft.tags is None else draft.tags),
+            "tags": list(existing_tags if draft.tags is None else draft.tags),
         },
     )
     action = Action.VERSION_CREATION if is_new else Action.VERSION_CHANGE
@@ -222,11 +229,11 @@ def _note_saved(db: Connection, version: Version, draft: VersionDraft, present: 
 
 
 def _set_tags(
-    db: Connection, version: Version, wanted: Collection[str], present: Collection[str], *, now: datetime
+    db: Connection, version: Version, new_tags: Collection[str], existing_tags: Collection[str], *, now: datetime
 ) -> None:
-    for name in present:
-        if name not in wanted:
+    for name in existing_tags:
+        if name not in new_tags:
             tags.remove(db, version, name)
-    for name in dict.fromkeys(wanted):
-        if name not in present:
-            _tagged(db, version, name, tags.load_state(db, version, name), now=now)
+    for name in dict.fromkeys(new_tags):
+        if name not in existing_tags:
+            _add_tag(db, version, name, tags.load_state(db, version, name), now=now)

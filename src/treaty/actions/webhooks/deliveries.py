@@ -1,4 +1,4 @@
-"""Delivering what is owed to webhooks: taking it on, noting what came of it, sending it again by hand."""
+"""Deliveries to webhooks: claiming, sending, recording attempts, sending again, and testing a webhook."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,19 +8,25 @@ from sqlalchemy import Connection
 
 from treaty.errors import Conflict, NotFound
 from treaty.model.audit import Action
-from treaty.model.webhooks import deliveries as deliver
-from treaty.model.webhooks import events, parameters
+from treaty.model.webhooks import parameters
 from treaty.model.webhooks.deliveries import (
     Attempt,
     Delivery,
     DeliveryStatus,
     Execution,
     LogFormatter,
+    NextStep,
     NoResponse,
     OutgoingRequest,
     TriggeredWebhook,
     WebhookResponse,
+    build_outgoing_request,
+    decide_next_step,
+    format_log,
+    redact_request,
+    sign_request,
 )
+from treaty.model.webhooks.events import PROVIDER_VERIFICATION_PUBLISHED
 from treaty.model.webhooks.parameters import DeliveryFacts, ParameterUrls, WebhookContext
 from treaty.model.webhooks.previews import PreviewEvent
 from treaty.model.webhooks.rendering import UnusableValue
@@ -35,92 +41,94 @@ from treaty.store.webhooks.deliveries import ClaimRequest, DeliveryUpdate
 Send = Callable[[OutgoingRequest, Settings], WebhookResponse | NoResponse]
 
 
-def claim(db: Connection, wanted: ClaimRequest) -> list[Delivery]:
-    """Claim what is due. What nothing can be sent for any more is given up."""
-    claimed = deliveries.claim(db, wanted)
-    found = delivery_facts.load_claimed(db, claimed, owner=wanted.owner)
-    for uuid in claimed:
-        if uuid not in found:
-            deliveries.abandon(db, uuid, owner=wanted.owner)
-    return [found[uuid] for uuid in claimed if uuid in found]
+def claim(db: Connection, claim_request: ClaimRequest) -> list[Delivery]:
+    """Claim due deliveries. Those whose webhook or pact no longer exists fail: there is no request to send."""
+    uuids = deliveries.claim(db, claim_request)
+    loaded = delivery_facts.load_claimed(db, uuids, owner=claim_request.owner)
+    for uuid in uuids:
+        if uuid not in loaded:
+            deliveries.abandon(db, uuid, owner=claim_request.owner)
+    return [loaded[uuid] for uuid in uuids if uuid in loaded]
 
 
-def attempt_delivery(owed: Delivery, *, settings: Settings, addresses: ParameterUrls, send: Send) -> Attempt:
-    """Put a request together, and send it. Nothing of this touches the database."""
-    started = datetime.now(UTC)
+def attempt_delivery(delivery: Delivery, *, settings: Settings, parameter_urls: ParameterUrls, send: Send) -> Attempt:
+    """Build a request and send it. This runs in the worker's sender threads, so it never uses the database."""
+    started_at = datetime.now(UTC)
     try:
-        request = build_request(owed, settings=settings, addresses=addresses, at=started)
+        request = build_request(delivery, settings=settings, parameter_urls=parameter_urls, at=started_at)
     except (WrongKey, ValueError) as error:
+        # Another key may be configured before the next attempt, but an unusable value stays unusable.
         outcome = NoResponse(type(error).__name__, str(error), is_final=isinstance(error, UnusableValue))
-        return Attempt(request=None, outcome=outcome, started_at=started, finished_at=started)
-    outcome_of = send(request, settings)
-    return Attempt(request=request, outcome=outcome_of, started_at=started, finished_at=datetime.now(UTC))
+        return Attempt(request=None, outcome=outcome, started_at=started_at, finished_at=started_at)
+    sent_outcome = send(request, settings)
+    return Attempt(request=request, outcome=sent_outcome, started_at=started_at, finished_at=datetime.now(UTC))
 
 
-def build_request(owed: Delivery, *, settings: Settings, addresses: ParameterUrls, at: datetime) -> OutgoingRequest:
-    """Put together, and sign, what is sent. Raises WrongKey, and ValueError for what no request can be made of."""
-    request = _composed(owed.request, owed.facts, owed.context, settings=settings, addresses=addresses)
-    if owed.secret is None:
-        return request
-    return deliver.sign_request(request, get_vault(settings).decrypt(owed.secret), delivery=owed.uuid, at=at)
-
-
-def _composed(
-    request: WebhookRequest,
-    facts: DeliveryFacts,
-    context: WebhookContext,
-    *,
-    settings: Settings,
-    addresses: ParameterUrls,
+def build_request(
+    delivery: Delivery, *, settings: Settings, parameter_urls: ParameterUrls, at: datetime
 ) -> OutgoingRequest:
-    values = parameters.build_parameters(facts, context, addresses)
-    return deliver.build_outgoing_request(
-        _opened(request, settings), values, user_agent=settings.user_agent, trace=context.get("traceparent")
+    """Build the request of a delivery, and sign it if its webhook has a secret.
+
+    Raises WrongKey if a secret cannot be decrypted, and ValueError if the values do not make a valid request.
+    """
+    values = parameters.build_parameters(delivery.facts, delivery.context, parameter_urls)
+    request = build_outgoing_request(
+        _decrypt_request(delivery.request, settings),
+        values,
+        user_agent=settings.user_agent,
+        trace=delivery.context.get("traceparent"),
     )
+    if delivery.secret is None:
+        return request
+    return sign_request(request, get_vault(settings).decrypt(delivery.secret), delivery=delivery.uuid, at=at)
 
 
-def _opened(request: WebhookRequest, settings: Settings) -> WebhookRequest:
-    """Open the secrets of a request; the key is only asked for where there are any."""
+def _decrypt_request(request: WebhookRequest, settings: Settings) -> WebhookRequest:
     password = request.password
-    if not any(isinstance(one, EncryptedText) for one in (*request.headers.values(), password)):
+    # Without secrets the request needs no key, and can be sent even if the key is missing or wrong.
+    if not any(isinstance(value, EncryptedText) for value in (*request.headers.values(), password)):
         return request
     vault = get_vault(settings)
-    headers = {name: _open(vault, value) for name, value in request.headers.items()}
-    return replace(request, headers=headers, password=None if password is None else _open(vault, password))
+    headers = {name: _decrypt(vault, value) for name, value in request.headers.items()}
+    return replace(request, headers=headers, password=None if password is None else _decrypt(vault, password))
 
 
-def _open(vault: Vault, value: str | EncryptedText) -> str:
+def _decrypt(vault: Vault, value: str | EncryptedText) -> str:
     return vault.decrypt(value) if isinstance(value, EncryptedText) else value
 
 
 def record_attempt(
-    db: Connection, owed: Delivery, made: Attempt, *, owner: str, jitter: float, settings: Settings
+    db: Connection, delivery: Delivery, attempt: Attempt, *, owner: str, jitter: float, settings: Settings
 ) -> DeliveryStatus:
-    """Note what came of an attempt, and when there will be another. `jitter` stretches or shortens the wait."""
-    success = made.is_success(settings.webhook_http_code_success)
-    attempts = owed.attempts + 1
+    """Record an attempt and schedule the next one. `jitter` is a factor on the delay.
+
+    Nothing is recorded if the claim has expired and another worker has taken the delivery over.
+    """
+    success = attempt.is_success(settings.webhook_http_code_success)
+    attempts = delivery.attempts + 1
     schedule = settings.webhook_retry_schedule
-    if made.is_final or owed.is_overdue(schedule, at=made.started_at):
+    if attempt.is_final or delivery.is_overdue(schedule, at=attempt.started_at):
         schedule = ()
-    step = deliver.decide_next_step(success=success, attempts=attempts, schedule=schedule)
-    due_at = None if step.delay is None else made.finished_at + step.delay * jitter
-    noted = DeliveryUpdate(uuid=owed.uuid, owner=owner, status=step.status, due_at=due_at)
-    logs = deliver.format_log(
-        made, owed.context, build_log_formatter(settings, owed.webhook, owed.context), _ending(step, attempts)
+    next_step = decide_next_step(success=success, attempts=attempts, schedule=schedule)
+    update = DeliveryUpdate(
+        uuid=delivery.uuid,
+        owner=owner,
+        status=next_step.status,
+        due_at=None if next_step.delay is None else attempt.finished_at + next_step.delay * jitter,
     )
-    execution = _execution(made, logs, success=success, can_show_response=bool(settings.webhook_host_whitelist))
-    if deliveries.record_attempt(db, noted, execution) and webhooks.record_outcome(
+    execution = _build_execution(delivery, attempt, _describe_step(next_step, attempts), settings, success=success)
+    if deliveries.record_attempt(db, update, execution) and webhooks.record_outcome(
         db,
-        owed.webhook,
+        delivery.webhook,
         success=success,
-        most_failures=settings.webhook_failures_until_failing,
-        now=made.finished_at,
+        max_failures=settings.webhook_failures_until_failing,
+        now=attempt.finished_at,
     ):
-        audit.record(db, Action.WEBHOOK_FAILING, resource=owed.webhook, params={"delivery": owed.uuid})
-    return step.status
+        audit.record(db, Action.WEBHOOK_FAILING, resource=delivery.webhook, params={"delivery": delivery.uuid})
+    return next_step.status
 
 
-def _ending(step: deliver.NextStep, attempts: int) -> str:
+def _describe_step(step: NextStep, attempts: int) -> str:
     match step.status:
         case DeliveryStatus.SUCCESS:
             return "Successfully executed webhook"
@@ -130,18 +138,25 @@ def _ending(step: deliver.NextStep, attempts: int) -> str:
             return f"Webhook execution failed after {attempts} attempts"
 
 
-def _execution(made: Attempt, logs: str, *, success: bool, can_show_response: bool) -> Execution:
+def _build_execution(
+    delivery: Delivery, attempt: Attempt, conclusion: str, settings: Settings, *, success: bool
+) -> Execution:
+    formatter = build_log_formatter(settings, delivery.webhook, delivery.context)
     return Execution(
         success=success,
-        status=made.status if can_show_response else None,
-        milliseconds=made.milliseconds,
-        created_at=made.finished_at,
-        logs=logs,
+        status=attempt.status if formatter.can_show_response else None,
+        milliseconds=attempt.milliseconds,
+        created_at=attempt.finished_at,
+        logs=format_log(attempt, delivery.context, formatter, conclusion),
     )
 
 
 def build_log_formatter(settings: Settings, webhook: str, context: WebhookContext) -> LogFormatter:
-    """Say how attempts are told."""
+    """Build the formatter for a webhook's logs, by its UUID.
+
+    As in the original broker, logs show responses only if there is a host whitelist: otherwise a webhook could be used
+    to read from the internal network.
+    """
     return LogFormatter(
         webhook=webhook,
         base_url=context.get("base_url", ""),
@@ -151,28 +166,28 @@ def build_log_formatter(settings: Settings, webhook: str, context: WebhookContex
 
 
 def redeliver(db: Connection, uuid: str, *, now: datetime) -> TriggeredWebhook:
-    """Owe a delivery anew. Raises NotFound, and Conflict when its webhook is gone."""
-    known = triggered_webhooks.find(db, uuid)
-    if known is None:
+    """Queue a delivery again. Raises NotFound, and Conflict if its webhook has been deleted."""
+    existing = triggered_webhooks.find(db, uuid)
+    if existing is None:
         raise NotFound
-    # A removal keeps what is queued when it begins. What is queued after that would be lost with the pact.
-    pacticipants.lock(db, {known.consumer, known.provider})
+    # A removal preserves the deliveries that are queued when it begins. One that is queued during it would be lost.
+    pacticipants.lock(db, {existing.consumer, existing.provider})
     if triggered_webhooks.find(db, uuid) is None:
         raise NotFound
     if not deliveries.requeue(db, uuid, now=now):
         raise Conflict("The webhook has been deleted, so there is nothing to send.")
     audit.record(db, Action.WEBHOOK_REDELIVERY, resource=uuid)
-    found = triggered_webhooks.find(db, uuid)
-    assert found is not None  # noqa: S101 - it was there, in this very transaction
-    return found
+    requeued = triggered_webhooks.find(db, uuid)
+    assert requeued is not None  # noqa: S101 - found before, in the same transaction and under a lock
+    return requeued
 
 
-# Trying a webhook out
+# Testing a webhook
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookTest:
-    """A webhook that is tried out, with the pact to try it with."""
+    """A webhook to test, with the pact or event to test it with."""
 
     webhook: Webhook
     facts: DeliveryFacts
@@ -181,7 +196,7 @@ class WebhookTest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookTestResult:
-    """What came of trying a webhook out."""
+    """Result of testing a webhook."""
 
     webhook_test: WebhookTest
     attempt: Attempt
@@ -191,53 +206,59 @@ class WebhookTestResult:
 
 
 def prepare_test(db: Connection, webhook: Webhook, *, base_url: str) -> WebhookTest:
-    """Find the latest pact that a webhook could be about; without one, something that stands for it."""
+    """Prepare a test with the latest matching pact, or with placeholders if there is none."""
     facts = delivery_facts.find_example(db, webhook) or parameters.PLACEHOLDER_FACTS
-    if facts.result is None and events.PROVIDER_VERIFICATION_PUBLISHED in webhook.events:
+    # The original broker uses a placeholder result for this event only.
+    if facts.result is None and PROVIDER_VERIFICATION_PUBLISHED in webhook.events:
         facts = replace(facts, result=parameters.PLACEHOLDER_RESULT)
     return WebhookTest(webhook=webhook, facts=facts, context={"base_url": base_url, "event_name": "test"})
 
 
 def record_test(db: Connection, webhook: Webhook) -> None:
-    """Note that a webhook is tried out, before it is: once its request is on its way, nothing undoes it."""
+    """Record a test in the audit log. Call it before sending: a request that has been sent cannot be rolled back."""
     audit.record(db, Action.WEBHOOK_TRIAL, resource=webhook.uuid, params={"sends_to": webhook.request.name})
 
 
-def prepare_past_event_test(db: Connection, webhook: Webhook, past: PreviewEvent, *, base_url: str) -> WebhookTest:
-    """Find what a webhook would be told of something that has happened."""
-    publication = preview_events.get_publication_id(db, past.pact)
-    number = past.result.number if past.result else None
-    context = preview_events.load_context(db, past, publication)
+def prepare_past_event_test(db: Connection, webhook: Webhook, event: PreviewEvent, *, base_url: str) -> WebhookTest:
+    """Prepare a test with the facts and values of a past event."""
+    publication = preview_events.get_publication_id(db, event.pact)
+    context = preview_events.load_context(db, event, publication)
     facts = delivery_facts.load_past(
         db,
         publication,
-        verification=number,
-        event=past.name,
-        at=past.at,
+        verification=event.result.number if event.result else None,
+        event=event.name,
+        at=event.at,
         provider_version=context.get("provider_version_number"),
     )
-    return WebhookTest(webhook=webhook, facts=facts, context={"base_url": base_url, "event_name": past.name, **context})
+    return WebhookTest(
+        webhook=webhook, facts=facts, context={"base_url": base_url, "event_name": event.name, **context}
+    )
 
 
 def preview_request(
-    webhook_test: WebhookTest, *, settings: Settings, addresses: ParameterUrls, now: datetime
+    webhook_test: WebhookTest, *, settings: Settings, parameter_urls: ParameterUrls, now: datetime
 ) -> OutgoingRequest:
-    """Put the request together that would be sent now, its secrets hidden. Raises as `put_together`."""
-    return deliver.redact_request(build_request(_owed(webhook_test), settings=settings, addresses=addresses, at=now))
+    """Build the request that a test would send now, with its secrets masked. Raises as `build_request` does."""
+    delivery = _build_test_delivery(webhook_test)
+    return redact_request(build_request(delivery, settings=settings, parameter_urls=parameter_urls, at=now))
 
 
 def send_test(
-    webhook_test: WebhookTest, *, settings: Settings, addresses: ParameterUrls, send: Send
+    webhook_test: WebhookTest, *, settings: Settings, parameter_urls: ParameterUrls, send: Send
 ) -> WebhookTestResult:
-    """Send a webhook's request at once. Nothing is kept of it."""
-    made = attempt_delivery(_owed(webhook_test), settings=settings, addresses=addresses, send=send)
-    success = made.is_success(settings.webhook_http_code_success)
-    telling = build_log_formatter(settings, webhook_test.webhook.uuid, webhook_test.context)
-    logs = deliver.format_log(made, webhook_test.context, telling, None if success else "Webhook execution failed")
-    return WebhookTestResult(webhook_test=webhook_test, attempt=made, log_formatter=telling, success=success, logs=logs)
+    """Send a test's request at once. The attempt is not stored."""
+    delivery = _build_test_delivery(webhook_test)
+    attempt = attempt_delivery(delivery, settings=settings, parameter_urls=parameter_urls, send=send)
+    success = attempt.is_success(settings.webhook_http_code_success)
+    formatter = build_log_formatter(settings, delivery.webhook, delivery.context)
+    logs = format_log(attempt, delivery.context, formatter, None if success else "Webhook execution failed")
+    return WebhookTestResult(
+        webhook_test=webhook_test, attempt=attempt, log_formatter=formatter, success=success, logs=logs
+    )
 
 
-def _owed(webhook_test: WebhookTest) -> Delivery:
+def _build_test_delivery(webhook_test: WebhookTest) -> Delivery:
     return Delivery(
         uuid=webhook_test.webhook.uuid,
         webhook=webhook_test.webhook.uuid,

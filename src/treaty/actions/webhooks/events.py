@@ -1,4 +1,7 @@
-"""Owing webhooks what they asked for, in the transaction of the event."""
+"""Enqueues deliveries to webhooks, in the transaction of the event.
+
+An event and its deliveries are committed or rolled back together, so neither exists without the other.
+"""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -12,9 +15,14 @@ from treaty.model.decisions.metadata import Metadata
 from treaty.model.pacts.notices import WebhookTrigger
 from treaty.model.pacts.pacts import Contract, Pact
 from treaty.model.verifications.verifications import NewVerification
-from treaty.model.webhooks import events as webhook_events
 from treaty.model.webhooks.deliveries import QueuedDelivery
-from treaty.model.webhooks.events import Event, RequiredVerification
+from treaty.model.webhooks.events import (
+    Event,
+    EventSubject,
+    RequiredVerification,
+    get_subject,
+    list_verification_events,
+)
 from treaty.model.webhooks.parameters import WebhookContext
 from treaty.model.webhooks.webhooks import WebhookFilters, is_match
 from treaty.store.pacts import publications
@@ -25,7 +33,7 @@ from treaty.telemetry import tracing
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventContext:
-    """One thing that an event is about: a consumer's version, and a provider's where it has one."""
+    """What one delivery is about: a consumer version, and a provider version if the event has one."""
 
     consumer: str
     consumer_version: str
@@ -33,6 +41,7 @@ class EventContext:
     provider_version: str | None = None
     verification: int | None = None
     context: dict[str, Any] = field(default_factory=dict)
+    """Values for the webhook's parameters, by the original broker's names."""
 
 
 def enqueue_for_contract(
@@ -44,23 +53,29 @@ def enqueue_for_contract(
     context: WebhookContext,
     now: datetime,
 ) -> list[WebhookTrigger]:
-    """Owe what was asked for when a contract is published.
+    """Enqueue the deliveries for a published contract.
 
-    The event that names provider versions is owed once for each of them.
+    As in the original broker, an event that requires verifications causes a delivery for each provider version.
     """
-    found = _subscriptions(db, contract.consumer, contract.provider, [one.name for one in events])
-    if not found:
+    event_names = [event.name for event in events]
+    subscriptions = webhooks.list_subscriptions(
+        db, consumer=contract.consumer, provider=contract.provider, events=event_names
+    )
+    # Most publications trigger no webhook; the branches of provider versions are then not needed.
+    if not subscriptions:
         return []
-    usual = [EventContext(consumer=contract.consumer, consumer_version=contract.version, provider=contract.provider)]
-    with_versions = [_requirement(db, contract, one) for one in required]
-    triggered = []
-    for one in found:
-        is_about_versions = one.event == webhook_events.CONTRACT_REQUIRING_VERIFICATION_PUBLISHED
-        triggered += _owe(db, one, with_versions if is_about_versions else usual, context=context, now=now)
-    return triggered
+    pact = EventContext(consumer=contract.consumer, consumer_version=contract.version, provider=contract.provider)
+    required_contexts = [_build_required_context(db, contract, requirement) for requirement in required]
+    triggers = []
+    for subscription in subscriptions:
+        is_required = get_subject(subscription.event) is EventSubject.REQUIRED_VERIFICATION
+        contexts = required_contexts if is_required else [pact]
+        triggers += _enqueue(db, subscription, contexts, context=context, now=now)
+    return triggers
 
 
-def _requirement(db: Connection, contract: Contract, required: RequiredVerification) -> EventContext:
+def _build_required_context(db: Connection, contract: Contract, required: RequiredVerification) -> EventContext:
+    branch = required.main_branch or deliveries.find_branch(db, contract.provider, required.version)
     return EventContext(
         consumer=contract.consumer,
         consumer_version=contract.version,
@@ -68,8 +83,7 @@ def _requirement(db: Connection, contract: Contract, required: RequiredVerificat
         provider_version=required.version,
         context={
             "provider_version_number": required.version,
-            "provider_version_branch": required.main_branch
-            or deliveries.find_branch(db, contract.provider, required.version),
+            "provider_version_branch": branch,
             "provider_version_descriptions": list(required.descriptions),
         },
     )
@@ -77,7 +91,7 @@ def _requirement(db: Connection, contract: Contract, required: RequiredVerificat
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedVerification:
-    """A result that was published, and what the URL that it was published to says of the pact."""
+    """A published result, with the pact and the metadata of the URL that it was published to."""
 
     number: int
     new: NewVerification
@@ -89,58 +103,64 @@ class PublishedVerification:
 def enqueue_for_verification(
     db: Connection, published: PublishedVerification, *, base_url: str
 ) -> list[WebhookTrigger]:
-    """Owe what was asked for when a result is published: once for each consumer version that it was selected by."""
+    """Enqueue the deliveries for a published result: one for each consumer version that was selected."""
     new = published.new
-    found = _subscriptions(db, new.consumer, new.provider, webhook_events.list_verification_events(success=new.success))
-    if not found:
+    subscriptions = webhooks.list_subscriptions(
+        db, consumer=new.consumer, provider=new.provider, events=list_verification_events(success=new.success)
+    )
+    if not subscriptions:
         return []
-    pending = published.metadata.is_pending
+    is_pending = published.metadata.is_pending
     context = {
         "base_url": base_url,
         **({"build_url": new.build_url} if new.build_url is not None else {}),
-        **({"pending": pending} if pending is not None else {}),
+        **({"pending": is_pending} if is_pending is not None else {}),
         "provider_version_tags": list(published.provider_tags),
     }
-    occasions = _consumer_versions(db, published)
-    triggered = []
-    for one in found:
-        triggered += _owe(db, one, occasions, context=context, now=new.created_at)
-    return triggered
+    event_contexts = _list_result_contexts(db, published)
+    triggers = []
+    for subscription in subscriptions:
+        triggers += _enqueue(db, subscription, event_contexts, context=context, now=new.created_at)
+    return triggers
 
 
-def _consumer_versions(db: Connection, published: PublishedVerification) -> list[EventContext]:
+def _list_result_contexts(db: Connection, published: PublishedVerification) -> list[EventContext]:
     selectors = published.metadata.selected_by
     ids = [selector.version_id for selector in selectors if selector.version_id is not None]
+    # Clients send these ids, so those that do not belong to the verified pact are ignored.
     numbers = deliveries.load_version_numbers(db, published.new, ids)
-    tags: dict[str, list[str]] = {}
-    for one in selectors:
-        if one.version_id in numbers:
-            tags.setdefault(numbers[one.version_id], []).extend(
-                _own_tags(db, published, numbers[one.version_id], one.tag)
-            )
-    if not tags:
-        return [_result(published, published.pact.version, _said(published))]
+    tags_by_number: dict[str, list[str]] = {}
+    for selector in selectors:
+        if selector.version_id in numbers:
+            number = numbers[selector.version_id]
+            tags_by_number.setdefault(number, []).extend(_list_own_tags(db, published, number, selector.tag))
+    if not tags_by_number:
+        return [_build_result_context(published, published.pact.version, _build_url_context(published))]
     return [
-        _result(published, number, {"consumer_version_number": number, "consumer_version_tags": names})
-        for number, names in tags.items()
+        _build_result_context(published, number, {"consumer_version_number": number, "consumer_version_tags": tags})
+        for number, tags in tags_by_number.items()
     ]
 
 
-def _own_tags(db: Connection, published: PublishedVerification, number: str, tag: str | None) -> list[str]:
+def _list_own_tags(db: Connection, published: PublishedVerification, number: str, tag: str | None) -> list[str]:
     """List the tag of a selector if the version has it. It does not if it was found by the fallback tag."""
-    has_tag = tag is not None and tag in publications.list_tags(db, published.new.consumer, number)
-    return [tag] if tag is not None and has_tag else []
+    if tag is None or tag not in publications.list_tags(db, published.new.consumer, number):
+        return []
+    return [tag]
 
 
-def _said(published: PublishedVerification) -> dict[str, Any]:
-    said = published.metadata
-    found: dict[str, Any] = {"consumer_version_number": published.pact.version} if said != Metadata() else {}
+def _build_url_context(published: PublishedVerification) -> dict[str, Any]:
+    """Build the context from the metadata of a URL that names one consumer version, or none."""
+    metadata, version = published.metadata, published.pact.version
+    context: dict[str, Any] = {"consumer_version_number": version} if metadata != Metadata() else {}
     # The version in the URL may have been deleted. Its tags are not those of another version with the same pact.
-    is_same_version = said.version_number in {None, published.pact.version}
-    return {**found, "consumer_version_tags": list(said.tags)} if said.tags and is_same_version else found
+    is_same_version = metadata.version_number in {None, version}
+    return {**context, "consumer_version_tags": list(metadata.tags)} if metadata.tags and is_same_version else context
 
 
-def _result(published: PublishedVerification, consumer_version: str, context: dict[str, Any]) -> EventContext:
+def _build_result_context(
+    published: PublishedVerification, consumer_version: str, context: dict[str, Any]
+) -> EventContext:
     return EventContext(
         consumer=published.new.consumer,
         consumer_version=consumer_version,
@@ -151,46 +171,54 @@ def _result(published: PublishedVerification, consumer_version: str, context: di
     )
 
 
-def _subscriptions(db: Connection, consumer: str, provider: str, events: Sequence[str]) -> list[Subscription]:
-    return webhooks.list_subscriptions(db, consumer=consumer, provider=provider, events=events)
-
-
-def _owe(
-    db: Connection, one: Subscription, occasions: Iterable[EventContext], *, context: WebhookContext, now: datetime
+def _enqueue(
+    db: Connection,
+    subscription: Subscription,
+    event_contexts: Iterable[EventContext],
+    *,
+    context: WebhookContext,
+    now: datetime,
 ) -> list[WebhookTrigger]:
-    triggered = []
-    for occasion in occasions:
-        if is_matching(db, one.filters, one.event, occasion):
-            told = {**context, "event_name": one.event, **occasion.context, **tracing.current_headers()}
-            owed = _owed(one, occasion, told)
-            deliveries.enqueue(db, owed, now=now)
-            triggered.append(
-                WebhookTrigger(webhook=one.webhook, description=one.description, event=one.event, uuid=owed.uuid)
+    triggers = []
+    for event_context in event_contexts:
+        if not is_matching(db, subscription.filters, subscription.event, event_context):
+            continue
+        delivery = QueuedDelivery(
+            uuid=str(uuid.uuid4()),
+            webhook=subscription.webhook,
+            event=subscription.event,
+            consumer=event_context.consumer,
+            consumer_version=event_context.consumer_version,
+            provider=event_context.provider,
+            verification=event_context.verification,
+            context={
+                **context,
+                "event_name": subscription.event,
+                **event_context.context,
+                **tracing.current_headers(),
+            },
+        )
+        deliveries.enqueue(db, delivery, now=now)
+        triggers.append(
+            WebhookTrigger(
+                webhook=subscription.webhook,
+                description=subscription.description,
+                event=subscription.event,
+                uuid=delivery.uuid,
             )
-    return triggered
+        )
+    return triggers
 
 
-def _owed(one: Subscription, occasion: EventContext, context: WebhookContext) -> QueuedDelivery:
-    return QueuedDelivery(
-        uuid=str(uuid.uuid4()),
-        webhook=one.webhook,
-        event=one.event,
-        consumer=occasion.consumer,
-        consumer_version=occasion.consumer_version,
-        provider=occasion.provider,
-        verification=occasion.verification,
-        context=context,
-    )
-
-
-def is_matching(db: Connection, filters: WebhookFilters, event_name: str, occasion: EventContext) -> bool:
-    """Say whether filters let an event through."""
+def is_matching(db: Connection, filters: WebhookFilters, event_name: str, event_context: EventContext) -> bool:
+    """Whether an event passes the filters of a webhook."""
+    # Most webhooks have no filters; loading both versions takes six statements.
     if filters.is_empty:
         return True
-    consumer = webhooks.load_event_version(db, occasion.consumer, occasion.consumer_version)
-    number = occasion.provider_version
-    provider = webhooks.load_event_version(db, occasion.provider, number) if number is not None else None
-    is_result = event_name.startswith("provider_")
+    consumer = webhooks.load_event_version(db, event_context.consumer, event_context.consumer_version)
+    number = event_context.provider_version
+    provider = webhooks.load_event_version(db, event_context.provider, number) if number is not None else None
+    is_result = get_subject(event_name) is EventSubject.RESULT
     return is_match(
         filters, consumer=consumer, provider=provider, published=provider if provider and is_result else consumer
     )

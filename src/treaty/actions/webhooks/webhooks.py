@@ -29,7 +29,7 @@ from treaty.store.webhooks import webhooks
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookDraft:
-    """What a client says about a webhook. Secrets stand in it as they were given: as they are, or as stars."""
+    """A webhook as a client describes it. Secrets are plain text, or the mask that the client was shown."""
 
     description: str | None = None
     consumer: PacticipantMatcher | None = None
@@ -44,32 +44,35 @@ class WebhookDraft:
     password: str | None = None
     secret: str | None = None
     events: tuple[str, ...] | None = None
+    """None keeps the stored events, or means the default for a new webhook."""
     filters: WebhookFilters
 
 
 def create_webhook(
     db: Connection, draft: WebhookDraft, *, uuid: str | None = None, vault: Vault, now: datetime
 ) -> Webhook:
-    """Add a webhook, with an uuid of its own if it is not given one."""
+    """Add a webhook; without `uuid`, under a new one."""
     new = build_webhook(draft, None, uuid=uuid or new_uuid(), vault=vault, now=now)
     webhooks.add(db, new)
-    _note(db, Action.WEBHOOK_CREATION, None, new)
+    _record(db, Action.WEBHOOK_CREATION, None, new)
     return new
 
 
 def put_webhook(db: Connection, uuid: str, draft: WebhookDraft, *, vault: Vault, now: datetime) -> tuple[Webhook, bool]:
-    """Replace a webhook, or add one with this uuid; say whether it is new.
+    """Replace a webhook, or add one with this UUID. Returns it and whether it is new.
 
-    Secrets that are not given are kept. One that had paused goes on: its owner has seen to it.
+    Secrets that the draft omits are kept.
     """
+    # The lock keeps the stored secrets, which the new version may reuse, from changing in between.
     existing = webhooks.lock(db, uuid)
     if existing is None:
         return create_webhook(db, draft, uuid=uuid, vault=vault, now=now), True
     changed = build_webhook(draft, existing, uuid=uuid, vault=vault, now=now)
     webhooks.change(db, changed)
+    # Its owner has presumably repaired the receiver, so saving a paused webhook resumes it.
     if existing.is_paused:
         webhooks.resume(db, uuid)
-    _note(db, Action.WEBHOOK_CHANGE, existing, changed)
+    _record(db, Action.WEBHOOK_CHANGE, existing, changed)
     return changed, False
 
 
@@ -79,26 +82,27 @@ def remove_webhook(db: Connection, uuid: str) -> None:
     if existing is None:
         raise NotFound
     webhooks.remove(db, uuid)
-    _note(db, Action.WEBHOOK_REMOVAL, existing, None)
+    _record(db, Action.WEBHOOK_REMOVAL, existing, None)
 
 
-def _note(db: Connection, action: Action, old: Webhook | None, new: Webhook | None) -> None:
+def _record(db: Connection, action: Action, old: Webhook | None, new: Webhook | None) -> None:
     before, after = diff_webhooks(old, new)
-    one = new or old
-    audit.record(db, action, resource=one.uuid if one else None, before=before, after=after)
+    webhook = new or old
+    audit.record(db, action, resource=webhook.uuid if webhook else None, before=before, after=after)
 
 
 def build_webhook(draft: WebhookDraft, existing: Webhook | None, *, uuid: str, vault: Vault, now: datetime) -> Webhook:
-    """Make a webhook of a draft, its secrets sealed."""
+    """Build a webhook from a draft, and encrypt its secrets."""
     return Webhook(
         uuid=uuid,
         description=draft.description if draft.description is not None or existing is None else existing.description,
         consumer=draft.consumer,
         provider=draft.provider,
         is_enabled=draft.is_enabled,
-        request=_request(draft, existing.request if existing else None, vault),
+        request=_build_request(draft, existing.request if existing else None, vault),
+        # The default event is the original broker's.
         events=draft.events or (existing.events if existing else ()) or (CONTRACT_CONTENT_CHANGED,),
-        secret=_secret(draft.secret, existing.secret if existing else None, vault),
+        secret=_encrypt_secret(draft.secret, existing.secret if existing else None, vault),
         filters=draft.filters,
         failing_since=existing.failing_since if existing and not existing.is_paused else None,
         pauses=draft.pauses,
@@ -107,36 +111,39 @@ def build_webhook(draft: WebhookDraft, existing: Webhook | None, *, uuid: str, v
     )
 
 
-def _request(draft: WebhookDraft, old: WebhookRequest | None, vault: Vault) -> WebhookRequest:
-    headers = {name: _header(name, value, old, vault) for name, value in draft.headers.items()}
+def _build_request(draft: WebhookDraft, old_request: WebhookRequest | None, vault: Vault) -> WebhookRequest:
+    headers = {name: _encrypt_header(name, value, old_request, vault) for name, value in draft.headers.items()}
     return WebhookRequest(
         method=draft.method,
         url=draft.url,
         headers=headers,
         body=draft.body,
         username=draft.username,
-        password=_password(draft.password, old, vault),
+        password=_encrypt_password(draft.password, old_request, vault),
     )
 
 
-def _header(name: str, value: str, old: WebhookRequest | None, vault: Vault) -> str | EncryptedText:
-    if old and is_mask(value) and name in old.headers:
-        return old.headers[name]
+def _encrypt_header(name: str, value: str, old_request: WebhookRequest | None, vault: Vault) -> str | EncryptedText:
+    if old_request and is_mask(value) and name in old_request.headers:
+        return old_request.headers[name]
     return vault.encrypt(value) if is_secret_header(name, value) else value
 
 
-def _password(value: str | None, old: WebhookRequest | None, vault: Vault) -> str | EncryptedText | None:
-    if old and (value is None or is_mask(value)):
-        return old.password
+def _encrypt_password(
+    value: str | None, old_request: WebhookRequest | None, vault: Vault
+) -> str | EncryptedText | None:
+    if old_request and (value is None or is_mask(value)):
+        return old_request.password
     return vault.encrypt(value) if value is not None and is_secret(value) else value
 
 
-def _secret(value: str | None, old: EncryptedText | None, vault: Vault) -> EncryptedText | None:
-    if value is None or (old and value and is_mask(value)):
-        return old
+def _encrypt_secret(value: str | None, old_secret: EncryptedText | None, vault: Vault) -> EncryptedText | None:
+    if value is None or (old_secret and value and is_mask(value)):
+        return old_secret
+    # An empty text removes the secret.
     return vault.encrypt(value) if value else None
 
 
 def new_uuid() -> str:
-    """Make up an uuid of 22 characters."""
+    """Generate a UUID as the original broker does: 22 characters of URL-safe Base64."""
     return base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()

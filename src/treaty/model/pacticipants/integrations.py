@@ -1,42 +1,46 @@
-"""Integrations: who consumes what of whom, and how things stand between them."""
+"""Integrations between consumers and providers, and the dashboard items that show their state."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 
 class Integration(NamedTuple):
-    """A consumer and a provider of its. It is a tuple, since there are many of them at once."""
+    """A consumer and one of its providers. A tuple, because graphs load all integrations at once."""
 
     consumer: str
     provider: str
     consumer_id: int
-    """Stands for the consumer in graphs that are told as rows of numbers, and only there."""
+    """Database id, which the CSV graph of the original broker's API shows. Use names everywhere else."""
     provider_id: int
 
 
 def list_connected(
-    integrations: Sequence[Integration], pacticipant: str, enough: int | None = None
+    integrations: Sequence[Integration], pacticipant: str, max_pacticipants: int | None = None
 ) -> list[Integration]:
-    """Find the integrations that a pacticipant is connected with, through whatever chain.
+    """List the integrations that are connected with a pacticipant, directly or through others.
 
-    Once `enough` pacticipants are found, no more are looked for around them.
+    The search stops after the step that reaches `max_pacticipants`, so the result can have more of them.
     """
     names = {pacticipant}
-    found: Collection[int] = ()
-    while enough is None or len(names) < enough:
-        around = {at for at, one in enumerate(integrations) if not names.isdisjoint((one.consumer, one.provider))}
-        if len(around) == len(found):
+    connected: list[Integration] = []
+    while max_pacticipants is None or len(names) < max_pacticipants:
+        adjacent = [
+            integration
+            for integration in integrations
+            if integration.consumer in names or integration.provider in names
+        ]
+        if len(adjacent) == len(connected):
             break
-        found = around
-        names.update(name for at in around for name in (integrations[at].consumer, integrations[at].provider))
-    return [one for at, one in enumerate(integrations) if at in found]
+        connected = adjacent
+        names.update(name for integration in adjacent for name in (integration.consumer, integration.provider))
+    return connected
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GraphNode:
-    """A pacticipant in a graph, and the providers that it consumes."""
+    """A pacticipant in a graph, with the ids of its providers."""
 
     id: int
     name: str
@@ -44,42 +48,48 @@ class GraphNode:
 
 
 def build_graph(integrations: Iterable[Integration]) -> list[GraphNode]:
-    """Turn integrations into the pacticipants between which they are, in the order in which they appear."""
+    """List the pacticipants of these integrations, in the order of their first appearance."""
     names: dict[int, str] = {}
     providers: dict[int, list[int]] = {}
-    for one in integrations:
-        names[one.consumer_id] = one.consumer
-        names[one.provider_id] = one.provider
-        providers.setdefault(one.consumer_id, []).append(one.provider_id)
-    return [GraphNode(id=node, name=name, providers=providers.get(node, [])) for node, name in names.items()]
+    for integration in integrations:
+        names[integration.consumer_id] = integration.consumer
+        names[integration.provider_id] = integration.provider
+        providers.setdefault(integration.consumer_id, []).append(integration.provider_id)
+    return [
+        GraphNode(id=pacticipant_id, name=name, providers=providers.get(pacticipant_id, []))
+        for pacticipant_id, name in names.items()
+    ]
 
 
-# What the dashboard is made of. They are tuples, since a page is remembered by what is in it.
+# The items of the dashboard are tuples because they are keys of the cache of rendered items: tuples hash quickly.
 
 
 class LatestResult(NamedTuple):
-    """The newest verification of a pact's content, and where the provider's version stands."""
+    """The newest verification result for a pact's content, with the provider version's branches and tags."""
 
     provider_version: str
     branches: tuple[str, ...]
-    """The branches that the version is the head of."""
+    """The branches whose head is the provider version."""
     tags: tuple[str, ...]
-    """The tags that it is the latest version with."""
+    """The tags whose latest version is the provider version."""
     success: bool
     was_pending: bool | None
     created_at: datetime
 
 
 class DashboardItem(NamedTuple):
-    """A pact that matters: the latest of its pair, the latest with a tag, or one of a version that runs somewhere."""
+    """A pact on the dashboard: the latest of its integration, the latest with a tag, or that of a version in use.
+
+    A version is in use while it is deployed or supported in any environment.
+    """
 
     consumer: str
     consumer_version: str
     provider: str
     branches: tuple[str, ...]
-    """The branches that the consumer's version is the head of."""
+    """The branches whose head is the consumer version."""
     tags: tuple[str, ...]
-    """The tags for which this is the latest pact of its pair."""
+    """The tags for which this is the latest pact of its integration."""
     created_at: datetime
     result: LatestResult | None
 

@@ -1,4 +1,4 @@
-"""Pacticipants: the applications that have contracts with each other."""
+"""Pacticipants: the applications that have contracts with each other, and the rules for their names."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -13,7 +13,7 @@ from treaty.model.names import check_length, check_not_blank
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pacticipant:
-    """An application that consumes or provides."""
+    """An application that is a consumer, a provider, or both."""
 
     name: str
     display_name: str
@@ -27,7 +27,7 @@ class Pacticipant:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Label:
-    """A word by which pacticipants are grouped."""
+    """A label on a pacticipant. Labels group pacticipants in lists."""
 
     pacticipant: str
     name: str
@@ -37,17 +37,17 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PacticipantDetails:
-    """A pacticipant with all that hangs on it."""
+    """A pacticipant with its latest version, labels and deployed versions."""
 
     pacticipant: Pacticipant
     latest_version: str | None
     labels: tuple[str, ...]
     deployed_versions: tuple[DeployedVersion, ...] | None
-    """Its versions that run somewhere; None where that is not told."""
+    """The currently deployed versions; None where the document omits them (as the original broker does on creation)."""
 
 
 class ListedPacticipant(NamedTuple):
-    """A pacticipant as lists show it. It is a tuple, since lists are long, and are remembered by what is in them."""
+    """A pacticipant in a list. A tuple, because it is the key of the cache of rendered items: tuples hash quickly."""
 
     name: str
     display_name: str
@@ -62,37 +62,44 @@ class ListedPacticipant(NamedTuple):
 
 
 def validate_name(name: str) -> str:
-    """Refuse the name of a new pacticipant if it is blank or too long. Raises Invalid."""
+    """Return the name of a new pacticipant. Raises Invalid if it is blank or too long."""
     return check_length("name", check_not_blank("name", name))
 
 
 def derive_display_name(name: str) -> str:
-    """Make a name readable: `foo-bar_baz` is `Foo Bar Baz`, `HTTPServer` is `HTTP Server`."""
+    """Derive a readable name, by the original broker's rules.
+
+    `foo-bar_baz` becomes `Foo Bar Baz`, and `HTTPServer` becomes `HTTP Server`.
+    """
     text = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1 \2", name)
     text = re.sub(r"([a-z\d])([A-Z])", r"\1 \2", text)
     text = re.sub(r"(\S)[-_. ](\S)", r"\1 \2", text)
     text = " ".join(text.split())
-    return re.sub(r"(^|\s)(\w)", lambda found: found[1] + found[2].upper(), text)
+    return re.sub(r"(^|\s)(\w)", lambda match: match[1] + match[2].upper(), text)
 
 
 def list_similar_names(new: str, existing: Iterable[str]) -> list[str]:
-    """Find the names so like a new one that it is probably a slip: `FooProvider` is like `foo-api`."""
-    words = _words(new)
-    return sorted(name for name in existing if _words(name) == words)
+    """List the existing names that probably mean the same application: `FooProvider` is similar to `foo-api`.
+
+    The original broker has this check for duplicate pacticipants, and its rules.
+    """
+    words = _significant_words(new)
+    return sorted(name for name in existing if _significant_words(name) == words)
 
 
-_FILLERS = {"api", "provider", "service"}
+_IGNORED_WORDS = {"api", "provider", "service"}
 
 
+# A publication that adds a pacticipant compares its name with all names of the broker.
 @lru_cache(maxsize=16_384)
-def _words(name: str) -> tuple[str, ...]:
+def _significant_words(name: str) -> tuple[str, ...]:
     text = re.sub(r"\s", "_", name).replace("::", "/")
     text = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text)
     text = re.sub(r"([a-z\d])([A-Z])", r"\1_\2", text)
     words = [word.removesuffix("s") for word in text.replace("-", "_").lower().split("_")]
-    return tuple(word for word in words if word not in _FILLERS)
+    return tuple(word for word in words if word not in _IGNORED_WORDS)
 
 
 def is_main_branch(name: str, pacticipant: Pacticipant, candidates: Collection[str]) -> bool:
-    """Say whether a branch becomes the main branch of a pacticipant that has none yet."""
+    """Return whether a branch becomes the main branch: the pacticipant has none, and the name is a candidate."""
     return pacticipant.main_branch is None and name in candidates

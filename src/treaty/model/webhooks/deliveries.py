@@ -1,4 +1,4 @@
-"""Deliveries: what is owed to webhooks, the requests that are sent, what came of them, and when to try again."""
+"""Deliveries to webhooks: requests, signatures, outcomes, retries and logs."""
 
 import base64
 import hashlib
@@ -17,10 +17,11 @@ from treaty.model.webhooks.rendering import render
 from treaty.model.webhooks.webhooks import MASK, EncryptedText, WebhookRequest
 
 TRIGGER_TYPE: Final = "resource_creation"
+"""The only trigger type of the original broker's events. It is part of the API."""
 
 
 class DeliveryStatus(Enum):
-    """How far a delivery has come."""
+    """State of a delivery, by the original broker's names."""
 
     NOT_RUN = "not_run"
     RETRYING = "retrying"
@@ -34,11 +35,11 @@ class DeliveryStatus(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueuedDelivery:
-    """A delivery that an event gives rise to."""
+    """A delivery to enqueue."""
 
     uuid: str
     webhook: str
-    """Its uuid."""
+    """The webhook's UUID."""
     event: str
     consumer: str
     consumer_version: str
@@ -49,14 +50,14 @@ class QueuedDelivery:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TriggeredWebhook:
-    """What an event meant for a webhook."""
+    """A delivery as the API and the pages show it."""
 
     uuid: str
     event: str
     status: DeliveryStatus
     attempts: int
     webhook: str | None
-    """The webhook's uuid, while there is one."""
+    """The webhook's UUID; None if it has been deleted."""
     request_name: str | None
     consumer: str
     consumer_version: str | None
@@ -69,11 +70,11 @@ class TriggeredWebhook:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Execution:
-    """One attempt, as it is told afterwards."""
+    """A recorded attempt of a delivery."""
 
     success: bool
     status: int | None
-    """Of the response."""
+    """Status of the response; None if there was none or it must not be shown."""
     milliseconds: int
     created_at: datetime
     logs: str
@@ -81,7 +82,7 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """All that it takes to send what is owed. Secrets are still sealed."""
+    """A claimed delivery with everything that its request needs. Secrets are still encrypted."""
 
     uuid: str
     webhook: str
@@ -92,27 +93,31 @@ class Delivery:
     attempts: int
     triggered_at: datetime
     is_failing: bool
-    """Whether its webhook is marked as failing."""
+    """Whether the webhook is marked as failing."""
 
     def is_overdue(self, schedule: Sequence[timedelta], *, at: datetime) -> bool:
-        """Whether it had to wait, behind others that failed, for longer than all its attempts would have taken."""
-        longest = sum(schedule, timedelta()) * 1.25 + timedelta(seconds=60)
-        return self.is_failing and at - self.triggered_at > longest
+        """Whether it waited behind failing deliveries for longer than all its own attempts would have taken.
+
+        Such a delivery is attempted only once. Otherwise the queue of a receiver that is down would grow forever,
+        because deliveries wait for earlier ones.
+        """
+        max_duration = sum(schedule, timedelta()) * 1.25 + timedelta(seconds=60)
+        return self.is_failing and at - self.triggered_at > max_duration
 
 
-# The request
+# Requests
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutgoingRequest:
-    """A request as it is sent."""
+    """A request with its parameters filled in, ready to send."""
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes
     secrets: frozenset[str] = frozenset()
-    """What must not be told."""
+    """Texts to mask wherever the request or its response is shown."""
 
 
 def build_outgoing_request(
@@ -123,18 +128,20 @@ def build_outgoing_request(
     Raises UnusableValue if a value would change what the request means.
     """
     rendered = render(request, values)
+    # The webhook's own headers come last, so that they can override these.
     traced = {} if trace is None else {"traceparent": trace}
     headers = {"accept": "*/*", "user-agent": user_agent, **traced, **rendered.headers}
     if rendered.username:
         credentials = base64.b64encode(f"{rendered.username}:{rendered.password}".encode()).decode()
         headers["authorization"] = f"Basic {credentials}"
+    # These two must describe the real request, whatever the webhook's headers say.
     headers |= {"host": _authority(rendered.url), "content-length": str(len(rendered.body))}
     return OutgoingRequest(
         method=request.method.upper(),
         url=rendered.url,
         headers=headers,
         body=rendered.body,
-        secrets=_secrets(rendered.url, headers, rendered.password),
+        secrets=_collect_secrets(rendered.url, headers, rendered.password),
     )
 
 
@@ -143,21 +150,21 @@ def _authority(url: str) -> str:
     return authority if authority.isascii() else authority.encode("idna").decode()
 
 
-_HIDDEN: Final = re.compile("authorization|token", re.IGNORECASE)
-_LEAST_SECRET: Final = 4
-"""Shorter texts stand everywhere by chance."""
+_SECRET_HEADER: Final = re.compile("authorization|token", re.IGNORECASE)
+_MIN_SECRET_LENGTH: Final = 4
+"""Shorter texts also occur by chance; masking them would make logs unreadable."""
 
 
-def _secrets(url: str, headers: Mapping[str, str], password: str) -> frozenset[str]:
-    hidden = [value for name, value in headers.items() if _HIDDEN.search(name)]
-    words = [value.rpartition(" ")[2] for value in hidden]
-    return frozenset(
-        one for one in (*hidden, *words, password, urlsplit(url).password or "") if len(one) >= _LEAST_SECRET
-    )
+def _collect_secrets(url: str, headers: Mapping[str, str], password: str) -> frozenset[str]:
+    values = [value for name, value in headers.items() if _SECRET_HEADER.search(name)]
+    # A receiver may echo the token without its scheme ("Bearer ").
+    tokens = [value.rpartition(" ")[2] for value in values]
+    candidates = (*values, *tokens, password, urlsplit(url).password or "")
+    return frozenset(secret for secret in candidates if len(secret) >= _MIN_SECRET_LENGTH)
 
 
 def sign_request(outgoing: OutgoingRequest, secret: str, *, delivery: str, at: datetime) -> OutgoingRequest:
-    """Sign a request, so that its receiver can tell that it comes from here and is not an old one."""
+    """Sign a request, so that its receiver can verify its origin and reject a replay of an old request."""
     timestamp = str(int(at.timestamp()))
     digest = hmac.new(secret.encode(), timestamp.encode() + b"." + outgoing.body, hashlib.sha256).hexdigest()
     headers = {
@@ -170,31 +177,31 @@ def sign_request(outgoing: OutgoingRequest, secret: str, *, delivery: str, at: d
 
 
 def redact_request(outgoing: OutgoingRequest) -> OutgoingRequest:
-    """Put stars in the place of all secrets of a request, for it to be shown."""
+    """Mask the secrets of a request, so that it can be shown."""
     secrets = outgoing.secrets
-    shown = {name: redact_secrets(redact_header(name, value), secrets) for name, value in outgoing.headers.items()}
+    headers = {name: redact_secrets(redact_header(name, value), secrets) for name, value in outgoing.headers.items()}
     body = redact_secrets(outgoing.body.decode("utf-8", "replace"), secrets).encode()
-    return replace(outgoing, url=redact_secrets(outgoing.url, secrets), headers=shown, body=body, secrets=frozenset())
+    return replace(outgoing, url=redact_secrets(outgoing.url, secrets), headers=headers, body=body, secrets=frozenset())
 
 
-# What came of it
+# Outcomes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookResponse:
-    """What a receiver answered."""
+    """A receiver's response."""
 
     status: int
     reason: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     is_truncated: bool = False
-    """Whether there was more than is read."""
+    """Whether the body was longer than the limit up to which it is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoResponse:
-    """Why there is no answer."""
+    """Why there is no response."""
 
     kind: str
     reason: str
@@ -204,7 +211,7 @@ class NoResponse:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """A request, and what came of it; without a request there was nothing that could be sent."""
+    """A request and its outcome. The request is None if it could not be built."""
 
     request: OutgoingRequest | None
     outcome: WebhookResponse | NoResponse
@@ -229,14 +236,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """What becomes of a delivery after an attempt: its status, and the delay before the next attempt."""
+    """Status of a delivery after an attempt, and the delay before the next one."""
 
     status: DeliveryStatus
     delay: timedelta | None = None
 
 
 def decide_next_step(*, success: bool, attempts: int, schedule: Sequence[timedelta]) -> NextStep:
-    """Decide what follows an attempt. `attempts` counts those made, this one included."""
+    """Decide what follows an attempt. `attempts` includes this one; `schedule` lists the delays between them."""
     if success:
         return NextStep(DeliveryStatus.SUCCESS)
     if attempts <= len(schedule):
@@ -249,12 +256,12 @@ def decide_next_step(*, success: bool, attempts: int, schedule: Sequence[timedel
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogFormatter:
-    """How attempts are told: by which rules, and about which webhook."""
+    """Rules for formatting the logs of a webhook's attempts."""
 
     webhook: str
     base_url: str
     can_show_response: bool
-    """Whether what came back may be shown: only where the receivers are known."""
+    """Whether logs may show responses, which could come from the internal network."""
     is_redacted: bool
 
     @property
@@ -265,19 +272,19 @@ class LogFormatter:
         )
 
 
-def format_log(attempt: Attempt, context: WebhookContext, teller: LogFormatter, ending: str | None) -> str:
-    """Write the log of an attempt; `ending` says what follows from it."""
-    lines = [("DEBUG", f"Webhook context {json.dumps(dict(context), ensure_ascii=False, separators=(',', ':'))}")]
-    lines += _request_lines(attempt.request, is_redacted=teller.is_redacted) if attempt.request else []
-    start = _stamped(lines, attempt.started_at)
-    after = _outcome_lines(attempt, teller)
-    after += [("DEBUG", f"Took {attempt.milliseconds} ms")]
-    after += [("INFO", ending)] if ending else []
-    text = "\n".join(start + _stamped(after, attempt.finished_at)).replace("\0", "")
-    return redact_secrets(text, attempt.request.secrets) if attempt.request and teller.is_redacted else text
+def format_log(attempt: Attempt, context: WebhookContext, formatter: LogFormatter, conclusion: str | None) -> str:
+    """Format the log of an attempt as the original broker does. `conclusion` is its last line."""
+    before = [("DEBUG", f"Webhook context {json.dumps(dict(context), ensure_ascii=False, separators=(',', ':'))}")]
+    before += _request_lines(attempt.request, is_redacted=formatter.is_redacted) if attempt.request else []
+    after = [*_outcome_lines(attempt, formatter), ("DEBUG", f"Took {attempt.milliseconds} ms")]
+    after += [("INFO", conclusion)] if conclusion else []
+    lines = _format_lines(before, attempt.started_at) + _format_lines(after, attempt.finished_at)
+    # PostgreSQL does not store null characters.
+    text = "\n".join(lines).replace("\0", "")
+    return redact_secrets(text, attempt.request.secrets) if attempt.request and formatter.is_redacted else text
 
 
-def _stamped(lines: Sequence[tuple[str, str]], at: datetime) -> list[str]:
+def _format_lines(lines: Sequence[tuple[str, str]], at: datetime) -> list[str]:
     return [f"[{at:%Y-%m-%dT%H:%M:%SZ}] {level}: {text}" for level, text in lines]
 
 
@@ -290,44 +297,45 @@ def _request_lines(request: OutgoingRequest, *, is_redacted: bool) -> list[tuple
 
 
 def redact_header(name: str, value: str) -> str:
-    """Show a header that was sent, but no token."""
-    return MASK if _HIDDEN.search(name) else value
+    """Return a header's value, or the mask if it is a token."""
+    return MASK if _SECRET_HEADER.search(name) else value
 
 
-def _outcome_lines(attempt: Attempt, teller: LogFormatter) -> list[tuple[str, str]]:
+def _outcome_lines(attempt: Attempt, formatter: LogFormatter) -> list[tuple[str, str]]:
     match attempt.outcome:
-        case NoResponse() as outcome if teller.can_show_response or attempt.request is None:
-            # Without a request, the reason reveals nothing about the network.
-            return [("ERROR", f"Error executing webhook {teller.webhook} {outcome.kind} - {outcome.reason}")]
+        case NoResponse() as outcome if formatter.can_show_response or attempt.request is None:
+            # If no request could be built, the reason reveals nothing about the network.
+            return [("ERROR", f"Error executing webhook {formatter.webhook} {outcome.kind} - {outcome.reason}")]
         case NoResponse():
-            return [("ERROR", f"Error executing webhook {teller.webhook}. {teller.redaction_notice}")]
-        case WebhookResponse() as outcome if teller.can_show_response:
+            return [("ERROR", f"Error executing webhook {formatter.webhook}. {formatter.redaction_notice}")]
+        case WebhookResponse() as outcome if formatter.can_show_response:
             return _response_lines(outcome)
         case WebhookResponse():
-            return [("INFO", teller.redaction_notice)]
+            return [("INFO", formatter.redaction_notice)]
 
 
 def _response_lines(response: WebhookResponse) -> list[tuple[str, str]]:
-    text, is_whole = decode_body(response)
+    text, is_text = decode_body(response)
     lines = [f"HTTP/1.1 {response.status} {response.reason}".rstrip()]
     lines += [f"{name}: {value}" for name, value in response.headers]
-    found = [("INFO", line) for line in (*lines, text)]
+    log_lines = [("INFO", line) for line in (*lines, text)]
     if response.is_truncated:
-        found.append(("DEBUG", f"Only the first {len(response.body)} bytes of the response body were read"))
-    if not is_whole:
+        log_lines.append(("DEBUG", f"Only the first {len(response.body)} bytes of the response body were read"))
+    if not is_text:
         note = "Note that invalid UTF-8 byte sequences were removed from response body before saving the logs"
-        found.append(("DEBUG", note))
-    return found
+        log_lines.append(("DEBUG", note))
+    return log_lines
 
 
 def decode_body(response: WebhookResponse) -> tuple[str, bool]:
-    """Read a response's body as text, and say whether all of it was text."""
+    """Decode a response's body without invalid bytes. Also returns whether the whole body was valid UTF-8."""
     text = response.body.decode("utf-8", "ignore")
     return text, len(text.encode()) == len(response.body)
 
 
 def redact_secrets(text: str, secrets: frozenset[str]) -> str:
-    """Put stars in the place of secrets, wherever they stand."""
+    """Mask all secrets in a text, in each form that a request or its response may contain."""
+    # The longest first: a secret may contain another one.
     for secret in sorted(secrets, key=len, reverse=True):
         for form in _escaped_forms(secret):
             text = text.replace(form, MASK)
@@ -335,7 +343,7 @@ def redact_secrets(text: str, secrets: frozenset[str]) -> str:
 
 
 def _escaped_forms(secret: str) -> frozenset[str]:
-    """List how a secret is written in the parts of a request."""
+    """Return a secret as plain text, and as escaped in JSON and in URLs."""
     in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
     in_url = (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"))
     return frozenset((secret, *in_json, *in_url))

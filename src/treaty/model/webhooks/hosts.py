@@ -1,4 +1,4 @@
-"""Which hosts webhooks may go to: the original broker's whitelist, and which addresses are public."""
+"""Decides which hosts and addresses webhooks may send to: the original broker's whitelist, and public addresses."""
 
 import re
 from collections.abc import Iterable
@@ -10,20 +10,20 @@ Address = IPv4Address | IPv6Address
 
 
 def is_whitelisted(host: str, entries: Iterable[str]) -> bool:
-    """Whether a host is on a whitelist. An address is only compared with addresses and networks."""
-    address = _address(host)
+    """Whether a host is on a whitelist. An address matches only addresses and networks, never a name or a pattern."""
+    address = _parse_address(host)
     if address is not None:
         return is_address_whitelisted(address, entries)
-    return any(_is_named(host, entry) for entry in entries)
+    return any(_is_name_match(host, entry) for entry in entries)
 
 
 def is_address_whitelisted(address: Address, entries: Iterable[str]) -> bool:
     """Whether an address, or a network that it is in, is on a whitelist."""
-    plain = _plain(address)
-    return any(network is not None and plain in network for network in map(_network, entries))
+    unwrapped = _unwrap(address)
+    return any(network is not None and unwrapped in network for network in map(_parse_network, entries))
 
 
-def _address(host: str) -> Address | None:
+def _parse_address(host: str) -> Address | None:
     try:
         return ip_address(host.strip("[]"))
     except ValueError:
@@ -31,14 +31,14 @@ def _address(host: str) -> Address | None:
 
 
 @lru_cache(maxsize=256)
-def _network(entry: str) -> IPv4Network | IPv6Network | None:
+def _parse_network(entry: str) -> IPv4Network | IPv6Network | None:
     try:
         return ip_network(entry.strip("[]"), strict=False)
     except ValueError:
         return None
 
 
-def _is_named(host: str, entry: str) -> bool:
+def _is_name_match(host: str, entry: str) -> bool:
     if is_regular_expression(entry):
         return re.search(entry[1:-1], host, re.IGNORECASE) is not None
     if entry.startswith("*"):
@@ -59,17 +59,20 @@ def format_entry(entry: str) -> str:
 
 # Public addresses
 
-_UNICAST: Final = ip_network("2000::/3")
+# Transition addresses contain an IPv4 address, to which a gateway may forward the request. It is checked too.
 _NAT64: Final = ip_network("64:ff9b::/96")
 _SIX_TO_FOUR: Final = ip_network("2002::/16")
+_ISATAP: Final = (0x00005EFE, 0x02005EFE)
+_UNICAST: Final = ip_network("2000::/3")
+# Networks that `is_global` calls global in some Python version, or that are global but lead into a provider's network.
 _NOT_PUBLIC: Final = tuple(
-    ip_network(one)
-    for one in (
+    ip_network(network)
+    for network in (
         "0.0.0.0/8",
-        "100.64.0.0/10",  # shared, also Alibaba's metadata
-        "168.63.129.16/32",  # Azure's platform
+        "100.64.0.0/10",  # carrier-grade NAT; includes Alibaba's metadata service
+        "168.63.129.16/32",  # Azure's platform services
         "192.0.0.0/24",
-        "192.88.99.0/24",  # relays of 6to4
+        "192.88.99.0/24",  # 6to4 relays
         "198.18.0.0/15",
         "240.0.0.0/4",
         "2001::/23",  # Teredo and other protocols
@@ -77,43 +80,48 @@ _NOT_PUBLIC: Final = tuple(
         "3fff::/20",
     )
 )
-_ISATAP: Final = (0x00005EFE, 0x02005EFE)
+_METADATA_SERVICES: Final = tuple(map(ip_address, ("100.100.100.200", "168.63.129.16", "fd00:ec2::254")))
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address, and any IPv4 address inside it, is one of the internet's and nobody's own."""
-    plain = _plain(address)
-    if isinstance(plain, IPv4Address):
-        return plain.is_global and not plain.is_multicast and not any(plain in one for one in _NOT_PUBLIC)
-    if plain in _NAT64:
-        return is_public(_last_four(plain))
-    if plain not in _UNICAST or any(plain in one for one in _NOT_PUBLIC):
+    """Whether an address is public, including the IPv4 address that an IPv6 transition address contains."""
+    unwrapped = _unwrap(address)
+    if isinstance(unwrapped, IPv4Address):
+        return unwrapped.is_global and not unwrapped.is_multicast and not _is_in_not_public(unwrapped)
+    if unwrapped in _NAT64:
+        return is_public(_embedded_ipv4(unwrapped))
+    if unwrapped not in _UNICAST or _is_in_not_public(unwrapped):
         return False
-    if plain in _SIX_TO_FOUR:
-        return is_public(IPv4Address(int(plain) >> 80 & 0xFFFFFFFF))
-    if int(plain) >> 32 & 0xFFFFFFFF in _ISATAP:
-        return is_public(_last_four(plain))
-    return plain.is_global
+    if unwrapped in _SIX_TO_FOUR:
+        return is_public(IPv4Address(int(unwrapped) >> 80 & 0xFFFFFFFF))
+    if int(unwrapped) >> 32 & 0xFFFFFFFF in _ISATAP:
+        return is_public(_embedded_ipv4(unwrapped))
+    return unwrapped.is_global
+
+
+def _is_in_not_public(address: Address) -> bool:
+    return any(address in network for network in _NOT_PUBLIC)
 
 
 def is_local(address: Address) -> bool:
-    """Whether an address is a neighbour's or nobody's (link-local, where clouds keep credentials; unspecified; many's).
+    """Whether an address is link-local, unspecified, multicast, reserved, or a cloud's metadata service.
 
-    Only an address on the whitelist, not a name, makes such a one reachable.
+    Metadata services hand out credentials, and the owner of a DNS name can point it to them. So a name on the whitelist
+    does not open these addresses; the address or network itself must be listed.
     """
-    plain = _plain(address)
-    inner = _last_four(plain) if isinstance(plain, IPv6Address) and plain in _NAT64 else plain
+    unwrapped = _unwrap(address)
+    inner = _embedded_ipv4(unwrapped) if isinstance(unwrapped, IPv6Address) and unwrapped in _NAT64 else unwrapped
     return (
         inner.is_link_local
         or inner.is_unspecified
         or inner.is_multicast
         or (inner.is_reserved and not inner.is_loopback)
-        or any(inner == ip_address(one) for one in ("100.100.100.200", "168.63.129.16", "fd00:ec2::254"))
+        or inner in _METADATA_SERVICES
     )
 
 
-def _plain(address: Address) -> Address:
-    """Take an IPv4 address out of its mapped or compatible form, and a zone off."""
+def _unwrap(address: Address) -> Address:
+    """Return the IPv4 address in an IPv4-mapped one, and an IPv6 address without its zone."""
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped is not None:
@@ -121,5 +129,5 @@ def _plain(address: Address) -> Address:
     return IPv6Address(int(address))
 
 
-def _last_four(address: IPv6Address) -> IPv4Address:
+def _embedded_ipv4(address: IPv6Address) -> IPv4Address:
     return IPv4Address(int(address) & 0xFFFFFFFF)

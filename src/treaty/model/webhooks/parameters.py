@@ -1,17 +1,43 @@
-"""Parameters of webhooks: what `${pactbroker.…}` stands for at an event."""
+"""Parameters of webhooks: the values of `${pactbroker.…}` placeholders."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from treaty.model.decisions import metadata
 from treaty.model.decisions.metadata import Metadata
 
 WebhookContext = Mapping[str, Any]
-"""What was known when an event happened, by the original broker's names; it wins over what is known later."""
+"""Values that were recorded with the event, by the original broker's names. They win over the facts at delivery."""
 
-_PARAMETER: Final = re.compile(r"\$\{pactbroker\.(\w+)\}")
+PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "pactUrl": "URL of the pact, for the provider to verify",
+        "verificationResultUrl": "URL of the verification result, if there is one",
+        "eventName": "name of the event",
+        "consumerName": "name of the consumer",
+        "consumerVersionNumber": "number of the consumer version",
+        "consumerVersionBranch": "branch of the consumer version",
+        "consumerVersionTags": "tags of the consumer version, separated by commas",
+        "consumerLabels": "labels of the consumer, separated by commas",
+        "providerName": "name of the provider",
+        "providerVersionNumber": "number of the provider version that verified the pact or has to verify it",
+        "providerVersionBranch": "branch of the provider version",
+        "providerVersionTags": "tags of the provider version, separated by commas",
+        "providerVersionDescriptions": "reasons why the provider version has to verify the pact",
+        "providerLabels": "labels of the provider, separated by commas",
+        "buildUrl": "URL of the build that published the pact or the result",
+        "githubVerificationStatus": "pending, success or failure",
+        "gitlabVerificationStatus": "pending, success or failed",
+        "bitbucketVerificationStatus": "INPROGRESS, SUCCESSFUL or FAILED",
+        "azureDevOpsVerificationStatus": "pending, succeeded or failed",
+    }
+)
+"""All parameters with their meanings, for the form and the documentation. A parameter without a value is empty."""
+
+_PLACEHOLDER: Final = re.compile(r"\$\{pactbroker\.(\w+)\}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +63,7 @@ class EventProviderVersion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryFacts:
-    """The pact that an event is about, as it is when the request is put together."""
+    """The pact that an event is about, as it is when the request is built."""
 
     consumer: str
     consumer_version: str
@@ -64,7 +90,7 @@ PLACEHOLDER_FACTS: Final = DeliveryFacts(
     sha="5d445a4612743728dfd99ccd4210423c052bb9db",
     result=None,
 )
-"""Stands for a pact where there is none yet to try a webhook with."""
+"""Facts for testing a webhook when no matching pact has been published. The values are the original broker's."""
 PLACEHOLDER_RESULT: Final = EventResult(
     number=1,
     success=True,
@@ -76,29 +102,33 @@ PLACEHOLDER_RESULT: Final = EventResult(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParameterUrls:
-    """How to write the paths of a pact (with a metadata segment) and of a result (with its number)."""
+    """Builds the paths of a pact (with a metadata segment) and of a result (with its number).
+
+    The model does not know URLs, so the web layer passes these functions in.
+    """
 
     pact: Callable[[DeliveryFacts, str], str]
     result: Callable[[DeliveryFacts, int], str]
 
 
-def build_parameters(facts: DeliveryFacts, context: WebhookContext, addresses: ParameterUrls) -> dict[str, str]:
-    """Say what each parameter stands for; what is not available is empty."""
+def build_parameters(facts: DeliveryFacts, context: WebhookContext, parameter_urls: ParameterUrls) -> dict[str, str]:
+    """Return the value of each of `PARAMETERS`; a value that is not available is empty."""
     base_url = context.get("base_url", "")
     result = facts.result
     version = context.get("consumer_version_number") or facts.consumer_version
-    tags = _given(context, "consumer_version_tags", facts.consumer_tags)
-    said = metadata.encode(Metadata(version_number=version, tags=tuple(tags), is_wip=True))
+    tags = _get_list(context, "consumer_version_tags", facts.consumer_tags)
+    # The metadata in the pact's URL links a result that is published there to this consumer version.
+    pact_metadata = metadata.encode(Metadata(version_number=version, tags=tuple(tags), is_wip=True))
     return {
         "consumerName": facts.consumer,
         "providerName": facts.provider,
         "consumerVersionNumber": version,
         "consumerVersionTags": ", ".join(tags),
         "consumerVersionBranch": context.get("consumer_version_branch") or facts.consumer_branch or "",
-        **_of_provider(_provider_version(facts), context),
-        "pactUrl": base_url + addresses.pact(facts, said),
-        "verificationResultUrl": base_url + addresses.result(facts, result.number) if result else "",
-        **_statuses(result),
+        **_provider_version_parameters(_choose_provider_version(facts), context),
+        "pactUrl": base_url + parameter_urls.pact(facts, pact_metadata),
+        "verificationResultUrl": base_url + parameter_urls.result(facts, result.number) if result else "",
+        **_status_parameters(result),
         "consumerLabels": ", ".join(facts.consumer_labels),
         "providerLabels": ", ".join(facts.provider_labels),
         "eventName": context.get("event_name", ""),
@@ -106,13 +136,14 @@ def build_parameters(facts: DeliveryFacts, context: WebhookContext, addresses: P
     }
 
 
-def _given(context: WebhookContext, name: str, otherwise: Sequence[str]) -> Sequence[str]:
-    found = context.get(name)
-    return otherwise if found is None else found
+def _get_list(context: WebhookContext, name: str, default: Sequence[str]) -> Sequence[str]:
+    # An empty list was recorded with the event, so it counts: tags that were added later do not belong to the event.
+    names = context.get(name)
+    return default if names is None else names
 
 
-def _provider_version(facts: DeliveryFacts) -> EventProviderVersion:
-    """Choose the one version that all values about the provider's version come from."""
+def _choose_provider_version(facts: DeliveryFacts) -> EventProviderVersion:
+    """Choose the single version that all values about the provider's version come from."""
     result = facts.result
     if facts.provider_version is not None or result is None:
         return facts.provider_version or EventProviderVersion(number="")
@@ -121,34 +152,34 @@ def _provider_version(facts: DeliveryFacts) -> EventProviderVersion:
     )
 
 
-def _of_provider(version: EventProviderVersion, context: WebhookContext) -> dict[str, str]:
+def _provider_version_parameters(version: EventProviderVersion, context: WebhookContext) -> dict[str, str]:
     return {
         "providerVersionNumber": context.get("provider_version_number") or version.number,
-        "providerVersionTags": ", ".join(_given(context, "provider_version_tags", version.tags)),
+        "providerVersionTags": ", ".join(_get_list(context, "provider_version_tags", version.tags)),
         "providerVersionBranch": context.get("provider_version_branch") or version.branch or "",
-        "providerVersionDescriptions": ", ".join(_given(context, "provider_version_descriptions", ())),
+        "providerVersionDescriptions": ", ".join(_get_list(context, "provider_version_descriptions", ())),
     }
 
 
+# Each service has its own words for the status of a commit.
+_SERVICES: Final = ("github", "gitlab", "bitbucket", "azureDevOps")
 _STATUSES: Final = {
     None: ("pending", "pending", "INPROGRESS", "pending"),
     True: ("success", "success", "SUCCESSFUL", "succeeded"),
     False: ("failure", "failed", "FAILED", "failed"),
 }
-_SERVICES: Final = ("github", "gitlab", "bitbucket", "azureDevOps")
 
 
-def _statuses(result: EventResult | None) -> dict[str, str]:
-    """Say how it went in the words of each service."""
-    words = _STATUSES[result.success if result else None]
-    return {f"{service}VerificationStatus": word for service, word in zip(_SERVICES, words, strict=True)}
+def _status_parameters(result: EventResult | None) -> dict[str, str]:
+    statuses = _STATUSES[result.success if result else None]
+    return {f"{service}VerificationStatus": status for service, status in zip(_SERVICES, statuses, strict=True)}
 
 
 def fill_in(text: str, values: Mapping[str, str], escape: Callable[[str], str] = str) -> str:
-    """Put values in; parameters that nobody knows stay as they are."""
-    return _PARAMETER.sub(lambda found: escape(values[found[1]]) if found[1] in values else found[0], text)
+    """Replace placeholders by their escaped values; unknown placeholders stay as they are."""
+    return _PLACEHOLDER.sub(lambda match: escape(values[match[1]]) if match[1] in values else match[0], text)
 
 
 def replace_parameters(text: str, value: str) -> str:
-    """Put the same value in place of every parameter, known or not."""
-    return _PARAMETER.sub(lambda _: value, text)
+    """Replace every placeholder, known or unknown, by the same value."""
+    return _PLACEHOLDER.sub(lambda _: value, text)

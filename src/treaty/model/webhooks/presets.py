@@ -1,4 +1,4 @@
-"""Webhooks that teams use, ready to be filled in: for build servers, commit statuses and chat rooms."""
+"""Presets for webhooks: build servers, commit statuses and chat messages."""
 
 import json
 import re
@@ -14,18 +14,18 @@ from treaty.model.webhooks.events import (
 )
 
 VERIFICATION_EVENTS: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,)
-"""When a provider's build has something to verify."""
+"""For starting a provider's build."""
 STATUS_EVENTS: Final = (CONTRACT_PUBLISHED, PROVIDER_VERIFICATION_PUBLISHED)
-"""When what is known of a consumer's version has changed."""
+"""For the status of a consumer's commit: pending at first, then the result."""
 NOTIFICATION_EVENTS: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED, PROVIDER_VERIFICATION_FAILED)
-"""When people want to know."""
+"""For messages to people."""
 
-_GAP: Final = re.compile(r"<[A-Z][A-Z-]*>")
+_BLANK: Final = re.compile(r"<[A-Z][A-Z-]*>")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookPreset:
-    """A webhook with gaps, such as <OWNER>, for what only its owner knows."""
+    """A webhook with blanks, such as <OWNER>, that users replace with their own values."""
 
     key: str
     service: str
@@ -38,7 +38,7 @@ class WebhookPreset:
     has_password: bool = False
     events: tuple[str, ...]
     hints: tuple[str, ...]
-    """What is to be done on the other side."""
+    """What to configure at the service."""
 
     @property
     def request_headers(self) -> dict[str, str]:
@@ -47,15 +47,15 @@ class WebhookPreset:
     @property
     def blanks(self) -> frozenset[str]:
         texts = (self.url, self.username, *self.headers.values(), json.dumps(self.body))
-        return frozenset(gap for text in texts for gap in _GAP.findall(text))
+        return frozenset(blank for text in texts for blank in _BLANK.findall(text))
 
 
-_COMMIT: Final = "Versions of the consumer must be numbered by their commits, in full."
+_COMMIT_HINT: Final = "The consumer's version numbers must be complete commit hashes."
 _PACT: Final = "${pactbroker.pactUrl}"
 _CONSUMER: Final = "${pactbroker.consumerName}"
 _PROVIDER: Final = "${pactbroker.providerName}"
 _RESULT: Final = "${pactbroker.verificationResultUrl}"
-_SAID: Final = f"Pact with {_PROVIDER}"
+_STATUS_NAME: Final = f"Pact with {_PROVIDER}"
 
 PRESETS: Final = (
     WebhookPreset(
@@ -82,15 +82,15 @@ PRESETS: Final = (
         },
         events=VERIFICATION_EVENTS,
         hints=(
-            "The workflow begins with: on: repository_dispatch: types: [pact_requires_verification]",
-            "The token is a fine-grained one with write access to the repository's contents.",
+            "The workflow starts with: on: repository_dispatch: types: [pact_requires_verification]",
+            "Use a fine-grained token with write access to the repository's contents.",
         ),
     ),
     WebhookPreset(
         key="github-status",
         service="GitHub",
         purpose="Set a commit status",
-        description="GitHub: tell the consumer's commit how its pact fares",
+        description="GitHub: set the status of the consumer's commit",
         url="https://api.github.com/repos/<OWNER>/<REPOSITORY>/statuses/${pactbroker.consumerVersionNumber}",
         headers={
             "Accept": "application/vnd.github+json",
@@ -99,12 +99,12 @@ PRESETS: Final = (
         },
         body={
             "state": "${pactbroker.githubVerificationStatus}",
-            "context": _SAID,
+            "context": _STATUS_NAME,
             "description": "Verification by ${pactbroker.providerVersionNumber}",
             "target_url": _RESULT,
         },
         events=STATUS_EVENTS,
-        hints=(_COMMIT, "The token is a fine-grained one with write access to commit statuses."),
+        hints=(_COMMIT_HINT, "Use a fine-grained token with write access to commit statuses."),
     ),
     WebhookPreset(
         key="gitlab",
@@ -124,27 +124,27 @@ PRESETS: Final = (
         events=VERIFICATION_EVENTS,
         hints=(
             (
-                "The token is a project access token with the scope api. A trigger token would stand in the body, where"
-                " everybody who sees the webhook sees it, so this does not use one."
+                "Use a project access token with the scope api. A trigger token would be part of the body, which"
+                " everyone who can read webhooks sees, so this preset does not use one."
             ),
-            "The project's settings say who may set variables of a pipeline; the token's role must be among them.",
+            "The project's settings restrict who may set pipeline variables; the token's role must be allowed to.",
         ),
     ),
     WebhookPreset(
         key="gitlab-status",
         service="GitLab",
         purpose="Set a commit status",
-        description="GitLab: tell the consumer's commit how its pact fares",
+        description="GitLab: set the status of the consumer's commit",
         url="https://gitlab.com/api/v4/projects/<PROJECT-ID>/statuses/${pactbroker.consumerVersionNumber}",
         headers={"PRIVATE-TOKEN": "<TOKEN>"},
         body={
             "state": "${pactbroker.gitlabVerificationStatus}",
-            "name": _SAID,
+            "name": _STATUS_NAME,
             "description": "Verification by ${pactbroker.providerVersionNumber}",
             "target_url": _PACT,
         },
         events=STATUS_EVENTS,
-        hints=(_COMMIT, "The token is a project access token with the scope api."),
+        hints=(_COMMIT_HINT, "Use a project access token with the scope api."),
     ),
     WebhookPreset(
         key="bitbucket",
@@ -164,27 +164,27 @@ PRESETS: Final = (
         },
         events=VERIFICATION_EVENTS,
         hints=(
-            "bitbucket-pipelines.yml has a custom pipeline called verify-pact, with the variable PACT_URL.",
-            "The token is a repository access token that may write pipelines.",
+            "bitbucket-pipelines.yml needs a custom pipeline named verify-pact with the variable PACT_URL.",
+            "Use a repository access token with write access to pipelines.",
         ),
     ),
     WebhookPreset(
         key="bitbucket-status",
         service="Bitbucket",
         purpose="Set a build status",
-        description="Bitbucket: tell the consumer's commit how its pact fares",
+        description="Bitbucket: set the status of the consumer's commit",
         url="https://api.bitbucket.org/2.0/repositories/<WORKSPACE>/<REPOSITORY>/commit/"
         "${pactbroker.consumerVersionNumber}/statuses/build",
         headers={"Authorization": "Bearer <TOKEN>"},
         body={
-            "key": _SAID,
+            "key": _STATUS_NAME,
             "state": "${pactbroker.bitbucketVerificationStatus}",
-            "name": _SAID,
+            "name": _STATUS_NAME,
             "description": "Verification by ${pactbroker.providerVersionNumber}",
             "url": _PACT,
         },
         events=STATUS_EVENTS,
-        hints=(_COMMIT, "The token is a repository access token that may write repositories."),
+        hints=(_COMMIT_HINT, "Use a repository access token with write access to repositories."),
     ),
     WebhookPreset(
         key="azure-devops",
@@ -200,10 +200,10 @@ PRESETS: Final = (
         has_password=True,
         events=VERIFICATION_EVENTS,
         hints=(
-            "The pipeline declares the parameter pactUrl, a string.",
+            "The pipeline must declare the string parameter pactUrl.",
             (
-                "The password is a personal access token that may read and execute builds; the user's name does not"
-                " matter."
+                "The password is a personal access token that may read and execute builds. Azure DevOps ignores the"
+                " user name."
             ),
         ),
     ),
@@ -217,10 +217,10 @@ PRESETS: Final = (
         body={"branch": "main", "parameters": {"pact_url": _PACT}},
         events=VERIFICATION_EVENTS,
         hints=(
-            "The configuration declares the pipeline parameter pact_url, a string.",
+            "The configuration must declare the string pipeline parameter pact_url.",
             (
-                "The token is a personal API token. For a project that is not on GitHub, gh is another word, as its"
-                " address at CircleCI shows."
+                "Use a personal API token. For a project that is not on GitHub, replace gh by the prefix in the"
+                " project's CircleCI URL."
             ),
         ),
     ),
@@ -235,8 +235,8 @@ PRESETS: Final = (
         has_password=True,
         events=VERIFICATION_EVENTS,
         hints=(
-            "The job has the string parameter PACT_URL.",
-            "The password is an API token of the user; with one, Jenkins asks for no crumb.",
+            "The job must have the string parameter PACT_URL.",
+            "The password is an API token of the user; with a token, Jenkins requires no CSRF crumb.",
         ),
     ),
     WebhookPreset(
@@ -251,7 +251,7 @@ PRESETS: Final = (
             "properties": {"property": [{"name": "env.PACT_URL", "value": _PACT}]},
         },
         events=VERIFICATION_EVENTS,
-        hints=("The token is an access token of a user who may run the build configuration.",),
+        hints=("Use an access token of a user who may run the build configuration.",),
     ),
     WebhookPreset(
         key="buildkite",
@@ -267,13 +267,13 @@ PRESETS: Final = (
             "env": {"PACT_URL": _PACT},
         },
         events=VERIFICATION_EVENTS,
-        hints=("The token is an API access token with the scope write_builds.",),
+        hints=("Use an API access token with the scope write_builds.",),
     ),
     WebhookPreset(
         key="slack",
         service="Slack",
         purpose="Write a message",
-        description="Slack: tell of new pacts and failures",
+        description="Slack: report new pacts and failures",
         url="https://hooks.slack.com/services/<PATH-OF-THE-HOOK>",
         body={
             "text": "A pact needs attention",
@@ -303,8 +303,8 @@ PRESETS: Final = (
         events=NOTIFICATION_EVENTS,
         hints=(
             (
-                "The address is that of an incoming webhook. Whoever has it can write to the channel, and whoever may"
-                " read webhooks here sees it."
+                "The URL is that of an incoming webhook in Slack. Everyone who can read webhooks here sees it, and"
+                " everyone who has it can write to the channel."
             ),
         ),
     ),
@@ -312,7 +312,7 @@ PRESETS: Final = (
         key="teams",
         service="Microsoft Teams",
         purpose="Post a card",
-        description="Teams: tell of new pacts and failures",
+        description="Teams: report new pacts and failures",
         url="https://<ADDRESS-OF-THE-WORKFLOW>",
         body={
             "type": "message",
@@ -351,19 +351,22 @@ PRESETS: Final = (
         events=NOTIFICATION_EVENTS,
         hints=(
             (
-                "The address is that of a workflow which begins with “When a Teams webhook request is received”."
-                " Whoever may read webhooks here sees it."
+                "The URL is that of a workflow that starts with “When a Teams webhook request is received”."
+                " Everyone who can read webhooks here sees it."
             ),
         ),
     ),
 )
-BLANKS: Final = frozenset(gap for one in PRESETS for gap in one.blanks)
+BLANKS: Final = frozenset(blank for preset in PRESETS for blank in preset.blanks)
 
 
 def find_preset(key: str | None) -> WebhookPreset | None:
-    return next((one for one in PRESETS if one.key == key), None)
+    return next((preset for preset in PRESETS if preset.key == key), None)
 
 
 def list_blanks(text: str) -> list[str]:
-    """List the gaps that were left open, in their order."""
-    return [gap for gap in dict.fromkeys(_GAP.findall(text)) if gap in BLANKS]
+    """List the blanks that have not been replaced, in their order.
+
+    Other texts in angle brackets, such as HTML, are not blanks.
+    """
+    return [blank for blank in dict.fromkeys(_BLANK.findall(text)) if blank in BLANKS]

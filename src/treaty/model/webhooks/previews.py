@@ -1,4 +1,4 @@
-"""Things that happened before a webhook was there, to see what it would have sent."""
+"""Past events for previewing what a webhook would have sent."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -7,18 +7,24 @@ from hashlib import blake2b
 from typing import Final
 
 from treaty.model.webhooks.events import (
-    CONTRACT_CONTENT_CHANGED,
-    CONTRACT_PUBLISHED,
-    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
+    EVENT_NAMES,
+    EventSubject,
+    get_subject,
+    list_form_event_types,
     list_verification_events,
 )
 
-_OF_PACTS: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED, CONTRACT_CONTENT_CHANGED, CONTRACT_PUBLISHED)
+# Forms list the events of pacts with the most specific first.
+_PACT_EVENTS: Final = tuple(
+    event_type.name
+    for event_type in list_form_event_types(EVENT_NAMES)
+    if event_type.subject is not EventSubject.RESULT
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreviewResult:
-    """A result, by its number."""
+    """A verification result."""
 
     number: int
     success: bool
@@ -28,7 +34,7 @@ class PreviewResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreviewPact:
-    """A pact that was published, with the newest result of its content."""
+    """A published pact with the newest result of its content."""
 
     consumer: str
     consumer_version: str
@@ -39,14 +45,14 @@ class PreviewPact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreviewEvent:
-    """A pact or a result that was published, and as what a webhook would have been told of it."""
+    """A past publication of a pact or a result, as one of the events that it counted as."""
 
     name: str
     pact: PreviewPact
 
     @property
     def result(self) -> PreviewResult | None:
-        return self.pact.result if self.name not in _OF_PACTS else None
+        return self.pact.result if get_subject(self.name) is EventSubject.RESULT else None
 
     @property
     def at(self) -> datetime:
@@ -54,21 +60,21 @@ class PreviewEvent:
 
     @property
     def key(self) -> str:
-        """Tells it from others, also when the list is another one later."""
+        """Identifies the event in forms. It is independent of the list, which changes with each publication."""
         parts = (self.name, self.pact.consumer, self.pact.consumer_version, self.pact.provider)
         text = "\n".join((*parts, str(self.result.number) if self.result else ""))
         return blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def list_preview_events(pacts: Iterable[PreviewPact], wanted: Collection[str]) -> list[PreviewEvent]:
-    """List what a webhook for some events would have been told of, newest first."""
-    found = (PreviewEvent(name=name, pact=one) for one in pacts for name in _names(one, wanted))
-    return sorted(found, key=lambda one: one.at, reverse=True)
+def list_preview_events(pacts: Iterable[PreviewPact], event_names: Collection[str]) -> list[PreviewEvent]:
+    """List past events that a webhook for these events would have been sent for, newest first."""
+    events = (PreviewEvent(name=name, pact=pact) for pact in pacts for name in _choose_events(pact, event_names))
+    return sorted(events, key=lambda event: event.at, reverse=True)
 
 
-def _names(pact: PreviewPact, wanted: Collection[str]) -> Iterator[str]:
-    """Name at most one event of the pact, and one of its result."""
-    yield from [name for name in _OF_PACTS if name in wanted][:1]
+def _choose_events(pact: PreviewPact, event_names: Collection[str]) -> Iterator[str]:
+    """Choose at most one event of the pact and one of its result, the most specific ones."""
+    yield from [name for name in _PACT_EVENTS if name in event_names][:1]
     if pact.result:
-        names = list_verification_events(success=pact.result.success)
-        yield from [name for name in reversed(names) if name in wanted][:1]
+        result_events = list_verification_events(success=pact.result.success)
+        yield from [name for name in reversed(result_events) if name in event_names][:1]

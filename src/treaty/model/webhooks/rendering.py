@@ -1,6 +1,6 @@
 """Fills in the placeholders of a webhook's request, escaping each value for the format it is inserted into.
 
-Names of branches, tags and versions are chosen by whoever publishes. They may only ever be values in a request: they
+Clients that publish choose the names of branches, tags and versions. Names may only be values in a request: they
 never add a property, a form field, a header, a path segment or an XML element to it.
 """
 
@@ -77,7 +77,7 @@ def _segment(template: str, values: ParameterValues) -> str:
         raise UnusableValue(
             f'The path of the URL would contain the segment "{unquote(segment)}" in place of "{template}", and the'
             " request would go to another address. Move the parameter to the query or the body of the webhook, or"
-            " rename what the parameter stands for."
+            " rename the branch, tag or version that the parameter contains."
         )
     return segment
 
@@ -221,7 +221,7 @@ def _in_xml(value: str) -> str:
 
 
 def _in_cdata(value: str) -> str:
-    # The section ends and begins anew around each character that could end it, whatever stands beside the value.
+    # The section ends and begins anew around each character that could end it, whatever is next to the value.
     parts = {"]": "]]]><![CDATA[", ">": "]]>&gt;<![CDATA["}
     return re.sub("[]>]", lambda character: parts[character[0]], _NOT_XML.sub("\ufffd", value))
 

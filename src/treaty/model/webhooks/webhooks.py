@@ -1,4 +1,4 @@
-"""Webhooks: requests that are sent when something happens to a pact."""
+"""Webhooks: requests that are sent when an event happens to matching pacts."""
 
 import re
 from collections.abc import Mapping
@@ -8,21 +8,21 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 MASK: Final = "**********"
-"""Shown in the place of what is not shown."""
-_PARAMETER: Final = re.compile(r"\$\{pactbroker\.[^}]*\}")
+"""Shown instead of a secret. Clients may send it back to keep the secret."""
+_PLACEHOLDER: Final = re.compile(r"\$\{pactbroker\.[^}]*\}")
 _SECRET_NAME: Final = re.compile("authorization|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class EncryptedText:
-    """A text that can only be read with the server's key."""
+    """A text encrypted with the server's key."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class PacticipantMatcher:
-    """The consumers or providers that a webhook is about: one by name, or all with a label."""
+    """The consumers or providers that a webhook is for: a single one by name, or all that have a label."""
 
     name: str | None = None
     label: str | None = None
@@ -30,18 +30,18 @@ class PacticipantMatcher:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookFilters:
-    """What else must hold for an event to count. None means that anything does."""
+    """Conditions on an event's versions. None means no condition."""
 
     consumer_branches: tuple[str, ...] | None = None
-    """The consumer's version is on one of these."""
+    """The consumer version is on one of these."""
     provider_branches: tuple[str, ...] | None = None
-    """The provider's version is on one of these, where the event has one."""
+    """The provider version is on one of these, or the event has no provider version."""
     tags: tuple[str, ...] | None = None
     """One of the event's versions has one of these."""
     environments: tuple[str, ...] | None = None
-    """One of the event's versions runs in, or is released to, one of these."""
+    """One of the event's versions is deployed or released to one of these."""
     main_branch_only: bool = False
-    """What was published, or verified, is on the main branch of its pacticipant."""
+    """The consumer version, or for results the provider version, is on the main branch."""
 
     @property
     def is_empty(self) -> bool:
@@ -50,26 +50,26 @@ class WebhookFilters:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookRequest:
-    """What a webhook sends, with its parameters not yet filled in."""
+    """A webhook's request, with placeholders for parameters."""
 
     method: str
     url: str
     headers: Mapping[str, str | EncryptedText]
     """By lower-case name."""
     body: Any
-    """Any JSON; a string is sent as it is."""
+    """A JSON value, or a string with any text."""
     username: str | None
     password: str | EncryptedText | None
 
     @property
     def name(self) -> str:
-        """Name the request by its method and host."""
-        return f"{self.method.upper()} {urlsplit(_PARAMETER.sub('placeholder', self.url)).hostname}"
+        """Method and host, as the original broker names requests."""
+        return f"{self.method.upper()} {urlsplit(_PLACEHOLDER.sub('placeholder', self.url)).hostname}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Webhook:
-    """A request that is sent at certain events of certain pacts."""
+    """A request that is sent when certain events happen to certain pacts."""
 
     uuid: str
     description: str | None
@@ -79,12 +79,12 @@ class Webhook:
     request: WebhookRequest
     events: tuple[str, ...]
     secret: EncryptedText | None
-    """What its requests are signed with."""
+    """Key for signing requests."""
     filters: WebhookFilters
     failing_since: datetime | None
-    """When so many attempts in a row had failed that it counts as failing."""
+    """When the number of failed attempts in a row reached the limit; None while it is healthy."""
     pauses: bool
-    """Whether it is owed nothing while it is failing."""
+    """Whether events do not trigger it while it is failing."""
     created_at: datetime
     updated_at: datetime
 
@@ -98,28 +98,25 @@ class Webhook:
 
     @property
     def scope(self) -> str:
-        """Say which pacts it is about."""
+        """Description of the matching pacts, in the original broker's words."""
         if self.consumer and self.provider:
-            consumer, provider = _one_of("consumers", self.consumer), _one_of("providers", self.provider)
+            consumer = self.consumer.name or f"consumers labeled '{self.consumer.label}'"
+            provider = self.provider.name or f"providers labeled '{self.provider.label}'"
             return f"A webhook for the pact between {consumer} and {provider}"
         if self.provider:
-            return f"A webhook for all pacts with provider {_any_of(self.provider)}"
+            return f"A webhook for all pacts with provider {_describe_side(self.provider)}"
         if self.consumer:
-            return f"A webhook for all pacts with consumer {_any_of(self.consumer)}"
+            return f"A webhook for all pacts with consumer {_describe_side(self.consumer)}"
         return "A webhook for all pacts"
 
 
-def _one_of(role: str, side: PacticipantMatcher) -> str:
-    return side.name or f"{role} labeled '{side.label}'"
-
-
-def _any_of(side: PacticipantMatcher) -> str:
+def _describe_side(side: PacticipantMatcher) -> str:
     return side.name or f"labeled '{side.label}'"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventVersion:
-    """Where a version stands when something happens to it."""
+    """Branches, tags and environments of a version at the time of an event."""
 
     branches: frozenset[str]
     tags: frozenset[str]
@@ -130,38 +127,38 @@ class EventVersion:
 def is_match(
     filters: WebhookFilters, *, consumer: EventVersion, provider: EventVersion | None, published: EventVersion
 ) -> bool:
-    """Say whether an event passes filters: by its versions, one of which is what was `published` or verified."""
-    both = [consumer, provider] if provider else [consumer]
-    tags = frozenset[str]().union(*(one.tags for one in both))
-    environments = frozenset[str]().union(*(one.environments for one in both))
+    """Whether an event passes filters. `published` is the version whose pact or result was published."""
+    versions = [consumer, provider] if provider else [consumer]
+    tags = frozenset[str]().union(*(version.tags for version in versions))
+    environments = frozenset[str]().union(*(version.environments for version in versions))
     return (
-        _meets(filters.consumer_branches, consumer.branches)
-        and (provider is None or _meets(filters.provider_branches, provider.branches))
-        and _meets(filters.tags, tags)
-        and _meets(filters.environments, environments)
+        _has_any(consumer.branches, filters.consumer_branches)
+        and (provider is None or _has_any(provider.branches, filters.provider_branches))
+        and _has_any(tags, filters.tags)
+        and _has_any(environments, filters.environments)
         and (published.is_on_main_branch or not filters.main_branch_only)
     )
 
 
-def _meets(wanted: tuple[str, ...] | None, there: frozenset[str]) -> bool:
-    return wanted is None or not there.isdisjoint(wanted)
+def _has_any(names: frozenset[str], allowed: tuple[str, ...] | None) -> bool:
+    return allowed is None or not names.isdisjoint(allowed)
 
 
 def is_secret_header(name: str, value: str) -> bool:
-    """Whether a header's value is a secret: a token, unless it is filled in when it is sent."""
+    """Whether a header holds a token, by its name. The original broker hides the same headers."""
     return bool(_SECRET_NAME.search(name)) and is_secret(value)
 
 
 def is_secret(value: str) -> bool:
-    """Whether a value that ought to be a secret is one, rather than something that is filled in when it is sent."""
+    """Whether a value is a secret. A value with placeholders is not: it has to be readable to be edited."""
     return "${pactbroker." not in value
 
 
 def is_mask(value: str) -> bool:
-    """Whether a client sent back what it was shown instead of a secret."""
+    """Whether a client sent back the mask that it was shown instead of a secret."""
     return not value.strip("*")
 
 
 def substitute_parameters(url: str) -> str:
-    """Make an URL of one that has parameters."""
-    return _PARAMETER.sub("placeholder", url)
+    """Replace the placeholders of a URL, so that it can be parsed."""
+    return _PLACEHOLDER.sub("placeholder", url)

@@ -1,4 +1,4 @@
-"""Integrations: listing them, taking them away, and what of them goes on the dashboard."""
+"""Integrations in the database: lists, removal, and the dashboard."""
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
@@ -26,7 +26,7 @@ from treaty.model.pacticipants.integrations import DashboardItem, Integration, L
 from treaty.model.paging import MAX_OFFSET, Page, Paged
 from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_tuples
 from treaty.store.engine.listing import PagedQuery
-from treaty.store.pacticipants.pacticipants import escape_like
+from treaty.store.pacticipants.pacticipants import escape_like, select_pacticipant_id
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -51,14 +51,14 @@ from treaty.store.verifications import select_newest_id
 _CONSUMER: Final = pacticipant.alias("consumer")
 _PROVIDER: Final = pacticipant.alias("provider")
 
-_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
+_INTEGRATION_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
     _CONSUMER.c.name.label("consumer"),
     _PROVIDER.c.name.label("provider"),
     integration.c.consumer_id,
     integration.c.provider_id,
 )
 _INTEGRATIONS: Final = (
-    select(*_COLUMNS)
+    select(*_INTEGRATION_COLUMNS)
     .select_from(integration)
     .join(_CONSUMER, integration.c.consumer_id == _CONSUMER.c.id)
     .join(_PROVIDER, integration.c.provider_id == _PROVIDER.c.id)
@@ -67,50 +67,46 @@ _OLDEST_FIRST: Final = _INTEGRATIONS.order_by(integration.c.id)
 _WITH_PACTS: Final = _INTEGRATIONS.where(integration.c.latest_publication_id.is_not(None)).order_by(
     func.lower(_CONSUMER.c.name), func.lower(_PROVIDER.c.name), integration.c.id
 )
-# As the index has it, which says where NULL goes by an expression.
-_BUSIEST_FIRST: Final = _INTEGRATIONS.order_by(
+# This must match the expressions of the index: SQLite and PostgreSQL sort NULL differently, hence the first one.
+_BY_ACTIVITY: Final = _INTEGRATIONS.order_by(
     integration.c.contract_data_updated_at.is_(None),
     integration.c.contract_data_updated_at.desc(),
     integration.c.id.desc(),
 )
-_PART: Final[BindParameter[str]] = bindparam("part")
-_LISTING: Final = PagedQuery(_BUSIEST_FIRST, Integration, counted=integration)
+_NAME_PART: Final[BindParameter[str]] = bindparam("part")
+_LISTING: Final = PagedQuery(_BY_ACTIVITY, Integration, counted=integration)
 _LISTING_LIKE: Final = PagedQuery(
-    _BUSIEST_FIRST.where(
-        or_(_CONSUMER.c.name.icontains(_PART, escape="!"), _PROVIDER.c.name.icontains(_PART, escape="!"))
+    _BY_ACTIVITY.where(
+        or_(_CONSUMER.c.name.icontains(_NAME_PART, escape="!"), _PROVIDER.c.name.icontains(_NAME_PART, escape="!"))
     ),
     Integration,
 )
 
 
 def list_all(db: Connection) -> list[Integration]:
-    """List all integrations, the oldest first."""
+    """List all integrations, oldest first."""
     return fetch_tuples(db, _OLDEST_FIRST, {}, Integration)
 
 
 def list_with_pacts(db: Connection) -> list[Integration]:
-    """List the integrations that have a pact, by the names of their consumers and providers."""
+    """List the integrations that have a pact, by the names of consumer and provider."""
     return fetch_tuples(db, _WITH_PACTS, {}, Integration)
 
 
 def list_by_activity(db: Connection, *, like: str | None, page: Page | None) -> Paged[Integration]:
-    """List integrations, or those with a name that holds a text; those whose contracts changed last come first."""
+    """List the integrations with a name that contains a text, if given; the most recently changed contracts first."""
     if like is None:
         return _LISTING.read(db, {}, page, list)
     return _LISTING_LIKE.read(db, {"part": escape_like(like)}, page, list)
 
 
-# Taking away
+# Removal
 
 
-def _id_of(role: str) -> Any:
-    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
+_CONSUMER_ID: Final = select_pacticipant_id("consumer")
+_PROVIDER_ID: Final = select_pacticipant_id("provider")
 
-
-_CONSUMER_ID: Final = _id_of("consumer")
-_PROVIDER_ID: Final = _id_of("provider")
-
-# In this order, so that what refers to others goes before them and hardly a cascade is left to run.
+# Referencing tables first: cascades, which delete row by row, then find nothing left to do.
 _REMOVE_PAIR: Final = tuple(
     delete(table).where(table.c.consumer_id == _CONSUMER_ID, table.c.provider_id == _PROVIDER_ID)
     for table in (triggered_webhook, webhook, integration, verification, publication, content)
@@ -168,19 +164,19 @@ def describe_contents(db: Connection, *, consumer: str, provider: str) -> dict[s
 
 
 def remove(db: Connection, *, consumer: str, provider: str) -> None:
-    """Remove all that is between a consumer and a provider: pacts, contents, results, webhooks and their history."""
+    """Remove the pacts, contents, results, webhooks and deliveries of a consumer and a provider."""
     for statement in _REMOVE_PAIR:
         execute(db, statement, {"consumer": consumer, "provider": provider})
 
 
 def remove_all_pacticipants(db: Connection) -> None:
-    """Remove all pacticipants and all that hangs on them. Environments stay."""
+    """Remove all pacticipants with everything that belongs to them, and all webhooks. Environments stay."""
     for statement in _REMOVE_EVERYTHING:
         execute(db, statement, {})
 
 
 _IDLE_VERSIONS: Final = select(version.c.number).where(
-    version.c.pacticipant_id == _id_of("pacticipant"),
+    version.c.pacticipant_id == select_pacticipant_id("pacticipant"),
     ~exists().where(publication.c.consumer_version_id == version.c.id),
     ~exists().where(verification.c.provider_version_id == version.c.id),
     ~exists().where(deployed_version.c.version_id == version.c.id, deployed_version.c.undeployed_at.is_(None)),
@@ -215,7 +211,7 @@ def remove_idle(db: Connection, names: Collection[str]) -> list[str]:
 
 # The dashboard
 
-# Tag by tag, newest first, until there is a pact. Told as a join, PostgreSQL would compare all tags with all pacts.
+# A subquery per tag, newest first, ends at the first pact. With a join, PostgreSQL compares all tags with all pacts.
 _PACT_OF_TAGGED: Final = (
     select(publication.c.id)
     .where(
@@ -241,7 +237,7 @@ LATEST_WITH_TAG: Final = (
 
 
 def select_running_pacts(table: Any, ended_at: Any) -> Select[Any]:
-    """Select the pacts of versions that run, or are supported, in any environment."""
+    """Select the pacts of versions that are currently deployed to, or supported in, any environment."""
     return (
         select(publication.c.id)
         .select_from(environment)
@@ -251,27 +247,29 @@ def select_running_pacts(table: Any, ended_at: Any) -> Select[Any]:
     )
 
 
-# A page goes by the names of consumers, and each of them with a pact has something to show. So no more consumers are
-# looked at than the page and those before it have room for; those whose names differ only in case go together.
-_WITH_A_PACT: Final = select(integration.c.consumer_id).where(integration.c.latest_publication_id.is_not(None))
+# The dashboard is ordered by consumer, and each consumer with a pact has at least one item. So the items up to the end
+# of a page belong to at most as many consumers as there are items, and all other consumers can be skipped. Names that
+# differ only in case have the same position, so they are included together.
+_CONSUMERS_WITH_PACT: Final = select(integration.c.consumer_id).where(integration.c.latest_publication_id.is_not(None))
 _FIRST_NAMES: Final = (
     select(func.lower(_CONSUMER.c.name))
-    .where(_CONSUMER.c.id.in_(_WITH_A_PACT))
+    .where(_CONSUMER.c.id.in_(_CONSUMERS_WITH_PACT))
     .order_by(func.lower(_CONSUMER.c.name))
-    .limit(bindparam("enough", type_=Integer))
+    .limit(bindparam("max_consumers", type_=Integer))
 )
 _FIRST_CONSUMERS: Final = select(pacticipant.c.id).where(func.lower(pacticipant.c.name).in_(_FIRST_NAMES)).cte("first")
 
 
 @lru_cache(maxsize=2)
-def _wanted(*, of_pair: bool) -> CompoundSelect[Any]:
+def _shown_publications(*, of_pair: bool) -> CompoundSelect[Any]:
     """Select the publications that the dashboard shows, of a pair or of the first consumers."""
-    between = select(integration.c.latest_publication_id.label("id"))
+    latest = select(integration.c.latest_publication_id.label("id"))
     tagged = select(LATEST_WITH_TAG.label("id")).join_from(
         integration, tag_head, tag_head.c.pacticipant_id == integration.c.consumer_id
     )
+    # Each with the table that has the pair, and the column with the consumer.
     parts: Sequence[tuple[Select[Any], Any, Any]] = (
-        (between, integration, integration.c.consumer_id),
+        (latest, integration, integration.c.consumer_id),
         (tagged, integration, integration.c.consumer_id),
         (
             select_running_pacts(deployed_version, deployed_version.c.undeployed_at),
@@ -285,15 +283,19 @@ def _wanted(*, of_pair: bool) -> CompoundSelect[Any]:
         ),
     )
     if of_pair:
-        its = [part.where(of.c.consumer_id == _CONSUMER_ID, of.c.provider_id == _PROVIDER_ID) for part, of, _ in parts]
-        return union(*its)
+        return union(
+            *(
+                part.where(table.c.consumer_id == _CONSUMER_ID, table.c.provider_id == _PROVIDER_ID)
+                for part, table, _ in parts
+            )
+        )
     return union(*(part.join(_FIRST_CONSUMERS, _FIRST_CONSUMERS.c.id == consumer) for part, _, consumer in parts))
 
 
 @lru_cache(maxsize=2)
 def _dashboard(*, of_pair: bool) -> Executable:
     """Select a page of the dashboard."""
-    wanted = _wanted(of_pair=of_pair).subquery("wanted")
+    shown = _shown_publications(of_pair=of_pair).subquery("shown")
     return (
         select(
             publication.c.id,
@@ -304,7 +306,7 @@ def _dashboard(*, of_pair: bool) -> Executable:
             version.c.number.label("consumer_version"),
             _PROVIDER.c.name.label("provider"),
         )
-        .join(wanted, wanted.c.id == publication.c.id)
+        .join(shown, shown.c.id == publication.c.id)
         .join(_CONSUMER, _CONSUMER.c.id == publication.c.consumer_id)
         .join(_PROVIDER, _PROVIDER.c.id == publication.c.provider_id)
         .join(version, version.c.id == publication.c.consumer_version_id)
@@ -331,19 +333,19 @@ _RESULTS: Final = (
     .where(content.c.id.in_(_IDS), verification.c.id == select_newest_id(content.c.id))
 )
 _BRANCHES: Final = (
-    select(branch.c.head_version_id.label("of"), branch.c.name)
+    select(branch.c.head_version_id.label("owner_id"), branch.c.name)
     .where(branch.c.head_version_id.in_(_IDS))
     .order_by(branch.c.id)
 )
 _TAGS: Final = (
-    select(tag_head.c.version_id.label("of"), tag_head.c.name)
+    select(tag_head.c.version_id.label("owner_id"), tag_head.c.name)
     .where(tag_head.c.version_id.in_(_IDS))
     .order_by(tag_head.c.name)
 )
 _NEWER_TAG: Final = tag.alias("newer_tag")
 _NEWER: Final = publication.alias("newer")
 _PACT_TAGS: Final = (
-    select(publication.c.id.label("of"), tag.c.name)
+    select(publication.c.id.label("owner_id"), tag.c.name)
     .join(tag, tag.c.version_id == publication.c.consumer_version_id)
     .where(
         publication.c.id.in_(_IDS),
@@ -362,17 +364,20 @@ _PACT_TAGS: Final = (
 
 
 def list_dashboard_items(db: Connection, page: Page, *, pair: tuple[str, str] | None = None) -> list[DashboardItem]:
-    """List a page of the dashboard: of all, or of one consumer and its provider."""
+    """List a page of the dashboard, optionally only that of a consumer and a provider.
+
+    Results, branches and tags are loaded with one statement each for all items of the page.
+    """
     names = {} if pair is None else {"consumer": pair[0], "provider": pair[1]}
-    enough = min(page.offset + page.limit, MAX_OFFSET)
-    params = {**names, "limit": page.limit, "offset": page.offset, "enough": enough}
-    found = fetch_rows(db, _dashboard(of_pair=pair is not None), params)
-    results = {row.content_id: row for row in _in_parts(db, _RESULTS, {row.content_id for row in found})}
-    consumer_versions = {row.consumer_version_id for row in found}
-    provider_versions = {row.provider_version_id for row in results.values()}
-    branches = _names(db, _BRANCHES, consumer_versions | provider_versions)
-    tags = _names(db, _TAGS, provider_versions)
-    pact_tags = _names(db, _PACT_TAGS, {row.id for row in found})
+    max_consumers = min(page.offset + page.limit, MAX_OFFSET)
+    params = {**names, "limit": page.limit, "offset": page.offset, "max_consumers": max_consumers}
+    rows = fetch_rows(db, _dashboard(of_pair=pair is not None), params)
+    results = {row.content_id: row for row in _fetch_in_batches(db, _RESULTS, {row.content_id for row in rows})}
+    consumer_versions = {row.consumer_version_id for row in rows}
+    provider_versions = {result.provider_version_id for result in results.values()}
+    branches = _fetch_names(db, _BRANCHES, consumer_versions | provider_versions)
+    tags = _fetch_names(db, _TAGS, provider_versions)
+    pact_tags = _fetch_names(db, _PACT_TAGS, {row.id for row in rows})
     return [
         DashboardItem(
             consumer=row.consumer,
@@ -383,31 +388,31 @@ def list_dashboard_items(db: Connection, page: Page, *, pair: tuple[str, str] | 
             created_at=row.created_at,
             result=_result(results[row.content_id], branches, tags) if row.content_id in results else None,
         )
-        for row in found
+        for row in rows
     ]
 
 
 BATCH_SIZE: Final = 500
-"""How many ids a statement takes, so that it stays short."""
+"""Ids per statement; SQLite and PostgreSQL limit the number of parameters."""
 
-_Names = dict[int, list[str]]
+_NamesById = dict[int, list[str]]
 
 
-def _in_parts(db: Connection, statement: Executable, ids: Collection[int]) -> Iterator[Any]:
+def _fetch_in_batches(db: Connection, statement: Executable, ids: Collection[int]) -> Iterator[Any]:
     ordered = sorted(ids)
     for start in range(0, len(ordered), BATCH_SIZE):
         yield from fetch_rows(db, statement, {"ids": ordered[start : start + BATCH_SIZE]})
 
 
-def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:
-    """Read the names that belong to each id."""
-    names: _Names = {}
-    for of, name in _in_parts(db, statement, ids):
-        names.setdefault(of, []).append(name)
+def _fetch_names(db: Connection, statement: Executable, ids: Collection[int]) -> _NamesById:
+    """Load names, such as tags, grouped by the id of their owner."""
+    names: _NamesById = {}
+    for owner_id, name in _fetch_in_batches(db, statement, ids):
+        names.setdefault(owner_id, []).append(name)
     return names
 
 
-def _result(row: Any, branches: _Names, tags: _Names) -> LatestResult:
+def _result(row: Any, branches: _NamesById, tags: _NamesById) -> LatestResult:
     return LatestResult(
         provider_version=row.number,
         branches=tuple(branches.get(row.provider_version_id, ())),

@@ -1,4 +1,4 @@
-"""Labels, by which pacticipants are grouped."""
+"""Labels of pacticipants."""
 
 from typing import Final
 
@@ -34,10 +34,10 @@ def add(db: Connection, new: Label) -> None:
     execute(db, _ADD, new)
 
 
-def remove(db: Connection, gone: Label) -> None:
-    execute(db, _REMOVE, gone)
+def remove(db: Connection, label: Label) -> None:
+    execute(db, _REMOVE, label)
 
 
 def list_names(db: Connection, page: Page | None) -> Paged[str]:
-    """List all labels that pacticipants have, each once, by name."""
-    return _LISTING.read(db, {}, page, lambda found: [row.name for row in found])
+    """List the distinct labels of all pacticipants, by name."""
+    return _LISTING.read(db, {}, page, lambda rows: [row.name for row in rows])

@@ -1,4 +1,4 @@
-"""Pacticipants: finding, locking, adding and changing them."""
+"""Pacticipants in the database, and the lock that serializes writes about them."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -24,34 +24,40 @@ PACTICIPANT_COLUMNS: Final = (
     pacticipant.c.created_at,
     pacticipant.c.updated_at,
 )
-"""What a pacticipant is made of."""
+"""The columns of a query whose rows become `Pacticipant`."""
 
 _PACTICIPANTS: Final = select(*PACTICIPANT_COLUMNS)
-_NAMED: Final = _PACTICIPANTS.where(pacticipant.c.name == bindparam("name"))
-_LOCKED: Final = (
+_WITH_NAME: Final = _PACTICIPANTS.where(pacticipant.c.name == bindparam("name"))
+# In the order of names, so that two transactions which lock the same pacticipants cannot deadlock. FOR NO KEY UPDATE,
+# so that rows which reference a pacticipant can be added by others meanwhile.
+_LOCK: Final = (
     _PACTICIPANTS.where(pacticipant.c.name.in_(bindparam("names", expanding=True)))
     .order_by(pacticipant.c.name)
     .with_for_update(key_share=True)
 )
-_EVERY_NAME: Final = select(pacticipant.c.name).order_by(pacticipant.c.name)
-_ADD: Final = insert(pacticipant).values({one.key: bindparam(one.key) for one in PACTICIPANT_COLUMNS})
+_ALL_NAMES: Final = select(pacticipant.c.name).order_by(pacticipant.c.name)
+_ADD: Final = insert(pacticipant).values({column.key: bindparam(column.key) for column in PACTICIPANT_COLUMNS})
 
 
 def select_pacticipant_id(role: str) -> Any:
-    """Find, within a statement, the id of the pacticipant that the parameter with the name of its role names."""
+    """Build a subquery for the id of the pacticipant whose name is the parameter `role`."""
     return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
 
 
 def lock(db: Connection, names: Collection[str]) -> list[Pacticipant]:
-    """Keep other writes away from these pacticipants until this one is done. Those that are missing are left out."""
-    return fetch_all(db, _LOCKED, {"names": list(names)}, Pacticipant)
+    """Lock pacticipants against other writes until the transaction ends, and return those that exist.
+
+    The row stands for everything that belongs to the pacticipant: versions, branches, tags, pacts and deployments. On
+    SQLite, a write transaction already excludes all others.
+    """
+    return fetch_all(db, _LOCK, {"names": list(names)}, Pacticipant)
 
 
-_counterpart: Final = pacticipant.alias("counterpart")
+_COUNTERPART: Final = pacticipant.alias("counterpart")
 _COUNTERPARTS: Final = union(
     *(
-        select(_counterpart.c.name)
-        .join(integration, other_side == _counterpart.c.id)
+        select(_COUNTERPART.c.name)
+        .join(integration, other_side == _COUNTERPART.c.id)
         .where(side == select(pacticipant.c.id).where(pacticipant.c.name == bindparam("name")).scalar_subquery())
         for side, other_side in (
             (integration.c.consumer_id, integration.c.provider_id),
@@ -62,35 +68,35 @@ _COUNTERPARTS: Final = union(
 
 
 def lock_with_counterparts(db: Connection, name: str) -> Pacticipant | None:
-    """Lock a pacticipant and all that it is integrated with; return it, or None if it is missing.
+    """Lock a pacticipant and its consumers and providers; return it, or None if it does not exist.
 
-    For removals: a deployment of a counterpart, or a result that it publishes, may depend on what is removed.
+    Removals need this lock: a deployment or a result of a counterpart may depend on the data that is removed.
     """
     locked: dict[str, Pacticipant] = {}
-    needed = {name, *fetch_column(db, _COUNTERPARTS, {"name": name})}
-    names: set[str] = set()
-    while not needed <= names:
-        names |= needed
-        locked = {found.name: found for found in lock(db, names)}
-        # An integration may have been added before the lock was held.
-        needed = {name, *fetch_column(db, _COUNTERPARTS, {"name": name})}
+    locked_names: set[str] = set()
+    needed_names = {name, *fetch_column(db, _COUNTERPARTS, {"name": name})}
+    while not needed_names <= locked_names:
+        locked_names |= needed_names
+        locked = {pacticipant.name: pacticipant for pacticipant in lock(db, locked_names)}
+        # Another transaction may have added an integration before the lock was acquired.
+        needed_names = {name, *fetch_column(db, _COUNTERPARTS, {"name": name})}
     return locked.get(name)
 
 
 def find(db: Connection, name: str) -> Pacticipant | None:
-    return fetch_one(db, _NAMED, {"name": name}, Pacticipant)
+    return fetch_one(db, _WITH_NAME, {"name": name}, Pacticipant)
 
 
 def get(db: Connection, name: str, role: str = "pacticipant") -> Pacticipant:
-    """Find a pacticipant. Raises NotFound, which calls it by its role."""
-    found = find(db, name)
-    if found is None:
+    """Find a pacticipant. Raises NotFound with a message that names its role, such as `consumer`."""
+    existing = find(db, name)
+    if existing is None:
         raise NotFound.named(role, name)
-    return found
+    return existing
 
 
 def list_names(db: Connection) -> list[str]:
-    return fetch_column(db, _EVERY_NAME, {})
+    return fetch_column(db, _ALL_NAMES, {})
 
 
 def add(db: Connection, new: Pacticipant) -> None:
@@ -105,44 +111,46 @@ _SET_MAIN_BRANCH: Final = (
 
 
 def set_main_branch(db: Connection, name: str, branch: str, *, now: datetime) -> None:
-    """Give a pacticipant its main branch, unless it has got one in the meantime."""
+    """Set the main branch of a pacticipant, unless it already has one."""
     execute(db, _SET_MAIN_BRANCH, {"pacticipant": name, "branch": branch, "now": now})
 
 
-_CHANGEABLE: Final = tuple(one.key for one in PACTICIPANT_COLUMNS if one.key not in {"name", "created_at"})
+_CHANGEABLE_FIELDS: Final = tuple(
+    column.key for column in PACTICIPANT_COLUMNS if column.key not in {"name", "created_at"}
+)
 _CHANGE: Final = (
     update(pacticipant)
-    .where(pacticipant.c.name == bindparam("its_name"))
-    .values({name: bindparam(name) for name in _CHANGEABLE})
+    .where(pacticipant.c.name == bindparam("target_name"))
+    .values({name: bindparam(name) for name in _CHANGEABLE_FIELDS})
 )
 _REMOVE: Final = delete(pacticipant).where(pacticipant.c.name == bindparam("name"))
 
 
 def change(db: Connection, changed: Pacticipant) -> None:
-    """Note all that is said about a pacticipant."""
-    execute(db, _CHANGE, {"its_name": changed.name, **{name: getattr(changed, name) for name in _CHANGEABLE}})
+    """Store all properties of a pacticipant."""
+    execute(db, _CHANGE, {"target_name": changed.name, **{name: getattr(changed, name) for name in _CHANGEABLE_FIELDS}})
 
 
 def remove(db: Connection, name: str) -> None:
-    """Remove a pacticipant with all that belongs to it, whichever side of a pact it is on."""
+    """Remove a pacticipant with everything that belongs to it, as a consumer and as a provider."""
     execute(db, _REMOVE, {"name": name})
 
 
-_LATEST: Final = (
+_LATEST_VERSION: Final = (
     select(version.c.number)
     .where(version.c.pacticipant_id == pacticipant.c.id)
     .order_by(version.c.position.desc())
     .limit(1)
     .scalar_subquery()
 )
-_IN_FULL: Final = select(*PACTICIPANT_COLUMNS, _LATEST.label("latest_version"))
-_ONE_IN_FULL: Final = _IN_FULL.where(pacticipant.c.name == bindparam("name"))
-_BY_NAME: Final = _IN_FULL.order_by(func.lower(pacticipant.c.name), pacticipant.c.name)
-_LIKE: Final = _BY_NAME.where(pacticipant.c.name.icontains(bindparam("part"), escape="!"))
+_DETAILS: Final = select(*PACTICIPANT_COLUMNS, _LATEST_VERSION.label("latest_version"))
+_DETAILS_WITH_NAME: Final = _DETAILS.where(pacticipant.c.name == bindparam("name"))
+_BY_NAME: Final = _DETAILS.order_by(func.lower(pacticipant.c.name), pacticipant.c.name)
+_MATCHING: Final = _BY_NAME.where(pacticipant.c.name.icontains(bindparam("part"), escape="!"))
 _LISTING: Final = PagedQuery(_BY_NAME)
-_LISTING_LIKE: Final = PagedQuery(_LIKE)
+_LISTING_LIKE: Final = PagedQuery(_MATCHING)
 _LISTING_WITH_LABEL: Final = PagedQuery(
-    _LIKE.join(label, label.c.pacticipant_id == pacticipant.c.id).where(label.c.name == bindparam("label"))
+    _MATCHING.join(label, label.c.pacticipant_id == pacticipant.c.id).where(label.c.name == bindparam("label"))
 )
 _LABELS: Final = (
     select(pacticipant.c.name.label("pacticipant"), label.c.name)
@@ -151,17 +159,17 @@ _LABELS: Final = (
     .order_by(label.c.name)
 )
 BATCH_SIZE: Final = 500
-"""How many names a statement takes, so that it stays short."""
+"""Names per statement; SQLite and PostgreSQL limit the number of parameters."""
 
 
 def get_details(db: Connection, name: str, *, with_running: bool = True) -> PacticipantDetails:
-    """Find a pacticipant with all that hangs on it. Raises NotFound."""
-    found = fetch_rows(db, _ONE_IN_FULL, {"name": name})
-    if not found:
+    """Load a pacticipant with its latest version, labels and deployed versions. Raises NotFound."""
+    rows = fetch_rows(db, _DETAILS_WITH_NAME, {"name": name})
+    if not rows:
         raise NotFound.named("pacticipant", name)
     return PacticipantDetails(
-        pacticipant=Pacticipant(**{one.key: getattr(found[0], one.key) for one in PACTICIPANT_COLUMNS}),
-        latest_version=found[0].latest_version,
+        pacticipant=Pacticipant(**{column.key: getattr(rows[0], column.key) for column in PACTICIPANT_COLUMNS}),
+        latest_version=rows[0].latest_version,
         labels=_labels(db, [name]).get(name, ()),
         deployed_versions=tuple(deployments.list_running_of_pacticipant(db, name)) if with_running else None,
     )
@@ -170,29 +178,29 @@ def get_details(db: Connection, name: str, *, with_running: bool = True) -> Pact
 def list_matching(
     db: Connection, *, like: str | None = None, label: str | None = None, page: Page | None = None
 ) -> Paged[ListedPacticipant]:
-    """List pacticipants whose name holds a text, or that have a label, in the order of their names."""
+    """List the pacticipants whose name contains a text and that have a label, if given, by name."""
 
-    def make(found: Sequence[Any]) -> list[ListedPacticipant]:
-        labels = _labels(db, [row[0] for row in found])
-        return [ListedPacticipant._make([*row, labels.get(row[0], ())]) for row in found]
+    def build_items(rows: Sequence[Any]) -> list[ListedPacticipant]:
+        labels = _labels(db, [row[0] for row in rows])
+        return [ListedPacticipant._make([*row, labels.get(row[0], ())]) for row in rows]
 
     if not like and label is None:
-        return _LISTING.read(db, {}, page, make)
+        return _LISTING.read(db, {}, page, build_items)
     params = {"part": escape_like(like or "")}
     if label is None:
-        return _LISTING_LIKE.read(db, params, page, make)
-    return _LISTING_WITH_LABEL.read(db, {**params, "label": label}, page, make)
+        return _LISTING_LIKE.read(db, params, page, build_items)
+    return _LISTING_WITH_LABEL.read(db, {**params, "label": label}, page, build_items)
 
 
 def escape_like(part: str) -> str:
-    """Escape a text that is looked for inside others, with `!`."""
+    """Escape a search text for LIKE with `!` as the escape character."""
     return part.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 def _labels(db: Connection, names: list[str]) -> dict[str, tuple[str, ...]]:
-    """Find the labels of each of these pacticipants that has any."""
-    found: dict[str, list[str]] = {}
+    """Load the labels of pacticipants by the pacticipant's name. Those without labels are missing."""
+    labels: dict[str, list[str]] = {}
     for start in range(0, len(names), BATCH_SIZE):
-        for name, its in fetch_rows(db, _LABELS, {"names": names[start : start + BATCH_SIZE]}):
-            found.setdefault(name, []).append(its)
-    return {name: tuple(labels) for name, labels in found.items()}
+        for name, label_name in fetch_rows(db, _LABELS, {"names": names[start : start + BATCH_SIZE]}):
+            labels.setdefault(name, []).append(label_name)
+    return {name: tuple(label_names) for name, label_names in labels.items()}

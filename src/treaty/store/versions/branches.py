@@ -1,4 +1,4 @@
-"""Branches, the versions on them, and which of these is the head."""
+"""Branches and their versions. The head is denormalized: `branch.head_version_id` is the last version added."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from treaty.store.versions.versions import PACTICIPANT_ID
 
 @dataclass(frozen=True, slots=True)
 class BranchState:
-    """What is there of a branch, and of a version's place on it."""
+    """A branch and the membership of a version in it, as far as they exist."""
 
     branch: Branch | None
     branch_version: BranchVersion | None
@@ -33,7 +33,7 @@ _BRANCH: Final = (
     .where(branch.c.pacticipant_id == PACTICIPANT_ID, branch.c.name == bindparam("branch"))
     .scalar_subquery()
 )
-_STANDING: Final = (
+_STATE: Final = (
     select(
         branch.c.created_at.label("branch_created_at"),
         branch.c.updated_at.label("branch_updated_at"),
@@ -51,26 +51,25 @@ _STANDING: Final = (
 
 
 def load_state(db: Connection, pacticipant: str, branch: str, version: str) -> BranchState:
-    """Find a branch and a version's place on it, in one look."""
-    found = fetch_rows(db, _STANDING, {"pacticipant": pacticipant, "branch": branch, "version": version})
-    if not found:
+    """Load a branch and the membership of a version in it, in one query."""
+    rows = fetch_rows(db, _STATE, {"pacticipant": pacticipant, "branch": branch, "version": version})
+    if not rows:
         return BranchState(None, None)
-    row = found[0]
-    there = Branch(
+    existing = Branch(
         pacticipant=pacticipant,
         name=branch,
-        created_at=row.branch_created_at,
-        updated_at=row.branch_updated_at,
+        created_at=rows[0].branch_created_at,
+        updated_at=rows[0].branch_updated_at,
     )
-    return BranchState(there, _place(row, there, version))
+    return BranchState(existing, _branch_version(rows[0], existing, version))
 
 
-def _place(row: Any, on: Branch, version: str) -> BranchVersion | None:
+def _branch_version(row: Any, branch: Branch, version: str) -> BranchVersion | None:
     if row.created_at is None:
         return None
     return BranchVersion(
-        pacticipant=on.pacticipant,
-        branch=on.name,
+        pacticipant=branch.pacticipant,
+        branch=branch.name,
         version=version,
         is_head=bool(row.is_head),
         created_at=row.created_at,
@@ -109,25 +108,25 @@ _ADD_VERSION: Final = insert(branch_version).from_select(
 
 
 def add(db: Connection, new: Branch, *, head: str) -> None:
-    """Add a branch whose head is a version; the version's place on it is added by itself."""
+    """Add a branch with a version as its head. The caller adds the membership of the version."""
     values = {"pacticipant": new.pacticipant, "branch": new.name, "version": head}
     execute(db, _ADD, {**values, "created_at": new.created_at, "updated_at": new.updated_at})
 
 
 def set_head(db: Connection, changed: Branch, *, head: str) -> None:
-    """Make a version the head of a branch, and note when the branch was changed."""
+    """Make a version the head of a branch, and store the time of the change."""
     values = {"pacticipant": changed.pacticipant, "branch": changed.name, "version": head}
     execute(db, _SET_HEAD, {**values, "updated_at": changed.updated_at})
 
 
 def touch(db: Connection, changed: Branch) -> None:
-    """Note when a branch was changed."""
+    """Store when a branch was changed."""
     values = {"pacticipant": changed.pacticipant, "branch": changed.name}
     execute(db, _TOUCH, {**values, "updated_at": changed.updated_at})
 
 
 def add_version(db: Connection, new: BranchVersion, *, is_auto_created: bool) -> None:
-    """Put a version on a branch; the head stays."""
+    """Add a version to a branch without changing its head."""
     values = {"pacticipant": new.pacticipant, "branch": new.branch, "version": new.version}
     times = {"created_at": new.created_at, "updated_at": new.updated_at}
     execute(db, _ADD_VERSION, {**values, **times, "is_auto_created": is_auto_created})
@@ -155,13 +154,13 @@ def find(db: Connection, pacticipant: str, name: str) -> Branch | None:
 
 
 def list_matching(db: Connection, pacticipant: str, *, like: str | None, page: Page | None) -> Paged[Branch]:
-    """List the branches whose name holds a text, those that changed last first."""
+    """List the branches whose name contains a text, the most recently changed first."""
     params = {"pacticipant": pacticipant, "part": escape_like(like or "")}
-    return _LISTING.read(db, params, page, lambda found: [Branch(**row._asdict()) for row in found])
+    return _LISTING.read(db, params, page, lambda rows: [Branch(**row._asdict()) for row in rows])
 
 
 def list_names(db: Connection, pacticipant: str) -> list[str]:
-    """List the names of all branches, those that changed last at the end."""
+    """List the names of all branches, the most recently changed last."""
     return fetch_column(db, _OF_PACTICIPANT, {"pacticipant": pacticipant})
 
 
@@ -169,7 +168,7 @@ _REMOVE: Final = delete(branch).where(
     branch.c.pacticipant_id == PACTICIPANT_ID,
     branch.c.name.in_(bindparam("names", expanding=True)),
 )
-_NEXT: Final = (
+_NEWEST_MEMBER: Final = (
     select(branch_version.c.version_id)
     .where(branch_version.c.branch_id == branch.c.id)
     .order_by(branch_version.c.position.desc())
@@ -180,27 +179,27 @@ _REMOVE_VERSION: Final = delete(branch_version).where(
     branch_version.c.branch_id == _BRANCH,
     branch_version.c.version_id == _VERSION,
 )
-_HAND_OVER: Final = (
+_REPLACE_HEAD: Final = (
     update(branch)
     .where(
         branch.c.pacticipant_id == PACTICIPANT_ID,
         branch.c.name == bindparam("branch"),
         branch.c.head_version_id == _VERSION,
     )
-    .values(head_version_id=_NEXT)
+    .values(head_version_id=_NEWEST_MEMBER)
 )
 BATCH_SIZE: Final = 500
-"""How many names a statement takes, so that it stays short."""
+"""Names per statement; SQLite and PostgreSQL limit the number of parameters."""
 
 
 def remove(db: Connection, pacticipant: str, names: Sequence[str]) -> None:
-    """Remove branches. The versions on them stay."""
+    """Remove branches. Their versions stay."""
     for start in range(0, len(names), BATCH_SIZE):
         execute(db, _REMOVE, {"pacticipant": pacticipant, "names": list(names[start : start + BATCH_SIZE])})
 
 
-def remove_version(db: Connection, gone: BranchVersion) -> None:
-    """Take a version off a branch; if it was the head, the newest of those that remain is."""
-    params = {"pacticipant": gone.pacticipant, "branch": gone.branch, "version": gone.version}
+def remove_version(db: Connection, removed: BranchVersion) -> None:
+    """Remove a version from a branch. If it was the head, the newest remaining version becomes the head."""
+    params = {"pacticipant": removed.pacticipant, "branch": removed.branch, "version": removed.version}
     execute(db, _REMOVE_VERSION, params)
-    execute(db, _HAND_OVER, params)
+    execute(db, _REPLACE_HEAD, params)

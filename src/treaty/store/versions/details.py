@@ -1,11 +1,13 @@
-"""Versions with all that hangs on them, one or many."""
+"""Versions with their branches, tags, pacts, deployments and releases."""
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, select, union
 
 from treaty.errors import NotFound
+from treaty.model.deployments import Environment
 from treaty.model.paging import Page, Paged
 from treaty.model.versions import VersionBranch, VersionDetails, VersionEnvironment, VersionTag
 from treaty.store import deployments
@@ -45,29 +47,29 @@ _LATEST_ON_BRANCH: Final = _VERSIONS.join(branch, branch.c.head_version_id == ve
 
 def get(db: Connection, pacticipant: str, number: str) -> VersionDetails:
     """Find a version. Raises NotFound."""
-    return _only(db, _NUMBERED, {"pacticipant": pacticipant, "version": number})
+    return _get_one(db, _NUMBERED, {"pacticipant": pacticipant, "version": number})
 
 
 def get_latest(db: Connection, pacticipant: str) -> VersionDetails:
     """Find the newest version. Raises NotFound."""
-    return _only(db, _LATEST, {"pacticipant": pacticipant})
+    return _get_one(db, _LATEST, {"pacticipant": pacticipant})
 
 
 def get_latest_with_tag(db: Connection, pacticipant: str, tag: str) -> VersionDetails:
     """Find the newest version that has a tag. Raises NotFound."""
-    return _only(db, _LATEST_WITH_TAG, {"pacticipant": pacticipant, "tag": tag})
+    return _get_one(db, _LATEST_WITH_TAG, {"pacticipant": pacticipant, "tag": tag})
 
 
 def get_latest_on_branch(db: Connection, pacticipant: str, branch: str) -> VersionDetails:
     """Find the head of a branch. Raises NotFound."""
-    return _only(db, _LATEST_ON_BRANCH, {"pacticipant": pacticipant, "branch": branch})
+    return _get_one(db, _LATEST_ON_BRANCH, {"pacticipant": pacticipant, "branch": branch})
 
 
-def _only(db: Connection, statement: Select[*tuple[Any, ...]], params: Mapping[str, object]) -> VersionDetails:
-    found = fetch_rows(db, statement, params)
-    if not found:
+def _get_one(db: Connection, statement: Select[*tuple[Any, ...]], params: Mapping[str, object]) -> VersionDetails:
+    rows = fetch_rows(db, statement, params)
+    if not rows:
         raise NotFound
-    return _in_full(db, found, single=True)[0]
+    return _load_details(db, rows, environments=tuple(deployments.list_all(db)))[0]
 
 
 _ALL: Final = PagedQuery(_VERSIONS.order_by(_NEWEST_FIRST))
@@ -82,7 +84,7 @@ _ON_BRANCH: Final = PagedQuery(
     .where(branch.c.pacticipant_id == pacticipant.c.id, branch.c.name == bindparam("branch"))
     .order_by(branch_version.c.position.desc())
 )
-_SEEN: Final = union(
+_EVER_IN_ENVIRONMENT: Final = union(
     *(
         select(recorded.c.version_id)
         .join_from(recorded, environment)
@@ -90,37 +92,35 @@ _SEEN: Final = union(
         for recorded in (deployed_version, released_version)
     )
 )
-_IN_ENVIRONMENT: Final = PagedQuery(_VERSIONS.where(version.c.id.in_(_SEEN)).order_by(_NEWEST_FIRST))
+_IN_ENVIRONMENT: Final = PagedQuery(_VERSIONS.where(version.c.id.in_(_EVER_IN_ENVIRONMENT)).order_by(_NEWEST_FIRST))
 
 
 def list_all(db: Connection, pacticipant: str, page: Page | None) -> Paged[VersionDetails]:
     """List all versions, newest first."""
-    return _listed(db, _ALL, {"pacticipant": pacticipant}, page)
+    return _list(db, _ALL, {"pacticipant": pacticipant}, page)
 
 
 def list_with_tag(db: Connection, pacticipant: str, tag: str, page: Page | None) -> Paged[VersionDetails]:
     """List the versions that have a tag, newest first."""
-    return _listed(db, _WITH_TAG, {"pacticipant": pacticipant, "tag": tag}, page)
+    return _list(db, _WITH_TAG, {"pacticipant": pacticipant, "tag": tag}, page)
 
 
 def list_on_branch(db: Connection, pacticipant: str, branch: str, page: Page | None) -> Paged[VersionDetails]:
     """List the versions on a branch, newest first."""
-    return _listed(db, _ON_BRANCH, {"pacticipant": pacticipant, "branch": branch}, page)
+    return _list(db, _ON_BRANCH, {"pacticipant": pacticipant, "branch": branch}, page)
 
 
 def list_in_environment(db: Connection, pacticipant: str, environment: str, page: Page | None) -> Paged[VersionDetails]:
     """List the versions that were ever deployed or released to an environment, newest first."""
-    return _listed(db, _IN_ENVIRONMENT, {"pacticipant": pacticipant, "environment": environment}, page)
+    return _list(db, _IN_ENVIRONMENT, {"pacticipant": pacticipant, "environment": environment}, page)
 
 
-def _listed(
-    db: Connection, listing: PagedQuery, params: Mapping[str, object], page: Page | None
-) -> Paged[VersionDetails]:
-    return listing.read(db, params, page, lambda found: _in_full(db, found, single=False))
+def _list(db: Connection, query: PagedQuery, params: Mapping[str, object], page: Page | None) -> Paged[VersionDetails]:
+    return query.read(db, params, page, lambda rows: _load_details(db, rows))
 
 
 _OF_VERSIONS: Final[BindParameter[Sequence[int]]] = bindparam("ids", expanding=True)
-# The version's id comes first; behind it, what the thing is made of.
+# The first column is the version's id; the others are the fields of the object.
 _BRANCHES: Final = (
     select(
         branch_version.c.version_id,
@@ -169,33 +169,34 @@ _RELEASED: Final = (
     .order_by(released_version.c.id)
 )
 BATCH_SIZE: Final = 500
-"""How many versions a statement asks about, so that it stays short."""
+"""Versions per statement; SQLite and PostgreSQL limit the number of parameters."""
 
 
-def _in_full(db: Connection, found: Sequence[Any], *, single: bool) -> list[VersionDetails]:
-    everywhere = tuple(deployments.list_all(db)) if single else None
-    ids = [row[0] for row in found]
-    branches = _by_version(db, _BRANCHES, ids, VersionBranch._make)
-    tags = _by_version(db, _TAGS, ids, VersionTag._make)
-    providers = _by_version(db, _PROVIDERS, ids, _only_one)
-    deployed = _by_version(db, _DEPLOYED, ids, VersionEnvironment._make)
-    released = _by_version(db, _RELEASED, ids, lambda row: VersionEnvironment(*row))
-    hanging = (branches, tags, providers, deployed, released)
+def _load_details(
+    db: Connection, rows: Sequence[Any], *, environments: tuple[Environment, ...] | None = None
+) -> list[VersionDetails]:
+    """Load what belongs to versions with one statement for each kind, however many versions there are."""
+    ids = [row[0] for row in rows]
+    # In the order of the fields of `VersionDetails`.
+    parts: tuple[Mapping[int, list[Any]], ...] = (
+        _group_by_version(db, _BRANCHES, ids, VersionBranch._make),
+        _group_by_version(db, _TAGS, ids, VersionTag._make),
+        _group_by_version(db, _PROVIDERS, ids, itemgetter(0)),
+        _group_by_version(db, _DEPLOYED, ids, VersionEnvironment._make),
+        # Not `_make`: releases have no application instance, so the default applies.
+        _group_by_version(db, _RELEASED, ids, lambda columns: VersionEnvironment(*columns)),
+    )
     return [
-        VersionDetails._make([*row[1:], *[tuple(of.get(row[0], ())) for of in hanging], everywhere]) for row in found
+        VersionDetails._make([*row[1:], *[tuple(part.get(row[0], ())) for part in parts], environments]) for row in rows
     ]
 
 
-def _by_version(
-    db: Connection, statement: Select[*tuple[Any, ...]], ids: Sequence[int], make: Callable[[Sequence[Any]], T]
+def _group_by_version(
+    db: Connection, statement: Select[*tuple[Any, ...]], ids: Sequence[int], build: Callable[[Sequence[Any]], T]
 ) -> Mapping[int, list[T]]:
-    found: dict[int, list[T]] = {}
+    """Build an object from each row without its first column, the version's id, and group them by that id."""
+    groups: dict[int, list[T]] = {}
     for start in range(0, len(ids), BATCH_SIZE):
         for row in fetch_tuples(db, statement, {"ids": ids[start : start + BATCH_SIZE]}, tuple):
-            found.setdefault(row[0], []).append(make(row[1:]))
-    return found
-
-
-def _only_one(row: Sequence[Any]) -> str:
-    name: str = row[0]
-    return name
+            groups.setdefault(row[0], []).append(build(row[1:]))
+    return groups

@@ -1,4 +1,7 @@
-"""Tags, and which version is the latest with each."""
+"""Tags of versions.
+
+The latest version with each tag is denormalized into `tag_head`, because decisions ask for it most often.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,20 +16,20 @@ from treaty.store.versions.versions import PACTICIPANT_ID
 
 @dataclass(frozen=True, slots=True)
 class TagState:
-    """What is there of a tag, and what else is on its version."""
+    """A tag if it exists, and what decides about the effects of adding it."""
 
     tag: Tag | None
     is_first: bool
-    """Whether no version has the tag yet."""
+    """Whether no version of the pacticipant has the tag yet."""
     is_newest: bool
-    """Whether no newer version has the tag."""
+    """Whether no newer version has the tag: then the version is the latest with it."""
     has_no_branch_or_tags: bool
     """Whether the version is on no branch and has no tags."""
 
 
 _HEAD_VERSION: Final = version.alias()
 _OTHER_TAG: Final = tag.alias()
-_STANDING: Final = (
+_STATE: Final = (
     select(
         tag.c.created_at,
         tag.c.updated_at,
@@ -43,23 +46,23 @@ _STANDING: Final = (
 )
 
 
-def load_state(db: Connection, on: Version, tag: str) -> TagState:
-    """Find a tag and what its version has besides, in one look."""
-    row = fetch_rows(db, _STANDING, {"pacticipant": on.pacticipant, "version": on.number, "tag": tag})[0]
+def load_state(db: Connection, version: Version, tag: str) -> TagState:
+    """Load the state of a tag on an existing version, in one query."""
+    row = fetch_rows(db, _STATE, {"pacticipant": version.pacticipant, "version": version.number, "tag": tag})[0]
     return TagState(
-        tag=_tag(row, on, tag),
+        tag=_tag(row, version, tag),
         is_first=row.head_position is None,
         is_newest=row.head_position is None or row.position >= row.head_position,
         has_no_branch_or_tags=bool(row.has_no_tags and row.has_no_branch),
     )
 
 
-def _tag(row: Any, on: Version, name: str) -> Tag | None:
+def _tag(row: Any, version: Version, name: str) -> Tag | None:
     if row.created_at is None:
         return None
     return Tag(
-        pacticipant=on.pacticipant,
-        version=on.number,
+        pacticipant=version.pacticipant,
+        version=version.number,
         name=name,
         is_head=row.position == row.head_position,
         created_at=row.created_at,
@@ -67,8 +70,8 @@ def _tag(row: Any, on: Version, name: str) -> Tag | None:
     )
 
 
-_TAGGED: Final = version.c.pacticipant_id == PACTICIPANT_ID, version.c.number == bindparam("version")
-_VERSION: Final = select(version.c.id).where(*_TAGGED).scalar_subquery()
+_IS_TAGGED_VERSION: Final = version.c.pacticipant_id == PACTICIPANT_ID, version.c.number == bindparam("version")
+_VERSION: Final = select(version.c.id).where(*_IS_TAGGED_VERSION).scalar_subquery()
 _ADD: Final = insert(tag).from_select(
     ["version_id", "pacticipant_id", "position", "name", "created_at", "updated_at"],
     select(
@@ -78,32 +81,34 @@ _ADD: Final = insert(tag).from_select(
         bindparam("name", type_=tag.c.name.type),
         bindparam("created_at", type_=tag.c.created_at.type),
         bindparam("updated_at", type_=tag.c.updated_at.type),
-    ).where(*_TAGGED),
+    ).where(*_IS_TAGGED_VERSION),
 )
 _ADD_HEAD: Final = insert(tag_head).from_select(
     ["pacticipant_id", "version_id", "name"],
-    select(version.c.pacticipant_id, version.c.id, bindparam("name", type_=tag_head.c.name.type)).where(*_TAGGED),
+    select(version.c.pacticipant_id, version.c.id, bindparam("name", type_=tag_head.c.name.type)).where(
+        *_IS_TAGGED_VERSION
+    ),
 )
 _SET_HEAD: Final = (
     update(tag_head)
-    .where(tag_head.c.pacticipant_id == PACTICIPANT_ID, tag_head.c.name == bindparam("_name"))
+    .where(tag_head.c.pacticipant_id == PACTICIPANT_ID, tag_head.c.name == bindparam("head_name"))
     .values(version_id=_VERSION)
 )
 
 
 def add(db: Connection, new: Tag) -> None:
-    """Tag a version; which is the latest with the tag stays."""
+    """Tag a version without changing the head of the tag."""
     execute(db, _ADD, new)
 
 
 def add_head(db: Connection, first: Tag) -> None:
-    """Make a version the latest with a tag that no other version has."""
+    """Make a version the head of a tag that no other version has."""
     execute(db, _ADD_HEAD, first)
 
 
 def set_head(db: Connection, newest: Tag) -> None:
-    """Make a version the latest with a tag that others have."""
-    values = {"pacticipant": newest.pacticipant, "version": newest.version, "_name": newest.name}
+    """Make a version the head of a tag that other versions have."""
+    values = {"pacticipant": newest.pacticipant, "version": newest.version, "head_name": newest.name}
     execute(db, _SET_HEAD, values)
 
 
@@ -123,14 +128,14 @@ _FIND: Final = (
     .where(tag.c.name == bindparam("name"))
 )
 _NAMES: Final = select(tag.c.name).where(tag.c.version_id == _VERSION).order_by(tag.c.id)
-_REMOVE: Final = delete(tag).where(tag.c.version_id == _VERSION, tag.c.name == bindparam("its_name"))
+_REMOVE: Final = delete(tag).where(tag.c.version_id == _VERSION, tag.c.name == bindparam("removed_name"))
 _REMOVE_HEAD: Final = delete(tag_head).where(
-    tag_head.c.pacticipant_id == PACTICIPANT_ID, tag_head.c.name == bindparam("its_name")
+    tag_head.c.pacticipant_id == PACTICIPANT_ID, tag_head.c.name == bindparam("removed_name")
 )
-_FIND_HEAD: Final = insert(tag_head).from_select(
+_ADD_NEW_HEAD: Final = insert(tag_head).from_select(
     ["pacticipant_id", "version_id", "name"],
     select(tag.c.pacticipant_id, tag.c.version_id, tag.c.name)
-    .where(tag.c.pacticipant_id == PACTICIPANT_ID, tag.c.name == bindparam("its_name"))
+    .where(tag.c.pacticipant_id == PACTICIPANT_ID, tag.c.name == bindparam("removed_name"))
     .order_by(tag.c.position.desc())
     .limit(1),
 )
@@ -140,13 +145,13 @@ def find(db: Connection, pacticipant: str, version: str, name: str) -> Tag | Non
     return fetch_one(db, _FIND, {"pacticipant": pacticipant, "version": version, "name": name}, Tag)
 
 
-def list_names(db: Connection, on: Version) -> list[str]:
-    """List the tags of a version, in the order in which they were put on it."""
-    return fetch_column(db, _NAMES, {"pacticipant": on.pacticipant, "version": on.number})
+def list_names(db: Connection, version: Version) -> list[str]:
+    """List the tags of a version in the order in which they were added."""
+    return fetch_column(db, _NAMES, {"pacticipant": version.pacticipant, "version": version.number})
 
 
-def remove(db: Connection, on: Version, name: str) -> None:
-    """Take a tag off a version; the next newest becomes the latest with it."""
-    params = {"pacticipant": on.pacticipant, "version": on.number, "its_name": name}
-    for statement in (_REMOVE, _REMOVE_HEAD, _FIND_HEAD):
+def remove(db: Connection, version: Version, name: str) -> None:
+    """Remove a tag from a version. The newest remaining version with the tag becomes its head."""
+    params = {"pacticipant": version.pacticipant, "version": version.number, "removed_name": name}
+    for statement in (_REMOVE, _REMOVE_HEAD, _ADD_NEW_HEAD):
         execute(db, statement, params)

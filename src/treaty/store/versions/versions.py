@@ -1,4 +1,8 @@
-"""Versions: finding and adding them, and keeping their order."""
+"""Versions, and their order within a pacticipant.
+
+The position of a version is denormalized into its tags, branch memberships and publications, so that an index finds
+the latest of them however many there are.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,13 +20,13 @@ VERSION_COLUMNS: Final = (
     version.c.created_at,
     version.c.updated_at,
 )
-"""What a version is made of."""
+"""The columns of a query whose rows become `Version`."""
 
 VERSIONS: Final = select(*VERSION_COLUMNS).join_from(version, pacticipant)
 PACTICIPANT_ID: Final[ScalarSelect[int]] = (
     select(pacticipant.c.id).where(pacticipant.c.name == bindparam("pacticipant")).scalar_subquery()
 )
-"""The pacticipant that a statement's parameter names."""
+"""Subquery for the id of the pacticipant whose name is the parameter `pacticipant`."""
 
 _NUMBERED: Final = VERSIONS.where(
     pacticipant.c.name == bindparam("pacticipant"),
@@ -38,7 +42,7 @@ _NEW: Final = insert(version).values(
     created_at=bindparam("created_at"),
     updated_at=bindparam("updated_at"),
 )
-_ADD_ON_TOP: Final = _NEW.values(position=func.coalesce(_HIGHEST, 0) + 1)
+_ADD_LATEST: Final = _NEW.values(position=func.coalesce(_HIGHEST, 0) + 1)
 _ADD_AT: Final = _NEW.values(position=bindparam("position"))
 
 
@@ -47,8 +51,8 @@ def find(db: Connection, pacticipant: str, number: str) -> Version | None:
 
 
 def add(db: Connection, new: Version) -> None:
-    """Add a version above all others of its pacticipant."""
-    execute(db, _ADD_ON_TOP, new)
+    """Add a version as the latest of its pacticipant."""
+    execute(db, _ADD_LATEST, new)
 
 
 _POSITIONS: Final = (
@@ -58,8 +62,8 @@ _POSITIONS: Final = (
 )
 _OWN_BRANCHES: Final = select(branch.c.id).where(branch.c.pacticipant_id == PACTICIPANT_ID)
 _SHIFTS: Final = tuple(
-    update(table).where(mine, table.c.position >= bindparam("from_position")).values(position=table.c.position + 1)
-    for table, mine in (
+    update(table).where(belongs, table.c.position >= bindparam("from_position")).values(position=table.c.position + 1)
+    for table, belongs in (
         (version, version.c.pacticipant_id == PACTICIPANT_ID),
         (tag, tag.c.pacticipant_id == PACTICIPANT_ID),
         (branch_version, branch_version.c.branch_id.in_(_OWN_BRANCHES)),
@@ -69,12 +73,12 @@ _SHIFTS: Final = tuple(
 
 
 def list_positions(db: Connection, pacticipant: str) -> list[tuple[str, int]]:
-    """List the numbers of all versions with their positions, lowest first."""
+    """List the number and position of all versions, lowest first."""
     return [(number, position) for number, position in fetch_rows(db, _POSITIONS, {"pacticipant": pacticipant})]
 
 
 def insert_at(db: Connection, new: Version, position: int) -> None:
-    """Add a version at a position; those that are there and above move up."""
+    """Add a version at a position, and move the existing versions from there on up by one."""
     for shift in _SHIFTS:
         execute(db, shift, {"pacticipant": new.pacticipant, "from_position": position})
     values = {name: getattr(new, name) for name in ("pacticipant", "number", "build_url", "created_at", "updated_at")}
@@ -89,18 +93,18 @@ _SET_BUILD_URL: Final = (
 
 
 def set_build_url(db: Connection, changed: Version) -> None:
-    """Note a version's build URL and when it was changed."""
+    """Store the build URL of a version, and the time of the change."""
     values = {"pacticipant": changed.pacticipant, "_number": changed.number}
     execute(db, _SET_BUILD_URL, {**values, "build_url": changed.build_url, "updated_at": changed.updated_at})
 
 
-_GOING: Final = select(version.c.id).where(
+_REMOVED: Final = select(version.c.id).where(
     version.c.pacticipant_id == PACTICIPANT_ID,
     version.c.number.in_(bindparam("numbers", expanding=True)),
 )
 _NEXT_ON_BRANCH: Final = (
     select(branch_version.c.version_id)
-    .where(branch_version.c.branch_id == branch.c.id, branch_version.c.version_id.not_in(_GOING))
+    .where(branch_version.c.branch_id == branch.c.id, branch_version.c.version_id.not_in(_REMOVED))
     .order_by(branch_version.c.position.desc())
     .limit(1)
     .scalar_subquery()
@@ -108,7 +112,7 @@ _NEXT_ON_BRANCH: Final = (
 _OTHERS_WITH_TAG: Final = select(tag.c.version_id).where(
     tag.c.pacticipant_id == tag_head.c.pacticipant_id,
     tag.c.name == tag_head.c.name,
-    tag.c.version_id.not_in(_GOING),
+    tag.c.version_id.not_in(_REMOVED),
 )
 _OF_VERSION: Final = publication.alias()
 _NEXT_PUBLICATION: Final = (
@@ -117,36 +121,39 @@ _NEXT_PUBLICATION: Final = (
         publication.c.consumer_id == integration.c.consumer_id,
         publication.c.provider_id == integration.c.provider_id,
         publication.c.is_current,
-        publication.c.consumer_version_id.not_in(_GOING),
+        publication.c.consumer_version_id.not_in(_REMOVED),
     )
     .order_by(publication.c.position.desc())
     .limit(1)
     .scalar_subquery()
 )
-_HAND_OVER: Final = (
-    update(branch).where(branch.c.head_version_id.in_(_GOING)).values(head_version_id=_NEXT_ON_BRANCH),
+_REPLACE_HEADS: Final = (
+    update(branch).where(branch.c.head_version_id.in_(_REMOVED)).values(head_version_id=_NEXT_ON_BRANCH),
     update(tag_head)
-    .where(tag_head.c.version_id.in_(_GOING), exists(_OTHERS_WITH_TAG.correlate(tag_head)))
+    .where(tag_head.c.version_id.in_(_REMOVED), exists(_OTHERS_WITH_TAG.correlate(tag_head)))
     .values(version_id=_OTHERS_WITH_TAG.order_by(tag.c.position.desc()).limit(1).scalar_subquery()),
     update(integration)
     .where(
         integration.c.latest_publication_id.in_(
-            select(_OF_VERSION.c.id).where(_OF_VERSION.c.consumer_version_id.in_(_GOING))
+            select(_OF_VERSION.c.id).where(_OF_VERSION.c.consumer_version_id.in_(_REMOVED))
         )
     )
     .values(latest_publication_id=_NEXT_PUBLICATION),
 )
-"""Before versions go, what was first for being the newest is taken over by the next newest."""
+"""Move denormalized heads (of branches, tags and integrations) from versions that will be removed to the next newest.
 
-_REMOVE: Final = delete(version).where(version.c.id.in_(_GOING))
+This must happen before the removal, which clears or deletes the heads that still refer to the versions.
+"""
+
+_REMOVE: Final = delete(version).where(version.c.id.in_(_REMOVED))
 BATCH_SIZE: Final = 500
-"""How many numbers a statement takes, so that it stays short."""
+"""Numbers per statement; SQLite and PostgreSQL limit the number of parameters."""
 
 
 def remove(db: Connection, pacticipant: str, numbers: Sequence[str]) -> None:
-    """Remove versions with all that hangs on them: pacts, verifications, branches, tags, deployments and releases."""
+    """Remove versions with their pacts, results, branch memberships, tags, deployments and releases."""
     for start in range(0, len(numbers), BATCH_SIZE):
         params = {"pacticipant": pacticipant, "numbers": list(numbers[start : start + BATCH_SIZE])}
-        for hand_over in _HAND_OVER:
-            execute(db, hand_over, params)
+        for statement in _REPLACE_HEADS:
+            execute(db, statement, params)
         execute(db, _REMOVE, params)

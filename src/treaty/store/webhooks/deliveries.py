@@ -1,4 +1,8 @@
-"""Deliveries: what is owed to webhooks, who is at it, and what came of each attempt."""
+"""The queue of deliveries to webhooks: enqueuing, claiming, and recording attempts.
+
+A delivery is a row of `triggered_webhook`. It is queued while `due_at` is set. A worker claims it by moving `due_at`
+into the future, so that a claim expires by itself when the worker dies.
+"""
 
 import json
 from collections.abc import Collection
@@ -25,7 +29,7 @@ from treaty.store.tables import (
     webhook_execution,
 )
 
-# Owing
+# Enqueuing
 
 _ADD: Final = insert(triggered_webhook).values(
     uuid=bindparam("uuid"),
@@ -43,23 +47,23 @@ _ADD: Final = insert(triggered_webhook).values(
 )
 
 
-def enqueue(db: Connection, owed: QueuedDelivery, *, now: datetime) -> None:
-    """Note that something is owed; it is due at once."""
+def enqueue(db: Connection, delivery: QueuedDelivery, *, now: datetime) -> None:
+    """Enqueue a delivery, due at once. Workers wait for the settling time before they claim it."""
     params = {
-        "uuid": owed.uuid,
-        "webhook": owed.webhook,
-        "consumer": owed.consumer,
-        "provider": owed.provider,
-        "consumer_version": owed.consumer_version,
-        "verification": owed.verification,
-        "event": owed.event,
-        "context": json.dumps(dict(owed.context), ensure_ascii=False),
+        "uuid": delivery.uuid,
+        "webhook": delivery.webhook,
+        "consumer": delivery.consumer,
+        "provider": delivery.provider,
+        "consumer_version": delivery.consumer_version,
+        "verification": delivery.verification,
+        "event": delivery.event,
+        "context": json.dumps(dict(delivery.context), ensure_ascii=False),
         "now": now,
     }
     execute(db, _ADD, params)
 
 
-_VERSIONS_BRANCH: Final = (
+_LAST_BRANCH: Final = (
     select(branch.c.name)
     .join(branch_version, branch_version.c.branch_id == branch.c.id)
     .join(version, version.c.id == branch_version.c.version_id)
@@ -67,7 +71,7 @@ _VERSIONS_BRANCH: Final = (
     .order_by(branch_version.c.id.desc())
     .limit(1)
 )
-_NUMBERS: Final = (
+_VERSION_NUMBERS: Final = (
     select(version.c.id, version.c.number)
     .join(publication, publication.c.consumer_version_id == version.c.id)
     .join(content, content.c.id == publication.c.content_id)
@@ -81,8 +85,8 @@ _NUMBERS: Final = (
 
 
 def find_branch(db: Connection, pacticipant: str, number: str) -> str | None:
-    """Find the branch that a version was put on last."""
-    name: str | None = fetch_scalar(db, _VERSIONS_BRANCH, {"pacticipant": pacticipant, "number": number})
+    """Find the branch that a version was added to last."""
+    name: str | None = fetch_scalar(db, _LAST_BRANCH, {"pacticipant": pacticipant, "number": number})
     return name
 
 
@@ -91,12 +95,13 @@ def load_version_numbers(db: Connection, result: NewVerification, version_ids: C
     if not version_ids:
         return {}
     pact = {"consumer": result.consumer, "provider": result.provider, "sha": result.sha}
-    return {row.id: row.number for row in fetch_rows(db, _NUMBERS, {**pact, "ids": list(version_ids)})}
+    return {row.id: row.number for row in fetch_rows(db, _VERSION_NUMBERS, {**pact, "ids": list(version_ids)})}
 
 
-# Claiming. A delivery waits for earlier ones to the same webhook about the same pair.
+# Claiming
 
 _EARLIER: Final = triggered_webhook.alias("earlier")
+# Deliveries to a webhook about the same pair arrive in the order of their events, so later ones wait.
 _IS_NEXT: Final = ~exists().where(
     _EARLIER.c.webhook_id == triggered_webhook.c.webhook_id,
     _EARLIER.c.consumer_id == triggered_webhook.c.consumer_id,
@@ -110,17 +115,20 @@ _IS_BUSY: Final = triggered_webhook.c.webhook_id.in_(
 _IS_FAILING: Final = exists().where(
     webhook.c.id == triggered_webhook.c.webhook_id, webhook.c.failing_since.is_not(None)
 )
+# Failing webhooks come last: their attempts take long and would delay the others.
 _DUE: Final = (
     select(triggered_webhook.c.id, triggered_webhook.c.uuid)
     .where(
         triggered_webhook.c.due_at <= bindparam("now"),
+        # Deliveries whose webhook has been deleted are claimed too, so that they fail instead of staying queued.
         or_(triggered_webhook.c.webhook_id.is_(None), ~_IS_BUSY),
-        or_(bindparam("takes_failing", type_=Boolean), ~_IS_FAILING),
+        or_(bindparam("includes_failing", type_=Boolean), ~_IS_FAILING),
         _IS_NEXT,
     )
     .order_by(_IS_FAILING, triggered_webhook.c.due_at, triggered_webhook.c.id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
+# Several workers claim at the same time; each skips the rows that another one has locked.
 _LOCK_DUE: Final = _DUE.with_for_update(skip_locked=True)
 _CLAIM: Final = (
     update(triggered_webhook)
@@ -139,49 +147,53 @@ _RENEW: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClaimRequest:
-    """What a worker wants to take on, and until when it is the worker's."""
+    """Which due deliveries a worker claims, and for how long."""
 
     owner: str
     now: datetime
     until: datetime
+    """When the claim expires."""
     limit: int
     busy_webhooks: tuple[str, ...] = ()
-    """Webhooks (their uuids) that it has enough of already."""
+    """UUIDs of webhooks to leave out, because the worker is already sending enough deliveries to them."""
     includes_failing: bool = True
-    """Whether it takes on webhooks that are marked as failing; they come last in any case."""
+    """Whether to claim deliveries to webhooks that are marked as failing."""
 
 
-def has_due(db: Connection, wanted: ClaimRequest) -> bool:
-    return bool(fetch_rows(db, _DUE, {**_values(wanted), "most": 1}))
+def has_due(db: Connection, claim_request: ClaimRequest) -> bool:
+    """Whether a claim would find anything. Workers poll with this read, because a write would lock SQLite."""
+    return bool(fetch_rows(db, _DUE, {**_claim_params(claim_request), "limit": 1}))
 
 
-def _values(wanted: ClaimRequest) -> dict[str, Any]:
+def _claim_params(claim_request: ClaimRequest) -> dict[str, Any]:
     return {
-        "now": wanted.now,
-        "busy": list(wanted.busy_webhooks),
-        "takes_failing": wanted.includes_failing,
-        "most": wanted.limit,
+        "now": claim_request.now,
+        "busy": list(claim_request.busy_webhooks),
+        "includes_failing": claim_request.includes_failing,
+        "limit": claim_request.limit,
     }
 
 
-def claim(db: Connection, wanted: ClaimRequest) -> list[str]:
-    """Claim what is due, and return its uuids. Whoever has not finished in time loses it to another."""
-    found = fetch_rows(db, _LOCK_DUE, _values(wanted))
-    if found:
-        execute(db, _CLAIM, {"ids": [row.id for row in found], "owner": wanted.owner, "until": wanted.until})
-    return [row.uuid for row in found]
+def claim(db: Connection, claim_request: ClaimRequest) -> list[str]:
+    """Claim due deliveries, and return their UUIDs. Once the claim expires, another worker may claim them."""
+    due = fetch_rows(db, _LOCK_DUE, _claim_params(claim_request))
+    if due:
+        params = {"ids": [row.id for row in due], "owner": claim_request.owner, "until": claim_request.until}
+        execute(db, _CLAIM, params)
+    return [row.uuid for row in due]
 
 
 def renew_claims(db: Connection, uuids: Collection[str], *, owner: str, until: datetime) -> None:
-    """Go on working on what was claimed."""
+    """Extend the claims that the owner still has."""
     execute(db, _RENEW, {"uuids": list(uuids), "owner": owner, "until": until})
 
 
-# What came of it
+# Recording attempts
 
-_NOTE: Final = (
+# The owner must still have the claim: otherwise another worker is sending the delivery, and its result counts.
+_RECORD: Final = (
     update(triggered_webhook)
-    .where(triggered_webhook.c.uuid == bindparam("its_uuid"), triggered_webhook.c.claimed_by == bindparam("owner"))
+    .where(triggered_webhook.c.uuid == bindparam("delivery_uuid"), triggered_webhook.c.claimed_by == bindparam("owner"))
     .values(
         status=bindparam("status"),
         attempts=triggered_webhook.c.attempts + 1,
@@ -189,59 +201,67 @@ _NOTE: Final = (
         claimed_by=None,
     )
 )
-_GIVE_UP: Final = (
+_ABANDON: Final = (
     update(triggered_webhook)
-    .where(triggered_webhook.c.uuid == bindparam("its_uuid"), triggered_webhook.c.claimed_by == bindparam("owner"))
+    .where(triggered_webhook.c.uuid == bindparam("delivery_uuid"), triggered_webhook.c.claimed_by == bindparam("owner"))
     .values(status=DeliveryStatus.FAILURE.value, due_at=None, claimed_by=None)
 )
+EXECUTION_COLUMNS: Final = ("success", "status", "milliseconds", "created_at", "logs")
 _ADD_EXECUTION: Final = insert(webhook_execution).values(
     triggered_webhook_id=select(triggered_webhook.c.id)
-    .where(triggered_webhook.c.uuid == bindparam("its_uuid"))
+    .where(triggered_webhook.c.uuid == bindparam("delivery_uuid"))
     .scalar_subquery(),
-    **{name: bindparam(name) for name in ("success", "status", "milliseconds", "created_at", "logs")},
+    **{name: bindparam(name) for name in EXECUTION_COLUMNS},
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryUpdate:
-    """What became of a delivery that was claimed."""
+    """New state of a claimed delivery."""
 
     uuid: str
     owner: str
     status: DeliveryStatus
     due_at: datetime | None
+    """When to try again; None if there is no further attempt."""
 
 
-def record_attempt(db: Connection, noted: DeliveryUpdate, execution: Execution) -> bool:
-    """Note what came of an attempt. Say whether it still was the claimant's to note."""
-    params = {"its_uuid": noted.uuid, "owner": noted.owner, "status": noted.status.value, "due_at": noted.due_at}
-    if not execute(db, _NOTE, params):
+def record_attempt(db: Connection, delivery_update: DeliveryUpdate, execution: Execution) -> bool:
+    """Record an attempt and release the claim. Returns False, without recording it, if the claim has expired."""
+    params = {
+        "delivery_uuid": delivery_update.uuid,
+        "owner": delivery_update.owner,
+        "status": delivery_update.status.value,
+        "due_at": delivery_update.due_at,
+    }
+    if not execute(db, _RECORD, params):
         return False
-    values = {name: getattr(execution, name) for name in ("success", "status", "milliseconds", "created_at", "logs")}
-    execute(db, _ADD_EXECUTION, {"its_uuid": noted.uuid, **values})
+    columns = {name: getattr(execution, name) for name in EXECUTION_COLUMNS}
+    execute(db, _ADD_EXECUTION, {"delivery_uuid": delivery_update.uuid, **columns})
     return True
 
 
 def abandon(db: Connection, uuid: str, *, owner: str) -> None:
-    """Note that there is nothing that could be sent any more."""
-    execute(db, _GIVE_UP, {"its_uuid": uuid, "owner": owner})
+    """Mark a claimed delivery as failed because there is no request to send."""
+    execute(db, _ABANDON, {"delivery_uuid": uuid, "owner": owner})
 
 
-_REOPEN: Final = (
+_REQUEUE: Final = (
     update(triggered_webhook)
-    .where(triggered_webhook.c.uuid == bindparam("its_uuid"), triggered_webhook.c.webhook_id.is_not(None))
+    .where(triggered_webhook.c.uuid == bindparam("delivery_uuid"), triggered_webhook.c.webhook_id.is_not(None))
     .values(
         status=case(
             (triggered_webhook.c.attempts == 0, DeliveryStatus.NOT_RUN.value), else_=DeliveryStatus.RETRYING.value
         ),
+        # A claimed delivery is being sent right now, so it is not queued a second time.
         due_at=case((triggered_webhook.c.claimed_by.is_(None), bindparam("now")), else_=triggered_webhook.c.due_at),
     )
 )
 
 
 def requeue(db: Connection, uuid: str, *, now: datetime) -> bool:
-    """Owe a delivery anew, at once, unless it is under way. Say whether there still is a webhook to send it to."""
-    return bool(execute(db, _REOPEN, {"its_uuid": uuid, "now": now}))
+    """Enqueue a delivery again. Returns False if its webhook has been deleted."""
+    return bool(execute(db, _REQUEUE, {"delivery_uuid": uuid, "now": now}))
 
 
 # Removals
@@ -249,7 +269,7 @@ def requeue(db: Connection, uuid: str, *, now: datetime) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenDelivery:
-    """A delivery that has not been sent, or is to be sent again."""
+    """A queued delivery: not sent yet, or waiting for another attempt."""
 
     uuid: str
     webhook: str | None

@@ -1,4 +1,8 @@
-"""What deliveries are about: the requests to be sent, and all that may be told in them."""
+"""Loads what deliveries are about: the webhook's request, and the facts for its parameters.
+
+Facts are loaded when a request is built, so that tags and results published right after the event are included. Before
+a pact, version or result is removed, the facts of its queued deliveries are stored with them.
+"""
 
 import json
 from collections import defaultdict
@@ -23,14 +27,7 @@ from sqlalchemy import (
 )
 
 from treaty.model.webhooks.deliveries import Delivery
-from treaty.model.webhooks.events import (
-    CONTRACT_CONTENT_CHANGED,
-    CONTRACT_PUBLISHED,
-    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
-    PROVIDER_VERIFICATION_FAILED,
-    PROVIDER_VERIFICATION_PUBLISHED,
-    PROVIDER_VERIFICATION_SUCCEEDED,
-)
+from treaty.model.webhooks.events import EventSubject, get_subject
 from treaty.model.webhooks.parameters import DeliveryFacts, EventProviderVersion, EventResult
 from treaty.model.webhooks.webhooks import EncryptedText, Webhook
 from treaty.store.engine.database import execute, fetch_first, fetch_rows, fetch_scalar
@@ -127,16 +124,9 @@ _PROVIDER_VERSION: Final = select(version.c.id, version.c.number, _LAST_BRANCH.l
 )
 
 
-_ABOUT_MAIN_BRANCH: Final = frozenset({CONTRACT_PUBLISHED, CONTRACT_CONTENT_CHANGED})
-"""Events whose result is that of the provider's main branch."""
-_ABOUT_RESULT: Final = frozenset(
-    {PROVIDER_VERIFICATION_PUBLISHED, PROVIDER_VERIFICATION_SUCCEEDED, PROVIDER_VERIFICATION_FAILED}
-)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Subject:
-    """What a delivery is about."""
+    """Subject of a delivery."""
 
     publication: int
     event: str | None = None
@@ -146,6 +136,10 @@ class _Subject:
     verification: int | None = None
     provider_version: str | None = None
     """Number of the version that the event requires to verify the pact."""
+
+    @property
+    def event_subject(self) -> EventSubject | None:
+        return get_subject(self.event)
 
 
 def _facts(db: Connection, subjects: Collection[_Subject]) -> dict[_Subject, DeliveryFacts]:
@@ -169,12 +163,16 @@ def _facts_of(db: Connection, subject: _Subject, pact: Any, tags: _Names, labels
         sha=pact.sha,
         result=None,
     )
-    if subject.event == CONTRACT_REQUIRING_VERIFICATION_PUBLISHED:
+    if subject.event_subject is EventSubject.REQUIRED_VERIFICATION:
         return _with_provider_version(db, facts, subject, pact)
     row = _result_row(db, subject, pact.content_id)
     # The version's pact may have been replaced since it was verified.
-    sha = row.sha if row and subject.event in _ABOUT_RESULT else pact.sha
+    sha = row.sha if row and subject.event_subject is EventSubject.RESULT else pact.sha
     return replace(facts, sha=sha, result=_result(db, row) if row else None)
+
+
+FOLLOW_UP_WINDOW: Final = timedelta(seconds=5)
+"""A result within this time counts as following the event: the delay before the original broker's first attempt."""
 
 
 def _with_provider_version(db: Connection, facts: DeliveryFacts, subject: _Subject, pact: Any) -> DeliveryFacts:
@@ -187,21 +185,18 @@ def _with_provider_version(db: Connection, facts: DeliveryFacts, subject: _Subje
     if row is None:
         return replace(facts, provider_version=EventProviderVersion(number=subject.provider_version or ""))
     tags = tuple(_names(db, _TAGS, [row.id])[row.id])
-    params = {"content": pact.content_id, "provider_version": row.id, "from": subject.at, "until": _together(subject)}
+    params = {
+        "content": pact.content_id,
+        "provider_version": row.id,
+        "from": subject.at,
+        "until": None if subject.at is None else subject.at + FOLLOW_UP_WINDOW,
+    }
     result = fetch_first(db, _LATEST_OF_VERSION, params) or fetch_first(db, _FOLLOWING, params)
     return replace(
         facts,
         provider_version=EventProviderVersion(number=row.number, branch=row.branch, tags=tags),
         result=_result(db, result) if result else None,
     )
-
-
-FOLLOW_UP_WINDOW: Final = timedelta(seconds=5)
-"""How long after an event a result follows it at once: the delay before the original broker's first attempt."""
-
-
-def _together(subject: _Subject) -> datetime | None:
-    return None if subject.at is None else subject.at + FOLLOW_UP_WINDOW
 
 
 def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Names:
@@ -214,13 +209,13 @@ def _names(db: Connection, statement: Executable, ids: Collection[int]) -> _Name
 
 def _result_row(db: Connection, subject: _Subject, content: int) -> Any:
     """Find the result that an event is about; else the main branch's at the time of the event; else the latest."""
-    if subject.event in _ABOUT_RESULT:
+    if subject.event_subject is EventSubject.RESULT:
         # If it has been deleted, no other result takes its place.
         return (
             None if subject.verification is None else fetch_first(db, _RECORDED, {"verification": subject.verification})
         )
     row = None
-    if subject.event in _ABOUT_MAIN_BRANCH and subject.at is not None:
+    if subject.event_subject is EventSubject.PACT and subject.at is not None:
         row = fetch_first(db, _MAIN_BEFORE, {"content": content, "at": subject.at})
     return row or fetch_first(db, _LATEST, {"content": content})
 
@@ -235,7 +230,7 @@ def _result(db: Connection, row: Any) -> EventResult:
     )
 
 
-_OWED: Final = (
+_CLAIMED: Final = (
     select(
         triggered_webhook.c.uuid,
         triggered_webhook.c.event,
@@ -261,12 +256,12 @@ _OWED: Final = (
 
 def load_claimed(db: Connection, uuids: Collection[str], *, owner: str) -> dict[str, Delivery]:
     """Load claimed deliveries by uuid, without those whose webhook has been deleted."""
-    found = fetch_rows(db, _OWED, {"uuids": list(uuids), "owner": owner}) if uuids else ()
-    subjects = {row.uuid: _subject(row) for row in found if row.facts is None}
+    rows = fetch_rows(db, _CLAIMED, {"uuids": list(uuids), "owner": owner}) if uuids else ()
+    subjects = {row.uuid: _subject(row) for row in rows if row.facts is None}
     facts = _facts(db, subjects.values()) if subjects else {}
     return {
         row.uuid: _delivery(row, facts[subjects[row.uuid]] if row.facts is None else _stored_facts(row.facts))
-        for row in found
+        for row in rows
     }
 
 
@@ -310,11 +305,10 @@ _NEWEST_OF: Final = {
 }
 
 
-def find_example(db: Connection, one: Webhook) -> DeliveryFacts | None:
-    """Find the latest pact that a webhook could be about."""
-    names = {
-        role: side.name for role, side in (("consumer", one.consumer), ("provider", one.provider)) if side and side.name
-    }
+def find_example(db: Connection, webhook_to_test: Webhook) -> DeliveryFacts | None:
+    """Load the facts about the latest pact of the pacticipants that a webhook names, to test it with."""
+    sides = {"consumer": webhook_to_test.consumer, "provider": webhook_to_test.provider}
+    names = {role: side.name for role, side in sides.items() if side and side.name}
     newest = fetch_scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
     if newest is None:
         return None
@@ -335,18 +329,19 @@ def load_past(
     subject = _Subject(
         publication=publication,
         event=event,
-        at=at if event in _ABOUT_MAIN_BRANCH else None,
+        at=at if get_subject(event) is EventSubject.PACT else None,
         verification=verification,
         provider_version=provider_version,
     )
     return _facts(db, [subject])[subject]
 
 
-# Removals. What a queued delivery is about may be removed before it is sent, so its facts are stored with it first.
+# Removals. A queued delivery is still sent if its pact is removed, so the facts are stored with it first.
 
-_AT_ONCE: Final = 500
-"""Publications, versions or branches in one statement; databases take some thousands of parameters."""
+MAX_IDS: Final = 500
+"""Ids or names in one statement. Databases accept some thousands of parameters."""
 _IS_QUEUED: Final = triggered_webhook.c.due_at.is_not(None)
+# Almost always nothing is queued; this check spares removals the statements below.
 _IS_ANY_QUEUED: Final = select(triggered_webhook.c.id).where(_IS_QUEUED).limit(1)
 _QUEUED: Final = select(
     triggered_webhook.c.id,
@@ -357,7 +352,7 @@ _QUEUED: Final = select(
     triggered_webhook.c.verification_id,
 ).where(_IS_QUEUED, triggered_webhook.c.facts.is_(None), triggered_webhook.c.publication_id.is_not(None))
 _STORE: Final = (
-    update(triggered_webhook).where(triggered_webhook.c.id == bindparam("row_id")).values(facts=bindparam("its_facts"))
+    update(triggered_webhook).where(triggered_webhook.c.id == bindparam("row_id")).values(facts=bindparam("new_facts"))
 )
 
 
@@ -373,7 +368,7 @@ def _uses(versions: Select[tuple[int]]) -> ColumnElement[bool]:
 
 
 def _detach(publications: Select[tuple[int]] | BindParameter[Any]) -> Update:
-    """Build the statement that keeps queued deliveries when these publications are removed."""
+    """Build the statement that detaches queued deliveries from publications, whose removal would remove them too."""
     about_them = triggered_webhook.c.publication_id.in_(publications)
     return update(triggered_webhook).where(_IS_QUEUED, about_them).values(publication_id=None)
 
@@ -409,37 +404,37 @@ _DETACH_FROM_PUBLICATIONS: Final = _detach(_IDS)
 
 
 def preserve_for_versions(db: Connection, pacticipant: str, numbers: Sequence[str]) -> None:
-    """Keep queued deliveries as they are, with their facts, although these versions are about to be removed."""
+    """Preserve queued deliveries before these versions are removed."""
     if not _is_any_queued(db):
         return
-    for part in _parts(numbers):
-        params = {"pacticipant": pacticipant, "numbers": part}
+    for chunk in _chunks(numbers):
+        params = {"pacticipant": pacticipant, "numbers": chunk}
         _store_facts(db, fetch_rows(db, _USING_VERSIONS, params))
         execute(db, _DETACH_FROM_VERSIONS, params)
-    # Those that ask one of the versions, as a provider's, to verify a pact.
+    # Deliveries for required verifications name the provider version only in their context, which is JSON.
     of_provider = fetch_rows(db, _OF_PROVIDER, {"pacticipant": pacticipant})
     removed = frozenset(numbers)
     _store_facts(db, [row for row in of_provider if _subject(row).provider_version in removed])
 
 
 def preserve_for_publications(db: Connection, ids: Sequence[int]) -> None:
-    """Keep queued deliveries, with their facts, although these publications are about to be removed."""
-    for part in _parts(ids):
-        _preserve(db, _USING_PUBLICATIONS, {"ids": part}, _DETACH_FROM_PUBLICATIONS)
+    """Preserve queued deliveries before these publications are removed."""
+    for chunk in _chunks(ids):
+        _preserve(db, _USING_PUBLICATIONS, {"ids": chunk}, _DETACH_FROM_PUBLICATIONS)
 
 
 def preserve_for_branches(db: Connection, pacticipant: str, names: Sequence[str]) -> None:
-    """Keep the facts of queued deliveries about versions on branches that are about to be removed."""
-    for part in _parts(names):
-        _preserve(db, _USING_BRANCHES, {"pacticipant": pacticipant, "names": part})
+    """Store the facts of queued deliveries about versions on branches that are about to be removed."""
+    for chunk in _chunks(names):
+        _preserve(db, _USING_BRANCHES, {"pacticipant": pacticipant, "names": chunk})
 
 
-def _parts(values: Sequence[T]) -> Iterator[list[T]]:
-    return (list(values[start : start + _AT_ONCE]) for start in range(0, len(values), _AT_ONCE))
+def _chunks(values: Sequence[T]) -> Iterator[list[T]]:
+    return (list(values[start : start + MAX_IDS]) for start in range(0, len(values), MAX_IDS))
 
 
 def preserve_for_results(db: Connection, ids: Collection[int]) -> None:
-    """Keep the facts of queued deliveries about contents whose results are about to be removed."""
+    """Store the facts of queued deliveries about contents whose results are about to be removed."""
     _preserve(db, _USING_RESULTS, {"ids": list(ids)})
 
 
@@ -459,11 +454,11 @@ def _store_facts(db: Connection, queued: Collection[Any]) -> None:
     subjects = {row.id: _subject(row) for row in queued}
     facts = _facts(db, subjects.values()) if subjects else {}
     for row_id, subject in subjects.items():
-        execute(db, _STORE, {"row_id": row_id, "its_facts": json.dumps(asdict(facts[subject]), ensure_ascii=False)})
+        execute(db, _STORE, {"row_id": row_id, "new_facts": json.dumps(asdict(facts[subject]), ensure_ascii=False)})
 
 
 def _stored_facts(text: str) -> DeliveryFacts:
-    """Read what `_preserve` has written."""
+    """Read facts that `_store_facts` has written."""
     values = _with_tuples(json.loads(text))
     result, provider_version = values.pop("result"), values.pop("provider_version")
     return DeliveryFacts(

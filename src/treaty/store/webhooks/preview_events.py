@@ -1,4 +1,4 @@
-"""What has happened lately to the pacts that a webhook is about, saved or not."""
+"""Past events of the pacts that a webhook matches, for previews. The webhook may be unsaved."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, select
 
-from treaty.model.webhooks.events import CONTRACT_REQUIRING_VERIFICATION_PUBLISHED
+from treaty.model.webhooks.events import EventSubject, get_subject
 from treaty.model.webhooks.previews import PreviewEvent, PreviewPact, PreviewResult
 from treaty.model.webhooks.webhooks import PacticipantMatcher, Webhook
 from treaty.store.engine.database import fetch_first, fetch_rows, fetch_scalar
@@ -27,7 +27,7 @@ from treaty.store.verifications import select_newest_id
 from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER
 
 MAX_PAST_PACTS: Final = 8
-"""How many pacts are looked at."""
+"""Latest pacts that a preview offers to choose from."""
 _provider_version: Final = version.alias("provider_version")
 _PACTS: Final = (
     select(
@@ -58,38 +58,39 @@ _OF_PAIR: Final = _PACTS.where(
 ).order_by(publication.c.position.desc())
 
 
-def list_latest(db: Connection, one: Webhook) -> list[PreviewPact]:
-    """List the latest pacts that a webhook is about: of a pair its latest, of several pairs the latest of each."""
-    consumer, provider = one.consumer or PacticipantMatcher(), one.provider or PacticipantMatcher()
+def list_latest(db: Connection, webhook: Webhook) -> list[PreviewPact]:
+    """List the latest pacts that a webhook matches: several of one pair, or the latest of each of several pairs."""
+    consumer, provider = webhook.consumer or PacticipantMatcher(), webhook.provider or PacticipantMatcher()
     names = {"consumer": consumer.name, "provider": provider.name}
     if consumer.name is not None and provider.name is not None:
-        return _pacts(db, _OF_PAIR, names)
+        return _fetch(db, _OF_PAIR, names)
     labels = {"consumer_label": consumer.label, "provider_label": provider.label}
-    return _pacts(db, _of_sides(_kind(consumer), _kind(provider)), {**names, **labels})
+    return _fetch(db, _build_statement(_get_kind(consumer), _get_kind(provider)), {**names, **labels})
 
 
-def _kind(side: PacticipantMatcher) -> str:
+def _get_kind(side: PacticipantMatcher) -> str:
     return "name" if side.name is not None else "label" if side.label is not None else "any"
 
 
 @lru_cache(maxsize=16)
-def _of_sides(consumer: str, provider: str) -> Select[*tuple[Any, ...]]:
-    heads = _PACTS.join(integration, integration.c.latest_publication_id == publication.c.id)
-    conditions = _is("consumer", consumer, integration.c.consumer_id) + _is(
-        "provider", provider, integration.c.provider_id
-    )
-    return heads.where(*conditions).order_by(publication.c.id.desc())
+def _build_statement(consumer: str, provider: str) -> Select[*tuple[Any, ...]]:
+    latest = _PACTS.join(integration, integration.c.latest_publication_id == publication.c.id)
+    conditions = [
+        *_build_conditions("consumer", consumer, integration.c.consumer_id),
+        *_build_conditions("provider", provider, integration.c.provider_id),
+    ]
+    return latest.where(*conditions).order_by(publication.c.id.desc())
 
 
-def _is(role: str, kind: str, owner: Any) -> list[Any]:
+def _build_conditions(role: str, kind: str, pacticipant_id: Any) -> list[Any]:
     if kind == "name":
-        return [owner == select_pacticipant_id(role)]
+        return [pacticipant_id == select_pacticipant_id(role)]
     if kind == "label":
-        return [owner.in_(select(label.c.pacticipant_id).where(label.c.name == bindparam(f"{role}_label")))]
+        return [pacticipant_id.in_(select(label.c.pacticipant_id).where(label.c.name == bindparam(f"{role}_label")))]
     return []
 
 
-def _pacts(db: Connection, statement: Select[*tuple[Any, ...]], params: Mapping[str, Any]) -> list[PreviewPact]:
+def _fetch(db: Connection, statement: Select[*tuple[Any, ...]], params: Mapping[str, Any]) -> list[PreviewPact]:
     return [
         PreviewPact(
             consumer=row.consumer,
@@ -110,7 +111,7 @@ def _result(row: Any) -> PreviewResult | None:
     )
 
 
-# What was known of them
+# Contexts. A context that was recorded with the event shows exactly what was sent then.
 
 _RECORDED: Final = (
     select(triggered_webhook.c.context)
@@ -132,16 +133,15 @@ _BUILD: Final = select(verification.c.build_url).where(verification.c.id == bind
 
 
 def get_publication_id(db: Connection, pact: PreviewPact) -> int:
-    """Find which publication a pact is."""
     names = {"consumer": pact.consumer, "consumer_version": pact.consumer_version, "provider": pact.provider}
-    number: int = fetch_scalar(db, CURRENT_PUBLICATION_ID, names)
-    return number
+    publication_id: int = fetch_scalar(db, CURRENT_PUBLICATION_ID, names)
+    return publication_id
 
 
-def load_context(db: Connection, one: PreviewEvent, publication_id: int) -> dict[str, Any]:
-    """Find what webhooks were told of an event besides the pact; where none was, what they would have been told."""
-    params = {"publication": publication_id, "event": one.name}
-    number = one.result.number if one.result else None
+def load_context(db: Connection, event: PreviewEvent, publication_id: int) -> dict[str, Any]:
+    """Load the context that was recorded with a past event, or build it if the event triggered no webhook."""
+    params = {"publication": publication_id, "event": event.name}
+    number = event.result.number if event.result else None
     recorded = (
         fetch_first(db, _RECORDED_RESULT, {**params, "verification": number})
         if number
@@ -149,15 +149,18 @@ def load_context(db: Connection, one: PreviewEvent, publication_id: int) -> dict
     )
     if recorded:
         context: dict[str, Any] = json.loads(recorded.context)
+        # A preview is not part of the trace of the past event.
         return {name: value for name, value in context.items() if name not in {"traceparent", "tracestate"}}
     if number:
         build_url = fetch_scalar(db, _BUILD, {"verification": number})
-        known = {"build_url": build_url} if build_url is not None else {}
-        return {**known, "consumer_version_number": one.pact.consumer_version}
-    return _of_main(db, one.pact) if one.name == CONTRACT_REQUIRING_VERIFICATION_PUBLISHED else {}
+        build = {"build_url": build_url} if build_url is not None else {}
+        return {**build, "consumer_version_number": event.pact.consumer_version}
+    is_required = get_subject(event.name) is EventSubject.REQUIRED_VERIFICATION
+    return _load_main_version_context(db, event.pact) if is_required else {}
 
 
-def _of_main(db: Connection, pact: PreviewPact) -> dict[str, Any]:
+def _load_main_version_context(db: Connection, pact: PreviewPact) -> dict[str, Any]:
+    """Build the context of the requirement that the head of the provider's main branch verifies a pact."""
     main = fetch_first(db, _MAIN, {"provider": pact.provider})
     if main is None:
         return {}

@@ -1,4 +1,4 @@
-"""Triggered webhooks, as they are told of: which there are, how they fared, and each attempt."""
+"""Reads deliveries for the API and the pages: their states and the log of each attempt."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -7,11 +7,13 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 
 from treaty.model.paging import Page, Paged
 from treaty.model.webhooks.deliveries import DeliveryStatus, Execution, TriggeredWebhook
+from treaty.model.webhooks.events import EVENT_TYPES, EventSubject
 from treaty.store.engine.database import fetch_all, fetch_rows
 from treaty.store.engine.listing import PagedQuery
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import publication, triggered_webhook, version, webhook, webhook_execution
 from treaty.store.webhooks import delivery_facts
+from treaty.store.webhooks.deliveries import EXECUTION_COLUMNS
 from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER, request_from_row
 
 _TRIGGERED: Final = (
@@ -32,20 +34,23 @@ _TRIGGERED: Final = (
     .outerjoin(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
     .join(CONSUMER, CONSUMER.c.id == triggered_webhook.c.consumer_id)
     .join(PROVIDER, PROVIDER.c.id == triggered_webhook.c.provider_id)
+    # Outer joins: a delivery stays readable after its webhook, or the pact or version, has been removed.
     .outerjoin(publication, publication.c.id == triggered_webhook.c.publication_id)
     .outerjoin(version, version.c.id == publication.c.consumer_version_id)
 )
-_ONE: Final = _TRIGGERED.where(triggered_webhook.c.uuid == bindparam("uuid"))
+_BY_UUID: Final = _TRIGGERED.where(triggered_webhook.c.uuid == bindparam("uuid"))
 _OF_PACT: Final = _TRIGGERED.where(
     version.c.pacticipant_id == select_pacticipant_id("consumer"),
     version.c.number == bindparam("version"),
     publication.c.provider_id == select_pacticipant_id("provider"),
     publication.c.is_current,
 ).order_by(triggered_webhook.c.id.desc())
+_RESULT_EVENTS: Final = [event_type.name for event_type in EVENT_TYPES if event_type.subject is EventSubject.RESULT]
 _OF_VERIFICATION: Final = _TRIGGERED.where(
     triggered_webhook.c.verification_id == bindparam("number"),
-    triggered_webhook.c.event.startswith("provider_verification_", autoescape=True),
+    triggered_webhook.c.event.in_(bindparam("events", expanding=True)),
 ).order_by(triggered_webhook.c.id.desc())
+# Ids increase with time, so the largest id belongs to the latest delivery.
 _LATEST_IDS: Final = (
     select(func.max(triggered_webhook.c.id))
     .where(
@@ -59,30 +64,30 @@ _LATEST_OF_PAIR: Final = _TRIGGERED.where(triggered_webhook.c.id.in_(_LATEST_IDS
 
 
 def find(db: Connection, uuid: str) -> TriggeredWebhook | None:
-    found = _triggered(db, _ONE, {"uuid": uuid})
-    return found[0] if found else None
+    matches = _fetch(db, _BY_UUID, {"uuid": uuid})
+    return matches[0] if matches else None
 
 
 def list_of_pact(db: Connection, *, consumer: str, version: str, provider: str) -> list[TriggeredWebhook]:
-    """List what the current pact of a consumer's version has triggered, newest first."""
-    return _triggered(db, _OF_PACT, {"consumer": consumer, "version": version, "provider": provider})
+    """List the deliveries for the current pact of a consumer version, newest first."""
+    return _fetch(db, _OF_PACT, {"consumer": consumer, "version": version, "provider": provider})
 
 
 def list_of_verification(db: Connection, number: int) -> list[TriggeredWebhook]:
-    """List what a result has triggered, newest first."""
-    return _triggered(db, _OF_VERIFICATION, {"number": number})
+    """List the deliveries for a result, newest first."""
+    return _fetch(db, _OF_VERIFICATION, {"number": number, "events": _RESULT_EVENTS})
 
 
 def list_latest_of_pair(db: Connection, *, consumer: str, provider: str) -> list[TriggeredWebhook]:
     """List the latest delivery to each webhook for each event of a pair."""
-    return _triggered(db, _LATEST_OF_PAIR, {"consumer": consumer, "provider": provider})
+    return _fetch(db, _LATEST_OF_PAIR, {"consumer": consumer, "provider": provider})
 
 
-def _triggered(db: Connection, statement: Select[Any], params: dict[str, Any]) -> list[TriggeredWebhook]:
-    return _told(fetch_rows(db, statement, params))
+def _fetch(db: Connection, statement: Select[Any], params: dict[str, Any]) -> list[TriggeredWebhook]:
+    return _build_all(fetch_rows(db, statement, params))
 
 
-def _told(found: Sequence[Any]) -> list[TriggeredWebhook]:
+def _build_all(rows: Sequence[Any]) -> list[TriggeredWebhook]:
     return [
         TriggeredWebhook(
             uuid=row.uuid,
@@ -96,12 +101,12 @@ def _told(found: Sequence[Any]) -> list[TriggeredWebhook]:
             provider=row.provider,
             triggered_at=row.triggered_at,
         )
-        for row in found
+        for row in rows
     ]
 
 
 _EXECUTIONS: Final = (
-    select(*(webhook_execution.c[name] for name in ("success", "status", "milliseconds", "created_at", "logs")))
+    select(*(webhook_execution.c[name] for name in EXECUTION_COLUMNS))
     .join(triggered_webhook, triggered_webhook.c.id == webhook_execution.c.triggered_webhook_id)
     .where(triggered_webhook.c.uuid == bindparam("uuid"))
     .order_by(webhook_execution.c.id)
@@ -119,7 +124,7 @@ _OF_WEBHOOK: Final = PagedQuery(
         == select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery()
     ).order_by(triggered_webhook.c.id.desc())
 )
-_LATEST_OF_EACH: Final = select(
+_LATEST_STATUSES: Final = select(
     webhook.c.uuid,
     select(triggered_webhook.c.status)
     .where(triggered_webhook.c.webhook_id == webhook.c.id)
@@ -131,12 +136,12 @@ _LATEST_OF_EACH: Final = select(
 
 
 def list_of_webhook(db: Connection, uuid: str, page: Page) -> Paged[TriggeredWebhook]:
-    """List a page of what a webhook was owed, newest first."""
-    return _OF_WEBHOOK.read(db, {"webhook": uuid}, page, _told)
+    """List a page of a webhook's deliveries, newest first."""
+    return _OF_WEBHOOK.read(db, {"webhook": uuid}, page, _build_all)
 
 
 def load_latest_statuses(db: Connection) -> dict[str, DeliveryStatus]:
-    """Find the state of the latest delivery to each webhook that ever had one, by its uuid."""
+    """Load the status of the latest delivery to each webhook that has any, by the webhook's UUID."""
     return {
-        row.uuid: DeliveryStatus(row.status) for row in fetch_rows(db, _LATEST_OF_EACH, {}) if row.status is not None
+        row.uuid: DeliveryStatus(row.status) for row in fetch_rows(db, _LATEST_STATUSES, {}) if row.status is not None
     }

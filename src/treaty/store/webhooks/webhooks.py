@@ -1,4 +1,4 @@
-"""Webhooks: what is sent at which events of which pacts."""
+"""Stores webhooks, finds those that subscribe to an event, and counts their failures."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,30 +42,31 @@ _WEBHOOKS: Final = (
     .outerjoin(PROVIDER, PROVIDER.c.id == webhook.c.provider_id)
     .order_by(webhook.c.id)
 )
-_ONE: Final = _WEBHOOKS.where(webhook.c.uuid == bindparam("uuid"))
+_BY_UUID: Final = _WEBHOOKS.where(webhook.c.uuid == bindparam("uuid"))
+# FOR NO KEY UPDATE: adding a delivery refers to the webhook's key and must not wait for this lock.
 _LOCK: Final = select(webhook.c.id).where(webhook.c.uuid == bindparam("uuid")).with_for_update(key_share=True)
 _EVENTS: Final = (
     select(webhook_event.c.webhook_id, webhook_event.c.name)
     .where(webhook_event.c.webhook_id.in_(bindparam("ids", expanding=True)))
     .order_by(webhook_event.c.id)
 )
-_EVERY_EVENT: Final = select(webhook_event.c.webhook_id, webhook_event.c.name).order_by(webhook_event.c.id)
+_ALL_EVENTS: Final = select(webhook_event.c.webhook_id, webhook_event.c.name).order_by(webhook_event.c.id)
 MAX_EVENT_IDS: Final = 100
-"""Ids up to which a statement names them."""
+"""Up to this many webhooks a statement lists their ids; for more, loading all events is faster."""
 
 
 def find(db: Connection, uuid: str) -> Webhook | None:
-    found = _webhooks(db, _ONE, {"uuid": uuid})
-    return found[0] if found else None
+    matches = _fetch(db, _BY_UUID, {"uuid": uuid})
+    return matches[0] if matches else None
 
 
 def lock(db: Connection, uuid: str) -> Webhook | None:
-    """Find a webhook and keep other changes away from it until the transaction ends."""
+    """Find a webhook and lock it against changes until the transaction ends."""
     return None if fetch_scalar(db, _LOCK, {"uuid": uuid}) is None else find(db, uuid)
 
 
 def list_all(db: Connection) -> list[Webhook]:
-    return _webhooks(db, _WEBHOOKS, {})
+    return _fetch(db, _WEBHOOKS, {})
 
 
 _OF_PAIR: Final = _WEBHOOKS.where(CONSUMER.c.name == bindparam("consumer"), PROVIDER.c.name == bindparam("provider"))
@@ -74,28 +75,31 @@ _OF_PROVIDER: Final = _WEBHOOKS.where(PROVIDER.c.name == bindparam("provider"), 
 
 
 def list_of_sides(db: Connection, *, consumer: str | None, provider: str | None) -> list[Webhook]:
-    """List the webhooks that name exactly these sides; one that names neither a consumer's label may hold."""
+    """List the webhooks that name exactly these pacticipants.
+
+    A side that is None must not be named, but may be matched by a label.
+    """
     if consumer is not None and provider is not None:
-        return _webhooks(db, _OF_PAIR, {"consumer": consumer, "provider": provider})
+        return _fetch(db, _OF_PAIR, {"consumer": consumer, "provider": provider})
     if consumer is not None:
-        return _webhooks(db, _OF_CONSUMER, {"consumer": consumer})
-    return _webhooks(db, _OF_PROVIDER, {"provider": provider}) if provider is not None else list_all(db)
+        return _fetch(db, _OF_CONSUMER, {"consumer": consumer})
+    return _fetch(db, _OF_PROVIDER, {"provider": provider}) if provider is not None else list_all(db)
 
 
-def _webhooks(db: Connection, statement: Select[Any], params: Mapping[str, Any]) -> list[Webhook]:
-    found = fetch_rows(db, statement, params)
-    events: dict[int, list[str]] = {row.id: [] for row in found}
-    some = (
+def _fetch(db: Connection, statement: Select[Any], params: Mapping[str, Any]) -> list[Webhook]:
+    rows = fetch_rows(db, statement, params)
+    events: dict[int, list[str]] = {row.id: [] for row in rows}
+    event_rows = (
         fetch_rows(db, _EVENTS, {"ids": list(events)})
         if len(events) <= MAX_EVENT_IDS
-        else fetch_rows(db, _EVERY_EVENT, {})
+        else fetch_rows(db, _ALL_EVENTS, {})
     )
-    for owner, name in some:
-        events.setdefault(owner, []).append(name)
-    return [_webhook(row, events[row.id]) for row in found]
+    for webhook_id, name in event_rows:
+        events.setdefault(webhook_id, []).append(name)
+    return [_build_webhook(row, events[row.id]) for row in rows]
 
 
-def _webhook(row: Any, events: Iterable[str]) -> Webhook:
+def _build_webhook(row: Any, events: Iterable[str]) -> Webhook:
     return Webhook(
         uuid=row.uuid,
         description=row.description,
@@ -104,7 +108,7 @@ def _webhook(row: Any, events: Iterable[str]) -> Webhook:
         is_enabled=row.is_enabled,
         request=request_from_row(row),
         events=tuple(events),
-        secret=_sealed(row.secret),
+        secret=None if row.secret is None else EncryptedText(row.secret),
         filters=_filters(row.filters),
         failing_since=row.failing_since,
         pauses=row.pauses,
@@ -114,38 +118,33 @@ def _webhook(row: Any, events: Iterable[str]) -> Webhook:
 
 
 def request_from_row(row: Any) -> WebhookRequest:
-    """Make a request of the columns of a webhook."""
+    """Build a request from the columns of a webhook."""
     return WebhookRequest(
         method=row.method,
         url=row.url,
-        headers={name: _opened(value) for name, value in json.loads(row.headers).items()},
+        headers={name: _decode_secret(value) for name, value in json.loads(row.headers).items()},
         body=None if row.body is None else json.loads(row.body),
         username=row.username,
-        password=None if row.password is None else _opened(json.loads(row.password)),
+        password=None if row.password is None else _decode_secret(json.loads(row.password)),
     )
 
 
-def _side(name: str | None, its_label: str | None) -> PacticipantMatcher | None:
-    return PacticipantMatcher(name=name, label=its_label) if name is not None or its_label is not None else None
+def _side(name: str | None, label_name: str | None) -> PacticipantMatcher | None:
+    return PacticipantMatcher(name=name, label=label_name) if name is not None or label_name is not None else None
 
 
-def _opened(value: Any) -> str | EncryptedText:
+# An encrypted header or password is stored as an object, which tells it from plain text.
+def _decode_secret(value: Any) -> str | EncryptedText:
     return EncryptedText(value["sealed"]) if isinstance(value, dict) else value
-
-
-def _sealed(text: str | None) -> EncryptedText | None:
-    return None if text is None else EncryptedText(text)
 
 
 def _filters(text: str | None) -> WebhookFilters:
     if text is None:
         return WebhookFilters()
-    given: dict[str, Any] = {name: _tuple(value) for name, value in json.loads(text).items()}
-    return WebhookFilters(**given)
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    members: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
+    }
+    return WebhookFilters(**members)
 
 
 # Writing
@@ -173,8 +172,8 @@ _VALUES: Final = {
     "provider_id": select_pacticipant_id("provider"),
 }
 _ADD: Final = insert(webhook).values(uuid=bindparam("uuid"), failures=0, created_at=bindparam("created_at"), **_VALUES)
-_CHANGE: Final = update(webhook).where(webhook.c.uuid == bindparam("its_uuid")).values(**_VALUES)
-_ID: Final = select(webhook.c.id).where(webhook.c.uuid == bindparam("its_uuid")).scalar_subquery()
+_CHANGE: Final = update(webhook).where(webhook.c.uuid == bindparam("webhook_uuid")).values(**_VALUES)
+_ID: Final = select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook_uuid")).scalar_subquery()
 _ADD_EVENT: Final = insert(webhook_event).values(webhook_id=_ID, name=bindparam("name"))
 _REMOVE_EVENTS: Final = delete(webhook_event).where(webhook_event.c.webhook_id == _ID)
 
@@ -185,50 +184,50 @@ def add(db: Connection, new: Webhook) -> None:
 
 
 def change(db: Connection, changed: Webhook) -> None:
-    """Note all that is said about a webhook."""
-    execute(db, _CHANGE, {**_columns(changed), "its_uuid": changed.uuid})
-    execute(db, _REMOVE_EVENTS, {"its_uuid": changed.uuid})
+    """Replace all properties of a webhook but its creation time."""
+    execute(db, _CHANGE, {**_columns(changed), "webhook_uuid": changed.uuid})
+    execute(db, _REMOVE_EVENTS, {"webhook_uuid": changed.uuid})
     _add_events(db, changed)
 
 
-def _add_events(db: Connection, one: Webhook) -> None:
-    for name in dict.fromkeys(one.events):
-        execute(db, _ADD_EVENT, {"its_uuid": one.uuid, "name": name})
+def _add_events(db: Connection, saved: Webhook) -> None:
+    for name in dict.fromkeys(saved.events):
+        execute(db, _ADD_EVENT, {"webhook_uuid": saved.uuid, "name": name})
 
 
-def _columns(one: Webhook) -> dict[str, Any]:
-    consumer, provider = one.consumer or PacticipantMatcher(), one.provider or PacticipantMatcher()
-    request = one.request
+def _columns(saved: Webhook) -> dict[str, Any]:
+    consumer, provider = saved.consumer or PacticipantMatcher(), saved.provider or PacticipantMatcher()
+    request = saved.request
     return {
-        "description": one.description,
+        "description": saved.description,
         "consumer": consumer.name,
         "consumer_label": consumer.label,
         "provider": provider.name,
         "provider_label": provider.label,
-        "is_enabled": one.is_enabled,
+        "is_enabled": saved.is_enabled,
         "method": request.method,
         "url": request.url,
-        "headers": _json({name: _kept(value) for name, value in request.headers.items()}),
-        "body": None if request.body is None else _json(request.body),
+        "headers": _encode_json({name: _encode_secret(value) for name, value in request.headers.items()}),
+        "body": None if request.body is None else _encode_json(request.body),
         "username": request.username,
-        "password": None if request.password is None else _json(_kept(request.password)),
-        "secret": one.secret.text if one.secret else None,
-        "filters": None if one.filters.is_empty else _json(asdict(one.filters)),
-        "pauses": one.pauses,
-        "updated_at": one.updated_at,
+        "password": None if request.password is None else _encode_json(_encode_secret(request.password)),
+        "secret": saved.secret.text if saved.secret else None,
+        "filters": None if saved.filters.is_empty else _encode_json(asdict(saved.filters)),
+        "pauses": saved.pauses,
+        "updated_at": saved.updated_at,
     }
 
 
-def _json(value: object) -> str:
+def _encode_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _kept(value: str | EncryptedText) -> object:
+def _encode_secret(value: str | EncryptedText) -> object:
     return {"sealed": value.text} if isinstance(value, EncryptedText) else value
 
 
 _REMOVE: Final = delete(webhook).where(webhook.c.uuid == bindparam("uuid"))
-_GIVE_UP: Final = (
+_CANCEL: Final = (
     update(triggered_webhook)
     .where(triggered_webhook.c.webhook_id == _ID, triggered_webhook.c.due_at.is_not(None))
     .values(status="failure", due_at=None, claimed_by=None)
@@ -236,48 +235,46 @@ _GIVE_UP: Final = (
 
 
 def remove(db: Connection, uuid: str) -> None:
-    """Remove a webhook. What it was sent stays; what it is still owed is given up."""
-    execute(db, _GIVE_UP, {"its_uuid": uuid})
+    """Remove a webhook. Its queued deliveries fail; the log of past deliveries stays."""
+    execute(db, _CANCEL, {"webhook_uuid": uuid})
     execute(db, _REMOVE, {"uuid": uuid})
 
 
-# Which webhooks an event concerns
+# Subscriptions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subscription:
-    """A webhook that asked for an event of a pact."""
+    """A webhook that subscribes to an event of a pair."""
 
     webhook: str
-    """Its uuid."""
+    """The webhook's UUID."""
     description: str | None
     event: str
     filters: WebhookFilters
 
 
-def _has_label(names: Any, owner: Any) -> Any:
-    """Whether a pacticipant has a label."""
-    return exists().where(label.c.pacticipant_id == owner, label.c.name == names)
-
-
-def _is_side(owner: Any, name: Any, mine: Any) -> Any:
+def _matches_side(owner_id: Any, label_name: Any, pacticipant_id: Any) -> Any:
+    """Build the condition that a webhook is for a pacticipant: by its id, by a label, or because it names no side."""
+    has_label = exists().where(label.c.pacticipant_id == pacticipant_id, label.c.name == label_name)
     return or_(
-        owner == mine,
-        and_(owner.is_(None), name.is_(None)),
-        and_(owner.is_(None), name.is_not(None), _has_label(name, mine)),
+        owner_id == pacticipant_id,
+        and_(owner_id.is_(None), label_name.is_(None)),
+        and_(owner_id.is_(None), label_name.is_not(None), has_label),
     )
 
 
 CONCERNS_PAIR: Final = and_(
-    _is_side(webhook.c.consumer_id, webhook.c.consumer_label, select_pacticipant_id("consumer")),
-    _is_side(webhook.c.provider_id, webhook.c.provider_label, select_pacticipant_id("provider")),
+    _matches_side(webhook.c.consumer_id, webhook.c.consumer_label, select_pacticipant_id("consumer")),
+    _matches_side(webhook.c.provider_id, webhook.c.provider_label, select_pacticipant_id("provider")),
 )
-"""Whether a webhook is about the pacts of a consumer and a provider."""
+"""Condition that a webhook is for the pacts of a consumer and a provider."""
 _SUBSCRIPTIONS: Final = (
     select(webhook.c.uuid, webhook.c.description, webhook_event.c.name, webhook.c.filters)
     .join(webhook_event, webhook_event.c.webhook_id == webhook.c.id)
     .where(
         webhook.c.is_enabled,
+        # A paused webhook is not triggered until it recovers.
         or_(not_(webhook.c.pauses), webhook.c.failing_since.is_(None)),
         webhook_event.c.name.in_(bindparam("events", expanding=True)),
         CONCERNS_PAIR,
@@ -287,13 +284,13 @@ _SUBSCRIPTIONS: Final = (
 
 
 def list_subscriptions(db: Connection, *, consumer: str, provider: str, events: Sequence[str]) -> list[Subscription]:
-    """List the webhooks that asked for one of these events of a pair, in the order of the events."""
-    found = fetch_rows(db, _SUBSCRIPTIONS, {"consumer": consumer, "provider": provider, "events": list(events)})
-    every_one = [
+    """List the webhooks that subscribe to one of these events of a pair, in the order of the events."""
+    rows = fetch_rows(db, _SUBSCRIPTIONS, {"consumer": consumer, "provider": provider, "events": list(events)})
+    subscriptions = [
         Subscription(webhook=row.uuid, description=row.description, event=row.name, filters=_filters(row.filters))
-        for row in found
+        for row in rows
     ]
-    return sorted(every_one, key=lambda one: events.index(one.event))
+    return sorted(subscriptions, key=lambda subscription: events.index(subscription.event))
 
 
 _VERSION: Final = (
@@ -321,7 +318,7 @@ _ENVIRONMENTS: Final = (
 
 
 def load_event_version(db: Connection, pacticipant: str, number: str) -> EventVersion:
-    """Find where a version stands, for filters to judge."""
+    """Load the branches, tags and environments of a version, for the filters of webhooks."""
     params = {"pacticipant": pacticipant, "number": number}
     branches = fetch_rows(db, _BRANCHES, params)
     return EventVersion(
@@ -332,35 +329,42 @@ def load_event_version(db: Connection, pacticipant: str, number: str) -> EventVe
     )
 
 
-# How a webhook fares
+# Failures in a row
 
-_SUCCEED: Final = (
+# A success without earlier failures writes nothing, so healthy webhooks cost no update per delivery.
+_RESET: Final = (
     update(webhook)
-    .where(webhook.c.uuid == bindparam("its_uuid"), webhook.c.failures > 0)
+    .where(webhook.c.uuid == bindparam("webhook_uuid"), webhook.c.failures > 0)
     .values(failures=0, failing_since=None)
 )
-_FAIL: Final = (
+_COUNT_FAILURE: Final = (
     update(webhook)
-    .where(webhook.c.uuid == bindparam("its_uuid"))
+    .where(webhook.c.uuid == bindparam("webhook_uuid"))
     .values(failures=webhook.c.failures + 1)
     .returning(webhook.c.failures)
 )
-_MARK: Final = (
+_MARK_FAILING: Final = (
     update(webhook)
-    .where(webhook.c.uuid == bindparam("its_uuid"), webhook.c.failing_since.is_(None))
+    .where(webhook.c.uuid == bindparam("webhook_uuid"), webhook.c.failing_since.is_(None))
     .values(failing_since=bindparam("now"))
 )
 
 
-def record_outcome(db: Connection, uuid: str, *, success: bool, most_failures: int, now: datetime) -> bool:
-    """Count failures in a row; say whether so many have made a webhook one that is failing, until it succeeds again."""
+def record_outcome(db: Connection, uuid: str, *, success: bool, max_failures: int, now: datetime) -> bool:
+    """Count failures in a row. Returns whether this failure marks the webhook as failing.
+
+    The mark stays until a delivery succeeds.
+    """
     if success:
         resume(db, uuid)
         return False
-    failures = fetch_scalar(db, _FAIL, {"its_uuid": uuid})
-    return failures is not None and failures >= most_failures and execute(db, _MARK, {"its_uuid": uuid, "now": now}) > 0
+    failures = fetch_scalar(db, _COUNT_FAILURE, {"webhook_uuid": uuid})
+    # The webhook may have been deleted while the request was sent.
+    if failures is None or failures < max_failures:
+        return False
+    return execute(db, _MARK_FAILING, {"webhook_uuid": uuid, "now": now}) > 0
 
 
 def resume(db: Connection, uuid: str) -> None:
-    """Forget that a webhook has failed."""
-    execute(db, _SUCCEED, {"its_uuid": uuid})
+    """Reset the failures of a webhook, so that it is not failing or paused any more."""
+    execute(db, _RESET, {"webhook_uuid": uuid})

@@ -1,8 +1,7 @@
-"""Environments, and recording what runs in them and what is released to them."""
+"""Environments, deployments and releases: handlers and representation."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -14,7 +13,6 @@ from treaty.model.deployments import (
     ApplicationInstance,
     DeployedVersion,
     Deployment,
-    DeploymentTarget,
     Environment,
     EnvironmentDraft,
     Release,
@@ -22,6 +20,7 @@ from treaty.model.deployments import (
 )
 from treaty.store import deployments
 from treaty.web import urls
+from treaty.web.api.timestamps import timestamps
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.http.bodies import Body, EnvironmentName, Line, RequiredBoolean, RequiredLine
@@ -36,14 +35,14 @@ router = Router()
 
 
 class ContactBody(Body):
-    """Whom to ask about an environment."""
+    """A person or team responsible for an environment."""
 
     name: RequiredLine
     details: dict[str, Any] = Field(default_factory=dict)
 
 
 class EnvironmentBody(Body):
-    """All that a client says about an environment."""
+    """Request body of an environment: all its properties."""
 
     name: EnvironmentName
     display_name: Line = None
@@ -51,15 +50,14 @@ class EnvironmentBody(Body):
     contacts: list[ContactBody] = Field(default_factory=list)
 
     def draft(self) -> EnvironmentDraft:
+        # Without the member, `contacts` stays absent in responses; an empty list comes back as an empty list.
+        contacts = [contact.model_dump(exclude_unset=True) for contact in self.contacts]
         return EnvironmentDraft(
             name=self.name,
             display_name=self.display_name,
             is_production=self.production,
-            contacts=self._contacts() if "contacts" in self.model_fields_set else None,
+            contacts=_encode_json(contacts) if "contacts" in self.model_fields_set else None,
         )
-
-    def _contacts(self) -> str:
-        return _as_text([one.model_dump(exclude_unset=True) for one in self.contacts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,315 +68,306 @@ class Environments:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionDeployments:
-    """The deployments of a version in an environment."""
+class DeployedVersions:
+    """A list of deployments."""
 
-    destination: DeploymentTarget
-    deployed: list[DeployedVersion]
-
-
-@dataclass(frozen=True, slots=True)
-class VersionReleases:
-    """The release of a version to an environment, if there is one."""
-
-    destination: DeploymentTarget
-    released: list[ReleasedVersion]
+    deployed: Sequence[DeployedVersion]
+    title: str
+    has_versions: bool
+    """Whether each item embeds its pacticipant and version, because they differ between items."""
 
 
 @dataclass(frozen=True, slots=True)
-class EnvironmentDeployments:
-    """What runs in an environment."""
+class ReleasedVersions:
+    """A list of releases."""
 
-    environment: Environment
-    deployed: list[DeployedVersion]
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentReleases:
-    """What is supported in an environment."""
-
-    environment: Environment
-    released: list[ReleasedVersion]
+    released: Sequence[ReleasedVersion]
+    title: str
+    has_versions: bool
+    """As in `DeployedVersions`."""
 
 
-def _as_text(value: object) -> str:
+def _encode_json(value: object) -> str:
     try:
         return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError as error:  # it is read from JSON, so only its depth can be wrong
+    except orjson.JSONEncodeError as error:
+        # The value was parsed from JSON, so depth is the only possible problem. The text is the original broker's.
         raise Malformed("JSON::NestingError - nesting is too deep") from error
 
 
 @router.get(urls.ENVIRONMENTS, permission=Permission.READ, is_cacheable=True)
-def list_environments(call: Request) -> Environments:
-    """List all environments, or the one that has a name."""
-    name = call.name_parameter("name")
+def list_environments(request: Request) -> Environments:
+    """List all environments, or only the one with the given name."""
+    name = request.name_parameter("name")
     if name is None:
-        return Environments(deployments.list_all(call.db))
-    found = deployments.find_by_name(call.db, name)
-    return Environments([found] if found else [])
+        return Environments(deployments.list_all(request.db))
+    environment = deployments.find_by_name(request.db, name)
+    return Environments([environment] if environment else [])
 
 
 @router.post(urls.ENVIRONMENTS, permission=Permission.MANAGE_ENVIRONMENT)
-def add_environment(call: Request) -> Created:
+def add_environment(request: Request) -> Created:
     """Add an environment."""
-    new = deployment_actions.add_environment(call.db, call.body(EnvironmentBody).draft(), now=call.now)
+    new = deployment_actions.add_environment(request.db, request.body(EnvironmentBody).draft(), now=request.now)
     return Created(new, urls.ENVIRONMENT.fill(uuid=new.uuid))
 
 
 @router.get(urls.ENVIRONMENT, permission=Permission.READ)
-def show_environment(call: Request, uuid: str) -> object:
+def show_environment(request: Request, uuid: str) -> object:
     """Show an environment."""
-    return deployments.get(call.db, uuid)
+    return deployments.get(request.db, uuid)
 
 
 @router.put(urls.ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
-def change_environment(call: Request, uuid: str) -> Updated:
-    """Replace all that is said about an environment."""
-    existing = deployments.lock(call.db, uuid)
-    draft = call.body(EnvironmentBody).draft()
-    return Updated(deployment_actions.change_environment(call.db, existing, draft, now=call.now))
+def change_environment(request: Request, uuid: str) -> Updated:
+    """Replace the properties of an environment."""
+    existing = deployments.lock(request.db, uuid)
+    draft = request.body(EnvironmentBody).draft()
+    return Updated(deployment_actions.change_environment(request.db, existing, draft, now=request.now))
 
 
 @router.delete(urls.ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
-def remove_environment(call: Request, uuid: str) -> Deleted:
-    """Remove an environment, and what was deployed and released to it."""
-    deployment_actions.remove_environment(call.db, uuid)
+def remove_environment(request: Request, uuid: str) -> Deleted:
+    """Remove an environment with its deployments and releases."""
+    deployment_actions.remove_environment(request.db, uuid)
     return Deleted()
 
 
 @router.get(urls.CURRENTLY_DEPLOYED, permission=Permission.READ)
-def list_currently_deployed(call: Request, uuid: str) -> EnvironmentDeployments:
-    """List the versions that run in an environment."""
-    environment = deployments.get(call.db, uuid)
-    name = call.name_parameter("pacticipant")
-    return EnvironmentDeployments(
-        environment, deployments.list_running_in_environment(call.db, uuid, pacticipant=name, instance=_wanted(call))
+def list_currently_deployed(request: Request, uuid: str) -> DeployedVersions:
+    """List the versions that are currently deployed to an environment."""
+    environment = deployments.get(request.db, uuid)
+    deployed = deployments.list_running_in_environment(
+        request.db, uuid, pacticipant=request.name_parameter("pacticipant"), instance=_instance_filter(request)
     )
+    title = f"Currently deployed versions for {environment.display_name}"
+    return DeployedVersions(deployed, title, has_versions=True)
 
 
-def _wanted(call: Request) -> ApplicationInstance | None:
-    """Read whose place is asked for: a blank name asks for the place without one."""
-    given = next((call.query[name] for name in ("applicationInstance", "target") if name in call.query), None)
-    return ApplicationInstance(name=given or None) if isinstance(given, str) else None
+def _instance_filter(request: Request) -> ApplicationInstance | None:
+    """Read the requested application instance. A blank name selects deployments without an instance.
+
+    `target` is the deprecated name of the parameter, which old clients send.
+    """
+    names = (request.query[name] for name in ("applicationInstance", "target") if name in request.query)
+    name = next(names, None)
+    return ApplicationInstance(name=name or None) if isinstance(name, str) else None
 
 
 @router.get(urls.CURRENTLY_SUPPORTED, permission=Permission.READ)
-def list_currently_supported(call: Request, uuid: str) -> EnvironmentReleases:
-    """List the versions that are supported in an environment."""
-    environment = deployments.get(call.db, uuid)
-    name, number = call.name_parameter("pacticipant"), call.name_parameter("version")
-    return EnvironmentReleases(
-        environment, deployments.list_supported_in_environment(call.db, uuid, pacticipant=name, version=number)
+def list_currently_supported(request: Request, uuid: str) -> ReleasedVersions:
+    """List the versions that are released to an environment and supported there."""
+    environment = deployments.get(request.db, uuid)
+    released = deployments.list_supported_in_environment(
+        request.db,
+        uuid,
+        pacticipant=request.name_parameter("pacticipant"),
+        version=request.name_parameter("version"),
     )
+    title = f"Currently supported versions in {environment.display_name}"
+    return ReleasedVersions(released, title, has_versions=True)
 
 
 @router.get(urls.DEPLOYMENTS, permission=Permission.READ)
-def list_deployments(call: Request, pacticipant: str, version: str, environment: str) -> VersionDeployments:
-    """List the deployments of a version in an environment, ended ones too."""
-    wanted = Release(pacticipant=pacticipant, version=version, environment=environment)
-    destination = deployments.get_destination(call.db, wanted)
-    return VersionDeployments(destination, deployments.list_deployments_of_destination(call.db, destination))
+def list_deployments(request: Request, pacticipant: str, version: str, environment: str) -> DeployedVersions:
+    """List the deployments of a version to an environment, including ended ones."""
+    target = deployments.get_target(request.db, pacticipant=pacticipant, version=version, environment=environment)
+    deployed = deployments.list_deployments_of_target(request.db, target)
+    display_name = target.environment.display_name
+    title = f"Deployed versions for {target.pacticipant} version {target.version} in environment {display_name}"
+    return DeployedVersions(deployed, title, has_versions=False)
 
 
 @router.post(urls.DEPLOYMENTS, permission=Permission.RECORD_DEPLOYMENT)
-def record_deployment(call: Request, pacticipant: str, version: str, environment: str) -> Created:
-    """Record that a version now runs in an environment."""
+def record_deployment(request: Request, pacticipant: str, version: str, environment: str) -> Created:
+    """Record that a version has been deployed to an environment."""
     deployment = Deployment(
         pacticipant=pacticipant,
         version=version,
         environment=environment,
-        application_instance=_instance(call.body(dict)),
+        application_instance=_read_instance(request.body(dict)),
     )
-    deployed = deployment_actions.record_deployment(call.db, deployment, now=call.now)
+    deployed = deployment_actions.record_deployment(request.db, deployment, now=request.now)
     return Created(deployed, urls.DEPLOYED_VERSION.fill(uuid=deployed.uuid))
 
 
-def _instance(body: dict[str, Any]) -> str | None:
-    """Read where a version is deployed. Raises Invalid for a blank name: it would replace what has no instance."""
-    key = "target" if body.get("applicationInstance") is None else "applicationInstance"
-    given = body.get(key)
-    if is_blank(given):
-        raise Invalid.member(key, BLANK)
-    return given if given is None or isinstance(given, str) else _as_text(given)
+def _read_instance(body: dict[str, Any]) -> str | None:
+    """Read the application instance of a deployment.
+
+    Raises Invalid for a blank name: the deployment would replace the one without an instance.
+    """
+    member = "target" if body.get("applicationInstance") is None else "applicationInstance"
+    instance = body.get(member)
+    if is_blank(instance):
+        raise Invalid.member(member, BLANK)
+    return instance if instance is None or isinstance(instance, str) else _encode_json(instance)
 
 
 @router.get(urls.RELEASES, permission=Permission.READ)
-def list_releases(call: Request, pacticipant: str, version: str, environment: str) -> VersionReleases:
-    """List the release of a version to an environment, if there is one."""
-    wanted = Release(pacticipant=pacticipant, version=version, environment=environment)
-    destination = deployments.get_destination(call.db, wanted)
-    return VersionReleases(destination, deployments.list_releases_of_destination(call.db, destination))
+def list_releases(request: Request, pacticipant: str, version: str, environment: str) -> ReleasedVersions:
+    """List the release of a version to an environment; it has at most one."""
+    target = deployments.get_target(request.db, pacticipant=pacticipant, version=version, environment=environment)
+    released = deployments.list_releases_of_target(request.db, target)
+    # Unlike for deployments, the original broker shows the display name of the pacticipant here.
+    name, display_name = target.pacticipant_display_name, target.environment.display_name
+    title = f"Released versions for {name} version {target.version} in {display_name}"
+    return ReleasedVersions(released, title, has_versions=False)
 
 
 @router.post(urls.RELEASES, permission=Permission.RECORD_DEPLOYMENT)
-def record_release(call: Request, pacticipant: str, version: str, environment: str) -> Created | Updated:
-    """Record that a version is released to an environment and supported there."""
-    call.body(dict)
+def record_release(request: Request, pacticipant: str, version: str, environment: str) -> Created | Updated:
+    """Record that a version has been released to an environment and is supported there."""
+    request.body(dict)  # nothing in it is used, but it must be valid JSON
     release = Release(pacticipant=pacticipant, version=version, environment=environment)
-    released, is_new = deployment_actions.record_release(call.db, release, now=call.now)
-    answer = Created if is_new else Updated
-    return answer(released, urls.RELEASED_VERSION.fill(uuid=released.uuid))
+    released, is_new = deployment_actions.record_release(request.db, release, now=request.now)
+    result = Created if is_new else Updated
+    return result(released, urls.RELEASED_VERSION.fill(uuid=released.uuid))
 
 
 @router.get(urls.DEPLOYED_VERSION, permission=Permission.READ)
-def show_deployed_version(call: Request, uuid: str) -> object:
+def show_deployed_version(request: Request, uuid: str) -> object:
     """Show a deployed version."""
-    return deployments.get_deployed(call.db, uuid)
+    return deployments.get_deployed(request.db, uuid)
 
 
 @router.patch(urls.DEPLOYED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE_PATCH,))
-def change_deployed_version(call: Request, uuid: str) -> Updated:
-    """Record that a version no longer runs."""
-    deployed = deployments.get_deployed(call.db, uuid)
-    if _ends(call, "currentlyDeployed"):
-        deployed = deployment_actions.end_deployment(call.db, uuid, now=call.now)
+def change_deployed_version(request: Request, uuid: str) -> Updated:
+    """Record that a version is no longer deployed."""
+    deployed = deployments.get_deployed(request.db, uuid)
+    if _ends(request, "currentlyDeployed"):
+        deployed = deployment_actions.end_deployment(request.db, uuid, now=request.now)
     return Updated(deployed)
 
 
 @router.get(urls.RELEASED_VERSION, permission=Permission.READ)
-def show_released_version(call: Request, uuid: str) -> object:
+def show_released_version(request: Request, uuid: str) -> object:
     """Show a released version."""
-    return deployments.get_released(call.db, uuid)
+    return deployments.get_released(request.db, uuid)
 
 
 @router.patch(urls.RELEASED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE_PATCH,))
-def change_released_version(call: Request, uuid: str) -> Updated:
+def change_released_version(request: Request, uuid: str) -> Updated:
     """Record that a version is no longer supported."""
-    released = deployments.get_released(call.db, uuid)
-    if _ends(call, "currentlySupported"):
-        released = deployment_actions.end_support(call.db, uuid, now=call.now)
+    released = deployments.get_released(request.db, uuid)
+    if _ends(request, "currentlySupported"):
+        released = deployment_actions.end_support(request.db, uuid, now=request.now)
     return Updated(released)
 
 
-def _ends(call: Request, flag: str) -> bool:
-    """Read whether a flag is to be lowered. Raises Invalid when it is to be raised."""
-    wanted = call.body(dict).get(flag)
-    if wanted is True:
-        text = f"The {flag} property cannot be set back to true. Please record a new deployment."
-        raise Invalid.member(flag, text, status=422)
-    return wanted is False
+def _ends(request: Request, member: str) -> bool:
+    """Read whether the request ends a deployment or release. Raises Invalid if it would make it current again."""
+    value = request.body(dict).get(member)
+    if value is True:
+        text = f"The {member} property cannot be set back to true. Please record a new deployment."
+        raise Invalid.member(member, text, status=422)
+    return value is False
 
 
 @represent.register
-def environment(one: Environment) -> Hal:
+def single_environment(environment: Environment) -> Hal:
+    uuid, display_name = environment.uuid, environment.display_name
     return Hal(
         state={
-            "uuid": one.uuid,
-            "name": one.name,
-            "displayName": one.display_name,
-            "production": one.is_production,
-            "contacts": None if one.contacts is None else orjson.Fragment(one.contacts),
-            **_times(one),
+            "uuid": uuid,
+            "name": environment.name,
+            "displayName": display_name,
+            "production": environment.is_production,
+            "contacts": None if environment.contacts is None else orjson.Fragment(environment.contacts),
+            **timestamps(environment),
         },
         links={
-            "self": Link(urls.ENVIRONMENT.fill(uuid=one.uuid), "Environment", name=one.name),
+            "self": _environment_link(environment),
             "pb:currently-deployed-deployed-versions": Link(
-                urls.CURRENTLY_DEPLOYED.fill(uuid=one.uuid),
-                f"Versions currently deployed to {one.display_name} environment",
+                urls.CURRENTLY_DEPLOYED.fill(uuid=uuid), f"Versions currently deployed to {display_name} environment"
             ),
             "pb:currently-supported-released-versions": Link(
-                urls.CURRENTLY_SUPPORTED.fill(uuid=one.uuid),
-                f"Versions released and supported in {one.display_name} environment",
+                urls.CURRENTLY_SUPPORTED.fill(uuid=uuid),
+                f"Versions released and supported in {display_name} environment",
             ),
             "pb:environments": Link(urls.ENVIRONMENTS.fill(), "Environments"),
         },
     )
 
 
+def _environment_link(environment: Environment) -> Link:
+    return Link(urls.ENVIRONMENT.fill(uuid=environment.uuid), "Environment", name=environment.name)
+
+
 @represent.register
-def environments(page: Environments) -> Hal:
+def environment_list(page: Environments) -> Hal:
     return Hal(
-        embedded={"environments": [environment(one) for one in page.environments]},
+        embedded={"environments": [single_environment(environment) for environment in page.environments]},
         links={
             "self": Link(urls.URL_PLACEHOLDER, "Environments"),
-            "pb:environments": [
-                Link(urls.ENVIRONMENT.fill(uuid=one.uuid), "Environment", name=one.name) for one in page.environments
-            ],
+            "pb:environments": [_environment_link(environment) for environment in page.environments],
         },
     )
 
 
 @represent.register
 def deployed_version(deployed: DeployedVersion) -> Hal:
-    return _deployed(deployed, {**_version(deployed), "environment": environment(deployed.environment)})
-
-
-@represent.register
-def version_deployments(page: VersionDeployments) -> Hal:
-    to = page.destination
-    title = f"Deployed versions for {to.pacticipant} version {to.version} in environment {to.environment.display_name}"
-    return _list("deployedVersions", [_deployed(one, {}) for one in page.deployed], title)
-
-
-@represent.register
-def environment_deployments(page: EnvironmentDeployments) -> Hal:
-    title = f"Currently deployed versions for {page.environment.display_name}"
-    return _list("deployedVersions", [_deployed(one, _version(one)) for one in page.deployed], title)
-
-
-def _deployed(deployed: DeployedVersion, embedded: Mapping[str, object]) -> Hal:
-    return Hal(
-        state={
-            "uuid": deployed.uuid,
-            "currentlyDeployed": deployed.is_current,
-            "target": deployed.application_instance,
-            "applicationInstance": deployed.application_instance,
-            "undeployedAt": deployed.undeployed_at,
-            **_times(deployed),
-        },
-        embedded=embedded,
-        links={"self": Link(urls.DEPLOYED_VERSION.fill(uuid=deployed.uuid))},
-    )
+    return _deployed(deployed, has_version=True, has_environment=True)
 
 
 @represent.register
 def released_version(released: ReleasedVersion) -> Hal:
-    return _released(released, {**_version(released), "environment": environment(released.environment)})
+    return _released(released, has_version=True, has_environment=True)
 
 
 @represent.register
-def version_releases(page: VersionReleases) -> Hal:
-    to = page.destination
-    title = f"Released versions for {to.pacticipant_display_name} version {to.version} in {to.environment.display_name}"
-    return _list("releasedVersions", [_released(one, {}) for one in page.released], title)
+def deployed_version_list(page: DeployedVersions) -> Hal:
+    documents = [_deployed(deployed, has_version=page.has_versions) for deployed in page.deployed]
+    return _list_document("deployedVersions", documents, page.title)
 
 
 @represent.register
-def environment_releases(page: EnvironmentReleases) -> Hal:
-    title = f"Currently supported versions in {page.environment.display_name}"
-    return _list("releasedVersions", [_released(one, _version(one)) for one in page.released], title)
+def released_version_list(page: ReleasedVersions) -> Hal:
+    documents = [_released(released, has_version=page.has_versions) for released in page.released]
+    return _list_document("releasedVersions", documents, page.title)
 
 
-def _released(released: ReleasedVersion, embedded: Mapping[str, object]) -> Hal:
+def _deployed(deployed: DeployedVersion, *, has_version: bool, has_environment: bool = False) -> Hal:
+    return Hal(
+        state={
+            "uuid": deployed.uuid,
+            "currentlyDeployed": deployed.is_current,
+            # `target` is the deprecated name of the application instance, which old clients read.
+            "target": deployed.application_instance,
+            "applicationInstance": deployed.application_instance,
+            "undeployedAt": deployed.undeployed_at,
+            **timestamps(deployed),
+        },
+        embedded=_embedded(deployed, has_version=has_version, has_environment=has_environment),
+        links={"self": Link(urls.DEPLOYED_VERSION.fill(uuid=deployed.uuid))},
+    )
+
+
+def _released(released: ReleasedVersion, *, has_version: bool, has_environment: bool = False) -> Hal:
     return Hal(
         state={
             "uuid": released.uuid,
             "currentlySupported": released.is_supported,
-            **_times(released),
+            **timestamps(released),
             "supportEndedAt": released.support_ended_at,
         },
-        embedded=embedded,
+        embedded=_embedded(released, has_version=has_version, has_environment=has_environment),
         links={"self": Link(urls.RELEASED_VERSION.fill(uuid=released.uuid))},
     )
 
 
-def _list(name: str, items: list[Hal], title: str) -> Hal:
-    return Hal(embedded={name: items}, links={"self": Link(urls.URL_WITH_QUERY_PLACEHOLDER, title)})
+def _embedded(
+    record: DeployedVersion | ReleasedVersion, *, has_version: bool, has_environment: bool
+) -> dict[str, object]:
+    embedded: dict[str, object] = {}
+    if has_version:
+        name, number = record.pacticipant, record.version
+        version_link = Link(urls.VERSION.fill(pacticipant=name, version=number), "Version", name=number)
+        embedded["pacticipant"] = Hal({"name": name}, links={"self": Link(urls.PACTICIPANT.fill(pacticipant=name))})
+        embedded["version"] = Hal({"number": number}, links={"self": version_link})
+    if has_environment:
+        embedded["environment"] = single_environment(record.environment)
+    return embedded
 
 
-def _version(recorded: DeployedVersion | ReleasedVersion) -> dict[str, object]:
-    name, number = recorded.pacticipant, recorded.version
-    return {
-        "pacticipant": Hal({"name": name}, links={"self": Link(urls.PACTICIPANT.fill(pacticipant=name))}),
-        "version": Hal(
-            {"number": number},
-            links={"self": Link(urls.VERSION.fill(pacticipant=name, version=number), "Version", name=number)},
-        ),
-    }
-
-
-def _times(one: Environment | DeployedVersion | ReleasedVersion) -> dict[str, datetime | None]:
-    return {
-        "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
-        "createdAt": one.created_at,
-    }
+def _list_document(name: str, documents: list[Hal], title: str) -> Hal:
+    return Hal(embedded={name: documents}, links={"self": Link(urls.URL_WITH_QUERY_PLACEHOLDER, title)})

@@ -88,8 +88,14 @@ class RenderedItem(NamedTuple):
 RenderItems = Callable[[LinkContext], Sequence[RenderedItem]]
 
 
-def build_item(*written: bytes) -> RenderedItem:
-    return RenderedItem(written, sha256(b"".join(written), usedforsecurity=False).digest())
+def render_item(context: LinkContext, *documents: object) -> RenderedItem:
+    """Render an item of a list: one document for each list of the surrounding document, in their order.
+
+    Callers cache the result per item, so a changed list only renders the items that changed.
+    """
+    here = RenderContext(context.base_url, hidden_relations=context.hidden_relations)
+    encoded = tuple(render(document, here) for document in documents)
+    return RenderedItem(encoded, sha256(b"".join(encoded), usedforsecurity=False).digest())
 
 
 class DocumentWithLists(Hal):

@@ -5,13 +5,13 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from treaty.model.overview.overview import PactState
+from treaty.model.webhooks.events import EVENT_NAMES
 from treaty.web.api.deployments import EnvironmentBody
 from treaty.web.api.maintenance.imports import ImportBody, ImportLookupBody
 from treaty.web.api.pacticipants.pacticipants import NewPacticipantBody, PacticipantBody
 from treaty.web.api.pacts.contracts import PublishBody
 from treaty.web.api.verifications import VerificationBody
 from treaty.web.api.versions.versions import VersionBody
-from treaty.web.api.webhooks.bodies import EVENTS
 from treaty.web.openapi.notation import (
     ANY_OBJECT,
     ANYTHING,
@@ -95,7 +95,7 @@ UNTYPED_BODIES: Final[dict[str, Schema]] = {
             "consumer?": _WEBHOOK_SIDE,
             "provider?": _WEBHOOK_SIDE,
             "enabled?": FLAG,
-            "events?": {**array_of(open_object({"name": one_of(*EVENTS)})), "minItems": 1},
+            "events?": {**array_of(open_object({"name": one_of(*EVENT_NAMES)})), "minItems": 1},
             "request": open_object(
                 {
                     "method": TEXT,

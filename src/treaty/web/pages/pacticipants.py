@@ -1,4 +1,4 @@
-"""The page of an application: what it consumes and provides, its versions, and where they may go."""
+"""The page of an application: its consumers and providers, its versions, and the question whether one can deploy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,8 +15,7 @@ from treaty.model.deployments import Contact, Environment, parse_contacts
 from treaty.model.pacticipants.pacticipants import PacticipantDetails
 from treaty.model.pacts import provider_states
 from treaty.model.pacts.lists import PactsOnBranch
-from treaty.model.paging import Page as Part
-from treaty.model.paging import Paged
+from treaty.model.paging import Page, Paged
 from treaty.model.versions import VersionDetails
 from treaty.store import deployments
 from treaty.store.decisions import matrix, selectors
@@ -36,109 +35,117 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 PAGE_SIZE: Final = 25
-BRANCHES_PAGE: Final = Part(1, 200)
+BRANCHES_PAGE: Final = Page(1, 200)
+"""Branches in the filter of versions; the most recently changed ones."""
 MAX_ROWS: Final = 100
-"""Rows that an answer reads; where there are more, the database counts them."""
+"""Matrix rows that the decision loads; further rows are only counted, by the database."""
 
 
 @router.page(urls.PACTICIPANT, permission=Permission.READ)
-def show_pacticipant(call: Request, name: str) -> HtmlPage:
-    """Show an application: by default its versions, else the provider states that others ask of it."""
-    found, known = pacticipants.get_details(call.db, name), deployments.list_all(call.db)
-    facts = {
-        "found": found,
+def show_pacticipant(request: Request, name: str) -> HtmlPage:
+    """Show an application with its versions, or with the provider states that its consumers use."""
+    pacticipant, environments = pacticipants.get_details(request.db, name), deployments.list_all(request.db)
+    context = {
+        "found": pacticipant,
         "name": name,
-        "consumes": overview.list_of_pacticipant(call.db, name, role="consumer"),
-        "provides": overview.list_of_pacticipant(call.db, name, role="provider"),
-        "environments": known,
-        "contacts": _contacts(found),
+        "consumes": overview.list_of_pacticipant(request.db, name, role="consumer"),
+        "provides": overview.list_of_pacticipant(request.db, name, role="provider"),
+        "environments": environments,
+        "contacts": _list_contacts(pacticipant),
     }
-    if call.option("show") == "states":
-        return HtmlPage("provider_states.html", {**facts, "states": _states(call.db, name), "tab": "states"})
-    page = read_rows_page(call, PAGE_SIZE)
-    listed = _versions(call, name, page)
+    if request.option("show") == "states":
+        return HtmlPage(
+            "provider_states.html", {**context, "states": _provider_states(request.db, name), "tab": "states"}
+        )
+    page = read_rows_page(request, PAGE_SIZE)
+    versions = _list_versions(request, name, page)
     return HtmlPage(
         "pacticipant.html",
         {
-            **facts,
+            **context,
             "tab": "versions",
-            "versions": listed.items,
+            "versions": versions.items,
             "page": page,
-            "total": listed.total,
-            "tallies": history.count_results(call.db, name, [one.number for one in listed.items]),
+            "total": versions.total,
+            "tallies": history.count_results(request.db, name, [version.number for version in versions.items]),
             "branches": [
-                one.name for one in branches.list_matching(call.db, name, like=None, page=BRANCHES_PAGE).items
+                branch.name for branch in branches.list_matching(request.db, name, like=None, page=BRANCHES_PAGE).items
             ],
-            "answer": _answer(call, name, known),
+            "answer": _decide_deployment(request, name, environments),
         },
     )
 
 
-def _contacts(found: PacticipantDetails) -> list[tuple[Environment, list[Contact]]]:
-    """List whom to ask about the environments where an application runs."""
-    places = {one.environment.uuid: one.environment for one in found.deployed_versions or ()}
-    asked = ((one, parse_contacts(one)) for one in places.values())
-    return [(one, contacts) for one, contacts in asked if contacts]
+def _list_contacts(pacticipant: PacticipantDetails) -> list[tuple[Environment, list[Contact]]]:
+    """List the environments to which an application is deployed, with their contacts, if they have any."""
+    # Once for each environment, even if several application instances are deployed to it.
+    environments = {deployed.environment.uuid: deployed.environment for deployed in pacticipant.deployed_versions or ()}
+    contacts = ((environment, parse_contacts(environment)) for environment in environments.values())
+    return [
+        (environment, environment_contacts) for environment, environment_contacts in contacts if environment_contacts
+    ]
 
 
 @router.page(urls.DELETE_PACTICIPANT, permission=Permission.READ)
-def ask_before_removing(call: Request, name: str) -> HtmlPage:
-    """Ask for the name of an application before it is deleted."""
-    return _question(call, name, {})
+def ask_before_removing(request: Request, name: str) -> HtmlPage:
+    """Show the form that confirms the removal of an application."""
+    return _confirmation(request, name, {})
 
 
 @router.form(urls.DELETE_PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT)
-def remove_pacticipant(call: Request, name: str) -> HtmlPage | Redirect:
-    """Remove an application whose name was typed."""
-    if call.form.text("name") != name.strip():
-        return _question(call, name, {"name": [f"must be the application's name, {name}"]}, status=400)
-    pacticipant_actions.remove_pacticipant(call.db, name)
-    return redirect(call, urls.INDEX.fill(), done="deleted")
+def remove_pacticipant(request: Request, name: str) -> HtmlPage | Redirect:
+    """Remove an application, if its name was typed to confirm it."""
+    if request.form.text("name") != name.strip():
+        return _confirmation(request, name, {"name": [f"must be the application's name, {name}"]}, status=400)
+    pacticipant_actions.remove_pacticipant(request.db, name)
+    return redirect(request, urls.INDEX.fill(), done="deleted")
 
 
-def _question(call: Request, name: str, problems: Mapping[str, list[str]], *, status: int = 200) -> HtmlPage:
-    facts = {
-        "found": pacticipants.get_details(call.db, name),
+def _confirmation(request: Request, name: str, problems: Mapping[str, list[str]], *, status: int = 200) -> HtmlPage:
+    context = {
+        "found": pacticipants.get_details(request.db, name),
         "name": name,
-        "total": details.list_all(call.db, name, Part(1, 1)).total,
-        "consumes": overview.list_of_pacticipant(call.db, name, role="consumer"),
-        "provides": overview.list_of_pacticipant(call.db, name, role="provider"),
+        "total": details.list_all(request.db, name, Page(1, 1)).total,
+        "consumes": overview.list_of_pacticipant(request.db, name, role="consumer"),
+        "provides": overview.list_of_pacticipant(request.db, name, role="provider"),
         "problems": problems,
     }
-    return HtmlPage("pacticipant_delete.html", facts, status)
+    return HtmlPage("pacticipant_delete.html", context, status)
 
 
-def _versions(call: Request, name: str, page: Part) -> Paged[VersionDetails]:
-    branch, tag = call.option("branch"), call.option("tag")
+def _list_versions(request: Request, name: str, page: Page) -> Paged[VersionDetails]:
+    branch, tag = request.option("branch"), request.option("tag")
     if branch:
-        return details.list_on_branch(call.db, name, branch, page)
+        return details.list_on_branch(request.db, name, branch, page)
     if tag:
-        return details.list_with_tag(call.db, name, tag, page)
-    return details.list_all(call.db, name, page)
+        return details.list_with_tag(request.db, name, tag, page)
+    return details.list_all(request.db, name, page)
 
 
-def _states(db: Connection, name: str) -> Sequence[provider_states.ProviderState]:
-    return provider_states.collect_provider_states(
-        lists.list_bodies_of_provider(db, name, PactsOnBranch(name=None, is_head=True))
-    ).states
+def _provider_states(db: Connection, name: str) -> Sequence[provider_states.ProviderState]:
+    """List the provider states in the pacts of the heads of the consumers' main branches."""
+    main_branch_heads = PactsOnBranch(name=None, is_head=True)
+    bodies = lists.list_bodies_of_provider(db, name, main_branch_heads)
+    return provider_states.collect_provider_states(bodies).states
 
 
-def _answer(call: Request, name: str, known: Sequence[Environment]) -> dict[str, object] | None:
-    """Say whether the version asked about can be deployed, if one is asked about."""
-    version, to = call.option("version"), call.option("to")
-    if not version or not to:
+def _decide_deployment(request: Request, name: str, environments: Sequence[Environment]) -> dict[str, object] | None:
+    """Decide whether a version can be deployed to an environment; None if the request does not ask for it."""
+    version, environment_name = request.option("version"), request.option("to")
+    if not version or not environment_name:
         return None
-    if to not in {one.name for one in known}:
-        raise NotFound.named("environment", to)
-    verdict = _decided(call.db, Selector(pacticipant=name, version=version), to)
+    environment = next((environment for environment in environments if environment.name == environment_name), None)
+    if environment is None:
+        raise NotFound.named("environment", environment_name)
+    verdict = _load_verdict(request.db, Selector(pacticipant=name, version=version), environment_name)
     return {
         "version": version,
-        "to": next(one for one in known if one.name == to),
+        "to": environment,
         "deployable": verdict.summary.deployable,
         "reasons": describe_reasons(verdict.reasons),
     }
 
 
-def _decided(db: Connection, selector: Selector, to: str) -> Verdict:
-    question = replace(build_deployment_query(selector, Destination(environment=to)), limit=MAX_ROWS)
-    return decide(question, matrix.load_facts(db, question, selectors.load_named_ids(db, question.selectors)).facts)
+def _load_verdict(db: Connection, selector: Selector, environment_name: str) -> Verdict:
+    query = replace(build_deployment_query(selector, Destination(environment=environment_name)), limit=MAX_ROWS)
+    return decide(query, matrix.load_facts(db, query, selectors.load_named_ids(db, query.selectors)).facts)

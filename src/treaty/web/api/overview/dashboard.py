@@ -20,9 +20,8 @@ from treaty.web.hal.documents import (
     LinkContext,
     RenderContext,
     RenderedItem,
-    build_item,
     list_placeholder,
-    render,
+    render_item,
 )
 from treaty.web.http.media_types import HAL, TEXT
 from treaty.web.http.request import Request
@@ -76,7 +75,7 @@ def dashboard(page: Dashboard) -> Hal:
 @lru_cache(maxsize=2048)
 def _written(one: DashboardItem, view: LinkContext) -> RenderedItem:
     """Show a pact. It is remembered: few change from one look at the dashboard to the next."""
-    return build_item(render(_shown(one), RenderContext(view.base_url, hidden_relations=view.hidden_relations)))
+    return render_item(view, _shown(one))
 
 
 def _shown(item: DashboardItem) -> dict[str, object]:

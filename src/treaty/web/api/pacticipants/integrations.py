@@ -1,4 +1,4 @@
-"""Integrations: listing them, taking them away, and graphs of them."""
+"""Integrations: listing and removing them, and graphs of them."""
 
 import csv
 import io
@@ -21,10 +21,9 @@ from treaty.web.hal.documents import (
     LinkContext,
     RenderContext,
     RenderedItem,
-    build_item,
     list_placeholder,
+    render_item,
 )
-from treaty.web.hal.patterns import DocumentTemplate, placeholder, template_values
 from treaty.web.http.media_types import CSV, GRAPHVIZ, HAL
 from treaty.web.http.request import Request
 from treaty.web.http.results import Deleted
@@ -43,7 +42,7 @@ class Integrations:
 
 @dataclass(frozen=True, slots=True)
 class NumericGraph:
-    """Integrations as rows of numbers."""
+    """Integrations as a graph in CSV."""
 
     integrations: Iterable[Integration]
 
@@ -51,46 +50,47 @@ class NumericGraph:
 @router.get(
     urls.INTEGRATIONS, permission=Permission.READ, produces=(GRAPHVIZ, HAL), options_last=False, is_cacheable=True
 )
-def list_integrations(call: Request) -> Integrations:
-    """List integrations, those whose contracts changed last first."""
-    part = call.option("q")
-    page = integrations.list_by_activity(call.db, like=part, page=read_page(call))
-    if part and not page.total:
-        # The original has no page to tell of when nothing was found.
+def list_integrations(request: Request) -> Integrations:
+    """List integrations, the most recently changed contracts first."""
+    name_part = request.option("q")
+    paged = integrations.list_by_activity(request.db, like=name_part, page=read_page(request))
+    if name_part and not paged.total:
+        # The original broker returns no `page` member for a search without results, even if a page was requested.
         return Integrations(Paged([], None, 0))
-    return Integrations(page)
+    return Integrations(paged)
 
 
 @router.delete(urls.INTEGRATIONS, permission=Permission.DELETE_PACT, produces=(GRAPHVIZ, HAL), options_last=False)
-def remove_everything(call: Request) -> Deleted:
-    """Remove all pacticipants with all that hangs on them, and all webhooks. Environments stay."""
-    integration_actions.remove_everything(call.db)
+def remove_everything(request: Request) -> Deleted:
+    """Remove all pacticipants with everything that belongs to them, and all webhooks. Environments stay."""
+    integration_actions.remove_everything(request.db)
     return Deleted()
 
 
 @router.delete(urls.INTEGRATION, permission=Permission.DELETE_PACT, options_last=False)
-def remove_integration(call: Request, provider: str, consumer: str) -> Deleted:
-    """Remove all that is between a consumer and a provider."""
-    integration_actions.remove_integration(call.db, consumer=consumer, provider=provider)
+def remove_integration(request: Request, provider: str, consumer: str) -> Deleted:
+    """Remove the pacts, results and webhooks of a consumer and a provider."""
+    integration_actions.remove_integration(request.db, consumer=consumer, provider=provider)
     return Deleted()
 
 
 @router.get(urls.GROUP, permission=Permission.READ, produces=(CSV,))
-def show_group(call: Request, pacticipant: str) -> NumericGraph:
-    """Show all integrations that a pacticipant is connected with."""
-    pacticipants.get(call.db, pacticipant)
-    return NumericGraph(list_connected(integrations.list_all(call.db), pacticipant, _enough(call)))
+def show_group(request: Request, pacticipant: str) -> NumericGraph:
+    """Show all integrations that are connected with a pacticipant, directly or through others."""
+    pacticipants.get(request.db, pacticipant)
+    return NumericGraph(list_connected(integrations.list_all(request.db), pacticipant, _max_pacticipants(request)))
 
 
-def _enough(call: Request) -> int | None:
-    wanted = call.option("maxPacticipants") or ""
-    return int(wanted) if re.fullmatch("[0-9]{1,9}", wanted) else None
+def _max_pacticipants(request: Request) -> int | None:
+    """Read the size limit of the graph. Like the original broker, ignore values that are not numbers."""
+    limit = request.option("maxPacticipants") or ""
+    return int(limit) if re.fullmatch("[0-9]{1,9}", limit) else None
 
 
 @router.get(urls.RELATIONSHIPS, permission=Permission.READ, produces=(CSV,))
-def show_relationships(call: Request) -> NumericGraph:
+def show_relationships(request: Request) -> NumericGraph:
     """Show all integrations that have a pact."""
-    return NumericGraph(integrations.list_with_pacts(call.db))
+    return NumericGraph(integrations.list_with_pacts(request.db))
 
 
 @represent.register
@@ -103,19 +103,16 @@ def integration_list(page: Integrations) -> Hal:
             **page_links(page.paged, urls.INTEGRATIONS.fill()),
         },
         lists=("integrations",),
-        render_items=lambda view: [_item(one.consumer, one.provider, view) for one in page.paged.items],
+        render_items=lambda context: [
+            _list_item(integration.consumer, integration.provider, context) for integration in page.paged.items
+        ],
     )
 
 
 @lru_cache(maxsize=4096)
-def _item(consumer: str, provider: str, view: LinkContext) -> RenderedItem:
-    """Show a pair. It is remembered, as it is always shown alike."""
-    return build_item(_pattern(view).fill(template_values(consumer=consumer, provider=provider)).encode())
-
-
-@lru_cache(maxsize=64)
-def _pattern(view: LinkContext) -> DocumentTemplate:
-    return DocumentTemplate(_integration(placeholder("consumer"), placeholder("provider")), view)
+def _list_item(consumer: str, provider: str, context: LinkContext) -> RenderedItem:
+    """Render an integration. The document depends on the two names only, so the cache entry stays valid."""
+    return render_item(context, _integration(consumer, provider))
 
 
 def _integration(consumer: str, provider: str) -> Hal:
@@ -136,20 +133,27 @@ def _integration(consumer: str, provider: str) -> Hal:
 
 
 @represent.register_text
-def integrations_as_dot(page: Integrations, _place: RenderContext) -> str:
-    lines = [f"  {one.consumer.replace(' ', '_')} -> {one.provider.replace(' ', '_')}\n" for one in page.paged.items]
+def integrations_as_dot(page: Integrations, _context: RenderContext) -> str:
+    # Graphviz identifiers cannot contain spaces. The original broker replaces nothing else either.
+    edges = [
+        f"  {integration.consumer.replace(' ', '_')} -> {integration.provider.replace(' ', '_')}\n"
+        for integration in page.paged.items
+    ]
     head = "digraph { ranksep=3; ratio=auto; overlap=false; node [  shape = plaintext, fontname = Helvetica ];\n"
-    return f"{head}{''.join(lines)}}}\n"
+    return f"{head}{''.join(edges)}}}\n"
 
 
 @represent.register_text
-def graph_as_numbers(graph: NumericGraph, _place: RenderContext) -> str:
-    """Write a line for each pacticipant: its id and name, three constants, its place, and the ids of its providers."""
-    found = build_graph(graph.integrations)
-    most = max((len(node.providers) for node in found), default=0)
+def graph_as_csv(graph: NumericGraph, _context: RenderContext) -> str:
+    """Write a line for each pacticipant: id, name, three constants, line number, and the ids of its providers.
+
+    All lines have the same number of columns; missing providers are 0.
+    """
+    nodes = build_graph(graph.integrations)
+    max_providers = max((len(node.providers) for node in nodes), default=0)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    for place, node in enumerate(found, start=1):
-        padding = [0] * (most - len(node.providers))
-        writer.writerow([node.id, node.name, 1, 1, 0, place, *node.providers, *padding])
+    for line_number, node in enumerate(nodes, start=1):
+        padding = [0] * (max_providers - len(node.providers))
+        writer.writerow([node.id, node.name, 1, 1, 0, line_number, *node.providers, *padding])
     return text.getvalue()

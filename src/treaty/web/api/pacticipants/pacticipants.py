@@ -1,8 +1,9 @@
-"""Pacticipants and their labels."""
+"""Pacticipants and their labels: handlers and representation."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from treaty.actions.pacticipants import pacticipants as pacticipant_actions
@@ -13,6 +14,7 @@ from treaty.model.paging import Paged
 from treaty.store.pacticipants import labels, pacticipants
 from treaty.web import urls
 from treaty.web.api.paging import page_links, page_state, read_page
+from treaty.web.api.timestamps import timestamps
 from treaty.web.hal import represent
 from treaty.web.hal.documents import (
     DocumentWithLists,
@@ -22,10 +24,9 @@ from treaty.web.hal.documents import (
     Links,
     RenderedItem,
     build_curies,
-    build_item,
     list_placeholder,
+    render_item,
 )
-from treaty.web.hal.patterns import DocumentTemplate, placeholder, prepend_state, template_values
 from treaty.web.http import bodies
 from treaty.web.http.bodies import Body, BranchName, Line, LineNotBlank, Name
 from treaty.web.http.media_types import JSON, MERGE_PATCH
@@ -38,7 +39,7 @@ router = Router()
 
 
 class DescriptionBody(Body):
-    """What a client says about a pacticipant."""
+    """Properties of a pacticipant that clients can change."""
 
     display_name: LineNotBlank = None
     repository_url: Line = None
@@ -48,27 +49,28 @@ class DescriptionBody(Body):
 
 
 class PacticipantBody(DescriptionBody):
-    """What a client says about the pacticipant that the path names; a name in here is checked and no more."""
+    """Request body for the pacticipant in the path. A name in the body is validated but otherwise ignored."""
 
     name: Name = ""
 
 
 class NewPacticipantBody(DescriptionBody):
-    """What a client says about a pacticipant that no path names."""
+    """Request body for a new pacticipant, whose name is not in the path."""
 
     name: Name
 
 
-_SAID: Final = set(DescriptionBody.model_fields)
+_DESCRIPTION_FIELDS: Final = set(DescriptionBody.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
 class Pacticipants:
-    """A list of pacticipants. That of all of them has each twice, as old clients expect."""
+    """A list of pacticipants."""
 
     paged: Paged[ListedPacticipant]
     path: str
     has_duplicates: bool = False
+    """Whether the document repeats the list as the member `pacticipants`, where old clients read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,142 +81,188 @@ class Labels:
 
 
 @router.get(urls.PACTICIPANTS, permission=Permission.READ, is_cacheable=True)
-def list_pacticipants(call: Request) -> Pacticipants:
-    """List all pacticipants, or those whose name holds a text."""
-    found = pacticipants.list_matching(call.db, like=call.option("q"), page=read_page(call))
-    return Pacticipants(found, urls.PACTICIPANTS.fill(), has_duplicates=True)
+def list_pacticipants(request: Request) -> Pacticipants:
+    """List all pacticipants, or those whose name contains a text."""
+    paged = pacticipants.list_matching(request.db, like=request.option("q"), page=read_page(request))
+    return Pacticipants(paged, urls.PACTICIPANTS.fill(), has_duplicates=True)
 
 
 @router.post(urls.PACTICIPANTS, permission=Permission.MANAGE_PACTICIPANT)
-def create_pacticipant(call: Request) -> Created:
-    """Create a pacticipant; one that is there stays as it is."""
-    body = bodies.read(call.raw_body, NewPacticipantBody, is_json=call.is_json, empty=b"")
-    pacticipant_actions.ensure_pacticipant(call.db, body.name, body.model_dump(include=_SAID), now=call.now)
-    found = pacticipants.get_details(call.db, body.name, with_running=False)
-    return Created(found, urls.PACTICIPANT.fill(pacticipant=body.name))
+def create_pacticipant(request: Request) -> Created:
+    """Create a pacticipant. An existing pacticipant stays unchanged."""
+    body = bodies.read(request.raw_body, NewPacticipantBody, is_json=request.is_json, empty=b"")
+    pacticipant_actions.ensure_pacticipant(
+        request.db, body.name, body.model_dump(include=_DESCRIPTION_FIELDS), now=request.now
+    )
+    details = pacticipants.get_details(request.db, body.name, with_running=False)
+    return Created(details, urls.PACTICIPANT.fill(pacticipant=body.name))
 
 
 @router.get(urls.PACTICIPANTS_WITH_LABEL, permission=Permission.READ)
-def list_pacticipants_with_label(call: Request, label: str) -> Pacticipants:
+def list_pacticipants_with_label(request: Request, label: str) -> Pacticipants:
     """List the pacticipants that have a label."""
-    page = read_page(call)
-    found = pacticipants.list_matching(call.db, like=call.option("q"), label=label, page=page)
-    return Pacticipants(found, urls.PACTICIPANTS_WITH_LABEL.fill(label=label))
+    page = read_page(request)
+    paged = pacticipants.list_matching(request.db, like=request.option("q"), label=label, page=page)
+    return Pacticipants(paged, urls.PACTICIPANTS_WITH_LABEL.fill(label=label))
 
 
 @router.get(urls.PACTICIPANT, permission=Permission.READ, is_cacheable=True)
-def show_pacticipant(call: Request, pacticipant: str) -> PacticipantDetails:
+def show_pacticipant(request: Request, pacticipant: str) -> PacticipantDetails:
     """Show a pacticipant."""
-    return pacticipants.get_details(call.db, pacticipant)
+    return pacticipants.get_details(request.db, pacticipant)
 
 
 @router.put(urls.PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT)
-def replace_pacticipant(call: Request, pacticipant: str) -> Updated:
-    """Replace all that is said about a pacticipant."""
-    said = call.body(PacticipantBody).model_dump(include=_SAID)
-    pacticipant_actions.replace_description(call.db, pacticipant, said, now=call.now)
-    return Updated(pacticipants.get_details(call.db, pacticipant))
+def replace_pacticipant(request: Request, pacticipant: str) -> Updated:
+    """Replace the properties of a pacticipant."""
+    description = request.body(PacticipantBody).model_dump(include=_DESCRIPTION_FIELDS)
+    pacticipant_actions.replace_description(request.db, pacticipant, description, now=request.now)
+    return Updated(pacticipants.get_details(request.db, pacticipant))
 
 
 @router.patch(urls.PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT, consumes=(JSON, MERGE_PATCH))
-def change_pacticipant(call: Request, pacticipant: str) -> Created | Updated:
-    """Change some of what is said about a pacticipant, or create it."""
-    said = call.body(PacticipantBody).model_dump(include=_SAID, exclude_unset=True)
-    is_new = pacticipant_actions.save_description(call.db, pacticipant, said, now=call.now)
-    found = pacticipants.get_details(call.db, pacticipant)
-    return Created(found, urls.PACTICIPANT.fill(pacticipant=pacticipant)) if is_new else Updated(found)
+def change_pacticipant(request: Request, pacticipant: str) -> Created | Updated:
+    """Change some properties of a pacticipant, or create it."""
+    description = request.body(PacticipantBody).model_dump(include=_DESCRIPTION_FIELDS, exclude_unset=True)
+    is_new = pacticipant_actions.save_description(request.db, pacticipant, description, now=request.now)
+    details = pacticipants.get_details(request.db, pacticipant)
+    return Created(details, urls.PACTICIPANT.fill(pacticipant=pacticipant)) if is_new else Updated(details)
 
 
 @router.delete(urls.PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT)
-def remove_pacticipant(call: Request, pacticipant: str) -> Deleted:
+def remove_pacticipant(request: Request, pacticipant: str) -> Deleted:
     """Remove a pacticipant with all that belongs to it."""
-    pacticipant_actions.remove_pacticipant(call.db, pacticipant)
+    pacticipant_actions.remove_pacticipant(request.db, pacticipant)
     return Deleted()
 
 
 @router.get(urls.LABELS, permission=Permission.READ)
-def list_labels(call: Request) -> Labels:
+def list_labels(request: Request) -> Labels:
     """List all labels, each once."""
-    return Labels(labels.list_names(call.db, read_page(call)))
+    return Labels(labels.list_names(request.db, read_page(request)))
 
 
 @router.get(urls.PACTICIPANT_LABEL, permission=Permission.READ)
-def show_label(call: Request, pacticipant: str, label: str) -> Label:
+def show_label(request: Request, pacticipant: str, label: str) -> Label:
     """Show a pacticipant's label."""
-    found = labels.find(call.db, pacticipant, label)
-    if found is None:
+    existing_label = labels.find(request.db, pacticipant, label)
+    if existing_label is None:
         raise NotFound
-    return found
+    return existing_label
 
 
 @router.put(urls.PACTICIPANT_LABEL, permission=Permission.MANAGE_PACTICIPANT)
-def add_label(call: Request, pacticipant: str, label: str) -> Created | Updated:
+def add_label(request: Request, pacticipant: str, label: str) -> Created | Updated:
     """Label a pacticipant."""
-    call.body(dict)
-    found, is_new = pacticipant_actions.add_label(call.db, pacticipant, label, now=call.now)
+    request.body(dict)
+    added_label, is_new = pacticipant_actions.add_label(request.db, pacticipant, label, now=request.now)
     path = urls.PACTICIPANT_LABEL.fill(pacticipant=pacticipant, label=label)
-    return Created(found, path) if is_new else Updated(found)
+    return Created(added_label, path) if is_new else Updated(added_label)
 
 
 @router.delete(urls.PACTICIPANT_LABEL, permission=Permission.MANAGE_PACTICIPANT)
-def remove_label(call: Request, pacticipant: str, label: str) -> Deleted:
-    """Take a label off a pacticipant."""
-    pacticipant_actions.remove_label(call.db, pacticipant, label)
+def remove_label(request: Request, pacticipant: str, label: str) -> Deleted:
+    """Remove a label from a pacticipant."""
+    pacticipant_actions.remove_label(request.db, pacticipant, label)
     return Deleted()
 
 
+_LATEST_VERSION_NOTICE: Final[Mapping[str, str]] = dict.fromkeys(
+    ("title", "name"), "DEPRECATED - please use latestVersion"
+)
+_PACTICIPANTS_NOTICE: Final = {"title": "DEPRECATED - Please use the embedded pacticipants collection"}
+
+
 @represent.register
-def pacticipant(full: PacticipantDetails) -> Hal:
-    name = full.pacticipant.name
-    labels = [_label(name, label) for label in full.labels]
-    return Hal(
-        _state(full.pacticipant), _embedded(name, full.latest_version, labels), _links(name, full.deployed_versions)
+def single_pacticipant(details: PacticipantDetails) -> Hal:
+    deployed_versions = details.deployed_versions
+    deployed_links = None if deployed_versions is None else [_deployed_link(deployed) for deployed in deployed_versions]
+    return _pacticipant(details.pacticipant, details.latest_version, details.labels, deployed_links)
+
+
+@represent.register
+def pacticipant_list(pacticipants: Pacticipants) -> Hal:
+    return DocumentWithLists(
+        state={
+            **page_state(pacticipants.paged),
+            "pacticipants": list_placeholder("duplicates") if pacticipants.has_duplicates else None,
+        },
+        embedded={"pacticipants": list_placeholder("pacticipants")},
+        links={
+            **page_links(pacticipants.paged, pacticipants.path),
+            "self": Link(urls.PACTICIPANTS.fill()),
+            "pb:pacticipants-with-label": Link(urls.PACTICIPANTS_WITH_LABEL.fill(), "Find pacticipants by label"),
+            "pb:pacticipants": list_placeholder("links"),
+            "pacticipants": list_placeholder("deprecated"),
+        },
+        lists=("pacticipants", "duplicates", "links", "deprecated"),
+        render_items=lambda context: [_list_item(pacticipant, context) for pacticipant in pacticipants.paged.items],
     )
 
 
-def _state(one: Pacticipant | ListedPacticipant, title: str | None = None) -> dict[str, object]:
-    return {
-        "name": one.name,
-        "displayName": one.display_name,
-        "repositoryUrl": one.repository_url,
-        "repositoryName": one.repository_name,
-        "repositoryNamespace": one.repository_namespace,
-        "mainBranch": one.main_branch,
-        "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
-        "createdAt": one.created_at,
-        "title": title,
-    }
+@lru_cache(maxsize=2048)
+def _list_item(pacticipant: ListedPacticipant, context: LinkContext) -> RenderedItem:
+    """Render a pacticipant for the four lists. It is cached because few pacticipants change between two reads."""
+    name = pacticipant.name
+    document = _pacticipant(pacticipant, pacticipant.latest_version, pacticipant.labels)
+    return render_item(
+        context,
+        document,
+        # The notice belongs to the properties, which come before the embedded documents and links.
+        {
+            **{member: value for member, value in document.items() if not member.startswith("_")},
+            **_PACTICIPANTS_NOTICE,
+            "_embedded": document["_embedded"],
+            "_links": document["_links"],
+        },
+        _pacticipant_link(name),
+        Link(urls.PACTICIPANT.fill(pacticipant=name), name, name="DEPRECATED - please use pb:pacticipants"),
+    )
 
 
-def _embedded(name: str, latest_version: str | None, labels: object) -> Mapping[str, object]:
-    if latest_version is None:
-        return {"labels": labels}
-    return {
-        "latestVersion": _latest_version(name, latest_version, {}),
-        "labels": labels,
-        "latest-version": _latest_version(name, latest_version, _DEPRECATED),
-    }
+def _pacticipant(
+    pacticipant: Pacticipant | ListedPacticipant,
+    latest_version: str | None,
+    labels: Iterable[str],
+    deployed_links: list[Link] | None = None,
+) -> Hal:
+    """Represent a pacticipant, alone and in lists. Lists have no links to deployed versions."""
+    name = pacticipant.name
+    return Hal(
+        state={
+            "name": name,
+            "displayName": pacticipant.display_name,
+            "repositoryUrl": pacticipant.repository_url,
+            "repositoryName": pacticipant.repository_name,
+            "repositoryNamespace": pacticipant.repository_namespace,
+            "mainBranch": pacticipant.main_branch,
+            **timestamps(pacticipant),
+        },
+        embedded={
+            "latestVersion": _latest_version(name, latest_version),
+            "labels": [Hal({"name": label}, links={"self": _label_link(name, label)}) for label in labels],
+            "latest-version": _latest_version(name, latest_version, _LATEST_VERSION_NOTICE),
+        },
+        links=_links(name, deployed_links),
+    )
 
 
-def _label(pacticipant: str, name: str) -> Hal:
-    return Hal({"name": name}, links={"self": _label_link(pacticipant, name)})
+def _latest_version(
+    pacticipant: str, number: str | None, notice: Mapping[str, str] = MappingProxyType({})
+) -> Hal | None:
+    if number is None:
+        return None
+    link = Link(urls.VERSION.fill(pacticipant=pacticipant, version=number), "Version", name=number)
+    return Hal({"number": number, **notice}, links={"self": link})
 
 
-_DEPRECATED: Final[Mapping[str, str]] = dict.fromkeys(("title", "name"), "DEPRECATED - please use latestVersion")
-
-
-def _latest_version(name: str, number: str, more: Mapping[str, str]) -> Hal:
-    link = Link(urls.VERSION.fill(pacticipant=name, version=number), "Version", name=number)
-    return Hal({"number": number, **more}, links={"self": link})
-
-
-def _links(name: str, deployed_versions: Iterable[DeployedVersion] | None) -> Links:
-    versions = urls.VERSIONS.fill(pacticipant=name)
+def _links(name: str, deployed_links: list[Link] | None) -> Links:
+    versions_path = urls.VERSIONS.fill(pacticipant=name)
     return {
         "self": Link(urls.PACTICIPANT.fill(pacticipant=name)),
-        "pb:versions": Link(versions),
+        "pb:versions": Link(versions_path),
         "pb:branches": Link(urls.BRANCHES.fill(pacticipant=name)),
-        "pb:deployed-environments": None if deployed_versions is None else [_running(one) for one in deployed_versions],
+        "pb:deployed-environments": deployed_links,
         "pb:version": Link(urls.VERSION.fill(pacticipant=name), "Get, create or delete a pacticipant version"),
         "pb:version-tag": Link(
             urls.VERSION_TAG.fill(pacticipant=name), f"Get, create or delete a tag for a version of {name}"
@@ -223,7 +271,7 @@ def _links(name: str, deployed_versions: Iterable[DeployedVersion] | None) -> Li
             urls.BRANCH_VERSION.fill(pacticipant=name), f"Get or add/create a version for a branch of {name}"
         ),
         "pb:label": Link(urls.PACTICIPANT_LABEL.fill(pacticipant=name), f"Get, create or delete a label for {name}"),
-        "versions": Link(versions, "Deprecated - use pb:versions"),
+        "versions": Link(versions_path, "Deprecated - use pb:versions"),
         "pb:can-i-deploy-badge": Link(urls.CAN_I_DEPLOY_TAG_BADGE.fill(pacticipant=name), f"Can I Deploy {name} badge"),
         "pb:can-i-deploy-branch-to-environment-badge": Link(
             urls.CAN_I_DEPLOY_BRANCH_BADGE.fill(pacticipant=name),
@@ -233,64 +281,10 @@ def _links(name: str, deployed_versions: Iterable[DeployedVersion] | None) -> Li
     }
 
 
-def _running(deployed: DeployedVersion) -> Link:
+def _deployed_link(deployed: DeployedVersion) -> Link:
     name = deployed.environment.display_name
     path = urls.DEPLOYED_VERSION.fill(uuid=deployed.uuid)
     return Link(path, f"Version deployed to {name}", name=name, extra={"currently_deployed": deployed.is_current})
-
-
-_TITLE: Final = "DEPRECATED - Please use the embedded pacticipants collection"
-
-
-@represent.register
-def pacticipant_list(listed: Pacticipants) -> Hal:
-    return DocumentWithLists(
-        state={
-            **page_state(listed.paged),
-            "pacticipants": list_placeholder("titled") if listed.has_duplicates else None,
-        },
-        embedded={"pacticipants": list_placeholder("pacticipants")},
-        links={
-            **page_links(listed.paged, listed.path),
-            "self": Link(urls.PACTICIPANTS.fill()),
-            "pb:pacticipants-with-label": Link(urls.PACTICIPANTS_WITH_LABEL.fill(), "Find pacticipants by label"),
-            "pb:pacticipants": list_placeholder("links"),
-            "pacticipants": list_placeholder("deprecated"),
-        },
-        lists=("pacticipants", "titled", "links", "deprecated"),
-        render_items=lambda view: [_item(one, view) for one in listed.paged.items],
-    )
-
-
-@lru_cache(maxsize=2048)
-def _item(one: ListedPacticipant, view: LinkContext) -> RenderedItem:
-    """Show a pacticipant as one of many. It is remembered: few change from one reading of the list to the next."""
-    names = template_values(pacticipant=one.name, version=one.latest_version or "")
-    labels = ",".join(DocumentTemplate(_label(one.name, label), view).fill({}) for label in one.labels)
-    rest = _pattern_of_rest(view, has_version=one.latest_version is not None).fill({**names, "labels": f"[{labels}]"})
-    patterns = _patterns_of_links(view)
-    return build_item(
-        prepend_state(_state(one), rest),
-        prepend_state(_state(one, _TITLE), rest),
-        *(pattern.fill(names).encode() for pattern in patterns),
-    )
-
-
-_NAME: Final = placeholder("pacticipant")
-
-
-@lru_cache(maxsize=128)
-def _pattern_of_rest(view: LinkContext, *, has_version: bool) -> DocumentTemplate:
-    """Make the pattern of all but the properties."""
-    embedded = _embedded(_NAME, placeholder("version") if has_version else None, list_placeholder("labels"))
-    return DocumentTemplate(Hal(embedded=embedded, links=_links(_NAME, None)), view)
-
-
-@lru_cache(maxsize=64)
-def _patterns_of_links(view: LinkContext) -> tuple[DocumentTemplate, DocumentTemplate]:
-    """Make the patterns of the link to a pacticipant, and of the deprecated one."""
-    deprecated = Link(urls.PACTICIPANT.fill(pacticipant=_NAME), _NAME, name="DEPRECATED - please use pb:pacticipants")
-    return DocumentTemplate(_pacticipant_link(_NAME), view), DocumentTemplate(deprecated, view)
 
 
 def _pacticipant_link(name: str) -> Link:
@@ -302,21 +296,20 @@ def _label_link(pacticipant: str, name: str) -> Link:
 
 
 @represent.register
-def label(one: Label) -> Hal:
+def single_label(label: Label) -> Hal:
     return Hal(
-        state={
-            "name": one.name,
-            "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
-            "createdAt": one.created_at,
+        state={"name": label.name, **timestamps(label)},
+        links={
+            "self": _label_link(label.pacticipant, label.name),
+            "pacticipant": _pacticipant_link(label.pacticipant),
         },
-        links={"self": _label_link(one.pacticipant, one.name), "pacticipant": _pacticipant_link(one.pacticipant)},
     )
 
 
 @represent.register
-def label_list(listed: Labels) -> Hal:
+def label_list(labels: Labels) -> Hal:
     return Hal(
-        state=page_state(listed.paged),
-        embedded={"labels": [{"name": name} for name in listed.paged.items]},
-        links={"self": Link(urls.URL_PLACEHOLDER, "Labels"), **page_links(listed.paged, urls.LABELS.fill())},
+        state=page_state(labels.paged),
+        embedded={"labels": [{"name": name} for name in labels.paged.items]},
+        links={"self": Link(urls.URL_PLACEHOLDER, "Labels"), **page_links(labels.paged, urls.LABELS.fill())},
     )

@@ -1,11 +1,11 @@
-"""Branches, and the versions on them."""
+"""Branches and their versions: handlers and representation, and the representation of tags."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
-from treaty.actions.versions import removal, versions
-from treaty.actions.versions.removal import RemovedBranches
+from treaty.actions.versions import removal
+from treaty.actions.versions.removal import RemovedBranches, remove_from_branch
+from treaty.actions.versions.versions import add_to_branch
 from treaty.errors import Invalid, NotFound
 from treaty.model.paging import Paged
 from treaty.model.versions import Branch, BranchVersion, Tag
@@ -13,6 +13,7 @@ from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches
 from treaty.web import urls
 from treaty.web.api.paging import page_links, page_state, read_page
+from treaty.web.api.timestamps import timestamps
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.http.queries import BLANK, is_blank
@@ -24,7 +25,7 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 DEFAULT_PAGE: Final = (1, 100)
-"""Branches are always listed by the page, as there may be very many."""
+"""Number and size. Unlike other lists, that of branches always has pages, because there may be very many branches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,101 +37,107 @@ class Branches:
 
 
 @router.get(urls.BRANCHES, permission=Permission.READ)
-def list_branches(call: Request, pacticipant: str) -> Branches:
-    """List the branches of a pacticipant, those that changed last first."""
-    page = read_page(call, DEFAULT_PAGE)
-    pacticipants.get(call.db, pacticipant)
-    return Branches(pacticipant, branches.list_matching(call.db, pacticipant, like=call.option("q"), page=page))
+def list_branches(request: Request, pacticipant: str) -> Branches:
+    """List the branches of a pacticipant, the most recently changed first."""
+    page = read_page(request, DEFAULT_PAGE)
+    pacticipants.get(request.db, pacticipant)
+    return Branches(pacticipant, branches.list_matching(request.db, pacticipant, like=request.option("q"), page=page))
 
 
 @router.delete(urls.BRANCHES, permission=Permission.MANAGE_VERSION)
-def remove_branches(call: Request, pacticipant: str) -> Accepted:
-    """Remove all branches but the main one and those that are excluded."""
-    return Accepted(removal.remove_branches(call.db, pacticipant, keep=_excluded(call)))
+def remove_branches(request: Request, pacticipant: str) -> Accepted:
+    """Remove all branches except the main branch and those in the parameter `exclude`."""
+    return Accepted(removal.remove_branches(request.db, pacticipant, keep=_excluded(request)))
 
 
-def _excluded(call: Request) -> list[str]:
-    """Read which branches are to stay. A name without brackets is one too; what is no name is refused."""
-    given = call.query.get("exclude", [])
-    names = [given] if isinstance(given, str) else given
+def _excluded(request: Request) -> list[str]:
+    """Read the branches to keep, from `exclude[]` or a single `exclude`. Raises Invalid for anything else.
+
+    Ignoring an invalid value would remove branches that the client wanted to keep.
+    """
+    value = request.query.get("exclude", [])
+    names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise Invalid.member("exclude", "must be an array")
     if any(is_blank(name) for name in names):
-        raise Invalid.member("exclude", BLANK)  # the branch that was meant to stay would be removed
+        raise Invalid.member("exclude", BLANK)
     return names
 
 
 @router.get(urls.BRANCH, permission=Permission.READ)
-def show_branch(call: Request, pacticipant: str, branch: str) -> Branch:
+def show_branch(request: Request, pacticipant: str, branch: str) -> Branch:
     """Show a branch."""
-    found = branches.find(call.db, pacticipant, branch)
-    if found is None:
+    existing_branch = branches.find(request.db, pacticipant, branch)
+    if existing_branch is None:
         raise NotFound
-    return found
+    return existing_branch
 
 
 @router.delete(urls.BRANCH, permission=Permission.MANAGE_VERSION)
-def remove_branch(call: Request, pacticipant: str, branch: str) -> Deleted:
-    """Remove a branch; the versions on it stay."""
-    removal.remove_branch(call.db, pacticipant, branch)
+def remove_branch(request: Request, pacticipant: str, branch: str) -> Deleted:
+    """Remove a branch; its versions stay."""
+    removal.remove_branch(request.db, pacticipant, branch)
     return Deleted()
 
 
 @router.get(urls.BRANCH_VERSION, permission=Permission.READ)
-def show_branch_version(call: Request, pacticipant: str, branch: str, version: str) -> BranchVersion:
-    """Show a version's place on a branch."""
-    found = branches.load_state(call.db, pacticipant, branch, version).branch_version
-    if found is None:
+def show_branch_version(request: Request, pacticipant: str, branch: str, version: str) -> BranchVersion:
+    """Show the membership of a version in a branch."""
+    existing = branches.load_state(request.db, pacticipant, branch, version).branch_version
+    if existing is None:
         raise NotFound
-    return found
+    return existing
 
 
 @router.put(urls.BRANCH_VERSION, permission=Permission.MANAGE_VERSION)
-def put_on_branch(call: Request, pacticipant: str, branch: str, version: str) -> Created | Updated:
-    """Put a version on a branch, as its head."""
-    call.body(dict)
-    found, is_new = versions.add_to_branch(call.db, pacticipant, branch, version, now=call.now, settings=call.settings)
+def put_on_branch(request: Request, pacticipant: str, branch: str, version: str) -> Created | Updated:
+    """Add a version to a branch, as its head."""
+    request.body(dict)  # nothing in it is used, but it must be valid JSON
+    added, is_new = add_to_branch(request.db, pacticipant, branch, version, now=request.now, settings=request.settings)
     path = urls.BRANCH_VERSION.fill(pacticipant=pacticipant, branch=branch, version=version)
-    return Created(found, path) if is_new else Updated(found)
+    return Created(added, path) if is_new else Updated(added)
 
 
 @router.delete(urls.BRANCH_VERSION, permission=Permission.MANAGE_VERSION)
-def take_off_branch(call: Request, pacticipant: str, branch: str, version: str) -> Deleted:
-    """Take a version off a branch; both stay."""
-    removal.remove_from_branch(call.db, pacticipant, branch, version)
+def take_off_branch(request: Request, pacticipant: str, branch: str, version: str) -> Deleted:
+    """Remove a version from a branch; both stay."""
+    remove_from_branch(request.db, pacticipant, branch, version)
     return Deleted()
 
 
 @represent.register
-def branch(one: Branch) -> Hal:
-    latest = urls.LATEST_BRANCH_VERSION.fill(pacticipant=one.pacticipant, branch=one.name)
+def single_branch(branch: Branch) -> Hal:
+    latest_path = urls.LATEST_BRANCH_VERSION.fill(pacticipant=branch.pacticipant, branch=branch.name)
     return Hal(
-        state={"name": one.name, **_times(one)},
-        links={"self": Link(_path(one), "Branch"), "pb:latest-version": Link(latest, "Latest version for branch")},
+        state={"name": branch.name, **timestamps(branch)},
+        links={
+            "self": Link(_path(branch), "Branch"),
+            "pb:latest-version": Link(latest_path, "Latest version for branch"),
+        },
     )
 
 
-def _path(one: Branch) -> str:
-    return urls.BRANCH.fill(pacticipant=one.pacticipant, branch=one.name)
+def _path(branch: Branch) -> str:
+    return urls.BRANCH.fill(pacticipant=branch.pacticipant, branch=branch.name)
 
 
 @represent.register
-def branch_list(listed: Branches) -> Hal:
-    path = urls.BRANCHES.fill(pacticipant=listed.pacticipant)
+def branch_list(page: Branches) -> Hal:
+    path = urls.BRANCHES.fill(pacticipant=page.pacticipant)
     return Hal(
-        state=page_state(listed.paged),
-        embedded={"branches": [branch(one) for one in listed.paged.items]},
+        state=page_state(page.paged),
+        embedded={"branches": [single_branch(branch) for branch in page.paged.items]},
         links={
-            "self": Link(urls.URL_WITH_QUERY_PLACEHOLDER, f"{listed.pacticipant} branches"),
-            "pb:branches": [Link(_path(one), name=one.name) for one in listed.paged.items],
-            **page_links(listed.paged, path),
+            "self": Link(urls.URL_WITH_QUERY_PLACEHOLDER, f"{page.pacticipant} branches"),
+            "pb:branches": [Link(_path(branch), name=branch.name) for branch in page.paged.items],
+            **page_links(page.paged, path),
         },
     )
 
 
 @represent.register
 def removed_branches(removed: RemovedBranches) -> Hal:
-    """Say in the original's words what went. There it goes afterwards; here it has gone already."""
+    """Report the removal with the original broker's text, although the branches are already removed here."""
     text = (
         f"Scheduled deletion of {removed.count} branches for pacticipant {removed.pacticipant}."
         f" Remaining branches are: {', '.join(removed.remaining)}"
@@ -139,40 +146,28 @@ def removed_branches(removed: RemovedBranches) -> Hal:
 
 
 @represent.register
-def branch_version(place: BranchVersion) -> Hal:
-    names = {"pacticipant": place.pacticipant, "branch": place.branch, "version": place.version}
-    number = place.version
+def single_branch_version(branch_version: BranchVersion) -> Hal:
+    pacticipant, branch, version = branch_version.pacticipant, branch_version.branch, branch_version.version
+    self_path = urls.BRANCH_VERSION.fill(pacticipant=pacticipant, branch=branch, version=version)
     return Hal(
-        state=_times(place),
+        state=timestamps(branch_version),
         links={
-            "self": Link(urls.BRANCH_VERSION.fill(**names), "Branch version"),
-            "pb:branch": Link(
-                urls.BRANCH.fill(pacticipant=place.pacticipant, branch=place.branch), "Branch", name=place.branch
-            ),
-            "pb:version": Link(
-                urls.VERSION.fill(pacticipant=place.pacticipant, version=number), "Version", name=number
-            ),
+            "self": Link(self_path, "Branch version"),
+            "pb:branch": Link(urls.BRANCH.fill(pacticipant=pacticipant, branch=branch), "Branch", name=branch),
+            "pb:version": Link(urls.VERSION.fill(pacticipant=pacticipant, version=version), "Version", name=version),
         },
     )
 
 
 @represent.register
-def tag(one: Tag) -> Hal:
-    names = {"pacticipant": one.pacticipant, "version": one.version}
+def single_tag(tag: Tag) -> Hal:
+    pacticipant, version = tag.pacticipant, tag.version
+    self_path = urls.VERSION_TAG.fill(pacticipant=pacticipant, version=version, tag=tag.name)
     return Hal(
-        state={"name": one.name, **_times(one)},
+        state={"name": tag.name, **timestamps(tag)},
         links={
-            "self": Link(urls.VERSION_TAG.fill(**names, tag=one.name), "Tag", name=one.name),
-            "version": Link(urls.VERSION.fill(**names), "Version", name=one.version),
-            "pacticipant": Link(
-                urls.PACTICIPANT.fill(pacticipant=one.pacticipant), "Pacticipant", name=one.pacticipant
-            ),
+            "self": Link(self_path, "Tag", name=tag.name),
+            "version": Link(urls.VERSION.fill(pacticipant=pacticipant, version=version), "Version", name=version),
+            "pacticipant": Link(urls.PACTICIPANT.fill(pacticipant=pacticipant), "Pacticipant", name=pacticipant),
         },
     )
-
-
-def _times(one: Branch | BranchVersion | Tag) -> dict[str, datetime | None]:
-    return {
-        "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
-        "createdAt": one.created_at,
-    }

@@ -1,7 +1,8 @@
-"""Tags on versions."""
+"""Tags of versions: handlers. Their representation is beside that of branches."""
 
-import treaty.web.api.versions.branches  # noqa: F401 - knows how tags look
-from treaty.actions.versions import removal, versions
+import treaty.web.api.versions.branches  # noqa: F401 - registers the representation of tags
+from treaty.actions.versions import removal
+from treaty.actions.versions.versions import tag_version
 from treaty.errors import NotFound
 from treaty.model.versions import Tag
 from treaty.store.versions import tags
@@ -15,25 +16,25 @@ router = Router()
 
 
 @router.get(urls.VERSION_TAG, permission=Permission.READ)
-def show_tag(call: Request, pacticipant: str, version: str, tag: str) -> Tag:
-    """Show a version's tag."""
-    found = tags.find(call.db, pacticipant, version, tag)
-    if found is None:
+def show_tag(request: Request, pacticipant: str, version: str, tag: str) -> Tag:
+    """Show a tag of a version."""
+    existing_tag = tags.find(request.db, pacticipant, version, tag)
+    if existing_tag is None:
         raise NotFound
-    return found
+    return existing_tag
 
 
 @router.put(urls.VERSION_TAG, permission=Permission.MANAGE_VERSION)
-def put_tag(call: Request, pacticipant: str, version: str, tag: str) -> Created | Updated:
-    """Tag a version."""
-    call.body(dict)
-    found, is_new = versions.tag_version(call.db, pacticipant, version, tag, now=call.now, settings=call.settings)
+def put_tag(request: Request, pacticipant: str, version: str, tag: str) -> Created | Updated:
+    """Add a tag to a version."""
+    request.body(dict)  # nothing in it is used, but it must be valid JSON
+    added_tag, is_new = tag_version(request.db, pacticipant, version, tag, now=request.now, settings=request.settings)
     path = urls.VERSION_TAG.fill(pacticipant=pacticipant, version=version, tag=tag)
-    return Created(found, path) if is_new else Updated(found)
+    return Created(added_tag, path) if is_new else Updated(added_tag)
 
 
 @router.delete(urls.VERSION_TAG, permission=Permission.MANAGE_VERSION)
-def remove_tag(call: Request, pacticipant: str, version: str, tag: str) -> Deleted:
-    """Take a tag off a version."""
-    removal.remove_tag(call.db, pacticipant, version, tag)
+def remove_tag(request: Request, pacticipant: str, version: str, tag: str) -> Deleted:
+    """Remove a tag from a version."""
+    removal.remove_tag(request.db, pacticipant, version, tag)
     return Deleted()

@@ -1,14 +1,16 @@
-"""Versions: one by its number or for being the latest, and lists."""
+"""Versions of a pacticipant: handlers and representation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from pydantic import Field
 
-from treaty.actions.versions import removal, versions
+from treaty.actions.versions import removal
+from treaty.actions.versions.versions import save_version
 from treaty.errors import NotFound
+from treaty.model.deployments import Environment
 from treaty.model.paging import Paged
 from treaty.model.versions import VersionDetails, VersionDraft, VersionEnvironment
 from treaty.store import deployments
@@ -16,6 +18,7 @@ from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches, details
 from treaty.web import urls
 from treaty.web.api.paging import page_links, page_state, read_page
+from treaty.web.api.timestamps import timestamps
 from treaty.web.hal import represent
 from treaty.web.hal.documents import (
     DocumentWithLists,
@@ -25,10 +28,9 @@ from treaty.web.hal.documents import (
     Links,
     RenderedItem,
     build_curies,
-    build_item,
     list_placeholder,
+    render_item,
 )
-from treaty.web.hal.patterns import DocumentTemplate, TemplateValues, placeholder, prepend_state, template_values
 from treaty.web.http import bodies
 from treaty.web.http.bodies import Body, RequiredNonBlankText
 from treaty.web.http.media_types import MERGE_PATCH
@@ -39,6 +41,9 @@ from treaty.web.security.permissions import Permission
 
 router = Router()
 
+MAX_TAGS: Final = 100
+"""Tags of one request; each of them costs several statements."""
+
 
 class TagBody(Body):
     """A tag of a version."""
@@ -47,27 +52,27 @@ class TagBody(Body):
 
 
 class EmbeddedBody(Body):
-    """Where the version's own representation has its tags."""
+    """The `_embedded` member, where the version's own representation has its tags."""
 
     tags: list[TagBody] | None = None
 
 
 class VersionBody(Body):
-    """What a client says about a version."""
+    """Request body of a version. A client may send back the representation that it read."""
 
     build_url: str | None = None
     tags: list[TagBody] | None = None
     embedded: EmbeddedBody | None = Field(default=None, alias="_embedded")
 
     def tag_names(self) -> list[str] | None:
-        """All tags that the version is to have; None when it says nothing of them."""
-        listed = self.embedded.tags if self.tags is None and self.embedded else self.tags
-        return None if listed is None else [tag.name for tag in listed]
+        """Return the complete list of tags for the version; None if the body has no tags."""
+        tags = self.embedded.tags if self.tags is None and self.embedded else self.tags
+        return None if tags is None else [tag.name for tag in tags]
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """A list of versions of a pacticipant, for some reason."""
+    """A list of versions of a pacticipant. The path leads to its other pages."""
 
     pacticipant: str
     paged: Paged[VersionDetails]
@@ -75,106 +80,89 @@ class Versions:
     path: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Patterns:
-    """What versions have in common in lists."""
-
-    branch: DocumentTemplate
-    tag: DocumentTemplate
-    pact: DocumentTemplate
-    link: DocumentTemplate
-    deprecated: DocumentTemplate
-
-
 @router.get(urls.VERSIONS, permission=Permission.READ, is_cacheable=True)
-def list_versions(call: Request, pacticipant: str) -> Versions:
+def list_versions(request: Request, pacticipant: str) -> Versions:
     """List all versions of a pacticipant, newest first."""
-    page = read_page(call)
-    pacticipants.get(call.db, pacticipant)
-    found = details.list_all(call.db, pacticipant, page)
+    page = read_page(request)
+    pacticipants.get(request.db, pacticipant)
+    paged = details.list_all(request.db, pacticipant, page)
     title = f"All application versions of {pacticipant}"
-    return Versions(pacticipant, found, title, urls.VERSIONS.fill(pacticipant=pacticipant))
+    return Versions(pacticipant, paged, title, urls.VERSIONS.fill(pacticipant=pacticipant))
 
 
 @router.get(urls.BRANCH_VERSIONS, permission=Permission.READ, is_cacheable=True)
-def list_versions_on_branch(call: Request, pacticipant: str, branch: str) -> Versions:
+def list_versions_on_branch(request: Request, pacticipant: str, branch: str) -> Versions:
     """List the versions on a branch, newest first."""
-    page = read_page(call)
-    if branches.find(call.db, pacticipant, branch) is None:
+    page = read_page(request)
+    if branches.find(request.db, pacticipant, branch) is None:
         raise NotFound
-    found = details.list_on_branch(call.db, pacticipant, branch, page)
+    paged = details.list_on_branch(request.db, pacticipant, branch, page)
     title = f"Versions for branch {branch} of {pacticipant}"
-    return Versions(pacticipant, found, title, urls.BRANCH_VERSIONS.fill(pacticipant=pacticipant, branch=branch))
+    return Versions(pacticipant, paged, title, urls.BRANCH_VERSIONS.fill(pacticipant=pacticipant, branch=branch))
 
 
 @router.get(urls.TAG_VERSIONS, permission=Permission.READ)
-def list_versions_with_tag(call: Request, pacticipant: str, tag: str) -> Versions:
+def list_versions_with_tag(request: Request, pacticipant: str, tag: str) -> Versions:
     """List the versions that have a tag, newest first."""
-    found = details.list_with_tag(call.db, pacticipant, tag, read_page(call))
-    if not found.total:
+    paged = details.list_with_tag(request.db, pacticipant, tag, read_page(request))
+    if not paged.total:
         raise NotFound
     title = f"All application versions of {pacticipant}"
-    return Versions(pacticipant, found, title, urls.TAG_VERSIONS.fill(pacticipant=pacticipant, tag=tag))
+    return Versions(pacticipant, paged, title, urls.TAG_VERSIONS.fill(pacticipant=pacticipant, tag=tag))
 
 
 @router.get(urls.VERSIONS_IN_ENVIRONMENT, permission=Permission.READ)
-def list_versions_in_environment(call: Request, pacticipant: str, environment: str) -> Versions:
+def list_versions_in_environment(request: Request, pacticipant: str, environment: str) -> Versions:
     """List the versions that were ever deployed or released to an environment, newest first."""
-    page = read_page(call)
-    there = deployments.get(call.db, environment)
-    pacticipants.get(call.db, pacticipant)
-    found = details.list_in_environment(call.db, pacticipant, environment, page)
-    title = f"Versions for {pacticipant} in environment {there.display_name}"
+    page = read_page(request)
+    display_name = deployments.get(request.db, environment).display_name
+    pacticipants.get(request.db, pacticipant)
+    paged = details.list_in_environment(request.db, pacticipant, environment, page)
+    title = f"Versions for {pacticipant} in environment {display_name}"
     path = urls.VERSIONS_IN_ENVIRONMENT.fill(pacticipant=pacticipant, environment=environment)
-    return Versions(pacticipant, found, title, path)
+    return Versions(pacticipant, paged, title, path)
 
 
 @router.get(urls.LATEST_VERSION, permission=Permission.READ, is_cacheable=True)
-def show_latest_version(call: Request, pacticipant: str) -> VersionDetails:
+def show_latest_version(request: Request, pacticipant: str) -> VersionDetails:
     """Show the newest version of a pacticipant."""
-    return details.get_latest(call.db, pacticipant)
+    return details.get_latest(request.db, pacticipant)
 
 
 @router.get(urls.LATEST_TAGGED_VERSION, permission=Permission.READ, is_cacheable=True)
-def show_latest_version_with_tag(call: Request, pacticipant: str, tag: str) -> VersionDetails:
+def show_latest_version_with_tag(request: Request, pacticipant: str, tag: str) -> VersionDetails:
     """Show the newest version that has a tag."""
-    return details.get_latest_with_tag(call.db, pacticipant, tag)
+    return details.get_latest_with_tag(request.db, pacticipant, tag)
 
 
 @router.get(urls.LATEST_BRANCH_VERSION, permission=Permission.READ, is_cacheable=True)
-def show_latest_version_on_branch(call: Request, pacticipant: str, branch: str) -> VersionDetails:
+def show_latest_version_on_branch(request: Request, pacticipant: str, branch: str) -> VersionDetails:
     """Show the head of a branch."""
-    return details.get_latest_on_branch(call.db, pacticipant, branch)
+    return details.get_latest_on_branch(request.db, pacticipant, branch)
 
 
 @router.get(urls.VERSION, permission=Permission.READ, is_cacheable=True)
-def show_version(call: Request, pacticipant: str, version: str) -> VersionDetails:
+def show_version(request: Request, pacticipant: str, version: str) -> VersionDetails:
     """Show a version."""
-    return details.get(call.db, pacticipant, version)
-
-
-MAX_TAGS: Final = 100
-
-
-"""Limit of a request."""
+    return details.get(request.db, pacticipant, version)
 
 
 @router.put(urls.VERSION, permission=Permission.MANAGE_VERSION, max_quick_items=MAX_QUICK_ITEMS)
-def replace_version(call: Request, pacticipant: str, version: str) -> Created | Updated:
-    """Create a version, or replace what is said about it; its tags stay unless some are given."""
-    return _save(call, pacticipant, version, keeps_build_url=False)
+def replace_version(request: Request, pacticipant: str, version: str) -> Created | Updated:
+    """Create a version or replace its properties. Its tags stay unless the body has tags."""
+    return _save(request, pacticipant, version, keeps_build_url=False)
 
 
 @router.patch(
     urls.VERSION, permission=Permission.MANAGE_VERSION, consumes=(MERGE_PATCH,), max_quick_items=MAX_QUICK_ITEMS
 )
-def change_version(call: Request, pacticipant: str, version: str) -> Created | Updated:
-    """Create a version, or change some of what is said about it."""
-    return _save(call, pacticipant, version, keeps_build_url=True)
+def change_version(request: Request, pacticipant: str, version: str) -> Created | Updated:
+    """Create a version or change some of its properties."""
+    return _save(request, pacticipant, version, keeps_build_url=True)
 
 
-def _save(call: Request, pacticipant: str, version: str, *, keeps_build_url: bool) -> Created | Updated:
-    body = call.body(VersionBody)
+def _save(request: Request, pacticipant: str, version: str, *, keeps_build_url: bool) -> Created | Updated:
+    body = request.body(VersionBody)
     tags = body.tag_names()
     bodies.check_sizes({"tags": tags}, {"tags": MAX_TAGS})
     draft = VersionDraft(
@@ -184,15 +172,15 @@ def _save(call: Request, pacticipant: str, version: str, *, keeps_build_url: boo
         keeps_build_url=keeps_build_url and "build_url" not in body.model_fields_set,
         tags=tags,
     )
-    is_new = versions.save_version(call.db, draft, now=call.now, settings=call.settings)
-    saved = details.get(call.db, pacticipant, version)
-    return Created(saved) if is_new else Updated(saved)
+    is_new = save_version(request.db, draft, now=request.now, settings=request.settings)
+    saved_version = details.get(request.db, pacticipant, version)
+    return Created(saved_version) if is_new else Updated(saved_version)
 
 
 @router.delete(urls.VERSION, permission=Permission.MANAGE_VERSION)
-def remove_version(call: Request, pacticipant: str, version: str) -> Deleted:
-    """Remove a version with all that hangs on it."""
-    removal.remove_version(call.db, pacticipant, version)
+def remove_version(request: Request, pacticipant: str, version: str) -> Deleted:
+    """Remove a version with its pacts, results, tags, deployments and releases."""
+    removal.remove_version(request.db, pacticipant, version)
     return Deleted()
 
 
@@ -200,174 +188,141 @@ _CURIES: Final = build_curies("version")
 
 
 @represent.register
-def version(one: VersionDetails) -> Hal:
-    """Represent a version; alone it links to the path by which it was asked for."""
-    owner, number = one.pacticipant, one.number
-    hanging = {
-        "branches": [_on_branch(owner, number, at.name, is_head=at.is_head) for at in one.branches],
-        "tags": [_tagged(owner, number, tag.name) for tag in one.tags],
-        "pacts": [_pact(owner, number, provider) for provider in one.providers],
-        "deployed": [_deployed(at) for at in one.deployed],
-        "released": [_released(at) for at in one.released],
-    }
-    rest = _rest(owner, number, hanging, itself=urls.URL_PLACEHOLDER, more=_recording_links(one))
-    return Hal(_state(one) | rest)
+def single_version(version: VersionDetails) -> Hal:
+    """Represent a single version.
+
+    Its `self` link is the requested URL, which may be that of the latest version. Only here are links for recording
+    deployments and releases: in a list they would repeat every environment for every version.
+    """
+    return _version(
+        version,
+        self_path=urls.URL_PLACEHOLDER,
+        deployed=[_deployed_link(deployed) for deployed in version.deployed],
+        released=[_released_link(released) for released in version.released],
+        recording_links=_recording_links(version, version.environments or ()),
+    )
 
 
-def _state(one: VersionDetails) -> dict[str, object]:
-    return {
-        "number": one.number,
-        "buildUrl": one.build_url,
-        "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
-        "createdAt": one.created_at,
-    }
-
-
-def _rest(pacticipant: str, number: str, hanging: Mapping[str, object], *, itself: str, more: Links) -> Hal:
-    """Represent all but the properties of a version. In a pattern, what hangs on it are parts."""
-    return Hal(
-        embedded={"branchVersions": hanging["branches"], "tags": hanging["tags"]},
+@represent.register
+def version_list(versions: Versions) -> Hal:
+    pacticipant_path = urls.PACTICIPANT.fill(pacticipant=versions.pacticipant)
+    return DocumentWithLists(
+        state=page_state(versions.paged),
+        embedded={"versions": list_placeholder("versions")},
         links={
-            "self": Link(itself, "Version", name=number),
-            **_links_of(pacticipant, number),
-            "pb:pact-versions": hanging["pacts"],
-            "pb:deployed-environments": hanging["deployed"],
-            "pb:released-environments": hanging["released"],
-            **more,
+            "self": Link(urls.URL_WITH_QUERY_PLACEHOLDER, versions.title),
+            **page_links(versions.paged, versions.path),
+            "pb:pacticipant": Link(pacticipant_path, versions.pacticipant),
+            "pb:versions": list_placeholder("links"),
+            "pacticipant": Link(pacticipant_path, "Deprecated - please use pb:pacticipant"),
+            "versions": list_placeholder("deprecated"),
+        },
+        lists=("versions", "links", "deprecated"),
+        render_items=lambda context: [_list_item(version, context) for version in versions.paged.items],
+    )
+
+
+@lru_cache(maxsize=2048)
+def _list_item(version: VersionDetails, context: LinkContext) -> RenderedItem:
+    """Render a version for the three lists. It is cached because few versions change between two reads of a list."""
+    path = _path(version)
+    updated_at = version.updated_at
+    document = _version(
+        version,
+        self_path=path,
+        # The original broker leaves empty lists of environments out of items, but not out of a single version.
+        deployed=[_deployed_link(deployed) for deployed in version.deployed] or None,
+        released=[_released_link(released) for released in version.released] or None,
+        recording_links={},
+    )
+    return render_item(
+        context,
+        document,
+        Link(path, f"Version {version.number} - {updated_at.day:02}/{updated_at.month:02}/{updated_at.year}"),
+        Link(path, "Deprecated - please use pb:versions"),
+    )
+
+
+def _version(
+    version: VersionDetails,
+    *,
+    self_path: str,
+    deployed: list[Link] | None,
+    released: list[Link] | None,
+    recording_links: Links,
+) -> Hal:
+    """Represent a version, alone and in lists."""
+    pacticipant, number = version.pacticipant, version.number
+    pacticipant_path = urls.PACTICIPANT.fill(pacticipant=pacticipant)
+    results_path = urls.VERIFICATIONS_OF_CONSUMER_VERSION.fill(consumer=pacticipant, version=number)
+    return Hal(
+        state={"number": number, "buildUrl": version.build_url, **timestamps(version)},
+        embedded={
+            "branchVersions": [_branch(version, branch.name, is_head=branch.is_head) for branch in version.branches],
+            "tags": [_tag(version, tag.name) for tag in version.tags],
+        },
+        links={
+            "self": Link(self_path, "Version", name=number),
+            "pb:pacticipant": Link(pacticipant_path, "Pacticipant", name=pacticipant),
+            "pb:tag": Link(
+                urls.VERSION_TAG.fill(pacticipant=pacticipant, version=number),
+                "Get, create or delete a tag for this pacticipant version",
+            ),
+            "pb:latest-verification-results-where-pacticipant-is-consumer": Link(
+                results_path, "Latest verification results for consumer version"
+            ),
+            "pb:pact-versions": [_pact_link(version, provider) for provider in version.providers],
+            "pb:deployed-environments": deployed,
+            "pb:released-environments": released,
+            **recording_links,
             "curies": _CURIES,
         },
     )
 
 
-def _path(pacticipant: str, number: str) -> str:
-    return urls.VERSION.fill(pacticipant=pacticipant, version=number)
+def _path(version: VersionDetails) -> str:
+    return urls.VERSION.fill(pacticipant=version.pacticipant, version=version.number)
 
 
-def _on_branch(pacticipant: str, number: str, branch: str, *, is_head: object) -> Hal:
-    path = urls.BRANCH_VERSION.fill(pacticipant=pacticipant, branch=branch, version=number)
-    return Hal({"name": branch, "latest": is_head}, links={"self": Link(path, "Branch version", name=branch)})
+def _branch(version: VersionDetails, name: str, *, is_head: bool) -> Hal:
+    path = urls.BRANCH_VERSION.fill(pacticipant=version.pacticipant, branch=name, version=version.number)
+    return Hal({"name": name, "latest": is_head}, links={"self": Link(path, "Branch version", name=name)})
 
 
-def _tagged(pacticipant: str, number: str, tag: str) -> Hal:
-    path = urls.VERSION_TAG.fill(pacticipant=pacticipant, version=number, tag=tag)
-    return Hal({"name": tag}, links={"self": Link(path, "Tag", name=tag)})
+def _tag(version: VersionDetails, name: str) -> Hal:
+    path = urls.VERSION_TAG.fill(pacticipant=version.pacticipant, version=version.number, tag=name)
+    return Hal({"name": name}, links={"self": Link(path, "Tag", name=name)})
 
 
-def _links_of(pacticipant: str, number: str) -> Links:
-    return {
-        "pb:pacticipant": Link(urls.PACTICIPANT.fill(pacticipant=pacticipant), "Pacticipant", name=pacticipant),
-        "pb:tag": Link(
-            urls.VERSION_TAG.fill(pacticipant=pacticipant, version=number),
-            "Get, create or delete a tag for this pacticipant version",
-        ),
-        "pb:latest-verification-results-where-pacticipant-is-consumer": Link(
-            urls.VERIFICATIONS_OF_CONSUMER_VERSION.fill(consumer=pacticipant, version=number),
-            "Latest verification results for consumer version",
-        ),
-    }
-
-
-def _pact(consumer: str, number: str, provider: str) -> Link:
+def _pact_link(version: VersionDetails, provider: str) -> Link:
+    consumer, number = version.pacticipant, version.number
     path = urls.PACT.fill(provider=provider, consumer=consumer, version=number)
     return Link(path, "Pact", name=f"Pact between {consumer} ({number}) and {provider}")
 
 
-def _deployed(at: VersionEnvironment) -> Link:
-    extra: dict[str, object] = {"currently_deployed": at.is_current}
-    if at.application_instance is not None:
-        extra["application_instance"] = at.application_instance
-    path = urls.DEPLOYED_VERSION.fill(uuid=at.uuid)
-    return Link(path, f"Version deployed to {at.environment}", name=at.environment, extra=extra)
+def _deployed_link(deployed: VersionEnvironment) -> Link:
+    extra: dict[str, object] = {"currently_deployed": deployed.is_current}
+    if deployed.application_instance is not None:
+        extra["application_instance"] = deployed.application_instance
+    path = urls.DEPLOYED_VERSION.fill(uuid=deployed.uuid)
+    return Link(path, f"Version deployed to {deployed.environment}", name=deployed.environment, extra=extra)
 
 
-def _released(at: VersionEnvironment) -> Link:
-    extra = {"currently_supported": at.is_current}
-    path = urls.RELEASED_VERSION.fill(uuid=at.uuid)
-    return Link(path, f"Version released to {at.environment}", name=at.environment, extra=extra)
+def _released_link(released: VersionEnvironment) -> Link:
+    extra = {"currently_supported": released.is_current}
+    path = urls.RELEASED_VERSION.fill(uuid=released.uuid)
+    return Link(path, f"Version released to {released.environment}", name=released.environment, extra=extra)
 
 
-def _recording_links(one: VersionDetails) -> Links:
-    deployments, releases = [], []
-    for environment in one.environments or ():
-        names = {"pacticipant": one.pacticipant, "version": one.number, "environment": environment.uuid}
-        to = environment.display_name
-        deployments.append(Link(urls.DEPLOYMENTS.fill(**names), f"Record deployment to {to}", name=environment.name))
-        releases.append(Link(urls.RELEASES.fill(**names), f"Record release to {to}", name=environment.name))
-    return {"pb:record-deployment": deployments, "pb:record-release": releases}
-
-
-@represent.register
-def version_list(listed: Versions) -> Hal:
-    owner = urls.PACTICIPANT.fill(pacticipant=listed.pacticipant)
-    return DocumentWithLists(
-        state=page_state(listed.paged),
-        embedded={"versions": list_placeholder("versions")},
-        links={
-            "self": Link(urls.URL_WITH_QUERY_PLACEHOLDER, listed.title),
-            **page_links(listed.paged, listed.path),
-            "pb:pacticipant": Link(owner, listed.pacticipant),
-            "pb:versions": list_placeholder("links"),
-            "pacticipant": Link(owner, "Deprecated - please use pb:pacticipant"),
-            "versions": list_placeholder("deprecated"),
-        },
-        lists=("versions", "links", "deprecated"),
-        render_items=lambda view: [_item(one, view) for one in listed.paged.items],
-    )
-
-
-@lru_cache(maxsize=2048)
-def _item(one: VersionDetails, view: LinkContext) -> RenderedItem:
-    """Show a version as one of many. It is remembered: from one reading of a list to the next few of them change."""
-    patterns, names = _patterns(view), template_values(pacticipant=one.pacticipant, number=one.number)
-    at = one.updated_at
-    rest = _pattern_of_rest(view, has_deployed=bool(one.deployed), has_released=bool(one.released))
-    return build_item(
-        prepend_state(_state(one), rest.fill({**names, **_hanging(one, names, patterns, view)})),
-        patterns.link.fill({**names, "date": f"{at.day:02}/{at.month:02}/{at.year}"}).encode(),
-        patterns.deprecated.fill(names).encode(),
-    )
-
-
-def _hanging(one: VersionDetails, names: TemplateValues, patterns: "_Patterns", view: LinkContext) -> TemplateValues:
-    """Write what hangs on a version."""
-    branches = [(template_values(branch=at.name), "true" if at.is_head else "false") for at in one.branches]
-    written = {
-        "branches": [patterns.branch.fill({**names, **branch, "is_head": is_head}) for branch, is_head in branches],
-        "tags": [patterns.tag.fill({**names, **template_values(tag=tag.name)}) for tag in one.tags],
-        "pacts": [patterns.pact.fill({**names, **template_values(provider=provider)}) for provider in one.providers],
-        "deployed": [DocumentTemplate(_deployed(at), view).fill({}) for at in one.deployed],
-        "released": [DocumentTemplate(_released(at), view).fill({}) for at in one.released],
-    }
-    return {name: f"[{','.join(items)}]" for name, items in written.items()}
-
-
-_OWNER: Final = placeholder("pacticipant")
-
-
-_NUMBER: Final = placeholder("number")
-
-
-@lru_cache(maxsize=64)
-def _patterns(view: LinkContext) -> _Patterns:
-    path = _path(_OWNER, _NUMBER)
-    documents = {
-        "branch": _on_branch(_OWNER, _NUMBER, placeholder("branch"), is_head=list_placeholder("is_head")),
-        "tag": _tagged(_OWNER, _NUMBER, placeholder("tag")),
-        "pact": _pact(_OWNER, _NUMBER, placeholder("provider")),
-        "link": Link(path, f"Version {_NUMBER} - {placeholder('date')}"),
-        "deprecated": Link(path, "Deprecated - please use pb:versions"),
-    }
-    return _Patterns(**{name: DocumentTemplate(document, view) for name, document in documents.items()})
-
-
-@lru_cache(maxsize=256)
-def _pattern_of_rest(view: LinkContext, *, has_deployed: bool, has_released: bool) -> DocumentTemplate:
-    """Make the pattern of all but the properties; lists leave out where a version never was."""
-    hanging = {name: list_placeholder(name) for name in ("branches", "tags", "pacts")}
-    environments = {
-        "deployed": list_placeholder("deployed") if has_deployed else None,
-        "released": list_placeholder("released") if has_released else None,
-    }
-    return DocumentTemplate(
-        _rest(_OWNER, _NUMBER, {**hanging, **environments}, itself=_path(_OWNER, _NUMBER), more={}), view
-    )
+def _recording_links(version: VersionDetails, environments: Iterable[Environment]) -> Mapping[str, list[Link]]:
+    deployment_links, release_links = [], []
+    for environment in environments:
+        names = {"pacticipant": version.pacticipant, "version": version.number, "environment": environment.uuid}
+        display_name = environment.display_name
+        deployment_links.append(
+            Link(urls.DEPLOYMENTS.fill(**names), f"Record deployment to {display_name}", name=environment.name)
+        )
+        release_links.append(
+            Link(urls.RELEASES.fill(**names), f"Record release to {display_name}", name=environment.name)
+        )
+    return {"pb:record-deployment": deployment_links, "pb:record-release": release_links}

@@ -1,4 +1,4 @@
-"""Reading webhooks out of request bodies, and saying what is wrong with them in the original broker's words."""
+"""Reads webhooks from request bodies, with the original broker's validation messages."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -7,213 +7,209 @@ from urllib.parse import SplitResult, urlsplit
 
 from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import Invalid, Problem
-from treaty.model.webhooks import hosts as host_rules
-from treaty.model.webhooks.events import (
-    CONTRACT_CONTENT_CHANGED,
-    CONTRACT_PUBLISHED,
-    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
-    PROVIDER_VERIFICATION_FAILED,
-    PROVIDER_VERIFICATION_PUBLISHED,
-    PROVIDER_VERIFICATION_SUCCEEDED,
-)
+from treaty.model.webhooks import hosts
+from treaty.model.webhooks.events import EVENT_NAMES
 from treaty.model.webhooks.webhooks import PacticipantMatcher, WebhookFilters, substitute_parameters
 from treaty.settings import Settings
 
+# Those that the original broker's HTTP library knows, including WebDAV's.
 METHODS: Final = frozenset(
     {
         *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"),
         *("COPY", "LOCK", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "UNLOCK"),
     }
 )
-EVENTS: Final = (
-    CONTRACT_PUBLISHED,
-    CONTRACT_CONTENT_CHANGED,
-    PROVIDER_VERIFICATION_PUBLISHED,
-    PROVIDER_VERIFICATION_SUCCEEDED,
-    PROVIDER_VERIFICATION_FAILED,
-    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
-)
-_SEE: Final = "See /doc/webhooks#whitelist for more information."
+_WHITELIST_HINT: Final = "See /doc/webhooks#whitelist for more information."
 _UUID: Final = re.compile(r"[A-Za-z0-9_-]{16,}")
-_UUID_TEXT: Final = (
+_UUID_MESSAGE: Final = (
     "The UUID can only contain the characters A-Z, a-z, 0-9, _ and -, and must be 16 or more characters."
 )
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_NO_LINE: Final = re.compile(r"[^\r\n\0]*")
-_LISTS: Final = {
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SINGLE_LINE: Final = re.compile(r"[^\r\n\0]*")
+_FILTER_LISTS: Final = {
     "consumerBranches": "consumer_branches",
     "providerBranches": "provider_branches",
     "tags": "tags",
     "environments": "environments",
 }
-FILTERS: Final = (*_LISTS, "mainBranchOnly")
-"""The members that narrow down for which events a webhook is sent."""
+FILTERS: Final = (*_FILTER_LISTS, "mainBranchOnly")
+"""Members that restrict the events for which a webhook is sent. The original broker does not have them."""
 
 WebhookMembers = Mapping[str, Any]
 
 
 def read(
-    given: WebhookMembers,
+    body: WebhookMembers,
     *,
     sides: Mapping[str, str],
     uuid: str | None,
     settings: Settings,
     exists: Callable[[str], bool],
 ) -> WebhookDraft:
-    """Read a webhook. `sides` are those of the path, which count where the body names none.
+    """Read a webhook. Raises Invalid with all problems.
 
-    `exists` says whether a pacticipant does. Raises Invalid.
+    `sides` are the pacticipants in the path by role; they apply where the body names none. `exists` tells whether there
+    is a pacticipant with a name.
     """
-    given = {**given, **_with_path(given, sides)}
+    members = {**body, **_sides_from_path(body, sides)}
     problems = [
-        *_uuid(uuid, given),
-        *_request(given, settings),
-        *_events(given),
-        *_enabled(given),
-        *_pausing(given),
-        *_side(given, "consumer", exists),
-        *_side(given, "provider", exists),
-        *_texts(given),
-        *_filter_problems(given),
+        *_check_uuid(uuid, members),
+        *_check_request(members, settings),
+        *_check_events(members),
+        *_check_flags(members),
+        *_check_side(members, "consumer", exists),
+        *_check_side(members, "provider", exists),
+        *_check_texts(members),
+        *_check_filters(members),
     ]
     if problems:
         raise Invalid(*problems)
-    return _draft(given)
+    return _build_draft(members)
 
 
-def _with_path(given: WebhookMembers, sides: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _sides_from_path(body: WebhookMembers, sides: Mapping[str, str]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
     for role, name in sides.items():
-        side = given.get(role)
+        side = body.get(role)
         if side is None:
-            found[role] = {"name": name}
+            members[role] = {"name": name}
         elif isinstance(side, dict) and side.get("name") is None:
-            found[role] = {**side, "name": name}
-    return found
+            # A label beside the name from the path is an error, which the validation reports.
+            members[role] = {**side, "name": name}
+    return members
 
 
-def _draft(given: WebhookMembers) -> WebhookDraft:
-    request = given["request"]
+def _build_draft(members: WebhookMembers) -> WebhookDraft:
+    request = members["request"]
     headers = {name.lower(): value for name, value in (request.get("headers") or {}).items()}
-    events = given.get("events")
+    events = members.get("events")
     return WebhookDraft(
-        description=given.get("description"),
-        consumer=_side_of(given.get("consumer")),
-        provider=_side_of(given.get("provider")),
-        is_enabled=given.get("enabled", True),
-        pauses=bool(given.get("pauseWhenFailing")),
+        description=members.get("description"),
+        consumer=_build_matcher(members.get("consumer")),
+        provider=_build_matcher(members.get("provider")),
+        is_enabled=members.get("enabled", True),
+        pauses=bool(members.get("pauseWhenFailing")),
         method=request["method"],
         url=request["url"],
         headers={name: "" if value is None else str(value) for name, value in headers.items()},
         body=request.get("body"),
         username=request.get("username"),
         password=request.get("password"),
-        secret=given.get("secret"),
-        events=tuple(one["name"] for one in events) if events else None,
-        filters=_filters(given),
+        secret=members.get("secret"),
+        events=tuple(event["name"] for event in events) if events else None,
+        filters=_build_filters(members),
     )
 
 
-def _side_of(side: WebhookMembers | None) -> PacticipantMatcher | None:
+def _build_matcher(side: WebhookMembers | None) -> PacticipantMatcher | None:
     return PacticipantMatcher(name=side.get("name"), label=side.get("label")) if side else None
 
 
-def _filters(given: WebhookMembers) -> WebhookFilters:
-    lists = {field: tuple(given[name]) for name, field in _LISTS.items() if given.get(name) is not None}
-    return WebhookFilters(**lists, main_branch_only=bool(given.get("mainBranchOnly")))
+def _build_filters(members: WebhookMembers) -> WebhookFilters:
+    lists = {field: tuple(members[name]) for name, field in _FILTER_LISTS.items() if members.get(name) is not None}
+    return WebhookFilters(**lists, main_branch_only=bool(members.get("mainBranchOnly")))
 
 
-def _uuid(uuid: str | None, given: WebhookMembers) -> Iterable[Problem]:
-    said = uuid if uuid is not None else given.get("uuid")
-    if said is not None and not (isinstance(said, str) and _UUID.fullmatch(said)):
-        yield Problem(("uuid",), _UUID_TEXT)
+def _check_uuid(path_uuid: str | None, members: WebhookMembers) -> Iterable[Problem]:
+    uuid = path_uuid if path_uuid is not None else members.get("uuid")
+    if uuid is not None and not (isinstance(uuid, str) and _UUID.fullmatch(uuid)):
+        yield Problem(("uuid",), _UUID_MESSAGE)
 
 
 # The request
 
 
-def _request(given: WebhookMembers, settings: Settings) -> Iterable[Problem]:
-    request = given.get("request")
-    if "request" not in given:
+def _check_request(members: WebhookMembers, settings: Settings) -> Iterable[Problem]:
+    request = members.get("request")
+    if "request" not in members:
         yield Problem(("request",), "is missing")
     elif request in (None, "", {}):
         yield Problem(("request",), "must be filled")
     elif not isinstance(request, dict):
         yield Problem(("request",), "must be a hash")
     else:
-        yield from _first(request, "method", lambda method: _method_problem(method, settings))
-        yield from _first(request, "url", lambda url: _url_problem(url, settings))
-        yield from _headers(request)
-        yield from _optional_texts(request, "username", "password")
+        yield from _check_required_text(request, "method", lambda method: _find_method_problem(method, settings))
+        yield from _check_required_text(request, "url", lambda url: _find_url_problem(url, settings))
+        yield from _check_headers(request)
+        yield from _check_optional_texts(request, "username", "password")
 
 
-def _first(request: WebhookMembers, name: str, rule: Callable[[str], str | None]) -> Iterable[Problem]:
-    text = "is missing" if name not in request else _text_problem(request[name]) or rule(request[name])
+def _check_required_text(
+    request: WebhookMembers, name: str, find_problem: Callable[[str], str | None]
+) -> Iterable[Problem]:
+    text = "is missing" if name not in request else _find_text_problem(request[name]) or find_problem(request[name])
     if text:
         yield Problem(("request", name), text)
 
 
-def _text_problem(value: object) -> str | None:
+def _find_text_problem(value: object) -> str | None:
     if value is None or value == "":
         return "must be filled"
     return None if isinstance(value, str) else "must be a string"
 
 
-def _method_problem(method: str, settings: Settings) -> str | None:
+def _find_method_problem(method: str, settings: Settings) -> str | None:
     allowed = settings.webhook_http_method_whitelist
     if method.upper() not in METHODS:
         return "is not a recognised HTTP method"
-    if allowed and method.upper() not in {one.upper() for one in allowed}:
-        return f"must be {_choice(allowed)}. {_SEE}"
+    if allowed and method.upper() not in {allowed_method.upper() for allowed_method in allowed}:
+        choice = allowed[0] if len(allowed) == 1 else f"one of {', '.join(allowed)}"
+        return f"must be {choice}. {_WHITELIST_HINT}"
     return None
 
 
-def _choice(allowed: tuple[str, ...]) -> str:
-    return allowed[0] if len(allowed) == 1 else f"one of {', '.join(allowed)}"
-
-
-def _url_problem(url: str, settings: Settings) -> str | None:
+def _find_url_problem(url: str, settings: Settings) -> str | None:
     split = _split(substitute_parameters(url))
     if split is None:
         return "is not a valid URL eg. http://example.org"
+    # Names of branches and versions fill in parameters, so whoever publishes would choose the host.
     if "${" in urlsplit(url).netloc:
         return "cannot have a template parameter in the host"
-    schemes, hosts = settings.webhook_scheme_whitelist, settings.webhook_host_whitelist
-    if schemes and split.scheme.lower() not in {one.lower() for one in schemes}:
-        return f"scheme must be {', '.join(schemes)}. {_SEE}"
-    if hosts and not host_rules.is_whitelisted(split.hostname or "", hosts):
-        return f"host must be in the whitelist {', '.join(map(host_rules.format_entry, hosts))}. {_SEE}"
+    schemes, host_entries = settings.webhook_scheme_whitelist, settings.webhook_host_whitelist
+    if schemes and split.scheme.lower() not in {scheme.lower() for scheme in schemes}:
+        return f"scheme must be {', '.join(schemes)}. {_WHITELIST_HINT}"
+    if host_entries and not hosts.is_whitelisted(split.hostname or "", host_entries):
+        entries = ", ".join(map(hosts.format_entry, host_entries))
+        return f"host must be in the whitelist {entries}. {_WHITELIST_HINT}"
     return None
 
 
 def _split(url: str) -> SplitResult | None:
+    """Split an absolute URL; None if it is not valid."""
     try:
         split = urlsplit(url)
-        is_whole = bool(split.scheme and split.hostname) and (split.port is None or split.port > 0)
+        is_absolute = bool(split.scheme and split.hostname) and (split.port is None or split.port > 0)
     except ValueError:
         return None
-    return split if is_whole and not re.search(r"[\s\x00-\x1f\x7f\\]", url) else None
+    # Parsers disagree about white space and backslashes, so another host than the checked one might be used.
+    return split if is_absolute and not re.search(r"[\s\x00-\x1f\x7f\\]", url) else None
 
 
-def _headers(request: WebhookMembers) -> Iterable[Problem]:
+def _check_headers(request: WebhookMembers) -> Iterable[Problem]:
     headers = request.get("headers", {})
     if not isinstance(headers, dict):
         yield Problem(("request", "headers"), "must be a hash")
         return
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name):
+        if not _HEADER_NAME.fullmatch(name):
             yield Problem(("request", "headers"), f"'{name}' is not a valid header name")
         elif isinstance(value, dict | list | bool):
             yield Problem(("request", "headers", name), "must be a string")
-        elif not _NO_LINE.fullmatch(str(value)):
+        elif not _SINGLE_LINE.fullmatch(str(value)):
             yield Problem(("request", "headers", name), "cannot contain multiple lines")
 
 
-# The rest
+def _check_optional_texts(request: WebhookMembers, *names: str) -> Iterable[Problem]:
+    for name in names:
+        if request.get(name) is not None and not isinstance(request[name], str):
+            yield Problem(("request", name), "must be a string")
 
 
-def _events(given: WebhookMembers) -> Iterable[Problem]:
-    events = given.get("events")
+# Events, sides and filters
+
+
+def _check_events(members: WebhookMembers) -> Iterable[Problem]:
+    events = members.get("events")
     if events is None:
         return
     if not isinstance(events, list):
@@ -221,44 +217,47 @@ def _events(given: WebhookMembers) -> Iterable[Problem]:
     elif not events:
         yield Problem(("events",), "size cannot be less than 1")
     else:
-        for index, one in enumerate(events):
-            yield from _event(one, index)
+        for index, event in enumerate(events):
+            yield from _check_event(event, index)
 
 
-def _event(one: object, index: int) -> Iterable[Problem]:
-    if not isinstance(one, dict):
+def _check_event(event: object, index: int) -> Iterable[Problem]:
+    if not isinstance(event, dict):
         yield Problem(("events", index), "must be a hash")
-    elif "name" not in one:
+    elif "name" not in event:
         yield Problem(("events", index, "name"), "is missing")
-    elif one["name"] not in EVENTS:
-        yield Problem(("events", index, "name"), f"must be one of: {', '.join(EVENTS)}")
+    elif event["name"] not in EVENT_NAMES:
+        yield Problem(("events", index, "name"), f"must be one of: {', '.join(EVENT_NAMES)}")
 
 
-def _enabled(given: WebhookMembers) -> Iterable[Problem]:
-    if not isinstance(given.get("enabled", True), bool):
+def _check_flags(members: WebhookMembers) -> Iterable[Problem]:
+    # As in the original broker, null is not allowed for "enabled".
+    if not isinstance(members.get("enabled", True), bool):
         yield Problem(("enabled",), "must be boolean")
+    if not isinstance(members.get("pauseWhenFailing") or False, bool):
+        yield Problem(("pauseWhenFailing",), "must be boolean")
 
 
-def _side(given: WebhookMembers, role: str, exists: Callable[[str], bool]) -> Iterable[Problem]:
-    side = given.get(role)
+def _check_side(members: WebhookMembers, role: str, exists: Callable[[str], bool]) -> Iterable[Problem]:
+    side = members.get(role)
     if side is None:
         return
     if not isinstance(side, dict):
         yield Problem((role,), "must be a hash")
         return
-    name, its_label = side.get("name"), side.get("label")
-    if its_label is not None and not isinstance(its_label, str):
+    name, label = side.get("name"), side.get("label")
+    if label is not None and not isinstance(label, str):
         yield Problem((role, "label"), "must be a string")
-    elif its_label and name is not None:
+    elif label and name is not None:
         yield Problem((role, "label"), "name and label cannot be provided at the same time")
-    text = _name_problem(name, its_label, exists)
+    text = _find_name_problem(name, label, exists)
     if text:
         yield Problem((role, "name"), text)
 
 
-def _name_problem(name: object, its_label: object, exists: Callable[[str], bool]) -> str | None:
+def _find_name_problem(name: object, label: object, exists: Callable[[str], bool]) -> str | None:
     if name is None:
-        return None if its_label else "cannot be blank"
+        return None if label else "cannot be blank"
     if not isinstance(name, str):
         return "must be a string"
     if not name.strip():
@@ -266,27 +265,16 @@ def _name_problem(name: object, its_label: object, exists: Callable[[str], bool]
     return None if exists(name) else "does not match an existing pacticipant"
 
 
-def _texts(given: WebhookMembers) -> Iterable[Problem]:
+def _check_texts(members: WebhookMembers) -> Iterable[Problem]:
     for name in ("description", "secret"):
-        if given.get(name) is not None and not isinstance(given[name], str):
+        if members.get(name) is not None and not isinstance(members[name], str):
             yield Problem((name,), "must be a string")
 
 
-def _optional_texts(request: WebhookMembers, *names: str) -> Iterable[Problem]:
-    for name in names:
-        if request.get(name) is not None and not isinstance(request[name], str):
-            yield Problem(("request", name), "must be a string")
-
-
-def _filter_problems(given: WebhookMembers) -> Iterable[Problem]:
-    for name in _LISTS:
-        names = given.get(name)
-        if names is not None and not (isinstance(names, list) and all(isinstance(one, str) for one in names)):
+def _check_filters(members: WebhookMembers) -> Iterable[Problem]:
+    for name in _FILTER_LISTS:
+        names = members.get(name)
+        if names is not None and not (isinstance(names, list) and all(isinstance(item, str) for item in names)):
             yield Problem((name,), "must be an array of strings")
-    if not isinstance(given.get("mainBranchOnly") or False, bool):
+    if not isinstance(members.get("mainBranchOnly") or False, bool):
         yield Problem(("mainBranchOnly",), "must be boolean")
-
-
-def _pausing(given: WebhookMembers) -> Iterable[Problem]:
-    if not isinstance(given.get("pauseWhenFailing") or False, bool):
-        yield Problem(("pauseWhenFailing",), "must be boolean")

@@ -1,4 +1,4 @@
-"""Webhooks: requests that are sent when something happens to a pact."""
+"""Webhooks: requests that Treaty sends when an event happens."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from treaty import outgoing
-from treaty.actions.webhooks import deliveries
 from treaty.actions.webhooks import webhooks as webhook_actions
-from treaty.actions.webhooks.deliveries import WebhookTestResult
+from treaty.actions.webhooks.deliveries import WebhookTestResult, prepare_test, record_test, send_test
 from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import NotFound
 from treaty.model.webhooks.deliveries import NoResponse, WebhookResponse, decode_body, redact_header, redact_secrets
@@ -32,184 +31,208 @@ router = Router()
 
 @dataclass(frozen=True, slots=True)
 class Webhooks:
-    """A list of webhooks."""
+    """A list of webhooks with its title."""
 
     title: str
     webhooks: Sequence[Webhook]
 
 
-# What came of trying one out
-
-
 @dataclass(frozen=True, slots=True)
 class WebhookTestReport:
-    """A trial of a webhook, which may be a saved one."""
+    """Result of testing a webhook, which may be saved or not."""
 
     test_result: WebhookTestResult
     is_saved: bool
 
 
+def _pact_path(facts: DeliveryFacts, metadata: str) -> str:
+    return urls.PACT_VERSION_WITH_METADATA.fill(
+        provider=facts.provider, consumer=facts.consumer, sha=facts.sha, metadata=metadata
+    )
+
+
+def _result_path(facts: DeliveryFacts, number: int) -> str:
+    return urls.VERIFICATION.fill(provider=facts.provider, consumer=facts.consumer, sha=facts.sha, number=str(number))
+
+
+PARAMETER_URLS: Final = ParameterUrls(pact=_pact_path, result=_result_path)
+"""The paths in the requests of webhooks."""
+
+
 @router.get(urls.WEBHOOKS, permission=Permission.READ)
-def list_webhooks(call: Request) -> Webhooks:
+def list_webhooks(request: Request) -> Webhooks:
     """List all webhooks."""
-    return Webhooks("Webhooks", webhooks.list_all(call.db))
+    return Webhooks("Webhooks", webhooks.list_all(request.db))
 
 
 @router.post(urls.WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
-def create_webhook(call: Request) -> Created:
+def create_webhook(request: Request) -> Created:
     """Create a webhook for the pacts that its body names."""
-    return _create(call)
+    return _create(request)
 
 
 @router.get(urls.PAIR_WEBHOOKS, permission=Permission.READ)
-def list_webhooks_of_pair(call: Request, provider: str, consumer: str) -> Webhooks:
+def list_webhooks_of_pair(request: Request, provider: str, consumer: str) -> Webhooks:
     """List the webhooks for a consumer and a provider."""
-    return Webhooks("Webhooks", _of_pair(call, provider, consumer))
+    return Webhooks("Webhooks", _list_of_pair(request, provider, consumer))
 
 
 @router.post(urls.PAIR_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
-def create_webhook_of_pair(call: Request, provider: str, consumer: str) -> Created:
+def create_webhook_of_pair(request: Request, provider: str, consumer: str) -> Created:
     """Create a webhook for a consumer and a provider."""
-    return _create(call, consumer=consumer, provider=provider)
+    return _create(request, consumer=consumer, provider=provider)
 
 
 @router.get(urls.PACT_WEBHOOKS, permission=Permission.READ)
-def list_webhooks_of_pact(call: Request, provider: str, consumer: str) -> Webhooks:
+def list_webhooks_of_pact(request: Request, provider: str, consumer: str) -> Webhooks:
     """List the webhooks for a pact, whatever its version."""
-    return Webhooks("Pact webhooks", _of_pair(call, provider, consumer))
+    return Webhooks("Pact webhooks", _list_of_pair(request, provider, consumer))
 
 
 @router.post(urls.PACT_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
-def create_webhook_of_pact(call: Request, provider: str, consumer: str) -> Created:
+def create_webhook_of_pact(request: Request, provider: str, consumer: str) -> Created:
     """Create a webhook for a pact, whatever its version."""
-    return _create(call, consumer=consumer, provider=provider)
+    return _create(request, consumer=consumer, provider=provider)
 
 
 @router.get(urls.PROVIDER_WEBHOOKS, permission=Permission.READ)
-def list_webhooks_of_provider(call: Request, provider: str) -> Webhooks:
+def list_webhooks_of_provider(request: Request, provider: str) -> Webhooks:
     """List the webhooks for all pacts with a provider."""
-    pacticipants.get(call.db, provider, "provider")
-    return Webhooks("Webhooks", webhooks.list_of_sides(call.db, consumer=None, provider=provider))
+    pacticipants.get(request.db, provider, "provider")
+    return Webhooks("Webhooks", webhooks.list_of_sides(request.db, consumer=None, provider=provider))
 
 
 @router.post(urls.PROVIDER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
-def create_webhook_of_provider(call: Request, provider: str) -> Created:
+def create_webhook_of_provider(request: Request, provider: str) -> Created:
     """Create a webhook for all pacts with a provider."""
-    return _create(call, provider=provider)
+    return _create(request, provider=provider)
 
 
 @router.get(urls.CONSUMER_WEBHOOKS, permission=Permission.READ)
-def list_webhooks_of_consumer(call: Request, consumer: str) -> Webhooks:
+def list_webhooks_of_consumer(request: Request, consumer: str) -> Webhooks:
     """List the webhooks for all pacts of a consumer."""
-    pacticipants.get(call.db, consumer, "consumer")
-    return Webhooks("Webhooks", webhooks.list_of_sides(call.db, consumer=consumer, provider=None))
+    pacticipants.get(request.db, consumer, "consumer")
+    return Webhooks("Webhooks", webhooks.list_of_sides(request.db, consumer=consumer, provider=None))
 
 
 @router.post(urls.CONSUMER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
-def create_webhook_of_consumer(call: Request, consumer: str) -> Created:
+def create_webhook_of_consumer(request: Request, consumer: str) -> Created:
     """Create a webhook for all pacts of a consumer."""
-    return _create(call, consumer=consumer)
+    return _create(request, consumer=consumer)
 
 
-def _of_pair(call: Request, provider: str, consumer: str) -> list[Webhook]:
-    _there(call, consumer=consumer, provider=provider)
-    return webhooks.list_of_sides(call.db, consumer=consumer, provider=provider)
+def _list_of_pair(request: Request, provider: str, consumer: str) -> list[Webhook]:
+    _check_sides(request, {"consumer": consumer, "provider": provider})
+    return webhooks.list_of_sides(request.db, consumer=consumer, provider=provider)
 
 
-def _there(call: Request, **sides: str) -> None:
+def _check_sides(request: Request, sides: Mapping[str, str]) -> None:
+    """Raise NotFound for a pacticipant that does not exist."""
     for role, name in sides.items():
-        pacticipants.get(call.db, name, role)
+        pacticipants.get(request.db, name, role)
 
 
-def _create(call: Request, **sides: str) -> Created:
-    new = webhook_actions.create_webhook(call.db, read_draft(call, sides), vault=get_vault(call.settings), now=call.now)
-    return Created(new, urls.WEBHOOK.fill(uuid=new.uuid))
+def _create(request: Request, **sides: str) -> Created:
+    draft = read_draft(request, sides)
+    webhook = webhook_actions.create_webhook(request.db, draft, vault=get_vault(request.settings), now=request.now)
+    return Created(webhook, urls.WEBHOOK.fill(uuid=webhook.uuid))
 
 
-def read_draft(call: Request, sides: Mapping[str, str], uuid: str | None = None) -> WebhookDraft:
+def read_draft(request: Request, sides: Mapping[str, str], uuid: str | None = None) -> WebhookDraft:
     """Read the webhook in a body. Raises NotFound for a missing pacticipant of the path, and Invalid."""
-    given = call.body(dict)
-    _there(call, **sides)
+    # The original broker parses the body before it looks the path's pacticipants up.
+    body = request.body(dict)
+    _check_sides(request, sides)
     return bodies.read(
-        given,
+        body,
         sides=sides,
         uuid=uuid,
-        settings=call.settings,
-        exists=lambda name: pacticipants.find(call.db, name) is not None,
+        settings=request.settings,
+        exists=lambda name: pacticipants.find(request.db, name) is not None,
     )
 
 
 @router.get(urls.WEBHOOK, permission=Permission.READ)
-def get_webhook(call: Request, uuid: str) -> Webhook:
+def get_webhook(request: Request, uuid: str) -> Webhook:
     """Read a webhook, without its secrets."""
-    return _get(call, uuid)
+    return get_existing(request, uuid)
 
 
-def _get(call: Request, uuid: str) -> Webhook:
-    found = webhooks.find(call.db, uuid)
-    if found is None:
+def get_existing(request: Request, uuid: str) -> Webhook:
+    """Load a webhook. Raises NotFound."""
+    existing = webhooks.find(request.db, uuid)
+    if existing is None:
         raise NotFound
-    return found
+    return existing
 
 
 @router.put(urls.WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
-def put_webhook(call: Request, uuid: str) -> Created | Updated:
-    """Replace a webhook, or create one with an uuid of one's own. Secrets that are not sent along are kept."""
-    draft = read_draft(call, {}, uuid)
-    put, is_new = webhook_actions.put_webhook(call.db, uuid, draft, vault=get_vault(call.settings), now=call.now)
-    return Created(put) if is_new else Updated(put)
+def put_webhook(request: Request, uuid: str) -> Created | Updated:
+    """Replace a webhook, or create one with a chosen UUID. Secrets that the body omits are kept."""
+    draft = read_draft(request, {}, uuid)
+    webhook, is_new = webhook_actions.put_webhook(
+        request.db, uuid, draft, vault=get_vault(request.settings), now=request.now
+    )
+    return Created(webhook) if is_new else Updated(webhook)
 
 
 @router.delete(urls.WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
-def delete_webhook(call: Request, uuid: str) -> Deleted:
-    """Remove a webhook. What was sent to it stays readable."""
-    webhook_actions.remove_webhook(call.db, uuid)
+def delete_webhook(request: Request, uuid: str) -> Deleted:
+    """Delete a webhook. Logs of its past deliveries stay readable."""
+    webhook_actions.remove_webhook(request.db, uuid)
     return Deleted()
 
 
 @router.post(urls.EXECUTE_UNSAVED_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
-def execute_unsaved_webhook(call: Request) -> AfterCommit:
-    """Try out a webhook that is not saved."""
-    draft = read_draft(call, {})
-    tried = webhook_actions.build_webhook(
-        draft, None, uuid=webhook_actions.new_uuid(), vault=get_vault(call.settings), now=call.now
+def execute_unsaved_webhook(request: Request) -> AfterCommit:
+    """Test a webhook without saving it."""
+    webhook = webhook_actions.build_webhook(
+        read_draft(request, {}),
+        None,
+        uuid=webhook_actions.new_uuid(),
+        vault=get_vault(request.settings),
+        now=request.now,
     )
-    return _try_out(call, tried, is_saved=False)
+    return _execute(request, webhook, is_saved=False)
 
 
 @router.post(urls.EXECUTE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, consumes=None)
-def execute_webhook(call: Request, uuid: str) -> AfterCommit:
-    """Try out a webhook with the latest pact that it could be about."""
-    return _try_out(call, _get(call, uuid), is_saved=True)
+def execute_webhook(request: Request, uuid: str) -> AfterCommit:
+    """Test a webhook with the latest pact that it matches."""
+    return _execute(request, get_existing(request, uuid), is_saved=True)
 
 
-def _try_out(call: Request, webhook: Webhook, *, is_saved: bool) -> AfterCommit:
-    deliveries.record_test(call.db, webhook)
-    prepared = deliveries.prepare_test(call.db, webhook, base_url=call.base_url)
+def _execute(request: Request, webhook: Webhook, *, is_saved: bool) -> AfterCommit:
+    record_test(request.db, webhook)
+    test = prepare_test(request.db, webhook, base_url=request.base_url)
 
     def work() -> WebhookTestReport:
-        tried = deliveries.send_test(prepared, settings=call.settings, addresses=ADDRESSES, send=outgoing.send)
-        return WebhookTestReport(tried, is_saved)
+        result = send_test(test, settings=request.settings, parameter_urls=PARAMETER_URLS, send=outgoing.send)
+        return WebhookTestReport(result, is_saved)
 
+    # Sending takes seconds; the transaction must not stay open for so long.
     return AfterCommit(work)
 
 
+# Representation
+
+
 @represent.register
-def webhook(one: Webhook) -> Hal:
+def webhook(webhook: Webhook) -> Hal:
     return Hal(
         state={
-            "uuid": one.uuid,
-            "description": one.title,
-            "consumer": _side(one.consumer),
-            "provider": _side(one.provider),
-            "enabled": one.is_enabled,
-            "request": request_state(one.request),
-            "events": [{"name": name} for name in one.events],
-            **_additional(one),
-            "updatedAt": one.updated_at if one.updated_at != one.created_at else None,
-            "createdAt": one.created_at,
+            "uuid": webhook.uuid,
+            "description": webhook.title,
+            "consumer": _side(webhook.consumer),
+            "provider": _side(webhook.provider),
+            "enabled": webhook.is_enabled,
+            "request": request_state(webhook.request),
+            "events": [{"name": name} for name in webhook.events],
+            **_additional_state(webhook),
+            "updatedAt": webhook.updated_at if webhook.updated_at != webhook.created_at else None,
+            "createdAt": webhook.created_at,
         },
-        links=_links(one),
+        links=_links(webhook),
     )
 
 
@@ -220,54 +243,55 @@ def _side(side: PacticipantMatcher | None) -> dict[str, str] | None:
 
 
 def request_state(request: WebhookRequest) -> dict[str, object]:
-    """Show a request, without its secrets."""
-    shown = {
+    """Show a request with its secrets masked."""
+    state = {
         "method": request.method,
         "url": request.url,
-        "headers": {name: _shown(value) for name, value in request.headers.items()} or None,
+        "headers": {name: _mask(value) for name, value in request.headers.items()} or None,
         "body": request.body,
         "username": request.username,
-        "password": _shown(request.password) if request.password is not None else None,
+        "password": _mask(request.password) if request.password is not None else None,
     }
-    return {name: value for name, value in shown.items() if value is not None}
+    return {name: value for name, value in state.items() if value is not None}
 
 
-def _shown(value: str | EncryptedText) -> str:
+def _mask(value: str | EncryptedText) -> str:
     return MASK if isinstance(value, EncryptedText) else value
 
 
-def _additional(one: Webhook) -> dict[str, object]:
-    """Show what the original broker's webhooks do not have."""
-    given = one.filters
+def _additional_state(webhook: Webhook) -> dict[str, object]:
+    """Show the properties that the original broker's webhooks do not have."""
+    filters = webhook.filters
     return {
-        "consumerBranches": _listed(given.consumer_branches),
-        "providerBranches": _listed(given.provider_branches),
-        "tags": _listed(given.tags),
-        "environments": _listed(given.environments),
-        "mainBranchOnly": given.main_branch_only or None,
-        "secret": MASK if one.secret else None,
-        "failing": True if one.failing_since else None,
-        "failingSince": one.failing_since,
-        "pauseWhenFailing": one.pauses or None,
-        "paused": one.is_paused or None,
+        "consumerBranches": _list_or_none(filters.consumer_branches),
+        "providerBranches": _list_or_none(filters.provider_branches),
+        "tags": _list_or_none(filters.tags),
+        "environments": _list_or_none(filters.environments),
+        "mainBranchOnly": filters.main_branch_only or None,
+        "secret": MASK if webhook.secret else None,
+        "failing": True if webhook.failing_since else None,
+        "failingSince": webhook.failing_since,
+        "pauseWhenFailing": webhook.pauses or None,
+        "paused": webhook.is_paused or None,
     }
 
 
-def _listed(names: Sequence[str] | None) -> list[str] | None:
+def _list_or_none(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)
 
 
-def _links(one: Webhook) -> dict[str, Link | None]:
+def _links(webhook: Webhook) -> dict[str, Link | None]:
+    consumer, provider = webhook.consumer, webhook.provider
     return {
-        "self": Link(urls.WEBHOOK.fill(uuid=one.uuid), one.title),
+        "self": Link(urls.WEBHOOK.fill(uuid=webhook.uuid), webhook.title),
         "pb:execute": Link(
-            urls.EXECUTE_WEBHOOK.fill(uuid=one.uuid),
+            urls.EXECUTE_WEBHOOK.fill(uuid=webhook.uuid),
             "Test the execution of the webhook with the latest matching pact or verification by sending a POST request"
             " to this URL",
         ),
-        **_side_links(one.consumer, "consumer"),
-        **_side_links(one.provider, "provider"),
-        "pb:pact-webhooks": _pair(one.consumer, one.provider) if one.consumer and one.provider else None,
+        **_side_links(consumer, "consumer"),
+        **_side_links(provider, "provider"),
+        "pb:pact-webhooks": _pair_link(consumer, provider) if consumer and provider else None,
         "pb:webhooks": Link(urls.WEBHOOKS.fill(), "All webhooks"),
     }
 
@@ -282,7 +306,7 @@ def _side_links(side: PacticipantMatcher | None, role: str) -> dict[str, Link | 
     return {f"pb:{role}s": Link(path, f"{role.capitalize()}s by label", name=side.label)}
 
 
-def _pair(consumer: PacticipantMatcher, provider: PacticipantMatcher) -> Link:
+def _pair_link(consumer: PacticipantMatcher, provider: PacticipantMatcher) -> Link:
     names = {"consumer": consumer.name or "", "provider": provider.name or ""}
     title = f"All webhooks for consumer {names['consumer']} and provider {names['provider']}"
     return Link(urls.PAIR_WEBHOOKS.fill(**names), title)
@@ -290,90 +314,75 @@ def _pair(consumer: PacticipantMatcher, provider: PacticipantMatcher) -> Link:
 
 @represent.register
 def webhook_list(page: Webhooks) -> Hal:
-    found = [Link(urls.WEBHOOK.fill(uuid=one.uuid), one.scope, name=one.title) for one in page.webhooks]
+    links = [Link(urls.WEBHOOK.fill(uuid=webhook.uuid), webhook.scope, name=webhook.title) for webhook in page.webhooks]
     return Hal(
         links={
             "self": Link(urls.URL_PLACEHOLDER, page.title),
             "pb:create": Link(urls.URL_PLACEHOLDER, "POST to create a webhook"),
-            "pb:webhooks": found,
+            "pb:webhooks": links,
             "curies": [Link("/doc/webhooks-{rel}", name="pb", templated=True)],
         }
     )
 
 
 @represent.register
-def webhook_test_report(one: WebhookTestReport) -> Hal:
-    tried = one.test_result
-    outcome = tried.attempt.outcome
-    shows = tried.log_formatter.can_show_response
-    # Without a request, the reason reveals nothing about the network.
-    is_shown = shows or tried.attempt.request is None
-    secrets = tried.attempt.request.secrets if tried.attempt.request else frozenset[str]()
+def webhook_test_report(report: WebhookTestReport) -> Hal:
+    result = report.test_result
+    outcome, request = result.attempt.outcome, result.attempt.request
+    can_show_response = result.log_formatter.can_show_response
+    # If no request could be built, the reason reveals nothing about the network.
+    can_show_reason = can_show_response or request is None
+    secrets = request.secrets if request else frozenset[str]()
     return Hal(
         state={
             "error": {"message": redact_secrets(outcome.reason, secrets)}
-            if isinstance(outcome, NoResponse) and is_shown
+            if isinstance(outcome, NoResponse) and can_show_reason
             else None,
-            "request": _sent(tried),
-            "response": _received(outcome, secrets) if isinstance(outcome, WebhookResponse) and shows else None,
-            "message": None if shows else tried.log_formatter.redaction_notice,
-            "logs": tried.logs,
-            "success": tried.success,
+            "request": _sent_request_state(result),
+            "response": _response_state(outcome, secrets)
+            if isinstance(outcome, WebhookResponse) and can_show_response
+            else None,
+            "message": None if can_show_response else result.log_formatter.redaction_notice,
+            "logs": result.logs,
+            "success": result.success,
         },
         links={
-            "webhook": Link(urls.WEBHOOK.fill(uuid=tried.webhook_test.webhook.uuid)) if one.is_saved else None,
+            "webhook": Link(urls.WEBHOOK.fill(uuid=result.webhook_test.webhook.uuid)) if report.is_saved else None,
             "try-again": Link(urls.URL_PLACEHOLDER, "Execute the webhook again"),
         },
     )
 
 
-def _sent(test_result: WebhookTestResult) -> dict[str, object]:
+def _sent_request_state(test_result: WebhookTestResult) -> dict[str, object]:
     request = test_result.attempt.request
     if request is None:
         return {}
     split = urlsplit(request.url)
-    sent = {
+    # As in the original broker, the URL is shown without the host.
+    target = f"{split.path or '/'}?{split.query}" if split.query else split.path or "/"
+    body = redact_secrets(request.body.decode("utf-8", "replace"), request.secrets)
+    state = {
         "headers": {name: redact_header(name, value) for name, value in request.headers.items()},
-        "body": _parsed(redact_secrets(request.body.decode("utf-8", "replace"), request.secrets))
-        if request.body
-        else None,
-        "url": redact_secrets(
-            f"{split.path or '/'}?{split.query}" if split.query else split.path or "/", request.secrets
-        ),
+        "body": _parse_if_json(body) if request.body else None,
+        "url": redact_secrets(target, request.secrets),
     }
-    return {name: value for name, value in sent.items() if value is not None}
+    return {name: value for name, value in state.items() if value is not None}
 
 
-def _received(response: WebhookResponse, secrets: frozenset[str]) -> dict[str, object]:
+def _response_state(response: WebhookResponse, secrets: frozenset[str]) -> dict[str, object]:
     headers: dict[str, str] = {}
     for name, value in response.headers:
-        shown = redact_secrets(value, secrets)
-        headers[name] = f"{headers[name]}, {shown}" if name in headers else shown
+        redacted = redact_secrets(value, secrets)
+        headers[name] = f"{headers[name]}, {redacted}" if name in headers else redacted
     return {
         "status": response.status,
         "headers": headers,
-        "body": _parsed(redact_secrets(decode_body(response)[0], secrets)),
+        "body": _parse_if_json(redact_secrets(decode_body(response)[0], secrets)),
     }
 
 
-def _parsed(text: str) -> object:
+def _parse_if_json(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _pact(facts: DeliveryFacts, metadata: str) -> str:
-    return urls.PACT_VERSION_WITH_METADATA.fill(
-        provider=facts.provider, consumer=facts.consumer, sha=facts.sha, metadata=metadata
-    )
-
-
-def _result(facts: DeliveryFacts, number: int) -> str:
-    return urls.VERIFICATION.fill(provider=facts.provider, consumer=facts.consumer, sha=facts.sha, number=str(number))
-
-
-ADDRESSES: Final = ParameterUrls(pact=_pact, result=_result)
-
-
-"""Where requests say that pacts and results are found."""

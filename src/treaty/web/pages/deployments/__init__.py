@@ -1,1 +1,1 @@
-"""Pages of environments."""
+"""Pages of environments, and their forms."""

@@ -1,7 +1,8 @@
-"""Environments as pages: what is where and since when, whom to ask, and the forms that change them."""
+"""Pages of environments: their versions, history and contacts, and the forms that change them."""
 
 from collections import defaultdict
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Final
 
 from treaty.actions import deployments as deployment_actions
@@ -29,19 +30,19 @@ PAGE_SIZE: Final = 50
 
 
 @router.page(urls.ENVIRONMENTS, permission=Permission.READ, is_original=False)
-def show_environments(call: Request) -> HtmlPage:
+def show_environments(request: Request) -> HtmlPage:
     """Show a grid of applications and environments."""
-    page = read_rows_page(call, PAGE_SIZE)
-    named = environment_grid.list_pacticipants(call.db, call.option("q") or "", page)
+    page = read_rows_page(request, PAGE_SIZE)
+    pacticipant_names = environment_grid.list_pacticipants(request.db, request.option("q") or "", page)
     cells: dict[tuple[str, str], list[GridCell]] = defaultdict(list)
-    for one in environment_grid.list_cells(call.db, named.items):
-        cells[one.pacticipant, one.environment].append(one)
+    for cell in environment_grid.list_cells(request.db, pacticipant_names.items):
+        cells[cell.pacticipant, cell.environment].append(cell)
     return HtmlPage(
         "environments.html",
         {
-            "environments": sorted(deployments.list_all(call.db), key=lambda one: one.is_production),
-            "names": named.items,
-            "total": named.total,
+            "environments": sorted(deployments.list_all(request.db), key=attrgetter("is_production")),
+            "names": pacticipant_names.items,
+            "total": pacticipant_names.total,
             "page": page,
             "cells": dict(cells),
             "most_newer": MAX_NEWER_COUNT,
@@ -50,64 +51,67 @@ def show_environments(call: Request) -> HtmlPage:
 
 
 @router.page(urls.ENVIRONMENT, permission=Permission.READ, is_original=False)
-def show_environment(call: Request, uuid: str) -> HtmlPage:
-    """Show an environment: what is in it, and whom to ask about it."""
-    one, page = deployments.get(call.db, uuid), read_rows_page(call, PAGE_SIZE)
-    facts = {"one": one, "contacts": parse_contacts(one), "page": page, "most_newer": MAX_NEWER_COUNT}
+def show_environment(request: Request, uuid: str) -> HtmlPage:
+    """Show an environment with its versions and contacts."""
+    environment, page = deployments.get(request.db, uuid), read_rows_page(request, PAGE_SIZE)
     return HtmlPage(
-        "environment.html", {**facts, "found": environment_grid.list_cells_in_environment(call.db, uuid, page)}
+        "environment.html",
+        {
+            "one": environment,
+            "contacts": parse_contacts(environment),
+            "found": environment_grid.list_cells_in_environment(request.db, uuid, page),
+            "page": page,
+            "most_newer": MAX_NEWER_COUNT,
+        },
     )
 
 
 @router.page(urls.ENVIRONMENT_HISTORY, permission=Permission.READ)
-def show_history(call: Request, uuid: str, name: str) -> HtmlPage:
-    """Show what has been of an application in an environment over time."""
-    one, page = deployments.get(call.db, uuid), read_rows_page(call, PAGE_SIZE)
-    pacticipants.get(call.db, name, "pacticipant")
-    facts = {"one": one, "name": name, "page": page}
-    return HtmlPage(
-        "environment_history.html",
-        {**facts, "found": environment_grid.list_deployment_periods(call.db, name, uuid, page)},
-    )
+def show_history(request: Request, uuid: str, name: str) -> HtmlPage:
+    """Show the deployments and releases of an application to an environment, newest first."""
+    environment, page = deployments.get(request.db, uuid), read_rows_page(request, PAGE_SIZE)
+    pacticipants.get(request.db, name)
+    periods = environment_grid.list_deployment_periods(request.db, name, uuid, page)
+    return HtmlPage("environment_history.html", {"one": environment, "name": name, "page": page, "found": periods})
 
 
 # Forms
 
 
 @router.page(urls.NEW_ENVIRONMENT, permission=Permission.READ)
-def show_new_environment(_call: Request) -> HtmlPage:
+def show_new_environment(_request: Request) -> HtmlPage:
     """Show the form for a new environment."""
     return _form(EnvironmentFields())
 
 
 @router.form(urls.NEW_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
-def add_environment(call: Request) -> HtmlPage | Redirect:
+def add_environment(request: Request) -> HtmlPage | Redirect:
     """Add an environment."""
     try:
-        body = bodies.validate(forms.build_body(call.form), EnvironmentBody)
-        new = deployment_actions.add_environment(call.db, body.draft(), now=call.now)
+        body = bodies.validate(forms.build_body(request.form), EnvironmentBody)
+        new = deployment_actions.add_environment(request.db, body.draft(), now=request.now)
     except Invalid as error:
-        return _form(forms.restore_fields(call.form, error.problems), status=error.status)
-    return redirect(call, urls.ENVIRONMENT.fill(uuid=new.uuid), done="created")
+        return _form(forms.restore_fields(request.form, error.problems), status=error.status)
+    return redirect(request, urls.ENVIRONMENT.fill(uuid=new.uuid), done="created")
 
 
 @router.page(urls.EDIT_ENVIRONMENT, permission=Permission.READ)
-def show_changing_environment(call: Request, uuid: str) -> HtmlPage:
-    """Show the form for what is said about an environment."""
-    existing = deployments.get(call.db, uuid)
+def show_changing_environment(request: Request, uuid: str) -> HtmlPage:
+    """Show the form for an existing environment."""
+    existing = deployments.get(request.db, uuid)
     return _form(forms.fill_fields(existing), existing)
 
 
 @router.form(urls.EDIT_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
-def change_environment(call: Request, uuid: str) -> HtmlPage | Redirect:
-    """Replace what is said about an environment."""
-    existing = deployments.lock(call.db, uuid)
+def change_environment(request: Request, uuid: str) -> HtmlPage | Redirect:
+    """Replace the properties of an environment."""
+    existing = deployments.lock(request.db, uuid)
     try:
-        body = bodies.validate(forms.build_body(call.form, existing), EnvironmentBody)
-        deployment_actions.change_environment(call.db, existing, body.draft(), now=call.now)
+        body = bodies.validate(forms.build_body(request.form, existing), EnvironmentBody)
+        deployment_actions.change_environment(request.db, existing, body.draft(), now=request.now)
     except Invalid as error:
-        return _form(forms.restore_fields(call.form, error.problems), existing, status=error.status)
-    return redirect(call, urls.ENVIRONMENT.fill(uuid=uuid), done="saved")
+        return _form(forms.restore_fields(request.form, error.problems), existing, status=error.status)
+    return redirect(request, urls.ENVIRONMENT.fill(uuid=uuid), done="saved")
 
 
 def _form(fields: EnvironmentFields, existing: Environment | None = None, *, status: int = 200) -> HtmlPage:
@@ -115,22 +119,24 @@ def _form(fields: EnvironmentFields, existing: Environment | None = None, *, sta
 
 
 @router.page(urls.DELETE_ENVIRONMENT, permission=Permission.READ)
-def ask_before_removing(call: Request, uuid: str) -> HtmlPage:
-    """Ask for the name of an environment before it is deleted."""
-    return _question(call, deployments.get(call.db, uuid), {})
+def ask_before_removing(request: Request, uuid: str) -> HtmlPage:
+    """Show the form that confirms the removal of an environment."""
+    return _confirmation(request, deployments.get(request.db, uuid), {})
 
 
 @router.form(urls.DELETE_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
-def remove_environment(call: Request, uuid: str) -> HtmlPage | Redirect:
-    """Remove an environment whose name was typed."""
-    existing = deployments.lock(call.db, uuid)
-    if call.form.text("name") != existing.name:
+def remove_environment(request: Request, uuid: str) -> HtmlPage | Redirect:
+    """Remove an environment, if its name was typed to confirm it."""
+    existing = deployments.lock(request.db, uuid)
+    if request.form.text("name") != existing.name:
         problems = {"name": [f"must be the environment's name, {existing.name}"]}
-        return _question(call, existing, problems, status=400)
-    deployment_actions.remove_environment(call.db, uuid)
-    return redirect(call, urls.ENVIRONMENTS.fill(), done="deleted")
+        return _confirmation(request, existing, problems, status=400)
+    deployment_actions.remove_environment(request.db, uuid)
+    return redirect(request, urls.ENVIRONMENTS.fill(), done="deleted")
 
 
-def _question(call: Request, one: Environment, problems: Mapping[str, list[str]], *, status: int = 200) -> HtmlPage:
-    total = environment_grid.list_cells_in_environment(call.db, one.uuid, read_rows_page(call, 1)).total
-    return HtmlPage("environment_delete.html", {"one": one, "total": total, "problems": problems}, status)
+def _confirmation(
+    request: Request, environment: Environment, problems: Mapping[str, list[str]], *, status: int = 200
+) -> HtmlPage:
+    total = environment_grid.list_cells_in_environment(request.db, environment.uuid, read_rows_page(request, 1)).total
+    return HtmlPage("environment_delete.html", {"one": environment, "total": total, "problems": problems}, status)

@@ -1,4 +1,4 @@
-"""The form of an environment: what stands in its fields, and what was meant by what came back."""
+"""Fields of the environment form: filling them in, and reading them back as a request body of the API."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,12 +12,12 @@ from treaty.model.deployments import Contact, Environment, parse_contacts
 from treaty.web.http.forms import Form
 
 EMPTY_CONTACT_ROWS: Final = 2
-"""Rows for contacts that are still to be named."""
+"""Empty rows in the form for additional contacts."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContactFields:
-    """A contact as it is typed: its details a line each."""
+    """The fields of a contact. The details have one line each: `name: value`."""
 
     name: str = ""
     details: str = ""
@@ -25,14 +25,14 @@ class ContactFields:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnvironmentFields:
-    """What stands in the fields."""
+    """The contents of the form's fields."""
 
     name: str = ""
     display_name: str = ""
     production: bool = False
     contacts: tuple[ContactFields, ...] = ()
     problems: Mapping[str, list[str]] = field(default_factory=dict)
-    """What is wrong, by field."""
+    """Error messages by field."""
 
     @property
     def rows(self) -> tuple[ContactFields, ...]:
@@ -40,33 +40,37 @@ class EnvironmentFields:
 
 
 def fill_fields(environment: Environment) -> EnvironmentFields:
-    """Fill the fields with what is known."""
+    """Fill the fields from an existing environment."""
     return EnvironmentFields(
         name=environment.name,
         display_name=environment.display_name,
         production=environment.is_production,
-        contacts=tuple(_typed(one) for one in parse_contacts(environment)),
+        contacts=tuple(_contact_fields(contact) for contact in parse_contacts(environment)),
     )
 
 
-def _typed(contact: Contact) -> ContactFields:
-    lines = (f"{_name_typed(name)}: {_value_typed(value)}" for name, value in contact.details.items())
+def _contact_fields(contact: Contact) -> ContactFields:
+    lines = (f"{_write_name(name)}: {_write_value(value)}" for name, value in contact.details.items())
     return ContactFields(contact.name, "\n".join(lines))
 
 
-def _name_typed(name: str) -> str:
+# A detail is any JSON, but people type plain texts. So texts are written without quotes, unless they would be read back
+# as something else; `build_body` must read exactly what is written here.
+
+
+def _write_name(name: str) -> str:
     is_plain = name and name == name.strip() and not {":", "\n", "\r", '"'} & set(name)
     return name if is_plain else json.dumps(name, ensure_ascii=False)
 
 
-def _value_typed(value: Any) -> str:
-    """Write texts as they are, and everything else, which also texts that look like it, as JSON."""
+def _write_value(value: Any) -> str:
+    """Write plain texts as they are, and all other values as JSON. So are texts that look like JSON: `"1"`."""
     is_plain = isinstance(value, str) and value == value.strip() and not {"\n", "\r"} & set(value)
-    return value if is_plain and _meant(value) == value else json.dumps(value, ensure_ascii=False)
+    return value if is_plain and _read_value(value) == value else json.dumps(value, ensure_ascii=False)
 
 
-def _meant(text: str) -> Any:
-    """Read JSON; what is none, or holds what no text may hold, is a text."""
+def _read_value(text: str) -> Any:
+    """Read a value as JSON; what is not valid JSON, or contains NUL, is a plain text."""
     try:
         return text if "\\u0000" in text else orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -74,35 +78,35 @@ def _meant(text: str) -> Any:
 
 
 def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> EnvironmentFields:
-    """Keep what was typed, with what is wrong with it."""
+    """Return the fields as they were submitted, with the error messages."""
     return EnvironmentFields(
         name=form.raw("name"),
         display_name=form.raw("displayName"),
         production=form.has("production"),
-        contacts=_contacts(form),
+        contacts=_read_contacts(form),
         problems=group_by_field(problems),
     )
 
 
 def group_by_field(problems: Iterable[Problem]) -> dict[str, list[str]]:
-    """Put what is wrong under the names of fields: `contacts.0.name`."""
-    found: dict[str, list[str]] = {}
-    for one in problems:
-        found.setdefault(".".join(map(str, one.path)), []).append(one.text)
-    return found
+    """Group error messages by the dotted path of their field, such as `contacts.0.name`."""
+    messages: dict[str, list[str]] = {}
+    for problem in problems:
+        messages.setdefault(".".join(map(str, problem.path)), []).append(problem.text)
+    return messages
 
 
-def _contacts(form: Form) -> tuple[ContactFields, ...]:
+def _read_contacts(form: Form) -> tuple[ContactFields, ...]:
     pairs = zip(form.texts("contactName"), form.texts("contactDetails"), strict=False)
     return tuple(ContactFields(name, details) for name, details in pairs if name.strip() or details.strip())
 
 
 def build_body(form: Form, existing: Environment | None = None) -> dict[str, Any]:
-    """Make the body that a client of the API would send. Raises Invalid.
+    """Build the request body that a client of the API would send. Raises Invalid.
 
-    Where there are no contacts and never were any, it says nothing of them.
+    It has no `contacts` if the environment never had any, so that saving the form without contacts changes nothing.
     """
-    contacts = [_contact(one, index) for index, one in enumerate(_contacts(form))]
+    contacts = [_contact_body(fields, index) for index, fields in enumerate(_read_contacts(form))]
     had_any = existing is not None and existing.contacts is not None
     return {
         "name": form.text("name"),
@@ -112,32 +116,33 @@ def build_body(form: Form, existing: Environment | None = None) -> dict[str, Any
     }
 
 
-def _contact(given: ContactFields, index: int) -> dict[str, Any]:
-    details = dict(_detail(line, index) for line in given.details.split("\n") if line.strip())
-    return {"name": given.name.strip(), "details": details} if details else {"name": given.name.strip()}
+def _contact_body(fields: ContactFields, index: int) -> dict[str, Any]:
+    details = dict(_read_detail(line, index) for line in fields.details.split("\n") if line.strip())
+    name = fields.name.strip()
+    return {"name": name, "details": details} if details else {"name": name}
 
 
-def _detail(line: str, index: int) -> tuple[str, Any]:
+def _read_detail(line: str, index: int) -> tuple[str, Any]:
     text = line.strip()
     if text.startswith('"'):
-        return _quoted(text, index)
+        return _read_quoted_detail(text, index)
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
-        raise _unclear(text, index)
-    return name.strip(), _meant(value.strip())
+        raise _invalid_detail(text, index)
+    return name.strip(), _read_value(value.strip())
 
 
-def _quoted(text: str, index: int) -> tuple[str, Any]:
+def _read_quoted_detail(text: str, index: int) -> tuple[str, Any]:
     try:
         name, end = json.JSONDecoder().raw_decode(text)
         name.encode()
     except ValueError as error:
-        raise _unclear(text, index) from error
+        raise _invalid_detail(text, index) from error
     rest = text[end:].lstrip()
     if not rest.startswith(":") or "\0" in name:
-        raise _unclear(text, index)
-    return name, _meant(rest[1:].strip())
+        raise _invalid_detail(text, index)
+    return name, _read_value(rest[1:].strip())
 
 
-def _unclear(text: str, index: int) -> Invalid:
+def _invalid_detail(text: str, index: int) -> Invalid:
     return Invalid(Problem(("contacts", index, "details"), f"'{text}' is not like 'e-mail: team@example.org'"))

@@ -1,6 +1,7 @@
-"""The form of a webhook: what stands in its fields, and the body for the API that is made of what came back.
+"""The webhook form: the values of its fields, and reading a submitted form as a webhook.
 
-Secrets never stand in a field. A blank password or secret keeps the one there is; a header of stars keeps its value.
+A submitted form becomes the body that an API client would send, so both follow the same rules.
+Fields never contain secrets. A blank password or secret, or a header value of asterisks, keeps the stored secret.
 """
 
 import json
@@ -11,14 +12,7 @@ from typing import Any, Final
 from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import Invalid, Malformed, Problem
 from treaty.model.webhooks import presets
-from treaty.model.webhooks.events import (
-    CONTRACT_CONTENT_CHANGED,
-    CONTRACT_PUBLISHED,
-    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
-    PROVIDER_VERIFICATION_FAILED,
-    PROVIDER_VERIFICATION_PUBLISHED,
-    PROVIDER_VERIFICATION_SUCCEEDED,
-)
+from treaty.model.webhooks.events import CONTRACT_REQUIRING_VERIFICATION_PUBLISHED
 from treaty.model.webhooks.presets import WebhookPreset
 from treaty.model.webhooks.webhooks import MASK, EncryptedText, PacticipantMatcher, Webhook, is_mask, is_secret_header
 from treaty.settings import Settings
@@ -26,23 +20,10 @@ from treaty.web.api.webhooks import bodies as webhook_bodies
 from treaty.web.http import bodies
 from treaty.web.http.forms import Form
 
-EVENT_LABELS: Final = {
-    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED: (
-        "A pact needs verification",
-        "Once for each provider version on the main branch, deployed or released, that has not verified it",
-    ),
-    CONTRACT_CONTENT_CHANGED: ("A pact has changed", "Its content is new for one of the version's tags"),
-    CONTRACT_PUBLISHED: ("A pact is published", "Changed or not"),
-    PROVIDER_VERIFICATION_PUBLISHED: ("A result is published", "Good or bad"),
-    PROVIDER_VERIFICATION_SUCCEEDED: ("A verification succeeded", ""),
-    PROVIDER_VERIFICATION_FAILED: ("A verification failed", ""),
-}
-"""Events in people's words, with what there is to know."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookFields:
-    """What stands in the fields."""
+    """Values of the form's fields."""
 
     description: str = ""
     enabled: bool = True
@@ -53,6 +34,7 @@ class WebhookFields:
     provider_label: str = ""
     events: tuple[str, ...] = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,)
     consumer_branches: str = ""
+    """One name a line, like the other lists of names."""
     provider_branches: str = ""
     tags: str = ""
     environments: tuple[str, ...] = ()
@@ -60,13 +42,14 @@ class WebhookFields:
     method: str = "POST"
     url: str = ""
     headers: str = ""
+    """One "Name: value" a line."""
     body: str = ""
     username: str = ""
     removes_secret: bool = False
     example: str = ""
-    """The key of the past event that a preview is about."""
+    """Key of the past event to preview."""
     problems: Mapping[str, list[str]] = field(default_factory=dict)
-    """What is wrong, by field."""
+    """Validation messages by field name."""
 
     @property
     def has_filters(self) -> bool:
@@ -74,35 +57,38 @@ class WebhookFields:
         return self.main_branch_only or any(lists)
 
 
-def fill_from_preset(ready: WebhookPreset | None, *, consumer: str, provider: str) -> WebhookFields:
-    """Fill the fields with what a ready webhook brings along."""
+# Showing a form
+
+
+def fill_from_preset(preset: WebhookPreset | None, *, consumer: str, provider: str) -> WebhookFields:
+    """Fill in the form for a new webhook, from a preset if one was chosen."""
     blank = WebhookFields(consumer=consumer, provider=provider)
-    if ready is None:
+    if preset is None:
         return replace(blank, headers="Content-Type: application/json")
     return replace(
         blank,
-        description=ready.description,
-        events=ready.events,
-        url=ready.url,
-        headers=_written(ready.request_headers),
-        body=_pretty(ready.body) if ready.body else "",
-        username=ready.username,
+        description=preset.description,
+        events=preset.events,
+        url=preset.url,
+        headers=_format_headers(preset.request_headers),
+        body=_format_json(preset.body) if preset.body else "",
+        username=preset.username,
     )
 
 
-def fill_fields(one: Webhook) -> WebhookFields:
-    """Fill the fields with what is known, but for secrets."""
-    filters, request = one.filters, one.request
-    consumer, provider = one.consumer or PacticipantMatcher(), one.provider or PacticipantMatcher()
+def fill_fields(webhook: Webhook) -> WebhookFields:
+    """Fill in the form for a saved webhook, without its secrets."""
+    filters, request = webhook.filters, webhook.request
+    consumer, provider = webhook.consumer or PacticipantMatcher(), webhook.provider or PacticipantMatcher()
     return WebhookFields(
-        description=one.description or "",
-        enabled=one.is_enabled,
-        pauses=one.pauses,
+        description=webhook.description or "",
+        enabled=webhook.is_enabled,
+        pauses=webhook.pauses,
         consumer=consumer.name or "",
         consumer_label=consumer.label or "",
         provider=provider.name or "",
         provider_label=provider.label or "",
-        events=one.events,
+        events=webhook.events,
         consumer_branches="\n".join(filters.consumer_branches or ()),
         provider_branches="\n".join(filters.provider_branches or ()),
         tags="\n".join(filters.tags or ()),
@@ -110,7 +96,7 @@ def fill_fields(one: Webhook) -> WebhookFields:
         main_branch_only=filters.main_branch_only,
         method=request.method.upper(),
         url=request.url,
-        headers=_written(
+        headers=_format_headers(
             {name: MASK if isinstance(value, EncryptedText) else value for name, value in request.headers.items()}
         ),
         body=format_body(request.body),
@@ -118,23 +104,23 @@ def fill_fields(one: Webhook) -> WebhookFields:
     )
 
 
-def _written(headers: Mapping[str, str]) -> str:
+def _format_headers(headers: Mapping[str, str]) -> str:
     return "\n".join(f"{name.title() if name.islower() else name}: {value}" for name, value in headers.items())
 
 
 def format_body(body: Any) -> str:
-    """Write a body as it is edited."""
+    """Format a webhook's body for editing. A body that is a string stays as it is."""
     if body is None or isinstance(body, str):
         return body or ""
-    return _pretty(body)
+    return _format_json(body)
 
 
-def _pretty(body: Any) -> str:
-    return json.dumps(body, ensure_ascii=False, indent=2)
+def _format_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> WebhookFields:
-    """Keep what was typed but for secrets, with what is wrong with it."""
+    """Show a submitted form again, without its secrets and with its validation messages."""
     return WebhookFields(
         description=form.raw("description"),
         enabled=form.has("enabled"),
@@ -151,67 +137,67 @@ def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> WebhookField
         main_branch_only=form.has("mainBranchOnly"),
         method=form.raw("method"),
         url=form.raw("url"),
-        headers="\n".join(map(_without_secret, form.raw("headers").split("\n"))),
+        headers="\n".join(map(_mask_secret, form.raw("headers").split("\n"))),
         body=form.raw("body"),
         username=form.raw("username"),
         removes_secret=form.has("removeSecret"),
         example=form.raw("example"),
-        problems=_by_field(problems),
+        problems=_group_by_field(problems),
     )
 
 
-def _without_secret(line: str) -> str:
+def _mask_secret(line: str) -> str:
     name, colon, value = line.partition(":")
+    # A blank such as <TOKEN> is not a secret, and has to stay visible until its owner replaces it.
     is_secret = colon and value.strip() and is_secret_header(name, value) and not presets.list_blanks(value)
     return f"{name}: {MASK}" if is_secret else line
 
 
-_FIELDS: Final[Mapping[tuple[str | int, ...], str]] = {
+_LABEL_FIELDS: Final[Mapping[tuple[str | int, ...], str]] = {
     ("consumer", "label"): "consumerLabel",
     ("provider", "label"): "providerLabel",
 }
 
 
-def _by_field(problems: Iterable[Problem]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for one in problems:
-        path = one.path[1:] if one.path[:1] == ("request",) else one.path
-        name = _FIELDS.get(path[:2]) or str(path[0] if path else "")
-        found.setdefault(name, []).append(one.text)
-    return found
+def _group_by_field(problems: Iterable[Problem]) -> dict[str, list[str]]:
+    texts: dict[str, list[str]] = {}
+    for problem in problems:
+        path = problem.path[1:] if problem.path[:1] == ("request",) else problem.path
+        name = _LABEL_FIELDS.get(path[:2]) or str(path[0] if path else "")
+        texts.setdefault(name, []).append(problem.text)
+    return texts
 
 
-# What was meant
+# Reading a submitted form
 
 
 def read(form: Form, existing: Webhook | None, *, settings: Settings, exists: Callable[[str], bool]) -> WebhookDraft:
-    """Read a webhook by the rules of the API, and those that only forms need. Raises Invalid."""
-    headers, problems = _headers(form, existing)
-    given = _given(form, existing, headers)
-    problems += [*_events_missing(form), *_gaps(given["request"], form)]
+    """Read a webhook by the rules of the API and those that only forms need. Raises Invalid.
+
+    `exists` tells whether there is a pacticipant with a name.
+    """
+    headers, problems = _read_headers(form, existing)
+    body = _build_api_body(form, existing, headers)
+    problems += [*_check_events(form), *_check_blanks(body["request"], form)]
     try:
-        draft = webhook_bodies.read(given, sides={}, uuid=None, settings=settings, exists=exists)
+        draft = webhook_bodies.read(body, sides={}, uuid=None, settings=settings, exists=exists)
     except Invalid as error:
-        raise Invalid(*_without_gapped(problems, error.problems)) from error
+        # A field with an unfilled blank gets only that message: the API's complaint would follow from it.
+        reported_paths = {problem.path for problem in problems}
+        others = [problem for problem in error.problems if problem.path not in reported_paths]
+        raise Invalid(*problems, *others) from error
     if problems:
         raise Invalid(*problems)
     return draft
 
 
-def _without_gapped(mine: Iterable[Problem], others: Iterable[Problem]) -> list[Problem]:
-    """Say nothing more of a field in which a gap was left."""
-    known = list(mine)
-    paths = {one.path for one in known}
-    return [*known, *(one for one in others if one.path not in paths)]
-
-
-def _given(form: Form, existing: Webhook | None, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Make the body that a client of the API would send."""
+def _build_api_body(form: Form, existing: Webhook | None, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Build the body that an API client would send for the same webhook."""
     request = {
         "method": form.text("method"),
         "url": form.text("url"),
         "headers": dict(headers),
-        "body": _body(form, existing),
+        "body": _read_body(form, existing),
         "username": form.text("username") or None,
         "password": form.raw("password") or None,
     }
@@ -219,8 +205,8 @@ def _given(form: Form, existing: Webhook | None, headers: Mapping[str, str]) -> 
         "description": form.text("description"),
         "enabled": form.has("enabled"),
         "pauseWhenFailing": form.has("pauseWhenFailing"),
-        "consumer": _side(form, "consumer"),
-        "provider": _side(form, "provider"),
+        "consumer": _read_side(form, "consumer"),
+        "provider": _read_side(form, "provider"),
         **({"events": [{"name": name} for name in form.texts("events")]} if form.has("events") else {}),
         "request": request,
         "secret": "" if form.has("removeSecret") else form.raw("secret") or None,
@@ -230,51 +216,54 @@ def _given(form: Form, existing: Webhook | None, headers: Mapping[str, str]) -> 
     }
 
 
-def _side(form: Form, role: str) -> dict[str, str] | None:
-    name, its_label = form.text(role), form.text(f"{role}Label")
-    given = {key: text for key, text in (("name", name), ("label", its_label)) if text}
-    return given or None
+def _read_side(form: Form, role: str) -> dict[str, str] | None:
+    members = {"name": form.text(role), "label": form.text(f"{role}Label")}
+    return {name: text for name, text in members.items() if text} or None
 
 
-def _body(form: Form, existing: Webhook | None) -> Any:
-    """Take an object for what it is, unless it was a text before; everything else is sent as it was typed."""
-    typed = form.raw("body")
-    old = existing.request.body if existing else ""
-    if typed.strip() == format_body(old).replace("\r\n", "\n").strip():
-        return old
+def _read_body(form: Form, existing: Webhook | None) -> Any:
+    """Read a JSON object as an object and everything else as text.
+
+    An unchanged body keeps its type: a string that looks like JSON is sent byte for byte, an object is not.
+    """
+    text = form.raw("body")
+    old_body = existing.request.body if existing else ""
+    if text.strip() == format_body(old_body).replace("\r\n", "\n").strip():
+        return old_body
     try:
-        return bodies.read(typed.encode("utf-8", "replace"), dict, empty=b"[]")
+        return bodies.read(text.encode("utf-8", "replace"), dict, empty=b"[]")
     except Malformed:
-        return typed
+        return text
 
 
-def _headers(form: Form, existing: Webhook | None) -> tuple[dict[str, str], list[Problem]]:
+def _read_headers(form: Form, existing: Webhook | None) -> tuple[dict[str, str], list[Problem]]:
     headers: dict[str, str] = {}
     problems: list[Problem] = []
     for line in form.lines("headers"):
         name, colon, value = (part.strip() for part in line.partition(":"))
-        text = _header_problem(name, value, headers, existing) if colon else f"'{line}' is not like 'Name: value'"
+        text = _check_header(name, value, headers, existing) if colon else f"'{line}' must have the form 'Name: value'"
         if text:
             problems.append(Problem(("request", "headers"), text))
         headers[name.lower()] = value
     return headers, problems
 
 
-def _header_problem(name: str, value: str, before: Mapping[str, str], existing: Webhook | None) -> str | None:
-    if name.lower() in before:
-        return f"'{name}' is given twice"
+def _check_header(name: str, value: str, previous: Mapping[str, str], existing: Webhook | None) -> str | None:
+    if name.lower() in previous:
+        return f"'{name}' appears twice; keep one of the lines"
     if value and is_mask(value) and not (existing and name.lower() in existing.request.headers):
-        return f"the value of '{name}' is hidden, so it has to be typed again"
+        return f"the value of '{name}' is masked; type it again"
     return None
 
 
-def _events_missing(form: Form) -> Iterable[Problem]:
+def _check_events(form: Form) -> Iterable[Problem]:
+    # The API accepts a body without events, and then keeps the stored events or uses the default.
     if not form.has("events"):
-        yield Problem(("events",), "choose at least one, or it is never sent")
+        yield Problem(("events",), "choose at least one event, or the webhook is never sent")
 
 
-def _gaps(request: Mapping[str, Any], form: Form) -> Iterable[Problem]:
-    """Find what a ready webhook left to be filled in."""
+def _check_blanks(request: Mapping[str, Any], form: Form) -> Iterable[Problem]:
+    """Report the blanks of a preset, such as <TOKEN>, that have not been replaced."""
     texts = {
         "url": request["url"],
         "headers": form.raw("headers"),
@@ -282,6 +271,5 @@ def _gaps(request: Mapping[str, Any], form: Form) -> Iterable[Problem]:
         "username": request["username"] or "",
     }
     for name, text in texts.items():
-        open_gaps = presets.list_blanks(text)
-        if open_gaps:
-            yield Problem(("request", name), f"put your own in the place of {' and '.join(open_gaps)}")
+        if blanks := presets.list_blanks(text):
+            yield Problem(("request", name), f"replace {' and '.join(blanks)} with your own values")

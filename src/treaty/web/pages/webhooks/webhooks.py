@@ -1,4 +1,4 @@
-"""Webhooks as pages: how they fare, what they sent and what came back, and the forms that make and try them."""
+"""Webhook pages: their health, their deliveries, and the forms that create, change, test and delete them."""
 
 import json
 from dataclasses import dataclass
@@ -7,16 +7,24 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty import outgoing
-from treaty.actions.webhooks import deliveries
-from treaty.actions.webhooks import events as event_actions
 from treaty.actions.webhooks import webhooks as webhook_actions
-from treaty.actions.webhooks.deliveries import WebhookTest, WebhookTestResult
-from treaty.actions.webhooks.events import EventContext
+from treaty.actions.webhooks.deliveries import (
+    WebhookTest,
+    prepare_past_event_test,
+    prepare_test,
+    preview_request,
+    record_test,
+    redeliver,
+    send_test,
+)
+from treaty.actions.webhooks.events import EventContext, is_matching
 from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import Invalid, NotFound
-from treaty.model.paging import Page as Part
+from treaty.model.paging import Page
 from treaty.model.webhooks import presets, previews
 from treaty.model.webhooks.deliveries import OutgoingRequest
+from treaty.model.webhooks.events import EVENT_TYPES_BY_NAME, list_form_event_types
+from treaty.model.webhooks.parameters import PARAMETERS
 from treaty.model.webhooks.previews import PreviewEvent
 from treaty.model.webhooks.webhooks import Webhook
 from treaty.store import deployments
@@ -26,192 +34,201 @@ from treaty.store.pacticipants import labels, pacticipants
 from treaty.store.webhooks import preview_events, triggered_webhooks, webhooks
 from treaty.web import urls
 from treaty.web.api.webhooks.bodies import METHODS
-from treaty.web.api.webhooks.webhooks import ADDRESSES, request_state
+from treaty.web.api.webhooks.webhooks import PARAMETER_URLS, get_existing, request_state
 from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, HtmlPage, Redirect
 from treaty.web.http.router import Router
 from treaty.web.pages import redirect
 from treaty.web.pages.webhooks import forms
-from treaty.web.pages.webhooks.forms import EVENT_LABELS, WebhookFields
+from treaty.web.pages.webhooks.forms import WebhookFields
 from treaty.web.security.permissions import Permission
 
 router = Router()
 
 PAGE_SIZE: Final = 50
-NAMES_PAGE: Final = Part(1, 200)
-"""Names that a form suggests."""
+SUGGESTED_NAMES: Final = Page(1, 200)
+"""Names of applications and labels that a form suggests."""
 
 
 @router.page(urls.WEBHOOKS, permission=Permission.READ, is_original=False)
-def show_webhooks(call: Request) -> HtmlPage:
+def show_webhooks(request: Request) -> HtmlPage:
     """List all webhooks with their health."""
-    facts = {"webhooks": webhooks.list_all(call.db), "latest": triggered_webhooks.load_latest_statuses(call.db)}
-    return HtmlPage("webhooks.html", facts)
+    context = {
+        "webhooks": webhooks.list_all(request.db),
+        "latest": triggered_webhooks.load_latest_statuses(request.db),
+    }
+    return HtmlPage("webhooks.html", context)
 
 
 @router.page(urls.WEBHOOK, permission=Permission.READ, is_original=False)
-def show_webhook(call: Request, uuid: str) -> HtmlPage:
+def show_webhook(request: Request, uuid: str) -> HtmlPage:
     """Show a webhook and a page of its deliveries."""
-    found, page = _get(call, uuid), read_rows_page(call, PAGE_SIZE)
-    shown = request_state(found.request)
-    facts = {"one": found, "request": shown, "body": forms.format_body(found.request.body)}
-    listed = triggered_webhooks.list_of_webhook(call.db, uuid, page)
-    return HtmlPage("webhook.html", {**facts, "words": EVENT_LABELS, "page": page, "found": listed})
-
-
-def _get(call: Request, uuid: str) -> Webhook:
-    found = webhooks.find(call.db, uuid)
-    if found is None:
-        raise NotFound
-    return found
+    webhook, page = get_existing(request, uuid), read_rows_page(request, PAGE_SIZE)
+    context = {
+        "webhook": webhook,
+        "request": request_state(webhook.request),
+        "body": forms.format_body(webhook.request.body),
+        "page": page,
+        "deliveries": triggered_webhooks.list_of_webhook(request.db, uuid, page),
+    }
+    return HtmlPage("webhook.html", context)
 
 
 @router.page(urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ, is_original=False)
-def show_delivery(call: Request, uuid: str) -> HtmlPage:
-    """Show what was sent in each attempt, and what came back."""
-    found = triggered_webhooks.find(call.db, uuid)
-    if found is None:
+def show_delivery(request: Request, uuid: str) -> HtmlPage:
+    """Show each attempt of a delivery: the request and the response."""
+    delivery = triggered_webhooks.find(request.db, uuid)
+    if delivery is None:
         raise NotFound
-    facts = {
-        "one": found,
-        "executions": triggered_webhooks.list_executions(call.db, uuid),
-        "remaining": found.attempts_remaining(call.settings.webhook_retry_schedule),
+    context = {
+        "one": delivery,
+        "executions": triggered_webhooks.list_executions(request.db, uuid),
+        "remaining": delivery.attempts_remaining(request.settings.webhook_retry_schedule),
     }
-    return HtmlPage("delivery.html", facts)
+    return HtmlPage("delivery.html", context)
 
 
 @router.form(urls.REDELIVER_PAGE, permission=Permission.MANAGE_WEBHOOK)
-def send_again(call: Request, uuid: str) -> Redirect:
-    """Send what was triggered once again, as the webhook is now."""
-    deliveries.redeliver(call.db, uuid, now=call.now)
-    call.has_queued = True
-    return redirect(call, urls.TRIGGERED_WEBHOOK_LOGS.fill(uuid=uuid), done="again")
+def send_again(request: Request, uuid: str) -> Redirect:
+    """Send a delivery again, with the webhook as it is now."""
+    redeliver(request.db, uuid, now=request.now)
+    request.has_queued = True
+    return redirect(request, urls.TRIGGERED_WEBHOOK_LOGS.fill(uuid=uuid), done="again")
 
 
 # Forms
 
 
 @router.page(urls.NEW_WEBHOOK, permission=Permission.READ)
-def show_new_webhook(call: Request) -> HtmlPage:
-    """Show the form for a new webhook, blank or with what a ready one brings along."""
-    ready = presets.find_preset(call.option("template"))
-    sides = {role: call.option(role) or "" for role in ("consumer", "provider")}
-    return _form(call, forms.fill_from_preset(ready, **sides), None)
+def show_new_webhook(request: Request) -> HtmlPage:
+    """Show the form for a new webhook, blank or filled in from a preset."""
+    preset = presets.find_preset(request.option("template"))
+    sides = {role: request.option(role) or "" for role in ("consumer", "provider")}
+    return _render_form(request, forms.fill_from_preset(preset, **sides), None)
 
 
 @router.form(urls.NEW_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
-def add_webhook(call: Request) -> HtmlPage | Redirect:
-    """Add a webhook, or show what it would send."""
-    return _sent(call, None)
+def add_webhook(request: Request) -> HtmlPage | Redirect:
+    """Add a webhook, or preview what it would send."""
+    return _save_or_preview(request, None)
 
 
 @router.page(urls.EDIT_WEBHOOK, permission=Permission.READ)
-def show_changing_webhook(call: Request, uuid: str) -> HtmlPage:
-    """Show the form of a webhook."""
-    existing = _get(call, uuid)
-    return _form(call, forms.fill_fields(existing), existing)
+def show_changing_webhook(request: Request, uuid: str) -> HtmlPage:
+    """Show the form of a saved webhook."""
+    existing = get_existing(request, uuid)
+    return _render_form(request, forms.fill_fields(existing), existing)
 
 
 @router.form(urls.EDIT_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
-def change_webhook(call: Request, uuid: str) -> HtmlPage | Redirect:
-    """Change a webhook, or show what it would send then."""
-    existing = webhooks.lock(call.db, uuid)
+def change_webhook(request: Request, uuid: str) -> HtmlPage | Redirect:
+    """Change a webhook, or preview what it would send after the change."""
+    # The form is read against the stored secrets and body, so they are locked until it is saved.
+    existing = webhooks.lock(request.db, uuid)
     if existing is None:
         raise NotFound
-    return _sent(call, existing)
+    return _save_or_preview(request, existing)
 
 
-def _sent(call: Request, existing: Webhook | None) -> HtmlPage | Redirect:
+def _save_or_preview(request: Request, existing: Webhook | None) -> HtmlPage | Redirect:
     try:
         draft = forms.read(
-            call.form,
+            request.form,
             existing,
-            settings=call.settings,
-            exists=lambda name: pacticipants.find(call.db, name) is not None,
+            settings=request.settings,
+            exists=lambda name: pacticipants.find(request.db, name) is not None,
         )
     except Invalid as error:
-        return _form(call, forms.restore_fields(call.form, error.problems), existing, status=error.status)
-    if call.form.has("preview"):
-        return _previewed(call, draft, existing)
-    saved = _saved(call, draft, existing)
-    return redirect(call, urls.WEBHOOK.fill(uuid=saved.uuid), done="saved" if existing else "created")
+        return _render_form(request, forms.restore_fields(request.form, error.problems), existing, status=error.status)
+    if request.form.has("preview"):
+        return _preview_draft(request, draft, existing)
+    saved = _save(request, draft, existing)
+    return redirect(request, urls.WEBHOOK.fill(uuid=saved.uuid), done="saved" if existing else "created")
 
 
-def _saved(call: Request, draft: WebhookDraft, existing: Webhook | None) -> Webhook:
-    vault = get_vault(call.settings)
+def _save(request: Request, draft: WebhookDraft, existing: Webhook | None) -> Webhook:
+    vault = get_vault(request.settings)
     if existing is None:
-        return webhook_actions.create_webhook(call.db, draft, vault=vault, now=call.now)
-    changed, _ = webhook_actions.put_webhook(call.db, existing.uuid, draft, vault=vault, now=call.now)
+        return webhook_actions.create_webhook(request.db, draft, vault=vault, now=request.now)
+    changed, _ = webhook_actions.put_webhook(request.db, existing.uuid, draft, vault=vault, now=request.now)
     return changed
 
 
-def _previewed(call: Request, draft: WebhookDraft, existing: Webhook | None) -> HtmlPage:
-    uuid = existing.uuid if existing else webhook_actions.new_uuid()
-    meant = webhook_actions.build_webhook(draft, existing, uuid=uuid, vault=get_vault(call.settings), now=call.now)
-    preview = _preview(call, meant, call.form.raw("example"))
-    return _form(call, forms.restore_fields(call.form), existing, preview=preview)
+def _preview_draft(request: Request, draft: WebhookDraft, existing: Webhook | None) -> HtmlPage:
+    webhook = webhook_actions.build_webhook(
+        draft,
+        existing,
+        uuid=existing.uuid if existing else webhook_actions.new_uuid(),
+        vault=get_vault(request.settings),
+        now=request.now,
+    )
+    preview = _build_preview(request, webhook, request.form.raw("example"))
+    return _render_form(request, forms.restore_fields(request.form), existing, preview=preview)
 
 
-def _form(
-    call: Request,
+def _render_form(
+    request: Request,
     fields: WebhookFields,
     existing: Webhook | None,
     *,
     preview: "_Preview | None" = None,
     status: int = 200,
 ) -> HtmlPage:
-    known = [one.name for one in deployments.list_all(call.db)]
-    facts = {
+    environments = [environment.name for environment in deployments.list_all(request.db)]
+    context = {
         "fields": fields,
         "existing": existing,
         "preview": preview,
-        "words": EVENT_LABELS,
-        "ready": presets.PRESETS,
-        "template": presets.find_preset(call.option("template")),
-        "methods": _methods(call, fields.method),
-        "environments": [*known, *(name for name in fields.environments if name not in known)],
-        "names": overview.list_names_like(call.db, "", NAMES_PAGE).items,
-        "labels": labels.list_names(call.db, NAMES_PAGE).items,
+        "event_types": list_form_event_types(fields.events),
+        "event_types_by_name": EVENT_TYPES_BY_NAME,
+        "parameters": PARAMETERS,
+        "presets": presets.PRESETS,
+        "preset": presets.find_preset(request.option("template")),
+        "methods": _list_methods(request, fields.method),
+        # A filter may name an environment that has been deleted since. Saving the form must not drop it.
+        "environments": [*environments, *(name for name in fields.environments if name not in environments)],
+        "names": overview.list_names_like(request.db, "", SUGGESTED_NAMES).items,
+        "labels": labels.list_names(request.db, SUGGESTED_NAMES).items,
     }
-    return HtmlPage("webhook_form.html", facts, status)
+    return HtmlPage("webhook_form.html", context, status)
 
 
-def _methods(call: Request, chosen: str) -> list[str]:
-    """List the methods that may be chosen, and the one that was chosen before."""
-    allowed = [one.upper() for one in call.settings.webhook_http_method_whitelist] or sorted(METHODS)
+def _list_methods(request: Request, chosen: str) -> list[str]:
+    """List the allowed methods, and the chosen one even if the settings no longer allow it."""
+    allowed = [method.upper() for method in request.settings.webhook_http_method_whitelist] or sorted(METHODS)
     return allowed if chosen in allowed or not chosen else [*allowed, chosen]
 
 
 @router.page(urls.DELETE_WEBHOOK, permission=Permission.READ)
-def ask_before_removing(call: Request, uuid: str) -> HtmlPage:
-    """Ask whether a webhook is to be deleted."""
-    return HtmlPage("webhook_delete.html", {"one": _get(call, uuid)})
+def ask_before_removing(request: Request, uuid: str) -> HtmlPage:
+    """Ask for confirmation before deleting a webhook."""
+    return HtmlPage("webhook_delete.html", {"webhook": get_existing(request, uuid)})
 
 
 @router.form(urls.DELETE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
-def remove_webhook(call: Request, uuid: str) -> Redirect:
-    """Remove a webhook."""
-    webhook_actions.remove_webhook(call.db, uuid)
-    return redirect(call, urls.WEBHOOKS.fill(), done="deleted")
+def remove_webhook(request: Request, uuid: str) -> Redirect:
+    """Delete a webhook."""
+    webhook_actions.remove_webhook(request.db, uuid)
+    return redirect(request, urls.WEBHOOKS.fill(), done="deleted")
 
 
-# What would be sent, and sending it
+# Previews and tests
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Preview:
-    """What a webhook would send for something that has happened."""
+    """The request that a webhook would send for a past event."""
 
     events: list[PreviewEvent]
-    """All that can be chosen."""
+    """All past events to choose from."""
     chosen: PreviewEvent | None
-    """None where nothing fits; the request is then about a pact that is made up."""
+    """None if there is no such event yet. The request is then about the latest matching pact, or about placeholders."""
     request: OutgoingRequest | None
     reason: str
-    """Why there is no request."""
-    is_admitted: bool
-    """Whether the webhook's filters let the event through."""
+    """Why no request can be built."""
+    is_match: bool
+    """Whether the event passes the webhook's filters."""
 
     @property
     def body(self) -> str:
@@ -219,7 +236,7 @@ class _Preview:
 
     @property
     def is_broken_json(self) -> bool:
-        """Whether the body says that it is JSON, and is not."""
+        """Whether the content type is JSON and the body is not."""
         if self.request is None or "json" not in self.request.headers.get("content-type", ""):
             return False
         try:
@@ -229,61 +246,75 @@ class _Preview:
         return False
 
 
-def _preview(call: Request, one: Webhook, key: str) -> _Preview:
-    events, chosen = _events(call.db, one, key)
-    trial = _trial(call, one, chosen)
-    request, reason = None, ""
+def _build_preview(request: Request, webhook: Webhook, key: str) -> _Preview:
+    """Preview a webhook for the past event with this key, else for the latest one."""
+    events, chosen = _choose_event(request.db, webhook, key)
+    test = _prepare_test(request, webhook, chosen)
+    outgoing_request, reason = None, ""
     try:
-        request = deliveries.preview_request(trial, settings=call.settings, addresses=ADDRESSES, now=call.now)
+        outgoing_request = preview_request(
+            test, settings=request.settings, parameter_urls=PARAMETER_URLS, now=request.now
+        )
     except (WrongKey, ValueError) as error:
         reason = str(error)
-    admitted = chosen is None or event_actions.is_matching(call.db, one.filters, chosen.name, _occasion(chosen, trial))
-    return _Preview(events=events, chosen=chosen, request=request, reason=reason, is_admitted=admitted)
+    return _Preview(
+        events=events,
+        chosen=chosen,
+        request=outgoing_request,
+        reason=reason,
+        is_match=chosen is None or is_matching(request.db, webhook.filters, chosen.name, _event_context(chosen, test)),
+    )
 
 
-def _events(db: Connection, one: Webhook, key: str) -> tuple[list[PreviewEvent], PreviewEvent | None]:
-    events = previews.list_preview_events(preview_events.list_latest(db, one), one.events)
-    chosen = next((it for it in events if it.key == key), None)
+def _choose_event(db: Connection, webhook: Webhook, key: str) -> tuple[list[PreviewEvent], PreviewEvent | None]:
+    events = previews.list_preview_events(preview_events.list_latest(db, webhook), webhook.events)
+    chosen = next((event for event in events if event.key == key), None)
     return events, chosen or next(iter(events), None)
 
 
-def _trial(call: Request, one: Webhook, chosen: PreviewEvent | None) -> WebhookTest:
+def _prepare_test(request: Request, webhook: Webhook, chosen: PreviewEvent | None) -> WebhookTest:
     if chosen is None:
-        return deliveries.prepare_test(call.db, one, base_url=call.base_url)
-    return deliveries.prepare_past_event_test(call.db, one, chosen, base_url=call.base_url)
+        return prepare_test(request.db, webhook, base_url=request.base_url)
+    return prepare_past_event_test(request.db, webhook, chosen, base_url=request.base_url)
 
 
-def _occasion(chosen: PreviewEvent, trial: WebhookTest) -> EventContext:
+def _event_context(chosen: PreviewEvent, test: WebhookTest) -> EventContext:
     result = chosen.result
     return EventContext(
         consumer=chosen.pact.consumer,
         consumer_version=chosen.pact.consumer_version,
         provider=chosen.pact.provider,
-        provider_version=result.provider_version if result else trial.context.get("provider_version_number"),
+        provider_version=result.provider_version if result else test.context.get("provider_version_number"),
     )
 
 
 @router.page(urls.TEST_WEBHOOK, permission=Permission.READ)
-def show_trying_webhook(call: Request, uuid: str) -> HtmlPage:
-    """Show what a webhook would send for a past event."""
-    return _tried(call, _get(call, uuid), call.option("example") or "", None)
+def show_trying_webhook(request: Request, uuid: str) -> HtmlPage:
+    """Preview a saved webhook for a past event."""
+    return _render_test(request, get_existing(request, uuid), request.option("example") or "")
 
 
 @router.form(urls.TEST_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
-def try_webhook(call: Request, uuid: str) -> AfterCommit:
-    """Send what a webhook would send for a past event, and show what comes back. Nothing of it is kept."""
-    one, key = _get(call, uuid), call.form.raw("example")
-    trial = _trial(call, one, _events(call.db, one, key)[1])
-    before = _tried(call, one, key, None)
-    deliveries.record_test(call.db, one)
+def try_webhook(request: Request, uuid: str) -> AfterCommit:
+    """Send a webhook's request for a past event, and show the response. The test is not stored as a delivery."""
+    webhook, key = get_existing(request, uuid), request.form.raw("example")
+    test = _prepare_test(request, webhook, _choose_event(request.db, webhook, key)[1])
+    page = _render_test(request, webhook, key)
+    record_test(request.db, webhook)
 
     def work() -> HtmlPage:
-        tried = deliveries.send_test(trial, settings=call.settings, addresses=ADDRESSES, send=outgoing.send)
-        return HtmlPage(before.template, {**before.context, "tried": tried})
+        result = send_test(test, settings=request.settings, parameter_urls=PARAMETER_URLS, send=outgoing.send)
+        return HtmlPage(page.template, {**page.context, "result": result})
 
+    # Sending takes seconds; the transaction must not stay open for so long.
     return AfterCommit(work)
 
 
-def _tried(call: Request, one: Webhook, key: str, tried: WebhookTestResult | None) -> HtmlPage:
-    facts = {"one": one, "preview": _preview(call, one, key), "tried": tried, "words": EVENT_LABELS}
-    return HtmlPage("webhook_try.html", facts)
+def _render_test(request: Request, webhook: Webhook, key: str) -> HtmlPage:
+    context = {
+        "webhook": webhook,
+        "preview": _build_preview(request, webhook, key),
+        "result": None,
+        "event_types_by_name": EVENT_TYPES_BY_NAME,
+    }
+    return HtmlPage("webhook_try.html", context)

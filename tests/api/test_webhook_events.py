@@ -1,0 +1,96 @@
+"""Each event in the table of webhook events can be subscribed to, fires, and fills in its parameters."""
+
+# ruff: noqa: F811 - fixtures have the names of parameters
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.api.test_deliveries import Broker, make_broker  # noqa: F401 - a fixture
+from treaty.actions.webhooks import deliveries
+from treaty.model.webhooks.events import EVENT_NAMES, EVENT_TYPES, EventType, list_form_event_types
+from treaty.model.webhooks.parameters import PARAMETERS, build_parameters
+from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.web.openapi.bodies import UNTYPED_BODIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.api.conftest import Api
+
+URL = "http://127.0.0.1:1/"
+
+
+def _by_name(event_type: EventType) -> str:
+    return event_type.name
+
+
+def _names_of(webhook: dict[str, Any]) -> list[str]:
+    return [event["name"] for event in webhook["events"]]
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES, ids=_by_name)
+def test_a_webhook_keeps_its_event_when_it_is_created_and_replaced(api: Api, event_type: EventType) -> None:
+    body = {"request": {"method": "POST", "url": "https://example.org/"}, "events": [{"name": event_type.name}]}
+    path = api.post("/webhooks", body).link("self")
+    assert _names_of(api.get(path).json()) == [event_type.name]
+    assert _names_of(api.put(path, body).json()) == [event_type.name]
+
+
+def _collect_parameters(broker: Broker) -> dict[str, set[str]]:
+    """Claim what is queued, and list the parameters that have a value, by the event."""
+    now = datetime.now(UTC)
+    claim_request = ClaimRequest(owner="test", now=now + timedelta(hours=1), until=now + timedelta(hours=2), limit=50)
+    claimed = broker.database.write(lambda db: deliveries.claim(db, claim_request))
+    values = [build_parameters(delivery.facts, delivery.context, PARAMETER_URLS) for delivery in claimed]
+    return {event["eventName"]: {name for name, value in event.items() if value} for event in values}
+
+
+def test_each_event_fires_and_fills_in_its_parameters(make_broker: Callable[..., Broker]) -> None:
+    broker = make_broker(starts=False)
+    api = broker.api
+    api.put("/pacticipants/Till/labels/red", {})
+    api.put("/pacticipants/Ledger/labels/blue", {})
+    api.put("/pacticipants/Ledger", {"mainBranch": "main"})
+    api.put("/pacticipants/Ledger/branches/main/versions/m", {})
+    api.put("/pacticipants/Ledger/versions/m/tags/live", {})
+    for name in EVENT_NAMES:
+        broker.hook(f"{URL}{name}", name)
+    broker.publish("1", branch="feat", tags=["dev"], buildUrl="https://ci.test/1")
+    parameters = _collect_parameters(broker)
+    path = api.get("/pacts/provider/Ledger/consumer/Till/version/1").link("pb:publish-verification-results")
+    for success in (True, False):
+        result = {"success": success, "providerApplicationVersion": "m", "buildUrl": "https://ci.test/m"}
+        assert api.post(path, result).status == 201
+    parameters |= _collect_parameters(broker)
+    assert parameters == {event_type.name: set(event_type.parameters) for event_type in EVENT_TYPES}
+
+
+def test_events_promise_known_parameters_only_and_every_parameter_is_promised_by_one() -> None:
+    promised = {name for event_type in EVENT_TYPES for name in event_type.parameters}
+    assert promised == set(PARAMETERS)
+
+
+def test_the_openapi_document_lists_every_event() -> None:
+    events = UNTYPED_BODIES["WebhookBody"]["properties"]["events"]
+    assert events["items"]["properties"]["name"]["enum"] == list(EVENT_NAMES)
+
+
+def test_each_event_has_a_place_of_its_own_in_the_form_and_among_the_options() -> None:
+    form_positions = [position for type_ in EVENT_TYPES if (position := type_.form_position) is not None]
+    assert len(set(form_positions)) == len(form_positions)
+    assert len({event_type.option_position for event_type in EVENT_TYPES}) == len(EVENT_TYPES)
+
+
+def test_a_form_offers_an_event_that_it_would_otherwise_drop() -> None:
+    first, *others = EVENT_TYPES
+    event_types = [replace(first, form_position=None), *others]
+    without = [event_type.name for event_type in list_form_event_types([], event_types)]
+    selected = [event_type.name for event_type in list_form_event_types([first.name], event_types)]
+    assert first.name not in without
+    assert selected == [*without, first.name]
