@@ -72,7 +72,7 @@ def regenerate_token(request: Request, uuid: str) -> Created:
 
 
 @represent.register
-def represent_user(user: User) -> Hal:
+def current_user(user: User) -> Hal:
     account, role = user.account, user.caller.role or Role.READ_ONLY
     is_system = account is not None and account.is_system
     return Hal(
@@ -93,22 +93,22 @@ def represent_user(user: User) -> Hal:
 
 
 @represent.register
-def represent_tokens(token_list: Tokens) -> Hal:
+def token_list(page: Tokens) -> Hal:
     return Hal(
-        embedded={"items": [_represent_token(token, token.masked) for token in token_list.items]},
+        embedded={"items": [_token_document(token, token.masked) for token in page.items]},
         links={"self": Link(urls.TOKENS.fill(), "API tokens")},
     )
 
 
 @represent.register
-def represent_issued_token(issued: IssuedToken) -> Hal:
+def issued_token(issued: IssuedToken) -> Hal:
     return Hal(
-        state=_represent_token(issued.token, issued.text),
+        state=_token_document(issued.token, issued.text),
         links={"self": Link(urls.REGENERATE_TOKEN.fill(uuid=issued.token.uuid), "Regenerate the token")},
     )
 
 
-def _represent_token(token: Token, value: str) -> Hal:
+def _token_document(token: Token, value: str) -> Hal:
     return Hal(
         {
             "uuid": token.uuid,

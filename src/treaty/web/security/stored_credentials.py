@@ -26,6 +26,7 @@ from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.accounts import sessions, tokens
 from treaty.store.accounts.sessions import PresentedSession
+from treaty.store.accounts.tokens import PresentedToken
 from treaty.store.engine import keys
 from treaty.store.engine.database import Database
 from treaty.store.engine.keys import KeyedHasher
@@ -75,20 +76,7 @@ class KeyedLookup:
 
 def authenticate_token(text: str, request: Request, lookup: KeyedLookup, read: ReadOnce) -> Caller:
     """Return the caller with this token. Raises Unauthenticated."""
-    # The checksum finds truncated and mistyped tokens without a query.
-    if not is_well_formed_token(text):
-        raise Unauthenticated(
-            f"This is not a token of this broker, or it is incomplete. {_NEW_TOKEN_HINT}",
-            is_bearer=True,
-        )
-    token = lookup.find(read, lambda db, hasher: tokens.find_by_hash(db, hasher.hash(TOKEN_PURPOSE, text)))
-    if token is None:
-        raise Unauthenticated(
-            f"This token is not known: it was revoked or regenerated, or its user is disabled. {_NEW_TOKEN_HINT}",
-            is_bearer=True,
-        )
-    if token.expires_at is not None and token.expires_at <= request.now:
-        raise Unauthenticated(f"This token has expired. {_NEW_TOKEN_HINT}", is_bearer=True)
+    token = _find_token(text, lookup, read, request.now)
     if is_use_due(token.used_at, request.now):
         request.record_use = lambda db: tokens.record_use(db, token.uuid, at=request.now, address=request.address)
     return Caller(
@@ -100,6 +88,22 @@ def authenticate_token(text: str, request: Request, lookup: KeyedLookup, read: R
         token=token.name,
         credential=token.uuid,
     )
+
+
+def _find_token(text: str, lookup: KeyedLookup, read: ReadOnce, now: datetime) -> PresentedToken:
+    # The checksum finds truncated and mistyped tokens without a query.
+    if not is_well_formed_token(text):
+        raise _rejected_token("is not a token of this broker, or it is incomplete")
+    token = lookup.find(read, lambda db, hasher: tokens.find_by_hash(db, hasher.hash(TOKEN_PURPOSE, text)))
+    if token is None:
+        raise _rejected_token("token is not known: it was revoked or regenerated, or its user is disabled")
+    if token.expires_at is not None and token.expires_at <= now:
+        raise _rejected_token("token has expired")
+    return token
+
+
+def _rejected_token(reason: str) -> Unauthenticated:
+    return Unauthenticated(f"This {reason}. {_NEW_TOKEN_HINT}", is_bearer=True)
 
 
 class Sessions:
