@@ -156,6 +156,8 @@ class SessionDraft:
     address: str | None
     agent: str | None
     """The `User-Agent` header."""
+    replaced: str | None = None
+    """The UUID of the session that the browser had, which ends."""
 
 
 def open_session(db: Connection, draft: SessionDraft, *, vault: Vault, now: datetime) -> OpenedSession:
@@ -166,6 +168,8 @@ def open_session(db: Connection, draft: SessionDraft, *, vault: Vault, now: date
     hasher = keys.ensure(db, vault)
     if draft.account is not None and not _record_sign_in(db, draft.account, draft.password, now):
         raise Unauthenticated("Your account has been disabled, or its password has been changed. Sign in again.")
+    if draft.replaced is not None:
+        sessions.end(db, draft.replaced)
     secret = generate_secret()
     session = Session(
         uuid=str(uuid4()), user=draft.user, created_at=now, seen_at=now, address=draft.address, agent=draft.agent
@@ -184,6 +188,11 @@ def open_session(db: Connection, draft: SessionDraft, *, vault: Vault, now: date
 def _record_sign_in(db: Connection, account: str, password_hash: str | None, now: datetime) -> bool:
     """Record a sign-in; return whether the account is active and still has this password hash."""
     return password_hash is not None and accounts.record_sign_in(db, account, password=password_hash, at=now)
+
+
+def remove_expired_sessions(db: Connection, *, idle_timeout: timedelta, lifetime: timedelta, now: datetime) -> None:
+    """Remove the sessions that have reached their idle timeout or lifetime. They are rejected already."""
+    sessions.end_old(db, seen_before=now - idle_timeout, created_before=now - lifetime)
 
 
 def end_session(db: Connection, uuid: str, *, user: str) -> None:

@@ -11,8 +11,13 @@ from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from treaty.actions.accounts import credentials
-from treaty.actions.accounts.credentials import SESSION_PURPOSE, TOKEN_PURPOSE, SessionDraft
+from treaty.actions.accounts.credentials import (
+    SESSION_PURPOSE,
+    TOKEN_PURPOSE,
+    SessionDraft,
+    open_session,
+    remove_expired_sessions,
+)
 from treaty.errors import Unauthenticated
 from treaty.model.accounts.access import (
     ANONYMOUS_CALLER,
@@ -156,7 +161,7 @@ class Sessions:
         Ends the session that the browser had, so that a cookie planted before signing in is worthless afterwards.
         Raises Unauthenticated if the account has changed since the verification.
         """
-        caller = authenticated.caller
+        caller, now = authenticated.caller, request.now
         draft = SessionDraft(
             user=str(caller.user),
             account=caller.account,
@@ -164,16 +169,15 @@ class Sessions:
             proof=None if caller.account else compute_proof(presented).hex(),
             address=request.address,
             agent=request.headers.get("user-agent", "")[:_MAX_AGENT_LENGTH] or None,
+            replaced=request.caller.credential if request.caller.kind is CredentialType.SESSION else None,
         )
-        settings, now = self._settings, request.now
+        settings = self._settings
 
         def write(db: Connection) -> str:
-            if request.caller.kind is CredentialType.SESSION and request.caller.credential:
-                sessions.end(db, request.caller.credential)
-            sessions.end_old(
-                db, seen_before=now - settings.session_idle_timeout, created_before=now - settings.session_lifetime
+            remove_expired_sessions(
+                db, idle_timeout=settings.session_idle_timeout, lifetime=settings.session_lifetime, now=now
             )
-            return credentials.open_session(db, draft, vault=get_vault(settings), now=now).secret
+            return open_session(db, draft, vault=get_vault(settings), now=now).secret
 
         # The request itself is anonymous; the audit trail names the user who signed in.
         with audit.acting_as(replace(request.actor, user=caller.user, account=caller.account), at=now):
