@@ -405,7 +405,7 @@ def test_no_route_takes_what_another_site_has_a_browser_send(api, accounts, told
             path = route.url.fill(**dict.fromkeys(route.url.names, "x"))
             answer = api.request(route.method, path, b"a=b", type=FORM, accept=PAGE, headers={**told, **known})
             assert answer.status == 403, (kind, route.method, path)
-            assert "sent from another site" in answer.text
+            assert "sent by a page of another site" in answer.text
 
 
 @only_sqlite
