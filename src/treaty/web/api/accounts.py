@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+from typing_extensions import TypedDict
 
 from treaty.actions.accounts import credentials
 from treaty.actions.accounts.credentials import IssuedToken
@@ -12,6 +15,7 @@ from treaty.store.engine.vault import get_vault
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
+from treaty.web.hal.shapes import Omittable, SelfLinked
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created
 from treaty.web.http.router import Router
@@ -35,21 +39,60 @@ class Tokens:
     items: Sequence[Token]
 
 
-@router.get(urls.USER, permission=Permission.USE_OWN_ACCOUNT)
+# Names and types of properties are those of PactFlow's API, so that its clients understand the documents.
+class UserState(TypedDict):
+    uuid: Omittable[str]
+    name: Omittable[str]
+    email: Omittable[str]
+    active: bool
+    type: int
+    typeDescription: str
+    role: str
+    createdAt: Omittable[datetime]
+    updatedAt: Omittable[datetime]
+    lastLogin: Omittable[datetime]
+
+
+class UserDocument(UserState, SelfLinked):
+    """The authenticated user."""
+
+
+class TokenDocument(TypedDict):
+    uuid: str
+    description: str
+    value: str
+    readOnly: bool
+    expiresAt: Omittable[datetime]
+    lastUsedAt: Omittable[datetime]
+
+
+class TokenItems(TypedDict):
+    items: list[TokenDocument]
+
+
+class TokensDocument(SelfLinked):
+    _embedded: TokenItems
+
+
+class IssuedTokenDocument(TokenDocument, SelfLinked):
+    """A token with its value, which is shown once."""
+
+
+@router.get(urls.USER, permission=Permission.USE_OWN_ACCOUNT, response=UserDocument)
 def get_user(request: Request) -> User:
     """Get the current user."""
     uuid = request.caller.account
     return User(request.caller, accounts.find(request.db, uuid) if uuid else None)
 
 
-@router.get(urls.TOKENS, permission=Permission.USE_OWN_ACCOUNT)
+@router.get(urls.TOKENS, permission=Permission.USE_OWN_ACCOUNT, response=TokensDocument)
 def list_tokens(request: Request) -> Tokens:
     """List the current user's tokens, the two default ones first. Their values are masked."""
     uuid = request.caller.account
     return Tokens(tokens.list_of_account(request.db, uuid) if uuid else ())
 
 
-@router.post(urls.REGENERATE_TOKEN, permission=Permission.USE_OWN_ACCOUNT, consumes=None)
+@router.post(urls.REGENERATE_TOKEN, permission=Permission.USE_OWN_ACCOUNT, consumes=None, response=IssuedTokenDocument)
 def regenerate_token(request: Request, uuid: str) -> Created:
     """Replace the value of one of the current user's tokens. The response has the new value, which is shown only once.
 
@@ -68,34 +111,29 @@ def regenerate_token(request: Request, uuid: str) -> Created:
     return Created(credentials.regenerate_token(request.db, uuid, account=caller.account, vault=vault))
 
 
-# Names and types of properties are those of PactFlow's API, so that its clients understand the documents.
-
-
 @represent.register
 def current_user(user: User) -> Hal:
     account, role = user.account, user.caller.role or Role.READ_ONLY
     is_system = account is not None and account.is_system
-    return Hal(
-        state={
-            "uuid": account.uuid if account else None,
-            "name": user.caller.user,
-            "email": account.email if account else None,
-            "active": True,
-            "type": int(is_system),
-            "typeDescription": "system" if is_system else "user",
-            "role": role.value,
-            "createdAt": account.created_at if account else None,
-            "updatedAt": account.updated_at if account else None,
-            "lastLogin": account.signed_in_at if account else None,
-        },
-        links={"self": Link(urls.USER.fill(), "Current user")},
-    )
+    state: UserState = {
+        "uuid": account.uuid if account else None,
+        "name": user.caller.user,
+        "email": account.email if account else None,
+        "active": True,
+        "type": int(is_system),
+        "typeDescription": "system" if is_system else "user",
+        "role": role.value,
+        "createdAt": account.created_at if account else None,
+        "updatedAt": account.updated_at if account else None,
+        "lastLogin": account.signed_in_at if account else None,
+    }
+    return Hal(state, links={"self": Link(urls.USER.fill(), "Current user")})
 
 
 @represent.register
 def token_list(page: Tokens) -> Hal:
     return Hal(
-        embedded={"items": [_token_document(token, token.masked) for token in page.items]},
+        embedded={"items": [Hal(_token_state(token, token.masked)) for token in page.items]},
         links={"self": Link(urls.TOKENS.fill(), "API tokens")},
     )
 
@@ -103,19 +141,17 @@ def token_list(page: Tokens) -> Hal:
 @represent.register
 def issued_token(issued: IssuedToken) -> Hal:
     return Hal(
-        state=_token_document(issued.token, issued.text),
+        state=_token_state(issued.token, issued.text),
         links={"self": Link(urls.REGENERATE_TOKEN.fill(uuid=issued.token.uuid), "Regenerate the token")},
     )
 
 
-def _token_document(token: Token, value: str) -> Hal:
-    return Hal(
-        {
-            "uuid": token.uuid,
-            "description": token.name,
-            "value": value,
-            "readOnly": token.role is Role.READ_ONLY,
-            "expiresAt": token.expires_at,
-            "lastUsedAt": token.used_at,
-        }
-    )
+def _token_state(token: Token, value: str) -> TokenDocument:
+    return {
+        "uuid": token.uuid,
+        "description": token.name,
+        "value": value,
+        "readOnly": token.role is Role.READ_ONLY,
+        "expiresAt": token.expires_at,
+        "lastUsedAt": token.used_at,
+    }
