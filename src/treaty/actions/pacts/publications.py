@@ -104,6 +104,7 @@ def _webhook_context(batch: ContractBatch, base_url: str) -> WebhookContext:
 
 
 def _names_in_order(batch: ContractBatch) -> list[str]:
+    # The order of the notices about similar names.
     names = (name for contract in batch.contracts for name in (contract.consumer, contract.provider))
     return list(dict.fromkeys((*names, batch.pacticipant)))
 

@@ -1,7 +1,7 @@
 """Interactions as people read them, with matching rules and generators in words beside the values.
 
-A pact may contain any JSON, so this module relies on no structure: an interaction with an unexpected one is shown as
-JSON, and never fails.
+A pact may contain any JSON, so this module relies on no structure: an interaction with an unexpected
+structure is shown as JSON.
 """
 
 import base64

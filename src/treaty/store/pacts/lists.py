@@ -29,7 +29,7 @@ from treaty.model.pacts.pacts import Pact, PactKey
 from treaty.model.paging import Page, Paged
 from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_scalar
 from treaty.store.engine.listing import PagedQuery
-from treaty.store.pacts.pacts import CONSUMER, PACTS, PROVIDER
+from treaty.store.pacts.pacts import CONSUMER, CONSUMER_ID, IS_OF_PAIR, PACTS, PROVIDER, PROVIDER_ID
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -44,14 +44,9 @@ from treaty.store.tables import (
     version,
 )
 
-
-def _select_id(role: str) -> Select[int]:
-    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role))
-
-
-_CONSUMER_ID: Final = _select_id("consumer").scalar_subquery()
-_PROVIDER_ID: Final = _select_id("provider").scalar_subquery()
-_CONSUMERS: Final = select(integration.c.consumer_id).where(integration.c.provider_id == _PROVIDER_ID)
+_CONSUMER_ONLY: Final = select(pacticipant.c.id).where(pacticipant.c.name == bindparam("consumer"))
+"""The consumer of a pair, in the form that the filters take."""
+_CONSUMERS: Final = select(integration.c.consumer_id).where(integration.c.provider_id == PROVIDER_ID)
 """The consumers of the provider."""
 
 
@@ -107,19 +102,17 @@ def _select_in_environment(consumers: Select[int]) -> Any:
 
 
 @cache
-def _of_pair(shape: PactFilter) -> PagedQuery:
-    pacts = PACTS.where(
-        publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID, publication.c.is_current
-    )
+def _build_list_of_pair(shape: PactFilter) -> PagedQuery:
+    pacts = PACTS.where(IS_OF_PAIR, publication.c.is_current)
     if shape is not None:
-        pacts = pacts.where(publication.c.consumer_version_id.in_(_select_versions(_select_id("consumer"), shape)))
+        pacts = pacts.where(publication.c.consumer_version_id.in_(_select_versions(_CONSUMER_ONLY, shape)))
     position = publication.c.position
     return PagedQuery(pacts.order_by(position if isinstance(shape, PactsOnBranch) else position.desc()))
 
 
 def list_of_pair(db: Connection, *, consumer: str, provider: str, pact_filter: PactFilter, page: Page) -> Paged[Pact]:
     """List the pacts of a pair, newest first; those of a branch oldest first, as in the original."""
-    return _of_pair(_shape(pact_filter)).read(
+    return _build_list_of_pair(_shape(pact_filter)).read(
         db, _params(pact_filter, consumer=consumer, provider=provider), page, _read_pacts
     )
 
@@ -136,8 +129,8 @@ def _by_consumer(pacts: Select[*tuple[Any, ...]]) -> PagedQuery:
 
 
 @cache
-def _of_provider(shape: PactFilter) -> PagedQuery:
-    pacts = PACTS.where(publication.c.provider_id == _PROVIDER_ID, publication.c.is_current)
+def _build_list_of_provider(shape: PactFilter) -> PagedQuery:
+    pacts = PACTS.where(publication.c.provider_id == PROVIDER_ID, publication.c.is_current)
     if shape is not None:
         pacts = pacts.where(publication.c.consumer_version_id.in_(_select_versions(_CONSUMERS, shape)))
     return _by_consumer(pacts)
@@ -145,13 +138,15 @@ def _of_provider(shape: PactFilter) -> PagedQuery:
 
 def list_of_provider(db: Connection, provider: str, pact_filter: PactFilter, page: Page) -> Paged[Pact]:
     """List the pacts of all consumers of a provider."""
-    return _of_provider(_shape(pact_filter)).read(db, _params(pact_filter, provider=provider), page, _read_pacts)
+    return _build_list_of_provider(_shape(pact_filter)).read(
+        db, _params(pact_filter, provider=provider), page, _read_pacts
+    )
 
 
 # The latest publication of each pair is denormalized into its integration, so these lists never read the history.
 _LATEST_IDS: Final = select(integration.c.latest_publication_id)
 _LATEST: Final = _by_consumer(
-    PACTS.where(publication.c.id.in_(_LATEST_IDS.where(integration.c.provider_id == _PROVIDER_ID)))
+    PACTS.where(publication.c.id.in_(_LATEST_IDS.where(integration.c.provider_id == PROVIDER_ID)))
 )
 _LATEST_WITH_TAG: Final = (
     select(publication.c.id)
@@ -168,7 +163,7 @@ _LATEST_WITH_TAG: Final = (
     .scalar_subquery()
 )
 _LATEST_TAGGED: Final = _by_consumer(
-    PACTS.where(publication.c.id.in_(select(_LATEST_WITH_TAG).where(integration.c.provider_id == _PROVIDER_ID)))
+    PACTS.where(publication.c.id.in_(select(_LATEST_WITH_TAG).where(integration.c.provider_id == PROVIDER_ID)))
 )
 _LATEST_OF_PAIRS: Final = PagedQuery(
     PACTS.where(publication.c.id.in_(_LATEST_IDS)).order_by(
@@ -190,14 +185,14 @@ def list_latest_of_pairs(db: Connection, page: Page) -> Paged[Pact]:
 
 
 @cache
-def _bodies(shape: PactsWithTag | PactsOnBranch | PactsInEnvironment) -> Select[*tuple[Any, ...]]:
+def _build_bodies(shape: PactsWithTag | PactsOnBranch | PactsInEnvironment) -> Select[*tuple[Any, ...]]:
     return (
         select(CONSUMER.c.name, content.c.body)
         .select_from(publication)
         .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
         .join(content, content.c.id == publication.c.content_id)
         .where(
-            publication.c.provider_id == _PROVIDER_ID,
+            publication.c.provider_id == PROVIDER_ID,
             publication.c.is_current,
             publication.c.consumer_version_id.in_(_select_versions(_CONSUMERS, shape)),
         )
@@ -211,17 +206,18 @@ def list_bodies_of_provider(
     """List the bodies (JSON) of a provider's pacts, each with the name of its consumer."""
     shape = _shape(pact_filter)
     assert shape is not None  # noqa: S101 - only None has no shape
-    return [(name, body) for name, body in fetch_rows(db, _bodies(shape), _params(pact_filter, provider=provider))]
+    return [
+        (name, body) for name, body in fetch_rows(db, _build_bodies(shape), _params(pact_filter, provider=provider))
+    ]
 
 
 # Removal
 
 
 def _matches(shape: PactFilter) -> ColumnElement[bool]:
-    pair = and_(publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID)
     if shape is None:
-        return pair
-    return and_(pair, publication.c.consumer_version_id.in_(_select_versions(_select_id("consumer"), shape)))
+        return IS_OF_PAIR
+    return and_(IS_OF_PAIR, publication.c.consumer_version_id.in_(_select_versions(_CONSUMER_ONLY, shape)))
 
 
 @cache
@@ -235,9 +231,9 @@ def _select_publication_ids(shape: PactFilter) -> Any:
 
 
 _IS_OF_VERSION: Final = and_(
-    publication.c.provider_id == _PROVIDER_ID,
+    publication.c.provider_id == PROVIDER_ID,
     publication.c.consumer_version_id.in_(
-        select(version.c.id).where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("version"))
+        select(version.c.id).where(version.c.pacticipant_id == CONSUMER_ID, version.c.number == bindparam("version"))
     ),
 )
 _REMOVE_VERSION: Final = delete(publication).where(_IS_OF_VERSION)
@@ -245,7 +241,7 @@ _PUBLICATION_IDS_OF_VERSION: Final = select(publication.c.id).where(_IS_OF_VERSI
 _newest: Final = publication.alias("newest")
 _RECOMPUTE_LATEST: Final = (
     update(integration)
-    .where(integration.c.consumer_id == _CONSUMER_ID, integration.c.provider_id == _PROVIDER_ID)
+    .where(integration.c.consumer_id == CONSUMER_ID, integration.c.provider_id == PROVIDER_ID)
     .values(
         latest_publication_id=select(_newest.c.id)
         .where(
@@ -258,9 +254,7 @@ _RECOMPUTE_LATEST: Final = (
         .scalar_subquery()
     )
 )
-_HAS_PACTS: Final = select(
-    exists().where(publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID)
-)
+_HAS_PACTS: Final = select(exists().where(IS_OF_PAIR))
 
 
 def list_publication_ids_of_version(db: Connection, key: PactKey) -> list[int]:
