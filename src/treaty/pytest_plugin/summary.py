@@ -115,7 +115,8 @@ def _verified_line(pact_results: PactResults) -> str:
     about = pact_results.about
     consumer = f"{about['consumer']} {about['version']}".rstrip()
     pending = " (pending)" if about["pending"] else ""
-    return f"Verified: {about['provider']} against {consumer}{pending}: {pact_results.passed} of {pact_results.total} interactions"
+    counts = f"{pact_results.passed} of {pact_results.total} interactions"
+    return f"Verified: {about['provider']} against {consumer}{pending}: {counts}"
 
 
 def _publish_result(run: PluginRun, pact_results: PactResults, version: str) -> str:

@@ -1,6 +1,10 @@
 """Lists of the pacts of a pair and of a provider, by tag and branch, and their removal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NotRequired
+
+from typing_extensions import TypedDict
 
 from treaty.actions.pacts.removal import unpublish_pacts
 from treaty.model.pacts.lists import (
@@ -16,9 +20,11 @@ from treaty.model.pacts.pacts import Pact
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import lists
 from treaty.web import urls
-from treaty.web.api.paging import page_links, page_state, read_page
+from treaty.web.api.pacts.pacts import DeletedPactsDocument
+from treaty.web.api.paging import PAGE_PARAMETERS, PageState, page_links, page_state, read_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, Links, build_curies
+from treaty.web.hal.shapes import Named, Numbered, SelfLinked
 from treaty.web.http.request import Request
 from treaty.web.http.results import Deleted
 from treaty.web.http.router import Router
@@ -27,37 +33,138 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 
-@router.get(urls.PACTS, permission=Permission.READ)
+class ListedPactParts(TypedDict):
+    consumerVersion: Numbered
+
+
+class ListedPact(SelfLinked):
+    createdAt: datetime
+    revision: int
+    _embedded: ListedPactParts
+
+
+class ListedPacts(TypedDict):
+    pacts: list[ListedPact]
+
+
+PactsOfPairLinks = TypedDict(
+    "PactsOfPairLinks",
+    {
+        "self": Link,
+        "next": NotRequired[Link],
+        "previous": NotRequired[Link],
+        "consumer": NotRequired[Link],
+        "provider": NotRequired[Link],
+        "pact-versions": NotRequired[list[Link]],
+        "pb:consumer": NotRequired[Link],
+        "pb:provider": NotRequired[Link],
+        "pb:pact-versions": NotRequired[list[Link]],
+    },
+)
+
+
+class PactsOfPairDocument(PageState):
+    """Pacts of a pair. Relations have the prefix `pb:` only in the list of pacts with a tag."""
+
+    _embedded: ListedPacts
+    _links: PactsOfPairLinks
+
+
+PactsOfProviderLinks = TypedDict(
+    "PactsOfProviderLinks",
+    {
+        "self": Link,
+        "next": NotRequired[Link],
+        "previous": NotRequired[Link],
+        "pb:provider": Link,
+        "pb:pacts": list[Link],
+        "provider": Link,
+        "pacts": list[Link],
+    },
+)
+
+
+class PactsOfProviderDocument(PageState):
+    _links: PactsOfProviderLinks
+
+
+class LatestPactConsumerParts(TypedDict):
+    version: Numbered
+
+
+class LatestPactConsumer(Named):
+    _embedded: LatestPactConsumerParts
+
+
+class LatestPactParts(TypedDict):
+    consumer: LatestPactConsumer
+    provider: Named
+
+
+class LatestPactLinks(TypedDict):
+    self: list[Link]
+
+
+class LatestPact(TypedDict):
+    createdAt: datetime
+    _embedded: LatestPactParts
+    _links: LatestPactLinks
+
+
+LatestPactsLinks = TypedDict(
+    "LatestPactsLinks",
+    {
+        "self": Link,
+        "next": NotRequired[Link],
+        "previous": NotRequired[Link],
+        "pb:pacts": list[Link],
+        "pacts": list[Link],
+        "curies": list[Link],
+    },
+)
+
+
+class LatestPactsDocument(PageState):
+    pacts: list[LatestPact]
+    _links: LatestPactsLinks
+
+
+_OF_PAIR: Final[Mapping[str, Any]] = {"query": PAGE_PARAMETERS, "response": PactsOfPairDocument}
+
+_OF_PROVIDER: Final[Mapping[str, Any]] = {"query": PAGE_PARAMETERS, "response": PactsOfProviderDocument}
+
+
+@router.get(urls.PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_pacts(request: Request, provider: str, consumer: str) -> PactsOfPair:
     """List all pacts of a pair, newest first."""
     return _list_of_pair(request, provider, consumer, None)
 
 
-@router.get(urls.TAGGED_PACTS, permission=Permission.READ)
+@router.get(urls.TAGGED_PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_tagged_pacts(request: Request, provider: str, consumer: str, tag: str) -> PactsOfPair:
     """List the pacts whose consumer versions have a tag, newest first."""
     return _list_of_pair(request, provider, consumer, PactsWithTag(name=tag))
 
 
-@router.get(urls.BRANCH_PACTS, permission=Permission.READ)
+@router.get(urls.BRANCH_PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_branch_pacts(request: Request, provider: str, consumer: str, branch: str) -> PactsOfPair:
     """List the pacts whose consumer versions are on a branch, oldest first."""
     return _list_of_pair(request, provider, consumer, PactsOnBranch(name=branch))
 
 
-@router.get(urls.MAIN_BRANCH_PACTS, permission=Permission.READ)
+@router.get(urls.MAIN_BRANCH_PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_main_branch_pacts(request: Request, provider: str, consumer: str) -> PactsOfPair:
     """List the pacts of the consumer's main branch, oldest first."""
     return _list_of_pair(request, provider, consumer, PactsOnBranch(name=None))
 
 
-@router.get(urls.LATEST_BRANCH_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_BRANCH_PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_pacts_of_branch_head(request: Request, provider: str, consumer: str, branch: str) -> PactsOfPair:
     """List the pact of a branch's head, if it has one."""
     return _list_of_pair(request, provider, consumer, PactsOnBranch(name=branch, is_head=True))
 
 
-@router.get(urls.LATEST_MAIN_BRANCH_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_MAIN_BRANCH_PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_pacts_of_main_branch_head(request: Request, provider: str, consumer: str) -> PactsOfPair:
     """List the pact of the main branch's head, if it has one."""
     return _list_of_pair(request, provider, consumer, PactsOnBranch(name=None, is_head=True))
@@ -79,55 +186,66 @@ def delete_pacts(request: Request, provider: str, consumer: str) -> Deleted:
     return Deleted()
 
 
-@router.delete(urls.TAGGED_PACTS, permission=Permission.DELETE_PACT)
+@router.delete(urls.TAGGED_PACTS, permission=Permission.DELETE_PACT, response=DeletedPactsDocument)
 def delete_tagged_pacts(request: Request, provider: str, consumer: str, tag: str) -> RemainingPacts:
     """Delete the pacts whose consumer versions have a tag."""
     return unpublish_pacts(request.db, consumer=consumer, provider=provider, pact_filter=PactsWithTag(name=tag))
 
 
-@router.delete(urls.BRANCH_PACTS, permission=Permission.DELETE_PACT, aliases=[urls.LATEST_BRANCH_PACTS])
+@router.delete(
+    urls.BRANCH_PACTS,
+    permission=Permission.DELETE_PACT,
+    aliases=[urls.LATEST_BRANCH_PACTS],
+    response=DeletedPactsDocument,
+)
 def delete_branch_pacts(request: Request, provider: str, consumer: str, branch: str) -> RemainingPacts:
     """Delete the pacts whose consumer versions are on a branch, whether or not they are the latest."""
     return unpublish_pacts(request.db, consumer=consumer, provider=provider, pact_filter=PactsOnBranch(name=branch))
 
 
-@router.delete(urls.MAIN_BRANCH_PACTS, permission=Permission.DELETE_PACT, aliases=[urls.LATEST_MAIN_BRANCH_PACTS])
+@router.delete(
+    urls.MAIN_BRANCH_PACTS,
+    permission=Permission.DELETE_PACT,
+    aliases=[urls.LATEST_MAIN_BRANCH_PACTS],
+    response=DeletedPactsDocument,
+    errors=("409",),
+)
 def delete_main_branch_pacts(request: Request, provider: str, consumer: str) -> RemainingPacts:
     """Delete the pacts of the consumer's main branch, whether or not they are the latest."""
     return unpublish_pacts(request.db, consumer=consumer, provider=provider, pact_filter=PactsOnBranch(name=None))
 
 
-@router.get(urls.PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
+@router.get(urls.PROVIDER_PACTS, permission=Permission.READ, is_slow=True, **_OF_PROVIDER)
 def get_provider_pacts(request: Request, provider: str) -> PactsOfProvider:
     """List all pacts of a provider's consumers."""
     return _list_of_provider(request, provider, None)
 
 
-@router.get(urls.PROVIDER_PACTS_WITH_TAG, permission=Permission.READ, is_slow=True)
+@router.get(urls.PROVIDER_PACTS_WITH_TAG, permission=Permission.READ, is_slow=True, **_OF_PROVIDER)
 def get_provider_pacts_with_tag(request: Request, provider: str, tag: str) -> PactsOfProvider:
     """List the pacts of a provider whose consumer versions have a tag."""
     return _list_of_provider(request, provider, PactsWithTag(name=tag))
 
 
-@router.get(urls.BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
+@router.get(urls.BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True, **_OF_PROVIDER)
 def get_branch_provider_pacts(request: Request, provider: str, branch: str) -> PactsOfProvider:
     """List the pacts of a provider whose consumer versions are on a branch with this name."""
     return _list_of_provider(request, provider, PactsOnBranch(name=branch))
 
 
-@router.get(urls.MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
+@router.get(urls.MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True, **_OF_PROVIDER)
 def get_main_branch_provider_pacts(request: Request, provider: str) -> PactsOfProvider:
     """List the pacts of each consumer's main branch."""
     return _list_of_provider(request, provider, PactsOnBranch(name=None))
 
 
-@router.get(urls.LATEST_BRANCH_PROVIDER_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_BRANCH_PROVIDER_PACTS, permission=Permission.READ, **_OF_PROVIDER)
 def get_latest_branch_provider_pacts(request: Request, provider: str, branch: str) -> PactsOfProvider:
     """List the pacts of the heads of the consumers' branches with this name."""
     return _list_of_provider(request, provider, PactsOnBranch(name=branch, is_head=True))
 
 
-@router.get(urls.LATEST_MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ, **_OF_PROVIDER)
 def get_latest_main_branch_provider_pacts(request: Request, provider: str) -> PactsOfProvider:
     """List the pacts of the heads of the consumers' main branches."""
     return _list_of_provider(request, provider, PactsOnBranch(name=None, is_head=True))
@@ -140,7 +258,7 @@ def _list_of_provider(request: Request, provider: str, pact_filter: PactFilter) 
     return PactsOfProvider(provider=provider, pact_filter=pact_filter, is_latest=is_latest, pacts=pacts)
 
 
-@router.get(urls.LATEST_PROVIDER_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_PROVIDER_PACTS, permission=Permission.READ, **_OF_PROVIDER)
 def get_latest_provider_pacts(request: Request, provider: str) -> PactsOfProvider:
     """List the latest pact of each consumer of a provider."""
     pacticipants.get(request.db, provider, "provider")
@@ -148,7 +266,7 @@ def get_latest_provider_pacts(request: Request, provider: str) -> PactsOfProvide
     return PactsOfProvider(provider=provider, pact_filter=None, is_latest=True, pacts=pacts)
 
 
-@router.get(urls.LATEST_PROVIDER_PACTS_WITH_TAG, permission=Permission.READ)
+@router.get(urls.LATEST_PROVIDER_PACTS_WITH_TAG, permission=Permission.READ, **_OF_PROVIDER)
 def get_latest_provider_pacts_with_tag(request: Request, provider: str, tag: str) -> PactsOfProvider:
     """List the latest pact with a tag of each consumer of a provider."""
     pacticipants.get(request.db, provider, "provider")
@@ -156,7 +274,7 @@ def get_latest_provider_pacts_with_tag(request: Request, provider: str, tag: str
     return PactsOfProvider(provider=provider, pact_filter=PactsWithTag(name=tag), is_latest=True, pacts=pacts)
 
 
-@router.get(urls.LATEST_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_PACTS, permission=Permission.READ, query=PAGE_PARAMETERS, response=LatestPactsDocument)
 def get_latest_pacts(request: Request) -> LatestPacts:
     """List the latest pact of each pair."""
     return LatestPacts(lists.list_latest_of_pairs(request.db, read_page(request)))
