@@ -134,8 +134,8 @@ def find_latest_of_content(db: Connection, consumer: str, provider: str, sha: st
 
 def find_latest_of_pact(db: Connection, pact: Pact) -> Verification | None:
     """Find the newest result of a pact's content, with the pact's consumer version."""
-    verification = find_latest_of_content(db, pact.consumer, pact.provider, pact.sha)
-    return verification and replace(verification, consumer_version=pact.version)
+    result = find_latest_of_content(db, pact.consumer, pact.provider, pact.sha)
+    return result and replace(result, consumer_version=pact.version)
 
 
 _OF_VERSION: Final = and_(

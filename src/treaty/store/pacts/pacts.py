@@ -146,6 +146,7 @@ _LATEST_ON_BRANCH: Final = _with_body(
 _LATEST_UNTAGGED: Final = _with_body(
     _OF_PAIR.where(~exists().where(tag.c.version_id == version.c.id)).order_by(publication.c.position.desc())
 )
+# Compares positions rather than times: the original's "previous" follows the order of versions.
 _PREVIOUS_DISTINCT: Final = _with_body(
     _OF_PAIR.where(
         publication.c.position < bindparam("position"),

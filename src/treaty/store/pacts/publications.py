@@ -95,7 +95,7 @@ _STATE: Final = select(
 
 
 def load_state(db: Connection, contract: Contract) -> PublicationState:
-    """Load the existing state in one query: publishing is the most frequent write, and each round trip counts."""
+    """Load the existing state in one query, to save round trips while the pacticipants are locked."""
     row = fetch_first(db, _STATE, _params(contract))
     return PublicationState(row[0], row[1], *(bool(value) for value in row[2:]))
 
@@ -140,6 +140,8 @@ def insert_publication(*, is_current: ColumnElement[bool]) -> Insert:
     return insert(publication).from_select(list(values), source)
 
 
+# Overwritten revisions stay, so that their contents can still be fetched by hash and verified. The flag marks the
+# newest revision, the only one that decisions and lists use.
 _OVERRIDE: Final = update(publication).where(_CURRENT_OF_VERSION).values(is_current=false())
 _ADD: Final = insert_publication(is_current=true())
 # The latest publication of a pair is denormalized into its integration: it is the pact that decisions, lists and pages
@@ -211,6 +213,8 @@ _EARLIER_SHA_AT_TAG: Final = (
     .correlate(_own_tag)
     .scalar_subquery()
 )
+# For each tag of the version, the tag's index is walked downwards from the version to the first one with a pact, so the
+# length of the history does not matter.
 _EARLIER_BY_TAG: Final = (
     select(_own_tag.c.name, _EARLIER_SHA_AT_TAG.label("sha"))
     .where(_own_tag.c.version_id == VERSION_ID)
