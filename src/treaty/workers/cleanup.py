@@ -221,7 +221,7 @@ class Cleaner:
         return total
 
     def _clean_old(self) -> dict[str, RowCounts]:
-        # Branches first: a version may be kept only because it is on one. Contents last: the others leave them orphaned.
+        # Branches first: a version may be kept only for its branch. Contents last: the others leave them orphaned.
         total = RemovedCounts()
         for remove_kind in (self._remove_branches, self._remove_versions, self._remove_contents):
             for counts in remove_kind():

@@ -1,8 +1,8 @@
-"""Metrics: how much the broker holds, and how it fares."""
+"""Metrics: record counts of the broker, and counters of this server for Prometheus."""
 
 from collections.abc import Mapping
 
-from treaty.model.maintenance.metrics import Distribution, Metrics, RecordCounts
+from treaty.model.maintenance.metrics import Distribution, Metrics, PactSize, RecordCounts
 from treaty.store.maintenance import metrics
 from treaty.web import urls
 from treaty.web.hal import represent
@@ -17,37 +17,38 @@ router = Router()
 
 
 @router.get(urls.METRICS, permission=Permission.READ, is_slow=True)
-def show_metrics(call: Request) -> Metrics:
-    """Count everything that the broker holds."""
-    return metrics.load_metrics(call.db)
+def show_metrics(request: Request) -> Metrics:
+    """Return the numbers of pacts, results, versions and other records, as the original broker does."""
+    return metrics.load_metrics(request.db)
 
 
 @router.get(urls.PROMETHEUS, permission=Permission.READ, produces=(), is_slow=True)
-def show_prometheus(call: Request) -> RawBody:
-    """Say what this server has counted about itself, in Prometheus's format."""
-    return RawBody(call.server_metrics.render(metrics.load_queue(call.db, now=call.now)), PROMETHEUS)
+def show_prometheus(request: Request) -> RawBody:
+    """Return the metrics of this server in Prometheus's text format."""
+    queue = metrics.load_queue(request.db, now=request.now)
+    return RawBody(request.server_metrics.render(queue), PROMETHEUS)
 
 
 @represent.register
-def metrics_document(found: Metrics) -> Hal:
-    counts = found.counts
+def metrics_document(broker_metrics: Metrics) -> Hal:
+    counts = broker_metrics.counts
     return Hal(
         {
-            "interactions": _latest(found),
+            "interactions": _pact_size(broker_metrics.latest),
             **_about_pacts(counts),
-            "pactRevisionsPerConsumerVersion": _distribution(found.revisions),
+            "pactRevisionsPerConsumerVersion": _distribution(broker_metrics.revisions),
             "verificationResults": _results(counts),
-            "verificationResultsPerPactVersion": _distribution(found.results),
+            "verificationResultsPerPactVersion": _distribution(broker_metrics.results),
             "pacticipantVersions": _versions(counts),
             **_about_webhooks_and_tags(counts),
+            # As in the original broker, which does not count the rows of the matrix.
             "matrix": {"count": -1},
             **_about_environments(counts),
         }
     )
 
 
-def _latest(found: Metrics) -> Mapping[str, object]:
-    size = found.latest
+def _pact_size(size: PactSize) -> Mapping[str, object]:
     return {
         "latestInteractionsCount": size.interactions,
         "latestMessagesCount": size.messages,
@@ -55,8 +56,8 @@ def _latest(found: Metrics) -> Mapping[str, object]:
     }
 
 
-def _distribution(found: Distribution) -> Mapping[str, object]:
-    return {"distribution": {str(amount): count for amount, count in found.items()}}
+def _distribution(distribution: Distribution) -> Mapping[str, object]:
+    return {"distribution": {str(size): count for size, count in distribution.items()}}
 
 
 def _about_pacts(counts: RecordCounts) -> Mapping[str, object]:
@@ -88,6 +89,7 @@ def _versions(counts: RecordCounts) -> Mapping[str, object]:
         "count": counts.versions,
         "withUserCreatedBranchCount": counts.with_user_created_branch,
         "withBranchCount": counts.with_branch,
+        # The original broker returns this number under both names.
         "withBranchSetCount": counts.with_branch,
     }
 
