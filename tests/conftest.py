@@ -11,8 +11,10 @@ from httpx._config import DEFAULT_TIMEOUT_CONFIG  # there is no public way to ch
 from hypothesis import HealthCheck, settings
 
 from tests import databases, postgres
+from tests.waiting import PATIENCE
 
 POSTGRES_URL: Final = "TREATY_TEST_POSTGRES_URL"
+LONG: Final = "TREATY_TEST_LONG"
 
 # They come first, so that no worker is left with one of them when the others have done their work.
 _LONGEST: Final = (
@@ -37,7 +39,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run long tests, and the long form of the others")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long"):
+        os.environ[LONG] = "1"  # for modules that are loaded later, and for workers
     _forget_own_settings()
     _be_patient()
     if _has_workers(config) and POSTGRES_URL not in os.environ:
@@ -53,7 +61,7 @@ def _forget_own_settings() -> None:
 
 def _be_patient() -> None:
     """Let the tests' clients wait for servers on a busy machine: httpx gives up after five seconds by default."""
-    DEFAULT_TIMEOUT_CONFIG.read = DEFAULT_TIMEOUT_CONFIG.connect = 60.0
+    DEFAULT_TIMEOUT_CONFIG.read = DEFAULT_TIMEOUT_CONFIG.connect = PATIENCE
 
 
 def _has_workers(config: pytest.Config) -> bool:
@@ -69,7 +77,7 @@ def _share_a_server(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("TREATY_TEST_LONG") != "1":
+    if os.environ.get(LONG) != "1":
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
         items[:] = [item for item in items if not item.get_closest_marker("long")]
     _share_out(items, getattr(config, "workerinput", {}).get("workercount", 1))

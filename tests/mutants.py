@@ -1,8 +1,8 @@
 """Mutation testing of the rules: random mutants of `model` and `actions`, each of which some test should notice.
 
 `./run mutants [--seed N] [--count 25]`. Cosmic Ray makes the mutants. For each of them, the tests that executed its
-line (by the contexts in `.coverage`, from `./run coverage`) run against a copy of the sources. A mutant that no test
-notices is a gap in the tests, unless it behaves like the original: then it belongs into EQUIVALENT, with the reason.
+line (by the contexts that `./run mutants` measures first) run against a copy of the sources. A mutant that no test
+notices is a gap in the tests, unless it behaves like the original: then it belongs in mutants.toml, with the reason.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -27,8 +28,9 @@ from coverage import CoverageData
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 SOURCES: Final = Path("src") / "treaty"
-EQUIVALENT: Final[dict[tuple[str, str], str]] = {}
-"""Mutants that behave like the original, by file and mutated line, each with the reason."""
+COVERAGE: Final = ROOT / ".venv" / "mutants.coverage"
+"""Which tests executed which lines. `./run mutants` measures it if it is missing or older than the sources."""
+EXCLUSIONS: Final = Path(__file__).with_name("mutants.toml")
 
 TIME_LIMIT: Final = 240
 """Seconds for the tests of one mutant. A mutant that makes them hang counts as killed."""
@@ -75,8 +77,9 @@ def mutants() -> Iterator[Mutant]:
         for path in sorted((ROOT / SOURCES / package).rglob("*.py")):
             text = path.read_text("utf-8")
             ignored = _ignored_lines(text)
+            tree = get_ast(text)
             for name in names:
-                for occurrence, line in enumerate(_lines(get_ast(text), plugins.get_operator(name)())):
+                for occurrence, line in enumerate(_lines(tree, plugins.get_operator(name)())):
                     if line not in ignored:
                         yield Mutant(path.relative_to(ROOT), name, occurrence, line)
 
@@ -99,13 +102,41 @@ def _lines(node: Any, operator: Any) -> Iterator[int]:
         yield from _lines(child, operator)
 
 
-def related_tests(data: CoverageData, mutant: Mutant, chance: random.Random) -> list[str]:
-    """Select tests that executed the line or, for a line that runs on import, any line of the file."""
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """Mutants that are not tested: all of a file, or those that behave like the original."""
+
+    files: frozenset[str]
+    lines: frozenset[tuple[str, str]]
+    """Files with mutated lines, without their indentation."""
+
+    def __contains__(self, mutant: Mutant) -> bool:
+        file = str(mutant.file.relative_to(SOURCES))
+        return file in self.files or (file, mutant.mutated_line) in self.lines
+
+
+def load_exclusions() -> Exclusions:
+    """Read what mutants.toml excludes. Each entry has a reason, which a KeyError asks for."""
+    document = tomllib.loads(EXCLUSIONS.read_text("utf-8"))
+    files = frozenset(entry["file"] for entry in document.get("file", []) if entry["reason"])
+    equivalent = document.get("equivalent", [])
+    return Exclusions(files, frozenset((entry["file"], entry["line"]) for entry in equivalent if entry["reason"]))
+
+
+def existing_tests(tests: set[str]) -> set[str]:
+    """Leave out tests that have been renamed since the coverage was measured: pytest would fail without any mutant."""
+    files = sorted({test.partition("::")[0] for test in tests if (ROOT / test.partition("::")[0]).exists()})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", *files]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return tests & set(done.stdout.splitlines())
+
+
+def related_tests(data: CoverageData, mutant: Mutant) -> list[str]:
+    """List the tests that executed the line or, for a line that runs on import, any line of the file."""
     by_line = data.contexts_by_lineno(str(ROOT / mutant.file))
     of_file = {context for contexts in by_line.values() for context in contexts}
     contexts = set(by_line.get(mutant.line, ())) - {""} or of_file - {""}
-    tests = sorted({context.partition("|")[0] for context in contexts})
-    return tests if len(tests) <= TEST_LIMIT else chance.sample(tests, TEST_LIMIT)
+    return sorted({context.partition("|")[0] for context in contexts})
 
 
 def is_killed(mutant: Mutant, tests: list[str], folder: Path) -> bool:
@@ -131,19 +162,22 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=25, help="number of mutants (default: 25)")
     options = parser.parse_args()
     chance = random.Random(options.seed)  # noqa: S311 - a sample, not a secret
-    data = CoverageData(str(ROOT / ".coverage"))
+    data = CoverageData(str(COVERAGE))
     data.read()
     candidates = list(mutants())
     chance.shuffle(candidates)
-    tested = (mutant for mutant in candidates if (str(mutant.file), mutant.mutated_line) not in EQUIVALENT)
-    chosen = list(islice(tested, options.count))
+    exclusions = load_exclusions()
+    chosen = list(islice((mutant for mutant in candidates if mutant not in exclusions), options.count))
+    related = {mutant: related_tests(data, mutant) for mutant in chosen}
+    existing = existing_tests({test for tests in related.values() for test in tests})
     print(f"Seed {options.seed}: {len(chosen)} of {len(candidates)} mutants.", flush=True)
     survivors = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
         for number, mutant in enumerate(chosen, 1):
-            tests = related_tests(data, mutant, chance)
+            tests = [test for test in related[mutant] if test in existing]
+            tests = tests if len(tests) <= TEST_LIMIT else chance.sample(tests, TEST_LIMIT)
             killed = bool(tests) and is_killed(mutant, tests, folder)
             survivors += not killed
             verdict = f"killed ({len(tests)} tests)" if killed else f"SURVIVED {len(tests)} tests"

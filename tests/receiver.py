@@ -4,12 +4,14 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
+
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Reply:
     status: int = 200
     body: bytes = b'{"heard":true}'
     headers: dict[str, str] = field(default_factory=dict)
-    write: Callable[[Any], None] | None = None
+    write: Callable[[Any], object] | None = None
     """Writes the rest of the answer, in a way of its own."""
 
 
@@ -50,11 +52,21 @@ class Receiver:
             self._news.notify_all()
             return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
-    def wait(self, count: int, seconds: float = 10) -> list[Arrival]:
-        """Wait for so many requests, and give back all that have come."""
+    def wait(self, count: int) -> list[Arrival]:
+        """Wait for a number of requests, and return all that have arrived."""
         with self._news:
-            assert self._news.wait_for(lambda: len(self.arrivals) >= count, seconds), f"{len(self.arrivals)} came"
+            assert self._news.wait_for(lambda: len(self.arrivals) >= count, PATIENCE), f"{len(self.arrivals)} came"
             return list(self.arrivals)
+
+    @contextmanager
+    def holding(self, reply: Reply, after: Sequence[Reply] = ()) -> Iterator[None]:
+        """Reply only when the block ends, except to the first requests, which get other replies at once."""
+        is_over = threading.Event()
+        self.replies = [*after, replace(reply, write=lambda _file: is_over.wait(2 * PATIENCE))]
+        try:
+            yield
+        finally:
+            is_over.set()
 
     def settle(self, seconds: float = 0.5) -> list[Arrival]:
         """Wait for what should not come, and give back all that has."""

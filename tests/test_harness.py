@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,8 @@ import sqlalchemy as sa
 
 from tests import postgres
 from tests.databases import Lender
+from tests.scale import IS_LONG
+from tests.waiting import eventually
 from treaty.store.tables import metadata
 
 
@@ -107,19 +108,36 @@ def test_a_server_goes_when_the_process_that_asked_for_it_is_killed() -> None:
         url = asker.stdout.readline().strip()
         psycopg.connect(url).close()
         asker.send_signal(signal.SIGKILL)
-    assert _is_gone(url)
+    eventually(lambda: _is_gone(url))
 
 
 def _is_gone(url: str) -> bool:
-    for _ in range(300):
-        try:
-            psycopg.connect(url).close()
-        except psycopg.OperationalError:
-            return True
-        time.sleep(0.1)
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError:
+        return True
     return False
 
 
 @pytest.mark.long
 def test_a_long_test_is_run_when_asked_for() -> None:
-    assert os.environ["TREATY_TEST_LONG"] == "1"
+    assert IS_LONG
+
+
+@pytest.mark.parametrize(("options", "variable"), [(["--long"], "0"), ([], "1")], ids=["option", "variable"])
+def test_long_tests_are_selected_by_an_option_or_a_variable(options: list[str], variable: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "1",
+        *options,
+        f"{__file__}::test_a_long_test_is_run_when_asked_for",
+    ]
+    environ = {**os.environ, "TREATY_TEST_LONG": variable}
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[1], env=environ, capture_output=True, text=True, check=False
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr

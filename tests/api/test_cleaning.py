@@ -1,7 +1,6 @@
 """Old data goes; what answers rest on stays."""
 
 import itertools
-import os
 from datetime import timedelta
 from threading import Event
 
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from tests.api.history import History
+from tests.scale import IS_LONG
 from treaty.actions.maintenance import cleanup, integrity
 from treaty.model.maintenance.retention import (
     DEFAULT_VERSION_SELECTORS,
@@ -443,7 +443,7 @@ def test_recent_successes_stay_as_long_as_work_in_progress_looks_at_them(history
 
 
 STORIES = itertools.count()
-EXAMPLES = 600 if os.environ.get("TREATY_TEST_LONG") == "1" else 60
+EXAMPLES = 600 if IS_LONG else 20
 CONSUMERS, PROVIDER = ("Till", "Shop"), "Ledger"
 BRANCHES, TAGS, ENVIRONMENTS = ("main", "feat/x"), ("dev", "prod"), ("test", "live")
 DESTINATIONS = (

@@ -239,10 +239,10 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(make_api, accounts):
     taken: dict[str, list[float]] = {"ada": [], "nobody": []}
     for number in range(24):
         for name, found in taken.items():
-            started = time.perf_counter()
+            started = time.process_time()  # a busy machine does not add to it
             headers = {**basic(name, "wrong"), "x-forwarded-for": f"192.0.2.{number}"}
             assert api.get("/", headers=headers).status == 401
-            found.append(time.perf_counter() - started)
+            found.append(time.process_time() - started)
     known, unknown = (statistics.median(found[2:]) for found in taken.values())
     assert 0.5 < known / unknown < 2
 

@@ -17,7 +17,6 @@ from tests.api.test_matrix_histories import (
     BRANCHES,
     ENVIRONMENT,
     HAPPENINGS,
-    IS_LONG,
     MANY,
     NAME,
     NUMBER,
@@ -29,6 +28,7 @@ from tests.api.test_matrix_histories import (
     broker,  # noqa: F401 - a fixture
 )
 from tests.oracle.matrix_oracle import World, expected
+from tests.scale import IS_LONG
 from treaty.cli import PACT_BROKER, TREATY
 
 Verdicts = dict[str, bool | None]

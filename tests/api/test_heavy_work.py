@@ -6,6 +6,7 @@ from threading import Barrier, Event
 
 import pytest
 
+from tests.waiting import PATIENCE
 from treaty.errors import Overloaded
 from treaty.web.heavy_work import MAX_RUNNING, MAX_WAITING, HeavyWork
 
@@ -18,8 +19,8 @@ def test_two_heavy_requests_run_at_a_time_eight_wait_and_more_are_refused():
     def slow(number: int) -> int:
         started.append(number)
         if not is_released.is_set():
-            has_started.wait(60)
-            assert is_released.wait(60)
+            has_started.wait(PATIENCE)
+            assert is_released.wait(PATIENCE)
         return number
 
     async def run() -> list[int]:

@@ -5,7 +5,6 @@ order of time.
 """
 
 import base64
-import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,13 +17,14 @@ from pydantic import SecretStr
 from tests.api.conftest import SECRET_KEY, Api, Clock, pact
 from tests.api.history import q
 from tests.api.imports import differences, everything, import_from
+from tests.scale import IS_LONG
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
 from treaty.store.maintenance import integrity
 from treaty.store.migrations import migrate
 from treaty.web.application import build_application
 
-SEEDS = range(100 if os.environ.get("TREATY_TEST_LONG") == "1" else 3)
+SEEDS = range(100 if IS_LONG else 3)
 CONSUMERS, PROVIDER = ("Apron", "Till/2 ü"), "Ledger"
 ALL = (*CONSUMERS, PROVIDER)
 BRANCHES, TAGS = ("main", "feat/x"), ("dev", "prod")

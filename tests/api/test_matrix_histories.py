@@ -1,6 +1,5 @@
 """Whatever happened, the matrix answers exactly what the rules say."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -17,6 +16,7 @@ from sqlalchemy import text
 from tests.api.conftest import Api, Clock, pact
 from tests.api.history import History, q
 from tests.oracle.matrix_oracle import Expected, Publication, World, expected
+from tests.scale import IS_LONG
 from treaty.model.decisions.matrix import MAX_REASONS
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
@@ -33,8 +33,7 @@ SETTINGS = {
     "use_first_tag_as_branch": False,
     "create_deployed_versions_for_tags": False,
 }
-IS_LONG = os.environ.get("TREATY_TEST_LONG") == "1"
-EXAMPLES, QUESTIONS = (560, 25) if IS_LONG else (150, 4)
+EXAMPLES, QUESTIONS = (560, 25) if IS_LONG else (60, 4)
 """How many stories are told, and how many questions are asked after each, at least."""
 
 

@@ -1,10 +1,9 @@
 """Schemathesis sends what the OpenAPI document allows, and what it does not: nothing fails, answers are as described.
 
-Besides single requests it follows the document's links, so that it also asks for what it has made.
+With --long it also makes requests up for ten minutes, and follows the document's links to what it has made.
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +13,12 @@ import httpx
 import pytest
 
 from tests.api.examples import enrich
+from tests.scale import IS_LONG
+from tests.waiting import PATIENCE
 from tests.whole.servers import running
 
-LONG: Final = os.environ.get("TREATY_TEST_LONG") == "1"
-SECONDS: Final = 600 if LONG else 60
+EXTENT: Final = ("--max-time", "600") if IS_LONG else ("--phases", "examples,coverage", "--seed", "1")
+"""The short form sends the same requests on every machine: examples, and every limit of every parameter."""
 CHECKS: Final = (
     "not_a_server_error",
     "status_code_conformance",
@@ -61,7 +62,7 @@ def test_nothing_fails_and_answers_are_as_described(empty_database_url, tmp_path
 
 
 def schemathesis(url: str, folder: Path) -> tuple[dict[str, Any], str]:
-    """Run it for a while, and read its report."""
+    """Run it, and read its report."""
     configuration, report = folder / "schemathesis.toml", folder / "report.json"
     configuration.write_text(CONFIGURATION)
     done = subprocess.run(
@@ -70,14 +71,14 @@ def schemathesis(url: str, folder: Path) -> tuple[dict[str, Any], str]:
             *("--config-file", str(configuration), "run", url),
             *("--checks", ",".join(CHECKS)),
             *(word for name in LEFT_OUT for word in ("--exclude-operation-id", name)),
-            *("--max-time", str(SECONDS), "--no-shrink", "--request-timeout", "30"),
-            *(() if LONG else ("--seed", "1")),
+            *EXTENT,
+            *("--no-shrink", "--request-timeout", str(PATIENCE)),
             *("--report", "json", "--report-json-path", str(report), "--no-color"),
         ],
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=SECONDS + 120,
+        timeout=600 + 2 * PATIENCE,
         check=False,
     )
     assert report.exists(), done.stdout + done.stderr

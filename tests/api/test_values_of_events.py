@@ -109,7 +109,7 @@ def test_each_value_of_each_event_comes_from_its_own_versions(
     latest = _verify(api, "2", "m")
     _let_time_pass(broker)
     broker.worker.start()
-    arrivals = [_value_of(arrival.json()) for arrival in receiver.wait(6, 60)]
+    arrivals = [_value_of(arrival.json()) for arrival in receiver.wait(6)]
     broker.worker.stop()
     results = [arrival.pop("verificationResultUrl", "").removeprefix(BASE) for arrival in arrivals]
     required = {"eventName": REQUIRING, "buildUrl": "https://ci.test/2", **SECOND}
@@ -167,7 +167,7 @@ def _one_body(broker: Broker, receiver: Receiver, event: str, publish: Callable[
     request = {"body": BODY, "headers": {"content-type": "application/json"}}
     broker.hook(receiver.url, event, request=request)
     publish()
-    (arrival,) = receiver.wait(1, 60)
+    (arrival,) = receiver.wait(1)
     body: dict[str, Any] = arrival.json()
     return body
 
@@ -217,7 +217,7 @@ def test_a_result_that_was_deleted_before_delivery_is_not_replaced_by_another(
     _verify(broker.api, "1", "6")
     broker.database.write(lambda db: db.exec_driver_sql("UPDATE triggered_webhook SET verification_id = NULL"))
     broker.worker.start()
-    (arrival,) = receiver.wait(1, 60)
+    (arrival,) = receiver.wait(1)
     broker.worker.stop()
     body = arrival.json()
     assert body["providerVersionNumber"] == body["verificationResultUrl"] == ""
@@ -236,7 +236,7 @@ def test_a_result_leads_to_the_content_that_was_verified(
     broker.publish("1", "new")
     broker.hook(receiver.url, RESULT, request={"body": BODY})
     answer = api.post(results, {"success": True, "providerApplicationVersion": "5"})
-    (arrival,) = receiver.wait(1, 60)
+    (arrival,) = receiver.wait(1)
     assert arrival.json()["verificationResultUrl"] == f"{BASE}{answer.link('self')}"
     sha = pact.link("pb:pact-version").rpartition("/")[2] if "pb:pact-version" in pact.json()["_links"] else None
     assert sha is None or f"/{sha}/" in arrival.json()["pactUrl"]
@@ -286,7 +286,7 @@ def test_ids_in_metadata_only_count_for_versions_with_the_verified_pact(
     sha = sha.partition("/pact-version/")[2].partition("/")[0]
     path = f"/pacts/provider/Ledger/consumer/Till/pact-version/{sha}/metadata/{segment}/verification-results"
     assert api.post(path, {"success": True, "providerApplicationVersion": "5"}).status == 201
-    (arrival,) = receiver.wait(1, 60)
+    (arrival,) = receiver.wait(1)
     assert arrival.json()["consumerVersionNumber"] == "1"
 
 
@@ -301,5 +301,5 @@ def test_a_pact_found_by_a_fallback_tag_does_not_have_the_tag_that_was_asked_for
     (pact,) = api.post("/pacts/provider/Ledger/for-verification", selectors).json()["_embedded"]["pacts"]
     results = api.get(pact["_links"]["self"]["href"]).link("pb:publish-verification-results")
     assert api.post(results, {"success": True, "providerApplicationVersion": "5"}).status == 201
-    (arrival,) = receiver.wait(1, 60)
+    (arrival,) = receiver.wait(1)
     assert arrival.json()["consumerVersionTags"] == ""

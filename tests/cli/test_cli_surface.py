@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from tests.waiting import PATIENCE
 from treaty.cli import PACT_BROKER
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def newer_commands() -> Iterator[tuple[tuple[str, ...], Options]]:
 
 def newer(*names: str) -> Iterator[tuple[tuple[str, ...], Options]]:
     """Ask the newer client for its commands; brokers that it installs are no affair of a client."""
-    told = subprocess.run([PACT, *names, "--help"], capture_output=True, text=True, check=True, timeout=30).stdout
+    told = subprocess.run([PACT, *names, "--help"], capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
     below = [name for name in subcommands(told) if name not in {"help", "ruby", "docker"}]
     for name in below:
         yield from newer(*names, name)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from .conftest import OtherBroker, Run
 
@@ -233,7 +235,7 @@ def test_the_newer_client_finds_the_same(tmp_path: Path, run: Run, more: list[st
     program = Path(sys.executable).parent / "pact"
     address = {"PACT_BROKER_BASE_URL": "http://127.0.0.1:1", "PACT_DO_NOT_TRACK": "true"}
     theirs = subprocess.run(
-        [program, "broker", *words], env=address, capture_output=True, text=True, timeout=60, check=False
+        [program, "broker", *words], env=address, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     ours = run(*words, "-o", "json")
     assert (ours.exit_code, theirs.returncode) == (2, 2)

@@ -10,7 +10,7 @@ from treaty import distribution
 
 INSTALLER = re.compile(r"\b(?:pip3? install|uv add|uv tool install|pipx (?:install|run)|uvx|--with)\b([^\n`]*)")
 REQUIREMENT = re.compile(r"(?<![\w./@$-])(treaty[\w.-]*)", re.IGNORECASE)
-BINARY = {".png", ".ico", ".woff2", ".lock", ".json"}
+BINARY = {".sqlite3", ".png", ".ico", ".woff2", ".lock", ".json"}
 
 
 def foreign_packages(text):

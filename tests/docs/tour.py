@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.docs.generated import ROOT
+from tests.waiting import PATIENCE
 
 README: Final = ROOT / "README.md"
 ADDRESS: Final = "http://127.0.0.1:9292"
@@ -55,7 +56,7 @@ def take(commands: list[str], address: str, folder: Path) -> list[Step]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     *printed, _ = re.split(rf"\n{_MARK} (\d+)\n", run.stdout.replace(address, ADDRESS))

@@ -12,6 +12,7 @@ import pytest
 
 from tests import databases
 from tests.examples import environments
+from tests.waiting import PATIENCE
 from tests.whole import servers
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ def call(folder, *words, code=0, **more):
     programs = environments.programs(folder.name)
     command = [str(programs / "python"), *words]
     done = subprocess.run(
-        command, cwd=folder, env=environ(**more), capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=environ(**more), capture_output=True, text=True, timeout=2 * PATIENCE, check=False
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
@@ -154,7 +155,7 @@ def javascript(tmp_path_factory):
 
 def called(folder, *command, **known):
     return subprocess.run(
-        command, cwd=folder, env=environ(**known), capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=environ(**known), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
 

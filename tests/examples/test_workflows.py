@@ -13,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.examples import environments
+from tests.waiting import PATIENCE
 from tests.whole import servers
 
 EXAMPLES = environments.ROOT / "examples"
@@ -171,7 +172,7 @@ def call(command, repository, tmp_path, environ, *, code=0):
         env=kept | environ | {"PATH": path, "PACT_DO_NOT_TRACK": "true"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=2 * PATIENCE,
         check=False,
     )
     assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"

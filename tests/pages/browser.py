@@ -5,10 +5,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it says no types
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
+
+from tests.waiting import PATIENCE
 
 RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -21,6 +23,9 @@ _FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+_PATIENCE: Final = 1000 * PATIENCE
+"""Milliseconds."""
 
 
 class Unavailable(Exception):
@@ -42,11 +47,21 @@ def started() -> Iterator[Browser]:
     program = find_program()
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=program, args=list(_FLAGS), headless=True)
+            browser = playwright.chromium.launch(
+                executable_path=program, args=list(_FLAGS), headless=True, timeout=_PATIENCE
+            )
         except Error as error:
             raise Unavailable(f"Chromium does not start: {error}") from error
+        expect.set_options(timeout=_PATIENCE)
         yield browser
         browser.close()
+
+
+def context(browser: Browser, **options: Any) -> BrowserContext:
+    """Open a profile of its own, whose pages wait for a slow machine."""
+    opened = browser.new_context(**options)
+    opened.set_default_timeout(_PATIENCE)
+    return opened
 
 
 def hurdles(page: Page) -> list[str]:

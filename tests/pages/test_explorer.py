@@ -260,7 +260,7 @@ def test_a_base_url_with_a_path_is_kept(site, page):  # noqa: F811
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_use_it(site, scheme):  # noqa: F811
-    context = site.browser.new_context(color_scheme=scheme, base_url=site.address)
+    context = browsers.context(site.browser, color_scheme=scheme, base_url=site.address)
     page, faults = context.new_page(), []  # noqa: F811
     for path in (f"/explorer#{SHOP}", "/explorer#POST /contracts/publish", "/explorer#https://example.org/"):
         page.goto(path)
@@ -274,7 +274,7 @@ def test_everybody_can_use_it(site, scheme):  # noqa: F811
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everything_can_be_read_while_an_answer_is_awaited(site, scheme):  # noqa: F811
-    context = site.browser.new_context(color_scheme=scheme, base_url=site.address)
+    context = browsers.context(site.browser, color_scheme=scheme, base_url=site.address)
     page = context.new_page()  # noqa: F811
     page.goto("/explorer")
     expect(page.locator(".explorer:not([aria-busy])")).to_be_visible()
@@ -288,7 +288,7 @@ def test_everything_can_be_read_while_an_answer_is_awaited(site, scheme):  # noq
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
 def test_it_fits_every_width_and_never_complains(site, width):  # noqa: F811
-    context = site.browser.new_context(viewport={"width": width, "height": 800}, base_url=site.address)
+    context = browsers.context(site.browser, viewport={"width": width, "height": 800}, base_url=site.address)
     page, faults = context.new_page(), []  # noqa: F811
     page.on("console", lambda said: faults.append(said.text))
     page.on("pageerror", lambda error: faults.append(str(error)))

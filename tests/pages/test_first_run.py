@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 
 from tests.pages import browser as browsers
 from tests.pages.corpus import Filler
+from tests.waiting import PATIENCE
 from tests.whole import servers
 
 PACT = {
@@ -31,7 +32,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     name, *rest = shlex.split(command.replace("NAME", "'Web Shop'"))
     assert name == "pact-broker"
     return subprocess.run(
-        [str(servers.BIN / name), *rest], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+        [str(servers.BIN / name), *rest], cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
 
 
@@ -44,7 +45,7 @@ def test_three_commands_lead_from_nothing_to_a_green_page(tmp_path):
         outcome = pytest.fail if os.environ.get("CI") in {"true", "1"} else pytest.skip
         raise outcome.Exception(str(absence), pytrace=False) from None
     with servers.running(f"sqlite:///{tmp_path}/treaty.sqlite") as server, browsers.started() as browser:
-        page = browser.new_page(base_url=server.address)
+        page = browsers.context(browser, base_url=server.address).new_page()
         install, publish, ask = commands(page)
         assert install == "pip install ."
         published = run(publish, tmp_path)

@@ -9,13 +9,14 @@ from tests.pages import browser as browsers
 from tests.pages.corpus import TRICK, Filler
 from tests.pages.test_in_a_browser import Site, page, site  # noqa: F401 - fixtures
 from tests.receiver import receiving
+from tests.waiting import eventually
 from tests.whole import servers
 
 
 @pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
 def either(request: pytest.FixtureRequest, site: Site) -> Iterator[Page]:  # noqa: F811 - the fixture
     """A page with scripts, and one without; nothing may be complained of."""
-    context = site.browser.new_context(base_url=site.address, java_script_enabled=request.param)
+    context = browsers.context(site.browser, base_url=site.address, java_script_enabled=request.param)
     page, faults = context.new_page(), []  # noqa: F811 - the fixture is another
     page.on("console", lambda said: None if "Failed to load" in said.text else faults.append(said.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -79,7 +80,7 @@ def test_a_webhook_is_made_from_a_ready_one_and_its_deliveries_are_seen(reaching
     filler = Filler(reaching.address)
     consumer = f"Till-{scripts}"
     filler.publish(consumer, "1", "main", "Ledger", {"interactions": [scripts]})
-    context = reaching.browser.new_context(base_url=reaching.address, java_script_enabled=scripts)
+    context = browsers.context(reaching.browser, base_url=reaching.address, java_script_enabled=scripts)
     page = context.new_page()  # noqa: F811 - the fixture is another
     with receiving() as receiver:
         page.goto("/webhooks/new")
@@ -128,17 +129,17 @@ def test_a_webhook_is_made_from_a_ready_one_and_its_deliveries_are_seen(reaching
 
 def _reload_until(page: Page, text: str) -> None:  # noqa: F811 - the fixture is another
     """Look again until a text is there: a delivery is noted a moment after it has arrived."""
-    for _ in range(40):
+
+    def is_shown() -> bool:
         page.reload()
-        if page.get_by_text(text).count():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(page.locator("main").inner_text())
+        return bool(page.get_by_text(text).count())
+
+    eventually(is_shown, page.locator("main").inner_text)
 
 
 def test_a_preview_keeps_what_was_typed_also_secrets(reaching):
     Filler(reaching.address).publish("Shop", "1", "main", "Ledger", {"interactions": []})
-    context = reaching.browser.new_context(base_url=reaching.address)
+    context = browsers.context(reaching.browser, base_url=reaching.address)
     page = context.new_page()  # noqa: F811 - the fixture is another
     page.goto("/webhooks/new")
     page.get_by_label("URL", exact=True).fill("http://127.0.0.1:1/x")
@@ -186,7 +187,7 @@ def test_the_search_box_suggests_and_the_keyboard_chooses(site, page):  # noqa: 
 
 
 def test_suggestions_can_be_used_by_everybody(site):  # noqa: F811 - the fixture
-    context = site.browser.new_context(base_url=site.address, color_scheme="dark")
+    context = browsers.context(site.browser, base_url=site.address, color_scheme="dark")
     page = context.new_page()  # noqa: F811 - the fixture is another
     page.goto("/")
     page.get_by_label("Find an application or a version").fill("app")

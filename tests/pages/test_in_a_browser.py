@@ -37,14 +37,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def page(site: Site) -> Iterator[Page]:
-    context = site.browser.new_context(viewport={"width": 1280, "height": 800}, base_url=site.address)
+    context = browsers.context(site.browser, viewport={"width": 1280, "height": 800}, base_url=site.address)
     yield context.new_page()
     context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_use_every_page(site, scheme):
-    context = site.browser.new_context(color_scheme=scheme, base_url=site.address)
+    context = browsers.context(site.browser, color_scheme=scheme, base_url=site.address)
     page, faults = context.new_page(), []
     for name, path in site.paths.items():
         page.goto(path)
@@ -55,7 +55,7 @@ def test_everybody_can_use_every_page(site, scheme):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_page_is_wider_than_the_screen_and_none_complains(site, width):
-    context = site.browser.new_context(viewport={"width": width, "height": 800}, base_url=site.address)
+    context = browsers.context(site.browser, viewport={"width": width, "height": 800}, base_url=site.address)
     page, faults = context.new_page(), []
     page.on("console", lambda said: faults.append(f"{said.text} {page.url}") if "404" not in said.text else None)
     page.on("pageerror", lambda error: faults.append(f"{error} {page.url}"))
@@ -84,7 +84,7 @@ def test_what_was_published_does_not_run(site, page):
 
 
 def test_all_can_be_read_without_scripts(site):
-    context = site.browser.new_context(java_script_enabled=False, base_url=site.address)
+    context = browsers.context(site.browser, java_script_enabled=False, base_url=site.address)
     page = context.new_page()
     page.goto("/")
     page.get_by_label("Name").fill("Web Shop")
@@ -235,7 +235,7 @@ def test_a_graph_is_chosen_around_an_application_and_followed(page):
 
 
 def test_a_graph_can_be_read_without_scripts(site):
-    context = site.browser.new_context(java_script_enabled=False, base_url=site.address)
+    context = browsers.context(site.browser, java_script_enabled=False, base_url=site.address)
     page = context.new_page()
     page.goto("/network?focus=orders-api")
     assert page.locator("svg.graph .boxes a").count() >= 2

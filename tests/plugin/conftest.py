@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.waiting import PATIENCE
 from tests.whole import servers
 
 CONSUMER = """
@@ -99,7 +100,7 @@ def run(pytester):
     pytester.makefile(".ini", pytest="[pytest]\n")
 
     def run(*options, code=0):
-        result = pytester.runpytest_subprocess(*_WITHOUT, "-rA", *map(str, options), timeout=120)
+        result = pytester.runpytest_subprocess(*_WITHOUT, "-rA", *map(str, options), timeout=PATIENCE)
         assert result.ret == code
         return result.stdout
 

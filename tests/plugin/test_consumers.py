@@ -2,10 +2,11 @@
 
 import json
 import socket
-import time
 
 import httpx
 import pytest
+
+from tests.waiting import PATIENCE, eventually
 
 
 def written(pytester, path="pacts/web_shop-prices.json"):
@@ -158,12 +159,9 @@ def test_the_broker_ends_even_if_pytest_is_killed(pytester, tmp_path):
             os.kill(os.getpid(), signal.SIGKILL)
         """
     )
-    pytester.runpytest_subprocess("--run-broker", "-p", "no:schemathesis", timeout=120)
+    pytester.runpytest_subprocess("--run-broker", "-p", "no:schemathesis", timeout=PATIENCE)
     port = int(address.read_text().rpartition(":")[2])
-    until = time.monotonic() + 30
-    while is_listening(port):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    eventually(lambda: not is_listening(port))
 
 
 def is_listening(port):

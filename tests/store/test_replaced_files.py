@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.waiting import PATIENCE
 from treaty.errors import DatabaseReplaced
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
@@ -53,7 +54,7 @@ def test_looking_whether_a_database_exists_keeps_the_locks_of_this_process(tmp_p
     migrate(database)
     open_database(f"sqlite:///{path}", must_exist=True).close()
     look = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM alembic_version').fetchall()"
-    subprocess.run([sys.executable, "-c", look, str(path)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", look, str(path)], check=True, timeout=PATIENCE)
     database.write(lambda db: db.exec_driver_sql("CREATE TABLE more (a)").close())
     database.close()
 

@@ -13,3 +13,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
     """A server on SQLite."""
     with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}") as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on SQLite for all tests of a module that need nothing but a server."""
+    with running(f"sqlite:///{tmp_path_factory.mktemp('shared') / 'treaty.sqlite'}") as server:
+        yield server

@@ -6,9 +6,8 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -20,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.docs.generated import ROOT
+from tests.waiting import PATIENCE, eventually
 
 HOST: Final = "pacts.example.org"
 BROKER: Final = "127.0.0.1:9292"
-START_SECONDS: Final = 60
 _PACKAGES: Final = {"nginx": "nginx-light", "caddy": "caddy"}
 
 
@@ -100,22 +99,21 @@ def _running(command: list[str], address: str, folder: Path) -> Iterator[None]:
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(30)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
 
 
 def _wait_until_listening(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
     host, _, port = address.partition(":")
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the proxy did not start:\n" + log.read_text("utf-8", "replace"))
+
+    def is_listening() -> bool:
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=PATIENCE):
+            return True
+        return False
+
+    eventually(lambda: process.poll() is not None or is_listening())
+    assert process.poll() is None, "the proxy did not start:\n" + log.read_text("utf-8", "replace")
 
 
 def free_address() -> str:

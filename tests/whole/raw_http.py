@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.waiting import PATIENCE
 from tests.whole.servers import Server
 
-PATIENCE: Final = 60
-"""Seconds, on a busy machine."""
 HEARTBEAT: Final = "/diagnostic/status/heartbeat"
 _CHUNK: Final = 2**20
 

@@ -6,21 +6,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
-from typing import Final
+from typing import IO, Final
+
+from tests.waiting import PATIENCE
+from tests.whole import forked
 
 BIN: Final = Path(sys.executable).parent
 _ADDRESS: Final = re.compile(r"Treaty is at (https?://\S+)")
-START_SECONDS: Final = 90
 
 
 class Server:
     """A running server: where it is, and how it is ended."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str, errors: list[str], thread: Thread) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str] | forked.Process, address: str, errors: list[str], thread: Thread
+    ) -> None:
         self.process = process
         self.address = address
         self._errors = errors
@@ -34,13 +38,13 @@ class Server:
     def kill(self) -> None:
         """End it as a power cut would."""
         self.process.kill()
-        self._ended(10)
+        self._ended(PATIENCE)
 
     def end(self) -> int:
         """Ask it to end, and return its status. It may take half a minute for requests and as long for deliveries."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self._ended(120)
+            return self._ended(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -68,28 +72,38 @@ def start(
     database_url: str, *options: str, cwd: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> Server:
     """Start a server on a free port, and wait until it answers."""
-    process = subprocess.Popen(
-        [str(BIN / "treaty"), "serve", "--port", "0", "--database-url", database_url, "--log-level", "warn", *options],
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **(environ or {})},
-    )
+    words = ["treaty", "serve", "--port", "0", "--database-url", database_url, "--log-level", "warn", *options]
+    process, stream = _begin(words, cwd or Path.cwd(), {**os.environ, **(environ or {})})
     errors: list[str] = []
-    thread = Thread(target=_collect, args=(process, errors), daemon=True)
+    thread = Thread(target=_collect, args=(stream, errors), daemon=True)
     thread.start()
     return Server(process, _address(process, errors), errors, thread)
 
 
-def _collect(process: subprocess.Popen[str], errors: list[str]) -> None:
-    assert process.stderr is not None
-    with process.stderr as stream:
+def _begin(
+    words: Sequence[str], folder: Path, environ: Mapping[str, str]
+) -> tuple[subprocess.Popen[str] | forked.Process, IO[str]]:
+    """Start a process, and return it with what it writes to standard error."""
+    if not forked.can_fork(words):
+        process = subprocess.Popen(
+            [str(BIN / words[0]), *words[1:]], stderr=subprocess.PIPE, text=True, cwd=folder, env=environ
+        )
+        assert process.stderr is not None
+        return process, process.stderr
+    reading, writing = os.pipe()
+    child = forked.Process(forked.Call(words, folder, environ, {2: forked.Descriptor(writing)}))
+    os.close(writing)
+    return child, os.fdopen(reading)
+
+
+def _collect(stream: IO[str], errors: list[str]) -> None:
+    with stream:
         for line in stream:
             errors.append(line)  # noqa: PERF402 - a line is there as soon as it is written
 
 
-def _address(process: subprocess.Popen[str], errors: list[str]) -> str:
-    until = time.monotonic() + START_SECONDS
+def _address(process: subprocess.Popen[str] | forked.Process, errors: list[str]) -> str:
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         found = _ADDRESS.search("".join(errors))
         if found:
@@ -101,15 +115,19 @@ def _address(process: subprocess.Popen[str], errors: list[str]) -> str:
     raise AssertionError("the server did not start:\n" + "".join(errors))
 
 
-def run(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(*words: str, cwd: Path, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a program of the environment that the tests run in, as a CI job would."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PACT_", "GITHUB_", "GIT_"))}
+    variables = {**clean, "PACT_DO_NOT_TRACK": "true", **environ}
+    if forked.can_fork(words):
+        return forked.run(words, cwd=cwd, environ=variables, stdin=stdin)
     return subprocess.run(
         [str(BIN / words[0]), *words[1:]],
         cwd=cwd,
-        env={**clean, "PACT_DO_NOT_TRACK": "true", **environ},
+        env=variables,
+        input=stdin,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )

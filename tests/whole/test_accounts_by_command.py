@@ -1,7 +1,6 @@
 """Users and tokens on the command line."""
 
 import json
-import subprocess
 
 import httpx
 import psycopg
@@ -10,7 +9,6 @@ import pytest
 from bench.histories import History, build
 from tests import databases, postgres
 from tests.whole import servers
-from tests.whole.servers import BIN
 from treaty.model.audit import ActorCredential, AuditFilter
 from treaty.store import audit
 from treaty.store.engine.database import open_database
@@ -21,10 +19,7 @@ PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends 
 @pytest.fixture
 def treaty(database_url, tmp_path):
     def run(*words, stdin=PASSWORD + "\n"):
-        command = [str(BIN / "treaty"), *words, "--database-url", database_url]
-        return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
-        )
+        return servers.run("treaty", *words, "--database-url", database_url, cwd=tmp_path, stdin=stdin)
 
     return run
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.waiting import PATIENCE
 from tests.whole import proxies
 from tests.whole.servers import Server, running
 
@@ -48,7 +49,7 @@ def behind(proxy: Proxy, folder: Path, **environ: str) -> Iterator[tuple[httpx.C
     port = broker.rpartition(":")[2]
     with running(f"sqlite:///{folder}/treaty.sqlite", "--port", port, cwd=folder, environ=environ) as server:
         transport = httpx.HTTPTransport(local_address=CLIENT, verify=False)
-        with proxy(broker, folder) as url, httpx.Client(base_url=url, transport=transport, timeout=60) as client:
+        with proxy(broker, folder) as url, httpx.Client(base_url=url, transport=transport, timeout=PATIENCE) as client:
             yield client, server
 
 

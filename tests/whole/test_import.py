@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import publication
+from tests.waiting import PATIENCE
 from tests.whole.servers import BIN, run, running
 
 OPEN = {"TREATY_WEBHOOK_SCHEME_WHITELIST": "http https", "TREATY_WEBHOOK_HOST_WHITELIST": "127.0.0.1"}
@@ -111,7 +112,7 @@ def send(client, method, url, **body):
 
 def snapshot(url, auth=None):
     """Everything that is asked of a broker, without its own address and without times."""
-    with httpx.Client(base_url=url, auth=auth, timeout=30) as client:
+    with httpx.Client(base_url=url, auth=auth, timeout=PATIENCE) as client:
 
         def get(path):
             return client.get(path).raise_for_status().json()

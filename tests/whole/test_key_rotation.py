@@ -5,7 +5,6 @@ import hmac
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +15,10 @@ from sqlalchemy import create_engine, text
 
 from tests.api.conftest import publication
 from tests.receiver import Arrival, Receiver, receiving
+from tests.waiting import PATIENCE, eventually
 from tests.whole.servers import BIN, Server, run, running
 
-# A webhook's two secrets are sealed, and what credentials are hashed with.
+# A webhook's two secrets are encrypted, and so is the key that credentials are hashed with.
 CANARY, SIGNING = "canary-" + os.urandom(6).hex(), "signing-" + os.urandom(6).hex()
 OPEN = {
     "PACT_BROKER_WEBHOOK_SCHEME_WHITELIST": "http https",
@@ -35,7 +35,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def broker(database_url: str, tmp_path: Path, receiver: Receiver) -> Iterator[Server]:
-    """A server with a webhook whose secrets are sealed."""
+    """A server with a webhook whose secrets are encrypted."""
     with running(database_url, cwd=tmp_path, environ=OPEN) as server:
         _hook(server, receiver)
         yield server
@@ -44,13 +44,13 @@ def broker(database_url: str, tmp_path: Path, receiver: Receiver) -> Iterator[Se
 def _hook(server: Server, receiver: Receiver) -> str:
     request = {"method": "POST", "url": receiver.url, "headers": {"Authorization": CANARY, "X-Plain": "v1:plain"}}
     body = {"request": request, "events": [{"name": "contract_published"}], "secret": SIGNING}
-    made = httpx.post(f"{server.address}/webhooks", json=body, timeout=30)
+    made = httpx.post(f"{server.address}/webhooks", json=body)
     assert made.status_code == 201, made.text
     return str(made.headers["location"])
 
 
 def _publish(server: Server, version: str) -> None:
-    answer = httpx.post(f"{server.address}/contracts/publish", json=publication("Till", version, "Ledger"), timeout=30)
+    answer = httpx.post(f"{server.address}/contracts/publish", json=publication("Till", version, "Ledger"))
     assert answer.status_code == 200, answer.text
 
 
@@ -120,10 +120,10 @@ def test_the_key_changes_while_a_server_delivers(
         assert _keys(tmp_path)[1:] == [former]
         _rotated(database_url, tmp_path, "--finish")
         assert former not in _keys(tmp_path)
-        receiver.wait(len(published) + 3, 30)
-    assert all(_is_right(one) for one in receiver.wait(len(published), 30))
+        receiver.wait(len(published) + 3)
+    assert all(_is_right(one) for one in receiver.wait(len(published)))
     _hook(broker, receiver)
-    assert "All 5 secrets" in _rotated(database_url, tmp_path, "--finish"), "a server sealed with the former key"
+    assert "All 5 secrets" in _rotated(database_url, tmp_path, "--finish"), "a server encrypted with the former key"
     assert CANARY not in _kept(database_url)
     assert CANARY not in broker.log
     assert oct((tmp_path / "treaty.key").stat().st_mode & 0o777) == "0o600"
@@ -143,7 +143,7 @@ def test_a_change_of_the_key_that_is_killed_goes_on_when_it_is_called_again(
     newest, _ = _keys(tmp_path)
     receiver.arrivals.clear()
     _publish(broker, "between")
-    assert all(_is_right(one) for one in receiver.wait(101, 60))
+    assert all(_is_right(one) for one in receiver.wait(101))
     told = _rotated(database_url, tmp_path)
     assert "continuing with these" in told
     assert "All 203 secrets are encrypted with the newest key." in told
@@ -164,10 +164,10 @@ def test_a_key_in_the_settings_changes_while_servers_are_restarted_one_after_the
         assert "All 5 secrets are encrypted with the newest key." in told
         for number, server in enumerate([one, other] * 4):
             _publish(server, str(number))
-        assert all(_is_right(arrival) for arrival in receiver.wait(16, 30))
+        assert all(_is_right(arrival) for arrival in receiver.wait(16))
     with running(url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": SECOND}) as server:
         _publish(server, "last")
-        assert _is_right(receiver.wait(18, 30)[-1])
+        assert _is_right(receiver.wait(18)[-1])
         assert "secret_key" not in server.log
 
 
@@ -181,7 +181,7 @@ def test_a_key_file_gives_way_to_a_key_in_the_settings(
         assert f"No secret needs previous_secret_keys or {tmp_path / 'treaty.key'} any more" in told
         (tmp_path / "treaty.key").unlink()
         _publish(server, "1")
-        assert _is_right(receiver.wait(1, 30)[0])
+        assert _is_right(receiver.wait(1)[0])
 
 
 def test_whoever_has_the_wrong_key_is_told_which_setting_is_to_be_mended(
@@ -198,14 +198,11 @@ def test_whoever_has_the_wrong_key_is_told_which_setting_is_to_be_mended(
     with running(database_url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": FIRST}) as server:
         assert "3 secrets were sealed with another key; give it in previous_secret_keys" in server.log
         _publish(server, "1")
-        until = time.monotonic() + 15
-        while "stored under another key" not in _kept(database_url):
-            assert time.monotonic() < until, server.log
-            time.sleep(0.1)
+        eventually(lambda: "stored under another key" in _kept(database_url), lambda: server.log)
 
 
 def test_only_one_at_a_time_changes_the_key(broker: Server, database_url: str, tmp_path: Path) -> None:
     assert broker.process.poll() is None
     command = [str(BIN / "treaty"), "rotate-key", "--database-url", database_url]
     both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert all("All 3 secrets are encrypted" in one.communicate(timeout=60)[0] for one in both)
+    assert all("All 3 secrets are encrypted" in one.communicate(timeout=PATIENCE)[0] for one in both)

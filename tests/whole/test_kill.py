@@ -5,6 +5,7 @@ import threading
 
 import httpx
 
+from tests.waiting import PATIENCE
 from tests.whole import writers
 from tests.whole.servers import running, start
 
@@ -12,7 +13,7 @@ CLIENTS, EACH = 4, 50
 
 
 def kill_when(server, moment):
-    moment.wait(60)
+    moment.wait(PATIENCE)
     server.kill()
 
 

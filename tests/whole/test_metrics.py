@@ -2,11 +2,11 @@
 
 import os
 import signal
-import time
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.waiting import eventually
 from tests.whole.servers import running
 
 
@@ -29,7 +29,8 @@ def test_what_each_worker_counted_is_added_up_also_of_one_that_was_killed(tmp_pa
             assert httpx.get(f"{server.address}/diagnostic/status/heartbeat").status_code == httpx.codes.OK
         asked = {"name": "treaty_http_request_seconds_count", "route": "/diagnostic/status/heartbeat"}
         assert count(server, **asked) == [30]
-        os.kill(workers(server)[-1], signal.SIGKILL)
-        time.sleep(1)
+        before = workers(server)
+        os.kill(before[-1], signal.SIGKILL)
+        eventually(lambda: before[-1] not in workers(server) and len(workers(server)) == len(before))
         assert count(server, **asked) == [30]
         assert count(server, "treaty_webhook_deliveries_owed") == [0]

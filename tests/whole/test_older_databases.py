@@ -152,7 +152,7 @@ def _send_all(broker: Broker, fixture: Fixture, receiver: Receiver) -> None:
     for number, (name, uuid) in enumerate(webhooks.items()):
         filling.point_webhook_at(broker, uuid, f"{receiver.url}/{q(name)}")
         broker.send("POST", f"/webhooks/{uuid}/execute")
-        receiver.wait(number + 1, 60)
+        receiver.wait(number + 1)
     arrivals = {arrival.path.removeprefix("/"): arrival for arrival in receiver.arrivals}
     for name, secret in SECRETS.items():
         assert arrivals[q(name)].headers["authorization"] == secret
@@ -175,7 +175,7 @@ def test_queued_deliveries_are_sent(fixture: Fixture, url: str, tmp_path: Path, 
         for uuid in fixture.facts["webhooks"].values():
             filling.point_webhook_at(broker, uuid, receiver.url)
     with running(url, cwd=tmp_path, environ=SENDING):
-        arrivals = receiver.wait(QUEUED, 60)
+        arrivals = receiver.wait(QUEUED)
     credentials = Counter(arrival.headers["authorization"] for arrival in arrivals)
     assert credentials.keys() == {*SECRETS.values(), filling.basic("ci", filling.PASSWORDS["failing"])}
     # The provider's version has been removed since the delivery was queued.

@@ -6,28 +6,27 @@ import os
 import shutil
 import signal
 import sqlite3
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
 
+from tests.waiting import PATIENCE, eventually
 from tests.whole.servers import running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-PATIENCE_SECONDS = 60
 HAL = {"accept": "application/hal+json"}
 
 
 def publish(address: str, number: str) -> httpx.Response:
-    return httpx.put(f"{address}/pacticipants/Foo/versions/{number}", json={}, timeout=PATIENCE_SECONDS)
+    return httpx.put(f"{address}/pacticipants/Foo/versions/{number}", json={}, timeout=PATIENCE)
 
 
 def numbers(address: str) -> set[str]:
-    response = httpx.get(f"{address}/pacticipants/Foo/versions?size=1000", headers=HAL, timeout=PATIENCE_SECONDS)
+    response = httpx.get(f"{address}/pacticipants/Foo/versions?size=1000", headers=HAL, timeout=PATIENCE)
     response.raise_for_status()
     return {version["number"] for version in response.json()["_embedded"]["versions"]}
 
@@ -82,18 +81,29 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_process_refuses_writes_and_says_what_to_do(path: Path, change: Callable[[Path], None]) -> None:
+    url = f"sqlite:///{path}"
+    with running(url, cwd=path.parent) as one, running(url, cwd=path.parent) as other:
+        check_refused([one.address, other.address] * 10, path, change)
+
+
+@pytest.mark.parametrize("change", [delete, replace])
+def test_every_worker_refuses_writes_and_says_what_to_do(path: Path, change: Callable[[Path], None]) -> None:
     with running(f"sqlite:///{path}", "--workers", "2", cwd=path.parent) as server:
-        for number in range(20):
-            assert publish(server.address, str(number)).status_code == 201
-        change(path)
-        left_behind = set(path.parent.iterdir())
-        for number in range(20):
-            refused = publish(server.address, f"lost-{number}")
-            assert refused.status_code == 503, refused.text
-            assert str(path) in refused.json()["error"]
-            assert "was deleted or replaced" in refused.json()["error"]
-            assert "start the server again" in refused.json()["error"]
-        assert set(path.parent.iterdir()) == left_behind, "something was created in place of what was deleted"
+        check_refused([server.address] * 20, path, change)
+
+
+def check_refused(addresses: Sequence[str], path: Path, change: Callable[[Path], None]) -> None:
+    for number, address in enumerate(addresses):
+        assert publish(address, str(number)).status_code == 201
+    change(path)
+    left_behind = set(path.parent.iterdir())
+    for number, address in enumerate(addresses):
+        refused = publish(address, f"lost-{number}")
+        assert refused.status_code == 503, refused.text
+        assert str(path) in refused.json()["error"]
+        assert "was deleted or replaced" in refused.json()["error"]
+        assert "start the server again" in refused.json()["error"]
+    assert set(path.parent.iterdir()) == left_behind, "something was created in place of what was deleted"
 
 
 @pytest.mark.parametrize("change", [delete_log, replace_log, delete_index])
@@ -141,7 +151,7 @@ def test_reads_and_the_status_of_the_database_tell_it_too(path: Path) -> None:
     with running(f"sqlite:///{path}", cwd=path.parent) as server:
         assert publish(server.address, "1").status_code == 201
         delete_all(path)
-        refused = eventually(lambda: httpx.get(f"{server.address}/pacticipants/Foo", headers=HAL), 503)
+        refused = answered(lambda: httpx.get(f"{server.address}/pacticipants/Foo", headers=HAL), 503)
         assert "was deleted or replaced" in refused.json()["error"]
         page = httpx.get(f"{server.address}/", headers={"accept": "text/html"})
         assert (page.status_code, "was deleted or replaced" in page.text) == (503, True)
@@ -151,13 +161,14 @@ def test_reads_and_the_status_of_the_database_tell_it_too(path: Path) -> None:
         assert httpx.get(f"{server.address}/diagnostic/status/heartbeat", headers=HAL).status_code == 200
 
 
-def eventually(request: Callable[[], httpx.Response], status: int) -> httpx.Response:
-    """Repeat a request until it has a status: reads look at the file once in a while only."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while (response := request()).status_code != status:
-        assert time.monotonic() < until, response.text
-        time.sleep(0.1)
-    return response
+def answered(request: Callable[[], httpx.Response], status: int) -> httpx.Response:
+    """Repeat a request until it has a status: reads check the file only once in a while."""
+
+    def look() -> httpx.Response | None:
+        response = request()
+        return response if response.status_code == status else None
+
+    return cast("httpx.Response", eventually(look, lambda: f"no answer had status {status}"))
 
 
 def test_a_worker_that_is_started_anew_does_not_create_the_file_anew(path: Path) -> None:
@@ -165,10 +176,7 @@ def test_a_worker_that_is_started_anew_does_not_create_the_file_anew(path: Path)
         assert publish(server.address, "1").status_code == 201
         delete_all(path)
         os.kill(workers_of(server.process.pid)[0], signal.SIGKILL)
-        until = time.monotonic() + PATIENCE_SECONDS
-        while "was deleted or replaced" not in server.log:
-            assert time.monotonic() < until, server.log
-            time.sleep(0.1)
+        eventually(lambda: "was deleted or replaced" in server.log, lambda: server.log)
         assert list(path.parent.glob("treaty.sqlite*")) == []
 
 

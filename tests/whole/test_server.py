@@ -8,6 +8,7 @@ import time
 import httpx
 import pytest
 
+from tests.waiting import PATIENCE
 from tests.whole.servers import run, running, start
 
 PACT = "/pacts/provider/Prices/consumer/Shop/version/1"
@@ -55,11 +56,11 @@ def test_twenty_megabytes_pass_and_more_than_the_setting_allows_is_refused(tmp_p
     environ = {"TREATY_MAX_BODY_BYTES": "21000000"}
     with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=environ) as server:
         pact = {"interactions": [{"description": "large", "filling": "x" * 20_000_000}]}
-        assert httpx.put(server.address + PACT, json=pact, timeout=60).status_code == httpx.codes.CREATED
-        read = httpx.get(server.address + PACT, timeout=60).json()["interactions"][0]
+        assert httpx.put(server.address + PACT, json=pact).status_code == httpx.codes.CREATED
+        read = httpx.get(server.address + PACT).json()["interactions"][0]
         assert len(read["filling"]) == 20_000_000
         pact["interactions"][0]["filling"] += "x" * 2_000_000
-        refused = httpx.put(server.address + PACT, json=pact, timeout=60)
+        refused = httpx.put(server.address + PACT, json=pact)
         assert refused.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE
         assert "max_body_bytes" in refused.json()["error"]
 
@@ -69,8 +70,8 @@ def test_several_workers_answer_for_one_database(tmp_path):
         for number in range(10):
             pact = {"interactions": [], "number": number}
             path = f"/pacts/provider/Prices/consumer/Shop/version/{number}"
-            assert httpx.put(server.address + path, json=pact, timeout=60).status_code == httpx.codes.CREATED
-        versions = httpx.get(f"{server.address}/pacticipants/Shop/versions", timeout=60).json()["_embedded"]["versions"]
+            assert httpx.put(server.address + path, json=pact).status_code == httpx.codes.CREATED
+        versions = httpx.get(f"{server.address}/pacticipants/Shop/versions").json()["_embedded"]["versions"]
         assert len(versions) == 10
         assert server.end() == 0
 
@@ -79,16 +80,17 @@ def test_sigterm_lets_a_running_request_end(tmp_path):
     server = start(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
     host, port = server.address.removeprefix("http://").split(":")
     body = b'{"interactions": []}'
-    with socket.create_connection((host, int(port)), timeout=30) as client:
-        headers = f"host: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        head = f"PUT {PACT} HTTP/1.1\r\n{headers}"
-        client.sendall(head.encode() + body[:5])
-        time.sleep(0.3)
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as client:
+        headers = f"host: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        head = f"PUT {PACT} HTTP/1.1\r\n{headers}expect: 100-continue\r\n\r\n"
+        client.sendall(head.encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 100")  # so the request has begun
+        client.sendall(body[:5])
         ended: list[int] = []
         ending = threading.Thread(target=lambda: ended.append(server.end()))
         ending.start()
         time.sleep(0.5)
         client.sendall(body[5:])
         assert client.recv(100).startswith(b"HTTP/1.1 201")
-    ending.join(40)
+    ending.join(PATIENCE)
     assert ended in ([0], [-15])

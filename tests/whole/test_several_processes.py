@@ -104,7 +104,7 @@ def test_what_is_taken_away_is_refused_at_once_by_every_process(database, both, 
 
 def ask(server, name, its_password, address="192.0.2.7"):
     headers = {**basic(name, its_password), "x-forwarded-for": address}
-    return httpx.get(f"{server.address}/user", headers=headers, timeout=60)
+    return httpx.get(f"{server.address}/user", headers=headers)
 
 
 def fail(database, name, *, times, at, is_known=True, address="192.0.2.7"):

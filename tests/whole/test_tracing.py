@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.api.conftest import publication
 from tests.receiver import Receiver, receiving
+from tests.waiting import eventually
 from tests.whole.servers import running, start
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -59,13 +59,10 @@ def receiver() -> Iterator[Receiver]:
 
 
 def _until(name: str, ready: Callable[[Any], bool] = lambda _span: True) -> Any:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        for span in list(_Collector.spans):
-            if span.name == name and ready(span):
-                return span
-        time.sleep(0.05)
-    raise AssertionError([span.name for span in _Collector.spans])
+    def find() -> Any:
+        return next((span for span in list(_Collector.spans) if span.name == name and ready(span)), None)
+
+    return eventually(find, lambda: [span.name for span in _Collector.spans])
 
 
 def _said(span: Any) -> dict[str, object]:

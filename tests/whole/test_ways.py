@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.waiting import PATIENCE
 from tests.whole import shop
 from tests.whole.servers import run, running
 
@@ -59,7 +60,7 @@ def _gateway(way):
 
         def answer(self, body):
             assert self.path.startswith(way.prefix)
-            broker = HTTPConnection(way.target, timeout=30)
+            broker = HTTPConnection(way.target, timeout=PATIENCE)
             kept = {name: value for name, value in self.headers.items() if name.lower() not in {"host", "connection"}}
             broker.request(self.command, self.path.removeprefix(way.prefix) or "/", body, kept)
             answer = broker.getresponse()

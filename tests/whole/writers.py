@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from tests.waiting import PATIENCE
+
 
 def body(consumer: str, version: str, provider: str) -> dict[str, object]:
     """A publication whose content tells its version, so that what was stored can be told from what was not."""
@@ -70,7 +72,7 @@ def _publish(
     outcomes: Outcomes,
     until: Callable[[Outcomes], bool],
 ) -> None:
-    with httpx.Client(base_url=address, timeout=60) as client:
+    with httpx.Client(base_url=address, timeout=PATIENCE) as client:
         for version in versions:
             if until(outcomes):
                 return

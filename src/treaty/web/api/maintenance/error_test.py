@@ -10,8 +10,10 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 
-@router.get(urls.ERROR_TEST, permission=Permission.READ, needs_database=False)
-@router.post(urls.ERROR_TEST, permission=Permission.MANAGE_PACTICIPANT, needs_database=False, consumes=None)
+@router.get(urls.ERROR_TEST, permission=Permission.READ, needs_database=False, errors=("500",))
+@router.post(
+    urls.ERROR_TEST, permission=Permission.MANAGE_PACTICIPANT, needs_database=False, consumes=None, errors=("500",)
+)
 def fail(_request: Request) -> NoReturn:
     """Raise an error on purpose."""
     raise RuntimeError("Don't panic. This is a test error, raised on purpose to check that errors are reported.")

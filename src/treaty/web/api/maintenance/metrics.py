@@ -1,8 +1,11 @@
 """Metrics: record counts of the broker, and counters of this server for Prometheus."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
-from treaty.model.maintenance.metrics import Distribution, Metrics, PactSize, RecordCounts
+from typing_extensions import TypedDict
+
+from treaty.model.maintenance.metrics import Distribution, Metrics
 from treaty.store.maintenance import metrics
 from treaty.web import urls
 from treaty.web.hal import represent
@@ -16,7 +19,76 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 
-@router.get(urls.METRICS, permission=Permission.READ, is_slow=True)
+class Count(TypedDict):
+    count: int
+
+
+class InteractionCounts(TypedDict):
+    latestInteractionsCount: int
+    latestMessagesCount: int
+    latestInteractionsAndMessagesCount: int
+
+
+class PacticipantCounts(Count):
+    withMainBranchSetCount: int
+
+
+class PublicationCounts(Count):
+    first: datetime | None
+    last: datetime | None
+
+
+class VerificationCounts(PublicationCounts):
+    successCount: int
+    failureCount: int
+    distinctCount: int
+
+
+class DistributionDocument(TypedDict):
+    distribution: Mapping[str, int]
+
+
+class VersionCounts(Count):
+    withUserCreatedBranchCount: int
+    withBranchCount: int
+    withBranchSetCount: int
+
+
+class TagCounts(Count):
+    distinctCount: int
+    distinctWithPacticipantCount: int
+
+
+class DeployedVersionCounts(Count):
+    userCreatedCount: int
+    currentlyDeployedCount: int
+
+
+class ReleasedVersionCounts(Count):
+    currentlySupportedCount: int
+
+
+class MetricsDocument(TypedDict):
+    interactions: InteractionCounts
+    pacticipants: PacticipantCounts
+    integrations: Count
+    pactPublications: PublicationCounts
+    pactVersions: Count
+    pactRevisionsPerConsumerVersion: DistributionDocument
+    verificationResults: VerificationCounts
+    verificationResultsPerPactVersion: DistributionDocument
+    pacticipantVersions: VersionCounts
+    webhooks: Count
+    tags: TagCounts
+    triggeredWebhooks: Count
+    webhookExecutions: Count
+    matrix: Count
+    environments: Count
+    deployedVersions: DeployedVersionCounts
+    releasedVersions: ReleasedVersionCounts
+
+
+@router.get(urls.METRICS, permission=Permission.READ, is_slow=True, response=MetricsDocument)
 def show_metrics(request: Request) -> Metrics:
     """Return the numbers of pacts, results, versions and other records, as the original broker does."""
     return metrics.load_metrics(request.db)
@@ -32,36 +104,12 @@ def show_prometheus(request: Request) -> RawBody:
 @represent.register
 def metrics_document(broker_metrics: Metrics) -> Hal:
     counts = broker_metrics.counts
-    return Hal(
-        {
-            "interactions": _pact_size(broker_metrics.latest),
-            **_about_pacts(counts),
-            "pactRevisionsPerConsumerVersion": _distribution(broker_metrics.revisions),
-            "verificationResults": _results(counts),
-            "verificationResultsPerPactVersion": _distribution(broker_metrics.results),
-            "pacticipantVersions": _versions(counts),
-            **_about_webhooks_and_tags(counts),
-            # As in the original broker, which does not count the rows of the matrix.
-            "matrix": {"count": -1},
-            **_about_environments(counts),
-        }
-    )
-
-
-def _pact_size(size: PactSize) -> Mapping[str, object]:
-    return {
-        "latestInteractionsCount": size.interactions,
-        "latestMessagesCount": size.messages,
-        "latestInteractionsAndMessagesCount": size.interactions + size.messages,
-    }
-
-
-def _distribution(distribution: Distribution) -> Mapping[str, object]:
-    return {"distribution": {str(size): count for size, count in distribution.items()}}
-
-
-def _about_pacts(counts: RecordCounts) -> Mapping[str, object]:
-    return {
+    document: MetricsDocument = {
+        "interactions": {
+            "latestInteractionsCount": broker_metrics.latest.interactions,
+            "latestMessagesCount": broker_metrics.latest.messages,
+            "latestInteractionsAndMessagesCount": broker_metrics.latest.interactions + broker_metrics.latest.messages,
+        },
         "pacticipants": {"count": counts.pacticipants, "withMainBranchSetCount": counts.with_main_branch},
         "integrations": {"count": counts.integrations},
         "pactPublications": {
@@ -70,32 +118,23 @@ def _about_pacts(counts: RecordCounts) -> Mapping[str, object]:
             "last": counts.last_publication,
         },
         "pactVersions": {"count": counts.contents},
-    }
-
-
-def _results(counts: RecordCounts) -> Mapping[str, object]:
-    return {
-        "count": counts.verifications,
-        "successCount": counts.successes,
-        "failureCount": counts.verifications - counts.successes,
-        "distinctCount": counts.distinct_verifications,
-        "first": counts.first_verification,
-        "last": counts.last_verification,
-    }
-
-
-def _versions(counts: RecordCounts) -> Mapping[str, object]:
-    return {
-        "count": counts.versions,
-        "withUserCreatedBranchCount": counts.with_user_created_branch,
-        "withBranchCount": counts.with_branch,
-        # The original broker returns this number under both names.
-        "withBranchSetCount": counts.with_branch,
-    }
-
-
-def _about_webhooks_and_tags(counts: RecordCounts) -> Mapping[str, object]:
-    return {
+        "pactRevisionsPerConsumerVersion": _distribution(broker_metrics.revisions),
+        "verificationResults": {
+            "count": counts.verifications,
+            "successCount": counts.successes,
+            "failureCount": counts.verifications - counts.successes,
+            "distinctCount": counts.distinct_verifications,
+            "first": counts.first_verification,
+            "last": counts.last_verification,
+        },
+        "verificationResultsPerPactVersion": _distribution(broker_metrics.results),
+        "pacticipantVersions": {
+            "count": counts.versions,
+            "withUserCreatedBranchCount": counts.with_user_created_branch,
+            "withBranchCount": counts.with_branch,
+            # The original broker returns this number under both names.
+            "withBranchSetCount": counts.with_branch,
+        },
         "webhooks": {"count": counts.webhooks},
         "tags": {
             "count": counts.tags,
@@ -104,11 +143,8 @@ def _about_webhooks_and_tags(counts: RecordCounts) -> Mapping[str, object]:
         },
         "triggeredWebhooks": {"count": counts.triggered_webhooks},
         "webhookExecutions": {"count": counts.webhook_executions},
-    }
-
-
-def _about_environments(counts: RecordCounts) -> Mapping[str, object]:
-    return {
+        # The original returns this too: counting the rows of the matrix would take too long.
+        "matrix": {"count": -1},
         "environments": {"count": counts.environments},
         "deployedVersions": {
             "count": counts.deployed_versions,
@@ -120,3 +156,8 @@ def _about_environments(counts: RecordCounts) -> Mapping[str, object]:
             "currentlySupportedCount": counts.currently_supported,
         },
     }
+    return Hal(document)
+
+
+def _distribution(distribution: Distribution) -> DistributionDocument:
+    return {"distribution": {str(size): count for size, count in distribution.items()}}

@@ -1,0 +1,122 @@
+"""Processes of Treaty that are forked from one that has imported it already.
+
+A short-lived `treaty` spends most of its time on imports, and the tests start it hundreds of times. A forked one is
+a process of its own all the same: it has its own arguments, environment, folder and files, and signals end it. Servers
+with several workers, and everything in a run that measures coverage, are started as programs.
+"""
+
+import multiprocessing
+import os
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing import reduction
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, Final
+
+from tests.waiting import PATIENCE
+from treaty import web
+
+_PRELOADED: Final = (
+    *("treaty.cli.server", "treaty.cli.accounts", "treaty.app", "alembic.command", "alembic.config"),
+    *(module.name for module in pkgutil.walk_packages(web.__path__, f"{web.__name__}.")),  # the server loads them late
+)
+_PROGRAMS: Final[Mapping[str, str]] = {"treaty": "treaty", "pact-broker": "pact_broker"}
+_IS_POSSIBLE: Final = sys.platform == "linux" and not any(name.startswith("COV") for name in os.environ)
+_forkserver = multiprocessing.get_context("forkserver")
+_forkserver.set_forkserver_preload(list(_PRELOADED))
+
+
+def can_fork(words: Sequence[str]) -> bool:
+    """Return whether a call of a program can be forked. A server starts its workers as it was started itself."""
+    return _IS_POSSIBLE and words[0] in _PROGRAMS and "--workers" not in words
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a program: its words, folder and environment, and descriptors for its standard streams."""
+
+    words: Sequence[str]
+    folder: Path
+    environ: Mapping[str, str]
+    streams: Mapping[int, "Descriptor"]
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """An open file, which a process receives."""
+
+    number: int
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (reduction.DupFd(self.number),)
+
+
+def _received(duplicate: Any) -> Descriptor:
+    return Descriptor(duplicate.detach())
+
+
+class Process:
+    """A forked process, with the part of the interface of `subprocess.Popen` that tests use."""
+
+    def __init__(self, call: Call) -> None:
+        self._process = _forkserver.Process(target=_become, args=(call,), daemon=True)
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("treaty", timeout)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def run(
+    words: Sequence[str], *, cwd: Path, environ: Mapping[str, str], stdin: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Run a program to its end, as `subprocess.run` does."""
+    with TemporaryFile("w+") as given, TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+        given.write(stdin)
+        given.seek(0)
+        streams = {number: Descriptor(file.fileno()) for number, file in enumerate((given, output, errors))}
+        status = Process(Call(words, cwd, environ, streams)).wait(PATIENCE)
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(words, status, output.read(), errors.read())
+
+
+def _become(call: Call) -> None:
+    """Become the program."""
+    for number, descriptor in call.streams.items():
+        os.dup2(descriptor.number, number)
+        os.close(descriptor.number)
+        setattr(sys, ("stdin", "stdout", "stderr")[number], os.fdopen(number, "w" if number else "r", closefd=False))
+    os.chdir(call.folder)
+    os.environ.clear()
+    os.environ.update(call.environ)
+    sys.argv = list(call.words)
+    _program(call.words[0])()
+
+
+def _program(name: str) -> Callable[[], None]:
+    from treaty import cli  # noqa: PLC0415 - only processes that are forked need it
+
+    program: Callable[[], None] = getattr(cli, _PROGRAMS[name])
+    return program
