@@ -34,8 +34,10 @@ SendRequest = Callable[[OutgoingRequest, Settings], WebhookResponse | NoResponse
 
 ROUTE_KEY: Final = "treaty.route"
 """Key of the ASGI scope under which the router stores the route of a request."""
+# Clients can send any method, and OpenTelemetry's conventions ask for `_OTHER` instead of unknown ones.
 KNOWN_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 PROPAGATED_HEADERS: Final = (b"traceparent", b"tracestate")
+# A 4xx response is the client's error, which by OpenTelemetry's conventions is none of the server's span.
 MIN_ERROR_STATUS: Final = 500
 _W3C: Final = TraceContextTextMapPropagator()
 
@@ -137,6 +139,7 @@ class SpanRecorder:
 
     def _begin_statement(self, db: Any, _cursor: object, sql: str, *_rest: object) -> None:
         span = self._statement_span(sql, db.dialect.name)
+        # SQLAlchemy reports the end of the statement by another event, so the span cannot be a `with` block.
         span.__enter__()
         db.info.setdefault("treaty.telemetry.spans", []).append(span)
 

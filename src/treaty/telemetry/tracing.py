@@ -11,6 +11,7 @@ from typing import Final
 
 TRACE_HEADER: Final = "traceparent"
 ENDPOINT_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+# A context variable, so that concurrent requests on the event loop, and threads for them, have their own.
 _CURRENT: Final[ContextVar[str | None]] = ContextVar(TRACE_HEADER, default=None)
 
 

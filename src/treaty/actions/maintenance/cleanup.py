@@ -87,6 +87,7 @@ def remove_versions(db: Connection, policy: Retention, batch: VersionBatch, *, n
     if not numbers:
         return RemovedCounts()
     counts = removal.count_attached(db, batch.pacticipant, numbers)
+    # As for branches: queued deliveries are sent with the values of the removed version.
     delivery_facts.preserve_for_versions(db, batch.pacticipant, numbers)
     versions.remove(db, batch.pacticipant, numbers)
     audit.record(db, Action.CLEANING, resource=batch.pacticipant, before={"versions": numbers})

@@ -31,6 +31,7 @@ def add_example_data(db: Connection, *, now: datetime, settings: Settings) -> bo
     if pacticipants.list_names(db) or deployments.list_all(db):
         return False
     test, production = (_add_environment(db, name, now=now) for name in ("test", "production"))
+    # The example shows one of each: a version in production, a verified one that can be deployed, and a failing one.
     yesterday = now - timedelta(days=1)
     _publish(db, "1.0.0", "main", 1, now=yesterday, settings=settings)
     _verify(db, "1.0.0", "2.4.0", success=True, now=yesterday, settings=settings)

@@ -103,6 +103,7 @@ def compute_cutoff(now: datetime, max_age: timedelta) -> datetime:
     return now.replace(hour=0, minute=0, second=0, microsecond=0) - max_age
 
 
+# The original broker accepts these spellings, too.
 _OTHER_NAMES: Final = {
     "pacticipant_name": "pacticipant",
     "pacticipantName": "pacticipant",

@@ -51,6 +51,7 @@ _NEWEST_REVISION: Final = ~exists().where(
     _OTHER.c.provider_id == publication.c.provider_id,
     _OTHER.c.revision > publication.c.revision,
 )
+# By the time of recording, then by id: an imported result has its original time, and a newer id.
 _LATER: Final = verification.alias("later")
 _NEWEST_RESULT: Final = ~exists().where(
     _LATER.c.content_id == verification.c.content_id,
@@ -84,6 +85,7 @@ _HIGHEST_TAGGED: Final = (
 )
 _WRONG_TAG_HEAD: Final = tag_head.c.version_id.is_distinct_from(_HIGHEST_TAGGED)
 _HIGHER: Final = tag.alias("higher")
+# Only the highest version with a tag is counted, so that each missing head is one violation and one inserted row.
 _WITHOUT_HEAD: Final = and_(
     ~exists().where(
         _HIGHER.c.pacticipant_id == tag.c.pacticipant_id,
@@ -144,6 +146,7 @@ CHECKS: Final = (
         tag_head,
         _WRONG_TAG_HEAD,
         (
+            # A tag that no version has any more, and then the other wrong heads.
             delete(tag_head).where(_HIGHEST_TAGGED.is_(None)),
             *_repair_by_update(tag_head, _WRONG_TAG_HEAD, version_id=_HIGHEST_TAGGED),
         ),

@@ -181,6 +181,7 @@ def count_on_branches(db: Connection, pacticipant: str, names: Sequence[str]) ->
 
 # Orphaned contents: without publications and results
 
+# Versions and results share contents, so a content is removed only after the last row that refers to it.
 _ORPHANED: Final = and_(
     ~exists().where(publication.c.content_id == content.c.id),
     ~exists().where(verification.c.content_id == content.c.id),
@@ -194,6 +195,7 @@ _ORPHANS: Final = (
     .where(_ORPHANED)
     .order_by(content.c.consumer_id, content.c.provider_id, content.c.id)
 )
+# The condition again: the content may have been published again since its id was listed.
 _REMOVE_ORPHANS: Final = delete(content).where(content.c.id.in_(bindparam("ids", expanding=True)), _ORPHANED)
 
 
@@ -224,6 +226,7 @@ _same_success: Final = and_(
 _IS_SAME_DELIVERY: Final = and_(
     _newer.c.consumer_id == triggered_webhook.c.consumer_id,
     _newer.c.provider_id == triggered_webhook.c.provider_id,
+    # Deliveries of removed webhooks have none.
     _newer.c.webhook_id.is_not_distinct_from(triggered_webhook.c.webhook_id),
     _newer.c.event == triggered_webhook.c.event,
     _newer.c.id > triggered_webhook.c.id,
@@ -250,6 +253,7 @@ _IS_OVERWRITTEN: Final[Mapping[str, tuple[Table, Condition]]] = {
     "triggered_webhooks": (
         triggered_webhook,
         and_(
+            # A delivery that is still due must be sent, however old it is.
             triggered_webhook.c.due_at.is_(None),
             exists().where(_IS_SAME_DELIVERY),
         ),
@@ -366,8 +370,8 @@ def _count_planned(db: Connection, retention: Retention, now: datetime) -> tuple
     return _with_prefix(counts, "removed_"), _with_prefix(counts, "overwritten_")
 
 
-def _with_prefix(found: Mapping[str, int], prefix: str) -> dict[str, int]:
-    return {name.removeprefix(prefix): count for name, count in found.items() if name.startswith(prefix)}
+def _with_prefix(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
 
 
 def _planned_removals(versions: CTE, branches: CTE | None) -> dict[str, ScalarSelect[int]]:
@@ -401,6 +405,7 @@ def _planned_overwritten(removed_versions: CTE, limit: int) -> dict[str, ScalarS
     removed_publications = select(publication.c.id).where(
         or_(publication.c.consumer_version_id.in_(versions), publication.c.id.in_(select(publications.c.id)))
     )
+    # Deliveries for removed publications are removed with them, so they neither count here nor are newer than others.
     already_removed = _finished_deliveries(removed_publications)
     has_newer = and_(_IS_SAME_DELIVERY, _newer.c.id.not_in(already_removed))
     deliveries = (
@@ -420,6 +425,7 @@ def _planned_overwritten(removed_versions: CTE, limit: int) -> dict[str, ScalarS
         triggered_webhook.c.id.in_(with_publications), triggered_webhook.c.id.in_(select(deliveries.c.id))
     )
     executions = webhook_execution.c.triggered_webhook_id.in_(select(triggered_webhook.c.id).where(all_deliveries))
+    # Contents that only the overwritten publications kept; the others are counted with the removed versions.
     orphans = and_(_is_orphaned(versions, select(publications.c.id)), not_(_is_orphaned(versions)))
     return {
         "pact_publications": _count(publications),

@@ -170,6 +170,7 @@ def _in_environments(selector: KeepVersions, versions: FromClause) -> Iterator[C
         yield deployed
     if selector.released:
         yield supported
+    # An environment alone means versions in use there, in either way.
     if selector.environment is not None and not (selector.deployed or selector.released):
         yield or_(deployed, supported)
 

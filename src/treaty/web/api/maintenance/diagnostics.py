@@ -52,6 +52,7 @@ def show_heartbeat(_request: Request) -> Heartbeat:
     return Heartbeat()
 
 
+# The body has the reason, so that a failing health check can be understood from the monitoring alone.
 def _database_unavailable(request: Request, error: Exception) -> DatabaseUnavailable:
     return DatabaseUnavailable(health.describe_error(error, database_url=request.settings.database_url))
 
