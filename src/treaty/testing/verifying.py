@@ -75,10 +75,7 @@ class InteractionToVerify:
 
     @property
     def single_interaction_pact(self) -> Json:
-        """The pact with this interaction only, as a file for the verifier.
-
-        The broker's links and ids are left out: with them, the verifier would take the file for a broker's pact.
-        """
+        """The pact with this interaction only, without the broker's links and ids."""
         content = copy.deepcopy({name: value for name, value in self.pact.content.items() if name not in _KINDS})
         content.pop("_links", None)
         content[self.kind] = [{name: value for name, value in self.content.items() if name != "_id"}]
@@ -105,7 +102,7 @@ class VerificationOutcome:
 
 
 def verify(interaction: InteractionToVerify, target: ProviderTarget) -> VerificationOutcome:
-    """Run Pact's verifier for one interaction. Raises only errors that are not the provider's."""
+    """Run Pact's verifier for one interaction. A failed verification is an outcome, not an exception."""
     with (
         tempfile.TemporaryDirectory(prefix="treaty-") as folder,
         callbacks.serve_callbacks(target.callbacks) as port,
