@@ -134,7 +134,9 @@ def test_files_may_be_elsewhere(run, consumer, provider):
 
 def test_without_pacts_and_broker_the_test_fails_and_says_so(run, provider):
     provider()
-    run(code=1).fnmatch_lines(["*There are no pacts to verify: no broker is configured (--broker-url), and there is no file *"])
+    run(code=1).fnmatch_lines(
+        ["*There are no pacts to verify: no broker is configured (--broker-url), and there is no file *"]
+    )
 
 
 def test_a_provider_that_nobody_uses_is_skipped(run, broker, provider):
