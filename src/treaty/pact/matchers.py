@@ -68,7 +68,7 @@ class Term(Matcher):
 
     def __post_init__(self) -> None:
         if not re.search(self.matcher, str(self.generate)):
-            raise ValueError(f"{self.generate!r} does not match {self.matcher!r}")
+            raise ValueError(f"The example {self.generate!r} does not match {self.matcher!r}")
 
     def to_library_format(self) -> dict[str, Any]:
         return {_TYPE: "regex", "regex": self.matcher, "value": self.generate}
