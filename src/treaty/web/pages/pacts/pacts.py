@@ -146,7 +146,7 @@ def _newest_results(call: Request, pact: Pact, results: Sequence[ResultInHistory
 
 def _there(call: Request, pact: Pact) -> object:
     """Find where the consumer's version stands: its branches, tags and environments."""
-    return history.load_version(call.db, pact.consumer_version_id, (pact.consumer, pact.version))
+    return history.load_version_summary(call.db, pact.consumer_version_id, (pact.consumer, pact.version))
 
 
 def _listed(call: Request, every: list[Interaction], results: list[InteractionResult]) -> dict[str, object]:
