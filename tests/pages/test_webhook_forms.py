@@ -284,7 +284,7 @@ def test_a_delivery_is_sent_again(api, show, submit):
     logs = next(one for one in show(path).links if one.startswith("/triggered-webhooks/"))
     moved = submit(logs.replace("/logs", "/again"), {}).moved_to
     assert moved == f"{logs}?done=again"
-    assert "It will be sent again" in show(moved).text
+    assert "Queued to be sent again" in show(moved).text
     submit(f"{path}/delete", {})
     assert submit(logs.replace("/logs", "/again"), {}).status == 409
     assert submit("/triggered-webhooks/none/again", {}).status == 404

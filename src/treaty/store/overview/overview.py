@@ -260,7 +260,7 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
         publication.c.position,
         verification.c.id.label("verification_id"),
         _state_column(shape).label("state"),
-        is_overdue.label("is_old"),
+        is_overdue.label("is_overdue"),
     ).order_by(*_build_order(shape))
 
 

@@ -1,5 +1,6 @@
 """The page of a consumer and its provider: their pacts by branch, tag or environment, each with its state."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from treaty.model.overview.history import PairView, PublicationInHistory
@@ -40,7 +41,7 @@ def show_pair(request: Request, provider: str, consumer: str) -> HtmlPage:
     return HtmlPage("pair.html", {**shared, "view": view.value, "pacts": pacts, "page": page})
 
 
-def _show_grid(request: Request, consumer: str, provider: str, shared: dict[str, object]) -> HtmlPage:
+def _show_grid(request: Request, consumer: str, provider: str, shared: Mapping[str, object]) -> HtmlPage:
     page, columns = read_rows_page(request, ROWS_PER_PAGE), read_columns_page(request, COLUMNS_PER_PAGE)
     grid = history.load_grid(request.db, consumer, provider, page, columns)
     context = {"view": "grid", "grid": grid, "columns": columns, "pacts": grid.publications, "page": page}
