@@ -26,7 +26,7 @@ def test_an_environment_is_created_with_whom_to_ask(api, show, submit):
     assert show("/environments/new").field("name")["value"] == ""
     there = submit("/environments/new", {**FIELDS, **CONTACTS}).moved_to
     text = show(there).text
-    for words in ("It is created", "Production (EU)", "prod-eu", "Payments", "e-mail pay@example.org", "level 2"):
+    for words in ("Created.", "Production (EU)", "prod-eu", "Payments", "e-mail pay@example.org", "level 2"):
         assert words in text
     assert "https://chat.example.org/pay" in show(there).links
     made = api.get(f"/environments/{uuid_of(api, 'prod-eu')}").json()
@@ -63,7 +63,7 @@ def test_an_environment_is_changed_and_the_next_page_shows_it(history, show, sub
     assert show(f"/environments/{uuid}/edit").field("displayName")["value"] == "Test"
     moved = submit(f"/environments/{uuid}/edit", {"name": "trial", "displayName": ""}).moved_to
     text = show(moved).text
-    assert "It is saved" in text
+    assert "Saved." in text
     assert "trial" in text
     assert "contacts" not in history.get(f"/environments/{uuid}").json()
     assert "Trial" in show("/environments").text
@@ -105,7 +105,7 @@ def test_an_environment_is_deleted_once_its_name_was_typed(history, show, submit
     moved = submit(f"/environments/{uuid}/delete", {"name": "production"}).moved_to
     assert history.get(f"/environments/{uuid}").status == 404
     text = show(moved).text
-    assert "It is deleted" in text
+    assert "Deleted." in text
     assert "Production" not in text
     assert show(f"/environments/{uuid}").status == 404
 

@@ -36,7 +36,7 @@ def test_an_environment_is_made_changed_and_deleted(either):
     either.get_by_label("Contact 1", exact=True).fill("Ops")
     either.get_by_label("Details of contact 1").fill("phone: 112\nroom: 7b")
     either.get_by_role("button", name="Create environment").click()
-    assert "It is created" in either.get_by_role("status").inner_text()
+    assert "Created." in either.get_by_role("status").inner_text()
     assert "Staging 2" in either.get_by_role("heading", level=1).inner_text()
     assert "room 7b" in either.locator(".contacts").inner_text()
     either.get_by_role("link", name="Edit").click()
@@ -46,7 +46,7 @@ def test_an_environment_is_made_changed_and_deleted(either):
     either.get_by_role("link", name="Delete").click()
     either.get_by_label("Name of the environment").fill("staging-2")
     either.get_by_role("button", name="Delete it").click()
-    assert "It is deleted" in either.get_by_role("status").inner_text()
+    assert "Deleted." in either.get_by_role("status").inner_text()
     assert "Staging 2" not in either.locator("main").inner_text()
     either.go_back()
     either.go_back()
@@ -101,7 +101,7 @@ def test_a_webhook_is_made_from_a_ready_one_and_its_deliveries_are_seen(reaching
             assert "has to be typed again" in page.locator(".field.bad").inner_text()
             headers.fill("Authorization: Bearer canary-token")
         page.get_by_role("button", name="Create webhook").click()
-        assert "It is created" in page.get_by_role("status").inner_text()
+        assert "Created." in page.get_by_role("status").inner_text()
         filler.publish(consumer, "2", "main", "Ledger", {"interactions": [1, scripts]})
         arrival = receiver.wait(1)[0]
         assert arrival.headers["authorization"] == "Bearer canary-token"

@@ -520,7 +520,7 @@ def test_an_application_is_deleted_once_its_name_was_typed(show, submit):
     assert "must be the application's name, Ledger" in refused.text
     assert show("/pacticipants/Ledger").status == 200
     moved = submit("/pacticipants/Ledger/delete", {"name": "Ledger"}).moved_to
-    assert "It is deleted" in show(moved).text
+    assert "Deleted." in show(moved).text
     assert show("/pacticipants/Ledger").status == 404
     assert show("/pacticipants/Ledger/delete").status == 404
 

@@ -1,8 +1,8 @@
 """HTML pages: the template environment, what all templates may use, and the security headers of pages.
 
 Templates know `base`, the prefix of links: the configured base URL, or nothing, which makes links relative to the root.
-They contain no inline scripts or styles, because the content security policy below forbids them. Values are escaped, and
-a URL that users provide becomes a link only if it is http or https.
+They contain no inline scripts or styles, because the content security policy below forbids them. Values are escaped; a
+URL that users provide becomes a link only if it is http or https.
 """
 
 import json
