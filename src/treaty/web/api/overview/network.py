@@ -56,7 +56,7 @@ def _download_header(file_name: str) -> dict[str, str]:
 _NO_CONTENT_POLICY: Final = {"content-security-policy": "default-src 'none'"}
 
 
-@router.get(urls.SYSTEM_SVG, permission=Permission.READ, produces=(SVG,))
+@router.get(urls.SYSTEM_SVG, permission=Permission.READ, produces=(SVG,), query=network_queries.NETWORK_PARAMETERS)
 def draw_network(request: Request) -> WithHeaders:
     """Draw the network as SVG: applications, their integrations, and the states of the pacts."""
     query = network_queries.read_query(request)
@@ -64,7 +64,7 @@ def draw_network(request: Request) -> WithHeaders:
     return WithHeaders(picture, {**_download_header("network.svg"), **_NO_CONTENT_POLICY})
 
 
-@router.get(urls.SYSTEM_DOT, permission=Permission.READ, produces=(GRAPHVIZ,))
+@router.get(urls.SYSTEM_DOT, permission=Permission.READ, produces=(GRAPHVIZ,), query=network_queries.NETWORK_PARAMETERS)
 def list_network_as_dot(request: Request) -> WithHeaders:
     """Export the network in the DOT language of Graphviz."""
     query = network_queries.read_query(request)
@@ -72,7 +72,9 @@ def list_network_as_dot(request: Request) -> WithHeaders:
     return WithHeaders(graph, _download_header("network.dot"))
 
 
-@router.get(urls.SYSTEM_MERMAID, permission=Permission.READ, produces=(MERMAID,))
+@router.get(
+    urls.SYSTEM_MERMAID, permission=Permission.READ, produces=(MERMAID,), query=network_queries.NETWORK_PARAMETERS
+)
 def list_network_as_mermaid(request: Request) -> WithHeaders:
     """Export the network as a Mermaid flowchart."""
     query = network_queries.read_query(request)
