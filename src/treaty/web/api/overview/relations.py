@@ -108,7 +108,7 @@ _BY_RELATION: Final = {
         urls.PUBLISH_CONTRACTS,
     ),
     "publish-pact": RelationMeaning(
-        "PUT publishes one pact of a consumer version. Prefer `pb:publish-contracts`, which also sets the branch and tags.",
+        "PUT publishes one pact of a consumer version. Prefer `pb:publish-contracts`, which also sets branch and tags.",
         urls.PACT,
     ),
     "contracts": RelationMeaning("The pacts that this request published.", urls.PACT),
@@ -230,7 +230,7 @@ _BY_RELATION: Final = {
         urls.CAN_I_DEPLOY,
     ),
     "can-i-deploy-badge": RelationMeaning(
-        "A badge that shows whether the newest version with a tag is compatible with the versions that have another tag.",
+        "A badge that shows whether the newest version with a tag is compatible with those that have another tag.",
         urls.CAN_I_DEPLOY_TAG_BADGE,
     ),
     "can-i-deploy-branch-to-environment-badge": RelationMeaning(
@@ -243,7 +243,7 @@ _BY_RELATION: Final = {
         urls.INTEGRATION,
     ),
     "dashboard": RelationMeaning(
-        "The latest pact of the pair, the latest with each tag, and those in environments, each with its newest result.",
+        "The latest pact of the pair, the latest with each tag, and those in environments, with their newest results.",
         urls.PAIR_DASHBOARD,
     ),
     "group": RelationMeaning(
