@@ -281,7 +281,7 @@ def renew_secrets(world: World, _api: Api) -> object:
     """What `treaty rotate-key` does in one of its transactions."""
     vault = Vault(lambda: (NEWER_KEY, SECRET_KEY))
     for one in encrypted_columns.ENCRYPTED_COLUMNS[:3]:
-        world.database.write(partial(key_rotation.reencrypt, one=one, vault=vault, after=None))
+        world.database.write(partial(key_rotation.reencrypt, column=one, vault=vault, after=None))
     return None
 
 
@@ -466,7 +466,7 @@ ROUNDS = 8
 
 
 def test_a_setup_link_makes_one_administrator(world):
-    """Two people use the link at the same time; one of them is told that it is over."""
+    """Two people use the link at the same time; one of them learns that it has expired."""
     vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
         for number in range(ROUNDS):

@@ -16,7 +16,7 @@ def test_it_shows_who_did_what_to_what_newest_first(api, show):
     text = show(PAGE).text
     assert re.search(r"Pacticipant change Shop 127\.0\.0\.1 .* Before main branch main After main branch trunk", text)
     assert text.index("branch trunk") < text.index("Pact publication Shop and Prices")
-    assert "User agent curl/8" in text
+    assert "Sent by curl/8" in text
 
 
 def test_filters_stand_in_the_address_and_in_the_form(api, show):
@@ -28,7 +28,7 @@ def test_filters_stand_in_the_address_and_in_the_form(api, show):
         "Prices"
     ]
     assert "/audit/export?resource=Prices&type=pact_publication" in page.links
-    assert "No events match this filter" in show(f"{PAGE}?user=nobody").text
+    assert "No event matches the filter" in show(f"{PAGE}?user=nobody").text
 
 
 def test_pages_follow_one_another_though_events_are_added(api, show, clock):

@@ -63,7 +63,7 @@ class PairGrid:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class VerificationCounts:
+class ResultCounts:
     """Numbers of results by outcome."""
 
     verified: int

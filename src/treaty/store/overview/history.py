@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Integer, ScalarSelect, Select, bindparam, exists, func, select, union_all
 
 from treaty.model.decisions.matrix import VersionKey, VersionSummary
-from treaty.model.overview.history import PairGrid, PairView, PublicationInHistory, ResultInHistory, VerificationCounts
+from treaty.model.overview.history import PairGrid, PairView, PublicationInHistory, ResultCounts, ResultInHistory
 from treaty.model.overview.overview import compute_pact_state
 from treaty.model.pacts.pacts import Pact
 from treaty.model.paging import Page, Paged
@@ -274,7 +274,7 @@ _COUNTS_AS_PROVIDER: Final = (
 
 def count_results(
     db: Connection, pacticipant: str, numbers: Sequence[str]
-) -> Mapping[str, tuple[VerificationCounts, VerificationCounts]]:
+) -> Mapping[str, tuple[ResultCounts, ResultCounts]]:
     """Count, by version number, the results for a version's pacts and those that it gave as a provider."""
     counts_by_role: list[dict[str, dict[bool | None, int]]] = []
     for statement in (_COUNTS_AS_CONSUMER, _COUNTS_AS_PROVIDER):
@@ -287,5 +287,5 @@ def count_results(
     return {number: (_build_counts(as_consumer[number]), _build_counts(as_provider[number])) for number in numbers}
 
 
-def _build_counts(counts: Mapping[bool | None, int]) -> VerificationCounts:
-    return VerificationCounts(verified=counts.get(True, 0), failed=counts.get(False, 0), unknown=counts.get(None, 0))
+def _build_counts(counts: Mapping[bool | None, int]) -> ResultCounts:
+    return ResultCounts(verified=counts.get(True, 0), failed=counts.get(False, 0), unknown=counts.get(None, 0))
