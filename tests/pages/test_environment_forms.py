@@ -26,7 +26,7 @@ def test_an_environment_is_created_with_whom_to_ask(api, show, submit):
     assert show("/environments/new").field("name")["value"] == ""
     there = submit("/environments/new", {**FIELDS, **CONTACTS}).moved_to
     text = show(there).text
-    for words in ("It is created", "Production (EU)", "prod-eu", "Payments", "e-mail pay@example.org", "level 2"):
+    for words in ("Created.", "Production (EU)", "prod-eu", "Payments", "e-mail pay@example.org", "level 2"):
         assert words in text
     assert "https://chat.example.org/pay" in show(there).links
     made = api.get(f"/environments/{uuid_of(api, 'prod-eu')}").json()
@@ -63,7 +63,7 @@ def test_an_environment_is_changed_and_the_next_page_shows_it(history, show, sub
     assert show(f"/environments/{uuid}/edit").field("displayName")["value"] == "Test"
     moved = submit(f"/environments/{uuid}/edit", {"name": "trial", "displayName": ""}).moved_to
     text = show(moved).text
-    assert "It is saved" in text
+    assert "Saved." in text
     assert "trial" in text
     assert "contacts" not in history.get(f"/environments/{uuid}").json()
     assert "Trial" in show("/environments").text
@@ -97,7 +97,7 @@ def test_a_contact_left_blank_is_taken_away(api, submit):
 
 def test_an_environment_is_deleted_once_its_name_was_typed(history, show, submit):
     uuid = uuid_of(history, "production")
-    assert "the 2 versions that are there now" in show(f"/environments/{uuid}/delete").text
+    assert "including 2 current versions" in show(f"/environments/{uuid}/delete").text
     refused = submit(f"/environments/{uuid}/delete", {"name": "prod"})
     assert refused.status == 400
     assert "must be the environment's name, production" in refused.text
@@ -105,7 +105,7 @@ def test_an_environment_is_deleted_once_its_name_was_typed(history, show, submit
     moved = submit(f"/environments/{uuid}/delete", {"name": "production"}).moved_to
     assert history.get(f"/environments/{uuid}").status == 404
     text = show(moved).text
-    assert "It is deleted" in text
+    assert "Deleted." in text
     assert "Production" not in text
     assert show(f"/environments/{uuid}").status == 404
 
@@ -154,11 +154,11 @@ def test_an_application_tells_whom_to_ask_about_where_it_runs(history, show, sub
 
 
 def test_the_grid_tells_how_far_a_version_is_behind_the_main_branch(history, show):
-    assert "newest of main" not in show("/environments").text
+    assert "newest on main" not in show("/environments").text
     history.patch("/pacticipants/Till", {"mainBranch": "main"})
     assert "Till - 1 1 behind main" in show("/environments").text
     deploy(history, "Till", "2", "production")
-    assert "2 ✓ newest of main" in show("/environments").text
+    assert "2 ✓ newest on main" in show("/environments").text
     deploy(history, "Till", "3", "production")
     assert "3 not on main" in show("/environments").text
 
@@ -178,12 +178,15 @@ def test_the_history_of_a_place_lists_every_stay(history, show, clock):
     assert path in show("/environments").links
     history.post(f"/pacticipants/Till/versions/3/released-versions/environment/{uuid}", {})
     text = show(path).text
-    assert "2 deployed just now is there now" in text
-    assert "3 released just now is there now" in text
+    assert "2 deployed just now current" in text
+    assert "3 released just now current" in text
     assert "1 deployed 3 hours ago just now after 3 hours" in text
     assert "1-3 of 3 entries" in text
     assert show(f"/environments/{uuid}/history/Nobody").status == 404
-    assert "No version of it has ever been there" in show(f"/environments/{uuid_of(history, 'test')}/history/Till").text
+    assert (
+        "No version has been recorded in this environment"
+        in show(f"/environments/{uuid_of(history, 'test')}/history/Till").text
+    )
 
 
 @pytest.mark.parametrize("trick", [*TRICKS, "x" * 3000, "\n</textarea>", "'; DROP TABLE environment; --"])

@@ -229,7 +229,7 @@ def test_headers_and_text_are_shown(page):  # noqa: F811
 
 def test_another_media_type_can_be_asked_for(page):  # noqa: F811
     page.goto("/explorer#/matrix?q[][pacticipant]=Web%20Shop")
-    page.get_by_label("Answer as").select_option("text/plain")
+    page.get_by_label("Response as").select_option("text/plain")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#explorer-answer pre")).to_contain_text("CONSUMER")
 

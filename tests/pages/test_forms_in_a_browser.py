@@ -36,17 +36,17 @@ def test_an_environment_is_made_changed_and_deleted(either):
     either.get_by_label("Contact 1", exact=True).fill("Ops")
     either.get_by_label("Details of contact 1").fill("phone: 112\nroom: 7b")
     either.get_by_role("button", name="Create environment").click()
-    assert "It is created" in either.get_by_role("status").inner_text()
+    assert "Created." in either.get_by_role("status").inner_text()
     assert "Staging 2" in either.get_by_role("heading", level=1).inner_text()
     assert "room 7b" in either.locator(".contacts").inner_text()
     either.get_by_role("link", name="Edit").click()
-    either.get_by_label("It is production").check()
+    either.get_by_label("Production environment").check()
     either.get_by_role("button", name="Save").click()
     assert "production" in either.locator(".head").inner_text()
     either.get_by_role("link", name="Delete").click()
     either.get_by_label("Name of the environment").fill("staging-2")
     either.get_by_role("button", name="Delete it").click()
-    assert "It is deleted" in either.get_by_role("status").inner_text()
+    assert "Deleted." in either.get_by_role("status").inner_text()
     assert "Staging 2" not in either.locator("main").inner_text()
     either.go_back()
     either.go_back()
@@ -101,7 +101,7 @@ def test_a_webhook_is_made_from_a_ready_one_and_its_deliveries_are_seen(reaching
             assert "has to be typed again" in page.locator(".field.bad").inner_text()
             headers.fill("Authorization: Bearer canary-token")
         page.get_by_role("button", name="Create webhook").click()
-        assert "It is created" in page.get_by_role("status").inner_text()
+        assert "Created." in page.get_by_role("status").inner_text()
         filler.publish(consumer, "2", "main", "Ledger", {"interactions": [1, scripts]})
         arrival = receiver.wait(1)[0]
         assert arrival.headers["authorization"] == "Bearer canary-token"
@@ -113,7 +113,7 @@ def test_a_webhook_is_made_from_a_ready_one_and_its_deliveries_are_seen(reaching
         assert '{"heard":true}' in page.locator("main").inner_text()
         assert "canary-token" not in page.content()
         page.get_by_role("button", name="Send again").click()
-        assert "It will be sent again" in page.get_by_role("status").first.inner_text()
+        assert "Queued to be sent again" in page.get_by_role("status").first.inner_text()
         receiver.wait(2)
         page.get_by_role("link", name="POST 127.0.0.1").click()
         page.get_by_role("link", name="Preview and test").click()
@@ -150,7 +150,7 @@ def test_a_preview_keeps_what_was_typed_also_secrets(reaching):
     assert page.get_by_label("Password").input_value() == "typed"
     page.get_by_label("URL", exact=True).fill("")
     page.get_by_role("button", name="Preview again").click()
-    page.get_by_text("Nothing was saved: 1 field needs another look").wait_for()
+    page.get_by_text("Nothing was saved: 1 field needs correction").wait_for()
     context.close()
 
 

@@ -227,7 +227,7 @@ def test_an_application_is_found_in_a_graph_and_its_neighbours_stand_out(page):
 def test_a_graph_is_chosen_around_an_application_and_followed(page):
     page.goto("/network")
     page.get_by_label("Around application").fill("orders-api")
-    page.get_by_label("How far").select_option("1 step")
+    page.get_by_label("Steps").select_option("1 step")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**/network?focus=orders-api&depth=1")
     page.locator("svg.graph .boxes a", has_text="Web Shop").click()
@@ -247,7 +247,7 @@ def test_a_graph_can_be_read_without_scripts(site):
 def test_a_delivery_can_be_sent_again(site, page):
     page.goto(site.paths["delivery"])
     page.get_by_role("button", name="Send again").click()
-    page.get_by_text("It will be sent again").wait_for()
+    page.get_by_text("Queued to be sent again").wait_for()
 
 
 def test_an_integration_can_be_deleted_after_a_question(site, page):

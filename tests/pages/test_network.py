@@ -96,14 +96,14 @@ def test_filters_leave_what_they_say(api, show):
     assert lines(show("/network?state=changed")) == {("Till", "Ledger"): "changed"}
     assert names(show("/network?state=failed")) == set()
     assert names(show("/network?label=nobody")) == set()
-    assert "There are no such integrations." in show("/network?label=nobody").text
+    assert "No integrations match this filter." in show("/network?label=nobody").text
     assert {"?state=changed", "?state=unknown"} <= set(show("/network").links)
 
 
 def test_a_broker_without_integrations_and_unknown_names_say_so(api, show):
     assert "There are no integrations yet." in show("/network").text
-    assert "Nobody is not connected with anything here." in show("/network?focus=Nobody").text
-    assert "Nobody is not connected with anything." in show("/pacticipants/Nobody/network").text
+    assert "Nobody has no integrations that match." in show("/network?focus=Nobody").text
+    assert "Nobody has no integrations." in show("/pacticipants/Nobody/network").text
     assert api.get("/network/svg?focus=Nobody", accept="*/*").status == 200
 
 

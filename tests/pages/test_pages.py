@@ -359,13 +359,13 @@ def test_a_long_grid_comes_by_the_page_both_ways(history, show):
     shown = show(f"{path}&columns=2")
     assert len(cells(shown)[0]) == 6
     assert "?view=grid&columns=1" in shown.links
-    assert "There is nothing on this page" in show(f"{path}&columns=99999999").text
+    assert "This page is empty" in show(f"{path}&columns=99999999").text
     assert show(f"{path}&columns=-1&page=x").status == 200
 
 
 def test_the_grid_of_a_pair_that_nobody_verified_says_so(api, show):
     api.publish("Till", "1", "Ledger")
-    assert "Nobody has verified these pacts yet" in show("/dashboard/provider/Ledger/consumer/Till?view=grid").text
+    assert "These pacts have not been verified yet" in show("/dashboard/provider/Ledger/consumer/Till?view=grid").text
 
 
 @pytest.mark.usefixtures("history")
@@ -410,7 +410,7 @@ def test_webhooks_are_shown_with_their_deliveries(make_api, show):
     assert "contract published" in shown.text
     delivery = next(one for one in shown.links if one.startswith("/triggered-webhooks/"))
     shown = show(delivery)
-    assert "It has not been sent yet" in shown.text
+    assert "Not sent yet" in shown.text
     assert [one.attributes.get("action") for one in shown.all("form")][1:] == [delivery.replace("logs", "again")]
     assert "x1y2z3" not in show(path).answer.text + shown.answer.text
 
@@ -520,7 +520,7 @@ def test_an_application_is_deleted_once_its_name_was_typed(show, submit):
     assert "must be the application's name, Ledger" in refused.text
     assert show("/pacticipants/Ledger").status == 200
     moved = submit("/pacticipants/Ledger/delete", {"name": "Ledger"}).moved_to
-    assert "It is deleted" in show(moved).text
+    assert "Deleted." in show(moved).text
     assert show("/pacticipants/Ledger").status == 404
     assert show("/pacticipants/Ledger/delete").status == 404
 

@@ -258,13 +258,13 @@ def test_a_webhook_is_changed_and_deleted_and_the_next_page_shows_it(api, show, 
     fields = {**fields_of(show(f"{path}/edit")), "description": ""}
     del fields["enabled"]
     moved = submit(f"{path}/edit", fields).moved_to
-    assert "It is saved" in show(moved).text
+    assert "Saved." in show(moved).text
     assert "POST ci.example.org" in show(path).text
     assert "Disabled" in show("/webhooks").text
     assert "Nothing more will be sent" in show(f"{path}/delete").text
     assert api.get(path).status == 200
     moved = submit(f"{path}/delete", {}).moved_to
-    assert "It is deleted" in show(moved).text
+    assert "Deleted." in show(moved).text
     assert api.get(path).status == 404
     for way in ("edit", "delete", "try"):
         assert show(f"{path}/{way}").status == 404
@@ -284,7 +284,7 @@ def test_a_delivery_is_sent_again(api, show, submit):
     logs = next(one for one in show(path).links if one.startswith("/triggered-webhooks/"))
     moved = submit(logs.replace("/logs", "/again"), {}).moved_to
     assert moved == f"{logs}?done=again"
-    assert "It will be sent again" in show(moved).text
+    assert "Queued to be sent again" in show(moved).text
     submit(f"{path}/delete", {})
     assert submit(logs.replace("/logs", "/again"), {}).status == 409
     assert submit("/triggered-webhooks/none/again", {}).status == 404

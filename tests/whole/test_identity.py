@@ -137,7 +137,7 @@ def test_a_password_that_is_changed_ends_other_sessions_and_signing_out_everywhe
     page.get_by_label("New password", exact=True).fill(OTHER)
     page.get_by_label("New password again").fill(OTHER)
     page.get_by_role("button", name="Change password").click()
-    expect(page.get_by_role("status")).to_contain_text("Your password is changed")
+    expect(page.get_by_role("status")).to_contain_text("Password changed")
     other.goto("/")
     assert "/sign-in" in other.url
     sign_in(other, "ada", OTHER)

@@ -1,4 +1,4 @@
-"""Pages of long lists."""
+"""Pagination of long lists."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Final, Generic, TypeVar
 T_co = TypeVar("T_co", covariant=True)
 
 MAX_OFFSET: Final = 2**31 - 1
-"""As far as a database counts; no list is longer."""
+"""Largest LIMIT and OFFSET: both are bound as 32-bit integers on PostgreSQL, and no list is longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list: which one, counted from 1, and how many items it has at most."""
+    """A page of a list: its number, counted from 1, and the maximum number of its items."""
 
     number: int
     size: int
     is_requested: bool = True
-    """Whether the client asked for pages; who did not is given the whole list, unless it is longer than a page."""
+    """Whether the client asked for a page. Without that it gets the whole list, unless the list exceeds one page."""
 
     @property
     def limit(self) -> int:
@@ -30,10 +30,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Paged(Generic[T_co]):
-    """A list, whole or by the page."""
+    """A list, complete or one page of it."""
 
     items: Sequence[T_co]
     page: Page | None
-    """Which part this is; None for the whole."""
+    """The page that the items are; None for the complete list."""
     total: int
-    """How many items the whole list has."""
+    """Number of items in the complete list."""

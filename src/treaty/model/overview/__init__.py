@@ -1,1 +1,1 @@
-"""The overview: what pages and lists show of everything."""
+"""The overview: summaries of integrations, environments and histories for pages and lists."""

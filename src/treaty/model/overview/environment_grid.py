@@ -1,39 +1,40 @@
-"""Which versions are where."""
+"""The grid of environments: which versions are deployed or released to each, and since when."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+MAX_NEWER_COUNT: Final = 100
+"""Newer versions of the main branch are counted up to here, so that a cell costs a bounded number of index entries."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GridCell:
-    """A version in an environment."""
+    """A version that is deployed or released to an environment now."""
 
     pacticipant: str
     environment: str
-    """Its uuid."""
+    """UUID of the environment."""
     version: str
     instance: str | None
+    """Application instance; None for releases, which have none."""
     since: datetime
     is_release: bool
-    """Whether it was released, and is supported, there; else it is deployed."""
+    """Whether it is a supported release; otherwise it is deployed."""
     has_main_branch: bool
-    """Whether it is known which branch of the pacticipant is the main one."""
+    """Whether the pacticipant has a main branch to compare the version with."""
     is_on_main_branch: bool
     newer_count: int
-    """How many versions of the main branch are newer, counted up to MOST_NEWER."""
+    """Number of newer versions on the main branch, at most MAX_NEWER_COUNT."""
 
     @property
     def newer_count_text(self) -> str:
         return f"{self.newer_count - 1}+" if self.newer_count == MAX_NEWER_COUNT else str(self.newer_count)
 
 
-MAX_NEWER_COUNT: Final = 100
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentPeriod:
-    """A time during which a version was in an environment; it goes on if it has no end."""
+    """A time during which a version was deployed or released to an environment; `until` is None while it still is."""
 
     version: str
     instance: str | None

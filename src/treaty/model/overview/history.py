@@ -1,4 +1,4 @@
-"""How pacts and versions fared over time."""
+"""Verification results of pacts and versions over time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,28 +11,29 @@ from treaty.model.paging import Paged
 
 
 class PairView(Enum):
-    """Which pacts of a pair are shown."""
+    """Which pacts of a consumer and a provider a page shows."""
 
     BRANCH = "branch"
-    """The newest of each branch of the consumer."""
+    """The newest pact of each branch of the consumer."""
     TAG = "tag"
-    """The newest with each tag."""
+    """The newest pact with each tag."""
     ENVIRONMENT = "environment"
-    """Those of the consumer's versions that are in an environment."""
+    """The pacts of consumer versions that are deployed or released to an environment."""
     ALL = "all"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublicationInHistory:
-    """A pact of a pair, and the newest result for its content."""
+    """A published pact with the newest result for its content."""
 
     version: str
     version_summary: VersionSummary
-    """Where the consumer's version stands."""
+    """Branches, tags and environments of the consumer version."""
     published_at: datetime
     sha: str
     state: PactState
     verification: int | None
+    """Number of the result in its URL; None if the content has no result."""
     provider_version: str | None
     provider_version_summary: VersionSummary | None
     verified_at: datetime | None
@@ -40,7 +41,7 @@ class PublicationInHistory:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResultInHistory:
-    """A result for the content of a pact."""
+    """A verification result for the content of a pact."""
 
     number: int
     provider_version: str
@@ -50,24 +51,25 @@ class ResultInHistory:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairGrid:
-    """Which of a provider's versions verified which of a consumer's, and how that went."""
+    """Results of provider versions for the pacts of consumer versions."""
 
     publications: Paged[PublicationInHistory]
-    """The consumer's versions, newest first: a row each."""
+    """The rows: pacts by consumer version, newest first."""
     versions: Sequence[tuple[str, VersionSummary]]
-    """Those of the provider's versions that verified anything of the pair, newest first: a column each."""
+    """The columns: provider versions with a result for any pact of the consumer, newest first."""
     has_more_versions: bool
     results: Mapping[tuple[str, str], ResultInHistory]
-    """The latest results, by the sha of the content and the provider's version."""
+    """The latest results, by content SHA and provider version: versions with the same content share their results."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResultTotals:
-    """How many results of each kind there are."""
+    """Numbers of results by outcome."""
 
     verified: int
     failed: int
     unknown: int
+    """Pacts without a result."""
 
     @property
     def total(self) -> int:

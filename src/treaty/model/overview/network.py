@@ -1,4 +1,4 @@
-"""The network: who consumes what of whom in the whole system, or around one application."""
+"""The network: the integrations of the whole system, or those around one application, as a graph."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,51 +9,55 @@ from treaty.model.overview.overview import PactState
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkEdge:
-    """A consumer and a provider, and how the pact between them stands."""
+    """A consumer, its provider, and the state of the pact between them."""
 
     consumer: str
     provider: str
     state: PactState
 
 
-def list_applications(lines: Iterable[NetworkEdge]) -> list[str]:
-    """List the applications between which lines are, each once, in the order in which they appear."""
-    return list(dict.fromkeys(name for one in lines for name in (one.consumer, one.provider)))
+def list_applications(edges: Iterable[NetworkEdge]) -> list[str]:
+    """List the applications of some edges, without duplicates, in the order of their first appearance."""
+    return list(dict.fromkeys(name for edge in edges for name in (edge.consumer, edge.provider)))
 
 
-def compute_distances(name: str, lines: Iterable[NetworkEdge]) -> Mapping[str, int]:
-    """Say how many steps away from an application the others are, whichever way the lines lead."""
-    beside: dict[str, list[str]] = defaultdict(list)
-    for one in lines:
-        beside[one.consumer].append(one.provider)
-        beside[one.provider].append(one.consumer)
-    steps, waiting = {name: 0}, deque([name])
-    while waiting:
-        here = waiting.popleft()
-        for other in beside[here]:
-            if other not in steps:
-                steps[other] = steps[here] + 1
-                waiting.append(other)
-    return steps
+def compute_distances(start: str, edges: Iterable[NetworkEdge]) -> Mapping[str, int]:
+    """Compute the number of steps from an application to each connected one, ignoring the direction of edges."""
+    neighbours: dict[str, list[str]] = defaultdict(list)
+    for edge in edges:
+        neighbours[edge.consumer].append(edge.provider)
+        neighbours[edge.provider].append(edge.consumer)
+    distances, queue = {start: 0}, deque([start])
+    while queue:
+        name = queue.popleft()
+        for neighbour in neighbours[name]:
+            if neighbour not in distances:
+                distances[neighbour] = distances[name] + 1
+                queue.append(neighbour)
+    return distances
 
 
-def choose_depth(steps: Mapping[str, int], most: int) -> int:
-    """Choose how many steps are looked around, at least one, so that no more applications than that are found."""
-    depths = sorted(steps.values())
-    return max(depths[-1] if len(depths) <= most else depths[most] - 1, 1)
+def choose_depth(distances: Mapping[str, int], max_applications: int) -> int:
+    """Choose the largest depth that shows at most `max_applications`.
+
+    It is at least 1, even if that shows more: an application without its direct neighbours would be of no use.
+    """
+    depths = sorted(distances.values())
+    return max(depths[-1] if len(depths) <= max_applications else depths[max_applications] - 1, 1)
 
 
-def select_within(lines: Sequence[NetworkEdge], steps: Mapping[str, int], depth: int) -> list[NetworkEdge]:
-    """Keep the lines between applications that are so many steps away at most."""
-    near = {name for name, distance in steps.items() if distance <= depth}
-    return [one for one in lines if one.consumer in near and one.provider in near]
+def select_within(edges: Sequence[NetworkEdge], distances: Mapping[str, int], depth: int) -> list[NetworkEdge]:
+    """Select the edges whose applications are both at most `depth` steps away."""
+    nearby = {name for name, distance in distances.items() if distance <= depth}
+    return [edge for edge in edges if edge.consumer in nearby and edge.provider in nearby]
 
 
-def compute_worst_states(lines: Iterable[NetworkEdge]) -> Mapping[str, PactState]:
-    """Say of each application how the worst of its lines stands."""
-    order = {state: at for at, state in enumerate(PactState)}
-    found: dict[str, PactState] = {}
-    for one in lines:
-        for name in (one.consumer, one.provider):
-            found[name] = min(found.get(name, one.state), one.state, key=order.__getitem__)
-    return found
+def compute_worst_states(edges: Iterable[NetworkEdge]) -> Mapping[str, PactState]:
+    """Compute the worst state among the edges of each application."""
+    # PactState lists the states from worst to best.
+    ranks = {state: rank for rank, state in enumerate(PactState)}
+    worst_states: dict[str, PactState] = {}
+    for edge in edges:
+        for name in (edge.consumer, edge.provider):
+            worst_states[name] = min(worst_states.get(name, edge.state), edge.state, key=ranks.__getitem__)
+    return worst_states

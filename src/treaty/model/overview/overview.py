@@ -1,4 +1,4 @@
-"""The overview: how things stand between all consumers and providers, and what needs somebody's attention."""
+"""The overview: the state of every integration, and the problems that need attention."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from treaty.model.webhooks.deliveries import DeliveryStatus
 
 
 class PactState(Enum):
-    """How a pact stands, by the newest result for its content."""
+    """State of a pact, from the newest result for its content. Members are ordered from worst to best."""
 
     FAILED = "failed"
     PENDING = "pending"
-    """It failed while it was pending, which breaks nobody's build."""
+    """Verification failed while the pact was pending, which does not fail the provider's build."""
     CHANGED = "changed"
-    """It has no result, but an earlier pact of the two has: it changed since it was last verified."""
+    """The content has no result, but an earlier pact of the same pair has one: it changed since it was verified."""
     UNKNOWN = "unknown"
     VERIFIED = "verified"
     NO_PACT = "no-pact"
-    """There is no pact any more."""
+    """The integration no longer has a pact."""
 
 
 def compute_pact_state(*, success: bool | None, was_pending: bool | None) -> PactState:
-    """Say how a pact stands, given its newest result."""
+    """Compute the state of a pact from its newest result alone; `success` is None without a result."""
     if success is None:
         return PactState.UNKNOWN
     if success:
@@ -35,16 +35,16 @@ def compute_pact_state(*, success: bool | None, was_pending: bool | None) -> Pac
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OverviewFilter:
-    """Which integrations are shown, and by which of their pacts."""
+    """Filter of integrations, and the choice of the pact that represents each."""
 
     words: tuple[str, ...] = ()
-    """One of these stands in the name of the consumer or the provider."""
+    """At least one must be part of the name or display name of the consumer or the provider."""
     label: str | None = None
-    """The consumer or the provider has it."""
+    """Label that the consumer or the provider must have."""
     environment: str | None = None
-    """The pact shown is that of the consumer's version there, rather than the latest."""
+    """Show the pact of the consumer version in this environment instead of the latest pact."""
     branch: str | None = None
-    """The pact shown is the latest of the consumer's branch of this name."""
+    """Show the latest pact of the consumer's branch with this name."""
     state: PactState | None = None
 
     @property
@@ -53,7 +53,7 @@ class OverviewFilter:
 
 
 class OverviewSorting(Enum):
-    """What the overview can be sorted by."""
+    """Sort keys of the overview; the values are those of the query parameter `sort`."""
 
     CONSUMER = "consumer"
     PROVIDER = "provider"
@@ -64,7 +64,7 @@ class OverviewSorting(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnvironmentReference:
-    """An environment where a version is."""
+    """An environment that a version is deployed or released to."""
 
     name: str
     is_production: bool
@@ -72,7 +72,7 @@ class EnvironmentReference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IntegrationSummary:
-    """A consumer and a provider with the pact that is shown of them, and its newest result."""
+    """A consumer and a provider with the pact that represents them, and the result that determines its state."""
 
     consumer: str
     provider: str
@@ -82,26 +82,26 @@ class IntegrationSummary:
     provider_version: str | None
     verified_at: datetime | None
     environments: Sequence[EnvironmentReference]
-    """Where the consumer's version is."""
+    """Environments of the consumer version."""
     webhooks: DeliveryStatus | None
-    """The worst of the latest deliveries; None when there was none."""
+    """Worst status among the latest deliveries for this pair; None without deliveries."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PactByTag:
-    """A pact that matters: the latest of its pair, the latest with a tag, or one of a version that is somewhere."""
+    """A pact of the list by tag: the latest of its pair, the latest with a tag, or that of a running version."""
 
     integration: IntegrationSummary
     is_latest: bool
-    """Whether it is the latest of its pair."""
+    """Whether it is the latest pact of its pair."""
     version_summary: VersionSummary
-    """Where the consumer's version stands."""
+    """Branches, tags and environments of the consumer version."""
     provider_version_summary: VersionSummary | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnverifiedPair:
-    """Two versions that run in one environment without a result that says they can."""
+    """A consumer and a provider version in the same environment without a successful result between them."""
 
     environment: str
     consumer: str
@@ -116,12 +116,12 @@ StateCounts = Mapping[PactState, int]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Overview:
-    """How integrations stand, a page of them, and those that somebody should look at."""
+    """Counts of integrations by state, one page of them, and those that need attention."""
 
     counts: StateCounts
-    """However they stand, even if only those of one state are wanted."""
+    """Counts of all states, also when the filter selects one state."""
     integrations: Paged[IntegrationSummary]
     failed: Sequence[IntegrationSummary]
-    """Those that failed last."""
+    """The most recent failures."""
     overdue: Sequence[IntegrationSummary]
-    """Those whose pact changed long ago, and was not verified since: the longest wait first."""
+    """Pacts that changed long ago and have not been verified since, the oldest first."""

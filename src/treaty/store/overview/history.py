@@ -1,4 +1,4 @@
-"""What pages show of versions and pacts over time, each with its newest result."""
+"""Histories for pages: pacts of a pair and versions of a pacticipant, each with its newest result."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,9 @@ from treaty.model.overview.overview import compute_pact_state
 from treaty.model.pacts.pacts import Pact
 from treaty.model.paging import Page, Paged
 from treaty.store.decisions import matrix
+from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_all, fetch_rows, fetch_scalar
-from treaty.store.overview.overview import BATCH_SIZE, NEWEST_RESULT
+from treaty.store.overview.overview import NEWEST_RESULT
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -30,12 +31,12 @@ from treaty.store.tables import (
 from treaty.store.verifications import NEWEST_FIRST
 
 
-def _id_of(role: str) -> Any:
+def _select_id(role: str) -> Any:
     return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
 
 
-_CONSUMER_ID: Final = _id_of("consumer")
-_PROVIDER_ID: Final = _id_of("provider")
+_CONSUMER_ID: Final = _select_id("consumer")
+_PROVIDER_ID: Final = _select_id("provider")
 _provider_version: Final = version.alias("provider_version")
 _candidate: Final = publication.alias("candidate")
 
@@ -70,7 +71,8 @@ _PUBLICATIONS: Final = (
 )
 
 
-def _pact_of(version_id: Any) -> ScalarSelect[int]:
+def _select_pact_id(version_id: Any) -> ScalarSelect[int]:
+    """Select the current publication of a consumer version for the provider."""
     return (
         select(_candidate.c.id)
         .where(
@@ -82,27 +84,28 @@ def _pact_of(version_id: Any) -> ScalarSelect[int]:
     )
 
 
-_PACT_OF_PLACE: Final = _pact_of(branch_version.c.version_id)
+# The head of a branch or tag may have no pact with this provider; then the newest version that has one counts.
+_PACT_ON_BRANCH: Final = _select_pact_id(branch_version.c.version_id)
 _NEWEST_OF_BRANCH: Final = (
-    select(_PACT_OF_PLACE)
-    .where(branch_version.c.branch_id == branch.c.id, _PACT_OF_PLACE.is_not(None))
+    select(_PACT_ON_BRANCH)
+    .where(branch_version.c.branch_id == branch.c.id, _PACT_ON_BRANCH.is_not(None))
     .order_by(branch_version.c.position.desc())
     .limit(1)
     .correlate(branch)
     .scalar_subquery()
 )
-_PACT_OF_TAGGED: Final = _pact_of(tag.c.version_id)
+_PACT_WITH_TAG: Final = _select_pact_id(tag.c.version_id)
 _NEWEST_WITH_TAG: Final = (
-    select(_PACT_OF_TAGGED)
+    select(_PACT_WITH_TAG)
     .where(
-        tag.c.pacticipant_id == tag_head.c.pacticipant_id, tag.c.name == tag_head.c.name, _PACT_OF_TAGGED.is_not(None)
+        tag.c.pacticipant_id == tag_head.c.pacticipant_id, tag.c.name == tag_head.c.name, _PACT_WITH_TAG.is_not(None)
     )
     .order_by(tag.c.position.desc())
     .limit(1)
     .correlate(tag_head)
     .scalar_subquery()
 )
-_THERE: Final = union_all(
+_RUNNING_VERSIONS: Final = union_all(
     *(
         select(recorded.c.version_id).where(recorded.c.pacticipant_id == _CONSUMER_ID, ended_at.is_(None))
         for recorded, ended_at in (
@@ -111,7 +114,7 @@ _THERE: Final = union_all(
         )
     )
 )
-_VIEWS: Final[Mapping[PairView, Select[*tuple[Any, ...]]]] = {
+_PUBLICATIONS_BY_VIEW: Final[Mapping[PairView, Select[*tuple[Any, ...]]]] = {
     PairView.ALL: _PUBLICATIONS,
     PairView.BRANCH: _PUBLICATIONS.where(
         publication.c.id.in_(select(_NEWEST_OF_BRANCH).where(branch.c.pacticipant_id == _CONSUMER_ID))
@@ -119,38 +122,38 @@ _VIEWS: Final[Mapping[PairView, Select[*tuple[Any, ...]]]] = {
     PairView.TAG: _PUBLICATIONS.where(
         publication.c.id.in_(select(_NEWEST_WITH_TAG).where(tag_head.c.pacticipant_id == _CONSUMER_ID))
     ),
-    PairView.ENVIRONMENT: _PUBLICATIONS.where(publication.c.consumer_version_id.in_(_THERE)),
+    PairView.ENVIRONMENT: _PUBLICATIONS.where(publication.c.consumer_version_id.in_(_RUNNING_VERSIONS)),
 }
-_COUNTS: Final = {
+_COUNT_BY_VIEW: Final = {
     view: select(func.count()).select_from(statement.limit(None).offset(None).order_by(None).subquery())
-    for view, statement in _VIEWS.items()
+    for view, statement in _PUBLICATIONS_BY_VIEW.items()
 }
 
 
 def list_publications(
     db: Connection, consumer: str, provider: str, page: Page, view: PairView = PairView.ALL
 ) -> Paged[PublicationInHistory]:
-    """List a page of the pacts of a pair, newest first: all, or one for each branch, tag or environment."""
+    """List a page of the pacts of a pair, newest first; most views keep one for each branch, tag or environment."""
     pair = {"consumer": consumer, "provider": provider}
-    found = fetch_rows(db, _VIEWS[view], {**pair, "limit": page.limit, "offset": page.offset})
-    keys: dict[int, VersionKey] = {row.version_id: (consumer, row.version) for row in found}
-    keys |= {row.provider_version_id: (provider, row.provider_version) for row in found if row.provider_version}
-    seen = matrix.load_versions(db, keys, keys.values())
-    made = [
+    rows = fetch_rows(db, _PUBLICATIONS_BY_VIEW[view], {**pair, "limit": page.limit, "offset": page.offset})
+    keys: dict[int, VersionKey] = {row.version_id: (consumer, row.version) for row in rows}
+    keys |= {row.provider_version_id: (provider, row.provider_version) for row in rows if row.provider_version}
+    summaries = matrix.load_versions(db, keys, keys.values())
+    publications = [
         PublicationInHistory(
             version=row.version,
-            version_summary=seen[consumer, row.version],
+            version_summary=summaries[consumer, row.version],
             published_at=row.created_at,
             sha=row.sha,
             state=compute_pact_state(success=row.success, was_pending=row.was_pending),
             verification=row.verification,
             provider_version=row.provider_version,
-            provider_version_summary=seen[provider, row.provider_version] if row.provider_version else None,
+            provider_version_summary=summaries[provider, row.provider_version] if row.provider_version else None,
             verified_at=row.verified_at,
         )
-        for row in found
+        for row in rows
     ]
-    return Paged(made, page, fetch_scalar(db, _COUNTS[view], pair))
+    return Paged(publications, page, fetch_scalar(db, _COUNT_BY_VIEW[view], pair))
 
 
 _RESULTS: Final = (
@@ -166,30 +169,30 @@ _RESULTS: Final = (
         content.c.consumer_id == _CONSUMER_ID, content.c.provider_id == _PROVIDER_ID, content.c.sha == bindparam("sha")
     )
     .order_by(*NEWEST_FIRST)
-    .limit(bindparam("most", type_=Integer))
+    .limit(bindparam("limit", type_=Integer))
 )
 
 
 def list_results(db: Connection, pact: Pact, *, limit: int) -> list[ResultInHistory]:
-    """List the newest results for the content of a pact."""
-    params = {"consumer": pact.consumer, "provider": pact.provider, "sha": pact.sha, "most": limit}
+    """List the newest results for the content of a pact, including those for other versions with the same content."""
+    params = {"consumer": pact.consumer, "provider": pact.provider, "sha": pact.sha, "limit": limit}
     return fetch_all(db, _RESULTS, params, ResultInHistory)
 
 
 # The grid of a pair
 
-_verified: Final = verification.alias("verified")
-_COLUMNS: Final = (
+_result: Final = verification.alias("verified")
+_PROVIDER_VERSIONS: Final = (
     select(version.c.id, version.c.number)
     .where(
         version.c.pacticipant_id == _PROVIDER_ID,
-        exists().where(_verified.c.provider_version_id == version.c.id, _verified.c.consumer_id == _CONSUMER_ID),
+        exists().where(_result.c.provider_version_id == version.c.id, _result.c.consumer_id == _CONSUMER_ID),
     )
     .order_by(version.c.position.desc())
     .limit(bindparam("limit", type_=Integer))
     .offset(bindparam("offset", type_=Integer))
 )
-_CELLS: Final = (
+_GRID_RESULTS: Final = (
     select(
         content.c.sha,
         version.c.number.label("provider_version"),
@@ -211,56 +214,60 @@ _CELLS: Final = (
 
 
 def load_grid(db: Connection, consumer: str, provider: str, page: Page, columns: Page) -> PairGrid:
-    """Set a page of the consumer's versions against a page of the provider's."""
+    """Load results for a page of consumer versions (rows) and a page of provider versions (columns)."""
     pair = {"consumer": consumer, "provider": provider}
-    found = fetch_rows(db, _COLUMNS, {**pair, "limit": columns.limit + 1, "offset": columns.offset})
-    shown = found[: columns.limit]
-    keys: dict[int, VersionKey] = {row.id: (provider, row.number) for row in shown}
-    seen = matrix.load_versions(db, keys, keys.values())
-    listed = list_publications(db, consumer, provider, page)
-    shas = sorted({one.sha for one in listed.items})
-    cells = fetch_rows(db, _CELLS, {**pair, "shas": shas, "ids": list(keys)}) if shas and keys else []
+    # One more than a page of columns shows whether there are more, without counting all provider versions.
+    rows = fetch_rows(db, _PROVIDER_VERSIONS, {**pair, "limit": columns.limit + 1, "offset": columns.offset})
+    shown_rows = rows[: columns.limit]
+    keys: dict[int, VersionKey] = {row.id: (provider, row.number) for row in shown_rows}
+    summaries = matrix.load_versions(db, keys, keys.values())
+    publications = list_publications(db, consumer, provider, page)
+    shas = sorted({pact.sha for pact in publications.items})
+    result_rows = fetch_rows(db, _GRID_RESULTS, {**pair, "shas": shas, "ids": list(keys)}) if shas and keys else []
     return PairGrid(
-        publications=listed,
-        versions=[(row.number, seen[provider, row.number]) for row in shown],
-        has_more_versions=len(found) > len(shown),
-        results={(row.sha, row.provider_version): _result(row) for row in cells},
+        publications=publications,
+        versions=[(row.number, summaries[provider, row.number]) for row in shown_rows],
+        has_more_versions=len(rows) > len(shown_rows),
+        results={
+            (row.sha, row.provider_version): ResultInHistory(
+                number=row.number,
+                provider_version=row.provider_version,
+                success=row.success,
+                created_at=row.created_at,
+            )
+            for row in result_rows
+        },
     )
 
 
-def _result(row: Any) -> ResultInHistory:
-    return ResultInHistory(
-        number=row.number, provider_version=row.provider_version, success=row.success, created_at=row.created_at
-    )
-
-
-def load_version(db: Connection, version_id: int, key: VersionKey) -> VersionSummary:
-    """Find where a version stands."""
+def load_version_summary(db: Connection, version_id: int, key: VersionKey) -> VersionSummary:
+    """Load the branches, tags and environments of a version."""
     return matrix.load_versions(db, {version_id: key}, [key])[key]
 
 
 # Versions of a pacticipant
 
-_NUMBERED: Final = (
+_VERSION_IDS: Final = (
     select(version.c.id)
     .where(
-        version.c.pacticipant_id == _id_of("pacticipant"), version.c.number.in_(bindparam("numbers", expanding=True))
+        version.c.pacticipant_id == _select_id("pacticipant"),
+        version.c.number.in_(bindparam("numbers", expanding=True)),
     )
     .scalar_subquery()
 )
-_AS_CONSUMER: Final = (
+_COUNTS_AS_CONSUMER: Final = (
     select(version.c.number, verification.c.success, func.count().label("times"))
     .select_from(publication)
     .join(version, version.c.id == publication.c.consumer_version_id)
     .outerjoin(verification, verification.c.id == NEWEST_RESULT)
-    .where(publication.c.consumer_version_id.in_(_NUMBERED), publication.c.is_current)
+    .where(publication.c.consumer_version_id.in_(_VERSION_IDS), publication.c.is_current)
     .group_by(version.c.number, verification.c.success)
 )
-_AS_PROVIDER: Final = (
+_COUNTS_AS_PROVIDER: Final = (
     select(version.c.number, verification.c.success, func.count().label("times"))
     .select_from(verification)
     .join(version, version.c.id == verification.c.provider_version_id)
-    .where(verification.c.provider_version_id.in_(_NUMBERED), verification.c.is_latest)
+    .where(verification.c.provider_version_id.in_(_VERSION_IDS), verification.c.is_latest)
     .group_by(version.c.number, verification.c.success)
 )
 
@@ -268,18 +275,17 @@ _AS_PROVIDER: Final = (
 def count_results(
     db: Connection, pacticipant: str, numbers: Sequence[str]
 ) -> Mapping[str, tuple[ResultTotals, ResultTotals]]:
-    """Count the results of versions: those of their pacts, and those that they gave to others' pacts."""
-    found: list[dict[str, dict[bool | None, int]]] = []
-    for statement in (_AS_CONSUMER, _AS_PROVIDER):
+    """Count, by version number, the results for a version's pacts and those that it gave as a provider."""
+    counts_by_role: list[dict[str, dict[bool | None, int]]] = []
+    for statement in (_COUNTS_AS_CONSUMER, _COUNTS_AS_PROVIDER):
         counts: dict[str, dict[bool | None, int]] = defaultdict(dict)
-        for start in range(0, len(numbers), BATCH_SIZE):
-            part = list(numbers[start : start + BATCH_SIZE])
-            for row in fetch_rows(db, statement, {"pacticipant": pacticipant, "numbers": part}):
-                counts[row.number][row.success] = row.times
-        found.append(counts)
-    mine, others = found
-    return {number: (_tally(mine[number]), _tally(others[number])) for number in numbers}
+        params = {"pacticipant": pacticipant}
+        for row in fetch_in_batches(db, statement, numbers, params, parameter="numbers"):
+            counts[row.number][row.success] = row.times
+        counts_by_role.append(counts)
+    as_consumer, as_provider = counts_by_role
+    return {number: (_build_counts(as_consumer[number]), _build_counts(as_provider[number])) for number in numbers}
 
 
-def _tally(counts: Mapping[bool | None, int]) -> ResultTotals:
+def _build_counts(counts: Mapping[bool | None, int]) -> ResultTotals:
     return ResultTotals(verified=counts.get(True, 0), failed=counts.get(False, 0), unknown=counts.get(None, 0))

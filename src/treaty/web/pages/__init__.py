@@ -1,8 +1,8 @@
-"""Pages for people: templates, and the headers that keep a page to what this server itself sends.
+"""HTML pages: the template environment, what all templates may use, and the security headers of pages.
 
-Templates know `base`, the address that links begin with: the configured one, or nothing, which makes links relative to
-the root. They hold no scripts and no styles of their own: the policy below would not run them. What is not our own text
-is escaped, and becomes a link only if it leads to http or https.
+Templates know `base`, the prefix of links: the configured base URL, or nothing, which makes links relative to the root.
+They contain no inline scripts or styles, because the content security policy below forbids them. Values are escaped; a
+URL that users provide becomes a link only if it is http or https.
 """
 
 import json
@@ -27,7 +27,7 @@ from treaty.web.http.request import Request
 from treaty.web.http.results import Redirect
 from treaty.web.security.permissions import Permission
 
-_POLICY: Final = {
+_CONTENT_SECURITY_POLICY: Final = {
     "default-src": "'none'",
     "base-uri": "'none'",
     "connect-src": "'self'",
@@ -39,7 +39,7 @@ _POLICY: Final = {
     "style-src": "'self'",
 }
 HEADERS: Final[Mapping[str, str]] = {
-    "content-security-policy": "; ".join(f"{name} {value}" for name, value in _POLICY.items()),
+    "content-security-policy": "; ".join(f"{name} {value}" for name, value in _CONTENT_SECURITY_POLICY.items()),
     "cache-control": "no-store",
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -48,9 +48,9 @@ HEADERS: Final[Mapping[str, str]] = {
     "x-xss-protection": "1; mode=block",
 }
 
-_FILES: Final = Path(__file__).parent.parent
+_WEB_FOLDER: Final = Path(__file__).parent.parent
 _TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(_FILES / "templates"),
+    loader=FileSystemLoader(_WEB_FOLDER / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -58,69 +58,78 @@ _TEMPLATES: Final = Environment(
 )
 
 
-def render_page(template: str, facts: Mapping[str, object], call: Request) -> bytes:
-    """Draw a page."""
-    base = call.base_url if call.settings.base_urls else ""
+def render_page(template: str, context: Mapping[str, object], request: Request) -> bytes:
+    """Render a template with its context and the variables that all templates have."""
     shared = {
-        "base": base,
-        "now": call.now,
-        "path": call.path,
-        "parameters": text_parameters(call),
-        "lists": list_parameters(call),
+        "base": _link_prefix(request),
+        "now": request.now,
+        "path": request.path,
+        "parameters": text_parameters(request),
+        "lists": list_parameters(request),
+        "csrf": request.csrf_token,
+        "visitor": request.caller,
+        # Templates hide what the user may not do; the routes check the same permissions.
+        "may_use_account": request.has_permission(Permission.USE_OWN_ACCOUNT),
+        "may_manage_users": request.has_permission(Permission.MANAGE_USER),
+        "may_manage_webhooks": request.has_permission(Permission.MANAGE_WEBHOOK),
+        "may_manage_environments": request.has_permission(Permission.MANAGE_ENVIRONMENT),
+        "may_read_audit": request.has_permission(Permission.READ_AUDIT),
     }
-    shared |= {
-        "csrf": call.csrf_token,
-        "visitor": call.caller,
-        "may_use_account": call.has_permission(Permission.USE_OWN_ACCOUNT),
-        "may_manage_users": call.has_permission(Permission.MANAGE_USER),
-        "may_manage_webhooks": call.has_permission(Permission.MANAGE_WEBHOOK),
-        "may_manage_environments": call.has_permission(Permission.MANAGE_ENVIRONMENT),
-        "may_read_audit": call.has_permission(Permission.READ_AUDIT),
-    }
-    return _TEMPLATES.get_template(template).render(shared, **facts).encode("utf-8", "replace")
+    # Text from JSON can contain lone surrogates, which UTF-8 cannot encode.
+    return _TEMPLATES.get_template(template).render(shared, **context).encode("utf-8", "replace")
 
 
-def redirect(call: Request, path: str, **query: str) -> Redirect:
-    """Send a browser on to a page, which it asks for anew; `done` in the query says there what was done."""
-    base = call.base_url if call.settings.base_urls else ""
-    return Redirect(base + path + (f"?{urlencode(query)}" if query else ""), 303)
+def _link_prefix(request: Request) -> str:
+    # Without a configured base URL, the address comes from the request: relative links then also work behind a proxy
+    # that does not forward the original host.
+    return request.base_url if request.settings.base_urls else ""
 
 
-def problems_by_field(error: Invalid | Conflict, otherwise: str = "") -> dict[str, list[str]]:
-    """Put what is wrong with a form beside its fields."""
+def redirect(request: Request, path: str, **query: str) -> Redirect:
+    """Redirect to a page after a form was processed (303, so that reloading does not submit the form again).
+
+    The page shows a confirmation if the query contains `done`.
+    """
+    return Redirect(_link_prefix(request) + path + (f"?{urlencode(query)}" if query else ""), 303)
+
+
+def problems_by_field(error: Invalid | Conflict, conflict_field: str = "") -> dict[str, list[str]]:
+    """Group error messages by the form field that they concern; those about no single field have the key ""."""
     if isinstance(error, Conflict):
-        return {otherwise: [str(error)]}
-    found: dict[str, list[str]] = {}
-    for one in error.problems:
-        found.setdefault(".".join(map(str, one.path)), []).append(one.text)
-    return found
+        return {conflict_field: [str(error)]}
+    problems: dict[str, list[str]] = {}
+    for problem in error.problems:
+        problems.setdefault(".".join(map(str, problem.path)), []).append(problem.text)
+    return problems
 
 
-def text_parameters(call: Request) -> dict[str, str]:
-    """List the parameters of a query that are plain texts, which is all that pages use but for selectors."""
-    query = parse_leniently(call.query_string)
+def text_parameters(request: Request) -> dict[str, str]:
+    """Return the query parameters that are non-empty strings. Except for the matrix, pages use no others."""
+    query = parse_leniently(request.query_string)
     return {name: value for name, value in query.items() if isinstance(value, str) and value}
 
 
-def list_parameters(call: Request) -> list[tuple[str, str]]:
-    """List the parameters of a query that stand for lists of plain texts, with their texts one by one."""
-    query = parse_leniently(call.query_string)
-    found = [(name, values) for name, values in query.items() if isinstance(values, list)]
-    return [(f"{name}[]", value) for name, values in found for value in values if isinstance(value, str) and value]
+def list_parameters(request: Request) -> list[tuple[str, str]]:
+    """Return the query parameters that are lists (`tags[]`), as one pair for each string of a list."""
+    lists = {name: value for name, value in parse_leniently(request.query_string).items() if isinstance(value, list)}
+    return [(f"{name}[]", text) for name, texts in lists.items() for text in texts if isinstance(text, str) and text]
 
 
-# What templates may use
+# Filters and functions of templates
 
 
 @lru_cache(maxsize=64)
 def _asset(name: str) -> str:
-    """Name a file so that browsers notice when it has changed."""
-    digest = blake2b((_FILES / "static" / name).read_bytes(), digest_size=6).hexdigest()
+    """Return the path of a static file with a digest of its content, so that browsers reload it when it changes."""
+    digest = blake2b((_WEB_FOLDER / "static" / name).read_bytes(), digest_size=6).hexdigest()
     return f"{urls.STATIC.fill(name=name)}?v={digest}"
 
 
 def _external(url: object) -> str | None:
-    """Let through an URL that leads to http or https; nothing else becomes a link."""
+    """Return a URL if it is safe to link to, else None.
+
+    Only http and https are: users and builds provide URLs, and a `javascript:` link would run as the visitor.
+    """
     if not isinstance(url, str):
         return None
     try:
@@ -133,66 +142,66 @@ def _external(url: object) -> str | None:
 
 @pass_context
 def _ago(context: Context, at: datetime | None) -> Markup | str:
-    """Say how long ago something was, with the time itself behind it."""
+    """Format a time as its age, with the exact time as a tooltip."""
     if at is None:
         return "never"
     seconds = (context["now"] - at).total_seconds()
     text = f"{format_duration(seconds)} ago".removeprefix("about ") if seconds >= _MINUTE else "just now"
-    exactly, shown = at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC")
-    return Markup(f'<time datetime="{exactly}" title="{shown}">{text}</time>')  # noqa: S704 - all of it is our own
+    machine_readable, tooltip = at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Markup(f'<time datetime="{machine_readable}" title="{tooltip}">{text}</time>')  # noqa: S704 - contains no input
 
 
 _MINUTE: Final = 60
 
 
 @pass_context
-def _with(context: Context, **changes: object) -> str:
-    """Make the query of this page anew with some parameters changed, or left out where they are None."""
+def _with_query(context: Context, **changes: object) -> str:
+    """Build the query of a link to this page with some parameters changed, or removed if they are None."""
     merged = {**context["parameters"], **changes}
-    plain = [(name, str(value)) for name, value in merged.items() if value not in {None, ""}]
-    return "?" + urlencode([*plain, *context["lists"]])
+    texts = [(name, str(value)) for name, value in merged.items() if value not in {None, ""}]
+    return "?" + urlencode([*texts, *context["lists"]])
 
 
-_LONG_HASH: Final = 40
+_COMMIT_HASH_LENGTH: Final = 40
 
 
 def _short(number: str) -> str:
-    """Shorten what looks like the hash of a commit."""
-    is_hash = len(number) == _LONG_HASH and all(one in "0123456789abcdef" for one in number)
+    """Shorten a version number that looks like a commit hash."""
+    is_hash = len(number) == _COMMIT_HASH_LENGTH and set(number) <= set("0123456789abcdef")
     return number[:8] if is_hash else number
 
 
 def _json(value: object) -> str:
-    """Write a value as JSON, for people to read; it is escaped like any text."""
+    """Format a value as JSON for people; the template escapes it like any text."""
     return json.dumps(value, ensure_ascii=False)
 
 
-def _span(time: timedelta) -> str:
-    """Say how long something lasted."""
-    return format_duration(time.total_seconds()).removeprefix("about ")
+def _span(duration: timedelta) -> str:
+    """Format a duration."""
+    return format_duration(duration.total_seconds()).removeprefix("about ")
 
 
-def _plural(count: int, one: str, many: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+def _plural(count: int, singular: str, plural: str | None = None) -> str:
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
-def _around(page: int, last: int) -> Iterable[int | None]:
-    """List the pages to link to: the first, the last, and those around this one; None stands for a gap."""
-    before = 0
+def _pages_around(page: int, last: int) -> Iterable[int | None]:
+    """List the pages to link to: the first, the last, and the neighbours of this one; None marks a gap."""
+    previous = 0
     for number in sorted({1, last, *range(max(1, page - 1), min(last, page + 1) + 1)}):
-        if number - before > 1:
+        if number - previous > 1:
             yield None
         yield number
-        before = number
+        previous = number
 
 
-_USABLE: Final[dict[str, Any]] = {
+_FUNCTIONS: Final[dict[str, Any]] = {
     "urls": urls,
     "asset": _asset,
-    "with_query": _with,
-    "pages_around": _around,
+    "with_query": _with_query,
+    "pages_around": _pages_around,
 }
-_TEMPLATES.globals.update(_USABLE)
+_TEMPLATES.globals.update(_FUNCTIONS)
 _TEMPLATES.filters.update(
     ago=_ago, external=_external, short=_short, plural=_plural, span=_span, tojson_text=_json, shell=shlex.quote
 )

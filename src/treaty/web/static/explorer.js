@@ -221,7 +221,7 @@ const added = (place, rows, draw, wrap) => {
 const linkTable = (found, curies) => {
   const body = make("tbody");
   added(body, [...found], (one) => linkRow(one, curies), (button) => make("tr", {}, make("td", { colSpan: 3 }, button)));
-  const head = make("tr", {}, ...["Relation", "Leads to", ""].map((text) => make("th", { scope: "col" }, text || make("span", { className: "unseen" }, "More"))));
+  const head = make("tr", {}, ...["Relation", "Target", ""].map((text) => make("th", { scope: "col" }, text || make("span", { className: "unseen" }, "More"))));
   return scrolled("Links", make("table", { className: "links" }, make("thead", {}, head), body));
 };
 const scrolled = (name, table) => {
@@ -345,7 +345,7 @@ const copied = async (button, text) => {
 
 const asText = (text) => {
   const shown = make("pre", { className: "json wrap", tabIndex: 0 }, text.slice(0, LONGEST_TEXT));
-  return text.length > LONGEST_TEXT ? [shown, make("p", { className: "soft" }, "There is more: copy it.")] : [shown];
+  return text.length > LONGEST_TEXT ? [shown, make("p", { className: "soft" }, "Truncated. Copy it to get the complete text.")] : [shown];
 };
 
 const bodyOf = (answer) => {
@@ -371,7 +371,7 @@ const bodyOf = (answer) => {
 };
 
 const answerCard = (answer) => [
-  make("h2", {}, "Answer"),
+  make("h2", {}, "Response"),
   headersOf(answer),
   ...(answer.text ? bodyOf(answer) : [make("p", { className: "soft" }, "The answer has no body.")]),
 ];
@@ -402,7 +402,7 @@ const nothing = (answer) => (answer.text ? asText(answer.text) : [make("p", { cl
 const refuse = (text) => {
   const notice = make("p", { className: "notice bad" }, text);
   draw(headingOf("Not asked"), notice);
-  part("answer").replaceChildren(make("h2", {}, "Answer"), make("p", { className: "soft" }, "None."));
+  part("answer").replaceChildren(make("h2", {}, "Response"), make("p", { className: "soft" }, "None."));
   tell(text);
 };
 const tell = (text) => { part("status").textContent = text; };

@@ -1,4 +1,4 @@
-"""The dashboard: the pacts that matter, and how they stand."""
+"""The dashboard: the latest pacts by pair, tag and environment, with their verification status."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from typing import Final
 from typing_extensions import TypedDict
 
 from treaty.model.pacticipants.integrations import DashboardItem, LatestResult
-from treaty.model.paging import Page
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.web import urls
 from treaty.web.api.overview import text_tables
@@ -40,7 +39,7 @@ DEFAULT_PAGE: Final = (1, 30)
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """The pacts that matter, and how they stand."""
+    """A page of the dashboard."""
 
     items: Sequence[DashboardItem]
 
@@ -97,9 +96,9 @@ class DashboardDocument(TypedDict):
     query=PAGE_PARAMETERS,
     response=DashboardDocument,
 )
-def show_dashboard(call: Request) -> Dashboard:
-    """Show a page of the pacts that matter, the liveliest first."""
-    return _by_activity(integrations.list_dashboard_items(call.db, _page(call)))
+def show_dashboard(request: Request) -> Dashboard:
+    """Show a page of the latest pacts by pair, tag and environment, the most recently active first."""
+    return _sort_by_activity(integrations.list_dashboard_items(request.db, read_page(request, DEFAULT_PAGE)))
 
 
 @router.get(
@@ -110,19 +109,16 @@ def show_dashboard(call: Request) -> Dashboard:
     query=PAGE_PARAMETERS,
     response=DashboardDocument,
 )
-def show_dashboard_of_pair(call: Request, provider: str, consumer: str) -> Dashboard:
-    """Show the pacts that matter between a consumer and a provider, the liveliest first."""
-    page = _page(call)
-    pacticipants.get(call.db, consumer, "consumer")
-    pacticipants.get(call.db, provider, "provider")
-    return _by_activity(integrations.list_dashboard_items(call.db, page, pair=(consumer, provider)))
+def show_dashboard_of_pair(request: Request, provider: str, consumer: str) -> Dashboard:
+    """Show the latest pacts of a consumer and a provider by tag and environment, the most recently active first."""
+    # The page is validated before the names are looked up: 400 takes precedence over 404, as in the original broker.
+    page = read_page(request, DEFAULT_PAGE)
+    pacticipants.get(request.db, consumer, "consumer")
+    pacticipants.get(request.db, provider, "provider")
+    return _sort_by_activity(integrations.list_dashboard_items(request.db, page, pair=(consumer, provider)))
 
 
-def _page(call: Request) -> Page:
-    return read_page(call, DEFAULT_PAGE)
-
-
-def _by_activity(items: Sequence[DashboardItem]) -> Dashboard:
+def _sort_by_activity(items: Sequence[DashboardItem]) -> Dashboard:
     return Dashboard(sorted(items, key=attrgetter("last_activity"), reverse=True))
 
 
@@ -131,17 +127,17 @@ def dashboard(page: Dashboard) -> Hal:
     return DocumentWithLists(
         {"items": list_placeholder("items")},
         lists=("items",),
-        render_items=lambda view: [_written(one, view) for one in page.items],
+        render_items=lambda view: [_render_item(item, view) for item in page.items],
     )
 
 
 @lru_cache(maxsize=2048)
-def _written(one: DashboardItem, view: LinkContext) -> RenderedItem:
-    """Show a pact. It is remembered: few change from one look at the dashboard to the next."""
-    return render_item(view, _shown(one))
+def _render_item(item: DashboardItem, view: LinkContext) -> RenderedItem:
+    # Cached by value: few items change between two requests for the dashboard.
+    return render_item(view, _build_item(item))
 
 
-def _shown(item: DashboardItem) -> DashboardItemDocument:
+def _build_item(item: DashboardItem) -> DashboardItemDocument:
     pair = {"consumer": item.consumer, "provider": item.provider}
     result = item.result
     return {
@@ -213,7 +209,7 @@ COLUMN_TITLES: Final = ("CONSUMER_NAME", "C_VERSION", "C_TAGS", "PROVIDER_NAME",
 
 
 @represent.register_text
-def dashboard_as_text(page: Dashboard, _place: RenderContext) -> str:
+def dashboard_as_text(page: Dashboard, _context: RenderContext) -> str:
     return text_tables.draw_table(COLUMN_TITLES, [_cells(item) for item in page.items]) + "\n"
 
 

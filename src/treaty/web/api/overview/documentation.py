@@ -1,4 +1,4 @@
-"""What describes the API: the OpenAPI document, its page, and a page for each link relation."""
+"""Documentation of the API: the OpenAPI document, its page, and a page for each link relation."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -32,44 +32,44 @@ class OpenApiDocument(TypedDict):
 
 
 @router.get(urls.OPENAPI, permission=Permission.READ, produces=(), needs_database=False, response=OpenApiDocument)
-def get_openapi(call: Request) -> RawBody:
-    """Describe this API as OpenAPI 3.1 has it."""
-    # Not cached with the base URL: it comes from the request's headers, so that there may be any number.
-    return RawBody(orjson.dumps({**_document(call.settings), "servers": [{"url": call.base_url}]}), JSON)
+def get_openapi(request: Request) -> RawBody:
+    """Describe this API as an OpenAPI 3.1 document."""
+    # Cached without the base URL: it can come from the request's headers, so their number is unlimited.
+    return RawBody(orjson.dumps({**_build_document(request.settings), "servers": [{"url": request.base_url}]}), JSON)
 
 
 @lru_cache(maxsize=1)
-def _document(settings: Settings) -> dict[str, Any]:
+def _build_document(settings: Settings) -> dict[str, Any]:
     endpoints = [endpoint for router in list_routers(settings) for endpoint in router.endpoints.values()]
     return openapi.build_document(endpoints)
 
 
 @router.page(urls.DOCS, permission=Permission.READ, needs_database=False)
-def show_api(call: Request) -> HtmlPage:
-    """Show the whole API, or what of it has to do with some words."""
-    wanted = call.option("q") or ""
-    document = _document(call.settings)
-    groups = reading.group_operations(document, wanted)
-    samples = reading.list_examples(document, groups)
-    return HtmlPage("docs.html", {"groups": groups, "samples": samples, "wanted": wanted})
+def show_api(request: Request) -> HtmlPage:
+    """Show all operations of the API, or those that match some words."""
+    query = request.option("q") or ""
+    document = _build_document(request.settings)
+    groups = reading.group_operations(document, query)
+    return HtmlPage("docs.html", {"groups": groups, "samples": reading.list_examples(document, groups), "query": query})
 
 
 @router.page(urls.DOC, permission=Permission.READ, needs_database=False)
-def show_relation(call: Request, relation: str) -> HtmlPage:
-    """Say what a link relation means."""
-    said = relations.find_meaning(relation, call.option("context"))
-    entries = reading.list_operations(_document(call.settings), said.url.template) if said and said.url else []
-    return HtmlPage("relation.html", {"relation": relation, "said": said, "entries": entries})
+def show_relation(request: Request, relation: str) -> HtmlPage:
+    """Show the documentation of a link relation, with the operations at its URL."""
+    meaning = relations.find_meaning(relation, request.option("context"))
+    document = _build_document(request.settings)
+    operations = reading.list_operations(document, meaning.url.template) if meaning and meaning.url else []
+    return HtmlPage("relation.html", {"relation": relation, "meaning": meaning, "operations": operations})
 
 
 _STATIC: Final = Path(__file__).parents[2] / "static"
 _FILES: Final = {path.name: path.read_bytes() for path in _STATIC.iterdir()}
-_MEDIA: Final = {".css": CSS, ".js": "text/javascript"}
+_MEDIA_TYPES: Final = {".css": CSS, ".js": "text/javascript"}
 
 
 @router.get(urls.STATIC, permission=Permission.SIGN_IN, produces=(), needs_database=False)
-def get_static(_call: Request, name: str) -> RawBody:
-    """Read a file that pages are made with."""
+def get_static(_request: Request, name: str) -> RawBody:
+    """Return a style sheet or script of the pages."""
     if name not in _FILES:
         raise NotFound
-    return RawBody(_FILES[name], _MEDIA[Path(name).suffix], {"cache-control": "public, max-age=3600"})
+    return RawBody(_FILES[name], _MEDIA_TYPES[Path(name).suffix], {"cache-control": "public, max-age=3600"})

@@ -1,4 +1,4 @@
-"""The index."""
+"""The index: links to all resources, where clients begin."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +21,7 @@ router = Router()
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Where everything begins."""
+    """The index; the feature `disable_pacts_for_verification` removes some links."""
 
     offers_pacts_for_verification: bool = True
 
@@ -49,17 +49,19 @@ class IndexDocument(TypedDict):
 
 
 @router.get(urls.INDEX, permission=Permission.READ, needs_database=False, response=IndexDocument)
-def get_index(call: Request) -> RawBody:
-    """Say where everything is."""
-    shown = Index("disable_pacts_for_verification" not in call.settings.features)
-    return RawBody(_written(shown, call.base_url, call.hidden_relations), call.media_type)
+def get_index(request: Request) -> RawBody:
+    """Show the index, which links to all other resources."""
+    document = Index("disable_pacts_for_verification" not in request.settings.features)
+    return RawBody(_render(document, request.base_url, request.hidden_relations), request.media_type)
 
 
 @lru_cache(maxsize=32)
-def _written(shown: Index, base_url: str, hidden_relations: frozenset[str]) -> bytes:
-    return render(index(shown), RenderContext(base_url, hidden_relations=hidden_relations))
+def _render(document: Index, base_url: str, hidden_relations: frozenset[str]) -> bytes:
+    # Every client requests the index first, and it depends on nothing but these arguments.
+    return render(index(document), RenderContext(base_url, hidden_relations=hidden_relations))
 
 
+# Relations, titles and their order are those of the original broker.
 _FIRST: Final[Links] = {
     "self": Link("", "Index", templated=False),
     "pb:publish-pact": Link(urls.PACT.fill().replace("{version}", "{consumerApplicationVersion}"), "Publish a pact"),
@@ -153,12 +155,12 @@ _LAST: Final[Links] = {
 }
 
 
-_WHOLE: Final = Hal(links={**_FIRST, **_FOR_VERIFICATION, **_LAST})
+_COMPLETE: Final = Hal(links={**_FIRST, **_FOR_VERIFICATION, **_LAST})
 
 
-_WITHOUT: Final = Hal(links={**_FIRST, **_LAST})
+_WITHOUT_PACTS_FOR_VERIFICATION: Final = Hal(links={**_FIRST, **_LAST})
 
 
 @represent.register
 def index(index: Index) -> Hal:
-    return _WHOLE if index.offers_pacts_for_verification else _WITHOUT
+    return _COMPLETE if index.offers_pacts_for_verification else _WITHOUT_PACTS_FOR_VERIFICATION

@@ -1,4 +1,4 @@
-"""The network, or a part of it, in forms that others can keep."""
+"""The network as a picture (SVG), and in the languages of Graphviz and Mermaid."""
 
 import html
 import re
@@ -25,78 +25,69 @@ router = Router()
 
 @dataclass(frozen=True, slots=True)
 class SvgNetwork:
-    """The network as a picture that stands on its own."""
+    """The network as an SVG picture with its own colours."""
 
-    lines: Sequence[NetworkEdge]
-    alone: str | None = None
-    """An application that is shown even if nothing is connected with it."""
+    edges: Sequence[NetworkEdge]
+    focus: str | None = None
+    """An application that is drawn even if it has no edges."""
 
 
 @dataclass(frozen=True, slots=True)
 class DotNetwork:
-    """The network in the language of Graphviz."""
+    """The network in the DOT language of Graphviz."""
 
-    lines: Sequence[NetworkEdge]
-    alone: str | None = None
+    edges: Sequence[NetworkEdge]
+    focus: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MermaidNetwork:
-    """The network as a flowchart of Mermaid."""
+    """The network as a Mermaid flowchart."""
 
-    lines: Sequence[NetworkEdge]
-    alone: str | None = None
-
-
-def _kept(name: str) -> dict[str, str]:
-    return {"content-disposition": f'attachment; filename="{name}"'}
+    edges: Sequence[NetworkEdge]
+    focus: str | None = None
 
 
-_SAFE: Final = {"content-security-policy": "default-src 'none'"}
+def _download_header(file_name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{file_name}"'}
+
+
+# Defence in depth: if a browser displays the file instead of saving it, no script in it can run.
+_NO_CONTENT_POLICY: Final = {"content-security-policy": "default-src 'none'"}
 
 
 @router.get(urls.SYSTEM_SVG, permission=Permission.READ, produces=(SVG,), query=network_queries.NETWORK_PARAMETERS)
-def draw_network(call: Request) -> WithHeaders:
-    """Draw the network: who consumes what of whom, and how that stands."""
-    wanted = network_queries.read_query(call)
-    return WithHeaders(
-        SvgNetwork(network_queries.find_view(call, wanted).lines, wanted.focus), {**_kept("network.svg"), **_SAFE}
-    )
+def draw_network(request: Request) -> WithHeaders:
+    """Draw the network as SVG: applications, their integrations, and the states of the pacts."""
+    query = network_queries.read_query(request)
+    picture = SvgNetwork(network_queries.load_view(request, query).edges, query.focus)
+    return WithHeaders(picture, {**_download_header("network.svg"), **_NO_CONTENT_POLICY})
 
 
 @router.get(urls.SYSTEM_DOT, permission=Permission.READ, produces=(GRAPHVIZ,), query=network_queries.NETWORK_PARAMETERS)
-def list_network_as_dot(call: Request) -> WithHeaders:
-    """Write the network in the language of Graphviz."""
-    wanted = network_queries.read_query(call)
-    return WithHeaders(DotNetwork(network_queries.find_view(call, wanted).lines, wanted.focus), _kept("network.dot"))
+def list_network_as_dot(request: Request) -> WithHeaders:
+    """Export the network in the DOT language of Graphviz."""
+    query = network_queries.read_query(request)
+    graph = DotNetwork(network_queries.load_view(request, query).edges, query.focus)
+    return WithHeaders(graph, _download_header("network.dot"))
 
 
 @router.get(
     urls.SYSTEM_MERMAID, permission=Permission.READ, produces=(MERMAID,), query=network_queries.NETWORK_PARAMETERS
 )
-def list_network_as_mermaid(call: Request) -> WithHeaders:
-    """Write the network as a flowchart of Mermaid."""
-    wanted = network_queries.read_query(call)
-    return WithHeaders(
-        MermaidNetwork(network_queries.find_view(call, wanted).lines, wanted.focus), _kept("network.mmd")
-    )
+def list_network_as_mermaid(request: Request) -> WithHeaders:
+    """Export the network as a Mermaid flowchart."""
+    query = network_queries.read_query(request)
+    flowchart = MermaidNetwork(network_queries.load_view(request, query).edges, query.focus)
+    return WithHeaders(flowchart, _download_header("network.mmd"))
 
 
 MARGIN: Final = 16
-
-
+"""Pixels around the drawing."""
 MAX_TAB_STOPS: Final = 60
-
-
-"""Up to how many applications of a drawing are stops of the Tab key; beyond, the list beside it is the quicker way."""
-
-
+"""Up to this number of applications, each is a stop of the Tab key; beyond it the list beside the graph is quicker."""
 MAX_LINKS: Final = 400
-
-
-"""Up to how many lines lead to their pacts."""
-
-
+"""Up to this number of edges, each links to its pact; thousands of links would make up most of the page."""
 STATE_LABELS: Final[Mapping[PactState, str]] = {
     PactState.FAILED: "Failed",
     PactState.PENDING: "Failed, pending",
@@ -105,11 +96,8 @@ STATE_LABELS: Final[Mapping[PactState, str]] = {
     PactState.VERIFIED: "Verified",
     PactState.NO_PACT: "No pact",
 }
-
-
-_SIGNS: Final = {PactState.FAILED: "✕", PactState.PENDING: "◔", PactState.CHANGED: "△"}
-
-
+_SYMBOLS: Final = {PactState.FAILED: "✕", PactState.PENDING: "◔", PactState.CHANGED: "△"}
+"""Symbols before names, so that the states that need attention do not depend on colour."""
 _COLOURS: Final[Mapping[PactState, str]] = {
     PactState.FAILED: "#a8182a",
     PactState.PENDING: "#7a4b00",
@@ -118,50 +106,53 @@ _COLOURS: Final[Mapping[PactState, str]] = {
     PactState.VERIFIED: "#0b6b3a",
     PactState.NO_PACT: "#848f9c",
 }
-
-
 _DASHES: Final = {
     PactState.PENDING: "8 3 2 3",
     PactState.CHANGED: "9 4",
     PactState.UNKNOWN: "4 4",
     PactState.NO_PACT: "1 4",
 }
+# SVG draws later elements on top: the worst edges come last, so that no other edge covers them.
+_DRAWING_ORDER: Final = {state: -rank for rank, state in enumerate(PactState)}
 
 
-def _drawing(lines: Iterable[NetworkEdge], alone: str | None) -> Drawing:
-    edges = tuple(sorted((one.consumer, one.provider) for one in lines))
-    return draw_graph(edges, () if alone is None else (alone,))
+def _draw(edges: Iterable[NetworkEdge], focus: str | None) -> Drawing:
+    pairs = tuple(sorted((edge.consumer, edge.provider) for edge in edges))
+    return draw_graph(pairs, () if focus is None else (focus,))
 
 
-def _escaped(text: str) -> str:
-    """Escape what XML may hold, and replace what it may not."""
-    return html.escape(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", text))
+def _escape_xml(text: str) -> str:
+    """Escape markup, and replace characters that XML forbids even as references."""
+    return html.escape(_INVALID_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
-_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_INVALID_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-# The page
+# The figure of a page
 
 
-def draw_figure(lines: Sequence[NetworkEdge], me: str | None, href: Callable[[str], str]) -> str:
-    """Draw a network for a page, whose style sheet says how it looks."""
-    drawing, worst = _drawing(lines, me), network.compute_worst_states(lines)
-    state_of = {(one.consumer, one.provider): one.state for one in lines}
-    number = {box.name: at for at, box in enumerate(drawing.boxes)}
-    stops = "" if len(number) <= MAX_TAB_STOPS else ' tabindex="-1"'
-    lines_of_page = _link_of_page if len(lines) <= MAX_LINKS else _line_of_page
-    curves = sorted(drawing.curves, key=lambda one: _WORST_LAST[state_of[one.edge]])
+def draw_figure(edges: Sequence[NetworkEdge], focus: str | None, href: Callable[[str], str]) -> str:
+    """Draw a network as inline SVG whose classes the style sheet of the page colours. Names are escaped.
+
+    `href` makes a link out of a path.
+    """
+    drawing, worst_states = _draw(edges, focus), network.compute_worst_states(edges)
+    state_of = {(edge.consumer, edge.provider): edge.state for edge in edges}
+    index_of = {box.name: index for index, box in enumerate(drawing.boxes)}
+    tab_index = "" if len(index_of) <= MAX_TAB_STOPS else ' tabindex="-1"'
+    draw_curve = _draw_curve_with_link if len(edges) <= MAX_LINKS else _draw_curve_without_link
+    curves = sorted(drawing.curves, key=lambda curve: _DRAWING_ORDER[state_of[curve.edge]])
     return "\n".join(
         (
-            f'<svg class="graph" {_size(drawing)} role="group" aria-label="The network as a graph">',
+            f'<svg class="graph" {_size_attributes(drawing)} role="group" aria-label="The network as a graph">',
             '<g class="lines">',
-            *(lines_of_page(one, state_of[one.edge], number, href) for one in curves),
+            *(draw_curve(curve, state_of[curve.edge], index_of, href) for curve in curves),
             "</g>",
             '<g class="boxes">',
             *(
-                f'<a href="{_application(box.name, href)}"{stops} data-n="{number[box.name]}"'
-                f' class="{_kind(box, worst, me)}">{_box(box, worst.get(box.name))}</a>'
+                f'<a href="{_application_link(box.name, href)}"{tab_index} data-n="{index_of[box.name]}"'
+                f' class="{_box_class(box, worst_states, focus)}">{_draw_box(box, worst_states.get(box.name))}</a>'
                 for box in drawing.boxes
             ),
             "</g>",
@@ -170,124 +161,139 @@ def draw_figure(lines: Sequence[NetworkEdge], me: str | None, href: Callable[[st
     )
 
 
-def _application(name: str, href: Callable[[str], str]) -> str:
-    return _escaped(href(urls.PACTICIPANT.fill(pacticipant=name)))
+def _application_link(name: str, href: Callable[[str], str]) -> str:
+    return _escape_xml(href(urls.PACTICIPANT.fill(pacticipant=name)))
 
 
-_WORST_LAST: Final = {state: -at for at, state in enumerate(PactState)}
-
-
-def _link_of_page(curve: Curve, state: PactState, number: Mapping[str, int], href: Callable[[str], str]) -> str:
+def _draw_curve_with_link(
+    curve: Curve, state: PactState, index_of: Mapping[str, int], href: Callable[[str], str]
+) -> str:
     consumer, provider = curve.edge
-    target = _escaped(href(urls.LATEST_PACT.fill(provider=provider, consumer=consumer)))
-    line = f'<title>{_title(curve.edge, state)}</title><path d="{_path(curve)}"/>'
-    ends = f"{number[consumer]} {number[provider]}"
-    return f'<a href="{target}" tabindex="-1" class="{state.value}" data-e="{ends}">{line}</a>'
+    target = _escape_xml(href(urls.LATEST_PACT.fill(provider=provider, consumer=consumer)))
+    path = f'<title>{_draw_title(curve.edge, state)}</title><path d="{_draw_path(curve)}"/>'
+    ends = f"{index_of[consumer]} {index_of[provider]}"
+    return f'<a href="{target}" tabindex="-1" class="{state.value}" data-e="{ends}">{path}</a>'
 
 
-def _line_of_page(curve: Curve, state: PactState, number: Mapping[str, int], _href: Callable[[str], str]) -> str:
-    """Draw a line that leads nowhere: thousands of links would be most of a page."""
+def _draw_curve_without_link(
+    curve: Curve, state: PactState, index_of: Mapping[str, int], _href: Callable[[str], str]
+) -> str:
     consumer, provider = curve.edge
-    return f'<path class="{state.value}" data-e="{number[consumer]} {number[provider]}" d="{_path(curve)}"/>'
+    ends = f"{index_of[consumer]} {index_of[provider]}"
+    return f'<path class="{state.value}" data-e="{ends}" d="{_draw_path(curve)}"/>'
 
 
-def _kind(box: Box, worst: Mapping[str, PactState], me: str | None) -> str:
-    state = worst.get(box.name, PactState.NO_PACT).value
-    return f"{state} me" if box.name == me else state
+def _box_class(box: Box, worst_states: Mapping[str, PactState], focus: str | None) -> str:
+    state = worst_states.get(box.name, PactState.NO_PACT).value
+    return f"{state} me" if box.name == focus else state
 
 
-def _title(edge: Edge, state: PactState) -> str:
-    return _escaped(f"{edge[0]} consumes {edge[1]}: {STATE_LABELS[state]}")
+def _draw_title(edge: Edge, state: PactState) -> str:
+    return _escape_xml(f"{edge[0]} consumes {edge[1]}: {STATE_LABELS[state]}")
 
 
-def _size(drawing: Drawing) -> str:
-    width, height = (round(one + 2 * MARGIN) for one in (drawing.width, drawing.height))
+def _compute_size(drawing: Drawing) -> tuple[int, int]:
+    return round(drawing.width + 2 * MARGIN), round(drawing.height + 2 * MARGIN)
+
+
+def _size_attributes(drawing: Drawing) -> str:
+    width, height = _compute_size(drawing)
     return f'viewBox="{-MARGIN} {-MARGIN} {width} {height}" width="{width}" height="{height}"'
 
 
-def _box(box: Box, state: PactState | None) -> str:
-    sign = f"<tspan>{_SIGNS[state]} </tspan>" if state in _SIGNS else ""
-    title = "" if box.text == box.name else f"<title>{_escaped(box.name)}</title>"
+def _draw_box(box: Box, state: PactState | None) -> str:
+    symbol = f"<tspan>{_SYMBOLS[state]} </tspan>" if state in _SYMBOLS else ""
+    title = "" if box.text == box.name else f"<title>{_escape_xml(box.name)}</title>"
     return (
         f"{title}"
         f'<rect x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{BOX_HEIGHT}" rx="6"/>'
-        f'<text x="{box.x + 12:.0f}" y="{box.y + BOX_HEIGHT / 2 + 4:.0f}">{sign}{_escaped(box.text)}</text>'
+        f'<text x="{box.x + 12:.0f}" y="{box.y + BOX_HEIGHT / 2 + 4:.0f}">{symbol}{_escape_xml(box.text)}</text>'
     )
 
 
-def _path(curve: Curve) -> str:
-    """Swing between columns, go straight past them, and end in an arrow."""
+def _draw_path(curve: Curve) -> str:
+    """Draw a curve between columns, a straight line past them, and an arrowhead at the end."""
     (x, y), *others = curve.points
-    pieces = [f"M{x:.0f} {y:.0f}"]
-    for at, (next_x, next_y) in enumerate(others):
+    commands = [f"M{x:.0f} {y:.0f}"]
+    for index, (next_x, next_y) in enumerate(others):
         half = (x + next_x) / 2
-        swing = f"C{half:.0f} {y:.0f} {half:.0f} {next_y:.0f} {next_x:.0f} {next_y:.0f}"
-        pieces.append(f"L{next_x:.0f} {next_y:.0f}" if at % 2 else swing)
+        bezier = f"C{half:.0f} {y:.0f} {half:.0f} {next_y:.0f} {next_x:.0f} {next_y:.0f}"
+        # Points alternate: the right edge of a column, the left edge of the next one, its right edge, and so on.
+        commands.append(f"L{next_x:.0f} {next_y:.0f}" if index % 2 else bezier)
         x, y = next_x, next_y
-    is_leftwards = curve.points[-1][0] < curve.points[-2][0]
-    return "".join((*pieces, "m6-4l-6 4 6 4" if is_leftwards else "m-6-4l6 4-6 4"))
+    points_left = curve.points[-1][0] < curve.points[-2][0]
+    return "".join((*commands, "m6-4l-6 4 6 4" if points_left else "m-6-4l6 4-6 4"))
 
 
-# What others keep
+# Exports
 
 
 @represent.register_text
-def network_as_svg(picture: SvgNetwork, place: RenderContext) -> str:
-    """Draw a picture on white that needs nothing else, in groups of lines that look alike."""
-    drawing, worst = _drawing(picture.lines, picture.alone), network.compute_worst_states(picture.lines)
-    state_of = {(one.consumer, one.provider): one.state for one in picture.lines}
-    width, height = (round(one + 2 * MARGIN) for one in (drawing.width, drawing.height))
+def network_as_svg(picture: SvgNetwork, context: RenderContext) -> str:
+    """Draw a picture on white that needs no style sheet."""
+    drawing, worst_states = _draw(picture.edges, picture.focus), network.compute_worst_states(picture.edges)
+    state_of = {(edge.consumer, edge.provider): edge.state for edge in picture.edges}
+    width, height = _compute_size(drawing)
     return "\n".join(
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" {_size(drawing)} {_LETTERS}>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" {_size_attributes(drawing)} {_FONT_ATTRIBUTES}>',
             "<title>The network of applications</title>",
             f'<rect x="{-MARGIN}" y="{-MARGIN}" width="{width}" height="{height}" fill="#fff"/>',
             *(
-                _lines_of_picture(state, drawing, state_of)
-                for state in sorted(STATE_LABELS, key=_WORST_LAST.__getitem__)
+                _draw_curves_of_state(state, drawing, state_of)
+                for state in sorted(STATE_LABELS, key=_DRAWING_ORDER.__getitem__)
             ),
-            *(_box_of_picture(box, worst.get(box.name), place) for box in drawing.boxes),
+            *(_draw_coloured_box(box, worst_states.get(box.name), context) for box in drawing.boxes),
             "</svg>",
             "",
         )
     )
 
 
-_LETTERS: Final = 'font-family="system-ui, sans-serif" font-size="12"'
+_FONT_ATTRIBUTES: Final = 'font-family="system-ui, sans-serif" font-size="12"'
 
 
-def _lines_of_picture(state: PactState, drawing: Drawing, state_of: Mapping[Edge, PactState]) -> str:
-    curves = [one for one in drawing.curves if state_of[one.edge] is state]
+def _draw_curves_of_state(state: PactState, drawing: Drawing, state_of: Mapping[Edge, PactState]) -> str:
+    """Draw the curves of one state in a group, which holds the attributes that they share."""
+    curves = [curve for curve in drawing.curves if state_of[curve.edge] is state]
     dashes = f' stroke-dasharray="{_DASHES[state]}"' if state in _DASHES else ""
-    paths = (f'<path d="{_path(one)}"><title>{_title(one.edge, state)}</title></path>' for one in curves)
+    paths = (
+        f'<path d="{_draw_path(curve)}"><title>{_draw_title(curve.edge, state)}</title></path>' for curve in curves
+    )
     return "\n".join((f'<g fill="none" stroke="{_COLOURS[state]}" stroke-width="1.5"{dashes}>', *paths, "</g>"))
 
 
-def _box_of_picture(box: Box, state: PactState | None, place: RenderContext) -> str:
+def _draw_coloured_box(box: Box, state: PactState | None, context: RenderContext) -> str:
     colour = _COLOURS[state or PactState.NO_PACT]
-    url = _application(box.name, place.href)
-    drawn_box = _box(box, state).replace("<rect ", f'<rect fill="#fff" stroke="{colour}" ')
-    return f'<a href="{url}" fill="#17202b">{drawn_box}</a>'
+    url = _application_link(box.name, context.href)
+    coloured_box = _draw_box(box, state).replace("<rect ", f'<rect fill="#fff" stroke="{colour}" ')
+    return f'<a href="{url}" fill="#17202b">{coloured_box}</a>'
 
 
-def _numbered(lines: Iterable[NetworkEdge], alone: str | None) -> Mapping[str, int]:
-    listed = [*network.list_applications(lines), *([] if alone is None else [alone])]
-    return {name: at for at, name in enumerate(dict.fromkeys(listed), start=1)}
+def _number_nodes(edges: Iterable[NetworkEdge], focus: str | None) -> Mapping[str, int]:
+    """Number the applications from 1. Exports identify nodes by number, because names can contain any character."""
+    names = [*network.list_applications(edges), *([] if focus is None else [focus])]
+    return {name: number for number, name in enumerate(dict.fromkeys(names), start=1)}
 
 
 @represent.register_text
-def network_as_dot(dots: DotNetwork, place: RenderContext) -> str:
-    number = _numbered(dots.lines, dots.alone)
+def network_as_dot(graph: DotNetwork, context: RenderContext) -> str:
+    """Write a directed graph whose nodes link to the pages of applications."""
+    number_of = _number_nodes(graph.edges, graph.focus)
     return "\n".join(
         (
             "digraph network {",
             "  rankdir=LR;",
             '  node [shape=box, style=rounded, fontname="Helvetica"];',
-            *(f"  n{at} [label={_dot_text(name)}, URL={_dot_url(name, place)}];" for name, at in number.items()),
             *(
-                f'  n{number[one.consumer]} -> n{number[one.provider]} [color="{_COLOURS[one.state]}",'
-                f" tooltip={_dot_text(STATE_LABELS[one.state])}{', style=dashed' if one.state in _DASHES else ''}];"
-                for one in dots.lines
+                f"  n{number} [label={_quote_dot(name)},"
+                f" URL={_quote_dot(context.href(urls.PACTICIPANT.fill(pacticipant=name)))}];"
+                for name, number in number_of.items()
+            ),
+            *(
+                f'  n{number_of[edge.consumer]} -> n{number_of[edge.provider]} [color="{_COLOURS[edge.state]}",'
+                f" tooltip={_quote_dot(STATE_LABELS[edge.state])}{', style=dashed' if edge.state in _DASHES else ''}];"
+                for edge in graph.edges
             ),
             "}",
             "",
@@ -295,33 +301,29 @@ def network_as_dot(dots: DotNetwork, place: RenderContext) -> str:
     )
 
 
-def _dot_url(name: str, place: RenderContext) -> str:
-    return _dot_text(place.href(urls.PACTICIPANT.fill(pacticipant=name)))
-
-
-def _dot_text(text: str) -> str:
-    """Quote a text. Graphviz reads backslashes as its own, and ampersands as HTML has them."""
-    plain = _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text).replace("&", "&amp;").replace("\\", "\\\\")
-    quoted = plain.replace('"', '\\"')
+def _quote_dot(text: str) -> str:
+    """Quote a string for DOT, where backslashes begin escape sequences and ampersands begin HTML entities."""
+    escaped = _INVALID_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text).replace("&", "&amp;").replace("\\", "\\\\")
+    quoted = escaped.replace('"', '\\"')
     return f'"{quoted}"'.replace("\r", "").replace("\n", "\\n")
 
 
 @represent.register_text
-def network_as_mermaid(mermaid: MermaidNetwork, _place: RenderContext) -> str:
-    number = _numbered(mermaid.lines, mermaid.alone)
+def network_as_mermaid(flowchart: MermaidNetwork, _context: RenderContext) -> str:
+    """Write a flowchart from left to right, with colours by state."""
+    number_of = _number_nodes(flowchart.edges, flowchart.focus)
     return "\n".join(
         (
             "flowchart LR",
-            *(f'  n{at}["{_mermaid_text(name)}"]' for name, at in number.items()),
-            *(f"  n{number[one.consumer]} {_arrow(one)} n{number[one.provider]}" for one in mermaid.lines),
-            *_link_styles(mermaid.lines),
+            *(f'  n{number}["{_escape_mermaid(name)}"]' for name, number in number_of.items()),
+            *(
+                f"  n{number_of[edge.consumer]} {_ARROWS.get(edge.state, '-.->')} n{number_of[edge.provider]}"
+                for edge in flowchart.edges
+            ),
+            *_list_link_styles(flowchart.edges),
             "",
         )
     )
-
-
-def _arrow(line: NetworkEdge) -> str:
-    return _ARROWS.get(line.state, "-.->")
 
 
 _ARROWS: Final = {
@@ -331,16 +333,19 @@ _ARROWS: Final = {
 }
 
 
-def _link_styles(lines: Sequence[NetworkEdge]) -> Iterator[str]:
+def _list_link_styles(edges: Sequence[NetworkEdge]) -> Iterator[str]:
+    # Mermaid styles edges by their position in the flowchart.
     for state, colour in _COLOURS.items():
-        places = [str(at) for at, one in enumerate(lines) if one.state is state]
-        if places:
-            yield f"  linkStyle {','.join(places)} stroke:{colour}"
+        positions = [str(position) for position, edge in enumerate(edges) if edge.state is state]
+        if positions:
+            yield f"  linkStyle {','.join(positions)} stroke:{colour}"
 
 
-def _mermaid_text(text: str) -> str:
-    """Write all but letters, digits and what is harmless as the number of its character."""
-    return "".join(one if one.isalnum() or one in _HARMLESS else f"#{ord(one)};" for one in text)
+def _escape_mermaid(text: str) -> str:
+    """Write all characters but letters, digits and harmless punctuation as character references."""
+    return "".join(
+        character if character.isalnum() or character in _HARMLESS else f"#{ord(character)};" for character in text
+    )
 
 
 _HARMLESS: Final = " -_.,:/"

@@ -1,8 +1,8 @@
-"""Which part of the network is wanted, read from a query string: by the page, and by whatever exports it."""
+"""The requested part of the network: query parameters shared by the page and the exports, and its edges."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from treaty.model.overview.network import NetworkEdge, choose_depth, compute_distances, list_applications, select_within
@@ -12,13 +12,11 @@ from treaty.web.http.page_queries import read_choice
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
 
-MAX_LINES: Final = 6000
-"""How many lines are drawn; beyond, somebody has to choose."""
+MAX_EDGES: Final = 6000
+"""Maximum number of edges in a drawing; beyond it the user has to filter."""
 MAX_NEARBY: Final = 150
-"""How many applications are shown around one, unless somebody says how far to look."""
+"""Maximum number of applications around a focus, unless the query gives a depth."""
 DEPTHS: Final = (1, 2, 3)
-
-
 NETWORK_PARAMETERS: Final = (
     QueryParameter("focus", "The name of the application around which others are shown."),
     QueryParameter("depth", "Steps around the focus; by default, as many as fit.", Literal["1", "2", "3", "all"]),
@@ -31,80 +29,81 @@ NETWORK_PARAMETERS: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkQuery:
-    """What is asked for."""
+    """The query for a part of the network."""
 
     focus: str | None
+    """Application around which others are shown; None for the whole system."""
     depth: int | None
-    """How many steps around the focus; None for as many as fit."""
-    is_whole: bool
-    """Whether everything around the focus is wanted, however much it is."""
+    """Number of steps around the focus; None for as many as fit."""
+    is_unlimited: bool
+    """Whether to show everything that is connected with the focus, whatever its size."""
     filter: OverviewFilter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkView:
-    """What is shown."""
+    """The edges that a query selects, with what a page shows about them."""
 
-    lines: Sequence[NetworkEdge]
+    edges: Sequence[NetworkEdge]
     counts: Mapping[PactState, int]
-    """How many lines there are of each state, whichever state is asked for."""
-    everything: Sequence[str]
-    """The names of all applications with this filter, near the focus or not."""
+    """Number of edges by state, counted before the filter by state."""
+    all_names: Sequence[str]
+    """Names of all applications that match the filter, connected with the focus or not."""
     depth: int | None
-    """How many steps around the focus are shown; None where that is everything."""
+    """Number of steps shown around the focus; None if that is everything."""
     is_truncated: bool
+    """Whether there are more than MAX_EDGES."""
 
     @property
     def names(self) -> list[str]:
-        return list_applications(self.lines)
+        return list_applications(self.edges)
 
     @property
-    def by_consumer(self) -> Mapping[str, Sequence[NetworkEdge]]:
-        """Group the lines by their consumers."""
-        found: dict[str, list[NetworkEdge]] = {}
-        for one in self.lines:
-            found.setdefault(one.consumer, []).append(one)
-        return found
+    def edges_by_consumer(self) -> Mapping[str, Sequence[NetworkEdge]]:
+        edges: dict[str, list[NetworkEdge]] = {}
+        for edge in self.edges:
+            edges.setdefault(edge.consumer, []).append(edge)
+        return edges
 
 
-def read_query(call: Request, focus: str | None = None) -> NetworkQuery:
-    """Read what is asked for."""
-    depth = call.option("depth") or ""
+def read_query(request: Request, focus: str | None = None) -> NetworkQuery:
+    """Read the query parameters; `focus`, if given, takes precedence over the parameter."""
+    depth = request.option("depth") or ""
     return NetworkQuery(
-        focus=focus or call.option("focus"),
-        depth=int(depth) if depth in {str(one) for one in DEPTHS} else None,
-        is_whole=depth == "all",
+        focus=focus or request.option("focus"),
+        depth=int(depth) if depth in map(str, DEPTHS) else None,
+        is_unlimited=depth == "all",
         filter=OverviewFilter(
-            label=call.option("label"),
-            environment=call.option("environment"),
-            branch=call.option("branch"),
-            state=read_choice(PactState, call.option("state")),
+            label=request.option("label"),
+            environment=request.option("environment"),
+            branch=request.option("branch"),
+            state=read_choice(PactState, request.option("state")),
         ),
     )
 
 
-def find_view(call: Request, wanted: NetworkQuery) -> NetworkView:
-    """Find the lines that are asked for."""
-    every = overview.list_lines(call.db, without_state(wanted.filter))
-    depth, near = (None, every) if wanted.focus is None else _around(every, wanted.focus, wanted)
-    chosen = [one for one in near if wanted.filter.state in {None, one.state}]
+def load_view(request: Request, query: NetworkQuery) -> NetworkView:
+    """Load the edges that a query selects."""
+    # The state is filtered last, so that counts cover all states and distances do not depend on it.
+    edges = overview.list_network_edges(request.db, replace(query.filter, state=None))
+    depth, nearby = (None, edges) if query.focus is None else _select_nearby(edges, query.focus, query)
+    selected = [edge for edge in nearby if query.filter.state in {None, edge.state}]
     return NetworkView(
-        lines=chosen[:MAX_LINES],
-        counts=Counter(one.state for one in near),
-        everything=sorted(list_applications(every), key=str.lower),
+        edges=selected[:MAX_EDGES],
+        counts=Counter(edge.state for edge in nearby),
+        all_names=sorted(list_applications(edges), key=str.lower),
         depth=depth,
-        is_truncated=len(chosen) > MAX_LINES,
+        is_truncated=len(selected) > MAX_EDGES,
     )
 
 
-def without_state(given: OverviewFilter) -> OverviewFilter:
-    """Leave out which state is asked for."""
-    return OverviewFilter(label=given.label, environment=given.environment, branch=given.branch)
-
-
-def _around(every: Sequence[NetworkEdge], focus: str, wanted: NetworkQuery) -> tuple[int | None, Sequence[NetworkEdge]]:
-    steps = compute_distances(focus, every)
-    farthest = max(steps.values())
-    fitting = farthest if wanted.is_whole else choose_depth(steps, MAX_NEARBY)
-    depth = min(wanted.depth or fitting, max(farthest, 1))
-    return (None if depth >= farthest and not wanted.depth else depth), select_within(every, steps, depth)
+def _select_nearby(
+    edges: Sequence[NetworkEdge], focus: str, query: NetworkQuery
+) -> tuple[int | None, Sequence[NetworkEdge]]:
+    """Select the edges around the focus. Returns them with their depth: None if everything connected is included."""
+    distances = compute_distances(focus, edges)
+    max_distance = max(distances.values())
+    default_depth = max_distance if query.is_unlimited else choose_depth(distances, MAX_NEARBY)
+    depth = min(query.depth or default_depth, max(max_distance, 1))
+    is_everything = depth >= max_distance and not query.depth
+    return (None if is_everything else depth), select_within(edges, distances, depth)

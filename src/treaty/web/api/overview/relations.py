@@ -1,4 +1,4 @@
-"""What each link relation means, for people who follow links in documents of the API."""
+"""Documentation of the link relations, which the `curies` of HAL documents refer to."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,78 +9,75 @@ from treaty.web.urls import Url
 
 @dataclass(frozen=True, slots=True)
 class RelationMeaning:
-    """What stands behind links of a relation, and at which URL, unless that differs."""
+    """The description of a relation, and the URL that its links have; None if that varies."""
 
     text: str
     url: Url | None = None
 
 
-_GENERAL: Final = {
+_BY_RELATION: Final = {
     "self": RelationMeaning("The document itself."),
     "pacticipants": RelationMeaning(
-        "All pacticipants: every application or service that is known as a consumer or as a provider. POST makes one"
-        " known; publishing a pact does so too.",
+        "All pacticipants: the applications and services that are consumers or providers. POST creates one; publishing"
+        " a pact creates its pacticipants, too.",
         urls.PACTICIPANTS,
     ),
     "pacticipant": RelationMeaning(
-        "A pacticipant, by its name: where its code is, what its main branch is called, its labels, and what of it runs"
-        " where. Where the link is a template, put in the name.",
+        "A pacticipant by name: its repository, main branch, labels, and deployed versions. If the link is a template,"
+        " fill in the name.",
         urls.PACTICIPANT,
     ),
     "pacticipants-with-label": RelationMeaning(
-        "The pacticipants that have a label. Labels group pacticipants, by team or by product say; webhooks can be"
-        " about all pacticipants with one.",
+        "The pacticipants with a label. Labels group pacticipants, for example by team or product; a webhook can apply"
+        " to all pacticipants with a label.",
         urls.PACTICIPANTS_WITH_LABEL,
     ),
-    "label": RelationMeaning(
-        "A label of the pacticipant. PUT puts it on, and DELETE takes it off.", urls.PACTICIPANT_LABEL
-    ),
-    "consumer": RelationMeaning("The pacticipant that sends the requests which the pact is about.", urls.PACTICIPANT),
-    "provider": RelationMeaning("The pacticipant that answers the requests which the pact is about.", urls.PACTICIPANT),
+    "label": RelationMeaning("A label of the pacticipant. PUT adds it, and DELETE removes it.", urls.PACTICIPANT_LABEL),
+    "consumer": RelationMeaning("The pacticipant that sends the requests in the pact.", urls.PACTICIPANT),
+    "provider": RelationMeaning("The pacticipant that responds to the requests in the pact.", urls.PACTICIPANT),
     "consumers": RelationMeaning(
-        "The pacticipants that have the label which stands for the consumer.", urls.PACTICIPANTS
+        "The pacticipants with the label that the webhook gives for consumers.", urls.PACTICIPANTS
     ),
     "providers": RelationMeaning(
-        "The pacticipants that have the label which stands for the provider.", urls.PACTICIPANTS
+        "The pacticipants with the label that the webhook gives for providers.", urls.PACTICIPANTS
     ),
     "versions": RelationMeaning("All versions of the pacticipant, newest first.", urls.VERSIONS),
     "version": RelationMeaning(
-        "A version of the pacticipant, by its number. The number is best a commit, or holds one.", urls.VERSION
+        "A version of the pacticipant by number. The number should be, or contain, the commit.", urls.VERSION
     ),
     "pacticipant-version": RelationMeaning(
-        "A version of a pacticipant, by its number: its branches, its tags, its pacts, and where it is. PUT makes it"
-        " known before it has a pact.",
+        "A version of a pacticipant by number: its branches, tags, pacts and environments. PUT creates it before it has"
+        " a pact.",
         urls.VERSION,
     ),
     "latest-version": RelationMeaning("The newest version of the pacticipant, or of the branch.", urls.LATEST_VERSION),
     "latest-tagged-version": RelationMeaning("The newest version that has a tag.", urls.LATEST_TAGGED_VERSION),
     "consumer-version": RelationMeaning("The version of the consumer for which the pact was published.", urls.VERSION),
     "consumer-versions": RelationMeaning("The versions of the consumer for which this pact was chosen.", urls.VERSION),
-    "branches": RelationMeaning("The branches of the pacticipant, those that changed last first.", urls.BRANCHES),
-    "branch": RelationMeaning("A branch of the pacticipant. DELETE takes it away, but not its versions.", urls.BRANCH),
+    "branches": RelationMeaning("The branches of the pacticipant, the most recently changed first.", urls.BRANCHES),
+    "branch": RelationMeaning("A branch of the pacticipant. DELETE deletes it, but not its versions.", urls.BRANCH),
     "pacticipant-branch": RelationMeaning(
-        "A branch of a pacticipant. DELETE takes it away, but not its versions.", urls.BRANCH
+        "A branch of a pacticipant. DELETE deletes it, but not its versions.", urls.BRANCH
     ),
     "branch-version": RelationMeaning(
-        "A version's place on a branch. PUT makes it the branch's head.", urls.BRANCH_VERSION
+        "A version's position on a branch. PUT makes it the head of the branch.", urls.BRANCH_VERSION
     ),
     "pacticipant-branch-version": RelationMeaning(
-        "A version's place on a branch of its pacticipant. PUT makes it the branch's head, and makes both known if need"
-        " be.",
+        "A version's position on a branch of its pacticipant. PUT makes it the head of the branch, and creates both if"
+        " necessary.",
         urls.BRANCH_VERSION,
     ),
-    "tag": RelationMeaning("A tag of the version. PUT puts it on, and DELETE takes it off.", urls.VERSION_TAG),
-    "version-tag": RelationMeaning("A tag of a version. PUT puts it on, and DELETE takes it off.", urls.VERSION_TAG),
+    "tag": RelationMeaning("A tag of the version. PUT adds it, and DELETE removes it.", urls.VERSION_TAG),
+    "version-tag": RelationMeaning("A tag of a version. PUT adds it, and DELETE removes it.", urls.VERSION_TAG),
     "pacticipant-version-tag": RelationMeaning(
-        "A tag of a version of a pacticipant. PUT puts it on, and DELETE takes it off. Branches and environments have"
-        " taken the place of most tags.",
+        "A tag of a version of a pacticipant. PUT adds it, and DELETE removes it. Branches and environments replace"
+        " most tags.",
         urls.VERSION_TAG,
     ),
-    "pacticipant-version-tags": RelationMeaning("The tags that were put on the version just now.", urls.VERSION_TAG),
-    "tag-version": RelationMeaning("Where PUT puts a tag on the version of the consumer.", urls.VERSION_TAG),
+    "pacticipant-version-tags": RelationMeaning("The tags that this request added to the version.", urls.VERSION_TAG),
+    "tag-version": RelationMeaning("PUT adds a tag to the consumer version.", urls.VERSION_TAG),
     "tag-prod-version": RelationMeaning(
-        "Where PUT puts the tag `prod` on the version of the consumer. Recording a deployment says the same more"
-        " clearly.",
+        "PUT adds the tag `prod` to the consumer version. Prefer recording a deployment.",
         urls.VERSION_TAG,
     ),
     "environments": RelationMeaning(
@@ -88,46 +85,44 @@ _GENERAL: Final = {
     ),
     "environment": RelationMeaning("An environment, by its UUID.", urls.ENVIRONMENT),
     "currently-deployed-deployed-versions": RelationMeaning(
-        "The versions that run in the environment now.", urls.CURRENTLY_DEPLOYED
+        "The versions that are currently deployed to the environment.", urls.CURRENTLY_DEPLOYED
     ),
     "currently-supported-released-versions": RelationMeaning(
-        "The versions that are released to the environment and still supported.", urls.CURRENTLY_SUPPORTED
+        "The versions that are released to the environment and currently supported.", urls.CURRENTLY_SUPPORTED
     ),
-    "deployed-environments": RelationMeaning("Deployments, by the names of their environments.", urls.DEPLOYED_VERSION),
-    "released-environments": RelationMeaning("Releases, by the names of their environments.", urls.RELEASED_VERSION),
+    "deployed-environments": RelationMeaning("Deployments by the name of their environment.", urls.DEPLOYED_VERSION),
+    "released-environments": RelationMeaning("Releases by the name of their environment.", urls.RELEASED_VERSION),
     "record-deployment": RelationMeaning(
-        "Where POST records that the version now runs in the environment. What ran there before, in the same"
-        " application instance, runs there no longer.",
+        "POST records that the version is deployed to the environment. It replaces the version that was deployed there"
+        " in the same application instance.",
         urls.DEPLOYMENTS,
     ),
     "record-release": RelationMeaning(
-        "Where POST records that the version is released to the environment. Several versions of a pacticipant can be"
-        " supported at a time.",
+        "POST records that the version is released to the environment. Several versions of a pacticipant can be"
+        " supported at the same time.",
         urls.RELEASES,
     ),
     "publish-contracts": RelationMeaning(
-        "Where POST publishes all pacts of a consumer's version at once, with its branch, its tags and the address of"
-        " its build. The answer says what the broker made of it, in words for the build's log.",
+        "POST publishes all pacts of a consumer version in one request, with its branch, tags and build URL. The"
+        " response has notices for the log of the build.",
         urls.PUBLISH_CONTRACTS,
     ),
     "publish-pact": RelationMeaning(
-        "Where PUT publishes one pact of a consumer's version. `pb:publish-contracts` does more in one request.",
+        "PUT publishes one pact of a consumer version. Prefer `pb:publish-contracts`, which also sets branch and tags.",
         urls.PACT,
     ),
-    "contracts": RelationMeaning("The pacts that were published just now.", urls.PACT),
-    "pacts": RelationMeaning("Pacts, each under the name of its consumer.", urls.PACT),
+    "contracts": RelationMeaning("The pacts that this request published.", urls.PACT),
+    "pacts": RelationMeaning("Pacts by the name of their consumer.", urls.PACT),
     "pact-version": RelationMeaning(
-        "The pact by its content, whichever version it was published for.", urls.PACT_VERSION
+        "The pact by its content, whichever versions it was published for.", urls.PACT_VERSION
     ),
     "pact-versions": RelationMeaning("Pacts, one for each version of a consumer.", urls.PACT),
-    "latest-pact-version": RelationMeaning(
-        "The pact of the newest version of the consumer that has one.", urls.LATEST_PACT
-    ),
+    "latest-pact-version": RelationMeaning("The pact of the newest consumer version that has one.", urls.LATEST_PACT),
     "latest-untagged-pact-version": RelationMeaning(
-        "The pact of the newest version of the consumer that has no tag.", urls.LATEST_UNTAGGED_PACT
+        "The pact of the newest consumer version without a tag.", urls.LATEST_UNTAGGED_PACT
     ),
     "latest-tagged-pact-version": RelationMeaning(
-        "The pact of the newest version of the consumer that has a tag.", urls.LATEST_TAGGED_PACT
+        "The pact of the newest consumer version with a tag.", urls.LATEST_TAGGED_PACT
     ),
     "all-pact-versions": RelationMeaning(
         "All pacts of the consumer and the provider, newest first. DELETE deletes all of them.", urls.PACTS
@@ -165,10 +160,11 @@ _GENERAL: Final = {
         urls.LATEST_PROVIDER_PACTS_WITH_TAG,
     ),
     "provider-pacts-with-branch": RelationMeaning(
-        "The pacts of a provider whose consumer versions are on branches of a name.", urls.BRANCH_PROVIDER_PACTS
+        "The pacts of a provider whose consumer versions are on branches with a given name.", urls.BRANCH_PROVIDER_PACTS
     ),
     "latest-provider-pacts-with-branch": RelationMeaning(
-        "The pacts of a provider at the heads of its consumers' branches of a name.", urls.LATEST_BRANCH_PROVIDER_PACTS
+        "The pacts of a provider at the heads of its consumers' branches with a given name.",
+        urls.LATEST_BRANCH_PROVIDER_PACTS,
     ),
     "provider-pacts-with-main-branch": RelationMeaning(
         "The pacts of a provider whose versions are on the main branch of their consumer.",
@@ -179,138 +175,138 @@ _GENERAL: Final = {
         urls.LATEST_MAIN_BRANCH_PROVIDER_PACTS,
     ),
     "provider-pacts-for-verification": RelationMeaning(
-        "The pacts that a provider's build is to verify. POST says which: by branch, by environment, by what is pending"
-        " and by what is still work in progress. Each content comes once, with the reasons why it was chosen.",
+        "The pacts that a provider's build should verify. POST selects them by branch, environment, and pending or work"
+        " in progress status. Each content is listed once, with the reasons why it was selected.",
         urls.PACTS_FOR_VERIFICATION,
     ),
     "pending-provider-pacts": RelationMeaning(
-        "An older way to ask for pacts whose verification may fail without breaking the provider's build. Ask"
+        "Deprecated: the pacts whose verification may fail without failing the provider's build. Use"
         " `pb:provider-pacts-for-verification` instead.",
         urls.PACTS_FOR_VERIFICATION,
     ),
     "provider-states": RelationMeaning(
-        "The states that the pacts of a provider ask it to be in, each with the consumers that ask for it.",
+        "The provider states in the pacts of a provider, each with the consumers that use it.",
         urls.PROVIDER_STATES,
     ),
     "previous-distinct": RelationMeaning(
-        "The closest earlier pact of the consumer and the provider with other content.", urls.PREVIOUS_DISTINCT_PACT
+        "The closest earlier pact of the consumer and the provider with different content.", urls.PREVIOUS_DISTINCT_PACT
     ),
     "diff-previous-distinct": RelationMeaning(
-        "What has changed since the closest earlier pact with other content, as text.", urls.DIFF_WITH_PREVIOUS
+        "The changes since the closest earlier pact with different content, as text.", urls.DIFF_WITH_PREVIOUS
     ),
     "diff": RelationMeaning(
-        "What has changed between this content and other content of the same pair, as text. Put in the digest of the"
-        " other.",
+        "The changes between this content and another content of the same pair, as text. Fill in the SHA of the other"
+        " content.",
         urls.DIFF_WITH_PACT_VERSION,
     ),
     "publish-verification-results": RelationMeaning(
-        "Where POST publishes what came of verifying the pact: whether it worked, and with which version of the"
-        " provider.",
+        "POST publishes a verification result: whether verification succeeded, and the provider version.",
         urls.VERIFICATIONS,
     ),
     "latest-verification-results": RelationMeaning(
-        "The newest result for this content, whichever version of the provider gave it.", urls.LATEST_VERIFICATION
+        "The newest result for this content, for any provider version.", urls.LATEST_VERIFICATION
     ),
     "latest-verification-results-where-pacticipant-is-consumer": RelationMeaning(
-        "What providers say about the pacts of this version, where it is the consumer: the newest result of each, and"
-        " whether all of them are good.",
+        "Results for the pacts of this version as a consumer: the newest from each provider, and whether all of them"
+        " are successful.",
         urls.VERIFICATIONS_OF_CONSUMER_VERSION,
     ),
     "matrix": RelationMeaning(
-        "The matrix: which versions of the consumers were verified with which versions of the providers.",
+        "The matrix of verification results between consumer versions and provider versions.",
         urls.MATRIX,
     ),
-    "matrix-for-consumer-version": RelationMeaning(
-        "The rows of the matrix that this version of the consumer has part in.", urls.MATRIX
-    ),
+    "matrix-for-consumer-version": RelationMeaning("The rows of the matrix with this consumer version.", urls.MATRIX),
     "can-i-deploy": RelationMeaning(
-        "Whether a version works with everything in an environment, and why not.", urls.CAN_I_DEPLOY
+        "Whether a version is compatible with all versions in an environment, with reasons.", urls.CAN_I_DEPLOY
     ),
     "can-i-deploy-pacticipant-version-to-environment": RelationMeaning(
-        "Whether a version works with everything that is deployed or released to an environment, and why not. Ask this"
-        " before each deployment.",
+        "Whether a version is compatible with all versions that are deployed or released to an environment, with"
+        " reasons. Check this before each deployment.",
         urls.CAN_I_DEPLOY,
     ),
     "can-i-deploy-pacticipant-version-to-tag": RelationMeaning(
-        "Whether a version works with the newest versions that have a tag, and why not. With environments, ask by"
-        " environment instead.",
+        "Whether a version is compatible with the newest versions that have a tag, with reasons. If you use"
+        " environments, check by environment instead.",
         urls.CAN_I_DEPLOY,
     ),
     "can-i-deploy-badge": RelationMeaning(
-        "A picture for a README which shows whether the newest version with a tag can go to where another tag is.",
+        "A badge that shows whether the newest version with a tag is compatible with those that have another tag.",
         urls.CAN_I_DEPLOY_TAG_BADGE,
     ),
     "can-i-deploy-branch-to-environment-badge": RelationMeaning(
-        "A picture for a README which shows whether the head of a branch can be deployed to an environment.",
+        "A badge that shows whether the head of a branch can be deployed to an environment.",
         urls.CAN_I_DEPLOY_BRANCH_BADGE,
     ),
-    "integrations": RelationMeaning("Each consumer with each provider that it has a pact with.", urls.INTEGRATIONS),
+    "integrations": RelationMeaning("Pairs of a consumer and a provider that have, or had, a pact.", urls.INTEGRATIONS),
     "delete_integration": RelationMeaning(
-        "Where DELETE deletes all that is between a consumer and a provider: pacts, results and webhooks.",
+        "DELETE deletes everything between a consumer and a provider: pacts, results and webhooks.",
         urls.INTEGRATION,
     ),
     "dashboard": RelationMeaning(
-        "The pacts that matter, each with its newest result: those at heads of branches, with tags and in"
-        " environments.",
+        "The latest pact of the pair, the latest with each tag, and those in environments, with their newest results.",
         urls.PAIR_DASHBOARD,
     ),
-    "group": RelationMeaning("The network of pacticipants that this one is connected with, as CSV.", urls.GROUP),
-    "metrics": RelationMeaning("Numbers about what the broker holds and how it is used.", urls.METRICS),
+    "group": RelationMeaning(
+        "The pacticipants that this one is connected with, directly or indirectly, as CSV.", urls.GROUP
+    ),
+    "metrics": RelationMeaning("Statistics about the content of the broker.", urls.METRICS),
     "import": RelationMeaning(
-        "Where `treaty import` sends the facts of another broker, which keep their original times.", urls.IMPORT
+        "`treaty import` sends data of another broker here; it keeps its original times.", urls.IMPORT
     ),
     "webhooks": RelationMeaning(
-        "The webhooks: requests that the broker sends when something happens to a pact. POST makes one.", urls.WEBHOOKS
+        "Webhooks: requests that the broker sends when an event happens, such as a changed pact. POST creates one.",
+        urls.WEBHOOKS,
     ),
-    "webhook": RelationMeaning("A webhook, by its UUID. Its secrets are kept, and shown as stars.", urls.WEBHOOK),
-    "create": RelationMeaning("Where POST makes a webhook.", urls.WEBHOOKS),
+    "webhook": RelationMeaning("A webhook by UUID. Its secrets are replaced by asterisks.", urls.WEBHOOK),
+    "create": RelationMeaning("POST creates a webhook.", urls.WEBHOOKS),
     "pact-webhooks": RelationMeaning(
-        "The webhooks for the consumer and the provider. POST makes one.", urls.PAIR_WEBHOOKS
+        "The webhooks for the consumer and the provider. POST creates one.", urls.PAIR_WEBHOOKS
     ),
     "consumer-webhooks": RelationMeaning(
-        "The webhooks for all pacts of the consumer. POST makes one.", urls.CONSUMER_WEBHOOKS
+        "The webhooks for all pacts of the consumer. POST creates one.", urls.CONSUMER_WEBHOOKS
     ),
     "execute": RelationMeaning(
-        "Where POST tries the webhook out, with the latest pact that it could be about. The answer shows what was sent"
-        " and what came back.",
+        "POST sends a test request, for the latest pact that the webhook applies to. The response contains the request"
+        " and the response of the target.",
         urls.EXECUTE_WEBHOOK,
     ),
     "webhook-status": RelationMeaning(
-        "How the webhooks for the consumer and the provider fare.", urls.PACT_WEBHOOKS_STATUS
+        "The status of the webhooks for the consumer and the provider.", urls.PACT_WEBHOOKS_STATUS
     ),
     "triggered-webhooks": RelationMeaning(
-        "What was sent to webhooks because of this, newest first.", urls.PACT_TRIGGERED_WEBHOOKS
+        "The webhook deliveries that this pact or result triggered, newest first.", urls.PACT_TRIGGERED_WEBHOOKS
     ),
-    "logs": RelationMeaning("What was sent in each attempt, and what came back.", urls.TRIGGERED_WEBHOOK_LOGS),
+    "logs": RelationMeaning("The request and the response of each attempt.", urls.TRIGGERED_WEBHOOK_LOGS),
     "error-logs": RelationMeaning(
-        "What was sent and what came back, of those that failed or are tried again.", urls.TRIGGERED_WEBHOOK_LOGS
+        "The requests and responses of deliveries that failed or are being retried.", urls.TRIGGERED_WEBHOOK_LOGS
     ),
-    "redeliver": RelationMeaning("Where POST sends the same once again.", urls.REDELIVER),
+    "redeliver": RelationMeaning("POST sends the delivery again.", urls.REDELIVER),
 }
 
-_SPECIAL: Final = {
-    ("index", "self"): RelationMeaning("The index, from which everything else is found.", urls.INDEX),
+_BY_CONTEXT: Final = {
+    ("index", "self"): RelationMeaning("The index, which links to all other resources.", urls.INDEX),
     ("index", "pacticipant"): RelationMeaning(
-        "A pacticipant: an application or service that is a consumer or a provider. Put in its name.", urls.PACTICIPANT
+        "A pacticipant: an application or service that is a consumer or a provider. Fill in its name.", urls.PACTICIPANT
     ),
-    ("index", "webhook"): RelationMeaning("A webhook. Put in its UUID.", urls.WEBHOOK),
+    ("index", "webhook"): RelationMeaning("A webhook. Fill in its UUID.", urls.WEBHOOK),
     ("pacticipant", "version"): RelationMeaning(
-        "A version of this pacticipant. Put in its number; PUT makes it known.", urls.VERSION
+        "A version of this pacticipant. Fill in its number; PUT creates it.", urls.VERSION
     ),
     ("version", "pact-versions"): RelationMeaning(
         "The pacts of this version, one for each of its providers.", urls.PACT
     ),
     ("pact", "pact-webhooks"): RelationMeaning(
-        "The webhooks for this pact's consumer and provider. POST makes one, to have the provider verify what changed"
-        " say.",
+        "The webhooks for this pact's consumer and provider. POST creates one, for example to start the provider's"
+        " build when the pact changes.",
         urls.PAIR_WEBHOOKS,
     ),
-    ("webhooks", "webhooks"): RelationMeaning("The webhooks of this list, by what they are about.", urls.WEBHOOK),
+    ("webhooks", "webhooks"): RelationMeaning("The webhooks of this list.", urls.WEBHOOK),
 }
 
 
 def find_meaning(relation: str, context: str | None = None) -> RelationMeaning | None:
-    """Say what a relation means, where it stands in a kind of document; None if nobody has said."""
-    if relation.startswith("webhooks-"):  # so lists of webhooks name their relations
+    """Find the description of a relation; `context` is the kind of document that has the link."""
+    # Lists of webhooks add a prefix to their relations, as the original broker does.
+    if relation.startswith("webhooks-"):
         return find_meaning(relation.removeprefix("webhooks-"), "webhooks")
-    return _SPECIAL.get((context or "", relation)) or _GENERAL.get(relation)
+    return _BY_CONTEXT.get((context or "", relation)) or _BY_RELATION.get(relation)

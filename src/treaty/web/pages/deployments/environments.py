@@ -8,7 +8,7 @@ from typing import Final
 from treaty.actions import deployments as deployment_actions
 from treaty.errors import Invalid
 from treaty.model.deployments import Environment, parse_contacts
-from treaty.model.overview.environment_grid import MAX_NEWER_COUNT, GridCell
+from treaty.model.overview.environment_grid import GridCell
 from treaty.store import deployments
 from treaty.store.overview import environment_grid
 from treaty.store.pacticipants import pacticipants
@@ -45,7 +45,6 @@ def show_environments(request: Request) -> HtmlPage:
             "total": pacticipant_names.total,
             "page": page,
             "cells": dict(cells),
-            "most_newer": MAX_NEWER_COUNT,
         },
     )
 
@@ -57,11 +56,10 @@ def show_environment(request: Request, uuid: str) -> HtmlPage:
     return HtmlPage(
         "environment.html",
         {
-            "one": environment,
+            "environment": environment,
             "contacts": parse_contacts(environment),
-            "found": environment_grid.list_cells_in_environment(request.db, uuid, page),
+            "cells": environment_grid.list_cells_in_environment(request.db, uuid, page),
             "page": page,
-            "most_newer": MAX_NEWER_COUNT,
         },
     )
 
@@ -72,7 +70,9 @@ def show_history(request: Request, uuid: str, name: str) -> HtmlPage:
     environment, page = deployments.get(request.db, uuid), read_rows_page(request, PAGE_SIZE)
     pacticipants.get(request.db, name)
     periods = environment_grid.list_deployment_periods(request.db, name, uuid, page)
-    return HtmlPage("environment_history.html", {"one": environment, "name": name, "page": page, "found": periods})
+    return HtmlPage(
+        "environment_history.html", {"environment": environment, "name": name, "page": page, "periods": periods}
+    )
 
 
 # Forms
@@ -139,4 +139,6 @@ def _confirmation(
     request: Request, environment: Environment, problems: Mapping[str, list[str]], *, status: int = 200
 ) -> HtmlPage:
     total = environment_grid.list_cells_in_environment(request.db, environment.uuid, read_rows_page(request, 1)).total
-    return HtmlPage("environment_delete.html", {"one": environment, "total": total, "problems": problems}, status)
+    return HtmlPage(
+        "environment_delete.html", {"environment": environment, "total": total, "problems": problems}, status
+    )

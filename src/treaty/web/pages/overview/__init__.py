@@ -1,1 +1,1 @@
-"""The overview, the dashboard, the network, the search, and the API explorer."""
+"""Pages of the overview, a pair of applications, the network, the search, and the API explorer."""

@@ -1,10 +1,10 @@
-"""The page of a consumer and its provider: their pacts by branch, tag or environment, and how each stands."""
+"""The page of a consumer and its provider: their pacts by branch, tag or environment, each with its state."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from treaty.model.overview.history import PairView, PublicationInHistory
-from treaty.model.paging import Page as Part
-from treaty.model.paging import Paged
+from treaty.model.paging import Page, Paged
 from treaty.store.overview import history
 from treaty.store.pacticipants import pacticipants
 from treaty.store.webhooks import triggered_webhooks
@@ -20,41 +20,39 @@ router = Router()
 PAGE_SIZE: Final = 50
 ROWS_PER_PAGE: Final = 20
 COLUMNS_PER_PAGE: Final = 10
-"""Of the grid, on a page."""
-_IN_TURN: Final = (PairView.BRANCH, PairView.TAG, PairView.ALL)
+"""Rows and columns of the grid on one page."""
+_DEFAULT_VIEWS: Final = (PairView.BRANCH, PairView.TAG, PairView.ALL)
+"""Views in the order of preference: consumers that use neither branches nor tags still get a page with pacts."""
 
 
 @router.page(urls.PAIR_DASHBOARD, permission=Permission.READ)
-def show_pair(call: Request, provider: str, consumer: str) -> HtmlPage:
-    """Show the pacts of a pair, by default by branch, or whatever there is."""
-    facts: dict[str, object] = {
-        "consumer": consumer,
-        "provider": provider,
-        "missing": _missing(call, consumer, provider),
-    }
-    if facts["missing"]:
-        return HtmlPage("pair.html", facts)
-    webhooks = triggered_webhooks.list_latest_of_pair(call.db, consumer=consumer, provider=provider)
-    if call.option("view") == "grid":
-        page, columns = read_rows_page(call, ROWS_PER_PAGE), read_columns_page(call, COLUMNS_PER_PAGE)
-        grid = history.load_grid(call.db, consumer, provider, page, columns)
-        shown = {"view": "grid", "grid": grid, "columns": columns, "found": grid.publications, "page": page}
-        return HtmlPage("pair.html", {**facts, **shown, "webhooks": webhooks})
-    page, wanted = read_rows_page(call, PAGE_SIZE), read_choice(PairView, call.option("view"))
-    view, found = _found(call, (consumer, provider), page, wanted)
-    return HtmlPage("pair.html", {**facts, "view": view.value, "found": found, "page": page, "webhooks": webhooks})
+def show_pair(request: Request, provider: str, consumer: str) -> HtmlPage:
+    """Show the pacts of a pair: in the requested view, or in the first default view that has any."""
+    names = {"consumer": consumer, "provider": provider}
+    missing = next((name for name in (consumer, provider) if pacticipants.find(request.db, name) is None), None)
+    if missing is not None:
+        return HtmlPage("pair.html", {**names, "missing": missing})
+    webhooks = triggered_webhooks.list_latest_of_pair(request.db, consumer=consumer, provider=provider)
+    shared = {**names, "missing": None, "webhooks": webhooks}
+    if request.option("view") == "grid":
+        return _show_grid(request, consumer, provider, shared)
+    page = read_rows_page(request, PAGE_SIZE)
+    view, pacts = _load_pacts(request, (consumer, provider), page, read_choice(PairView, request.option("view")))
+    return HtmlPage("pair.html", {**shared, "view": view.value, "pacts": pacts, "page": page})
 
 
-def _missing(call: Request, *names: str) -> str | None:
-    return next((name for name in names if pacticipants.find(call.db, name) is None), None)
+def _show_grid(request: Request, consumer: str, provider: str, shared: Mapping[str, object]) -> HtmlPage:
+    page, columns = read_rows_page(request, ROWS_PER_PAGE), read_columns_page(request, COLUMNS_PER_PAGE)
+    grid = history.load_grid(request.db, consumer, provider, page, columns)
+    context = {"view": "grid", "grid": grid, "columns": columns, "pacts": grid.publications, "page": page}
+    return HtmlPage("pair.html", {**shared, **context})
 
 
-def _found(
-    call: Request, pair: tuple[str, str], page: Part, wanted: PairView | None
+def _load_pacts(
+    request: Request, pair: tuple[str, str], page: Page, requested_view: PairView | None
 ) -> tuple[PairView, Paged[PublicationInHistory]]:
-    """Find the pacts of a view: the one that is wanted, or the first that has any."""
-    for view in (wanted,) if wanted else _IN_TURN:
-        found = history.list_publications(call.db, *pair, page, view)
-        if found.total or view is wanted:
-            return view, found
+    for view in (requested_view,) if requested_view else _DEFAULT_VIEWS:
+        pacts = history.list_publications(request.db, *pair, page, view)
+        if pacts.total or view is requested_view:
+            return view, pacts
     return PairView.ALL, Paged([], page, 0)

@@ -1,4 +1,7 @@
-"""The API explorer: a page that follows links and sends requests. Its script asks; the server only shows the index."""
+"""The API explorer: a page that follows links and sends requests.
+
+Its script sends the requests; the server renders only the links of the index, for browsers without JavaScript.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,22 +18,22 @@ from treaty.web.security.permissions import Permission
 
 router = Router()
 
-_WRITTEN: Final = {urls.PUBLISH_CONTRACTS.template, urls.IMPORT.template}
-"""What links of the index lead to that cannot be read."""
+_WRITE_ONLY: Final = {urls.PUBLISH_CONTRACTS.template, urls.IMPORT.template}
+"""Targets of the index that have no GET, so a link in a browser would fail."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _IndexLink:
-    """A link of the index, for browsers without scripts."""
+    """A link of the index, for browsers without JavaScript."""
 
     relation: str
     title: str
     path: str
 
     @property
-    def leads_on(self) -> bool:
-        """Whether it can be followed as it is."""
-        return "{" not in self.path and self.path not in _WRITTEN
+    def can_be_followed(self) -> bool:
+        """Whether a GET of the path works: it has no placeholders, and is not write-only."""
+        return "{" not in self.path and self.path not in _WRITE_ONLY
 
 
 @router.page(urls.EXPLORER, permission=Permission.READ, needs_database=False)
@@ -41,13 +44,16 @@ class _IndexLink:
     is_for_any_media_type=True,
     aliases=[urls.HAL_BROWSER_PAGE],
 )
-def show_explorer(call: Request) -> HtmlPage:
-    """Show the explorer, at the original's addresses too. What stands behind the # says what it shows."""
-    shown = represent.hal(Index("disable_pacts_for_verification" not in call.settings.features))
-    return HtmlPage("explorer.html", {"entries": [*_entries(shown)] if isinstance(shown, Hal) else []})
+def show_explorer(request: Request) -> HtmlPage:
+    """Show the explorer, also at the addresses of the original's HAL browser.
+
+    The part of the URL after # is the path to show: browsers do not send it, so only the script reads it.
+    """
+    index = represent.hal(Index("disable_pacts_for_verification" not in request.settings.features))
+    return HtmlPage("explorer.html", {"links": [*_list_links(index)] if isinstance(index, Hal) else []})
 
 
-def _entries(document: Hal) -> Iterator[_IndexLink]:
+def _list_links(document: Hal) -> Iterator[_IndexLink]:
     links = document["_links"]
     for relation, link in links.items() if isinstance(links, Mapping) else ():
         if isinstance(link, Mapping) and link["href"] != urls.BASE_URL_PLACEHOLDER:

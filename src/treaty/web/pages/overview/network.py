@@ -1,10 +1,10 @@
-"""The network as a page: the whole system, or what is around one application, as a graph and as a list."""
+"""Pages of the network: the whole system, or the surroundings of one application, as a graph and as a list."""
 
 from typing import Final
 
 from markupsafe import Markup
 
-from treaty.model.paging import Page as Part
+from treaty.model.paging import Page
 from treaty.store import deployments
 from treaty.store.pacticipants import labels
 from treaty.web import urls
@@ -18,41 +18,38 @@ from treaty.web.security.permissions import Permission
 
 router = Router()
 
-LABELS_PAGE: Final = Part(1, 500)
+LABELS_PAGE: Final = Page(1, 500)
 
 
 @router.page(urls.SYSTEM, permission=Permission.READ)
-def show_system(call: Request) -> HtmlPage:
-    """Draw the network of all applications, or of those that are wanted."""
-    return HtmlPage("network.html", _facts(call, network_queries.read_query(call)))
+def show_system(request: Request) -> HtmlPage:
+    """Show the network of all applications, or of those that match the filter."""
+    return HtmlPage("network.html", _build_context(request, network_queries.read_query(request)))
 
 
 @router.page(urls.NETWORK, permission=Permission.READ)
-def show_network(call: Request, name: str) -> HtmlPage:
-    """Draw what an application is connected with, as far as it fits."""
-    return HtmlPage(
-        "network_of.html", {**_facts(call, network_queries.read_query(call, name)), "name": name, "tab": "network"}
-    )
+def show_network(request: Request, name: str) -> HtmlPage:
+    """Show the network around an application."""
+    context = _build_context(request, network_queries.read_query(request, name))
+    return HtmlPage("network_of.html", {**context, "name": name, "tab": "network"})
 
 
-def _facts(call: Request, wanted: NetworkQuery) -> dict[str, object]:
-    shown = network_queries.find_view(call, wanted)
-    base = call.base_url if call.settings.base_urls else ""
-    is_drawn = bool(shown.lines) and not shown.is_truncated
-    svg = draw_figure(shown.lines, _me(wanted, shown.names), lambda path: base + path) if is_drawn else ""
+def _build_context(request: Request, query: NetworkQuery) -> dict[str, object]:
+    view = network_queries.load_view(request, query)
+    base = request.base_url if request.settings.base_urls else ""
+    # The layout of a huge graph would take seconds and show nothing: the page asks for a filter instead.
+    is_drawn = bool(view.edges) and not view.is_truncated
+    focus = query.focus if query.focus in view.names else None
+    svg = draw_figure(view.edges, focus, lambda path: base + path) if is_drawn else ""
     return {
-        "wanted": wanted,
-        "shown": shown,
-        "figure": Markup(svg),  # noqa: S704 - names are escaped where it is drawn
-        "words": STATE_LABELS,
-        "lower": {state: text.lower() for state, text in STATE_LABELS.items()},
+        "query": query,
+        "view": view,
+        "figure": Markup(svg),  # noqa: S704 - draw_figure escapes names
+        "state_labels": STATE_LABELS,
+        "lowercase_labels": {state: label.lower() for state, label in STATE_LABELS.items()},
         "depths": DEPTHS,
-        "environments": deployments.list_all(call.db),
-        "labels": labels.list_names(call.db, LABELS_PAGE).items,
+        "environments": deployments.list_all(request.db),
+        "labels": labels.list_names(request.db, LABELS_PAGE).items,
         "formats": (("SVG", urls.SYSTEM_SVG), ("DOT", urls.SYSTEM_DOT), ("Mermaid", urls.SYSTEM_MERMAID)),
         "is_drawn": is_drawn,
     }
-
-
-def _me(wanted: NetworkQuery, names: list[str]) -> str | None:
-    return wanted.focus if wanted.focus in names else None

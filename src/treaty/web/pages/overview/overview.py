@@ -1,4 +1,4 @@
-"""The overview: who depends on whom, and how that stands."""
+"""The overview: all integrations with their states, and the problems that need attention."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,9 +7,10 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.model.overview.overview import Overview, OverviewFilter, OverviewSorting, PactState
-from treaty.model.paging import Page as Part
+from treaty.model.paging import Page
 from treaty.store import deployments
 from treaty.store.overview import overview
+from treaty.store.overview.unverified_pairs import list_unverified_pairs
 from treaty.store.pacticipants import labels
 from treaty.store.webhooks import webhooks
 from treaty.web import urls
@@ -24,84 +25,83 @@ router = Router()
 PAGE_SIZE: Final = 50
 PAGE_SIZE_BY_TAG: Final = 30
 MAX_WARNINGS: Final = 4
-"""How many of a kind need attention at once."""
+"""Maximum number of warnings of each kind under "Needs attention"."""
 OVERDUE_AFTER: Final = timedelta(days=1)
-"""How long a pact may have changed without being verified."""
-LABELS_PAGE: Final = Part(1, 500)
+"""Time after which a changed pact without a verification result is overdue."""
+LABELS_PAGE: Final = Page(1, 500)
 
 
 @router.page(urls.INDEX, permission=Permission.READ, aliases=[urls.RELATIONSHIPS_PAGE])
-def show_overview(call: Request) -> HtmlPage:
-    """Show all integrations that a filter leaves, or how to begin where there are none."""
-    tags = call.query.get("tags")
+def show_overview(request: Request) -> HtmlPage:
+    """Show the integrations that match the filter, or the first steps if there are none at all."""
+    # The original's links to its page by tag: `tags=true` for all tags, or `tags[]=` for each tag.
+    tags = request.query.get("tags")
     if tags == "true" or isinstance(tags, list):
-        return _show_by_tag(call, [one for one in tags if isinstance(one, str) and one] if tags != "true" else [])
-    wanted, page = _filter(call), read_rows_page(call, PAGE_SIZE)
-    sort = call.option("sort") or ""
-    sorting, is_reversed = (
-        read_choice(OverviewSorting, sort.removeprefix("-")) or OverviewSorting.CONSUMER,
-        sort.startswith("-"),
-    )
-    needs_attention = wanted.is_empty and page.number == 1
-    survey = overview.load_overview(
-        call.db,
-        wanted,
+        return _show_by_tag(request, [tag for tag in tags if isinstance(tag, str) and tag] if tags != "true" else [])
+    overview_filter, page = _read_filter(request), read_rows_page(request, PAGE_SIZE)
+    sort = request.option("sort") or ""
+    sorting = read_choice(OverviewSorting, sort.removeprefix("-")) or OverviewSorting.CONSUMER
+    is_reversed = sort.startswith("-")
+    # Warnings concern the whole system, so they appear on the first page only, and not beside a filtered list.
+    shows_warnings = overview_filter.is_empty and page.number == 1
+    loaded = overview.load_overview(
+        request.db,
+        overview_filter,
         page,
         sorting,
         is_reversed=is_reversed,
-        limit=MAX_WARNINGS if needs_attention else 0,
-        overdue_since=call.now - OVERDUE_AFTER,
+        limit=MAX_WARNINGS if shows_warnings else 0,
+        overdue_since=request.now - OVERDUE_AFTER,
     )
-    if wanted.is_empty and not survey.counts:
-        return HtmlPage("first_run.html", {"address": call.base_url})
-    facts = {
-        "wanted": wanted,
-        "counts": {state: survey.counts.get(state, 0) for state in PactState},
-        "everything": overview.count_integrations(call.db),
-        "total": survey.integrations.total,
-        "rows": survey.integrations.items,
+    if overview_filter.is_empty and not loaded.counts:
+        return HtmlPage("first_run.html", {"address": request.base_url})
+    context = {
+        "filter": overview_filter,
+        "counts": {state: loaded.counts.get(state, 0) for state in PactState},
+        "integration_count": overview.count_integrations(request.db),
+        "total": loaded.integrations.total,
+        "integrations": loaded.integrations.items,
         "page": page,
         "sorting": sorting,
         "is_reversed": is_reversed,
-        "environments": deployments.list_all(call.db),
-        "labels": labels.list_names(call.db, LABELS_PAGE).items,
+        "environments": deployments.list_all(request.db),
+        "labels": labels.list_names(request.db, LABELS_PAGE).items,
+        "warnings": _load_warnings(request.db, loaded) if shows_warnings else None,
     }
-    shown = _attention(call.db, survey) if needs_attention else {"attention": False}
-    return HtmlPage("overview.html", {**facts, **shown})
+    return HtmlPage("overview.html", context)
 
 
-def _show_by_tag(call: Request, tags: Sequence[str]) -> HtmlPage:
-    """Show the latest pact of each pair, the latest with each tag (or with some tags), and those that run anywhere."""
-    wanted, page = _filter(call), read_rows_page(call, PAGE_SIZE_BY_TAG)
-    tags = [*tags, *([tag] if (tag := call.option("tag")) else [])]
-    return HtmlPage(
-        "overview_by_tag.html",
-        {
-            "wanted": wanted,
-            "tags": tags,
-            "found": overview.list_by_tag(call.db, wanted, tags, page),
-            "page": page,
-            "labels": labels.list_names(call.db, LABELS_PAGE).items,
-        },
-    )
+def _show_by_tag(request: Request, tags: Sequence[str]) -> HtmlPage:
+    overview_filter, page = _read_filter(request), read_rows_page(request, PAGE_SIZE_BY_TAG)
+    tags = [*tags, *([tag] if (tag := request.option("tag")) else [])]
+    context = {
+        "filter": overview_filter,
+        "tags": tags,
+        "pacts": overview.list_by_tag(request.db, overview_filter, tags, page),
+        "page": page,
+        "labels": labels.list_names(request.db, LABELS_PAGE).items,
+    }
+    return HtmlPage("overview_by_tag.html", context)
 
 
-def _filter(call: Request) -> OverviewFilter:
+def _read_filter(request: Request) -> OverviewFilter:
+    # `search` is the original's name of the parameter `q`.
     return OverviewFilter(
-        words=tuple((call.option("q") or call.option("search") or "").split()[: overview.MAX_WORDS]),
-        label=call.option("label"),
-        environment=call.option("environment"),
-        branch=call.option("branch"),
-        state=read_choice(PactState, call.option("state")),
+        words=tuple((request.option("q") or request.option("search") or "").split()[: overview.MAX_WORDS]),
+        label=request.option("label"),
+        environment=request.option("environment"),
+        branch=request.option("branch"),
+        state=read_choice(PactState, request.option("state")),
     )
 
 
-def _attention(db: Connection, survey: Overview) -> dict[str, object]:
-    """Find what runs unproven, what broke last, what waits for long, and which webhooks fail."""
-    found: dict[str, Sequence[object]] = {
-        "together": overview.list_unverified_pairs(db, limit=MAX_WARNINGS),
-        "failed": survey.failed,
-        "overdue": survey.overdue,
-        "webhooks": [one for one in webhooks.list_all(db) if one.failing_since][:MAX_WARNINGS],
+def _load_warnings(db: Connection, loaded: Overview) -> dict[str, Sequence[object]] | None:
+    """Collect unverified pairs in environments, recent failures, overdue pacts and failing webhooks; None if empty."""
+    failing_webhooks = [webhook for webhook in webhooks.list_all(db) if webhook.failing_since]
+    warnings: dict[str, Sequence[object]] = {
+        "unverified_pairs": list_unverified_pairs(db, limit=MAX_WARNINGS),
+        "failed": loaded.failed,
+        "overdue": loaded.overdue,
+        "failing_webhooks": failing_webhooks[:MAX_WARNINGS],
     }
-    return {**found, "attention": any(found.values())}
+    return warnings if any(warnings.values()) else None

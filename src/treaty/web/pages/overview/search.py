@@ -1,4 +1,4 @@
-"""Finding applications, versions and environments by name."""
+"""Search for applications, versions and environments by name."""
 
 from typing import Final
 
@@ -19,17 +19,23 @@ MAX_SUGGESTIONS: Final = 8
 
 
 @router.page(urls.SEARCH, permission=Permission.READ)
-def search(call: Request) -> HtmlPage | Redirect:
-    """List what a text is found in; but for suggestions, go on to an application that has it for its name."""
-    wanted = (call.option("q") or "").strip()
-    is_suggestion = call.option("suggest") is not None
-    page = read_rows_page(call, MAX_SUGGESTIONS if is_suggestion else PAGE_SIZE)
-    found = overview.list_names_like(call.db, wanted, page)
-    if wanted and found.items == [wanted] and not is_suggestion:
-        return redirect(call, urls.PACTICIPANT.fill(pacticipant=wanted))
-    part = wanted.lower()
-    places = [one for one in deployments.list_all(call.db) if part and part in one.display_name.lower()]
-    facts = {"wanted": wanted, "found": found, "page": page, "environments": places}
-    return HtmlPage(
-        "search.html", {**facts, "versions": overview.list_versions_with_number(call.db, wanted) if wanted else []}
-    )
+def search(request: Request) -> HtmlPage | Redirect:
+    """List matches for a text, or redirect to the application if its name is the only match and equals the text.
+
+    Suggestions while typing (`suggest`) never redirect: the script reads them from the page.
+    """
+    query = (request.option("q") or "").strip()
+    is_suggestion = request.option("suggest") is not None
+    page = read_rows_page(request, MAX_SUGGESTIONS if is_suggestion else PAGE_SIZE)
+    names = overview.list_names_like(request.db, query, page)
+    if query and names.items == [query] and not is_suggestion:
+        return redirect(request, urls.PACTICIPANT.fill(pacticipant=query))
+    lowercase_query = query.lower()
+    environments = [
+        environment
+        for environment in deployments.list_all(request.db)
+        if query and lowercase_query in environment.display_name.lower()
+    ]
+    versions = overview.list_versions_with_number(request.db, query) if query else []
+    context = {"query": query, "names": names, "page": page, "environments": environments, "versions": versions}
+    return HtmlPage("search.html", context)

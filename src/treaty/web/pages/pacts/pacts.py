@@ -113,7 +113,7 @@ def _show(request: Request, stored_pact: PactWithBody | None) -> HtmlPage | Afte
         "versions": history.list_publications(request.db, pact.pact.consumer, pact.pact.provider, VERSIONS_PAGE),
         "results": results,
         # Its branches, tags and environments.
-        "consumer_version": history.load_version(
+        "consumer_version": history.load_version_summary(
             request.db, pact.pact.consumer_version_id, (pact.pact.consumer, pact.pact.version)
         ),
     }

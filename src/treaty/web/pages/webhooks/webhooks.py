@@ -82,7 +82,7 @@ def show_delivery(request: Request, uuid: str) -> HtmlPage:
     if delivery is None:
         raise NotFound
     context = {
-        "one": delivery,
+        "delivery": delivery,
         "executions": triggered_webhooks.list_executions(request.db, uuid),
         "remaining": delivery.attempts_remaining(request.settings.webhook_retry_schedule),
     }

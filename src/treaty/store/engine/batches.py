@@ -1,0 +1,28 @@
+"""Queries for many ids: expanding parameters, in batches that keep each statement short."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection, Executable
+
+from treaty.store.engine.database import fetch_rows
+
+BATCH_SIZE: Final = 500
+"""Number of ids in one statement. SQLite and PostgreSQL limit the number of parameters, at 32,766 and 65,535."""
+
+
+def fetch_in_batches(
+    db: Connection,
+    statement: Executable,
+    ids: Collection[Any],
+    params: Mapping[str, object] | None = None,
+    *,
+    parameter: str = "ids",
+) -> Iterator[Any]:
+    """Fetch the rows for all ids, which the statement takes as the expanding parameter `parameter`.
+
+    Rows come in the order of their batches, so a statement's own order holds within a batch only.
+    """
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), BATCH_SIZE):
+        yield from fetch_rows(db, statement, {**(params or {}), parameter: ordered[start : start + BATCH_SIZE]})
