@@ -11,6 +11,7 @@ from treaty.cli import TREATY
 from treaty.cli.program import Program, normalize_name
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PACKAGE = ROOT / "src" / "treaty"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CALL = re.compile(r"(?:^|`|\$\()((?:pact-broker|treaty) [^`\n]+)", re.MULTILINE)
 
@@ -28,6 +29,27 @@ def test_every_heading_that_is_linked_to_is_there(document):
         if anchor and "://" not in path:
             target = document.parent / path if path else document
             assert anchor in {slug(heading) for heading in headings(target.read_text("utf-8"))}
+
+
+MODULE = re.compile(r"`((?:\w+/)*\w+\.(?:py|toml))`")
+FOLDER = re.compile(r"`(\w+(?:/\w+)+)`")
+FILES_OF_USERS = {"conftest.py", "treaty.toml", "verify_prices.py"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_every_module_that_is_named_exists(document):
+    paths = set(MODULE.findall(document.read_text("utf-8"))) - FILES_OF_USERS
+    assert missing_paths(paths) == []
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/development.md"])
+def test_every_folder_that_is_named_exists(name):
+    assert missing_paths(FOLDER.findall((ROOT / name).read_text("utf-8"))) == []
+
+
+def missing_paths(paths):
+    """List the paths that exist neither in the repository nor in the package."""
+    return sorted(path for path in paths if not any((root / path).exists() for root in (ROOT, PACKAGE)))
 
 
 def headings(text):
