@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.types import Message, Scope
 
+from tests.api import described
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
 from treaty.actions.accounts.credentials import IssuedToken
@@ -145,7 +146,9 @@ class Api:
 
         await self._app(scope, receive, send)
         found = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
-        return Answer(sent[0]["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))
+        answer = Answer(sent[0]["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))
+        described.hold(method, raw_path, answer)
+        return answer
 
     def publish(self, consumer: str, version: str, provider: str, content: object = None, **more: object) -> Answer:
         """Publish a pact; contents that differ are different pacts."""

@@ -20,7 +20,6 @@ from treaty.store.engine.database import Database, open_database
 from treaty.store.migrations import migrate
 from treaty.web.application import build_application
 from treaty.web.openapi.examples import EXAMPLES_FILE
-from treaty.web.openapi.operations import OPERATIONS
 
 DOCUMENT: Final = EXAMPLES_FILE
 HAL = "application/hal+json"
@@ -77,12 +76,16 @@ def _documents(api: Api, given: Mapping[str, str]) -> dict[str, str]:
     paths = api.get("/openapi.json", accept="*/*").json()["paths"]
     found: dict[str, str] = {}
     for template, methods in paths.items():
-        gives = (
-            OPERATIONS[methods["get"]["operationId"].partition("-")[0]].response_schema if "get" in methods else None
-        )
-        if gives is not None and gives != "OpenApi":
-            found.setdefault(gives, filled(template, given))
+        name = _schema_name(methods.get("get", {}))
+        if name is not None and name != "OpenApi":
+            found.setdefault(name, filled(template, given))
     return found
+
+
+def _schema_name(operation: Mapping[str, Any]) -> str | None:
+    content = operation.get("responses", {}).get("200", {}).get("content", {})
+    references = [media["schema"].get("$ref") for name, media in content.items() if name.endswith("json")]
+    return references[0].rpartition("/")[2] if references and references[0] else None
 
 
 def _with_steady_uuids(text: str) -> str:

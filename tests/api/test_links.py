@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import BASE, Answer
-from tests.api.described import Described
+from tests.api.described import find_responses
 from tests.api.filled import BRANCH, CONSUMERS, LABEL, PROVIDER, TAG, fill
 from tests.api.history import q
 
@@ -41,7 +41,6 @@ class Walk:
 
     api: Any
     uuids: dict[str, str]
-    described: Described
     found: list[tuple[Step, Answer]]
 
     def go(self) -> None:
@@ -106,7 +105,7 @@ def context_of(links: dict[str, Any]) -> str | None:
 
 @pytest.fixture
 def walk(api):
-    walk = Walk(api, fill(api), Described(api), [])
+    walk = Walk(api, fill(api), [])
     walk.go()
     return walk
 
@@ -123,8 +122,10 @@ def test_no_link_leads_nowhere(walk):
 
 def test_what_links_lead_to_is_as_the_openapi_document_says(walk):
     for step, answer in walk.found:
+        path = walk.filled(step.href)
         if answer.status != 405:
-            walk.described.hold("GET", walk.filled(step.href), answer)
+            responses = find_responses("GET", path) or {}  # the client holds the body to the document
+            assert str(answer.status) in responses, (path, answer.status)
 
 
 def test_every_relation_is_explained(walk):

@@ -1,8 +1,9 @@
-"""How statements are executed: by the driver on SQLite and where a glance is enough, else by SQLAlchemy."""
+"""The driver executes every statement, whatever its parameters are."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -57,7 +58,7 @@ def database(database_url: str) -> Iterator[Database]:
     found.close()
 
 
-@pytest.fixture(params=["read", "glance"])
+@pytest.fixture(params=["read", "read_once"])
 def ask(database: Database, request: pytest.FixtureRequest) -> Ask:
     """A way of asking."""
     way: Ask = getattr(database, request.param)
@@ -91,6 +92,20 @@ def test_parameters_may_be_the_attributes_of_an_object(ask: Ask) -> None:
 def test_a_list_may_have_any_length(ask: Ask, count: int) -> None:
     names = [*"abcde", *(f"other-{number}" for number in range(MAX_LIST_LENGTH))][:count]
     assert ask(lambda db: fetch_column(db, AMONG, {"names": names})) == [*"abcde"][:count]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, MAX_LIST_LENGTH + 1])
+def test_a_list_may_be_part_of_the_statement(ask: Ask, count: int) -> None:
+    statement = (
+        select(environment.c.name)
+        .where(environment.c.id.in_(bindparam("ids", expanding=True, literal_execute=True)))
+        .where(environment.c.name > bindparam("after"))
+        .order_by(environment.c.name)
+    )
+    for ids in ([*range(1, count + 1)], [*range(2, count + 2)]):
+        params = {"ids": ids, "after": "a"}
+        expected = [name for number, name in enumerate("abcde", 1) if number in ids and name > "a"]
+        assert ask(partial(fetch_column, statement=statement, params=params)) == expected
 
 
 def test_a_list_may_hold_the_same_twice(ask: Ask) -> None:

@@ -1,4 +1,4 @@
-"""Messages: what a consumer takes from a queue, and what a provider puts there."""
+"""Pacts about messages that a consumer takes from a queue, and providers that produce them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import pact as modern
 
 from treaty.client import BrokerClient
-from treaty.pact import consumer as classic
 from treaty.pact import verifier as verifying
-from treaty.pact.consumer import Provider
 from treaty.pact.matchers import as_text, to_library_format
-from treaty.testing import callbacks
-from treaty.testing import pact_files as pacts
+from treaty.pact.participants import ConsumerVersion, Provider, WrittenPact, check_provider, create_connection
+from treaty.testing import callbacks, pact_files
 from treaty.testing.callbacks import Callbacks
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ Produce = Callable[[], Any]
 _CREDENTIALS: Final = ("broker_username", "broker_password", "broker_token")
 
 
-class MessageConsumer:
+class MessageConsumer(ConsumerVersion):
     def __init__(
         self,
         name: str,
@@ -40,38 +38,29 @@ class MessageConsumer:
         build_url: str | None = None,
         **_: Any,
     ) -> None:
-        self.name = name
+        super().__init__(name, tags, version, branch, build_url)
         self.service_cls = service_cls or MessagePact
-        self.tags = list(tags or ())
-        self.version = version
-        self.branch = branch
-        self.build_url = build_url
 
     def has_pact_with(self, provider: Provider, **options: Any) -> MessagePact:
-        """Make a pact.
+        """Create a pact.
 
-        Options are `pact_dir`, `file_write_mode` (`overwrite`, or `merge` to keep what earlier runs wrote), and for
-        publishing at the end of each block `publish_to_broker`, `broker_base_url`, `broker_username`,
+        The options are `pact_dir`, `file_write_mode` (`overwrite`, or `merge` to keep the interactions of earlier
+        runs), and for publishing at the end of each block `publish_to_broker`, `broker_base_url`, `broker_username`,
         `broker_password` and `broker_token`.
         """
-        if not isinstance(provider, Provider):
-            raise TypeError("provider must be an instance of Provider.")
+        check_provider(provider)
         return self.service_cls(self, provider, **options)
 
 
-class MessagePact:
-    """A pact about messages. What is agreed upon is written when a `with` block ends without an error."""
+class MessagePact(WrittenPact):
+    """A pact about messages. It is written when a `with` block ends without an error."""
 
     def __init__(self, consumer: MessageConsumer, provider: Provider, **options: Any) -> None:
-        self.consumer = consumer
-        self.provider = provider
-        self.pact_dir = Path(options.get("pact_dir") or Path.cwd())
-        self.file_write_mode = options.get("file_write_mode", "overwrite")
-        self._options = options
+        super().__init__(consumer, provider, options)
         self._messages: list[dict[str, Any]] = []
 
     def given(self, name: str, params: Mapping[str, Any] | None = None) -> Self:
-        """Name a state of the provider; without a description in between, one more of the same message."""
+        """Add a provider state. Before a description, states belong to the same message."""
         if not self._messages or "description" in self._messages[-1]:
             self._messages.append({"states": []})
         self._messages[-1]["states"].append((name, dict(params or {})))
@@ -93,36 +82,34 @@ class MessagePact:
 
     def _described(self) -> dict[str, Any]:
         if not self._messages or "description" not in self._messages[-1]:
-            raise ValueError("Say first which message it is, with expects_to_receive.")
+            raise ValueError("Describe the message with expects_to_receive first.")
         return self._messages[-1]
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        if error_type is None:
             self.write_to_pact()
-            if self._options.get("publish_to_broker"):
+            if self._is_published_automatically:
                 self.publish()
         self._messages = []
 
     def write_to_pact(self) -> None:
-        """Write what is agreed upon."""
+        """Write the pact."""
         pact = modern.Pact(self.consumer.name, self.provider.name).with_specification("V3")
         for message in self._messages:
-            _fill(pact, message)
-        pacts.add(self.pact_dir, pacts.read_content(pact), keeps_existing=self.file_write_mode == "merge")
+            _add_message(pact, message)
+        self._write(pact)
 
     def publish(self) -> None:
-        """Publish what was written, as the consumer and the pact were made."""
-        path = self.pact_dir / pacts.file_name(self.consumer.name, self.provider.name)
-        given: dict[str, Any] = dict.fromkeys(("version", "tags", "branch", "build_url"))
-        classic.publish(self.consumer, path, classic.create_connection(None, self._options), given)
+        """Publish the written pact as the options of the pact and its consumer say."""
+        self.publish_to_broker()
 
 
-def _fill(pact: modern.Pact, message: Mapping[str, Any]) -> None:
+def _add_message(pact: modern.Pact, message: Mapping[str, Any]) -> None:
     if "description" not in message:
-        raise ValueError("A state was given, but no message: say which with expects_to_receive.")
+        raise ValueError("There is a state without a message: describe the message with expects_to_receive.")
     interaction = pact.upon_receiving(message["description"], "Async")
     for name, params in message["states"]:
         interaction.given(name, params or None)
@@ -136,7 +123,7 @@ def _fill(pact: modern.Pact, message: Mapping[str, Any]) -> None:
 
 
 class MessageProvider:
-    """A provider whose messages are verified. `message_providers` makes one for each state, or description."""
+    """A provider whose messages are verified. `message_providers` has a function for each state or description."""
 
     def __init__(
         self,
@@ -158,21 +145,21 @@ class MessageProvider:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End nothing: the messages are served while they are verified."""
+        """Nothing to close: messages are served only during verification."""
 
     def verify(self, **_: Any) -> None:
         """Verify against the file in `pact_dir`; raises AssertionError if a message is not as expected."""
-        path = self.pact_dir / pacts.file_name(self.consumer, self.provider)
+        path = self.pact_dir / pact_files.file_name(self.consumer, self.provider)
         if not path.exists():
             raise FileNotFoundError(f"Missing pact files [{path}]")
-        self._expected = _expected([pacts.read_file(path).content])
+        self._expected = _expected([pact_files.read_file(path).content])
         with self._verifier() as verifier:
             verifier.add_source(path)
             self._run(verifier)
 
     def verify_with_broker(self, **options: Any) -> None:
-        """Verify the pacts that a broker selects; options are those of `Verifier.verify_with_broker`."""
-        self._expected = _expected(_chosen(self.provider, options))
+        """Verify the pacts that a broker selects, with the options of `Verifier.verify_with_broker`."""
+        self._expected = _expected(_selected_pacts(self.provider, options))
         with self._verifier() as verifier:
             verifying.select_pacts(verifier, options)
             verifying.publish(verifier, options)
@@ -189,51 +176,55 @@ class MessageProvider:
 
     def _run(self, verifier: modern.Verifier) -> None:
         if result := verifying.run(verifier):
-            told = "\n".join([*self._failures, result.logs])
-            raise AssertionError(f"{self.provider} does not honour its pact with {self.consumer}: {told}")
+            details = "\n".join([*self._failures, result.logs])
+            raise AssertionError(f"{self.provider} does not honour its pact with {self.consumer}: {details}")
 
     def _prepare(self, state: str) -> None:
         self._states.append(state)
 
     def _produce(self, name: str) -> dict[str, Any]:
-        """Make the message of the state, with the metadata that is expected: classic providers give contents only."""
+        """Produce the message for the current state.
+
+        The functions of classic providers return only contents, so the expected metadata is added.
+        """
         names, self._states = [*self._states, name], []
-        found = next((self.message_providers[each] for each in names if each in self.message_providers), None)
-        if found is None:
-            known = ", ".join(map(repr, self.message_providers))
-            raise LookupError(f"There is no message provider for {names[0]!r}, only for {known}.")
-        made = found()
-        contents = made if isinstance(made, bytes | str) else json.dumps(made)
+        produce = next((self.message_providers[key] for key in names if key in self.message_providers), None)
+        if produce is None:
+            available = ", ".join(map(repr, self.message_providers))
+            raise LookupError(f"There is no message provider for {names[0]!r}, only for {available}.")
+        message = produce()
+        contents = message if isinstance(message, bytes | str) else json.dumps(message)
         return {"contents": contents, "metadata": self._expected.get(name, {})}
 
 
 def _expected(documents: Iterable[Json]) -> dict[str, Json]:
-    """Find the metadata of each message, by its description."""
-    found: dict[str, Json] = {}
+    """Return the expected metadata of each message by its description."""
+    metadata: dict[str, Json] = {}
     for document in documents:
         for message in document.get("messages") or document.get("interactions") or []:
-            found.setdefault(message["description"], {}).update(
+            metadata.setdefault(message["description"], {}).update(
                 message.get("metadata") or message.get("metaData") or {}
             )
-    return found
+    return metadata
 
 
-def _chosen(provider: str, options: Mapping[str, Any]) -> list[Json]:
-    """Read the pacts that a broker is about to choose."""
-    named = {name: options.get(name) or os.environ.get(f"PACT_{name.upper()}") for name in _CREDENTIALS}
+def _selected_pacts(provider: str, options: Mapping[str, Any]) -> list[Json]:
+    """Fetch the pacts that the broker will select for this verification."""
+    credentials = {name: options.get(name) or os.environ.get(f"PACT_{name.upper()}") for name in _CREDENTIALS}
     url = options.get("broker_url") or os.environ.get("PACT_BROKER_BASE_URL")
-    with BrokerClient(classic.create_connection(url, named)) as broker:
-        choosing = broker.link("pb:provider-pacts-for-verification", provider=provider)
-        chosen = broker.post(choosing, _selection(options)).embedded("pacts")
-        return [broker.get(pact["_links"]["self"]["href"]).body for pact in chosen]
+    with BrokerClient(create_connection(url, credentials)) as broker:
+        link = broker.link("pb:provider-pacts-for-verification", provider=provider)
+        pacts = broker.post(link, _selection(options)).embedded("pacts")
+        return [broker.get(pact["_links"]["self"]["href"]).body for pact in pacts]
 
 
 def _selection(options: Mapping[str, Any]) -> Json:
-    given = [
-        json.loads(each) if isinstance(each, str) else each for each in options.get("consumer_version_selectors") or []
+    selectors = [
+        json.loads(selector) if isinstance(selector, str) else selector
+        for selector in options.get("consumer_version_selectors") or []
     ]
     selection = {
-        "consumerVersionSelectors": given
+        "consumerVersionSelectors": selectors
         + [{"tag": tag, "latest": True} for tag in options.get("consumer_tags") or []],
         "includePendingStatus": bool(options.get("enable_pending")),
         "includeWipPactsSince": options.get("include_wip_pacts_since"),

@@ -93,8 +93,14 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     run = session.config.stash[_RUN]
-    if not run.finish(passed=session.exitstatus == pytest.ExitCode.OK) and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if run.is_worker:
+        run.send_to_main_process()
+    elif run.has_results:
+        from treaty.pytest_plugin import summary  # noqa: PLC0415 - most suites have nothing to publish
+
+        has_passed = session.exitstatus == pytest.ExitCode.OK
+        if not summary.publish_and_summarize(run, has_passed=has_passed) and has_passed:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

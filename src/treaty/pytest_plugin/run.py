@@ -1,4 +1,8 @@
-"""A run of pytest: its broker, the pacts that it writes, and what there is to tell in the end."""
+"""The state of a pytest run: its broker, and the pacts that its tests have written.
+
+Modules of the plugin that only some suites need are looked up in `sys.modules`: where they have not been imported, they
+have nothing to contribute, and importing them would slow down every run of pytest.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +21,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COARSE_CLOCK: Final = 0.02
-"""Seconds by which files may seem older than they are."""
+"""Seconds. Modification times of files may be this much older than `time.time()`."""
 
 
 class PluginRun:
+    """A run of pytest, in the main process or in a worker of pytest-xdist."""
+
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.summary: list[str] = []
         self._began = time.time() - _COARSE_CLOCK
-        self._own: TemporaryBroker | None = None
+        self._temporary: TemporaryBroker | None = None
         self._broker: PactBroker | None = None
-        _forget()
+        _reset()
 
     @property
     def is_worker(self) -> bool:
@@ -39,7 +45,7 @@ class PluginRun:
 
     @property
     def broker(self) -> PactBroker | None:
-        """The broker of this run, if there is one."""
+        """The configured broker, or the temporary one of this run; None if there is neither."""
         if self._broker is None and (url := self.start()):
             self._broker = PactBroker(url=url, **self._credentials())
         return self._broker
@@ -54,21 +60,18 @@ class PluginRun:
         return {name: options.get_text(self.config, f"broker-{name}") for name in ("username", "password", "token")}
 
     def start(self) -> str | None:
-        """Start the run's own broker, if it is asked for and does not run yet; give the broker's address."""
+        """Start the temporary broker if it is requested, and return the URL of the run's broker."""
         if self.is_worker:
-            address: str | None = _of_worker(self.config).workerinput["treaty_broker"]
+            address: str | None = _xdist_config(self.config).workerinput["treaty_broker"]
             return address
         if not self.has_temporary_broker:
             return options.get_text(self.config, "broker-url")
-        if self._own is None:
-            self._own = self._started()
-        return self._own.url
-
-    def _started(self) -> TemporaryBroker:
-        try:
-            return TemporaryBroker()
-        except ClientError as error:
-            raise pytest.UsageError(str(error)) from error
+        if self._temporary is None:
+            try:
+                self._temporary = TemporaryBroker()
+            except ClientError as error:
+                raise pytest.UsageError(str(error)) from error
+        return self._temporary.url
 
     def header(self) -> str | None:
         return f"treaty: a broker for this run is at {self.start()}" if self.has_temporary_broker else None
@@ -76,55 +79,50 @@ class PluginRun:
     def end(self) -> None:
         if self._broker:
             self._broker.close()
-        if self._own:
-            self._own.end()
+        if self._temporary:
+            self._temporary.end()
 
     def add_worker_output(self, output: Mapping[str, Any]) -> None:
-        """Add what a worker has written."""
+        """Add the pacts that a worker has written."""
         if contents := output.get("treaty_written"):
             from treaty.testing import pact_files  # noqa: PLC0415 - only runs that write pacts need it
 
             pact_files.add_contents(contents)
 
     def attach_verification(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        """Hand on what a test has verified, also to the process that tells it all."""
+        """Attach what a test has verified to its report, which also carries it from a worker to the main process."""
         if verification := sys.modules.get("treaty.pytest_plugin.verification"):
             verification.attach_to_report(item, report)
 
-    def finish(self, *, passed: bool) -> bool:
-        """Publish what is to be published, and make up the summary; False if that failed."""
-        if self.is_worker:
-            _of_worker(self.config).workeroutput["treaty_written"] = _gathered()
-            return True
-        if not self._has_something_to_tell():
-            return True
-        from treaty.pytest_plugin import closing  # noqa: PLC0415 - only runs that did something need it
+    def send_to_main_process(self) -> None:
+        """Hand the pacts that a worker has written to the main process, which publishes them."""
+        _xdist_config(self.config).workeroutput["treaty_written"] = _written_contents()
 
-        return closing.publish_and_summarize(self, written=self._written(), passed=passed)
+    @property
+    def has_results(self) -> bool:
+        """Whether there is anything to publish or to summarize."""
+        is_requested = self.has_temporary_broker or options.get_text(self.config, "publish-pact")
+        return bool(is_requested or self.list_written() or "treaty.pytest_plugin.results" in sys.modules)
 
-    def _has_something_to_tell(self) -> bool:
-        asked = self.has_temporary_broker or options.get_text(self.config, "publish-pact")
-        return bool(asked or self._written() or "treaty.pytest_plugin.results" in sys.modules)
-
-    def _written(self) -> list[Path]:
-        """List the pacts of this run, also those that other libraries wrote into the folder."""
-        known = [self.config.rootpath / path for path in _gathered()]
-        fresh = [path for path in sorted(self.folder.glob("*.json")) if path.stat().st_mtime >= self._began]
-        return list(dict.fromkeys([*known, *(path.absolute() for path in fresh)]))
+    def list_written(self) -> list[Path]:
+        """List the pact files of this run, including those that other libraries wrote into the folder."""
+        own_files = [self.config.rootpath / path for path in _written_contents()]
+        new_files = [path for path in sorted(self.folder.glob("*.json")) if path.stat().st_mtime >= self._began]
+        return list(dict.fromkeys([*own_files, *(path.absolute() for path in new_files)]))
 
 
-def _of_worker(config: pytest.Config) -> Any:
-    """Give the configuration with what pytest-xdist puts into it."""
+def _xdist_config(config: pytest.Config) -> Any:
+    """Return the configuration, with the attributes that pytest-xdist adds to it."""
     return config
 
 
-def _gathered() -> dict[str, Any]:
+def _written_contents() -> dict[str, Any]:
     module = sys.modules.get("treaty.testing.pact_files")
     return module.written_contents() if module else {}
 
 
-def _forget() -> None:
-    """Forget an earlier run in this process."""
+def _reset() -> None:
+    """Forget an earlier run in the same process, as `pytester` starts them."""
     for name in ("treaty.testing.pact_files", "treaty.pytest_plugin.results"):
         if module := sys.modules.get(name):
             module.reset()

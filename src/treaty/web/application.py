@@ -21,7 +21,6 @@ from treaty.model.accounts.access import ANONYMOUS_CALLER
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine.database import Busy, Database
-from treaty.store.engine.traces import ResponseCache
 from treaty.telemetry.metrics import ServerMetrics
 from treaty.web.heavy_work import HeavyWork
 from treaty.web.http import asgi
@@ -31,6 +30,7 @@ from treaty.web.http.request import Request
 from treaty.web.http.response import Response
 from treaty.web.http.results import AfterCommit, StreamedBody
 from treaty.web.http.router import Endpoint, Route, Router
+from treaty.web.response_cache import ResponseCache
 from treaty.web.responses import (
     build_error_response,
     build_internal_error,
@@ -52,6 +52,7 @@ HTTP_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT
 LARGE_BODY_BYTES: Final = 256 * 1024
 """A larger body is processed in a thread, so that it does not block the event loop."""
 MAX_CACHE_BYTES: Final = 16 * 2**20
+"""Maximum size of the cached responses of a process."""
 REAUTHENTICATE_AFTER: Final = 1.0
 """Seconds. A client whose body takes longer to arrive is authenticated again."""
 
@@ -74,9 +75,10 @@ def build_application(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     worker: BackgroundWorker | None = None,
+    max_cache_bytes: int = MAX_CACHE_BYTES,
 ) -> "Server":
     """Build the ASGI application for a database, with a worker that runs as long as the application does."""
-    handler = RequestHandler(settings, database, clock, worker)
+    handler = RequestHandler(settings, database, clock, worker, max_cache_bytes=max_cache_bytes)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -127,6 +129,8 @@ class RequestHandler:
         database: Database,
         clock: Callable[[], datetime],
         worker: BackgroundWorker | None = None,
+        *,
+        max_cache_bytes: int = MAX_CACHE_BYTES,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -140,7 +144,7 @@ class RequestHandler:
         self._denied_requests = DeniedRequests(database)
         self._metrics = ServerMetrics(database.engine)
         self._log = log.bind()
-        self._cache = ResponseCache[_CachedResponse](MAX_CACHE_BYTES, attrgetter("size"))
+        self._cache = ResponseCache[_CachedResponse](max_cache_bytes, attrgetter("size"))
         self._heavy_work = HeavyWork()
         self._writes_in_threads = 0
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")

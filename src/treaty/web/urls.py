@@ -235,3 +235,24 @@ REVOKE_TOKEN: Final = TOKEN + "/revoke"
 USERS: Final = SETTINGS + "/users"
 NEW_USER: Final = USERS + "/new"
 USER_PAGE: Final = USERS + "/{uuid}"
+
+PATH_PARAMETERS: Final = {
+    "pacticipant": ("The name of a pacticipant.", "Example App"),
+    "consumer": ("The name of the consumer.", "Example App"),
+    "provider": ("The name of the provider.", "Example API"),
+    "version": ("The number of a version.", "1.0.0"),
+    "branch": ("The name of a branch. A slash in it is encoded as `%2F`.", "main"),
+    "tag": ("The name of a tag.", "main"),
+    "providerTag": ("The name of a tag of the provider's versions.", "main"),
+    "environmentTag": ("The tag of the versions at the destination.", "production"),
+    "environment": ("The UUID of an environment, or its name in paths of decisions.", "production"),
+    "label": ("The name of a label.", "shop"),
+    "uuid": ("The `uuid` that the broker returned.", "3fa85f64-5717-4562-b3fc-2c963f66afa6"),
+    "sha": ("The hash of a pact's content.", "4ac05b5b4b5bd6ae6a1d0a7d3b4dc4a1b1dd2f36"),
+    "pactVersion": ("The hash of other content of the same pair.", "9a3f1d5ebb1b3c1f3f0cfb8fd1e5f2a7c8b0f8d1"),
+    "comparison": ("The number of the version to compare with.", "1.1.0"),
+    "metadata": ("The reason why a pact was selected, from its URL in a list of pacts for verification.", "dz10cnVl"),
+    "number": ("The number of a verification result.", "1"),
+    "name": ("The name of a file.", "documentation.css"),
+}
+"""Description and example of each name in the paths of the API, for the OpenAPI document."""

@@ -24,7 +24,6 @@ from sqlalchemy.sql import ClauseElement
 from treaty.errors import DatabaseReplaced, Invalid, InvalidSetting, Problem
 from treaty.store.engine.database_files import DatabaseFiles, check_exists, find_path, forbid_creation
 from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
-from treaty.store.engine.traces import CURRENT
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -362,36 +361,25 @@ def fetch_all(db: Connection, statement: Executable, params: Params, kind: type[
 def fetch_first(db: Connection, statement: Executable, params: Params) -> Any:
     """Find the first row, or None."""
     values = _values(statement, params)
-    if quick := _quick(db, statement, values):
-        return quick.first(db, values)
-    found = db.execute(statement, values).first()
-    if trace := CURRENT.query_log:
-        trace.record_executed(statement, values, found, is_one=True)
-    return found
+    return _prepared(db, statement, values).first(db, values)
 
 
 def fetch_rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]:
     """List all rows as they are."""
     values = _values(statement, params)
-    if quick := _quick(db, statement, values):
-        return quick.all(db, values)
-    return _executed(db, statement, values)
+    return _prepared(db, statement, values).all(db, values)
 
 
 def fetch_tuples(db: Connection, statement: Executable, params: Params, kind: type[N]) -> list[N]:
     """List all rows as tuples of a kind whose fields are in the order of the columns: for lists that are long."""
-    values, make = _values(statement, params), partial(tuple.__new__, kind)
-    if quick := _quick(db, statement, values):
-        return quick.all(db, values, make)
-    return list(map(make, _executed(db, statement, values)))
+    values = _values(statement, params)
+    return _prepared(db, statement, values).all(db, values, partial(tuple.__new__, kind))
 
 
 def fetch_column(db: Connection, statement: Executable, params: Params) -> list[Any]:
     """List the first column of all rows."""
     values = _values(statement, params)
-    if quick := _quick(db, statement, values):
-        return quick.all(db, values, itemgetter(0))
-    return [row[0] for row in _executed(db, statement, values)]
+    return _prepared(db, statement, values).all(db, values, itemgetter(0))
 
 
 def fetch_scalar(db: Connection, statement: Executable, params: Params) -> Any:
@@ -401,20 +389,9 @@ def fetch_scalar(db: Connection, statement: Executable, params: Params) -> Any:
 
 
 def execute(db: Connection, statement: Executable, params: Params) -> int:
-    """Change something; say how many rows."""
+    """Change something; return the number of rows."""
     values = _values(statement, params)
-    if quick := _quick(db, statement, values):
-        return quick.run(db, values)
-    if trace := CURRENT.query_log:
-        trace.has_writes = True
-    return db.execute(statement, values).rowcount
-
-
-def _executed(db: Connection, statement: Executable, values: Mapping[str, Any]) -> Sequence[Any]:
-    found = db.execute(statement, values).all()
-    if trace := CURRENT.query_log:
-        trace.record_executed(statement, values, found, is_one=False)
-    return found
+    return _prepared(db, statement, values).run(db, values)
 
 
 _DIALECT: Final = "treaty_dialect"
@@ -428,11 +405,9 @@ def _positional(engine: Engine) -> Dialect:
     return made
 
 
-def _quick(db: Connection, statement: Executable, values: Mapping[str, Any]) -> PreparedStatement | None:
-    if db.dialect.name == "sqlite":
-        return prepare(statement, values, SQLITE)
-    dialect: Dialect | None = db.info.get(_DIALECT)
-    return None if dialect is None else prepare(statement, values, dialect)
+def _prepared(db: Connection, statement: Executable, values: Mapping[str, Any]) -> PreparedStatement:
+    dialect = SQLITE if db.dialect.name == "sqlite" else db.info[_DIALECT]
+    return prepare(statement, values, dialect)
 
 
 def _values(statement: Executable, params: Params) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.dialects import sqlite
@@ -18,34 +18,17 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeEngine
 
-from treaty.store.engine.traces import CURRENT
+from treaty.store.engine.query_log import driver_of, fetch
 
 SQLITE: Final = sqlite.dialect()
 MAX_LIST_LENGTH: Final = 1024
-"""How many values a list may have; a longer one is left to SQLAlchemy."""
+"""Number of values up to which the forms of a list are cached."""
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import ExpandedState, SQLCompiler
 
 Params = Mapping[str, Any]
 Converter = Callable[[Any], Any]
-
-
-class Cursor(Protocol):
-    """What drivers give for a statement."""
-
-    @property
-    def rowcount(self) -> int: ...
-
-    def fetchone(self) -> tuple[Any, ...] | None: ...
-
-    def fetchall(self) -> list[tuple[Any, ...]]: ...
-
-
-class Driver(Protocol):
-    """A connection of SQLite's driver or of PostgreSQL's."""
-
-    def execute(self, sql: str, values: Sequence[Any], /) -> Cursor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +43,18 @@ class PreparedStatement:
     """How columns are converted that are not what the driver makes of them."""
 
     def run(self, db: Connection, params: Params) -> int:
-        """Execute a statement that changes something. Says how many rows."""
-        if trace := CURRENT.query_log:
-            trace.has_writes = True
-        return _driver(db).execute(self.sql, self.values(params)).rowcount
+        """Execute a statement that changes something, and return the number of rows."""
+        return driver_of(db).execute(self.sql, self.values(params)).rowcount
 
     def first(self, db: Connection, params: Params) -> Any:
-        """Execute the statement, and give its first row, or None."""
-        values = self.values(params)
-        found = _driver(db).execute(self.sql, values).fetchone()
-        if trace := CURRENT.query_log:
-            trace.record(self.sql, values, found, is_one=True)
-        return None if found is None else self.make(self._converted(found) if self.converters else found)
+        """Run the query, and return its first row, or None."""
+        rows = fetch(db, self.sql, self.values(params), only_first=True)
+        return self.make(self._converted(rows[0]) if self.converters else rows[0]) if rows else None
 
     def all(self, db: Connection, params: Params, make: Callable[[Any], Any] | None = None) -> list[Any]:
-        """Execute the statement, and list its rows, or what else is made of them."""
-        values = self.values(params)
-        found = _driver(db).execute(self.sql, values).fetchall()
-        if trace := CURRENT.query_log:
-            trace.record(self.sql, values, found)
-        return list(map(make or self.make, map(self._converted, found) if self.converters else found))
+        """Run the query, and return its rows, each as `make` converts it."""
+        rows = fetch(db, self.sql, self.values(params), only_first=False)
+        return list(map(make or self.make, map(self._converted, rows) if self.converters else rows))
 
     def _converted(self, found: tuple[Any, ...]) -> list[Any]:
         values = list(found)
@@ -88,70 +63,65 @@ class PreparedStatement:
         return values
 
 
-def _driver(db: Connection) -> Driver:
-    return db.connection.dbapi_connection  # type: ignore[return-value]  # as SQLAlchemy types it for any driver
-
-
 _ROUNDED: Final = [0, *(1 << length.bit_length() for length in range(MAX_LIST_LENGTH))]
 """Lengths, rounded up to a power of two: a list is filled with its last value, which makes no difference to `IN`."""
 
 
 class _Forms:
-    """How a statement is written for lists of several lengths, which are rounded up so that few of them occur."""
+    """The forms of a statement for lists of several lengths, which are rounded up so that there are few forms."""
 
-    __slots__ = ("_dialect", "_known", "_lists", "_statement")
+    __slots__ = ("_converters", "_dialect", "_forms", "_has_literals", "_lists", "_make", "_statement")
 
-    def __init__(self, statement: Executable, dialect: Dialect, lists: tuple[str, ...]) -> None:
+    def __init__(self, statement: Executable, dialect: Dialect) -> None:
+        binds = _compiled(statement, dialect).binds
+        columns = _columns(statement)
+        row: type[tuple[Any, ...]] = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024 - its fields are a statement's
         self._statement = statement
         self._dialect = dialect
-        self._lists = lists
-        self._known: dict[tuple[int, ...], PreparedStatement] = {}
+        self._lists = tuple(name for name, bind in binds.items() if bind.expanding)
+        self._has_literals = any(bind.literal_execute for bind in binds.values())
+        self._make = partial(tuple.__new__, row)  # the constructor of a named tuple counts its arguments each time
+        converts = ((index, _from_driver(kind, dialect)) for index, (_, kind) in enumerate(columns))
+        self._converters = tuple((index, convert) for index, convert in converts if convert)
+        self._forms: dict[tuple[int, ...], PreparedStatement] = {}
 
-    def form(self, params: Params) -> PreparedStatement | None:
-        """Write it for some parameters; None when one of their lists is too long."""
+    def form(self, params: Params) -> PreparedStatement:
+        """Return the form for some parameters."""
         try:
             lengths = tuple([_ROUNDED[len(params[name])] for name in self._lists]) if self._lists else ()
         except IndexError:
-            return None
-        return self._known.get(lengths) or self._written(lengths)
+            return self._prepared(params)
+        return self._forms.get(lengths) or self._add(lengths, params)
 
-    def _written(self, lengths: tuple[int, ...]) -> PreparedStatement:
-        by_list = dict(zip(self._lists, lengths, strict=True))
-        return self._known.setdefault(lengths, _prepared(self._statement, self._dialect, by_list))
+    def _add(self, lengths: tuple[int, ...], params: Params) -> PreparedStatement:
+        if self._has_literals:
+            return self._prepared(params)
+        samples = {name: [None] * length for name, length in zip(self._lists, lengths, strict=True)}
+        return self._forms.setdefault(lengths, self._prepared(samples))
 
-
-def prepare(statement: Executable, params: Params, dialect: Dialect = SQLITE) -> PreparedStatement | None:
-    """Write a statement for some parameters, once; None when it is to be left to SQLAlchemy."""
-    forms = _forms(statement, dialect)
-    return None if forms is None else forms.form(params)
-
-
-@lru_cache(maxsize=2048)
-def _forms(statement: Executable, dialect: Dialect) -> _Forms | None:
-    """Make the forms of a statement, unless one of its lists is written into it."""
-    binds = _compiled(statement, dialect).binds
-    if any(bind.literal_execute for bind in binds.values()):
-        return None
-    return _Forms(statement, dialect, tuple(name for name, bind in binds.items() if bind.expanding))
+    def _prepared(self, samples: Params) -> PreparedStatement:
+        """Prepare a form for lists as long as those of the samples, whose values become part of it as literals."""
+        compiled = _compiled(self._statement, self._dialect)
+        required = {name: samples.get(name) for name, bind in compiled.binds.items() if bind.required}
+        state = compiled.construct_expanded_state(required)
+        lengths = {name: len(samples[name]) for name in self._lists}
+        return PreparedStatement(
+            state.statement, _together(list(_parts(compiled, state, lengths))), self._make, self._converters
+        )
 
 
+def prepare(statement: Executable, params: Params, dialect: Dialect = SQLITE) -> PreparedStatement:
+    """Return a statement in the form for some parameters. Forms are cached, unless a list is literal or very long."""
+    return _forms(statement, dialect).form(params)
+
+
+_forms: Final = lru_cache(maxsize=2048)(_Forms)
+
+
+@lru_cache(maxsize=64)  # few, since a compiled statement is large and is needed again only for literal and long lists
 def _compiled(statement: Executable, dialect: Dialect) -> "SQLCompiler":
     assert isinstance(statement, ClauseElement)  # noqa: S101 - every statement of ours is one
     return cast("SQLCompiler", statement.compile(dialect=dialect))
-
-
-def _prepared(statement: Executable, dialect: Dialect, lengths: Mapping[str, int]) -> PreparedStatement:
-    compiled = _compiled(statement, dialect)
-    samples = {name: [None] * lengths.get(name, 0) for name, bind in compiled.binds.items() if bind.required}
-    state = compiled.construct_expanded_state(samples)
-    columns = _columns(statement)
-    row: type[tuple[Any, ...]] = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024 - its fields are a statement's
-    return PreparedStatement(
-        state.statement,
-        _together(list(_parts(compiled, state, lengths))),
-        partial(tuple.__new__, row),  # what a named tuple makes rows with itself counts columns each time
-        tuple((index, convert) for index, (_, kind) in enumerate(columns) if (convert := _from_driver(kind, dialect))),
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 
 import orjson
+from pydantic import Field
 from sqlalchemy import Connection
+from typing_extensions import TypedDict
 
 from treaty.errors import Invalid
 from treaty.model.audit import AuditEvent, AuditFilter, find_event_id
@@ -15,8 +17,9 @@ from treaty.store import audit
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
+from treaty.web.hal.shapes import JsonObject, Omittable, TimeText
 from treaty.web.http.media_types import NDJSON
-from treaty.web.http.queries import read_page_numbers
+from treaty.web.http.queries import QueryParameter, read_page_numbers
 from treaty.web.http.request import Request
 from treaty.web.http.results import StreamedBody
 from treaty.web.http.router import Router
@@ -63,7 +66,78 @@ class EventPage:
     query: Mapping[str, Any]
 
 
-@router.get(urls.AUDIT, permission=Permission.READ_AUDIT, is_slow=True)
+class AuditedCredential(TypedDict):
+    type: str
+    name: str | None
+    uuid: str | None
+
+
+class AuditedRequest(TypedDict):
+    path: str | None
+    queryString: str | None
+    method: str | None
+    userAgent: str | None
+    referer: str | None
+    params: JsonObject
+
+
+class AuditEventDocument(TypedDict):
+    uuid: str
+    timestamp: TimeText
+    type: str
+    user_email: str | None
+    db_user_id: str | None
+    credential: AuditedCredential
+    address: str | None
+    requestId: str | None
+    outcome: Literal["done", "refused"]
+    status: int | None
+    count: int
+    resource: str | None
+    relatedResource: str | None
+    before: JsonObject | None
+    after: JsonObject | None
+    payload: AuditedRequest
+
+
+class AuditLinks(TypedDict):
+    self: Link
+    next: Omittable[Link]
+    export: Link
+
+
+class AuditEventsDocument(TypedDict):
+    events: list[AuditEventDocument]
+    _links: AuditLinks
+
+
+FILTER_PARAMETERS: Final = (
+    QueryParameter("user", "The name of the user who acted."),
+    QueryParameter("userUuid", "The UUID of the user who acted."),
+    QueryParameter("type", "The action."),
+    QueryParameter("resource", "The target: an application, an environment, a webhook's UUID, a user."),
+    QueryParameter("credential", "The kind of a credential, or the name or UUID of one."),
+    QueryParameter("address", "The client's address."),
+    QueryParameter(
+        "since", "The start of the period, inclusive.", Annotated[str, Field(examples=["2026-01-31T09:00:00Z"])]
+    ),
+    QueryParameter("until", "The end of the period, exclusive.", Annotated[str, Field(examples=["2026-02-01"])]),
+    QueryParameter("sort", "The order; oldest first by default.", Literal["+timestamp", "timestamp", "-timestamp"]),
+    QueryParameter("from", "The UUID of the first event to list."),
+)
+_PAGE_PARAMETERS: Final = (
+    QueryParameter("pageNumber", "The number of the page.", Annotated[int, Field(ge=1, le=MAX_START)]),
+    QueryParameter("pageSize", "Events on a page.", Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)]),
+)
+
+
+@router.get(
+    urls.AUDIT,
+    permission=Permission.READ_AUDIT,
+    is_slow=True,
+    query=(*FILTER_PARAMETERS, *_PAGE_PARAMETERS),
+    response=AuditEventsDocument,
+)
 def list_audit(call: Request) -> EventPage:
     """List what was done, and by whom: the oldest first, unless it is sorted by `-timestamp`.
 
@@ -85,7 +159,9 @@ def list_audit(call: Request) -> EventPage:
     return EventPage(found[:size], found[size] if len(found) > size else None, call.query)
 
 
-@router.get(urls.AUDIT_EXPORT, permission=Permission.READ_AUDIT, produces=(NDJSON,), is_slow=True)
+@router.get(
+    urls.AUDIT_EXPORT, permission=Permission.READ_AUDIT, produces=(NDJSON,), is_slow=True, query=FILTER_PARAMETERS
+)
 def export_audit(call: Request) -> StreamedBody:
     """Give the audit trail as JSON lines, an event a line: all of it, or what the same parameters leave."""
     export = _Export(
@@ -158,7 +234,7 @@ def _next(page: EventPage, first: AuditEvent) -> str:
     return f"{urls.AUDIT.fill()}?{urlencode({**kept, 'from': first.uuid})}"
 
 
-def event_state(one: AuditEvent) -> dict[str, object]:
+def event_state(one: AuditEvent) -> AuditEventDocument:
     """Say all about an event. What begins with `user_` or `db_` has these names with others, too."""
     actor = one.actor
     return {

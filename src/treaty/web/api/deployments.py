@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 import orjson
-from pydantic import Field
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
 
 from treaty.actions import deployments as deployment_actions
 from treaty.errors import Invalid, Malformed
@@ -23,12 +25,13 @@ from treaty.web import urls
 from treaty.web.api.timestamps import timestamps
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.http.bodies import Body, EnvironmentName, Line, RequiredBoolean, RequiredLine
+from treaty.web.hal.shapes import Named, Numbered, Omittable, SelfLinked, Times
+from treaty.web.http.bodies import Body, EmptyBody, EnvironmentName, Line, RequiredBoolean, RequiredLine, with_example
 from treaty.web.http.media_types import MERGE_PATCH
-from treaty.web.http.queries import BLANK, is_blank
+from treaty.web.http.queries import BLANK, QueryParameter, is_blank
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
-from treaty.web.http.router import Router
+from treaty.web.http.router import Router, link_to
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -43,6 +46,15 @@ class ContactBody(Body):
 
 class EnvironmentBody(Body):
     """Request body of an environment: all its properties."""
+
+    model_config = with_example(
+        {
+            "name": "production",
+            "displayName": "Production",
+            "production": True,
+            "contacts": [{"name": "Platform", "details": {"emailAddress": "platform@example.org"}}],
+        }
+    )
 
     name: EnvironmentName
     display_name: Line = None
@@ -95,7 +107,155 @@ def _encode_json(value: object) -> str:
         raise Malformed("JSON::NestingError - nesting is too deep") from error
 
 
-@router.get(urls.ENVIRONMENTS, permission=Permission.READ, is_cacheable=True)
+class EnvironmentState(Times):
+    uuid: str
+    name: str
+    displayName: Omittable[str]
+    production: bool
+    contacts: Omittable[Any]
+
+
+EnvironmentLinks = TypedDict(
+    "EnvironmentLinks",
+    {
+        "self": Link,
+        "pb:currently-deployed-deployed-versions": Link,
+        "pb:currently-supported-released-versions": Link,
+        "pb:environments": Link,
+    },
+)
+
+
+class EnvironmentDocument(EnvironmentState):
+    _links: EnvironmentLinks
+
+
+class ListedEnvironments(TypedDict):
+    environments: list[EnvironmentDocument]
+
+
+EnvironmentsLinks = TypedDict("EnvironmentsLinks", {"self": Link, "pb:environments": list[Link]})
+
+
+class EnvironmentsDocument(TypedDict):
+    _embedded: ListedEnvironments
+    _links: EnvironmentsLinks
+
+
+class RecordedVersion(TypedDict):
+    pacticipant: Named
+    version: Numbered
+
+
+class RecordedVersionInEnvironment(RecordedVersion):
+    environment: EnvironmentDocument
+
+
+class ListedDeployment(Times, SelfLinked):
+    uuid: str
+    currentlyDeployed: bool
+    target: Omittable[str]
+    applicationInstance: Omittable[str]
+    undeployedAt: Omittable[datetime]
+
+
+class DeployedVersionDocument(ListedDeployment):
+    _embedded: RecordedVersionInEnvironment
+
+
+class ListedDeployments(TypedDict):
+    deployedVersions: list[ListedDeployment]
+
+
+class DeploymentsDocument(SelfLinked):
+    _embedded: ListedDeployments
+
+
+class CurrentDeployment(ListedDeployment):
+    _embedded: RecordedVersion
+
+
+class CurrentDeployments(TypedDict):
+    deployedVersions: list[CurrentDeployment]
+
+
+class CurrentlyDeployedDocument(SelfLinked):
+    _embedded: CurrentDeployments
+
+
+class ListedRelease(Times, SelfLinked):
+    uuid: str
+    currentlySupported: bool
+    supportEndedAt: Omittable[datetime]
+
+
+class ReleasedVersionDocument(ListedRelease):
+    _embedded: RecordedVersionInEnvironment
+
+
+class ListedReleases(TypedDict):
+    releasedVersions: list[ListedRelease]
+
+
+class ReleasesDocument(SelfLinked):
+    _embedded: ListedReleases
+
+
+class SupportedRelease(ListedRelease):
+    _embedded: RecordedVersion
+
+
+class SupportedReleases(TypedDict):
+    releasedVersions: list[SupportedRelease]
+
+
+class CurrentlySupportedDocument(SelfLinked):
+    _embedded: SupportedReleases
+
+
+@with_config(with_example({"applicationInstance": "blue"}))
+class DeploymentBody(TypedDict, total=False):
+    applicationInstance: str | None
+    target: str | None
+
+
+@with_config(with_example({"currentlyDeployed": False}))
+class UndeploymentBody(TypedDict, total=False):
+    currentlyDeployed: bool
+
+
+@with_config(with_example({"currentlySupported": False}))
+class EndOfSupportBody(TypedDict, total=False):
+    currentlySupported: bool
+
+
+_UUID: Final = {"uuid": "$response.body#/uuid"}
+_ENVIRONMENT_LINKS: Final = (
+    *link_to(
+        _UUID,
+        *("show_environment", "change_environment", "list_currently_deployed", "list_currently_supported"),
+        "remove_environment",
+    ),
+    *link_to(
+        {"environment": "$response.body#/uuid"},
+        *("record_deployment", "record_release", "list_deployments", "list_versions_in_environment"),
+    ),
+)
+_PACTICIPANT: Final = QueryParameter("pacticipant", "The name of a pacticipant.")
+_DEPLOYED_PARAMETERS: Final = (
+    _PACTICIPANT,
+    QueryParameter("applicationInstance", "The name of an application instance; blank for versions without one."),
+)
+_SUPPORTED_PARAMETERS: Final = (_PACTICIPANT, QueryParameter("version", "The number of a version."))
+
+
+@router.get(
+    urls.ENVIRONMENTS,
+    permission=Permission.READ,
+    is_cacheable=True,
+    query=(QueryParameter("name", "The name of an environment."),),
+    response=EnvironmentsDocument,
+)
 def list_environments(request: Request) -> Environments:
     """List all environments, or only the one with the given name."""
     name = request.name_parameter("name")
@@ -105,20 +265,28 @@ def list_environments(request: Request) -> Environments:
     return Environments([environment] if environment else [])
 
 
-@router.post(urls.ENVIRONMENTS, permission=Permission.MANAGE_ENVIRONMENT)
+@router.post(
+    urls.ENVIRONMENTS,
+    permission=Permission.MANAGE_ENVIRONMENT,
+    body=EnvironmentBody,
+    response=EnvironmentDocument,
+    links=_ENVIRONMENT_LINKS,
+)
 def add_environment(request: Request) -> Created:
     """Add an environment."""
     new = deployment_actions.add_environment(request.db, request.body(EnvironmentBody).draft(), now=request.now)
     return Created(new, urls.ENVIRONMENT.fill(uuid=new.uuid))
 
 
-@router.get(urls.ENVIRONMENT, permission=Permission.READ)
+@router.get(urls.ENVIRONMENT, permission=Permission.READ, response=EnvironmentDocument)
 def show_environment(request: Request, uuid: str) -> object:
     """Show an environment."""
     return deployments.get(request.db, uuid)
 
 
-@router.put(urls.ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
+@router.put(
+    urls.ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT, body=EnvironmentBody, response=EnvironmentDocument
+)
 def change_environment(request: Request, uuid: str) -> Updated:
     """Replace the properties of an environment."""
     existing = deployments.lock(request.db, uuid)
@@ -133,7 +301,9 @@ def remove_environment(request: Request, uuid: str) -> Deleted:
     return Deleted()
 
 
-@router.get(urls.CURRENTLY_DEPLOYED, permission=Permission.READ)
+@router.get(
+    urls.CURRENTLY_DEPLOYED, permission=Permission.READ, query=_DEPLOYED_PARAMETERS, response=CurrentlyDeployedDocument
+)
 def list_currently_deployed(request: Request, uuid: str) -> DeployedVersions:
     """List the versions that are currently deployed to an environment."""
     environment = deployments.get(request.db, uuid)
@@ -154,7 +324,12 @@ def _instance_filter(request: Request) -> ApplicationInstance | None:
     return ApplicationInstance(name=name or None) if isinstance(name, str) else None
 
 
-@router.get(urls.CURRENTLY_SUPPORTED, permission=Permission.READ)
+@router.get(
+    urls.CURRENTLY_SUPPORTED,
+    permission=Permission.READ,
+    query=_SUPPORTED_PARAMETERS,
+    response=CurrentlySupportedDocument,
+)
 def list_currently_supported(request: Request, uuid: str) -> ReleasedVersions:
     """List the versions that are released to an environment and supported there."""
     environment = deployments.get(request.db, uuid)
@@ -168,7 +343,7 @@ def list_currently_supported(request: Request, uuid: str) -> ReleasedVersions:
     return ReleasedVersions(released, title, has_versions=True)
 
 
-@router.get(urls.DEPLOYMENTS, permission=Permission.READ)
+@router.get(urls.DEPLOYMENTS, permission=Permission.READ, response=DeploymentsDocument)
 def list_deployments(request: Request, pacticipant: str, version: str, environment: str) -> DeployedVersions:
     """List the deployments of a version to an environment, including ended ones."""
     target = deployments.get_target(request.db, pacticipant=pacticipant, version=version, environment=environment)
@@ -178,7 +353,13 @@ def list_deployments(request: Request, pacticipant: str, version: str, environme
     return DeployedVersions(deployed, title, has_versions=False)
 
 
-@router.post(urls.DEPLOYMENTS, permission=Permission.RECORD_DEPLOYMENT)
+@router.post(
+    urls.DEPLOYMENTS,
+    permission=Permission.RECORD_DEPLOYMENT,
+    body=DeploymentBody,
+    response=DeployedVersionDocument,
+    links=link_to(_UUID, "show_deployed_version", "change_deployed_version"),
+)
 def record_deployment(request: Request, pacticipant: str, version: str, environment: str) -> Created:
     """Record that a version has been deployed to an environment."""
     deployment = Deployment(
@@ -203,7 +384,7 @@ def _read_instance(body: dict[str, Any]) -> str | None:
     return instance if instance is None or isinstance(instance, str) else _encode_json(instance)
 
 
-@router.get(urls.RELEASES, permission=Permission.READ)
+@router.get(urls.RELEASES, permission=Permission.READ, response=ReleasesDocument)
 def list_releases(request: Request, pacticipant: str, version: str, environment: str) -> ReleasedVersions:
     """List the release of a version to an environment; it has at most one."""
     target = deployments.get_target(request.db, pacticipant=pacticipant, version=version, environment=environment)
@@ -214,7 +395,13 @@ def list_releases(request: Request, pacticipant: str, version: str, environment:
     return ReleasedVersions(released, title, has_versions=False)
 
 
-@router.post(urls.RELEASES, permission=Permission.RECORD_DEPLOYMENT)
+@router.post(
+    urls.RELEASES,
+    permission=Permission.RECORD_DEPLOYMENT,
+    body=EmptyBody,
+    response=ReleasedVersionDocument,
+    links=link_to(_UUID, "show_released_version", "change_released_version"),
+)
 def record_release(request: Request, pacticipant: str, version: str, environment: str) -> Created | Updated:
     """Record that a version has been released to an environment and is supported there."""
     request.body(dict)  # nothing in it is used, but it must be valid JSON
@@ -224,13 +411,19 @@ def record_release(request: Request, pacticipant: str, version: str, environment
     return result(released, urls.RELEASED_VERSION.fill(uuid=released.uuid))
 
 
-@router.get(urls.DEPLOYED_VERSION, permission=Permission.READ)
+@router.get(urls.DEPLOYED_VERSION, permission=Permission.READ, response=DeployedVersionDocument)
 def show_deployed_version(request: Request, uuid: str) -> object:
     """Show a deployed version."""
     return deployments.get_deployed(request.db, uuid)
 
 
-@router.patch(urls.DEPLOYED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE_PATCH,))
+@router.patch(
+    urls.DEPLOYED_VERSION,
+    permission=Permission.RECORD_DEPLOYMENT,
+    consumes=(MERGE_PATCH,),
+    body=UndeploymentBody,
+    response=DeployedVersionDocument,
+)
 def change_deployed_version(request: Request, uuid: str) -> Updated:
     """Record that a version is no longer deployed."""
     deployed = deployments.get_deployed(request.db, uuid)
@@ -239,13 +432,19 @@ def change_deployed_version(request: Request, uuid: str) -> Updated:
     return Updated(deployed)
 
 
-@router.get(urls.RELEASED_VERSION, permission=Permission.READ)
+@router.get(urls.RELEASED_VERSION, permission=Permission.READ, response=ReleasedVersionDocument)
 def show_released_version(request: Request, uuid: str) -> object:
     """Show a released version."""
     return deployments.get_released(request.db, uuid)
 
 
-@router.patch(urls.RELEASED_VERSION, permission=Permission.RECORD_DEPLOYMENT, consumes=(MERGE_PATCH,))
+@router.patch(
+    urls.RELEASED_VERSION,
+    permission=Permission.RECORD_DEPLOYMENT,
+    consumes=(MERGE_PATCH,),
+    body=EndOfSupportBody,
+    response=ReleasedVersionDocument,
+)
 def change_released_version(request: Request, uuid: str) -> Updated:
     """Record that a version is no longer supported."""
     released = deployments.get_released(request.db, uuid)
@@ -266,15 +465,16 @@ def _ends(request: Request, member: str) -> bool:
 @represent.register
 def single_environment(environment: Environment) -> Hal:
     uuid, display_name = environment.uuid, environment.display_name
+    state: EnvironmentState = {
+        "uuid": uuid,
+        "name": environment.name,
+        "displayName": display_name,
+        "production": environment.is_production,
+        "contacts": None if environment.contacts is None else orjson.Fragment(environment.contacts),
+        **timestamps(environment),
+    }
     return Hal(
-        state={
-            "uuid": uuid,
-            "name": environment.name,
-            "displayName": display_name,
-            "production": environment.is_production,
-            "contacts": None if environment.contacts is None else orjson.Fragment(environment.contacts),
-            **timestamps(environment),
-        },
+        state=state,
         links={
             "self": _environment_link(environment),
             "pb:currently-deployed-deployed-versions": Link(

@@ -1,11 +1,38 @@
 """Paging of lists: reading the requested page, and the `page` member and links in the response."""
 
-from collections.abc import Mapping
+from typing import Annotated, Final, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from treaty.model.paging import Page, Paged
 from treaty.web.hal.documents import Link
-from treaty.web.http.queries import read_page_numbers
+from treaty.web.http.queries import QueryParameter, read_page_numbers
 from treaty.web.http.request import Request
+
+PAGE_PARAMETERS: Final = (
+    QueryParameter(
+        "page", "The number of the page. Without this and `size`, the list is complete.", Annotated[int, Field(ge=1)]
+    ),
+    QueryParameter("size", "Items on a page.", Annotated[int, Field(ge=1)]),
+)
+SEARCH_PARAMETERS: Final = (QueryParameter("q", "A part of the name; case-insensitive."), *PAGE_PARAMETERS)
+
+
+class PageDocument(TypedDict):
+    number: int
+    size: int
+    totalElements: int
+    totalPages: int
+
+
+class PageState(TypedDict):
+    page: NotRequired[PageDocument]
+
+
+class PageLinks(TypedDict):
+    next: NotRequired[Link]
+    previous: NotRequired[Link]
 
 
 def read_page(request: Request, default: tuple[int, int] | None = None) -> Page:
@@ -17,22 +44,23 @@ def read_page(request: Request, default: tuple[int, int] | None = None) -> Page:
     return Page(1, request.settings.largest_list, is_requested=False) if numbers is None else Page(*numbers)
 
 
-def page_state(paged: Paged[object]) -> dict[str, object]:
+def page_state(paged: Paged[object]) -> PageState:
     """Return the member `page`; nothing for a whole list."""
     if paged.page is None:
         return {}
-    state = {
-        "number": paged.page.number,
-        "size": paged.page.size,
-        "totalElements": paged.total,
-        "totalPages": _count_pages(paged, paged.page),
+    return {
+        "page": {
+            "number": paged.page.number,
+            "size": paged.page.size,
+            "totalElements": paged.total,
+            "totalPages": _count_pages(paged, paged.page),
+        }
     }
-    return {"page": state}
 
 
-def page_links(paged: Paged[object], path: str) -> Mapping[str, Link]:
+def page_links(paged: Paged[object], path: str) -> PageLinks:
     """Return the links to the next and previous page. Like the original broker, they drop other query parameters."""
-    links: dict[str, Link] = {}
+    links: PageLinks = {}
     if paged.page and paged.page.number < _count_pages(paged, paged.page):
         links["next"] = Link(_page_path(path, paged.page, 1), "Next page", templated=False)
     if paged.page and paged.page.number != 1:

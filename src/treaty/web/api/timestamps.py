@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Protocol
 
+from treaty.web.hal.shapes import Times
+
 
 class Timestamped(Protocol):
     """A record that knows when it was created and last changed."""
@@ -13,7 +15,7 @@ class Timestamped(Protocol):
     def updated_at(self) -> datetime: ...
 
 
-def timestamps(record: Timestamped) -> dict[str, datetime | None]:
+def timestamps(record: Timestamped) -> Times:
     """Return the members `createdAt` and `updatedAt`.
 
     Like the original broker, a resource that has not changed since its creation has no `updatedAt`.

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import orjson
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from treaty.actions import verifications as verification_actions
 from treaty.errors import NotFound
@@ -29,7 +30,8 @@ from treaty.web import urls
 from treaty.web.api.pacts.pacts import find_with_metadata, read_metadata
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.http.bodies import Body, RequiredNonBlankText, Uri
+from treaty.web.hal.shapes import NamedHead, Omittable, SelfLinked, StoredObject
+from treaty.web.http.bodies import Body, RequiredNonBlankText, Uri, with_example
 from treaty.web.http.media_types import EXTENDED, HAL, JSON
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted
@@ -64,21 +66,98 @@ def _as_json(value: Any) -> str | None:
 
 
 class VerificationBody(Body):
+    model_config = with_example(
+        {
+            "success": True,
+            "providerApplicationVersion": "2.0.0",
+            "buildUrl": "https://ci.example.org/builds/18",
+            "verifiedBy": {"implementation": "pact-python", "version": "4.0.0"},
+        }
+    )
+
     success: Annotated[bool, BeforeValidator(_boolean)]
     provider_application_version: RequiredNonBlankText
     build_url: Uri = None
     verification_date: Annotated[datetime | None, BeforeValidator(_time)] = None
-    test_results: Annotated[str | None, BeforeValidator(_as_json)] = None
+    test_results: Annotated[
+        str | None, BeforeValidator(_as_json), WithJsonSchema({"description": "Results in any format."})
+    ] = None
     verified_by: Any = None
 
 
-@router.post(urls.VERIFICATIONS, permission=Permission.PUBLISH_VERIFICATION)
+class VerificationState(TypedDict):
+    providerName: str
+    providerApplicationVersion: str | None
+    success: bool
+    verificationDate: datetime
+    buildUrl: Omittable[str]
+    testResults: Omittable[Any]
+    verifiedBy: StoredObject
+    workInProgress: bool
+
+
+VerificationLinks = TypedDict(
+    "VerificationLinks", {"self": Link, "pb:pact-version": Link, "pb:triggered-webhooks": Link}
+)
+
+
+class VerificationDocument(VerificationState):
+    _links: VerificationLinks
+
+
+class VerificationTags(TypedDict):
+    tags: list[NamedHead]
+
+
+class ExtendedVerificationDocument(VerificationDocument):
+    _embedded: VerificationTags
+
+
+_RESULT: Final[Mapping[str, Any]] = {
+    "produces": RESULT_TYPES,
+    "response": VerificationDocument,
+    "extended_response": ExtendedVerificationDocument,
+}
+"""Options of the routes that return a result."""
+
+
+class ProviderSummary(TypedDict):
+    successful: list[str]
+    failed: list[str]
+    unknown: list[str]
+
+
+class SummarizedResults(TypedDict):
+    verificationResults: list[VerificationDocument]
+
+
+class VerificationSummaryDocument(SelfLinked):
+    success: bool
+    providerSummary: ProviderSummary
+    _embedded: SummarizedResults
+
+
+class ResultSummary(SelfLinked):
+    """A result as part of a matrix row or a dashboard item."""
+
+    success: bool
+    verifiedAt: datetime
+
+
+@router.post(
+    urls.VERIFICATIONS, permission=Permission.PUBLISH_VERIFICATION, body=VerificationBody, response=VerificationDocument
+)
 def publish_verification(call: Request, provider: str, consumer: str, sha: str) -> Created:
     """Publish what a provider's version says about content."""
     return _publish(call, provider, consumer, sha, None)
 
 
-@router.post(urls.VERIFICATIONS_WITH_METADATA, permission=Permission.PUBLISH_VERIFICATION)
+@router.post(
+    urls.VERIFICATIONS_WITH_METADATA,
+    permission=Permission.PUBLISH_VERIFICATION,
+    body=VerificationBody,
+    response=VerificationDocument,
+)
 def publish_verification_with_metadata(call: Request, provider: str, consumer: str, sha: str, segment: str) -> Created:
     """Publish what a provider's version says about content that was selected as the metadata says."""
     return _publish(call, provider, consumer, sha, segment)
@@ -134,13 +213,13 @@ def _verified_by(given: Any) -> str | None:
     return orjson.dumps({name: value for name, value in named.items() if isinstance(value, str)}).decode()
 
 
-@router.get(urls.VERIFICATION, permission=Permission.READ, produces=RESULT_TYPES)
+@router.get(urls.VERIFICATION, permission=Permission.READ, **_RESULT)
 def get_verification(call: Request, provider: str, consumer: str, sha: str, number: str) -> object:
     """Read a result by its number."""
     return _seen(call, get_verification_by_number(call, provider, consumer, sha, number))
 
 
-@router.get(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, produces=RESULT_TYPES)
+@router.get(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, **_RESULT)
 def get_verification_with_metadata(
     call: Request, provider: str, consumer: str, sha: str, segment: str, number: str
 ) -> object:
@@ -216,7 +295,7 @@ def _of(call: Request, found: PactWithBody | None) -> Verification:
 
 
 def _declare(url: Url, find: GetLatest) -> None:
-    @router.get(url, permission=Permission.READ, produces=RESULT_TYPES)
+    @router.get(url, permission=Permission.READ, **_RESULT)
     def get_latest_verification(call: Request, *names: str) -> object:
         """Read the newest result, over all versions of the provider."""
         return _seen(call, find(call, *names))
@@ -239,7 +318,7 @@ for _url, _find in LATEST_GETTERS.items():
     _declare(_url, _find)
 
 
-@router.get(urls.VERIFICATIONS_OF_CONSUMER_VERSION, permission=Permission.READ)
+@router.get(urls.VERIFICATIONS_OF_CONSUMER_VERSION, permission=Permission.READ, response=VerificationSummaryDocument)
 def get_summary(call: Request, consumer: str, version: str) -> VerificationSummary:
     """Read what providers say about all pacts of a consumer's version."""
     if versions.find(call.db, consumer, version) is None:
@@ -262,29 +341,27 @@ def _document(result: Verification, embedded: Mapping[str, object] | None = None
     number = str(result.number)
     said = metadata.encode(Metadata(version_number=result.consumer_version))
     title = f"Verification result {number} for {result.pact_title}"
-    return Hal(
-        state={
-            "providerName": result.provider,
-            "providerApplicationVersion": result.provider_version,
-            "success": result.success,
-            "verificationDate": result.verified_at,
-            "buildUrl": result.build_url,
-            "testResults": orjson.Fragment(result.test_results) if result.test_results is not None else None,
-            "verifiedBy": orjson.Fragment(result.verified_by or "{}"),
-            "workInProgress": result.is_wip,
-        },
-        embedded=embedded,
-        links={
-            "self": Link(urls.VERIFICATION.fill(number=number, **names), "Verification result", name=title),
-            "pb:pact-version": Link(
-                urls.PACT_VERSION_WITH_METADATA.fill(metadata=said, **names), "Pact", name=result.pact_title
-            ),
-            "pb:triggered-webhooks": Link(
-                urls.VERIFICATION_TRIGGERED_WEBHOOKS.fill(number=number, **names),
-                "Webhooks triggered by the publication of this verification result",
-            ),
-        },
-    )
+    state: VerificationState = {
+        "providerName": result.provider,
+        "providerApplicationVersion": result.provider_version,
+        "success": result.success,
+        "verificationDate": result.verified_at,
+        "buildUrl": result.build_url,
+        "testResults": orjson.Fragment(result.test_results) if result.test_results is not None else None,
+        "verifiedBy": orjson.Fragment(result.verified_by or "{}"),
+        "workInProgress": result.is_wip,
+    }
+    links: VerificationLinks = {
+        "self": Link(urls.VERIFICATION.fill(number=number, **names), "Verification result", name=title),
+        "pb:pact-version": Link(
+            urls.PACT_VERSION_WITH_METADATA.fill(metadata=said, **names), "Pact", name=result.pact_title
+        ),
+        "pb:triggered-webhooks": Link(
+            urls.VERIFICATION_TRIGGERED_WEBHOOKS.fill(number=number, **names),
+            "Webhooks triggered by the publication of this verification result",
+        ),
+    }
+    return Hal(state, embedded, links)
 
 
 @represent.register_extended

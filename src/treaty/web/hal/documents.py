@@ -7,9 +7,12 @@ put on once, when a document is rendered.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NotRequired
 
 import orjson
+from pydantic import ConfigDict, GetCoreSchemaHandler, with_config
+from pydantic_core import CoreSchema
+from typing_extensions import TypedDict
 
 from treaty.web.urls import BASE_URL_PLACEHOLDER, PLACEHOLDER_MARK, URL_PLACEHOLDER, URL_WITH_QUERY_PLACEHOLDER
 
@@ -40,6 +43,18 @@ class Link(dict[str, object]):
             self["templated"] = templated is not False
         if extra:
             self.update(extra)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler.generate_schema(LinkDocument)
+
+
+@with_config(ConfigDict(json_schema_extra={"additionalProperties": True}))
+class LinkDocument(TypedDict):
+    href: str
+    title: NotRequired[str]
+    name: NotRequired[str | None]
+    templated: NotRequired[bool]
 
 
 Links = Mapping[str, object]

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, with_config
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
+from typing_extensions import TypedDict
 
 from treaty.errors import Invalid, Malformed, Problem, describe_invalid_utf8
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
@@ -20,6 +21,16 @@ class Body(BaseModel):
     """A JSON object with camel-case members. Unknown members are ignored, as by the original."""
 
     model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+def with_example(example: dict[str, Any]) -> ConfigDict:
+    """Configure the type of a body to have an example in the documentation, and to allow members that it ignores."""
+    return ConfigDict(json_schema_extra={"examples": [example], "additionalProperties": True})
+
+
+@with_config(with_example({}))
+class EmptyBody(TypedDict):
+    """A body without required members: an empty object is sufficient."""
 
 
 class NotJson(Malformed):

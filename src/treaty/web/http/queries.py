@@ -5,12 +5,24 @@
 
 import re
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from treaty.errors import Invalid, Malformed, Problem
 
 Query = dict[str, Any]
+FlagText = Literal["true", "false"]
+"""A flag in a query string."""
+
+
+class QueryParameter(NamedTuple):
+    """A parameter as the OpenAPI document describes it."""
+
+    name: str
+    """In Rack's notation."""
+    description: str
+    type: object = str
+
 
 _KEYS: Final = re.compile(r"\[([^\[\]]*)\]")
 MAX_DEPTH: Final = 32

@@ -5,7 +5,7 @@ segment afterwards. A router that matches decoded paths, as Starlette's does, ca
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -13,11 +13,23 @@ from urllib.parse import unquote_to_bytes
 
 from treaty.errors import TreatyError
 from treaty.web.http.media_types import FORM, HAL, JSON, MediaType
+from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.security.permissions import Permission
 from treaty.web.urls import Url
 
 Handler = Callable[..., object]
+
+
+class ResponseLink(NamedTuple):
+    """An operation that can follow a response, with its parameters as OpenAPI's runtime expressions."""
+
+    operation: str
+    parameters: Mapping[str, str]
+
+
+def link_to(parameters: Mapping[str, str], *operations: str) -> tuple[ResponseLink, ...]:
+    return tuple(ResponseLink(operation, parameters) for operation in operations)
 
 
 MAX_QUICK_ITEMS: Final = 64
@@ -56,6 +68,16 @@ class Route:
     """Whether the page is served whatever the `Accept` header says, like a static file."""
     database_failure_result: Callable[["Request", Exception], object] | None = None
     """Builds the content of a 500 response when the database fails; None for the general error response."""
+    response: type | None = None
+    """Type of the JSON that a successful response has; None for other media types. Only the documentation uses it."""
+    extended_response: type | None = None
+    """The same for the extended media type, where that differs."""
+    body: type | None = None
+    """Type of the JSON that a request has, for the documentation; None where requests have no body."""
+    query: tuple[QueryParameter, ...] = ()
+    errors: tuple[str, ...] = ()
+    """Error responses beside those that follow from the rest, by their names in the OpenAPI document."""
+    links: tuple[ResponseLink, ...] = ()
 
     def has_long_body(self, raw_body: bytes) -> bool:
         """Whether a body causes so much work that the handler must run in a thread."""
@@ -219,6 +241,12 @@ class Router:
         max_quick_items: int | None = None,
         has_long_query: Callable[["Request"], bool] | None = None,
         database_failure_result: Callable[["Request", Exception], object] | None = None,
+        response: type | None = None,
+        extended_response: type | None = None,
+        body: type | None = None,
+        query: Sequence[QueryParameter] = (),
+        errors: Sequence[str] = (),
+        links: Sequence[ResponseLink] = (),
     ) -> Callable[[Handler], Handler]:
         """Declare the handler of a method and a URL, and of the aliases of the URL."""
 
@@ -239,6 +267,12 @@ class Router:
                     max_quick_items=max_quick_items,
                     has_long_query=has_long_query,
                     database_failure_result=database_failure_result,
+                    response=response,
+                    extended_response=extended_response,
+                    body=body,
+                    query=tuple(query),
+                    errors=tuple(errors),
+                    links=tuple(links),
                 )
                 self._add(route, options_last=options_last)
             return handler

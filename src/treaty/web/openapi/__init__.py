@@ -1,54 +1,53 @@
-"""The OpenAPI document, made of the table of routes: what handlers say of themselves, what they take and give."""
+"""The OpenAPI document, generated from the routes: URLs, docstrings of handlers, and the types that routes declare."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from treaty import distribution
 from treaty.web.http.media_types import JSON
+from treaty.web.http.queries import QueryParameter
 from treaty.web.http.router import Endpoint, Route
-from treaty.web.openapi import notation
-from treaty.web.openapi.answers import describe_responses, describe_shared_responses
-from treaty.web.openapi.bodies import EXAMPLES, PATH_PARAMETERS, QUERY_PARAMETERS, UNTYPED_BODIES, build_body_schemas
 from treaty.web.openapi.examples import RECORDED_RESPONSES
-from treaty.web.openapi.notation import Schema, ref
-from treaty.web.openapi.operations import OPERATIONS, Operation
-from treaty.web.openapi.schemas import RESPONSE_SCHEMAS, SHARED_SCHEMAS
+from treaty.web.openapi.generator import Schema, TypeSchemas, build_schemas
+from treaty.web.openapi.responses import ERROR_SCHEMAS, describe_responses, describe_shared_responses
+from treaty.web.urls import PATH_PARAMETERS, Url
 
 Document = dict[str, Any]
 RouteKey = tuple[str, str]
-"""A method and the template of an URL."""
+"""A method and the template of a URL."""
 
-_ABOUT: Final = """\
-Treaty keeps the pacts between applications and what came of verifying them, and says whether a version can be deployed.
+_DESCRIPTION: Final = """\
+Treaty keeps the pacts between applications and the results of verifying them, and decides whether a version can be
+deployed.
 
-Documents are HAL: what can be done next is found under `_links`, and each relation is explained where `curies` point.
-Names stand in paths percent-encoded, a slash as `%2F`. A path may end in `.json`, `.csv` or `.svg`, which counts more
-than the `Accept` header. Errors come as `application/problem+json` for those who take it.
+Documents are HAL: `_links` holds the available next steps, and `curies` points to an explanation of each relation.
+Names in paths are percent-encoded, a slash as `%2F`. A path may end in `.json`, `.csv` or `.svg`, which takes
+precedence over the `Accept` header. Errors are `application/problem+json` for clients that accept it.
 
 Every path answers 405, with an `Allow` header, to methods that are not listed here.
 """
 
 
-def build_document(endpoints: Iterable[Endpoint], base_url: str) -> Document:
-    """Describe the routes of a broker at a base URL."""
-    return {**_without_server(tuple(endpoints)), "servers": [{"url": base_url}]}
-
-
-def _without_server(endpoints: tuple[Endpoint, ...]) -> Document:
-    ids = _ids(endpoints)
-    paths = {one.url.template: _path(one, ids) for one in sorted(endpoints, key=_template) if one.routes}
+def build_document(endpoints: Iterable[Endpoint]) -> Document:
+    """Describe the routes of a broker. This takes a tenth of a second; the caller caches the document."""
+    routes = [route for endpoint in endpoints for route in endpoint.routes.values()]
+    ids = _operation_ids(routes)
+    type_schemas, schemas = build_schemas(routes)
+    paths: dict[str, Document] = {}
+    for route in sorted(routes, key=lambda route: route.url.template):
+        path = paths.setdefault(route.url.template, _describe_path(route.url))
+        path[route.method.lower()] = _describe_operation(route, ids[_key(route)], type_schemas)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Treaty",
             "version": distribution.version(),
-            "description": _ABOUT,
+            "description": _DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": paths,
         "components": {
-            "schemas": _schemas(),
+            "schemas": _with_examples({**ERROR_SCHEMAS, **schemas}),
             "responses": describe_shared_responses(),
             "securitySchemes": {
                 "basic": {"type": "http", "scheme": "basic"},
@@ -56,93 +55,83 @@ def _without_server(endpoints: tuple[Endpoint, ...]) -> Document:
             },
         },
         "security": [{}, {"basic": []}, {"token": []}],
-        "tags": [{"name": name} for name in dict.fromkeys(_operations(paths))],
+        "tags": [{"name": name} for name in dict.fromkeys(_tags(paths))],
     }
 
 
-def _template(resource: Endpoint) -> str:
-    return resource.url.template
-
-
-def _ids(endpoints: Sequence[Endpoint]) -> dict[RouteKey, str]:
-    """Name the operations by their handlers; where one answers in several places, the other places are told apart."""
-    ids: dict[RouteKey, str] = {}
-    for route in (route for one in endpoints for route in one.routes.values()):
-        name = route.handler.__name__
-        ids[_place(route)] = _longer(name, route) if name in ids.values() else name
-    return ids
-
-
-def _place(route: Route) -> RouteKey:
+def _key(route: Route) -> RouteKey:
     return route.method, route.url.template
 
 
-def _longer(name: str, route: Route) -> str:
+def _operation_ids(routes: Iterable[Route]) -> Mapping[RouteKey, str]:
+    """Name operations by their handlers. Where a handler has several routes, all but the first add method and path."""
+    ids: dict[RouteKey, str] = {}
+    for route in routes:
+        name = route.handler.__name__
+        ids[_key(route)] = _qualified_id(name, route) if name in ids.values() else name
+    return ids
+
+
+def _qualified_id(name: str, route: Route) -> str:
     words = [word.strip("{}") for word in route.url.template.split("/") if word]
     return "-".join([name, route.method.lower(), *words])
 
 
-def _operations(paths: Document) -> Iterator[str]:
+def _tags(paths: Document) -> Iterator[str]:
     for path in paths.values():
         for operation in path.values():
             if isinstance(operation, dict):
                 yield from operation["tags"]
 
 
-@cache
-def _schemas() -> dict[str, Schema]:
-    schemas = {**SHARED_SCHEMAS, **RESPONSE_SCHEMAS, **UNTYPED_BODIES, **build_body_schemas()}
-    for name, example in {**RECORDED_RESPONSES, **EXAMPLES}.items():
-        schemas[name] = {**schemas[name], "examples": [example]}
-    return dict(sorted(schemas.items()))
+def _with_examples(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Add the recorded responses of a broker with the example data."""
+    examples = {name: {"examples": [RECORDED_RESPONSES[name]]} for name in schemas if name in RECORDED_RESPONSES}
+    return {name: {**schemas[name], **examples.get(name, {})} for name in sorted(schemas)}
 
 
-def _path(resource: Endpoint, ids: Mapping[RouteKey, str]) -> Document:
-    described: Document = {"parameters": [_name(name) for name in resource.url.names]} if resource.url.names else {}
-    for method, route in resource.routes.items():
-        described[method.lower()] = _described(route, ids[_place(route)])
-    return described
+def _describe_path(url: Url) -> Document:
+    return {"parameters": [_describe_name(name) for name in url.names]} if url.names else {}
 
 
-def _name(name: str) -> Document:
-    text, example = PATH_PARAMETERS[name]
+def _describe_name(name: str) -> Document:
+    description, example = PATH_PARAMETERS[name]
     return {
         "name": name,
         "in": "path",
         "required": True,
-        "description": text,
-        "schema": notation.NAME,
+        "description": description,
+        "schema": {"type": "string", "minLength": 1},
         "example": example,
     }
 
 
-def _described(route: Route, name: str) -> Document:
-    operation = OPERATIONS.get(route.handler.__name__, Operation())
-    summary, _, more = (route.handler.__doc__ or "").strip().partition("\n")
-    described: Document = {
-        "operationId": name,
+def _describe_operation(route: Route, operation_id: str, types: TypeSchemas) -> Document:
+    summary, _, description = (route.handler.__doc__ or "").strip().partition("\n")
+    operation: Document = {
+        "operationId": operation_id,
         "summary": summary,
         "tags": [_tag(route)],
-        "responses": describe_responses(route, operation),
+        "responses": describe_responses(route, types),
     }
-    if more.strip():
-        described["description"] = " ".join(more.split())
-    if operation.query:
-        described["parameters"] = [_parameter(name) for name in operation.query]
-    if operation.body_schema:
-        described["requestBody"] = _body(route, operation.body_schema)
-    return described
+    if description.strip():
+        operation["description"] = " ".join(description.split())
+    if route.query:
+        operation["parameters"] = [_describe_parameter(parameter, types) for parameter in route.query]
+    if route.body:
+        operation["requestBody"] = _describe_body(route, types[route.body])
+    return operation
 
 
 def _tag(route: Route) -> str:
     return route.handler.__module__.rpartition(".")[2].replace("_", " ").capitalize()
 
 
-def _parameter(name: str) -> Document:
-    text, schema = QUERY_PARAMETERS[name]
-    return {"name": name, "in": "query", "description": text, "schema": schema}
+def _describe_parameter(parameter: QueryParameter, types: TypeSchemas) -> Document:
+    name, description, declared = parameter
+    return {"name": name, "in": "query", "description": description, "schema": types[declared]}
 
 
-def _body(route: Route, body_schema: str) -> Document:
-    media = [JSON if one == "*json*" else one for one in route.consumes or ()]
-    return {"required": True, "content": {one: {"schema": ref(body_schema)} for one in media}}
+def _describe_body(route: Route, schema: Schema) -> Document:
+    media_types = [JSON if media_type == "*json*" else media_type for media_type in route.consumes or ()]
+    return {"required": True, "content": {media_type: {"schema": schema} for media_type in media_types}}

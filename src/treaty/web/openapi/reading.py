@@ -1,12 +1,10 @@
-"""The OpenAPI document as people read it: groups of operations, each with what it takes and gives."""
+"""The OpenAPI document as its page shows it: groups of operations, each with its parameters, body and responses."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-
-from treaty.web.openapi.notation import Schema
 
 Document = dict[str, Any]
 
@@ -15,30 +13,27 @@ Document = dict[str, Any]
 class DocumentedParameter:
     name: str
     place: str
+    """Path or query."""
     text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DocumentedResponse:
-    """A status, what it means, and the schema that its body fits, if it has one that has a name."""
-
     status: str
     text: str
     schema: str | None
+    """The name of the schema of the body; None for bodies without a named schema."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchemaExample:
-    """A schema, and an example that fits it, as JSON."""
-
     schema: str
     json: str
+    """An example that is valid against the schema, or the schema itself if it has none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DocumentedOperation:
-    """An operation."""
-
     id: str
     method: str
     path: str
@@ -46,78 +41,78 @@ class DocumentedOperation:
     text: str
     parameters: list[DocumentedParameter]
     takes: str | None
-    """The name of the schema that a body must fit."""
+    """The name of the schema of the request body."""
     answers: list[DocumentedResponse]
 
     def has(self, words: list[str]) -> bool:
-        """Whether all words, in small letters, are found in what is said first."""
-        said = f"{self.method} {self.path} {self.summary} {self.text}".lower()
-        return all(word in said for word in words)
+        """Whether the method, path or description contains all words, which are in lower case."""
+        searched_text = f"{self.method} {self.path} {self.summary} {self.text}".lower()
+        return all(word in searched_text for word in words)
 
 
-def group_operations(document: Document, wanted: str = "") -> dict[str, list[DocumentedOperation]]:
-    """Group the operations that have to do with some words, or all of them."""
-    words = wanted.lower().split()
-    found: dict[str, list[DocumentedOperation]] = {tag["name"]: [] for tag in document["tags"]}
-    for tag, entry in _entries(document):
-        if entry.has(words):
-            found[tag].append(entry)
-    return {tag: entries for tag, entries in found.items() if entries}
+def group_operations(document: Document, query: str = "") -> dict[str, list[DocumentedOperation]]:
+    """Group the operations that contain all words of a query by their tag; all operations for an empty query."""
+    words = query.lower().split()
+    groups: dict[str, list[DocumentedOperation]] = {tag["name"]: [] for tag in document["tags"]}
+    for tag, operation in _read_operations(document):
+        if operation.has(words):
+            groups[tag].append(operation)
+    return {tag: group for tag, group in groups.items() if group}
 
 
 def list_operations(document: Document, path: str) -> list[DocumentedOperation]:
     """List the operations at a path."""
-    return [entry for _, entry in _entries(document) if entry.path == path]
+    return [operation for _, operation in _read_operations(document) if operation.path == path]
 
 
-def _entries(document: Document) -> Iterator[tuple[str, DocumentedOperation]]:
+def _read_operations(document: Document) -> Iterator[tuple[str, DocumentedOperation]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             if method != "parameters":
-                shared = methods.get("parameters", [])
-                yield operation["tags"][0], _entry(document, (method, path), shared, operation)
+                path_parameters = methods.get("parameters", [])
+                yield operation["tags"][0], _read_operation(document, (method, path), path_parameters, operation)
 
 
-def _entry(
-    document: Document, place: tuple[str, str], shared: list[Document], operation: Document
+def _read_operation(
+    document: Document, method_and_path: tuple[str, str], path_parameters: list[Document], operation: Document
 ) -> DocumentedOperation:
-    body = operation.get("requestBody", {}).get("content", {})
-    answers = [_answer(document, status, one) for status, one in operation["responses"].items()]
+    method, path = method_and_path
     return DocumentedOperation(
         id=operation["operationId"],
-        method=place[0].upper(),
-        path=place[1],
+        method=method.upper(),
+        path=path,
         summary=operation["summary"],
         text=operation.get("description", ""),
-        parameters=[_parameter(one) for one in (*shared, *operation.get("parameters", []))],
-        takes=_first_schema(body),
-        answers=answers,
+        parameters=[_read_parameter(raw) for raw in (*path_parameters, *operation.get("parameters", []))],
+        takes=_find_schema_name(operation.get("requestBody", {}).get("content", {})),
+        answers=[_read_response(document, status, raw) for status, raw in operation["responses"].items()],
     )
 
 
-def _parameter(given: Document) -> DocumentedParameter:
-    return DocumentedParameter(name=given["name"], place=given["in"], text=given["description"])
+def _read_parameter(raw: Document) -> DocumentedParameter:
+    return DocumentedParameter(name=raw["name"], place=raw["in"], text=raw["description"])
 
 
-def _answer(document: Document, status: str, given: Document) -> DocumentedResponse:
-    if "$ref" in given:
-        given = document["components"]["responses"][given["$ref"].rpartition("/")[2]]
-    return DocumentedResponse(status=status, text=given["description"], schema=_first_schema(given.get("content", {})))
+def _read_response(document: Document, status: str, raw: Document) -> DocumentedResponse:
+    response = document["components"]["responses"][raw["$ref"].rpartition("/")[2]] if "$ref" in raw else raw
+    schema_name = _find_schema_name(response.get("content", {}))
+    return DocumentedResponse(status=status, text=response["description"], schema=schema_name)
 
 
-def _first_schema(content: Document) -> str | None:
-    names = (one["schema"].get("$ref", "").rpartition("/")[2] for one in content.values())
+def _find_schema_name(content: Document) -> str | None:
+    names = (media_type["schema"].get("$ref", "").rpartition("/")[2] for media_type in content.values())
     return next((name for name in names if name), None)
 
 
-def list_examples(document: Document, found: Mapping[str, Iterable[DocumentedOperation]]) -> list[SchemaExample]:
-    """Show each schema that operations name, once."""
-    entries = [entry for group in found.values() for entry in group]
-    names = {one.schema for entry in entries for one in entry.answers} | {entry.takes for entry in entries}
-    return [_sample(document, name) for name in sorted(name for name in names if name)]
+def list_examples(document: Document, groups: Mapping[str, Iterable[DocumentedOperation]]) -> list[SchemaExample]:
+    """List an example of each schema that the operations refer to."""
+    operations = [operation for group in groups.values() for operation in group]
+    names = {response.schema for operation in operations for response in operation.answers}
+    names |= {operation.takes for operation in operations}
+    return [_read_example(document, name) for name in sorted(name for name in names if name)]
 
 
-def _sample(document: Document, name: str) -> SchemaExample:
-    schema: Schema = document["components"]["schemas"][name]
+def _read_example(document: Document, name: str) -> SchemaExample:
+    schema = document["components"]["schemas"][name]
     shown = schema["examples"][0] if "examples" in schema else schema
     return SchemaExample(schema=name, json=orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())

@@ -1,7 +1,8 @@
 """Badges of pacts, and of whether something can be deployed or merged."""
 
 import html
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from treaty.model.decisions import badges as badge_rules
 from treaty.model.decisions.badges import Badge, BadgeNames
@@ -16,6 +17,7 @@ from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import RenderContext
 from treaty.web.http.media_types import SVG
+from treaty.web.http.queries import FlagText, QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.results import Redirect, WithHeaders
 from treaty.web.http.router import Router
@@ -28,25 +30,31 @@ EMPTY_VALUES: Final = {"", "null"}
 """What is set where no other server draws badges; the original writes null."""
 
 
-@router.get(urls.PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+_BADGE: Final[Mapping[str, Any]] = {"produces": (SVG,), "is_cacheable": True}
+"""Options of the routes that return a badge."""
+_LABEL: Final = QueryParameter("label", "A text for the left side, instead of the names.")
+_INITIALS: Final = QueryParameter("initials", "Whether names are abbreviated to their initials.", FlagText)
+
+
+@router.get(urls.PACT_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
 def pact_badge(call: Request, provider: str, consumer: str) -> BadgeResponse:
     """Say whether the latest pact is verified."""
     return _of_pact(call, BadgeScope(consumer=consumer, provider=provider))
 
 
-@router.get(urls.TAGGED_PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.TAGGED_PACT_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
 def tagged_pact_badge(call: Request, provider: str, consumer: str, tag: str) -> BadgeResponse:
     """Say whether the latest pact with a tag is verified."""
     return _of_pact(call, BadgeScope(consumer=consumer, provider=provider, consumer_tag=tag))
 
 
-@router.get(urls.UNTAGGED_PACT_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.UNTAGGED_PACT_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
 def untagged_pact_badge(call: Request, provider: str, consumer: str) -> BadgeResponse:
     """Say whether the latest pact of a version without tags is verified."""
     return _of_pact(call, BadgeScope(consumer=consumer, provider=provider, is_untagged=True))
 
 
-@router.get(urls.MATRIX_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.MATRIX_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
 def matrix_badge(call: Request, provider: str, provider_tag: str, consumer: str, tag: str) -> BadgeResponse:
     """Say whether the latest pact with a tag is verified by the latest provider version with a tag."""
     scope = BadgeScope(consumer=consumer, provider=provider, consumer_tag=tag, provider_tag=provider_tag)
@@ -74,7 +82,7 @@ def _shown(call: Request, shown: Badge, cache: str = "no-cache") -> BadgeRespons
     return Redirect(shields_url(shown, shields), headers=headers)
 
 
-@router.get(urls.CAN_I_DEPLOY_TAG_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.CAN_I_DEPLOY_TAG_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)
 def can_i_deploy_tag_badge(call: Request, pacticipant: str, tag: str, to: str) -> BadgeResponse:
     """Say whether the latest version with a tag can go to where versions have another."""
     selector = Selector(pacticipant=pacticipant, tag=tag, is_latest=True)
@@ -82,7 +90,7 @@ def can_i_deploy_tag_badge(call: Request, pacticipant: str, tag: str, to: str) -
     return _of_deployment(call, question, f"{tag} to {to}")
 
 
-@router.get(urls.CAN_I_DEPLOY_BRANCH_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.CAN_I_DEPLOY_BRANCH_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)
 def can_i_deploy_branch_badge(call: Request, pacticipant: str, branch: str, environment: str) -> BadgeResponse:
     """Say whether the latest version of a branch can be deployed to an environment."""
     selector = Selector(pacticipant=pacticipant, branch=branch, is_latest=True)
@@ -104,7 +112,7 @@ def _verdict(call: Request, question: MatrixQuery) -> Verdict:
     return decide(question, matrix.load_facts_of_existing(call.db, question).facts)
 
 
-@router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, produces=(SVG,), is_cacheable=True)
+@router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)
 def can_i_merge_badge(call: Request, pacticipant: str) -> BadgeResponse:
     """Say whether the latest version of the main branch fits to the main branches of everyone else."""
     found = pacticipants.find(call.db, pacticipant)

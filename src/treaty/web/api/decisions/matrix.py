@@ -3,11 +3,14 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 import orjson
+from pydantic import Field
 from sqlalchemy import Connection
+from typing_extensions import TypedDict
 
 from treaty.errors import Invalid, InvalidQuery, NotFound, Problem
 from treaty.model.decisions import metadata
@@ -38,10 +41,12 @@ from treaty.store.decisions import selectors
 from treaty.store.decisions.matrix import FactsWithIds
 from treaty.store.decisions.selectors import NamedIds
 from treaty.web import urls
+from treaty.web.api.verifications import ResultSummary
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, RenderContext, render_fragment
+from treaty.web.hal.shapes import JsonObject, NamedHead, NoticeDocument, SelfLink, SelfLinked
 from treaty.web.http.media_types import HAL, TEXT
-from treaty.web.http.queries import BLANK, Query, is_blank
+from treaty.web.http.queries import BLANK, FlagText, Query, QueryParameter, is_blank
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -57,8 +62,120 @@ def _has_many_rows(call: Request) -> bool:
     return not 0 <= parse_limit(_text(call.query, "limit")) <= MAX_QUICK_ROWS
 
 
+class MatrixSummary(TypedDict):
+    deployable: bool | None
+    reason: str
+    success: int
+    failed: int
+    unknown: int
+    ignored: NotRequired[int]
+
+
+class EnvironmentTimes(TypedDict):
+    updatedAt: NotRequired[datetime]
+    createdAt: datetime
+
+
+class EnvironmentInMatrix(EnvironmentTimes, SelfLinked):
+    uuid: str
+    name: str
+    displayName: str
+    production: bool
+
+
+class VersionInMatrix(SelfLinked):
+    number: str
+    branch: str | None
+    branches: list[NamedHead]
+    branchVersions: list[NamedHead]
+    environments: list[EnvironmentInMatrix]
+    tags: list[NamedHead]
+
+
+class PacticipantInMatrix(SelfLinked):
+    name: str
+    version: VersionInMatrix | None
+
+
+class PactInMatrix(SelfLinked):
+    createdAt: datetime
+
+
+class MatrixRowDocument(TypedDict):
+    consumer: PacticipantInMatrix
+    provider: PacticipantInMatrix
+    pact: PactInMatrix
+    verificationResult: ResultSummary | None
+    ignored: NotRequired[bool]
+
+
+class RowCounts(TypedDict):
+    shown: int
+    total: int
+
+
+class ReasonSideDocument(TypedDict):
+    name: str
+    version: str | None
+
+
+class ReasonDocument(TypedDict):
+    kind: str
+    type: str
+    text: str
+    consumer: NotRequired[ReasonSideDocument]
+    provider: NotRequired[ReasonSideDocument]
+    pacticipant: NotRequired[ReasonSideDocument]
+    next: NotRequired[JsonObject]
+
+
+class MatrixDocument(TypedDict):
+    summary: MatrixSummary
+    notices: list[NoticeDocument]
+    matrix: list[MatrixRowDocument]
+    rows: RowCounts
+    reasons: list[ReasonDocument]
+
+
+_MATRIX: Final[Mapping[str, Any]] = {"produces": (HAL, TEXT), "is_cacheable": True, "response": MatrixDocument}
+"""Options of the routes that return a matrix, as HAL or as a table."""
+_IGNORED: Final = QueryParameter("ignore[]", "Names of pacticipants whose results are ignored.", list[str])
+_SELECTOR_PARAMETERS: Final = (
+    QueryParameter("q[][pacticipant]", "The name of a selector's pacticipant; each begins a selector.", list[str]),
+    QueryParameter("q[][version]", "The number of the selector's version.", list[str]),
+    QueryParameter("q[][branch]", "A branch of the selector's versions.", list[str]),
+    QueryParameter("q[][tag]", "A tag of the selector's versions.", list[str]),
+    QueryParameter("q[][environment]", "The environment in which the selector's versions are.", list[str]),
+    QueryParameter("q[][mainBranch]", "Whether to select the versions of the main branch.", list[FlagText]),
+    QueryParameter("q[][latest]", "Whether to select only the latest version.", list[FlagText]),
+)
+_DESTINATION_PARAMETERS: Final = (
+    QueryParameter("tag", "Only rows with versions that have this tag."),
+    QueryParameter("environment", "Only rows with versions in this environment."),
+    QueryParameter("mainBranch", "Only rows with versions of main branches.", FlagText),
+    QueryParameter("latest", "Of the versions with the tag or on the branch, only the latest.", FlagText),
+    QueryParameter("latestby", "Leave out results that later ones replace.", Literal["cvp", "cvpv"]),
+    QueryParameter(
+        "success[]", "Only rows with these results; an empty one stands for none.", list[Literal["true", "false", ""]]
+    ),
+    QueryParameter("limit", "The maximum number of rows.", Annotated[int, Field(ge=1)]),
+    _IGNORED,
+)
+_DEPLOYMENT_PARAMETERS: Final = (
+    QueryParameter("pacticipant", "The name of a pacticipant."),
+    QueryParameter("version", "The number of a version."),
+    QueryParameter("to", "The tag of the versions at the destination."),
+    QueryParameter("environment", "The name of an environment."),
+    _IGNORED,
+)
+
+
 @router.get(
-    urls.MATRIX, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True, has_long_query=_has_many_rows
+    urls.MATRIX,
+    permission=Permission.READ,
+    has_long_query=_has_many_rows,
+    query=(*_SELECTOR_PARAMETERS, *_DESTINATION_PARAMETERS),
+    **_MATRIX,
 )
 def show_matrix(call: Request) -> Matrix:
     """Show the results between the versions selected, and what follows from them."""
@@ -121,7 +238,14 @@ def _listed(given: object) -> list[object]:
     return given if isinstance(given, list) else []
 
 
-@router.get(urls.PAIR_MATRIX, permission=Permission.READ, is_cacheable=True, has_long_query=_has_many_rows)
+@router.get(
+    urls.PAIR_MATRIX,
+    permission=Permission.READ,
+    is_cacheable=True,
+    has_long_query=_has_many_rows,
+    query=_DESTINATION_PARAMETERS,
+    response=MatrixDocument,
+)
 def show_matrix_of_pair(call: Request, provider: str, consumer: str) -> Matrix:
     """Show the results between any versions of a consumer and a provider."""
     return query_pair_matrix(
@@ -227,7 +351,7 @@ def _success(given: object) -> frozenset[bool | None] | None:
     return None if given is None else wanted
 
 
-@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+@router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, query=_DEPLOYMENT_PARAMETERS, **_MATRIX)
 def can_i_deploy(call: Request) -> Matrix:
     """Say whether a version can be deployed to an environment, or to where versions have a tag."""
     selector = Selector(pacticipant=call.option("pacticipant") or "", version=call.option("version"))
@@ -284,7 +408,7 @@ def _check_deployment(selector: Selector, named: NamedIds, *, tag: str | None, e
         raise Invalid(*problems)
 
 
-@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+@router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, **_MATRIX)
 def can_i_deploy_tag(call: Request, pacticipant: str, tag: str, to: str) -> Matrix:
     """Say whether the latest version with a tag can go to where versions have another."""
     _check_names(tag=tag, environmentTag=to)
@@ -292,7 +416,7 @@ def can_i_deploy_tag(call: Request, pacticipant: str, tag: str, to: str) -> Matr
     return _matrix_of_existing(call.db, build_deployment_query(selector, Destination(tag=to, is_latest=True)))
 
 
-@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+@router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, **_MATRIX)
 def can_i_deploy_branch(call: Request, pacticipant: str, branch: str, environment: str) -> Matrix:
     """Say whether the latest version of a branch can be deployed to an environment."""
     _check_names(branch=branch, environment=environment)
@@ -323,8 +447,8 @@ def matrix(shown: Matrix) -> Hal:
     )
 
 
-def _summary(summary: VerdictSummary, texts: Sequence[str]) -> dict[str, object]:
-    shown: dict[str, object] = {
+def _summary(summary: VerdictSummary, texts: Sequence[str]) -> MatrixSummary:
+    shown: MatrixSummary = {
         "deployable": summary.deployable,
         "reason": "\n".join(texts),
         "success": summary.success,
@@ -363,16 +487,18 @@ def _side(name: str, number: str | None, version: VersionSummary | None) -> orjs
     return render_fragment({"name": name, "version": shown, "_links": _self(urls.PACTICIPANT.fill(pacticipant=name))})
 
 
-def _self(path: str) -> dict[str, dict[str, str]]:
-    return {"self": {"href": urls.BASE_URL_PLACEHOLDER + path}}
+def _self(path: str) -> SelfLink:
+    # A plain dictionary is built several times as fast as a Link, and a matrix has thousands of these.
+    link: Any = {"href": urls.BASE_URL_PLACEHOLDER + path}
+    return {"self": link}
 
 
-def _titled(path: str, title: str, name: str) -> dict[str, Link]:
+def _titled(path: str, title: str, name: str) -> SelfLink:
     return {"self": Link(path, title, name=name)}
 
 
-def _verification(row: MatrixRow) -> dict[str, object] | None:
-    if row.verification is None:
+def _verification(row: MatrixRow) -> ResultSummary | None:
+    if row.verification is None or row.success is None or row.verified_at is None:
         return None
     path = urls.VERIFICATION_WITH_METADATA.fill(
         provider=row.provider,
@@ -384,7 +510,7 @@ def _verification(row: MatrixRow) -> dict[str, object] | None:
     return {"success": row.success, "verifiedAt": row.verified_at, "_links": _self(path)}
 
 
-def _version(pacticipant: str, number: str, version: VersionSummary) -> dict[str, object]:
+def _version(pacticipant: str, number: str, version: VersionSummary) -> VersionInMatrix:
     branches = [_branch((pacticipant, number), one.name, is_head=one.is_head) for one in version.branches]
     return {
         "number": number,
@@ -404,13 +530,13 @@ def _version(pacticipant: str, number: str, version: VersionSummary) -> dict[str
     }
 
 
-def _branch(key: VersionKey, name: str, *, is_head: bool) -> dict[str, object]:
+def _branch(key: VersionKey, name: str, *, is_head: bool) -> NamedHead:
     path = urls.BRANCH_VERSION.fill(pacticipant=key[0], branch=name, version=key[1])
     return {"name": name, "latest": is_head, "_links": _titled(path, "Branch version", name)}
 
 
-def _environment(environment: EnvironmentSummary) -> dict[str, object]:
-    times: dict[str, object] = {"createdAt": environment.created_at}
+def _environment(environment: EnvironmentSummary) -> EnvironmentInMatrix:
+    times: EnvironmentTimes = {"createdAt": environment.created_at}
     if environment.updated_at != environment.created_at:
         times = {"updatedAt": environment.updated_at, **times}
     return {
@@ -423,21 +549,25 @@ def _environment(environment: EnvironmentSummary) -> dict[str, object]:
     }
 
 
-def _reason(one: Reason, text: str) -> dict[str, object]:
+def _reason(one: Reason, text: str) -> ReasonDocument:
     """Say a reason once more, for programs: what kind it is of, whom it is about, and what can be done."""
-    shown: dict[str, object] = {"kind": reason_texts.get_code(one), "type": reason_texts.severity(one), "text": text}
+    shown: ReasonDocument = {
+        "kind": reason_texts.get_code(one),
+        "type": reason_texts.severity(one),
+        "text": text,
+    }
     match one:
         case NotVerified() | VerificationFailed():
-            sides = {"consumer": _party(one.consumer), "provider": _party(one.provider)}
-            return {**shown, **sides, "next": _next(one)}
+            consumer, provider = _party(one.consumer), _party(one.provider)
+            return {**shown, "consumer": consumer, "provider": provider, "next": _next(one)}
         case NoSuchVersion(selected=selected):
-            about = {"name": selected.selector.pacticipant, "version": find_number(selected)}
+            about: ReasonSideDocument = {"name": selected.selector.pacticipant, "version": find_number(selected)}
             return {**shown, "pacticipant": about, "next": {"text": reason_texts.suggest_next_step(one)}}
         case _:
             return shown
 
 
-def _party(side: ReasonSide) -> dict[str, object]:
+def _party(side: ReasonSide) -> ReasonSideDocument:
     return {"name": side.pacticipant, "version": side.version}
 
 

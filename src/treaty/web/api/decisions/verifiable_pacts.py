@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired
 
 import orjson
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
 
 from treaty.model.decisions import metadata
 from treaty.model.decisions.consumer_selectors import describe_briefly
@@ -20,7 +22,10 @@ from treaty.web import urls
 from treaty.web.api.decisions import verifiable_pact_requests
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, RenderContext, render
+from treaty.web.hal.shapes import OPEN_OBJECT, Omittable, SelfLinked
 from treaty.web.http import bodies
+from treaty.web.http.bodies import with_example
+from treaty.web.http.queries import FlagText, QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.router import MAX_QUICK_ITEMS, Router
 from treaty.web.security.permissions import Permission
@@ -47,7 +52,86 @@ class _OnBehalf(NamedTuple):
     is_deprecated: bool
 
 
-@router.get(urls.PACTS_FOR_VERIFICATION, permission=Permission.READ, is_cacheable=True)
+class VerificationNotice(TypedDict):
+    when: str
+    text: str
+
+
+class VerificationProperties(TypedDict):
+    pending: NotRequired[bool]
+    wip: NotRequired[bool]
+    notices: list[VerificationNotice]
+
+
+class PactForVerification(SelfLinked):
+    shortDescription: str
+    verificationProperties: VerificationProperties
+
+
+class SelectedPacts(TypedDict):
+    pacts: list[PactForVerification]
+
+
+class PactsForVerificationDocument(SelfLinked):
+    notices: Omittable[list[VerificationNotice]]
+    _embedded: SelectedPacts
+
+
+FilledText = Annotated[str, Field(min_length=1)]
+
+
+@with_config(OPEN_OBJECT)
+class ConsumerVersionSelector(TypedDict, total=False):
+    mainBranch: Literal[True]
+    matchingBranch: Literal[True]
+    branch: FilledText | Literal[True]
+    fallbackBranch: FilledText
+    tag: FilledText
+    fallbackTag: FilledText
+    latest: bool
+    consumer: FilledText
+    deployed: Literal[True]
+    released: Literal[True]
+    deployedOrReleased: Literal[True]
+    environment: FilledText
+
+
+@with_config(
+    with_example(
+        {
+            "providerVersionBranch": "main",
+            "includePendingStatus": True,
+            "includeWipPactsSince": "2024-01-01",
+            "consumerVersionSelectors": [{"mainBranch": True}, {"matchingBranch": True}, {"deployedOrReleased": True}],
+        }
+    )
+)
+class PactsForVerificationBody(TypedDict, total=False):
+    providerVersionBranch: str | None
+    providerVersionTags: list[str] | None
+    includePendingStatus: bool
+    includeWipPactsSince: Annotated[str, Field(description="A date, or a date and time.")]
+    consumerVersionSelectors: list[ConsumerVersionSelector]
+
+
+_QUERY: Final = (
+    QueryParameter("provider_version_branch", "The branch of the verifying version."),
+    QueryParameter("provider_version_tags[]", "The tags of the verifying version.", list[str]),
+    QueryParameter("consumer_version_selectors[][tag]", "The tag of a selector; each begins a selector.", list[str]),
+    QueryParameter("consumer_version_selectors[][latest]", "Whether only the latest version counts.", list[FlagText]),
+    QueryParameter("consumer_version_selectors[][consumer]", "The name of the consumer.", list[str]),
+    QueryParameter("include_pending_status", "Whether to show which pacts are pending.", FlagText),
+    QueryParameter("include_wip_pacts_since", "Include work-in-progress pacts since this date."),
+)
+
+
+@router.get(
+    urls.PACTS_FOR_VERIFICATION,
+    permission=Permission.READ,
+    is_cacheable=True,
+    query=_QUERY,
+    response=PactsForVerificationDocument,
+)
 def list_pacts_for_verification(call: Request, provider: str) -> PactsForVerification:
     """List the pacts that a provider is to verify, as older clients ask for them."""
     wanted = verifiable_pact_requests.parse_query(call.query)
@@ -70,6 +154,8 @@ MAX_TAGS: Final = 100
     is_read_only=True,
     is_cacheable=True,
     max_quick_items=MAX_QUICK_ITEMS,
+    body=PactsForVerificationBody,
+    response=PactsForVerificationDocument,
 )
 def select_pacts_for_verification(call: Request, provider: str) -> PactsForVerification:
     """List the pacts that a provider is to verify."""

@@ -1,11 +1,15 @@
 """Whether the server is well. These routes are left out when the settings say so."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from treaty.store.engine import health
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
+from treaty.web.hal.shapes import SelfLinked
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -30,7 +34,19 @@ class DatabaseUnavailable:
     reason: str
 
 
-@router.get(urls.HEARTBEAT, permission=Permission.READ_HEARTBEAT, needs_database=False)
+class HeartbeatDocument(SelfLinked):
+    ok: Literal[True]
+
+
+class DatabaseHealth(TypedDict):
+    ok: Literal[True]
+
+
+class DependenciesDocument(SelfLinked):
+    database: DatabaseHealth
+
+
+@router.get(urls.HEARTBEAT, permission=Permission.READ_HEARTBEAT, needs_database=False, response=HeartbeatDocument)
 def show_heartbeat(_call: Request) -> Heartbeat:
     """Say that the server answers, whatever its database does."""
     return Heartbeat()
@@ -40,7 +56,12 @@ def _without_database(call: Request, error: Exception) -> DatabaseUnavailable:
     return DatabaseUnavailable(health.describe_error(error, database_url=call.settings.database_url))
 
 
-@router.get(urls.DEPENDENCIES, permission=Permission.READ_HEARTBEAT, database_failure_result=_without_database)
+@router.get(
+    urls.DEPENDENCIES,
+    permission=Permission.READ_HEARTBEAT,
+    database_failure_result=_without_database,
+    response=DependenciesDocument,
+)
 def show_dependencies(call: Request) -> Dependencies:
     """Say that the server and its database answer."""
     health.check(call.db)

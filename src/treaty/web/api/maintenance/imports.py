@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_snake
+from typing_extensions import TypedDict
 
 from treaty.actions.maintenance.imports import ImportBatch, import_batch
 from treaty.errors import Invalid, Problem
@@ -26,7 +27,7 @@ from treaty.model.maintenance.imports import (
 from treaty.model.names import MAX_LENGTH
 from treaty.store.maintenance import imports
 from treaty.web import urls
-from treaty.web.http.bodies import Body, EnvironmentName, RequiredNonBlankLine
+from treaty.web.http.bodies import Body, EnvironmentName, RequiredNonBlankLine, with_example
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -51,6 +52,26 @@ _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
 class ImportBody(Body):
     """A part of an import: facts in the order in which they are to be copied."""
 
+    model_config = with_example(
+        {
+            "source": "https://old-broker.example.org",
+            "run": "5a4a2c1e",
+            "dryRun": False,
+            "finished": True,
+            "facts": [
+                {
+                    "kind": "version",
+                    "pacticipant": "Example App",
+                    "number": "0.9.0",
+                    "createdAt": "2024-01-31T09:00:00Z",
+                    "updatedAt": "2024-01-31T09:00:00Z",
+                    "below": "1.0.0",
+                    "tags": [{"name": "old", "createdAt": "2024-01-31T09:00:00Z"}],
+                }
+            ],
+        }
+    )
+
     source: RequiredNonBlankLine
     """The base URL of the broker that the facts come from."""
     run: RequiredNonBlankLine
@@ -62,13 +83,37 @@ class ImportBody(Body):
 
 
 class ImportLookupBody(Body):
+    model_config = with_example(
+        {"source": "https://old-broker.example.org", "facts": [["version", "Example App", "0.9.0"]]}
+    )
+
     source: RequiredNonBlankLine
     facts: list[list[str]]
     """Each a kind and what identifies the fact in the source."""
 
 
-@router.post(urls.IMPORT, permission=Permission.IMPORT, is_slow=True)
-def import_facts(call: Request) -> dict[str, object]:
+class FactOutcome(TypedDict):
+    outcome: Literal["copied", "present", "removed", "outdated", "absent", "refused"]
+    reason: str | None
+
+
+class ImportOutcomesDocument(TypedDict):
+    outcomes: list[FactOutcome]
+
+
+class ImportedFactsDocument(TypedDict):
+    values: list[str | None]
+
+
+@router.post(
+    urls.IMPORT,
+    permission=Permission.IMPORT,
+    is_slow=True,
+    body=ImportBody,
+    response=ImportOutcomesDocument,
+    errors=("409",),
+)
+def import_facts(call: Request) -> ImportOutcomesDocument:
     """Import facts of another broker, and return the outcome for each in the same order.
 
     Facts keep their original times. What is newer here stays, what was removed here stays removed, and no webhook is
@@ -88,8 +133,14 @@ def import_facts(call: Request) -> dict[str, object]:
     return {"outcomes": [{"outcome": one.outcome.value, "reason": one.reason} for one in outcomes]}
 
 
-@router.post(urls.IMPORT_LOOKUP, permission=Permission.IMPORT, is_read_only=True)
-def look_up_imported_facts(call: Request) -> dict[str, object]:
+@router.post(
+    urls.IMPORT_LOOKUP,
+    permission=Permission.IMPORT,
+    is_read_only=True,
+    body=ImportLookupBody,
+    response=ImportedFactsDocument,
+)
+def look_up_imported_facts(call: Request) -> ImportedFactsDocument:
     """Return for each fact what an earlier import remembered about it: a text, or null for a fact that is new."""
     body = call.body(ImportLookupBody)
     if len(body.facts) > MAX_LOOKUPS:

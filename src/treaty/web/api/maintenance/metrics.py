@@ -1,8 +1,11 @@
 """Metrics: how much the broker holds, and how it fares."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
-from treaty.model.maintenance.metrics import Distribution, Metrics, RecordCounts
+from typing_extensions import TypedDict
+
+from treaty.model.maintenance.metrics import Distribution, Metrics
 from treaty.store.maintenance import metrics
 from treaty.web import urls
 from treaty.web.hal import represent
@@ -16,7 +19,76 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 
-@router.get(urls.METRICS, permission=Permission.READ, is_slow=True)
+class Count(TypedDict):
+    count: int
+
+
+class InteractionCounts(TypedDict):
+    latestInteractionsCount: int
+    latestMessagesCount: int
+    latestInteractionsAndMessagesCount: int
+
+
+class PacticipantCounts(Count):
+    withMainBranchSetCount: int
+
+
+class PublicationCounts(Count):
+    first: datetime | None
+    last: datetime | None
+
+
+class VerificationCounts(PublicationCounts):
+    successCount: int
+    failureCount: int
+    distinctCount: int
+
+
+class DistributionDocument(TypedDict):
+    distribution: Mapping[str, int]
+
+
+class VersionCounts(Count):
+    withUserCreatedBranchCount: int
+    withBranchCount: int
+    withBranchSetCount: int
+
+
+class TagCounts(Count):
+    distinctCount: int
+    distinctWithPacticipantCount: int
+
+
+class DeployedVersionCounts(Count):
+    userCreatedCount: int
+    currentlyDeployedCount: int
+
+
+class ReleasedVersionCounts(Count):
+    currentlySupportedCount: int
+
+
+class MetricsDocument(TypedDict):
+    interactions: InteractionCounts
+    pacticipants: PacticipantCounts
+    integrations: Count
+    pactPublications: PublicationCounts
+    pactVersions: Count
+    pactRevisionsPerConsumerVersion: DistributionDocument
+    verificationResults: VerificationCounts
+    verificationResultsPerPactVersion: DistributionDocument
+    pacticipantVersions: VersionCounts
+    webhooks: Count
+    tags: TagCounts
+    triggeredWebhooks: Count
+    webhookExecutions: Count
+    matrix: Count
+    environments: Count
+    deployedVersions: DeployedVersionCounts
+    releasedVersions: ReleasedVersionCounts
+
+
+@router.get(urls.METRICS, permission=Permission.READ, is_slow=True, response=MetricsDocument)
 def show_metrics(call: Request) -> Metrics:
     """Count everything that the broker holds."""
     return metrics.load_metrics(call.db)
@@ -31,36 +103,12 @@ def show_prometheus(call: Request) -> RawBody:
 @represent.register
 def metrics_document(found: Metrics) -> Hal:
     counts = found.counts
-    return Hal(
-        {
-            "interactions": _latest(found),
-            **_about_pacts(counts),
-            "pactRevisionsPerConsumerVersion": _distribution(found.revisions),
-            "verificationResults": _results(counts),
-            "verificationResultsPerPactVersion": _distribution(found.results),
-            "pacticipantVersions": _versions(counts),
-            **_about_webhooks_and_tags(counts),
-            "matrix": {"count": -1},
-            **_about_environments(counts),
-        }
-    )
-
-
-def _latest(found: Metrics) -> Mapping[str, object]:
-    size = found.latest
-    return {
-        "latestInteractionsCount": size.interactions,
-        "latestMessagesCount": size.messages,
-        "latestInteractionsAndMessagesCount": size.interactions + size.messages,
-    }
-
-
-def _distribution(found: Distribution) -> Mapping[str, object]:
-    return {"distribution": {str(amount): count for amount, count in found.items()}}
-
-
-def _about_pacts(counts: RecordCounts) -> Mapping[str, object]:
-    return {
+    document: MetricsDocument = {
+        "interactions": {
+            "latestInteractionsCount": found.latest.interactions,
+            "latestMessagesCount": found.latest.messages,
+            "latestInteractionsAndMessagesCount": found.latest.interactions + found.latest.messages,
+        },
         "pacticipants": {"count": counts.pacticipants, "withMainBranchSetCount": counts.with_main_branch},
         "integrations": {"count": counts.integrations},
         "pactPublications": {
@@ -69,31 +117,22 @@ def _about_pacts(counts: RecordCounts) -> Mapping[str, object]:
             "last": counts.last_publication,
         },
         "pactVersions": {"count": counts.contents},
-    }
-
-
-def _results(counts: RecordCounts) -> Mapping[str, object]:
-    return {
-        "count": counts.verifications,
-        "successCount": counts.successes,
-        "failureCount": counts.verifications - counts.successes,
-        "distinctCount": counts.distinct_verifications,
-        "first": counts.first_verification,
-        "last": counts.last_verification,
-    }
-
-
-def _versions(counts: RecordCounts) -> Mapping[str, object]:
-    return {
-        "count": counts.versions,
-        "withUserCreatedBranchCount": counts.with_user_created_branch,
-        "withBranchCount": counts.with_branch,
-        "withBranchSetCount": counts.with_branch,
-    }
-
-
-def _about_webhooks_and_tags(counts: RecordCounts) -> Mapping[str, object]:
-    return {
+        "pactRevisionsPerConsumerVersion": _distribution(found.revisions),
+        "verificationResults": {
+            "count": counts.verifications,
+            "successCount": counts.successes,
+            "failureCount": counts.verifications - counts.successes,
+            "distinctCount": counts.distinct_verifications,
+            "first": counts.first_verification,
+            "last": counts.last_verification,
+        },
+        "verificationResultsPerPactVersion": _distribution(found.results),
+        "pacticipantVersions": {
+            "count": counts.versions,
+            "withUserCreatedBranchCount": counts.with_user_created_branch,
+            "withBranchCount": counts.with_branch,
+            "withBranchSetCount": counts.with_branch,
+        },
         "webhooks": {"count": counts.webhooks},
         "tags": {
             "count": counts.tags,
@@ -102,11 +141,8 @@ def _about_webhooks_and_tags(counts: RecordCounts) -> Mapping[str, object]:
         },
         "triggeredWebhooks": {"count": counts.triggered_webhooks},
         "webhookExecutions": {"count": counts.webhook_executions},
-    }
-
-
-def _about_environments(counts: RecordCounts) -> Mapping[str, object]:
-    return {
+        # The original returns this too: counting the rows of the matrix would take too long.
+        "matrix": {"count": -1},
         "environments": {"count": counts.environments},
         "deployedVersions": {
             "count": counts.deployed_versions,
@@ -118,3 +154,8 @@ def _about_environments(counts: RecordCounts) -> Mapping[str, object]:
             "currentlySupportedCount": counts.currently_supported,
         },
     }
+    return Hal(document)
+
+
+def _distribution(found: Distribution) -> DistributionDocument:
+    return {"distribution": {str(amount): count for amount, count in found.items()}}

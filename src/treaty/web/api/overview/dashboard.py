@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Final
+
+from typing_extensions import TypedDict
 
 from treaty.model.pacticipants.integrations import DashboardItem, LatestResult
 from treaty.model.paging import Page
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.web import urls
 from treaty.web.api.overview import text_tables
-from treaty.web.api.paging import read_page
+from treaty.web.api.paging import PAGE_PARAMETERS, read_page
+from treaty.web.api.verifications import ResultSummary
 from treaty.web.hal import represent
 from treaty.web.hal.documents import (
     DocumentWithLists,
@@ -23,6 +27,7 @@ from treaty.web.hal.documents import (
     list_placeholder,
     render_item,
 )
+from treaty.web.hal.shapes import JsonObject, NamedHead, SelfLinked
 from treaty.web.http.media_types import HAL, TEXT
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
@@ -40,13 +45,71 @@ class Dashboard:
     items: Sequence[DashboardItem]
 
 
-@router.get(urls.DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+class DashboardVersion(TypedDict):
+    number: str
+    branch: str | None
+    headBranchNames: list[str]
+
+
+class DashboardConsumerVersion(DashboardVersion, SelfLinked):
+    """A consumer's version, with its link."""
+
+
+class DashboardConsumer(SelfLinked):
+    name: str
+    version: DashboardConsumerVersion
+
+
+class DashboardProvider(SelfLinked):
+    name: str
+    version: DashboardVersion | None
+
+
+class PactReference(SelfLinked):
+    createdAt: datetime
+
+
+DashboardLinks = TypedDict("DashboardLinks", {"pb:webhook-status": Link})
+
+
+class DashboardItemDocument(TypedDict):
+    consumer: DashboardConsumer
+    provider: DashboardProvider
+    pact: PactReference
+    pactTags: list[NamedHead]
+    latestVerificationResult: ResultSummary | None
+    latestVerificationResultTags: list[NamedHead]
+    verificationStatus: str
+    webhookStatus: str
+    latestWebhookExecution: JsonObject | None
+    _links: DashboardLinks
+
+
+class DashboardDocument(TypedDict):
+    items: list[DashboardItemDocument]
+
+
+@router.get(
+    urls.DASHBOARD,
+    permission=Permission.READ,
+    produces=(HAL, TEXT),
+    is_cacheable=True,
+    query=PAGE_PARAMETERS,
+    response=DashboardDocument,
+)
 def show_dashboard(call: Request) -> Dashboard:
     """Show a page of the pacts that matter, the liveliest first."""
     return _by_activity(integrations.list_dashboard_items(call.db, _page(call)))
 
 
-@router.get(urls.PAIR_DASHBOARD, permission=Permission.READ, produces=(HAL, TEXT), is_cacheable=True)
+@router.get(
+    urls.PAIR_DASHBOARD,
+    permission=Permission.READ,
+    produces=(HAL, TEXT),
+    is_cacheable=True,
+    query=PAGE_PARAMETERS,
+    response=DashboardDocument,
+)
 def show_dashboard_of_pair(call: Request, provider: str, consumer: str) -> Dashboard:
     """Show the pacts that matter between a consumer and a provider, the liveliest first."""
     page = _page(call)
@@ -78,7 +141,7 @@ def _written(one: DashboardItem, view: LinkContext) -> RenderedItem:
     return render_item(view, _shown(one))
 
 
-def _shown(item: DashboardItem) -> dict[str, object]:
+def _shown(item: DashboardItem) -> DashboardItemDocument:
     pair = {"consumer": item.consumer, "provider": item.provider}
     result = item.result
     return {
@@ -102,13 +165,16 @@ def _shown(item: DashboardItem) -> dict[str, object]:
     }
 
 
-def _consumer(item: DashboardItem) -> dict[str, object]:
+def _consumer(item: DashboardItem) -> DashboardConsumer:
     name, number = item.consumer, item.consumer_version
-    version = _version(number, item.branches) | _self(urls.VERSION.fill(pacticipant=name, version=number))
+    version: DashboardConsumerVersion = {
+        **_version(number, item.branches),
+        **_self(urls.VERSION.fill(pacticipant=name, version=number)),
+    }
     return {"name": name, "version": version, **_self(urls.PACTICIPANT.fill(pacticipant=name))}
 
 
-def _provider(item: DashboardItem) -> dict[str, object]:
+def _provider(item: DashboardItem) -> DashboardProvider:
     result = item.result
     return {
         "name": item.provider,
@@ -117,18 +183,18 @@ def _provider(item: DashboardItem) -> dict[str, object]:
     }
 
 
-def _version(number: str, branches: Sequence[str]) -> dict[str, object]:
+def _version(number: str, branches: Sequence[str]) -> DashboardVersion:
     return {"number": number, "branch": branches[-1] if branches else None, "headBranchNames": list(branches)}
 
 
-def _result(item: DashboardItem, result: LatestResult) -> dict[str, object]:
+def _result(item: DashboardItem, result: LatestResult) -> ResultSummary:
     path = urls.LATEST_VERIFICATION_OF_PACT.fill(
         provider=item.provider, consumer=item.consumer, version=item.consumer_version
     )
     return {"success": result.success, "verifiedAt": result.created_at, **_self(path)}
 
 
-def _tags(pacticipant: str, version: str, names: Sequence[str]) -> list[object]:
+def _tags(pacticipant: str, version: str, names: Sequence[str]) -> list[NamedHead]:
     return [
         {
             "name": name,
@@ -139,7 +205,7 @@ def _tags(pacticipant: str, version: str, names: Sequence[str]) -> list[object]:
     ]
 
 
-def _self(path: str) -> dict[str, object]:
+def _self(path: str) -> SelfLinked:
     return {"_links": {"self": Link(path)}}
 
 

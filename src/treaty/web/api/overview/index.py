@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from pydantic import ConfigDict, with_config
+from pydantic.config import JsonDict
+from typing_extensions import TypedDict
+
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, Links, RenderContext, render
@@ -22,7 +26,29 @@ class Index:
     offers_pacts_for_verification: bool = True
 
 
-@router.get(urls.INDEX, permission=Permission.READ, needs_database=False)
+_OTHER_LINKS: Final[JsonDict] = {
+    "type": "object",
+    "properties": {
+        "href": {"type": "string"},
+        "title": {"type": "string"},
+        "name": {"type": "string"},
+        "templated": {"type": "boolean"},
+    },
+    "required": ["href"],
+}
+
+
+@with_config(ConfigDict(json_schema_extra={"additionalProperties": _OTHER_LINKS}))
+class IndexLinks(TypedDict):
+    self: Link
+    curies: list[Link]
+
+
+class IndexDocument(TypedDict):
+    _links: IndexLinks
+
+
+@router.get(urls.INDEX, permission=Permission.READ, needs_database=False, response=IndexDocument)
 def get_index(call: Request) -> RawBody:
     """Say where everything is."""
     shown = Index("disable_pacts_for_verification" not in call.settings.features)

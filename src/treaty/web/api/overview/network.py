@@ -55,7 +55,7 @@ def _kept(name: str) -> dict[str, str]:
 _SAFE: Final = {"content-security-policy": "default-src 'none'"}
 
 
-@router.get(urls.SYSTEM_SVG, permission=Permission.READ, produces=(SVG,))
+@router.get(urls.SYSTEM_SVG, permission=Permission.READ, produces=(SVG,), query=network_queries.NETWORK_PARAMETERS)
 def draw_network(call: Request) -> WithHeaders:
     """Draw the network: who consumes what of whom, and how that stands."""
     wanted = network_queries.read_query(call)
@@ -64,14 +64,16 @@ def draw_network(call: Request) -> WithHeaders:
     )
 
 
-@router.get(urls.SYSTEM_DOT, permission=Permission.READ, produces=(GRAPHVIZ,))
+@router.get(urls.SYSTEM_DOT, permission=Permission.READ, produces=(GRAPHVIZ,), query=network_queries.NETWORK_PARAMETERS)
 def list_network_as_dot(call: Request) -> WithHeaders:
     """Write the network in the language of Graphviz."""
     wanted = network_queries.read_query(call)
     return WithHeaders(DotNetwork(network_queries.find_view(call, wanted).lines, wanted.focus), _kept("network.dot"))
 
 
-@router.get(urls.SYSTEM_MERMAID, permission=Permission.READ, produces=(MERMAID,))
+@router.get(
+    urls.SYSTEM_MERMAID, permission=Permission.READ, produces=(MERMAID,), query=network_queries.NETWORK_PARAMETERS
+)
 def list_network_as_mermaid(call: Request) -> WithHeaders:
     """Write the network as a flowchart of Mermaid."""
     wanted = network_queries.read_query(call)

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from treaty.model.overview.network import NetworkEdge, choose_depth, compute_distances, list_applications, select_within
 from treaty.model.overview.overview import OverviewFilter, PactState
 from treaty.store.overview import overview
 from treaty.web.http.page_queries import read_choice
+from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
 
 MAX_LINES: Final = 6000
@@ -16,6 +17,16 @@ MAX_LINES: Final = 6000
 MAX_NEARBY: Final = 150
 """How many applications are shown around one, unless somebody says how far to look."""
 DEPTHS: Final = (1, 2, 3)
+
+
+NETWORK_PARAMETERS: Final = (
+    QueryParameter("focus", "The name of the application around which others are shown."),
+    QueryParameter("depth", "Steps around the focus; by default, as many as fit.", Literal["1", "2", "3", "all"]),
+    QueryParameter("label", "A label of applications."),
+    QueryParameter("environment", "The name of an environment."),
+    QueryParameter("branch", "A branch of consumers, whose latest pact counts."),
+    QueryParameter("state", "The state of pacts.", PactState),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,13 +6,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from treaty.actions.pacticipants import integrations as integration_actions
 from treaty.model.pacticipants.integrations import Integration, build_graph, list_connected
 from treaty.model.paging import Paged
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.web import urls
-from treaty.web.api.paging import page_links, page_state, read_page
+from treaty.web.api.paging import SEARCH_PARAMETERS, PageLinks, PageState, page_links, page_state, read_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import (
     DocumentWithLists,
@@ -24,7 +28,9 @@ from treaty.web.hal.documents import (
     list_placeholder,
     render_item,
 )
+from treaty.web.hal.shapes import NameOnly
 from treaty.web.http.media_types import CSV, GRAPHVIZ, HAL
+from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.results import Deleted
 from treaty.web.http.router import Router
@@ -47,8 +53,39 @@ class NumericGraph:
     integrations: Iterable[Integration]
 
 
+IntegrationLinks = TypedDict(
+    "IntegrationLinks",
+    {"pb:dashboard": Link, "pb:matrix": Link, "pb:group": Link, "pb:delete_integration": NotRequired[Link]},
+)
+
+
+class IntegrationDocument(TypedDict):
+    consumer: NameOnly
+    provider: NameOnly
+    _links: IntegrationLinks
+
+
+class ListedIntegrations(TypedDict):
+    integrations: list[IntegrationDocument]
+
+
+class IntegrationsLinks(PageLinks):
+    self: Link
+
+
+class IntegrationsDocument(PageState):
+    _embedded: ListedIntegrations
+    _links: IntegrationsLinks
+
+
 @router.get(
-    urls.INTEGRATIONS, permission=Permission.READ, produces=(GRAPHVIZ, HAL), options_last=False, is_cacheable=True
+    urls.INTEGRATIONS,
+    permission=Permission.READ,
+    produces=(GRAPHVIZ, HAL),
+    options_last=False,
+    is_cacheable=True,
+    query=SEARCH_PARAMETERS,
+    response=IntegrationsDocument,
 )
 def list_integrations(request: Request) -> Integrations:
     """List integrations, the most recently changed contracts first."""
@@ -74,7 +111,12 @@ def remove_integration(request: Request, provider: str, consumer: str) -> Delete
     return Deleted()
 
 
-@router.get(urls.GROUP, permission=Permission.READ, produces=(CSV,))
+@router.get(
+    urls.GROUP,
+    permission=Permission.READ,
+    produces=(CSV,),
+    query=(QueryParameter("maxPacticipants", "The maximum number of pacticipants.", Annotated[int, Field(ge=0)]),),
+)
 def show_group(request: Request, pacticipant: str) -> NumericGraph:
     """Show all integrations that are connected with a pacticipant, directly or through others."""
     pacticipants.get(request.db, pacticipant)

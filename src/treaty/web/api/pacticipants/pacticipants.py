@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NotRequired
+
+from typing_extensions import TypedDict
 
 from treaty.actions.pacticipants import pacticipants as pacticipant_actions
 from treaty.errors import NotFound
@@ -13,7 +15,15 @@ from treaty.model.pacticipants.pacticipants import Label, ListedPacticipant, Pac
 from treaty.model.paging import Paged
 from treaty.store.pacticipants import labels, pacticipants
 from treaty.web import urls
-from treaty.web.api.paging import page_links, page_state, read_page
+from treaty.web.api.paging import (
+    PAGE_PARAMETERS,
+    SEARCH_PARAMETERS,
+    PageLinks,
+    PageState,
+    page_links,
+    page_state,
+    read_page,
+)
 from treaty.web.api.timestamps import timestamps
 from treaty.web.hal import represent
 from treaty.web.hal.documents import (
@@ -27,12 +37,13 @@ from treaty.web.hal.documents import (
     list_placeholder,
     render_item,
 )
+from treaty.web.hal.shapes import Named, NameOnly, Numbered, Omittable, Times
 from treaty.web.http import bodies
-from treaty.web.http.bodies import Body, BranchName, Line, LineNotBlank, Name
+from treaty.web.http.bodies import Body, BranchName, EmptyBody, Line, LineNotBlank, Name, with_example
 from treaty.web.http.media_types import JSON, MERGE_PATCH
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
-from treaty.web.http.router import Router
+from treaty.web.http.router import Router, link_to
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -40,6 +51,15 @@ router = Router()
 
 class DescriptionBody(Body):
     """Properties of a pacticipant that clients can change."""
+
+    model_config = with_example(
+        {
+            "name": "Example App",
+            "displayName": "Example App",
+            "repositoryUrl": "https://git.example.org/shop/example-app",
+            "mainBranch": "main",
+        }
+    )
 
     display_name: LineNotBlank = None
     repository_url: Line = None
@@ -80,14 +100,135 @@ class Labels:
     paged: Paged[str]
 
 
-@router.get(urls.PACTICIPANTS, permission=Permission.READ, is_cacheable=True)
+class PacticipantState(Times):
+    name: str
+    displayName: Omittable[str]
+    repositoryUrl: Omittable[str]
+    repositoryName: Omittable[str]
+    repositoryNamespace: Omittable[str]
+    mainBranch: Omittable[str]
+
+
+class DeprecatedLatestVersion(Numbered):
+    title: str
+    name: str
+
+
+_PacticipantVersions = TypedDict("_PacticipantVersions", {"latest-version": NotRequired[DeprecatedLatestVersion]})
+
+
+class PacticipantParts(_PacticipantVersions):
+    latestVersion: NotRequired[Numbered]
+    labels: list[Named]
+
+
+PacticipantLinks = TypedDict(
+    "PacticipantLinks",
+    {
+        "self": Link,
+        "pb:versions": Link,
+        "pb:branches": Link,
+        "pb:deployed-environments": Omittable[list[Link]],
+        "pb:version": Link,
+        "pb:version-tag": Link,
+        "pb:branch-version": Link,
+        "pb:label": Link,
+        "versions": Link,
+        "pb:can-i-deploy-badge": Link,
+        "pb:can-i-deploy-branch-to-environment-badge": Link,
+        "curies": list[Link],
+    },
+)
+
+
+class PacticipantDocument(PacticipantState):
+    _embedded: PacticipantParts
+    _links: PacticipantLinks
+
+
+class TitledPacticipant(PacticipantDocument):
+    """An item of the deprecated list."""
+
+    title: str
+
+
+class ListedPacticipants(TypedDict):
+    pacticipants: list[PacticipantDocument]
+
+
+PacticipantsLinks = TypedDict(
+    "PacticipantsLinks",
+    {
+        "self": Link,
+        "next": NotRequired[Link],
+        "previous": NotRequired[Link],
+        "pb:pacticipants-with-label": Link,
+        "pb:pacticipants": list[Link],
+        "pacticipants": list[Link],
+    },
+)
+
+
+class PacticipantsDocument(PageState):
+    pacticipants: Omittable[list[TitledPacticipant]]
+    _embedded: ListedPacticipants
+    _links: PacticipantsLinks
+
+
+class LabelLinks(TypedDict):
+    self: Link
+    pacticipant: Link
+
+
+class LabelDocument(Times):
+    name: str
+    _links: LabelLinks
+
+
+class ListedLabels(TypedDict):
+    labels: list[NameOnly]
+
+
+class LabelsLinks(PageLinks):
+    self: Link
+
+
+class LabelsDocument(PageState):
+    _embedded: ListedLabels
+    _links: LabelsLinks
+
+
+_NEW_PACTICIPANT_LINKS: Final = link_to(
+    {"pacticipant": "$response.body#/name"},
+    *("show_pacticipant", "replace_pacticipant", "list_versions", "list_branches", "remove_pacticipant"),
+    *("show_latest_version", "add_label", "replace_version", "show_group"),
+)
+_LABEL_LINKS: Final = link_to(
+    {"pacticipant": "$request.path.pacticipant", "label": "$request.path.label"}, "show_label", "remove_label"
+)
+
+
+@router.get(
+    urls.PACTICIPANTS,
+    permission=Permission.READ,
+    is_cacheable=True,
+    query=SEARCH_PARAMETERS,
+    response=PacticipantsDocument,
+)
 def list_pacticipants(request: Request) -> Pacticipants:
     """List all pacticipants, or those whose name contains a text."""
     paged = pacticipants.list_matching(request.db, like=request.option("q"), page=read_page(request))
     return Pacticipants(paged, urls.PACTICIPANTS.fill(), has_duplicates=True)
 
 
-@router.post(urls.PACTICIPANTS, permission=Permission.MANAGE_PACTICIPANT)
+@router.post(
+    urls.PACTICIPANTS,
+    permission=Permission.MANAGE_PACTICIPANT,
+    body=NewPacticipantBody,
+    response=PacticipantDocument,
+    errors=("409",),
+    links=_NEW_PACTICIPANT_LINKS,
+)
 def create_pacticipant(request: Request) -> Created:
     """Create a pacticipant. An existing pacticipant stays unchanged."""
     body = bodies.read(request.raw_body, NewPacticipantBody, is_json=request.is_json, empty=b"")
@@ -98,7 +239,9 @@ def create_pacticipant(request: Request) -> Created:
     return Created(details, urls.PACTICIPANT.fill(pacticipant=body.name))
 
 
-@router.get(urls.PACTICIPANTS_WITH_LABEL, permission=Permission.READ)
+@router.get(
+    urls.PACTICIPANTS_WITH_LABEL, permission=Permission.READ, query=SEARCH_PARAMETERS, response=PacticipantsDocument
+)
 def list_pacticipants_with_label(request: Request, label: str) -> Pacticipants:
     """List the pacticipants that have a label."""
     page = read_page(request)
@@ -106,13 +249,15 @@ def list_pacticipants_with_label(request: Request, label: str) -> Pacticipants:
     return Pacticipants(paged, urls.PACTICIPANTS_WITH_LABEL.fill(label=label))
 
 
-@router.get(urls.PACTICIPANT, permission=Permission.READ, is_cacheable=True)
+@router.get(urls.PACTICIPANT, permission=Permission.READ, is_cacheable=True, response=PacticipantDocument)
 def show_pacticipant(request: Request, pacticipant: str) -> PacticipantDetails:
     """Show a pacticipant."""
     return pacticipants.get_details(request.db, pacticipant)
 
 
-@router.put(urls.PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT)
+@router.put(
+    urls.PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT, body=PacticipantBody, response=PacticipantDocument
+)
 def replace_pacticipant(request: Request, pacticipant: str) -> Updated:
     """Replace the properties of a pacticipant."""
     description = request.body(PacticipantBody).model_dump(include=_DESCRIPTION_FIELDS)
@@ -120,7 +265,13 @@ def replace_pacticipant(request: Request, pacticipant: str) -> Updated:
     return Updated(pacticipants.get_details(request.db, pacticipant))
 
 
-@router.patch(urls.PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT, consumes=(JSON, MERGE_PATCH))
+@router.patch(
+    urls.PACTICIPANT,
+    permission=Permission.MANAGE_PACTICIPANT,
+    consumes=(JSON, MERGE_PATCH),
+    body=PacticipantBody,
+    response=PacticipantDocument,
+)
 def change_pacticipant(request: Request, pacticipant: str) -> Created | Updated:
     """Change some properties of a pacticipant, or create it."""
     description = request.body(PacticipantBody).model_dump(include=_DESCRIPTION_FIELDS, exclude_unset=True)
@@ -136,13 +287,13 @@ def remove_pacticipant(request: Request, pacticipant: str) -> Deleted:
     return Deleted()
 
 
-@router.get(urls.LABELS, permission=Permission.READ)
+@router.get(urls.LABELS, permission=Permission.READ, query=PAGE_PARAMETERS, response=LabelsDocument)
 def list_labels(request: Request) -> Labels:
     """List all labels, each once."""
     return Labels(labels.list_names(request.db, read_page(request)))
 
 
-@router.get(urls.PACTICIPANT_LABEL, permission=Permission.READ)
+@router.get(urls.PACTICIPANT_LABEL, permission=Permission.READ, response=LabelDocument)
 def show_label(request: Request, pacticipant: str, label: str) -> Label:
     """Show a pacticipant's label."""
     existing_label = labels.find(request.db, pacticipant, label)
@@ -151,7 +302,13 @@ def show_label(request: Request, pacticipant: str, label: str) -> Label:
     return existing_label
 
 
-@router.put(urls.PACTICIPANT_LABEL, permission=Permission.MANAGE_PACTICIPANT)
+@router.put(
+    urls.PACTICIPANT_LABEL,
+    permission=Permission.MANAGE_PACTICIPANT,
+    body=EmptyBody,
+    response=LabelDocument,
+    links=_LABEL_LINKS,
+)
 def add_label(request: Request, pacticipant: str, label: str) -> Created | Updated:
     """Label a pacticipant."""
     request.body(dict)
@@ -228,16 +385,17 @@ def _pacticipant(
 ) -> Hal:
     """Represent a pacticipant, alone and in lists. Lists have no links to deployed versions."""
     name = pacticipant.name
+    state: PacticipantState = {
+        "name": name,
+        "displayName": pacticipant.display_name,
+        "repositoryUrl": pacticipant.repository_url,
+        "repositoryName": pacticipant.repository_name,
+        "repositoryNamespace": pacticipant.repository_namespace,
+        "mainBranch": pacticipant.main_branch,
+        **timestamps(pacticipant),
+    }
     return Hal(
-        state={
-            "name": name,
-            "displayName": pacticipant.display_name,
-            "repositoryUrl": pacticipant.repository_url,
-            "repositoryName": pacticipant.repository_name,
-            "repositoryNamespace": pacticipant.repository_namespace,
-            "mainBranch": pacticipant.main_branch,
-            **timestamps(pacticipant),
-        },
+        state=state,
         embedded={
             "latestVersion": _latest_version(name, latest_version),
             "labels": [Hal({"name": label}, links={"self": _label_link(name, label)}) for label in labels],

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from treaty.actions.pacts import publications
 from treaty.actions.pacts.publications import PublishedContracts
@@ -20,10 +21,19 @@ from treaty.model.pacts.pacts import Contract, ContractBatch
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
+from treaty.web.hal.shapes import Named, NoticeDocument, Numbered
 from treaty.web.http import bodies
-from treaty.web.http.bodies import Body, Line, NonEmptyText, NotBlankLine, RequiredNonBlankLine, RequiredNonBlankText
+from treaty.web.http.bodies import (
+    Body,
+    Line,
+    NonEmptyText,
+    NotBlankLine,
+    RequiredNonBlankLine,
+    RequiredNonBlankText,
+    with_example,
+)
 from treaty.web.http.request import Request
-from treaty.web.http.router import MAX_QUICK_ITEMS, Router
+from treaty.web.http.router import MAX_QUICK_ITEMS, Router, link_to
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -50,6 +60,25 @@ class ContractBody(Body):
 
 
 class PublishBody(Body):
+    model_config = with_example(
+        {
+            "pacticipantName": "Example App",
+            "pacticipantVersionNumber": "1.0.0",
+            "branch": "main",
+            "tags": ["main"],
+            "buildUrl": "https://ci.example.org/builds/17",
+            "contracts": [
+                {
+                    "consumerName": "Example App",
+                    "providerName": "Example API",
+                    "specification": "pact",
+                    "contentType": "application/json",
+                    "content": "eyJpbnRlcmFjdGlvbnMiOiBbXX0=",
+                }
+            ],
+        }
+    )
+
     pacticipant_name: RequiredNonBlankText
     pacticipant_version_number: RequiredNonBlankLine
     branch: NotBlankLine = None
@@ -75,12 +104,57 @@ MAX_TAGS: Final = 100
 """Limits of a request. Each tag is looked up for each contract."""
 
 
+class LogLine(TypedDict):
+    level: str
+    message: str
+    deprecationWarning: str
+
+
+class PublishedVersion(TypedDict):
+    pacticipant: Named
+    version: Numbered
+
+
+PublishedContractsLinks = TypedDict(
+    "PublishedContractsLinks",
+    {
+        "pb:pacticipant": Link,
+        "pb:pacticipant-version": Link,
+        "pb:pacticipant-version-tags": list[Link],
+        "pb:contracts": list[Link],
+    },
+)
+
+
+class PublishedContractsDocument(TypedDict):
+    logs: list[LogLine]
+    notices: list[NoticeDocument]
+    _embedded: PublishedVersion
+    _links: PublishedContractsLinks
+
+
+_PROVIDER: Final = {"provider": "$request.body#/contracts/0/providerName"}
+_PAIR: Final = {**_PROVIDER, "consumer": "$request.body#/pacticipantName"}
+_LINKS: Final = (
+    *link_to(
+        {**_PAIR, "version": "$request.body#/pacticipantVersionNumber"},
+        *("get_pact", "patch_pact", "get_previous_distinct_pact", "compare_with_previous", "delete_pact", "put_pact"),
+    ),
+    *link_to(_PAIR, "get_latest_pact", "get_pacts"),
+    *link_to(_PROVIDER, "select_pacts_for_verification", "get_provider_pacts"),
+)
+
+
 @router.post(
     urls.PUBLISH_CONTRACTS,
     permission=Permission.PUBLISH_PACT,
     consumes=["*json*"],
     is_strict=True,
     max_quick_items=MAX_QUICK_ITEMS,
+    body=PublishBody,
+    response=PublishedContractsDocument,
+    errors=("409",),
+    links=_LINKS,
 )
 def publish_contracts(call: Request) -> Publication:
     """Publish the pacts of a consumer's version, with its branch and tags."""
@@ -252,7 +326,7 @@ def _notices(publication: Publication) -> list[Notice]:
     return notices
 
 
-def _log(one: Notice) -> dict[str, str]:
+def _log(one: Notice) -> LogLine:
     return {"level": one.type, "message": one.text, "deprecationWarning": "Replaced by notices"}
 
 

@@ -1,6 +1,10 @@
 """Lists of pacts: of a pair and of a provider, by tag and by branch; and taking pacts away."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NotRequired
+
+from typing_extensions import TypedDict
 
 from treaty.actions.pacts import removal
 from treaty.model.pacts.lists import (
@@ -16,9 +20,11 @@ from treaty.model.pacts.pacts import Pact
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import lists
 from treaty.web import urls
-from treaty.web.api.paging import page_links, page_state, read_page
+from treaty.web.api.pacts.pacts import DeletedPactsDocument
+from treaty.web.api.paging import PAGE_PARAMETERS, PageState, page_links, page_state, read_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, Links, build_curies
+from treaty.web.hal.shapes import Named, Numbered, SelfLinked
 from treaty.web.http.request import Request
 from treaty.web.http.results import Deleted
 from treaty.web.http.router import Router
@@ -27,37 +33,137 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 
-@router.get(urls.PACTS, permission=Permission.READ)
+class ListedPactParts(TypedDict):
+    consumerVersion: Numbered
+
+
+class ListedPact(SelfLinked):
+    createdAt: datetime
+    revision: int
+    _embedded: ListedPactParts
+
+
+class ListedPacts(TypedDict):
+    pacts: list[ListedPact]
+
+
+PactsOfPairLinks = TypedDict(
+    "PactsOfPairLinks",
+    {
+        "self": Link,
+        "next": NotRequired[Link],
+        "previous": NotRequired[Link],
+        "consumer": NotRequired[Link],
+        "provider": NotRequired[Link],
+        "pact-versions": NotRequired[list[Link]],
+        "pb:consumer": NotRequired[Link],
+        "pb:provider": NotRequired[Link],
+        "pb:pact-versions": NotRequired[list[Link]],
+    },
+)
+
+
+class PactsOfPairDocument(PageState):
+    """Pacts of a pair. Relations have the prefix `pb:` only in the list of pacts with a tag."""
+
+    _embedded: ListedPacts
+    _links: PactsOfPairLinks
+
+
+PactsOfProviderLinks = TypedDict(
+    "PactsOfProviderLinks",
+    {
+        "self": Link,
+        "next": NotRequired[Link],
+        "previous": NotRequired[Link],
+        "pb:provider": Link,
+        "pb:pacts": list[Link],
+        "provider": Link,
+        "pacts": list[Link],
+    },
+)
+
+
+class PactsOfProviderDocument(PageState):
+    _links: PactsOfProviderLinks
+
+
+class LatestPactConsumerParts(TypedDict):
+    version: Numbered
+
+
+class LatestPactConsumer(Named):
+    _embedded: LatestPactConsumerParts
+
+
+class LatestPactParts(TypedDict):
+    consumer: LatestPactConsumer
+    provider: Named
+
+
+class LatestPactLinks(TypedDict):
+    self: list[Link]
+
+
+class LatestPact(TypedDict):
+    createdAt: datetime
+    _embedded: LatestPactParts
+    _links: LatestPactLinks
+
+
+LatestPactsLinks = TypedDict(
+    "LatestPactsLinks",
+    {
+        "self": Link,
+        "next": NotRequired[Link],
+        "previous": NotRequired[Link],
+        "pb:pacts": list[Link],
+        "pacts": list[Link],
+        "curies": list[Link],
+    },
+)
+
+
+class LatestPactsDocument(PageState):
+    pacts: list[LatestPact]
+    _links: LatestPactsLinks
+
+
+_OF_PAIR: Final[Mapping[str, Any]] = {"query": PAGE_PARAMETERS, "response": PactsOfPairDocument}
+_OF_PROVIDER: Final[Mapping[str, Any]] = {"query": PAGE_PARAMETERS, "response": PactsOfProviderDocument}
+
+
+@router.get(urls.PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_pacts(call: Request, provider: str, consumer: str) -> PactsOfPair:
     """List all pacts of a pair, newest first."""
     return _of_pair(call, provider, consumer, None)
 
 
-@router.get(urls.TAGGED_PACTS, permission=Permission.READ)
+@router.get(urls.TAGGED_PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_tagged_pacts(call: Request, provider: str, consumer: str, tag: str) -> PactsOfPair:
     """List the pacts whose consumer versions have a tag, newest first."""
     return _of_pair(call, provider, consumer, PactsWithTag(name=tag))
 
 
-@router.get(urls.BRANCH_PACTS, permission=Permission.READ)
+@router.get(urls.BRANCH_PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_branch_pacts(call: Request, provider: str, consumer: str, branch: str) -> PactsOfPair:
     """List the pacts whose consumer versions are on a branch, oldest first."""
     return _of_pair(call, provider, consumer, PactsOnBranch(name=branch))
 
 
-@router.get(urls.MAIN_BRANCH_PACTS, permission=Permission.READ)
+@router.get(urls.MAIN_BRANCH_PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_main_branch_pacts(call: Request, provider: str, consumer: str) -> PactsOfPair:
     """List the pacts of the consumer's main branch, oldest first."""
     return _of_pair(call, provider, consumer, PactsOnBranch(name=None))
 
 
-@router.get(urls.LATEST_BRANCH_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_BRANCH_PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_pacts_of_branch_head(call: Request, provider: str, consumer: str, branch: str) -> PactsOfPair:
     """List the pact of a branch's head, if it has one."""
     return _of_pair(call, provider, consumer, PactsOnBranch(name=branch, is_head=True))
 
 
-@router.get(urls.LATEST_MAIN_BRANCH_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_MAIN_BRANCH_PACTS, permission=Permission.READ, **_OF_PAIR)
 def get_pacts_of_main_branch_head(call: Request, provider: str, consumer: str) -> PactsOfPair:
     """List the pact of the main branch's head, if it has one."""
     return _of_pair(call, provider, consumer, PactsOnBranch(name=None, is_head=True))
@@ -79,13 +185,18 @@ def delete_pacts(call: Request, provider: str, consumer: str) -> Deleted:
     return Deleted()
 
 
-@router.delete(urls.TAGGED_PACTS, permission=Permission.DELETE_PACT)
+@router.delete(urls.TAGGED_PACTS, permission=Permission.DELETE_PACT, response=DeletedPactsDocument)
 def delete_tagged_pacts(call: Request, provider: str, consumer: str, tag: str) -> RemainingPacts:
     """Delete the pacts whose consumer versions have a tag."""
     return removal.unpublish_pacts(call.db, consumer=consumer, provider=provider, pact_filter=PactsWithTag(name=tag))
 
 
-@router.delete(urls.BRANCH_PACTS, permission=Permission.DELETE_PACT, aliases=[urls.LATEST_BRANCH_PACTS])
+@router.delete(
+    urls.BRANCH_PACTS,
+    permission=Permission.DELETE_PACT,
+    aliases=[urls.LATEST_BRANCH_PACTS],
+    response=DeletedPactsDocument,
+)
 def delete_branch_pacts(call: Request, provider: str, consumer: str, branch: str) -> RemainingPacts:
     """Delete the pacts whose consumer versions are on a branch: all of them, under either URL."""
     return removal.unpublish_pacts(
@@ -93,43 +204,49 @@ def delete_branch_pacts(call: Request, provider: str, consumer: str, branch: str
     )
 
 
-@router.delete(urls.MAIN_BRANCH_PACTS, permission=Permission.DELETE_PACT, aliases=[urls.LATEST_MAIN_BRANCH_PACTS])
+@router.delete(
+    urls.MAIN_BRANCH_PACTS,
+    permission=Permission.DELETE_PACT,
+    aliases=[urls.LATEST_MAIN_BRANCH_PACTS],
+    response=DeletedPactsDocument,
+    errors=("409",),
+)
 def delete_main_branch_pacts(call: Request, provider: str, consumer: str) -> RemainingPacts:
     """Delete the pacts of the consumer's main branch: all of them, under either URL."""
     return removal.unpublish_pacts(call.db, consumer=consumer, provider=provider, pact_filter=PactsOnBranch(name=None))
 
 
-@router.get(urls.PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
+@router.get(urls.PROVIDER_PACTS, permission=Permission.READ, is_slow=True, **_OF_PROVIDER)
 def get_provider_pacts(call: Request, provider: str) -> PactsOfProvider:
     """List all pacts of a provider's consumers."""
     return _of_provider(call, provider, None)
 
 
-@router.get(urls.PROVIDER_PACTS_WITH_TAG, permission=Permission.READ, is_slow=True)
+@router.get(urls.PROVIDER_PACTS_WITH_TAG, permission=Permission.READ, is_slow=True, **_OF_PROVIDER)
 def get_provider_pacts_with_tag(call: Request, provider: str, tag: str) -> PactsOfProvider:
     """List the pacts of a provider whose consumer versions have a tag."""
     return _of_provider(call, provider, PactsWithTag(name=tag))
 
 
-@router.get(urls.BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
+@router.get(urls.BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True, **_OF_PROVIDER)
 def get_branch_provider_pacts(call: Request, provider: str, branch: str) -> PactsOfProvider:
     """List the pacts of a provider whose consumer versions are on branches of a name."""
     return _of_provider(call, provider, PactsOnBranch(name=branch))
 
 
-@router.get(urls.MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True)
+@router.get(urls.MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ, is_slow=True, **_OF_PROVIDER)
 def get_main_branch_provider_pacts(call: Request, provider: str) -> PactsOfProvider:
     """List the pacts of each consumer's main branch."""
     return _of_provider(call, provider, PactsOnBranch(name=None))
 
 
-@router.get(urls.LATEST_BRANCH_PROVIDER_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_BRANCH_PROVIDER_PACTS, permission=Permission.READ, **_OF_PROVIDER)
 def get_latest_branch_provider_pacts(call: Request, provider: str, branch: str) -> PactsOfProvider:
     """List the pacts of the heads of branches of a name."""
     return _of_provider(call, provider, PactsOnBranch(name=branch, is_head=True))
 
 
-@router.get(urls.LATEST_MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_MAIN_BRANCH_PROVIDER_PACTS, permission=Permission.READ, **_OF_PROVIDER)
 def get_latest_main_branch_provider_pacts(call: Request, provider: str) -> PactsOfProvider:
     """List the pacts of the heads of the consumers' main branches."""
     return _of_provider(call, provider, PactsOnBranch(name=None, is_head=True))
@@ -142,7 +259,7 @@ def _of_provider(call: Request, provider: str, pact_filter: PactFilter) -> Pacts
     return PactsOfProvider(provider=provider, pact_filter=pact_filter, is_latest=is_latest, pacts=found)
 
 
-@router.get(urls.LATEST_PROVIDER_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_PROVIDER_PACTS, permission=Permission.READ, **_OF_PROVIDER)
 def get_latest_provider_pacts(call: Request, provider: str) -> PactsOfProvider:
     """List the latest pact of each consumer of a provider."""
     pacticipants.get(call.db, provider, "provider")
@@ -150,7 +267,7 @@ def get_latest_provider_pacts(call: Request, provider: str) -> PactsOfProvider:
     return PactsOfProvider(provider=provider, pact_filter=None, is_latest=True, pacts=found)
 
 
-@router.get(urls.LATEST_PROVIDER_PACTS_WITH_TAG, permission=Permission.READ)
+@router.get(urls.LATEST_PROVIDER_PACTS_WITH_TAG, permission=Permission.READ, **_OF_PROVIDER)
 def get_latest_provider_pacts_with_tag(call: Request, provider: str, tag: str) -> PactsOfProvider:
     """List the latest pact with a tag of each consumer of a provider."""
     pacticipants.get(call.db, provider, "provider")
@@ -158,7 +275,7 @@ def get_latest_provider_pacts_with_tag(call: Request, provider: str, tag: str) -
     return PactsOfProvider(provider=provider, pact_filter=PactsWithTag(name=tag), is_latest=True, pacts=found)
 
 
-@router.get(urls.LATEST_PACTS, permission=Permission.READ)
+@router.get(urls.LATEST_PACTS, permission=Permission.READ, query=PAGE_PARAMETERS, response=LatestPactsDocument)
 def get_latest_pacts(call: Request) -> LatestPacts:
     """List the latest pact of each pair."""
     return LatestPacts(lists.list_latest_of_pairs(call.db, read_page(call)))

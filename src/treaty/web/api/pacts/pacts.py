@@ -1,10 +1,13 @@
 """Pacts of a consumer and a provider: publishing one, reading one, and deleting one."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, NotRequired
 
 import orjson
+from pydantic import with_config
+from typing_extensions import TypedDict
 
 from treaty.actions.pacts import publications, removal
 from treaty.errors import Invalid, NotFound, Problem
@@ -18,13 +21,15 @@ from treaty.store.pacts import pacts
 from treaty.store.pacts.pacts import PactWithBody
 from treaty.web import urls
 from treaty.web.hal import represent
-from treaty.web.hal.documents import JSON_OPTIONS, Hal, Link, Links, RenderContext, build_curies, render_links
+from treaty.web.hal.documents import JSON_OPTIONS, Hal, Link, RenderContext, build_curies, render_links
 from treaty.web.hal.represent import ExtendedDocument
+from treaty.web.hal.shapes import OPEN_OBJECT, JsonObject, Named, Omittable, OpenName
 from treaty.web.http import queries
+from treaty.web.http.bodies import with_example
 from treaty.web.http.media_types import EXTENDED, HAL, JSON
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Updated, WithHeaders
-from treaty.web.http.router import Router
+from treaty.web.http.router import Router, link_to
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -33,13 +38,119 @@ PACT_TYPES = (HAL, JSON, EXTENDED)
 """The media types of a pact."""
 
 
-@router.get(urls.PACT, permission=Permission.READ, produces=PACT_TYPES, aliases=urls.PACT_ALIASES, is_cacheable=True)
+PactLinks = TypedDict(
+    "PactLinks",
+    {
+        "self": Link,
+        "pb:consumer": Link,
+        "pb:consumer-version": Link,
+        "pb:consumer-versions": Omittable[list[Link]],
+        "pb:provider": Link,
+        "pb:pact-version": Link,
+        "pb:latest-pact-version": Link,
+        "pb:all-pact-versions": Link,
+        "pb:latest-untagged-pact-version": Link,
+        "pb:latest-tagged-pact-version": Link,
+        "pb:previous-distinct": Link,
+        "pb:diff-previous-distinct": Link,
+        "pb:diff": Link,
+        "pb:pact-webhooks": Link,
+        "pb:consumer-webhooks": Link,
+        "pb:tag-prod-version": Link,
+        "pb:tag-version": Link,
+        "pb:publish-verification-results": NotRequired[Link],  # hidden from callers who may not use it
+        "pb:latest-verification-results": Link,
+        "pb:triggered-webhooks": Link,
+        "pb:matrix-for-consumer-version": Link,
+        "curies": list[Link],
+    },
+)
+
+
+@with_config(OPEN_OBJECT)
+class PactDocument(TypedDict):
+    """The content as it was published, with its time and its links."""
+
+    createdAt: datetime
+    _links: PactLinks
+
+
+class PactTags(TypedDict):
+    tags: list[Named]
+
+
+class ExtendedPactDocument(TypedDict):
+    createdAt: datetime
+    contract: JsonObject
+    _embedded: PactTags
+    _links: PactLinks
+
+
+_PACT: Final[Mapping[str, Any]] = {
+    "produces": PACT_TYPES,
+    "response": PactDocument,
+    "extended_response": ExtendedPactDocument,
+}
+"""Options of the routes that return a pact."""
+
+DeletedPactsLinks = TypedDict("DeletedPactsLinks", {"index": Link, "pb:latest-pact-version": Omittable[Link]})
+
+
+class DeletedPactsDocument(TypedDict):
+    _links: DeletedPactsLinks
+
+
+_EXAMPLE_PACT: Final = {
+    "consumer": {"name": "Example App"},
+    "provider": {"name": "Example API"},
+    "interactions": [
+        {
+            "description": "a request for a product",
+            "providerState": "product 7 exists",
+            "request": {"method": "GET", "path": "/products/7"},
+            "response": {"status": 200, "body": {"id": 7}},
+        }
+    ],
+    "metadata": {"pactSpecification": {"version": "2.0.0"}},
+}
+
+
+@with_config(with_example(_EXAMPLE_PACT))
+class PactBody(TypedDict, total=False):
+    """A pact as Pact libraries write it, of any version of the specification."""
+
+    consumer: OpenName
+    provider: OpenName
+    interactions: list[JsonObject]
+
+
+_PAIR: Final = {"provider": "$request.path.provider", "consumer": "$request.path.consumer"}
+PACT_LINKS: Final = link_to(
+    {**_PAIR, "version": "$request.path.version"},
+    *("get_pact", "patch_pact", "get_previous_distinct_pact", "compare_with_previous", "delete_pact"),
+)
+CONTENT_LINKS: Final = link_to(
+    {**_PAIR, "sha": "$response.body#/_links/pb:pact-version/name"},
+    *("get_pact_version", "publish_verification", "get_latest_verification"),
+)
+PAIR_LINKS: Final = link_to(_PAIR, "get_latest_pact", "get_pacts", "show_matrix_of_pair", "create_webhook_of_pair")
+
+
+@router.get(urls.PACT, permission=Permission.READ, aliases=urls.PACT_ALIASES, is_cacheable=True, **_PACT)
 def get_pact(call: Request, provider: str, consumer: str, version: str) -> PactDetails:
     """Read the pact of a consumer's version."""
     return _in_full(pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
 
 
-@router.put(urls.PACT, permission=Permission.PUBLISH_PACT, produces=PACT_TYPES, aliases=urls.PACT_ALIASES)
+@router.put(
+    urls.PACT,
+    permission=Permission.PUBLISH_PACT,
+    aliases=urls.PACT_ALIASES,
+    body=PactBody,
+    errors=("409",),
+    links=(*PACT_LINKS, *CONTENT_LINKS, *PAIR_LINKS),
+    **_PACT,
+)
 def put_pact(call: Request, provider: str, consumer: str, version: str) -> Created | Updated:
     """Publish a pact for a consumer's version."""
     contract = _contract(call, provider, consumer, version)
@@ -49,13 +160,26 @@ def put_pact(call: Request, provider: str, consumer: str, version: str) -> Creat
     return _published(call, published, contract.key)
 
 
-@router.delete(urls.PACT, permission=Permission.DELETE_PACT, produces=PACT_TYPES, aliases=urls.PACT_ALIASES)
+@router.delete(
+    urls.PACT,
+    permission=Permission.DELETE_PACT,
+    produces=PACT_TYPES,
+    aliases=urls.PACT_ALIASES,
+    response=DeletedPactsDocument,
+)
 def delete_pact(call: Request, provider: str, consumer: str, version: str) -> RemainingPacts:
     """Delete the pact of a consumer's version, in all its revisions."""
     return removal.unpublish_version(call.db, PactKey(consumer=consumer, version=version, provider=provider))
 
 
-@router.patch(urls.PACT, permission=Permission.PUBLISH_PACT, produces=PACT_TYPES, aliases=urls.PACT_ALIASES)
+@router.patch(
+    urls.PACT,
+    permission=Permission.PUBLISH_PACT,
+    aliases=urls.PACT_ALIASES,
+    body=PactBody,
+    errors=("409-without-body",),
+    **_PACT,
+)
 def patch_pact(call: Request, provider: str, consumer: str, version: str) -> Created | Updated:
     """Put a pact's interactions into what the version has published already."""
     contract = _contract(call, provider, consumer, version)
@@ -105,13 +229,13 @@ def _in_full(found: PactWithBody | None, **more: object) -> PactDetails:
     return PactDetails(pact=found.pact, body=found.body, **more)  # type: ignore[arg-type]  # handed on as they are
 
 
-@router.get(urls.PACT_VERSION, permission=Permission.READ, produces=PACT_TYPES, is_cacheable=True)
+@router.get(urls.PACT_VERSION, permission=Permission.READ, is_cacheable=True, **_PACT)
 def get_pact_version(call: Request, provider: str, consumer: str, sha: str) -> PactDetails:
     """Read content by its sha, in its latest publication."""
     return _in_full(pacts.find_by_sha(call.db, consumer, provider, sha))
 
 
-@router.get(urls.PACT_VERSION_WITH_METADATA, permission=Permission.READ, produces=PACT_TYPES, is_cacheable=True)
+@router.get(urls.PACT_VERSION_WITH_METADATA, permission=Permission.READ, is_cacheable=True, **_PACT)
 def get_pact_version_with_metadata(call: Request, provider: str, consumer: str, sha: str, segment: str) -> PactDetails:
     """Read content by its sha, in the publication that the metadata names."""
     said = read_metadata(segment)
@@ -135,28 +259,29 @@ def find_with_metadata(call: Request, provider: str, consumer: str, sha: str, sa
 @router.get(
     urls.LATEST_PACT,
     permission=Permission.READ,
-    produces=PACT_TYPES,
     aliases=[urls.LATEST_PACT_ALIAS],
     is_cacheable=True,
+    links=CONTENT_LINKS,
+    **_PACT,
 )
 def get_latest_pact(call: Request, provider: str, consumer: str) -> WithHeaders:
     """Read the latest pact of a pair."""
     return _latest(pacts.find_latest(call.db, consumer, provider))
 
 
-@router.get(urls.LATEST_TAGGED_PACT, permission=Permission.READ, produces=PACT_TYPES, is_cacheable=True)
+@router.get(urls.LATEST_TAGGED_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
 def get_latest_tagged_pact(call: Request, provider: str, consumer: str, tag: str) -> WithHeaders:
     """Read the latest pact whose version has a tag."""
     return _latest(pacts.find_latest_tagged(call.db, consumer, provider, tag), tags=(tag,))
 
 
-@router.get(urls.LATEST_UNTAGGED_PACT, permission=Permission.READ, produces=PACT_TYPES, is_cacheable=True)
+@router.get(urls.LATEST_UNTAGGED_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
 def get_latest_untagged_pact(call: Request, provider: str, consumer: str) -> WithHeaders:
     """Read the latest pact whose version has no tag."""
     return _latest(pacts.find_latest_untagged(call.db, consumer, provider), tags=("untagged",))
 
 
-@router.get(urls.LATEST_BRANCH_PACT, permission=Permission.READ, produces=PACT_TYPES, is_cacheable=True)
+@router.get(urls.LATEST_BRANCH_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
 def get_latest_branch_pact(call: Request, provider: str, consumer: str, branch: str) -> WithHeaders:
     """Read the latest pact whose version is on a branch."""
     return _latest(pacts.find_latest_on_branch(call.db, consumer, provider, branch))
@@ -171,7 +296,7 @@ def _latest(found: PactWithBody | None, tags: tuple[str, ...] = ()) -> WithHeade
     )
 
 
-@router.get(urls.PREVIOUS_DISTINCT_PACT, permission=Permission.READ)
+@router.get(urls.PREVIOUS_DISTINCT_PACT, permission=Permission.READ, response=PactDocument)
 def get_previous_distinct_pact(call: Request, provider: str, consumer: str, version: str) -> PactDetails:
     """Read the closest earlier pact with other content."""
     found = pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider))
@@ -226,11 +351,11 @@ def pact_link(pact: Pact) -> Link:
     )
 
 
-def _links(pact: Pact, metadata: str | None, consumer_versions: Sequence[str]) -> Links:
+def _links(pact: Pact, metadata: str | None, consumer_versions: Sequence[str]) -> PactLinks:
     """Everything that can be done from a pact."""
     consumer, version, provider, sha = pact.consumer, pact.version, pact.provider, pact.sha
     pair: Mapping[str, str] = {"provider": provider, "consumer": consumer}
-    links: dict[str, Link | Sequence[Link] | None] = {
+    return {
         "self": pact_link(pact),
         "pb:consumer": Link(urls.PACTICIPANT.fill(pacticipant=consumer), "Consumer", name=consumer),
         "pb:consumer-version": version_link(consumer, version),
@@ -277,7 +402,6 @@ def _links(pact: Pact, metadata: str | None, consumer_versions: Sequence[str]) -
         ),
         "curies": build_curies("pact"),
     }
-    return links
 
 
 def version_link(consumer: str, number: str) -> Link:

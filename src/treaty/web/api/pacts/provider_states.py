@@ -1,6 +1,9 @@
 """Provider states: what the pacts of a provider's consumers ask it to be like."""
 
+from typing import Any
+
 import orjson
+from typing_extensions import TypedDict
 
 from treaty.model.pacts import content, provider_states
 from treaty.model.pacts.lists import PactsInEnvironment, PactsOnBranch
@@ -10,6 +13,7 @@ from treaty.store.pacts import lists
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal
+from treaty.web.hal.shapes import Omittable
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -17,19 +21,29 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 
-@router.get(urls.PROVIDER_STATES, permission=Permission.READ, is_slow=True)
+class ProviderStateDocument(TypedDict):
+    name: str | None
+    params: Omittable[Any]
+    consumers: list[str]
+
+
+class ProviderStatesDocument(TypedDict):
+    providerStates: list[ProviderStateDocument]
+
+
+@router.get(urls.PROVIDER_STATES, permission=Permission.READ, is_slow=True, response=ProviderStatesDocument)
 def get_provider_states(call: Request, provider: str) -> ProviderStates:
     """List the states of the pacts at the heads of the consumers' main branches."""
     return _states(call, provider, PactsOnBranch(name=None, is_head=True))
 
 
-@router.get(urls.BRANCH_PROVIDER_STATES, permission=Permission.READ, is_slow=True)
+@router.get(urls.BRANCH_PROVIDER_STATES, permission=Permission.READ, is_slow=True, response=ProviderStatesDocument)
 def get_branch_provider_states(call: Request, provider: str, branch: str) -> ProviderStates:
     """List the states of the pacts at the heads of branches of a name."""
     return _states(call, provider, PactsOnBranch(name=branch, is_head=True))
 
 
-@router.get(urls.ENVIRONMENT_PROVIDER_STATES, permission=Permission.READ, is_slow=True)
+@router.get(urls.ENVIRONMENT_PROVIDER_STATES, permission=Permission.READ, is_slow=True, response=ProviderStatesDocument)
 def get_environment_provider_states(call: Request, provider: str, environment: str) -> ProviderStates:
     """List the states of the pacts that run or are supported in an environment, given by name or UUID."""
     return _states(call, provider, PactsInEnvironment(name=environment))

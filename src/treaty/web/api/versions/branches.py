@@ -1,7 +1,9 @@
 """Branches and their versions: handlers and representation, and the representation of tags."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NotRequired
+
+from typing_extensions import TypedDict
 
 from treaty.actions.versions import removal
 from treaty.actions.versions.removal import RemovedBranches, remove_from_branch
@@ -12,14 +14,16 @@ from treaty.model.versions import Branch, BranchVersion, Tag
 from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches
 from treaty.web import urls
-from treaty.web.api.paging import page_links, page_state, read_page
+from treaty.web.api.paging import SEARCH_PARAMETERS, PageState, page_links, page_state, read_page
 from treaty.web.api.timestamps import timestamps
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.http.queries import BLANK, is_blank
+from treaty.web.hal.shapes import NoticeDocument, Times
+from treaty.web.http.bodies import EmptyBody
+from treaty.web.http.queries import BLANK, QueryParameter, is_blank
 from treaty.web.http.request import Request
 from treaty.web.http.results import Accepted, Created, Deleted, Updated
-from treaty.web.http.router import Router
+from treaty.web.http.router import Router, link_to
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -36,7 +40,59 @@ class Branches:
     paged: Paged[Branch]
 
 
-@router.get(urls.BRANCHES, permission=Permission.READ)
+BranchLinks = TypedDict("BranchLinks", {"self": Link, "pb:latest-version": Link})
+
+
+class BranchDocument(Times):
+    name: str
+    _links: BranchLinks
+
+
+class ListedBranches(TypedDict):
+    branches: list[BranchDocument]
+
+
+BranchesLinks = TypedDict(
+    "BranchesLinks",
+    {"self": Link, "next": NotRequired[Link], "previous": NotRequired[Link], "pb:branches": list[Link]},
+)
+
+
+class BranchesDocument(PageState):
+    _embedded: ListedBranches
+    _links: BranchesLinks
+
+
+class RemovedBranchesDocument(TypedDict):
+    notices: list[NoticeDocument]
+
+
+BranchVersionLinks = TypedDict("BranchVersionLinks", {"self": Link, "pb:branch": Link, "pb:version": Link})
+
+
+class BranchVersionDocument(Times):
+    _links: BranchVersionLinks
+
+
+class TagLinks(TypedDict):
+    self: Link
+    version: Link
+    pacticipant: Link
+
+
+class TagDocument(Times):
+    name: str
+    _links: TagLinks
+
+
+_BRANCH: Final = {"pacticipant": "$request.path.pacticipant", "branch": "$request.path.branch"}
+_BRANCH_LINKS: Final = (
+    *link_to(_BRANCH, "show_branch", "list_versions_on_branch", "show_latest_version_on_branch", "remove_branch"),
+    *link_to({**_BRANCH, "version": "$request.path.version"}, "show_branch_version", "take_off_branch"),
+)
+
+
+@router.get(urls.BRANCHES, permission=Permission.READ, query=SEARCH_PARAMETERS, response=BranchesDocument)
 def list_branches(request: Request, pacticipant: str) -> Branches:
     """List the branches of a pacticipant, the most recently changed first."""
     page = read_page(request, DEFAULT_PAGE)
@@ -44,7 +100,12 @@ def list_branches(request: Request, pacticipant: str) -> Branches:
     return Branches(pacticipant, branches.list_matching(request.db, pacticipant, like=request.option("q"), page=page))
 
 
-@router.delete(urls.BRANCHES, permission=Permission.MANAGE_VERSION)
+@router.delete(
+    urls.BRANCHES,
+    permission=Permission.MANAGE_VERSION,
+    query=(QueryParameter("exclude[]", "Branches to keep.", list[str]),),
+    response=RemovedBranchesDocument,
+)
 def remove_branches(request: Request, pacticipant: str) -> Accepted:
     """Remove all branches except the main branch and those in the parameter `exclude`."""
     return Accepted(removal.remove_branches(request.db, pacticipant, keep=_excluded(request)))
@@ -64,7 +125,7 @@ def _excluded(request: Request) -> list[str]:
     return names
 
 
-@router.get(urls.BRANCH, permission=Permission.READ)
+@router.get(urls.BRANCH, permission=Permission.READ, response=BranchDocument)
 def show_branch(request: Request, pacticipant: str, branch: str) -> Branch:
     """Show a branch."""
     existing_branch = branches.find(request.db, pacticipant, branch)
@@ -80,7 +141,7 @@ def remove_branch(request: Request, pacticipant: str, branch: str) -> Deleted:
     return Deleted()
 
 
-@router.get(urls.BRANCH_VERSION, permission=Permission.READ)
+@router.get(urls.BRANCH_VERSION, permission=Permission.READ, response=BranchVersionDocument)
 def show_branch_version(request: Request, pacticipant: str, branch: str, version: str) -> BranchVersion:
     """Show the membership of a version in a branch."""
     existing = branches.load_state(request.db, pacticipant, branch, version).branch_version
@@ -89,7 +150,13 @@ def show_branch_version(request: Request, pacticipant: str, branch: str, version
     return existing
 
 
-@router.put(urls.BRANCH_VERSION, permission=Permission.MANAGE_VERSION)
+@router.put(
+    urls.BRANCH_VERSION,
+    permission=Permission.MANAGE_VERSION,
+    body=EmptyBody,
+    response=BranchVersionDocument,
+    links=_BRANCH_LINKS,
+)
 def put_on_branch(request: Request, pacticipant: str, branch: str, version: str) -> Created | Updated:
     """Add a version to a branch, as its head."""
     request.body(dict)  # nothing in it is used, but it must be valid JSON

@@ -1,21 +1,31 @@
 """Tags of versions: handlers. Their representation is beside that of branches."""
 
-import treaty.web.api.versions.branches  # noqa: F401 - registers the representation of tags
+from typing import Final
+
 from treaty.actions.versions import removal
 from treaty.actions.versions.versions import tag_version
 from treaty.errors import NotFound
 from treaty.model.versions import Tag
 from treaty.store.versions import tags
 from treaty.web import urls
+from treaty.web.api.versions.branches import TagDocument
+from treaty.web.http.bodies import EmptyBody
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
-from treaty.web.http.router import Router
+from treaty.web.http.router import Router, link_to
 from treaty.web.security.permissions import Permission
 
 router = Router()
 
 
-@router.get(urls.VERSION_TAG, permission=Permission.READ)
+_TAG: Final = {"pacticipant": "$request.path.pacticipant", "tag": "$request.path.tag"}
+_TAG_LINKS: Final = (
+    *link_to({**_TAG, "version": "$request.path.version"}, "show_tag", "remove_tag"),
+    *link_to(_TAG, "show_latest_version_with_tag", "list_versions_with_tag"),
+)
+
+
+@router.get(urls.VERSION_TAG, permission=Permission.READ, response=TagDocument)
 def show_tag(request: Request, pacticipant: str, version: str, tag: str) -> Tag:
     """Show a tag of a version."""
     existing_tag = tags.find(request.db, pacticipant, version, tag)
@@ -24,7 +34,9 @@ def show_tag(request: Request, pacticipant: str, version: str, tag: str) -> Tag:
     return existing_tag
 
 
-@router.put(urls.VERSION_TAG, permission=Permission.MANAGE_VERSION)
+@router.put(
+    urls.VERSION_TAG, permission=Permission.MANAGE_VERSION, body=EmptyBody, response=TagDocument, links=_TAG_LINKS
+)
 def put_tag(request: Request, pacticipant: str, version: str, tag: str) -> Created | Updated:
     """Add a tag to a version."""
     request.body(dict)  # nothing in it is used, but it must be valid JSON

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NotRequired
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from treaty.actions.versions import removal
 from treaty.actions.versions.versions import save_version
@@ -17,7 +18,7 @@ from treaty.store import deployments
 from treaty.store.pacticipants import pacticipants
 from treaty.store.versions import branches, details
 from treaty.web import urls
-from treaty.web.api.paging import page_links, page_state, read_page
+from treaty.web.api.paging import PAGE_PARAMETERS, PageState, page_links, page_state, read_page
 from treaty.web.api.timestamps import timestamps
 from treaty.web.hal import represent
 from treaty.web.hal.documents import (
@@ -31,12 +32,13 @@ from treaty.web.hal.documents import (
     list_placeholder,
     render_item,
 )
+from treaty.web.hal.shapes import Named, NamedHead, Omittable, Times
 from treaty.web.http import bodies
-from treaty.web.http.bodies import Body, RequiredNonBlankText
+from treaty.web.http.bodies import Body, RequiredNonBlankText, with_example
 from treaty.web.http.media_types import MERGE_PATCH
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
-from treaty.web.http.router import MAX_QUICK_ITEMS, Router
+from treaty.web.http.router import MAX_QUICK_ITEMS, Router, link_to
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -60,6 +62,8 @@ class EmbeddedBody(Body):
 class VersionBody(Body):
     """Request body of a version. A client may send back the representation that it read."""
 
+    model_config = with_example({"buildUrl": "https://ci.example.org/builds/17", "tags": [{"name": "main"}]})
+
     build_url: str | None = None
     tags: list[TagBody] | None = None
     embedded: EmbeddedBody | None = Field(default=None, alias="_embedded")
@@ -80,7 +84,70 @@ class Versions:
     path: str
 
 
-@router.get(urls.VERSIONS, permission=Permission.READ, is_cacheable=True)
+class VersionState(Times):
+    number: str
+    buildUrl: Omittable[str]
+
+
+class VersionParts(TypedDict):
+    branchVersions: list[NamedHead]
+    tags: list[Named]
+
+
+VersionLinks = TypedDict(
+    "VersionLinks",
+    {
+        "self": Link,
+        "pb:pacticipant": Link,
+        "pb:tag": Link,
+        "pb:latest-verification-results-where-pacticipant-is-consumer": Link,
+        "pb:pact-versions": list[Link],
+        "pb:deployed-environments": NotRequired[list[Link]],
+        "pb:released-environments": NotRequired[list[Link]],
+        "pb:record-deployment": NotRequired[list[Link]],
+        "pb:record-release": NotRequired[list[Link]],
+        "curies": list[Link],
+    },
+)
+
+
+class VersionDocument(VersionState):
+    _embedded: VersionParts
+    _links: VersionLinks
+
+
+class ListedVersions(TypedDict):
+    versions: list[VersionDocument]
+
+
+VersionsLinks = TypedDict(
+    "VersionsLinks",
+    {
+        "self": Link,
+        "next": NotRequired[Link],
+        "previous": NotRequired[Link],
+        "pb:pacticipant": Link,
+        "pb:versions": list[Link],
+        "pacticipant": Link,
+        "versions": list[Link],
+    },
+)
+
+
+class VersionsDocument(PageState):
+    _embedded: ListedVersions
+    _links: VersionsLinks
+
+
+_VERSION_LINKS: Final = link_to(
+    {"pacticipant": "$request.path.pacticipant", "version": "$request.path.version"},
+    *("show_version", "change_version", "put_tag", "put_on_branch", "remove_version"),
+)
+
+
+@router.get(
+    urls.VERSIONS, permission=Permission.READ, is_cacheable=True, query=PAGE_PARAMETERS, response=VersionsDocument
+)
 def list_versions(request: Request, pacticipant: str) -> Versions:
     """List all versions of a pacticipant, newest first."""
     page = read_page(request)
@@ -90,7 +157,13 @@ def list_versions(request: Request, pacticipant: str) -> Versions:
     return Versions(pacticipant, paged, title, urls.VERSIONS.fill(pacticipant=pacticipant))
 
 
-@router.get(urls.BRANCH_VERSIONS, permission=Permission.READ, is_cacheable=True)
+@router.get(
+    urls.BRANCH_VERSIONS,
+    permission=Permission.READ,
+    is_cacheable=True,
+    query=PAGE_PARAMETERS,
+    response=VersionsDocument,
+)
 def list_versions_on_branch(request: Request, pacticipant: str, branch: str) -> Versions:
     """List the versions on a branch, newest first."""
     page = read_page(request)
@@ -101,7 +174,7 @@ def list_versions_on_branch(request: Request, pacticipant: str, branch: str) -> 
     return Versions(pacticipant, paged, title, urls.BRANCH_VERSIONS.fill(pacticipant=pacticipant, branch=branch))
 
 
-@router.get(urls.TAG_VERSIONS, permission=Permission.READ)
+@router.get(urls.TAG_VERSIONS, permission=Permission.READ, query=PAGE_PARAMETERS, response=VersionsDocument)
 def list_versions_with_tag(request: Request, pacticipant: str, tag: str) -> Versions:
     """List the versions that have a tag, newest first."""
     paged = details.list_with_tag(request.db, pacticipant, tag, read_page(request))
@@ -111,7 +184,7 @@ def list_versions_with_tag(request: Request, pacticipant: str, tag: str) -> Vers
     return Versions(pacticipant, paged, title, urls.TAG_VERSIONS.fill(pacticipant=pacticipant, tag=tag))
 
 
-@router.get(urls.VERSIONS_IN_ENVIRONMENT, permission=Permission.READ)
+@router.get(urls.VERSIONS_IN_ENVIRONMENT, permission=Permission.READ, query=PAGE_PARAMETERS, response=VersionsDocument)
 def list_versions_in_environment(request: Request, pacticipant: str, environment: str) -> Versions:
     """List the versions that were ever deployed or released to an environment, newest first."""
     page = read_page(request)
@@ -123,38 +196,50 @@ def list_versions_in_environment(request: Request, pacticipant: str, environment
     return Versions(pacticipant, paged, title, path)
 
 
-@router.get(urls.LATEST_VERSION, permission=Permission.READ, is_cacheable=True)
+@router.get(urls.LATEST_VERSION, permission=Permission.READ, is_cacheable=True, response=VersionDocument)
 def show_latest_version(request: Request, pacticipant: str) -> VersionDetails:
     """Show the newest version of a pacticipant."""
     return details.get_latest(request.db, pacticipant)
 
 
-@router.get(urls.LATEST_TAGGED_VERSION, permission=Permission.READ, is_cacheable=True)
+@router.get(urls.LATEST_TAGGED_VERSION, permission=Permission.READ, is_cacheable=True, response=VersionDocument)
 def show_latest_version_with_tag(request: Request, pacticipant: str, tag: str) -> VersionDetails:
     """Show the newest version that has a tag."""
     return details.get_latest_with_tag(request.db, pacticipant, tag)
 
 
-@router.get(urls.LATEST_BRANCH_VERSION, permission=Permission.READ, is_cacheable=True)
+@router.get(urls.LATEST_BRANCH_VERSION, permission=Permission.READ, is_cacheable=True, response=VersionDocument)
 def show_latest_version_on_branch(request: Request, pacticipant: str, branch: str) -> VersionDetails:
     """Show the head of a branch."""
     return details.get_latest_on_branch(request.db, pacticipant, branch)
 
 
-@router.get(urls.VERSION, permission=Permission.READ, is_cacheable=True)
+@router.get(urls.VERSION, permission=Permission.READ, is_cacheable=True, response=VersionDocument)
 def show_version(request: Request, pacticipant: str, version: str) -> VersionDetails:
     """Show a version."""
     return details.get(request.db, pacticipant, version)
 
 
-@router.put(urls.VERSION, permission=Permission.MANAGE_VERSION, max_quick_items=MAX_QUICK_ITEMS)
+@router.put(
+    urls.VERSION,
+    permission=Permission.MANAGE_VERSION,
+    max_quick_items=MAX_QUICK_ITEMS,
+    body=VersionBody,
+    response=VersionDocument,
+    links=_VERSION_LINKS,
+)
 def replace_version(request: Request, pacticipant: str, version: str) -> Created | Updated:
     """Create a version or replace its properties. Its tags stay unless the body has tags."""
     return _save(request, pacticipant, version, keeps_build_url=False)
 
 
 @router.patch(
-    urls.VERSION, permission=Permission.MANAGE_VERSION, consumes=(MERGE_PATCH,), max_quick_items=MAX_QUICK_ITEMS
+    urls.VERSION,
+    permission=Permission.MANAGE_VERSION,
+    consumes=(MERGE_PATCH,),
+    max_quick_items=MAX_QUICK_ITEMS,
+    body=VersionBody,
+    response=VersionDocument,
 )
 def change_version(request: Request, pacticipant: str, version: str) -> Created | Updated:
     """Create a version or change some of its properties."""
@@ -255,8 +340,9 @@ def _version(
     pacticipant, number = version.pacticipant, version.number
     pacticipant_path = urls.PACTICIPANT.fill(pacticipant=pacticipant)
     results_path = urls.VERIFICATIONS_OF_CONSUMER_VERSION.fill(consumer=pacticipant, version=number)
+    state: VersionState = {"number": number, "buildUrl": version.build_url, **timestamps(version)}
     return Hal(
-        state={"number": number, "buildUrl": version.build_url, **timestamps(version)},
+        state=state,
         embedded={
             "branchVersions": [_branch(version, branch.name, is_head=branch.is_head) for branch in version.branches],
             "tags": [_tag(version, tag.name) for tag in version.tags],

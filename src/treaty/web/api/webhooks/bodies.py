@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final, NotRequired, Required
 from urllib.parse import SplitResult, urlsplit
+
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
 
 from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import Invalid, Problem
@@ -11,6 +14,8 @@ from treaty.model.webhooks import hosts
 from treaty.model.webhooks.events import EVENT_NAMES
 from treaty.model.webhooks.webhooks import PacticipantMatcher, WebhookFilters, substitute_parameters
 from treaty.settings import Settings
+from treaty.web.hal.shapes import OPEN_OBJECT, JsonObject
+from treaty.web.http.bodies import with_example
 
 # Those that the original broker's HTTP library knows, including WebDAV's.
 METHODS: Final = frozenset(
@@ -34,6 +39,59 @@ _FILTER_LISTS: Final = {
 }
 FILTERS: Final = (*_FILTER_LISTS, "mainBranchOnly")
 """Members that restrict the events for which a webhook is sent. The original broker does not have them."""
+
+
+@with_config(OPEN_OBJECT)
+class WebhookSideBody(TypedDict, total=False):
+    name: str
+    label: str
+
+
+@with_config(OPEN_OBJECT)
+class EventBody(TypedDict):
+    name: Annotated[str, Field(json_schema_extra={"enum": list(EVENT_NAMES)})]
+
+
+@with_config(OPEN_OBJECT)
+class WebhookRequestBody(TypedDict):
+    method: str
+    url: str
+    headers: NotRequired[JsonObject]
+    body: NotRequired[Any]
+    username: NotRequired[str | None]
+    password: NotRequired[str | None]
+
+
+@with_config(
+    with_example(
+        {
+            "description": "Verify what changed",
+            "provider": {"name": "Example API"},
+            "events": [{"name": "contract_requiring_verification_published"}],
+            "request": {
+                "method": "POST",
+                "url": "https://ci.example.org/verify",
+                "headers": {"Content-Type": "application/json"},
+                "body": {"pact": "${pactbroker.pactUrl}", "commit": "${pactbroker.providerVersionNumber}"},
+            },
+        }
+    )
+)
+class WebhookBody(TypedDict, total=False):
+    description: str | None
+    consumer: WebhookSideBody
+    provider: WebhookSideBody
+    enabled: bool
+    events: Annotated[list[EventBody], Field(min_length=1)]
+    request: Required[WebhookRequestBody]
+    consumerBranches: list[str] | None
+    providerBranches: list[str] | None
+    tags: list[str] | None
+    environments: list[str] | None
+    mainBranchOnly: bool | None
+    pauseWhenFailing: bool | None
+    secret: str | None
+
 
 WebhookMembers = Mapping[str, Any]
 

@@ -3,7 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from treaty.actions.webhooks import deliveries
 from treaty.errors import NotFound
@@ -16,6 +19,7 @@ from treaty.store.webhooks import triggered_webhooks
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, RenderContext
+from treaty.web.hal.shapes import Omittable, SelfLinked
 from treaty.web.http.media_types import HAL, TEXT
 from treaty.web.http.request import Request
 from treaty.web.http.results import Accepted
@@ -63,7 +67,87 @@ class DeliveryLogs:
     executions: Sequence[Execution]
 
 
-@router.get(urls.PACT_TRIGGERED_WEBHOOKS, permission=Permission.READ)
+TriggeredWebhookLinks = TypedDict(
+    "TriggeredWebhookLinks", {"pb:logs": Link, "logs": Link, "pb:webhook": Omittable[Link]}
+)
+
+
+class TriggeredWebhookDocument(TypedDict):
+    name: Omittable[str]
+    status: str
+    attemptsMade: int
+    attemptsRemaining: int
+    triggerType: str
+    eventName: str
+    triggeredAt: datetime
+    _links: TriggeredWebhookLinks
+
+
+class ListedTriggeredWebhooks(TypedDict):
+    triggeredWebhooks: list[TriggeredWebhookDocument]
+
+
+class TriggeredWebhooksDocument(SelfLinked):
+    _embedded: ListedTriggeredWebhooks
+
+
+class DeliveryCounts(TypedDict):
+    successful: int
+    failed: int
+    retrying: NotRequired[int]
+    notRun: NotRequired[int]
+
+
+WebhooksStatusLinks = TypedDict(
+    "WebhooksStatusLinks",
+    {
+        "self": Link,
+        "pb:error-logs": list[Link],
+        "pb:pact-webhooks": Link,
+        "pb:pact-version": Omittable[Link],
+        "pb:consumer": Link,
+        "pb:provider": Link,
+    },
+)
+
+
+class WebhooksStatusDocument(TypedDict):
+    summary: DeliveryCounts
+    _embedded: ListedTriggeredWebhooks
+    _links: WebhooksStatusLinks
+
+
+class ExecutionDocument(TypedDict):
+    success: bool
+    logs: str
+    responseStatus: NotRequired[int]
+    milliseconds: NotRequired[int]
+    createdAt: datetime
+
+
+class UuidOnly(TypedDict):
+    uuid: str
+
+
+class LoggedWebhook(TypedDict):
+    triggeredWebhook: UuidOnly
+
+
+WebhookLogsLinks = TypedDict(
+    "WebhookLogsLinks", {"self": Link, "pb:webhook": Omittable[Link], "pb:redeliver": Omittable[Link]}
+)
+
+
+class WebhookLogsDocument(TypedDict):
+    eventName: str
+    consumerName: str
+    providerName: str
+    executions: list[ExecutionDocument]
+    _embedded: LoggedWebhook
+    _links: WebhookLogsLinks
+
+
+@router.get(urls.PACT_TRIGGERED_WEBHOOKS, permission=Permission.READ, response=TriggeredWebhooksDocument)
 def list_triggered_webhooks_of_pact(request: Request, provider: str, consumer: str, version: str) -> TriggeredWebhooks:
     """List the deliveries for the pact of a consumer version, newest first."""
     if pacts.find(request.db, PactKey(consumer=consumer, version=version, provider=provider)) is None:
@@ -75,7 +159,7 @@ def list_triggered_webhooks_of_pact(request: Request, provider: str, consumer: s
     )
 
 
-@router.get(urls.VERIFICATION_TRIGGERED_WEBHOOKS, permission=Permission.READ)
+@router.get(urls.VERIFICATION_TRIGGERED_WEBHOOKS, permission=Permission.READ, response=TriggeredWebhooksDocument)
 def list_triggered_webhooks_of_verification(
     request: Request, provider: str, consumer: str, sha: str, number: str
 ) -> TriggeredWebhooks:
@@ -90,7 +174,7 @@ def list_triggered_webhooks_of_verification(
     )
 
 
-@router.get(urls.PACT_WEBHOOKS_STATUS, permission=Permission.READ)
+@router.get(urls.PACT_WEBHOOKS_STATUS, permission=Permission.READ, response=WebhooksStatusDocument)
 def show_webhooks_status(request: Request, provider: str, consumer: str) -> WebhooksStatus:
     """Show the latest delivery to each webhook of a pair, for each event."""
     pacticipants.get(request.db, consumer, "consumer")
@@ -103,7 +187,7 @@ def show_webhooks_status(request: Request, provider: str, consumer: str) -> Webh
     )
 
 
-@router.get(urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ, produces=(TEXT, HAL))
+@router.get(urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ, produces=(TEXT, HAL), response=WebhookLogsDocument)
 def get_logs(request: Request, uuid: str) -> DeliveryLogs:
     """Read the log of each attempt: the request and the response."""
     triggered = triggered_webhooks.find(request.db, uuid)
@@ -112,7 +196,13 @@ def get_logs(request: Request, uuid: str) -> DeliveryLogs:
     return DeliveryLogs(triggered, triggered_webhooks.list_executions(request.db, uuid))
 
 
-@router.post(urls.REDELIVER, permission=Permission.MANAGE_WEBHOOK, consumes=None)
+@router.post(
+    urls.REDELIVER,
+    permission=Permission.MANAGE_WEBHOOK,
+    consumes=None,
+    response=TriggeredWebhookDocument,
+    errors=("409",),
+)
 def redeliver(request: Request, uuid: str) -> Accepted:
     """Send a delivery again, with the webhook as it is now."""
     triggered = deliveries.redeliver(request.db, uuid, now=request.now)

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Any, Final, NotRequired
 from urllib.parse import urlsplit
+
+from typing_extensions import TypedDict
 
 from treaty import outgoing
 from treaty.actions.webhooks import webhooks as webhook_actions
@@ -19,11 +22,13 @@ from treaty.store.pacticipants import pacticipants
 from treaty.store.webhooks import webhooks
 from treaty.web import urls
 from treaty.web.api.webhooks import bodies
+from treaty.web.api.webhooks.bodies import WebhookBody
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
+from treaty.web.hal.shapes import JsonObject, NameOnly, Omittable, Times
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, Created, Deleted, Updated
-from treaty.web.http.router import Router
+from treaty.web.http.router import Router, link_to
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -59,63 +64,157 @@ PARAMETER_URLS: Final = ParameterUrls(pact=_pact_path, result=_result_path)
 """The paths in the requests of webhooks."""
 
 
-@router.get(urls.WEBHOOKS, permission=Permission.READ)
+class WebhookSide(TypedDict):
+    name: NotRequired[str]
+    label: NotRequired[str]
+
+
+class WebhookRequestDocument(TypedDict):
+    method: str
+    url: str
+    headers: NotRequired[Mapping[str, str]]
+    body: NotRequired[Any]
+    username: NotRequired[str]
+    password: NotRequired[str]
+
+
+class AdditionalWebhookState(TypedDict):
+    consumerBranches: Omittable[list[str]]
+    providerBranches: Omittable[list[str]]
+    tags: Omittable[list[str]]
+    environments: Omittable[list[str]]
+    mainBranchOnly: Omittable[bool]
+    secret: Omittable[str]
+    failing: Omittable[bool]
+    failingSince: Omittable[datetime]
+    pauseWhenFailing: Omittable[bool]
+    paused: Omittable[bool]
+
+
+class WebhookState(AdditionalWebhookState, Times):
+    uuid: str
+    description: str
+    consumer: Omittable[WebhookSide]
+    provider: Omittable[WebhookSide]
+    enabled: bool
+    request: WebhookRequestDocument
+    events: list[NameOnly]
+
+
+WebhookLinks = TypedDict(
+    "WebhookLinks",
+    {
+        "self": Link,
+        "pb:execute": NotRequired[Link],  # hidden from callers who may not use it
+        "pb:consumer": NotRequired[Link],
+        "pb:consumers": NotRequired[Link],
+        "pb:provider": NotRequired[Link],
+        "pb:providers": NotRequired[Link],
+        "pb:pact-webhooks": Omittable[Link],
+        "pb:webhooks": Link,
+    },
+)
+
+
+class WebhookDocument(WebhookState):
+    _links: WebhookLinks
+
+
+WebhooksLinks = TypedDict(
+    "WebhooksLinks", {"self": Link, "pb:create": NotRequired[Link], "pb:webhooks": list[Link], "curies": list[Link]}
+)
+
+
+class WebhooksDocument(TypedDict):
+    _links: WebhooksLinks
+
+
+class ErrorMessage(TypedDict):
+    message: str
+
+
+class WebhookResponseDocument(TypedDict):
+    status: int
+    headers: JsonObject
+    body: Any
+
+
+WebhookTestLinks = TypedDict("WebhookTestLinks", {"webhook": Omittable[Link], "try-again": Link})
+
+
+class WebhookTrialDocument(TypedDict):
+    error: Omittable[ErrorMessage]
+    request: JsonObject
+    response: Omittable[WebhookResponseDocument]
+    message: Omittable[str]
+    logs: str
+    success: bool
+    _links: WebhookTestLinks
+
+
+@router.get(urls.WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
 def list_webhooks(request: Request) -> Webhooks:
     """List all webhooks."""
     return Webhooks("Webhooks", webhooks.list_all(request.db))
 
 
-@router.post(urls.WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
+@router.post(
+    urls.WEBHOOKS,
+    permission=Permission.MANAGE_WEBHOOK,
+    body=WebhookBody,
+    response=WebhookDocument,
+    links=link_to({"uuid": "$response.body#/uuid"}, "get_webhook", "put_webhook", "delete_webhook"),
+)
 def create_webhook(request: Request) -> Created:
     """Create a webhook for the pacts that its body names."""
     return _create(request)
 
 
-@router.get(urls.PAIR_WEBHOOKS, permission=Permission.READ)
+@router.get(urls.PAIR_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
 def list_webhooks_of_pair(request: Request, provider: str, consumer: str) -> Webhooks:
     """List the webhooks for a consumer and a provider."""
     return Webhooks("Webhooks", _list_of_pair(request, provider, consumer))
 
 
-@router.post(urls.PAIR_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
+@router.post(urls.PAIR_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
 def create_webhook_of_pair(request: Request, provider: str, consumer: str) -> Created:
     """Create a webhook for a consumer and a provider."""
     return _create(request, consumer=consumer, provider=provider)
 
 
-@router.get(urls.PACT_WEBHOOKS, permission=Permission.READ)
+@router.get(urls.PACT_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
 def list_webhooks_of_pact(request: Request, provider: str, consumer: str) -> Webhooks:
     """List the webhooks for a pact, whatever its version."""
     return Webhooks("Pact webhooks", _list_of_pair(request, provider, consumer))
 
 
-@router.post(urls.PACT_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
+@router.post(urls.PACT_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
 def create_webhook_of_pact(request: Request, provider: str, consumer: str) -> Created:
     """Create a webhook for a pact, whatever its version."""
     return _create(request, consumer=consumer, provider=provider)
 
 
-@router.get(urls.PROVIDER_WEBHOOKS, permission=Permission.READ)
+@router.get(urls.PROVIDER_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
 def list_webhooks_of_provider(request: Request, provider: str) -> Webhooks:
     """List the webhooks for all pacts with a provider."""
     pacticipants.get(request.db, provider, "provider")
     return Webhooks("Webhooks", webhooks.list_of_sides(request.db, consumer=None, provider=provider))
 
 
-@router.post(urls.PROVIDER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
+@router.post(urls.PROVIDER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
 def create_webhook_of_provider(request: Request, provider: str) -> Created:
     """Create a webhook for all pacts with a provider."""
     return _create(request, provider=provider)
 
 
-@router.get(urls.CONSUMER_WEBHOOKS, permission=Permission.READ)
+@router.get(urls.CONSUMER_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
 def list_webhooks_of_consumer(request: Request, consumer: str) -> Webhooks:
     """List the webhooks for all pacts of a consumer."""
     pacticipants.get(request.db, consumer, "consumer")
     return Webhooks("Webhooks", webhooks.list_of_sides(request.db, consumer=consumer, provider=None))
 
 
-@router.post(urls.CONSUMER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK)
+@router.post(urls.CONSUMER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
 def create_webhook_of_consumer(request: Request, consumer: str) -> Created:
     """Create a webhook for all pacts of a consumer."""
     return _create(request, consumer=consumer)
@@ -152,7 +251,7 @@ def read_draft(request: Request, sides: Mapping[str, str], uuid: str | None = No
     )
 
 
-@router.get(urls.WEBHOOK, permission=Permission.READ)
+@router.get(urls.WEBHOOK, permission=Permission.READ, response=WebhookDocument)
 def get_webhook(request: Request, uuid: str) -> Webhook:
     """Read a webhook, without its secrets."""
     return get_existing(request, uuid)
@@ -166,7 +265,7 @@ def get_existing(request: Request, uuid: str) -> Webhook:
     return existing
 
 
-@router.put(urls.WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+@router.put(urls.WEBHOOK, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
 def put_webhook(request: Request, uuid: str) -> Created | Updated:
     """Replace a webhook, or create one with a chosen UUID. Secrets that the body omits are kept."""
     draft = read_draft(request, {}, uuid)
@@ -183,7 +282,9 @@ def delete_webhook(request: Request, uuid: str) -> Deleted:
     return Deleted()
 
 
-@router.post(urls.EXECUTE_UNSAVED_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
+@router.post(
+    urls.EXECUTE_UNSAVED_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookTrialDocument
+)
 def execute_unsaved_webhook(request: Request) -> AfterCommit:
     """Test a webhook without saving it."""
     webhook = webhook_actions.build_webhook(
@@ -196,7 +297,7 @@ def execute_unsaved_webhook(request: Request) -> AfterCommit:
     return _execute(request, webhook, is_saved=False)
 
 
-@router.post(urls.EXECUTE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, consumes=None)
+@router.post(urls.EXECUTE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK, consumes=None, response=WebhookTrialDocument)
 def execute_webhook(request: Request, uuid: str) -> AfterCommit:
     """Test a webhook with the latest pact that it matches."""
     return _execute(request, get_existing(request, uuid), is_saved=True)
@@ -219,47 +320,49 @@ def _execute(request: Request, webhook: Webhook, *, is_saved: bool) -> AfterComm
 
 @represent.register
 def webhook(webhook: Webhook) -> Hal:
+    state: WebhookState = {
+        "uuid": webhook.uuid,
+        "description": webhook.title,
+        "consumer": _side(webhook.consumer),
+        "provider": _side(webhook.provider),
+        "enabled": webhook.is_enabled,
+        "request": request_state(webhook.request),
+        "events": [{"name": name} for name in webhook.events],
+        **_additional_state(webhook),
+        "updatedAt": webhook.updated_at if webhook.updated_at != webhook.created_at else None,
+        "createdAt": webhook.created_at,
+    }
     return Hal(
-        state={
-            "uuid": webhook.uuid,
-            "description": webhook.title,
-            "consumer": _side(webhook.consumer),
-            "provider": _side(webhook.provider),
-            "enabled": webhook.is_enabled,
-            "request": request_state(webhook.request),
-            "events": [{"name": name} for name in webhook.events],
-            **_additional_state(webhook),
-            "updatedAt": webhook.updated_at if webhook.updated_at != webhook.created_at else None,
-            "createdAt": webhook.created_at,
-        },
+        state=state,
         links=_links(webhook),
     )
 
 
-def _side(side: PacticipantMatcher | None) -> dict[str, str] | None:
+def _side(side: PacticipantMatcher | None) -> WebhookSide | None:
     if side is None:
         return None
     return {"name": side.name} if side.name is not None else {"label": side.label or ""}
 
 
-def request_state(request: WebhookRequest) -> dict[str, object]:
+def request_state(request: WebhookRequest) -> WebhookRequestDocument:
     """Show a request with its secrets masked."""
-    state = {
-        "method": request.method,
-        "url": request.url,
-        "headers": {name: _mask(value) for name, value in request.headers.items()} or None,
-        "body": request.body,
-        "username": request.username,
-        "password": _mask(request.password) if request.password is not None else None,
-    }
-    return {name: value for name, value in state.items() if value is not None}
+    state: WebhookRequestDocument = {"method": request.method, "url": request.url}
+    if request.headers:
+        state["headers"] = {name: _mask(value) for name, value in request.headers.items()}
+    if request.body is not None:
+        state["body"] = request.body
+    if request.username is not None:
+        state["username"] = request.username
+    if request.password is not None:
+        state["password"] = _mask(request.password)
+    return state
 
 
 def _mask(value: str | EncryptedText) -> str:
     return MASK if isinstance(value, EncryptedText) else value
 
 
-def _additional_state(webhook: Webhook) -> dict[str, object]:
+def _additional_state(webhook: Webhook) -> AdditionalWebhookState:
     """Show the properties that the original broker's webhooks do not have."""
     filters = webhook.filters
     return {

@@ -14,10 +14,10 @@ from tests.api.conftest import HAL, Answer, Api, pact
 from tests.api.history import History
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
-from treaty.store.engine.traces import MAX_ENTRY_BYTES, ResponseCache
 from treaty.store.migrations import migrate
 from treaty.web.application import build_application
 from treaty.web.http.router import Router
+from treaty.web.response_cache import MAX_ENTRY_BYTES, ResponseCache
 from treaty.web.routers import list_routers
 
 FOO, BAR = "/pacticipants/Foo", "/pacticipants/Bar"
@@ -177,7 +177,8 @@ def test_the_database_is_asked_everything_again(tmp_path: Path):
         for _ in range(3):
             statements.clear()
             _asked(api)
-            counts.append(len(statements))
+            # Whether there are users is asked again after some seconds, so it is not counted.
+            counts.append(sum("FROM account" not in statement for statement in statements))
     database.close()
     assert counts[0] == counts[1] == counts[2] > len(QUESTIONS)
 
@@ -239,7 +240,7 @@ def test_a_decision_is_counted_each_time(api):
 
 def test_what_is_kept_has_a_bound(tmp_path: Path):
     database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
-    recall = ResponseCache[bytes](10_000, len)
+    cache = ResponseCache[bytes](10_000, len)
     made: list[int] = []
 
     def ask(number: int, size: int) -> bytes:
@@ -247,7 +248,7 @@ def test_what_is_kept_has_a_bound(tmp_path: Path):
             made.append(number)
             return bytes(size)
 
-        return database.read(lambda db: recall.get_or_compute(db, number, make))
+        return database.read(lambda db: cache.get_or_compute(db, number, make))
 
     for number in range(100):
         for _ in range(3):

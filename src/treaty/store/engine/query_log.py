@@ -1,0 +1,102 @@
+"""Runs queries with the database's driver, and can log them, so that a response can be revalidated later."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, Protocol
+
+from sqlalchemy import Connection
+
+RawRow = tuple[Any, ...]
+
+
+class Cursor(Protocol):
+    """The result of a statement, as both drivers return it."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchmany(self, size: int, /) -> list[RawRow]: ...
+
+    def fetchall(self) -> list[RawRow]: ...
+
+
+class Driver(Protocol):
+    """A connection of SQLite's or PostgreSQL's driver."""
+
+    def execute(self, sql: str, values: Sequence[Any], /) -> Cursor: ...
+
+
+def driver_of(db: Connection) -> Driver:
+    """Return the driver's connection."""
+    return db.connection.dbapi_connection  # type: ignore[return-value]  # as SQLAlchemy types it for any driver
+
+
+class _LoggedQuery(NamedTuple):
+    sql: str
+    values: Sequence[Any]
+    only_first: bool
+    rows: list[RawRow]
+
+
+class QueryLog:
+    """The queries that a response was computed from, with the rows that they returned."""
+
+    __slots__ = ("_queries",)
+
+    def __init__(self) -> None:
+        self._queries: list[_LoggedQuery] = []
+
+    def add(self, sql: str, values: Sequence[Any], *, only_first: bool, rows: list[RawRow]) -> None:
+        """Log a query. The values are copied, since the caller may change its lists afterwards."""
+        self._queries.append(_LoggedQuery(sql, tuple(values), only_first, rows))
+
+    def is_unchanged(self, db: Connection) -> bool:
+        """Run the queries again, in their order, and return whether each returns the same rows.
+
+        It stops at the first difference: later queries may have been chosen by the rows of earlier ones.
+        """
+        driver = driver_of(db)
+        for sql, values, only_first, rows in self._queries:
+            if _run(driver, sql, values, only_first=only_first) != rows:
+                return False
+        return True
+
+    @property
+    def row_count(self) -> int:
+        """Number of rows in the log."""
+        return sum(len(query.rows) for query in self._queries)
+
+
+class _Current(threading.local):
+    log: QueryLog | None = None
+
+
+_CURRENT: Final = _Current()
+
+
+@contextmanager
+def logged_queries() -> Iterator[QueryLog]:
+    """Log all queries that this thread runs within the context."""
+    log = _CURRENT.log = QueryLog()
+    try:
+        yield log
+    finally:
+        _CURRENT.log = None
+
+
+def fetch(db: Connection, sql: str, values: Sequence[Any], *, only_first: bool) -> list[RawRow]:
+    """Run a query, and return its rows as the driver returns them.
+
+    All queries of the store's modules end here. A query that did not would be missing from the log, and a cached
+    response could be outdated.
+    """
+    rows = _run(driver_of(db), sql, values, only_first=only_first)
+    if log := _CURRENT.log:
+        log.add(sql, values, only_first=only_first, rows=rows)
+    return rows
+
+
+def _run(driver: Driver, sql: str, values: Sequence[Any], *, only_first: bool) -> list[RawRow]:
+    cursor = driver.execute(sql, values)
+    return cursor.fetchmany(1) if only_first else cursor.fetchall()

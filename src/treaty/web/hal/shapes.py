@@ -1,0 +1,83 @@
+"""Types of JSON documents: what several of them have in common.
+
+Each kind of document is a TypedDict beside its representation. The OpenAPI document is generated from these types, and
+every response in the tests is validated against it.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import ConfigDict, GetJsonSchemaHandler, WithJsonSchema, with_config
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from typing_extensions import TypedDict
+
+from treaty.web.hal.documents import Link
+
+T = TypeVar("T")
+
+OMITTABLE_KEY: Final = "x-omittable"
+"""Marks schemas while they are generated; the OpenAPI document does not contain it."""
+OPEN_OBJECT: Final = ConfigDict(json_schema_extra={"additionalProperties": True})
+"""For `with_config`: the object may have members beside those of its type."""
+
+
+class _Omission:
+    """Describes a member by the schema of its value alone, and marks it as one that need not be there."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        assert schema["type"] == "nullable"  # noqa: S101 - that of `T | None`, which holds that of `T`
+        return {**handler(schema["schema"]), OMITTABLE_KEY: True}
+
+
+Omittable = Annotated[T | None, _Omission()]
+"""A member of a HAL document's state, which leaves out members that are None."""
+
+
+JsonObject = dict[str, Any]
+StoredObject = Annotated[Any, WithJsonSchema({"type": "object"})]
+"""An object that is stored as JSON and rendered without being parsed."""
+TimeText = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+class Times(TypedDict):
+    updatedAt: Omittable[datetime]
+    createdAt: datetime
+
+
+class SelfLink(TypedDict):
+    self: Link
+
+
+class SelfLinked(TypedDict):
+    """A document whose only link is that to itself."""
+
+    _links: SelfLink
+
+
+class Named(SelfLinked):
+    name: str
+
+
+class Numbered(SelfLinked):
+    number: str
+
+
+class NamedHead(Named):
+    """A branch or a tag, and whether the version is its latest."""
+
+    latest: bool
+
+
+class NameOnly(TypedDict):
+    name: str
+
+
+@with_config(OPEN_OBJECT)
+class OpenName(NameOnly):
+    """A name in a request body."""
+
+
+class NoticeDocument(TypedDict):
+    type: str
+    text: str
