@@ -1,5 +1,6 @@
 """Finds retired phrases and names in code and documents: part of `./run check`. The table is tests/prose.toml."""
 
+import os
 import re
 import sys
 import tokenize
@@ -71,7 +72,7 @@ def main(paths: list[str]) -> int:
     """Print the findings in these files, by default in all that are checked. Returns the exit code."""
     files = [Path(path) for path in paths] or list_files()
     lines = [
-        f'{file}:{finding.line}: instead of "{finding.retired}", write: {finding.replacement}'
+        f'{os.path.relpath(file, ROOT)}:{finding.line}: instead of "{finding.retired}", write: {finding.replacement}'
         for file in files
         for finding in find_retired(file.read_text("utf-8"), file.suffix)
     ]
