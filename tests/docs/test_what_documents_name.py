@@ -1,4 +1,4 @@
-"""What the documents name is there: files, commands and options."""
+"""Files, headings, modules, commands and options that the documents name exist."""
 
 import re
 import shlex
@@ -73,11 +73,11 @@ def test_every_command_that_is_shown_exists_with_its_options(program, words):
     command: click.Command = TREATY
     while isinstance(command, Program) and words and not words[0].startswith("-"):
         assert normalize_name(words[0]) in command.entries, f"{program} has no {words[0]}"
-        found = command.get_command(click.Context(command), words.pop(0))
-        assert found is not None
-        command = found
-    known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
-    assert {plain_option(word) for word in words if word.startswith("-")} <= known
+        subcommand = command.get_command(click.Context(command), words.pop(0))
+        assert subcommand is not None
+        command = subcommand
+    options = {name for param in command.params for name in (*param.opts, *param.secondary_opts)} | {"--help"}
+    assert {plain_option(word) for word in words if word.startswith("-")} <= options
 
 
 def plain_option(word):
