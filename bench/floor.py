@@ -82,5 +82,5 @@ def serve(path: Path, recordings: Mapping[str, Recording], port: int) -> None:
     app.prepare_logging(settings)
     driver = open_database(settings.database_url).engine.raw_connection().driver_connection
     assert isinstance(driver, sqlite3.Connection)
-    server = uvicorn.Server(app._config(settings, Floor(recordings, driver)))  # noqa: SLF001 - these very settings
+    server = uvicorn.Server(app.server_config(settings, Floor(recordings, driver)))
     server.run([socket.create_server((settings.host, settings.port), backlog=2048)])

@@ -1,4 +1,7 @@
-"""Putting a server together: settings, database, application, and the process that serves them."""
+"""Assembly of a server: its settings, database, application, background workers and processes.
+
+Commands that work on the database of a server also open it here, so that they check and migrate it as a server does.
+"""
 
 import logging
 import os
@@ -30,6 +33,8 @@ from treaty.model.maintenance.retention import (
     DEFAULT_BRANCH_SELECTORS,
     DEFAULT_VERSION_SELECTORS,
     CleanupPlan,
+    KeepBranches,
+    KeepVersions,
     Retention,
     add_in_use_selectors,
     parse_branch_selectors,
@@ -58,36 +63,42 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_HANDED_ON: Final = "TREATY_HANDED_ON_SETTINGS"
-"""The variable in which the first process hands its settings on to its workers."""
-_DATABASE_FILE: Final = "TREATY_HANDED_ON_DATABASE_FILE"
-"""The variable with the identity of the SQLite file that the first process has opened."""
+_SETTINGS_VARIABLE: Final = "TREATY_HANDED_ON_SETTINGS"
+"""Variable in which the first process passes its settings to its worker processes."""
+_DATABASE_FILE_VARIABLE: Final = "TREATY_HANDED_ON_DATABASE_FILE"
+"""Variable with the identity of the SQLite file that the first process opened."""
+_OTHER_OPEN_FILES: Final = 256
+"""Open files besides the clients' connections: databases, logs, webhook deliveries, modules."""
+_LISTEN_BACKLOG: Final = 2048
+"""Connections that wait to be accepted, uvicorn's default."""
+_LOG_LEVELS: Final = {"warn": "warning", "fatal": "critical"}
+"""Python's names of the original broker's log levels."""
 
 
 def open_server_database(
     settings: Settings, watch: Callable[[Engine], None] = lambda _engine: None, *, may_create: bool = True
 ) -> Database:
-    """Open the database of a server, its schema brought up to date. `watch` sees its engine before it is used."""
-    database = _opened(settings, may_create=may_create)
+    """Open the database of a server, and migrate it. `watch` is called with its engine before the first statement."""
+    database = _open(settings, may_create=may_create)
     watch(database.engine)
     migrate(database)
     return database
 
 
 def open_existing_database(settings: Settings) -> Database:
-    """Open a database that a server has created, its schema brought up to date.
+    """Open a database that a server has created, and migrate it.
 
-    Raises WrongSetting, and creates nothing, if there is none: only `serve` and `user add` create a database, so that a
-    command which is given the wrong address does not report on an empty database.
+    Raises InvalidSetting, and creates nothing, if there is none: only `serve` and `user add` create a database, so that
+    a command with a wrong address does not report on an empty database.
     """
-    database = _opened(settings, must_exist=True)
+    database = _open(settings, must_exist=True)
     try:
         _check_has_tables(settings, database)
         migrate(database)
     except health.DATABASE_ERRORS as error:
         database.close()
         reason = health.describe_error(error, database_url=settings.database_url)
-        raise InvalidSetting(f"database_url: {_name(settings)} does not answer: {reason}") from error
+        raise InvalidSetting(f"database_url: {_masked_url(settings)} cannot be reached: {reason}") from error
     except BaseException:
         database.close()
         raise
@@ -96,10 +107,10 @@ def open_existing_database(settings: Settings) -> Database:
 
 def _check_has_tables(settings: Settings, database: Database) -> None:
     if not is_in_memory(settings.database_url) and database.read(revision) is None:
-        raise InvalidSetting(f"database_url: {_name(settings)} has no tables of Treaty. {MISSING_DATABASE_HINT}")
+        raise InvalidSetting(f"database_url: {_masked_url(settings)} has no tables of Treaty. {MISSING_DATABASE_HINT}")
 
 
-def _opened(settings: Settings, *, must_exist: bool = False, may_create: bool = True) -> Database:
+def _open(settings: Settings, *, must_exist: bool = False, may_create: bool = True) -> Database:
     return open_database(
         settings.database_url,
         connections=settings.database_max_connections,
@@ -109,28 +120,29 @@ def _opened(settings: Settings, *, must_exist: bool = False, may_create: bool = 
     )
 
 
-def _name(settings: Settings) -> str:
+def _masked_url(settings: Settings) -> str:
     return make_url(settings.database_url).render_as_string(hide_password=True)
 
 
 def create_application(settings: Settings, *, may_create: bool = True) -> ASGIApp:
-    """Make the application of a server."""
-    _prepare_key(settings)
-    spans = _spans()
+    """Build the application of a server process, with its background workers."""
+    _ensure_key(settings)
+    spans = _create_span_recorder()
     if spans is None:
         database = open_server_database(settings, may_create=may_create)
-        return build_application(settings, database, worker=_Team(_background(settings, database)))
+        return build_application(settings, database, worker=_Workers(_background_workers(settings, database)))
     database = open_server_database(settings, spans.trace_statements, may_create=may_create)
-    team = _Team([*_background(settings, database, spans.wrap_send(outgoing.send)), spans])
-    return spans.trace_requests(build_application(settings, database, worker=team))
+    workers = _Workers([*_background_workers(settings, database, spans.wrap_send(outgoing.send)), spans])
+    return spans.trace_requests(build_application(settings, database, worker=workers))
 
 
-def _spans() -> "SpanRecorder | None":
-    """Make what traces, if the environment wants traces; OpenTelemetry is loaded only then. Raises WrongSetting."""
+def _create_span_recorder() -> "SpanRecorder | None":
+    """Return a recorder if the environment enables traces. Raises InvalidSetting."""
     if tracing.exporter_name(os.environ) is None:
         return None
     try:
-        from treaty.telemetry.spans import create_span_recorder  # noqa: PLC0415 - see above
+        # OpenTelemetry is an extra, and slow to load.
+        from treaty.telemetry.spans import create_span_recorder  # noqa: PLC0415
     except ImportError:
         reason = f"traces are enabled, but OpenTelemetry is not installed: {install_hint('server', 'otel')}"
         structlog.get_logger("treaty").warning("opentelemetry", reason=reason)
@@ -138,8 +150,8 @@ def _spans() -> "SpanRecorder | None":
     return create_span_recorder(os.environ)
 
 
-class _Team:
-    """All that works beside the requests."""
+class _Workers:
+    """The background workers of a server process, as a single one."""
 
     def __init__(self, members: Sequence[BackgroundWorker]) -> None:
         self._members = members
@@ -157,10 +169,10 @@ class _Team:
             member.stop()
 
 
-def _background(settings: Settings, database: Database, send: Send = outgoing.send) -> list[BackgroundWorker]:
-    worker = DeliveryWorker(database, settings, PARAMETER_URLS, send=send)
-    if not _cleans(settings):
-        return [worker]
+def _background_workers(settings: Settings, database: Database, send: Send = outgoing.send) -> list[BackgroundWorker]:
+    delivery_worker = DeliveryWorker(database, settings, PARAMETER_URLS, send=send)
+    if not _has_scheduled_cleanup(settings):
+        return [delivery_worker]
     cleaner = ScheduledCleaner(
         database,
         build_retention(settings),
@@ -169,29 +181,28 @@ def _background(settings: Settings, database: Database, send: Send = outgoing.se
         audit_max_age=settings.audit_max_age,
         cleans_data=settings.database_clean_enabled,
     )
-    return [cleaner, worker]
+    return [cleaner, delivery_worker]
 
 
-def _cleans(settings: Settings) -> bool:
-    """Whether anything goes by itself when it is old."""
+def _has_scheduled_cleanup(settings: Settings) -> bool:
+    """Whether the server removes old data or old audit events by itself."""
     return settings.database_clean_enabled or bool(settings.audit_max_age)
 
 
 def build_retention(settings: Settings) -> Retention:
-    """Say what a server keeps when old data goes. Raises WrongSetting."""
-    versions, branches = settings.database_clean_keep_version_selectors, settings.database_clean_keep_branch_selectors
-    name = "database_clean_keep_{}_selectors"
+    """Build the retention rules of a server from its settings. Raises InvalidSetting for an invalid selector."""
+    version_json = settings.database_clean_keep_version_selectors
+    branch_json = settings.database_clean_keep_branch_selectors
+    versions: tuple[KeepVersions, ...] = DEFAULT_VERSION_SELECTORS
+    branches: tuple[KeepBranches, ...] = DEFAULT_BRANCH_SELECTORS
+    if version_json is not None:
+        versions = parse_version_selectors(parse_selector_json(version_json, "database_clean_keep_version_selectors"))
+    if branch_json is not None:
+        branches = parse_branch_selectors(parse_selector_json(branch_json, "database_clean_keep_branch_selectors"))
     return Retention(
-        versions=add_in_use_selectors(
-            DEFAULT_VERSION_SELECTORS
-            if versions is None
-            else parse_version_selectors(parse_selector_json(versions, name.format("version")))
-        ),
-        branches=(
-            DEFAULT_BRANCH_SELECTORS
-            if branches is None
-            else parse_branch_selectors(parse_selector_json(branches, name.format("branch")))
-        ),
+        # No selector may remove a version that is deployed or supported: decisions about the environment need it.
+        versions=add_in_use_selectors(versions),
+        branches=branches,
         limit=settings.database_clean_deletion_limit,
         branch_limit=settings.database_clean_deletion_limit,
         overwritten_max_age=settings.database_clean_overwritten_data_max_age,
@@ -206,7 +217,7 @@ def plan_cleaning(settings: Settings, retention: Retention) -> CleanupPlan:
 
 
 def clean(settings: Settings, retention: Retention) -> CleanupResult:
-    """Remove what nothing keeps. Raises AlreadyCleaning."""
+    """Remove the data that the retention rules do not keep. Raises CleanupInProgress."""
     age = settings.audit_max_age
     return _with_database(
         settings, lambda database: Cleaner(database, retention, audit_max_age=age, name="treaty clean").clean()
@@ -214,7 +225,10 @@ def clean(settings: Settings, retention: Retention) -> CleanupResult:
 
 
 def rotate_key(settings: Settings, *, removes_old_keys: bool, report: Report) -> None:
-    """Seal all secrets with another key, or take older keys away. Raises AlreadyRotating, Unreadable, WrongSetting."""
+    """Re-encrypt all secrets with a new key, or remove former keys.
+
+    Raises RotationInProgress, UndecryptableSecrets, and InvalidSetting for a database or key that cannot be used.
+    """
 
     def rotate(database: Database) -> None:
         rotation = KeyRotation(database, settings, report=report)
@@ -227,21 +241,24 @@ def rotate_key(settings: Settings, *, removes_old_keys: bool, report: Report) ->
 
 
 def read_database(settings: Settings, work: Callable[[Connection], T]) -> T:
-    """Ask a server's database something."""
+    """Run a read on a server's database."""
     return _with_database(settings, lambda database: database.read(work))
 
 
 def write_database(
     settings: Settings, work: Callable[[Connection], T], *, name: str = "treaty", may_create: bool = False
 ) -> T:
-    """Change something in a server's database, under a name."""
+    """Run a write on a server's database; `name` is its actor in the audit trail."""
     return _with_database(settings, lambda database: database.write(work), name, may_create=may_create)
 
 
 def write_encrypted(
     settings: Settings, work: Callable[[Connection, Vault], T], *, name: str, report: Callable[[str], None]
 ) -> T:
-    """Change something for which there has to be a key. Raises WrongSetting before anything is written without it."""
+    """Run a write that encrypts or hashes secrets. Raises InvalidSetting, and writes nothing, without the right key.
+
+    `report` receives a text if the write created a key file that other servers of the database need.
+    """
 
     def write(database: Database) -> T:
         is_new = not has_key(settings)
@@ -251,51 +268,50 @@ def write_encrypted(
             return database.write(lambda db: work(db, vault))
         finally:
             if is_new and not database.is_local and has_key(settings):
-                report(_new_key(settings))
+                report(_new_key_message(settings))
 
     return _with_database(settings, write, name)
 
 
 def _check_key(settings: Settings, database: Database, *, is_new: bool) -> None:
-    """Refuse a key that the servers of a database have not, as they could not open what it seals."""
+    """Check that the servers of the database can decrypt what this key encrypts. Raises InvalidSetting."""
     if database.is_local:
-        return  # its key is found beside it, by whoever finds it
+        return  # the key file is beside the database file, so servers and commands use the same one
     if is_new and database.read(encrypted_columns.has_any):
         raise InvalidSetting(
-            f"secret_key: is not set, there is no {locate_key_file(settings)}, and this database holds secrets that "
-            "were sealed with the key of its servers. Set it (TREATY_SECRET_KEY) to that key; nothing was written."
+            f"secret_key: is not set, there is no {locate_key_file(settings)}, and this database has secrets that "
+            "are encrypted with the key of its servers. Set TREATY_SECRET_KEY to that key. Nothing was written."
         )
-    if not is_new and (lost := _lost(settings, database)):
-        raise InvalidSetting(f"secret_key: {_misfit(settings, lost)} Nothing was written.")
+    if not is_new and (count := _count_undecryptable(settings, database)):
+        raise InvalidSetting(f"secret_key: {_wrong_key_message(settings, count)} Nothing was written.")
 
 
-def _lost(settings: Settings, database: Database) -> int:
-    """Count what this key does not open."""
+def _count_undecryptable(settings: Settings, database: Database) -> int:
     return database.read(lambda db: encrypted_columns.count_by_key(db, get_vault(settings)))[KeyStatus.UNKNOWN]
 
 
-def _misfit(settings: Settings, lost: int) -> str:
-    name = "secret_key" if settings.secret_key is not None else str(locate_key_file(settings))
-    count = "1 secret was" if lost == 1 else f"{lost} secrets were"
+def _wrong_key_message(settings: Settings, count: int) -> str:
+    source = "secret_key" if settings.secret_key is not None else str(locate_key_file(settings))
+    subject = "1 secret is" if count == 1 else f"{count} secrets are"
     return (
-        f"{count} sealed with another key; give it in previous_secret_keys, or as secret_key "
-        f"(TREATY_SECRET_KEY) if it is that of other servers of this database. Here the key is that of {name}."
+        f"{subject} encrypted with another key than that of {source}. Add the other key to previous_secret_keys, or "
+        "set secret_key (TREATY_SECRET_KEY) to it if other servers of this database use it."
     )
 
 
-def _new_key(settings: Settings) -> str:
+def _new_key_message(settings: Settings) -> str:
     return (
         f"There is a new key in {locate_key_file(settings)}. Every server of this database needs it: copy the file to "
-        "where they run, or set secret_key (TREATY_SECRET_KEY) to what is in it."
+        "each of them, or set secret_key (TREATY_SECRET_KEY) to its content."
     )
 
 
 def _with_database(
     settings: Settings, work: Callable[[Database], T], name: str = "treaty", *, may_create: bool = False
 ) -> T:
-    """Do something with a server's data. What it writes stands under a name in the audit trail.
+    """Call a function with a server's database; `name` is the actor of its writes in the audit trail.
 
-    Raises WrongSetting if there is no such database, unless it may be created.
+    Raises InvalidSetting if there is no database, unless it may be created.
     """
     database = open_server_database(settings) if may_create else open_existing_database(settings)
     try:
@@ -305,8 +321,8 @@ def _with_database(
         database.close()
 
 
-def _prepare_key(settings: Settings) -> None:
-    """Have a key before there is a secret. A server without secrets does without a key."""
+def _ensure_key(settings: Settings) -> None:
+    """Create the key file if it is missing. A failure is only logged, because a server without secrets needs no key."""
     if settings.secret_key is None:
         try:
             KeyFile(locate_key_file(settings)).keys()
@@ -315,7 +331,7 @@ def _prepare_key(settings: Settings) -> None:
 
 
 def check_integrity(settings: Settings, *, fixes: bool) -> list[IntegrityFinding]:
-    """Look a server's data over, and mend it if asked to."""
+    """Check the integrity of a server's data, and repair it if `fixes` is set."""
     return _with_database(
         settings,
         lambda database: (
@@ -326,9 +342,10 @@ def check_integrity(settings: Settings, *, fixes: bool) -> list[IntegrityFinding
 
 
 def create_setup_link(settings: Settings, address: str) -> str | None:
-    """Make a link by which the first administrator is made, where nobody can sign in yet."""
-    is_lost = ":memory:" in settings.database_url
-    if settings.basic_auth_username is not None or settings.open_access or is_lost:
+    """Create a link for the first administrator. Return None if the server has a user, or needs none."""
+    # The in-memory database of this process is not the server's.
+    is_in_memory_database = ":memory:" in settings.database_url
+    if settings.basic_auth_username is not None or settings.open_access or is_in_memory_database:
         return None
     try:
         secret = write_database(
@@ -341,32 +358,33 @@ def create_setup_link(settings: Settings, address: str) -> str | None:
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
-    """Serve until told to end, after announcing the address. SIGTERM and SIGINT let running requests end first.
+    """Announce the address and serve until SIGTERM or SIGINT, which let running requests finish first.
 
-    Raises WrongSetting for an address that cannot be listened on.
+    Raises InvalidSetting for a setting that cannot be used, such as a port that is taken.
     """
     prepare_logging(settings)
-    _check_cleaning(settings)
-    _warn_of_passwords(settings)
+    _check_cleanup_settings(settings)
+    _warn_of_weak_passwords(settings)
     _prepare_database(settings)
-    _allow_open_files(settings)
-    listener = _listener(settings)
+    _raise_file_limit(settings)
+    listener = _open_listener(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{listener.getsockname()[1]}"
     if settings.workers == 1:
-        config = _config(settings, create_application(settings))
-        _Server(config, lambda: announce(address)).run([listener])
+        config = server_config(settings, create_application(settings))
+        _AnnouncingServer(config, lambda: announce(address)).run([listener])
         return
-    os.environ[_HANDED_ON] = settings.model_dump_json()
-    os.environ[_DATABASE_FILE] = sqlite_identity(settings.database_url)
+    # uvicorn starts workers as new processes, which inherit the environment only.
+    os.environ[_SETTINGS_VARIABLE] = settings.model_dump_json()
+    os.environ[_DATABASE_FILE_VARIABLE] = sqlite_identity(settings.database_url)
     announce(address)
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
         os.environ[metrics.MULTIPROCESS_DIRECTORY] = folder
-        Multiprocess(_config(settings, "treaty.app:worker_application"), sockets=[listener]).run()
+        Multiprocess(server_config(settings, "treaty.app:worker_application"), sockets=[listener]).run()
 
 
-class _Server(uvicorn.Server):
-    """Announces itself when it answers."""
+class _AnnouncingServer(uvicorn.Server):
+    """Server that announces its address once it accepts requests."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
@@ -377,14 +395,14 @@ class _Server(uvicorn.Server):
         self._announce()
 
 
-def _check_cleaning(settings: Settings) -> None:
-    """Refuse now what would fail at night."""
-    if _cleans(settings):
+def _check_cleanup_settings(settings: Settings) -> None:
+    """Raise InvalidSetting at the start for a setting that would only fail at the first scheduled clean-up."""
+    if _has_scheduled_cleanup(settings):
         check_schedule(settings.database_clean_cron_schedule)
         build_retention(settings)
 
 
-def _warn_of_passwords(settings: Settings) -> None:
+def _warn_of_weak_passwords(settings: Settings) -> None:
     """Log a warning for each user of the settings whose password is easily guessed."""
     for name in ("basic_auth", "basic_auth_read_only"):
         user, secret = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
@@ -394,75 +412,75 @@ def _warn_of_passwords(settings: Settings) -> None:
 
 
 def _prepare_database(settings: Settings) -> None:
-    """Do once what workers need not do each: bring the schema up to date, and add example data if it is wanted."""
+    """Migrate the database and add example data, once for all worker processes."""
     database = open_server_database(settings)
     if settings.example_data:
         with audit.acting_as(Actor(credential_name="example data")):
             database.write(lambda db: example_data.add_example_data(db, now=datetime.now(UTC), settings=settings))
-    _warn_of_key(settings, database)
+    _report_key(settings, database)
     database.close()
 
 
-def _warn_of_key(settings: Settings, database: Database) -> None:
-    """Say at once what would otherwise be said when something is sent, or somebody signs in."""
+def _report_key(settings: Settings, database: Database) -> None:
+    """Log at the start that the key is wrong or new, rather than at the first delivery or sign-in that fails."""
     is_new = not has_key(settings)
     try:
         if is_new:
             KeyFile(locate_key_file(settings)).keys()
-        lost = _lost(settings, database)
+        undecryptable_count = _count_undecryptable(settings, database)
     except InvalidSetting:
-        return  # the key file cannot be read, which is said when it is prepared
-    if lost:
-        what = f"{_misfit(settings, lost)} Until then their webhooks fail, and tokens and sessions cannot be checked."
-        structlog.get_logger("treaty").warning("secret_key", reason=what)
+        return  # _ensure_key logs that the key file cannot be read
+    if undecryptable_count:
+        message = _wrong_key_message(settings, undecryptable_count)
+        reason = f"{message} Until then their webhooks fail, and tokens and sessions cannot be checked."
+        structlog.get_logger("treaty").warning("secret_key", reason=reason)
     elif is_new and not database.is_local:
-        structlog.get_logger("treaty").info("secret_key", reason=_new_key(settings))
+        structlog.get_logger("treaty").info("secret_key", reason=_new_key_message(settings))
 
 
-_OTHER_FILES: Final = 256
-"""Open files beside the clients' connections: databases, logs, webhook deliveries, modules."""
-
-
-def _allow_open_files(settings: Settings) -> None:
+def _raise_file_limit(settings: Settings) -> None:
     """Raise the limit on open files, which is 1024 on many systems, so that it suffices for all connections."""
     try:
         import resource  # noqa: PLC0415 - Windows has no such limit, and no such module
     except ImportError:
         return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = settings.max_connections + _OTHER_FILES
-    if soft == resource.RLIM_INFINITY or soft >= needed:
+    soft_limit, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    required = settings.max_connections + _OTHER_OPEN_FILES
+    if soft_limit == resource.RLIM_INFINITY or soft_limit >= required:
         return
-    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < needed:
-        reason = f"{settings.max_connections} connections need {needed} open files, but the system allows {hard}"
+    new_limit = required if hard_limit == resource.RLIM_INFINITY else min(required, hard_limit)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (new_limit, hard_limit))
+    if new_limit < required:
+        reason = (
+            f"{settings.max_connections} connections need {required} open files, but the system allows {hard_limit}. "
+            "Raise its limit (ulimit -n), or lower max_connections."
+        )
         structlog.get_logger("treaty").warning("max_connections", reason=reason)
 
 
-def _listener(settings: Settings) -> socket.socket:
+def _open_listener(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=_LISTEN_BACKLOG)
     except OSError as error:
         raise InvalidSetting(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}"
         ) from error
-    listener.set_inheritable(True)
+    listener.set_inheritable(True)  # worker processes accept on it too
     return listener
 
 
 def worker_application() -> ASGIApp:
-    """Make the application of one of several workers."""
-    settings = Settings.model_validate_json(os.environ[_HANDED_ON])
+    """Build the application of a worker process. Raises DatabaseReplaced if the SQLite file is another one."""
+    settings = Settings.model_validate_json(os.environ[_SETTINGS_VARIABLE])
     prepare_logging(settings)
-    if sqlite_identity(settings.database_url) != os.environ[_DATABASE_FILE]:
-        # This worker takes the place of another one, and must not create the file anew or work beside the others' file.
+    if sqlite_identity(settings.database_url) != os.environ[_DATABASE_FILE_VARIABLE]:
+        # A worker that replaces a crashed one must not create the file again, or write to another file than the others.
         raise DatabaseReplaced(settings.database_url)
     return create_application(settings, may_create=False)
 
 
-def _config(settings: Settings, app: ASGIApp | str) -> uvicorn.Config:
+def server_config(settings: Settings, app: ASGIApp | str) -> uvicorn.Config:
     limits = Limits(
         max_connections=settings.max_connections,
         header_timeout=settings.header_timeout.total_seconds(),
@@ -486,12 +504,9 @@ def _config(settings: Settings, app: ASGIApp | str) -> uvicorn.Config:
     )
 
 
-_LEVELS: Final = {"warn": "warning", "fatal": "critical"}
-
-
 def prepare_logging(settings: Settings) -> None:
-    """Write the log to standard error: lines for people, or JSON."""
-    level = getattr(logging, _LEVELS.get(settings.log_level, settings.log_level).upper())
+    """Log to standard error, as plain lines or JSON."""
+    level = getattr(logging, _LOG_LEVELS.get(settings.log_level, settings.log_level).upper())
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -508,9 +523,9 @@ def prepare_logging(settings: Settings) -> None:
 
 
 def _renderers(log_format: str) -> list[Any]:
-    """Choose how lines look. Failures are shown without the values of variables, which may hold secrets."""
+    """Return the processors that format a line. Tracebacks have no values of variables, which may be secrets."""
     if log_format == "json":
-        failures = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
-        return [failures, structlog.processors.JSONRenderer()]
+        exception_renderer = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        return [exception_renderer, structlog.processors.JSONRenderer()]
     colors = log_format == "color" or (sys.stderr.isatty() and "NO_COLOR" not in os.environ)
     return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]

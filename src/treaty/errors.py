@@ -1,18 +1,18 @@
-"""What can go wrong, in the words that a client is shown."""
+"""Exceptions of every layer. Their text is shown to the user, so it gives the reason and the next step."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
 class TreatyError(Exception):
-    """Anything that Treaty says no to, with its reason."""
+    """Base of all errors that are reported to a client or user, as opposed to faults of the program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a request's body or query.
+    """A rule that a request's body or query breaks.
 
-    `path` leads to it: names of members and indexes of elements, empty for a rule that belongs to no single member.
+    `path` has the member names and indexes that lead to the value; it is empty for a rule about several members.
     """
 
     path: tuple[str | int, ...]
@@ -20,7 +20,7 @@ class Problem:
 
 
 class Invalid(TreatyError):
-    """A body or query whose members break rules."""
+    """A body or query with members that break rules. The original broker has status 422 for some of them."""
 
     def __init__(self, *problems: Problem, status: int = 400) -> None:
         super().__init__("; ".join(problem.text for problem in problems))
@@ -33,7 +33,7 @@ class Invalid(TreatyError):
 
 
 class InvalidQuery(TreatyError):
-    """A query that breaks rules which name no single parameter (the matrix)."""
+    """A matrix query that breaks rules which belong to no single parameter, so their texts are a plain list."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         super().__init__("; ".join(texts))
@@ -41,20 +41,20 @@ class InvalidQuery(TreatyError):
 
 
 class Malformed(TreatyError):
-    """A body that cannot be read at all; the text begins with the kind of failure, as clients print it."""
+    """A body that cannot be parsed. The text begins with the kind of failure, because clients print it unchanged."""
 
 
 def describe_invalid_utf8(raw: bytes, error: UnicodeDecodeError) -> str:
-    """Say of a text where its first character is that is no UTF-8."""
-    before = raw[: error.start].decode()
+    """Describe the position of the first byte that is not UTF-8, in the original broker's words."""
+    preceding_text = raw[: error.start].decode()
     return (
-        f"has a non UTF-8 character at char {len(before) + 1} and cannot be parsed as JSON."
-        f" Fragment preceding invalid character is: '{before[-100:]}'"
+        f"has a non UTF-8 character at char {len(preceding_text) + 1} and cannot be parsed as JSON."
+        f" Fragment preceding invalid character is: '{preceding_text[-100:]}'"
     )
 
 
 class NotFound(TreatyError):
-    """What a request is about does not exist. Without a text the answer is the general one."""
+    """The resource of a request does not exist. Without a text, the response has the general one."""
 
     @classmethod
     def named(cls, role: str, name: str) -> "NotFound":
@@ -62,13 +62,13 @@ class NotFound(TreatyError):
 
 
 class Conflict(TreatyError):
-    """What was asked for contradicts what is there."""
+    """The request contradicts the existing data."""
 
 
 class ConflictingContracts(TreatyError):
-    """Contracts that may not be published as they are; nothing was stored.
+    """Contracts that cannot be published as they are; nothing was stored.
 
-    Each notice has a type and a text; `similar` has the existing names that a new one is too like.
+    Each notice is a type and a text. `similar` maps a new pacticipant name to the existing names that resemble it.
     """
 
     def __init__(self, notices: Sequence[tuple[str, str]], similar: Mapping[str, Sequence[str]]) -> None:
@@ -78,7 +78,7 @@ class ConflictingContracts(TreatyError):
 
 
 class SimilarNames(TreatyError):
-    """A new name so like existing ones that it is probably a slip."""
+    """A new pacticipant name that resembles existing ones so closely that it is probably a typing error."""
 
     def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
         super().__init__(", ".join(names))
@@ -86,19 +86,19 @@ class SimilarNames(TreatyError):
 
 
 class TooLarge(TreatyError):
-    """A body larger than the setting allows."""
+    """A body larger than the setting `max_body_bytes` allows."""
 
 
 class TimeLimitExceeded(TreatyError):
-    """Work that was given up, as it took longer than the setting allows."""
+    """Work that was stopped because it took longer than its setting allows."""
 
 
 class Overloaded(TreatyError):
-    """Work that is refused for now, as there is too much of its kind already."""
+    """Work that is refused for now, because too much work of the same kind is running."""
 
 
 class Unauthenticated(TreatyError):
-    """A request that has to say who it comes from, or that says it wrongly; the text says which, and what to do."""
+    """A request with missing or invalid credentials. `is_bearer` is true if it sent a token, for `WWW-Authenticate`."""
 
     def __init__(self, text: str, *, is_bearer: bool = False) -> None:
         super().__init__(text)
@@ -106,7 +106,7 @@ class Unauthenticated(TreatyError):
 
 
 class Forbidden(TreatyError):
-    """A request by somebody who may not do this; `missing` is the permission that it takes, if that is why."""
+    """A request that its user is not allowed to make; `missing_permission` names the permission, if one is missing."""
 
     def __init__(self, text: str, *, missing_permission: str | None = None) -> None:
         super().__init__(text)
@@ -114,7 +114,7 @@ class Forbidden(TreatyError):
 
 
 class Throttled(TreatyError):
-    """Too many failed attempts; the next one is accepted in so many seconds."""
+    """Too many failed attempts; the next one is accepted after `seconds`, which the response has as `Retry-After`."""
 
     def __init__(
         self, seconds: int, reason: str = "Too many wrong passwords for this user, or from this address."
@@ -127,11 +127,11 @@ class Throttled(TreatyError):
 
 
 class InvalidSetting(TreatyError):
-    """A setting that cannot be used; the text names it."""
+    """A setting with a value that cannot be used. The text begins with the setting's name."""
 
 
 class DatabaseReplaced(TreatyError):
-    """A file of the SQLite database that is no longer the one that was opened; writes to it would be lost."""
+    """The SQLite database file was deleted or replaced after it was opened, so writes to it would be lost."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -140,11 +140,11 @@ class DatabaseReplaced(TreatyError):
         )
 
 
-# The client's
+# Errors of the client, reported by the command line and the pytest plugin
 
 
 class ClientError(TreatyError):
-    """Why a client could not do its work; `hint` says what to try next."""
+    """A failed operation of the client; `hint` is the next step, or empty."""
 
     def __init__(self, text: str, *, hint: str = "") -> None:
         super().__init__(text)
@@ -152,15 +152,15 @@ class ClientError(TreatyError):
 
 
 class Unreachable(ClientError):
-    """No answer came: the address, the network or a certificate is wrong, or nothing listens."""
+    """There was no response: wrong address, network failure, untrusted certificate, or no server at the address."""
 
 
 class NotHal(ClientError):
-    """An answer that no Pact Broker gives, so probably something else listens at the address."""
+    """A response that is not HAL, so the server at this address is probably not a Pact Broker."""
 
 
 class MissingRelation(ClientError):
-    """A resource lacks a link; older brokers lack newer ones."""
+    """A resource lacks a link. Brokers older than a feature lack its links; the text is the original client's."""
 
     def __init__(self, relation: str, url: str) -> None:
         super().__init__(
@@ -172,7 +172,7 @@ class MissingRelation(ClientError):
 
 
 class Refused(ClientError):
-    """The broker answered with a status that is no success; `body` is its answer as it came."""
+    """The broker's response has an error status; `body` is its unparsed text."""
 
     def __init__(self, url: str, *, status: int, body: str, hint: str = "") -> None:
         super().__init__(f"Error making request to {url} status={status} {body}".rstrip(), hint=hint)

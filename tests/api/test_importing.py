@@ -203,7 +203,7 @@ def test_a_name_of_dots_does_not_end_an_import(source, target):
 
 
 def test_a_second_import_at_the_same_time_is_refused(target, monkeypatch):
-    monkeypatch.setattr(import_copying, "_WAIT", 0)
+    monkeypatch.setattr(import_copying, "_CLAIM_TIMEOUT", 0)
     other = {"source": "https://other.example.org", "run": "another", "facts": []}
     done(target.post("/import", other))
     with pytest.raises(Refused, match="Another import is running"):

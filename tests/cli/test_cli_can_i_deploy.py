@@ -149,8 +149,8 @@ def test_several_versions_of_one_pacticipant_are_asked_about_with_the_latest_of_
         ("-a Foo --branch x --branch=y --to-environment t", "Foo has two values for its branch, x and y."),
         ("-a Foo --all x -l y --to-environment t", "Foo has two values for its tag, x and y."),
         ("-a Foo -e 1 --ignore Bar -e 2 -e 3", "Bar has two values for its version, 2 and 3."),
-        ("-a Bar -e 1 -vaFoo --to-environment t", "It is unclear what Foo belongs to."),
-        ("-a Foo -e 1 -a Foo -l -ve2 --to-environment t", "It is unclear what 2 belongs to."),
+        ("-a Bar -e 1 -vaFoo --to-environment t", "It is unclear which option Foo belongs to."),
+        ("-a Foo -e 1 -a Foo -l -ve2 --to-environment t", "It is unclear which option 2 belongs to."),
         ("-a Foo -e 1 --to x --to-environment t", "Give either --to-environment or --to."),
     ],
 )
@@ -199,7 +199,7 @@ def test_a_broker_that_counts_what_it_ignored_causes_no_warning(run: Run, broker
             ),
         ),
         (["-a", "Foo", "-e", "1", "--to-environment", " "], "The environment name cannot be blank"),
-        (["-e", "1", "-a", "Foo"], "The version of what? Give --pacticipant NAME before it."),
+        (["-e", "1", "-a", "Foo"], "--version is not preceded by a pacticipant. Give --pacticipant NAME before it."),
         (["-a", "Foo", "-e", "1", "-o", "xml"], "Invalid output option 'xml'. Must be one of 'table' or 'json'."),
     ],
 )

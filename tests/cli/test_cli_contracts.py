@@ -110,7 +110,7 @@ def test_a_provider_may_have_no_states(run: Run, broker: OtherBroker) -> None:
 
 def test_provider_states_are_of_a_branch_or_an_environment(run: Run) -> None:
     result = run("provider-states", "list", "-r", "Bar", "--branch", "a", "--environment", "b")
-    assert (result.exit_code, result.stderr.split(":")[0]) == (1, "Give either --branch or --environment")
+    assert (result.exit_code, result.stderr.split(",")[0]) == (1, "Give either --branch or --environment")
 
 
 PUBLISH = ["pactflow", "publish-provider-contract", "oas.yml", "--provider", "Bar", "-a", "1"]
@@ -254,4 +254,4 @@ def test_a_folder_for_pacts_that_cannot_be_made_is_told(run: Run, broker: OtherB
     broker.answer("GET /pacts/provider/Bar/branch", {"_links": {}})
     result = run("get-pacts", "--provider", "Bar", "--download", "--download-dir", str(tmp_path / "file"))
     assert result.exit_code == 1
-    assert result.stderr == f"{tmp_path / 'file'}: File exists\nGive a path that can be used.\n"
+    assert result.stderr == f"{tmp_path / 'file'}: File exists\nCheck the path, and the permissions of its folder.\n"

@@ -259,7 +259,7 @@ def test_a_broker_that_ignores_the_filter_has_nothing_undeployed(run: Run, broke
         ({"name": "Other"}, "the pacticipant 'Foo' and returned 'Other'"),
         ({"number": "2"}, "Foo version '1' and returned '2'"),
         ({"environment": {"name": "uat"}}, "the environment 'test' and returned 'uat'"),
-        ({"name": ""}, "the pacticipant 'Foo' and returned something without a name"),
+        ({"name": ""}, "the pacticipant 'Foo' and returned a resource without a name"),
     ],
 )
 def test_a_broker_that_ignores_the_filter_has_no_support_ended(

@@ -311,8 +311,8 @@ def test_shells_complete_commands_and_options(run: Run, tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_told(run: Run, tmp_path: Path) -> None:
     result = run("completions", "bash", "-d", str(tmp_path / "new"))
     assert result.exit_code == 1
-    text = f"{tmp_path / 'new' / 'pact-broker.bash'}: No such file or directory\nGive a path that can be used.\n"
-    assert result.stderr == text
+    file = tmp_path / "new" / "pact-broker.bash"
+    assert result.stderr == f"{file}: No such file or directory\nCheck the path, and the permissions of its folder.\n"
 
 
 @pytest.mark.parametrize(("line", "found"), [("publish --val", "--validate"), ("can-i-d", "can-i-deploy")])

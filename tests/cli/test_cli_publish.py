@@ -222,7 +222,7 @@ def test_interactions_that_contradict_each_other_stop_everything(run: Run, broke
         (["empty", "-a", "1"], "No pact files found"),
         (["no-*.json", "-a", "1"], "No pact files found"),
         (["text.json", "-a", "1"], "Could not read the pact file text.json"),
-        (["list.json", "-a", "1"], "list.json is no pact: it does not name a consumer and a provider"),
+        (["list.json", "-a", "1"], "list.json is not a pact: it does not name a consumer and a provider"),
         (["pacts", "-a", "1", "--branch", " "], "Branch cannot be blank"),
     ],
 )

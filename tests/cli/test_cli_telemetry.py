@@ -167,7 +167,7 @@ def test_a_collector_that_does_not_answer_fails_nothing(run: Run) -> None:
     result = run("list-environments", *words)
     assert (result.exit_code, json.loads(result.stdout)) == (0, {})
     assert result.stderr == (
-        "WARN: The traces could not be sent to OpenTelemetry's collector; the command itself is not concerned. "
+        "WARN: The traces could not be sent to the OpenTelemetry collector; the command itself is not affected. "
         "Check --otel-exporter-endpoint.\n"
     )
 
@@ -175,7 +175,7 @@ def test_a_collector_that_does_not_answer_fails_nothing(run: Run) -> None:
 def test_without_opentelemetry_a_command_says_how_to_get_it_and_works(
     run: Run, broker: OtherBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(treaty.cli, "spans", raising=False)
+    monkeypatch.delattr(treaty.cli, "command_spans", raising=False)
     monkeypatch.delitem(sys.modules, "treaty.cli.command_spans", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry._logs", None)
     result = run("list-environments", "--enable-otel", *to(broker))

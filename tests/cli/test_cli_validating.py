@@ -145,7 +145,7 @@ INNER: list[tuple[Any, str, str, str]] = [
     (request(headers=[1]), "WARNING", f"{FIRST}/request/headers", "Must be an Object, got Array"),
     (http(response={}), "WARNING", f"{FIRST}/response", "Missing status"),
     (response(status="200"), "WARNING", f"{FIRST}/response/status", "Must be a whole Number, got String"),
-    (response(status=99), "WARNING", f"{FIRST}/response/status", "99 is no status of HTTP: they are 100 to 599"),
+    (response(status=99), "WARNING", f"{FIRST}/response/status", "99 is not an HTTP status: they are 100 to 599"),
     (response(generators=[]), "WARNING", f"{FIRST}/response/generators", "Must be an Object, got Array"),
     (response(**rule({"match": "foo"})), "WARNING", f"{RULE}/match", "There is no matcher 'foo'"),
     (response(**rule({"match": ["foo"]})), "WARNING", f"{RULE}/match", "There is no matcher '['foo']'"),
@@ -261,7 +261,7 @@ def test_errors_say_what_to_do_and_keep_every_file_from_being_sent(
     assert (result.exit_code, result.stdout, broker.requests) == (2, "", [])
     assert result.stderr == (
         f"\x1b[31m{bad}: error at /consumer/name: Missing name\x1b[0m\n"
-        "Nothing was published. Pacts are mended where they are made: in the consumer's tests.\n"
+        "Nothing was published. Fix the pacts where they are generated: in the consumer's tests.\n"
     )
 
 
@@ -283,10 +283,10 @@ def test_warnings_leave_stdout_to_the_answer(run: Run, broker: OtherBroker, tmp_
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b'{"a":\n x}', "Is no JSON: Expecting value, in line 2, column 2"),
-        (b"", "Is no JSON: Expecting value, in line 1, column 1"),
-        (b"\xff\xfe\x00", "Is no JSON: 'utf-8' codec can't decode"),
-        (b'{"a":' * 100_000, "Is no JSON: "),
+        (b'{"a":\n x}', "Not valid JSON: Expecting value, in line 2, column 2"),
+        (b"", "Not valid JSON: Expecting value, in line 1, column 1"),
+        (b"\xff\xfe\x00", "Not valid JSON: 'utf-8' codec can't decode"),
+        (b'{"a":' * 100_000, "Not valid JSON: "),
     ],
 )
 def test_what_is_no_json_is_an_error(run: Run, broker: OtherBroker, tmp_path: Path, content: bytes, told: str) -> None:

@@ -28,7 +28,7 @@ def test_a_user_is_added_changed_and_listed(treaty):
     added = treaty("user", "add", "ada", "--role", "administrator", "--email", "ada@example.org", "--password-stdin")
     assert (added.returncode, added.stdout) == (0, "Added ada, administrator.\n")
     assert treaty("user", "add", "ci", "--system").stdout == "Added ci, read-write.\n"
-    assert treaty("user", "role", "ci", "read-only").stdout == "ci is read-only now.\n"
+    assert treaty("user", "role", "ci", "read-only").stdout == "Changed the role of ci to read-only.\n"
     assert treaty("user", "disable", "ci").stdout == "Disabled ci.\n"
     users = json.loads(treaty("user", "list", "--output", "json").stdout)
     assert [(one["name"], one["role"], one["active"], one["system"]) for one in users] == [
@@ -37,7 +37,7 @@ def test_a_user_is_added_changed_and_listed(treaty):
     ]
     assert treaty("user", "enable", "CI").returncode == 0
     assert "system account" in treaty("user", "list").stdout
-    assert treaty("user", "password", "ada", "--password-stdin").stdout == "ada has another password.\n"
+    assert treaty("user", "password", "ada", "--password-stdin").stdout == "Set the password of ada.\n"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,8 @@ def test_a_key_that_the_servers_of_a_shared_database_have_not_seals_nothing(else
     assert list((tmp_path / "two").iterdir()) == []
     wrong = elsewhere("two", *CREATE, "another", TREATY_SECRET_KEY="another key, " * 2)
     assert (wrong.returncode, wrong.stdout) == (1, "")
-    assert "1 secret was sealed with another key; give it in previous_secret_keys, or as secret_key" in wrong.stderr
+    assert "1 secret is encrypted with another key than that of secret_key." in wrong.stderr
+    assert "Add the other key to previous_secret_keys, or set secret_key" in wrong.stderr
     assert rows_of(shared_url) == before
 
 
@@ -207,7 +208,7 @@ def test_a_server_whose_key_does_not_fit_says_so_at_once_and_when_it_is_shown_a_
     token = elsewhere("one", *CREATE, "build").stdout.strip()
     (tmp_path / "two").mkdir()
     with servers.running(shared_url, cwd=tmp_path / "two") as server:
-        assert "1 secret was sealed with another key" in server.log
+        assert "1 secret is encrypted with another key" in server.log
         assert "TREATY_SECRET_KEY" in server.log
         assert "tokens and sessions cannot be checked" in server.log
         answer = httpx.get(f"{server.address}/user", headers={"authorization": f"Bearer {token}"})

@@ -89,7 +89,7 @@ def test_names_with_slashes_pass_through(proxy, tmp_path):
 def test_the_documented_settings_give_links_with_the_base_url_and_a_working_setup_link(proxy, tmp_path):
     settings = {**TRUSTING, "PACT_BROKER_BASE_URL": f"https://{proxies.HOST}"}
     with behind(proxy, tmp_path, **settings) as (client, server):
-        assert "Nobody can sign in yet, and requests need credentials: its setting trusted_proxies" in server.log
+        assert "There is no user yet, and requests need credentials: its setting trusted_proxies" in server.log
         assert client.get("/").status_code == 401
         (link,) = re.findall(rf"https://{proxies.HOST}(/setup\?link=\S+)", server.log)
         password = USER[1]

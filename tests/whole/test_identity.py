@@ -255,7 +255,7 @@ def test_a_server_that_others_reach_answers_nobody_before_there_is_somebody_to_a
     with servers.running(url, "--host", "0.0.0.0", cwd=tmp_path) as server:  # noqa: S104 - closed, as it shows
         address = server.address.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - likewise
         assert get(address).status_code == 401
-        assert "Nobody can sign in yet" in server.log
+        assert "There is no user yet" in server.log
     with servers.running(url, "--host", "0.0.0.0", cwd=tmp_path, environ={"TREATY_OPEN_ACCESS": "true"}) as server:  # noqa: S104 - on purpose
         assert get(server.address.replace("0.0.0.0", "127.0.0.1")).status_code == 200  # noqa: S104 - likewise
 

@@ -196,7 +196,8 @@ def test_whoever_has_the_wrong_key_is_told_which_setting_is_to_be_mended(
     assert "previous_secret_keys" in failed.stderr
     assert _kept(database_url) == before
     with running(database_url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": FIRST}) as server:
-        assert "3 secrets were sealed with another key; give it in previous_secret_keys" in server.log
+        assert "3 secrets are encrypted with another key than that of" in server.log
+        assert "previous_secret_keys" in server.log
         _publish(server, "1")
         eventually(lambda: "stored under another key" in _kept(database_url), lambda: server.log)
 

@@ -1,4 +1,7 @@
-"""The programs: `pact-broker`, the client; and `treaty`, which has the server's commands too."""
+"""The programs: `pact-broker`, the client, and `treaty`, which also has the server's commands.
+
+Commands are listed with their texts here, so that `help` need not import their modules.
+"""
 
 import os
 from typing import Final
@@ -11,13 +14,11 @@ _CLIENT: Final = {
     "list-latest-pact-versions": CommandEntry(
         "treaty.cli.contracts:list_latest_pact_versions", "List the latest pact of each integration."
     ),
-    "get-pacts": CommandEntry(
-        "treaty.cli.contracts:get_pacts", "List, and download, the pacts that a provider has to honour."
-    ),
-    "provider-states": CommandEntry("treaty.cli:PROVIDER_STATES", "What providers have to be prepared for."),
-    "can-i-deploy": CommandEntry("treaty.cli.verdicts:can_i_deploy", "Ask whether a version may be deployed."),
+    "get-pacts": CommandEntry("treaty.cli.contracts:get_pacts", "List or download the pacts that a provider verifies."),
+    "provider-states": CommandEntry("treaty.cli:PROVIDER_STATES", "Show the provider states that pacts use."),
+    "can-i-deploy": CommandEntry("treaty.cli.verdicts:can_i_deploy", "Check whether a version can be deployed."),
     "can-i-merge": CommandEntry(
-        "treaty.cli.verdicts:can_i_merge", "Ask whether a version works with all main branches."
+        "treaty.cli.verdicts:can_i_merge", "Check whether a version is compatible with all main branches."
     ),
     "create-environment": CommandEntry("treaty.cli.environments:create_environment", "Create an environment."),
     "update-environment": CommandEntry("treaty.cli.environments:update_environment", "Change an environment."),
@@ -28,7 +29,7 @@ _CLIENT: Final = {
         "treaty.cli.deployments:record_deployment", "Record that a version was deployed."
     ),
     "record-undeployment": CommandEntry(
-        "treaty.cli.deployments:record_undeployment", "Record that a pacticipant left an environment."
+        "treaty.cli.deployments:record_undeployment", "Record that a pacticipant was undeployed."
     ),
     "record-release": CommandEntry("treaty.cli.deployments:record_release", "Record that a version was released."),
     "record-support-ended": CommandEntry(
@@ -50,35 +51,31 @@ _CLIENT: Final = {
     "delete-branch": CommandEntry("treaty.cli.pacticipants:delete_branch", "Delete a branch, but not its versions."),
     "create-webhook": CommandEntry("treaty.cli.webhooks:create_webhook", "Create a webhook."),
     "create-or-update-webhook": CommandEntry(
-        "treaty.cli.webhooks:create_or_update_webhook", "Create or replace a webhook whose UUID is known."
+        "treaty.cli.webhooks:create_or_update_webhook", "Create or replace the webhook with a UUID."
     ),
     "delete-webhook": CommandEntry("treaty.cli.webhooks:delete_webhook", "Delete a webhook."),
-    "test-webhook": CommandEntry(
-        "treaty.cli.webhooks:test_webhook", "Send a webhook's request once, to see what happens."
-    ),
+    "test-webhook": CommandEntry("treaty.cli.webhooks:test_webhook", "Send a webhook's request once, as a test."),
     "generate-uuid": CommandEntry(
-        "treaty.cli.pacticipants:generate_uuid", "Make up a UUID, for create-or-update-webhook."
+        "treaty.cli.pacticipants:generate_uuid", "Generate a UUID for create-or-update-webhook."
     ),
     "pactflow": CommandEntry("treaty.cli:PACTFLOW", "Commands for PactFlow only."),
-    "completions": CommandEntry(
-        "treaty.cli.program:completions", "Print a script that lets a shell complete commands."
-    ),
+    "completions": CommandEntry("treaty.cli.program:completions", "Print a shell's completion script."),
     "version": CommandEntry("treaty.cli.program:show_version", "Show Treaty's version."),
     "help": CommandEntry("treaty.cli.program:show_help", "Describe the commands, or one command."),
 }
 _BETA: Final = {
     "verification-required": CommandEntry(
-        "treaty.cli.verdicts:verification_required", "Ask whether the results of a verification are missing still."
+        "treaty.cli.verdicts:verification_required", "Check whether verification results are missing."
     ),
 }
 _SERVER: Final = {
     "serve": CommandEntry("treaty.cli.server:serve", "Run the broker."),
-    "clean": CommandEntry("treaty.cli.cleanup:clean", "Remove old data that nothing needs."),
-    "rotate-key": CommandEntry("treaty.cli.server:rotate_key", "Change the key that secrets are sealed with."),
-    "import": CommandEntry("treaty.cli.imports:import_all", "Copy what another broker has."),
-    "doctor": CommandEntry("treaty.cli.server:doctor", "Look the broker's data over, and mend it."),
-    "user": CommandEntry("treaty.cli:USER", "Who may use the broker."),
-    "token": CommandEntry("treaty.cli:TOKEN", "What programs sign in with."),
+    "clean": CommandEntry("treaty.cli.cleanup:clean", "Remove old data that is no longer needed."),
+    "rotate-key": CommandEntry("treaty.cli.server:rotate_key", "Re-encrypt secrets with a new key."),
+    "import": CommandEntry("treaty.cli.imports:import_all", "Copy the data of another broker."),
+    "doctor": CommandEntry("treaty.cli.server:doctor", "Check the broker's data, and repair it."),
+    "user": CommandEntry("treaty.cli:USER", "Manage users and system accounts."),
+    "token": CommandEntry("treaty.cli:TOKEN", "Manage API tokens."),
 }
 
 if "verification_required" in os.environ.get("PACT_BROKER_FEATURES", ""):
@@ -88,31 +85,31 @@ PROVIDER_STATES: Final = Program(
     "provider-states",
     {
         "list": CommandEntry(
-            "treaty.cli.contracts:list_provider_states", "List the states that a provider has to be prepared for."
+            "treaty.cli.contracts:list_provider_states", "List the provider states that a provider's pacts use."
         )
     },
-    text="What providers have to be prepared for.",
+    text="Show the provider states that pacts use.",
 )
 USER: Final = Program(
     "user",
     {
-        "add": CommandEntry("treaty.cli.accounts:add_user", "Add a user, or a system account."),
+        "add": CommandEntry("treaty.cli.accounts:add_user", "Add a user or a system account."),
         "list": CommandEntry("treaty.cli.accounts:list_users", "List the users."),
-        "disable": CommandEntry("treaty.cli.accounts:disable_user", "Shut a user out."),
-        "enable": CommandEntry("treaty.cli.accounts:enable_user", "Let a user in again."),
-        "password": CommandEntry("treaty.cli.accounts:set_password", "Give a user another password."),
-        "role": CommandEntry("treaty.cli.accounts:set_role", "Let a user do more, or less."),
+        "disable": CommandEntry("treaty.cli.accounts:disable_user", "Disable a user, their sessions and their tokens."),
+        "enable": CommandEntry("treaty.cli.accounts:enable_user", "Enable a user again."),
+        "password": CommandEntry("treaty.cli.accounts:set_password", "Set a user's password."),
+        "role": CommandEntry("treaty.cli.accounts:set_role", "Change a user's role."),
     },
-    text="Who may use the broker.",
+    text="Manage users and system accounts.",
 )
 TOKEN: Final = Program(
     "token",
     {
-        "create": CommandEntry("treaty.cli.accounts:create_token", "Make a token, and print it this once."),
-        "list": CommandEntry("treaty.cli.accounts:list_tokens", "List tokens, and when they were used."),
+        "create": CommandEntry("treaty.cli.accounts:create_token", "Create a token and print it, only this once."),
+        "list": CommandEntry("treaty.cli.accounts:list_tokens", "List tokens and their last use."),
         "revoke": CommandEntry("treaty.cli.accounts:revoke_token", "Revoke a token."),
     },
-    text="What programs sign in with.",
+    text="Manage API tokens.",
 )
 PACTFLOW: Final = Program(
     "pactflow",
@@ -123,7 +120,7 @@ PACTFLOW: Final = Program(
     },
     text="Commands for PactFlow only.",
 )
-PACT_BROKER: Final = Program("pact-broker", _CLIENT, text="The command line of a Pact Broker.")
+PACT_BROKER: Final = Program("pact-broker", _CLIENT, text="The command line client of a Pact Broker.")
 TREATY: Final = Program("treaty", _SERVER | _CLIENT, text="Treaty: a Pact Broker and its command line.")
 
 

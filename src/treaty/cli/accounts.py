@@ -1,4 +1,4 @@
-"""The commands that say who may use a server: its users and their tokens. They work on its database."""
+"""Commands that manage the users and tokens of a server. They work on its database, so they need no credentials."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from treaty import app
-from treaty.actions.accounts import accounts as account_actions
-from treaty.actions.accounts import credentials
+from treaty.actions.accounts.accounts import AccountDraft, add_account, disable_account, enable_account, get_account
+from treaty.actions.accounts.accounts import set_password as set_account_password
+from treaty.actions.accounts.accounts import set_role as set_account_role
+from treaty.actions.accounts.credentials import TokenDraft, add_token, revoke_all_credentials
+from treaty.actions.accounts.credentials import revoke_token as revoke_account_token
 from treaty.cli import output
 from treaty.cli.program import Failure, ServerCommand
 from treaty.errors import Invalid, NotFound, TreatyError
@@ -32,43 +35,45 @@ T = TypeVar("T")
 _ROLES: Final = [role.value for role in Role]
 
 
-def _working(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command its database, and tell its failures on stderr."""
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the option for the database to a command, call it with the settings, and print its errors to stderr."""
 
     @wraps(command)
-    def work(database_url: str | None, **given: Any) -> None:
+    def run(database_url: str | None, **values: Any) -> None:
         try:
-            command(read_settings({"database_url": database_url}), **given)
+            command(read_settings({"database_url": database_url}), **values)
         except Invalid as error:
-            _fail("; ".join(f"{'.'.join(map(str, one.path))} {one.text}" for one in error.problems))
+            _fail("; ".join(f"{'.'.join(map(str, problem.path))} {problem.text}" for problem in error.problems))
         except TreatyError as error:
             _fail(str(error))
 
     return click.option("--database-url", metavar="URL", help="The server's database (default as for `treaty serve`).")(
-        work
+        run
     )
 
 
 def _fail(text: str) -> None:
-    click.echo(f"{_name()}: {text}", err=True)
+    click.echo(f"{_command_path()}: {text}", err=True)
     sys.exit(1)
 
 
-def _name() -> str:
-    """Name the command, as failures and the audit trail have it."""
+def _command_path() -> str:
+    """Return the name of the command in errors and in the audit trail, such as `treaty user add`."""
     return click.get_current_context().command_path
 
 
 def _write(settings: Settings, work: Callable[[Connection], T]) -> T:
-    return app.write_database(settings, work, name=_name())
+    return app.write_database(settings, work, name=_command_path())
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-_AS: Final = click.option("--output", "form", type=click.Choice(["table", "json"]), default="table", help="The form.")
-_FROM_STDIN: Final = click.option(
+_FORM_OPTION: Final = click.option(
+    "--output", "form", type=click.Choice(["table", "json"]), default="table", help="The output format."
+)
+_PASSWORD_OPTION: Final = click.option(
     "--password-stdin", "is_piped", is_flag=True, help="Read the password from standard input instead of asking."
 )
 
@@ -78,122 +83,127 @@ _FROM_STDIN: Final = click.option(
 
 @click.command("add", cls=ServerCommand)
 @click.argument("name")
-@click.option("--role", type=click.Choice(_ROLES), default=Role.READ_WRITE.value, show_default=True, help="What for.")
-@click.option("--email", help="An e-mail address.")
-@click.option("--system", "is_system", is_flag=True, help="A system account: it has tokens, and no password.")
-@_FROM_STDIN
-@_working
+@click.option(
+    "--role", type=click.Choice(_ROLES), default=Role.READ_WRITE.value, show_default=True, help="The user's role."
+)
+@click.option("--email", help="The user's e-mail address.")
+@click.option("--system", "is_system", is_flag=True, help="Add a system account, with tokens instead of a password.")
+@_PASSWORD_OPTION
+@_with_settings
 def add_user(settings: Settings, name: str, role: str, email: str | None, *, is_system: bool, is_piped: bool) -> None:
     """Add a user.
 
-    From the first user on, the server asks everybody who they are.
+    Once there is a user, the server requires credentials.
     """
-    its_hash = None if is_system else passwords.hash_password(_password((name, email or ""), is_piped=is_piped))
-    draft = account_actions.AccountDraft(
-        name=name, role=Role(role), email=email, password=its_hash, is_system=is_system
+    password_hash = None
+    if not is_system:
+        password_hash = passwords.hash_password(_read_password((name, email or ""), is_piped=is_piped))
+    draft = AccountDraft(name=name, role=Role(role), email=email, password=password_hash, is_system=is_system)
+    # The database may not exist yet: a first user added before the server starts means that it is never open to all.
+    account = app.write_database(
+        settings, lambda db: add_account(db, draft, now=_now()), name=_command_path(), may_create=True
     )
-    # The first user may come before the server, which is then never open: so the database need not exist yet.
-    one = app.write_database(
-        settings, lambda db: account_actions.add_account(db, draft, now=_now()), name=_name(), may_create=True
-    )
-    output.print_line(f"Added {one.name}, {one.role.value}.")
+    output.print_line(f"Added {account.name}, {account.role.value}.")
     if is_system:
-        output.print_error(f"Make it a token: treaty token create --user {shlex.quote(one.name)} --name NAME")
+        output.print_error(f"Create a token for it: treaty token create --user {shlex.quote(account.name)} --name NAME")
 
 
-def _password(known: tuple[str, str], *, is_piped: bool) -> str:
-    """Read a password from where it is not seen. Raises Invalid for a weak one."""
+def _read_password(personal_words: tuple[str, str], *, is_piped: bool) -> str:
+    """Read a password from stdin or a prompt; an argument would be visible in the process list and shell history.
+
+    Raises Invalid for a weak password, such as one with the user's `personal_words`, and Failure without a terminal.
+    """
     if is_piped:
-        given = sys.stdin.readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
-        given = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
-        raise Failure("There is no terminal to ask for a password: pipe it in, with --password-stdin.")
-    weakness = passwords.find_weakness(given, known)
+        raise Failure("There is no terminal to prompt for a password. Pipe it in with --password-stdin.")
+    weakness = passwords.find_weakness(password, personal_words)
     if weakness:
         raise Invalid.member("password", weakness)
-    return given
+    return str(password)
 
 
 @click.command("list", cls=ServerCommand)
-@_AS
-@_working
+@_FORM_OPTION
+@_with_settings
 def list_users(settings: Settings, form: str) -> None:
     """List the users."""
-    found = app.read_database(settings, accounts.list_all)
+    users = app.read_database(settings, accounts.list_all)
     if form == "json":
-        output.print_line(output.format_indented([_user(one) for one in found]))
-    else:
-        rows = [(one.name, one.role.value, _kind(one), one.email, _day(one.signed_in_at)) for one in found]
-        output.print_line(
-            output.format_table(["NAME", "ROLE", "KIND", "E-MAIL", "LAST SIGN-IN"], rows) or "There are no users."
-        )
+        output.print_line(output.format_indented([_user_json(user) for user in users]))
+        return
+    rows = [
+        (user.name, user.role.value, _describe_kind(user), user.email, _format_time(user.signed_in_at))
+        for user in users
+    ]
+    output.print_line(
+        output.format_table(["NAME", "ROLE", "KIND", "E-MAIL", "LAST SIGN-IN"], rows) or "There are no users."
+    )
 
 
-def _kind(one: Account) -> str:
-    return ("system account" if one.is_system else "person") + ("" if one.is_active else ", disabled")
+def _describe_kind(user: Account) -> str:
+    return ("system account" if user.is_system else "person") + ("" if user.is_active else ", disabled")
 
 
-def _user(one: Account) -> dict[str, object]:
+def _user_json(user: Account) -> dict[str, object]:
     return {
-        "uuid": one.uuid,
-        "name": one.name,
-        "email": one.email,
-        "role": one.role.value,
-        "active": one.is_active,
-        "system": one.is_system,
-        "createdAt": one.created_at.isoformat(),
-        "lastLogin": one.signed_in_at.isoformat() if one.signed_in_at else None,
+        "uuid": user.uuid,
+        "name": user.name,
+        "email": user.email,
+        "role": user.role.value,
+        "active": user.is_active,
+        "system": user.is_system,
+        "createdAt": user.created_at.isoformat(),
+        "lastLogin": user.signed_in_at.isoformat() if user.signed_in_at else None,
     }
 
 
-def _day(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%d %H:%M") if at else "never"
+def _format_time(time: datetime | None) -> str:
+    """Format a time in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M") if time else "never"
 
 
 @click.command("disable", cls=ServerCommand)
 @click.argument("name")
-@_working
+@_with_settings
 def disable_user(settings: Settings, name: str) -> None:
-    """Shut a user out: sessions end, and passwords and tokens are refused at once."""
-    _write(settings, lambda db: account_actions.disable_account(db, account_actions.get_account(db, name), now=_now()))
+    """Disable a user: their sessions end, and their password and tokens are refused at once."""
+    _write(settings, lambda db: disable_account(db, get_account(db, name), now=_now()))
     output.print_line(f"Disabled {name}.")
 
 
 @click.command("enable", cls=ServerCommand)
 @click.argument("name")
-@_working
+@_with_settings
 def enable_user(settings: Settings, name: str) -> None:
-    """Let a user in again."""
-    _write(settings, lambda db: account_actions.enable_account(db, account_actions.get_account(db, name), now=_now()))
+    """Enable a user again. Their former tokens work again, too."""
+    _write(settings, lambda db: enable_account(db, get_account(db, name), now=_now()))
     output.print_line(f"Enabled {name}.")
 
 
 @click.command("password", cls=ServerCommand)
 @click.argument("name")
-@_FROM_STDIN
-@_working
+@_PASSWORD_OPTION
+@_with_settings
 def set_password(settings: Settings, name: str, *, is_piped: bool) -> None:
-    """Give a user another password. It ends the user's sessions."""
-    one = app.read_database(settings, lambda db: account_actions.get_account(db, name))
-    its_hash = passwords.hash_password(_password((one.name, one.email or ""), is_piped=is_piped))
-    _write(
-        settings,
-        lambda db: account_actions.set_password(db, account_actions.get_account(db, name), its_hash, now=_now()),
-    )
-    output.print_line(f"{one.name} has another password.")
+    """Set a user's password. This ends the user's sessions."""
+    account = app.read_database(settings, lambda db: get_account(db, name))
+    # Hashing is slow on purpose, so it is done before the transaction.
+    password_hash = passwords.hash_password(_read_password((account.name, account.email or ""), is_piped=is_piped))
+    _write(settings, lambda db: set_account_password(db, get_account(db, name), password_hash, now=_now()))
+    output.print_line(f"Set the password of {account.name}.")
 
 
 @click.command("role", cls=ServerCommand)
 @click.argument("name")
 @click.argument("role", type=click.Choice(_ROLES))
-@_working
+@_with_settings
 def set_role(settings: Settings, name: str, role: str) -> None:
-    """Let a user do more, or less."""
-    _write(
-        settings, lambda db: account_actions.set_role(db, account_actions.get_account(db, name), Role(role), now=_now())
-    )
-    output.print_line(f"{name} is {role} now.")
+    """Change a user's role."""
+    _write(settings, lambda db: set_account_role(db, get_account(db, name), Role(role), now=_now()))
+    output.print_line(f"Changed the role of {name} to {role}.")
 
 
 # Tokens
@@ -203,92 +213,107 @@ _AGE: Final = re.compile(r"(\d{1,5})([dhm])")
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
 
 
-def _lasting(text: str | None) -> timedelta | None:
+def _parse_age(text: str | None) -> timedelta | None:
     if text is None:
         return None
-    found = _AGE.fullmatch(text)
-    if found is None:
+    match = _AGE.fullmatch(text)
+    if match is None:
         raise click.BadParameter("must be a number of days, hours or minutes, such as 90d, 12h or 30m")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @click.command("create", cls=ServerCommand)
-@click.option("--user", required=True, help="Whose token it is: a user, or a system account.")
-@click.option("--name", required=True, help="A name to know it by.")
-@click.option("--read-only", "is_reader", is_flag=True, help="Let it read only, whatever its user may.")
-@click.option("--expires", metavar="AGE", help="How long it is good for: 90d, 12h or 30m (default: until revoked).")
-@_working
-def create_token(settings: Settings, user: str, name: str, expires: str | None, *, is_reader: bool) -> None:
-    """Make a token, and print it this once.
+@click.option("--user", required=True, help="The token's user or system account.")
+@click.option("--name", required=True, help="A name to recognize it by.")
+@click.option(
+    "--read-only", "is_read_only", is_flag=True, help="Allow it to read only, even if its user has more permissions."
+)
+@click.option(
+    "--expires", metavar="AGE", help="Time until it expires, such as 90d, 12h or 30m (default: valid until revoked)."
+)
+@_with_settings
+def create_token(settings: Settings, user: str, name: str, expires: str | None, *, is_read_only: bool) -> None:
+    """Create a token and print it, only this once.
 
-    Clients take it as PACT_BROKER_TOKEN, or send it as `Authorization: Bearer TOKEN`.
+    Clients read it from PACT_BROKER_TOKEN, or send it as `Authorization: Bearer TOKEN`.
     """
-    lasts, now = _lasting(expires), _now()
-    draft = credentials.TokenDraft(
+    lifetime, now = _parse_age(expires), _now()
+    draft = TokenDraft(
         name=name,
-        role=Role.READ_ONLY if is_reader else Role.READ_WRITE,
-        expires_at=None if lasts is None else now + lasts,
+        role=Role.READ_ONLY if is_read_only else Role.READ_WRITE,
+        expires_at=None if lifetime is None else now + lifetime,
     )
     issued = app.write_encrypted(
         settings,
-        lambda db, vault: credentials.add_token(db, account_actions.get_account(db, user), draft, vault=vault, now=now),
-        name=_name(),
+        lambda db, vault: add_token(db, get_account(db, user), draft, vault=vault, now=now),
+        name=_command_path(),
         report=output.print_error,
     )
+    # The token alone is on stdout, so that a script can read it.
     output.print_line(issued.text)
-    output.print_error("Keep it now: it is not shown again.")
+    output.print_error("Save the token now: it is not shown again.")
 
 
 @click.command("list", cls=ServerCommand)
-@click.option("--user", help="Whose tokens (default: everybody's).")
-@_AS
-@_working
+@click.option("--user", help="Only the tokens of this user.")
+@_FORM_OPTION
+@_with_settings
 def list_tokens(settings: Settings, user: str | None, form: str) -> None:
-    """List tokens: whose they are, and when they were used last. Their texts are shown to nobody."""
-    found = [one for one in app.read_database(settings, tokens.list_all) if user in (None, one.user)]
+    """List tokens with their users and last use. The tokens themselves are never shown."""
+    listed = [token for token in app.read_database(settings, tokens.list_all) if user in (None, token.user)]
     if form == "json":
-        output.print_line(output.format_indented([_token(one) for one in found]))
+        output.print_line(output.format_indented([_token_json(token) for token in listed]))
         return
     headings = ["UUID", "USER", "NAME", "MAY", "EXPIRES", "LAST USED", "FROM"]
-    rows = [
-        (one.uuid, one.user, one.name, one.role.value, _day(one.expires_at), _day(one.used_at), one.used_from)
-        for one in found
-        if one.ending
-    ]
+    # A token without an ending cannot be used: it was revoked, or not generated yet.
+    rows = [_token_row(token) for token in listed if token.ending]
     output.print_line(output.format_table(headings, rows, max_widths={"UUID": None}) or "There are no tokens.")
 
 
-def _token(one: Token) -> dict[str, object]:
+def _token_row(token: Token) -> tuple[str | None, ...]:
+    return (
+        token.uuid,
+        token.user,
+        token.name,
+        token.role.value,
+        _format_time(token.expires_at),
+        _format_time(token.used_at),
+        token.used_from,
+    )
+
+
+def _token_json(token: Token) -> dict[str, object]:
     return {
-        "uuid": one.uuid,
-        "user": one.user,
-        "name": one.name,
-        "role": one.role.value,
-        "value": one.masked,
-        "createdAt": one.created_at.isoformat(),
-        "expiresAt": one.expires_at.isoformat() if one.expires_at else None,
-        "lastUsedAt": one.used_at.isoformat() if one.used_at else None,
-        "lastUsedFrom": one.used_from,
+        "uuid": token.uuid,
+        "user": token.user,
+        "name": token.name,
+        "role": token.role.value,
+        "value": token.masked,
+        "createdAt": token.created_at.isoformat(),
+        "expiresAt": token.expires_at.isoformat() if token.expires_at else None,
+        "lastUsedAt": token.used_at.isoformat() if token.used_at else None,
+        "lastUsedFrom": token.used_from,
     }
 
 
 @click.command("revoke", cls=ServerCommand)
 @click.argument("uuid", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Revoke every token, and end every session.")
-@_working
+@_with_settings
 def revoke_token(settings: Settings, uuid: str | None, *, is_all: bool) -> None:
-    """Revoke a token, by its UUID. It is refused at once, by every process of the server."""
+    """Revoke a token by its UUID. Every process of the server refuses it at once."""
     if is_all:
-        count = _write(settings, credentials.revoke_all_credentials)
+        count = _write(settings, revoke_all_credentials)
         output.print_line(f"Revoked all tokens ({count}), and ended all sessions.")
         return
     if uuid is None:
-        raise Failure("Which token? `treaty token list` shows their UUIDs; --all revokes every one.")
-    _write(settings, lambda db: credentials.revoke_token(db, _found(tokens.find(db, uuid), uuid)))
+        raise Failure("Give the UUID of a token (`treaty token list` shows them), or --all to revoke all tokens.")
+    _write(settings, lambda db: revoke_account_token(db, _get_token(db, uuid)))
     output.print_line("Revoked.")
 
 
-def _found(one: Token | None, uuid: str) -> Token:
-    if one is None:
-        raise NotFound(f"There is no token with the UUID '{uuid}'. `treaty token list` shows them.")
-    return one
+def _get_token(db: Connection, uuid: str) -> Token:
+    token = tokens.find(db, uuid)
+    if token is None:
+        raise NotFound(f"There is no token with the UUID '{uuid}'. `treaty token list` shows the existing ones.")
+    return token

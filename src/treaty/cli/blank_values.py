@@ -57,7 +57,7 @@ def _check(command: click.Command, ctx: click.Context, args: list[str]) -> None:
 
 
 def _strings(raw_value: object) -> Iterator[str]:
-    """Yield the words that were given; what click puts in place of missing ones are not strings."""
+    """Yield the words of a raw value; click's placeholders for missing ones are not strings."""
     if isinstance(raw_value, str):
         yield raw_value
     elif isinstance(raw_value, list | tuple):

@@ -1,4 +1,7 @@
-"""Find out what is being built: commit, branch and build URL, from the CI system's variables or from git."""
+"""Detection of the commit, branch and build URL, from the variables of CI systems or from git.
+
+The variables and their order are the original client's.
+"""
 
 from __future__ import annotations
 
@@ -39,62 +42,63 @@ _BRANCH: Final = (
 )
 _BUILD_URL: Final = ("BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "TRAVIS_BUILD_WEB_URL", "BUILD_URL")
 _GITHUB_RUN: Final = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
-_ASK_COMMIT: Final = ("git", "rev-parse", "HEAD")
-_ASK_BRANCH: Final = ("git", "rev-parse", "--abbrev-ref", "HEAD")
+_COMMIT_COMMAND: Final = ("git", "rev-parse", "HEAD")
+_BRANCH_COMMAND: Final = ("git", "rev-parse", "--abbrev-ref", "HEAD")
 
 
 def commit() -> str:
-    return _first(_COMMIT) or _git("commit", _ASK_COMMIT, instead="--consumer-app-version")
+    """Return the commit. Raises ClientError if neither a variable nor git has it."""
+    return _first_value(_COMMIT) or _run_git("commit", _COMMIT_COMMAND, option="--consumer-app-version")
 
 
 def branch() -> str:
-    return (_first(_BRANCH) or _only_branch_variable()).removeprefix("refs/heads/") or _git_branch()
+    """Return the branch. Raises ClientError if neither a variable nor git has it."""
+    return (_first_value(_BRANCH) or _only_branch_variable()).removeprefix("refs/heads/") or _git_branch()
 
 
 def build_url() -> str | None:
-    run = [_value(name) for name in _GITHUB_RUN]
-    if all(run):
-        server, repository, number = run
-        return f"{server}/{repository}/actions/runs/{number}"
-    return _first(_BUILD_URL) or None
+    github_run = [_value(name) for name in _GITHUB_RUN]
+    if all(github_run):
+        server, repository, run_id = github_run
+        return f"{server}/{repository}/actions/runs/{run_id}"
+    return _first_value(_BUILD_URL) or None
 
 
 def _value(name: str) -> str:
     return os.environ.get(name, "").strip()
 
 
-def _first(names: Iterable[str]) -> str:
+def _first_value(names: Iterable[str]) -> str:
     return next(filter(None, map(_value, names)), "")
 
 
 def _only_branch_variable() -> str:
-    """Trust a variable of a system that nobody listed, if it is the only one that says it holds a branch."""
-    found = [value for name in os.environ if name.endswith("_BRANCH") and (value := _value(name))]
-    return found[0] if len(found) == 1 else ""
+    """Return the value of a variable named like `X_BRANCH`, for unknown CI systems, if there is exactly one."""
+    branches = [value for name in os.environ if name.endswith("_BRANCH") and (value := _value(name))]
+    return branches[0] if len(branches) == 1 else ""
 
 
 def _git_branch() -> str:
-    printed = _git("branch", _ASK_BRANCH, instead="--branch")
-    names = [
-        name for line in printed.splitlines() if (name := line.strip().removeprefix("origin/")) not in {"", "HEAD"}
-    ]
-    asked = f"Command `{' '.join(_ASK_BRANCH)}`"
-    if not names:
-        text = f"{asked} didn't return anything that could be identified as the current branch."
+    lines = _run_git("branch", _BRANCH_COMMAND, option="--branch").splitlines()
+    # CI systems often check out a commit rather than a branch, and git then prints HEAD.
+    branches = [name for line in lines if (name := line.strip().removeprefix("origin/")) not in {"", "HEAD"}]
+    command = f"Command `{' '.join(_BRANCH_COMMAND)}`"
+    if not branches:
+        text = f"{command} didn't return anything that could be identified as the current branch."
         raise ClientError(text, hint="Give the branch as --branch.")
-    if len(names) > 1:
-        text = f"{asked} returned multiple branches: {', '.join(names)}."
+    if len(branches) > 1:
+        text = f"{command} returned multiple branches: {', '.join(branches)}."
         raise ClientError(f"{text} You will need to get the branch name another way.")
-    return names[0]
+    return branches[0]
 
 
-def _git(what: str, command: tuple[str, ...], *, instead: str) -> str:
+def _run_git(subject: str, command: tuple[str, ...], *, option: str) -> str:
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own words
+        process = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - constant commands
     except (OSError, subprocess.CalledProcessError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip()
+        reason = (getattr(error, "stderr", None) or str(error)).strip()
         raise ClientError(
-            f"Could not determine current git {what} using command `{' '.join(command)}`. {said}",
-            hint=f"Run this inside the repository, or give the {what} as {instead}.",
+            f"Could not determine current git {subject} using command `{' '.join(command)}`. {reason}",
+            hint=f"Run this inside the repository, or give the {subject} as {option}.",
         ) from error
-    return asked.stdout.strip()
+    return process.stdout.strip()

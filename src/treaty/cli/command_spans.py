@@ -1,4 +1,4 @@
-"""A command as a span with one for each of its requests, and its lines as log records, sent with OpenTelemetry."""
+"""Spans of a command and its requests, and log records of its verbose output, sent with OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from treaty.cli import output
-from treaty.cli.telemetry import CommandTelemetry, TelemetryOptions
+from treaty.cli.command_telemetry import CommandTelemetry, TelemetryOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,89 +36,90 @@ if TYPE_CHECKING:
 
     from treaty.client import HttpSend
 
-_SECONDS: Final = 3
-"""How long a collector is waited for: nobody's deployment should wait for its own story."""
-_FAILED: Final = 400
-_W3C: Final = TraceContextTextMapPropagator()
+_EXPORT_TIMEOUT: Final = 3
+"""Seconds to wait for a collector, short because a deployment should not wait for its telemetry."""
+_MIN_ERROR_STATUS: Final = 400
+_TRACE_CONTEXT: Final = TraceContextTextMapPropagator()
 
 
 @contextmanager
-def record_command(command: str, wanted: TelemetryOptions) -> Iterator[CommandTelemetry]:
-    """Tell of a command while it runs, and send at its end what was not sent yet."""
+def record_command(command: str, options: TelemetryOptions) -> Iterator[CommandTelemetry]:
+    """Record a command as a span, and send what is still queued when it ends."""
+    # The SDK would print a traceback for each failed export; a warning of our own replaces it.
     logging.getLogger("opentelemetry").propagate = False
-    logging.getLogger("opentelemetry").addHandler(logging.NullHandler())  # what fails is told in our own words
+    logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
     resource = Resource.create({} if "OTEL_SERVICE_NAME" in os.environ else {"service.name": command.partition(" ")[0]})
     with ExitStack() as stack:
-        tracer = _tracer(wanted, resource, stack)
-        log = _log(wanted, resource, stack)
+        tracer = _create_tracer(options, resource, stack)
+        log = _create_log(options, resource, stack)
         with (
             tracer.start_as_current_span(
-                command, _asked_by(), record_exception=False, set_status_on_exception=False
+                command, _parent_context(), record_exception=False, set_status_on_exception=False
             ) as span,
-            _ending_told(span),
+            _record_outcome(span),
         ):
-            yield CommandTelemetry(log=log, wrap_send=lambda send: _sending(send, tracer))
+            yield CommandTelemetry(log=log, wrap_send=lambda send: _trace_requests(send, tracer))
 
 
 @contextmanager
-def _ending_told(span: Span) -> Iterator[None]:
+def _record_outcome(span: Span) -> Iterator[None]:
+    """Set the span's exit code or error. Commands end with exceptions, even successful ones such as --help."""
     try:
         yield
-    except (SystemExit, Exit) as ended:
-        code = ended.code if isinstance(ended, SystemExit) else ended.exit_code
+    except (SystemExit, Exit) as end:
+        code = end.code if isinstance(end, SystemExit) else end.exit_code
         span.set_attribute("process.exit.code", code if isinstance(code, int) else int(code is not None))
         if code:
             span.set_status(Status(StatusCode.ERROR))
         raise
     except Exception as error:
         span.set_attribute("error.type", type(error).__name__)
+        # Later lines may quote a response body, which may hold secrets.
         span.set_status(Status(StatusCode.ERROR, str(error).partition("\n")[0]))
         raise
 
 
-def _asked_by() -> Context:
-    """Find the span that this command belongs to, where a CI system hands it on in the environment."""
+def _parent_context() -> Context:
+    """Return the context of the span that started this command; CI systems pass it as TRACEPARENT and TRACESTATE."""
     names = ("traceparent", "tracestate")
-    return _W3C.extract({name: os.environ[name.upper()] for name in names if name.upper() in os.environ})
+    return _TRACE_CONTEXT.extract({name: os.environ[name.upper()] for name in names if name.upper() in os.environ})
 
 
-def _tracer(wanted: TelemetryOptions, resource: Resource, stack: ExitStack) -> Tracer:
+def _create_tracer(options: TelemetryOptions, resource: Resource, stack: ExitStack) -> Tracer:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     stack.callback(provider.shutdown)
-    for name in wanted.exporters if wanted.traces else ():
-        provider.add_span_processor(BatchSpanProcessor(_SpansTold(_span_exporter(name, wanted))))
+    for name in options.exporters if options.traces else ():
+        exporter: SpanExporter = (
+            OTLPSpanExporter(_signal_url(options.endpoint, "traces"), timeout=_EXPORT_TIMEOUT)
+            if name == "otlp"
+            else ConsoleSpanExporter(out=_stream(name))
+        )
+        provider.add_span_processor(BatchSpanProcessor(_WarningSpanExporter(exporter)))
     return provider.get_tracer("treaty")
 
 
-def _span_exporter(name: str, wanted: TelemetryOptions) -> SpanExporter:
-    if name == "otlp":
-        return OTLPSpanExporter(_at(wanted.endpoint, "traces"), timeout=_SECONDS)
-    return ConsoleSpanExporter(out=_stream(name))
-
-
-def _log(wanted: TelemetryOptions, resource: Resource, stack: ExitStack) -> Callable[[str], None]:
+def _create_log(options: TelemetryOptions, resource: Resource, stack: ExitStack) -> Callable[[str], None]:
     provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
     stack.callback(provider.shutdown)
-    for name in wanted.exporters if wanted.logs else ():
-        provider.add_log_record_processor(BatchLogRecordProcessor(_LogsTold(_log_exporter(name, wanted))))
+    for name in options.exporters if options.logs else ():
+        exporter: LogRecordExporter = (
+            OTLPLogExporter(_signal_url(options.endpoint, "logs"), timeout=_EXPORT_TIMEOUT)
+            if name == "otlp"
+            else ConsoleLogRecordExporter(out=_stream(name))
+        )
+        provider.add_log_record_processor(BatchLogRecordProcessor(_WarningLogExporter(exporter)))
     logger = provider.get_logger("treaty")
 
     def log(text: str) -> None:
-        """Take the first line: bodies hold passwords of webhooks."""
         severity = SeverityNumber.ERROR if text.startswith("ERROR") else SeverityNumber.INFO
+        # Only the first line: the others are the body, which may hold passwords of webhooks.
         logger.emit(severity_number=severity, severity_text=severity.name, body=text.partition("\n")[0])
 
     return log
 
 
-def _log_exporter(name: str, wanted: TelemetryOptions) -> LogRecordExporter:
-    if name == "otlp":
-        return OTLPLogExporter(_at(wanted.endpoint, "logs"), timeout=_SECONDS)
-    return ConsoleLogRecordExporter(out=_stream(name))
-
-
-def _at(endpoint: str | None, signal: str) -> str | None:
-    """Give the address for a kind of signal below a collector's."""
+def _signal_url(endpoint: str | None, signal: str) -> str | None:
+    """Return the URL for a signal. The endpoint may be a collector's, or the one that it has for traces."""
     return endpoint and f"{endpoint.rstrip('/').removesuffix('/v1/traces')}/v1/{signal}"
 
 
@@ -126,8 +127,8 @@ def _stream(name: str) -> Any:
     return sys.stdout if name == "stdout" else sys.stderr
 
 
-class _SpansTold(SpanExporter):
-    """Says once if spans cannot be sent."""
+class _WarningSpanExporter(SpanExporter):
+    """Exporter of spans that prints a warning if they cannot be sent."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -135,15 +136,15 @@ class _SpansTold(SpanExporter):
     def export(self, spans: Sequence[Any]) -> SpanExportResult:
         result = self._exporter.export(spans)
         if result is not SpanExportResult.SUCCESS:
-            _tell_failure("traces")
+            _warn_of_failure("traces")
         return result
 
     def shutdown(self) -> None:
         self._exporter.shutdown()
 
 
-class _LogsTold(LogRecordExporter):
-    """Says once if log records cannot be sent."""
+class _WarningLogExporter(LogRecordExporter):
+    """Exporter of log records that prints a warning if they cannot be sent."""
 
     def __init__(self, exporter: LogRecordExporter) -> None:
         self._exporter = exporter
@@ -151,37 +152,42 @@ class _LogsTold(LogRecordExporter):
     def export(self, batch: Sequence[Any]) -> LogRecordExportResult:
         result = self._exporter.export(batch)
         if result is not LogRecordExportResult.SUCCESS:
-            _tell_failure("logs")
+            _warn_of_failure("logs")
         return result
 
     def shutdown(self) -> None:
-        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # theirs has no types
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # the SDK's method has no types
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         return self._exporter.force_flush(timeout_millis)
 
 
-def _tell_failure(what: str) -> None:
+def _warn_of_failure(signal: str) -> None:
     output.print_warning(
-        f"WARN: The {what} could not be sent to OpenTelemetry's collector; the command itself is not concerned. "
+        f"WARN: The {signal} could not be sent to the OpenTelemetry collector; the command itself is not affected. "
         "Check --otel-exporter-endpoint."
     )
 
 
-def _sending(send: HttpSend, tracer: Tracer) -> HttpSend:
-    """Let a way of sending make a span for each attempt, and hand the trace on to the broker."""
+def _trace_requests(send: HttpSend, tracer: Tracer) -> HttpSend:
+    """Wrap a send function: each attempt has a span of its own, and the broker continues the trace."""
 
-    def traced(request: httpx.Request) -> httpx.Response:
-        with tracer.start_as_current_span(request.method, kind=SpanKind.CLIENT, attributes=_described(request)) as span:
-            _W3C.inject(request.headers)
-            answer = send(request)
-            _tell_status(span, answer.status_code)
-        return answer
+    def send_traced(request: httpx.Request) -> httpx.Response:
+        attributes = _request_attributes(request)
+        with tracer.start_as_current_span(request.method, kind=SpanKind.CLIENT, attributes=attributes) as span:
+            _TRACE_CONTEXT.inject(request.headers)
+            response = send(request)
+            span.set_attribute("http.response.status_code", response.status_code)
+            if response.status_code >= _MIN_ERROR_STATUS:
+                span.set_attribute("error.type", str(response.status_code))
+                span.set_status(Status(StatusCode.ERROR))
+        return response
 
-    return traced
+    return send_traced
 
 
-def _described(request: httpx.Request) -> dict[str, str | int]:
+def _request_attributes(request: httpx.Request) -> dict[str, str | int]:
+    """Return the attributes of OpenTelemetry's semantic conventions for HTTP clients, without credentials."""
     url = request.url
     return {
         "http.request.method": request.method,
@@ -189,10 +195,3 @@ def _described(request: httpx.Request) -> dict[str, str | int]:
         "server.address": url.host,
         "server.port": url.port or (443 if url.scheme == "https" else 80),
     }
-
-
-def _tell_status(span: Span, status: int) -> None:
-    span.set_attribute("http.response.status_code", status)
-    if status >= _FAILED:
-        span.set_attribute("error.type", str(status))
-        span.set_status(Status(StatusCode.ERROR))

@@ -1,4 +1,4 @@
-"""Record what runs, and what is supported, in which environment."""
+"""Commands that record deployments and releases to environments, and their end."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 _DEPLOYED: Final = ("pb:currently-deployed-deployed-versions", "pb:currently-deployed-versions")
 _SUPPORTED: Final = ("pb:currently-supported-released-versions", "pb:currently-supported-versions")
+"""Relations of the lists, each with its name in early brokers."""
 _OLD_BROKER: Final = "This version of the Pact Broker does not support {}. Please upgrade to version 2.80.0 or later."
 _OLD_PACTFLOW: Final = (
     "This version of PactFlow does not support {}, or you do not have the required permission to read environments. "
     "Please upgrade to the latest version if using PactFlow On-Premises, and ensure the user has the environment read "
     "permission."
 )
-_CHOICE: Final = "one of the following application instances to record the undeployment from: "
+_INSTANCE_CHOICE: Final = "one of the following application instances to record the undeployment from: "
 _HIDDEN_BY_PACTFLOW: Final = (
     " The environment may not exist, or you may not have the required permissions or team associations to view it."
 )
@@ -32,8 +33,8 @@ _HIDDEN_BY_PACTFLOW: Final = (
 
 def _instance_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        click.option("--target", hidden=True, help="The old name of --application-instance."),
-        click.option("--application-instance", help="Which of several instances, such as `blue`."),
+        click.option("--target", hidden=True, help="Former name of --application-instance."),
+        click.option("--application-instance", help="Name of the instance, if there are several, such as `blue`."),
     ):
         command = option(command)
     return command
@@ -49,12 +50,13 @@ def _instance_options(command: Callable[..., None]) -> Callable[..., None]:
 def record_deployment(
     broker: BrokerClient, form: str, *, pacticipant: str, version: str, environment: str, **instances: str | None
 ) -> None:
-    """Record that a version now runs in an environment, instead of the one before it."""
-    instance = _instance(**instances)
-    url = _recording(broker, "pb:record-deployment", pacticipant, version, environment)
-    answer = broker.post(url, {"applicationInstance": instance, "target": instance} if instance else {})
-    place = f"{environment} environment{_suffix(instance)} in {output.broker_name(broker.index)}"
-    output.show(answer, form, output.green(f"Recorded deployment of {pacticipant} version {version} to {place}."))
+    """Record that a version was deployed to an environment, where it replaces the previous version."""
+    instance = _read_instance(**instances)
+    url = _recording_url(broker, "pb:record-deployment", pacticipant, version, environment)
+    # Early brokers know the application instance as `target` only, so the original client sends both.
+    response = broker.post(url, {"applicationInstance": instance, "target": instance} if instance else {})
+    place = f"{environment} environment{_instance_suffix(instance)} in {output.broker_name(broker.index)}"
+    output.show(response, form, output.green(f"Recorded deployment of {pacticipant} version {version} to {place}."))
 
 
 @click.command("record-release", cls=Command)
@@ -64,10 +66,13 @@ def record_deployment(
 @options.output_option("text", "json", "pretty")
 @options.connection_options()
 def record_release(broker: BrokerClient, form: str, *, pacticipant: str, version: str, environment: str) -> None:
-    """Record that a version was released, as apps and libraries are."""
-    answer = broker.post(_recording(broker, "pb:record-release", pacticipant, version, environment))
+    """Record that a version was released to an environment, for example a mobile application or a library.
+
+    Unlike a deployment, a release does not replace earlier versions: they stay until record-support-ended.
+    """
+    response = broker.post(_recording_url(broker, "pb:record-release", pacticipant, version, environment))
     place = f"{environment} environment in {output.broker_name(broker.index)}"
-    output.show(answer, form, output.green(f"Recorded release of {pacticipant} version {version} to {place}."))
+    output.show(response, form, output.green(f"Recorded release of {pacticipant} version {version} to {place}."))
 
 
 @click.command("record-undeployment", cls=Command)
@@ -79,19 +84,19 @@ def record_release(broker: BrokerClient, form: str, *, pacticipant: str, version
 def record_undeployment(
     broker: BrokerClient, form: str, *, pacticipant: str, environment: str, **instances: str | None
 ) -> None:
-    """Record that a pacticipant runs in an environment no longer."""
-    instance = _instance(**instances)
-    found = _current(broker, _DEPLOYED, environment, {"pacticipant": pacticipant}, "recording undeployments")
-    running = found.embedded("deployedVersions")
-    if not running:
+    """Record that a pacticipant was undeployed from an environment."""
+    instance = _read_instance(**instances)
+    response = _list_current(broker, _DEPLOYED, environment, {"pacticipant": pacticipant}, "recording undeployments")
+    deployed = response.embedded("deployedVersions")
+    if not deployed:
         _check_pacticipant(broker, pacticipant)
         text = f"{pacticipant} is not currently deployed to {environment} environment. Cannot record undeployment."
         raise ClientError(text)
-    _check_returned(running, pacticipant=pacticipant, environment=environment)
-    ended = _of_instance(running, instance, pacticipant, environment)
-    place = f"from {environment} environment{_suffix(instance)} in {output.broker_name(broker.index)}."
-    answers = _end_all(broker, ended, {"currentlyDeployed": False})
-    _show_ended(answers, form, lambda number: f"Recorded undeployment of {pacticipant}{number} {place}")
+    _check_filtered(deployed, pacticipant=pacticipant, environment=environment)
+    undeployed = _select_instance(deployed, instance, pacticipant, environment)
+    place = f"from {environment} environment{_instance_suffix(instance)} in {output.broker_name(broker.index)}."
+    responses = _end_all(broker, undeployed, {"currentlyDeployed": False})
+    _show_ended(responses, form, lambda number: f"Recorded undeployment of {pacticipant}{number} {place}")
 
 
 @click.command("record-support-ended", cls=Command)
@@ -101,61 +106,63 @@ def record_undeployment(
 @options.output_option("text", "json", "pretty")
 @options.connection_options()
 def record_support_ended(broker: BrokerClient, form: str, *, pacticipant: str, version: str, environment: str) -> None:
-    """Record that a released version is supported no longer."""
-    wanted = {"pacticipant": pacticipant, "version": version}
-    found = _current(broker, _SUPPORTED, environment, wanted, "recording end of support")
-    released = found.embedded("releasedVersions")
+    """Record that a released version is no longer supported."""
+    filters = {"pacticipant": pacticipant, "version": version}
+    response = _list_current(broker, _SUPPORTED, environment, filters, "recording end of support")
+    released = response.embedded("releasedVersions")
     if not released:
         _check_pacticipant(broker, pacticipant)
         place = f"{environment} environment. Cannot record support ended."
         raise ClientError(f"{pacticipant} version {version} is not currently released in {place}")
-    _check_returned(released, pacticipant=pacticipant, version=version, environment=environment)
+    _check_filtered(released, pacticipant=pacticipant, version=version, environment=environment)
     place = f"in {environment} environment in {output.broker_name(broker.index)}."
-    answers = _end_all(broker, released, {"currentlySupported": False})
-    _show_ended(answers, form, lambda number: f"Recorded support ended for {pacticipant}{number} {place}")
+    responses = _end_all(broker, released, {"currentlySupported": False})
+    _show_ended(responses, form, lambda number: f"Recorded support ended for {pacticipant}{number} {place}")
 
 
-def _instance(*, application_instance: str | None, target: str | None) -> str | None:
+def _read_instance(*, application_instance: str | None, target: str | None) -> str | None:
     if target:
         output.print_warning("WARN: target has been renamed to application-instance")
     return application_instance or target
 
 
-def _suffix(instance: str | None) -> str:
+def _instance_suffix(instance: str | None) -> str:
     return f" (application instance {instance})" if instance else ""
 
 
-def _unsupported(broker: BrokerClient, what: str) -> ClientError:
-    return ClientError((_OLD_PACTFLOW if broker.index.is_pactflow else _OLD_BROKER).format(what))
+def _unsupported(broker: BrokerClient, feature: str) -> ClientError:
+    return ClientError((_OLD_PACTFLOW if broker.index.is_pactflow else _OLD_BROKER).format(feature))
 
 
-def _recording(broker: BrokerClient, relation: str, pacticipant: str, version: str, environment: str) -> str:
-    """Find where to record that a version reached an environment: each has a link of its own."""
-    what = "recording deployments" if relation == "pb:record-deployment" else "recording releases"
+def _recording_url(broker: BrokerClient, relation: str, pacticipant: str, version: str, environment: str) -> str:
+    """Return the URL for recording a deployment or release: the version has a link for each environment."""
+    feature = "recording deployments" if relation == "pb:record-deployment" else "recording releases"
     if not broker.index.has_link("pb:environments"):
-        raise _unsupported(broker, what)
-    found = _version(broker, pacticipant, version)
-    if not found.has_link(relation):
-        raise _unsupported(broker, what)
-    links = found.links(relation)
+        raise _unsupported(broker, feature)
+    version_resource = _get_version(broker, pacticipant, version)
+    if not version_resource.has_link(relation):
+        raise _unsupported(broker, feature)
+    links = version_resource.links(relation)
     for link in links:
         if link.name == environment:
             return link.href
     raise _unavailable(broker, [link.name for link in links], pacticipant, environment)
 
 
-def _version(broker: BrokerClient, pacticipant: str, version: str) -> HalResource:
+def _get_version(broker: BrokerClient, pacticipant: str, version: str) -> HalResource:
     try:
         return broker.get(broker.link("pb:pacticipant-version", pacticipant=pacticipant, version=version))
     except Refused as refused:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise
-        hint = "Publish its pacts, or create it with create-or-update-version, before it is recorded."
+        hint = "First publish its pacts, or create it with create-or-update-version."
         raise ClientError(f"{pacticipant} version {version} not found ({refused})", hint=hint) from refused
 
 
 def _unavailable(broker: BrokerClient, names: list[str], pacticipant: str, environment: str) -> ClientError:
-    existing = [str(each.get("name")) for each in broker.get(broker.link("pb:environments")).embedded("environments")]
+    bodies = broker.get(broker.link("pb:environments")).embedded("environments")
+    existing = [str(body.get("name")) for body in bodies]
+    # PactFlow also hides environments of other teams, so creating one would be the wrong advice there.
     if environment not in existing and not broker.index.is_pactflow:
         return environments.environment_not_found(environment, existing)
     text = f"Environment '{environment}' is not an available option for recording a deployment of {pacticipant}."
@@ -164,25 +171,28 @@ def _unavailable(broker: BrokerClient, names: list[str], pacticipant: str, envir
     )
 
 
-def _current(
-    broker: BrokerClient, relations: tuple[str, ...], environment: str, wanted: dict[str, str], what: str
+def _list_current(
+    broker: BrokerClient, relations: tuple[str, ...], environment: str, filters: dict[str, str], feature: str
 ) -> HalResource:
-    """Find what is in an environment now."""
+    """List the versions that are deployed to, or supported in, an environment now."""
     if not broker.index.has_link("pb:environments"):
-        raise _unsupported(broker, what)
-    found = broker.get(environments.get_environment_url(broker, environment))
-    if not found.has_link(*relations):
-        raise _unsupported(broker, what)
-    if found.body.get("name") not in {environment, None}:
-        raise _unrequested("the environment", environment, found.body["name"])
-    return broker.get(found.link(*relations).with_query(wanted))
+        raise _unsupported(broker, feature)
+    resource = broker.get(environments.get_environment_url(broker, environment))
+    if not resource.has_link(*relations):
+        raise _unsupported(broker, feature)
+    if resource.body.get("name") not in {environment, None}:
+        raise _unrequested("the environment", environment, resource.body["name"])
+    return broker.get(resource.link(*relations).with_query(filters))
 
 
-def _check_returned(
-    endpoints: Iterable[Json], *, pacticipant: str, environment: str, version: str | None = None
+def _check_filtered(
+    resources: Iterable[Json], *, pacticipant: str, environment: str, version: str | None = None
 ) -> None:
-    """Check that a list has only what was requested: an old broker may ignore a filter. Raises ClientError."""
-    for resource in endpoints:
+    """Check that the broker applied the filters. Raises ClientError if it did not.
+
+    An old broker may ignore a filter; the command would then end the deployments of other applications.
+    """
+    for resource in resources:
         embedded = resource.get("_embedded") or {}
         _check_name("the pacticipant", pacticipant, (embedded.get("pacticipant") or {}).get("name"))
         if version is not None:
@@ -197,10 +207,10 @@ def _check_name(kind: str, requested: str, returned: object) -> None:
 
 
 def _unrequested(kind: str, requested: str, returned: object) -> ClientError:
-    found = f"'{returned}'" if returned else "something without a name"
+    name = f"'{returned}'" if returned else "a resource without a name"
     return ClientError(
-        f"The broker was asked for {kind} '{requested}' and returned {found}. Nothing was changed.",
-        hint="Check how the name is written. If it is right, this broker ignores filters: upgrade it.",
+        f"The broker was asked for {kind} '{requested}' and returned {name}. Nothing was changed.",
+        hint="Check the spelling of the name. If it is right, this broker ignores filters: upgrade it.",
     )
 
 
@@ -213,52 +223,54 @@ def _check_pacticipant(broker: BrokerClient, name: str) -> None:
         raise ClientError(f"No pacticipant with name '{name}' found.", hint="See list-pacticipants.") from refused
 
 
-def _of_instance(running: list[Json], instance: str | None, pacticipant: str, environment: str) -> list[Json]:
-    found = [each for each in running if _instance_of(each) == instance]
-    if found:
-        return found
-    named = list(dict.fromkeys(name for each in running if (name := _instance_of(each))))
+def _select_instance(deployed: list[Json], instance: str | None, pacticipant: str, environment: str) -> list[Json]:
+    """Return the deployed versions of an application instance, or of the unnamed one. Raises ClientError."""
+    matching = [version for version in deployed if _get_instance(version) == instance]
+    if matching:
+        return matching
+    names = list(dict.fromkeys(name for version in deployed if (name := _get_instance(version))))
     if not instance:
-        raise ClientError(f"Please specify {_CHOICE}{', '.join(named)}")
+        raise ClientError(f"Please specify {_INSTANCE_CHOICE}{', '.join(names)}")
     text = f"{pacticipant} is not currently deployed to application instance '{instance}' in {environment} environment."
-    raise ClientError(f"{text} {_advice(named, has_unnamed=len(named) < len(running))}")
+    raise ClientError(f"{text} {_advise_instance(names, has_unnamed=len(names) < len(deployed))}")
 
 
-def _advice(named: Sequence[str], *, has_unnamed: bool) -> str:
-    if not named:
+def _advise_instance(names: Sequence[str], *, has_unnamed: bool) -> str:
+    if not names:
         return "Please omit the application instance."
     start = "Please omit the application instance or specify" if has_unnamed else "Please specify"
-    return f"{start} {_CHOICE}{', '.join(named)}."
+    return f"{start} {_INSTANCE_CHOICE}{', '.join(names)}."
 
 
-def _instance_of(deployed: Json) -> str | None:
+def _get_instance(deployed: Json) -> str | None:
     return deployed.get("applicationInstance") or deployed.get("target") or None
 
 
 def _end_all(broker: BrokerClient, versions: Iterable[Json], change: Json) -> list[HalResource | Refused]:
-    return [_end(broker, version["_links"]["self"]["href"], change) for version in versions]
+    """End several deployments or releases. A refused one does not prevent the others."""
+    responses: list[HalResource | Refused] = []
+    for version in versions:
+        try:
+            responses.append(broker.patch(version["_links"]["self"]["href"], change))
+        except Refused as refused:
+            responses.append(refused)
+    return responses
 
 
-def _end(broker: BrokerClient, url: str, change: Json) -> HalResource | Refused:
-    """End one; what is refused is told after the others were tried."""
-    try:
-        return broker.patch(url, change)
-    except Refused as refused:
-        return refused
-
-
-def _show_ended(answers: Sequence[HalResource | Refused], form: str, text: Callable[[str], str]) -> None:
+def _show_ended(responses: Sequence[HalResource | Refused], form: str, message: Callable[[str], str]) -> None:
+    """Print the responses; exits with 1 if any was refused. `message` takes the text for the version."""
     if form == "text":
-        for answer in answers:
-            output.print_line(
-                output.red(str(answer)) if isinstance(answer, Refused) else output.green(text(_number(answer)))
-            )
+        for response in responses:
+            if isinstance(response, Refused):
+                output.print_line(output.red(str(response)))
+            else:
+                output.print_line(output.green(message(_version_suffix(response))))
     else:
-        output.print_line(output.format_array([answer.body for answer in answers], form))
-    if any(isinstance(answer, Refused) for answer in answers):
+        output.print_line(output.format_array([response.body for response in responses], form))
+    if any(isinstance(response, Refused) for response in responses):
         raise SystemExit(1)
 
 
-def _number(answer: HalResource) -> str:
-    number = ((answer.body.get("_embedded") or {}).get("version") or {}).get("number")
+def _version_suffix(response: HalResource) -> str:
+    number = ((response.body.get("_embedded") or {}).get("version") or {}).get("number")
     return f" version {number}" if number else ""

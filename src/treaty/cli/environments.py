@@ -1,4 +1,4 @@
-"""Environments: create, change, show and delete them."""
+"""Commands for environments: creating, changing, showing and deleting them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _OLD_PACTFLOW: Final = (
     "Please upgrade to the latest version if using PactFlow On-Premises and ensure the user has the environment read "
     "permission."
 )
-_KEPT_BY_THE_BROKER: Final = {"uuid", "_links", "_embedded", "createdAt", "updatedAt"}
+_READ_ONLY_MEMBERS: Final = {"uuid", "_links", "_embedded", "createdAt", "updatedAt"}
 
 
-def _described(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that describe an environment."""
+def _environment_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that describe an environment to a command."""
     for option in (
-        click.option("--contact-email-address", help="An e-mail address of who looks after it."),
-        click.option("--contact-name", help="Who looks after it."),
-        click.option("--production/--no-production", cls=Flag, default=None, help="It serves real users."),
-        click.option("--display-name", help="A name for people to read."),
+        click.option("--contact-email-address", help="The e-mail address of its contact."),
+        click.option("--contact-name", help="The name of its contact."),
+        click.option("--production/--no-production", cls=Flag, default=None, help="It is a production environment."),
+        click.option("--display-name", help="A name to display."),
     ):
         command = option(command)
     return command
@@ -45,35 +45,38 @@ def _uuid_option(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command("create-environment", cls=Command)
-@click.option("--name", required=True, help="The name that commands use, such as `production`.")
-@_described
+@click.option("--name", required=True, help="A name for commands, such as `production`.")
+@_environment_options
 @options.output_option("text", "json", "id", "pretty")
 @options.connection_options()
-def create_environment(broker: BrokerClient, form: str, **given: Any) -> None:
+def create_environment(broker: BrokerClient, form: str, **values: Any) -> None:
     """Create an environment in the broker."""
     check_supported(broker)
-    answer = broker.post(broker.link("pb:environments"), {"production": False} | _body(given))
-    name, uuid = given["name"], answer.body.get("uuid")
+    response = broker.post(broker.link("pb:environments"), {"production": False} | _environment_body(values))
+    name, uuid = values["name"], response.body.get("uuid")
     output.show(
-        answer, form, output.green(f"Created {name} environment in {output.broker_name(broker.index)} with UUID {uuid}")
+        response,
+        form,
+        output.green(f"Created {name} environment in {output.broker_name(broker.index)} with UUID {uuid}"),
     )
 
 
 @click.command("update-environment", cls=Command)
 @_uuid_option
 @click.option("--name", help="A new name.")
-@_described
+@_environment_options
 @options.output_option("text", "json", "id", "pretty")
 @options.connection_options()
-def update_environment(broker: BrokerClient, form: str, uuid: str, **given: Any) -> None:
-    """Change what is given of an environment, and keep the rest."""
-    found = _find(broker, uuid)
-    kept = {name: value for name, value in found.body.items() if name not in _KEPT_BY_THE_BROKER}
-    answer = broker.put(found.url, kept | _body(given))
+def update_environment(broker: BrokerClient, form: str, uuid: str, **values: Any) -> None:
+    """Change the given properties of an environment, and keep the others."""
+    environment = _get_environment(broker, uuid)
+    # PUT replaces the environment, so properties without an option have to be sent again.
+    existing = {name: value for name, value in environment.body.items() if name not in _READ_ONLY_MEMBERS}
+    response = broker.put(environment.url, existing | _environment_body(values))
     output.show(
-        answer,
+        response,
         form,
-        output.green(f"Updated {answer.body.get('name')} environment in {output.broker_name(broker.index)}"),
+        output.green(f"Updated {response.body.get('name')} environment in {output.broker_name(broker.index)}"),
     )
 
 
@@ -83,8 +86,8 @@ def update_environment(broker: BrokerClient, form: str, uuid: str, **given: Any)
 @options.connection_options()
 def describe_environment(broker: BrokerClient, form: str, uuid: str) -> None:
     """Show an environment."""
-    found = _find(broker, uuid)
-    output.show(found, form, output.format_properties(found.body))
+    environment = _get_environment(broker, uuid)
+    output.show(environment, form, output.format_properties(environment.body))
 
 
 @click.command("list-environments", cls=Command)
@@ -93,11 +96,11 @@ def describe_environment(broker: BrokerClient, form: str, uuid: str) -> None:
 def list_environments(broker: BrokerClient, form: str) -> None:
     """List the environments."""
     check_supported(broker)
-    found = broker.get(broker.link("pb:environments"))
+    response = broker.get(broker.link("pb:environments"))
     headings = {"UUID": "uuid", "NAME": "name", "DISPLAY NAME": "displayName", "PRODUCTION": "production"}
-    environments = sorted(found.embedded("environments"), key=lambda each: str(each.get("name")).lower())
-    rows = [[_cell(each.get(key)) for key in headings.values()] for each in environments]
-    output.show(found, form, output.format_table(list(headings), rows, max_widths={"UUID": None}))
+    environments = sorted(response.embedded("environments"), key=lambda body: str(body.get("name")).lower())
+    rows = [[_format_cell(environment.get(member)) for member in headings.values()] for environment in environments]
+    output.show(response, form, output.format_table(list(headings), rows, max_widths={"UUID": None}))
 
 
 @click.command("delete-environment", cls=Command)
@@ -105,13 +108,13 @@ def list_environments(broker: BrokerClient, form: str) -> None:
 @options.output_option("text", "json")
 @options.connection_options()
 def delete_environment(broker: BrokerClient, form: str, uuid: str) -> None:
-    """Delete an environment, with what is recorded of its deployments."""
-    found = _find(broker, uuid)
-    answer = broker.delete(found.url)
+    """Delete an environment with the records of its deployments and releases."""
+    environment = _get_environment(broker, uuid)
+    response = broker.delete(environment.url)
     output.show(
-        answer,
+        response,
         form,
-        output.green(f"Deleted environment {found.body.get('name')} from {output.broker_name(broker.index)}"),
+        output.green(f"Deleted environment {environment.body.get('name')} from {output.broker_name(broker.index)}"),
     )
 
 
@@ -121,7 +124,7 @@ def check_supported(broker: BrokerClient) -> None:
 
 
 def get_environment_url(broker: BrokerClient, name: str) -> str:
-    """Find an environment by its name."""
+    """Return the URL of an environment. Raises ClientError with the existing names."""
     links = broker.get(broker.link("pb:environments")).links("pb:environments")
     for link in links:
         if link.name == name:
@@ -138,22 +141,23 @@ def describe_available(names: Iterable[str]) -> str:
     return f" Available options: {', '.join(names) or '<none found>'}"
 
 
-def _find(broker: BrokerClient, uuid: str) -> HalResource:
+def _get_environment(broker: BrokerClient, uuid: str) -> HalResource:
     check_supported(broker)
     return broker.get(broker.link("pb:environment", uuid=uuid))
 
 
-def _cell(value: object) -> str:
+def _format_cell(value: object) -> str:
     return value if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
-def _body(given: Mapping[str, Any]) -> Json:
-    name, address = given["contact_name"], given["contact_email_address"]
+def _environment_body(values: Mapping[str, Any]) -> Json:
+    # The original client writes a contact without a name as `unknown`, because the broker requires one.
+    name, address = values["contact_name"], values["contact_email_address"]
     contact = {"name": name or "unknown"} | ({"details": {"emailAddress": address}} if address else {})
-    told = {
-        "name": given["name"],
-        "displayName": given["display_name"],
-        "production": given["production"],
+    properties = {
+        "name": values["name"],
+        "displayName": values["display_name"],
+        "production": values["production"],
         "contacts": [contact] if name or address else None,
     }
-    return {key: value for key, value in told.items() if value is not None}
+    return {member: value for member, value in properties.items() if value is not None}

@@ -1,6 +1,7 @@
-"""Reading the facts of another broker through its links, several requests at a time.
+"""Facts of another broker, read through its links with several requests in parallel.
 
-Facts are JSON objects as `POST /import` takes them. A resource that the broker does not return is skipped and reported.
+Facts are JSON objects as `POST /import` accepts them. A resource that the broker does not return is skipped and
+reported.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 
     from treaty.client import BrokerClient, HalResource, Json
 
-_ALL: Final = "1000000"
-"""More rows than a pact has: the matrix returns a hundred unless it is asked for more."""
-_STOPS: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
-_AHEAD: Final = 100
-"""Responses that are read before the first of them is used."""
-_RESULT: Final = re.compile(r"/pact-version/([^/]+)/(?:metadata/[^/]*/)?verification-results/(\d+)$")
+_MAX_ROWS: Final = "1000000"
+"""More rows than any pact has. Without a limit, the matrix returns a hundred."""
+_FATAL_STATUSES: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
+_MAX_READ_AHEAD: Final = 100
+"""Maximum number of responses that are fetched before the first of them is used, to bound memory."""
+_RESULT_PATH: Final = re.compile(r"/pact-version/([^/]+)/(?:metadata/[^/]*/)?verification-results/(\d+)$")
 
 
 class PactLink(NamedTuple):
-    """A pact of a consumer's version, and how many revisions of it the source lists."""
+    """A pact of a consumer version, with the number of its revisions that the source lists."""
 
     consumer: str
     provider: str
@@ -37,7 +38,7 @@ class PactLink(NamedTuple):
     href: str
     revisions: int
     created_at: str = ""
-    """When the newest revision was published, if the source says so in its lists."""
+    """Time at which the newest revision was published, if the source's lists contain it."""
 
     @property
     def marker(self) -> str:
@@ -50,7 +51,7 @@ class PactLink(NamedTuple):
 
 
 class ContentKey(NamedTuple):
-    """Content of a pair, by the source's SHA."""
+    """Key of the content of a pact: its pair, and the SHA by which the source identifies it."""
 
     consumer: str
     provider: str
@@ -58,7 +59,7 @@ class ContentKey(NamedTuple):
 
 
 class ResultLink(NamedTuple):
-    """A result in a row of the source's matrix."""
+    """A verification result in a row of the source's matrix."""
 
     content: ContentKey
     number: int
@@ -73,12 +74,12 @@ class ResultLink(NamedTuple):
 
 @dataclass(slots=True)
 class ImportSource:
-    """The broker that facts are read from. `report` is called with the reason for each resource that is skipped."""
+    """The broker to read facts from. `report` is called with the reason for each skipped resource."""
 
     broker: BrokerClient
     report: Callable[[str], None]
     renew_claim: Callable[[], None]
-    """Called before each response is used, however long the source takes."""
+    """Called before each response is used, so that a slow source does not let the target's claim expire."""
     parallel: int = 4
     _threads: ThreadPoolExecutor = field(init=False)
 
@@ -100,11 +101,11 @@ class ImportSource:
         return resource
 
     def find_all(self, named: Sequence[tuple[str, str]]) -> Iterator[HalResource | None]:
-        """Fetch resources, given by name and URL, in their order."""
-        for start in range(0, len(named), _AHEAD):
-            part = named[start : start + _AHEAD]
+        """Fetch resources, given by name and URL, in parallel, and yield them in their order."""
+        for start in range(0, len(named), _MAX_READ_AHEAD):
+            batch = named[start : start + _MAX_READ_AHEAD]
             for (name, _), resource in zip(
-                part, self._threads.map(self._fetch, [href for _, href in part]), strict=True
+                batch, self._threads.map(self._fetch, [href for _, href in batch]), strict=True
             ):
                 self.renew_claim()
                 if isinstance(resource, Exception):
@@ -117,7 +118,7 @@ class ImportSource:
         try:
             return self.broker.get(href)
         except Refused as refused:
-            if refused.status in _STOPS or refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            if refused.status in _FATAL_STATUSES or refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             return refused
         except NotHal as error:
@@ -125,15 +126,15 @@ class ImportSource:
 
     def embedded(self, name: str, href: str, kind: str) -> list[Json]:
         """List the embedded resources of all pages of a list."""
-        found: list[Json] = []
-        following: str | None = href
-        while following:
+        resources: list[Json] = []
+        next_href: str | None = href
+        while next_href:
             self.renew_claim()
-            page = self.find(name, following)
-            found += page.embedded(kind) if page else []
+            page = self.find(name, next_href)
+            resources += page.embedded(kind) if page else []
             links = page.links("next") if page else []
-            following = links[0].href if links else None
-        return found
+            next_href = links[0].href if links else None
+        return resources
 
     # Pacticipants and versions
 
@@ -143,42 +144,48 @@ class ImportSource:
     def versions(self, pacticipant: str) -> list[Json]:
         """List the versions of a pacticipant, the oldest first."""
         href = self.broker.url_for("pacticipants", pacticipant, "versions")
-        listed = self.embedded(f"the versions of {pacticipant}", href, "versions")
-        return list({version["number"]: version for version in reversed(listed)}.values())
+        versions = self.embedded(f"the versions of {pacticipant}", href, "versions")
+        # A version that is added while the pages are read moves others to the next page, where they appear again.
+        return list({version["number"]: version for version in reversed(versions)}.values())
 
     def branches(self, pacticipant: str) -> dict[str, Json]:
         """List the branches of a pacticipant by name."""
         query = [("page", "1"), ("size", "500")]
         href = self.broker.url_for("pacticipants", pacticipant, "branches", query=query)
-        listed = self.embedded(f"the branches of {pacticipant}", href, "branches")
-        return {branch["name"]: branch for branch in listed}
+        branches = self.embedded(f"the branches of {pacticipant}", href, "branches")
+        return {branch["name"]: branch for branch in branches}
 
     # Pacts and results
 
     def with_revisions(self, links: Sequence[PactLink]) -> list[PactLink]:
-        """Add what lists of pacts say about revisions. The original lists a link for each, Treaty their number."""
+        """Add the numbers of revisions, and their times, from the lists of pacts of each pair.
+
+        The original broker lists a link for each revision in the versions, Treaty their number in these lists.
+        """
         pairs = list(dict.fromkeys((link.consumer, link.provider) for link in links))
         named = [
             (f"the list of pacts between {consumer} and {provider}", self._pacts_of(consumer, provider))
             for consumer, provider in pairs
         ]
-        listed: dict[tuple[str, str, str], Json] = {}
+        listed_pacts: dict[tuple[str, str, str], Json] = {}
         for pair, page in zip(pairs, self.find_all(named), strict=True):
             for pact in page.embedded("pacts") if page else ():
-                listed[*pair, pact["_embedded"]["consumerVersion"]["number"]] = pact
-        return [_with_revision(link, listed.get((link.consumer, link.provider, link.version), {})) for link in links]
+                listed_pacts[*pair, pact["_embedded"]["consumerVersion"]["number"]] = pact
+        return [
+            _add_revision(link, listed_pacts.get((link.consumer, link.provider, link.version), {})) for link in links
+        ]
 
     def _pacts_of(self, consumer: str, provider: str) -> str:
         return self.broker.url_for("pacts", "provider", provider, "consumer", consumer, "versions")
 
     def find_overwritten(self, link: PactLink, row: ResultLink) -> Json | None:
-        """Fetch an overwritten revision of a pact, which its version no longer leads to, by its SHA."""
+        """Fetch an overwritten revision of a pact by its SHA: its version no longer has a link to it."""
         segments = ("pacts", "provider", link.provider, "consumer", link.consumer, "pact-version", row.content.sha)
         pact = self.find(f"an overwritten revision of {link.name}", self.broker.url_for(*segments))
         return {**pact_fact(link, pact, is_current=False), "createdAt": row.pact_created_at} if pact else None
 
     def list_results(self, links: Sequence[PactLink]) -> Iterator[list[ResultLink]]:
-        """List the results of all revisions of each pact. Only the matrix knows all of them."""
+        """List the results of all revisions of each pact. Only the matrix has all of them."""
         named = [(f"the results of {link.name}", self._matrix(link)) for link in links]
         for link, matrix in zip(links, self.find_all(named), strict=True):
             rows = (matrix.body.get("matrix") or []) if matrix else []
@@ -186,7 +193,7 @@ class ImportSource:
 
     def _matrix(self, link: PactLink) -> str:
         selectors = [("pacticipant", link.consumer), ("version", link.version), ("pacticipant", link.provider)]
-        query = [*((f"q[][{name}]", value) for name, value in selectors), ("limit", _ALL)]
+        query = [*((f"q[][{name}]", value) for name, value in selectors), ("limit", _MAX_ROWS)]
         return self.broker.url_for("matrix", query=query)
 
 
@@ -201,23 +208,22 @@ def pact_links(pacticipant: str, version: Json) -> list[PactLink]:
     ]
 
 
-def _with_revision(link: PactLink, listed: Json) -> PactLink:
+def _add_revision(link: PactLink, listed: Json) -> PactLink:
     revisions = max(link.revisions, listed.get("revision") or 1)
     return link._replace(revisions=revisions, created_at=listed.get("createdAt") or "")
 
 
 def _segment_after(href: str, word: str) -> str | None:
-    """Find the segment after a word in the part of a URL that begins with `pacts`, which no name can be part of."""
-    segments = urlsplit(href).path.split("/")
-    known = segments[-7:]  # pacts, provider, its name, consumer, its name, version, its number
-    return unquote(known[known.index(word) + 1]) if word in known[:-1] else None
+    """Return the segment after a word in a pact's URL. Only the last segments count: the base URL may have the word."""
+    segments = urlsplit(href).path.split("/")[-7:]  # pacts, provider, its name, consumer, its name, version, its number
+    return unquote(segments[segments.index(word) + 1]) if word in segments[:-1] else None
 
 
 def pact_fact(link: PactLink, pact: HalResource, *, is_current: bool) -> Json:
     try:
         sha = pact.link("pb:pact-version").name
     except MissingRelation:
-        sha = ""
+        sha = ""  # brokers older than the link; their results cannot be assigned
     return {
         "kind": "pact",
         "consumer": link.consumer,
@@ -233,11 +239,11 @@ def pact_fact(link: PactLink, pact: HalResource, *, is_current: bool) -> Json:
 
 def _result_link(row: Json, link: PactLink) -> ResultLink | None:
     result = row.get("verificationResult")
-    is_about = row["consumer"]["name"] == link.consumer and row["provider"]["name"] == link.provider
-    if not result or not is_about:
+    is_of_pair = row["consumer"]["name"] == link.consumer and row["provider"]["name"] == link.provider
+    if not result or not is_of_pair:
         return None
     href = result["_links"]["self"]["href"]
-    parts = _RESULT.search(urlsplit(href).path)
+    parts = _RESULT_PATH.search(urlsplit(href).path)
     if parts is None:
         return None
     content = ContentKey(link.consumer, link.provider, unquote(parts[1]))
@@ -251,18 +257,18 @@ def recorded_times(results: Iterable[ResultLink]) -> dict[ResultLink, str]:
     """
     latest: dict[ContentKey, str] = {}
     times: dict[ResultLink, str] = {}
-    for result in sorted(results, key=lambda one: one.number):
+    for result in sorted(results, key=lambda result: result.number):
         latest[result.content] = max(result.verified_at, latest.get(result.content, ""))
         times[result] = latest[result.content]
     return times
 
 
 def select_members(body: Json, *names: str) -> dict[str, Any]:
-    """Return the members that a body has."""
+    """Return those of the named members that a body has."""
     return {name: body[name] for name in names if body.get(name) is not None}
 
 
 def select_times(body: Json) -> dict[str, Any]:
-    """Return the times of a resource; one that was never changed has no `updatedAt`."""
+    """Return the times of a resource. Without `updatedAt`, it was never changed since its creation."""
     created = body.get("createdAt")
     return {"createdAt": created, "updatedAt": body.get("updatedAt") or created}

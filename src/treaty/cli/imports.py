@@ -1,4 +1,4 @@
-"""The command that copies what another broker has: the original, PactFlow or Treaty."""
+"""The command that copies the data of another broker: the original, PactFlow or Treaty."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from treaty.cli.import_copying import CopyReport
     from treaty.client import BrokerClient
 
-_STAYS: Final = (
+_NOT_COPIED: Final = (
     "Not copied, because no broker returns it: former deployments, deliveries and secrets of webhooks, and users."
 )
-_AGAIN: Final = "Run the command again to continue: nothing is copied twice."
-_SHOWN: Final = 20
-"""Lines of each kind in the report for people; `-o json` has all of them."""
+_CONTINUE_HINT: Final = "Run the command again to continue: nothing is copied twice."
+_MAX_LINES: Final = 20
+"""Maximum number of lines of each kind in the report for people; `-o json` has all of them."""
 
 
 @click.command("import", cls=Command)
 @click.option("--from", "source", required=True, envvar="TREATY_IMPORT_FROM", metavar="URL", help="The other broker.")
-@click.option("--from-username", envvar="TREATY_IMPORT_FROM_USERNAME", help="Its user, if it asks.")
-@click.option("--from-password", envvar="TREATY_IMPORT_FROM_PASSWORD", help="The user's password.")
-@click.option("--from-token", envvar="TREATY_IMPORT_FROM_TOKEN", help="A bearer token, instead of a user.")
+@click.option("--from-username", envvar="TREATY_IMPORT_FROM_USERNAME", help="Username for it.")
+@click.option("--from-password", envvar="TREATY_IMPORT_FROM_PASSWORD", help="Password for it.")
+@click.option("--from-token", envvar="TREATY_IMPORT_FROM_TOKEN", help="Bearer token, instead of a username.")
 @click.option("--dry-run/--no-dry-run", cls=Flag, help="Report what would be copied, and copy nothing.")
 @click.option(
     "--parallel",
@@ -35,7 +35,7 @@ _SHOWN: Final = 20
     default=4,
     show_default=True,
     metavar="N",
-    help="Requests to the other broker at a time.",
+    help="Number of parallel requests to the other broker.",
 )
 @options.output_option("text", "json", "pretty")
 @options.connection_options()
@@ -50,55 +50,55 @@ def import_all(
     dry_run: bool,
     parallel: int,
 ) -> None:
-    """Copy what another broker has.
+    """Copy the data of another broker.
 
-    Copies pacticipants, versions with their branches and tags, pacts with their verification results, environments,
-    what is deployed and released, and webhooks to the Treaty at --broker-base-url, with their original times. Whatever
-    is newer there stays as it is, and what was removed there stays removed. So the command can be run again, after an
-    interruption or to catch up; it adds what is missing.
+    Copies pacticipants, versions with their branches and tags, pacts with their verification results, environments
+    with deployed and released versions, and webhooks to the Treaty at --broker-base-url, with their original times.
+    Newer data there is not changed, and data removed there is not copied again. So the command can be repeated, after
+    an interruption or to catch up: it adds only what is missing.
     """
     if source.rstrip("/") == broker.url:
         raise Failure("Both brokers are the same.\nGive the one to copy from as --from, and the one to copy to as -b.")
     with options.create_other_client(source, from_username, from_password, from_token) as other:
-        tally = _copied(other, broker, is_dry=dry_run, parallel=parallel)
+        report = _copy(other, broker, is_dry=dry_run, parallel=parallel)
     if form == "text":
-        output.print_line("\n".join(_lines(tally, is_dry=dry_run)))
+        output.print_line("\n".join(_report_lines(report, is_dry=dry_run)))
     else:
-        output.show_value(_report(tally), form)
-    if tally.refused:
+        output.show_value(_report_json(report), form)
+    if report.refused:
         raise SystemExit(1)
 
 
-def _copied(source: BrokerClient, target: BrokerClient, *, is_dry: bool, parallel: int) -> CopyReport:
+def _copy(source: BrokerClient, target: BrokerClient, *, is_dry: bool, parallel: int) -> CopyReport:
     try:
         return import_copying.copy_all(source, target, is_dry=is_dry, parallel=parallel)
     except BaseException:
-        output.print_error(_AGAIN)
+        output.print_error(_CONTINUE_HINT)
         raise
 
 
-def _lines(tally: CopyReport, *, is_dry: bool) -> list[str]:
+def _report_lines(report: CopyReport, *, is_dry: bool) -> list[str]:
     done = "Would copy" if is_dry else "Copied"
     counts = [
-        f"{done} {tally.copied[kind]} {name}" + (f" ({tally.found[kind]} were there)" if tally.found[kind] else "")
+        f"{done} {report.copied[kind]} {name}" + (f" ({report.found[kind]} were there)" if report.found[kind] else "")
         for kind, name in import_copying.KINDS.items()
     ]
-    refused = [output.red(line) for line in _shortened("Not copied", tally.refused)]
-    left = _shortened("Left out", tally.left)
-    return [*counts, *refused, *left, *(output.yellow(note) for note in tally.notes), _STAYS]
+    refused = [output.red(line) for line in _shorten("Not copied", report.refused)]
+    left = _shorten("Left out", report.left)
+    return [*counts, *refused, *left, *(output.yellow(note) for note in report.notes), _NOT_COPIED]
 
 
-def _shortened(label: str, texts: Sequence[str]) -> list[str]:
-    lines = [f"{label}: {text}" for text in texts[:_SHOWN]]
-    more = len(texts) - _SHOWN
+def _shorten(label: str, texts: Sequence[str]) -> list[str]:
+    lines = [f"{label}: {text}" for text in texts[:_MAX_LINES]]
+    more = len(texts) - _MAX_LINES
     return [*lines, f"{label}: {more} more; -o json lists all of them"] if more > 0 else lines
 
 
-def _report(tally: CopyReport) -> dict[str, object]:
+def _report_json(report: CopyReport) -> dict[str, object]:
     return {
-        "copied": {kind: tally.copied[kind] for kind in import_copying.KINDS},
-        "found": {kind: tally.found[kind] for kind in import_copying.KINDS},
-        "refused": tally.refused,
-        "left": tally.left,
-        "notes": tally.notes,
+        "copied": {kind: report.copied[kind] for kind in import_copying.KINDS},
+        "found": {kind: report.found[kind] for kind in import_copying.KINDS},
+        "refused": report.refused,
+        "left": report.left,
+        "notes": report.notes,
     }

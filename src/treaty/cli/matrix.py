@@ -1,10 +1,13 @@
-"""The answer of a matrix as text: the verdict, what was verified, and why the answer is what it is."""
+"""A matrix as text: the verdict, the table of verification results, and the reasons.
+
+The layout and the wording are the original client's, because CI jobs search for them.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,8 +22,8 @@ _HEADINGS: Final = ["CONSUMER", "C.VERSION", "PROVIDER", "P.VERSION", "SUCCESS?"
 _YES: Final = "Computer says yes \\o/ "
 _NO: Final = "Computer says no ¯\\_(ツ)_/¯"
 _UNKNOWN: Final = "???"
-_VERSION: Final = 60
-_CANNOT_IGNORE: Final = (
+_MAX_VERSION_LENGTH: Final = 60
+_IGNORE_UNSUPPORTED: Final = (
     "WARN: This version of the Pact Broker does not support ignoring pacticipants. Please upgrade your Broker to "
     ">= 2.80.0"
 )
@@ -29,6 +32,8 @@ _DRY_RUN: Final = "[dry-run] "
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerdictRow:
+    """A row of the table; `result` is the URL of the verification result, if there is one."""
+
     consumer: str
     consumer_version: str
     provider: str
@@ -46,17 +51,19 @@ def is_deployable(body: Json) -> bool:
 
 
 def get_summary(body: Json) -> Json:
-    found: Json = body.get("summary") or {}
-    return found
+    summary: Json = body.get("summary") or {}
+    return summary
 
 
 def describe(body: Json, *, ignores_pacticipants: bool) -> str:
-    table, results = _tables(_rows(body))
+    table, results = _format_rows(_read_rows(body))
+    # Brokers before 2.80 ignore the parameter, and decide about the pacticipants that the user wanted to ignore.
+    is_ignore_unsupported = ignores_pacticipants and not isinstance(get_summary(body).get("ignored"), int)
     parts = [
-        *_warning(body, ignores_pacticipants=ignores_pacticipants),
-        _verdict(body),
+        output.yellow(_IGNORE_UNSUPPORTED) if is_ignore_unsupported else "",
+        output.green(_YES) if is_deployable(body) else output.red(_NO),
         table,
-        _rows_left_out(body),
+        _describe_row_limit(body),
         results,
         _reasons(body),
     ]
@@ -64,45 +71,35 @@ def describe(body: Json, *, ignores_pacticipants: bool) -> str:
 
 
 def describe_without_colors(body: Json) -> str:
-    """Give the table and what there is to tell, without warnings and colours."""
-    table, _ = _tables(_rows(body))
-    told = [line for line in click.unstyle(_reasons(body)).split("\n") if "WARN:" not in line]
-    return "\n\n".join(part for part in (table, _rows_left_out(body), "\n".join(told)) if part)
+    """Return the table and the reasons, without warnings and colours."""
+    table, _ = _format_rows(_read_rows(body))
+    reasons = [line for line in click.unstyle(_reasons(body)).split("\n") if "WARN:" not in line]
+    return "\n\n".join(part for part in (table, _describe_row_limit(body), "\n".join(reasons)) if part)
 
 
 def describe_dry_run(text: str, *, deployable: bool | None) -> str:
-    """Mark every line, so that nobody takes what is said for what happened."""
+    """Mark every line as a dry run's, so that it cannot be mistaken for a decision that was enforced."""
     lines = click.unstyle(text).split("\n")
     if deployable is not None:
-        at = next((number for number, line in enumerate(lines) if line.startswith("Computer says")), 0)
-        lines[at] = _remark(deployable=deployable)
-    marked = [output.yellow(_DRY_RUN) + line for line in [*lines, ""]]
-    return "\n".join([*marked, output.yellow(_DRY_RUN) + output.green("Dry run enabled - ignoring any failures")])
-
-
-def _remark(*, deployable: bool) -> str:
-    if deployable:
-        return _YES + "(and maybe you don't need to enable dry run)"
-    return _NO + " (but you're ignoring this by enabling dry run)"
-
-
-def _warning(body: Json, *, ignores_pacticipants: bool) -> list[str]:
-    unsupported = ignores_pacticipants and not isinstance(get_summary(body).get("ignored"), int)
-    return [output.yellow(_CANNOT_IGNORE)] if unsupported else []
-
-
-def _verdict(body: Json) -> str:
-    return output.green(_YES) if is_deployable(body) else output.red(_NO)
+        position = next((number for number, line in enumerate(lines) if line.startswith("Computer says")), 0)
+        lines[position] = (
+            _YES + "(and maybe you don't need to enable dry run)"
+            if deployable
+            else _NO + " (but you're ignoring this by enabling dry run)"
+        )
+    marked_lines = [output.yellow(_DRY_RUN) + line for line in [*lines, ""]]
+    return "\n".join([*marked_lines, output.yellow(_DRY_RUN) + output.green("Dry run enabled - ignoring any failures")])
 
 
 def _reasons(body: Json) -> str:
+    # Brokers without notices have a single reason in the summary.
     reason = str(get_summary(body).get("reason") or "")
     colour = output.green if is_deployable(body) else output.red
     return output.format_notices(body) or (colour(reason) if reason else "")
 
 
-def _rows_left_out(body: Json) -> str:
-    """Say how many rows a limit left out. Only Treaty counts them."""
+def _describe_row_limit(body: Json) -> str:
+    """State how many rows a limit left out. Only Treaty returns these counts."""
     count = body.get("rows") or {}
     shown, total = count.get("shown"), count.get("total")
     if not isinstance(shown, int) or not isinstance(total, int) or shown >= total:
@@ -110,56 +107,56 @@ def _rows_left_out(body: Json) -> str:
     return f"{shown} of {total} rows are shown; the answer depends on all of them."
 
 
-def _rows(body: Json) -> list[VerdictRow]:
-    return sorted((_row(each) for each in body.get("matrix") or []), key=lambda row: row.sort_key)
+def _read_rows(body: Json) -> list[VerdictRow]:
+    return sorted(map(_read_row, body.get("matrix") or []), key=lambda row: row.sort_key)
 
 
-def _row(row: Json) -> VerdictRow:
+def _read_row(row: Json) -> VerdictRow:
     consumer, provider, result = (row.get(part) or {} for part in ("consumer", "provider", "verificationResult"))
+    success = _UNKNOWN if result.get("success") is None else str(result["success"]).lower()
     return VerdictRow(
         consumer=consumer.get("name") or _UNKNOWN,
-        consumer_version=_number(consumer),
+        consumer_version=_version_number(consumer),
         provider=provider.get("name") or _UNKNOWN,
-        provider_version=_number(provider),
-        success=_success(result.get("success")) + (" [ignored]" if row.get("ignored") else ""),
+        provider_version=_version_number(provider),
+        success=success + (" [ignored]" if row.get("ignored") else ""),
         result=((result.get("_links") or {}).get("self") or {}).get("href"),
     )
 
 
-def _number(participant: Json) -> str:
-    return (participant.get("version") or {}).get("number") or _UNKNOWN
+def _version_number(pacticipant: Json) -> str:
+    return (pacticipant.get("version") or {}).get("number") or _UNKNOWN
 
 
-def _success(success: Any) -> str:
-    return _UNKNOWN if success is None else str(success).lower()
+def _format_rows(rows: Sequence[VerdictRow]) -> tuple[str, str]:
+    """Return the table of rows, and the list of results that its last column refers to."""
+    counter = iter(range(1, len(rows) + 1))
+    numbers = [str(next(counter)) if row.result else "" for row in rows]
+    cells = [
+        [
+            row.consumer,
+            _shorten(row.consumer_version),
+            row.provider,
+            _shorten(row.provider_version),
+            row.success,
+            number,
+        ]
+        for row, number in zip(rows, numbers, strict=True)
+    ]
+    return output.format_table(_HEADINGS, cells, max_widths=dict.fromkeys(_HEADINGS)), _format_results(rows, numbers)
 
 
-def _tables(rows: Sequence[VerdictRow]) -> list[str]:
-    numbers = _numbered(rows)
-    cells = [[*_cells(row), number] for row, number in zip(rows, numbers, strict=True)]
-    return [output.format_table(_HEADINGS, cells, max_widths=dict.fromkeys(_HEADINGS)), _results(rows, numbers)]
-
-
-def _numbered(rows: Sequence[VerdictRow]) -> list[str]:
-    counts = iter(range(1, len(rows) + 1))
-    return [str(next(counts)) if row.result else "" for row in rows]
-
-
-def _cells(row: VerdictRow) -> list[str]:
-    return [row.consumer, _short(row.consumer_version), row.provider, _short(row.provider_version), row.success]
-
-
-def _short(version: str) -> str:
-    """Shorten a commit, also one within a version; and whatever is too long to read."""
+def _shorten(version: str) -> str:
+    """Shorten a commit, also within a version number, to seven characters, and long version numbers to 60."""
     short = re.sub(r"(?<![0-9a-zA-Z])([0-9a-zA-Z]{7})[0-9a-zA-Z]{33}(?![0-9a-zA-Z])", r"\1...", version)
-    return short if len(short) <= _VERSION else short[:_VERSION] + "..."
+    return short if len(short) <= _MAX_VERSION_LENGTH else short[:_MAX_VERSION_LENGTH] + "..."
 
 
-def _results(rows: Sequence[VerdictRow], numbers: Sequence[str]) -> str:
+def _format_results(rows: Sequence[VerdictRow], numbers: Sequence[str]) -> str:
     title = "VERIFICATION RESULTS"
-    lines = [f"{number}. {_result(row)}" for row, number in zip(rows, numbers, strict=True) if number]
+    lines = [
+        f"{number}. {row.result} ({'success' if row.success.startswith('true') else 'failure'})"
+        for row, number in zip(rows, numbers, strict=True)
+        if number
+    ]
     return "\n".join([title, "-" * len(title), *lines]) if lines else ""
-
-
-def _result(row: VerdictRow) -> str:
-    return f"{row.result} ({'success' if row.success.startswith('true') else 'failure'})"

@@ -1,4 +1,4 @@
-"""The options that commands share, above all how a broker is reached."""
+"""Options that commands share, above all the address and credentials of the broker."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import click
 from click.core import ParameterSource
 
 from treaty.cli import output, telemetry
+from treaty.cli.command_telemetry import NO_TELEMETRY, CommandTelemetry
 from treaty.cli.program import Failure, Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
-    from treaty.cli.telemetry import CommandTelemetry
-    from treaty.client import BrokerClient, BrokerConnection, Tls
+    from treaty.client import BrokerClient, BrokerConnection
 
     OptionDecorator = Callable[[Callable[..., None]], Callable[..., None]]
 
-_OF_A_CONNECTION: Final = {
+_CONNECTION_PARAMETERS: Final = {
     "broker_base_url",
     "broker_username",
     "broker_password",
@@ -34,7 +34,7 @@ _OF_A_CONNECTION: Final = {
     "log_level",
     *telemetry.OPTION_NAMES,
 }
-_REFUSE_TWO_IDENTITIES: Final = {
+_COMMANDS_WITH_ONE_CREDENTIAL: Final = {
     "publish",
     "can-i-deploy",
     "can-i-merge",
@@ -44,31 +44,42 @@ _REFUSE_TWO_IDENTITIES: Final = {
     "create-webhook",
     "create-or-update-webhook",
 }
-_TWO_IDENTITIES: Final = (
+"""Commands that refuse a username beside a token, as in the original client; the others use the token."""
+_TWO_CREDENTIALS: Final = (
     "You cannot provide both a username/password and a bearer token. If your Pact Broker uses a bearer token, please "
     "remove the username and password configuration."
 )
-_UNVERIFIED: Final = (
-    "WARN: The broker's certificate is not verified, so anybody between could read and change what is sent. "
+_VERBOSE_LOG_LEVELS: Final = {"info", "debug", "trace"}
+_NOT_VERIFIED: Final = (
+    "WARN: The broker's certificate is not verified, so someone on the network could read and change the requests. "
     "Prefer --ssl-certificate."
 )
 
 
 def connection_options(*, username_flag: tuple[str, ...] = ("-u",)) -> OptionDecorator:
-    """Give a command the options of a connection, and call it with the `broker` that they lead to."""
+    """Add the options of a connection to a command, and call it with a client as `broker`.
 
-    def with_broker(command: Callable[..., None]) -> Callable[..., None]:
+    `username_flag` is empty for commands in which `-u` has another meaning.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
-        def run(**given: Any) -> None:
-            theirs = {name: value for name, value in given.items() if name not in _OF_A_CONNECTION}
-            given = _with_those_before(given)
-            name = click.get_current_context().command_path
-            with telemetry.record_if_enabled(name, given) as told, create_client(given, told) as broker:
-                command(broker=broker, **theirs)
+        def run(**values: Any) -> None:
+            command_values = {name: value for name, value in values.items() if name not in _CONNECTION_PARAMETERS}
+            values = _add_program_options(values)
+            command_path = click.get_current_context().command_path
+            with (
+                telemetry.record_if_enabled(command_path, values) as command_telemetry,
+                create_client(values, command_telemetry) as broker,
+            ):
+                command(broker=broker, **command_values)
 
-        return _with(_connection_options(username_flag), run)
+        decorated: Callable[..., None] = run
+        for option in reversed(_connection_options(username_flag)):
+            decorated = option(decorated)
+        return decorated
 
-    return with_broker
+    return decorate
 
 
 def _connection_options(username_flag: tuple[str, ...]) -> list[OptionDecorator]:
@@ -76,19 +87,23 @@ def _connection_options(username_flag: tuple[str, ...]) -> list[OptionDecorator]
         click.option(
             "-b", "--broker-base-url", required=True, envvar="PACT_BROKER_BASE_URL", help="The broker's address."
         ),
-        click.option(*username_flag, "--broker-username", envvar="PACT_BROKER_USERNAME", help="Its user, if it asks."),
-        click.option("-p", "--broker-password", envvar="PACT_BROKER_PASSWORD", help="The user's password."),
-        click.option("-k", "--broker-token", envvar="PACT_BROKER_TOKEN", help="A bearer token, instead of a user."),
-        click.option("--custom-header", multiple=True, metavar="'NAME: VALUE'", help="One more header; repeatable."),
+        click.option(
+            *username_flag, "--broker-username", envvar="PACT_BROKER_USERNAME", help="Username for the broker."
+        ),
+        click.option("-p", "--broker-password", envvar="PACT_BROKER_PASSWORD", help="Password for the broker."),
+        click.option("-k", "--broker-token", envvar="PACT_BROKER_TOKEN", help="Bearer token, instead of a username."),
+        click.option(
+            "--custom-header", multiple=True, metavar="'NAME: VALUE'", help="Additional request header; repeatable."
+        ),
         click.option(
             "--retries",
             type=int,
             default=8,
             show_default=True,
             envvar="PACT_BROKER_HTTP_RETRIES",
-            help="How often to try a request in all.",
+            help="Number of attempts for each request, including the first.",
         ),
-        click.option("-c", "--ssl-certificate", envvar="SSL_CERT_FILE", help="A file of authorities to trust."),
+        click.option("-c", "--ssl-certificate", envvar="SSL_CERT_FILE", help="PEM file of authorities to trust."),
         click.option(
             "--skip-ssl-verification",
             is_flag=True,
@@ -97,7 +112,7 @@ def _connection_options(username_flag: tuple[str, ...]) -> list[OptionDecorator]
                 "PACT_DISABLE_SSL_VERIFICATION",
                 "PACT_BROKER_DISABLE_SSL_VERIFICATION",
             ],
-            help="Trust any certificate (unsafe).",
+            help="Accept any certificate (insecure).",
         ),
         click.option(
             "--ssl-trust-store",
@@ -105,124 +120,106 @@ def _connection_options(username_flag: tuple[str, ...]) -> list[OptionDecorator]
             default=True,
             show_default=True,
             envvar="SSL_TRUST_STORE",
-            help="Trust the system's authorities too.",
+            help="Also trust the system's authorities.",
         ),
-        click.option("-v", "--verbose/--no-verbose", cls=Flag, help="Show the requests, on stderr."),
-        click.option("--log-level", hidden=True, help="`info`, `debug` and `trace` mean --verbose."),
+        click.option("-v", "--verbose/--no-verbose", cls=Flag, help="Print requests and responses to stderr."),
+        click.option("--log-level", hidden=True, help="Same as --verbose for `info`, `debug` and `trace`."),
         *telemetry.telemetry_options(),
     ]
 
 
-def _with(options: Sequence[OptionDecorator], command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(options):
-        command = option(command)
-    return command
+def _add_program_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Add the options before the command's name, where the Rust client accepts those of telemetry too."""
+    program_values = click.get_current_context().find_root().params
+    return values | {name: values[name] or value for name, value in program_values.items() if name in values}
 
 
-def _with_those_before(given: dict[str, Any]) -> dict[str, Any]:
-    """Add the options that stood before the command's name, where the newer client takes some too."""
-    before = click.get_current_context().find_root().params
-    return given | {name: given[name] or value for name, value in before.items() if name in given}
-
-
-def create_client(given: dict[str, Any], told: CommandTelemetry = telemetry.NO_TELEMETRY) -> BrokerClient:
+def create_client(values: dict[str, Any], command_telemetry: CommandTelemetry = NO_TELEMETRY) -> BrokerClient:
+    """Create the client that the connection options describe. Raises Failure if their credentials are contradictory."""
     from treaty.client import BrokerClient  # noqa: PLC0415 - httpx takes long to load, and some commands need no broker
 
-    _refuse_two_identities(click.get_current_context())
-    asked = given["verbose"] or os.environ.get("VERBOSE") == "true"
-    verbose = asked or given["log_level"] in {"info", "debug", "trace"}
+    _check_credentials(click.get_current_context())
+    is_verbose = values["verbose"] or os.environ.get("VERBOSE") == "true" or values["log_level"] in _VERBOSE_LOG_LEVELS
+
+    def report_retry(text: str) -> None:
+        output.print_error(text)
+        command_telemetry.log(text)
+
+    def trace(text: str) -> None:
+        if is_verbose:
+            output.print_error(text)
+        command_telemetry.log(text)
+
     return BrokerClient(
-        _connection(given),
-        report_retry=_both(output.print_error, told.log),
-        trace=_both(output.print_error if verbose else _nothing, told.log),
-        wrap_send=told.wrap_send,
+        _create_connection(values), report_retry=report_retry, trace=trace, wrap_send=command_telemetry.wrap_send
     )
 
 
 def create_other_client(url: str, username: str | None, password: str | None, token: str | None) -> BrokerClient:
-    """Reach another broker than the command's own, with the same patience and trust."""
-    identity = {"broker_base_url": url, "broker_username": username, "broker_password": password, "broker_token": token}
-    return create_client(click.get_current_context().params | identity | {"custom_header": ()})
+    """Create a client for another broker, with the retries and certificates of the command's own."""
+    other = {"broker_base_url": url, "broker_username": username, "broker_password": password, "broker_token": token}
+    # Custom headers often hold credentials, which the other broker must not receive.
+    return create_client(click.get_current_context().params | other | {"custom_header": ()})
 
 
-def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:
-    def tell(text: str) -> None:
-        first(text)
-        second(text)
+def _create_connection(values: dict[str, Any]) -> BrokerConnection:
+    from treaty.client import BrokerConnection, RetryPolicy, Tls  # noqa: PLC0415 - as above
 
-    return tell
-
-
-def _nothing(_: str) -> None:
-    """Say nothing."""
-
-
-def _connection(given: dict[str, Any]) -> BrokerConnection:
-    from treaty.client import BrokerConnection, RetryPolicy  # noqa: PLC0415 - as above
-
-    return BrokerConnection(
-        base_url=given["broker_base_url"],
-        username=given["broker_username"],
-        password=given["broker_password"],
-        token=given["broker_token"],
-        headers=dict(_header(each) for each in given["custom_header"] if _is_header(each)),
-        tls=_tls(given),
-        retry_policy=RetryPolicy(attempts=given["retries"]),
-    )
-
-
-def _tls(given: dict[str, Any]) -> Tls:
-    from treaty.client import Tls  # noqa: PLC0415 - as above
-
-    if given["skip_ssl_verification"]:
-        output.print_error(_UNVERIFIED)
+    if values["skip_ssl_verification"]:
+        output.print_error(_NOT_VERIFIED)
     certificate, key = os.environ.get("X509_CLIENT_CERT_FILE"), os.environ.get("X509_CLIENT_KEY_FILE")
-    return Tls(
-        verify=not given["skip_ssl_verification"],
-        certificate=given["ssl_certificate"],
-        trusts_system_store=given["ssl_trust_store"],
-        client_certificate=(certificate, key) if certificate and key else None,
+    return BrokerConnection(
+        base_url=values["broker_base_url"],
+        username=values["broker_username"],
+        password=values["broker_password"],
+        token=values["broker_token"],
+        headers=_parse_headers(values["custom_header"]),
+        tls=Tls(
+            verify=not values["skip_ssl_verification"],
+            certificate=values["ssl_certificate"],
+            trusts_system_store=values["ssl_trust_store"],
+            client_certificate=(certificate, key) if certificate and key else None,
+        ),
+        retry_policy=RetryPolicy(attempts=values["retries"]),
     )
 
 
-def _header(text: str) -> tuple[str, str]:
-    name, _, value = text.partition(":")
-    return name.strip(), value.strip()
+def _parse_headers(texts: Iterable[str]) -> dict[str, str]:
+    """Parse headers. Those without a name or a value are ignored, as in the Rust client; the last of a name is used."""
+    parts = (text.partition(":") for text in texts)
+    headers = ((name.strip(), value.strip()) for name, _, value in parts)
+    return {name: value for name, value in headers if name and value}
 
 
-def _is_header(text: str) -> bool:
-    return all(_header(text))
+def _check_credentials(ctx: click.Context) -> None:
+    """Raise Failure for a username and a token on the command line.
+
+    Variables do not count: a token in a CI system's environment and a username for one command are common.
+    """
+    sources = [ctx.get_parameter_source(name) for name in ("broker_username", "broker_token")]
+    is_contradictory = all(source is ParameterSource.COMMANDLINE for source in sources)
+    if ctx.command.name in _COMMANDS_WITH_ONE_CREDENTIAL and is_contradictory:
+        raise Failure(_TWO_CREDENTIALS)
 
 
-def _refuse_two_identities(ctx: click.Context) -> None:
-    """Only what was typed counts: a token in the environment and a user beside it are common."""
-    typed = ("broker_username", "broker_token")
-    if ctx.command.name in _REFUSE_TWO_IDENTITIES and all(_is_typed(ctx, name) for name in typed):
-        raise Failure(_TWO_IDENTITIES)
+def output_option(*forms: str) -> OptionDecorator:
+    """Return the option for the form of the output; the first form is the default."""
 
-
-def _is_typed(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def output_option(*kinds: str) -> OptionDecorator:
-    """Offer forms of output; the first is the default."""
-
-    def check(_: click.Context, __: click.Parameter, kind: str) -> str:
-        if kind not in kinds:
-            choices = " or ".join(f"'{each}'" for each in kinds)
-            raise Failure(f"Invalid output option '{kind}'. Must be one of {choices}.")
-        return kind
+    def check(_: click.Context, __: click.Parameter, form: str) -> str:
+        if form not in forms:
+            choices = " or ".join(f"'{name}'" for name in forms)
+            raise Failure(f"Invalid output option '{form}'. Must be one of {choices}.")
+        return form
 
     return click.option(
         "-o",
         "--output",
         "form",
-        metavar="|".join(kinds),
-        default=kinds[0],
+        metavar="|".join(forms),
+        default=forms[0],
         show_default=True,
         callback=check,
-        help="The form.",
+        help="The output format.",
     )
 
 
@@ -231,7 +228,7 @@ def pacticipant_option() -> OptionDecorator:
 
 
 def version_option(*, required: bool = True) -> OptionDecorator:
-    return click.option("-e", "--version", required=required, help="The version's number.")
+    return click.option("-e", "--version", required=required, help="The version number.")
 
 
 def environment_option() -> OptionDecorator:

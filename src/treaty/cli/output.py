@@ -1,4 +1,4 @@
-"""How the command line says things: colours, notices, tables, progress and failures."""
+"""Output of the command line: colours, notices, tables, progress and failures."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ _COLOURS: Final = {
     "success": "green",
     "info": None,
 }
-_LEVELS: Final = _COLOURS | {"info": "green"}
-_CELL: Final = 30
-_LOOKS_LIKE_NO_TEXT: Final = re.compile(
+"""Colours by the type of a notice."""
+_LOG_COLOURS: Final = _COLOURS | {"info": "green"}
+_MAX_CELL_WIDTH: Final = 30
+_NEEDS_QUOTES: Final = re.compile(
     r"\d{4}-\d\d-\d\d.*|[-+]?[\d.]+|true|false|yes|no|on|off|null|~|[-?:,\[\]{}#&*!|>'\"%@`].*|.*: .*|.* #.*|",
     re.IGNORECASE,
 )
 
 
 def is_coloured() -> bool:
-    """Follow the terminal, unless the environment knows better."""
+    """Whether to print colours: FORCE_COLOR, CLICOLOR_FORCE and NO_COLOR take precedence over the terminal."""
     if any(os.environ.get(name, "0") != "0" for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
     return not os.environ.get("NO_COLOR") and sys.stdout.isatty()
 
 
 def replace_unencodable_characters() -> None:
-    """Show `?` for what a terminal's character set lacks, instead of failing."""
+    """Print `?` for characters that the terminal's encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -81,28 +82,29 @@ def print_warning(text: str) -> None:
 
 
 def broker_name(resource: HalResource) -> str:
-    """Name the broker as its index shows it to be."""
+    """Return the broker's name as it appears in messages; `resource` is its index."""
     return "PactFlow" if resource.is_pactflow else "the Pact Broker"
 
 
 def format_notices(body: Json) -> str:
-    """Give what the broker has to tell, in its colours: `notices`, or the `logs` of older brokers."""
+    """Format the broker's notices in their colours: `notices`, or the `logs` of older brokers."""
     if body.get("notices"):
-        return "\n".join(_notice(each["text"], _COLOURS.get(each.get("type", ""))) for each in body["notices"])
+        notices = body["notices"]
+        return "\n".join(_format_notice(notice["text"], _COLOURS.get(notice.get("type", ""))) for notice in notices)
     logs = body.get("logs") or []
-    return "\n".join(_notice(each["message"], _LEVELS.get(each.get("level", ""))) for each in logs)
+    return "\n".join(_format_notice(log["message"], _LOG_COLOURS.get(log.get("level", ""))) for log in logs)
 
 
-def format_publication(answer: HalResource | Refused) -> str:
-    """Give what there is to tell of a publication; of one that was refused, at least the bare answer."""
-    body = parse_if_json(answer.body)
+def format_publication(response: HalResource | Refused) -> str:
+    """Format the notices of a publication; for a refused one without notices, its response body."""
+    body = parse_if_json(response.body)
     text = format_notices(body) if isinstance(body, dict) else ""
-    return text or (red(answer.body or str(answer)) if isinstance(answer, Refused) else "")
+    return text or (red(response.body or str(response)) if isinstance(response, Refused) else "")
 
 
-def _notice(text: str, colour: str | None) -> str:
-    marked = re.sub(r"https?://\S+", lambda url: click.style(url[0], fg="magenta"), text)
-    return click.style(marked, fg=colour) if colour else marked
+def _format_notice(text: str, colour: str | None) -> str:
+    text_with_links = re.sub(r"https?://\S+", lambda url: click.style(url[0], fg="magenta"), text)
+    return click.style(text_with_links, fg=colour) if colour else text_with_links
 
 
 def format_table(
@@ -111,30 +113,33 @@ def format_table(
     *,
     max_widths: Mapping[str, int | None] | None = None,
 ) -> str:
-    """Lay out rows; cells are cut to 30 characters unless `widest` says otherwise (None: never). No rows, no table."""
+    """Format rows as the original client does, in columns separated by `|`. Without rows, the text is empty.
+
+    Cells are cut to 30 characters, or to the column's width in `max_widths` (None: never).
+    """
     if not rows:
         return ""
-    limits = [(max_widths or {}).get(heading, _CELL) for heading in headings]
-    cells = [headings] + [[_cut(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in rows]
+    limits = [(max_widths or {}).get(heading, _MAX_CELL_WIDTH) for heading in headings]
+    cells = [headings] + [[_truncate(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
     return "\n".join([lines[0], "-|-".join("-" * width for width in widths), *lines[1:]])
 
 
-def _cut(cell: object, limit: int | None) -> str:
+def _truncate(cell: object, limit: int | None) -> str:
     text = "" if cell is None else str(cell)
     return text if limit is None or len(text) <= limit else text[: limit - 3] + "..."
 
 
-def show(answer: HalResource, form: str, text: str) -> None:
-    """Show an answer in the form that was asked for; `text` is what people read."""
+def show(response: HalResource, form: str, text: str) -> None:
+    """Print a response in the requested form; `text` is the one for people."""
     match form:
         case "json":
-            print_line(answer.text)
+            print_line(response.text)
         case "pretty":
-            print_line(format_indented(answer.body))
+            print_line(format_indented(response.body))
         case "id":
-            print_line(str(answer.body.get("uuid", "")))
+            print_line(str(response.body.get("uuid", "")))
         case _:
             print_if_any(text)
 
@@ -144,13 +149,13 @@ def show_value(value: object, form: str) -> None:
 
 
 def format_array(bodies: Sequence[Json | str], form: str) -> str:
-    """Write several answers as one array: on a line, unless `form` is pretty. A text is an answer yet unread."""
+    """Format response bodies, parsed or not, as a JSON array: on one line unless `form` is pretty."""
     values = [parse_if_json(body) for body in bodies]
     return format_indented(values) if form == "pretty" else json.dumps(values, ensure_ascii=False)
 
 
 def parse_if_json(body: Json | str) -> Any:
-    """Read a body that is still text, if it can be read."""
+    """Parse a body that is text; return it unchanged if it is not valid JSON."""
     try:
         return json.loads(body) if isinstance(body, str) else body
     except ValueError:
@@ -162,41 +167,41 @@ def format_indented(value: object) -> str:
 
 
 def format_properties(body: Json) -> str:
-    """Write a resource's properties for people, in the manner of YAML."""
-    shown = {name: value for name, value in body.items() if name not in {"_links", "_embedded"}}
-    return "\n".join(_mapping(shown))
+    """Format a resource's properties as the original client does: YAML with keys in words (`Display Name`)."""
+    properties = {name: value for name, value in body.items() if name not in {"_links", "_embedded"}}
+    return "\n".join(_format_mapping(properties))
 
 
-def _mapping(values: Json) -> list[str]:
-    return [line for name, value in values.items() for line in _entry(_words(name), value)]
+def _format_mapping(values: Json) -> list[str]:
+    return [line for name, value in values.items() for line in _format_entry(_to_words(name), value)]
 
 
-def _entry(name: str, value: Any) -> list[str]:
+def _format_entry(name: str, value: Any) -> list[str]:
     if isinstance(value, dict) and value:
-        return [f"{name}:", *("  " + line for line in _mapping(value))]
+        return [f"{name}:", *("  " + line for line in _format_mapping(value))]
     if isinstance(value, list) and value:
-        return [f"{name}:", *(line for item in value for line in _item(item))]
-    return [f"{name}: {_scalar(value)}".rstrip()]
+        return [f"{name}:", *(line for item in value for line in _format_item(item))]
+    return [f"{name}: {_format_scalar(value)}".rstrip()]
 
 
-def _item(value: Any) -> list[str]:
-    lines = _mapping(value) if isinstance(value, dict) else [_scalar(value)]
+def _format_item(value: Any) -> list[str]:
+    lines = _format_mapping(value) if isinstance(value, dict) else [_format_scalar(value)]
     return [("  " if number else "- ") + line for number, line in enumerate(lines)]
 
 
-def _words(name: str) -> str:
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_", " ", name)
-    return " ".join(word[:1].upper() + word[1:] for word in spaced.split())
+def _to_words(name: str) -> str:
+    spaced_name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_", " ", name)
+    return " ".join(word[:1].upper() + word[1:] for word in spaced_name.split())
 
 
-def _scalar(value: object) -> str:
+def _format_scalar(value: object) -> str:
     if isinstance(value, str):
-        return "'{}'".format(value.replace("'", "''")) if _LOOKS_LIKE_NO_TEXT.fullmatch(value) else value
+        return "'{}'".format(value.replace("'", "''")) if _NEEDS_QUOTES.fullmatch(value) else value
     return "" if value is None else json.dumps(value)
 
 
 def show_progress(text: str) -> AbstractContextManager[object]:
-    """Show that something goes on, where somebody watches."""
+    """Show a spinner while the context lasts, on terminals only: a log of a CI job should not have one."""
     if not sys.stderr.isatty():
         return contextlib.nullcontext()
     from rich.console import Console  # noqa: PLC0415 - needed on terminals only, and slow to load
@@ -205,9 +210,11 @@ def show_progress(text: str) -> AbstractContextManager[object]:
 
 
 def print_failure(error: TreatyError, *, as_json: bool, on_stderr: bool) -> None:
-    """Report what went wrong: to people in red, to programs as JSON; what to do next goes to stderr."""
-    if as_json:
-        print_line(_failure_json(error))
+    """Print an error, in red or as JSON. Its hint is printed to stderr, so that stdout has the original's text only."""
+    if as_json and isinstance(error, Refused):
+        print_line(error.body or "{}")
+    elif as_json:
+        print_line(json.dumps({"error": {"message": str(error)}}, ensure_ascii=False))
     elif on_stderr:
         print_error(str(error))
     else:
@@ -218,9 +225,3 @@ def print_failure(error: TreatyError, *, as_json: bool, on_stderr: bool) -> None
 def print_hint(error: TreatyError) -> None:
     if isinstance(error, ClientError) and error.hint:
         print_error(error.hint)
-
-
-def _failure_json(error: TreatyError) -> str:
-    if isinstance(error, Refused):
-        return error.body or "{}"
-    return json.dumps({"error": {"message": str(error)}}, ensure_ascii=False)

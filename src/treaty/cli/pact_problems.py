@@ -1,7 +1,7 @@
-"""What is wrong with a pact: where, and in which words, before anybody publishes it.
+"""Problems of a pact, found before it is published.
 
-The document's outer parts are judged as the Pact Foundation's newer client does. It looks no deeper; what is wrong in
-requests, responses and messages is doubtful here, and an error only where strictness is wanted.
+The outer parts of the document are checked as the Pact Foundation's Rust client does. It does not check requests,
+responses and messages; problems in them are warnings here, and errors only with --strict.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ Check = Callable[[str, Any], PactProblems]
 
 
 class Severity(Enum):
-    ERROR = "wrong"
-    STRICT_ERROR = "doubtful"
-    """An error if strictness is wanted, else a warning."""
-    WARNING = "dated"
-    """A warning in any case."""
+    ERROR = "error"
+    STRICT_ERROR = "strict error"
+    """An error with --strict, else a warning."""
+    WARNING = "warning"
+    """A warning, even with --strict."""
 
 
 @dataclass(frozen=True, slots=True)
 class PactProblem:
-    """Something that is wrong at a place, which is written as a JSON pointer."""
+    """A problem of the value at `path`, a JSON pointer."""
 
     path: str
     message: str
@@ -36,18 +36,18 @@ class PactProblem:
         return self.severity is Severity.ERROR or (strict and self.severity is Severity.STRICT_ERROR)
 
 
-_DOCUMENT: Final = {"consumer", "provider", "interactions", "messages", "metadata"}
-_COMMON: Final = {"_id", "description", "providerState", "provider_state", "providerStates"}
-_CONTENTS: Final = {"contents", "metaData", "metadata", "matchingRules", "generators"}
-_IN_V4: Final = {"type", "key", "pending", "comments", "pluginConfiguration", "interactionMarkup", "transport"}
-_KINDS: Final = ("Synchronous/HTTP", "Asynchronous/Messages", "Synchronous/Messages")
-_METADATA_OF_OLD: Final = {
+_DOCUMENT_MEMBERS: Final = {"consumer", "provider", "interactions", "messages", "metadata"}
+_COMMON_MEMBERS: Final = {"_id", "description", "providerState", "provider_state", "providerStates"}
+_MESSAGE_MEMBERS: Final = {"contents", "metaData", "metadata", "matchingRules", "generators"}
+_V4_MEMBERS: Final = {"type", "key", "pending", "comments", "pluginConfiguration", "interactionMarkup", "transport"}
+_V4_TYPES: Final = ("Synchronous/HTTP", "Asynchronous/Messages", "Synchronous/Messages")
+_DEPRECATED_METADATA: Final = {
     "pact-specification": "pactSpecification",
     "pactSpecificationVersion": "pactSpecification/version",
 }
-_VERSION: Final = re.compile(r"[1-4](\.\d+){0,2}")
-_STATUS: Final = range(100, 600)
-_MATCHERS: Final = re.compile(
+_SPECIFICATION_VERSION: Final = re.compile(r"[1-4](\.\d+){0,2}")
+_STATUSES: Final = range(100, 600)
+_MATCHER_TYPES: Final = re.compile(
     r"equality|regex|type|include|number|integer|decimal|null|boolean|content-?[tT]ype|date|time|timestamp|datetime|"
     r"values|statusCode|notEmpty|semver|arrayContains|eachKey|eachValue|min|max|minmax"
 )
@@ -55,294 +55,298 @@ _JSON_TYPES: Final = {bool: "Boolean", dict: "Object", list: "Array", str: "Stri
 
 
 def check_pact(document: Any) -> list[PactProblem]:
-    """Find all that is wrong with a pact that was read from JSON."""
-    return list(_document(document))
+    """Return all problems of a pact, given as parsed JSON."""
+    return list(_check_document(document))
 
 
-def _document(document: Any) -> PactProblems:
+def _check_document(document: Any) -> PactProblems:
     if not isinstance(document, dict):
-        yield _mistyped("/", document, "an Object")
+        yield _wrong_type("/", document, "an Object")
         return
     for side in ("consumer", "provider"):
-        yield from _pacticipant(side, document)
-    yield from _every_interaction(document)
-    yield from _metadata(document.get("metadata", {}))
-    for name in _others(document, _DOCUMENT):
-        yield PactProblem(f"/{_escaped(name)}", f"Unexpected attribute '{name}'")
+        yield from _check_pacticipant(side, document)
+    yield from _check_interactions(document)
+    yield from _check_metadata(document.get("metadata", {}))
+    for name in _unknown_members(document, _DOCUMENT_MEMBERS):
+        yield PactProblem(f"/{_escape_pointer(name)}", f"Unexpected attribute '{name}'")
 
 
-def _pacticipant(side: str, document: dict[str, Any]) -> PactProblems:
-    """Without both names a pact cannot be published at all."""
+def _check_pacticipant(side: str, document: dict[str, Any]) -> PactProblems:
+    # Errors even without --strict: a pact without both names cannot be published.
     if side not in document:
         yield PactProblem(f"/{side}", f"Missing {side}", Severity.ERROR)
         return
     pacticipant = document[side]
     if not isinstance(pacticipant, dict):
-        yield _mistyped(f"/{side}", pacticipant, "an Object")
+        yield _wrong_type(f"/{side}", pacticipant, "an Object")
         return
-    yield from _name(f"/{side}/name", pacticipant)
-    for name in _others(pacticipant, {"name"}):
+    yield from _check_name(f"/{side}/name", pacticipant)
+    for name in _unknown_members(pacticipant, {"name"}):
         yield PactProblem(f"/{side}", f"Unknown attribute '{name}'")
 
 
-def _name(path: str, pacticipant: dict[str, Any]) -> PactProblems:
+def _check_name(path: str, pacticipant: dict[str, Any]) -> PactProblems:
     name = pacticipant.get("name")
     if name is None:
         yield PactProblem(path, "Missing name", Severity.ERROR)
     elif not isinstance(name, str):
-        yield _mistyped(path, name, "a String")
+        yield _wrong_type(path, name, "a String")
     elif not name.strip():
         yield PactProblem(path, "Name is blank", Severity.ERROR)
 
 
-def _every_interaction(document: dict[str, Any]) -> PactProblems:
+def _check_interactions(document: dict[str, Any]) -> PactProblems:
     if not {"interactions", "messages"} & document.keys():
         yield PactProblem("/interactions", "Missing interactions", Severity.WARNING)
-    specification = _specification(document)
+    specification = _specification_version(document)
     is_v4 = specification.startswith("4")
-    yield from _listed("interactions", document, _v4_interaction if is_v4 else _interaction)
-    yield from _listed("messages", document, _message)
+    yield from _check_list("interactions", document, _check_v4_interaction if is_v4 else _check_interaction)
+    yield from _check_list("messages", document, _check_message)
     if not specification.startswith(("1", "2")):
-        yield from _states_of_old(document.get("interactions"))
+        yield from _check_deprecated_states(document.get("interactions"))
 
 
-def _listed(name: str, document: dict[str, Any], judge: Check) -> PactProblems:
+def _check_list(name: str, document: dict[str, Any], check: Check) -> PactProblems:
     interactions = document.get(name)
     if name in document and not isinstance(interactions, list):
-        yield _mistyped(f"/{name}", interactions, "an Array")
+        yield _wrong_type(f"/{name}", interactions, "an Array")
     elif interactions == []:
         yield PactProblem(f"/{name}", f"{name.capitalize()} is empty", Severity.WARNING)
     elif interactions:
         for number, interaction in enumerate(interactions):
-            yield from _object(judge)(f"/{name}/{number}", interaction)
+            yield from _checked_object(check)(f"/{name}/{number}", interaction)
 
 
-def _interaction(path: str, interaction: dict[str, Any]) -> PactProblems:
-    yield from _common(path, interaction, _COMMON | {"request", "response"})
-    yield from _http(path, interaction, _any_body)
+def _check_interaction(path: str, interaction: dict[str, Any]) -> PactProblems:
+    yield from _check_common_members(path, interaction, _COMMON_MEMBERS | {"request", "response"})
+    yield from _check_http(path, interaction, _accept_body)
 
 
-def _message(path: str, message: dict[str, Any]) -> PactProblems:
-    yield from _common(path, message, _COMMON | _CONTENTS)
-    yield from _rules_and_generators(path, message)
+def _check_message(path: str, message: dict[str, Any]) -> PactProblems:
+    yield from _check_common_members(path, message, _COMMON_MEMBERS | _MESSAGE_MEMBERS)
+    yield from _check_rules_and_generators(path, message)
 
 
-def _v4_interaction(path: str, interaction: dict[str, Any]) -> PactProblems:
-    yield from _common(path, interaction, _COMMON | _IN_V4 | _CONTENTS | {"request", "response"})
+def _check_v4_interaction(path: str, interaction: dict[str, Any]) -> PactProblems:
+    yield from _check_common_members(
+        path, interaction, _COMMON_MEMBERS | _V4_MEMBERS | _MESSAGE_MEMBERS | {"request", "response"}
+    )
     kind = interaction.get("type")
     if kind is None:
         yield PactProblem(path, "Missing type")
-    elif kind not in _KINDS:
-        yield PactProblem(f"{path}/type", f"'{kind}' is not one of {', '.join(_KINDS)}")
-    if kind == _KINDS[0]:
-        yield from _http(path, interaction, _v4_body)
-    elif kind == _KINDS[1]:
-        yield from _rules_and_generators(path, interaction)
-        yield from _v4_body(f"{path}/contents", interaction.get("contents"))
+    elif kind not in _V4_TYPES:
+        yield PactProblem(f"{path}/type", f"'{kind}' is not one of {', '.join(_V4_TYPES)}")
+    if kind == _V4_TYPES[0]:
+        yield from _check_http(path, interaction, _check_v4_body)
+    elif kind == _V4_TYPES[1]:
+        yield from _check_rules_and_generators(path, interaction)
+        yield from _check_v4_body(f"{path}/contents", interaction.get("contents"))
 
 
-def _common(path: str, interaction: dict[str, Any], known: set[str]) -> PactProblems:
+def _check_common_members(path: str, interaction: dict[str, Any], known_names: set[str]) -> PactProblems:
     if "description" not in interaction:
         yield PactProblem(path, "Missing description")
     elif not isinstance(interaction["description"], str):
-        yield _mistyped(f"{path}/description", interaction["description"], "a String", Severity.STRICT_ERROR)
-    yield from _states(path, interaction)
-    for name in _others(interaction, known):
+        yield _wrong_type(f"{path}/description", interaction["description"], "a String", Severity.STRICT_ERROR)
+    yield from _check_states(path, interaction)
+    for name in _unknown_members(interaction, known_names):
         yield PactProblem(path, f"Unexpected attribute '{name}'")
 
 
-def _states_of_old(interactions: Any) -> PactProblems:
-    """Find what version 3 of the specification has another name for."""
+def _check_deprecated_states(interactions: Any) -> PactProblems:
+    """Find members that version 3 of the Pact specification renamed."""
     for number, interaction in enumerate(interactions if isinstance(interactions, list) else []):
         if isinstance(interaction, dict) and "providerState" in interaction:
             message = "'providerState' is deprecated, use 'providerStates' instead"
             yield PactProblem(f"/interactions/{number}", message, Severity.WARNING)
 
 
-def _states(path: str, interaction: dict[str, Any]) -> PactProblems:
+def _check_states(path: str, interaction: dict[str, Any]) -> PactProblems:
     if "provider_state" in interaction:
         yield PactProblem(path, "'provider_state' is deprecated, use 'providerStates' instead", Severity.WARNING)
     for name in ("providerState", "provider_state"):
         state = interaction.get(name)
         if not isinstance(state, str | dict | None):
-            yield _mistyped(f"{path}/{name}", state, "a String or Object")
+            yield _wrong_type(f"{path}/{name}", state, "a String or Object")
     states = interaction.get("providerStates")
     if isinstance(states, str | None):
         return
     if not isinstance(states, list):
-        yield PactProblem(path, f"'providerStates' must be an Array, got {_type(states)}", Severity.ERROR)
+        yield PactProblem(path, f"'providerStates' must be an Array, got {_type_name(states)}", Severity.ERROR)
         return
     for number, state in enumerate(states):
-        yield from _object(_state)(f"{path}/providerStates/{number}", state)
+        yield from _checked_object(_check_state)(f"{path}/providerStates/{number}", state)
 
 
-def _state(path: str, state: dict[str, Any]) -> PactProblems:
+def _check_state(path: str, state: dict[str, Any]) -> PactProblems:
     if not isinstance(state.get("name"), str):
         yield PactProblem(path, "Provider state 'name' is required", Severity.ERROR)
     params = state.get("params", {})
     if not isinstance(params, dict | None):
-        message = f"Provider state 'params' must be an Object, got {_type(params)}"
+        message = f"Provider state 'params' must be an Object, got {_type_name(params)}"
         yield PactProblem(path, message, Severity.ERROR)
-    for name in _others(state, {"name", "params"}):
+    for name in _unknown_members(state, {"name", "params"}):
         yield PactProblem(path, f"Unknown attribute '{name}'")
 
 
-def _http(path: str, interaction: dict[str, Any], body: Check) -> PactProblems:
-    for name, judge in (("request", _request), ("response", _response)):
+def _check_http(path: str, interaction: dict[str, Any], body: Check) -> PactProblems:
+    for name, check in (("request", _check_request), ("response", _check_response)):
         if name not in interaction:
             yield PactProblem(path, f"Missing {name}")
             continue
-        part, place = interaction[name], f"{path}/{name}"
-        yield from _doubtful_object(place, part)
+        part, part_path = interaction[name], f"{path}/{name}"
+        yield from _check_optional_object(part_path, part)
         if isinstance(part, dict):
-            yield from judge(place, part)
-            yield from _headers(f"{place}/headers", part.get("headers"))
-            yield from _rules_and_generators(place, part)
-            yield from body(f"{place}/body", part.get("body"))
+            yield from check(part_path, part)
+            yield from _check_headers(f"{part_path}/headers", part.get("headers"))
+            yield from _check_rules_and_generators(part_path, part)
+            yield from body(f"{part_path}/body", part.get("body"))
 
 
-def _request(path: str, request: dict[str, Any]) -> PactProblems:
+def _check_request(path: str, request: dict[str, Any]) -> PactProblems:
     for name in ("method", "path"):
         if name not in request:
             yield PactProblem(path, f"Missing {name}")
         elif not isinstance(request[name], str):
-            yield _mistyped(f"{path}/{name}", request[name], "a String", Severity.STRICT_ERROR)
+            yield _wrong_type(f"{path}/{name}", request[name], "a String", Severity.STRICT_ERROR)
     query = request.get("query")
     if isinstance(query, dict):
-        yield from _texts(f"{path}/query", query)
+        yield from _check_strings(f"{path}/query", query)
     elif not isinstance(query, str | None):
-        yield _mistyped(f"{path}/query", query, "a String or Object", Severity.STRICT_ERROR)
+        yield _wrong_type(f"{path}/query", query, "a String or Object", Severity.STRICT_ERROR)
 
 
-def _response(path: str, response: dict[str, Any]) -> PactProblems:
+def _check_response(path: str, response: dict[str, Any]) -> PactProblems:
     status = response.get("status")
     if status is None:
         yield PactProblem(path, "Missing status")
     elif not isinstance(status, int) or isinstance(status, bool):
-        yield _mistyped(f"{path}/status", status, "a whole Number", Severity.STRICT_ERROR)
-    elif status not in _STATUS:
-        yield PactProblem(f"{path}/status", f"{status} is no status of HTTP: they are 100 to 599")
+        yield _wrong_type(f"{path}/status", status, "a whole Number", Severity.STRICT_ERROR)
+    elif status not in _STATUSES:
+        yield PactProblem(f"{path}/status", f"{status} is not an HTTP status: they are 100 to 599")
 
 
-def _headers(path: str, headers: Any) -> PactProblems:
-    yield from _doubtful_object(path, headers)
+def _check_headers(path: str, headers: Any) -> PactProblems:
+    yield from _check_optional_object(path, headers)
     if isinstance(headers, dict):
-        yield from _texts(path, headers)
+        yield from _check_strings(path, headers)
 
 
-def _texts(path: str, values: dict[str, Any]) -> PactProblems:
+def _check_strings(path: str, values: dict[str, Any]) -> PactProblems:
     for name, value in values.items():
         texts = value if isinstance(value, list) else [value]
         if not all(isinstance(text, str | None) for text in texts):
-            message = f"Must be a String, or an Array of them, got {_type(value)}"
-            yield PactProblem(f"{path}/{_escaped(name)}", message)
+            message = f"Must be a String, or an Array of them, got {_type_name(value)}"
+            yield PactProblem(f"{path}/{_escape_pointer(name)}", message)
 
 
-def _any_body(_path: str, _body: Any) -> PactProblems:
-    """Take a body as it is: up to version 3 of the specification it may be anything."""
+def _accept_body(_path: str, _body: Any) -> PactProblems:
+    """Accept every body, as the Pact specification does up to version 3."""
     yield from ()
 
 
-def _v4_body(path: str, body: Any) -> PactProblems:
-    yield from _doubtful_object(path, body)
+def _check_v4_body(path: str, body: Any) -> PactProblems:
+    yield from _check_optional_object(path, body)
     if isinstance(body, dict) and body and "content" not in body:
         yield PactProblem(path, "Missing content: since version 4 of the specification, a body is an Object around it")
 
 
-def _rules_and_generators(path: str, part: dict[str, Any]) -> PactProblems:
-    yield from _doubtful_object(f"{path}/generators", part.get("generators"))
-    yield from _doubtful_object(f"{path}/matchingRules", part.get("matchingRules"))
+def _check_rules_and_generators(path: str, part: dict[str, Any]) -> PactProblems:
+    yield from _check_optional_object(f"{path}/generators", part.get("generators"))
+    yield from _check_optional_object(f"{path}/matchingRules", part.get("matchingRules"))
     if isinstance(part.get("matchingRules"), dict):
-        for place, matcher in _matchers(f"{path}/matchingRules", part["matchingRules"]):
-            yield from _matcher(place, matcher)
+        for part_path, matcher in _matchers(f"{path}/matchingRules", part["matchingRules"]):
+            yield from _check_matcher(part_path, matcher)
 
 
 def _matchers(path: str, rules: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Go through what is in the lists called `matchers`, and what stands alone as before version 3."""
+    """Yield the matchers with their paths: in lists named `matchers`, or alone, as before version 3."""
     for name, value in rules.items():
-        place = f"{path}/{_escaped(name)}"
+        part_path = f"{path}/{_escape_pointer(name)}"
         if name.startswith("$"):
             listed = value.get("matchers") if isinstance(value, dict) else None
-            yield from _numbered(f"{place}/matchers", listed) if isinstance(listed, list) else [(place, value)]
+            yield from (
+                _number_items(f"{part_path}/matchers", listed) if isinstance(listed, list) else [(part_path, value)]
+            )
         elif name == "matchers" and isinstance(value, list):
-            yield from _numbered(place, value)
+            yield from _number_items(part_path, value)
         elif isinstance(value, dict):
-            yield from _matchers(place, value)
+            yield from _matchers(part_path, value)
 
 
-def _numbered(path: str, values: list[Any]) -> Iterator[tuple[str, Any]]:
+def _number_items(path: str, values: list[Any]) -> Iterator[tuple[str, Any]]:
     return ((f"{path}/{number}", value) for number, value in enumerate(values))
 
 
-def _matcher(path: str, matcher: Any) -> PactProblems:
-    yield from _doubtful_object(path, matcher)
+def _check_matcher(path: str, matcher: Any) -> PactProblems:
+    yield from _check_optional_object(path, matcher)
     if not isinstance(matcher, dict):
         return
     kind = matcher.get("match")
-    if kind is not None and not _MATCHERS.fullmatch(str(kind)):
+    if kind is not None and not _MATCHER_TYPES.fullmatch(str(kind)):
         yield PactProblem(f"{path}/match", f"There is no matcher '{kind}'")
     if kind == "regex" and not isinstance(matcher.get("regex"), str):
         yield PactProblem(path, "Missing regex")
 
 
-def _metadata(metadata: Any) -> PactProblems:
+def _check_metadata(metadata: Any) -> PactProblems:
     if not isinstance(metadata, dict):
-        yield PactProblem("/metadata", f"Metadata must be an Object, got {_type(metadata)}", Severity.ERROR)
+        yield PactProblem("/metadata", f"Metadata must be an Object, got {_type_name(metadata)}", Severity.ERROR)
         return
-    for old, new in _METADATA_OF_OLD.items():
+    for old, new in _DEPRECATED_METADATA.items():
         if old in metadata:
             yield PactProblem("/metadata", f"'{old}' is deprecated, use '{new}' instead", Severity.WARNING)
     if "pactSpecification" in metadata:
-        yield from _stated("/metadata/pactSpecification", metadata["pactSpecification"])
+        yield from _check_specification("/metadata/pactSpecification", metadata["pactSpecification"])
 
 
-def _stated(path: str, stated: Any) -> PactProblems:
-    if not isinstance(stated, dict):
-        yield _mistyped(path, stated, "an Object")
-    elif "version" not in stated:
+def _check_specification(path: str, specification: Any) -> PactProblems:
+    if not isinstance(specification, dict):
+        yield _wrong_type(path, specification, "an Object")
+    elif "version" not in specification:
         yield PactProblem(path, "pactSpecification is missing the version attribute", Severity.WARNING)
-    elif not isinstance(stated["version"], str):
+    elif not isinstance(specification["version"], str):
         yield PactProblem(
-            f"{path}/version", f"Version must be a String, got {_type(stated['version'])}", Severity.ERROR
+            f"{path}/version", f"Version must be a String, got {_type_name(specification['version'])}", Severity.ERROR
         )
-    elif not _VERSION.fullmatch(stated["version"]):
-        message = f"'{stated['version']}' is not a valid Pact specification version"
+    elif not _SPECIFICATION_VERSION.fullmatch(specification["version"]):
+        message = f"'{specification['version']}' is not a valid Pact specification version"
         yield PactProblem(f"{path}/version", message, Severity.ERROR)
 
 
-def _specification(document: dict[str, Any]) -> str:
-    """Find the version of the specification that a pact says it keeps to."""
-    found: Any = document
+def _specification_version(document: dict[str, Any]) -> str:
+    """Return the version of the Pact specification that a pact's metadata names, or an empty text."""
+    value: Any = document
     for name in ("metadata", "pactSpecification", "version"):
-        found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, str) else ""
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
 
 
-def _object(judge: Check) -> Check:
-    """Judge what is an object; all else is wrong."""
+def _checked_object(check: Check) -> Check:
+    """Wrap a check of objects: another value is an error."""
 
-    def judged(path: str, value: Any) -> PactProblems:
-        return judge(path, value) if isinstance(value, dict) else iter([_mistyped(path, value, "an Object")])
+    def check_value(path: str, value: Any) -> PactProblems:
+        return check(path, value) if isinstance(value, dict) else iter([_wrong_type(path, value, "an Object")])
 
-    return judged
+    return check_value
 
 
-def _doubtful_object(path: str, value: Any) -> PactProblems:
+def _check_optional_object(path: str, value: Any) -> PactProblems:
     if not isinstance(value, dict | None):
-        yield _mistyped(path, value, "an Object", Severity.STRICT_ERROR)
+        yield _wrong_type(path, value, "an Object", Severity.STRICT_ERROR)
 
 
-def _others(found: dict[str, Any], known: set[str]) -> list[str]:
-    return [name for name in found if name not in known]
+def _unknown_members(value: dict[str, Any], known_names: set[str]) -> list[str]:
+    return [name for name in value if name not in known_names]
 
 
-def _mistyped(path: str, value: Any, wanted: str, severity: Severity = Severity.ERROR) -> PactProblem:
-    return PactProblem(path, f"Must be {wanted}, got {_type(value)}", severity)
+def _wrong_type(path: str, value: Any, expected: str, severity: Severity = Severity.ERROR) -> PactProblem:
+    return PactProblem(path, f"Must be {expected}, got {_type_name(value)}", severity)
 
 
-def _type(value: Any) -> str:
+def _type_name(value: Any) -> str:
     return _JSON_TYPES.get(type(value), "Number")
 
 
-def _escaped(name: str) -> str:
+def _escape_pointer(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")

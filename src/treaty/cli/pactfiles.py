@@ -1,4 +1,7 @@
-"""Find, read and merge the pact files that are to be published."""
+"""Pact files to publish: finding, reading and merging them.
+
+Several test processes may each write a file for a pair, so pacts of a pair are merged as in the original client.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from treaty.cli.program import Failure
 from treaty.errors import ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from treaty.client import Json
 
@@ -33,6 +36,8 @@ _CONTRADICTION: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PactFile:
+    """A pact, and the path of the file (the first, if several were merged) that it was read from."""
+
     path: str
     content: Json
 
@@ -46,7 +51,7 @@ class PactFile:
 
     @property
     def compact_json(self) -> str:
-        """The content without needless space, its members in their own order."""
+        """The content without whitespace. Members keep their order, because brokers compute a hash of the text."""
         return json.dumps(self.content, separators=(",", ":"), ensure_ascii=False)
 
     @property
@@ -55,12 +60,18 @@ class PactFile:
 
 
 def read_pact_files(arguments: Sequence[str]) -> list[PactFile]:
-    """Read files, directories and patterns; pacts between the same two are merged into one."""
-    return [_united_files(group) for group in _grouped(map(_read, find_pact_files(arguments)))]
+    """Read pacts from files, directories and patterns, and merge those of the same consumer and provider.
+
+    Raises Failure for a path that does not exist, and ClientError for files that are no pacts or contradict each other.
+    """
+    files_by_pair: dict[tuple[str, str], list[PactFile]] = {}
+    for file in map(_read, find_pact_files(arguments)):
+        files_by_pair.setdefault((file.consumer, file.provider), []).append(file)
+    return [_merge_files(files) for files in files_by_pair.values()]
 
 
 def find_pact_files(arguments: Sequence[str]) -> list[str]:
-    """Find the files that are meant by files, directories and patterns."""
+    """Return the sorted paths of the files in arguments, which are files, directories or patterns."""
     paths = sorted({path for argument in arguments for path in _expand(argument)})
     if not paths:
         raise ClientError("No pact files found", hint=f"Looked in {', '.join(arguments)} for files named *.json.")
@@ -68,6 +79,7 @@ def find_pact_files(arguments: Sequence[str]) -> list[str]:
 
 
 def _expand(argument: str) -> list[str]:
+    # Windows users write patterns with backslashes, which glob would read as escapes.
     name = argument if Path(argument).exists() else argument.replace("\\", "/")
     if Path(name).is_dir():
         return [str(path) for path in Path(name).glob("*.json")]
@@ -83,65 +95,56 @@ def _read(path: str) -> PactFile:
         pact = PactFile(path, json.loads(Path(path).read_text(encoding="utf-8-sig")))
         _ = pact.consumer, pact.provider
     except (OSError, ValueError) as error:
-        raise ClientError(f"Could not read the pact file {path}: {error}", hint="Pacts are files of JSON.") from error
+        raise ClientError(
+            f"Could not read the pact file {path}: {error}", hint="A pact must be a readable JSON file."
+        ) from error
     except (KeyError, TypeError) as error:
-        text = f"{path} is no pact: it does not name a consumer and a provider"
-        raise ClientError(text, hint="Give only pacts, or the directory that holds them.") from error
+        text = f"{path} is not a pact: it does not name a consumer and a provider"
+        raise ClientError(text, hint="Give only pacts, or the directory that contains them.") from error
     return pact
 
 
-def _grouped(files: Iterable[PactFile]) -> list[list[PactFile]]:
-    groups: dict[tuple[str, str], list[PactFile]] = {}
-    for file in files:
-        groups.setdefault((file.consumer, file.provider), []).append(file)
-    return list(groups.values())
-
-
-def _united_files(files: list[PactFile]) -> PactFile:
+def _merge_files(files: list[PactFile]) -> PactFile:
     if len(files) > 1:
         output.print_error("Merging " + ", ".join(Path(file.path).name for file in files))
     return functools.reduce(merge_pacts, files)
 
 
 def merge_pacts(ours: PactFile, theirs: PactFile) -> PactFile:
-    """Unite two pacts between the same two; raises ClientError if they contradict each other."""
-    return PactFile(ours.path, ours.content | _interactions(ours.content, theirs.content))
+    """Merge the interactions of two pacts, and keep our other members. Raises ClientError if they contradict."""
+    kinds = [kind for kind in ("interactions", "messages") if kind in theirs.content]
+    merged = {kind: _merge_interactions(ours.content.get(kind) or [], theirs.content[kind] or []) for kind in kinds}
+    return PactFile(ours.path, ours.content | merged)
 
 
-def _interactions(ours: Json, theirs: Json) -> Json:
-    """Merge each kind of interaction that the other pact has; all else comes from ours."""
-    kinds = [kind for kind in ("interactions", "messages") if kind in theirs]
-    return {kind: _united(ours.get(kind) or [], theirs[kind] or []) for kind in kinds}
-
-
-def _united(ours: list[Json], theirs: list[Json]) -> list[Json]:
-    united = list(ours)
+def _merge_interactions(ours: list[Json], theirs: list[Json]) -> list[Json]:
+    merged = list(ours)
     for interaction in theirs:
-        same = next((each for each in united if _is_same(each, interaction)), None)
-        if same is None:
-            united.append(interaction)
-        elif same != interaction:
-            raise _contradiction(same, interaction)
-    return united
+        existing = next((candidate for candidate in merged if _is_same(candidate, interaction)), None)
+        if existing is None:
+            merged.append(interaction)
+        elif existing != interaction:
+            raise _contradiction(existing, interaction)
+    return merged
 
 
 def _is_same(ours: Json, theirs: Json) -> bool:
-    """Interactions without a provider state are never taken for each other, unless nothing differs."""
+    """Whether two interactions have the same description and provider state.
+
+    Without a provider state, only equal interactions are the same: the original client merges these leniently.
+    """
     if ours == theirs:
         return True
-    return bool(_state(ours)) and _key(ours) == _key(theirs)
+    state = _provider_state(ours)
+    return bool(state) and state == _provider_state(theirs) and ours.get("description") == theirs.get("description")
 
 
-def _key(interaction: Json) -> tuple[Any, Any]:
-    return interaction.get("description"), _state(interaction)
-
-
-def _state(interaction: Json) -> Any:
+def _provider_state(interaction: Json) -> Any:
     return interaction.get("providerState") or interaction.get("provider_state") or interaction.get("providerStates")
 
 
 def _contradiction(ours: Json, theirs: Json) -> ClientError:
-    state = _state(ours)
+    state = _provider_state(ours)
     text = _CONTRADICTION.format(ours.get("description"), state if isinstance(state, str) else json.dumps(state))
-    written = [json.dumps(each, separators=(",", ":"), ensure_ascii=False) for each in (ours, theirs)]
-    return ClientError("\n\n".join([text, *written]))
+    interactions = [json.dumps(value, separators=(",", ":"), ensure_ascii=False) for value in (ours, theirs)]
+    return ClientError("\n\n".join([text, *interactions]))

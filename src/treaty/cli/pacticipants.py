@@ -1,4 +1,4 @@
-"""Pacticipants, their versions, tags and branches."""
+"""Commands for pacticipants, their versions, tags and branches."""
 
 from __future__ import annotations
 
@@ -21,34 +21,33 @@ _NO_BRANCHES: Final = (
     "This version of the Pact Broker does not support branch versions,or you do not have the required permissions to "
     "create one. Please ensure you have upgraded to version 2.82.0 or later for branch support."
 )
-_NO_DELETING_OF_BRANCHES: Final = (
+_OLD_BROKER: Final = (
     "This version of the Pact Broker does not support deleting branches. Please upgrade to version 2.108.0 or later."
 )
-_NO_DELETING_OF_BRANCHES_IN_PACTFLOW: Final = (
+_OLD_PACTFLOW: Final = (
     "This version of PactFlow does not support deleting branches. Please upgrade to the latest version."
 )
 
 
 @click.command("create-or-update-pacticipant", cls=Command)
 @click.option("--name", required=True, help="The pacticipant's name.")
-@click.option("--display-name", help="A name for people to read.")
-@click.option("--main-branch", help="The branch that its releases come from.")
-@click.option("--repository-url", help="Where its source is.")
+@click.option("--display-name", help="A name to display.")
+@click.option("--main-branch", help="The main branch of its repository.")
+@click.option("--repository-url", help="The URL of its repository.")
 @options.output_option("text", "json", "pretty")
 @options.connection_options()
-def create_or_update_pacticipant(broker: BrokerClient, form: str, **given: Any) -> None:
-    """Create a pacticipant, or change what is given of it."""
-    name = given["name"]
-    names = {"display_name": "displayName", "main_branch": "mainBranch", "repository_url": "repositoryUrl"}
-    body = {"name": name} | {names[key]: value for key, value in given.items() if key in names and value is not None}
+def create_or_update_pacticipant(broker: BrokerClient, form: str, **values: Any) -> None:
+    """Create a pacticipant, or change the given properties of an existing one."""
+    name = values["name"]
+    members = {"display_name": "displayName", "main_branch": "mainBranch", "repository_url": "repositoryUrl"}
+    body = {"name": name} | {member: values[option] for option, member in members.items() if values[option] is not None}
     existing = broker.find(broker.link("pb:pacticipant", pacticipant=name))
-    answer = broker.patch(existing.link("self").href, body) if existing else _create_pacticipant(broker, body)
-    done = "updated" if existing else "created"
-    output.show(answer, form, output.green(f'Pacticipant "{name}" {done} in {output.broker_name(broker.index)}'))
-
-
-def _create_pacticipant(broker: BrokerClient, body: Json) -> HalResource:
-    return broker.post(broker.link("pb:pacticipants"), body)
+    if existing:
+        response = broker.patch(existing.link("self").href, body)
+    else:
+        response = broker.post(broker.link("pb:pacticipants"), body)
+    change = "updated" if existing else "created"
+    output.show(response, form, output.green(f'Pacticipant "{name}" {change} in {output.broker_name(broker.index)}'))
 
 
 @click.command("describe-pacticipant", cls=Command)
@@ -57,9 +56,10 @@ def _create_pacticipant(broker: BrokerClient, body: Json) -> HalResource:
 @options.connection_options()
 def describe_pacticipant(broker: BrokerClient, form: str, name: str) -> None:
     """Show a pacticipant."""
-    found = broker.get(broker.link("pb:pacticipant", pacticipant=name))
-    labels = found.embedded("labels")
-    output.show(found, form, output.format_properties(found.body | ({"labels": labels} if labels else {})))
+    pacticipant = broker.get(broker.link("pb:pacticipant", pacticipant=name))
+    labels = pacticipant.embedded("labels")
+    properties = pacticipant.body | ({"labels": labels} if labels else {})
+    output.show(pacticipant, form, output.format_properties(properties))
 
 
 @click.command("list-pacticipants", cls=Command)
@@ -67,38 +67,41 @@ def describe_pacticipant(broker: BrokerClient, form: str, name: str) -> None:
 @options.connection_options()
 def list_pacticipants(broker: BrokerClient, form: str) -> None:
     """List the pacticipants."""
-    found = broker.get(broker.link("pb:pacticipants"))
-    pacticipants = sorted(found.embedded("pacticipants"), key=lambda each: str(each.get("name")).lower())
+    response = broker.get(broker.link("pb:pacticipants"))
+    pacticipants = sorted(response.embedded("pacticipants"), key=lambda body: str(body.get("name")).lower())
     columns = {"NAME": "name", "DISPLAY NAME": "displayName"}
-    if any(each.get("uuid") for each in pacticipants):
+    if any(pacticipant.get("uuid") for pacticipant in pacticipants):  # PactFlow's have UUIDs
         columns = {"UUID": "uuid"} | columns
-    rows = [[each.get(key) for key in columns.values()] for each in pacticipants]
-    output.show(found, form, output.format_table(list(columns), rows, max_widths=dict.fromkeys(columns)))
+    rows = [[pacticipant.get(member) for member in columns.values()] for pacticipant in pacticipants]
+    output.show(response, form, output.format_table(list(columns), rows, max_widths=dict.fromkeys(columns)))
 
 
 @click.command("create-or-update-version", cls=Command)
 @options.pacticipant_option()
 @options.version_option()
-@click.option("--branch", help="The branch that the version is from.")
-@click.option("-t", "--tag", "tags", cls=ListOption, help="A tag for the version; repeatable.")
+@click.option("--branch", help="The version's branch.")
+@click.option("-t", "--tag", "tags", cls=ListOption, help="Tag for the version; repeatable.")
 @options.output_option("text", "json", "pretty")
 @options.connection_options()
 def create_or_update_version(
     broker: BrokerClient, form: str, *, pacticipant: str, version: str, branch: str | None, tags: Sequence[str]
 ) -> None:
-    """Create a version, or add it to a branch, or tag it."""
-    answer = write_version(broker, pacticipant, version, branch=branch, tags=tags)
+    """Create a version, add it to a branch, or tag it."""
+    response = write_version(broker, pacticipant, version, branch=branch, tags=tags)
     with_branch = f" with branch {branch}" if branch else ""
     with_tags = f"{' and' if branch else ' with'} tag(s) {', '.join(tags)}" if tags else ""
-    place = output.broker_name(broker.index)
-    text = f"Created/updated pacticipant version {version}{with_branch}{with_tags} in {place}"
-    output.show(answer, form, output.green(text))
+    broker_name = output.broker_name(broker.index)
+    text = f"Created/updated pacticipant version {version}{with_branch}{with_tags} in {broker_name}"
+    output.show(response, form, output.green(text))
 
 
 def write_version(
     broker: BrokerClient, pacticipant: str, version: str, *, branch: str | None, tags: Sequence[str]
 ) -> HalResource:
-    """Create the version by what it belongs to, and read what came of it."""
+    """Create a version with its branch and tags, and return it.
+
+    Adding it to a branch or tagging it creates it; without either, it has to be created itself.
+    """
     names = {"pacticipant": pacticipant, "version": version}
     if branch and not broker.index.has_link("pb:pacticipant-branch-version"):
         raise ClientError(_NO_BRANCHES)
@@ -113,22 +116,29 @@ def write_version(
 @click.command("describe-version", cls=Command)
 @options.pacticipant_option()
 @options.version_option(required=False)
-@click.option("-l", "--latest", is_flag=False, flag_value="", metavar="[TAG]", help="The latest, or that with a tag.")
-@click.option("--environment", help="What is deployed to, or released in, an environment.")
-@click.option("--deployed/--no-deployed", cls=Flag, help="With --environment: only what is deployed.")
-@click.option("--released/--no-released", cls=Flag, help="With --environment: only what is released.")
+@click.option(
+    "-l",
+    "--latest",
+    is_flag=False,
+    flag_value="",
+    metavar="[TAG]",
+    help="The latest version, or the latest with a tag.",
+)
+@click.option("--environment", help="The versions deployed or released to an environment.")
+@click.option("--deployed/--no-deployed", cls=Flag, help="With --environment: only deployed versions.")
+@click.option("--released/--no-released", cls=Flag, help="With --environment: only released versions.")
 @options.output_option("table", "json", "id")
 @options.connection_options()
-def describe_version(broker: BrokerClient, form: str, pacticipant: str, environment: str | None, **given: Any) -> None:
+def describe_version(broker: BrokerClient, form: str, pacticipant: str, environment: str | None, **values: Any) -> None:
     """Show a version of a pacticipant, by default the latest."""
     if environment:
-        kinds = [kind for kind in ("deployed", "released") if given[kind]] or ["deployed", "released"]
-        _show_in_environment(_in_environment(broker, environment, pacticipant, kinds), environment, form)
+        kinds = [kind for kind in ("deployed", "released") if values[kind]] or ["deployed", "released"]
+        _show_in_environment(_find_in_environment(broker, environment, pacticipant, kinds), environment, form)
         return
-    found = broker.find(_version_url(broker, pacticipant, given["version"], given["latest"]))
-    if found is None:
+    version = broker.find(_version_url(broker, pacticipant, values["version"], values["latest"]))
+    if version is None:
         raise ClientError("Pacticipant version not found", hint="Check the names; see list-pacticipants.")
-    _show_version(found, form)
+    _show_version(version, form)
 
 
 def _version_url(broker: BrokerClient, pacticipant: str, version: str | None, tag: str | None) -> str:
@@ -139,36 +149,38 @@ def _version_url(broker: BrokerClient, pacticipant: str, version: str | None, ta
     return broker.link("pb:latest-version", pacticipant=pacticipant)
 
 
-def _show_version(found: HalResource, form: str) -> None:
-    number = str(found.body.get("number", ""))
-    tags = " ".join(str(tag.get("name")) for tag in found.embedded("tags"))
+def _show_version(version: HalResource, form: str) -> None:
+    number = str(version.body.get("number", ""))
+    tags = " ".join(str(tag.get("name")) for tag in version.embedded("tags"))
     match form:
         case "json":
-            output.print_line(output.format_indented(found.body))
+            output.print_line(output.format_indented(version.body))
         case "id":
             output.print_line(number)
         case _:
             output.print_line(output.format_table(["NUMBER", "TAGS"], [[number, tags]], max_widths={"NUMBER": 40}))
 
 
-def _in_environment(broker: BrokerClient, name: str, pacticipant: str, kinds: Sequence[str]) -> list[tuple[str, Json]]:
-    """Find what is in an environment, each with its kind."""
+def _find_in_environment(
+    broker: BrokerClient, name: str, pacticipant: str, kinds: Sequence[str]
+) -> list[tuple[str, Json]]:
+    """Return a pacticipant's deployed or released versions in an environment, each with its kind."""
     environment = broker.get(environments.get_environment_url(broker, name))
     relations = {
         "deployed": ("pb:currently-deployed-deployed-versions", "deployedVersions"),
         "released": ("pb:currently-supported-released-versions", "releasedVersions"),
     }
     return [
-        (kind, each)
+        (kind, version)
         for kind in kinds
-        for each in broker.get(environment.link(relations[kind][0]).href).embedded(relations[kind][1])
-        if each["_embedded"]["pacticipant"]["name"] == pacticipant
+        for version in broker.get(environment.link(relations[kind][0]).href).embedded(relations[kind][1])
+        if version["_embedded"]["pacticipant"]["name"] == pacticipant
     ]
 
 
-def _show_in_environment(found: Sequence[tuple[str, Json]], environment: str, form: str) -> None:
-    versions = [each for _, each in found]
-    numbers = [each["_embedded"]["version"]["number"] for each in versions]
+def _show_in_environment(versions_with_kind: Sequence[tuple[str, Json]], environment: str, form: str) -> None:
+    versions = [version for _, version in versions_with_kind]
+    numbers = [version["_embedded"]["version"]["number"] for version in versions]
     if form == "json":
         output.print_line(output.format_indented(versions))
     elif form == "id":
@@ -176,8 +188,8 @@ def _show_in_environment(found: Sequence[tuple[str, Json]], environment: str, fo
     else:
         headings = ["VERSION", "STATUS", "ENVIRONMENT", "APPLICATION INSTANCE"]
         rows = [
-            [number, kind.capitalize(), environment, each.get("applicationInstance") or "-"]
-            for number, (kind, each) in zip(numbers, found, strict=True)
+            [number, kind.capitalize(), environment, version.get("applicationInstance") or "-"]
+            for number, (kind, version) in zip(numbers, versions_with_kind, strict=True)
         ]
         output.print_if_any(output.format_table(headings, rows, max_widths={"VERSION": 40}))
 
@@ -185,9 +197,9 @@ def _show_in_environment(found: Sequence[tuple[str, Json]], environment: str, fo
 @click.command("create-version-tag", cls=Command)
 @options.pacticipant_option()
 @options.version_option()
-@click.option("-t", "--tag", "tags", cls=ListOption, help="The tag; repeatable.")
+@click.option("-t", "--tag", "tags", cls=ListOption, help="Tag for the version; repeatable.")
 @click.option("--auto-create-version/--no-auto-create-version", cls=Flag, help="Create the version if it is missing.")
-@click.option("-g", "--tag-with-git-branch/--no-tag-with-git-branch", cls=Flag, help="Tag with the branch's name.")
+@click.option("-g", "--tag-with-git-branch/--no-tag-with-git-branch", cls=Flag, help="Tag the version with its branch.")
 @options.connection_options()
 def create_version_tag(
     broker: BrokerClient,
@@ -199,16 +211,17 @@ def create_version_tag(
     tag_with_git_branch: bool,
 ) -> None:
     """Tag a version."""
-    names = [*tags, *([build_detection.branch()] if tag_with_git_branch else [])]
-    if not names:
+    all_tags = [*tags, *([build_detection.branch()] if tag_with_git_branch else [])]
+    if not all_tags:
         raise Failure("No value provided for required options '--tag'\nGive a tag, or --tag-with-git-branch.")
     path = ("pacticipants", pacticipant, "versions", version)
+    # Tagging would create a missing version, so a typing error in its number would stay unnoticed.
     if not auto_create_version and broker.find(broker.url_for(*path)) is None:
         text = f"Could not create tag. Version {version} of {pacticipant} does not exist."
         raise ClientError(text, hint="Give --auto-create-version to create it.")
-    for name in dict.fromkeys(names):
-        output.print_line(f"Tagging {pacticipant} version {version} as {name}")
-        broker.put(broker.url_for(*path, "tags", name))
+    for tag in dict.fromkeys(all_tags):
+        output.print_line(f"Tagging {pacticipant} version {version} as {tag}")
+        broker.put(broker.url_for(*path, "tags", tag))
 
 
 @click.command("delete-version-tag", cls=Command)
@@ -218,16 +231,16 @@ def create_version_tag(
 @options.connection_options()
 def delete_version_tag(broker: BrokerClient, pacticipant: str, version: str, tag: str) -> None:
     """Remove a tag from a version."""
-    found = broker.get(broker.link("pb:pacticipant", pacticipant=pacticipant))
-    if _delete(broker, found.link("pb:version-tag").fill(version=version, tag=tag)):
+    resource = broker.get(broker.link("pb:pacticipant", pacticipant=pacticipant))
+    if _delete(broker, resource.link("pb:version-tag").fill(version=version, tag=tag)):
         output.print_line(f"Successfully deleted tag '{tag}' from version '{version}' of pacticipant '{pacticipant}'")
     else:
-        what = f"Tag '{tag}' for version '{version}' of pacticipant '{pacticipant}'"
-        output.print_line(f"{what} was not found (may have already been deleted)")
+        subject = f"Tag '{tag}' for version '{version}' of pacticipant '{pacticipant}'"
+        output.print_line(f"{subject} was not found (may have already been deleted)")
 
 
 def _delete(broker: BrokerClient, url: str) -> bool:
-    """Delete, and tell whether there was anything to delete."""
+    """Delete a resource, and return whether it existed."""
     try:
         broker.delete(url)
     except Refused as refused:
@@ -244,14 +257,13 @@ def _delete(broker: BrokerClient, url: str) -> bool:
     "--error-when-not-found/--no-error-when-not-found",
     cls=Flag,
     default=True,
-    help="Fail if there is no such branch; on unless --no-error-when-not-found is given.",
+    help="Fail if the branch does not exist, which is the default; --no-error-when-not-found turns it off.",
 )
 @options.connection_options()
 def delete_branch(broker: BrokerClient, pacticipant: str, branch: str, *, error_when_not_found: bool) -> None:
     """Delete a branch, but not its versions."""
     if not broker.index.has_link("pb:pacticipant-branch"):
-        old = _NO_DELETING_OF_BRANCHES_IN_PACTFLOW if broker.index.is_pactflow else _NO_DELETING_OF_BRANCHES
-        raise ClientError(old)
+        raise ClientError(_OLD_PACTFLOW if broker.index.is_pactflow else _OLD_BROKER)
     if _delete(broker, broker.link("pb:pacticipant-branch", pacticipant=pacticipant, branch=branch)):
         output.print_line(output.green(f"Successfully deleted branch {branch} of pacticipant {pacticipant}"))
     elif error_when_not_found:
@@ -262,6 +274,6 @@ def delete_branch(broker: BrokerClient, pacticipant: str, branch: str, *, error_
 
 
 @click.command("generate-uuid", cls=Command, params=list(options_of_every_command()))
-def generate_uuid(**_of_every_command: object) -> None:
-    """Make up a UUID, for create-or-update-webhook."""
+def generate_uuid(**_options: object) -> None:
+    """Generate a UUID for create-or-update-webhook."""
     output.print_line(str(uuid.uuid4()))

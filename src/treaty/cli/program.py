@@ -1,4 +1,4 @@
-"""How the programs read their arguments: as the `pact-broker` of old did, so that scripts keep working."""
+"""Parsing of arguments, with the leniency and the messages of the original client, so that scripts keep working."""
 
 from __future__ import annotations
 
@@ -23,23 +23,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 WORDS_KEY: Final = "treaty.cli.words"
-_SWALLOW_STRAY_WORDS: Final = {
+"""Key in `click.Context.meta` for a command's arguments, which commands need whose options depend on their order."""
+_IGNORES_STRAY_WORDS: Final = {
     "can-i-deploy",
     "can-i-merge",
     "create-or-update-pacticipant",
     "create-or-update-version",
     "list-latest-pact-versions",
 }
-_COMPLAIN_ON_STDERR: Final = {"publish", "create-webhook", "create-or-update-webhook", "create-version-tag"}
-_ADVICE: Final = {
+"""Commands that ignore positional arguments, as in the original client."""
+_FAILS_ON_STDERR: Final = {"publish", "create-webhook", "create-or-update-webhook", "create-version-tag"}
+"""Commands that print failures to stderr; the others print them to stdout, as in the original client."""
+_NEXT_STEPS: Final = {
     "--broker-base-url": "Give the broker's address as --broker-base-url, or set PACT_BROKER_BASE_URL.",
 }
-_BAD_PATHS: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
-_ALIKE: Final = 0.75
-"""How alike words have to be, up to 1, for one to be meant by the other."""
-_BEGINNING: Final = 3
-"""How many letters are the beginning of a name that may be meant."""
-_LONG_DASH: Final = (
+_PATH_ERRORS: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+_MIN_SIMILARITY: Final = 0.75
+"""Similarity, up to 1, from which a name is suggested for an unknown word."""
+_MIN_PREFIX_LENGTH: Final = 3
+"""Letters from which a name that begins with an unknown word is suggested."""
+_MAX_SUGGESTIONS: Final = 3
+_EM_DASH_MESSAGE: Final = (
     "The argument '{}' contains an em dash (the long dash you get in Microsoft Word when you type two short dashes in "
     "a row). Please replace it with a normal dash and try again."
 )
@@ -50,21 +54,21 @@ _UNKNOWN_IS_A_WARNING: Final = (
 
 
 class Failure(click.ClickException):
-    """A command that was called in a way it cannot work with."""
+    """Arguments that a command cannot work with. Exits with 1, as in the original client; click would exit with 2."""
 
     def show(self, file: Any = None) -> None:
         click.echo(self.message, file=file, err=True)
 
 
 class ListOption(click.Option):
-    """An option that takes several words, or is repeated."""
+    """An option that is repeated, or followed by several values."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"multiple": True, **kwargs})
 
 
 class Flag(click.Option):
-    """An option that is on or off. What turns it off need not be told to people."""
+    """A switch, with a `--no-` form that the help does not show."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         record = super().get_help_record(ctx)
@@ -72,142 +76,150 @@ class Flag(click.Option):
 
 
 class Command(RefusesBlankValues):
-    """A command that is lenient where scripts count on it, and whose errors of use end in 1."""
+    """A command of the client. It only warns of unknown options, and usage errors exit with 1."""
 
     ignore_unknown_options = True
     allow_extra_args = True
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         reject_long_dashes(args, ctx)
-        words = list(_spread(self, _asking_for_help(args)))
+        words = list(_expand_lists(self, _expand_short_help(args)))
         ctx.meta[WORDS_KEY] = words
         try:
-            rest = super().parse_args(ctx, list(words))
+            remaining_args = super().parse_args(ctx, list(words))
         except click.UsageError as error:
-            raise Failure(_explained(self, ctx, words, error)) from None
-        if not ctx.resilient_parsing:
-            _check_rest(self, ctx)
-        return rest
+            raise Failure(_explain_usage_error(self, ctx, words, error)) from None
+        if not ctx.resilient_parsing:  # the shell asks for completions of an unfinished line
+            _check_remaining_args(self, ctx)
+        return remaining_args
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except TreatyError as error:
             as_json = ctx.params.get("form") in {"json", "pretty"}
-            output.print_failure(error, as_json=as_json, on_stderr=self.name in _COMPLAIN_ON_STDERR)
+            output.print_failure(error, as_json=as_json, on_stderr=self.name in _FAILS_ON_STDERR)
             ctx.exit(1)
-        except _BAD_PATHS as error:
-            raise Failure(f"{error.filename}: {error.strerror}\nGive a path that can be used.") from error
+        except _PATH_ERRORS as error:
+            raise Failure(
+                f"{error.filename}: {error.strerror}\nCheck the path, and the permissions of its folder."
+            ) from error
 
 
 class ServerCommand(RefusesBlankValues):
-    """A command that works on the server's database or runs the server; its usage errors exit with 2."""
+    """A command that runs the server or opens its database. Usage errors exit with 2, click's default."""
 
 
 def normalize_name(name: str) -> str:
-    """Spell a name of a command or option as it is declared: `to_environment`, `skip-production`."""
+    """Return the declared spelling of a command or option. The original accepts `to_environment` and `skip-x` too."""
     return re.sub(r"^skip-", "no-", name.replace("_", "-"))
 
 
 def reject_long_dashes(args: Sequence[str], ctx: click.Context) -> None:
+    """Exit with the original client's message for a dash that a text editor made of two."""
     for word in args:
         if "\N{EM DASH}" in word:
-            output.print_line(_LONG_DASH.format(word))
+            output.print_line(_EM_DASH_MESSAGE.format(word))
             ctx.exit(1)
 
 
-def _asking_for_help(args: list[str]) -> list[str]:
-    """Read `-h` as a call for help where it is the last word; elsewhere it may be an option."""
+def _expand_short_help(args: list[str]) -> list[str]:
+    """Read `-h` as --help where it is the last word; elsewhere it may be an option (--branch)."""
     return [*args[:-1], "--help"] if args[-1:] == ["-h"] else args
 
 
-def _spread(command: click.Command, args: Sequence[str]) -> Iterator[str]:
-    """Repeat the option before each word of a list: `-t a b` means `-t a -t b`."""
-    lists = {name for option in command.params if isinstance(option, ListOption) for name in option.opts}
+def _expand_lists(command: click.Command, args: Sequence[str]) -> Iterator[str]:
+    """Repeat the option before each value of a list, as click expects: `-t a b` becomes `-t a -t b`."""
+    list_options = {name for option in command.params if isinstance(option, ListOption) for name in option.opts}
     option, has_value = "", False
     for word in args:
         if word.startswith("-") and len(word) > 1:
             name, equals, _ = word.partition("=")
-            option, has_value = (name if _declared(name) in lists else ""), bool(equals)
-        elif option and has_value and not _stands_alone(word):
+            option, has_value = (name if _normalize_option(name) in list_options else ""), bool(equals)
+        elif option and has_value and not _is_positional(word):
             yield option
         else:
             has_value = True
         yield word
 
 
-def _declared(option: str) -> str:
+def _normalize_option(option: str) -> str:
     return "--" + normalize_name(option[2:]) if option.startswith("--") else option
 
 
-def _stands_alone(word: str) -> bool:
-    """Tell a file, a pattern or a URL from one more word of a list."""
+def _is_positional(word: str) -> bool:
+    """Whether a word after a list is an argument rather than a value: `publish -t a b ./pacts` ends with a folder."""
     return os.path.exists(word) or glob.has_magic(word) or re.match(r"https?://", word) is not None  # noqa: PTH110 - a word need not be a path
 
 
-def _explained(command: click.Command, ctx: click.Context, words: list[str], error: click.UsageError) -> str:
+def _explain_usage_error(command: click.Command, ctx: click.Context, words: list[str], error: click.UsageError) -> str:
     if not isinstance(error, click.MissingParameter):
-        return f"{error.format_message()}\n{_see_help(ctx)}"
-    names = [max(parameter.opts, key=len) for parameter in _missing(command, ctx, words)]
-    advice = [_ADVICE[name] for name in names if name in _ADVICE] or [_see_help(ctx)]
-    quoted = ", ".join(f"'{name}'" for name in names)
-    return "\n".join([f"No value provided for required options {quoted}", *advice])
+        return f"{error.format_message()}\n{_help_hint(ctx)}"
+    names = [max(parameter.opts, key=len) for parameter in _missing_parameters(command, ctx, words)]
+    next_steps = [_NEXT_STEPS[name] for name in names if name in _NEXT_STEPS] or [_help_hint(ctx)]
+    quoted_names = ", ".join(f"'{name}'" for name in names)
+    return "\n".join([f"No value provided for required options {quoted_names}", *next_steps])
 
 
-def _missing(command: click.Command, ctx: click.Context, words: list[str]) -> list[click.Parameter]:
-    """Find all that is missing: click stops at the first."""
-    given, _, _ = command.make_parser(ctx).parse_args(list(words))
-    required = [parameter for parameter in command.params if parameter.required]
-    return [each for each in required if each.value_is_missing(each.consume_value(ctx, given)[0])]
+def _missing_parameters(command: click.Command, ctx: click.Context, words: list[str]) -> list[click.Parameter]:
+    """List all missing parameters, as the original client does; click's error has the first only."""
+    values, _, _ = command.make_parser(ctx).parse_args(list(words))
+    return [
+        parameter
+        for parameter in command.params
+        if parameter.required and parameter.value_is_missing(parameter.consume_value(ctx, values)[0])
+    ]
 
 
-def _see_help(ctx: click.Context) -> str:
+def _help_hint(ctx: click.Context) -> str:
     parent = ctx.parent.command_path if ctx.parent else ctx.command_path
     return f"See `{parent} help {ctx.info_name}`."
 
 
-def _check_rest(command: click.Command, ctx: click.Context) -> None:
-    """Warn of switches that nobody knows; words that no command takes are an error."""
+def _check_remaining_args(command: click.Command, ctx: click.Context) -> None:
+    """Warn of unknown options, and raise Failure for positional arguments that the command does not take."""
     unknown = [word for word in ctx.args if word.startswith("-")]
     if unknown:
-        known = [name for option in command.params for name in (*option.opts, *option.secondary_opts)]
-        _warn_of_unknown(unknown, "".join(_meant(_declared(word.partition("=")[0]), known) for word in unknown))
-    if ctx.args and command.name not in _SWALLOW_STRAY_WORDS:
+        names = [name for option in command.params for name in (*option.opts, *option.secondary_opts)]
+        suggestions = [_suggest(_normalize_option(word.partition("=")[0]), names) for word in unknown]
+        _warn_of_unknown_options(unknown, "".join(suggestions))
+    if ctx.args and command.name not in _IGNORES_STRAY_WORDS:
         program = f"{ctx.find_root().info_name} {(command.name or '').replace('-', '_')}"
         words = ", ".join(f'"{word}"' for word in ctx.args)
         raise Failure(f'ERROR: "{program}" was called with arguments [{words}]\n{command.get_usage(ctx)}')
 
 
-def _warn_of_unknown(switches: list[str], meant: str) -> None:
-    text = "Unknown switches " + ", ".join(f'"{switch}"' for switch in switches)
+def _warn_of_unknown_options(options: list[str], suggestions: str) -> None:
+    text = "Unknown switches " + ", ".join(f'"{option}"' for option in options)
     if os.environ.get("PACT_BROKER_ERROR_ON_UNKNOWN_OPTION") == "true":
-        raise Failure(f"{text}\n{meant}".rstrip())
+        raise Failure(f"{text}\n{suggestions}".rstrip())
     output.print_warning(text)
     output.print_warning(_UNKNOWN_IS_A_WARNING)
-    output.print_error(meant)
+    output.print_error(suggestions)
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
-    """Ask whether something was meant that is written nearly the same; say nothing if there is no such thing."""
-    from difflib import get_close_matches  # noqa: PLC0415 - for those who err only
+def _suggest(word: str, names: Iterable[str]) -> str:
+    """Suggest names that are spelled similarly, or return an empty text."""
+    from difflib import get_close_matches  # noqa: PLC0415 - needed for typing errors only
 
-    names = [name for name in known if len(name) > len("-x")]
+    long_names = [name for name in names if len(name) > len("-x")]
     letters = word.replace("-", "")
-    begun = [name for name in names if name.replace("-", "").startswith(letters)] if len(letters) >= _BEGINNING else []
-    found = dict.fromkeys([*begun, *get_close_matches(word, names, cutoff=_ALIKE)])
-    return f"Did you mean {' or '.join(list(found)[:3])}?\n" if found else ""
+    is_prefix = len(letters) >= _MIN_PREFIX_LENGTH
+    completions = [name for name in long_names if is_prefix and name.replace("-", "").startswith(letters)]
+    matches = dict.fromkeys([*completions, *get_close_matches(word, long_names, cutoff=_MIN_SIMILARITY)])
+    return f"Did you mean {' or '.join(list(matches)[:_MAX_SUGGESTIONS])}?\n" if matches else ""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
-    """Where a command is found, as `module:name`, and what it does in a few words."""
+    """A command's location, as `module:name`, and its line in the list of commands."""
 
     target: str
     text: str
 
 
 class Program(RefusesBlankValues, click.Group):
-    """Commands that are loaded when they are called, so that starting stays quick."""
+    """A group of commands. Each is imported when it is called, so that `help` does not load httpx or a server."""
 
     def __init__(self, name: str, entries: Mapping[str, CommandEntry], *, text: str) -> None:
         super().__init__(
@@ -215,7 +227,7 @@ class Program(RefusesBlankValues, click.Group):
             help=text,
             params=[_version_option(), *options_of_every_command()],
             invoke_without_command=True,
-            callback=_help_if_nothing_is_asked,
+            callback=_show_help_by_default,
             context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": normalize_name},
         )
         self.entries = entries
@@ -223,13 +235,17 @@ class Program(RefusesBlankValues, click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         return list(self.entries)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's own signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         entry = self.entries.get(normalize_name(cmd_name))
         if entry is None:
             return None
         module, _, name = entry.target.partition(":")
-        found: click.Command = getattr(importlib.import_module(module), name)
-        return found
+        try:
+            command: click.Command = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            _raise_if_server_packages_are_missing(f"{ctx.command_path} {normalize_name(cmd_name)}", error)
+            raise
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's own signature
         with formatter.section("Commands"):
@@ -240,37 +256,44 @@ class Program(RefusesBlankValues, click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         reject_long_dashes(args, ctx)
         if normalize_name(args[0]) not in self.entries and not ctx.resilient_parsing:
-            meant = _meant(normalize_name(args[0]), self.entries)
-            raise Failure(f'Could not find command "{args[0]}".\n{meant}See `{ctx.command_path} help`.')
-        _, command, rest = super().resolve_command(ctx, args)
-        return normalize_name(args[0]), command, rest
+            suggestion = _suggest(normalize_name(args[0]), self.entries)
+            raise Failure(f'Could not find command "{args[0]}".\n{suggestion}See `{ctx.command_path} help`.')
+        _, command, remaining_args = super().resolve_command(ctx, args)
+        return normalize_name(args[0]), command, remaining_args
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.color = output.is_coloured()
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:
-            if (error.name or "").startswith("treaty"):
-                raise
-            needs = f"{ctx.command_path} {ctx.invoked_subcommand} needs the server's packages"
-            raise Failure(f"{needs}: {install_hint('server')}") from error
+            _raise_if_server_packages_are_missing(f"{ctx.command_path} {ctx.invoked_subcommand}", error)
+            raise
+
+
+def _raise_if_server_packages_are_missing(command_path: str, error: ModuleNotFoundError) -> None:
+    """Raise Failure if a package is missing: an installation without extras has the client's packages only."""
+    if not (error.name or "").startswith("treaty"):  # a missing module of our own is a fault
+        raise Failure(f"{command_path} needs the server's packages: {install_hint('server')}") from error
 
 
 def _version_option() -> click.Option:
     text = "Show Treaty's version and exit."
     return click.Option(
-        ["-V", "--version"], is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help=text
+        ["-V", "--version"], is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help=text
     )
 
 
-def _tell_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's own signature
-    if wanted:
+def _print_version(ctx: click.Context, _: click.Parameter, is_requested: bool) -> None:  # noqa: FBT001 - click's own signature
+    if is_requested:
         output.print_line(distribution.version())
         ctx.exit()
 
 
 def options_of_every_command() -> list[click.Option]:
-    """Take what the newer client takes everywhere, also before a command's name; commands describe what they use."""
+    """Return the options that the Rust client accepts everywhere, also before a command's name.
+
+    They are hidden here, because the help of each command that uses them describes them.
+    """
     switches = ("--enable-otel", "--enable-otel-traces", "--enable-otel-logs")
     values = ("--log-level", "--otel-exporter", "--otel-exporter-endpoint", "--otel-exporter-protocol")
     return [
@@ -279,10 +302,10 @@ def options_of_every_command() -> list[click.Option]:
     ]
 
 
-def _help_if_nothing_is_asked(**_before: object) -> None:
-    context = click.get_current_context()
-    if context.invoked_subcommand is None:
-        output.print_line(context.get_help())
+def _show_help_by_default(**_options: object) -> None:
+    ctx = click.get_current_context()
+    if ctx.invoked_subcommand is None:
+        output.print_line(ctx.get_help())
 
 
 @click.command("help", cls=Command)
@@ -295,23 +318,25 @@ def show_help(ctx: click.Context, names: tuple[str, ...]) -> None:
         group = context.command
         if not isinstance(group, click.Group):
             break
-        found, command, _ = group.resolve_command(context, [name])
-        context = click.Context(command or group, info_name=found, parent=context)
+        resolved_name, command, _ = group.resolve_command(context, [name])
+        context = click.Context(command or group, info_name=resolved_name, parent=context)
     output.print_line(context.get_help())
 
 
 @click.command("completions", cls=Command)
 @click.argument("shell", metavar="bash|zsh|fish")
-@click.option("-d", "--directory", metavar="DIR", help="Where to write the script, instead of printing it.")
+@click.option("-d", "--directory", metavar="DIR", help="Write the script to a file in this folder instead.")
 @click.pass_context
 def completions(ctx: click.Context, shell: str, directory: str | None) -> None:
-    """Print a script that lets a shell complete commands and options."""
+    """Print a shell's completion script for commands and options."""
     program = ctx.find_root()
     name = str(program.info_name)
-    found = get_completion_class(shell)
-    if found is None:
+    completion_class = get_completion_class(shell)
+    if completion_class is None:
         raise Failure(f"There are no completions for {shell}: choose bash, zsh or fish.")
-    script = found(program.command, {}, name, f"_{name.replace('-', '_')}_COMPLETE".upper()).source()
+    # click's own name for the variable, which the script sets and the program reads.
+    variable = f"_{name.replace('-', '_')}_COMPLETE".upper()
+    script = completion_class(program.command, {}, name, variable).source()
     if directory is None:
         output.print_line(script)
     else:

@@ -1,4 +1,7 @@
-"""What can-i-deploy asks about: its options read in their order, and the query that they make."""
+"""Version selectors of can-i-deploy: read from options in their order, and written as a matrix query.
+
+click keeps no order between different options, so the words of the command line are read again here.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ _UNSPECIFIED: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VersionSelector:
-    """Versions of a pacticipant. With `latest`, the latest of those that the rest selects."""
+    """Versions of a pacticipant; with `latest`, the latest of those that the other fields select."""
 
     pacticipant: str
     version: str | None = None
@@ -48,7 +51,7 @@ class VersionSelector:
         return bool(self.version or self.tag or self.branch or self.main_branch or self.latest)
 
     def query(self, name: str) -> Query:
-        found = {
+        members = {
             "pacticipant": self.pacticipant,
             "version": self.version,
             "latest": "true" if self.latest else None,
@@ -56,7 +59,7 @@ class VersionSelector:
             "branch": self.branch,
             "mainBranch": "true" if self.main_branch else None,
         }
-        return [(f"{name}[][{key}]", value) for key, value in found.items() if value]
+        return [(f"{name}[][{member}]", value) for member, value in members.items() if value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,40 +69,49 @@ class SelectorOptions:
 
 
 def read_selectors(words: Sequence[str]) -> SelectorOptions:
-    """Read selectors: what describes a version belongs to the pacticipant named before it."""
-    found: list[tuple[str, VersionSelector]] = []
-    for option, value in _given(words):
+    """Read selectors. An option such as --version describes the pacticipant named before it.
+
+    Raises Failure for an option before the first pacticipant, and for contradictory options.
+    """
+    selectors: list[tuple[str, VersionSelector]] = []
+    for option, value in _selector_options(words):
         if option in {"pacticipant", "ignore"}:
-            found.append((option, VersionSelector(pacticipant=value or "")))
-        elif found:
-            found[-1] = (found[-1][0], _more_specific(found[-1][1], _described(option, value)))
+            selectors.append((option, VersionSelector(pacticipant=value or "")))
+        elif selectors:
+            kind, selector = selectors[-1]
+            selectors[-1] = (kind, _refine(selector, _selector_fields(option, value)))
         else:
-            raise Failure(f"The {option.replace('_', ' ')} of what? Give --pacticipant NAME before it.")
-    return SelectorOptions(*([each for option, each in found if option == kind] for kind in ("pacticipant", "ignore")))
+            name = option.replace("_", "-")
+            raise Failure(f"--{name} is not preceded by a pacticipant. Give --pacticipant NAME before it.")
+    return SelectorOptions(
+        selected=[selector for kind, selector in selectors if kind == "pacticipant"],
+        ignored=[selector for kind, selector in selectors if kind == "ignore"],
+    )
 
 
-def _more_specific(selector: VersionSelector, given: dict[str, Any]) -> VersionSelector:
-    """Add what an option says of a selector. Raises Failure where an earlier one said something else."""
+def _refine(selector: VersionSelector, fields: dict[str, Any]) -> VersionSelector:
+    """Add an option's fields to a selector. Raises Failure if an earlier option had another value."""
     for name in ("version", "tag", "branch"):
-        earlier, later = getattr(selector, name), given.get(name)
+        earlier, later = getattr(selector, name), fields.get(name)
         if earlier and later and earlier != later:
+            # Keeping one of them silently would decide about another version than the user thinks.
             raise Failure(
                 f"{selector.pacticipant} has two values for its {name}, {earlier} and {later}. Repeat the option that "
                 "names it before the second."
             )
-    return replace(selector, **given)
+    return replace(selector, **fields)
 
 
-def check_complete(selectors: SelectorOptions, given: Mapping[str, Any]) -> None:
+def check_complete(selectors: SelectorOptions, values: Mapping[str, Any]) -> None:
     """Check that the selectors have all values that click read, also of letters written together (`-vaNAME`).
 
-    Raises Failure if not: the question would leave something out.
+    Raises Failure if not, because the decision would leave a value out.
     """
-    read_values = {value for one in (*selectors.selected, *selectors.ignored) for value in astuple(one)}
+    selector_values = {value for selector in (*selectors.selected, *selectors.ignored) for value in astuple(selector)}
     for name in ("pacticipant", "version", "latest", "branch", "all_tagged", "tag", "ignore"):
-        lost = [value for value in given.get(name) or () if value and value not in read_values]
-        if lost:
-            raise Failure(f"It is unclear what {lost[0]} belongs to. Give each option as a word of its own.")
+        missing = [value for value in values.get(name) or () if value and value not in selector_values]
+        if missing:
+            raise Failure(f"It is unclear which option {missing[0]} belongs to. Give each option as a word of its own.")
 
 
 def check_specific(selectors: Sequence[VersionSelector]) -> None:
@@ -108,7 +120,7 @@ def check_specific(selectors: Sequence[VersionSelector]) -> None:
             raise Failure(_UNSPECIFIED.format(selector.pacticipant))
 
 
-def _described(option: str, value: str | None) -> dict[str, Any]:
+def _selector_fields(option: str, value: str | None) -> dict[str, Any]:
     match option:
         case "latest":
             return {"latest": True, "tag": value}
@@ -122,27 +134,27 @@ def _described(option: str, value: str | None) -> dict[str, Any]:
             return {option: value}
 
 
-def _given(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield the options that describe selectors, each with its value as click reads it: one may begin with a dash."""
-    remaining = list(reversed(words))
-    while remaining:
-        name, value = _split(remaining.pop())
+def _selector_options(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield the options of selectors with their values, split as click does: a value may begin with a dash."""
+    remaining_words = list(reversed(words))
+    while remaining_words:
+        name, value = _split_word(remaining_words.pop())
         option = _OPTIONS.get(name)
-        if option and value is None and remaining and _takes(option, remaining[-1]):
-            value = remaining.pop()
+        if option and value is None and remaining_words and _takes_value(option, remaining_words[-1]):
+            value = remaining_words.pop()
         if option:
             yield option, value or None
 
 
-def _takes(option: str, word: str) -> bool:
-    """Whether the next word is the option's value: flags have none, and that of --latest may be missing."""
+def _takes_value(option: str, next_word: str) -> bool:
+    """Whether the next word is the option's value: flags have none, and --latest may have none."""
     if option in {"main_branch", "no_main_branch"}:
         return False
-    return option != "latest" or not (word.startswith("-") and len(word) > 1)
+    return option != "latest" or not (next_word.startswith("-") and len(next_word) > 1)
 
 
-def _split(word: str) -> tuple[str, str | None]:
-    """Part `--name=value` and `-nvalue`; a value of its own comes as the next word."""
+def _split_word(word: str) -> tuple[str, str | None]:
+    """Split `--name=value` and `-nvalue`. Without a value in the word, it is None."""
     if word.startswith("--"):
         name, equals, value = word.partition("=")
         return "--" + normalize_name(name[2:]), value if equals else None
@@ -150,6 +162,7 @@ def _split(word: str) -> tuple[str, str | None]:
 
 
 def build_query(selectors: SelectorOptions, *, latest_by: str, target: Query) -> Query:
-    chosen = [pair for each in selectors.selected for pair in each.query("q")]
-    ignored = [pair for each in selectors.ignored for pair in each.query("ignore")]
-    return [*chosen, ("latestby", latest_by), *target, *ignored]
+    """Write the query of the matrix resource. `latest_by` is `cvp` or `cvpv`, as the original broker documents them."""
+    selected = [parameter for selector in selectors.selected for parameter in selector.query("q")]
+    ignored = [parameter for selector in selectors.ignored for parameter in selector.query("ignore")]
+    return [*selected, ("latestby", latest_by), *target, *ignored]

@@ -1,9 +1,9 @@
-"""The server's commands."""
+"""Commands that run the server, check its data, and rotate its key."""
 
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -12,17 +12,21 @@ from treaty.cli.setting_options import ServeCommand, options_of_settings
 from treaty.errors import InvalidSetting
 from treaty.settings import Settings, read_settings
 
-if TYPE_CHECKING:
-    from treaty.actions.maintenance.integrity import IntegrityFinding
+_OPEN_TO_ALL: Final = "  Until there is a user, everyone who can reach this address may read and write."
+_OPEN_TO_MACHINE: Final = "  Until there is a user, everyone on this machine may read and write."
+_CLOSED: Final = (
+    "  There is no user yet, and requests need credentials: {obstacle}.\n"
+    "  TREATY_OPEN_ACCESS=true would give everyone full access."
+)
 
 
 @click.command(cls=ServeCommand, params=options_of_settings())
 def serve(**options: object) -> None:
     """Start the Pact Broker.
 
-    Each setting can be given as an option, as TREATY_<NAME>, under the original broker's name PACT_BROKER_<NAME>, or in
-    treaty.toml in this folder. Passwords and keys have no options, since other users can read the command lines of
-    processes.
+    Each setting can be given as an option, as TREATY_<NAME>, with the original broker's name PACT_BROKER_<NAME>, or in
+    treaty.toml in the current folder. Passwords and keys have no options, because other users can read the command
+    lines of processes.
     """
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
 
@@ -36,12 +40,12 @@ def serve(**options: object) -> None:
 
 
 @click.command(cls=ServerCommand)
-@click.option("--database-url", metavar="URL", help="The database to look over (default as for `treaty serve`).")
-@click.option("--fix", "fixes", is_flag=True, help="Mend what is wrong.")
+@click.option("--database-url", metavar="URL", help="The database to check (default as for `treaty serve`).")
+@click.option("--fix", "fixes", is_flag=True, help="Repair what is wrong.")
 def doctor(database_url: str | None, *, fixes: bool) -> None:
-    """Look the data over: count again what is kept so that answers are quick.
+    """Check the integrity of the data: recompute denormalized columns, and compare them.
 
-    Ends with 1 when something is wrong and was not mended. It may run while servers do.
+    Exits with 1 if something is wrong and was not repaired. Servers may be running.
     """
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only where they are needed
 
@@ -51,25 +55,23 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
         click.echo(f"treaty doctor: {error}", err=True)
         sys.exit(1)
     for finding in findings:
-        click.echo(f"{'ok   ' if not finding.broken else 'fixed' if fixes else 'WRONG'}  {_told(finding)}")
+        status = "ok   " if not finding.broken else "fixed" if fixes else "WRONG"
+        click.echo(f"{status}  {finding.rule}" + (f": {finding.broken} wrong" if finding.broken else ""))
     broken = sum(finding.broken for finding in findings)
     if broken and not fixes:
-        click.echo(f"{broken} rows are wrong. `treaty doctor --fix` mends them.", err=True)
+        click.echo(f"{broken} rows are wrong. `treaty doctor --fix` repairs them.", err=True)
         sys.exit(1)
-
-
-def _told(finding: "IntegrityFinding") -> str:
-    return finding.rule if not finding.broken else f"{finding.rule}: {finding.broken} wrong"
 
 
 @click.command(cls=ServerCommand)
 @click.option("--database-url", metavar="URL", help="The database with the secrets (default as for `treaty serve`).")
-@click.option("--finish", "removes_old_keys", is_flag=True, help="Take the older keys away, once nothing needs them.")
+@click.option("--finish", "removes_old_keys", is_flag=True, help="Remove former keys that are no longer needed.")
 def rotate_key(database_url: str | None, *, removes_old_keys: bool) -> None:
-    """Change the key that secrets, such as those of webhooks, are sealed with.
+    """Re-encrypt secrets, such as those of webhooks, with a new key.
 
-    Adds a new key to the key file, and seals all secrets anew; with secret_key set, seals them with it. It may run
-    while servers do, and be called again after it was interrupted. Older keys open what they sealed until --finish.
+    Adds a new key to the key file; with secret_key set, uses that key instead. Servers may be running, and the command
+    can be repeated after an interruption. Former keys still decrypt old secrets, such as those in backups, until
+    --finish.
     """
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only where they are needed
     from treaty.workers import key_rotation  # noqa: PLC0415 - the server's packages are loaded only where they are needed
@@ -78,7 +80,7 @@ def rotate_key(database_url: str | None, *, removes_old_keys: bool) -> None:
         settings = read_settings({"database_url": database_url})
         app.rotate_key(settings, removes_old_keys=removes_old_keys, report=click.echo)
     except key_rotation.RotationInProgress:
-        click.echo("treaty rotate-key: the key is being changed already; wait for that to end.", err=True)
+        click.echo("treaty rotate-key: another key rotation is running. Wait until it has finished.", err=True)
         sys.exit(1)
     except (InvalidSetting, key_rotation.UndecryptableSecrets) as error:
         click.echo(f"treaty rotate-key: {error}", err=True)
@@ -89,31 +91,25 @@ def rotate_key(database_url: str | None, *, removes_old_keys: bool) -> None:
 
 def _next_step(settings: Settings) -> str:
     if settings.secret_key is None:
-        return "Next, `treaty rotate-key --finish` takes the former key away. Backups made until now need it still."
+        return "Next, `treaty rotate-key --finish` removes the former key. Backups made until now still need it."
     return (
-        "`treaty rotate-key --finish` says whether previous_secret_keys may go. To change to a new key, give it as "
-        "secret_key to each server, and the former one in previous_secret_keys."
+        "`treaty rotate-key --finish` checks whether previous_secret_keys can be removed. To change to a new key, set "
+        "secret_key of each server to it, and add the former key to previous_secret_keys."
     )
 
 
 def _announce(settings: Settings, address: str) -> None:
     address = settings.base_urls[0] if settings.base_urls else address
     publish = "pact-broker publish ./pacts --consumer-app-version 1 --branch main --broker-base-url"
-    lines = [f"Treaty is at {address}", *_about_data(settings), *_about_access(settings, address)]
-    lines += [
-        "  Publish a pact:",
-        f"    {publish} {shlex.quote(address)}",
-    ]
+    lines = [f"Treaty is at {address}"]
+    if settings.database_url.startswith("sqlite:///"):
+        lines.append(f"  Its data is in {Path(settings.database_url.removeprefix('sqlite:///')).absolute()}")
+    lines += [*_describe_access(settings, address), "  Publish a pact:", f"    {publish} {shlex.quote(address)}"]
     click.echo("\n".join(lines), err=True)
 
 
-def _about_data(settings: Settings) -> list[str]:
-    if not settings.database_url.startswith("sqlite:///"):
-        return []
-    return [f"  Its data is in {Path(settings.database_url.removeprefix('sqlite:///')).absolute()}"]
-
-
-def _about_access(settings: Settings, address: str) -> list[str]:
+def _describe_access(settings: Settings, address: str) -> list[str]:
+    """Describe who has access to a server without users, and how to create the first one."""
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
     from treaty.store.accounts import accounts  # noqa: PLC0415 - likewise
     from treaty.web.security import open_access  # noqa: PLC0415 - likewise
@@ -121,18 +117,10 @@ def _about_access(settings: Settings, address: str) -> list[str]:
     if settings.basic_auth_username is not None or app.read_database(settings, accounts.has_any):
         return []
     obstacle = open_access.find_settings_obstacle(settings)
-    open_to = _OPEN_TO_ALL if settings.open_access else _OPEN_TO_MACHINE
-    lines = [open_to if obstacle is None else _CLOSED.format(obstacle=obstacle)]
+    open_access_text = _OPEN_TO_ALL if settings.open_access else _OPEN_TO_MACHINE
+    lines = [open_access_text if obstacle is None else _CLOSED.format(obstacle=obstacle)]
     link = app.create_setup_link(settings, address)
     if link:
-        lines.append("  Make the first one, an administrator, by this link. It works once, within a day:")
+        lines.append("  Create the first user, an administrator, with this link. It works once, within 24 hours:")
         return [*lines, f"    {link}"]
-    return [*lines, "  Make the first one, an administrator: treaty user add NAME --role administrator"]
-
-
-_OPEN_TO_ALL: Final = "  Everybody who reaches this address may read and write, until there is a user."
-_OPEN_TO_MACHINE: Final = "  Everybody on this machine may read and write, until there is a user."
-_CLOSED: Final = (
-    "  Nobody can sign in yet, and requests need credentials: {obstacle}.\n"
-    "  TREATY_OPEN_ACCESS=true would let everybody do everything."
-)
+    return [*lines, "  Create the first user, an administrator: treaty user add NAME --role administrator"]

@@ -17,23 +17,23 @@ _LINK: Final = re.compile(r"\[([^]]+)\]\([^)]+\)")
 
 
 class ServeCommand(ServerCommand):
-    """Lists the options of settings by group."""
+    """Command that lists the options of settings by group, as docs/configuration.md does."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         records = {option.name: option.get_help_record(ctx) for option in self.get_params(ctx)}
         for group in GROUPS:
-            listed = [record for name in group.model_fields if (record := records.pop(name, None))]
-            if listed:
+            group_records = [record for name in group.model_fields if (record := records.pop(name, None))]
+            if group_records:
                 with formatter.section(group.heading):
-                    formatter.write_dl(listed)
+                    formatter.write_dl(group_records)
         with formatter.section("Other options"):
             formatter.write_dl([record for record in records.values() if record])
 
 
 def options_of_settings() -> list[click.Parameter]:
-    """Make an option of each setting that is not a secret."""
+    """Return an option for each setting that is not a secret: other users can read the command lines of processes."""
     return [
-        _option(name, field)
+        _create_option(name, field)
         for group in GROUPS
         for name, field in group.model_fields.items()
         if not _contains(field.annotation, SecretStr)
@@ -44,7 +44,7 @@ def _contains(annotation: Any, kind: type) -> bool:
     return annotation is kind or any(_contains(part, kind) for part in get_args(annotation))
 
 
-def _option(name: str, field: FieldInfo) -> click.Option:
+def _create_option(name: str, field: FieldInfo) -> click.Option:
     help_text = " ".join(_LINK.sub(r"\1", field.description or "").replace("`", "").split())
     default = default_of(name)
     help_text = f"{help_text} Default: {default}." if default else help_text
@@ -53,11 +53,11 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     option = f"--{name.replace('_', '-')}"
     if field.annotation is bool:
         return click.Option([name, f"{option}/--no-{option[2:]}"], default=None, help=help_text)
-    return click.Option([name, option], help=help_text, **dict(_type(name, field)))
+    return click.Option([name, option], help=help_text, **dict(_value_arguments(name, field)))
 
 
-def _type(name: str, field: FieldInfo) -> Iterator[tuple[str, Any]]:
-    """Describe the value of an option as click's arguments."""
+def _value_arguments(name: str, field: FieldInfo) -> Iterator[tuple[str, Any]]:
+    """Yield click's arguments for the type and placeholder of an option's value."""
     kind = next((item for item in field.metadata if isinstance(item, Number | OneOf)), None)
     if isinstance(kind, OneOf):
         yield "type", click.Choice(kind.values)

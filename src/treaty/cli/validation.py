@@ -1,4 +1,4 @@
-"""`publish --validate`: what is wrong with files is told before they are sent, and errors keep all from being sent."""
+"""`publish --validate`: checks all files before the first is sent, and sends none of them if one has errors."""
 
 from __future__ import annotations
 
@@ -16,66 +16,69 @@ if TYPE_CHECKING:
 
     from treaty.client import Json
 
-_HAS_ERRORS: Final = 2
-_NO_REPORT: Final = 3
-_NEXT: Final = "Nothing was published. Pacts are mended where they are made: in the consumer's tests."
+_INVALID_EXIT_CODE: Final = 2
+_UNREADABLE_EXIT_CODE: Final = 3
+"""Exit codes of the Rust client, whose option this is."""
+_NEXT_STEP: Final = "Nothing was published. Fix the pacts where they are generated: in the consumer's tests."
 
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """What was found in a file."""
+    """Problems of a file."""
 
     source: str
-    findings: Sequence[PactProblem]
+    problems: Sequence[PactProblem]
     strict: bool
 
     @property
     def has_errors(self) -> bool:
-        return any(finding.is_error(strict=self.strict) for finding in self.findings)
+        return any(problem.is_error(strict=self.strict) for problem in self.problems)
 
     @property
     def as_json(self) -> Json:
         results = [
-            {"path": each.path, "level": self._level(each).upper(), "message": each.message} for each in self.findings
+            {"path": problem.path, "level": self._level(problem).upper(), "message": problem.message}
+            for problem in self.problems
         ]
         return {"source": self.source, "results": results}
 
     @property
     def lines(self) -> Iterator[str]:
-        for each in self.findings:
-            level = self._level(each)
-            text = f"{self.source}: {level} at {each.path}: {each.message}"
+        for problem in self.problems:
+            level = self._level(problem)
+            text = f"{self.source}: {level} at {problem.path}: {problem.message}"
             yield output.red(text) if level == "error" else output.yellow(text)
 
-    def _level(self, finding: PactProblem) -> str:
-        return "error" if finding.is_error(strict=self.strict) else "warning"
+    def _level(self, problem: PactProblem) -> str:
+        return "error" if problem.is_error(strict=self.strict) else "warning"
 
 
 def validate(paths: Sequence[str], *, strict: bool, form: str) -> None:
-    """Tell what is wrong with files; with errors, exit: in 2, or in 3 if a file cannot be read at all."""
-    reports = [FileReport(path, _findings(path), strict) for path in paths]
+    """Print the problems of files. Exits with 2 if there are errors, with 3 if a file cannot be read."""
+    reports = [FileReport(path, _check_file(path), strict) for path in paths]
     for line in (line for report in reports for line in report.lines):
         output.print_error(line)
     if any(report.has_errors for report in reports):
         if form != "text":
             output.show_value([report.as_json for report in reports], form)
-        output.print_error(_NEXT)
-        raise SystemExit(_HAS_ERRORS)
+        output.print_error(_NEXT_STEP)
+        raise SystemExit(_INVALID_EXIT_CODE)
 
 
-def _findings(path: str) -> Sequence[PactProblem]:
+def _check_file(path: str) -> Sequence[PactProblem]:
     try:
+        # utf-8-sig: editors on Windows begin files with a byte order mark.
         return pact_problems.check_pact(json.loads(Path(path).read_text(encoding="utf-8-sig")))
     except json.JSONDecodeError as error:
-        text = f"Is no JSON: {error.msg}, in line {error.lineno}, column {error.colno}"
+        text = f"Not valid JSON: {error.msg}, in line {error.lineno}, column {error.colno}"
         return [PactProblem("/", text, Severity.ERROR)]
     except (ValueError, RecursionError) as error:
-        return [PactProblem("/", f"Is no JSON: {error}", Severity.ERROR)]
+        return [PactProblem("/", f"Not valid JSON: {error}", Severity.ERROR)]
     except OSError as error:
-        raise _Unreadable(
-            f"Could not read the pact file {path}: {error.strerror}\nGive files that may be read."
+        raise _UnreadableFile(
+            f"Could not read the pact file {path}: {error.strerror}\nCheck the path, and the file's permissions."
         ) from error
 
 
-class _Unreadable(Failure):
-    exit_code = _NO_REPORT
+class _UnreadableFile(Failure):
+    exit_code = _UNREADABLE_EXIT_CODE

@@ -1,4 +1,4 @@
-"""Ask the broker for a verdict: can-i-deploy and can-i-merge."""
+"""Commands that ask the broker for a decision: can-i-deploy, can-i-merge and verification-required."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from treaty.cli.selectors import SelectorOptions
     from treaty.client import BrokerClient, Json, Query
 
-_NO_COUNT: Final = (
+_NO_UNKNOWN_COUNT: Final = (
     "This version of the Pact Broker does not provide a count of the unknown verification results. Please upgrade your "
     "Broker to >= v2.23.4"
 )
@@ -27,7 +27,7 @@ _NO_COUNT: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerdictRequest:
-    """What is asked, and how: again `times` times, `interval` seconds apart, while results are missing."""
+    """A query of the matrix, repeated up to `max_retries` times every `interval` seconds while results are missing."""
 
     query: Query
     form: str
@@ -37,53 +37,63 @@ class VerdictRequest:
     ignores_pacticipants: bool
 
 
-def _waiting(command: Callable[..., None]) -> Callable[..., None]:
+def _decision_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        click.option("--dry-run/--no-dry-run", cls=Flag, help="Say what the answer is, but end well in any case."),
-        click.option("--retry-interval", type=float, default=10, show_default=True, help="Seconds between questions."),
+        click.option(
+            "--dry-run/--no-dry-run", cls=Flag, help="Print the decision, but exit with 0 even if it is negative."
+        ),
+        click.option(
+            "--retry-interval", type=float, default=10, show_default=True, help="Seconds between two attempts."
+        ),
         click.option(
             "--retry-while-unknown",
             type=int,
             default=0,
             show_default=True,
             metavar="TIMES",
-            help="Ask again, so many times, while results are missing.",
+            help="Ask again up to this many times while results are missing.",
         ),
     ):
         command = option(command)
     return command
 
 
-def _ignore_option(command: Callable[..., None]) -> Callable[..., None]:
-    text = "A pacticipant whose results do not count; repeatable, --version may follow."
-    return click.option("--ignore", multiple=True, metavar="NAME", help=text)(command)
+_ignore_option: Final = click.option(
+    "--ignore",
+    multiple=True,
+    metavar="NAME",
+    help="Ignore the results of this pacticipant; repeatable, --version may follow.",
+)
 
 
 @click.command("can-i-deploy", cls=Command)
-@click.option("-a", "--pacticipant", multiple=True, required=True, metavar="NAME", help="Repeatable, see below.")
+@click.option("-a", "--pacticipant", multiple=True, required=True, metavar="NAME", help="Repeatable, see above.")
 @click.option("-e", "--version", multiple=True, help="The version of the pacticipant named before it.")
-@click.option("-l", "--latest", multiple=True, is_flag=False, flag_value="", metavar="[TAG]", help="Or its latest.")
-@click.option("--branch", multiple=True, help="Or the latest of a branch.")
-@click.option("--main-branch/--no-main-branch", cls=Flag, help="Or the latest of its main branch.")
-@click.option("--all", "all_tagged", multiple=True, metavar="TAG", help="Or all versions with a tag.")
-@click.option("--tag", multiple=True, hidden=True, help="The same as --all.")
+@click.option(
+    "-l", "--latest", multiple=True, is_flag=False, flag_value="", metavar="[TAG]", help="Its latest version."
+)
+@click.option("--branch", multiple=True, help="The latest version of this branch.")
+@click.option("--main-branch/--no-main-branch", cls=Flag, help="The latest version of its main branch.")
+@click.option("--all", "all_tagged", multiple=True, metavar="TAG", help="All versions with this tag.")
+@click.option("--tag", multiple=True, hidden=True, help="Same as --all.")
 @_ignore_option
-@click.option("--to-environment", metavar="ENVIRONMENT", help="Where the pacticipants are to be deployed.")
-@click.option("--to", metavar="TAG", help="Where they are to be deployed, if tags mark what is where.")
+@click.option("--to-environment", metavar="ENVIRONMENT", help="The environment to deploy to.")
+@click.option("--to", metavar="TAG", help="The tag of the versions in the environment, if tags mark them.")
 @click.option("--limit", type=int, hidden=True)
 @options.output_option("table", "json")
-@_waiting
+@_decision_options
 @options.connection_options()
 @click.pass_context
-def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **given: Any) -> None:
-    """Ask whether versions work with all that is in an environment.
+def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> None:
+    """Check whether versions are compatible with everything in an environment.
 
-    Give each --pacticipant with what selects its version behind it: --version, --branch, --main-branch, --latest or
-    --all.
+    Give each --pacticipant, followed by the option that selects its version: --version, --branch, --main-branch,
+    --latest or --all.
     """
-    chosen = _chosen(ctx, "PACT_BROKER_CAN_I_DEPLOY_IGNORE")
-    question = _question(given, _deploy_query(chosen, given), chosen, dry_run="PACT_BROKER_CAN_I_DEPLOY_DRY_RUN")
-    if not _answer(broker, question):
+    selector_options = _read_selectors(ctx, "PACT_BROKER_CAN_I_DEPLOY_IGNORE")
+    query = _deployment_query(selector_options, values)
+    request = _verdict_request(values, query, selector_options, dry_run_variable="PACT_BROKER_CAN_I_DEPLOY_DRY_RUN")
+    if not _decide(broker, request):
         raise SystemExit(_exit_code())
 
 
@@ -92,35 +102,37 @@ def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **given: Any) -> N
 @click.option("-e", "--version", multiple=True, help="The version of the pacticipant named before it.")
 @_ignore_option
 @options.output_option("table", "json")
-@_waiting
+@_decision_options
 @options.connection_options()
 @click.pass_context
-def can_i_merge(ctx: click.Context, /, broker: BrokerClient, **given: Any) -> None:
-    """Ask whether a version works with the main branches of all that it is integrated with."""
-    chosen = _chosen(ctx, "PACT_BROKER_CAN_I_MERGE_IGNORE")
-    query = selectors.build_query(
-        chosen, latest_by=_latest_by(chosen), target=[("latest", "true"), ("mainBranch", "true")]
-    )
-    question = _question(given, query, chosen, dry_run="PACT_BROKER_CAN_I_MERGE_DRY_RUN")
-    if not _answer(broker, question):
+def can_i_merge(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> None:
+    """Check whether a version is compatible with the main branches of all applications that it is integrated with."""
+    selector_options = _read_selectors(ctx, "PACT_BROKER_CAN_I_MERGE_IGNORE")
+    target = [("latest", "true"), ("mainBranch", "true")]
+    query = selectors.build_query(selector_options, latest_by=_latest_by(selector_options), target=target)
+    request = _verdict_request(values, query, selector_options, dry_run_variable="PACT_BROKER_CAN_I_MERGE_DRY_RUN")
+    if not _decide(broker, request):
         raise SystemExit(1)
 
 
 @click.command("verification-required", cls=Command)
 @click.option("-a", "--pacticipant", multiple=True, required=True, metavar="NAME", help="Repeatable.")
 @click.option("-e", "--version", multiple=True, help="The version of the pacticipant named before it.")
-@click.option("-l", "--latest", multiple=True, is_flag=False, flag_value="", metavar="[TAG]", help="Or its latest.")
-@click.option("--in-environment", "to_environment", metavar="ENVIRONMENT", help="Where the others are.")
-@click.option("--to", metavar="TAG", help="Where they are, if tags mark what is where.")
+@click.option(
+    "-l", "--latest", multiple=True, is_flag=False, flag_value="", metavar="[TAG]", help="Its latest version."
+)
+@click.option("--in-environment", "to_environment", metavar="ENVIRONMENT", help="The environment of the others.")
+@click.option("--to", metavar="TAG", help="The tag of the versions in the environment, if tags mark them.")
 @options.output_option("table", "json")
 @options.connection_options()
 @click.pass_context
-def verification_required(ctx: click.Context, /, broker: BrokerClient, form: str, **given: Any) -> None:
-    """Ask whether the results of a verification are missing still; the exit code is 0 if they are."""
-    chosen = _chosen(ctx)
+def verification_required(ctx: click.Context, /, broker: BrokerClient, form: str, **values: Any) -> None:
+    """Check whether verification results are missing. The exit code is 0 if they are, and 1 if they are not."""
+    query = _deployment_query(_read_selectors(ctx), values | {"limit": None})
     try:
-        body = broker.get(broker.url_for("matrix", query=_deploy_query(chosen, given | {"limit": None}))).body
+        body = broker.get(broker.url_for("matrix", query=query)).body
     except ClientError as error:
+        # An unnecessary verification costs minutes, a missing one a broken deployment.
         text = f"Error determining if a verification already existed ({error})"
         output.print_line(f"{text} - verification should run just in case")
         return
@@ -132,117 +144,119 @@ def verification_required(ctx: click.Context, /, broker: BrokerClient, form: str
 
 
 def _is_unverified(body: Json) -> bool:
-    """Tell whether any result is missing, also where other versions have one."""
+    """Whether any result is missing, even if other versions have results. No results at all also count as missing."""
     counts = matrix.get_summary(body)
     return bool(counts.get("unknown")) or not any(counts.get(result) for result in ("success", "failed"))
 
 
-def _chosen(ctx: click.Context, ignore_variable: str = "") -> SelectorOptions:
-    """Read the selectors; names to ignore may also come from the environment."""
-    also_ignored = [name.strip() for name in os.environ.get(ignore_variable, "").split(",") if name.strip()]
-    words = [*ctx.meta[WORDS_KEY], *(word for name in also_ignored for word in ("--ignore", name))]
-    chosen = selectors.read_selectors(words)
-    selectors.check_specific(chosen.selected)
-    selectors.check_complete(chosen, ctx.params)
-    return chosen
+def _read_selectors(ctx: click.Context, ignore_variable: str = "") -> SelectorOptions:
+    """Read the selectors; the environment may have further names to ignore. Raises Failure if they are unclear."""
+    ignored_names = [name.strip() for name in os.environ.get(ignore_variable, "").split(",") if name.strip()]
+    words = [*ctx.meta[WORDS_KEY], *(word for name in ignored_names for word in ("--ignore", name))]
+    selector_options = selectors.read_selectors(words)
+    selectors.check_specific(selector_options.selected)
+    selectors.check_complete(selector_options, ctx.params)
+    return selector_options
 
 
-def _latest_by(selected: SelectorOptions) -> str:
-    return "cvpv" if len(selected.selected) > 1 else "cvp"
+def _latest_by(selector_options: SelectorOptions) -> str:
+    """Choose which results count: the latest of each consumer version and provider, or provider version."""
+    return "cvpv" if len(selector_options.selected) > 1 else "cvp"
 
 
-def _deploy_query(selected: SelectorOptions, given: dict[str, Any]) -> Query:
-    """Ask for every version that is deployed to an environment: by `cvp` the newest would hide the others."""
-    limit = [("limit", str(given["limit"]))] if given["limit"] else []
-    if given["to_environment"] and given["to"]:
-        raise Failure("Give either --to-environment or --to. To ask about both, ask twice.")
-    if given["to_environment"]:
-        return selectors.build_query(
-            selected, latest_by="cvpv", target=[*limit, ("environment", given["to_environment"])]
-        )
-    latest_by = _latest_by(selected)
-    if given["to"]:
-        return selectors.build_query(
-            selected, latest_by=latest_by, target=[("latest", "true"), ("tag", given["to"]), *limit]
-        )
-    alone = [("latest", "true")] if len({one.pacticipant for one in selected.selected}) == 1 else []
-    return selectors.build_query(selected, latest_by=latest_by, target=[*alone, *limit])
+def _deployment_query(selector_options: SelectorOptions, values: dict[str, Any]) -> Query:
+    limit = [("limit", str(values["limit"]))] if values["limit"] else []
+    environment, tag = values["to_environment"], values["to"]
+    if environment and tag:
+        raise Failure("Give either --to-environment or --to. To check both, run the command twice.")
+    if environment:
+        # Several versions may be deployed at once: with `cvp`, the newest would hide the results of the others.
+        return selectors.build_query(selector_options, latest_by="cvpv", target=[*limit, ("environment", environment)])
+    if tag:
+        target = [("latest", "true"), ("tag", tag), *limit]
+    else:
+        # A single pacticipant is compared with the latest versions of the others.
+        is_single = len({selector.pacticipant for selector in selector_options.selected}) == 1
+        target = [*([("latest", "true")] if is_single else []), *limit]
+    return selectors.build_query(selector_options, latest_by=_latest_by(selector_options), target=target)
 
 
-def _question(given: dict[str, Any], query: Query, selected: SelectorOptions, *, dry_run: str) -> VerdictRequest:
+def _verdict_request(
+    values: dict[str, Any], query: Query, selector_options: SelectorOptions, *, dry_run_variable: str
+) -> VerdictRequest:
     return VerdictRequest(
         query=query,
-        form=given["form"],
-        max_retries=given["retry_while_unknown"],
-        interval=given["retry_interval"],
-        dry_run=given["dry_run"] or os.environ.get(dry_run) == "true",
-        ignores_pacticipants=bool(selected.ignored),
+        form=values["form"],
+        max_retries=values["retry_while_unknown"],
+        interval=values["retry_interval"],
+        dry_run=values["dry_run"] or os.environ.get(dry_run_variable) == "true",
+        ignores_pacticipants=bool(selector_options.ignored),
     )
 
 
 def _exit_code() -> int:
-    wanted = os.environ.get("PACT_BROKER_CAN_I_DEPLOY_EXIT_CODE_BETA", "")
-    if not wanted.isdigit():
+    configured_code = os.environ.get("PACT_BROKER_CAN_I_DEPLOY_EXIT_CODE_BETA", "")
+    if not configured_code.isdigit():
         return 1
-    output.print_error(f"Exiting can-i-deploy with configured exit code {wanted}")
-    return int(wanted)
+    output.print_error(f"Exiting can-i-deploy with configured exit code {configured_code}")
+    return int(configured_code)
 
 
-def _answer(broker: BrokerClient, question: VerdictRequest) -> bool:
-    """Ask, show the answer, and tell whether to end well."""
+def _decide(broker: BrokerClient, request: VerdictRequest) -> bool:
+    """Print the broker's decision, and return whether the command succeeds."""
     try:
-        body = _asked(broker, question)
+        body = _fetch_matrix(broker, request)
     except ClientError as error:
-        return _show_failure(error, question)
-    _show(body, question)
-    return matrix.is_deployable(body) or question.dry_run
+        return _show_failure(error, request)
+    _show(body, request)
+    return matrix.is_deployable(body) or request.dry_run
 
 
-def _asked(broker: BrokerClient, question: VerdictRequest) -> Json:
-    url = broker.url_for("matrix", query=question.query)
+def _fetch_matrix(broker: BrokerClient, request: VerdictRequest) -> Json:
+    """Fetch the matrix, again while results are missing."""
+    url = broker.url_for("matrix", query=request.query)
     with output.show_progress("Asking the broker"):
         body = broker.get(url).body
-    return body if question.dry_run or question.max_retries <= 0 else _asked_again(broker, url, body, question)
-
-
-def _asked_again(broker: BrokerClient, url: str, body: Json, question: VerdictRequest) -> Json:
-    if _unknown(body):
-        output.print_error(_wait_text(_unknown(body), question))
-    for _ in range(question.max_retries):
-        if not _unknown(body):
+    if request.dry_run or request.max_retries <= 0:
+        return body
+    if _count_unknown(body):
+        output.print_error(_waiting_message(_count_unknown(body), request))
+    for _ in range(request.max_retries):
+        if not _count_unknown(body):
             break
         with output.show_progress("Waiting for results"):
-            time.sleep(question.interval)
+            time.sleep(request.interval)
             body = broker.get(url).body
     return body
 
 
-def _unknown(body: Json) -> int:
+def _count_unknown(body: Json) -> int:
     count = matrix.get_summary(body).get("unknown")
     if not isinstance(count, int):
-        raise ClientError(_NO_COUNT)
+        raise ClientError(_NO_UNKNOWN_COUNT)
     return count
 
 
-def _wait_text(unknown: int, question: VerdictRequest) -> str:
+def _waiting_message(unknown: int, request: VerdictRequest) -> str:
     results = "verification result" if unknown == 1 else "verification results"
-    seconds = f"{question.max_retries * question.interval:g}"
+    seconds = f"{request.max_retries * request.interval:g}"
     return f"Waiting for {unknown} {results} to be published (maximum of {seconds} seconds)"
 
 
-def _show(body: Json, question: VerdictRequest) -> None:
-    if question.form == "json":
+def _show(body: Json, request: VerdictRequest) -> None:
+    if request.form == "json":
         output.print_line(output.format_indented(body))
         return
-    text = matrix.describe(body, ignores_pacticipants=question.ignores_pacticipants)
+    text = matrix.describe(body, ignores_pacticipants=request.ignores_pacticipants)
     deployable = matrix.is_deployable(body)
-    output.print_line(matrix.describe_dry_run(text, deployable=deployable) if question.dry_run else text)
+    output.print_line(matrix.describe_dry_run(text, deployable=deployable) if request.dry_run else text)
 
 
-def _show_failure(error: ClientError, question: VerdictRequest) -> bool:
-    if question.form == "json" and not question.dry_run:
+def _show_failure(error: ClientError, request: VerdictRequest) -> bool:
+    """Print an error, and return whether the command succeeds all the same, as a dry run always does."""
+    if request.form == "json" and not request.dry_run:
         raise error
-    text = str(error) if str(error) == _NO_COUNT else f"Error retrieving matrix. {error}"
-    output.print_line(matrix.describe_dry_run(text, deployable=None) if question.dry_run else output.red(text))
+    text = str(error) if str(error) == _NO_UNKNOWN_COUNT else f"Error retrieving matrix. {error}"
+    output.print_line(matrix.describe_dry_run(text, deployable=None) if request.dry_run else output.red(text))
     output.print_hint(error)
-    return question.dry_run
+    return request.dry_run

@@ -1,4 +1,4 @@
-"""Webhooks: create, replace, delete and try them."""
+"""Commands for webhooks: creating, replacing, deleting and testing them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from treaty.errors import Refused
 from treaty.model.webhooks.events import EVENT_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from treaty.client import BrokerClient, HalResource, Json
 
@@ -34,44 +34,45 @@ _NO_UUIDS: Final = (
 )
 
 
-def _described(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that describe a webhook."""
-    for option in reversed(_options()):
+def _webhook_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that describe a webhook to a command."""
+    event_options = [
+        click.option(f"--{name}/--no-{name}", event_type.name, cls=Flag, help=event_type.meaning)
+        for event_type in _EVENT_TYPES
+        if (name := event_type.name.replace("_", "-"))
+    ]
+    for option in reversed(
+        [
+            click.argument("url"),
+            click.option("-X", "--request", required=True, metavar="METHOD", help="The method of its request."),
+            click.option("-H", "--header", cls=ListOption, metavar="'NAME: VALUE'", help="Header; repeatable."),
+            click.option("-d", "--data", help="The body, or @FILE to read it from a file."),
+            click.option(
+                "-u", "--user", metavar="USER:PASSWORD", help="Credentials of its request, for basic authentication."
+            ),
+            click.option("--consumer", help="Only for pacts of this consumer."),
+            click.option("--consumer-label", help="Only for pacts of consumers with this label."),
+            click.option("--provider", help="Only for pacts with this provider."),
+            click.option("--provider-label", help="Only for pacts with providers with this label."),
+            click.option("--description", help="Its description."),
+            *event_options,
+            click.option("--team-uuid", help="The team that it belongs to (PactFlow)."),
+        ]
+    ):
         command = option(command)
     return command
 
 
-def _options() -> list[Callable[[Callable[..., None]], Callable[..., None]]]:
-    return [
-        click.argument("url"),
-        click.option("-X", "--request", required=True, metavar="METHOD", help="The method of its request."),
-        click.option("-H", "--header", cls=ListOption, metavar="'NAME: VALUE'", help="A header; repeatable."),
-        click.option("-d", "--data", help="The body, or @FILE to read it from a file."),
-        click.option("-u", "--user", metavar="USER:PASSWORD", help="Who sends the request, by basic authentication."),
-        click.option("--consumer", help="Only for pacts of this consumer."),
-        click.option("--consumer-label", help="Only for pacts of consumers with this label."),
-        click.option("--provider", help="Only for pacts with this provider."),
-        click.option("--provider-label", help="Only for pacts with providers with this label."),
-        click.option("--description", help="What it is for."),
-        *(_event_option(event_type.name, event_type.meaning) for event_type in _EVENT_TYPES),
-        click.option("--team-uuid", help="The team that it belongs to (PactFlow)."),
-    ]
-
-
-def _event_option(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    words = name.replace("_", "-")
-    return click.option(f"--{words}/--no-{words}", name, cls=Flag, help=text)
-
-
 @click.command("create-webhook", cls=Command)
-@_described
+@_webhook_options
 @options.output_option("text", "json", "pretty")
 @options.connection_options(username_flag=())
-def create_webhook(broker: BrokerClient, form: str, **given: Any) -> None:
-    """Create a webhook: a request that is sent when something happens to a pact."""
-    webhook = _webhook(given)
-    if given["consumer"] and given["provider"]:
-        url = broker.url_for("webhooks", "provider", given["provider"], "consumer", given["consumer"])
+def create_webhook(broker: BrokerClient, form: str, **values: Any) -> None:
+    """Create a webhook: a request that the broker sends after an event, such as a changed pact."""
+    webhook = _webhook_body(values)
+    # As in the original client: the path of a pair works with every broker, and its body must not repeat the names.
+    if values["consumer"] and values["provider"]:
+        url = broker.url_for("webhooks", "provider", values["provider"], "consumer", values["consumer"])
         webhook = {name: value for name, value in webhook.items() if name not in {"consumer", "provider"}}
     else:
         url = broker.link("pb:webhooks")
@@ -80,14 +81,14 @@ def create_webhook(broker: BrokerClient, form: str, **given: Any) -> None:
 
 @click.command("create-or-update-webhook", cls=Command)
 @click.option("--uuid", required=True, help="The webhook's UUID; see generate-uuid.")
-@_described
+@_webhook_options
 @options.output_option("text", "json", "pretty")
 @options.connection_options(username_flag=())
-def create_or_update_webhook(broker: BrokerClient, form: str, uuid: str, **given: Any) -> None:
-    """Create a webhook under a UUID, or replace it."""
-    webhook = _webhook(given)
+def create_or_update_webhook(broker: BrokerClient, form: str, uuid: str, **values: Any) -> None:
+    """Create a webhook with a UUID, or replace the existing one."""
+    webhook = _webhook_body(values)
     if not broker.index.has_link("pb:webhook"):
-        _give_up(_NO_UUIDS)
+        _fail(_NO_UUIDS)
     _write(broker, "PUT", broker.link("pb:webhook", uuid=uuid), webhook, form)
 
 
@@ -95,11 +96,11 @@ def create_or_update_webhook(broker: BrokerClient, form: str, uuid: str, **given
 @click.option("--uuid", required=True, help="The webhook's UUID.")
 @options.connection_options()
 def test_webhook(broker: BrokerClient, uuid: str) -> None:
-    """Send a webhook's request once, and show what came of it."""
-    found = broker.get(broker.link("pb:webhook", uuid=uuid))
+    """Send a webhook's request once, and show the log of the delivery."""
+    webhook = broker.get(broker.link("pb:webhook", uuid=uuid))
     with output.show_progress("Sending the webhook's request"):
-        answer = broker.post(found.link("pb:execute").href)
-    output.print_line(answer.body.get("logs") or output.format_indented(answer.body))
+        response = broker.post(webhook.link("pb:execute").href)
+    output.print_line(response.body.get("logs") or output.format_indented(response.body))
 
 
 @click.command("delete-webhook", cls=Command)
@@ -117,21 +118,21 @@ def delete_webhook(broker: BrokerClient, uuid: str) -> None:
         output.print_line(f"Webhook with UUID {uuid} successfully deleted")
 
 
-def _webhook(given: dict[str, Any]) -> Json:
-    events = [event_type.name for event_type in _EVENT_TYPES if given[event_type.name]]
+def _webhook_body(values: dict[str, Any]) -> Json:
+    events = [event_type.name for event_type in _EVENT_TYPES if values[event_type.name]]
     if not events:
         raise Failure(_NO_EVENT)
-    told = {
-        "description": given["description"],
-        "consumer": _side("Consumer", given["consumer"], given["consumer_label"]),
-        "provider": _side("Provider", given["provider"], given["provider_label"]),
-        "teamUuid": given["team_uuid"],
+    optional = {
+        "description": values["description"],
+        "consumer": _pacticipant_filter("Consumer", values["consumer"], values["consumer_label"]),
+        "provider": _pacticipant_filter("Provider", values["provider"], values["provider_label"]),
+        "teamUuid": values["team_uuid"],
     }
-    known = {name: value for name, value in told.items() if value}
-    return {"events": [{"name": name} for name in events], "request": _request(given)} | known
+    body = {"events": [{"name": name} for name in events], "request": _request_body(values)}
+    return body | {name: value for name, value in optional.items() if value}
 
 
-def _side(role: str, name: str | None, label: str | None) -> Json | None:
+def _pacticipant_filter(role: str, name: str | None, label: str | None) -> Json | None:
     if name and label:
         lower = role.lower()
         text = f"{role} name (--{lower}) and label (--{lower}_label) options are mutually exclusive"
@@ -139,27 +140,26 @@ def _side(role: str, name: str | None, label: str | None) -> Json | None:
     return {"name": name} if name else {"label": label} if label else None
 
 
-def _request(given: dict[str, Any]) -> Json:
-    user, _, password = (given["user"] or "").partition(":")
-    told = {"body": _body(given["data"]), "username": user, "password": password}
+def _request_body(values: dict[str, Any]) -> Json:
+    user, _, password = (values["user"] or "").partition(":")
+    headers = (header.partition(":") for header in values["header"])
+    optional = {"body": _read_data(values["data"]), "username": user, "password": password}
     return {
-        "url": given["url"],
-        "method": given["request"],
-        "headers": _headers(given["header"]),
-        **{name: value for name, value in told.items() if value not in (None, "")},
+        "url": values["url"],
+        "method": values["request"],
+        "headers": {name.strip(): value.strip() for name, _, value in headers},
+        **{name: value for name, value in optional.items() if value not in (None, "")},
     }
 
 
-def _headers(given: Sequence[str]) -> dict[str, str]:
-    parts = (each.partition(":") for each in given)
-    return {name.strip(): value.strip() for name, _, value in parts}
+def _read_data(data: str | None) -> Any:
+    """Return the body of --data, parsed if it is JSON: `@FILE` is the path of a file with it, as for curl."""
+    if data is None:
+        return None
+    return output.parse_if_json(_read_file(data[1:]) if data.startswith("@") else data)
 
 
-def _body(data: str | None) -> Any:
-    return None if data is None else output.parse_if_json(_read(data[1:]) if data.startswith("@") else data)
-
-
-def _read(path: str) -> str:
+def _read_file(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -169,26 +169,27 @@ def _read(path: str) -> str:
 
 def _write(broker: BrokerClient, method: str, url: str, webhook: Json, form: str) -> None:
     try:
-        answer = broker.send(method, url, webhook)
+        response = broker.send(method, url, webhook)
     except Refused as refused:
-        _give_up(_explained(refused, form))
-    done = "created" if answer.status == HTTPStatus.CREATED else "updated"
-    output.show(answer, form, f'Webhook "{_title(answer)}" {done}')
+        _fail(_explain_refusal(refused, form))
+    change = "created" if response.status == HTTPStatus.CREATED else "updated"
+    output.show(response, form, f'Webhook "{_webhook_title(response)}" {change}')
 
 
-def _explained(refused: Refused, form: str) -> str:
+def _explain_refusal(refused: Refused, form: str) -> str:
     if form != "text":
         return refused.body or "{}"
+    # Brokers that know webhooks of pairs only have no POST for the list of webhooks.
     if refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
         return _NEEDS_BOTH
     return f"Error creating webhook. response status={refused.status} body={refused.body}"
 
 
-def _give_up(text: str) -> NoReturn:
+def _fail(text: str) -> NoReturn:
     output.print_line(text)
     raise SystemExit(1)
 
 
-def _title(answer: HalResource) -> str:
-    description = answer.body.get("description")
-    return str(description or next((link.title or link.name for link in answer.links("self")), ""))
+def _webhook_title(response: HalResource) -> str:
+    description = response.body.get("description")
+    return str(description or next((link.title or link.name for link in response.links("self")), ""))

@@ -1,0 +1,246 @@
+"""Requests to a broker: sending, retrying, following redirects, and errors with a hint."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final, Self
+from urllib.parse import quote
+
+import httpx
+
+from treaty.client.connection import BrokerConnection, open_session
+from treaty.client.hal import HalResource, Json, Query, encode_query
+from treaty.errors import NotHal, Refused, Unreachable
+
+HttpSend = Callable[[httpx.Request], httpx.Response]
+
+HAL: Final = "application/hal+json"
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+_MAX_REDIRECTS: Final = 5
+_MAX_EXTRA_DELAY: Final = 60
+"""Seconds added to a Retry-After at most."""
+_RETRIED_STATUSES: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+_CONNECTION_ERRORS: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
+_HINTS: Final = {
+    301: "The broker has moved: give its new address as --broker-base-url.",
+    302: "The broker redirects: give the address that it redirects to as --broker-base-url.",
+    307: "The broker redirects: give the address that it redirects to as --broker-base-url.",
+    308: "The broker has moved: give its new address as --broker-base-url.",
+    401: "Check the credentials: --broker-token, or --broker-username and --broker-password.",
+    403: "These credentials lack the permission: use others, or ask the broker's administrator for it.",
+    404: "Check the names, and the path of --broker-base-url.",
+    409: "The request conflicts with data in the broker; its response gives the reason.",
+    429: "The broker limits requests: wait a little, or give more --retries.",
+}
+_SERVER_ERROR_HINT: Final = "The broker failed: try again later, or look into its log."
+
+
+def _discard(_: str) -> None:
+    pass
+
+
+class BrokerClient:
+    """Client of any Pact Broker, used through its links.
+
+    Every request raises Unreachable, NotHal or Refused unless it succeeds. `report_retry` receives a line for each
+    failed attempt, `trace` the text of each request and response. `sleep` waits between attempts, and `wrap_send`
+    wraps the function that sends each of them.
+    """
+
+    def __init__(
+        self,
+        connection: BrokerConnection,
+        *,
+        report_retry: Callable[[str], None] = _discard,
+        trace: Callable[[str], None] = _discard,
+        sleep: Callable[[float], None] = time.sleep,
+        wrap_send: Callable[[HttpSend], HttpSend] = lambda send: send,
+    ) -> None:
+        self.url = connection.url
+        self._connection = connection
+        self._report_retry = report_retry
+        self._trace = trace
+        self._sleep = sleep
+        self._send_once = wrap_send(lambda request: self._session(str(request.url)).send(request))
+        self._sessions: dict[str, httpx.Client] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for session in self._sessions.values():
+            session.close()
+
+    @functools.cached_property
+    def index(self) -> HalResource:
+        return self.get(self.url)
+
+    def link(self, *relations: str, **values: str) -> str:
+        """Return the URL of the index's first of these relations, filled in. Raises MissingRelation."""
+        return self.index.link(*relations).fill(**values)
+
+    def url_for(self, *segments: str, query: Query = ()) -> str:
+        """Return the URL of a path that has no link, or that the original client also builds itself."""
+        path = "".join(f"/{quote(segment, safe='')}" for segment in segments)
+        return self.url + path + encode_query(query)
+
+    def get(self, url: str) -> HalResource:
+        return self.send("GET", url)
+
+    def find(self, url: str) -> HalResource | None:
+        """Return a resource, or None if it does not exist."""
+        try:
+            return self.get(url)
+        except Refused as refused:
+            if refused.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    def post(self, url: str, body: Json | None = None, *, accept: str = HAL) -> HalResource:
+        return self.send("POST", url, body or {}, accept=accept)
+
+    def put(self, url: str, body: Json | None = None) -> HalResource:
+        return self.send("PUT", url, body or {})
+
+    def patch(self, url: str, body: Json, *, content_type: str = MERGE_PATCH) -> HalResource:
+        return self.send("PATCH", url, body, content_type=content_type)
+
+    def delete(self, url: str) -> HalResource:
+        return self.send("DELETE", url)
+
+    def send(
+        self, method: str, url: str, body: Json | None = None, *, accept: str = HAL, content_type: str = JSON
+    ) -> HalResource:
+        headers = {"accept": accept} | ({} if body is None else {"content-type": content_type})
+        request = self._build_request(method, url, headers, body)
+        self._trace(f"-> {method} {request.url}" + ("" if body is None else f"\n{_compact_json(body)}"))
+        response = self._send_with_retries(request)
+        self._trace(f"<- {response.status_code} {response.reason_phrase}\n{response.text}".rstrip())
+        return _parse_response(url, response)
+
+    def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | None) -> httpx.Request:
+        content = None if body is None else _compact_json(body).encode()
+        try:
+            return self._session(url).build_request(method, _escape_dot_segments(url), headers=headers, content=content)
+        except httpx.InvalidURL as error:
+            raise _invalid_url(url, str(error)) from error
+
+    def _send_with_retries(self, request: httpx.Request) -> httpx.Response:
+        policy = self._connection.retry_policy
+        for attempt in range(1, max(policy.attempts, 1) + 1):
+            response = self._attempt(request, attempt)
+            if response is not None and (policy.is_last(attempt) or not _is_temporary(response.status_code)):
+                return response
+            self._sleep(_requested_delay(response) or policy.delay_after(attempt))
+        raise AssertionError  # the last attempt returned or raised
+
+    def _attempt(self, request: httpx.Request, attempt: int) -> httpx.Response | None:
+        """Send a request; None means that the connection failed and another attempt follows."""
+        try:
+            return self._send_following_redirects(request)
+        except _CONNECTION_ERRORS as error:
+            policy = self._connection.retry_policy
+            # The wording is the original client's, which log searches of its users rely on.
+            self._report_retry(
+                f"ERROR: Error making request - {type(error).__name__} {error}, "
+                f"attempt {attempt} of {max(policy.attempts, 1)}"
+            )
+            if policy.is_last(attempt) or _is_untrusted_certificate(error):
+                raise _unreachable(request, error) from error
+            return None
+        except httpx.RequestError as error:
+            raise _invalid_url(str(request.url), str(error)) from error
+
+    def _send_following_redirects(self, request: httpx.Request, remaining: int = _MAX_REDIRECTS) -> httpx.Response:
+        """Follow redirects of reads only: a redirected write could reach another broker, or arrive as a GET."""
+        response = self._send_once(request)
+        next_request = response.next_request if request.method == "GET" and remaining else None
+        return self._send_following_redirects(next_request, remaining - 1) if next_request else response
+
+    def _session(self, url: str) -> httpx.Client:
+        """Return the session for a URL's scheme: links may use another scheme than the base URL."""
+        scheme = url.partition(":")[0].lower()
+        if scheme not in self._sessions:
+            self._sessions[scheme] = open_session(self._connection, is_secure=scheme == "https")
+        return self._sessions[scheme]
+
+
+def _escape_dot_segments(url: str) -> str:
+    """Escape path segments that are `.` or `..`: they are names of branches or tags, and httpx would resolve them."""
+    path, mark, rest = url.partition("?")
+    return re.sub(r"(?<=/)\.{1,2}(?=/|$)", lambda dots: "%2E" * len(dots[0]), path) + mark + rest
+
+
+def _compact_json(body: Json) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def _is_temporary(status: int) -> bool:
+    """Whether the same request may succeed later."""
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _RETRIED_STATUSES
+
+
+def _requested_delay(response: httpx.Response | None) -> float | None:
+    """Return the seconds that a 429 response requests, plus a fifth, so that its clients do not return all at once."""
+    if response is None or response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+        return None
+    retry_after = response.headers.get("retry-after")
+    if retry_after is None:
+        return None
+    # RFC 9110: a number of seconds, or a date.
+    seconds = float(retry_after) if retry_after.isdigit() else _seconds_until(retry_after)
+    return seconds + min(seconds / 5, _MAX_EXTRA_DELAY)
+
+
+def _seconds_until(date: str) -> float:
+    try:
+        return max((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds(), 0)
+    except ValueError:
+        return 0
+
+
+def _is_untrusted_certificate(error: Exception) -> bool:
+    # httpx wraps the ssl module's error in a ConnectError, which has the text but not the type.
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
+    hint = "Is the broker running, and is --broker-base-url (PACT_BROKER_BASE_URL) its address?"
+    if _is_untrusted_certificate(error):
+        hint = "Give the authority that signed the broker's certificate as --ssl-certificate (SSL_CERT_FILE)."
+    return Unreachable(f"Error making request to {request.url} {str(error) or type(error).__name__}", hint=hint)
+
+
+def _invalid_url(url: str, reason: str) -> Unreachable:
+    hint = "Give an address like https://broker.example.org as --broker-base-url (PACT_BROKER_BASE_URL)."
+    return Unreachable(f"Error making request to {url} {reason}", hint=hint)
+
+
+def _parse_response(url: str, response: httpx.Response) -> HalResource:
+    status = response.status_code
+    if not response.is_success:
+        hint = _SERVER_ERROR_HINT if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _HINTS.get(status, "")
+        raise Refused(url, status=status, body=response.text, hint=hint)
+    return HalResource(url, status, response.headers, response.text, _parse_body(url, response))
+
+
+def _parse_body(url: str, response: httpx.Response) -> Json:
+    try:
+        body = json.loads(response.text) if response.text.strip() else {}
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        return body
+    content_type = response.headers.get("content-type", "")
+    raise NotHal(
+        f"Did not get a valid HAL response body from {url}, content type is '{content_type}'.",
+        hint="Is --broker-base-url the address of a Pact Broker, with its path if it has one?",
+    )

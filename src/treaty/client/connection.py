@@ -1,0 +1,125 @@
+"""How a broker is reached: its address, credentials, certificates, proxy and retries."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+
+from treaty import distribution
+from treaty.errors import ClientError
+
+_TIMEOUT: Final = httpx.Timeout(60, connect=10)
+"""Seconds. Decisions about many pacts may take an overloaded broker long, a connection never does."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tls:
+    """Which certificates to trust and to present."""
+
+    verify: bool = True
+    certificate: str | None = None
+    """PEM file with certificate authorities, trusted in addition to the system's."""
+    trusts_system_store: bool = True
+    client_certificate: tuple[str, str] | None = None
+    """PEM files with a certificate and its private key."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetryPolicy:
+    """Number of attempts in all, and the seconds between them: they double up to `max_delay`.
+
+    The defaults are those of the Rust client.
+    """
+
+    attempts: int = 8
+    initial_delay: float = 0.5
+    max_delay: float = 5
+
+    def delay_after(self, attempt: int) -> float:
+        return min(self.initial_delay * 2.0 ** (attempt - 1), self.max_delay)
+
+    def is_last(self, attempt: int) -> bool:
+        return attempt >= self.attempts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BrokerConnection:
+    """A broker's address and credentials. Without `proxy`, HTTP_PROXY, HTTPS_PROXY and NO_PROXY apply."""
+
+    base_url: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls: Tls = field(default_factory=Tls)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    proxy: str | None = None
+
+    @property
+    def url(self) -> str:
+        return self.base_url.strip().rstrip("/")
+
+
+def open_session(connection: BrokerConnection, *, is_secure: bool) -> httpx.Client:
+    """Create the session of a connection. Raises ClientError for a proxy, header or certificate that cannot be used."""
+    try:
+        return httpx.Client(
+            headers={"user-agent": f"treaty/{distribution.version()}"}
+            | _authorization(connection)
+            | dict(connection.headers),
+            # Loading the certificates takes tens of milliseconds, which plain HTTP need not wait for.
+            verify=_create_ssl_context(connection.tls) if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            proxy=connection.proxy,
+            timeout=_TIMEOUT,
+        )
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise ClientError(
+            f"Could not set up the connection: {error}",
+            hint="Check the headers and the proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY; NO_PROXY lists exceptions).",
+        ) from error
+
+
+def _authorization(connection: BrokerConnection) -> dict[str, str]:
+    """Return the header with the credentials. A token takes precedence over a username, as in the original client."""
+    # Sent with the first request already: waiting for a 401 would cost a round trip, and brokers with public read
+    # access never send one.
+    if connection.token:
+        return {"authorization": f"Bearer {connection.token.strip()}"}
+    if connection.username:
+        credentials = f"{connection.username}:{connection.password or ''}"
+        return {"authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}"}
+    return {}
+
+
+def _create_ssl_context(tls: Tls) -> ssl.SSLContext:
+    if tls.trusts_system_store:
+        # trust_env=False: SSL_CERT_FILE would replace the system's authorities here; it is an option of the commands.
+        context = httpx.create_ssl_context(trust_env=False)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        _load_certificates(context, tls)
+    except OSError as error:
+        raise ClientError(
+            f"Could not read the certificates: {error}",
+            hint="Give a PEM file as --ssl-certificate (SSL_CERT_FILE).",
+        ) from error
+    return context
+
+
+def _load_certificates(context: ssl.SSLContext, tls: Tls) -> None:
+    if tls.trusts_system_store:
+        context.load_default_certs()
+    if tls.certificate:
+        context.load_verify_locations(tls.certificate)
+    if tls.client_certificate:
+        context.load_cert_chain(*tls.client_certificate)
+    if not tls.verify:
+        # The order matters: ssl refuses CERT_NONE while it has to check the host name.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
