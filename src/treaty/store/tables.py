@@ -526,8 +526,8 @@ session: Final = Table(
     Index(None, "seen_at"),
 )
 
-# Attempts to sign in by account and address, address, network, and account. Keys are hashes, because users sometimes type
-# passwords into the field for the name.
+# Attempts to sign in by account and address, address, network, and account. Keys are hashes, because users sometimes
+# type passwords into the field for the name.
 guess: Final = Table(
     "guess",
     metadata,
