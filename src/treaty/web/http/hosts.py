@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from treaty.errors import TreatyError
 
-_LONGEST_NAME: Final = 253
-_LONGEST: Final = _LONGEST_NAME + len(":65535")
+_MAX_NAME_LENGTH: Final = 253
+_MAX_HOST_LENGTH: Final = _MAX_NAME_LENGTH + len(":65535")
 _LAST_PORT: Final = 65_535
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 # RFC 3986 also allows sub-delimiters and percent-encoding in a reg-name. DNS names and addresses need neither.
@@ -33,15 +33,15 @@ class Host(NamedTuple):
 
 def truncate_host(text: str | None) -> str | None:
     """Cut a host that is too long to be valid, so that it can be cached."""
-    return text if text is None or len(text) <= _LONGEST else text[: _LONGEST + 1]
+    return text if text is None or len(text) <= _MAX_HOST_LENGTH else text[: _MAX_HOST_LENGTH + 1]
 
 
 def parse_host(text: str) -> Host:
     """Parse a host with an optional port. Raises InvalidHost."""
     if "," in text:
         raise InvalidHost("names more than one host: send one Host header with one host.")
-    if len(text) > _LONGEST:
-        raise InvalidHost(f"is longer than {_LONGEST} characters.")
+    if len(text) > _MAX_HOST_LENGTH:
+        raise InvalidHost(f"is longer than {_MAX_HOST_LENGTH} characters.")
     match = _HOST.fullmatch(text)
     if match is None or not _is_valid(match[1], match[2] or ""):
         raise InvalidHost(
@@ -52,7 +52,7 @@ def parse_host(text: str) -> Host:
 
 
 def _is_valid(name: str, port: str) -> bool:
-    if len(name) > _LONGEST_NAME or (port and int(port) > _LAST_PORT):
+    if len(name) > _MAX_NAME_LENGTH or (port and int(port) > _LAST_PORT):
         return False
     if not name.startswith("["):
         return True

@@ -167,7 +167,7 @@ def _address(text: str) -> str | None:
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    return normalize_address(text) if len(text) <= _LONGEST_ADDRESS else None
+    return normalize_address(text) if len(text) <= _MAX_ADDRESS_LENGTH else None
 
 
-_LONGEST_ADDRESS: Final = 64
+_MAX_ADDRESS_LENGTH: Final = 64
