@@ -136,6 +136,7 @@ WITHOUT_EVENTS = {
     "accounts.throttling.reserve_attempt": "the response that rejects the password is recorded",
     "accounts.throttling.record_success": "the sign-in is recorded",
     "accounts.throttling.record_trust": "likewise",
+    "accounts.credentials.remove_expired_sessions": "expired sessions are rejected already",
     "webhooks.deliveries.claim": "deliveries have a log of their own",
     "webhooks.events.enqueue_for_contract": "the event that caused the delivery is recorded",
     "webhooks.events.enqueue_for_verification": "likewise",

@@ -466,7 +466,7 @@ ROUNDS = 8
 
 
 def test_a_setup_link_makes_one_administrator(world):
-    """Two people use the link at the same time; one of them is told that it is over."""
+    """Two people use the link at the same time; one of them learns that it has expired."""
     vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
         for number in range(ROUNDS):

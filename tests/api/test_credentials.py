@@ -93,7 +93,7 @@ def test_a_token_lets_its_user_in_until_it_is_over(api, accounts, clock, databas
     clock.now += timedelta(days=1)
     refused = api.get("/user", headers=bearer(issued))
     assert refused.status == 401
-    assert "This token is over" in refused.json()["error"]
+    assert "This token has expired" in refused.json()["error"]
 
 
 def test_a_token_that_reads_only_does_not_write_whatever_its_user_may(api, accounts):
@@ -405,7 +405,7 @@ def test_no_route_takes_what_another_site_has_a_browser_send(api, accounts, told
             path = route.url.fill(**dict.fromkeys(route.url.names, "x"))
             answer = api.request(route.method, path, b"a=b", type=FORM, accept=PAGE, headers={**told, **known})
             assert answer.status == 403, (kind, route.method, path)
-            assert "sent from another site" in answer.text
+            assert "sent by a page of another site" in answer.text
 
 
 @only_sqlite

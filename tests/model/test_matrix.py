@@ -7,7 +7,7 @@ import pytest
 
 from treaty.model.decisions import reasons as reason_texts
 from treaty.model.decisions.matrix import MAX_REASONS, MatrixFacts, MatrixRow, Verdict, decide
-from treaty.model.decisions.questions import Destination, LatestBy, MatrixQuery
+from treaty.model.decisions.queries import Destination, LatestBy, MatrixQuery
 from treaty.model.decisions.selectors import (
     AnyVersion,
     FoundVersion,
@@ -319,7 +319,7 @@ def test_programs_are_told_which_versions_a_reason_is_about() -> None:
     (failed,) = verdict.reasons
     assert isinstance(failed, reason_texts.VerificationFailed)
     assert (failed.consumer.version, failed.provider.version) == ("1", "10")
-    assert (reason_texts.get_code(failed), reason_texts.severity(failed)) == ("failed_verification", "error")
+    assert (reason_texts.get_code(failed), reason_texts.get_severity(failed)) == ("failed_verification", "error")
     assert reason_texts.suggest_next_step(failed) == "Make Bar (10) honour the pact, or change what Foo (1) expects."
 
 

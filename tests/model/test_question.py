@@ -2,7 +2,7 @@
 
 import pytest
 
-from treaty.model.decisions.questions import Destination, MatrixQuery, list_problems, parse_limit
+from treaty.model.decisions.queries import Destination, MatrixQuery, list_problems, parse_limit
 from treaty.model.decisions.selectors import Selector
 
 FOO = Selector(pacticipant="Foo")

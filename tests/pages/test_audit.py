@@ -28,7 +28,7 @@ def test_filters_stand_in_the_address_and_in_the_form(api, show):
         "Prices"
     ]
     assert "/audit/export?resource=Prices&type=pact_publication" in page.links
-    assert "Nothing like this was done" in show(f"{PAGE}?user=nobody").text
+    assert "No event matches the filter" in show(f"{PAGE}?user=nobody").text
 
 
 def test_pages_follow_one_another_though_events_are_added(api, show, clock):

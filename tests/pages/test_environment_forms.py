@@ -124,7 +124,7 @@ def test_a_form_on_another_site_does_nothing(history, submit, headers):
     uuid = uuid_of(history, "production")
     refused = submit(f"/environments/{uuid}/delete", {"name": "production"}, **headers)
     assert refused.status == 403
-    assert "sent from another site" in refused.text
+    assert "sent by a page of another site" in refused.text
     assert history.get(f"/environments/{uuid}").status == 200
 
 

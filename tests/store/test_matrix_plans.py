@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.plans import plans
-from treaty.model.decisions.questions import LatestBy
+from treaty.model.decisions.queries import LatestBy
 from treaty.store.decisions import matrix_rows
 from treaty.store.decisions.matrix_rows import MatrixScope
 from treaty.store.engine.database import open_database
@@ -16,11 +16,11 @@ from treaty.store.migrations import migrate
 def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> None:
     ids = list(range(1, count + 2))
     scope = MatrixScope(
-        versions=ids,
-        pacticipants=[],
-        all_pacticipants=ids,
-        specified=ids[:1],
-        is_of_one=False,
+        version_ids=ids,
+        whole_pacticipant_ids=[],
+        pacticipant_ids=ids,
+        specified_pacticipant_ids=ids[:1],
+        is_single_pacticipant=False,
         latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION,
         limit=None,
     )

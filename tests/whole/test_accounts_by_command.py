@@ -43,7 +43,7 @@ def test_a_user_is_added_changed_and_listed(treaty):
 @pytest.mark.parametrize(
     ("words", "stdin", "reason"),
     [
-        (("user", "add", "ada", "--password-stdin"), "password1234\n", "guessed first"),
+        (("user", "add", "ada", "--password-stdin"), "password1234\n", "easy to guess"),
         (("user", "add", "ada", "--password-stdin"), "short\n", "must have 12 characters or more"),
         (("user", "add", "ada"), "", "--password-stdin"),
         (("user", "add", "a:b", "--system"), "", "must not contain a colon"),

@@ -49,7 +49,7 @@ def set_up(page: Page, server: servers.Server) -> None:
     page.get_by_label("Name", exact=True).fill("ada")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password again").fill(PASSWORD)
-    page.get_by_role("button", name="Make me the administrator").click()
+    page.get_by_role("button", name="Create administrator").click()
     expect(page.get_by_role("status")).to_contain_text("You are the administrator")
 
 
@@ -63,7 +63,7 @@ def sign_in(page: Page, name: str, password: str) -> None:
 def make_token(page: Page, name: str) -> str:
     page.goto("/settings/tokens")
     page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_role("button", name="Make token").click()
+    page.get_by_role("button", name="Create token").click()
     return page.locator("pre code").first.inner_text()
 
 
@@ -108,7 +108,7 @@ def test_a_link_for_the_first_administrator_works_once(page, server):
     link = re.search(r"http://\S+/setup\?link=\S+", server.log)
     assert link is not None
     assert page.goto(link[0]).status == 404
-    assert "This link is over" in page.locator("main").inner_text()
+    assert "This link has expired" in page.locator("main").inner_text()
 
 
 def test_signing_in_leads_to_where_one_wanted_to_go_and_out_again(page, server):
@@ -133,7 +133,7 @@ def test_a_password_that_is_changed_ends_other_sessions_and_signing_out_everywhe
     sign_in(other, "ada", PASSWORD)
     page.goto("/settings/account")
     assert page.get_by_role("row").count() == 3
-    page.get_by_label("Password now").fill(PASSWORD)
+    page.get_by_label("Current password").fill(PASSWORD)
     page.get_by_label("New password", exact=True).fill(OTHER)
     page.get_by_label("New password again").fill(OTHER)
     page.get_by_role("button", name="Change password").click()
@@ -157,7 +157,7 @@ def test_an_administrator_adds_a_user_who_may_do_less(page, server, browser):
     page.get_by_label("Password", exact=True).fill("12345678901234")
     page.get_by_label("Password again").fill("12345678901234")
     page.get_by_role("button", name="Add user").click()
-    expect(page.locator(".field.bad")).to_contain_text("among those that are guessed first")
+    expect(page.locator(".field.bad")).to_contain_text("easy to guess")
     page.get_by_label("Password", exact=True).fill(OTHER)
     page.get_by_label("Password again").fill(OTHER)
     page.get_by_role("button", name="Add user").click()

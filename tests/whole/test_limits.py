@@ -380,7 +380,7 @@ def test_a_body_that_will_be_refused_is_not_asked_for(closed, path, status):
 def test_a_client_without_credentials_can_send_its_whole_pact_and_then_reads_why_it_was_refused(closed):
     refused = httpx.put(closed.address + PACT, content=b"x" * 20_000_000, timeout=PATIENCE)
     assert (refused.status_code, refused.headers["connection"]) == (401, "close")
-    assert "This broker asks who you are" in refused.json()["error"]
+    assert "This broker requires authentication" in refused.json()["error"]
 
 
 def test_a_pact_may_arrive_in_chunks(closed):

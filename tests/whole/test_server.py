@@ -26,7 +26,7 @@ def test_a_wrong_setting_stops_the_start(tmp_path):
     assert (ended.returncode, "database_url: 'mysql' is not a database" in ended.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("log_format", ["default", "json"])
+@pytest.mark.parametrize("log_format", ["default", "json", "color"])
 def test_secrets_are_in_no_log(tmp_path, log_format):
     secrets = {
         "PACT_BROKER_BASIC_AUTH_USERNAME": "ann",

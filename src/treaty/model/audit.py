@@ -1,7 +1,7 @@
 """The audit trail: who did what, when, from where, and with which credential.
 
-Nothing in it is a secret. What is hidden elsewhere is not copied here, long values are cut, and of URLs only that stays
-which names a place.
+Events contain no secrets, because more people can read them than may know the secrets, and for longer. Secret values
+are replaced by a mark, URLs are reduced to host and path, and long values are truncated.
 """
 
 import re
@@ -21,18 +21,18 @@ from treaty.model.webhooks.webhooks import PacticipantMatcher, Webhook
 
 
 class ActorCredential(Enum):
-    """What somebody showed, to be let in."""
+    """The kind of credential with which an actor was authenticated."""
 
     ANONYMOUS = "anonymous"
     BASIC = "basic"
     BEARER = "bearer"
     SESSION = "session"
     SYSTEM = "system"
-    """Nothing: it was the server itself, or a command on its machine."""
+    """No credential: the actor is the server itself, or a command on its machine."""
 
 
 class Action(StrEnum):
-    """What was done."""
+    """The type of an event. The values are public: clients filter by them."""
 
     PACT_PUBLICATION = "pact_publication"
     PACT_REMOVAL = "pact_removal"
@@ -73,10 +73,10 @@ class Action(StrEnum):
     KEY_CHANGE = "key_change"
     USER_CREATION = "user_creation"
     USER_CHANGE = "user_change"
-    PASSWORD_CHANGE = "password_change"  # noqa: S105 - what was done to it
-    TOKEN_CREATION = "token_creation"  # noqa: S105 - what was done to it
-    TOKEN_REGENERATION = "token_regeneration"  # noqa: S105 - what was done to it
-    TOKEN_REVOCATION = "token_revocation"  # noqa: S105 - what was done to it
+    PASSWORD_CHANGE = "password_change"  # noqa: S105 - the name of an action
+    TOKEN_CREATION = "token_creation"  # noqa: S105 - the name of an action
+    TOKEN_REGENERATION = "token_regeneration"  # noqa: S105 - the name of an action
+    TOKEN_REVOCATION = "token_revocation"  # noqa: S105 - the name of an action
     SETUP_LINK_CREATION = "setup_link_creation"
     SIGN_IN = "sign_in"
     SIGN_OUT = "sign_out"
@@ -86,14 +86,14 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Actor:
-    """Who does something, with what, from where, and with which request."""
+    """Who acts, with which credential, from where, and by which request."""
 
     user: str | None = None
     account: str | None = None
-    """The UUID of the user, where it has one."""
+    """The UUID of the user's account; None for users of the settings."""
     credential: ActorCredential = ActorCredential.SYSTEM
     credential_name: str | None = None
-    """The name of a token, or of the part of the server that does it; never what is secret about a credential."""
+    """The name of a token, or of the part of the server that acts. It is not secret."""
     credential_id: str | None = None
     """The UUID of a token or session."""
     address: str | None = None
@@ -107,21 +107,21 @@ class Actor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuditEvent:
-    """Something that was done, as the trail has it."""
+    """An event of the audit trail: an action, or denied requests."""
 
     id: int
     type: str
     actor: Actor
     resource: str | None
-    """What it was done to: an application's or environment's name, a webhook's UUID, a user's name."""
+    """The object of the action: the name of a pacticipant, environment or user, or the UUID of a webhook."""
     other: str | None
-    """The second one, where there are two: a pact's provider, or the environment of a deployment."""
+    """The second object, if there are two: the provider of a pact, or the environment of a deployment."""
     details: Mapping[str, Any]
-    """`params` say which one it was; `before` and `after` what changed."""
+    """`params` identify the object further; `before` and `after` contain the changed fields."""
     status: int | None
-    """What a request was refused with; None for what was done."""
+    """The status of denied requests; None for actions."""
     count: int
-    """How often it was refused alike within a minute."""
+    """The number of denied requests of the same kind within a minute; 1 for actions."""
 
     @property
     def uuid(self) -> str:
@@ -134,175 +134,187 @@ class AuditEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuditFilter:
-    """Which events are wanted. None leaves all."""
+    """The properties that events must have to be listed. None stands for any value."""
 
     who: str | None = None
     account: str | None = None
     type: str | None = None
     resource: str | None = None
     credential: str | None = None
-    """A kind of credential, or the name of one."""
+    """A kind of credential, or the name or UUID of one."""
     address: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    """The first moment that is no longer wanted."""
+    """Exclusive."""
 
     @property
     def is_empty(self) -> bool:
         return self == AuditFilter()
 
 
-# An event's number is made of its time, and so is its UUID: each says by itself where in the trail the event stands,
-# and goes on to say so after the event is gone.
+# The id of an event contains its time in milliseconds (upper bits) and a sequence number (lower bits), and its UUID
+# contains the same. So the primary key is in the order of time, and a page that starts at a UUID still starts at the
+# right position after retention has removed that event.
 
-_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_BITS: Final = 21
-_MASK: Final = (1 << _BITS) - 1
-_SEQUENCE: Final = count(getrandbits(_BITS - 1))
+_SEQUENCE_BITS: Final = 21
+_SEQUENCE_MASK: Final = (1 << _SEQUENCE_BITS) - 1
+# Each process starts at a random number, so that events of several processes in the same millisecond rarely collide.
+_SEQUENCE: Final = count(getrandbits(_SEQUENCE_BITS - 1))
 
 
 def generate_event_id(at: datetime) -> int:
-    """Make up the number of an event. Events of the same moment are told apart by their lowest bits."""
-    return first_event_id(at) | next(_SEQUENCE) & _MASK
+    """Generate the id of an event. The sequence number distinguishes events of the same millisecond."""
+    return first_event_id(at) | next(_SEQUENCE) & _SEQUENCE_MASK
 
 
 def first_event_id(at: datetime) -> int:
-    """Say from which number on events are not earlier."""
-    return (at - _START) // _MILLISECOND << _BITS
+    """Return the lowest id of events at this time or later."""
+    return (at - _EPOCH) // _MILLISECOND << _SEQUENCE_BITS
 
 
-def event_time(number: int) -> datetime:
-    return _START + (number >> _BITS) * _MILLISECOND
+def event_time(event_id: int) -> datetime:
+    return _EPOCH + (event_id >> _SEQUENCE_BITS) * _MILLISECOND
 
 
-_MARKS: Final = 8 << 76 | 2 << 62
-"""What says of an UUID that it is made as its maker likes."""
+_UUID_VERSION_AND_VARIANT: Final = 8 << 76 | 2 << 62
+"""Version 8 of RFC 9562: a UUID with a layout of its own."""
 
 
-def event_uuid(number: int) -> str:
-    """Name an event. Later ones have greater names."""
-    return str(UUID(int=number >> _BITS << 80 | _MARKS | number & _MASK))
+def event_uuid(event_id: int) -> str:
+    """Return the UUID of an event. UUIDs are in the order of ids."""
+    timestamp, sequence = event_id >> _SEQUENCE_BITS, event_id & _SEQUENCE_MASK
+    return str(UUID(int=timestamp << 80 | _UUID_VERSION_AND_VARIANT | sequence))
 
 
 def find_event_id(uuid: str) -> int | None:
-    """Find the number of the event that has this name; None for what is no such name."""
+    """Return the id of the event with this UUID, which need not exist; None for a UUID of another kind."""
     try:
         value = UUID(uuid).int
     except ValueError:
         return None
-    number = value >> 80 << _BITS | value & _MASK
-    return number if number < 1 << 63 and event_uuid(number) == str(UUID(int=value)) else None
+    event_id = value >> 80 << _SEQUENCE_BITS | value & _SEQUENCE_MASK
+    # Ids are signed 64-bit integers in the database.
+    is_event_id = event_id < 1 << 63 and event_uuid(event_id) == str(UUID(int=value))
+    return event_id if is_event_id else None
 
 
-# What is told of values
+# Details: redacted and truncated values
 
 MAX_DETAILS_LENGTH: Final = 8_000
-"""Characters that the details of an event may have."""
-_LONGEST: Final = 200
-_MOST_ITEMS: Final = 20
+"""Characters of the details of an event, as JSON."""
+_MAX_VALUE_LENGTH: Final = 200
+_MAX_ITEMS: Final = 20
 REDACTED: Final = "(hidden)"
+_REDACTED_CHANGE: Final = "(hidden, changed)"
 FieldValues = Mapping[str, object]
 
 
 def encode_details(params: FieldValues, before: FieldValues, after: FieldValues) -> str | None:
-    """Write down what is said about an event, cut to what one may have."""
+    """Encode the details of an event as JSON, truncated to MAX_DETAILS_LENGTH; None if there are none."""
     parts = {"params": params, "before": before, "after": after}
-    given = {name: values for name, values in parts.items() if values}
-    if not given:
+    details = {name: values for name, values in parts.items() if values}
+    if not details:
         return None
-    text = orjson.dumps(given, default=str)
-    if len(text) > _LONGEST:
-        text = orjson.dumps(_cut(given), default=str)
+    text = orjson.dumps(details, default=str)
+    # Usually the whole text is shorter than one value may be, and nothing has to be truncated.
+    if len(text) > _MAX_VALUE_LENGTH:
+        text = orjson.dumps(_truncate(details), default=str)
     if len(text) > MAX_DETAILS_LENGTH:
-        text = orjson.dumps({name: {"names": _cut(list(values))} for name, values in given.items()})
+        text = orjson.dumps({name: {"names": _truncate(list(values))} for name, values in details.items()})
     return text.decode()
 
 
-def _cut(value: Any) -> Any:
+def _truncate(value: Any) -> Any:
     match value:
         case str():
-            return shorten(value, _LONGEST)
+            return shorten(value, _MAX_VALUE_LENGTH)
         case Mapping():
-            return {shorten(str(name), _LONGEST): _cut(one) for name, one in value.items()}
-        case Sequence() if len(value) > _MOST_ITEMS:
-            return [*map(_cut, value[:_MOST_ITEMS]), f"… and {len(value) - _MOST_ITEMS} more"]
+            return {shorten(str(name), _MAX_VALUE_LENGTH): _truncate(member) for name, member in value.items()}
+        case Sequence() if len(value) > _MAX_ITEMS:
+            return [*map(_truncate, value[:_MAX_ITEMS]), f"… and {len(value) - _MAX_ITEMS} more"]
         case Sequence():
-            return [_cut(one) for one in value]
+            return [_truncate(item) for item in value]
         case _:
             return value
 
 
-def shorten(text: str, longest: int) -> str:
-    """Cut a text."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+def shorten(text: str, max_length: int) -> str:
+    """Truncate a text to a number of characters, with an ellipsis as the last one."""
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
 def diff_fields(before: FieldValues, after: FieldValues) -> tuple[FieldValues, FieldValues]:
-    """Keep what is not the same in both."""
+    """Return the fields of both sides that differ."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     old = {name: before[name] for name in names if name in before}
     return old, {name: after[name] for name in names if name in after}
 
 
-def collect_fields(thing: Any, *left_out: str) -> FieldValues:
-    """List what is said about a thing by itself: without times, and without what is left out."""
-    names = (one.name for one in fields(thing) if one.name not in left_out and not one.name.endswith("_at"))
-    return {name: redact_value(name, getattr(thing, name)) for name in names}
+def collect_fields(instance: Any, *excluded: str) -> FieldValues:
+    """Return the fields of a dataclass instance, redacted, without times and without the excluded ones.
+
+    The event itself has the time. A field with a secret must be excluded: only URLs are redacted.
+    """
+    names = [field.name for field in fields(instance)]
+    included = (name for name in names if name not in excluded and not name.endswith("_at"))
+    return {name: redact_value(name, getattr(instance, name)) for name in included}
 
 
 def redact_value(name: str, value: Any) -> Any:
-    """Say a value so that nothing in it is a secret: an URL may hold one."""
+    """Redact the value of a field whose name says that it is a URL; return any other value."""
     return redact_url(value) if isinstance(value, str) and name.endswith("url") else value
 
 
 def redact_url(url: str) -> str:
-    """Leave out of an URL who signs in, and what is asked for."""
+    """Reduce a URL to scheme, host and path: credentials and queries may contain secrets."""
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return REDACTED
     if not parts.scheme or not host:
+        # A relative path, such as a referer may be. Anything else that is not a URL could be a secret.
         return url if re.fullmatch(r"[\w./-]*", url) else REDACTED
     return f"{parts.scheme}://{host}{parts.path}"
 
 
 def diff_webhooks(before: Webhook | None, after: Webhook | None) -> tuple[FieldValues, FieldValues]:
-    """Say what is new about a webhook. Of what may hold secrets only that it is new is said."""
-    old = _webhook(before, before) if before else {}
-    new = _webhook(after, before or after) if after else {}
+    """Return the fields of both sides that differ; fields that may contain secrets only show that they changed."""
+    old = _describe_webhook(before, before) if before else {}
+    new = _describe_webhook(after, before or after) if after else {}
     return diff_fields(old, new)
 
 
-def _webhook(one: Webhook, earlier: Webhook) -> FieldValues:
-    request, old = one.request, earlier.request
+def _describe_webhook(webhook: Webhook, earlier: Webhook) -> FieldValues:
+    request, earlier_request = webhook.request, earlier.request
     return {
-        "description": one.description,
-        "consumer": _side(one.consumer),
-        "provider": _side(one.provider),
-        "enabled": one.is_enabled,
-        "pauses": one.pauses,
-        "events": list(one.events),
+        "description": webhook.description,
+        "consumer": _describe_matcher(webhook.consumer),
+        "provider": _describe_matcher(webhook.provider),
+        "enabled": webhook.is_enabled,
+        "pauses": webhook.pauses,
+        "events": list(webhook.events),
         "method": request.method,
-        "url": f"{_origin(request.url)}/{_hidden(request.url, old.url)}",
-        "headers": {name: _hidden(value, old.headers.get(name)) for name, value in request.headers.items()},
-        "body": _hidden(request.body, old.body),
-        "username": _hidden(request.username, old.username),
-        "password": _hidden(request.password, old.password),
-        "secret": _hidden(one.secret, earlier.secret),
-        "filters": None if one.filters.is_empty else collect_fields(one.filters),
+        # Services such as Slack authenticate webhooks by the path of their URL, so it is redacted, too.
+        "url": f"{_read_origin(request.url)}/{_redact(request.url, earlier_request.url)}",
+        "headers": {name: _redact(value, earlier_request.headers.get(name)) for name, value in request.headers.items()},
+        "body": _redact(request.body, earlier_request.body),
+        "username": _redact(request.username, earlier_request.username),
+        "password": _redact(request.password, earlier_request.password),
+        "secret": _redact(webhook.secret, earlier.secret),
+        "filters": None if webhook.filters.is_empty else collect_fields(webhook.filters),
     }
 
 
-def _hidden(value: object, old: object) -> str | None:
+def _redact(value: object, earlier_value: object) -> str | None:
     if value is None:
         return None
-    return REDACTED if value == old else "(hidden, changed)"
+    return REDACTED if value == earlier_value else _REDACTED_CHANGE
 
 
-def _origin(url: str) -> str:
-    """Say where a webhook goes. The rest of its URL may be what lets it in there."""
+def _read_origin(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -310,18 +322,23 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _side(side: PacticipantMatcher | None) -> object:
-    return None if side is None else {"name": side.name} if side.name is not None else {"label": side.label}
+def _describe_matcher(matcher: PacticipantMatcher | None) -> object:
+    if matcher is None:
+        return None
+    return {"name": matcher.name} if matcher.name is not None else {"label": matcher.label}
 
 
 _SECRET_NAME: Final = re.compile(r"auth|code|credential|key|pass|pwd|secret|sig|token", re.IGNORECASE)
+"""Names of parameters that are likely to contain secrets."""
 
 
 def redact_query(text: str) -> str:
-    """Say a query string without the values of what is named like a secret."""
-    return "&".join(map(_parameter, text.split("&"))) if "=" in text and _SECRET_NAME.search(text) else text
+    """Redact the values of parameters in a query string whose names suggest secrets."""
+    # Searching the whole text first is faster than splitting it; most queries contain no such name.
+    has_secret_name = "=" in text and _SECRET_NAME.search(text)
+    return "&".join(map(_redact_parameter, text.split("&"))) if has_secret_name else text
 
 
-def _parameter(pair: str) -> str:
+def _redact_parameter(pair: str) -> str:
     name, equals, _ = pair.partition("=")
     return f"{name}={REDACTED}" if equals and _SECRET_NAME.search(name) else pair

@@ -1,6 +1,6 @@
-"""The audit trail: an event is a row, written in the transaction of what it tells.
+"""The audit trail. An event is a row, written in the transaction of the action that it records.
 
-Who does something goes without saying in what is done: `by` says it once, around it.
+The actor is set once, around the work (`acting_as`), so that actions need not pass it through.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,28 +22,30 @@ from treaty.store.tables import audit as trail
 
 @dataclass(slots=True)
 class AuditContext:
-    """Who is at work, since when, and how much of it was noted."""
+    """The actor of the current work, and the number of events that it has recorded."""
 
     values: Mapping[str, Any]
+    """The actor, as columns."""
     at: datetime | None
+    """The time of all events; None for the current time of each."""
     event_count: int = 0
 
 
-_AT_WORK: ContextVar[AuditContext | None] = ContextVar("audit", default=None)
+_CONTEXT: ContextVar[AuditContext | None] = ContextVar("audit", default=None)
 
 
 @contextmanager
 def acting_as(actor: Actor, *, at: datetime | None = None) -> Iterator[AuditContext]:
-    """Say who does what is done here, and when, if all of it counts as done at one time."""
-    scope = AuditContext(_columns(actor), at)
-    token = _AT_WORK.set(scope)
+    """Set the actor of the events that are recorded within this context, and their common time if there is one."""
+    context = AuditContext(_build_columns(actor), at)
+    token = _CONTEXT.set(context)
     try:
-        yield scope
+        yield context
     finally:
-        _AT_WORK.reset(token)
+        _CONTEXT.reset(token)
 
 
-def _columns(actor: Actor) -> dict[str, Any]:
+def _build_columns(actor: Actor) -> dict[str, Any]:
     return {
         "who": actor.user,
         "account": actor.account,
@@ -60,27 +62,27 @@ def _columns(actor: Actor) -> dict[str, Any]:
     }
 
 
-_ADD: Final = insert(trail).values({one.name: bindparam(one.name) for one in trail.columns}).inline()
-_NOTHING: Final[FieldValues] = {}
+_ADD: Final = insert(trail).values({column.name: bindparam(column.name) for column in trail.columns}).inline()
+_NO_VALUES: Final[FieldValues] = {}
 
 
-def record(  # noqa: PLR0913 - what there is to say; all of it by name
+def record(  # noqa: PLR0913 - the columns of an event, passed by name
     db: Connection,
-    type: str,  # noqa: A002 - that is what it is called on the wire
+    type: str,  # noqa: A002 - the name of the property in the API
     *,
     resource: str | None = None,
     other: str | None = None,
-    params: FieldValues = _NOTHING,
-    before: FieldValues = _NOTHING,
-    after: FieldValues = _NOTHING,
+    params: FieldValues = _NO_VALUES,
+    before: FieldValues = _NO_VALUES,
+    after: FieldValues = _NO_VALUES,
     status: int | None = None,
     count: int = 1,
 ) -> None:
-    """Note what was done, in the transaction in which it is. Nothing that is a secret may be given."""
-    scope = _AT_WORK.get() or AuditContext(_columns(Actor()), None)
-    scope.event_count += 1
-    told = {
-        "id": audit.generate_event_id(scope.at or datetime.now(UTC)),
+    """Record an event in the transaction of the action. The values must not contain secrets (see `model.audit`)."""
+    context = _CONTEXT.get() or AuditContext(_build_columns(Actor()), None)
+    context.event_count += 1
+    event = {
+        "id": audit.generate_event_id(context.at or datetime.now(UTC)),
         "type": type,
         "resource": resource,
         "other": other,
@@ -88,26 +90,27 @@ def record(  # noqa: PLR0913 - what there is to say; all of it by name
         "status": status,
         "count": count,
     }
-    execute(db, _ADD, {**scope.values, **told})
+    execute(db, _ADD, {**context.values, **event})
 
 
 # Reading
 
-_EVENTS: Final = select(trail)
-
 
 def list_events(
-    db: Connection, wanted: AuditFilter, *, start: int | None, is_newest_first: bool, limit: int, offset: int = 0
+    db: Connection, event_filter: AuditFilter, *, start: int | None, is_newest_first: bool, limit: int, offset: int = 0
 ) -> list[AuditEvent]:
-    """List events in the order of their times, from a place on. Later ones change nothing about older pages."""
-    given = _given(wanted)
-    statement = _listed(tuple(given), has_start=start is not None, is_newest_first=is_newest_first)
-    return [
-        _event(row) for row in fetch_rows(db, statement, {**given, "start": start, "most": limit, "skipped": offset})
-    ]
+    """List events in the order of their times, from the id `start` on.
+
+    Pages that start at an id do not shift when further events are added, unlike pages by offset.
+    """
+    params = _build_filter_params(event_filter)
+    statement = _build_list(tuple(params), has_start=start is not None, is_newest_first=is_newest_first)
+    rows = fetch_rows(db, statement, {**params, "start": start, "max_rows": limit, "skipped_rows": offset})
+    return [_build_event(row) for row in rows]
 
 
-_WHERE: Final = {
+_CREDENTIAL: Final = bindparam("credential", type_=trail.c.credential.type)
+_CONDITIONS: Final = {
     "who": trail.c.who == bindparam("who"),
     "account": trail.c.account == bindparam("account"),
     "type": trail.c.type == bindparam("type"),
@@ -115,31 +118,36 @@ _WHERE: Final = {
     "address": trail.c.address == bindparam("address"),
     "since": trail.c.id >= bindparam("since"),
     "until": trail.c.id < bindparam("until"),
+    "credential": or_(
+        trail.c.credential == _CREDENTIAL,
+        trail.c.credential_name == _CREDENTIAL,
+        trail.c.credential_id == _CREDENTIAL,
+    ),
 }
 
 
-def _given(wanted: AuditFilter) -> dict[str, Any]:
-    found = {name: getattr(wanted, name) for name in (*_WHERE, "credential")}
+def _build_filter_params(event_filter: AuditFilter) -> dict[str, Any]:
+    values = {name: getattr(event_filter, name) for name in _CONDITIONS}
     return {
+        # Times are compared as ids, which contain them, so that the primary key's index is used.
         name: first_event_id(value) if isinstance(value, datetime) else value
-        for name, value in found.items()
+        for name, value in values.items()
         if value is not None
     }
 
 
 @lru_cache(maxsize=512)
-def _listed(shape: tuple[str, ...], *, has_start: bool, is_newest_first: bool) -> Select[Any]:
-    wanted = bindparam("credential", type_=trail.c.credential.type)
-    named = or_(trail.c.credential == wanted, trail.c.credential_name == wanted, trail.c.credential_id == wanted)
-    statement = _EVENTS.where(*(named if name == "credential" else _WHERE[name] for name in shape))
+def _build_list(filter_names: tuple[str, ...], *, has_start: bool, is_newest_first: bool) -> Select[Any]:
+    """Build the statement for one combination of filters, which is then cached with its plan."""
+    statement = select(trail).where(*(_CONDITIONS[name] for name in filter_names))
     if has_start:
         start = bindparam("start", type_=trail.c.id.type)
         statement = statement.where(trail.c.id <= start if is_newest_first else trail.c.id >= start)
     order = trail.c.id.desc() if is_newest_first else trail.c.id
-    return statement.order_by(order).limit(bindparam("most")).offset(bindparam("skipped"))
+    return statement.order_by(order).limit(bindparam("max_rows")).offset(bindparam("skipped_rows"))
 
 
-def _event(row: Any) -> AuditEvent:
+def _build_event(row: Any) -> AuditEvent:
     actor = Actor(
         user=row.who,
         account=row.account,
@@ -168,13 +176,15 @@ def _event(row: Any) -> AuditEvent:
 
 # Retention
 
-_OLD: Final = select(trail.c.id).where(trail.c.id < bindparam("before")).order_by(trail.c.id).limit(bindparam("most"))
+_OLD: Final = (
+    select(trail.c.id).where(trail.c.id < bindparam("before")).order_by(trail.c.id).limit(bindparam("max_rows"))
+)
 _REMOVE: Final = delete(trail).where(trail.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def list_old_ids(db: Connection, *, before: datetime, limit: int) -> list[int]:
-    """List the oldest of what is older."""
-    return fetch_column(db, _OLD, {"before": first_event_id(before), "most": limit})
+    """List the ids of the oldest events before a time."""
+    return fetch_column(db, _OLD, {"before": first_event_id(before), "max_rows": limit})
 
 
 _COUNT: Final = select(func.count()).select_from(trail)
@@ -183,14 +193,11 @@ _COUNT_OLD: Final = _COUNT.where(trail.c.id < bindparam("before"))
 
 def count_events(db: Connection, *, before: datetime | None = None) -> int:
     """Count all events, or those before a time."""
-    found: int = (
-        fetch_scalar(db, _COUNT, {})
-        if before is None
-        else fetch_scalar(db, _COUNT_OLD, {"before": first_event_id(before)})
-    )
-    return found
+    if before is None:
+        return int(fetch_scalar(db, _COUNT, {}))
+    return int(fetch_scalar(db, _COUNT_OLD, {"before": first_event_id(before)}))
 
 
 def remove(db: Connection, ids: Sequence[int]) -> int:
-    """Remove events; say how many there were."""
+    """Remove events; return their number."""
     return execute(db, _REMOVE, {"ids": ids})

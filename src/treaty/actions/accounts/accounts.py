@@ -1,4 +1,7 @@
-"""Accounts: adding, changing, letting in and shutting out. Passwords come hashed, so a write may run again."""
+"""Accounts: adding, changing, disabling and enabling them.
+
+Passwords are hashed by the callers: hashing takes long, and these writes lock rows and may run twice.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,22 +22,22 @@ from treaty.store.engine.vault import Vault
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountDraft:
-    """What is said about an account that is to be made."""
+    """The properties of an account to add."""
 
     name: str
     role: Role
     email: str | None = None
     password: str | None = None
-    """Hashed."""
+    """The hash of the password; None for system accounts."""
     is_system: bool = False
 
 
 def add_account(db: Connection, draft: AccountDraft, *, now: datetime) -> Account:
-    """Add an account with its two tokens, which have no texts yet. Raises Invalid and Conflict."""
-    _check(draft)
+    """Add an account with its two default tokens, which have no secrets yet. Raises Invalid and Conflict."""
+    _check_draft(draft)
     if accounts.find_by_name(db, draft.name):
         raise Conflict(f"There is a user called '{draft.name}' already.")
-    new = Account(
+    account = Account(
         uuid=str(uuid4()),
         name=draft.name,
         email=draft.email or None,
@@ -46,14 +49,14 @@ def add_account(db: Connection, draft: AccountDraft, *, now: datetime) -> Accoun
         updated_at=now,
         signed_in_at=None,
     )
-    accounts.add(db, new)
-    audit.record(db, Action.USER_CREATION, resource=new.name, after=_state(new))
+    accounts.add(db, account)
+    audit.record(db, Action.USER_CREATION, resource=account.name, after=_audited_fields(account))
     for name, role in ((READ_ONLY_TOKEN_NAME, Role.READ_ONLY), (READ_WRITE_TOKEN_NAME, Role.READ_WRITE)):
-        tokens.add(db, new, _default_token(new, name, role, now), None)
-    return new
+        tokens.add(db, account, _build_default_token(account, name, role, now), None)
+    return account
 
 
-def _check(draft: AccountDraft) -> None:
+def _check_draft(draft: AccountDraft) -> None:
     problem = find_name_problem(draft.name)
     if problem:
         raise Invalid.member("name", problem)
@@ -62,7 +65,7 @@ def _check(draft: AccountDraft) -> None:
         raise Invalid.member("email", problem)
 
 
-def _default_token(owner: Account, name: str, role: Role, now: datetime) -> Token:
+def _build_default_token(owner: Account, name: str, role: Role, now: datetime) -> Token:
     return Token(
         uuid=str(uuid4()),
         account=owner.uuid,
@@ -78,135 +81,143 @@ def _default_token(owner: Account, name: str, role: Role, now: datetime) -> Toke
 
 
 SETUP_LINK_EXPIRED: Final = (
-    "This link is over: it works once, within a day, until the server is started again, and as long as there are no "
-    "users. The newest one is in the server's output."
+    "This link has expired: it works once, within a day, until the server is started again, and as long as there are "
+    "no users. The newest link is in the server's output."
 )
 
 
 def check_setup_link(db: Connection, link: str, *, vault: Vault, now: datetime) -> None:
     """Check with reads only that a link may create the first administrator. Raises NotFound."""
-    keyed = keys.find(db, vault)
-    if keyed is None or accounts.has_any(db) or not keys.is_valid_setup_hash(db, keyed.hash(SETUP_PURPOSE, link), now):
+    hasher = keys.find(db, vault)
+    if hasher is None or accounts.has_any(db):
+        raise NotFound(SETUP_LINK_EXPIRED)
+    if not keys.is_valid_setup_hash(db, hasher.hash(SETUP_PURPOSE, link), now):
         raise NotFound(SETUP_LINK_EXPIRED)
 
 
 def add_first_administrator(db: Connection, draft: AccountDraft, *, link: str, vault: Vault, now: datetime) -> Account:
-    """Add the first administrator with a setup link, which is used up by that. Raises NotFound."""
-    keyed = keys.find(db, vault)
-    if keyed is None or accounts.has_any(db) or not keys.consume_setup_hash(db, keyed.hash(SETUP_PURPOSE, link), now):
+    """Add the first administrator with a setup link, and invalidate the link. Raises NotFound."""
+    hasher = keys.find(db, vault)
+    if hasher is None or accounts.has_any(db):
+        raise NotFound(SETUP_LINK_EXPIRED)
+    # Of two parallel requests with the same link, only one consumes it.
+    if not keys.consume_setup_hash(db, hasher.hash(SETUP_PURPOSE, link), now):
         raise NotFound(SETUP_LINK_EXPIRED)
     return add_account(db, draft, now=now)
 
 
 def check_administrator(db: Connection, uuid: str | None) -> None:
-    """Check that a caller may still manage users, and keep it so until the transaction ends. Raises Forbidden.
+    """Check that a caller still is an administrator, and lock this until the transaction ends. Raises Forbidden.
 
-    Otherwise an administrator who is demoted while the request runs could undo that.
+    Otherwise an administrator who is demoted while the request runs could undo the demotion.
     """
     accounts.lock_administrators(db)
     if uuid not in accounts.list_administrators(db):
-        raise Forbidden("You are no administrator any more. Ask one to make this change.")
+        raise Forbidden("You are no longer an administrator. Ask an administrator to make this change.")
 
 
 def get_account(db: Connection, name: str) -> Account:
-    """Find an account. Raises NotFound."""
-    found = accounts.find_by_name(db, name)
-    if found is None:
+    """Find an account by its name. Raises NotFound."""
+    account = accounts.find_by_name(db, name)
+    if account is None:
         raise NotFound(f"There is no user called '{name}'.")
-    return found
+    return account
 
 
 def get_account_by_uuid(db: Connection, uuid: str) -> Account:
-    """Find an account. Raises NotFound."""
-    found = accounts.find(db, uuid)
-    if found is None:
+    """Find an account by its UUID. Raises NotFound."""
+    account = accounts.find(db, uuid)
+    if account is None:
         raise NotFound(f"There is no user with the uuid '{uuid}'.")
-    return found
+    return account
 
 
 def set_password(db: Connection, account: Account, password: str, *, now: datetime) -> None:
-    """Give an account another password (hashed), which ends all its sessions. Raises NotFound and Conflict."""
-    _check_has_password(_locked(db, account))
+    """Set another password (hashed), and end all sessions of the account. Raises NotFound and Conflict."""
+    _check_has_password(_lock(db, account))
     accounts.set_password(db, account.uuid, password, at=now)
-    _password_changed(db, account, kept_session=None)
+    _record_password_change(db, account, kept_session=None)
 
 
 def change_own_password(
     db: Connection, account: Account, *, old: str, new: str, kept_session: str | None, now: datetime
 ) -> None:
-    """Replace a password hash that was verified by another one, which ends the other sessions.
+    """Replace the verified password hash `old`, and end the account's sessions except `kept_session`.
 
-    Raises Conflict if the account was disabled or got another password since it was verified.
+    Raises Conflict if the account was disabled or got another password since `old` was verified.
     """
     _check_has_password(account)
     if not accounts.replace_password(db, account.uuid, old=old, new=new, at=now):
         raise Conflict(
-            "Your account was changed meanwhile: it is disabled or has another password. Nothing was saved. "
+            "Your account was changed in the meantime: it is disabled or has another password. Nothing was saved. "
             "Sign in again, or ask an administrator."
         )
-    _password_changed(db, account, kept_session=kept_session)
+    _record_password_change(db, account, kept_session=kept_session)
 
 
 def _check_has_password(account: Account) -> None:
     if account.is_system:
-        raise Conflict(f"'{account.name}' is a system account: it has tokens, and no password.")
+        raise Conflict(f"'{account.name}' is a system account: it has tokens, but no password.")
 
 
-def _password_changed(db: Connection, account: Account, *, kept_session: str | None) -> None:
+def _record_password_change(db: Connection, account: Account, *, kept_session: str | None) -> None:
     audit.record(db, Action.PASSWORD_CHANGE, resource=account.name)
     sessions.end_of_account(db, account.uuid, kept_session=kept_session)
 
 
 def set_role(db: Connection, account: Account, role: Role, *, now: datetime) -> Account:
-    """Give an account another role. Raises NotFound, and Conflict for the last administrator."""
-    current = _locked_for_access(db, account, is_removal=role is not Role.ADMINISTRATOR)
+    """Change the role of an account. Raises NotFound, and Conflict for the last administrator."""
+    current = _lock_for_access(db, account, is_removal=role is not Role.ADMINISTRATOR)
     accounts.set_role(db, current.uuid, role, at=now)
-    return _noted(db, current, replace(current, role=role, updated_at=now))
+    return _record_change(db, current, replace(current, role=role, updated_at=now))
 
 
 def disable_account(db: Connection, account: Account, *, now: datetime) -> Account:
-    """Disable an account, which ends its sessions for good. Raises NotFound, and Conflict for the last administrator.
+    """Disable an account, and end its sessions. Raises NotFound, and Conflict for the last administrator.
 
-    Its tokens are rejected while it is disabled.
+    Its tokens stay, but are rejected while it is disabled.
     """
-    current = _locked_for_access(db, account, is_removal=True)
+    current = _lock_for_access(db, account, is_removal=True)
     accounts.set_active(db, current.uuid, active=False, at=now)
+    # For good, unlike tokens: enabling the account must not revive a session that someone else may hold.
     sessions.end_of_account(db, current.uuid)
-    return _noted(db, current, replace(current, is_active=False, updated_at=now))
+    return _record_change(db, current, replace(current, is_active=False, updated_at=now))
 
 
 def enable_account(db: Connection, account: Account, *, now: datetime) -> Account:
-    """Enable an account again, with the tokens that it had. Raises NotFound."""
-    current = _locked(db, account)
+    """Enable an account again; its tokens work again. Raises NotFound."""
+    current = _lock(db, account)
     accounts.set_active(db, current.uuid, active=True, at=now)
-    return _noted(db, current, replace(current, is_active=True, updated_at=now))
+    return _record_change(db, current, replace(current, is_active=True, updated_at=now))
 
 
-def _locked(db: Connection, account: Account) -> Account:
-    """Read an account as it is now, and lock it. What was read before may be out of date. Raises NotFound."""
+def _lock(db: Connection, account: Account) -> Account:
+    """Lock an account and return its current state; `account` may be outdated. Raises NotFound."""
     current = accounts.lock(db, account.uuid)
     if current is None:
         raise NotFound(f"There is no user called '{account.name}'.")
     return current
 
 
-def _locked_for_access(db: Connection, account: Account, *, is_removal: bool) -> Account:
-    """Lock an account whose access changes, after all administrators, so that one of them remains.
+def _lock_for_access(db: Connection, account: Account, *, is_removal: bool) -> Account:
+    """Lock all administrators, then an account whose access changes, so that an administrator remains.
 
-    All such changes take the locks in the same order. Raises NotFound, and Conflict for the last administrator.
+    All such changes lock in this order, so that they cannot deadlock. Raises NotFound, and Conflict for the last
+    administrator.
     """
     accounts.lock_administrators(db)
-    current = _locked(db, account)
+    current = _lock(db, account)
     if is_removal and accounts.list_administrators(db) == [current.uuid]:
-        raise Conflict(f"'{current.name}' is the only administrator. Make another one first.")
+        raise Conflict(f"'{current.name}' is the only administrator. Add another administrator first.")
     return current
 
 
-def _noted(db: Connection, old: Account, new: Account) -> Account:
-    before, after = diff_fields(_state(old), _state(new))
+def _record_change(db: Connection, old: Account, new: Account) -> Account:
+    before, after = diff_fields(_audited_fields(old), _audited_fields(new))
     audit.record(db, Action.USER_CHANGE, resource=old.name, before=before, after=after)
     return new
 
 
-def _state(account: Account) -> FieldValues:
+def _audited_fields(account: Account) -> FieldValues:
+    # The name is the resource of the event already, and the hash of the password must not leave its column.
     return collect_fields(account, "uuid", "name", "password")

@@ -27,7 +27,8 @@ from treaty.store.engine.vault import Vault
 SETUP_LINK_LIFETIME: Final = timedelta(days=1)
 READ_ONLY_TOKEN_NAME: Final = "Read only token (developer)"  # noqa: S105 - a name
 READ_WRITE_TOKEN_NAME: Final = "Read/write token (CI)"  # noqa: S105 - a name
-"""The two tokens that every account has, under the names by which clients of the paid product look for them."""
+"""Names of the two default tokens of every account. Clients of PactFlow look for tokens with these names."""
+# Each kind of secret is hashed with its purpose: a token presented as a session's cookie has another hash.
 TOKEN_PURPOSE: Final = "token"  # noqa: S105 - the name of a kind
 SESSION_PURPOSE: Final = "session"
 SETUP_PURPOSE: Final = "setup"
@@ -36,7 +37,7 @@ PROOF_PURPOSE: Final = "proof"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IssuedToken:
-    """A token with its text, which is shown this once."""
+    """A token with its text, which is shown only now and not stored."""
 
     token: Token
     text: str
@@ -44,7 +45,7 @@ class IssuedToken:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenDraft:
-    """What is said about a token that is to be made."""
+    """The properties of a token to create."""
 
     name: str
     role: Role = Role.READ_WRITE
@@ -52,15 +53,16 @@ class TokenDraft:
 
 
 def add_token(db: Connection, owner: Account, draft: TokenDraft, *, vault: Vault, now: datetime) -> IssuedToken:
-    """Create a token. Raises Invalid, and Conflict for a name that is taken and an owner who is disabled."""
-    _check(draft, now)
+    """Create a token. Raises Invalid, and Conflict for a name that is taken or a disabled owner."""
+    _check_draft(draft, now)
+    # Locked, so that no token is added to an account that is being disabled.
     current = accounts.lock(db, owner.uuid)
     if current is None or not current.is_active:
         raise Conflict(f"'{owner.name}' is disabled. Enable the user first: `treaty user enable {owner.name}`.")
     if any(existing.name == draft.name for existing in tokens.list_of_account(db, owner.uuid)):
         raise Conflict(f"'{owner.name}' has a token called '{draft.name}' already.")
     text = generate_token()
-    new = Token(
+    token = Token(
         uuid=str(uuid4()),
         account=owner.uuid,
         user=owner.name,
@@ -72,18 +74,18 @@ def add_token(db: Connection, owner: Account, draft: TokenDraft, *, vault: Vault
         used_at=None,
         used_from=None,
     )
-    tokens.add(db, owner, new, keys.ensure(db, vault).hash(TOKEN_PURPOSE, text))
-    expires_at = new.expires_at.isoformat() if new.expires_at else None
-    after = {"role": new.role.value, "expires_at": expires_at}
-    audit.record(db, Action.TOKEN_CREATION, resource=owner.name, params=_which(new), after=after)
-    return IssuedToken(token=new, text=text)
+    tokens.add(db, owner, token, keys.ensure(db, vault).hash(TOKEN_PURPOSE, text))
+    expires_at = token.expires_at.isoformat() if token.expires_at else None
+    after = {"role": token.role.value, "expires_at": expires_at}
+    audit.record(db, Action.TOKEN_CREATION, resource=owner.name, params=_audited_identity(token), after=after)
+    return IssuedToken(token=token, text=text)
 
 
-def _which(token: Token) -> FieldValues:
+def _audited_identity(token: Token) -> FieldValues:
     return {"token": token.name, "uuid": token.uuid}
 
 
-def _check(draft: TokenDraft, now: datetime) -> None:
+def _check_draft(draft: TokenDraft, now: datetime) -> None:
     name = draft.name
     if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise Invalid.member("name", f"must be a text of {MAX_NAME_LENGTH} characters at most, on one line")
@@ -92,7 +94,10 @@ def _check(draft: TokenDraft, now: datetime) -> None:
 
 
 def regenerate_token(db: Connection, uuid: str, *, account: str | None, vault: Vault) -> IssuedToken:
-    """Give a token another value; the former one is rejected at once. Raises NotFound for a token of another user."""
+    """Replace the text of a token; the former one is rejected at once.
+
+    Raises NotFound for a token of another account, so that this does not reveal which tokens exist.
+    """
     token = tokens.lock(db, uuid)
     if token is None or token.account != account:
         raise NotFound(f"You have no token with the uuid '{uuid}'.")
@@ -100,28 +105,28 @@ def regenerate_token(db: Connection, uuid: str, *, account: str | None, vault: V
     tokens.replace_hash(
         db, uuid, secret_hash=keys.ensure(db, vault).hash(TOKEN_PURPOSE, text), ending=text[-TOKEN_ENDING_LENGTH:]
     )
-    audit.record(db, Action.TOKEN_REGENERATION, resource=token.user, params=_which(token))
+    audit.record(db, Action.TOKEN_REGENERATION, resource=token.user, params=_audited_identity(token))
     return IssuedToken(
         token=replace(token, ending=text[-TOKEN_ENDING_LENGTH:], used_at=None, used_from=None), text=text
     )
 
 
 def revoke_token(db: Connection, token: Token) -> None:
-    """Reject a token from now on. The two that every account has stay, without a value. Raises NotFound."""
+    """Delete a token; the two default tokens of an account only lose their texts. Raises NotFound."""
     if tokens.lock(db, token.uuid) is None:
         raise NotFound(f"There is no token with the uuid '{token.uuid}'.")
     if token.name in {READ_ONLY_TOKEN_NAME, READ_WRITE_TOKEN_NAME}:
         tokens.replace_hash(db, token.uuid, secret_hash=None, ending=None)
     else:
         tokens.remove(db, token.uuid)
-    audit.record(db, Action.TOKEN_REVOCATION, resource=token.user, params=_which(token))
+    audit.record(db, Action.TOKEN_REVOCATION, resource=token.user, params=_audited_identity(token))
 
 
 def revoke_all_credentials(db: Connection) -> int:
-    """End all tokens and sessions, and delete the key that hashes them."""
-    # The key goes first: transactions that hash with it are waited for, so that what they add is ended, too.
+    """Revoke all tokens, end all sessions, and delete the key of their hashes. Returns the number of tokens."""
+    # Deleting the key first waits for transactions that hash with it, so that their tokens and sessions are ended, too.
     keys.remove(db)
-    count = tokens.clear_hash(db)
+    count = tokens.clear_all_hashes(db)
     sessions.end_all(db)
     audit.record(db, Action.TOKEN_REVOCATION, before={"tokens": count})
     return count
@@ -132,7 +137,7 @@ def revoke_all_credentials(db: Connection) -> int:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenedSession:
-    """A new session, with what stands in its cookie."""
+    """A new session with its secret, which the cookie contains and the database does not."""
 
     session: Session
     secret: str
@@ -140,67 +145,80 @@ class OpenedSession:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionDraft:
-    """Who signs in, an account or a user of the settings, and from where."""
+    """A session to open: for an account, or for a user of the settings (with `proof`)."""
 
     user: str
     account: str | None
     password: str | None = None
-    """The password hash of the account that was verified."""
+    """The hash that the account's password matched."""
     proof: str | None
-    """Proves a user of the settings."""
+    """Hash of the name and the password of a user of the settings."""
     address: str | None
     agent: str | None
+    """The `User-Agent` header."""
+    replaced: str | None = None
+    """The UUID of the session that the browser had, which ends."""
 
 
-def open_session(db: Connection, who: SessionDraft, *, vault: Vault, now: datetime) -> OpenedSession:
-    """Sign a browser in, with a new secret, whatever the browser had before.
+def open_session(db: Connection, draft: SessionDraft, *, vault: Vault, now: datetime) -> OpenedSession:
+    """Open a session with a new secret; a secret that the browser had before is never reused (session fixation).
 
     Raises Unauthenticated if the account was disabled or got another password since the password was verified.
     """
-    keyed = keys.ensure(db, vault)
-    if who.account is not None and not _is_still_valid(db, who.account, who, now):
-        raise Unauthenticated("Your account was disabled, or has another password by now. Sign in again.")
+    hasher = keys.ensure(db, vault)
+    if draft.account is not None and not _record_sign_in(db, draft.account, draft.password, now):
+        raise Unauthenticated("Your account has been disabled, or its password has been changed. Sign in again.")
+    if draft.replaced is not None:
+        sessions.end(db, draft.replaced)
     secret = generate_secret()
-    new = Session(uuid=str(uuid4()), user=who.user, created_at=now, seen_at=now, address=who.address, agent=who.agent)
+    session = Session(
+        uuid=str(uuid4()), user=draft.user, created_at=now, seen_at=now, address=draft.address, agent=draft.agent
+    )
     sessions.add(
         db,
-        new,
-        secret_hash=keyed.hash(SESSION_PURPOSE, secret),
-        account_uuid=who.account,
-        proof=None if who.proof is None else keyed.hash(PROOF_PURPOSE, who.proof),
+        session,
+        secret_hash=hasher.hash(SESSION_PURPOSE, secret),
+        account_uuid=draft.account,
+        proof=None if draft.proof is None else hasher.hash(PROOF_PURPOSE, draft.proof),
     )
-    audit.record(db, Action.SIGN_IN, resource=who.user)
-    return OpenedSession(session=new, secret=secret)
+    audit.record(db, Action.SIGN_IN, resource=draft.user)
+    return OpenedSession(session=session, secret=secret)
 
 
-def _is_still_valid(db: Connection, account: str, who: SessionDraft, now: datetime) -> bool:
-    return who.password is not None and accounts.record_sign_in(db, account, password=who.password, at=now)
+def _record_sign_in(db: Connection, account: str, password_hash: str | None, now: datetime) -> bool:
+    """Record a sign-in; return whether the account is active and still has this password hash."""
+    return password_hash is not None and accounts.record_sign_in(db, account, password=password_hash, at=now)
+
+
+def remove_expired_sessions(db: Connection, *, idle_timeout: timedelta, lifetime: timedelta, now: datetime) -> None:
+    """Remove the sessions that have reached their idle timeout or lifetime. They are rejected already."""
+    sessions.end_old(db, seen_before=now - idle_timeout, created_before=now - lifetime)
 
 
 def end_session(db: Connection, uuid: str, *, user: str) -> None:
-    """Sign a browser out."""
+    """End a session, because its user signs out."""
     sessions.end(db, uuid)
     audit.record(db, Action.SIGN_OUT, resource=user)
 
 
-def end_sessions(db: Connection, one: Account) -> None:
-    """Sign somebody out everywhere."""
-    sessions.end_of_account(db, one.uuid)
-    audit.record(db, Action.SIGN_OUT, resource=one.name, params={"where": "everywhere"})
+def end_sessions(db: Connection, account: Account) -> None:
+    """End all sessions of an account, because its user signs out everywhere."""
+    sessions.end_of_account(db, account.uuid)
+    audit.record(db, Action.SIGN_OUT, resource=account.name, params={"where": "everywhere"})
 
 
 # The link for the first administrator
 
 
 def create_setup_link(db: Connection, *, vault: Vault, now: datetime) -> str | None:
-    """Make the secret of a link by which the first administrator is made; none where there are users."""
+    """Create the secret of a link that adds the first administrator; None if there are users.
+
+    It replaces the former link, so that only the one in the latest output of the server works.
+    """
     if accounts.has_any(db):
         return None
     secret = generate_secret()
-    keys.set_setup_hash(db, _hash(db, vault, secret), now + SETUP_LINK_LIFETIME)
+    hasher = keys.ensure(db, vault, is_changing=True)
+    keys.set_setup_hash(db, hasher.hash(SETUP_PURPOSE, secret), now + SETUP_LINK_LIFETIME)
     audit.record(db, Action.SETUP_LINK_CREATION)
     return secret
-
-
-def _hash(db: Connection, vault: Vault, secret: str) -> str:
-    return keys.ensure(db, vault, is_changing=True).hash(SETUP_PURPOSE, secret)

@@ -1,4 +1,4 @@
-"""Counting attempts to sign in with a password, in the database, so that all processes count together."""
+"""Counting attempts to sign in with a password, in the database, so that all processes share the counters."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from treaty.store.accounts import throttling
 def reserve_attempt(db: Connection, keys: CounterKeys, *, now: datetime) -> None:
     """Count an attempt as failed before its password is compared. Raises Throttled if it has to wait.
 
-    The counters are locked, so of attempts that arrive together only as many get past as one after the other would.
+    The counters are locked, so parallel attempts get no more guesses than sequential ones.
     """
     counters = throttling.lock(db, keys.in_lock_order)
     is_trusted = throttling.is_trusted_address(db, keys, since=now - TRUST_DURATION)
@@ -24,7 +24,10 @@ def reserve_attempt(db: Connection, keys: CounterKeys, *, now: datetime) -> None
 
 
 def record_success(db: Connection, keys: CounterKeys, *, now: datetime) -> None:
-    """Take back an attempt that succeeded, forget the account's failures from its address, and trust the address."""
+    """Take back an attempt that succeeded, delete the account's failures from its address, and trust the address.
+
+    The counters of the address and the account keep their other failures, which may be an attacker's.
+    """
     throttling.lock(db, keys.in_lock_order)
     for key in keys.in_lock_order:
         if key == keys.pair:

@@ -1,16 +1,16 @@
-"""Who asks, and as what: accounts with their roles, tokens, sessions, and the caller that a request comes from."""
+"""Access: accounts with their roles, tokens, sessions, and the caller of a request."""
 
 import secrets
 import string
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 
 class Role(StrEnum):
-    """What somebody may do, in three steps; each holds the ones below it."""
+    """The role of a user. Each role has the permissions of the roles below it, and more."""
 
     ADMINISTRATOR = "administrator"
     READ_WRITE = "read-write"
@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 class CredentialType(StrEnum):
-    """By what a caller is known."""
+    """How a caller was authenticated."""
 
     NONE = "none"
     BASIC = "basic"
@@ -28,7 +28,7 @@ class CredentialType(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """Who a request comes from. Nobody in particular has no role on a server that asks for credentials."""
+    """The caller of a request. Anonymous callers have no role, except on a server with open access."""
 
     kind: CredentialType = CredentialType.NONE
     role: Role | None = None
@@ -47,7 +47,7 @@ class Caller:
 
     @property
     def title(self) -> str:
-        """Name the caller for people."""
+        """The caller's name in messages."""
         if not self.is_known:
             return "anybody"
         return f"{self.user} (token “{self.token}”)" if self.token else str(self.user)
@@ -55,12 +55,12 @@ class Caller:
 
 ANONYMOUS_CALLER: Final = Caller()
 OPEN_ACCESS_CALLER: Final = Caller(role=Role.READ_WRITE)
-"""Whoever asks a server that is open."""
+"""Every caller of a server with open access."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """A person, or a system account, which has tokens only."""
+    """A user, or a system account, which has tokens but no password."""
 
     uuid: str
     name: str
@@ -80,13 +80,13 @@ class Account:
 
 
 def normalize_name(name: str) -> str:
-    """Spell a name as it is looked up: names that differ in case alone are one."""
+    """Return the form of a name in which it is unique and looked up: names are not case-sensitive."""
     return name.strip().casefold()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Token:
-    """What a program signs in with. Its text is shown once, and kept as a keyed hash."""
+    """A credential of a program. Its text is shown once; the database stores a keyed hash of it."""
 
     uuid: str
     account: str
@@ -94,9 +94,9 @@ class Token:
     user: str
     name: str
     role: Role
-    """Read-only, or whatever the account may."""
+    """READ_ONLY, or READ_WRITE for all permissions of the account."""
     ending: str | None
-    """How its text ends; None before it has one."""
+    """The last characters of its text; None if it has none, so that it cannot be used."""
     created_at: datetime
     expires_at: datetime | None
     used_at: datetime | None
@@ -104,7 +104,7 @@ class Token:
 
     @property
     def masked(self) -> str:
-        """Show enough to recognise it."""
+        """The text with all but its ends hidden, by which the owner recognizes it."""
         return f"{TOKEN_PREFIX}{'*' * 12}{self.ending}" if self.ending else "not generated yet"
 
     def is_expired(self, now: datetime) -> bool:
@@ -113,7 +113,7 @@ class Token:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """A browser that somebody signed in with."""
+    """A browser in which a user is signed in."""
 
     uuid: str
     user: str
@@ -123,13 +123,22 @@ class Session:
     agent: str | None
 
 
+USE_RECORD_INTERVAL: Final = timedelta(minutes=1)
+"""Precision of the recorded last use of tokens and sessions. Without it, every read would write to the database."""
+
+
+def is_use_due(recorded_at: datetime | None, now: datetime) -> bool:
+    """Whether the use of a token or session must be recorded again."""
+    return recorded_at is None or now - recorded_at >= USE_RECORD_INTERVAL
+
+
 # Names and e-mail addresses
 
 MAX_NAME_LENGTH: Final = 100
 
 
 def find_name_problem(name: str) -> str | None:
-    """Say what is wrong with a user's name, or nothing."""
+    """Describe why a user's name is invalid; None if it is valid."""
     if not name.strip():
         return "must not be blank"
     if name != name.strip():
@@ -142,42 +151,47 @@ def find_name_problem(name: str) -> str | None:
 
 
 def find_email_problem(email: str) -> str | None:
-    """Say what is wrong with an e-mail address, or nothing."""
+    """Describe why an e-mail address is invalid; None if it is valid."""
     local, at, host = email.rpartition("@")
-    is_one = at and local and "." in host.strip(".") and email.isprintable() and " " not in email
-    return None if is_one and len(email) <= MAX_NAME_LENGTH * 2 else "must be an e-mail address"
+    is_address = at and local and "." in host.strip(".") and email.isprintable() and " " not in email
+    return None if is_address and len(email) <= MAX_NAME_LENGTH * 2 else "must be an e-mail address"
 
 
 # Texts of tokens
 
 TOKEN_PREFIX: Final = "treaty_"  # noqa: S105 - the beginning of every token
 _LETTERS: Final = string.digits + string.ascii_letters
-_RANDOM: Final = 32
-_CHECK: Final = 6
+_RANDOM_LENGTH: Final = 32
+_CHECKSUM_LENGTH: Final = 6
 TOKEN_ENDING_LENGTH: Final = 4
 
 
 def generate_token() -> str:
-    """Make up the text of a token: a prefix to know it by, 190 random bits, and a checksum."""
-    text = "".join(secrets.choice(_LETTERS) for _ in range(_RANDOM))
+    """Generate the text of a token: a prefix, 190 random bits, and a checksum.
+
+    Secret scanners recognize leaked tokens by the prefix and the checksum.
+    """
+    text = "".join(secrets.choice(_LETTERS) for _ in range(_RANDOM_LENGTH))
     return TOKEN_PREFIX + text + _checksum(text)
 
 
 def is_well_formed_token(text: str) -> bool:
-    """Whether a text has the form of a token, and its checksum fits: slips are found without the database."""
+    """Whether a text has the form of a token and its checksum is right. Finds typing errors without the database."""
     body = text.removeprefix(TOKEN_PREFIX)
-    is_whole = text.startswith(TOKEN_PREFIX) and len(body) == _RANDOM + _CHECK and body.isascii() and body.isalnum()
-    return is_whole and _checksum(body[:_RANDOM]) == body[_RANDOM:]
+    has_length = len(body) == _RANDOM_LENGTH + _CHECKSUM_LENGTH
+    is_complete = text.startswith(TOKEN_PREFIX) and has_length and body.isascii() and body.isalnum()
+    return is_complete and _checksum(body[:_RANDOM_LENGTH]) == body[_RANDOM_LENGTH:]
 
 
 def _checksum(text: str) -> str:
+    """Write a CRC-32 in base 62. It is not secret: it finds mistakes, not forgeries."""
     number, letters = zlib.crc32(text.encode()), ""
-    for _ in range(_CHECK):
+    for _ in range(_CHECKSUM_LENGTH):
         number, index = divmod(number, len(_LETTERS))
         letters = _LETTERS[index] + letters
     return letters
 
 
 def generate_secret() -> str:
-    """Make up what stands in a cookie or in a link that is used once."""
+    """Generate the secret of a session or a setup link, with 256 random bits."""
     return secrets.token_urlsafe(32)

@@ -1,4 +1,4 @@
-"""Passwords: which are good enough, and how they are hashed (argon2id)."""
+"""Passwords: how strong they must be, and how they are hashed (argon2id)."""
 
 import secrets
 from collections.abc import Sequence
@@ -11,68 +11,74 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 256
-_LEAST_SCORE: Final = 2
-_ESTIMATED: Final = 64
-"""Characters that are looked at to guess how soon a password is guessed, which takes long for long ones."""
+_MIN_SCORE: Final = 2
+"""Of zxcvbn's scores from 0 to 4. 2 resists guessing at the rate that throttling allows."""
+_MAX_ESTIMATED_LENGTH: Final = 64
+"""Characters from which the strength is estimated. The time for that grows faster than the length."""
 
+# The minimum that OWASP recommends for argon2id: 19 MiB and two passes.
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
-_AT_A_TIME: Final = BoundedSemaphore(2)
-"""Hashing takes memory and a core, so it waits in line."""
+_HASHING_SLOTS: Final = BoundedSemaphore(2)
+"""Limits parallel hashing, since each hash takes 19 MiB and a core: a flood of guesses must not exhaust them."""
 
 
 _EXAMPLES: Final = {"pact_workshop", "something-long"}
-"""Passwords in documentation, ours and that of the original broker."""
+"""Passwords in the documentation of Treaty and of the original broker."""
 _CONTEXT: Final = ("pact", "broker", "pact_broker", "pactbroker", "workshop", "treaty", "admin", "example", "contract")
-"""Words that are tried first for a server of this kind."""
+"""Words that attackers try first for a server of this kind."""
 
 
-def find_weakness(password: str, known: Sequence[str] = ()) -> str | None:
-    """Say why a password is too weak, or nothing; `known` is what others know: the name, the e-mail address."""
+def find_weakness(password: str, public_words: Sequence[str] = ()) -> str | None:
+    """Describe why a password is too weak; None if it is strong enough.
+
+    `public_words` are known to attackers, such as the user's name and e-mail address.
+    """
     if len(password) < MIN_LENGTH:
         return f"must have {MIN_LENGTH} characters or more"
     if len(password) > MAX_LENGTH:
         return f"must have {MAX_LENGTH} characters at most"
-    return _guessable(password, known, _LEAST_SCORE)
+    return _find_guessability(password, public_words, _MIN_SCORE)
 
 
 def find_setting_weakness(password: str, user: str) -> str | None:
-    """Say why the password of a user of the settings is weak, or nothing.
+    """Describe why the password of a user of the settings is weak; None if it is strong enough.
 
-    Such a password is often used for years by many builds, so it should be harder to guess than one of a person.
+    Many builds use such a password for years, so it should be harder to guess than a person's.
     """
     if password.lower() in _EXAMPLES:
         return "is an example from documentation"
     if len(password) < MIN_LENGTH:
         return f"has fewer than {MIN_LENGTH} characters"
-    return _guessable(password, (user, *_CONTEXT), _LEAST_SCORE + 1)
+    return _find_guessability(password, (user, *_CONTEXT), _MIN_SCORE + 1)
 
 
-def _guessable(password: str, known: Sequence[str], least_score: int) -> str | None:
-    from zxcvbn import zxcvbn  # noqa: PLC0415 - has long lists of words, and is needed when a password is chosen
+def _find_guessability(password: str, public_words: Sequence[str], min_score: int) -> str | None:
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - loads long lists of words, only needed when a password is chosen
 
-    found = zxcvbn(password[:_ESTIMATED], user_inputs=[one for one in known if one], max_length=_ESTIMATED)
-    if found["score"] >= least_score:
+    user_inputs = [word for word in public_words if word]
+    estimate = zxcvbn(password[:_MAX_ESTIMATED_LENGTH], user_inputs=user_inputs, max_length=_MAX_ESTIMATED_LENGTH)
+    if estimate["score"] >= min_score:
         return None
-    advice = found["feedback"]["warning"] or "Use a few words that do not go together."
-    return f"is among those that are guessed first. {advice.rstrip('.')}."
+    advice = estimate["feedback"]["warning"] or "Use a few unrelated words"
+    return f"is easy to guess. {advice.rstrip('.')}."
 
 
 def hash_password(password: str) -> str:
-    with _AT_A_TIME:
+    with _HASHING_SLOTS:
         return _HASHER.hash(password)
 
 
-def is_correct(password: str, its_hash: str | None) -> bool:
-    """Whether a password is the one with this hash. Without a hash it takes as long, and is not."""
+def is_correct(password: str, password_hash: str | None) -> bool:
+    """Whether a password matches a hash. Without a hash the result is False, after the same time."""
     try:
-        with _AT_A_TIME:
-            _HASHER.verify(its_hash or _nobodys(), password)
+        with _HASHING_SLOTS:
+            _HASHER.verify(password_hash or _dummy_hash(), password)
     except (Argon2Error, InvalidHashError):
         return False
-    return its_hash is not None
+    return password_hash is not None
 
 
 @cache
-def _nobodys() -> str:
-    """Hash something that nobody knows."""
+def _dummy_hash() -> str:
+    """Hash a random password, to compare passwords of unknown users with: otherwise their time would reveal them."""
     return _HASHER.hash(secrets.token_urlsafe(32))

@@ -1,10 +1,11 @@
-"""Throttling of password guesses: how many are checked before the next one has to wait.
+"""Throttling of password guesses: how many attempts may fail before the next one has to wait.
 
-Each attempt is counted for an account from an address, for the address, for the network of an IPv6 address and for the
-account, before its password is compared. Success takes it back. Beyond a limit each further failure doubles the wait.
+Each attempt is counted before its password is compared: for the account from the address, for the address, for the
+network of an IPv6 address, and for the account. Success takes it back. Beyond a limit each further failure doubles the
+wait.
 
-An account that has signed in from an address before is held up there by its own failures only, so that one attacker
-neither locks out an office that shares an address, nor a user whose account is attacked from elsewhere.
+For an address from which the account has signed in before, only the account's failures from there count. So an attacker
+can lock out neither an office that shares an address, nor a user whose account is attacked from elsewhere.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +22,7 @@ from treaty.model.accounts.access import MAX_NAME_LENGTH, normalize_name
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailureCounter:
-    """Attempts that failed or are still being checked."""
+    """Number of attempts that failed or are still being verified."""
 
     key: str
     count: int
@@ -33,13 +34,14 @@ class FailureCounter:
 
 @dataclass(frozen=True, slots=True)
 class FailureLimit:
-    """How many failures are free of charge, and for how many seconds later ones make the next attempt wait at most."""
+    """A limit of failures, beyond which the next attempt has to wait."""
 
     allowed_failures: int
     max_wait: int
+    """Seconds."""
 
-    def wait(self, counter: FailureCounter, now: datetime) -> int:
-        """Return the seconds that are left to wait."""
+    def remaining_wait(self, counter: FailureCounter, now: datetime) -> int:
+        """Return the seconds until the next attempt is allowed."""
         if counter.count < self.allowed_failures or counter.is_expired(now):
             return 0
         seconds = min(1 << min(counter.count - self.allowed_failures, 20), self.max_wait)
@@ -47,26 +49,29 @@ class FailureLimit:
 
 
 PAIR_LIMIT: Final = FailureLimit(5, 300)
-"""Of one account from one address."""
+"""For one account from one address."""
 TRUSTED_PAIR_LIMIT: Final = FailureLimit(5, 30)
-"""The same where the account has signed in from the address before."""
+"""For one account from an address from which it has signed in before."""
 ADDRESS_LIMIT: Final = FailureLimit(100, 300)
-"""From one address, whatever the account."""
+"""For all accounts from one address."""
 NETWORK_LIMIT: Final = FailureLimit(1000, 300)
-"""From one IPv6 network of 2⁸⁰ addresses, which is what a customer of a provider has."""
+"""For all accounts from one IPv6 network (/48), which providers assign to a single customer."""
 ACCOUNT_LIMIT: Final = FailureLimit(100, 60)
-"""Of one account, whatever the address."""
+"""For one account from all addresses."""
 FAILURE_LIFETIME: Final = timedelta(minutes=15)
-"""How long failures count after the latest one."""
+"""Time after the latest failure at which a counter expires."""
 TRUST_DURATION: Final = timedelta(days=30)
-"""How long an address is trusted after the account's latest success."""
-_UNKNOWN_NAMES: Final = 4096
-"""Names of nobody are counted in so many groups. People type passwords where names belong, so none is stored."""
+"""Time after the latest success of an account from an address for which the address is trusted."""
+_UNKNOWN_NAME_GROUPS: Final = 4096
+"""Unknown names are counted in this many groups.
+
+People type passwords into the field for the name. The few bits that identify a group do not reveal what was typed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class CounterKeys:
-    """Under which keys an attempt is counted. They are hashes, from which no name can be read."""
+    """Keys of the counters of an attempt. They are hashes, which do not reveal names."""
 
     pair: str
     account: str
@@ -76,7 +81,7 @@ class CounterKeys:
 
     @property
     def in_lock_order(self) -> list[str]:
-        """All of them, in the order in which they are locked."""
+        """All keys, in the order in which transactions lock them to avoid deadlocks."""
         return sorted(key for key in (self.pair, self.account, self.address, self.network) if key is not None)
 
     def limits(self, *, is_trusted: bool) -> Mapping[str | None, FailureLimit]:
@@ -91,24 +96,26 @@ class CounterKeys:
 
 
 def compute_counter_keys(name: str, address: str | None, *, is_known: bool) -> CounterKeys:
-    """Return the keys for an attempt to sign in with a name, that of an account or (not `is_known`) of nobody."""
-    return (_keys if len(name) <= MAX_NAME_LENGTH else _keys.__wrapped__)(name, address, is_known)
+    """Return the keys for an attempt to sign in with the name of a user or (not `is_known`) an unknown name."""
+    # Longer names belong to no account; caching them would let anyone fill the memory.
+    return (_compute_keys if len(name) <= MAX_NAME_LENGTH else _compute_keys.__wrapped__)(name, address, is_known)
 
 
 @lru_cache(maxsize=4096)
-def _keys(name: str, address: str | None, is_known: bool) -> CounterKeys:  # noqa: FBT001 - a cache's key, given in one place
-    whose = ("known", normalize_name(name)) if is_known else ("unknown", _group(name))
+def _compute_keys(name: str, address: str | None, is_known: bool) -> CounterKeys:  # noqa: FBT001 - a key of the cache
+    owner = ("known", normalize_name(name)) if is_known else ("unknown", _name_group(name))
     source, network = normalize_source(address)
     return CounterKeys(
-        pair=_hash(source, *whose),
-        account=_hash("anywhere", *whose),
+        pair=_hash(source, *owner),
+        account=_hash("anywhere", *owner),
         address=_hash(source),
         network=None if network is None else _hash(network),
     )
 
 
-def _group(name: str) -> str:
-    return str(int.from_bytes(sha256(normalize_name(name).encode()).digest()[:4]) % _UNKNOWN_NAMES)
+def _name_group(name: str) -> str:
+    digest = sha256(normalize_name(name).encode()).digest()
+    return str(int.from_bytes(digest[:4]) % _UNKNOWN_NAME_GROUPS)
 
 
 def _hash(*parts: str) -> str:
@@ -116,9 +123,10 @@ def _hash(*parts: str) -> str:
 
 
 def normalize_source(address: str | None) -> tuple[str, str | None]:
-    """Return what stands for an address in counting, and the wider network that is counted besides.
+    """Return the source that an address is counted as, and the wider IPv6 network that is counted as well.
 
-    Whoever has one IPv6 address has 2⁶⁴, so these count as one; IPv4 addresses mapped into IPv6 count as IPv4.
+    Every client with IPv6 can use all addresses of its /64, so these count as one source. IPv4 addresses mapped into
+    IPv6 count as IPv4.
     """
     try:
         parsed = ip_address(address or "")
@@ -132,6 +140,8 @@ def normalize_source(address: str | None) -> tuple[str, str | None]:
 
 
 def compute_wait(keys: CounterKeys, counters: Iterable[FailureCounter], *, is_trusted: bool, now: datetime) -> int:
-    """Return for how many seconds an attempt has to wait; those of other keys do not matter."""
+    """Return the seconds for which an attempt has to wait. Counters of other keys are ignored."""
     limits = keys.limits(is_trusted=is_trusted)
-    return max((limits[one.key].wait(one, now) for one in counters if one.key in limits), default=0)
+    return max(
+        (limits[counter.key].remaining_wait(counter, now) for counter in counters if counter.key in limits), default=0
+    )

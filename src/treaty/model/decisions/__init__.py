@@ -1,1 +1,1 @@
-"""Decisions: the matrix, selectors, reasons, badges, and pacts for verification."""
+"""Decisions: the matrix and its verdict, selectors, reasons, badges, and pacts for verification."""

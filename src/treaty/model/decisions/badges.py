@@ -1,4 +1,4 @@
-"""Badges: a pair of words and a colour that say how things stand."""
+"""Badges: two short texts and a colour that show whether a pact is verified or a version can be deployed."""
 
 import re
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ GREY: Final = "lightgrey"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Badge:
-    """What a badge says on its left and on its right."""
+    """The texts on the left and right half of a badge."""
 
     left: str
     right: str
     colour: str
     comment: str | None = None
-    """What it was worked out from, for who reads the image's source."""
+    """The versions and the result behind the badge, for readers of the source of the image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,20 +43,20 @@ class BadgeResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BadgeNames:
-    """How the names on a badge of a pact are to be written."""
+    """The names on a badge of a pact, and how to write them."""
 
     consumer: str
     provider: str
     consumer_tag: str | None = None
     provider_tag: str | None = None
     label: str | None = None
-    """Which of the names is shown: `consumer`, `provider`; anything else shows both."""
+    """The name to show: `consumer` or `provider`; any other value shows both."""
     has_initials: bool = False
 
 
 def build_pact_badge(names: BadgeNames, pact: BadgePact | None, result: BadgeResult | None) -> Badge:
-    """Say whether a pact is verified."""
-    right, colour = _state(pact, result)
+    """Build the badge that shows whether a pact is verified."""
+    right, colour = _describe_state(pact, result)
     return Badge(
         left=f"{_title(names)} pact".lower() if pact else "pact not found",
         right=right,
@@ -65,28 +65,29 @@ def build_pact_badge(names: BadgeNames, pact: BadgePact | None, result: BadgeRes
     )
 
 
-def _state(pact: BadgePact | None, result: BadgeResult | None) -> tuple[str, str]:
+def _describe_state(pact: BadgePact | None, result: BadgeResult | None) -> tuple[str, str]:
     if pact is None or result is None:
         return "unknown", GREY
     if not result.success:
         return ("failed (pending)" if result.was_pending else "failed"), RED
+    # A success for other content than that of the latest pact says nothing about the latest pact.
     return ("verified", GREEN) if result.sha == pact.sha else ("changed", ORANGE)
 
 
 def _title(names: BadgeNames) -> str:
-    consumer = _name(names.consumer, names.consumer_tag, has_initials=names.has_initials)
-    provider = _name(names.provider, names.provider_tag, has_initials=names.has_initials)
-    shown = {"consumer": consumer, "provider": provider}
-    return shown.get((names.label or "").lower(), f"{consumer}/{provider}")
+    consumer = _title_side(names.consumer, names.consumer_tag, has_initials=names.has_initials)
+    provider = _title_side(names.provider, names.provider_tag, has_initials=names.has_initials)
+    titles = {"consumer": consumer, "provider": provider}
+    return titles.get((names.label or "").lower(), f"{consumer}/{provider}")
 
 
-def _name(name: str, tag: str | None, *, has_initials: bool) -> str:
-    shown = abbreviate(name) if has_initials else name
-    return f"{shown} ({tag})" if tag else shown
+def _title_side(name: str, tag: str | None, *, has_initials: bool) -> str:
+    title = abbreviate(name) if has_initials else name
+    return f"{title} ({tag})" if tag else title
 
 
 def abbreviate(name: str) -> str:
-    """Shorten a name of several words to their first letters."""
+    """Shorten a name of several words to their first letters. Words are separated by ` `, `_` or `-`, or by case."""
     words = [word for word in re.split(r"[ _-]", name) if word]
     if len(words) == 1:
         words = re.findall(r"[A-Z]?[^A-Z]+|[A-Z]+(?![^A-Z])", words[0])
@@ -100,18 +101,19 @@ def _comment(names: BadgeNames, pact: BadgePact | None, result: BadgeResult | No
     return f"{consumer} {names.provider} version {provider_version} number {number}"
 
 
-def build_deployment_badge(way: str, *, deployable: bool | None, label: str | None) -> Badge:
-    """Say whether what has a tag, or is on a branch, can go its way. Not to know is as bad as no."""
+def build_deployment_badge(text: str, *, deployable: bool | None, label: str | None) -> Badge:
+    """Build the badge that shows whether a version can be deployed; `text` names its source and its destination."""
+    # Red also while results are missing, as in the original: only a certain yes is green.
     colour = GREEN if deployable is True else RED
-    return Badge(left=label or "can-i-deploy", right=way, colour=colour)
+    return Badge(left=label or "can-i-deploy", right=text, colour=colour)
 
 
 def build_merge_badge(*, deployable: bool | None) -> Badge:
-    """Say whether what is on the main branch fits to the main branches of everyone else."""
+    """Build the badge that shows whether the main branch is compatible with the main branches of its partners."""
     right, colour = {True: ("success", GREEN), False: ("failed", RED), None: ("unknown", GREY)}[deployable]
     return Badge(left="can-i-merge", right=right, colour=colour)
 
 
-def build_not_found_badge(what: str) -> Badge:
-    """Say what does not exist."""
-    return Badge(left=what, right="not found", colour=GREY)
+def build_not_found_badge(subject: str) -> Badge:
+    """Build the badge of a subject that does not exist, such as `branch`. As in the original, it replaces a 404."""
+    return Badge(left=subject, right="not found", colour=GREY)

@@ -1,4 +1,7 @@
-"""Consumer version selectors: how a provider says which pacts it wants to verify, and how that is told."""
+"""Consumer version selectors: the pacts that a provider wants to verify, and the texts that describe the selection.
+
+The kinds of selectors are those of the Pact documentation ("Consumer version selectors").
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,7 +22,7 @@ class MainBranch:
 
     consumer: str | None = None
     is_default: bool = False
-    """Whether nobody asked for it, and it stands for a request without selectors."""
+    """Whether the broker added it to a request without selectors."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +33,7 @@ class LatestFromBranch:
     consumer: str | None = None
     fallback_branch: str | None = None
     fallback_for: str | None = None
-    """The branch that was asked for, if this one is its fallback."""
+    """The requested branch, if this selector is that of its fallback branch."""
 
     @property
     def fallback(self) -> "LatestFromBranch | None":
@@ -49,7 +52,10 @@ class EveryBranch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LatestWithTag:
-    """The latest version with a tag; where no consumer's has a pact, the one with the fallback tag."""
+    """The latest version with a tag, or with the fallback tag if no consumer has a pact with the first tag.
+
+    One consumer with the first tag disables the fallback for all consumers, as in the original.
+    """
 
     tag: str
     fallback_tag: str | None = None
@@ -66,7 +72,7 @@ class AllWithTag:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployed:
-    """What is currently deployed, to one environment or to any."""
+    """The versions currently deployed, to one environment or to any."""
 
     environment: str | None = None
     consumer: str | None = None
@@ -74,7 +80,7 @@ class Deployed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Released:
-    """What is released and still supported, in one environment or in any."""
+    """The versions released and still supported, in one environment or in any."""
 
     environment: str | None = None
     consumer: str | None = None
@@ -82,7 +88,7 @@ class Released:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InEnvironment:
-    """What is deployed or released to an environment."""
+    """The versions deployed or released to an environment."""
 
     environment: str
     consumer: str | None = None
@@ -102,20 +108,20 @@ ConsumerVersionSelector = (
 
 
 class SelectedPact(NamedTuple):
-    """A pact that a selector found."""
+    """A pact that a selector matches."""
 
     selector: ConsumerVersionSelector
     consumer: str
     version: str
     version_id: int
-    """Stands for the consumer's version in the metadata of URLs, and only there."""
+    """Id of the consumer version, for the metadata of URLs only; elsewhere versions are identified by number."""
     position: int
-    """The version's place among those of its consumer."""
+    """Position of the version in the order of its consumer's versions."""
     sha: str
     content_id: int
-    """Stands for the content in the store's next question."""
+    """Id of the content, for the store's queries for results."""
     branch: str | None = None
-    """The branch whose head the version is, where the selector does not name it."""
+    """The branch of which the version is the head, where the selector does not name the branch."""
     environment: str | None = None
     is_production: bool = False
     is_fallback: bool = False
@@ -124,27 +130,28 @@ class SelectedPact(NamedTuple):
 SelectedPactOrder = tuple[int, bool, str, bool, str, int, str]
 
 
-def sort_key(finding: SelectedPact) -> SelectedPactOrder:  # noqa: PLR0911 - a return for each kind of selector
-    """Say where a finding stands among those of one pact."""
-    match finding.selector:
+def sort_key(pact: SelectedPact) -> SelectedPactOrder:  # noqa: PLR0911 - a return for each kind of selector
+    """Return the key by which the selectors of one content are sorted: the original's order, by kind and name."""
+    match pact.selector:
         case OverallLatest():
-            return (1, False, "", False, "", finding.position, "")
+            return (1, False, "", False, "", pact.position, "")
         case LatestFromBranch(branch=name):
-            return (2, False, name, False, "", finding.position, "")
+            return (2, False, name, False, "", pact.position, "")
         case LatestWithTag(tag=name):
-            return (3, False, name, False, "", finding.position, "")
+            return (3, False, name, False, "", pact.position, "")
         case AllWithTag(tag=name, consumer=consumer):
-            return (4, False, name, consumer is None, consumer or "", finding.position, "")
+            return (4, False, name, consumer is None, consumer or "", pact.position, "")
         case Deployed():
-            return (5, finding.is_production, finding.environment or "", False, "", finding.position, "")
+            return (5, pact.is_production, pact.environment or "", False, "", pact.position, "")
         case Released():
-            return (6, finding.is_production, finding.environment or "", False, "", finding.position, "")
+            return (6, pact.is_production, pact.environment or "", False, "", pact.position, "")
         case MainBranch(consumer=consumer) | EveryBranch(consumer=consumer) | InEnvironment(consumer=consumer):
-            return (7, False, "", consumer is None, consumer or "", finding.position, finding.branch or "")
+            return (7, False, "", consumer is None, consumer or "", pact.position, pact.branch or "")
 
 
-def describe_briefly(finding: SelectedPact) -> str:  # noqa: PLR0911 - a return for each kind of selector
-    match finding.selector:
+def describe_briefly(pact: SelectedPact) -> str:  # noqa: PLR0911 - a return for each kind of selector
+    """Describe why a pact is selected, in the words of the original's `shortDescription`."""
+    match pact.selector:
         case OverallLatest():
             return "latest"
         case MainBranch():
@@ -152,23 +159,23 @@ def describe_briefly(finding: SelectedPact) -> str:  # noqa: PLR0911 - a return 
         case LatestFromBranch(branch=name):
             return f"latest from branch {name}"
         case EveryBranch():
-            return f"latest from branch {finding.branch}"
+            return f"latest from branch {pact.branch}"
         case LatestWithTag(tag=name, fallback_tag=fallback):
-            return f"latest with tag {fallback if finding.is_fallback else name}"
+            return f"latest with tag {fallback if pact.is_fallback else name}"
         case AllWithTag(tag=name, consumer=consumer):
             return f"one of {consumer} {name}" if consumer else f"one of {name}"
         case Deployed():
-            return f"deployed to {finding.environment}"
+            return f"deployed to {pact.environment}"
         case Released():
-            return f"released in {finding.environment}"
+            return f"released in {pact.environment}"
         case InEnvironment(environment=name):
             return f"in environment {name}"
 
 
-def describe_in_metadata(finding: SelectedPact) -> SelectedBy:  # noqa: PLR0911 - a return for each kind of selector
-    """Say in an URL's metadata what found a pact."""
-    version_id = finding.version_id
-    match finding.selector:
+def describe_in_metadata(pact: SelectedPact) -> SelectedBy:  # noqa: PLR0911 - a return for each kind of selector
+    """Describe the selector that matched a pact for the metadata of its URL."""
+    version_id = pact.version_id
+    match pact.selector:
         case OverallLatest():
             return SelectedBy(is_latest=True, version_id=version_id)
         case MainBranch(is_default=is_default):
@@ -176,7 +183,7 @@ def describe_in_metadata(finding: SelectedPact) -> SelectedBy:  # noqa: PLR0911 
         case LatestFromBranch(branch=name):
             return SelectedBy(branch=name, is_latest=True, version_id=version_id)
         case EveryBranch():
-            return SelectedBy(branch=finding.branch, is_latest=True, version_id=version_id)
+            return SelectedBy(branch=pact.branch, is_latest=True, version_id=version_id)
         case LatestWithTag(tag=name):
             return SelectedBy(tag=name, is_latest=True, version_id=version_id)
         case AllWithTag(tag=name):

@@ -1,6 +1,7 @@
-"""The matrix: which results stand between versions, and whether they let a version be deployed.
+"""The matrix: the verification results between versions, and the verdict whether a version can be deployed.
 
-The decision is one pure function, `decide`: the facts go in, and the rows, the counts and the reasons come out.
+The verdict is computed by one pure function, `decide`, from a query and from facts that the store has loaded. It never
+sees the database, so each of its rules is tested with a table of cases.
 """
 
 from collections import Counter
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from treaty.model.decisions.questions import LatestBy, MatrixQuery
+from treaty.model.decisions.queries import LatestBy, MatrixQuery
 from treaty.model.decisions.reasons import (
     AllVerified,
     CannotIgnore,
@@ -35,18 +36,18 @@ from treaty.model.decisions.selectors import (
     select_version,
 )
 
-# What there are many of in an answer are named tuples: they are made, and compared, several times as fast.
+# A response may have thousands of rows. Named tuples are created and compared several times as fast as dataclasses.
 
 
 class MatrixRow(NamedTuple):
-    """A publication with a result for its content, or with a provider version that has none, or alone."""
+    """A publication, with one result for its content or, without a result, with the provider version that lacks it."""
 
     consumer: str
     consumer_version: str
     consumer_position: int
     provider: str
     provider_version: str | None
-    """Without a result it is the version that the question is about, or None if no version of the provider is."""
+    """Without a result: the provider version that the query selects, or None if it selects none."""
     provider_position: int | None
     sha: str
     revision: int
@@ -55,11 +56,11 @@ class MatrixRow(NamedTuple):
     success: bool | None
     verified_at: datetime | None
     is_superseded: bool = False
-    """Whether the publication has a newer revision, or the result was followed by another of the same version."""
+    """Whether the publication has a newer revision, or the same provider version has a newer result."""
 
 
 class ResultCounts(NamedTuple):
-    """Counts of results."""
+    """Number of rows by result. Ignored rows have a count of their own and no influence on the verdict."""
 
     success: int
     failed: int
@@ -68,7 +69,10 @@ class ResultCounts(NamedTuple):
 
     @property
     def deployable(self) -> bool | None:
-        """The answer that the results give: yes, no, or None while results are missing."""
+        """True or False, or None while a result is missing.
+
+        A missing result makes the verdict unknown even if another result failed, as in the original.
+        """
         return None if self.unknown else not self.failed
 
     @property
@@ -78,78 +82,80 @@ class ResultCounts(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MatrixRowsSummary:
-    """All rows of a question, however many: counts of all of them, and an excerpt to show."""
+    """Counts of all rows that a query selects, and the few rows that a response shows."""
 
-    decisive: ResultCounts
-    """Counts of the rows that the answer depends on, whatever `latestby` leaves out."""
-    counts: ResultCounts
-    """Counts of the rows that `latestby` leaves."""
+    decisive_counts: ResultCounts
+    """Counts of the rows that the verdict depends on, including those that `latestby` hides."""
+    latest_counts: ResultCounts
+    """Counts of the rows that `latestby` selects."""
     obstacles: Sequence[MatrixRow]
-    """Decisive rows that failed or have no result: up to `MOST_REASONS` of each, the newest first."""
+    """Decisive rows that failed or have no result: up to `MAX_REASONS` of each, the newest first."""
     shown: Sequence[MatrixRow]
-    """The rows to show, without regard to order."""
+    """The rows to show, in no particular order."""
     total: int
-    """How many rows there are to show, beyond the limit as well."""
+    """Number of rows to show if there were no limit."""
 
 
 MAX_REASONS: Final = 50
-"""How many failures, and how many missing results, a response names. The others are counted."""
+"""Number of failures, and of missing results, that a response names individually. It counts the others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MatrixFacts:
-    """The facts that a decision is made from."""
+    """The facts that a verdict is computed from."""
 
     specified: Sequence[ResolvedSelector]
     inferred: Sequence[ResolvedSelector] = ()
     ignored: Sequence[ResolvedSelector] = ()
     rows: Sequence[MatrixRow] = ()
-    """All rows, those of the newest action first, unless there is a survey."""
+    """All rows, the newest action first. Empty if there is a `rows_summary`."""
     rows_summary: MatrixRowsSummary | None = None
-    """The survey that the database made because there are more rows than the limit."""
+    """Computed by the database, where there are more rows than the limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerdictSummary:
-    """Counts, and the answer: yes, no, or None while results are missing."""
+    """The answer, with the counts that explain it."""
 
     deployable: bool | None
+    """None while results are missing."""
     success: int
     failed: int
     unknown: int
     ignored: int | None
-    """None when nothing was to be ignored."""
+    """None unless the query ignores anything: clients detect by this number that the broker supports `ignore`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What the matrix says."""
+    """The answer to a query of the matrix, with its rows and reasons."""
 
     considered: list[MatrixRow]
     ignored: list[MatrixRow]
     summary: VerdictSummary
     reasons: list[Reason]
     total: int
-    """How many rows there are; a limit leaves some of them out."""
-    alternatives: AbstractSet[str]
-    """The pacticipants of which the question selects several versions."""
+    """Number of rows, including those beyond the limit."""
+    multi_version_pacticipants: AbstractSet[str]
+    """The pacticipants of which the query selects several versions."""
 
     @property
     def rows(self) -> list[MatrixRow]:
         return [*self.considered, *self.ignored]
 
     def shown_provider_version(self, row: MatrixRow) -> str | None:
-        """Return the provider version that clients are shown.
+        """Return the provider version to show to clients.
 
-        As in the original, a row without a result shows no version, unless it must be told from rows of others.
+        As in the original, a row without a result shows no version. Where the query selects several versions of the
+        provider, it does, because the reader must see which of them lacks the result.
         """
-        if row.verification is None and row.provider not in self.alternatives:
+        if row.verification is None and row.provider not in self.multi_version_pacticipants:
             return None
         return row.provider_version
 
     @property
     def versions(self) -> set["VersionKey"]:
-        """The versions that the rows show."""
+        """The versions in the rows."""
         keys = {(row.consumer, row.consumer_version) for row in self.rows}
         return keys | {(row.provider, row.provider_version) for row in self.rows if row.provider_version is not None}
 
@@ -174,7 +180,7 @@ class EnvironmentSummary(NamedTuple):
 
 
 class VersionSummary(NamedTuple):
-    """What a row shows of a version, oldest first."""
+    """Branches, tags and environments of a version, as rows show them, each list oldest first."""
 
     branches: tuple[BranchSummary, ...]
     tags: tuple[TagSummary, ...]
@@ -182,102 +188,122 @@ class VersionSummary(NamedTuple):
 
 
 VersionKey = tuple[str, str]
-"""A pacticipant and a number."""
+"""Name of the pacticipant, and version number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Matrix:
-    """A verdict together with the versions that it speaks of."""
+    """A verdict together with the details of the versions in its rows."""
 
     verdict: Verdict
     versions: Mapping[VersionKey, VersionSummary]
 
 
-def decide(question: MatrixQuery, facts: MatrixFacts) -> Verdict:
-    """Decide a question by its facts.
+def decide(query: MatrixQuery, facts: MatrixFacts) -> Verdict:
+    """Compute the verdict on a query from its facts.
 
-    Every row counts, whether it is shown or not: neither a limit nor a filter of rows changes the answer.
+    Every row counts, whether it is shown or not: neither `limit` nor `latestby` nor `success` changes the answer. (In
+    the original they do, so that a failure beyond the limit is overlooked; see docs/differences.md.)
     """
-    survey = facts.rows_summary or summarize_rows(question, facts)
-    considered, ignored = _split(survey.shown, facts.ignored)
-    considered.sort(key=_in_order)
-    ignored.sort(key=_in_order)
-    absent = list(_absent(facts))
-    summary = _summary(question, _counts(question, facts, survey), is_absent=bool(absent))
-    obstacles = [] if summary.deployable else _obstacles(facts, absent, survey)
-    success = NothingRequired() if survey.decisive.is_empty else AllVerified()
+    rows_summary = facts.rows_summary or summarize_rows(query, facts)
+    considered, ignored = _split(rows_summary.shown, facts.ignored)
+    considered.sort(key=_sort_key)
+    ignored.sort(key=_sort_key)
+    missing_versions = list(_list_missing_versions(facts))
+    summary = _build_summary(query, facts, rows_summary, has_missing_versions=bool(missing_versions))
+    obstacles = [] if summary.deployable else _list_obstacles(facts, missing_versions, rows_summary)
+    success = NothingRequired() if rows_summary.decisive_counts.is_empty else AllVerified()
     return Verdict(
         considered=considered,
         ignored=ignored,
         summary=summary,
-        reasons=[*_warnings(question, facts), *(obstacles or [success])],
-        total=survey.total,
-        alternatives=_alternatives(facts),
+        reasons=[*_list_warnings(query, facts), *(obstacles or [success])],
+        total=rows_summary.total,
+        multi_version_pacticipants=_find_multi_version_pacticipants(facts),
     )
 
 
-def _counts(question: MatrixQuery, facts: MatrixFacts, rows_summary: MatrixRowsSummary) -> ResultCounts:
-    """Choose the counts to show: of all decisive rows, so that they do not contradict the answer.
-
-    Where any version counts, they are of the rows that `latestby` leaves, as in the original, if these agree with it.
-    """
-    is_of_any = question.latest_by is not None and any(isinstance(one, AnyVersion) for one in facts.specified)
-    return (
-        rows_summary.counts
-        if is_of_any and rows_summary.counts.deployable == rows_summary.decisive.deployable
-        else rows_summary.decisive
+def _build_summary(
+    query: MatrixQuery, facts: MatrixFacts, rows_summary: MatrixRowsSummary, *, has_missing_versions: bool
+) -> VerdictSummary:
+    decisive, latest = rows_summary.decisive_counts, rows_summary.latest_counts
+    selects_any_version = any(isinstance(resolved, AnyVersion) for resolved in facts.specified)
+    # Where a pacticipant is selected as a whole, the original counts the rows that `latestby` selects. Treaty does too,
+    # unless these counts contradict the answer, which is always that of all decisive rows.
+    shows_latest = query.latest_by is not None and selects_any_version and latest.deployable == decisive.deployable
+    counts = latest if shows_latest else decisive
+    return VerdictSummary(
+        # A version that does not exist cannot be deployed, whatever the results of the others are.
+        deployable=False if has_missing_versions else counts.deployable,
+        success=counts.success,
+        failed=counts.failed,
+        unknown=counts.unknown,
+        ignored=counts.ignored if query.ignore else None,
     )
 
 
-def summarize_rows(question: MatrixQuery, facts: MatrixFacts) -> MatrixRowsSummary:
-    """Survey rows that were all read."""
-    latest = select_latest(facts.rows, question.latest_by)
-    shown = filter_by_success(latest, question.success)
-    decisive = facts.rows if question.counts_superseded else [row for row in facts.rows if not row.is_superseded]
+def summarize_rows(query: MatrixQuery, facts: MatrixFacts) -> MatrixRowsSummary:
+    """Summarize rows that were all loaded. `store.decisions.matrix_summary` does the same in SQL for many rows."""
+    latest = select_latest(facts.rows, query.latest_by)
+    shown = filter_by_success(latest, query.success)
+    decisive = facts.rows if query.counts_superseded else [row for row in facts.rows if not row.is_superseded]
     considered, _ = _split(decisive, facts.ignored)
-    counts = count_row_results(decisive, facts.ignored)
+    decisive_counts = count_row_results(decisive, facts.ignored)
+    has_obstacles = not decisive_counts.deployable
     return MatrixRowsSummary(
-        decisive=counts,
-        counts=counts if latest is decisive else count_row_results(latest, facts.ignored),
-        obstacles=[*_first_with(considered, False), *_first_with(considered, None)] if not counts.deployable else (),  # noqa: FBT003 - values of rows
-        shown=shown if question.limit is None else shown[: question.limit],
+        decisive_counts=decisive_counts,
+        # Mostly `latestby` hides nothing: then the rows are the same list and need not be counted again.
+        latest_counts=decisive_counts if latest is decisive else count_row_results(latest, facts.ignored),
+        obstacles=[*_first_rows(considered, success=False), *_first_rows(considered, success=None)]
+        if has_obstacles
+        else (),
+        shown=shown if query.limit is None else shown[: query.limit],
         total=len(shown),
     )
 
 
 def count_row_results(rows: Sequence[MatrixRow], ignored: Sequence[ResolvedSelector]) -> ResultCounts:
-    considered, left_out = _split(rows, ignored)
+    considered, ignored_rows = _split(rows, ignored)
     results = [row.success for row in considered]
-    return ResultCounts(results.count(True), results.count(False), results.count(None), len(left_out))
+    return ResultCounts(results.count(True), results.count(False), results.count(None), len(ignored_rows))
 
 
-def _first_with(rows: Sequence[MatrixRow], success: bool | None) -> Sequence[MatrixRow]:  # noqa: FBT001 - a value of a row
+def _first_rows(rows: Sequence[MatrixRow], *, success: bool | None) -> Sequence[MatrixRow]:
     return [row for row in rows if row.success is success][:MAX_REASONS]
 
 
-def _alternatives(facts: MatrixFacts) -> AbstractSet[str]:
-    chosen = [one for one in (*facts.specified, *facts.inferred) if isinstance(one, FoundVersion)]
-    numbers = {one.selector.pacticipant: one.number for one in chosen}
-    return {one.selector.pacticipant for one in chosen if numbers[one.selector.pacticipant] != one.number}
+def _find_multi_version_pacticipants(facts: MatrixFacts) -> AbstractSet[str]:
+    versions = [resolved for resolved in (*facts.specified, *facts.inferred) if isinstance(resolved, FoundVersion)]
+    # A later version of the same pacticipant overwrites the entry, so that the first one differs from it.
+    last_numbers = {version.selector.pacticipant: version.number for version in versions}
+    return {
+        version.selector.pacticipant
+        for version in versions
+        if last_numbers[version.selector.pacticipant] != version.number
+    }
 
 
 def _split(rows: Sequence[MatrixRow], ignored: Sequence[ResolvedSelector]) -> tuple[list[MatrixRow], list[MatrixRow]]:
-    """Separate the rows that count from those to be ignored."""
+    """Separate the rows that count from the ignored ones."""
     if not ignored:
         return list(rows), []
     considered: list[MatrixRow] = []
-    left_out: list[MatrixRow] = []
+    ignored_rows: list[MatrixRow] = []
     for row in rows:
-        (left_out if _is_ignored(row, ignored) else considered).append(row)
-    return considered, left_out
+        (ignored_rows if _is_ignored(row, ignored) else considered).append(row)
+    return considered, ignored_rows
 
 
 def _is_ignored(row: MatrixRow, ignored: Sequence[ResolvedSelector]) -> bool:
     sides = ((row.consumer, row.consumer_version), (row.provider, row.provider_version))
-    return any(is_ignored_by(one, name, number) for one in ignored for name, number in sides)
+    return any(is_ignored_by(resolved, name, number) for resolved in ignored for name, number in sides)
 
 
-def _in_order(row: MatrixRow) -> tuple[object, ...]:
+def _sort_key(row: MatrixRow) -> tuple[object, ...]:
+    """Return the key of the original's order: by consumer and provider, newest first, missing results first.
+
+    Names are compared as bytes, because the original sorts in its process and not by a database's collation.
+    """
     position = -row.provider_position if row.provider_position is not None else None
     return (
         row.consumer.encode(),
@@ -289,31 +315,33 @@ def _in_order(row: MatrixRow) -> tuple[object, ...]:
     )
 
 
-def select_latest(rows: Sequence[MatrixRow], latest: LatestBy | None) -> Sequence[MatrixRow]:
-    """Choose the newest result of each group: that of the highest provider version.
+def select_latest(rows: Sequence[MatrixRow], latest_by: LatestBy | None) -> Sequence[MatrixRow]:
+    """Select the row of the highest provider version from each group that `latest_by` makes.
 
-    For a pair it is chosen among the newest results of its consumer versions, unless the newest of these has none.
+    For a pair it is selected among the latest rows of its consumer versions, unless the newest of these has no result.
+    (The original fails with 500 where a pair has both kinds of rows.)
     """
     if len(rows) < 2:  # noqa: PLR2004 - one row is the newest
         return rows
-    match latest:
+    match latest_by:
         case None:
             return rows
         case LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION:
-            return _highest_of_each(rows, lambda row: (*_consumer_version(row), row.provider_version))
+            return _highest_of_each(rows, lambda row: (*_consumer_version_key(row), row.provider_version))
         case LatestBy.CONSUMER_VERSION:
-            return _highest_of_each(rows, _consumer_version)
+            return _highest_of_each(rows, _consumer_version_key)
         case LatestBy.PAIR:
-            chosen = set(_highest_of_each(rows, _consumer_version))
-            groups = _groups((row for row in rows if row in chosen), lambda row: (row.consumer, row.provider))
-            return [_newest_of_pair(group) for group in groups]
+            # Filtering by membership keeps the rows in their order, the newest action first.
+            latest = set(_highest_of_each(rows, _consumer_version_key))
+            pairs = _group((row for row in rows if row in latest), lambda row: (row.consumer, row.provider))
+            return [_latest_of_pair(pair) for pair in pairs]
 
 
-def _consumer_version(row: MatrixRow) -> tuple[str | None, ...]:
+def _consumer_version_key(row: MatrixRow) -> tuple[str | None, ...]:
     return row.consumer, row.consumer_version, row.provider
 
 
-def _groups(
+def _group(
     rows: Iterable[MatrixRow], key: Callable[[MatrixRow], tuple[str | None, ...]]
 ) -> Iterable[Sequence[MatrixRow]]:
     groups: dict[tuple[str | None, ...], list[MatrixRow]] = {}
@@ -325,87 +353,92 @@ def _groups(
 def _highest_of_each(
     rows: Sequence[MatrixRow], key: Callable[[MatrixRow], tuple[str | None, ...]]
 ) -> Sequence[MatrixRow]:
-    chosen = [_highest(group) for group in _groups(rows, key)]
-    return rows if len(chosen) == len(rows) else chosen
+    highest = [_highest(group) for group in _group(rows, key)]
+    # Returning the same list lets the caller see that nothing was hidden.
+    return rows if len(highest) == len(rows) else highest
 
 
-def _newest_of_pair(group: Sequence[MatrixRow]) -> MatrixRow:
-    verified = [row for row in group if row.verification is not None]
-    return _highest(verified) if group[0].verification is not None else group[0]
+def _latest_of_pair(rows: Sequence[MatrixRow]) -> MatrixRow:
+    verified = [row for row in rows if row.verification is not None]
+    return _highest(verified) if rows[0].verification is not None else rows[0]
 
 
-def _highest(group: Sequence[MatrixRow]) -> MatrixRow:
-    """Choose the row of the highest provider version; of several the last, as the original does."""
-    return max(reversed(group), key=lambda row: row.provider_position or -1)
+def _highest(rows: Sequence[MatrixRow]) -> MatrixRow:
+    """Return the row of the highest provider version; among equals the last, as in the original."""
+    return max(reversed(rows), key=lambda row: row.provider_position or -1)
 
 
 def filter_by_success(rows: Sequence[MatrixRow], success: Collection[bool | None] | None) -> Sequence[MatrixRow]:
-    """Keep the rows with these results."""
+    """Select the rows with these results."""
     return rows if success is None else [row for row in rows if row.success in success]
 
 
-def _summary(question: MatrixQuery, counts: ResultCounts, *, is_absent: bool) -> VerdictSummary:
-    return VerdictSummary(
-        deployable=False if is_absent else counts.deployable,
-        success=counts.success,
-        failed=counts.failed,
-        unknown=counts.unknown,
-        ignored=counts.ignored if question.ignore else None,
-    )
+def _list_missing_versions(facts: MatrixFacts) -> Iterable[NoVersion]:
+    """Yield the specified selectors that match no version.
+
+    A selector that matches nothing can only be ignored together with its whole pacticipant: there is no version number
+    to compare.
+    """
+    for resolved in facts.specified:
+        name = resolved.selector.pacticipant
+        if isinstance(resolved, NoVersion) and not any(is_ignored_by(ignored, name, None) for ignored in facts.ignored):
+            yield resolved
 
 
-def _absent(facts: MatrixFacts) -> Iterable[NoVersion]:
-    """Find what was asked about, is not to be ignored, and does not exist."""
-    for one in facts.specified:
-        name = one.selector.pacticipant
-        if isinstance(one, NoVersion) and not any(is_ignored_by(other, name, None) for other in facts.ignored):
-            yield one
-
-
-def _warnings(question: MatrixQuery, facts: MatrixFacts) -> Iterable[Reason]:
-    for one in facts.ignored:
-        if isinstance(one, NoVersion | NoPacticipant):
-            yield CannotIgnore(selected=one)
-    given = [one.selector for one in facts.specified]
-    is_of_one = len({one.pacticipant for one in given}) == 1 and (len(given) == 1 or len(question.selectors) > 1)
-    if is_of_one and not question.destination.has_location and not question.is_one_way:
+def _list_warnings(query: MatrixQuery, facts: MatrixFacts) -> Iterable[Reason]:
+    """Yield what makes an answer unreliable, by the rules of the original."""
+    for ignored in facts.ignored:
+        if isinstance(ignored, NoVersion | NoPacticipant):
+            yield CannotIgnore(selected=ignored)
+    specified = [resolved.selector for resolved in facts.specified]
+    # The original looks at resolved selectors: one tag that selects two versions needs no environment. Several
+    # selectors of one pacticipant do, since each of their versions is to be deployed on its own.
+    is_single_pacticipant = len({selector.pacticipant for selector in specified}) == 1
+    is_deployment = is_single_pacticipant and (len(specified) == 1 or len(query.selectors) > 1)
+    if is_deployment and not query.destination.has_location and not query.is_one_way:
         yield NoDestination()
-    if not all(one.is_name_only for one in given) and not any(one.version for one in given):
+    if not all(selector.is_name_only for selector in specified) and not any(selector.version for selector in specified):
         yield NoNumber()
 
 
-def _obstacles(facts: MatrixFacts, absent: Sequence[NoVersion], rows_summary: MatrixRowsSummary) -> Sequence[Reason]:
-    """List what prevents the deployment: versions that do not exist, or else missing results and failures."""
-    return [NoSuchVersion(selected=one) for one in absent] or list(_unverified(facts, rows_summary))
+def _list_obstacles(
+    facts: MatrixFacts, missing_versions: Sequence[NoVersion], rows_summary: MatrixRowsSummary
+) -> Sequence[Reason]:
+    """List what prevents the deployment: versions that do not exist, or else failures and missing results."""
+    return [NoSuchVersion(selected=resolved) for resolved in missing_versions] or list(
+        _explain_rows(facts, rows_summary)
+    )
 
 
-def _unverified(facts: MatrixFacts, rows_summary: MatrixRowsSummary) -> Iterable[Reason]:
-    sides = _Sides(facts)
-    for row in sorted(rows_summary.obstacles, key=lambda row: (row.success is None, _in_order(row))):
+def _explain_rows(facts: MatrixFacts, rows_summary: MatrixRowsSummary) -> Iterable[Reason]:
+    """Yield a reason for each failure, then for each missing result, and one that counts those left out."""
+    finder = _SideFinder(facts)
+    for row in sorted(rows_summary.obstacles, key=lambda row: (row.success is None, _sort_key(row))):
         reason = NotVerified if row.success is None else VerificationFailed
         yield reason(
-            consumer=sides.side(row.consumer, row.consumer_version),
-            provider=sides.side(row.provider, row.provider_version),
+            consumer=finder.find(row.consumer, row.consumer_version),
+            provider=finder.find(row.provider, row.provider_version),
         )
     named = Counter(row.success for row in rows_summary.obstacles)
-    more = MoreObstacles(
-        failed=rows_summary.decisive.failed - named[False], unknown=rows_summary.decisive.unknown - named[None]
-    )
-    if more.failed or more.unknown:
-        yield more
+    counts = rows_summary.decisive_counts
+    others = MoreObstacles(failed=counts.failed - named[False], unknown=counts.unknown - named[None])
+    if others.failed or others.unknown:
+        yield others
 
 
-class _Sides:
-    """Finds the selectors that describe the versions of a reason."""
+class _SideFinder:
+    """Finds the selector that describes a version in a reason."""
 
     def __init__(self, facts: MatrixFacts) -> None:
-        self._selected: dict[str, list[ResolvedSelector]] = {}
-        for one in (*facts.specified, *facts.inferred):
-            self._selected.setdefault(one.selector.pacticipant, []).append(one)
+        self._selectors: dict[str, list[ResolvedSelector]] = {}
+        for resolved in (*facts.specified, *facts.inferred):
+            self._selectors.setdefault(resolved.selector.pacticipant, []).append(resolved)
 
-    def side(self, pacticipant: str, number: str | None) -> ReasonSide:
-        selected = self._selected.get(pacticipant, [])
-        if len(selected) == 1:
-            return ReasonSide(selected=selected[0], version=number or find_number(selected[0]))
-        same = (one for one in selected if number is not None and find_number(one) == number)
-        return ReasonSide(selected=next(same, None) or select_version(pacticipant, number), version=number)
+    def find(self, pacticipant: str, number: str | None) -> ReasonSide:
+        selectors = self._selectors.get(pacticipant, [])
+        if len(selectors) == 1:
+            return ReasonSide(selected=selectors[0], version=number or find_number(selectors[0]))
+        matching = (resolved for resolved in selectors if number is not None and find_number(resolved) == number)
+        # No selector covers the other side of a contract where there is no destination. The original then describes the
+        # version of the first row; a reason must name the version that it is about.
+        return ReasonSide(selected=next(matching, None) or select_version(pacticipant, number), version=number)

@@ -1,6 +1,7 @@
-"""Metadata in URLs: why a pact was selected, carried from where it is fetched to where its result is published.
+"""Metadata in URLs: why a pact was selected, carried from the fetch of the pact to the publication of its result.
 
-A nested query string in URL-safe Base64 without padding. Clients copy it; only the broker reads it.
+It is a nested query string in URL-safe Base64 without padding. Clients copy it; only the broker reads it. The keys and
+their order are the original's.
 """
 
 import base64
@@ -14,7 +15,7 @@ from urllib.parse import quote_plus
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SelectedBy:
-    """One selector that a pact was found with; `version_id` is the consumer version that it found."""
+    """A selector that matched a pact; `version_id` is the consumer version that it matched."""
 
     branch: str | None = None
     tag: str | None = None
@@ -25,7 +26,7 @@ class SelectedBy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metadata:
-    """What an URL says about the pact behind it."""
+    """The selection of a pact, as its URL carries it."""
 
     version_number: str | None = None
     version_id: int | None = None
@@ -36,35 +37,35 @@ class Metadata:
 
     @property
     def version_ids(self) -> tuple[int, ...]:
-        """Every consumer version named, each once."""
-        ids = [self.version_id, *(one.version_id for one in self.selected_by)]
-        return tuple(dict.fromkeys(one for one in ids if one is not None))
+        """The ids of all consumer versions in the metadata, without repetitions."""
+        ids = [self.version_id, *(selected_by.version_id for selected_by in self.selected_by)]
+        return tuple(dict.fromkeys(version_id for version_id in ids if version_id is not None))
 
 
 @lru_cache(maxsize=4096)
 def encode(metadata: Metadata) -> str:
-    """Make the segment of an URL that says this."""
+    """Encode metadata as a path segment."""
     text = "&".join([f"{key}={quote_plus(value)}" for key, value in _pairs(metadata)])
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
 def _pairs(metadata: Metadata) -> Iterable[tuple[str, str]]:
-    """List keys, encoded as an URL has them, with their values."""
+    """Yield the percent-encoded keys with their values. `s%5B%5D%5Bb%5D` is `s[][b]`."""
     if metadata.version_number is not None:
         yield "cvn", metadata.version_number
     for tag in metadata.tags:
         yield "cvt%5B%5D", tag
     if metadata.version_id is not None:
         yield "cv", str(metadata.version_id)
-    for one in metadata.selected_by:
-        given = {
-            "b": one.branch,
-            "t": one.tag,
-            "l": "true" if one.is_latest else None,
-            "e": one.environment,
-            "cv": one.version_id,
+    for selected_by in metadata.selected_by:
+        values = {
+            "b": selected_by.branch,
+            "t": selected_by.tag,
+            "l": "true" if selected_by.is_latest else None,
+            "e": selected_by.environment,
+            "cv": selected_by.version_id,
         }
-        yield from ((f"s%5B%5D%5B{key}%5D", str(value)) for key, value in given.items() if value is not None)
+        yield from ((f"s%5B%5D%5B{key}%5D", str(value)) for key, value in values.items() if value is not None)
     if metadata.is_wip:
         yield "w", "true"
     if metadata.is_pending is not None:
@@ -72,7 +73,8 @@ def _pairs(metadata: Metadata) -> Iterable[tuple[str, str]]:
 
 
 def decode_segment(segment: str) -> str:
-    """Decode a segment to the query string that it holds; what cannot be decoded is as if empty."""
+    """Decode a path segment to a query string, which is empty if the segment cannot be decoded."""
+    # The standard alphabet of Base64 is accepted as well as the URL-safe one, as in the original.
     padded = segment + "=" * (-len(segment) % 4)
     try:
         return base64.urlsafe_b64decode(padded.replace("+", "-").replace("/", "_")).decode()
@@ -81,16 +83,19 @@ def decode_segment(segment: str) -> str:
 
 
 def parse_query(query: Mapping[str, Any]) -> Metadata:
-    """Read what a decoded query string says; what makes no sense in it is passed over."""
-    selectors = [one for one in _listed(query.get("s")) if isinstance(one, Mapping)]
+    """Read metadata from a parsed query string. Values of a wrong type are ignored.
+
+    A damaged URL must not prevent a build from publishing its result.
+    """
+    selectors = [selector for selector in _list(query.get("s")) if isinstance(selector, Mapping)]
     pending = query.get("p")
     return Metadata(
         version_number=_text(query.get("cvn")),
         version_id=_number(query.get("cv")),
-        tags=tuple(one for one in _listed(query.get("cvt")) if isinstance(one, str)),
+        tags=tuple(tag for tag in _list(query.get("cvt")) if isinstance(tag, str)),
         is_wip=query.get("w") == "true",
         is_pending={"true": True, "false": False}.get(pending) if isinstance(pending, str) else None,
-        selected_by=tuple(_selected_by(one) for one in selectors),
+        selected_by=tuple(_selected_by(selector) for selector in selectors),
     )
 
 
@@ -104,7 +109,7 @@ def _selected_by(selector: Mapping[str, Any]) -> SelectedBy:
     )
 
 
-def _listed(value: object) -> list[Any]:
+def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
@@ -113,4 +118,5 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object) -> int | None:
+    # The length keeps ids within the range of the databases' integers.
     return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10 else None  # noqa: PLR2004 - an id fits into nine digits

@@ -1,4 +1,4 @@
-"""Why the matrix says yes, no or that it does not know."""
+"""Reasons for a verdict of the matrix: their texts, their codes for programs, and the next step that each suggests."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ from treaty.model.decisions.selectors import NoVersion, ResolvedSelector, descri
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReasonSide:
-    """A consumer or a provider in a reason: how it was selected, and the version it is about, when there is one."""
+    """The consumer or the provider in a reason: how it was selected, and its version if one is known."""
 
     selected: ResolvedSelector
     version: str | None
@@ -19,37 +19,37 @@ class ReasonSide:
 
     @property
     def environment(self) -> str | None:
-        """Where no version of it runs, though one would have to."""
+        """The environment of the query, if no version of the pacticipant is deployed or released there."""
         return self.selected.selector.environment if isinstance(self.selected, NoVersion) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoDestination:
-    """Nobody said where the version is to go."""
+    """The query names no environment, tag or main branch to deploy to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoNumber:
-    """Nobody named a version by its number."""
+    """The query selects versions by branch or tag only, which may be others by the time of the deployment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CannotIgnore:
-    """What is to be ignored does not exist."""
+    """A pacticipant or version to ignore does not exist."""
 
     selected: ResolvedSelector
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoSuchVersion:
-    """What was asked about does not exist."""
+    """A version that the query specifies does not exist."""
 
     selected: ResolvedSelector
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotVerified:
-    """A pact has no result yet from a provider's version that matters."""
+    """A pact has no result from a provider version that the verdict depends on."""
 
     consumer: ReasonSide
     provider: ReasonSide
@@ -57,7 +57,7 @@ class NotVerified:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerificationFailed:
-    """A provider's version that matters failed."""
+    """A provider version that the verdict depends on failed to verify a pact."""
 
     consumer: ReasonSide
     provider: ReasonSide
@@ -65,7 +65,7 @@ class VerificationFailed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MoreObstacles:
-    """Failures and missing results beyond those that the other reasons name."""
+    """Number of failures and missing results that no other reason names."""
 
     failed: int
     unknown: int
@@ -73,17 +73,17 @@ class MoreObstacles:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AllVerified:
-    """All that is required is verified."""
+    """All required results exist and are successful."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NothingRequired:
-    """Nothing has to be verified."""
+    """No result is required: there are no contracts with other versions."""
 
 
 ReasonWarning = NoDestination | NoNumber | CannotIgnore
 Obstacle = NoSuchVersion | NotVerified | VerificationFailed
-"""An obstacle with a next step of its own."""
+"""A reason against the deployment with a next step of its own."""
 SuccessReason = AllVerified | NothingRequired
 Reason = ReasonWarning | Obstacle | MoreObstacles | SuccessReason
 
@@ -91,7 +91,7 @@ _UNRELIABLE: Final = "this result will not be reliable."
 
 
 def describe_reason(reason: Reason) -> str:
-    """Say a reason in the original broker's words."""
+    """Return the text of a reason, in the original broker's words."""
     match reason:
         case NoDestination():
             return (
@@ -107,17 +107,17 @@ def describe_reason(reason: Reason) -> str:
         case CannotIgnore():
             return f"WARN: Cannot ignore {describe(reason.selected)}"
         case _:
-            return _verdict_text(reason)
+            return _describe_verdict(reason)
 
 
-def _verdict_text(reason: Obstacle | MoreObstacles | SuccessReason) -> str:
+def _describe_verdict(reason: Obstacle | MoreObstacles | SuccessReason) -> str:
     match reason:
         case NoSuchVersion():
             return describe_absence(reason.selected.selector)
         case NotVerified():
-            return f"There is no verified pact between {_between(reason)}"
+            return f"There is no verified pact between {_describe_sides(reason)}"
         case VerificationFailed():
-            return f"The verification for the pact between {_between(reason)} failed"
+            return f"The verification for the pact between {_describe_sides(reason)} failed"
         case MoreObstacles(failed=failed, unknown=unknown):
             counts = [f"{failed} more failed"] if failed else []
             counts += [f"{unknown} more {'is' if unknown == 1 else 'are'} missing"] if unknown else []
@@ -128,12 +128,12 @@ def _verdict_text(reason: Obstacle | MoreObstacles | SuccessReason) -> str:
             return "There are no missing dependencies"
 
 
-def _between(reason: NotVerified | VerificationFailed) -> str:
+def _describe_sides(reason: NotVerified | VerificationFailed) -> str:
     return f"{describe(reason.consumer.selected)} and {describe(reason.provider.selected)}"
 
 
-def severity(reason: Reason) -> str:
-    """Say what type of notice a reason is."""
+def get_severity(reason: Reason) -> str:
+    """Return the `type` of the notice that shows a reason."""
     match reason:
         case NoDestination() | NoNumber() | CannotIgnore():
             return "warning"
@@ -144,17 +144,18 @@ def severity(reason: Reason) -> str:
 
 
 def get_code(reason: Reason) -> str:
-    """Name a reason for programs."""
+    """Return the stable code of a reason, by which programs recognize it whatever its text is."""
     match reason:
         case NotVerified():
+            # Where nothing is deployed yet, a deployment is missing rather than a verification.
             return (
                 "not_deployed" if reason.provider.environment or reason.consumer.environment else "missing_verification"
             )
         case _:
-            return _KINDS[type(reason)]
+            return _CODES[type(reason)]
 
 
-_KINDS: Final[dict[type[Reason], str]] = {
+_CODES: Final[dict[type[Reason], str]] = {
     NoDestination: "no_environment",
     NoNumber: "no_version_number",
     CannotIgnore: "cannot_ignore",
@@ -167,29 +168,22 @@ _KINDS: Final[dict[type[Reason], str]] = {
 
 
 def suggest_next_step(reason: Obstacle) -> str:
-    """Say what somebody whom a reason stops can do."""
+    """Suggest what to do about a reason that prevents a deployment."""
     match reason:
         case NoSuchVersion():
-            return f"Publish the pacts or verification results of {_named(reason.selected)}, or check how it was named."
+            name = _name_version(ReasonSide(selected=reason.selected, version=find_number(reason.selected)))
+            return f"Publish the pacts or verification results of {name}, or check how it was named."
         case VerificationFailed():
-            return (
-                f"Make {_version(reason.provider)} honour the pact, or change what {_version(reason.consumer)} expects."
-            )
+            consumer, provider = _name_version(reason.consumer), _name_version(reason.provider)
+            return f"Make {provider} honour the pact, or change what {consumer} expects."
         case NotVerified():
-            return _way_to_a_result(reason)
+            for side in (reason.provider, reason.consumer):
+                if side.environment:
+                    name, environment = side.pacticipant, side.environment
+                    return f"Deploy a version of {name} to {environment} first, and record its deployment."
+            consumer, provider = _name_version(reason.consumer), _name_version(reason.provider)
+            return f"Verify the pact of {consumer} with {provider}, and publish the result."
 
 
-def _way_to_a_result(reason: NotVerified) -> str:
-    for side in (reason.provider, reason.consumer):
-        if side.environment:
-            return f"Deploy a version of {side.pacticipant} to {side.environment} first, and record its deployment."
-    return f"Verify the pact of {_version(reason.consumer)} with {_version(reason.provider)}, and publish the result."
-
-
-def _version(side: ReasonSide) -> str:
+def _name_version(side: ReasonSide) -> str:
     return f"{side.pacticipant} ({side.version})" if side.version else side.pacticipant
-
-
-def _named(selected: ResolvedSelector) -> str:
-    number = find_number(selected)
-    return f"{selected.selector.pacticipant} ({number})" if number else selected.selector.pacticipant

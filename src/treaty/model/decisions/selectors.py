@@ -1,4 +1,4 @@
-"""Selectors: which versions of a pacticipant a question is about, what they found, and how people read them."""
+"""Selectors of a matrix query, the versions that they resolve to, and the texts that describe them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selector:
-    """Versions of a pacticipant: those that meet everything that is given, or the pacticipant as a whole."""
+    """Selects the versions of a pacticipant that meet all criteria or, without criteria, the pacticipant as a whole."""
 
     pacticipant: str
-    """Empty where a question left it out, which is refused."""
+    """Empty if the request has none, which validation rejects."""
     version: str | None = None
     branch: str | None = None
     tag: str | None = None
@@ -32,52 +32,54 @@ class Selector:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnyVersion:
-    """A pacticipant as a whole."""
+    """A selector of a pacticipant as a whole: any of its versions counts."""
 
     selector: Selector
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundVersion:
-    """One version that a selector found."""
+    """One version that a selector matches."""
 
     selector: Selector
     number: str
     main_branch: str | None = None
+    """Name of the pacticipant's main branch, to describe a selector that has only `mainBranch=true`."""
     is_one_of_many: bool = False
+    """Whether the selector matches other versions too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoVersion:
-    """A selector that found nothing."""
+    """A selector that matches no version."""
 
     selector: Selector
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoPacticipant:
-    """A selector of a pacticipant that does not exist; only what is to be ignored may be such."""
+    """A selector of a pacticipant that does not exist. Validation allows it only for `ignore`."""
 
     selector: Selector
 
 
 ResolvedSelector = AnyVersion | FoundVersion | NoVersion | NoPacticipant
-"""What a selector turned out to be; a selector that finds several versions turns out to be several."""
+"""A selector with the version that it matches; one that matches several versions resolves to several of these."""
 
 
 def select_version(pacticipant: str, number: str | None) -> ResolvedSelector:
-    """Make what stands for a version by its number, or for any version."""
+    """Build the resolved selector of a version, or of the pacticipant as a whole if there is no number."""
     selector = Selector(pacticipant=pacticipant, version=number)
     return AnyVersion(selector=selector) if number is None else FoundVersion(selector=selector, number=number)
 
 
 def find_number(resolved: ResolvedSelector) -> str | None:
-    """Say the number of the version, which is also known of one that was asked for by number and does not exist."""
+    """Return the version number: of the version that was found, or else the number in the selector."""
     return resolved.number if isinstance(resolved, FoundVersion) else resolved.selector.version
 
 
 def is_ignored_by(ignored: ResolvedSelector, pacticipant: str, number: str | None) -> bool:
-    """Say whether a version, or a pacticipant as a whole when there is no number, is to be ignored."""
+    """Check whether a version is ignored or, without a number, the pacticipant as a whole."""
     match ignored:
         case AnyVersion(selector=selector):
             return selector.pacticipant == pacticipant
@@ -88,50 +90,51 @@ def is_ignored_by(ignored: ResolvedSelector, pacticipant: str, number: str | Non
 
 
 def describe(resolved: ResolvedSelector) -> str:
-    """Say what a selector is about and what it found."""
-    return next(text for holds, text in _descriptions(resolved) if holds)
+    """Describe a selector and the version that it matches, in the original broker's words."""
+    return next(text for applies, text in _descriptions(resolved) if applies)
 
 
 def _descriptions(resolved: ResolvedSelector) -> Iterable[tuple[object, str]]:
-    one, number = resolved.selector, find_number(resolved)
-    name, version, found = one.pacticipant, f"({number})", number is not None
-    many = isinstance(resolved, FoundVersion) and resolved.is_one_of_many
-    branch = one.branch or (resolved.main_branch if one.is_main_branch and isinstance(resolved, FoundVersion) else None)
-    the_version, no_version = "one of the versions" if many else "the version", "(no such version exists)"
-    no_branch, no_deployment = (
-        "(no versions exist for this branch)",
-        "(no version is currently recorded as deployed/released in this environment)",
-    )
-    latest_found, latest_with_tag = one.is_latest and found, one.is_latest and one.tag
-    lost_main_branch = one.is_main_branch and not found
+    """List all descriptions, each with its condition; the first whose condition holds applies.
+
+    The order is the original's, where a selector with several criteria is described by some of them only.
+    """
+    selector, number = resolved.selector, find_number(resolved)
+    name, version, has_number = selector.pacticipant, f"({number})", number is not None
+    found_version = resolved if isinstance(resolved, FoundVersion) else None
+    # A selector of the main branch that matched a version is described by the name of that branch.
+    branch = selector.branch or (found_version.main_branch if selector.is_main_branch and found_version else None)
+    the_version = "one of the versions" if found_version and found_version.is_one_of_many else "the version"
+    no_version = "(no such version exists)"
+    no_branch_version = "(no versions exist for this branch)"
+    no_deployment = "(no version is currently recorded as deployed/released in this environment)"
+    is_latest, tag, environment = selector.is_latest, selector.tag, selector.environment
+    lacks_main_branch = selector.is_main_branch and not has_number
     return (
-        (latest_with_tag and found, f"the latest version of {name} with tag {one.tag} {version}"),
-        (latest_with_tag, f"the latest version of {name} with tag {one.tag} {no_version}"),
-        (
-            lost_main_branch and one.is_latest,
-            f"the latest version of {name} from the main branch {no_branch}",
-        ),
-        (lost_main_branch, f"any version of {name} from the main branch {no_branch}"),
-        (branch and latest_found, f"the latest version of {name} from branch {branch} {version}"),
-        (branch and one.is_latest, f"the latest version of {name} from branch {branch} {no_version}"),
-        (branch and found, f"{the_version} of {name} from branch {branch} {version}"),
+        (is_latest and tag and has_number, f"the latest version of {name} with tag {tag} {version}"),
+        (is_latest and tag, f"the latest version of {name} with tag {tag} {no_version}"),
+        (lacks_main_branch and is_latest, f"the latest version of {name} from the main branch {no_branch_version}"),
+        (lacks_main_branch, f"any version of {name} from the main branch {no_branch_version}"),
+        (branch and is_latest and has_number, f"the latest version of {name} from branch {branch} {version}"),
+        (branch and is_latest, f"the latest version of {name} from branch {branch} {no_version}"),
+        (branch and has_number, f"{the_version} of {name} from branch {branch} {version}"),
         (branch, f"a version of {name} from branch {branch} {no_version}"),
-        (latest_found, f"the latest version of {name} {version}"),
-        (one.is_latest, f"the latest version of {name} {no_version}"),
-        (one.tag and found, f"a version of {name} with tag {one.tag} {version}"),
-        (one.tag, f"a version of {name} with tag {one.tag} {no_version}"),
-        (one.environment and found, f"{the_version} of {name} currently in {one.environment} {version}"),
-        (one.environment, f"a version of {name} currently in {one.environment} {no_deployment}"),
-        (found and not isinstance(resolved, FoundVersion), f"version {number} of {name} {no_version}"),
-        (found, f"version {number} of {name}"),
+        (is_latest and has_number, f"the latest version of {name} {version}"),
+        (is_latest, f"the latest version of {name} {no_version}"),
+        (tag and has_number, f"a version of {name} with tag {tag} {version}"),
+        (tag, f"a version of {name} with tag {tag} {no_version}"),
+        (environment and has_number, f"{the_version} of {name} currently in {environment} {version}"),
+        (environment, f"a version of {name} currently in {environment} {no_deployment}"),
+        (has_number and not found_version, f"version {number} of {name} {no_version}"),
+        (has_number, f"version {number} of {name}"),
         (isinstance(resolved, NoPacticipant), f"any version of {name} (no such pacticipant exists)"),
         (True, f"any version of {name}"),
     )
 
 
 def describe_absence(selector: Selector) -> str:
-    """Say that a selector found nothing."""
-    name, nothing = selector.pacticipant, "No pacts or verifications have been published for"
+    """Describe that a selector matches no version, in the original broker's words."""
+    name, unpublished = selector.pacticipant, "No pacts or verifications have been published for"
     texts = (
         (selector.tag, f"No version with tag {selector.tag} exists for {name}"),
         (selector.branch, f"No version of {name} from branch {selector.branch} exists"),
@@ -140,7 +143,7 @@ def describe_absence(selector: Selector) -> str:
             selector.environment,
             f"No version of {name} is currently recorded as deployed or released in environment {selector.environment}",
         ),
-        (selector.version, f"{nothing} version {selector.version} of {name}"),
-        (True, f"{nothing} {name}"),
+        (selector.version, f"{unpublished} version {selector.version} of {name}"),
+        (True, f"{unpublished} {name}"),
     )
-    return next(text for holds, text in texts if holds)
+    return next(text for applies, text in texts if applies)

@@ -1,4 +1,8 @@
-"""Notices that a provider's build prints with a pact: why it is verified, and what a result will mean."""
+"""Notices that a provider's build prints with a pact: why it is verified, and what a result will mean.
+
+Where the original has a text, it is used word for word, with its grammar ("a versions"): clients and documentation
+quote it.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -18,7 +22,7 @@ from treaty.model.decisions.consumer_selectors import (
 from treaty.model.decisions.verifiable_pacts import VerifiablePact, VerifiablePactsQuery
 
 PactNotice = tuple[str, str]
-"""When it is printed, and its text."""
+"""The moment at which it is printed (`when`), and its text."""
 
 BEFORE_VERIFICATION: Final = "before_verification"
 _AFTER: Final = "after_verification:success_{}_published_{}"
@@ -33,70 +37,70 @@ _INCLUDED: Final = "it was included as a 'work in progress' pact"
 _ABOUT_PENDING: Final = "Read more at https://docs.pact.io/go/pending"
 
 
-def build_notices(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery, url: str) -> list[PactNotice]:
-    """List what is to be printed. The URL is the pact's own, without metadata unless it is in progress."""
-    found = [
-        (
-            BEFORE_VERIFICATION,
-            _why_in_progress(pact, provider, wanted, url) if pact.is_wip else _why(pact, provider, url),
-        )
-    ]
-    if wanted.includes_pending:
-        found.append((BEFORE_VERIFICATION, _whether_pending(pact, provider, wanted)))
+def build_notices(pact: VerifiablePact, provider: str, query: VerifiablePactsQuery, url: str) -> list[PactNotice]:
+    """List the notices of a pact. The URL is the pact's, without metadata unless it is work in progress."""
+    reason = _explain_wip(pact, provider, query, url) if pact.is_wip else _explain_selection(pact, provider, url)
+    notices = [(BEFORE_VERIFICATION, reason)]
+    if query.includes_pending:
+        notices.append((BEFORE_VERIFICATION, _explain_pending(pact, provider, query)))
         if pact.is_pending:
-            found += _after(pact, provider, wanted)
-    return found
+            notices += _list_notices_after(pact, provider, query)
+    return notices
 
 
-def _why(pact: VerifiablePact, provider: str, url: str) -> str:
-    is_one = len(pact.selections) == 1
-    what = "version matching the following criterion" if is_one else "versions matching the following criteria"
-    lines = "".join(f"\n    * {line}" for line in _descriptions(pact.selections, provider))
-    return f"The pact at {url} is being verified because the pact content belongs to the consumer {what}:{lines}"
+def _explain_selection(pact: VerifiablePact, provider: str, url: str) -> str:
+    is_single = len(pact.selections) == 1
+    versions = "version matching the following criterion" if is_single else "versions matching the following criteria"
+    lines = "".join(f"\n    * {line}" for line in _describe_selections(pact.selections, provider))
+    return f"The pact at {url} is being verified because the pact content belongs to the consumer {versions}:{lines}"
 
 
-def _descriptions(selections: Iterable[SelectedPact], provider: str) -> list[str]:
+def _describe_selections(selections: Iterable[SelectedPact], provider: str) -> list[str]:
     kinds: dict[type, list[SelectedPact]] = {}
-    for finding in selections:
-        kinds.setdefault(type(finding.selector), []).append(finding)
+    for selection in selections:
+        kinds.setdefault(type(selection.selector), []).append(selection)
     lines = []
-    for kind, ones in kinds.items():
-        if kind in _IN_ONE_LINE:
-            lines += _in_one_line(ones, *_IN_ONE_LINE[kind])
+    for kind, same_kind in kinds.items():
+        if kind in _SHARED_LINES:
+            lines += _describe_in_shared_lines(same_kind, *_SHARED_LINES[kind])
         else:
-            lines += [f"{_description(one, provider)} ({one.version})" for one in ones]
+            lines += [f"{_describe_selection(selection, provider)} ({selection.version})" for selection in same_kind]
     return lines
 
 
-_IN_ONE_LINE: Final[Mapping[type, tuple[str, str]]] = {
+# A version may run in many environments. The original lists them in one line for each consumer.
+_SHARED_LINES: Final[Mapping[type, tuple[str, str]]] = {
     Deployed: ("consumer version(s) currently deployed to", "version(s) of {} currently deployed to"),
     Released: ("consumer version(s) released and supported in", "version(s) of {} released and supported in"),
 }
 
 
-def _in_one_line(selections: Iterable[SelectedPact], of_any: str, of_one: str) -> list[str]:
-    places: dict[str | None, list[str]] = {}
-    for one in selections:
-        places.setdefault(one.selector.consumer, []).append(f"{one.environment} ({one.version})")
+def _describe_in_shared_lines(
+    selections: Iterable[SelectedPact], any_consumer_text: str, consumer_template: str
+) -> list[str]:
+    environments: dict[str | None, list[str]] = {}
+    for selection in selections:
+        text = f"{selection.environment} ({selection.version})"
+        environments.setdefault(selection.selector.consumer, []).append(text)
     return [
-        f"{of_any if consumer is None else of_one.format(consumer)} {_listed(names)}"
-        for consumer, names in places.items()
+        f"{any_consumer_text if consumer is None else consumer_template.format(consumer)} {_join(texts)}"
+        for consumer, texts in environments.items()
     ]
 
 
-def _description(finding: SelectedPact, provider: str) -> str:  # noqa: PLR0911 - a return for each kind of selector
-    consumer = finding.selector.consumer
+def _describe_selection(selection: SelectedPact, provider: str) -> str:  # noqa: PLR0911 - a return for each kind of selector
+    consumer = selection.selector.consumer
     latest = f"latest version of {consumer}" if consumer else "latest version"
-    match finding.selector:
+    match selection.selector:
         case OverallLatest():
             return f"latest version of {consumer or 'a consumer'} that has a pact with {provider}"
         case MainBranch():
-            return f"{latest} from the main branch '{finding.branch}'"
+            return f"{latest} from the main branch '{selection.branch}'"
         case LatestFromBranch() as selector:
             return f"{latest} {_from_branch(selector)}"
         case EveryBranch():
-            return f"{latest} from branch '{finding.branch}'"
-        case LatestWithTag(tag=name, fallback_tag=fallback) if finding.is_fallback:
+            return f"{latest} from branch '{selection.branch}'"
+        case LatestWithTag(tag=name, fallback_tag=fallback) if selection.is_fallback:
             return f"{latest} tagged '{fallback}' (fallback tag used as no pact was found with tag '{name}')"
         case LatestWithTag(tag=name):
             return f"{latest} tagged '{name}'"
@@ -105,7 +109,7 @@ def _description(finding: SelectedPact, provider: str) -> str:  # noqa: PLR0911 
         case InEnvironment(environment=name):
             return f"{f'{consumer} version' if consumer else 'a consumer version'} in environment {name}"
         case Deployed() | Released():
-            raise AssertionError("these are told in one line")
+            raise AssertionError("_describe_in_shared_lines describes these")
 
 
 def _from_branch(selector: LatestFromBranch) -> str:
@@ -117,52 +121,54 @@ def _from_branch(selector: LatestFromBranch) -> str:
     )
 
 
-def _why_in_progress(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery, url: str) -> str:
+def _explain_wip(pact: VerifiablePact, provider: str, query: VerifiablePactsQuery, url: str) -> str:
+    versions = _describe_awaited(pact, provider, query)
     return (
         f"The pact at {url} is being verified because it is a 'work in progress' pact (ie. it is the pact for the "
-        f"latest {_heads(pact)} and it has not yet been successfully verified by {_who(pact, provider, wanted)} when "
+        f"latest {_describe_heads(pact)} and it has not yet been successfully verified by {versions} when "
         "the pact's application version was explicitly specified in the consumer version selectors). "
         "Read more at https://docs.pact.io/go/wip"
     )
 
 
-def _heads(pact: VerifiablePact) -> str:
-    """Name the branches and tags at whose head a work in progress is."""
-    selectors = [finding.selector for finding in pact.selections]
-    branches = list(dict.fromkeys(one.branch for one in selectors if isinstance(one, LatestFromBranch)))
-    tags = list(dict.fromkeys(one.tag for one in selectors if isinstance(one, LatestWithTag)))
+def _describe_heads(pact: VerifiablePact) -> str:
+    """Name the branches and tags of which a work in progress is the head."""
+    selectors = [selection.selector for selection in pact.selections]
+    branches = list(dict.fromkeys(selector.branch for selector in selectors if isinstance(selector, LatestFromBranch)))
+    tags = list(dict.fromkeys(selector.tag for selector in selectors if isinstance(selector, LatestWithTag)))
     versions = "version" if len(branches) == 1 or len(tags) == 1 else "versions"
     heads = []
     if branches:
-        heads.append(f"from {'branch' if len(branches) == 1 else 'branches'} {_quoted(branches)}")
+        heads.append(f"from {'branch' if len(branches) == 1 else 'branches'} {_join_quoted(branches)}")
     if tags:
-        heads.append(f"tagged with {_quoted(tags)}")
-    same = {1: "", 2: " (both have the same content)"}.get(len(selectors), " (all have the same content)")
-    return f"{versions} of {pact.consumer} {' and '.join(heads)}{same}"
+        heads.append(f"tagged with {_join_quoted(tags)}")
+    same_content = {1: "", 2: " (both have the same content)"}.get(len(selectors), " (all have the same content)")
+    return f"{versions} of {pact.consumer} {' and '.join(heads)}{same_content}"
 
 
-def _whether_pending(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery) -> str:
+def _explain_pending(pact: VerifiablePact, provider: str, query: VerifiablePactsQuery) -> str:
     if not pact.is_pending:
-        who = _verifier(pact, provider, wanted)
+        verifier = _describe_verifier(pact, provider, query)
         return (
-            f"This pact has previously been successfully verified by {who}. "
+            f"This pact has previously been successfully verified by {verifier}. "
             f"If this verification fails, it will fail the build. {_ABOUT_PENDING}"
         )
-    why = f"a successful verification result for {_who(pact, provider, wanted)} has not yet been published"
+    versions = _describe_awaited(pact, provider, query)
+    reason = _INCLUDED if pact.is_wip else f"a successful verification result for {versions} has not yet been published"
     return (
-        f"This pact is in pending state for this version of {provider} because {_INCLUDED if pact.is_wip else why}. "
+        f"This pact is in pending state for this version of {provider} because {reason}. "
         f"If this verification fails, it will not cause the overall build to fail. {_ABOUT_PENDING}"
     )
 
 
-def _after(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery) -> list[PactNotice]:
-    who = _by(provider, wanted, pact.pending_tags, one="any version", many="any versions")
+def _list_notices_after(pact: VerifiablePact, provider: str, query: VerifiablePactsQuery) -> list[PactNotice]:
+    versions = _describe_versions(provider, query, pact.pending_tags, singular="any version", plural="any versions")
     tags = {0: "", 1: "with this tag "}.get(len(pact.pending_tags), "with these tags ")
-    still = f"This pact is still in pending state for {who} as"
+    still = f"This pact is still in pending state for {versions} as"
     unpublished = f"{still} the successful verification results {tags}have not yet been published."
     failed = f"{still} a successful verification result {tags}has not yet been published"
     succeeded = (
-        f"This pact is no longer in pending state for {who}, as a successful verification result {tags}has been "
+        f"This pact is no longer in pending state for {versions}, as a successful verification result {tags}has been "
         f"published. If a verification for a version of {provider} {tags}fails in the future, it will fail the build. "
         f"{_ABOUT_PENDING}"
     )
@@ -174,29 +180,35 @@ def _after(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery) ->
     ]
 
 
-def _who(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery) -> str:
-    return _by(provider, wanted, pact.pending_tags, many="a versions")
+def _describe_awaited(pact: VerifiablePact, provider: str, query: VerifiablePactsQuery) -> str:
+    """Name the provider versions of which a success would end the pending state."""
+    return _describe_versions(provider, query, pact.pending_tags, plural="a versions")
 
 
-def _verifier(pact: VerifiablePact, provider: str, wanted: VerifiablePactsQuery) -> str:
-    """Name the versions that verified a pact. Their branch may be another, from which that of the request began."""
+def _describe_verifier(pact: VerifiablePact, provider: str, query: VerifiablePactsQuery) -> str:
+    """Name the provider versions that verified a pact.
+
+    Their branch may be another than that of the request: results from before a branch was created count for it too.
+    """
     if pact.verified_by is not None:
         return f"a version of {provider} from branch '{pact.verified_by}'"
-    return _by(provider, wanted, wanted.tags, many="a version")
+    return _describe_versions(provider, query, query.tags, plural="a version")
 
 
-def _by(provider: str, wanted: VerifiablePactsQuery, tags: Sequence[str], *, one: str = "a version", many: str) -> str:
-    """Name the provider's versions whose results count."""
-    if wanted.branch is not None:
-        return f"{one} of {provider} from branch '{wanted.branch}'"
+def _describe_versions(
+    provider: str, query: VerifiablePactsQuery, tags: Sequence[str], *, singular: str = "a version", plural: str
+) -> str:
+    """Name the provider versions whose results count."""
+    if query.branch is not None:
+        return f"{singular} of {provider} from branch '{query.branch}'"
     if not tags:
         return provider
-    return f"{one if len(tags) == 1 else many} of {provider} with tag {_quoted(tags)}"
+    return f"{singular if len(tags) == 1 else plural} of {provider} with tag {_join_quoted(tags)}"
 
 
-def explain_missing_wip(wanted: VerifiablePactsQuery) -> str | None:
-    """Explain why work in progress is missing although it was asked for."""
-    if wanted.wip_since is None or wanted.has_wip:
+def explain_missing_wip(query: VerifiablePactsQuery) -> str | None:
+    """Explain why the response has no work in progress although the request sets `includeWipPactsSince`."""
+    if query.wip_since is None or query.has_wip:
         return None
     return (
         "No 'work in progress' pacts are included although includeWipPactsSince is set, because neither a branch nor a "
@@ -205,9 +217,9 @@ def explain_missing_wip(wanted: VerifiablePactsQuery) -> str | None:
     )
 
 
-def _quoted(names: Iterable[str]) -> str:
-    return _listed([f"'{name}'" for name in names])
+def _join_quoted(names: Iterable[str]) -> str:
+    return _join([f"'{name}'" for name in names])
 
 
-def _listed(texts: Sequence[str]) -> str:
+def _join(texts: Sequence[str]) -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

@@ -1,4 +1,7 @@
-"""Verifiable pacts: what a provider is given to verify, each content once, and whether it is pending."""
+"""Pacts for verification: each selected content once, whether it is pending, and the work in progress.
+
+See "Pending pacts" and "Work in progress pacts" in the Pact documentation.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +22,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerifiablePactsQuery:
-    """What a provider asks for: which pacts, and on whose behalf."""
+    """A request for pacts to verify: the selectors, and the provider version that will verify them."""
 
     selectors: tuple[ConsumerVersionSelector, ...] = ()
     branch: str | None = None
-    """The branch of the provider's version. One that is given, even the empty one, makes its tags irrelevant."""
+    """The branch of the provider version. If it is set, even to the empty string, the tags have no influence."""
     tags: tuple[str, ...] = ()
     includes_pending: bool = True
     wip_since: datetime | None = None
@@ -33,12 +36,15 @@ class VerifiablePactsQuery:
         return self.wip_since is not None and (self.branch is not None or bool(self.tags))
 
     def __hash__(self) -> int:
-        """Leave the selectors out: to hash them takes as long as a statement."""
+        """Hash everything but the selectors: hashing hundreds of them takes as long as a statement.
+
+        Queries are part of a cache key, and two with the same other fields are rare.
+        """
         return hash((self.branch, self.tags, self.includes_pending, self.wip_since))
 
 
 class VerifiablePact(NamedTuple):
-    """A pact to verify, and what found it."""
+    """A pact to verify, with the selections that include it."""
 
     consumer: str
     version: str
@@ -48,11 +54,11 @@ class VerifiablePact(NamedTuple):
     selections: tuple[SelectedPact, ...]
     is_wip: bool = False
     pending_tags: tuple[str, ...] = ()
-    """The provider's tags for which nothing has succeeded yet; a work in progress has one for each finding."""
+    """The provider tags without a success; a work in progress has one for each of its selections."""
     is_pending: bool | None = None
-    """None where the provider did not ask."""
+    """None if the request does not include the pending status."""
     verified_by: str | None = None
-    """The branch of the provider version that verified it, where branches count."""
+    """The branch of the provider version that verified it, if the request has a branch."""
 
     @property
     def metadata(self) -> Metadata:
@@ -63,47 +69,55 @@ class VerifiablePact(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerifiablePacts:
-    """All that a provider is to verify."""
+    """The pacts that a provider has to verify, and the request."""
 
     provider: str
-    wanted: VerifiablePactsQuery
+    query: VerifiablePactsQuery
     pacts: Sequence[VerifiablePact]
 
 
 Successes = Collection[int] | Mapping[int, str]
-"""Contents that have been verified; where branches count, with the branch of the provider version that did."""
+"""Ids of verified contents; if the request has a branch, with the branch of the provider version that verified."""
 WipCandidate = tuple[str | None, SelectedPact]
-"""What may be work in progress, with the tag of the provider for which it has not succeeded, if tags count."""
+"""A pact without a success, with the provider tag for which it has none (None if the request has a branch)."""
 
 
 def list_needed_fallbacks(
-    selectors: Iterable[ConsumerVersionSelector], found: Iterable[SelectedPact]
+    selectors: Iterable[ConsumerVersionSelector], selections: Iterable[SelectedPact]
 ) -> list[LatestWithTag]:
-    """List the selectors whose tag no consumer's pact has, and that name another one for that case."""
-    tags = {one.selector.tag for one in found if isinstance(one.selector, LatestWithTag)}
-    with_tag = (one for one in selectors if isinstance(one, LatestWithTag))
-    return [one for one in with_tag if one.fallback_tag is not None and one.tag not in tags]
+    """List the selectors with a fallback tag of which the first tag selects no pact, of any consumer."""
+    matched_tags = {selection.selector.tag for selection in selections if isinstance(selection.selector, LatestWithTag)}
+    with_tag = (selector for selector in selectors if isinstance(selector, LatestWithTag))
+    return [selector for selector in with_tag if selector.fallback_tag is not None and selector.tag not in matched_tags]
 
 
-def group_by_content(found: Iterable[SelectedPact]) -> list[VerifiablePact]:
-    """Put together what selectors found, each content once, under the highest version that has it."""
-    pacts = [_pact(sorted(findings, key=sort_key)) for findings in _grouped(found, by=_content_id)]
+def group_by_content(selections: Iterable[SelectedPact]) -> list[VerifiablePact]:
+    """Merge the selections of each content, under the highest version that has it.
+
+    Results belong to content, so verifying one of several identical pacts is enough.
+    """
+    pacts = [_build_pact(sorted(group, key=sort_key)) for group in _group(selections, by=_content_id)]
     return sorted(pacts, key=lambda pact: (pact.consumer.lower(), pact.consumer, pact.position))
 
 
 def group_wip(candidates: Iterable[WipCandidate], explicit: Iterable[VerifiablePact]) -> list[VerifiablePact]:
-    """Put together the work in progress that was not selected anyway."""
-    known = {pact.content_id for pact in explicit}
-    left = (one for one in candidates if one[1].content_id not in known)
+    """Merge candidates by content, without the contents that the request selects explicitly.
+
+    Selections and tags keep the candidates' order and repetitions, as in the original, whose notices list them.
+    """
+    explicit_ids = {pact.content_id for pact in explicit}
+    additional = (candidate for candidate in candidates if candidate[1].content_id not in explicit_ids)
     pacts = [
-        _pact([finding for _, finding in group], tags=[tag for tag, _ in group if tag is not None], is_wip=True)
-        for group in _grouped(left, by=lambda candidate: candidate[1].content_id)
+        _build_pact([pact for _, pact in group], tags=[tag for tag, _ in group if tag is not None], is_wip=True)
+        for group in _group(additional, by=lambda candidate: candidate[1].content_id)
     ]
     return sorted(pacts, key=lambda pact: (pact.consumer, pact.position))
 
 
-def _pact(selections: Sequence[SelectedPact], *, tags: Sequence[str] = (), is_wip: bool = False) -> VerifiablePact:
-    newest = max(selections, key=lambda finding: finding.position)
+def _build_pact(
+    selections: Sequence[SelectedPact], *, tags: Sequence[str] = (), is_wip: bool = False
+) -> VerifiablePact:
+    newest = max(selections, key=lambda selection: selection.position)
     return VerifiablePact(
         consumer=newest.consumer,
         version=newest.version,
@@ -117,32 +131,33 @@ def _pact(selections: Sequence[SelectedPact], *, tags: Sequence[str] = (), is_wi
     )
 
 
-def _content_id(finding: SelectedPact) -> int:
-    return finding.content_id
+def _content_id(selection: SelectedPact) -> int:
+    return selection.content_id
 
 
-def _grouped(things: Iterable[T], *, by: Callable[[T], int]) -> Iterable[list[T]]:
+def _group(items: Iterable[T], *, by: Callable[[T], int]) -> Iterable[list[T]]:
     groups: dict[int, list[T]] = {}
-    for thing in things:
-        groups.setdefault(by(thing), []).append(thing)
+    for item in items:
+        groups.setdefault(by(item), []).append(item)
     return groups.values()
 
 
 def mark_pending(pacts: Iterable[VerifiablePact], successes: Mapping[str | None, Successes]) -> list[VerifiablePact]:
-    """Say of each pact whether it is pending, given the contents that have succeeded, by tag of the provider.
+    """Set whether each pact is pending, from the verified contents by provider tag.
 
-    Where its tags do not count, all that has succeeded stands under None.
+    A request without tags, or with a branch, has all verified contents under None. A pact is pending if it has no
+    success for one of the tags.
     """
-    return [_judged(pact, successes) for pact in pacts]
+    return [_mark_pact(pact, successes) for pact in pacts]
 
 
-def _judged(pact: VerifiablePact, successes: Mapping[str | None, Successes]) -> VerifiablePact:
-    missing = [tag for tag, contents in successes.items() if pact.content_id not in contents]
-    of_branch = successes.get(None)
+def _mark_pact(pact: VerifiablePact, successes: Mapping[str | None, Successes]) -> VerifiablePact:
+    pending_tags = [tag for tag, contents in successes.items() if pact.content_id not in contents]
+    untagged = successes.get(None)
     return pact._replace(
-        is_pending=bool(missing),
-        pending_tags=tuple([tag for tag in missing if tag is not None]),
-        verified_by=of_branch.get(pact.content_id) if isinstance(of_branch, Mapping) else None,
+        is_pending=bool(pending_tags),
+        pending_tags=tuple([tag for tag in pending_tags if tag is not None]),
+        verified_by=untagged.get(pact.content_id) if isinstance(untagged, Mapping) else None,
     )
 
 
@@ -152,9 +167,9 @@ WINDOW_PERCENTILE: Final = 80
 def compute_wip_window(
     ages: Sequence[timedelta], *, least: timedelta, most: timedelta, default: timedelta
 ) -> timedelta:
-    """Choose how far back to look for work in progress, from the ages of pacts without a successful verification.
+    """Compute how far back to look for work in progress from the ages of pacts without a successful verification.
 
-    It is the 80th percentile by nearest rank.
+    It is the 80th percentile by nearest rank, within `least` and `most`: the original's dynamic window.
     """
     if not ages:
         return default

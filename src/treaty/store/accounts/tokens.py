@@ -1,21 +1,21 @@
-"""Tokens: what programs sign in with."""
+"""Tokens: credentials of programs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Executable, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Executable, bindparam, insert, select, update
 
 from treaty.model.accounts.access import Account, Role, Token
-from treaty.store.engine.database import execute, fetch_first, fetch_rows
+from treaty.store.accounts import credentials
+from treaty.store.engine.database import execute, fetch_rows
 from treaty.store.tables import account, token
 
 _TOKENS: Final = (
     select(
         token.c.uuid,
-        account.c.uuid.label("account"),
-        account.c.name.label("user"),
+        *credentials.OWNER_COLUMNS,
         token.c.name,
         token.c.role,
         token.c.ending,
@@ -28,8 +28,10 @@ _TOKENS: Final = (
     .order_by(account.c.key, token.c.id)
 )
 _OF_ACCOUNT: Final = _TOKENS.where(account.c.uuid == bindparam("account_uuid"))
-_ONE: Final = _TOKENS.where(token.c.uuid == bindparam("token_uuid"))
-_LOCKED: Final = _ONE.with_for_update(of=token)
+_BY_UUID: Final = _TOKENS.where(token.c.uuid == bindparam("token_uuid"))
+# Without locking the account, too: changes of a token and of its account must not wait for each other.
+_LOCKED: Final = _BY_UUID.with_for_update(of=token)
+# The join requires an active account, so disabling one rejects all of its tokens without a write to them.
 _PRESENTED: Final = (
     select(
         token.c.uuid,
@@ -37,41 +39,31 @@ _PRESENTED: Final = (
         token.c.role,
         token.c.expires_at,
         token.c.used_at,
-        account.c.uuid.label("account"),
-        account.c.name.label("user"),
+        *credentials.OWNER_COLUMNS,
         account.c.role.label("account_role"),
     )
     .join_from(token, account)
     .where(token.c.hash == bindparam("hash"), account.c.is_active)
 )
-_ACCOUNT_ID: Final = select(account.c.id).where(account.c.uuid == bindparam("account_uuid")).scalar_subquery()
+_ADDED_COLUMNS: Final = ("uuid", "name", "role", "ending", "expires_at", "created_at")
 _ADD: Final = insert(token).values(
-    uuid=bindparam("uuid"),
-    account_id=_ACCOUNT_ID,
-    name=bindparam("name"),
-    role=bindparam("role"),
+    account_id=credentials.OWNER_ID,
     hash=bindparam("hash"),
-    ending=bindparam("ending"),
-    expires_at=bindparam("expires_at"),
-    created_at=bindparam("created_at"),
+    **{name: bindparam(name) for name in _ADDED_COLUMNS},
 )
-_RENEW: Final = (
+_REPLACE_HASH: Final = (
     update(token)
     .where(token.c.uuid == bindparam("token_uuid"))
     .values(hash=bindparam("new_hash"), ending=bindparam("new_ending"), used_at=None, used_from=None)
 )
-_NOTE: Final = (
-    update(token)
-    .where(token.c.uuid == bindparam("token_uuid"))
-    .values(used_at=bindparam("at"), used_from=bindparam("address"))
-)
-_REMOVE: Final = delete(token).where(token.c.uuid == bindparam("token_uuid"))
-_REMOVE_ALL: Final = update(token).values(hash=None, ending=None)
+_RECORD_USE: Final = credentials.build_use_update(token, used_at=token.c.used_at, address=token.c.used_from)
+_REMOVE: Final = credentials.build_deletion(token)
+_CLEAR_ALL_HASHES: Final = update(token).values(hash=None, ending=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PresentedToken:
-    """A token that was presented, with whose it is."""
+    """A token that a request presents, with its owner."""
 
     uuid: str
     name: str
@@ -85,53 +77,50 @@ class PresentedToken:
 
 def find_by_hash(db: Connection, secret_hash: str) -> PresentedToken | None:
     """Find the token with a hash, unless its account is disabled."""
-    row = fetch_first(db, _PRESENTED, {"hash": secret_hash})
-    if row is None:
-        return None
-    return PresentedToken(**{**row._asdict(), "role": Role(row.role), "account_role": Role(row.account_role)})
+    return credentials.find_presented(db, _PRESENTED, secret_hash, PresentedToken)
 
 
 def list_all(db: Connection) -> Sequence[Token]:
-    return _tokens(db, _TOKENS, {})
+    return _fetch(db, _TOKENS, {})
 
 
 def list_of_account(db: Connection, uuid: str) -> Sequence[Token]:
     """List an account's tokens, the two that each account has first."""
-    return _tokens(db, _OF_ACCOUNT, {"account_uuid": uuid})
+    return _fetch(db, _OF_ACCOUNT, {"account_uuid": uuid})
 
 
 def find(db: Connection, uuid: str) -> Token | None:
-    return next(iter(_tokens(db, _ONE, {"token_uuid": uuid})), None)
+    return next(iter(_fetch(db, _BY_UUID, {"token_uuid": uuid})), None)
 
 
 def lock(db: Connection, uuid: str) -> Token | None:
-    """Find a token and keep other changes away from it until the transaction ends."""
-    return next(iter(_tokens(db, _LOCKED, {"token_uuid": uuid})), None)
+    """Find a token, and lock it until the transaction ends."""
+    return next(iter(_fetch(db, _LOCKED, {"token_uuid": uuid})), None)
 
 
-def _tokens(db: Connection, statement: Executable, params: dict[str, object]) -> list[Token]:
+def _fetch(db: Connection, statement: Executable, params: dict[str, object]) -> list[Token]:
     return [Token(**{**row._asdict(), "role": Role(row.role)}) for row in fetch_rows(db, statement, params)]
 
 
-def add(db: Connection, owner: Account, new: Token, secret_hash: str | None) -> None:
-    names = ("uuid", "name", "role", "ending", "expires_at", "created_at")
-    values = {name: getattr(new, name) for name in names}
+def add(db: Connection, owner: Account, new_token: Token, secret_hash: str | None) -> None:
+    """Add a token; without a hash it cannot be used until it is regenerated."""
+    values = {name: getattr(new_token, name) for name in _ADDED_COLUMNS}
     execute(db, _ADD, {**values, "hash": secret_hash, "account_uuid": owner.uuid})
 
 
 def replace_hash(db: Connection, uuid: str, *, secret_hash: str | None, ending: str | None) -> None:
-    """Give a token another text, or none; the former is of no use from now on."""
-    execute(db, _RENEW, {"token_uuid": uuid, "new_hash": secret_hash, "new_ending": ending})
+    """Give a token another secret, or none. The former one is rejected from the end of the transaction."""
+    execute(db, _REPLACE_HASH, {"token_uuid": uuid, "new_hash": secret_hash, "new_ending": ending})
 
 
 def record_use(db: Connection, uuid: str, *, at: datetime, address: str | None) -> None:
-    execute(db, _NOTE, {"token_uuid": uuid, "at": at, "address": address})
+    credentials.record_use(db, _RECORD_USE, uuid, at=at, address=address)
 
 
 def remove(db: Connection, uuid: str) -> None:
-    execute(db, _REMOVE, {"token_uuid": uuid})
+    credentials.remove(db, _REMOVE, uuid)
 
 
-def clear_hash(db: Connection) -> int:
-    """Take every token its text."""
-    return execute(db, _REMOVE_ALL, {})
+def clear_all_hashes(db: Connection) -> int:
+    """Leave every token without a secret; return their number."""
+    return execute(db, _CLEAR_ALL_HASHES, {})

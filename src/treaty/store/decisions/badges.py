@@ -1,4 +1,7 @@
-"""What badges of pacts are worked out from: the latest pact of a pair, and the latest result for any of its pacts."""
+"""The facts of badges: the latest pact of a pair, and the latest result for any pact of the pair.
+
+The result may be for an older pact than the latest one, which the badge then shows as changed.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +17,7 @@ from treaty.store.verifications import NEWEST_FIRST
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BadgeScope:
-    """Which pacts count."""
+    """The pair and the tags that select the pacts of a badge."""
 
     consumer: str
     provider: str
@@ -26,30 +29,31 @@ class BadgeScope:
 
 def find_pact(db: Connection, scope: BadgeScope) -> BadgePact | None:
     """Find the latest pact."""
-    return fetch_one(db, _pact(scope.consumer_tag is not None, scope.is_untagged), scope, BadgePact)
+    return fetch_one(db, _pact_statement(scope.consumer_tag is not None, scope.is_untagged), scope, BadgePact)
 
 
 def find_result(db: Connection, scope: BadgeScope) -> BadgeResult | None:
     """Find the latest result, of the latest pact that has one."""
     has_tags = (scope.consumer_tag is not None, scope.provider_tag is not None)
-    return fetch_one(db, _result(*has_tags, scope.is_untagged), scope, BadgeResult)
+    return fetch_one(db, _result_statement(*has_tags, scope.is_untagged), scope, BadgeResult)
 
 
 @lru_cache
-def _pact(has_tag: bool, is_untagged: bool) -> Select[*tuple[Any, ...]]:  # noqa: FBT001 - a shape
+def _pact_statement(has_tag: bool, is_untagged: bool) -> Select[*tuple[Any, ...]]:  # noqa: FBT001 - a shape
     return (
         select(version.c.number.label("version"), publication.c.revision, content.c.sha)
         .select_from(publication)
         .join(version, version.c.id == publication.c.consumer_version_id)
         .join(content, content.c.id == publication.c.content_id)
-        .where(*_of_pair(has_tag=has_tag, is_untagged=is_untagged))
+        .where(*_pair_conditions(has_tag=has_tag, is_untagged=is_untagged))
         .order_by(publication.c.position.desc())
         .limit(1)
     )
 
 
 @lru_cache
-def _result(has_tag: bool, has_provider_tag: bool, is_untagged: bool) -> Select[*tuple[Any, ...]]:  # noqa: FBT001 - a shape
+def _result_statement(has_tag: bool, has_provider_tag: bool, is_untagged: bool) -> Select[*tuple[Any, ...]]:  # noqa: FBT001 - a shape
+    # With a provider tag, the latest result of the highest version with the tag, and otherwise the newest result.
     newest = (version.c.position.desc(), verification.c.verified_at.desc()) if has_provider_tag else ()
     statement = (
         select(
@@ -63,7 +67,7 @@ def _result(has_tag: bool, has_provider_tag: bool, is_untagged: bool) -> Select[
         .join(content, content.c.id == publication.c.content_id)
         .join(verification, verification.c.content_id == publication.c.content_id)
         .join(version, version.c.id == verification.c.provider_version_id)
-        .where(*_of_pair(has_tag=has_tag, is_untagged=is_untagged))
+        .where(*_pair_conditions(has_tag=has_tag, is_untagged=is_untagged))
         .order_by(publication.c.position.desc(), *newest, *NEWEST_FIRST)
         .limit(1)
     )
@@ -72,10 +76,10 @@ def _result(has_tag: bool, has_provider_tag: bool, is_untagged: bool) -> Select[
     )
 
 
-def _of_pair(*, has_tag: bool, is_untagged: bool) -> list[ColumnElement[bool]]:
+def _pair_conditions(*, has_tag: bool, is_untagged: bool) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [
-        publication.c.consumer_id == _id("consumer"),
-        publication.c.provider_id == _id("provider"),
+        publication.c.consumer_id == _pacticipant_id("consumer"),
+        publication.c.provider_id == _pacticipant_id("provider"),
         publication.c.is_current,
     ]
     if has_tag:
@@ -85,7 +89,7 @@ def _of_pair(*, has_tag: bool, is_untagged: bool) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _id(role: str) -> ScalarSelect[int]:
+def _pacticipant_id(role: str) -> ScalarSelect[int]:
     return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
 
 

@@ -1,4 +1,8 @@
-"""The facts that the matrix decides by: only what a question needs, all of it read in one transaction."""
+"""The facts of the matrix: loads what a query needs to be decided, in one transaction.
+
+A decision never mixes two states of the database, since reads see one snapshot (see ARCHITECTURE.md). The number of
+statements depends on the query, not on the number of versions or results.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +20,10 @@ from treaty.model.decisions.matrix import (
     VersionKey,
     VersionSummary,
 )
-from treaty.model.decisions.questions import MatrixQuery
+from treaty.model.decisions.queries import MatrixQuery
 from treaty.model.decisions.selectors import AnyVersion, FoundVersion, NoVersion, Selector
 from treaty.model.pacticipants.pacticipants import Pacticipant
-from treaty.store.decisions import matrix_rows, matrix_survey, selectors
+from treaty.store.decisions import matrix_rows, matrix_summary, selectors
 from treaty.store.decisions.matrix_rows import MAX_BOUND_IDS, NO_ID, MatrixScope, RowWithIds
 from treaty.store.decisions.selectors import NamedIds, SelectorTarget
 from treaty.store.engine.database import fetch_rows, fetch_tuples
@@ -40,67 +44,76 @@ from treaty.store.versions import branches
 
 @dataclass(frozen=True, slots=True)
 class FactsWithIds:
-    """The facts, and the ids of the versions in their rows."""
+    """The facts of a query, and the versions in their rows by id."""
 
     facts: MatrixFacts
-    version_ids: dict[int, VersionKey]
+    version_keys: dict[int, VersionKey]
 
 
-def load_facts(db: Connection, question: MatrixQuery, named: NamedIds) -> FactsWithIds:
-    """Find the facts for a question whose names were looked up and found."""
-    ignored = selectors.resolve(db, question.ignore, named)
-    specified = selectors.resolve(db, question.selectors, named)
-    asked = _Ids.of(specified)
-    inferred, replaced = _at_destination(db, question, specified, asked)
-    scope = _scope(question, specified, asked, inferred, replaced, ignored)
-    found = matrix_rows.list_rows(db, scope)
-    chosen = MatrixFacts(
-        specified=[one.resolved for one in specified],
-        inferred=[one.resolved for one in (*inferred, *replaced)],
-        ignored=[one.resolved for one in ignored],
-        rows=[one.row for one in found],
+def load_facts(db: Connection, query: MatrixQuery, named: NamedIds) -> FactsWithIds:
+    """Load the facts of a valid query, given the ids of the names in it.
+
+    Selectors are resolved to versions first, then those of the other pacticipants at the destination are inferred. The
+    rows between all of these versions decide.
+    """
+    ignored = selectors.resolve(db, query.ignore, named)
+    specified = selectors.resolve(db, query.selectors, named)
+    specified_ids = _TargetIds.collect(specified)
+    inferred, replaced = _resolve_destination(db, query, specified, specified_ids)
+    scope = _build_scope(query, specified, specified_ids, inferred, replaced, ignored)
+    rows = matrix_rows.list_rows(db, scope)
+    facts = MatrixFacts(
+        specified=[target.resolved for target in specified],
+        inferred=[target.resolved for target in (*inferred, *replaced)],
+        ignored=[target.resolved for target in ignored],
+        rows=[row_with_ids.row for row_with_ids in rows],
     )
-    if question.limit is None or len(found) <= question.limit:
-        return FactsWithIds(chosen, _versions(found))
-    survey, shown = matrix_survey.summarize(db, scope, question, chosen.ignored, found)
-    return FactsWithIds(replace(chosen, rows=(), rows_summary=survey), _versions(shown))
+    if query.limit is None or len(rows) <= query.limit:
+        return FactsWithIds(facts, _version_keys(rows))
+    # More rows than the response shows still decide: the database counts them.
+    summary, shown = matrix_summary.summarize(db, scope, query, facts.ignored, rows)
+    return FactsWithIds(replace(facts, rows=(), rows_summary=summary), _version_keys(shown))
 
 
 class MatrixSubjectNotFound(NotFound):
-    """What a question takes for granted does not exist: a pacticipant, a branch, a version or an environment."""
+    """A pacticipant, branch, version or environment of a query does not exist; `subject` is which of these."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, subject: str) -> None:
         super().__init__()
-        self.what = what
+        self.subject = subject
 
 
-def load_facts_of_existing(db: Connection, question: MatrixQuery) -> FactsWithIds:
-    """Find the facts for a question that makes sense only where all that it names exists. Raises Missing."""
-    environment = question.destination.environment
-    named = selectors.load_named_ids(db, question.selectors, environment)
-    if not all(one.pacticipant in named.pacticipants for one in question.selectors):
+def load_facts_of_existing(db: Connection, query: MatrixQuery) -> FactsWithIds:
+    """Load the facts of a query about a resource in a path. Raises MatrixSubjectNotFound.
+
+    A missing pacticipant is reported before a missing version, and a missing environment last, as in the original.
+    """
+    environment = query.destination.environment
+    named = selectors.load_named_ids(db, query.selectors, environment)
+    if not all(selector.pacticipant in named.pacticipants for selector in query.selectors):
         raise MatrixSubjectNotFound("pacticipant")
-    found = load_facts(db, question, named)
-    for one in found.facts.specified:
-        if isinstance(one, NoVersion):
-            raise MatrixSubjectNotFound("branch" if _is_branch_missing(db, one.selector) else "version")
+    facts_with_ids = load_facts(db, query, named)
+    for resolved in facts_with_ids.facts.specified:
+        if isinstance(resolved, NoVersion):
+            raise MatrixSubjectNotFound("branch" if _is_branch_missing(db, resolved.selector) else "version")
     if environment is not None and not named.environments:
         raise MatrixSubjectNotFound("environment")
-    return found
+    return facts_with_ids
 
 
 def _is_branch_missing(db: Connection, selector: Selector) -> bool:
     return selector.branch is not None and branches.find(db, selector.pacticipant, selector.branch) is None
 
 
-def find_main_branch_version(db: Connection, main: Pacticipant) -> str | None:
-    """Find the latest version of the main branch, or else the latest that is tagged with its name."""
-    if main.main_branch is None:
+def find_main_branch_version(db: Connection, subject: Pacticipant) -> str | None:
+    """Find the number of the latest version on the main branch, or else of the latest with a tag of its name."""
+    if subject.main_branch is None:
         return None
-    named = selectors.load_named_ids(db, [Selector(pacticipant=main.name)])
+    named = selectors.load_named_ids(db, [Selector(pacticipant=subject.name)])
     for selector in (
-        Selector(pacticipant=main.name, branch=main.main_branch, is_latest=True),
-        Selector(pacticipant=main.name, tag=main.main_branch, is_latest=True),
+        Selector(pacticipant=subject.name, branch=subject.main_branch, is_latest=True),
+        # Before there were branches, builds tagged their versions with the name of the branch.
+        Selector(pacticipant=subject.name, tag=subject.main_branch, is_latest=True),
     ):
         for target in selectors.resolve(db, [selector], named):
             if isinstance(target.resolved, FoundVersion):
@@ -108,160 +121,186 @@ def find_main_branch_version(db: Connection, main: Pacticipant) -> str | None:
     return None
 
 
-def _versions(found: Iterable[RowWithIds]) -> dict[int, VersionKey]:
-    ids: dict[int, VersionKey] = {}
-    for one in found:
-        ids[one.consumer_version_id] = (one.row.consumer, one.row.consumer_version)
-        if one.provider_version_id is not None and one.row.provider_version is not None:
-            ids[one.provider_version_id] = (one.row.provider, one.row.provider_version)
-    return ids
+def _version_keys(rows: Iterable[RowWithIds]) -> dict[int, VersionKey]:
+    keys: dict[int, VersionKey] = {}
+    for row, consumer_version_id, provider_version_id in rows:
+        keys[consumer_version_id] = (row.consumer, row.consumer_version)
+        if provider_version_id is not None and row.provider_version is not None:
+            keys[provider_version_id] = (row.provider, row.provider_version)
+    return keys
 
 
-def _at_destination(
-    db: Connection, question: MatrixQuery, specified: Sequence[SelectorTarget], asked: "_Ids"
+def _resolve_destination(
+    db: Connection, query: MatrixQuery, specified: Sequence[SelectorTarget], specified_ids: "_TargetIds"
 ) -> tuple[list[SelectorTarget], list[SelectorTarget]]:
-    """Find the versions at the destination of all that have contracts with those asked about.
+    """Find the versions at the destination of all partners of the specified pacticipants.
 
-    The second list has live versions of those asked about, where these have contracts with themselves: they run beside
-    the version asked about, at least while it replaces them.
+    The second list has live versions of the specified pacticipants themselves, if these have contracts with themselves:
+    they run beside the new version, at least while it replaces them. (The original accepts a result of any version.)
     """
-    if not question.destination.is_set:
+    if not query.destination.is_set:
         return [], []
-    partners = _partners(db, asked)
-    everyone = asked.all_pacticipants
-    chosen = {one.id: one.name for one in partners if one.id not in everyone}
-    itself = {one.id: one.name for one in partners if one.is_itself and question.destination.has_live_versions}
-    chosen |= itself
-    names = [question.destination.selector(name) for name in chosen.values()]
-    targets = selectors.resolve_for_pacticipants(db, names, list(chosen))
-    if not itself:
+    partners = _list_partners(db, specified_ids)
+    specified_pacticipants = frozenset(specified_ids.pacticipant_ids)
+    names = {partner.id: partner.name for partner in partners if partner.id not in specified_pacticipants}
+    with_itself = {
+        partner.id: partner.name for partner in partners if partner.is_itself and query.destination.has_live_versions
+    }
+    names |= with_itself
+    # All partners have the same criteria, so that one statement resolves them, however many they are.
+    destination_selectors = [query.destination.selector(name) for name in names.values()]
+    targets = selectors.resolve_for_pacticipants(db, destination_selectors, list(names))
+    if not with_itself:
         return targets, []
-    inferred = [one for one in targets if one.pacticipant_id not in everyone]
-    return inferred, _replaced(specified, [one for one in targets if one.pacticipant_id in everyone])
+    inferred = [target for target in targets if target.pacticipant_id not in specified_pacticipants]
+    live = [target for target in targets if target.pacticipant_id in specified_pacticipants]
+    return inferred, _select_replaced(specified, live)
 
 
-def _replaced(specified: Sequence[SelectorTarget], live: Sequence[SelectorTarget]) -> list[SelectorTarget]:
-    """Choose the live versions that are not asked about, of pacticipants of which certain versions are."""
-    versions = {one.version_id for one in specified}
-    certain = {one.pacticipant_id for one in specified if one.version_id is not None}
-    certain -= {one.pacticipant_id for one in specified if isinstance(one.resolved, AnyVersion)}
+def _select_replaced(specified: Sequence[SelectorTarget], live: Sequence[SelectorTarget]) -> list[SelectorTarget]:
+    """Select the live versions that specified versions would replace.
+
+    A pacticipant specified as a whole replaces nothing: any of its versions counts already.
+    """
+    version_ids = {target.version_id for target in specified}
+    with_version = {target.pacticipant_id for target in specified if target.version_id is not None}
+    with_version -= {target.pacticipant_id for target in specified if isinstance(target.resolved, AnyVersion)}
     return [
-        one
-        for one in live
-        if one.version_id is not None and one.version_id not in versions and one.pacticipant_id in certain
+        target
+        for target in live
+        if target.version_id is not None
+        and target.version_id not in version_ids
+        and target.pacticipant_id in with_version
     ]
 
 
-class _Ids(NamedTuple):
-    """The ids of targets, each once."""
+class _TargetIds(NamedTuple):
+    """Ids of targets, without repetitions."""
 
-    versions: list[int]
-    pacticipants: list[int]
-    """Those of which any version counts."""
-    all_pacticipants: list[int]
+    version_ids: list[int]
+    whole_pacticipant_ids: list[int]
+    """Pacticipants of which any version counts."""
+    pacticipant_ids: list[int]
 
-    def and_inferred(self, targets: Sequence[SelectorTarget]) -> "_Ids":
-        """Add targets of other pacticipants."""
+    def with_inferred(self, targets: Sequence[SelectorTarget]) -> "_TargetIds":
+        """Add targets of other pacticipants, which therefore repeat no id."""
         if not targets:
             return self
-        versions, pacticipants, everyone = _Ids.of(targets)
-        return _Ids(
-            [*self.versions, *versions], [*self.pacticipants, *pacticipants], [*self.all_pacticipants, *everyone]
-        )
+        inferred = _TargetIds.collect(targets)
+        return _TargetIds(*([*own, *other] for own, other in zip(self, inferred, strict=True)))
 
     @classmethod
-    def of(cls, targets: Sequence[SelectorTarget]) -> "_Ids":
-        versions, pacticipants, everyone = dict[int, None](), dict[int, None](), dict[int, None]()
+    def collect(cls, targets: Sequence[SelectorTarget]) -> "_TargetIds":
+        # Dictionaries keep the order, which makes statements and their plans reproducible.
+        version_ids, whole_ids, pacticipant_ids = dict[int, None](), dict[int, None](), dict[int, None]()
         for resolved, pacticipant_id, version_id in targets:
             if version_id is not None:
-                versions[version_id] = None
+                version_ids[version_id] = None
             if pacticipant_id is not None:
-                everyone[pacticipant_id] = None
+                pacticipant_ids[pacticipant_id] = None
                 if resolved.selector.is_name_only:
-                    pacticipants[pacticipant_id] = None
-        return cls(list(versions), list(pacticipants), list(everyone))
+                    whole_ids[pacticipant_id] = None
+        return cls(list(version_ids), list(whole_ids), list(pacticipant_ids))
 
 
-def _scope(
-    question: MatrixQuery,
+_NO_IDS: Final = _TargetIds([], [], [])
+
+
+def _build_scope(
+    query: MatrixQuery,
     specified: Sequence[SelectorTarget],
-    asked: _Ids,
+    specified_ids: _TargetIds,
     inferred: Sequence[SelectorTarget],
     replaced: Sequence[SelectorTarget],
     ignored: Sequence[SelectorTarget],
 ) -> MatrixScope:
-    ids, left_out = asked.and_inferred(inferred), _Ids.of(ignored) if ignored else _NO_IDS
+    ids = specified_ids.with_inferred(inferred)
+    ignored_ids = _TargetIds.collect(ignored) if ignored else _NO_IDS
+    is_single_pacticipant = len(specified_ids.pacticipant_ids) == 1 and _has_open_partners(query, specified)
     return MatrixScope(
-        versions=ids.versions,
-        pacticipants=ids.pacticipants,
-        all_pacticipants=ids.all_pacticipants,
-        specified=asked.all_pacticipants,
-        replaced=_Ids.of(replaced).versions if replaced else (),
-        pair=_pair(specified) if question.is_one_way else None,
-        is_of_one=len(asked.all_pacticipants) == 1 and _is_of_anyone(question, specified),
-        latest_by=question.latest_by,
-        limit=question.limit,
-        ignored_versions=left_out.versions,
-        ignored_pacticipants=left_out.pacticipants,
+        version_ids=ids.version_ids,
+        whole_pacticipant_ids=ids.whole_pacticipant_ids,
+        pacticipant_ids=ids.pacticipant_ids,
+        specified_pacticipant_ids=specified_ids.pacticipant_ids,
+        replaced_version_ids=_TargetIds.collect(replaced).version_ids if replaced else (),
+        pair=_build_pair(specified) if query.is_one_way else None,
+        is_single_pacticipant=is_single_pacticipant,
+        latest_by=query.latest_by,
+        limit=query.limit,
+        ignored_version_ids=ignored_ids.version_ids,
+        ignored_pacticipant_ids=ignored_ids.whole_pacticipant_ids,
     )
 
 
-def _is_of_anyone(question: MatrixQuery, specified: Sequence[SelectorTarget]) -> bool:
-    """Whether anyone may be on the other side of contracts with the only pacticipant asked about.
+def _has_open_partners(query: MatrixQuery, specified: Sequence[SelectorTarget]) -> bool:
+    """Whether contracts of the only specified pacticipant with any partner count.
 
-    For one selector that finds several versions the API looks at contracts between these only, as the original does.
+    For one selector that matches several versions the API looks at contracts between these versions only, as the
+    original does. The page, and several selectors of one pacticipant, ask what each version needs.
     """
-    if question.is_one_way or question.destination.is_set:
+    if query.is_one_way or query.destination.is_set:
         return False
-    return len(specified) == 1 or len(question.selectors) > 1 or not question.counts_superseded
+    return len(specified) == 1 or len(query.selectors) > 1 or not query.counts_superseded
 
 
-def _pair(specified: Sequence[SelectorTarget]) -> tuple[int, int]:
-    consumer, provider = (one.pacticipant_id or NO_ID for one in specified)
-    return consumer, provider
-
-
-_NO_IDS: Final = _Ids([], [], [])
+def _build_pair(specified: Sequence[SelectorTarget]) -> tuple[int, int]:
+    consumer_id, provider_id = (target.pacticipant_id or NO_ID for target in specified)
+    return consumer_id, provider_id
 
 
 class _Partner(NamedTuple):
-    """The other side of a contract with a pacticipant asked about."""
+    """A pacticipant that has a contract with a specified pacticipant."""
 
     name: str
     id: int
     is_itself: bool
 
 
-def _partners(db: Connection, asked: _Ids) -> list[_Partner]:
-    """List the other sides of contracts with the pacticipants asked about, in order of their names."""
-    if not asked.all_pacticipants:
+def _list_partners(db: Connection, ids: _TargetIds) -> list[_Partner]:
+    """List the partners of the specified pacticipants in order of their names, which is that of the reasons."""
+    if not ids.pacticipant_ids:
         return []
-    has_many = len(asked.versions) > MAX_BOUND_IDS or len(asked.all_pacticipants) > MAX_BOUND_IDS
-    statement = _partners_statement(bool(asked.versions), bool(asked.pacticipants), has_many)
-    return sorted(fetch_tuples(db, statement, asked._asdict(), _Partner))
+    has_many_ids = len(ids.version_ids) > MAX_BOUND_IDS or len(ids.pacticipant_ids) > MAX_BOUND_IDS
+    statement = _partners_statement(
+        has_versions=bool(ids.version_ids),
+        has_whole_pacticipants=bool(ids.whole_pacticipant_ids),
+        has_many_ids=has_many_ids,
+    )
+    return sorted(fetch_tuples(db, statement, ids._asdict(), _Partner))
 
 
 @lru_cache(maxsize=16)
-def _partners_statement(has_versions: bool, has_pacticipants: bool, has_many_ids: bool) -> Select[*tuple[Any, ...]]:  # noqa: FBT001 - a shape
-    def ids(name: str) -> Any:
-        return bindparam(name, expanding=True, literal_execute=has_many_ids)
+def _partners_statement(
+    *, has_versions: bool, has_whole_pacticipants: bool, has_many_ids: bool
+) -> Select[*tuple[Any, ...]]:
+    """Build the statement that lists partners, by the rules of the original.
 
-    of_itself = integration.c.consumer_id == integration.c.provider_id
-    consumers = select(integration.c.consumer_id.label("id"), of_itself.label("is_itself"))
-    found = [consumers.where(integration.c.provider_id.in_(ids("all_pacticipants")))]
+    As a provider, a pacticipant has all consumers that ever had a contract with it: any of them may be deployed with a
+    pact that the version must honour. As a consumer, it has the providers of the pacts of its specified versions.
+    """
+
+    def ids(parameter: str) -> Any:
+        return bindparam(parameter, expanding=True, literal_execute=has_many_ids)
+
+    is_itself = integration.c.consumer_id == integration.c.provider_id
+    consumers = select(integration.c.consumer_id.label("id"), is_itself.label("is_itself"))
+    parts = [consumers.where(integration.c.provider_id.in_(ids("pacticipant_ids")))]
     if has_versions:
-        of_version = and_(publication.c.consumer_version_id.in_(ids("versions")), publication.c.is_current)
-        found.append(
-            select(publication.c.provider_id, publication.c.consumer_id == publication.c.provider_id).where(of_version)
-        )
-    if has_pacticipants:
+        is_of_version = and_(publication.c.consumer_version_id.in_(ids("version_ids")), publication.c.is_current)
+        is_pact_with_itself = publication.c.consumer_id == publication.c.provider_id
+        parts.append(select(publication.c.provider_id, is_pact_with_itself).where(is_of_version))
+    if has_whole_pacticipants:
+        # An integration remains when its last pact has been removed; its `latest_publication_id` is then NULL.
         has_pacts = integration.c.latest_publication_id.is_not(None)
-        of_any = and_(integration.c.consumer_id.in_(ids("pacticipants")), has_pacts)
-        found.append(select(integration.c.provider_id, of_itself).where(of_any))
-    partner = (union_all(*found) if len(found) > 1 else found[0]).subquery("partner")
+        is_of_whole = and_(integration.c.consumer_id.in_(ids("whole_pacticipant_ids")), has_pacts)
+        parts.append(select(integration.c.provider_id, is_itself).where(is_of_whole))
+    partner = (union_all(*parts) if len(parts) > 1 else parts[0]).subquery("partner")
     return select(pacticipant.c.name, pacticipant.c.id, partner.c.is_itself).join(
         partner, partner.c.id == pacticipant.c.id
     )
+
+
+# Details of versions
 
 
 _VERSIONS: Final[BindParameter[Any]] = bindparam("versions", expanding=True)
@@ -280,46 +319,47 @@ _TAGS: Final = (
 )
 
 
-def _present(table: Table, ended_at: str) -> Select[*tuple[Any, ...]]:
-    shown = ("uuid", "name", "display_name", "is_production", "created_at", "updated_at")
+def _environments_of_versions(table: Table, ended_at: str) -> Select[*tuple[Any, ...]]:
+    columns = ("uuid", "name", "display_name", "is_production", "created_at", "updated_at")
     return (
-        select(table.c.version_id, *(environment.c[name] for name in shown), table.c.created_at.label("since"))
+        select(table.c.version_id, *(environment.c[name] for name in columns), table.c.created_at.label("since"))
         .join_from(table, environment, environment.c.id == table.c.environment_id)
         .where(table.c.version_id.in_(_VERSIONS), table.c[ended_at].is_(None))
     )
 
 
 _ENVIRONMENTS: Final = union_all(
-    _present(deployed_version, "undeployed_at"), _present(released_version, "support_ended_at")
+    _environments_of_versions(deployed_version, "undeployed_at"),
+    _environments_of_versions(released_version, "support_ended_at"),
 ).order_by("since")
-_CHUNK: Final = 1000
-"""How many versions a statement asks for at once, as databases limit how many parameters it may have."""
+_MAX_VERSIONS: Final = 1000
+"""Maximum number of versions in one statement, since databases limit the number of its parameters."""
 
 
 def load_versions(
-    db: Connection, ids: Mapping[int, VersionKey], wanted: Collection[VersionKey]
+    db: Connection, version_keys: Mapping[int, VersionKey], shown: Collection[VersionKey]
 ) -> dict[VersionKey, VersionSummary]:
-    """Find what rows show of their versions."""
-    found: dict[VersionKey, _Details] = {key: _Details([], [], []) for key in wanted}
-    details = {version_id: found[key] for version_id, key in ids.items() if key in found}
-    chosen = list(details)
-    for start in range(0, len(chosen), _CHUNK):
-        values = {"versions": chosen[start : start + _CHUNK]}
+    """Load branches, tags and environments of the shown versions, given the keys of all versions by id."""
+    details: dict[VersionKey, _VersionDetails] = {key: _VersionDetails([], [], []) for key in shown}
+    details_by_id = {version_id: details[key] for version_id, key in version_keys.items() if key in details}
+    ids = list(details_by_id)
+    for start in range(0, len(ids), _MAX_VERSIONS):
+        values = {"versions": ids[start : start + _MAX_VERSIONS]}
         for version_id, name, head_id in fetch_rows(db, _BRANCHES, values):
-            details[version_id].branches.append(BranchSummary(name, head_id == version_id))
+            details_by_id[version_id].branches.append(BranchSummary(name, head_id == version_id))
         for version_id, name, head_id in fetch_rows(db, _TAGS, values):
-            details[version_id].tags.append(TagSummary(name, head_id == version_id))
+            details_by_id[version_id].tags.append(TagSummary(name, head_id == version_id))
         for row in fetch_rows(db, _ENVIRONMENTS, values):
-            details[row[0]].environments.append(EnvironmentSummary._make(row[1:-1]))
-    return {key: one.shown() for key, one in found.items()}
+            details_by_id[row[0]].environments.append(EnvironmentSummary._make(row[1:-1]))
+    return {key: version_details.summarize() for key, version_details in details.items()}
 
 
-class _Details(NamedTuple):
+class _VersionDetails(NamedTuple):
     branches: list[BranchSummary]
     tags: list[TagSummary]
     environments: list[EnvironmentSummary]
 
-    def shown(self) -> VersionSummary:
-        """Leave repetitions out: a version may run in several instances of an environment."""
+    def summarize(self) -> VersionSummary:
+        """Remove repeated environments: a version may be deployed to several application instances of one."""
         branches, tags, environments = self
         return VersionSummary(tuple(branches), tuple(tags), tuple(dict.fromkeys(environments)))

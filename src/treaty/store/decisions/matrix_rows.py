@@ -1,7 +1,8 @@
-"""Rows of the matrix: publications, each with the results that its content has from the provider versions that count.
+"""Rows of the matrix: publications, joined with the results that their content has from the selected provider versions.
 
-One statement is built for each shape of a question. Where there are more rows than a response shows, `matrix_survey`
-counts them by the same conditions.
+A statement is built once for each shape of a query, because one statement for all shapes (`... OR :is_any`) would keep
+the databases from using an index. Where there are more rows than a response shows, `matrix_summary` counts them with
+the same joins and conditions, so that both modules agree on which rows exist.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,40 +35,44 @@ from sqlalchemy import (
 )
 
 from treaty.model.decisions.matrix import MatrixRow
-from treaty.model.decisions.questions import LatestBy
+from treaty.model.decisions.queries import LatestBy
 from treaty.store.engine.database import fetch_rows
 from treaty.store.tables import content, pacticipant, publication, verification, version
 
 MAX_BOUND_IDS: Final = 500
-"""Ids from which on they are written into a statement, as databases limit how many parameters it may have."""
+"""Longer lists of ids are rendered into the statement, since databases limit the number of its parameters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MatrixScope:
-    """Whose rows a question is about."""
+    """The versions and pacticipants whose rows a query selects, by id."""
 
-    versions: Sequence[int]
-    """Each of them needs a result with each of the others that it has a contract with."""
-    pacticipants: Sequence[int]
-    """Those of which any version counts."""
-    all_pacticipants: Sequence[int]
-    """All pacticipants that were selected, in whatever way."""
-    specified: Sequence[int]
-    """Those that were asked about: each row is about one of them."""
-    replaced: Sequence[int] = ()
-    """Versions of those asked about that are live at the destination: they count for contracts with themselves."""
+    version_ids: Sequence[int]
+    """Each of these versions needs a result with each of the others that it has a contract with."""
+    whole_pacticipant_ids: Sequence[int]
+    """Pacticipants selected as a whole: any of their versions counts."""
+    pacticipant_ids: Sequence[int]
+    """All selected pacticipants, whether as a whole, by version, or by a selector that matches no version."""
+    specified_pacticipant_ids: Sequence[int]
+    """The pacticipants that the query names: each row has one of them on either side.
+
+    The others are inferred from the destination. What they have between themselves is no part of the query.
+    """
+    replaced_version_ids: Sequence[int] = ()
+    """Versions that the specified ones would replace at the destination. They count only for contracts of a pacticipant
+    with itself, since old and new version run side by side during a deployment."""
     pair: tuple[int, int] | None = None
-    """The consumer and the provider whose contracts alone count."""
-    is_of_one: bool
-    """Whether one pacticipant is asked about, without a destination, so that anyone may be on the other side."""
+    """Consumer and provider, if only contracts in this direction count."""
+    is_single_pacticipant: bool
+    """Whether the query names one pacticipant and no destination, so that any other may be its partner."""
     latest_by: LatestBy | None
     limit: int | None
-    ignored_versions: Sequence[int] = ()
-    ignored_pacticipants: Sequence[int] = ()
+    ignored_version_ids: Sequence[int] = ()
+    ignored_pacticipant_ids: Sequence[int] = ()
 
 
 class RowWithIds(NamedTuple):
-    """A row, and the ids of its versions."""
+    """A row, with the ids of its versions."""
 
     row: MatrixRow
     consumer_version_id: int
@@ -75,15 +80,15 @@ class RowWithIds(NamedTuple):
 
 
 class StatementShape(NamedTuple):
-    """What a statement depends on."""
+    """The properties of a scope that determine the text of its statements: the key of their cache."""
 
     has_versions: bool
-    has_pacticipants: bool
-    has_replaced: bool
-    is_of_pair: bool
-    is_of_one: bool
+    has_whole_pacticipants: bool
+    has_replaced_versions: bool
+    is_pair: bool
+    is_single_pacticipant: bool
     has_several_versions: bool
-    """Whether several versions are selected of the one pacticipant."""
+    """Whether several versions are selected of the single pacticipant."""
     latest_by: LatestBy | None
     is_limited: bool
     has_ignored: bool
@@ -91,37 +96,46 @@ class StatementShape(NamedTuple):
 
     @property
     def has_only_latest(self) -> bool:
+        """Whether overwritten revisions and superseded results have no rows.
+
+        As in the original, any `latestby` leaves them out before it groups the rows.
+        """
         return self.latest_by is not None
 
     @property
     def has_version_rows(self) -> bool:
-        """Whether versions of providers have rows of their own, even without a result."""
-        return self.has_versions and (self.has_several_versions or not self.is_of_one)
+        """Whether a selected provider version without a result has a row too.
+
+        A provider version without a result must make the verdict unknown, even if another version has verified the
+        pact: both are deployed. The original has no row for it, and answers yes.
+        """
+        return self.has_versions and (self.has_several_versions or not self.is_single_pacticipant)
 
 
 def derive_shape(scope: MatrixScope) -> StatementShape:
-    has_many = any(
+    has_many_ids = any(
         len(ids) > MAX_BOUND_IDS
-        for ids in (scope.versions, scope.all_pacticipants, scope.replaced, scope.ignored_versions)
+        for ids in (scope.version_ids, scope.pacticipant_ids, scope.replaced_version_ids, scope.ignored_version_ids)
     )
     return StatementShape(
-        has_versions=bool(scope.versions),
-        has_pacticipants=bool(scope.pacticipants),
-        has_replaced=bool(scope.replaced),
-        is_of_pair=scope.pair is not None,
-        is_of_one=scope.is_of_one,
-        has_several_versions=scope.is_of_one and len(scope.versions) + len(scope.pacticipants) > 1,
+        has_versions=bool(scope.version_ids),
+        has_whole_pacticipants=bool(scope.whole_pacticipant_ids),
+        has_replaced_versions=bool(scope.replaced_version_ids),
+        is_pair=scope.pair is not None,
+        is_single_pacticipant=scope.is_single_pacticipant,
+        has_several_versions=scope.is_single_pacticipant
+        and len(scope.version_ids) + len(scope.whole_pacticipant_ids) > 1,
         latest_by=scope.latest_by,
         is_limited=scope.limit is not None,
-        has_ignored=bool(scope.ignored_versions or scope.ignored_pacticipants),
-        has_many_ids=has_many,
+        has_ignored=bool(scope.ignored_version_ids or scope.ignored_pacticipant_ids),
+        has_many_ids=has_many_ids,
     )
 
 
 NO_ID: Final = 0
-"""An id that nothing has; it stands for a result or a version that is missing."""
-_NOTHING: Final = (-1,)
-"""A list that is not empty, and that contains no id."""
+"""An id that no row has; it replaces NULL where a result or a version is missing."""
+_NO_MATCH: Final = (-1,)
+"""Ids that match no row, for a list without ids: a statement contains both ignored lists if it contains one."""
 
 
 def bind_values(scope: MatrixScope, limit: int | None) -> dict[str, Any]:
@@ -129,38 +143,39 @@ def bind_values(scope: MatrixScope, limit: int | None) -> dict[str, Any]:
     return {
         "pair_consumer": pair_consumer,
         "pair_provider": pair_provider,
-        "versions": scope.versions,
-        "pacticipants": scope.pacticipants,
-        "everyone": scope.all_pacticipants,
-        "specified": scope.specified,
-        "replaced": scope.replaced,
-        "ignored_versions": scope.ignored_versions or _NOTHING,
-        "ignored_pacticipants": scope.ignored_pacticipants or _NOTHING,
+        "version_ids": scope.version_ids,
+        "whole_pacticipant_ids": scope.whole_pacticipant_ids,
+        "pacticipant_ids": scope.pacticipant_ids,
+        "specified_pacticipant_ids": scope.specified_pacticipant_ids,
+        "replaced_version_ids": scope.replaced_version_ids,
+        "ignored_version_ids": scope.ignored_version_ids or _NO_MATCH,
+        "ignored_pacticipant_ids": scope.ignored_pacticipant_ids or _NO_MATCH,
         "limit": limit,
     }
 
 
 def list_rows(db: Connection, scope: MatrixScope) -> list[RowWithIds]:
-    """List the rows, those of the newest action first; one more than the limit, if there are more."""
-    if not scope.versions and not scope.pacticipants:
+    """List the rows, the newest action first, up to one more than the limit: the last shows that there are more."""
+    if not scope.version_ids and not scope.whole_pacticipant_ids:
         return []
     values = bind_values(scope, None if scope.limit is None else scope.limit + 1)
-    return parse_rows(fetch_rows(db, _rows(derive_shape(scope)), values))
+    return parse_rows(fetch_rows(db, _rows_statement(derive_shape(scope)), values))
 
 
-def parse_rows(found: Iterable[Any]) -> list[RowWithIds]:
-    return [RowWithIds(MatrixRow._make(row[2:]), *row[:2]) for row in found]
+def parse_rows(rows: Iterable[Any]) -> list[RowWithIds]:
+    """Convert rows of `select_rows`, whose first two columns are the ids of the versions."""
+    return [RowWithIds(MatrixRow._make(row[2:]), *row[:2]) for row in rows]
 
 
 class JoinedResults(NamedTuple):
-    """Publications, or groups of them, joined with the provider versions that count and with their results."""
+    """Publications, or groups of publications, joined with the selected provider versions and their results."""
 
     joined: FromClause
     provider_version_id: ColumnElement[Any]
     conditions: tuple[ColumnElement[bool], ...] = ()
 
 
-# What rows show
+# Columns and order of rows
 
 _consumer: Final = pacticipant.alias("consumer")
 _provider: Final = pacticipant.alias("provider")
@@ -169,38 +184,39 @@ provider_version: Final = version.alias("provider_version")
 
 
 @lru_cache(maxsize=64)
-def _rows(shape: StatementShape) -> Select[*tuple[Any, ...]]:
-    """Build the statement that lists what rows show."""
-    outcomes = join_outcomes(shape, publication, is_replaced(shape))
+def _rows_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
+    """Build the statement that lists the rows."""
+    results = join_results(shape, publication, is_replaced(shape))
     if not shape.is_limited:
-        return select_rows(shape, outcomes).where(is_selected(shape), *outcomes.conditions)
-    # Rows are sorted and cut by their ids, before what they show is looked up.
+        return select_rows(shape, results).where(is_selected(shape), *results.conditions)
+    # Sort and cut the rows by their ids first: the limit may remove thousands of rows, whose names, numbers and hashes
+    # need not be looked up.
     page = (
         select(
             publication.c.id,
             verification.c.id.label("verification_id"),
-            outcomes.provider_version_id.label("provider_version_id"),
+            results.provider_version_id.label("provider_version_id"),
         )
-        .select_from(outcomes.joined)
+        .select_from(results.joined)
         .join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
-        .where(publication.c.id.in_(_filling(shape, _newest_of_each(shape))), *outcomes.conditions)
-        .order_by(*order_by_newest(shape, outcomes.provider_version_id))
+        .where(publication.c.id.in_(_take_until_full(shape, _newest_publications(shape))), *results.conditions)
+        .order_by(*order_by_newest(shape, results.provider_version_id))
         .limit(bindparam("limit"))
         .subquery("page")
     )
-    return select_rows(shape, join_results(page))
+    return select_rows(shape, join_page(page))
 
 
-def join_results(page: Subquery) -> JoinedResults:
-    """Join publications and results by their ids."""
+def join_page(page: Subquery) -> JoinedResults:
+    """Join publications and results with a page of their ids."""
     joined = publication.join(page, page.c.id == publication.c.id).outerjoin(
         verification, verification.c.id == page.c.verification_id
     )
     return JoinedResults(joined, page.c.provider_version_id)
 
 
-def select_rows(shape: StatementShape, outcomes: JoinedResults) -> Select[*tuple[Any, ...]]:
-    """Select what rows show, those of the newest action first."""
+def select_rows(shape: StatementShape, results: JoinedResults) -> Select[*tuple[Any, ...]]:
+    """Select the ids of both versions and the fields of `MatrixRow`, the newest action first."""
     return (
         select(
             consumer_version.c.id,
@@ -219,23 +235,32 @@ def select_rows(shape: StatementShape, outcomes: JoinedResults) -> Select[*tuple
             verification.c.verified_at,
             (false() if shape.has_only_latest else _is_superseded()).label("is_superseded"),
         )
-        .select_from(outcomes.joined)
+        .select_from(results.joined)
         .join(_consumer, _consumer.c.id == publication.c.consumer_id)
         .join(_provider, _provider.c.id == publication.c.provider_id)
         .join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
         .join(content, content.c.id == publication.c.content_id)
-        .outerjoin(provider_version, provider_version.c.id == outcomes.provider_version_id)
+        .outerjoin(provider_version, provider_version.c.id == results.provider_version_id)
         .order_by(*order_by_newest(shape, provider_version.c.id))
     )
 
 
 def order_by_newest(shape: StatementShape, provider_version_id: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
-    """Order rows by their newest action: the consumer's, or the result."""
+    """Order rows by their last action, publication or result, as the original does.
+
+    With `latestby` the time of a publication is that of its consumer version. Ids break ties, so that both databases
+    return the same page.
+    """
     published = consumer_version.c.created_at if shape.has_only_latest else publication.c.created_at
     is_published_last = or_(verification.c.created_at.is_(None), published > verification.c.created_at)
     last_action = case((is_published_last, published), else_=verification.c.created_at)
-    result = func.coalesce(verification.c.id, NO_ID)
-    return last_action.desc(), publication.c.id.desc(), result.desc(), func.coalesce(provider_version_id, NO_ID).desc()
+    result_id = func.coalesce(verification.c.id, NO_ID)
+    return (
+        last_action.desc(),
+        publication.c.id.desc(),
+        result_id.desc(),
+        func.coalesce(provider_version_id, NO_ID).desc(),
+    )
 
 
 def _is_superseded() -> ColumnElement[bool]:
@@ -243,179 +268,222 @@ def _is_superseded() -> ColumnElement[bool]:
     return or_(not_(publication.c.is_current), has_newer_result)
 
 
-# Which publications
+# Publications: the consumer's side
 
 
 def is_selected(shape: StatementShape) -> ColumnElement[bool]:
     """Restrict publications to those that have rows."""
-    return publication.c.id.in_(_of_one(shape)) if shape.is_of_one else or_(*_chosen(shape))
+    if shape.is_single_pacticipant:
+        return publication.c.id.in_(_publications_of_single(shape))
+    return or_(*_publication_conditions(shape))
 
 
-def _chosen(shape: StatementShape) -> Iterable[ColumnElement[bool]]:
-    """Yield the condition of the publications between those selected, for each way in which consumers were selected."""
-    if shape.is_of_pair:
+def _publication_conditions(shape: StatementShape) -> Iterable[ColumnElement[bool]]:
+    """Yield the conditions of publications between the selected pacticipants; one of them must hold."""
+    if shape.is_pair:
         is_consumer = publication.c.consumer_id == bindparam("pair_consumer")
-        yield and_(is_consumer, publication.c.provider_id == bindparam("pair_provider"), *_current(shape))
+        yield and_(is_consumer, publication.c.provider_id == bindparam("pair_provider"), *_is_current(shape))
         return
-    # As an expression it is no part of the index's key: else each version would be looked up with each provider. Those
-    # asked about are expressions, too: else all that they ever published would be looked at.
+    # Adding 0 turns the columns into expressions, which no index has. The publications are few once their consumer
+    # versions are known. With the bare columns, SQLite would look up each version with each provider, or read all that
+    # the specified pacticipants have ever published. (tests/store/test_matrix_plans.py asserts the plan.)
     consumer_id, provider_id = publication.c.consumer_id + 0, publication.c.provider_id + 0
-    is_about_specified = or_(_ids(shape, consumer_id, "specified"), _ids(shape, provider_id, "specified"))
-    restricted = and_(_ids(shape, provider_id, "everyone"), *_current(shape), is_about_specified)
-    ways = list(_either(shape, publication.c.consumer_version_id, publication.c.consumer_id))
-    for way in ways if shape.is_limited else [or_(*ways)]:
-        yield and_(way, restricted)
-    if shape.has_replaced:
-        yield and_(is_replaced(shape), publication.c.consumer_id == publication.c.provider_id, *_current(shape))
+    is_about_specified = or_(
+        _is_in(shape, consumer_id, "specified_pacticipant_ids"),
+        _is_in(shape, provider_id, "specified_pacticipant_ids"),
+    )
+    restriction = and_(_is_in(shape, provider_id, "pacticipant_ids"), *_is_current(shape), is_about_specified)
+    alternatives = list(_match_selected(shape, publication.c.consumer_version_id, publication.c.consumer_id))
+    # With a limit, each alternative takes its own newest publications, by an index of its own.
+    for alternative in alternatives if shape.is_limited else [or_(*alternatives)]:
+        yield and_(alternative, restriction)
+    if shape.has_replaced_versions:
+        # A replaced version is the consumer only of the new version of the same pacticipant.
+        is_with_itself = publication.c.consumer_id == publication.c.provider_id
+        yield and_(is_replaced(shape), is_with_itself, *_is_current(shape))
 
 
 def is_replaced(shape: StatementShape) -> ColumnElement[bool]:
-    """Tell whether a publication is of a version that is live at the destination, and would be replaced."""
-    return _ids(shape, publication.c.consumer_version_id, "replaced") if shape.has_replaced else false()
+    """Whether a publication is that of a version which would be replaced at the destination."""
+    if not shape.has_replaced_versions:
+        return false()
+    return _is_in(shape, publication.c.consumer_version_id, "replaced_version_ids")
 
 
-def _either(
+def _match_selected(
     shape: StatementShape, version_id: ColumnElement[int], pacticipant_id: ColumnElement[int]
 ) -> Iterable[ColumnElement[bool]]:
+    """Yield the conditions under which a version is selected: itself, or by its pacticipant."""
     if shape.has_versions:
-        yield _ids(shape, version_id, "versions")
-    if shape.has_pacticipants:
-        yield _ids(shape, pacticipant_id, "pacticipants")
+        yield _is_in(shape, version_id, "version_ids")
+    if shape.has_whole_pacticipants:
+        yield _is_in(shape, pacticipant_id, "whole_pacticipant_ids")
 
 
-def _ids(shape: StatementShape, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    return column.in_(bindparam(name, expanding=True, literal_execute=shape.has_many_ids))
+def _is_in(shape: StatementShape, column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    return column.in_(bindparam(parameter, expanding=True, literal_execute=shape.has_many_ids))
 
 
-def _current(shape: StatementShape) -> tuple[ColumnElement[bool], ...]:
+def _is_current(shape: StatementShape) -> tuple[ColumnElement[bool], ...]:
     return (publication.c.is_current,) if shape.has_only_latest else ()
 
 
-def _of_one(shape: StatementShape) -> CompoundSelect[Any]:
-    """Select what one selector has published, and what others have published and it has verified.
+def _publications_of_single(shape: StatementShape) -> CompoundSelect[Any]:
+    """Select what the single pacticipant has published, and what it has verified of others' publications.
 
-    A contract of a pacticipant with itself is decided by the versions that were selected.
+    What others have published and it has not verified has no row, as in the original: without a destination nobody
+    knows which of their versions matter. A contract with itself has rows for the selected versions only.
     """
-    published = or_(*_either(shape, publication.c.consumer_version_id, publication.c.consumer_id))
-    verified = or_(*_either(shape, verification.c.provider_version_id, publication.c.provider_id))
-    with_result = publication.join(verification, verification.c.content_id == publication.c.content_id)
+    is_publisher = or_(*_match_selected(shape, publication.c.consumer_version_id, publication.c.consumer_id))
+    is_verifier = or_(*_match_selected(shape, verification.c.provider_version_id, publication.c.provider_id))
+    with_results = publication.join(verification, verification.c.content_id == publication.c.content_id)
+    # A union, because an OR across two tables would prevent the use of their indexes.
     return union(
-        select(publication.c.id).where(published, *_current(shape)),
-        select(publication.c.id).select_from(with_result).where(verified, _is_of_others(publication), *_current(shape)),
+        select(publication.c.id).where(is_publisher, *_is_current(shape)),
+        select(publication.c.id)
+        .select_from(with_results)
+        .where(is_verifier, _is_between_others(publication), *_is_current(shape)),
     )
 
 
-def _newest_of_each(shape: StatementShape) -> Select[*tuple[Any, ...]] | CompoundSelect[Any]:
-    """Select the newest publications up to the limit, for each way in which consumers were selected."""
-    conditions = [is_selected(shape)] if shape.is_of_one else list(_chosen(shape))
-    newest = [select_newest(shape, select(publication.c.id).where(one), publication) for one in conditions]
+def _newest_publications(shape: StatementShape) -> Select[*tuple[Any, ...]] | CompoundSelect[Any]:
+    """Select the newest publications up to the limit, for each condition by itself.
+
+    Each publication has a row at least, so more are never needed to fill the limit.
+    """
+    conditions = [is_selected(shape)] if shape.is_single_pacticipant else list(_publication_conditions(shape))
+    newest = [select_newest(shape, select(publication.c.id).where(condition), publication) for condition in conditions]
     return union(*newest) if len(newest) > 1 else newest[0]
 
 
-def _filling(shape: StatementShape, ids: Select[Any] | CompoundSelect[Any]) -> Select[Any] | CompoundSelect[Any]:
-    """Take only as many of the newest publications as have rows to fill the limit.
+def _take_until_full(
+    shape: StatementShape, ids: Select[Any] | CompoundSelect[Any]
+) -> Select[Any] | CompoundSelect[Any]:
+    """Select the newest publications until their rows fill the limit.
 
-    Where any version counts, each publication may have hundreds of results. They are counted by content.
+    Where any version of the provider counts, each publication may have hundreds of results, all of which would be
+    joined and sorted. Publications with the same content have the same number of results, so that number is counted
+    once for each content.
     """
     if shape.has_version_rows:
         return ids
     newest = select(publication).where(publication.c.id.in_(ids)).cte("newest")
     columns = (newest.c.content_id, newest.c.consumer_id, newest.c.provider_id)
     groups = select(*columns).distinct().subquery("groups")
-    joined = join_outcomes(shape, groups, false()).joined
-    sizes = select(groups.c.content_id, func.count().label("number")).select_from(joined).group_by(groups.c.content_id)
-    size = sizes.subquery("size")
-    before = func.sum(size.c.number).over(order_by=_age(shape, newest)) - size.c.number
-    counted = select(newest.c.id, before.label("before")).join(size, size.c.content_id == newest.c.content_id)
-    numbered = counted.subquery("counted")
-    return select(numbered.c.id).where(numbered.c.before < bindparam("limit"))
+    joined = join_results(shape, groups, false()).joined
+    counts = select(groups.c.content_id, func.count().label("number")).select_from(joined).group_by(groups.c.content_id)
+    count = counts.subquery("count")
+    rows_before = func.sum(count.c.number).over(order_by=_order_by_age(shape, newest)) - count.c.number
+    counted = select(newest.c.id, rows_before.label("rows_before")).join(
+        count, count.c.content_id == newest.c.content_id
+    )
+    numbered = counted.subquery("numbered")
+    return select(numbered.c.id).where(numbered.c.rows_before < bindparam("limit"))
 
 
-def _age(shape: StatementShape, published: FromClause) -> tuple[ColumnElement[Any], ...]:
-    """Order publications by their age, the newest first. Ids are given in order of time, and are indexed."""
+def _order_by_age(shape: StatementShape, published: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """Order publications by age, the newest first. Ids are assigned in order of time, and are indexed."""
     by_version = (published.c.consumer_version_id.desc(),) if shape.has_only_latest else ()
     return (*by_version, published.c.id.desc())
 
 
 def select_newest(shape: StatementShape, ids: Select[Any], published: FromClause) -> Select[Any]:
-    """Take the newest publications only, up to the limit."""
-    newest = ids.order_by(*_age(shape, published)).limit(bindparam("limit")).subquery()
+    """Select the newest of these publications up to the limit."""
+    newest = ids.order_by(*_order_by_age(shape, published)).limit(bindparam("limit")).subquery()
     return select(newest.c.id)
 
 
-# Which results
+# Results: the provider's side
 
 
-def join_outcomes(shape: StatementShape, published: FromClause, is_replaced: ColumnElement[bool]) -> JoinedResults:
-    """Join publications, or groups of them, with the provider versions that count and with their results."""
+def join_results(shape: StatementShape, published: FromClause, is_replaced: ColumnElement[bool]) -> JoinedResults:
+    """Join publications, or groups of them, with the selected provider versions and with their results.
+
+    The join is an outer one: a publication without a result has a row too, which makes the verdict unknown.
+    """
     if shape.has_version_rows:
-        return _outcomes_of_versions(shape, published, is_replaced)
-    counts = _counts_for_any(shape, published)
-    joined = published.outerjoin(verification, and_(_has_same_content(shape, published), counts))
+        return _join_versions_and_results(shape, published, is_replaced)
+    is_result = and_(_has_same_content(shape, published), _counts_as_any_version(shape, published))
+    joined = published.outerjoin(verification, is_result)
     return JoinedResults(joined, verification.c.provider_version_id)
 
 
-def _counts_for_any(shape: StatementShape, published: FromClause) -> ColumnElement[bool]:
-    """Restrict results where no version of the provider has a row of its own."""
-    counts = or_(*_either(shape, verification.c.provider_version_id, published.c.provider_id))
-    if not shape.is_of_one:
-        return counts
-    # Any provider may have verified what was published, except for contracts of a pacticipant with itself.
-    return or_(counts, and_(_ids(shape, published.c.consumer_id, "everyone"), _is_of_others(published)))
+def _counts_as_any_version(shape: StatementShape, published: FromClause) -> ColumnElement[bool]:
+    """Restrict results where no version of the provider is selected by itself."""
+    is_selected = or_(*_match_selected(shape, verification.c.provider_version_id, published.c.provider_id))
+    if not shape.is_single_pacticipant:
+        return is_selected
+    # Without a destination, any version of any provider counts. A contract of the pacticipant with itself is different:
+    # the selected versions are the provider as well.
+    is_consumer = _is_in(shape, published.c.consumer_id, "pacticipant_ids")
+    return or_(is_selected, and_(is_consumer, _is_between_others(published)))
 
 
-def _is_of_others(published: FromClause) -> ColumnElement[bool]:
+def _is_between_others(published: FromClause) -> ColumnElement[bool]:
+    """Whether consumer and provider are different pacticipants."""
     return published.c.consumer_id != published.c.provider_id
 
 
-def _outcomes_of_versions(
+def _join_versions_and_results(
     shape: StatementShape, published: FromClause, is_replaced: ColumnElement[bool]
 ) -> JoinedResults:
-    """Join each publication with each version of its provider that was selected, whether that has a result or not."""
-    selected = _selected(shape)
-    counts = selected.c.pacticipant_id == published.c.provider_id
-    if shape.is_of_one:
-        counts = and_(counts, not_(_is_of_others(published)))
-    if shape.has_replaced:
-        is_of_itself = and_(published.c.consumer_id == published.c.provider_id, not_(is_replaced))
-        counts = and_(counts, or_(not_(selected.c.is_replaced), is_of_itself))
+    """Join each publication with each selected version of its provider, whether that has a result or not."""
+    selected = _selected_versions(shape)
+    is_provider = selected.c.pacticipant_id == published.c.provider_id
+    if shape.is_single_pacticipant:
+        # Its versions are providers of its contracts with itself. With others, all results count (see below).
+        is_provider = and_(is_provider, not_(_is_between_others(published)))
+    if shape.has_replaced_versions:
+        # The new version and the replaced one must work in both directions: each as the consumer of the other. But
+        # replaced versions among themselves already run, and no decision depends on them.
+        is_of_new_version = and_(published.c.consumer_id == published.c.provider_id, not_(is_replaced))
+        is_provider = and_(is_provider, or_(not_(selected.c.is_replaced), is_of_new_version))
     is_by_version = verification.c.provider_version_id == selected.c.id
     conditions: tuple[ColumnElement[bool], ...] = ()
-    if shape.has_pacticipants:
-        is_any = _ids(shape, published.c.provider_id, "pacticipants")
-        is_other = not_(_ids(shape, verification.c.provider_version_id, "versions"))
-        is_by_version = or_(is_by_version, and_(selected.c.id.is_(None), is_any, is_other))
+    if shape.has_whole_pacticipants:
+        # The entry without a version takes the results of all versions that have no entry of their own.
+        is_whole = _is_in(shape, published.c.provider_id, "whole_pacticipant_ids")
+        has_no_entry = not_(_is_in(shape, verification.c.provider_version_id, "version_ids"))
+        is_by_version = or_(is_by_version, and_(selected.c.id.is_(None), is_whole, has_no_entry))
         conditions = (_is_needed(selected, published),)
-    if shape.is_of_one:
-        is_by_version = or_(is_by_version, and_(_is_of_others(published), _counts_for_any(shape, published)))
+    if shape.is_single_pacticipant:
+        is_by_version = or_(
+            is_by_version, and_(_is_between_others(published), _counts_as_any_version(shape, published))
+        )
     same_content = _has_same_content(shape, published)
-    joined = published.outerjoin(selected, counts).outerjoin(verification, and_(same_content, is_by_version))
+    joined = published.outerjoin(selected, is_provider).outerjoin(verification, and_(same_content, is_by_version))
     return JoinedResults(joined, func.coalesce(verification.c.provider_version_id, selected.c.id), conditions)
 
 
 def _has_same_content(shape: StatementShape, published: FromClause) -> ColumnElement[bool]:
+    """Match results by content: a version whose pact was verified under an earlier version is verified already."""
     latest = (verification.c.is_latest,) if shape.has_only_latest else ()
     return and_(verification.c.content_id == published.c.content_id, *latest)
 
 
-def _selected(shape: StatementShape) -> CTE:
-    """Select the versions that count as providers.
+def _selected_versions(shape: StatementShape) -> CTE:
+    """Select an entry for each version that counts as a provider.
 
-    A pacticipant of which any version counts has a row without a version, which stands for all that are not selected.
+    A pacticipant selected as a whole has an entry without a version, which stands for all versions without an entry of
+    their own.
     """
     columns = (version.c.id, version.c.pacticipant_id)
-    parts = [select(*columns, false().label("is_replaced")).where(_ids(shape, version.c.id, "versions"))]
-    if shape.has_replaced:
-        parts.append(select(*columns, true()).where(_ids(shape, version.c.id, "replaced")))
-    if shape.has_pacticipants:
-        is_any = _ids(shape, pacticipant.c.id, "pacticipants")
-        parts.append(select(cast(null(), version.c.id.type), pacticipant.c.id, false()).where(is_any))
-    chosen = union_all(*parts) if len(parts) > 1 else parts[0]
-    return chosen.cte("selected").prefix_with("MATERIALIZED")
+    parts = [select(*columns, false().label("is_replaced")).where(_is_in(shape, version.c.id, "version_ids"))]
+    if shape.has_replaced_versions:
+        parts.append(select(*columns, true()).where(_is_in(shape, version.c.id, "replaced_version_ids")))
+    if shape.has_whole_pacticipants:
+        is_whole = _is_in(shape, pacticipant.c.id, "whole_pacticipant_ids")
+        parts.append(select(cast(null(), version.c.id.type), pacticipant.c.id, false()).where(is_whole))
+    entries = union_all(*parts) if len(parts) > 1 else parts[0]
+    # Materialized, so that it is evaluated once and not for each publication.
+    return entries.cte("selected").prefix_with("MATERIALIZED")
 
 
 def _is_needed(selected: CTE, published: FromClause) -> ColumnElement[bool]:
-    """Leave out the row of any version that has no result where selected versions have rows."""
+    """Leave out the row of an entry without version and result, where versions of the provider have rows.
+
+    Otherwise it would add a missing result, although the selected versions already show whether one is missing.
+    """
     other = selected.alias("other")
     is_version = and_(other.c.id.is_not(None), not_(other.c.is_replaced))
     has_versions = exists().where(other.c.pacticipant_id == published.c.provider_id, is_version)

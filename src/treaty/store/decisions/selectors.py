@@ -1,4 +1,7 @@
-"""What the matrix's selectors find: versions, by one statement for each set of criteria."""
+"""Resolves selectors of the matrix to versions, with one statement for each set of criteria.
+
+Pacticipants and versions given by name are looked up for the whole query at once, since most queries have nothing else.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -42,25 +45,26 @@ from treaty.store.tables import (
 
 
 class SelectorTarget(NamedTuple):
-    """A resolved selector, with the ids by which its rows are found."""
+    """A resolved selector, with the ids of its pacticipant and version."""
 
     resolved: ResolvedSelector
     pacticipant_id: int | None
     version_id: int | None = None
-    """None unless a version was found."""
+    """None unless the selector matches a version."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedIds:
-    """The ids of all pacticipants and versions that a question names, and its environment if there is one."""
+    """Ids of the existing pacticipants and versions that a query names, and its environment if it exists."""
 
     pacticipants: dict[str, int]
     versions: dict[tuple[int, str], int]
+    """By the id of the pacticipant and the version number."""
     environments: list[str]
 
 
 class _SelectorShape(NamedTuple):
-    """Which criteria a statement has."""
+    """The criteria in a statement: the key of the statement cache."""
 
     version: bool
     branch: bool
@@ -70,7 +74,7 @@ class _SelectorShape(NamedTuple):
     is_latest: bool
 
 
-_IDS: Final[BindParameter[Any]] = bindparam("pacticipant_ids", expanding=True)
+_PACTICIPANT_IDS: Final[BindParameter[Any]] = bindparam("pacticipant_ids", expanding=True)
 _has_number: Final = version.c.number.in_(bindparam("numbers", expanding=True))
 _numbered: Final = and_(version.c.pacticipant_id == pacticipant.c.id, _has_number)
 _NAMED: Final = (
@@ -78,46 +82,53 @@ _NAMED: Final = (
     .outerjoin_from(pacticipant, version, _numbered)
     .where(pacticipant.c.name.in_(bindparam("names", expanding=True)))
 )
-_PLACE: Final = select(null(), environment.c.name, null(), null()).where(environment.c.name == bindparam("environment"))
-_NAMED_WITH_PLACE: Final = union_all(_NAMED, _PLACE)
+# The environment comes in the same round trip, as a row without ids.
+_ENVIRONMENT: Final = select(null(), environment.c.name, null(), null()).where(
+    environment.c.name == bindparam("environment")
+)
+_NAMED_WITH_ENVIRONMENT: Final = union_all(_NAMED, _ENVIRONMENT)
 _owner: Final = pacticipant.alias("owner")
 
 
 def load_named_ids(db: Connection, selectors: Collection[Selector], environment: str | None = None) -> NamedIds:
-    """Find the pacticipants, the versions and the environment that a question names; what is missing is left out."""
-    names = list({one.pacticipant for one in selectors})
-    numbers = list({one.version or "" for one in selectors})
+    """Look up the pacticipants, versions and environment that a query names. The result has only those that exist."""
+    names = list({selector.pacticipant for selector in selectors})
+    # Each number is looked up for each pacticipant: a few needless hits on an index cost less than pairs in SQL.
+    numbers = list({selector.version or "" for selector in selectors})
     values = {"names": names, "numbers": numbers, "environment": environment}
-    found = NamedIds({}, {}, [])
+    named = NamedIds({}, {}, [])
     for pacticipant_id, name, version_id, number in fetch_rows(
-        db, _NAMED_WITH_PLACE if environment else _NAMED, values
+        db, _NAMED_WITH_ENVIRONMENT if environment else _NAMED, values
     ):
         if pacticipant_id is None:
-            found.environments.append(name)
+            named.environments.append(name)
             continue
-        found.pacticipants[name] = pacticipant_id
+        named.pacticipants[name] = pacticipant_id
         if version_id is not None:
-            found.versions[pacticipant_id, number] = version_id
-    return found
+            named.versions[pacticipant_id, number] = version_id
+    return named
 
 
 def resolve(db: Connection, selectors: Sequence[Selector], named: NamedIds) -> list[SelectorTarget]:
-    """Resolve selectors whose pacticipants were looked up."""
-    return [target for one in selectors for target in _resolved(db, one, named)]
+    """Resolve the selectors of a query, given the ids of its names.
+
+    A selector has as many targets as it matches versions; without a match it has one target, of `NoVersion`.
+    """
+    return [target for selector in selectors for target in _resolve_selector(db, selector, named)]
 
 
-def _resolved(db: Connection, selector: Selector, named: NamedIds) -> list[SelectorTarget]:
+def _resolve_selector(db: Connection, selector: Selector, named: NamedIds) -> list[SelectorTarget]:
     pacticipant_id = named.pacticipants.get(selector.pacticipant)
     if pacticipant_id is None:
         return [SelectorTarget(NoPacticipant(selector=selector), None)]
     if selector.is_name_only:
         return [SelectorTarget(AnyVersion(selector=selector), pacticipant_id)]
     if selector.is_number_only:
-        return [_by_number(selector, pacticipant_id, named)]
+        return [_resolve_number(selector, pacticipant_id, named)]
     return resolve_for_pacticipants(db, [selector], [pacticipant_id])
 
 
-def _by_number(selector: Selector, pacticipant_id: int, named: NamedIds) -> SelectorTarget:
+def _resolve_number(selector: Selector, pacticipant_id: int, named: NamedIds) -> SelectorTarget:
     version_id = named.versions.get((pacticipant_id, selector.version or ""))
     if version_id is None:
         return SelectorTarget(NoVersion(selector=selector), pacticipant_id)
@@ -127,44 +138,50 @@ def _by_number(selector: Selector, pacticipant_id: int, named: NamedIds) -> Sele
 def resolve_for_pacticipants(
     db: Connection, selectors: Sequence[Selector], pacticipant_ids: Sequence[int]
 ) -> list[SelectorTarget]:
-    """Resolve selectors that differ in their pacticipants only, all at once."""
+    """Resolve selectors that differ only in their pacticipants, with one statement.
+
+    A destination has the same criteria for all partners of a pacticipant, of which there may be hundreds.
+    """
     if not selectors:
         return []
-    one = selectors[0]
-    statement = _matching(_shape(one))
+    criteria = selectors[0]
+    statement = _versions_statement(_derive_shape(criteria))
     values = {
         "pacticipant_ids": list(pacticipant_ids),
-        "number": one.version,
-        "branch": one.branch,
-        "tag": one.tag,
-        "environment": one.environment,
+        "number": criteria.version,
+        "branch": criteria.branch,
+        "tag": criteria.tag,
+        "environment": criteria.environment,
     }
-    found: dict[int, list[Any]] = {one: [] for one in pacticipant_ids}
+    versions: dict[int, list[Any]] = {pacticipant_id: [] for pacticipant_id in pacticipant_ids}
     for row in fetch_rows(db, statement, values):
-        found[row.pacticipant_id].append(row)
+        versions[row.pacticipant_id].append(row)
     targets: list[SelectorTarget] = []
     for selector, pacticipant_id in zip(selectors, pacticipant_ids, strict=True):
-        targets += _targets(selector, pacticipant_id, found[pacticipant_id])
+        targets += _build_targets(selector, pacticipant_id, versions[pacticipant_id])
     return targets
 
 
-def _targets(selector: Selector, pacticipant_id: int, found: Sequence[Any]) -> list[SelectorTarget]:
-    if not found:
+def _build_targets(selector: Selector, pacticipant_id: int, versions: Sequence[Any]) -> list[SelectorTarget]:
+    if not versions:
         return [SelectorTarget(NoVersion(selector=selector), pacticipant_id)]
     if selector.is_latest:
-        found = found[:1]
-    many = len(found) > 1
+        # Rows are sorted by position, so the first of those that meet the other criteria is the latest.
+        versions = versions[:1]
+    is_one_of_many = len(versions) > 1
     return [
         SelectorTarget(
-            FoundVersion(selector=selector, number=row.number, main_branch=row.main_branch, is_one_of_many=many),
+            FoundVersion(
+                selector=selector, number=row.number, main_branch=row.main_branch, is_one_of_many=is_one_of_many
+            ),
             pacticipant_id,
             row.id,
         )
-        for row in found
+        for row in versions
     ]
 
 
-def _shape(selector: Selector) -> _SelectorShape:
+def _derive_shape(selector: Selector) -> _SelectorShape:
     return _SelectorShape(
         version=selector.version is not None,
         branch=selector.branch is not None,
@@ -176,8 +193,8 @@ def _shape(selector: Selector) -> _SelectorShape:
 
 
 @lru_cache(maxsize=64)
-def _matching(shape: _SelectorShape) -> Select[*tuple[Any, ...]]:
-    """Build the statement that lists the versions meeting all criteria, the latest first."""
+def _versions_statement(shape: _SelectorShape) -> Select[*tuple[Any, ...]]:
+    """Build the statement that lists the versions that meet all criteria, the latest first."""
     return (
         select(version.c.id, version.c.pacticipant_id, version.c.number, pacticipant.c.main_branch)
         .join_from(version, pacticipant)
@@ -189,62 +206,61 @@ def _matching(shape: _SelectorShape) -> Select[*tuple[Any, ...]]:
 def _criteria(shape: _SelectorShape) -> list[ColumnElement[bool]]:
     criteria = []
     if shape.version:
-        criteria.append(and_(version.c.pacticipant_id.in_(_IDS), version.c.number == bindparam("number")))
+        criteria.append(and_(version.c.pacticipant_id.in_(_PACTICIPANT_IDS), version.c.number == bindparam("number")))
     if shape.tag:
-        criteria.append(version.c.id.in_(_latest_tagged() if _is_tag_head(shape) else _tagged()))
+        # The latest version with a tag is denormalized as the head of the tag. Where there are other criteria too, the
+        # latest version that meets all of them need not be the head.
+        is_tag_alone = not (shape.version or shape.branch or shape.environment or shape.is_main_branch)
+        table = tag_head if shape.is_latest and is_tag_alone else tag
+        has_tag = table.c.name == bindparam("tag")
+        criteria.append(
+            version.c.id.in_(select(table.c.version_id).where(table.c.pacticipant_id.in_(_PACTICIPANT_IDS), has_tag))
+        )
     if shape.branch:
-        criteria.append(version.c.id.in_(_on_branch(is_main=False, is_latest=shape.is_latest)))
+        criteria.append(version.c.id.in_(_versions_on_branch(is_main=False, is_latest=shape.is_latest)))
     if shape.is_main_branch:
-        criteria.append(version.c.id.in_(_on_branch(is_main=True, is_latest=shape.is_latest)))
+        criteria.append(version.c.id.in_(_versions_on_branch(is_main=True, is_latest=shape.is_latest)))
     if shape.environment:
-        criteria.append(version.c.id.in_(_in_environment()))
-    return criteria or [version.c.id.in_(_latest())]
+        criteria.append(version.c.id.in_(_versions_in_environment()))
+    return criteria or [version.c.id.in_(_latest_versions())]
 
 
-def _is_tag_head(shape: _SelectorShape) -> bool:
-    """Say whether the newest version with the tag is asked for, and nothing else of it."""
-    has_more = shape.version or shape.branch or shape.environment or shape.is_main_branch
-    return shape.tag and shape.is_latest and not has_more
+def _versions_on_branch(*, is_main: bool, is_latest: bool) -> Select[*tuple[Any, ...]]:
+    """Select the versions of a branch, or its head: the version added to the branch last.
 
-
-def _tagged() -> Select[*tuple[Any, ...]]:
-    return select(tag.c.version_id).where(tag.c.pacticipant_id.in_(_IDS), tag.c.name == bindparam("tag"))
-
-
-def _latest_tagged() -> Select[*tuple[Any, ...]]:
-    return select(tag_head.c.version_id).where(tag_head.c.pacticipant_id.in_(_IDS), tag_head.c.name == bindparam("tag"))
-
-
-def _on_branch(*, is_main: bool, is_latest: bool) -> Select[*tuple[Any, ...]]:
-    """Select what is on a branch; the latest there is what was put there last."""
+    The head is not the version of the highest position, as a version may be added to another branch later. Both the
+    branch and other criteria must then hold for the head, as in the original.
+    """
     name = _owner.c.main_branch if is_main else bindparam("branch")
     joined = branch.join(_owner)
     if is_latest:
-        found = select(branch.c.head_version_id).select_from(joined)
+        versions = select(branch.c.head_version_id).select_from(joined)
     else:
-        on_branch = branch_version.c.branch_id == branch.c.id
-        found = select(branch_version.c.version_id).select_from(joined.join(branch_version, on_branch))
-    return found.where(_owner.c.id.in_(_IDS), branch.c.name == name)
+        is_on_branch = branch_version.c.branch_id == branch.c.id
+        versions = select(branch_version.c.version_id).select_from(joined.join(branch_version, is_on_branch))
+    return versions.where(_owner.c.id.in_(_PACTICIPANT_IDS), branch.c.name == name)
 
 
-def _in_environment() -> CompoundSelect[*tuple[Any, ...]]:
-    place = select(environment.c.id).where(environment.c.name == bindparam("environment")).scalar_subquery()
-    running = select(deployed_version.c.version_id).where(
-        deployed_version.c.environment_id == place,
-        deployed_version.c.pacticipant_id.in_(_IDS),
+def _versions_in_environment() -> CompoundSelect[*tuple[Any, ...]]:
+    """Select the versions that are currently deployed to an environment, or released there and still supported."""
+    environment_id = select(environment.c.id).where(environment.c.name == bindparam("environment")).scalar_subquery()
+    deployed = select(deployed_version.c.version_id).where(
+        deployed_version.c.environment_id == environment_id,
+        deployed_version.c.pacticipant_id.in_(_PACTICIPANT_IDS),
         deployed_version.c.undeployed_at.is_(None),
     )
     supported = select(released_version.c.version_id).where(
-        released_version.c.environment_id == place,
-        released_version.c.pacticipant_id.in_(_IDS),
+        released_version.c.environment_id == environment_id,
+        released_version.c.pacticipant_id.in_(_PACTICIPANT_IDS),
         released_version.c.support_ended_at.is_(None),
     )
-    return union(running, supported)
+    return union(deployed, supported)
 
 
-def _latest() -> Select[*tuple[Any, ...]]:
+def _latest_versions() -> Select[*tuple[Any, ...]]:
+    """Select the latest version of each pacticipant, by a lookup in the index of positions for each."""
     newest = version.alias()
     latest = (
         select(newest.c.id).where(newest.c.pacticipant_id == _owner.c.id).order_by(newest.c.position.desc()).limit(1)
     )
-    return select(latest.correlate(_owner).scalar_subquery()).where(_owner.c.id.in_(_IDS))
+    return select(latest.correlate(_owner).scalar_subquery()).where(_owner.c.id.in_(_PACTICIPANT_IDS))

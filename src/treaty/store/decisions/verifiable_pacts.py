@@ -1,4 +1,4 @@
-"""Pacts for verification: what was selected, whether it is pending, and what is in progress besides."""
+"""Pacts for verification: the selected pacts, their pending status, and the work in progress."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
@@ -24,7 +24,7 @@ from treaty.model.decisions.verifiable_pacts import (
     mark_pending,
 )
 from treaty.settings import Settings
-from treaty.store.decisions import consumer_selectors, successes
+from treaty.store.decisions import consumer_selectors, verified_contents
 from treaty.store.decisions.consumer_selectors import BRANCH_HEADS, TAG_HEADS
 from treaty.store.engine.database import fetch_scalar
 from treaty.store.tables import pacticipant
@@ -33,80 +33,74 @@ _PROVIDER: Final = select(pacticipant.c.id).where(pacticipant.c.name == bindpara
 
 
 def list_of_provider(
-    db: Connection, provider: str, wanted: VerifiablePactsQuery, *, today: datetime, settings: Settings
+    db: Connection, provider: str, query: VerifiablePactsQuery, *, today: datetime, settings: Settings
 ) -> VerifiablePacts:
     """List the pacts that a provider is to verify. Raises NotFound."""
     provider_id = fetch_scalar(db, _PROVIDER, {"name": provider})
     if provider_id is None:
         raise NotFound.named("provider", provider)
-    pacts = group_by_content(consumer_selectors.list_selected_pacts(db, wanted.selectors, provider_id))
-    if wanted.includes_pending:
+    pacts = group_by_content(consumer_selectors.list_selected_pacts(db, query.selectors, provider_id))
+    if query.includes_pending:
         contents = [pact.content_id for pact in pacts]
-        pacts = mark_pending(pacts, successes.find_verified(db, contents, provider_id, wanted))
-    if wanted.has_wip:
-        since = _since(db, provider_id, wanted, today=today, settings=settings)
+        pacts = mark_pending(pacts, verified_contents.find_verified(db, contents, provider_id, query))
+    if query.has_wip:
+        since = _find_wip_start(db, provider_id, query, today=today, settings=settings)
+        # Older successes do not end work in progress, as in the original, which has the same setting.
         long_ago = today - settings.verified_by_other_branch_lookback_days
-        explicit = {pact.content_id for pact in pacts}
-        candidates = _in_progress(db, provider_id, wanted, explicit, since=since, long_ago=long_ago)
+        explicit_ids = {pact.content_id for pact in pacts}
+        candidates = _list_wip_candidates(db, provider_id, query, explicit_ids, since=since, long_ago=long_ago)
         pacts += group_wip(candidates, pacts)
-    return VerifiablePacts(provider=provider, wanted=wanted, pacts=pacts)
+    return VerifiablePacts(provider=provider, query=query, pacts=pacts)
 
 
-# Work in progress: the pacts of the heads of branches and tags, but for those whose content has succeeded
-
-
-def _in_progress(
+def _list_wip_candidates(
     db: Connection,
     provider_id: int,
-    wanted: VerifiablePactsQuery,
-    explicit: Collection[int],
+    query: VerifiablePactsQuery,
+    explicit_ids: Collection[int],
     *,
     since: datetime | None,
     long_ago: datetime,
 ) -> Iterator[WipCandidate]:
-    """List candidates, besides what was selected.
+    """Yield the pacts at the heads of branches and tags whose content has no success yet.
 
-    Many heads have the same content, so successes are looked for content by content.
+    Many heads have the same content, so successes are looked up by content, once for each.
     """
     params = {"provider": provider_id, "since": since}
-    branches = _heads(db, BRANCH_HEADS, _of_branch, params)
-    tags = _heads(db, TAG_HEADS, _of_tag, params)
-    contents = {one.content_id for one in (*branches, *tags)}.difference(explicit)
-    ended = successes.find_ended(db, sorted(contents), provider_id, wanted, long_ago=long_ago)
-    for heads in (branches, tags) if wanted.branch is not None else (tags, branches):
-        for name, done in ended.items():
-            yield from ((name, one) for one in heads if one.content_id not in done)
+    branch_heads = _list_heads(db, BRANCH_HEADS, lambda name: LatestFromBranch(branch=name), params)
+    tag_heads = _list_heads(db, TAG_HEADS, lambda name: LatestWithTag(tag=name), params)
+    contents = {head.content_id for head in (*branch_heads, *tag_heads)}.difference(explicit_ids)
+    ended = verified_contents.find_ended(db, sorted(contents), provider_id, query, long_ago=long_ago)
+    # The order is the original's, and shows in the notices.
+    for heads in (branch_heads, tag_heads) if query.branch is not None else (tag_heads, branch_heads):
+        for tag, ended_ids in ended.items():
+            yield from ((tag, head) for head in heads if head.content_id not in ended_ids)
 
 
-def _of_branch(name: str) -> ConsumerVersionSelector:
-    return LatestFromBranch(branch=name)
-
-
-def _of_tag(name: str) -> ConsumerVersionSelector:
-    return LatestWithTag(tag=name)
-
-
-def _heads(
+def _list_heads(
     db: Connection,
     statement: Select[Any],
-    selector: Callable[[str], ConsumerVersionSelector],
+    build_selector: Callable[[str], ConsumerVersionSelector],
     params: Mapping[str, object],
 ) -> list[SelectedPact]:
     heads = sorted(consumer_selectors.fetch_dicts(db, statement, params), key=itemgetter("position", "name"))
-    return [SelectedPact(selector=selector(row.pop("name")), **row) for row in heads]
+    return [SelectedPact(selector=build_selector(row.pop("name")), **row) for row in heads]
 
 
-def _since(
-    db: Connection, provider_id: int, wanted: VerifiablePactsQuery, *, today: datetime, settings: Settings
+def _find_wip_start(
+    db: Connection, provider_id: int, query: VerifiablePactsQuery, *, today: datetime, settings: Settings
 ) -> datetime | None:
-    """Say from when on work in progress counts; a setting puts a window of its own in place of what is asked for."""
+    """Return the time from which publications may be work in progress.
+
+    With the setting `dynamic_wip_window`, the window is computed, and the date in the request is ignored.
+    """
     if not settings.dynamic_wip_window:
-        return wanted.wip_since
-    most = settings.max_wip_lookback_days
-    published = successes.list_unverified_published_at(db, provider_id, today - most)
+        return query.wip_since
+    max_window = settings.max_wip_lookback_days
+    published_at = verified_contents.list_unverified_published_at(db, provider_id, today - max_window)
     return today - compute_wip_window(
-        [today.date() - time.date() for time in published],
+        [today.date() - time.date() for time in published_at],
         least=settings.min_wip_window_days,
-        most=most,
+        most=max_window,
         default=settings.default_wip_window_days,
     )

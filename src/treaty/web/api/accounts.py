@@ -1,4 +1,4 @@
-"""Who asks, and the tokens that they have."""
+"""The current user, and the user's tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ router = Router()
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who asks: a caller, with the account that it has."""
+    """A caller with its account; users of the settings have none."""
 
     caller: Caller
     account: Account | None
@@ -39,6 +39,7 @@ class Tokens:
     items: Sequence[Token]
 
 
+# Names and types of properties are those of PactFlow's API, so that its clients understand the documents.
 class UserState(TypedDict):
     uuid: Omittable[str]
     name: Omittable[str]
@@ -78,37 +79,45 @@ class IssuedTokenDocument(TokenDocument, SelfLinked):
 
 
 @router.get(urls.USER, permission=Permission.USE_OWN_ACCOUNT, response=UserDocument)
-def get_user(call: Request) -> User:
-    """Say who asks."""
-    uuid = call.caller.account
-    return User(call.caller, accounts.find(call.db, uuid) if uuid else None)
+def get_user(request: Request) -> User:
+    """Get the current user."""
+    uuid = request.caller.account
+    return User(request.caller, accounts.find(request.db, uuid) if uuid else None)
 
 
 @router.get(urls.TOKENS, permission=Permission.USE_OWN_ACCOUNT, response=TokensDocument)
-def list_tokens(call: Request) -> Tokens:
-    """List one's own tokens, the two that everybody has first. Their values are masked."""
-    return Tokens(tokens.list_of_account(call.db, call.caller.account) if call.caller.account else ())
+def list_tokens(request: Request) -> Tokens:
+    """List the current user's tokens, the two default ones first. Their values are masked."""
+    uuid = request.caller.account
+    return Tokens(tokens.list_of_account(request.db, uuid) if uuid else ())
 
 
 @router.post(urls.REGENERATE_TOKEN, permission=Permission.USE_OWN_ACCOUNT, consumes=None, response=IssuedTokenDocument)
-def regenerate_token(call: Request, uuid: str) -> Created:
-    """Give one's own token another value, which is told this once; the former one is refused at once."""
-    if call.caller.kind is CredentialType.TOKEN and call.caller.role is Role.READ_ONLY:
-        raise Forbidden("A token that reads only cannot make others.", missing_permission="manage tokens of their own")
-    if call.caller.account is None:
-        raise NotFound("Who asks has no tokens: there is no account for it. `treaty user add NAME` makes one.")
-    return Created(
-        credentials.regenerate_token(call.db, uuid, account=call.caller.account, vault=get_vault(call.settings))
-    )
+def regenerate_token(request: Request, uuid: str) -> Created:
+    """Replace the value of one of the current user's tokens. The response has the new value, which is shown only once.
+
+    The former value is rejected at once.
+    """
+    caller = request.caller
+    # Otherwise a read-only token could obtain the value of the user's token that writes.
+    if caller.kind is CredentialType.TOKEN and caller.role is Role.READ_ONLY:
+        raise Forbidden(
+            "A read-only token cannot regenerate tokens. Use credentials that may write.",
+            missing_permission="manage tokens of their own",
+        )
+    if caller.account is None:
+        raise NotFound("You have no tokens, because you have no account. Add one with `treaty user add NAME`.")
+    vault = get_vault(request.settings)
+    return Created(credentials.regenerate_token(request.db, uuid, account=caller.account, vault=vault))
 
 
 @represent.register
-def user(one: User) -> Hal:
-    account, role = one.account, one.caller.role or Role.READ_ONLY
+def current_user(user: User) -> Hal:
+    account, role = user.account, user.caller.role or Role.READ_ONLY
     is_system = account is not None and account.is_system
     state: UserState = {
         "uuid": account.uuid if account else None,
-        "name": one.caller.user,
+        "name": user.caller.user,
         "email": account.email if account else None,
         "active": True,
         "type": int(is_system),
@@ -122,18 +131,18 @@ def user(one: User) -> Hal:
 
 
 @represent.register
-def token_list(listed: Tokens) -> Hal:
+def token_list(page: Tokens) -> Hal:
     return Hal(
-        embedded={"items": [Hal(_token_state(one, one.masked)) for one in listed.items]},
+        embedded={"items": [Hal(_token_state(token, token.masked)) for token in page.items]},
         links={"self": Link(urls.TOKENS.fill(), "API tokens")},
     )
 
 
 @represent.register
-def issued(new: IssuedToken) -> Hal:
+def issued_token(issued: IssuedToken) -> Hal:
     return Hal(
-        state=_token_state(new.token, new.text),
-        links={"self": Link(urls.REGENERATE_TOKEN.fill(uuid=new.token.uuid), "Regenerate the token")},
+        state=_token_state(issued.token, issued.text),
+        links={"self": Link(urls.REGENERATE_TOKEN.fill(uuid=issued.token.uuid), "Regenerate the token")},
     )
 
 

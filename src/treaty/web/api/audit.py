@@ -1,4 +1,4 @@
-"""The audit trail, as JSON by the page and as lines."""
+"""The audit trail, as pages of JSON and as an export in JSON lines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,38 +28,44 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 MAX_PAGE_SIZE: Final = 100
-"""Events on a page at most."""
-MAX_START: Final = 10**6
+MAX_PAGE_NUMBER: Final = 10**6
+"""Skipping more events takes long; the link to the next page skips nevent."""
 BATCH_SIZE: Final = 500
-"""Events in a part of an export."""
+"""Events that one transaction of an export reads."""
+_OLDEST_FIRST: Final = "+timestamp"
 
 
 @dataclass(slots=True)
 class _Export:
-    """An export on its way: what is still to be sent. What is added meanwhile is not in it."""
+    """The state of a running export, which reads batches in transactions of their own.
 
-    wanted: AuditFilter
+    A slow client must not hold a transaction open. Events added in the meantime follow at the end, or are left out if
+    the newest come first.
+    """
+
+    event_filter: AuditFilter
     is_newest_first: bool
     start: int | None
-    begun_at: datetime
-    is_over: bool = False
+    """The id of the next event; None before the first batch."""
+    is_complete: bool = False
 
     def read_part(self, db: Connection) -> bytes:
-        """Write the next events."""
-        if self.is_over:
+        """Read the next batch of events as JSON lines; nothing after the last event."""
+        if self.is_complete:
             return b""
-        found = audit.list_events(
-            db, self.wanted, start=self.start, is_newest_first=self.is_newest_first, limit=BATCH_SIZE + 1
+        # One event more than the batch: it is the start of the next event.
+        events = audit.list_events(
+            db, self.event_filter, start=self.start, is_newest_first=self.is_newest_first, limit=BATCH_SIZE + 1
         )
-        self.is_over = len(found) <= BATCH_SIZE
-        if not self.is_over:
-            self.start = found[-1].id
-        return b"".join(orjson.dumps(event_state(one)) + b"\n" for one in found[:BATCH_SIZE])
+        self.is_complete = len(events) <= BATCH_SIZE
+        if not self.is_complete:
+            self.start = events[-1].id
+        return b"".join(orjson.dumps(event_state(event)) + b"\n" for event in events[:BATCH_SIZE])
 
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """A page of events, and the first one of the next."""
+    """A page of events, and the first event of the next page."""
 
     events: Sequence[AuditEvent]
     next: AuditEvent | None
@@ -126,7 +132,7 @@ FILTER_PARAMETERS: Final = (
     QueryParameter("from", "The UUID of the first event to list."),
 )
 _PAGE_PARAMETERS: Final = (
-    QueryParameter("pageNumber", "The number of the page.", Annotated[int, Field(ge=1, le=MAX_START)]),
+    QueryParameter("pageNumber", "The number of the page.", Annotated[int, Field(ge=1, le=MAX_PAGE_NUMBER)]),
     QueryParameter("pageSize", "Events on a page.", Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)]),
 )
 
@@ -138,77 +144,78 @@ _PAGE_PARAMETERS: Final = (
     query=(*FILTER_PARAMETERS, *_PAGE_PARAMETERS),
     response=AuditEventsDocument,
 )
-def list_audit(call: Request) -> EventPage:
-    """List what was done, and by whom: the oldest first, unless it is sorted by `-timestamp`.
+def list_audit(request: Request) -> EventPage:
+    """List the events of the audit trail: the oldest first, unless sorted by `-timestamp`.
 
-    A page leads to the next one by the event with which that begins, so what is added meanwhile moves nothing.
+    The link to the next page contains its first event, so pages do not shift when events are added.
     """
-    number, size = read_page_numbers(call.query, default=(1, MAX_PAGE_SIZE)) or (1, MAX_PAGE_SIZE)
+    number, size = read_page_numbers(request.query, default=(1, MAX_PAGE_SIZE)) or (1, MAX_PAGE_SIZE)
     if size > MAX_PAGE_SIZE:
         raise Invalid.member("pageSize", f"must be less than or equal to {MAX_PAGE_SIZE}")
-    if number > MAX_START:
-        raise Invalid.member("pageNumber", f"must be less than or equal to {MAX_START}")
-    found = audit.list_events(
-        call.db,
-        read_filter(call),
-        start=read_start(call),
-        is_newest_first=is_newest_first(call, default="+timestamp"),
+    if number > MAX_PAGE_NUMBER:
+        raise Invalid.member("pageNumber", f"must be less than or equal to {MAX_PAGE_NUMBER}")
+    events = audit.list_events(
+        request.db,
+        read_filter(request),
+        start=read_start(request),
+        is_newest_first=is_newest_first(request, default=_OLDEST_FIRST),
         limit=size + 1,
         offset=(number - 1) * size,
     )
-    return EventPage(found[:size], found[size] if len(found) > size else None, call.query)
+    return EventPage(events[:size], events[size] if len(events) > size else None, request.query)
 
 
 @router.get(
     urls.AUDIT_EXPORT, permission=Permission.READ_AUDIT, produces=(NDJSON,), is_slow=True, query=FILTER_PARAMETERS
 )
-def export_audit(call: Request) -> StreamedBody:
-    """Give the audit trail as JSON lines, an event a line: all of it, or what the same parameters leave."""
-    export = _Export(
-        read_filter(call), is_newest_first(call, default="+timestamp"), read_start(call), datetime.now(UTC)
-    )
-    name = f"audit-{call.now:%Y-%m-%d}.jsonl"
+def export_audit(request: Request) -> StreamedBody:
+    """Export the audit trail as JSON lines, one event per line, with the same filters as the list."""
+    is_reversed = is_newest_first(request, default=_OLDEST_FIRST)
+    export = _Export(read_filter(request), is_reversed, read_start(request))
+    name = f"audit-{request.now:%Y-%m-%d}.jsonl"
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
     return StreamedBody(export.read_part, NDJSON, headers)
 
 
-def read_filter(call: Request) -> AuditFilter:
-    """Read which events are wanted. Raises Invalid."""
+def read_filter(request: Request) -> AuditFilter:
+    """Read the filters in the query. Raises Invalid."""
     return AuditFilter(
-        who=call.option("user"),
-        account=call.option("userUuid"),
-        type=call.option("type"),
-        resource=call.option("resource"),
-        credential=call.option("credential"),
-        address=call.option("address"),
-        since=_time(call, "since"),
-        until=_time(call, "until"),
+        who=request.option("user"),
+        account=request.option("userUuid"),
+        type=request.option("type"),
+        resource=request.option("resource"),
+        credential=request.option("credential"),
+        address=request.option("address"),
+        since=_read_time(request, "since"),
+        until=_read_time(request, "until"),
     )
 
 
-def _time(call: Request, name: str) -> datetime | None:
-    text = call.option(name)
+def _read_time(request: Request, name: str) -> datetime | None:
+    """Read a time in ISO 8601; without an offset it is in UTC. Raises Invalid."""
+    text = request.option(name)
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        # Clients often forget to encode the plus of an offset, which then arrives as a space.
+        time = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Invalid.member(name, "must be a time such as 2026-01-31T09:00:00Z") from error
 
 
-def read_start(call: Request) -> int | None:
-    """Read with which event to begin. Raises Invalid."""
-    text = call.option("from")
-    found = find_event_id(text) if text else None
-    if text and found is None:
+def read_start(request: Request) -> int | None:
+    """Read the UUID of the first event, and return its id; None for the beginning. Raises Invalid."""
+    uuid = request.option("from")
+    event_id = find_event_id(uuid) if uuid else None
+    if uuid and event_id is None:
         raise Invalid.member("from", "must be the uuid of an event")
-    return found
+    return event_id
 
 
-def is_newest_first(call: Request, *, default: str) -> bool:
-    """Read in which order events are wanted; a plus in a query may come as a space. Raises Invalid."""
-    sort = (call.option("sort") or default).strip().removeprefix("+")
+def is_newest_first(request: Request, *, default: str) -> bool:
+    """Read the order of events; an unencoded plus arrives as a space. Raises Invalid."""
+    sort = (request.option("sort") or default).strip().removeprefix("+")
     if sort not in {"timestamp", "-timestamp"}:
         raise Invalid.member("sort", "must be +timestamp or -timestamp")
     return sort.startswith("-")
@@ -216,31 +223,34 @@ def is_newest_first(call: Request, *, default: str) -> bool:
 
 @represent.register
 def events(page: EventPage) -> Hal:
+    next_url = _build_next_url(page, page.next) if page.next else None
     return Hal(
-        state={"events": [event_state(one) for one in page.events]},
+        state={"events": [event_state(event) for event in page.events]},
         links={
             "self": Link(urls.URL_WITH_QUERY_PLACEHOLDER, "This part of the audit trail", templated=False),
-            "next": Link(_next(page, page.next), "The next part", templated=False) if page.next else None,
+            "next": Link(next_url, "The next part", templated=False) if next_url else None,
             "export": Link(urls.AUDIT_EXPORT.fill(), "All of it as JSON lines", templated=False),
         },
     )
 
 
-_PLACES = {"from", "page", "pageNumber"}
+_POSITION_PARAMETERS: Final = {"from", "page", "pageNumber"}
 
 
-def _next(page: EventPage, first: AuditEvent) -> str:
-    kept = {name: value for name, value in page.query.items() if name not in _PLACES and isinstance(value, str)}
-    return f"{urls.AUDIT.fill()}?{urlencode({**kept, 'from': first.uuid})}"
+def _build_next_url(page: EventPage, first: AuditEvent) -> str:
+    filters = {
+        name: value for name, value in page.query.items() if name not in _POSITION_PARAMETERS and isinstance(value, str)
+    }
+    return f"{urls.AUDIT.fill()}?{urlencode({**filters, 'from': first.uuid})}"
 
 
-def event_state(one: AuditEvent) -> AuditEventDocument:
-    """Say all about an event. What begins with `user_` or `db_` has these names with others, too."""
-    actor = one.actor
+def event_state(event: AuditEvent) -> AuditEventDocument:
+    """Represent an event. Names such as `user_email` and `db_user_id` are those of PactFlow's audit trail."""
+    actor = event.actor
     return {
-        "uuid": one.uuid,
-        "timestamp": one.at.isoformat(timespec="milliseconds"),
-        "type": one.type,
+        "uuid": event.uuid,
+        "timestamp": event.at.isoformat(timespec="milliseconds"),
+        "type": event.type,
         "user_email": actor.user,
         "db_user_id": actor.account,
         "credential": {
@@ -250,19 +260,19 @@ def event_state(one: AuditEvent) -> AuditEventDocument:
         },
         "address": actor.address,
         "requestId": actor.request_id,
-        "outcome": "done" if one.status is None else "refused",
-        "status": one.status,
-        "count": one.count,
-        "resource": one.resource,
-        "relatedResource": one.other,
-        "before": one.details.get("before"),
-        "after": one.details.get("after"),
+        "outcome": "done" if event.status is None else "refused",
+        "status": event.status,
+        "count": event.count,
+        "resource": event.resource,
+        "relatedResource": event.other,
+        "before": event.details.get("before"),
+        "after": event.details.get("after"),
         "payload": {
             "path": actor.path,
             "queryString": actor.query,
             "method": actor.method,
             "userAgent": actor.user_agent,
             "referer": actor.referer,
-            "params": one.details.get("params", {}),
+            "params": event.details.get("params", {}),
         },
     }

@@ -1,11 +1,11 @@
-"""The audit trail as a page: who did what, newest first, with filters that stand in the address."""
+"""The audit trail as a page: the newest events first, with filters in the query."""
 
 from typing import Final
 
 from sqlalchemy import Connection
 
 from treaty.model.audit import Action, ActorCredential, AuditEvent, AuditFilter
-from treaty.model.paging import Page as Part
+from treaty.model.paging import Page
 from treaty.store import audit
 from treaty.store.overview import overview
 from treaty.web import urls
@@ -18,34 +18,39 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 PAGE_SIZE: Final = 50
-NAMES_PAGE: Final = Part(1, 500)
+_SUGGESTED_NAMES: Final = Page(1, 500)
+"""Names of applications that the filter suggests."""
 
 
 @router.page(urls.AUDIT_PAGE, permission=Permission.READ_AUDIT, is_original=False)
-def show_audit(call: Request) -> HtmlPage:
-    """Show what was done, and by whom, as far as a filter leaves it."""
-    asked = read_filter(call)
-    start, is_reversed = read_start(call), is_newest_first(call, default="-timestamp")
-    found = audit.list_events(call.db, asked, start=start, is_newest_first=is_reversed, limit=PAGE_SIZE + 1)
-    before = _before(call.db, asked, start, is_newest_first=is_reversed)
-    facts = {
-        "asked": asked,
-        "events": found[:PAGE_SIZE],
-        "next": found[PAGE_SIZE] if len(found) > PAGE_SIZE else None,
-        "has_previous": bool(before),
-        "previous": before[PAGE_SIZE - 1] if len(before) >= PAGE_SIZE else None,
+def show_audit(request: Request) -> HtmlPage:
+    """Show the events that match the filters."""
+    event_filter, start = read_filter(request), read_start(request)
+    is_reversed = is_newest_first(request, default="-timestamp")
+    # One event more than the page: it is the start of the next one.
+    events = audit.list_events(request.db, event_filter, start=start, is_newest_first=is_reversed, limit=PAGE_SIZE + 1)
+    previous_events = _list_previous(request.db, event_filter, start, is_newest_first=is_reversed)
+    context = {
+        "event_filter": event_filter,
+        "events": events[:PAGE_SIZE],
+        "next": events[PAGE_SIZE] if len(events) > PAGE_SIZE else None,
+        "has_previous": bool(previous_events),
+        # Fewer events than a page: the previous page is the first one, whose link has no start.
+        "previous": previous_events[PAGE_SIZE - 1] if len(previous_events) >= PAGE_SIZE else None,
         "is_beginning": start is None,
         "is_newest_first": is_reversed,
         "actions": list(Action),
         "credentials": list(ActorCredential),
-        "names": overview.list_names_like(call.db, "", NAMES_PAGE).items,
+        "names": overview.list_names_like(request.db, "", _SUGGESTED_NAMES).items,
     }
-    return HtmlPage("audit.html", facts)
+    return HtmlPage("audit.html", context)
 
 
-def _before(db: Connection, asked: AuditFilter, start: int | None, *, is_newest_first: bool) -> list[AuditEvent]:
-    """List what a page of events would hold that ends before this one begins, the nearest first."""
+def _list_previous(
+    db: Connection, event_filter: AuditFilter, start: int | None, *, is_newest_first: bool
+) -> list[AuditEvent]:
+    """List the events of the page before the one that begins at `start`, the nearest first."""
     if start is None:
         return []
-    found = audit.list_events(db, asked, start=start, is_newest_first=not is_newest_first, limit=PAGE_SIZE + 1)
-    return [one for one in found if one.id != start]
+    events = audit.list_events(db, event_filter, start=start, is_newest_first=not is_newest_first, limit=PAGE_SIZE + 1)
+    return [event for event in events if event.id != start]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from treaty.actions.pacticipants import pacticipants as pacticipant_actions
 from treaty.errors import NotFound
 from treaty.model.decisions.matrix import Verdict, decide
-from treaty.model.decisions.questions import Destination, build_deployment_query
+from treaty.model.decisions.queries import Destination, build_deployment_query
 from treaty.model.decisions.selectors import Selector
 from treaty.model.deployments import Contact, Environment, parse_contacts
 from treaty.model.pacticipants.pacticipants import PacticipantDetails

@@ -1,7 +1,10 @@
-"""What another site makes a browser send, and how it is told from what our own pages send.
+"""Protection against cross-site request forgery (CSRF), and the cookies that it concerns.
 
-Browsers send cookies, and basic credentials that they remember, along with whatever a page of another site has them
-send. They say so, though: in `Sec-Fetch-Site`, or at least in `Origin`. Programs send neither.
+A page of another site can have a browser send requests here, and the browser adds its cookies and remembered basic
+credentials. There are two defences, because not every browser supports the first one:
+
+1. Browsers report the requesting site in `Sec-Fetch-Site` or at least in `Origin`. Programs send neither.
+2. Writes in a session, and forms to sign in, must repeat a token that other sites cannot read.
 """
 
 import hmac
@@ -15,109 +18,127 @@ from treaty.web.http.forms import CSRF_FIELD
 from treaty.web.http.media_types import is_form
 from treaty.web.http.request import Request
 
-_SAFE: Final = {"GET", "HEAD", "OPTIONS"}
-_OURS: Final = {"same-origin", "none"}
-_HEADER: Final = "x-csrf-token"
+_SAFE_METHODS: Final = {"GET", "HEAD", "OPTIONS"}
+_OWN_SITES: Final = {"same-origin", "none"}
+"""Values of `Sec-Fetch-Site` that are accepted. `none`: the user caused the request, for example with a bookmark."""
+_TOKEN_HEADER: Final = "x-csrf-token"  # noqa: S105 - the name of a header
 
 
-def check_site(call: Request) -> None:
-    """Refuse what another site has a browser send, whoever is signed in there. Raises Forbidden."""
-    if call.method in _SAFE or _is_own(call):
+def check_site(request: Request) -> None:
+    """Reject a write that a page of another site causes, whatever its credentials. Raises Forbidden."""
+    if request.method in _SAFE_METHODS or _is_from_own_site(request):
         return
     raise Forbidden(
-        "This was sent from another site, so nothing was done. Open its page here, and send it again. "
-        "If that was the page, set PACT_BROKER_BASE_URL to the address that browsers show."
+        "This request was sent by a page of another site, so it was rejected. Open the page here, and send it again. "
+        "If it was sent from here, set PACT_BROKER_BASE_URL to the address that the browser shows."
     )
 
 
-def _is_own(call: Request) -> bool:
-    site = call.headers.get("sec-fetch-site")
+def _is_from_own_site(request: Request) -> bool:
+    site = request.headers.get("sec-fetch-site")
     if site is not None:
-        return site in _OURS
-    origin = call.headers.get("origin")
+        return site in _OWN_SITES
+    origin = request.headers.get("origin")
     if origin is None:
         return True
-    return _host(origin) in {_host(call.base_url), call.headers.get("host", "").lower()}
+    # Without base URL settings, the `Host` header is the only name that is known of this server.
+    return _read_host(origin) in {_read_host(request.base_url), request.headers.get("host", "").lower()}
 
 
-def _host(url: str) -> str:
+def _read_host(url: str) -> str:
     try:
         return urlsplit(url).netloc.lower() or url
     except ValueError:
         return url
 
 
-def check_csrf(call: Request) -> None:
-    """Refuse a write that a session's cookie came with, and nothing that only our pages know. Raises Forbidden."""
-    if call.method in _SAFE or call.caller.kind is not CredentialType.SESSION:
+def check_csrf(request: Request) -> None:
+    """Reject a write that is authenticated by a session's cookie but lacks the session's token. Raises Forbidden.
+
+    Other credentials need no token: programs send them on purpose, and `check_site` covers browsers with basic auth.
+    """
+    if request.method in _SAFE_METHODS or request.caller.kind is not CredentialType.SESSION:
         return
-    given = call.headers.get(_HEADER) or (call.form.raw(CSRF_FIELD) if is_form(call.content_type) else "")
-    if not is_same_secret(given, call.csrf_token):
+    form_token = request.form.raw(CSRF_FIELD) if is_form(request.content_type) else ""
+    if not is_same_secret(request.headers.get(_TOKEN_HEADER) or form_token, request.csrf_token):
         raise Forbidden(
-            f"This request came without the token that the broker's pages send in {CSRF_FIELD} or X-CSRF-Token. "
-            "Go back, load the page again, and send it once more. Programs sign in with `Authorization: Bearer TOKEN`."
+            f"This request lacks the token that the broker's pages send in {CSRF_FIELD} or X-CSRF-Token. Go back, "
+            "reload the page, and send it again. Programs authenticate with `Authorization: Bearer TOKEN`."
         )
 
 
-def is_same_secret(given: str, expected: str) -> bool:
-    """Whether two secrets are the same; blank ones are not."""
-    return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
+def is_same_secret(presented: str, expected: str) -> bool:
+    """Compare secrets in constant time, so that the duration does not reveal how much matches. Blank ones differ."""
+    return bool(expected) and hmac.compare_digest(presented.encode(), expected.encode())
 
 
-# Forms of those who are not signed in yet
+# Forms that are sent before there is a session
 
 
 _FORM_COOKIE: Final = "treaty-form"
 
 
-def issue_form_token(call: Request) -> dict[str, str]:
-    """Begin a form that no session stands behind: what it must send along stands in a cookie, too."""
-    if call.caller.kind is CredentialType.SESSION:
+def issue_form_token(request: Request) -> dict[str, str]:
+    """Set `request.csrf_token` for a form that is shown without a session; return the headers that set its cookie.
+
+    The form repeats the value of a cookie, which other sites can neither read nor set. Without that, another site could
+    sign the browser in as a user of its choice (login CSRF).
+    """
+    if request.caller.kind is CredentialType.SESSION:
         return {}
-    call.csrf_token = find_cookie(call, _FORM_COOKIE) or generate_secret()
-    return {"set-cookie": build_set_cookie(call, _FORM_COOKIE, call.csrf_token)}
+    # An existing cookie is reused: otherwise only the page that was opened last could be sent.
+    request.csrf_token = find_cookie(request, _FORM_COOKIE) or generate_secret()
+    return {"set-cookie": build_set_cookie(request, _FORM_COOKIE, request.csrf_token)}
 
 
-def check_form_token(call: Request) -> None:
-    """Refuse such a form if its cookie does not come with it. Raises Malformed."""
-    if call.caller.kind is CredentialType.SESSION:
+def check_form_token(request: Request) -> None:
+    """Reject a form that does not repeat the value of its cookie. Raises Malformed."""
+    if request.caller.kind is CredentialType.SESSION:
         return
-    expected = find_cookie(call, _FORM_COOKIE) or ""
-    if not is_same_secret(call.form.raw(CSRF_FIELD), expected):
+    expected = find_cookie(request, _FORM_COOKIE) or ""
+    if not is_same_secret(request.form.raw(CSRF_FIELD), expected):
         raise Malformed(
-            "The form came without the cookie that was set with it. Open its page again, and let this site set cookies."
+            "The form was sent without the cookie that was set with it. Open the page again, and allow this site to "
+            "set cookies."
         )
-    call.csrf_token = expected
+    request.csrf_token = expected
 
 
 # Cookies
 
 SESSION_COOKIE: Final = "treaty"
-_PREFIX: Final = "__Host-"
+_HOST_PREFIX: Final = "__Host-"
+"""Browsers accept a cookie with this prefix only from this host, over a secure connection, and for the path `/`."""
 
 
-def find_cookie(call: Request, name: str) -> str | None:
-    """Find a cookie of ours. Where cookies are safe, only one that cannot come from elsewhere counts."""
-    wanted = _named(call, name)
-    for part in call.headers.get("cookie", "").replace(", ", "; ").split(";"):
-        found, is_there, value = part.strip().partition("=")
-        if is_there and found == wanted and value:
+def find_cookie(request: Request, name: str) -> str | None:
+    """Find a cookie of this server.
+
+    On a secure connection only the name with the prefix counts: one without could come from a sibling domain.
+    """
+    full_name = _build_name(request, name)
+    for pair in request.headers.get("cookie", "").replace(", ", "; ").split(";"):
+        key, equals, value = pair.strip().partition("=")
+        if equals and key == full_name and value:
             return value
     return None
 
 
-def build_set_cookie(call: Request, name: str, value: str, *, seconds: int | None = None) -> str:
-    """Write a cookie that scripts cannot read and other sites do not send; with no seconds it ends with the browser."""
-    lasting = "" if seconds is None else f"; Max-Age={seconds}"
-    secure = "; Secure" if _is_secure(call) else ""
-    return f"{_named(call, name)}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{lasting}"
+def build_set_cookie(request: Request, name: str, value: str, *, seconds: int | None = None) -> str:
+    """Build a `Set-Cookie` header for a cookie that scripts cannot read and other sites do not send.
+
+    Without `seconds` the cookie ends with the browser.
+    """
+    max_age = "" if seconds is None else f"; Max-Age={seconds}"
+    secure = "; Secure" if _is_secure(request) else ""
+    return f"{_build_name(request, name)}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}"
 
 
-def _named(call: Request, name: str) -> str:
-    return f"{_PREFIX}{name}" if _is_secure(call) else name
+def _build_name(request: Request, name: str) -> str:
+    return f"{_HOST_PREFIX}{name}" if _is_secure(request) else name
 
 
-def _is_secure(call: Request) -> bool:
-    """Whether browsers take cookies here that they keep to themselves: with https, and on this machine."""
-    parts = urlsplit(call.base_url)
+def _is_secure(request: Request) -> bool:
+    """Whether browsers accept secure cookies: with https, and on this machine."""
+    parts = urlsplit(request.base_url)
     return parts.scheme == "https" or is_loopback(parts.hostname or "")

@@ -1,6 +1,6 @@
-"""Requests that were refused, in the audit trail: the first of a kind at once, and within a minute how many there were.
+"""Denied requests in the audit trail: the first of a kind at once, and the number of the others once a minute.
 
-So whoever tries a thousand passwords is seen, and fills no disk.
+So a thousand guessed passwords are visible, but do not fill the disk.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,18 +18,22 @@ from treaty.store.engine.database import Database
 from treaty.web import urls
 from treaty.web.http.request import Request
 
-_REFUSED: Final = {401, 403, 429}
+_DENIED_STATUSES: Final = {401, 403, 429}
+_REJECTED_STATUSES: Final = {urls.SIGN_IN.template: 400, urls.SETUP.template: 404}
+"""The status with which each form rejects a password or a setup link."""
 COUNT_INTERVAL: Final = timedelta(minutes=1)
 MAX_KINDS: Final = 100
-"""Kinds of refusals within a minute that each process tells apart; the others are counted together."""
-_SIGNS_IN: Final = "authorization"
+"""Kinds of denials that each process distinguishes within a minute; it counts the others together.
+
+Otherwise a client could create as many rows as it makes up names.
+"""
 
 log = structlog.get_logger("treaty.audit")
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What refusals have in common that are counted together."""
+    """The properties that denials have in common if they are counted together."""
 
     action: Action
     status: int
@@ -39,97 +43,92 @@ class _Kind:
 
 
 @dataclass(slots=True)
-class _Counted:
+class _Denials:
     kind: _Kind
     actor: Actor
-    """Who was refused first."""
+    """The actor of the first denied request."""
     count: int = 0
-    """How often after the first time."""
+    """Denials after the first one."""
 
 
 class DeniedRequests:
-    """Notes who was refused."""
+    """Records denied requests in the audit trail."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = Lock()
-        self._counted: dict[_Kind, _Counted] = {}
-        self._began_at: datetime | None = None
+        self._denials: dict[_Kind, _Denials] = {}
+        self._interval_start: datetime | None = None
         self._timer: Timer | None = None
 
-    def note(self, call: Request, status: int) -> None:
-        """Note a refusal, or count it to one that was noted. That it could not be noted makes it no less refused."""
+    def note(self, request: Request, status: int) -> None:
+        """Record a denial, or count it. A failure to do so is logged, and the request stays denied."""
         with self._lock:
-            due = [*self._due(call.now), *self._new(call, status)]
-        self._write_if_possible(due, at=call.now)
+            due = [*self._end_interval_if_due(request.now), *self._count(request, status)]
+        self._write(due, at=request.now)
 
     def close(self) -> None:
-        """Note what was counted and is not noted yet."""
+        """Record the denials that have only been counted so far."""
         with self._lock:
-            began_at, timer = self._began_at, self._timer
+            interval_start, timer = self._interval_start, self._timer
             self._timer = None
-            due = list(self._due(None))
+            due = list(self._end_interval_if_due(None))
         if timer:
             timer.cancel()
-        if began_at is not None:
-            self._write_if_possible(due, at=began_at)
+        if interval_start is not None:
+            self._write(due, at=interval_start)
 
-    def _due(self, now: datetime | None) -> Iterator[_Counted]:
-        """Begin a new minute when the last one is over, and give what was counted in it."""
-        if now is None or self._began_at is None or now - self._began_at >= COUNT_INTERVAL:
-            counted, self._counted, self._began_at = self._counted, {}, now
-            yield from (one for one in counted.values() if one.count)
+    def _end_interval_if_due(self, now: datetime | None) -> Iterator[_Denials]:
+        """Start a new interval if the current one is over (or `now` is None), and yield its counted denials."""
+        if now is None or self._interval_start is None or now - self._interval_start >= COUNT_INTERVAL:
+            ended, self._denials, self._interval_start = self._denials, {}, now
+            yield from (denials for denials in ended.values() if denials.count)
 
-    def _new(self, call: Request, status: int) -> Iterator[_Counted]:
-        """Give a refusal that is the first of its kind; count any other."""
-        kind = _Kind(_action(call), status, call.address, call.caller.user, call.failed_login_user)
-        if kind not in self._counted and len(self._counted) >= MAX_KINDS:
+    def _count(self, request: Request, status: int) -> Iterator[_Denials]:
+        """Yield a denial that is the first of its kind; count any other."""
+        kind = _Kind(_choose_action(request), status, request.address, request.caller.user, request.failed_login_user)
+        if kind not in self._denials and len(self._denials) >= MAX_KINDS:
             kind = replace(kind, address=None, user=None, failed_login_user=None)
-        found = self._counted.get(kind)
-        if found is not None:
-            found.count += 1
-            self._wait()
+        denials = self._denials.get(kind)
+        if denials is not None:
+            denials.count += 1
+            self._start_timer()
             return
-        actor = replace(call.actor, address=kind.address, user=kind.user)
-        self._counted[kind] = _Counted(kind, actor)
-        yield _Counted(kind, actor, 1)
+        actor = replace(request.actor, address=kind.address, user=kind.user)
+        self._denials[kind] = _Denials(kind, actor)
+        yield _Denials(kind, actor, 1)
 
-    def _wait(self) -> None:
-        """See to it that what was counted is noted, also if nobody else comes."""
+    def _start_timer(self) -> None:
+        """Record the counted denials after the interval, even if no further request is denied."""
         if self._timer is None:
             self._timer = Timer(COUNT_INTERVAL.total_seconds(), self.close)
             self._timer.daemon = True
             self._timer.start()
 
-    def _write_if_possible(self, due: Sequence[_Counted], *, at: datetime) -> None:
+    def _write(self, due: Sequence[_Denials], *, at: datetime) -> None:
         try:
             if due:
-                self._database.write(lambda db: _write(db, due, at=at))
+                self._database.write(lambda db: _record(db, due, at=at))
         except Exception:
             log.exception("refusal")
 
 
-def _write(db: Connection, due: Sequence[_Counted], *, at: datetime) -> None:
-    for one in due:
-        with audit.acting_as(one.actor, at=at):
-            audit.record(
-                db, one.kind.action, resource=one.kind.failed_login_user, status=one.kind.status, count=one.count
-            )
+def _record(db: Connection, due: Sequence[_Denials], *, at: datetime) -> None:
+    for denials in due:
+        kind = denials.kind
+        with audit.acting_as(denials.actor, at=at):
+            audit.record(db, kind.action, resource=kind.failed_login_user, status=kind.status, count=denials.count)
 
 
-def _action(call: Request) -> Action:
-    tries = _SIGNS_IN in call.headers or _is_sign_in(call)
-    return Action.SIGN_IN_FAILURE if tries and not call.caller.is_known else Action.ACCESS_REFUSAL
+def _choose_action(request: Request) -> Action:
+    has_credentials = "authorization" in request.headers or _is_sign_in(request)
+    return Action.SIGN_IN_FAILURE if has_credentials and not request.caller.is_known else Action.ACCESS_REFUSAL
 
 
-def is_denied(call: Request, status: int) -> bool:
-    """Whether a response denies something, or rejects a credential."""
-    return status in _REFUSED or (_is_sign_in(call) and status == _REJECTED[call.route])
+def is_denied(request: Request, status: int) -> bool:
+    """Whether a response denies access, or rejects a password or setup link in a form."""
+    return status in _DENIED_STATUSES or (_is_sign_in(request) and status == _REJECTED_STATUSES[request.route])
 
 
-_REJECTED: Final = {urls.SIGN_IN.template: 400, urls.SETUP.template: 404}
-"""The status with which each form rejects a password or a setup link."""
-
-
-def _is_sign_in(call: Request) -> bool:
-    return call.method == "POST" and call.route in _REJECTED
+def _is_sign_in(request: Request) -> bool:
+    return request.method == "POST" and request.route in _REJECTED_STATUSES

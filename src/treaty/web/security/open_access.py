@@ -1,9 +1,9 @@
 """Open access: whether a broker without users serves a request without credentials.
 
 A broker that listens on the loopback address is open to the programs and browsers of its machine. A reverse proxy on
-the machine, or a web page that points its own host name at 127.0.0.1 (DNS rebinding), connects from the machine too, on
-behalf of somebody else. So everything about the settings and the request has to be local. Every obstacle is worded as
-the rest of a sentence about the broker or the request.
+the machine, or a web page whose own host name resolves to 127.0.0.1 (DNS rebinding), connects from the machine too, but
+on behalf of others. So everything about the settings and the request has to be local. An obstacle is a reason why it is
+not, worded to follow "This broker requires authentication, but has no users yet:".
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _PROXY_HEADERS: Final = frozenset(
     {
         "forwarded",
         "via",
-        # Not asked for by any standard, but no program that talks to its own machine sends them.
+        # In no standard, but reverse proxies add them, and no program sends them to its own machine by itself.
         "client-ip",
         "x-client-ip",
         "x-cluster-client-ip",
@@ -35,13 +35,13 @@ _OWN_SITE: Final = {"same-origin", "none"}
 
 
 def find_settings_obstacle(settings: Settings) -> str | None:
-    """Say why the settings rule open access out; None if they do not."""
+    """Describe why the settings exclude open access; None if they do not."""
     if settings.open_access:
         return None
     if not is_loopback(settings.host):
         return f"it listens on {settings.host}, which other machines may reach"
     if settings.trusted_proxies:
-        return "its setting trusted_proxies names a proxy, which makes it reachable for others"
+        return "its setting trusted_proxies names a proxy, so others can reach it"
     remote = next((url for url in settings.base_urls if not _is_loopback_url(url)), None)
     return None if remote is None else f"its base URL {remote} is that of another machine or a proxy"
 
@@ -54,7 +54,10 @@ def _is_loopback_url(url: str) -> bool:
 
 
 def find_connection_obstacle(address: str | None, host: Host, *, is_http_1_0: bool) -> str | None:
-    """Say why a request does not count as one from this machine, by its connection and host; None if it does."""
+    """Describe why the connection or the host of a request is not local; None if they are.
+
+    The host defeats DNS rebinding: the browser connects to 127.0.0.1, but sends the attacker's host name.
+    """
     if address is None or not is_loopback(address):
         return f"this request comes from {address or 'an unknown address'}"
     if host.name.lower() not in _LOCAL_HOSTS:
@@ -65,7 +68,8 @@ def find_connection_obstacle(address: str | None, host: Host, *, is_http_1_0: bo
 
 
 def find_header_obstacle(headers: Mapping[str, str]) -> str | None:
-    """Say why a request does not count as one from this machine, by its other headers; None if it does."""
+    """Describe why the headers of a request show that it is not local; None if none does."""
+    # Joining the names and searching once is faster than checking each name; this runs for every request.
     if not _PROXY_HEADERS.isdisjoint(headers) or _FORWARDED_PREFIX in "\n".join(headers):
         name = next(name for name in headers if name in _PROXY_HEADERS or _FORWARDED_PREFIX in name)
         return f"this request came through a proxy, as its header {name.title()} shows"
@@ -75,7 +79,7 @@ def find_header_obstacle(headers: Mapping[str, str]) -> str | None:
 
 
 def _is_from_other_site(headers: Mapping[str, str]) -> bool:
-    """Whether a browser says that another site's page causes the request. A link to a page here may be followed."""
+    """Whether a browser reports that a page of another site causes the request. Following a link to here is allowed."""
     site = headers.get("sec-fetch-site")
     if site is None or site in _OWN_SITE:
         return False
@@ -87,5 +91,5 @@ def explain_obstacle(obstacle: str) -> str:
     return (
         f"This broker requires authentication, but has no users yet: {obstacle}. Create the first administrator with "
         "the link that the server prints when it starts, or with `treaty user add NAME --role administrator` on its "
-        "machine. To let everybody do everything, set TREATY_OPEN_ACCESS=true."
+        "machine. To let everyone read and write without credentials, set TREATY_OPEN_ACCESS=true."
     )

@@ -1,4 +1,4 @@
-"""Permissions: what each role may do."""
+"""Permissions of each role. Every route names the permission that it requires."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -64,7 +64,10 @@ _PERMISSION_BY_RELATION: Final = {
     "pb:execute": Permission.MANAGE_WEBHOOK,
     "pb:import": Permission.IMPORT,
 }
-"""The permission that each write relation requires."""
+"""The permission that each write relation requires.
+
+Callers without it get documents without the relation: clients decide by its presence what they can do.
+"""
 HIDDEN_RELATIONS_BY_ROLE: Final = {
     role: frozenset(
         relation for relation, permission in _PERMISSION_BY_RELATION.items() if role and permission not in granted

@@ -47,27 +47,29 @@ class RequestSources:
         connection = (server, scope["scheme"], version, truncate_host(headers.get("host")))
         if self._proxies.has_trusted:
             return self._read(self._proxies.find_client(address, headers), ConnectionInfo(*connection))
+        # Without proxies only a few values matter, which repeat in every request of a client.
         source = self._read_direct(address, *connection)
         if self._is_open_locally and (obstacle := open_access.find_header_obstacle(headers)):
             return replace(source, open_access_obstacle=obstacle)
         return source
 
     def _read_without_proxies(self, address: str | None, *connection: Any) -> RequestSource:
-        """Read what is the same for all requests of a client, so it is cached."""
+        """Read the part of the source that is the same for all requests of a client, and therefore cached."""
         return self._read(self._proxies.find_client(address, {}), ConnectionInfo(*connection))
 
     def _read(self, client: ClientConnection, connection: ConnectionInfo) -> RequestSource:
         try:
-            host, forwarded_host = _own_host(connection), _forwarded_host(client)
+            host, forwarded_host = _parse_own_host(connection), _parse_forwarded_host(client)
         except InvalidHost as error:
+            # The response that rejects the request needs a base URL, too; it must not contain the invalid host.
             fallback = self._base_urls.choose(
-                connection.scheme, _server(connection), ClientConnection(client.address), None
+                connection.scheme, _build_server_host(connection), ClientConnection(client.address), None
             )
             return RequestSource(client.address, fallback, "its host is not valid", str(error))
         base_url = self._base_urls.choose(connection.scheme, host, client, forwarded_host)
-        return RequestSource(client.address, base_url, self._obstacle_of(client, connection, host))
+        return RequestSource(client.address, base_url, self._find_obstacle(client, connection, host))
 
-    def _obstacle_of(self, client: ClientConnection, connection: ConnectionInfo, host: Host) -> str | None:
+    def _find_obstacle(self, client: ClientConnection, connection: ConnectionInfo, host: Host) -> str | None:
         if not self._is_open_locally:
             return self._obstacle
         return open_access.find_connection_obstacle(
@@ -75,11 +77,11 @@ class RequestSources:
         )
 
 
-def _own_host(connection: ConnectionInfo) -> Host:
-    """Read `Host`, which only HTTP/1.0 may leave out. Raises InvalidHost."""
+def _parse_own_host(connection: ConnectionInfo) -> Host:
+    """Parse the `Host` header, which only HTTP/1.0 may leave out. Raises InvalidHost."""
     if connection.host is None:
         if connection.http_version == _HTTP_1_0:
-            return _server(connection)
+            return _build_server_host(connection)
         raise InvalidHost("The Host header is missing: HTTP/1.1 requires it.")
     try:
         return parse_host(connection.host)
@@ -87,8 +89,8 @@ def _own_host(connection: ConnectionInfo) -> Host:
         raise InvalidHost(f"The Host header {error}") from error
 
 
-def _forwarded_host(client: ClientConnection) -> Host | None:
-    """Check what a trusted proxy reports. Raises InvalidHost."""
+def _parse_forwarded_host(client: ClientConnection) -> Host | None:
+    """Parse the host that a trusted proxy reports. Raises InvalidHost for an invalid host or scheme."""
     if client.scheme is not None and client.scheme not in _SCHEMES:
         raise InvalidHost("The scheme that the proxy reports must be http or https.")
     try:
@@ -97,7 +99,7 @@ def _forwarded_host(client: ClientConnection) -> Host | None:
         raise InvalidHost(f"The host that the proxy reports {error}") from error
 
 
-def _server(connection: ConnectionInfo) -> Host:
+def _build_server_host(connection: ConnectionInfo) -> Host:
     """Use the address that the server listens on as a host."""
     name, port = connection.server or ("localhost", None)
     return Host(f"[{name}]" if ":" in name else name, str(port or ""))

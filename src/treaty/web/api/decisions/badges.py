@@ -1,4 +1,7 @@
-"""Badges of pacts, and of whether something can be deployed or merged."""
+"""Badges that show whether a pact is verified, and whether a version can be deployed or merged.
+
+They need only the permission to read badges, because READMEs and wikis show them without credentials.
+"""
 
 import html
 from collections.abc import Mapping
@@ -7,11 +10,11 @@ from typing import Any, Final
 from treaty.model.decisions import badges as badge_rules
 from treaty.model.decisions.badges import Badge, BadgeNames
 from treaty.model.decisions.matrix import Verdict, decide
-from treaty.model.decisions.questions import Destination, MatrixQuery, build_deployment_query
+from treaty.model.decisions.queries import Destination, MatrixQuery, build_deployment_query
 from treaty.model.decisions.selectors import Selector
-from treaty.store.decisions import badges, matrix
+from treaty.store.decisions import badges
 from treaty.store.decisions.badges import BadgeScope
-from treaty.store.decisions.matrix import MatrixSubjectNotFound
+from treaty.store.decisions.matrix import MatrixSubjectNotFound, find_main_branch_version, load_facts_of_existing
 from treaty.store.pacticipants import pacticipants
 from treaty.web import urls
 from treaty.web.hal import represent
@@ -27,7 +30,7 @@ from treaty.web.urls import quote
 router: Final = Router()
 BadgeResponse = WithHeaders | Redirect
 EMPTY_VALUES: Final = {"", "null"}
-"""What is set where no other server draws badges; the original writes null."""
+"""Values of the setting `shields_io_base_url` for no shields server; the original's documentation has `null`."""
 
 
 _BADGE: Final[Mapping[str, Any]] = {"produces": (SVG,), "is_cacheable": True}
@@ -37,117 +40,116 @@ _INITIALS: Final = QueryParameter("initials", "Whether names are abbreviated to 
 
 
 @router.get(urls.PACT_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
-def pact_badge(call: Request, provider: str, consumer: str) -> BadgeResponse:
-    """Say whether the latest pact is verified."""
-    return _of_pact(call, BadgeScope(consumer=consumer, provider=provider))
+def pact_badge(request: Request, provider: str, consumer: str) -> BadgeResponse:
+    """Show whether the latest pact is verified."""
+    return _pact_response(request, BadgeScope(consumer=consumer, provider=provider))
 
 
 @router.get(urls.TAGGED_PACT_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
-def tagged_pact_badge(call: Request, provider: str, consumer: str, tag: str) -> BadgeResponse:
-    """Say whether the latest pact with a tag is verified."""
-    return _of_pact(call, BadgeScope(consumer=consumer, provider=provider, consumer_tag=tag))
+def tagged_pact_badge(request: Request, provider: str, consumer: str, tag: str) -> BadgeResponse:
+    """Show whether the latest pact with a tag is verified."""
+    return _pact_response(request, BadgeScope(consumer=consumer, provider=provider, consumer_tag=tag))
 
 
 @router.get(urls.UNTAGGED_PACT_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
-def untagged_pact_badge(call: Request, provider: str, consumer: str) -> BadgeResponse:
-    """Say whether the latest pact of a version without tags is verified."""
-    return _of_pact(call, BadgeScope(consumer=consumer, provider=provider, is_untagged=True))
+def untagged_pact_badge(request: Request, provider: str, consumer: str) -> BadgeResponse:
+    """Show whether the latest pact of a version without tags is verified."""
+    return _pact_response(request, BadgeScope(consumer=consumer, provider=provider, is_untagged=True))
 
 
 @router.get(urls.MATRIX_BADGE, permission=Permission.READ_BADGE, query=(_LABEL, _INITIALS), **_BADGE)
-def matrix_badge(call: Request, provider: str, provider_tag: str, consumer: str, tag: str) -> BadgeResponse:
-    """Say whether the latest pact with a tag is verified by the latest provider version with a tag."""
+def matrix_badge(request: Request, provider: str, provider_tag: str, consumer: str, tag: str) -> BadgeResponse:
+    """Show whether the latest pact with a tag is verified by the latest provider version with a tag."""
     scope = BadgeScope(consumer=consumer, provider=provider, consumer_tag=tag, provider_tag=provider_tag)
-    return _of_pact(call, scope, shows_tags=True)
+    return _pact_response(request, scope, shows_tags=True)
 
 
-def _of_pact(call: Request, scope: BadgeScope, *, shows_tags: bool = False) -> BadgeResponse:
+def _pact_response(request: Request, scope: BadgeScope, *, shows_tags: bool = False) -> BadgeResponse:
     names = BadgeNames(
         consumer=scope.consumer,
         provider=scope.provider,
         consumer_tag=scope.consumer_tag if shows_tags else None,
         provider_tag=scope.provider_tag,
-        label=call.option("label"),
-        has_initials=call.option("initials") == "true",
+        label=request.option("label"),
+        has_initials=request.option("initials") == "true",
     )
-    pact = badges.find_pact(call.db, scope)
-    return _shown(call, badge_rules.build_pact_badge(names, pact, badges.find_result(call.db, scope) if pact else None))
+    pact = badges.find_pact(request.db, scope)
+    result = badges.find_result(request.db, scope) if pact else None
+    return _badge_response(request, badge_rules.build_pact_badge(names, pact, result))
 
 
-def _shown(call: Request, shown: Badge, cache: str = "no-cache") -> BadgeResponse:
-    """Point to where the badge is drawn, or draw it here."""
-    headers, shields = {"cache-control": cache}, call.settings.shields_io_base_url
-    if call.settings.badge_provider_mode == "proxy" or shields in EMPTY_VALUES:
-        return WithHeaders(shown, headers)
-    return Redirect(shields_url(shown, shields), headers=headers)
+def _badge_response(request: Request, badge: Badge, cache_control: str = "no-cache") -> BadgeResponse:
+    """Draw the badge, or redirect to the shields server that draws it."""
+    headers, shields = {"cache-control": cache_control}, request.settings.shields_io_base_url
+    if request.settings.badge_provider_mode == "proxy" or shields in EMPTY_VALUES:
+        return WithHeaders(badge, headers)
+    return Redirect(shields_url(badge, shields), headers=headers)
 
 
 @router.get(urls.CAN_I_DEPLOY_TAG_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)
-def can_i_deploy_tag_badge(call: Request, pacticipant: str, tag: str, to: str) -> BadgeResponse:
-    """Say whether the latest version with a tag can go to where versions have another."""
+def can_i_deploy_tag_badge(request: Request, pacticipant: str, tag: str, to: str) -> BadgeResponse:
+    """Show whether the latest version with a tag can be used with the latest versions with another tag."""
     selector = Selector(pacticipant=pacticipant, tag=tag, is_latest=True)
-    question = build_deployment_query(selector, Destination(tag=to, is_latest=True))
-    return _of_deployment(call, question, f"{tag} to {to}")
+    query = build_deployment_query(selector, Destination(tag=to, is_latest=True))
+    return _deployment_response(request, query, f"{tag} to {to}")
 
 
 @router.get(urls.CAN_I_DEPLOY_BRANCH_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)
-def can_i_deploy_branch_badge(call: Request, pacticipant: str, branch: str, environment: str) -> BadgeResponse:
-    """Say whether the latest version of a branch can be deployed to an environment."""
+def can_i_deploy_branch_badge(request: Request, pacticipant: str, branch: str, environment: str) -> BadgeResponse:
+    """Show whether the latest version of a branch can be deployed to an environment."""
     selector = Selector(pacticipant=pacticipant, branch=branch, is_latest=True)
-    question = build_deployment_query(selector, Destination(environment=environment))
-    return _of_deployment(call, question, f"{branch} to {environment}")
+    query = build_deployment_query(selector, Destination(environment=environment))
+    return _deployment_response(request, query, f"{branch} to {environment}")
 
 
-def _of_deployment(call: Request, question: MatrixQuery, way: str) -> BadgeResponse:
+def _deployment_response(request: Request, query: MatrixQuery, text: str) -> BadgeResponse:
     try:
-        verdict = _verdict(call, question)
-    except MatrixSubjectNotFound as missing:
-        return _shown(call, badge_rules.build_not_found_badge(missing.what))
-    return _shown(
-        call, badge_rules.build_deployment_badge(way, deployable=verdict.summary.deployable, label=call.option("label"))
-    )
+        verdict = _decide(request, query)
+    except MatrixSubjectNotFound as error:
+        return _badge_response(request, badge_rules.build_not_found_badge(error.subject))
+    deployable, label = verdict.summary.deployable, request.option("label")
+    return _badge_response(request, badge_rules.build_deployment_badge(text, deployable=deployable, label=label))
 
 
-def _verdict(call: Request, question: MatrixQuery) -> Verdict:
-    return decide(question, matrix.load_facts_of_existing(call.db, question).facts)
+def _decide(request: Request, query: MatrixQuery) -> Verdict:
+    return decide(query, load_facts_of_existing(request.db, query).facts)
 
 
 @router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)
-def can_i_merge_badge(call: Request, pacticipant: str) -> BadgeResponse:
-    """Say whether the latest version of the main branch fits to the main branches of everyone else."""
-    found = pacticipants.find(call.db, pacticipant)
-    if found is None:
-        return _shown(call, badge_rules.build_not_found_badge("pacticipant"))
-    number = matrix.find_main_branch_version(call.db, found)
+def can_i_merge_badge(request: Request, pacticipant: str) -> BadgeResponse:
+    """Show whether the latest version of the main branch is compatible with the main branches of its partners."""
+    subject = pacticipants.find(request.db, pacticipant)
+    if subject is None:
+        return _badge_response(request, badge_rules.build_not_found_badge("pacticipant"))
+    number = find_main_branch_version(request.db, subject)
     if number is None:
-        return _shown(call, badge_rules.build_not_found_badge("main branch version"))
+        return _badge_response(request, badge_rules.build_not_found_badge("main branch version"))
     selector = Selector(pacticipant=pacticipant, version=number)
-    question = build_deployment_query(selector, Destination(is_main_branch=True, is_latest=True))
-    verdict = _verdict(call, question)
-    shown = badge_rules.build_merge_badge(deployable=verdict.summary.deployable)
-    return _shown(call, shown, call.settings.badge_default_cache_setting)
+    query = build_deployment_query(selector, Destination(is_main_branch=True, is_latest=True))
+    badge = badge_rules.build_merge_badge(deployable=_decide(request, query).summary.deployable)
+    return _badge_response(request, badge, request.settings.badge_default_cache_setting)
 
 
 COLORS: Final = {"brightgreen": "#4c1", "orange": "#fe7d37", "red": "#e05d44", "lightgrey": "#9f9f9f"}
 LETTER_WIDTH: Final = 7
-"""The width of a letter. Texts are fitted to their boxes, so it may be off a little."""
+"""Average width of a letter in pixels. The image stretches each text to its box, so it need not be exact."""
 MARGIN: Final = 10
 
 
 def shields_url(badge: Badge, shields: str) -> str:
-    """Say where shields.io, or a server like it, draws a badge."""
+    """Build the URL of a badge on shields.io or a server with the same paths, where `-` and `_` are written twice."""
     left, right = (quote(text.replace("-", "--").replace("_", "__")) for text in (badge.left, badge.right))
     return f"{shields.rstrip('/')}/badge/{left}-{right}-{badge.colour}.svg"
 
 
 @represent.register_text
-def draw_badge(badge: Badge, _place: RenderContext) -> str:
-    """Draw a badge."""
+def draw_badge(badge: Badge, _context: RenderContext) -> str:
+    """Draw a badge as SVG, in the style of shields.io."""
     left, right = (LETTER_WIDTH * len(text) + MARGIN for text in (badge.left, badge.right))
     title, size = html.escape(f"{badge.left}: {badge.right}"), f'width="{left + right}" height="20"'
     return "\n".join(
         (
-            *_comment(badge.comment),
+            *_build_comment(badge.comment),
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{title}">',
             f"<title>{title}</title>",
             f'<clipPath id="r"><rect {size} rx="3"/></clipPath>',
@@ -165,8 +167,8 @@ def draw_badge(badge: Badge, _place: RenderContext) -> str:
     )
 
 
-def _comment(text: str | None) -> list[str]:
-    """Say what the badge is of. Two hyphens would end the comment."""
+def _build_comment(text: str | None) -> list[str]:
+    # Two hyphens would end the comment.
     return [] if text is None else [f"<!-- {html.escape(text, quote=False).replace('--', '- -')} -->"]
 
 

@@ -1,4 +1,9 @@
-"""The matrix, and whether a version can be deployed."""
+"""The matrix, and whether a version can be deployed.
+
+A decision takes five steps: parse the request into a `MatrixQuery`, look up the names in it, reject it if it is
+invalid, load the facts (`store.decisions.matrix`), and compute the verdict (`model.decisions.matrix.decide`). All of
+them read one snapshot of the database.
+"""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +21,7 @@ from treaty.errors import Invalid, InvalidQuery, NotFound, Problem
 from treaty.model.decisions import metadata
 from treaty.model.decisions import reasons as reason_texts
 from treaty.model.decisions.matrix import (
+    BranchSummary,
     EnvironmentSummary,
     Matrix,
     MatrixRow,
@@ -26,7 +32,7 @@ from treaty.model.decisions.matrix import (
     decide,
 )
 from treaty.model.decisions.metadata import Metadata
-from treaty.model.decisions.questions import (
+from treaty.model.decisions.queries import (
     Destination,
     LatestBy,
     MatrixQuery,
@@ -36,9 +42,8 @@ from treaty.model.decisions.questions import (
 )
 from treaty.model.decisions.reasons import NoSuchVersion, NotVerified, Reason, ReasonSide, VerificationFailed
 from treaty.model.decisions.selectors import Selector, find_number
-from treaty.store.decisions import matrix as facts_of_matrix
 from treaty.store.decisions import selectors
-from treaty.store.decisions.matrix import FactsWithIds
+from treaty.store.decisions.matrix import FactsWithIds, load_facts, load_facts_of_existing, load_versions
 from treaty.store.decisions.selectors import NamedIds
 from treaty.web import urls
 from treaty.web.api.verifications import ResultSummary
@@ -55,11 +60,11 @@ router: Final = Router()
 
 
 MAX_QUICK_ROWS: Final = 500
-"""Rows that take some milliseconds; more are fetched and rendered where nobody waits for them."""
+"""Number of rows that take some milliseconds. More would block the event loop, so they are loaded in a thread."""
 
 
-def _has_many_rows(call: Request) -> bool:
-    return not 0 <= parse_limit(_text(call.query, "limit")) <= MAX_QUICK_ROWS
+def _has_many_rows(request: Request) -> bool:
+    return not 0 <= parse_limit(_text(request.query, "limit")) <= MAX_QUICK_ROWS
 
 
 class MatrixSummary(TypedDict):
@@ -177,45 +182,52 @@ _DEPLOYMENT_PARAMETERS: Final = (
     query=(*_SELECTOR_PARAMETERS, *_DESTINATION_PARAMETERS),
     **_MATRIX,
 )
-def show_matrix(call: Request) -> Matrix:
-    """Show the results between the versions selected, and what follows from them."""
-    return query_matrix(call.db, call.query, blank=_blank_texts(call.query))
+def show_matrix(request: Request) -> Matrix:
+    """Show the results between the selected versions, and the verdict on them."""
+    return query_matrix(request.db, request.query, problems=_list_parameter_problems(request.query))
 
 
-def query_matrix(db: Connection, query: Query, *, blank: Sequence[str] = (), counts_superseded: bool = True) -> Matrix:
-    """Answer a query of the matrix. Raises InvalidQuery, also for the texts about `blank` parameters.
+def query_matrix(
+    db: Connection, query: Query, *, problems: Sequence[str] = (), counts_superseded: bool = True
+) -> Matrix:
+    """Answer a query of the matrix. Raises InvalidQuery, also for the caller's `problems` with the parameters.
 
-    The form of the page has a field for each way of selecting versions, so its blank parameters count as absent.
+    Only the API has such problems. The form of the page sends a parameter for each way to select versions, so that
+    blank ones count as absent there.
     """
-    question = _question(query, _selectors(query.get("q") or []), counts_superseded=counts_superseded)
-    named = _named(db, question)
-    _check(question, named, blank=blank)
-    return _matrix_of(db, question, named)
+    matrix_query = _parse_query(query, _parse_selectors(query.get("q") or []), counts_superseded=counts_superseded)
+    named = _load_named_ids(db, matrix_query)
+    _check(matrix_query, named, problems=problems)
+    return _decide(db, matrix_query, load_facts(db, matrix_query, named))
 
 
-_SELECTING: Final = ("version", "branch", "tag", "environment", "latest", "mainBranch")
-_DESTINATION: Final = ("tag", "environment", "latest", "mainBranch")
+_CRITERIA: Final = ("version", "branch", "tag", "environment", "latest", "mainBranch")
+_DESTINATION_OPTIONS: Final = ("tag", "environment", "latest", "mainBranch")
 _FLAGS: Final = frozenset({"latest", "mainBranch"})
 
 
-def _blank_texts(query: Query) -> list[str]:
-    """List what is wrong with parameters that would widen the question if they counted as absent.
+def _list_parameter_problems(query: Query) -> list[str]:
+    """List the problems of parameters that would widen the query if they counted as absent, as in the original.
 
-    A blank `latestby`, `limit` or `success` counts as absent, as in the original: it hides no result from the verdict.
+    `q[][version]=$VERSION` with an unset variable must not ask about all versions, and `ignore[][version]=` must not
+    ignore all of them: a no would become a yes. A blank `latestby`, `limit` or `success` counts as absent, because it
+    hides no result from the verdict.
     """
-    selected = [
-        (f"q[][{name}]", _fault(selector.get(name)))
-        for selector in _listed(query.get("q"))
-        for name in _SELECTING
+    of_selectors = [
+        (f"q[][{name}]", _describe_problem(selector.get(name)))
+        for selector in _list(query.get("q"))
+        for name in _CRITERIA
         if isinstance(selector, dict)
     ]
-    destination = [(name, _fault(query.get(name), is_flag=name in _FLAGS)) for name in _DESTINATION]
-    faults = (*selected, *_faults_of_ignored(query, _SELECTING), *destination)
-    return [f"{name} {fault}" for name, fault in faults if fault]
+    of_destination = [
+        (name, _describe_problem(query.get(name), is_flag=name in _FLAGS)) for name in _DESTINATION_OPTIONS
+    ]
+    problems = (*of_selectors, *_list_ignore_problems(query, _CRITERIA), *of_destination)
+    return [f"{name} {problem}" for name, problem in problems if problem]
 
 
-def _fault(value: object, *, is_flag: bool = False) -> str | None:
-    """Say what is wrong with the value of a parameter, or None."""
+def _describe_problem(value: object, *, is_flag: bool = False) -> str | None:
+    """Describe the problem of a parameter's value, or return None."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -225,17 +237,18 @@ def _fault(value: object, *, is_flag: bool = False) -> str | None:
     return "must be true or false" if is_flag and value.lower() not in {"true", "false"} else None
 
 
-def _faults_of_ignored(query: Query, names: Sequence[str]) -> Iterable[tuple[str, str | None]]:
-    """List parameters of what is to be ignored, with what is wrong with them: else too much would be ignored."""
-    for selector in _listed(query.get("ignore")):
+def _list_ignore_problems(query: Query, names: Sequence[str]) -> Iterable[tuple[str, str | None]]:
+    """Yield the parameters of `ignore` with their problems, if any. An unknown criterion would ignore too much."""
+    for selector in _list(query.get("ignore")):
         if isinstance(selector, dict):
-            yield from ((f"ignore[][{name}]", _fault(selector.get(name), is_flag=name in _FLAGS)) for name in names)
-            known = {"pacticipant", *_SELECTING}
-            yield from ((f"ignore[][{name}]", "is not known") for name in selector if name not in known)
+            for name in names:
+                yield f"ignore[][{name}]", _describe_problem(selector.get(name), is_flag=name in _FLAGS)
+            unknown = (name for name in selector if name not in {"pacticipant", *_CRITERIA})
+            yield from ((f"ignore[][{name}]", "is not known") for name in unknown)
 
 
-def _listed(given: object) -> list[object]:
-    return given if isinstance(given, list) else []
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 @router.get(
@@ -246,11 +259,11 @@ def _listed(given: object) -> list[object]:
     query=_DESTINATION_PARAMETERS,
     response=MatrixDocument,
 )
-def show_matrix_of_pair(call: Request, provider: str, consumer: str) -> Matrix:
+def show_matrix_of_pair(request: Request, provider: str, consumer: str) -> Matrix:
     """Show the results between any versions of a consumer and a provider."""
-    return query_pair_matrix(
-        call.db, call.query, provider=provider, consumer=consumer, blank=_blank_texts({**call.query, "q": None})
-    )
+    # The path selects the versions, and `q` is ignored, as in the original.
+    problems = _list_parameter_problems({**request.query, "q": None})
+    return query_pair_matrix(request.db, request.query, provider=provider, consumer=consumer, problems=problems)
 
 
 def query_pair_matrix(
@@ -259,138 +272,141 @@ def query_pair_matrix(
     *,
     provider: str,
     consumer: str,
-    blank: Sequence[str] = (),
+    problems: Sequence[str] = (),
     counts_superseded: bool = True,
 ) -> Matrix:
     """Answer a query of the matrix of a pair. Raises InvalidQuery, and NotFound for an unknown name."""
     pair = (Selector(pacticipant=consumer), Selector(pacticipant=provider))
-    question = replace(_question(query, pair, counts_superseded=counts_superseded), is_one_way=True)
-    named = _named(db, question)
-    _check(question, named, of_selectors=False, blank=blank)
+    matrix_query = replace(_parse_query(query, pair, counts_superseded=counts_superseded), is_one_way=True)
+    named = _load_named_ids(db, matrix_query)
+    # Invalid options are reported before a missing pacticipant, which is 404 here, as in the original.
+    _check(matrix_query, named, of_selectors=False, problems=problems)
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name not in named.pacticipants:
             raise NotFound.named(role, name)
-    return _matrix_of(db, question, named)
+    return _decide(db, matrix_query, load_facts(db, matrix_query, named))
 
 
-def _named(db: Connection, question: MatrixQuery) -> NamedIds:
-    return selectors.load_named_ids(db, (*question.selectors, *question.ignore), question.destination.environment)
+def _load_named_ids(db: Connection, matrix_query: MatrixQuery) -> NamedIds:
+    named_selectors = (*matrix_query.selectors, *matrix_query.ignore)
+    return selectors.load_named_ids(db, named_selectors, matrix_query.destination.environment)
 
 
-def _check(question: MatrixQuery, named: NamedIds, *, of_selectors: bool = True, blank: Sequence[str] = ()) -> None:
-    texts = [*list_problems(question, named.pacticipants, named.environments, of_selectors=of_selectors), *blank]
-    if texts:
-        raise InvalidQuery(texts)
+def _check(
+    matrix_query: MatrixQuery, named: NamedIds, *, of_selectors: bool = True, problems: Sequence[str] = ()
+) -> None:
+    own_problems = list_problems(matrix_query, named.pacticipants, named.environments, of_selectors=of_selectors)
+    if own_problems or problems:
+        raise InvalidQuery([*own_problems, *problems])
 
 
-def _matrix_of(db: Connection, question: MatrixQuery, named: NamedIds) -> Matrix:
-    return _decided(db, question, facts_of_matrix.load_facts(db, question, named))
+def _decide(db: Connection, matrix_query: MatrixQuery, facts_with_ids: FactsWithIds) -> Matrix:
+    verdict = decide(matrix_query, facts_with_ids.facts)
+    return Matrix(verdict=verdict, versions=load_versions(db, facts_with_ids.version_keys, verdict.versions))
 
 
-def _decided(db: Connection, question: MatrixQuery, found: FactsWithIds) -> Matrix:
-    verdict = decide(question, found.facts)
-    return Matrix(verdict=verdict, versions=facts_of_matrix.load_versions(db, found.version_ids, verdict.versions))
-
-
-def _question(query: Query, chosen: tuple[Selector, ...], *, counts_superseded: bool) -> MatrixQuery:
+def _parse_query(query: Query, specified: tuple[Selector, ...], *, counts_superseded: bool) -> MatrixQuery:
     ignored = query.get("ignore")
     return MatrixQuery(
-        selectors=chosen,
-        ignore=_selectors(ignored) if isinstance(ignored, list) else (),
+        selectors=specified,
+        ignore=_parse_selectors(ignored) if isinstance(ignored, list) else (),
         destination=Destination(
             tag=_text(query, "tag"),
             environment=_text(query, "environment"),
-            is_main_branch=_flag(query, "mainBranch"),
-            is_latest=_flag(query, "latest") or False,
+            is_main_branch=_parse_flag(query, "mainBranch"),
+            is_latest=_parse_flag(query, "latest") or False,
         ),
-        latest_by=_latest_by(_text(query, "latestby")),
-        success=_success(query.get("success")),
+        latest_by=_parse_latest_by(_text(query, "latestby")),
+        success=_parse_success(query.get("success")),
         limit=parse_limit(_text(query, "limit")),
         counts_superseded=counts_superseded,
     )
 
 
-def _selectors(given: object) -> tuple[Selector, ...]:
-    if not isinstance(given, list):
+def _parse_selectors(raw_selectors: object) -> tuple[Selector, ...]:
+    if not isinstance(raw_selectors, list):
         raise InvalidQuery(["q must be a list of selectors, such as q[][pacticipant]=NAME&q[][version]=NUMBER"])
-    return tuple(_selector(one if isinstance(one, dict) else {}) for one in given)
+    # A plain text becomes a selector without a name, for which validation has the original's message.
+    return tuple(_parse_selector(raw if isinstance(raw, dict) else {}) for raw in raw_selectors)
 
 
-def _selector(given: Mapping[str, Any]) -> Selector:
+def _parse_selector(parameters: Mapping[str, Any]) -> Selector:
     return Selector(
-        pacticipant=_text(given, "pacticipant") or "",
-        version=_text(given, "version"),
-        branch=_text(given, "branch"),
-        tag=_text(given, "tag"),
-        environment=_text(given, "environment"),
-        is_main_branch=_flag(given, "mainBranch") or False,
-        is_latest=_flag(given, "latest") or False,
+        pacticipant=_text(parameters, "pacticipant") or "",
+        version=_text(parameters, "version"),
+        branch=_text(parameters, "branch"),
+        tag=_text(parameters, "tag"),
+        environment=_text(parameters, "environment"),
+        is_main_branch=_parse_flag(parameters, "mainBranch") or False,
+        is_latest=_parse_flag(parameters, "latest") or False,
     )
 
 
-def _text(given: Mapping[str, Any], name: str) -> str | None:
-    value = given.get(name)
+def _text(parameters: Mapping[str, Any], name: str) -> str | None:
+    value = parameters.get(name)
     return value if isinstance(value, str) and value else None
 
 
-def _flag(given: Mapping[str, Any], name: str) -> bool | None:
-    value = _text(given, name)
+def _parse_flag(parameters: Mapping[str, Any], name: str) -> bool | None:
+    value = _text(parameters, name)
     return None if value is None else value.lower() == "true"
 
 
-def _latest_by(text: str | None) -> LatestBy | None:
+def _parse_latest_by(text: str | None) -> LatestBy | None:
     try:
         return LatestBy(text) if text else None
     except ValueError as error:
-        raise InvalidQuery([f"latestby must be one of: {', '.join(one.value for one in LatestBy)}"]) from error
+        values = ", ".join(latest_by.value for latest_by in LatestBy)
+        raise InvalidQuery([f"latestby must be one of: {values}"]) from error
 
 
-def _success(given: object) -> frozenset[bool | None] | None:
-    values = given if isinstance(given, list) else [given]
-    wanted = frozenset(None if one == "" else one == "true" for one in values if isinstance(one, str))
-    return None if given is None else wanted
+def _parse_success(value: object) -> frozenset[bool | None] | None:
+    """Parse `success`, a list or a single value; an empty one selects missing results."""
+    if value is None:
+        return None
+    texts = value if isinstance(value, list) else [value]
+    return frozenset(None if text == "" else text == "true" for text in texts if isinstance(text, str))
 
 
 @router.get(urls.CAN_I_DEPLOY, permission=Permission.READ, query=_DEPLOYMENT_PARAMETERS, **_MATRIX)
-def can_i_deploy(call: Request) -> Matrix:
-    """Say whether a version can be deployed to an environment, or to where versions have a tag."""
-    selector = Selector(pacticipant=call.option("pacticipant") or "", version=call.option("version"))
-    tag, environment = call.option("to"), call.option("environment")
+def can_i_deploy(request: Request) -> Matrix:
+    """Decide whether a version can be deployed to an environment, or be used with the latest versions with a tag."""
+    selector = Selector(pacticipant=request.option("pacticipant") or "", version=request.option("version"))
+    tag, environment = request.option("to"), request.option("environment")
     destination = (
         Destination(tag=tag, is_latest=tag is not None) if environment is None else Destination(environment=environment)
     )
-    question = build_deployment_query(selector, destination, ignore=_ignored(call.query.get("ignore")))
-    named = _named(call.db, question)
+    matrix_query = build_deployment_query(selector, destination, ignore=_parse_ignored(request.query.get("ignore")))
+    named = _load_named_ids(request.db, matrix_query)
     _check_deployment(selector, named, tag=tag, environment=environment)
-    _check_blank_options(call.query)
-    return _matrix_of(call.db, question, named)
+    _check_parameters(request.query)
+    return _decide(request.db, matrix_query, load_facts(request.db, matrix_query, named))
 
 
-def _check_blank_options(query: Query) -> None:
-    """Refuse parameters that would widen the question if they counted as absent. Raises Invalid."""
-    given = [(name, _fault(query.get(name))) for name in ("version", "to", "environment")]
-    faults = (*given, *_faults_of_ignored(query, ("pacticipant", *_SELECTING)))
-    problems = [Problem((name,), fault) for name, fault in faults if fault]
+def _check_parameters(query: Query) -> None:
+    """Reject parameters that would widen the query if they counted as absent. Raises Invalid."""
+    own = [(name, _describe_problem(query.get(name))) for name in ("version", "to", "environment")]
+    of_ignored = _list_ignore_problems(query, ("pacticipant", *_CRITERIA))
+    problems = [Problem((name,), problem) for name, problem in (*own, *of_ignored) if problem]
     if problems:
         raise Invalid(*problems)
 
 
 def _check_names(**names: str) -> None:
-    """Refuse blank names in the path of a decision. Raises Invalid."""
+    """Reject blank names in a path. Raises Invalid."""
     problems = [Problem((key,), BLANK) for key, name in names.items() if is_blank(name)]
     if problems:
         raise Invalid(*problems)
 
 
-def _ignored(given: object) -> tuple[Selector, ...]:
-    """Read names, or selectors; what is neither is passed over."""
-    ignored = (
-        [one if isinstance(one, dict) else {"pacticipant": one} for one in given] if isinstance(given, list) else []
-    )
-    return tuple(selector for one in ignored if (selector := _selector(one)).pacticipant)
+def _parse_ignored(raw_selectors: object) -> tuple[Selector, ...]:
+    """Parse selectors, or names of pacticipants; other values are dropped, as in the original."""
+    mappings = (raw if isinstance(raw, dict) else {"pacticipant": raw} for raw in _list(raw_selectors))
+    return tuple(selector for mapping in mappings if (selector := _parse_selector(mapping)).pacticipant)
 
 
 def _check_deployment(selector: Selector, named: NamedIds, *, tag: str | None, environment: str | None) -> None:
+    """Reject an incomplete or contradictory query, with the original's texts. Raises Invalid."""
     problems = []
     if not selector.pacticipant:
         problems.append(Problem(("pacticipant",), "is missing"))
@@ -409,95 +425,96 @@ def _check_deployment(selector: Selector, named: NamedIds, *, tag: str | None, e
 
 
 @router.get(urls.CAN_I_DEPLOY_TAG, permission=Permission.READ, **_MATRIX)
-def can_i_deploy_tag(call: Request, pacticipant: str, tag: str, to: str) -> Matrix:
-    """Say whether the latest version with a tag can go to where versions have another."""
+def can_i_deploy_tag(request: Request, pacticipant: str, tag: str, to: str) -> Matrix:
+    """Decide whether the latest version with a tag can be used with the latest versions with another tag."""
     _check_names(tag=tag, environmentTag=to)
     selector = Selector(pacticipant=pacticipant, tag=tag, is_latest=True)
-    return _matrix_of_existing(call.db, build_deployment_query(selector, Destination(tag=to, is_latest=True)))
+    return _decide_existing(request.db, build_deployment_query(selector, Destination(tag=to, is_latest=True)))
 
 
 @router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, **_MATRIX)
-def can_i_deploy_branch(call: Request, pacticipant: str, branch: str, environment: str) -> Matrix:
-    """Say whether the latest version of a branch can be deployed to an environment."""
+def can_i_deploy_branch(request: Request, pacticipant: str, branch: str, environment: str) -> Matrix:
+    """Decide whether the latest version of a branch can be deployed to an environment."""
     _check_names(branch=branch, environment=environment)
     selector = Selector(pacticipant=pacticipant, branch=branch, is_latest=True)
-    return _matrix_of_existing(call.db, build_deployment_query(selector, Destination(environment=environment)))
+    return _decide_existing(request.db, build_deployment_query(selector, Destination(environment=environment)))
 
 
-def _matrix_of_existing(db: Connection, question: MatrixQuery) -> Matrix:
-    return _decided(db, question, facts_of_matrix.load_facts_of_existing(db, question))
+def _decide_existing(db: Connection, matrix_query: MatrixQuery) -> Matrix:
+    return _decide(db, matrix_query, load_facts_of_existing(db, matrix_query))
 
 
 @represent.register
-def matrix(shown: Matrix) -> Hal:
-    """Show the counts and the answer first, then why, then the rows."""
-    verdict = shown.verdict
-    texts = [reason_texts.describe_reason(one) for one in verdict.reasons]
-    reasons = [_reason(one, text) for one, text in zip(verdict.reasons, texts, strict=True)]
-    rows = [_shown(shown, row, is_ignored=False) for row in verdict.considered]
-    rows += [_shown(shown, row, is_ignored=True) for row in verdict.ignored]
+def matrix(result: Matrix) -> Hal:
+    verdict = result.verdict
+    texts = [reason_texts.describe_reason(reason) for reason in verdict.reasons]
+    reasons = [_render_reason(reason, text) for reason, text in zip(verdict.reasons, texts, strict=True)]
+    rows = [_render_row_of(result, row, is_ignored=False) for row in verdict.considered]
+    rows += [_render_row_of(result, row, is_ignored=True) for row in verdict.ignored]
     return Hal(
         {
-            "summary": _summary(verdict.summary, texts),
-            "notices": [{"type": one["type"], "text": one["text"]} for one in reasons],
+            "summary": _render_summary(verdict.summary, texts),
+            "notices": [{"type": reason["type"], "text": reason["text"]} for reason in reasons],
             "matrix": rows,
+            # `rows` and `reasons` are additions of Treaty; clients of the original ignore them.
             "rows": {"shown": len(rows), "total": verdict.total},
             "reasons": reasons,
         },
     )
 
 
-def _summary(summary: VerdictSummary, texts: Sequence[str]) -> MatrixSummary:
-    shown: MatrixSummary = {
+def _render_summary(summary: VerdictSummary, texts: Sequence[str]) -> MatrixSummary:
+    rendered: MatrixSummary = {
         "deployable": summary.deployable,
         "reason": "\n".join(texts),
         "success": summary.success,
         "failed": summary.failed,
         "unknown": summary.unknown,
     }
-    return shown if summary.ignored is None else {**shown, "ignored": summary.ignored}
+    return rendered if summary.ignored is None else {**rendered, "ignored": summary.ignored}
 
 
-def _shown(shown: Matrix, row: MatrixRow, *, is_ignored: bool) -> orjson.Fragment:
-    consumer = shown.versions[row.consumer, row.consumer_version]
-    number = shown.verdict.shown_provider_version(row)
-    provider = None if number is None else shown.versions[row.provider, number]
-    return _row(row, consumer, provider, is_ignored=is_ignored)
+def _render_row_of(result: Matrix, row: MatrixRow, *, is_ignored: bool) -> orjson.Fragment:
+    consumer = result.versions[row.consumer, row.consumer_version]
+    number = result.verdict.shown_provider_version(row)
+    provider = None if number is None else result.versions[row.provider, number]
+    return _render_row(row, consumer, provider, is_ignored=is_ignored)
 
 
 @lru_cache(maxsize=2048)
-def _row(
+def _render_row(
     row: MatrixRow, consumer: VersionSummary, provider: VersionSummary | None, *, is_ignored: bool
 ) -> orjson.Fragment:
-    """Show a row. It is remembered, written out: whoever waits for a result asks for the same ones again and again."""
+    """Render a row as JSON, which is cached: a build that waits for a result requests the same rows repeatedly."""
     path = urls.PACT.fill(provider=row.provider, consumer=row.consumer, version=row.consumer_version)
-    shown = {
-        "consumer": _side(row.consumer, row.consumer_version, consumer),
-        "provider": _side(row.provider, None if provider is None else row.provider_version, provider),
-        "pact": {"createdAt": row.published_at, "_links": _self(path)},
-        "verificationResult": _verification(row),
+    rendered = {
+        "consumer": _render_side(row.consumer, row.consumer_version, consumer),
+        "provider": _render_side(row.provider, None if provider is None else row.provider_version, provider),
+        "pact": {"createdAt": row.published_at, "_links": _self_link(path)},
+        "verificationResult": _render_result(row),
     }
-    return render_fragment({**shown, "ignored": True} if is_ignored else shown)
+    return render_fragment({**rendered, "ignored": True} if is_ignored else rendered)
 
 
 @lru_cache(maxsize=4096)
-def _side(name: str, number: str | None, version: VersionSummary | None) -> orjson.Fragment:
-    """Show a consumer or a provider. It is remembered as well: many rows are about the same ones."""
-    shown = None if number is None or version is None else _version(name, number, version)
-    return render_fragment({"name": name, "version": shown, "_links": _self(urls.PACTICIPANT.fill(pacticipant=name))})
+def _render_side(name: str, number: str | None, version: VersionSummary | None) -> orjson.Fragment:
+    """Render a consumer or a provider. It has a cache of its own, since many rows have the same version."""
+    rendered = None if number is None or version is None else _render_version(name, number, version)
+    links = _self_link(urls.PACTICIPANT.fill(pacticipant=name))
+    return render_fragment({"name": name, "version": rendered, "_links": links})
 
 
-def _self(path: str) -> SelfLink:
+def _self_link(path: str) -> SelfLink:
     # A plain dictionary is built several times as fast as a Link, and a matrix has thousands of these.
     link: Any = {"href": urls.BASE_URL_PLACEHOLDER + path}
     return {"self": link}
 
 
-def _titled(path: str, title: str, name: str) -> SelfLink:
+def _titled_link(path: str, title: str, name: str) -> SelfLink:
     return {"self": Link(path, title, name=name)}
 
 
-def _verification(row: MatrixRow) -> ResultSummary | None:
+def _render_result(row: MatrixRow) -> ResultSummary | None:
     if row.verification is None or row.success is None or row.verified_at is None:
         return None
     path = urls.VERIFICATION_WITH_METADATA.fill(
@@ -507,35 +524,38 @@ def _verification(row: MatrixRow) -> ResultSummary | None:
         metadata=metadata.encode(Metadata(version_number=row.consumer_version)),
         number=str(row.verification),
     )
-    return {"success": row.success, "verifiedAt": row.verified_at, "_links": _self(path)}
+    return {"success": row.success, "verifiedAt": row.verified_at, "_links": _self_link(path)}
 
 
-def _version(pacticipant: str, number: str, version: VersionSummary) -> VersionInMatrix:
-    branches = [_branch((pacticipant, number), one.name, is_head=one.is_head) for one in version.branches]
+def _render_version(pacticipant: str, number: str, version: VersionSummary) -> VersionInMatrix:
+    branches = [_render_branch((pacticipant, number), branch) for branch in version.branches]
     return {
         "number": number,
         "branch": version.branches[-1].name if version.branches else None,
+        # The original has both names for the same list.
         "branches": branches,
         "branchVersions": branches,
-        "environments": [_environment(one) for one in version.environments],
-        "_links": _self(urls.VERSION.fill(pacticipant=pacticipant, version=number)),
+        "environments": [_render_environment(environment) for environment in version.environments],
+        "_links": _self_link(urls.VERSION.fill(pacticipant=pacticipant, version=number)),
         "tags": [
             {
-                "name": one.name,
-                "latest": one.is_head,
-                "_links": _self(urls.VERSION_TAG.fill(pacticipant=pacticipant, version=number, tag=one.name)),
+                "name": tag.name,
+                "latest": tag.is_head,
+                "_links": _self_link(urls.VERSION_TAG.fill(pacticipant=pacticipant, version=number, tag=tag.name)),
             }
-            for one in version.tags
+            for tag in version.tags
         ],
     }
 
 
-def _branch(key: VersionKey, name: str, *, is_head: bool) -> NamedHead:
-    path = urls.BRANCH_VERSION.fill(pacticipant=key[0], branch=name, version=key[1])
-    return {"name": name, "latest": is_head, "_links": _titled(path, "Branch version", name)}
+def _render_branch(key: VersionKey, branch: BranchSummary) -> NamedHead:
+    path = urls.BRANCH_VERSION.fill(pacticipant=key[0], branch=branch.name, version=key[1])
+    links = _titled_link(path, "Branch version", branch.name)
+    return {"name": branch.name, "latest": branch.is_head, "_links": links}
 
 
-def _environment(environment: EnvironmentSummary) -> EnvironmentInMatrix:
+def _render_environment(environment: EnvironmentSummary) -> EnvironmentInMatrix:
+    # The original shows `updatedAt` only once an environment has been changed.
     times: EnvironmentTimes = {"createdAt": environment.created_at}
     if environment.updated_at != environment.created_at:
         times = {"updatedAt": environment.updated_at, **times}
@@ -545,83 +565,78 @@ def _environment(environment: EnvironmentSummary) -> EnvironmentInMatrix:
         "displayName": environment.display_name,
         "production": environment.is_production,
         **times,
-        "_links": _titled(urls.ENVIRONMENT.fill(uuid=environment.uuid), "Environment", environment.name),
+        "_links": _titled_link(urls.ENVIRONMENT.fill(uuid=environment.uuid), "Environment", environment.name),
     }
 
 
-def _reason(one: Reason, text: str) -> ReasonDocument:
-    """Say a reason once more, for programs: what kind it is of, whom it is about, and what can be done."""
-    shown: ReasonDocument = {
-        "kind": reason_texts.get_code(one),
-        "type": reason_texts.severity(one),
-        "text": text,
-    }
-    match one:
+def _render_reason(reason: Reason, text: str) -> ReasonDocument:
+    """Render a reason for programs: its code, the versions that it is about, and the next step."""
+    kind, severity = reason_texts.get_code(reason), reason_texts.get_severity(reason)
+    rendered: ReasonDocument = {"kind": kind, "type": severity, "text": text}
+    match reason:
         case NotVerified() | VerificationFailed():
-            consumer, provider = _party(one.consumer), _party(one.provider)
-            return {**shown, "consumer": consumer, "provider": provider, "next": _next(one)}
+            consumer, provider = _render_reason_side(reason.consumer), _render_reason_side(reason.provider)
+            return {**rendered, "consumer": consumer, "provider": provider, "next": _render_next_step(reason)}
         case NoSuchVersion(selected=selected):
-            about: ReasonSideDocument = {"name": selected.selector.pacticipant, "version": find_number(selected)}
-            return {**shown, "pacticipant": about, "next": {"text": reason_texts.suggest_next_step(one)}}
+            subject: ReasonSideDocument = {"name": selected.selector.pacticipant, "version": find_number(selected)}
+            return {**rendered, "pacticipant": subject, "next": {"text": reason_texts.suggest_next_step(reason)}}
         case _:
-            return shown
+            return rendered
 
 
-def _party(side: ReasonSide) -> ReasonSideDocument:
+def _render_reason_side(side: ReasonSide) -> ReasonSideDocument:
     return {"name": side.pacticipant, "version": side.version}
 
 
-def _next(one: NotVerified | VerificationFailed) -> Link | dict[str, object]:
-    """Point to the pact, or show the command with which a deployment is recorded."""
-    text = reason_texts.suggest_next_step(one)
-    for side in (one.provider, one.consumer):
+def _render_next_step(reason: NotVerified | VerificationFailed) -> Link | dict[str, object]:
+    """Render a link to the pact, or the command that records a missing deployment."""
+    text = reason_texts.suggest_next_step(reason)
+    for side in (reason.provider, reason.consumer):
         if side.environment:
             return {"text": text, "command": record_deployment_command(side, side.environment)}
-    if one.consumer.version is None:
+    if reason.consumer.version is None:
         return {"text": text}
-    names = {"provider": one.provider.pacticipant, "consumer": one.consumer.pacticipant}
-    return Link(urls.PACT.fill(**names, version=one.consumer.version), extra={"text": text})
+    names = {"provider": reason.provider.pacticipant, "consumer": reason.consumer.pacticipant}
+    return Link(urls.PACT.fill(**names, version=reason.consumer.version), extra={"text": text})
 
 
 def record_deployment_command(side: ReasonSide, environment: str) -> str:
-    """Write the command by which a deployment is recorded."""
-    words = ("--pacticipant", side.pacticipant, "--version", "VERSION", "--environment", environment)
-    return shlex.join(("pact-broker", "record-deployment", *words))
+    """Build the command that records a deployment, quoted for a shell."""
+    arguments = ("--pacticipant", side.pacticipant, "--version", "VERSION", "--environment", environment)
+    return shlex.join(("pact-broker", "record-deployment", *arguments))
 
 
 COLUMN_TITLES: Final = ("CONSUMER", "C_VERSION", "REVISION", "PROVIDER", "P_VERSION", "NUMBER", "SUCCESS")
 MAX_CELL_WIDTH: Final = 30
-"""Characters of a cell; what is longer is cut."""
+"""Maximum number of characters in a cell of the table; longer texts are cut."""
 
 
 @represent.register_text
-def matrix_as_text(shown: Matrix, _place: RenderContext) -> str:
-    """Draw the rows as a table, with the answer and the reasons below it."""
-    verdict = shown.verdict
+def matrix_as_text(result: Matrix, _context: RenderContext) -> str:
+    """Render the rows as a table, with the answer and the reasons below it. The layout is the original's."""
+    verdict = result.verdict
     deployable = {True: "true", False: "false", None: "nil"}[verdict.summary.deployable]
-    reasons = "\n".join(reason_texts.describe_reason(one) for one in verdict.reasons)
-    table = _table([_cells(row, verdict.shown_provider_version(row)) for row in verdict.rows])
-    return f"{table}\n{_left_out(verdict)}\nDeployable: {deployable}\nReason: {reasons}\n"
+    reasons = "\n".join(reason_texts.describe_reason(reason) for reason in verdict.reasons)
+    table = _render_table([_cells(row, verdict.shown_provider_version(row)) for row in verdict.rows])
+    return f"{table}\n{_describe_limit(verdict)}\nDeployable: {deployable}\nReason: {reasons}\n"
 
 
-def _left_out(verdict: Verdict) -> str:
+def _describe_limit(verdict: Verdict) -> str:
     shown = len(verdict.rows)
-    return (
-        ""
-        if shown == verdict.total
-        else f"\n{shown} of {verdict.total} rows are shown; the answer depends on all of them.\n"
-    )
+    if shown == verdict.total:
+        return ""
+    return f"\n{shown} of {verdict.total} rows are shown; the answer depends on all of them.\n"
 
 
-def _table(lines: Sequence[Sequence[str]]) -> str:
+def _render_table(lines: Sequence[Sequence[str]]) -> str:
     if not lines:
         return "No data."
     widths = [max(map(len, column)) for column in zip(COLUMN_TITLES, *lines, strict=True)]
-    ruler = "|".join("-" * (width + (2 if 0 < at < len(widths) - 1 else 1)) for at, width in enumerate(widths))
-    return "\n".join((_line(COLUMN_TITLES, widths), ruler, *(_line(line, widths) for line in lines)))
+    ruler = "|".join("-" * (width + (2 if 0 < index < len(widths) - 1 else 1)) for index, width in enumerate(widths))
+    return "\n".join((_render_line(COLUMN_TITLES, widths), ruler, *(_render_line(line, widths) for line in lines)))
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _render_line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
 
 

@@ -1,4 +1,7 @@
-"""Requests for pacts to verify: reading them, and saying what is wrong with them in the original broker's words."""
+"""Requests for pacts to verify: validates them, with the original broker's messages, and parses their selectors.
+
+The order of the checks is the original's, because clients print all messages of a response.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,78 +28,83 @@ from treaty.model.decisions.verifiable_pacts import VerifiablePactsQuery
 
 Members = Mapping[str, Any]
 Check = Callable[[object], str | None]
-"""Says what is wrong with a member's value, if anything."""
+"""Returns the problem of a member's value, or None if it is valid."""
 
 
-MAX_TEXT_LENGTH: Final = 4096
-"""Bytes of a body whose meaning is remembered: a provider's builds send the same one each time."""
+MAX_CACHED_BODY: Final = 4096
+"""Maximum size in bytes of a body whose parsed query is cached. A provider's builds send the same body each time."""
 
 
 def parse_body(raw: bytes, body: Members, environments: Collection[str]) -> VerifiablePactsQuery:
-    """Read a request, given which of the environments that it names exist. Raises Invalid."""
-    return _of_body(body, environments) if len(raw) > MAX_TEXT_LENGTH else _of_raw(raw, frozenset(environments))
+    """Parse a request, given the existing ones among the environments that it names. Raises Invalid."""
+    if len(raw) > MAX_CACHED_BODY:
+        return _parse_members(body, environments)
+    return _parse_cached(raw, frozenset(environments))
 
 
 @lru_cache(maxsize=1024)
-def _of_raw(raw: bytes, environments: Collection[str]) -> VerifiablePactsQuery:
-    return _of_body(orjson.loads(raw or b"{}"), environments)
+def _parse_cached(raw: bytes, environments: Collection[str]) -> VerifiablePactsQuery:
+    return _parse_members(orjson.loads(raw or b"{}"), environments)
 
 
-def _of_body(body: Members, environments: Collection[str]) -> VerifiablePactsQuery:
-    _refuse(
-        *_checked((), body, _BODY),
+def _parse_members(body: Members, environments: Collection[str]) -> VerifiablePactsQuery:
+    _reject(
+        *_check_members((), body, _BODY),
         *_branch_problems(body),
         *_tag_problems("providerVersionTags", body),
         *_selector_problems(body, environments),
     )
     since = body.get("includeWipPactsSince")
     return VerifiablePactsQuery(
-        selectors=tuple(_selectors(body.get("consumerVersionSelectors", ()), body.get("providerVersionBranch"))),
+        selectors=tuple(_parse_selectors(body.get("consumerVersionSelectors", ()), body.get("providerVersionBranch"))),
         branch=body.get("providerVersionBranch"),
         tags=tuple(dict.fromkeys(body.get("providerVersionTags") or ())),
         includes_pending=body.get("includePendingStatus", True),
-        wip_since=None if since is None else _time(since),
+        wip_since=None if since is None else _parse_time(since),
     )
 
 
 def list_environments(body: Members) -> list[str]:
-    """List the names of environments that the selectors hold."""
+    """List the names of the environments in the selectors, whether the body is valid or not."""
     selectors = body.get("consumerVersionSelectors")
-    members = [one for one in selectors if isinstance(one, dict)] if isinstance(selectors, list) else []
-    return [one["environment"] for one in members if isinstance(one.get("environment"), str)]
+    members = [selector for selector in selectors if isinstance(selector, dict)] if isinstance(selectors, list) else []
+    return [selector["environment"] for selector in members if isinstance(selector.get("environment"), str)]
 
 
 def parse_query(query: Members) -> VerifiablePactsQuery:
-    """Read a request that older clients send. Raises Invalid."""
-    _refuse(
-        *_checked((), query, _QUERY), *_tag_problems("provider_version_tags", query), *_query_selector_problems(query)
+    """Parse a request of the beta version of the API, which is a query string. Raises Invalid."""
+    _reject(
+        *_check_members((), query, _QUERY),
+        *_tag_problems("provider_version_tags", query),
+        *_query_selector_problems(query),
     )
     since = query.get("include_wip_pacts_since")
     return VerifiablePactsQuery(
-        selectors=tuple(_of_query(one) for one in query.get("consumer_version_selectors", ())),
+        selectors=tuple(_parse_query_selector(selector) for selector in query.get("consumer_version_selectors", ())),
         branch=query.get("provider_version_branch"),
         tags=tuple(dict.fromkeys(query.get("provider_version_tags", ()))),
         includes_pending=query.get("include_pending_status") != "false",
-        wip_since=None if since is None else _time(since),
+        wip_since=None if since is None else _parse_time(since),
     )
 
 
-def _refuse(*problems: Problem) -> None:
+def _reject(*problems: Problem) -> None:
     if problems:
         raise Invalid(*problems)
 
 
-# The values of single members
+# Checks of single members
 
 
 def _one_of(*allowed: object) -> Check:
-    """Take these values only. Spelt as JSON, since True is 1 in Python but not for a client."""
-    text = "must be one of: " + ", ".join(str(one).lower() for one in allowed)
+    """Return a check that accepts these values only. It compares types too, since True equals 1 in Python."""
+    text = "must be one of: " + ", ".join(str(allowed_value).lower() for allowed_value in allowed)
 
     def check(value: object) -> str | None:
         if _is_empty(value):
             return "must be filled"
-        return None if any(value == one and type(value) is type(one) for one in allowed) else text
+        is_allowed = any(value == allowed_value and type(value) is type(allowed_value) for allowed_value in allowed)
+        return None if is_allowed else text
 
     return check
 
@@ -130,10 +138,10 @@ def _list_or_null(value: object) -> str | None:
 
 
 def _date(value: object) -> str | None:
-    return None if isinstance(value, str) and _time(value) is not None else "must be a date"
+    return None if isinstance(value, str) and _parse_time(value) is not None else "must be a date"
 
 
-def _time(text: str) -> datetime | None:
+def _parse_time(text: str) -> datetime | None:
     try:
         time = datetime.fromisoformat(text.strip())
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
@@ -180,14 +188,14 @@ _QUERY_SELECTOR: Final[Mapping[str, Check]] = {
 }
 
 
-def _checked(path: tuple[str | int, ...], members: Members, checks: Mapping[str, Check]) -> Iterator[Problem]:
+def _check_members(path: tuple[str | int, ...], members: Members, checks: Mapping[str, Check]) -> Iterator[Problem]:
     for name, check in checks.items():
         text = check(members[name]) if name in members else None
         if text is not None:
             yield Problem((*path, name), text)
 
 
-# The provider's side
+# Rules for the provider version
 
 
 def _branch_problems(body: Members) -> Iterator[Problem]:
@@ -196,8 +204,8 @@ def _branch_problems(body: Members) -> Iterator[Problem]:
         return
     if branch and not branch.strip():
         yield Problem(("providerVersionBranch",), "cannot be blank")
-    asks = body.get("includePendingStatus") is True or "includeWipPactsSince" in body
-    if not branch and not body.get("providerVersionTags") and asks:
+    needs_version = body.get("includePendingStatus") is True or "includeWipPactsSince" in body
+    if not branch and not body.get("providerVersionTags") and needs_version:
         yield Problem(("providerVersionBranch",), _EMPTY_BRANCH)
 
 
@@ -217,12 +225,12 @@ def _tag_problems(name: str, members: Members) -> Iterator[Problem]:
             yield Problem((name, index), "cannot be blank")
 
 
-# Selectors
+# Rules for selectors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Given:
-    """A selector as it was sent, and what its rules look at besides."""
+class _RawSelector:
+    """A selector in a request, with the parts of the request that its rules depend on."""
 
     members: Members
     has_provider_branch: bool
@@ -242,35 +250,35 @@ def _selector_problems(body: Members, environments: Collection[str]) -> Iterator
         if not isinstance(members, dict):
             yield Problem(path, "must be a hash")
             continue
-        wrong = list(_checked(path, members, _SELECTOR))
-        given = _Given(
+        problems = list(_check_members(path, members, _SELECTOR))
+        selector = _RawSelector(
             members={name: members[name] for name in _SELECTOR if name in members},
             has_provider_branch=bool(body.get("providerVersionBranch")),
             environments=environments,
         )
-        yield from (*wrong, *_broken_rules(path, given, {str(problem.path[-1]) for problem in wrong}))
+        yield from (*problems, *_broken_rules(path, selector, {str(problem.path[-1]) for problem in problems}))
 
 
 _NAMES: Final = ("consumer", "tag", "branch", "fallbackTag", "fallbackBranch", "environment")
 
 
-def _broken_rules(path: tuple[str | int, ...], given: _Given, wrong: Collection[str]) -> Iterator[Problem]:
-    """Say which rules between members are broken, of those that look at no member that is wrong in itself."""
+def _broken_rules(path: tuple[str | int, ...], selector: _RawSelector, invalid: Collection[str]) -> Iterator[Problem]:
+    """Yield the problems of rules between members. A rule is skipped if one of its members is invalid by itself."""
     for name in _NAMES:
-        value = given.members.get(name)
-        if name not in wrong and isinstance(value, str) and not value.strip():
+        value = selector.members.get(name)
+        if name not in invalid and isinstance(value, str) and not value.strip():
             yield Problem((*path, name), "cannot be blank")
     for names, rule in _RULES:
-        text = None if any(name in wrong for name in names) else rule(given)
+        text = None if any(name in invalid for name in names) else rule(selector)
         if text is not None:
             yield Problem(path, text)
 
 
-Rule = Callable[[_Given], str | None]
+Rule = Callable[[_RawSelector], str | None]
 
 
-def _says_something(given: _Given) -> str | None:
-    if any(given.has(name) for name in _ENOUGH):
+def _check_criterion(selector: _RawSelector) -> str | None:
+    if any(selector.has(name) for name in _CRITERIA):
         return None
     return (
         "must specify a value for environment or tag or branch, or specify mainBranch=true, matchingBranch=true, "
@@ -278,72 +286,72 @@ def _says_something(given: _Given) -> str | None:
     )
 
 
-def _main_branch_alone(given: _Given) -> str | None:
-    if not given.has("mainBranch") or given.members.keys() <= {"mainBranch", "consumer", "latest"}:
+def _check_main_branch(selector: _RawSelector) -> str | None:
+    if not selector.has("mainBranch") or selector.members.keys() <= {"mainBranch", "consumer", "latest"}:
         return None
     return "cannot specify mainBranch=true with any other criteria apart from consumer"
 
 
-def _matching_branch_alone(given: _Given) -> str | None:
-    if not given.has("matchingBranch") or given.members.keys() <= {"matchingBranch", "consumer"}:
+def _check_matching_branch(selector: _RawSelector) -> str | None:
+    if not selector.has("matchingBranch") or selector.members.keys() <= {"matchingBranch", "consumer"}:
         return None
     return "cannot specify matchingBranch=true with any other criteria apart from consumer"
 
 
-def _something_to_match(given: _Given) -> str | None:
-    if not given.has("matchingBranch") or given.has_provider_branch:
+def _check_provider_branch(selector: _RawSelector) -> str | None:
+    if not selector.has("matchingBranch") or selector.has_provider_branch:
         return None
     return "the providerVersionBranch must be specified when the selector matchingBranch=true is used"
 
 
-def _line_or_place(given: _Given) -> str | None:
-    of_line, of_place = (sorted(given.members.keys() & names) for names in (_LINE, _PLACE))
-    if not of_line or not of_place:
+def _check_kinds_of_criteria(selector: _RawSelector) -> str | None:
+    names, environment_names = (sorted(selector.members.keys() & kind) for kind in (_BRANCH_OR_TAG, _ENVIRONMENT))
+    if not names or not environment_names:
         return None
-    return f"cannot specify the {_fields(of_line)} with the {_fields(of_place)}"
+    return f"cannot specify the {_describe_fields(names)} with the {_describe_fields(environment_names)}"
 
 
-def _fields(names: Sequence[str]) -> str:
+def _describe_fields(names: Sequence[str]) -> str:
     return f"field{'' if len(names) == 1 else 's'} {'/'.join(names)}"
 
 
-def _known_environment(given: _Given) -> str | None:
-    name = given.members.get("environment")
-    return None if name is None or name in given.environments else f"environment with name '{name}' does not exist"
+def _check_environment(selector: _RawSelector) -> str | None:
+    name = selector.members.get("environment")
+    return None if name is None or name in selector.environments else f"environment with name '{name}' does not exist"
 
 
-def _not_both(one: str, other: str, text: str) -> tuple[Collection[str], Rule]:
-    return (one, other), lambda given: text if given.has(one, other) else None
+def _not_both(name: str, other: str, text: str) -> tuple[Collection[str], Rule]:
+    return (name, other), lambda selector: text if selector.has(name, other) else None
 
 
-def _not_without(one: str, other: str, text: str) -> tuple[Collection[str], Rule]:
-    return (one, other), lambda given: text if given.has(one) and not given.has(other) else None
+def _not_without(name: str, other: str, text: str) -> tuple[Collection[str], Rule]:
+    return (name, other), lambda selector: text if selector.has(name) and not selector.has(other) else None
 
 
-def _not_unless_latest(one: str, text: str) -> tuple[Collection[str], Rule]:
-    return (one, "latest"), lambda given: text if given.has(one) and given.is_not_latest() else None
+def _not_unless_latest(name: str, text: str) -> tuple[Collection[str], Rule]:
+    return (name, "latest"), lambda selector: text if selector.has(name) and selector.is_not_latest() else None
 
 
-_LINE: Final = {"latest", "tag", "fallbackTag", "branch", "fallbackBranch", "matchingBranch", "mainBranch"}
-_PLACE: Final = {"environment", "deployed", "released", "deployedOrReleased"}
-_ENOUGH: Final = (_LINE | _PLACE) - {"fallbackTag", "fallbackBranch"}
+_BRANCH_OR_TAG: Final = {"latest", "tag", "fallbackTag", "branch", "fallbackBranch", "matchingBranch", "mainBranch"}
+_ENVIRONMENT: Final = {"environment", "deployed", "released", "deployedOrReleased"}
+_CRITERIA: Final = (_BRANCH_OR_TAG | _ENVIRONMENT) - {"fallbackTag", "fallbackBranch"}
 _ALL: Final = tuple(_SELECTOR)
 
-# In the order in which the original lists what is wrong.
+# The members that a rule depends on, and the rule, in the original's order of messages.
 _RULES: Final[Sequence[tuple[Collection[str], Rule]]] = (
-    (_ALL, _says_something),
-    (_ALL, _main_branch_alone),
+    (_ALL, _check_criterion),
+    (_ALL, _check_main_branch),
     _not_unless_latest("mainBranch", "cannot specify mainBranch=true with latest=false"),
-    (_ALL, _matching_branch_alone),
-    (_ALL, _something_to_match),
+    (_ALL, _check_matching_branch),
+    (_ALL, _check_provider_branch),
     _not_both("tag", "branch", "cannot specify both a tag and a branch"),
-    (_ALL, _line_or_place),
+    (_ALL, _check_kinds_of_criteria),
     _not_without("fallbackTag", "latest", "fallbackTag can only be set if latest is true"),
     _not_without("fallbackTag", "tag", "a tag must be specified when a fallbackTag is specified"),
     _not_without("fallbackBranch", "branch", "a branch must be specified when a fallbackBranch is specified"),
     _not_unless_latest("fallbackBranch", "fallbackBranch can only be set if latest is true"),
     _not_unless_latest("branch", "cannot specify a branch with latest=false"),
-    (("environment",), _known_environment),
+    (("environment",), _check_environment),
     _not_both("deployed", "released", "cannot specify both deployed=true and released=true"),
     _not_both("deployed", "deployedOrReleased", "cannot specify both deployed=true and deployedOrReleased=true"),
     _not_both("released", "deployedOrReleased", "cannot specify both released=true and deployedOrReleased=true"),
@@ -359,18 +367,23 @@ def _query_selector_problems(query: Members) -> Iterator[Problem]:
             continue
         if "tag" not in members:
             yield Problem((*path, "tag"), "is missing")
-        yield from _checked(path, members, _QUERY_SELECTOR)
+        yield from _check_members(path, members, _QUERY_SELECTOR)
 
 
-# What they mean
+# Parsing of valid selectors
 
 
-def _selectors(given: Iterable[Members], provider_branch: str | None) -> Iterator[ConsumerVersionSelector]:
-    for members in given:
-        yield from _meant(members, members.get("consumer"), provider_branch)
+def _parse_selectors(
+    raw_selectors: Iterable[Members], provider_branch: str | None
+) -> Iterator[ConsumerVersionSelector]:
+    for members in raw_selectors:
+        yield from _parse_selector(members, members.get("consumer"), provider_branch)
 
 
-def _meant(members: Members, consumer: str | None, provider_branch: str | None) -> Iterable[ConsumerVersionSelector]:  # noqa: PLR0911 - a return for each kind of selector
+def _parse_selector(  # noqa: PLR0911 - a return for each kind of selector
+    members: Members, consumer: str | None, provider_branch: str | None
+) -> Iterable[ConsumerVersionSelector]:
+    # Validation has rejected combinations of these criteria, except for `latest` and the fallbacks.
     match members:
         case {"mainBranch": True}:
             return (MainBranch(consumer=consumer),)
@@ -385,10 +398,12 @@ def _meant(members: Members, consumer: str | None, provider_branch: str | None) 
             return (LatestWithTag(tag=name, fallback_tag=members.get("fallbackTag"), consumer=consumer),)
         case {"tag": name}:
             return (AllWithTag(tag=name, consumer=consumer),)
-    return _in_place(members, members.get("environment"), consumer)
+    return _parse_environment_selector(members, members.get("environment"), consumer)
 
 
-def _in_place(members: Members, environment: str | None, consumer: str | None) -> Iterable[ConsumerVersionSelector]:
+def _parse_environment_selector(
+    members: Members, environment: str | None, consumer: str | None
+) -> Iterable[ConsumerVersionSelector]:
     deployed = Deployed(environment=environment, consumer=consumer)
     released = Released(environment=environment, consumer=consumer)
     match members:
@@ -405,7 +420,7 @@ def _in_place(members: Members, environment: str | None, consumer: str | None) -
     )
 
 
-def _of_query(members: Members) -> ConsumerVersionSelector:
+def _parse_query_selector(members: Members) -> ConsumerVersionSelector:
     tag, consumer = members["tag"], members.get("consumer")
     if members.get("latest") == "true":
         return LatestWithTag(tag=tag, fallback_tag=members.get("fallback_tag"), consumer=consumer)

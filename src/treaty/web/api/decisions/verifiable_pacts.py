@@ -1,4 +1,4 @@
-"""Pacts for verification: what a provider's build fetches."""
+"""Pacts for verification, which the build of a provider fetches."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +17,8 @@ from treaty.model.decisions.verifiable_notices import (
     explain_missing_wip,
 )
 from treaty.model.decisions.verifiable_pacts import VerifiablePact, VerifiablePacts, VerifiablePactsQuery
-from treaty.store.decisions import consumer_selectors, verifiable_pacts
+from treaty.store.decisions import consumer_selectors
+from treaty.store.decisions.verifiable_pacts import list_of_provider
 from treaty.web import urls
 from treaty.web.api.decisions import verifiable_pact_requests
 from treaty.web.hal import represent
@@ -35,19 +36,20 @@ router = Router()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PactsForVerification:
-    """What a provider is to verify, as it was asked for."""
+    """The pacts that a provider has to verify, with the properties of the request that the response depends on."""
 
-    verifiables: VerifiablePacts
+    verifiable_pacts: VerifiablePacts
     base_url: str
-    """The notices hold URLs, which are texts there and no links."""
+    """Notices contain URLs as text, into which rendering does not insert the base URL."""
     is_deprecated: bool = False
+    """Whether the client uses the beta version of the API, whose notices say so."""
 
 
-class _OnBehalf(NamedTuple):
-    """For whom a pact is shown, and how."""
+class _PactContext(NamedTuple):
+    """The parts of a request on which the rendering of a pact depends: with the pact, the key of its cache."""
 
     provider: str
-    wanted: VerifiablePactsQuery
+    query: VerifiablePactsQuery
     base_url: str
     is_deprecated: bool
 
@@ -132,20 +134,15 @@ _QUERY: Final = (
     query=_QUERY,
     response=PactsForVerificationDocument,
 )
-def list_pacts_for_verification(call: Request, provider: str) -> PactsForVerification:
-    """List the pacts that a provider is to verify, as older clients ask for them."""
-    wanted = verifiable_pact_requests.parse_query(call.query)
-    found = verifiable_pacts.list_of_provider(call.db, provider, wanted, today=call.today, settings=call.settings)
-    return PactsForVerification(verifiables=found, base_url=call.base_url, is_deprecated=True)
+def list_pacts_for_verification(request: Request, provider: str) -> PactsForVerification:
+    """List the pacts that a provider has to verify, for clients that use the beta version of the API."""
+    query = verifiable_pact_requests.parse_query(request.query)
+    return _list_pacts(request, provider, query, is_deprecated=True)
 
 
 MAX_SELECTORS: Final = 500
-
-
 MAX_TAGS: Final = 100
-
-
-"""Limits of a request. Each element takes a part of a query."""
+"""Limits of a request: each selector and each tag executes a statement of its own."""
 
 
 @router.post(
@@ -157,64 +154,69 @@ MAX_TAGS: Final = 100
     body=PactsForVerificationBody,
     response=PactsForVerificationDocument,
 )
-def select_pacts_for_verification(call: Request, provider: str) -> PactsForVerification:
-    """List the pacts that a provider is to verify."""
-    body: dict[str, Any] = call.body(dict)
+def select_pacts_for_verification(request: Request, provider: str) -> PactsForVerification:
+    """List the pacts that a provider has to verify."""
+    body: dict[str, Any] = request.body(dict)
     bodies.check_sizes(body, {"consumerVersionSelectors": MAX_SELECTORS, "providerVersionTags": MAX_TAGS})
-    known = consumer_selectors.find_existing_environments(call.db, verifiable_pact_requests.list_environments(body))
-    wanted = verifiable_pact_requests.parse_body(call.raw_body, body, known)
-    found = verifiable_pacts.list_of_provider(call.db, provider, wanted, today=call.today, settings=call.settings)
-    return PactsForVerification(verifiables=found, base_url=call.base_url)
+    names = verifiable_pact_requests.list_environments(body)
+    environments = consumer_selectors.find_existing_environments(request.db, names)
+    return _list_pacts(request, provider, verifiable_pact_requests.parse_body(request.raw_body, body, environments))
+
+
+def _list_pacts(
+    request: Request, provider: str, query: VerifiablePactsQuery, *, is_deprecated: bool = False
+) -> PactsForVerification:
+    pacts = list_of_provider(request.db, provider, query, today=request.today, settings=request.settings)
+    return PactsForVerification(verifiable_pacts=pacts, base_url=request.base_url, is_deprecated=is_deprecated)
 
 
 @represent.register
-def pacts_for_verification(asked: PactsForVerification) -> Hal:
-    found = asked.verifiables
-    on_behalf = _OnBehalf(found.provider, found.wanted, asked.base_url, is_deprecated=asked.is_deprecated)
-    reason = explain_missing_wip(found.wanted)
+def pacts_for_verification(result: PactsForVerification) -> Hal:
+    provider, query = result.verifiable_pacts.provider, result.verifiable_pacts.query
+    context = _PactContext(provider, query, result.base_url, is_deprecated=result.is_deprecated)
+    reason = explain_missing_wip(query)
     return Hal(
         state={"notices": None if reason is None else [{"when": BEFORE_VERIFICATION, "text": reason}]},
-        embedded={"pacts": [_pact(pact, on_behalf) for pact in found.pacts]},
-        links={"self": Link(urls.PACTS_FOR_VERIFICATION.fill(provider=found.provider), "Pacts to be verified")},
+        embedded={"pacts": [_render_pact(pact, context) for pact in result.verifiable_pacts.pacts]},
+        links={"self": Link(urls.PACTS_FOR_VERIFICATION.fill(provider=provider), "Pacts to be verified")},
     )
 
 
 @lru_cache(maxsize=1024)
-def _pact(pact: VerifiablePact, asked: _OnBehalf) -> orjson.Fragment:
-    """Show a pact. It is remembered, written out: from build to build few of them change."""
+def _render_pact(pact: VerifiablePact, context: _PactContext) -> orjson.Fragment:
+    """Render a pact as JSON, which is cached: few pacts change from one build of a provider to the next."""
     path = urls.PACT_VERSION_WITH_METADATA.fill(
-        provider=asked.provider, consumer=pact.consumer, sha=pact.sha, metadata=metadata.encode(pact.metadata)
+        provider=context.provider, consumer=pact.consumer, sha=pact.sha, metadata=metadata.encode(pact.metadata)
     )
-    shown = Hal(
+    resource = Hal(
         state={
             "shortDescription": ", ".join(map(describe_briefly, pact.selections)),
-            "verificationProperties": _properties(pact, asked),
+            "verificationProperties": _render_properties(pact, context),
         },
-        links={"self": Link(path, name=f"Pact between {pact.consumer} ({pact.version}) and {asked.provider}")},
+        links={"self": Link(path, name=f"Pact between {pact.consumer} ({pact.version}) and {context.provider}")},
     )
-    return orjson.Fragment(render(shown, RenderContext(asked.base_url)))
+    return orjson.Fragment(render(resource, RenderContext(context.base_url)))
 
 
-def _properties(pact: VerifiablePact, asked: _OnBehalf) -> dict[str, object]:
-    told = build_notices(pact, asked.provider, asked.wanted, asked.base_url + _path(pact, asked.provider))
-    if asked.is_deprecated:
-        told = [DEPRECATION_NOTICE, *told]
+def _render_properties(pact: VerifiablePact, context: _PactContext) -> dict[str, object]:
+    url = context.base_url + _find_notice_path(pact, context.provider)
+    notices = build_notices(pact, context.provider, context.query, url)
+    if context.is_deprecated:
+        notices = [DEPRECATION_NOTICE, *notices]
     return {
-        **({"pending": pact.is_pending} if asked.wanted.includes_pending else {}),
+        **({"pending": pact.is_pending} if context.query.includes_pending else {}),
         **({"wip": True} if pact.is_wip else {}),
-        "notices": [{"when": when, "text": text} for when, text in told],
+        "notices": [{"when": when, "text": text} for when, text in notices],
     }
 
 
-_WIP: Final = "d2lwPXRydWU"
+_WIP_METADATA: Final = "d2lwPXRydWU"
+"""`wip=true` in Base64. The original has it in the URL of the notices, and `w=true` in that of the links."""
 
 
-"""`wip=true`: what the original's notices have in the URL of a work in progress, which its links spell `w=true`."""
-
-
-def _path(pact: VerifiablePact, provider: str) -> str:
+def _find_notice_path(pact: VerifiablePact, provider: str) -> str:
     if pact.is_wip:
         return urls.PACT_VERSION_WITH_METADATA.fill(
-            provider=provider, consumer=pact.consumer, sha=pact.sha, metadata=_WIP
+            provider=provider, consumer=pact.consumer, sha=pact.sha, metadata=_WIP_METADATA
         )
     return urls.PACT_VERSION.fill(provider=provider, consumer=pact.consumer, sha=pact.sha)

@@ -1,4 +1,7 @@
-"""Settings: one's own account and sessions, tokens, and users."""
+"""Settings pages: the user's own account, sessions and tokens, and (for administrators) the users.
+
+Forms with a password hash it in `AfterCommit` work, in a thread: hashing takes long and must not hold a transaction.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,9 +9,18 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
-from treaty.actions.accounts.accounts import AccountDraft
+from treaty.actions.accounts.accounts import (
+    AccountDraft,
+    add_account,
+    change_own_password,
+    check_administrator,
+    disable_account,
+    enable_account,
+    get_account_by_uuid,
+    set_password,
+    set_role,
+)
 from treaty.actions.accounts.credentials import IssuedToken, TokenDraft
 from treaty.errors import Conflict, Forbidden, Invalid, NotFound, Throttled, Unauthenticated
 from treaty.model.accounts.access import Account, CredentialType, Role, Token
@@ -22,324 +34,339 @@ from treaty.web.http.router import Router
 from treaty.web.pages import problems_by_field, redirect
 from treaty.web.pages.accounts.sign_in import hash_chosen_password
 from treaty.web.security import csrf
-from treaty.web.security.authentication import BasicCredentials, get_authenticator
+from treaty.web.security.authentication import get_authenticator
 from treaty.web.security.permissions import Permission
+from treaty.web.security.request_credentials import BasicCredentials
 
 router = Router()
 
 Problems = dict[str, list[str]]
 
-_WRONG: Final = 400
-_TOO_MANY: Final = 429
-_LASTS: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until it is revoked"}
+_BAD_REQUEST: Final = 400
+_TOO_MANY_REQUESTS: Final = 429
+_TOKEN_LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until it is revoked"}
+"""The lifetimes that the form offers, in days, with their labels."""
+_NOT_OFFERED: Final = "must be one of the options"
 
 
 @router.page(urls.SETTINGS, permission=Permission.USE_OWN_ACCOUNT, needs_database=False)
-def show_settings(call: Request) -> Redirect:
-    """Lead to the first of the settings."""
-    return redirect(call, urls.ACCOUNT.fill())
+def show_settings(request: Request) -> Redirect:
+    """Redirect to the first settings page."""
+    return redirect(request, urls.ACCOUNT.fill())
 
 
-def _person(call: Request) -> Account:
-    """Find the account of who signed in with a password. Raises Forbidden where there is none."""
-    if call.caller.kind is CredentialType.TOKEN:
+def _get_own_account(request: Request) -> Account:
+    """Return the account of a user who signed in with a password. Raises Forbidden.
+
+    A token may not change settings: a leaked one could otherwise create further tokens that outlive its revocation.
+    """
+    if request.caller.kind is CredentialType.TOKEN:
         raise Forbidden("Tokens cannot change settings. Sign in with a name and a password.")
-    if call.caller.account is None:
+    if request.caller.account is None:
         raise Forbidden(
-            "There is no account to change here: you are not signed in, or as a user of the server's settings. "
-            "`treaty user add NAME` makes one."
+            "You have no account to change: you are not signed in, or as a user of the server's settings. "
+            "Add one with `treaty user add NAME`."
         )
-    return account_actions.get_account_by_uuid(call.db, call.caller.account)
+    return get_account_by_uuid(request.db, request.caller.account)
 
 
-# One's own account
+def _find_own_account(request: Request) -> Account | None:
+    return accounts.find(request.db, request.caller.account) if request.caller.account else None
+
+
+# The user's own account
 
 
 @router.page(urls.ACCOUNT, permission=Permission.USE_OWN_ACCOUNT)
-def show_account(call: Request) -> HtmlPage:
-    """Show who is signed in, and where."""
-    return _account_page(call, _own(call))
+def show_account(request: Request) -> HtmlPage:
+    """Show the user's account and sessions."""
+    return _build_account_page(request, _find_own_account(request))
 
 
-def _own(call: Request) -> Account | None:
-    return accounts.find(call.db, call.caller.account) if call.caller.account else None
-
-
-def _account_page(
-    call: Request, one: Account | None, problems: Problems | None = None, *, status: int = 200
+def _build_account_page(
+    request: Request, account: Account | None, problems: Problems | None = None, *, status: int = 200
 ) -> HtmlPage:
-    found = sessions.list_of_account(call.db, one.uuid) if one else []
-    open_ones = [
-        each
-        for each in found
-        if not get_authenticator(call).is_session_expired(each.created_at, each.seen_at, call.now)
-    ]
-    facts = {"one": one, "sessions": open_ones, "problems": problems or {}, "current": call.caller.credential}
-    return HtmlPage("settings_account.html", facts, status)
+    is_expired = get_authenticator(request).sessions.is_expired
+    context = {
+        "account": account,
+        # Expired sessions stay in the database until the next sign-in deletes them.
+        "sessions": [
+            session
+            for session in (sessions.list_of_account(request.db, account.uuid) if account else ())
+            if not is_expired(session.created_at, session.seen_at, request.now)
+        ],
+        "problems": problems or {},
+        "current": request.caller.credential,
+    }
+    return HtmlPage("settings_account.html", context, status)
 
 
 @router.form(urls.ACCOUNT, permission=Permission.USE_OWN_ACCOUNT)
-def change_password(call: Request) -> AfterCommit:
-    """Change one's own password, which ends one's other sessions."""
-    one = _person(call)
-    return AfterCommit(lambda: _password_changed(call, one))
+def change_password(request: Request) -> AfterCommit:
+    """Change the user's own password, and end the user's other sessions."""
+    account = _get_own_account(request)
+    return AfterCommit(lambda: _change_password(request, account))
 
 
-def _password_changed(call: Request, account: Account) -> HtmlPage | Redirect:
-    but = call.caller.credential if call.caller.kind is CredentialType.SESSION else None
+def _change_password(request: Request, account: Account) -> HtmlPage | Redirect:
+    kept_session = request.caller.credential if request.caller.kind is CredentialType.SESSION else None
     try:
-        old = _verified_hash(call, account)
-        new = hash_chosen_password(
-            call.form.raw("password"), call.form.raw("again"), (account.name, account.email or "")
-        )
-        get_authenticator(call).database.write(
-            lambda db: account_actions.change_own_password(
-                db, account, old=old, new=new, kept_session=but, now=call.now
-            )
+        old = _verify_current_password(request, account)
+        new = hash_chosen_password(request.form, (account.name, account.email or ""))
+        get_authenticator(request).database.write(
+            lambda db: change_own_password(db, account, old=old, new=new, kept_session=kept_session, now=request.now)
         )
     except Unauthenticated:
-        return _account_again(call, account, {"current": ["is wrong"]})
+        return _reshow_account(request, account, {"current": ["is wrong"]})
     except Throttled as error:
-        page = _account_again(call, account, {"current": [str(error)]}, status=_TOO_MANY)
+        page = _reshow_account(request, account, {"current": [str(error)]}, status=_TOO_MANY_REQUESTS)
         return replace(page, headers={"retry-after": str(error.seconds)})
     except (Invalid, Conflict) as error:
-        return _account_again(call, account, problems_by_field(error, "current"))
-    return redirect(call, urls.ACCOUNT.fill(), done="password")
+        return _reshow_account(request, account, problems_by_field(error, "current"))
+    return redirect(request, urls.ACCOUNT.fill(), done="password")
 
 
-def _verified_hash(call: Request, account: Account) -> str:
-    """Verify the current password in the form, and return its hash. Raises Unauthenticated and Throttled."""
-    identified = get_authenticator(call).authenticate_password(
-        BasicCredentials(account.name, call.form.raw("current")), call
-    )
-    if identified.password is None or identified.caller.account != account.uuid:
+def _verify_current_password(request: Request, account: Account) -> str:
+    """Verify the current password in the form, and return its hash. Raises Unauthenticated and Throttled.
+
+    Without it, anyone who finds the browser signed in could take the account over. Guesses are throttled as elsewhere.
+    """
+    credentials_in_form = BasicCredentials(account.name, request.form.raw("current"))
+    authenticated = get_authenticator(request).passwords.verify(credentials_in_form, request)
+    # A user of the settings may have the same name; that password does not belong to the account.
+    if authenticated.password_hash is None or authenticated.caller.account != account.uuid:
         raise Unauthenticated("This is the password of a user of the server's settings.")
-    return identified.password
+    return authenticated.password_hash
 
 
-def _account_again(call: Request, account: Account, problems: Problems, *, status: int = _WRONG) -> HtmlPage:
-    def page(db: Connection) -> HtmlPage:
-        call.set_transaction(db)
-        return _account_page(call, account, problems, status=status)
+def _reshow_account(request: Request, account: Account, problems: Problems, *, status: int = _BAD_REQUEST) -> HtmlPage:
+    def build_page(db: Connection) -> HtmlPage:
+        request.set_transaction(db)
+        return _build_account_page(request, account, problems, status=status)
 
-    return get_authenticator(call).database.read(page)
+    return get_authenticator(request).database.read(build_page)
 
 
 @router.form(urls.END_SESSIONS, permission=Permission.USE_OWN_ACCOUNT)
-def end_sessions(call: Request) -> Redirect:
+def end_sessions(request: Request) -> Redirect:
     """Sign out everywhere."""
-    credentials.end_sessions(call.db, _person(call))
-    cookie = csrf.build_set_cookie(call, csrf.SESSION_COOKIE, "", seconds=0)
-    return Redirect(redirect(call, "/").location, 303, {"set-cookie": cookie})
+    credentials.end_sessions(request.db, _get_own_account(request))
+    expired_cookie = csrf.build_set_cookie(request, csrf.SESSION_COOKIE, "", seconds=0)
+    return Redirect(redirect(request, "/").location, 303, {"set-cookie": expired_cookie})
 
 
 # Tokens
 
 
 @router.page(urls.TOKENS, permission=Permission.USE_OWN_ACCOUNT)
-def show_tokens(call: Request) -> HtmlPage:
-    """Show one's tokens; to administrators those of system accounts, too."""
-    return _tokens_page(call)
+def show_tokens(request: Request) -> HtmlPage:
+    """Show the user's tokens and, to administrators, those of system accounts."""
+    return _build_tokens_page(request)
 
 
-def _tokens_page(
-    call: Request, issued: IssuedToken | None = None, problems: Problems | None = None, *, status: int = 200
+def _build_tokens_page(
+    request: Request, issued: IssuedToken | None = None, problems: Problems | None = None, *, status: int = 200
 ) -> HtmlPage:
-    one = _own(call)
-    owners = [one] if one else []
-    if call.has_permission(Permission.MANAGE_USER):
-        owners += [each for each in accounts.list_all(call.db) if each.is_system and each.is_active]
-    facts = {
-        "one": one,
-        "groups": [(owner, tokens.list_of_account(call.db, owner.uuid)) for owner in owners],
-        "lasts": _LASTS,
+    account = _find_own_account(request)
+    owners = [account] if account else []
+    if request.has_permission(Permission.MANAGE_USER):
+        owners += [owner for owner in accounts.list_all(request.db) if owner.is_system and owner.is_active]
+    context = {
+        "account": account,
+        "groups": [(owner, tokens.list_of_account(request.db, owner.uuid)) for owner in owners],
+        "lifetimes": _TOKEN_LIFETIMES,
         "issued": issued,
-        "address": call.base_url,
+        "address": request.base_url,
         "problems": problems or {},
-        "given": call.form if call.method == "POST" else None,
-        "kept": {credentials.READ_ONLY_TOKEN_NAME, credentials.READ_WRITE_TOKEN_NAME},
+        "form": request.form if request.method == "POST" else None,
+        "default_names": {credentials.READ_ONLY_TOKEN_NAME, credentials.READ_WRITE_TOKEN_NAME},
     }
-    return HtmlPage("settings_tokens.html", facts, status)
+    return HtmlPage("settings_tokens.html", context, status)
 
 
 @router.form(urls.NEW_TOKEN, permission=Permission.USE_OWN_ACCOUNT)
-def make_token(call: Request) -> HtmlPage:
-    """Make a token, and show it this once."""
-    _person(call)
+def make_token(request: Request) -> HtmlPage:
+    """Create a token, and show its text this once."""
+    _get_own_account(request)
     try:
-        owner = _owner(call, call.form.text("owner"))
-        issued = credentials.add_token(call.db, owner, _new_token(call), vault=get_vault(call.settings), now=call.now)
+        owner = _get_token_owner(request, request.form.text("owner"))
+        vault = get_vault(request.settings)
+        issued = credentials.add_token(request.db, owner, _read_token_draft(request), vault=vault, now=request.now)
     except (Invalid, Conflict) as error:
-        return _tokens_page(call, problems=problems_by_field(error, "name"), status=_WRONG)
-    return _tokens_page(call, issued)
+        return _build_tokens_page(request, problems=problems_by_field(error, "name"), status=_BAD_REQUEST)
+    return _build_tokens_page(request, issued)
 
 
-def _owner(call: Request, uuid: str) -> Account:
-    """Find for whom a token is made: oneself, or a system account if one may. Raises NotFound."""
-    one = account_actions.get_account_by_uuid(call.db, uuid or str(call.caller.account))
-    if one.uuid == call.caller.account or (one.is_system and call.has_permission(Permission.MANAGE_USER)):
-        return one
+def _get_token_owner(request: Request, uuid: str) -> Account:
+    """Return the account whose tokens the user may manage: their own, or a system account. Raises NotFound."""
+    owner = get_account_by_uuid(request.db, uuid or str(request.caller.account))
+    is_managed = owner.is_system and request.has_permission(Permission.MANAGE_USER)
+    if owner.uuid == request.caller.account or is_managed:
+        return owner
+    # Administrators manage users, but cannot create tokens with which they would act in the name of a person.
     raise NotFound("There is no such user whose tokens you may manage.")
 
 
-def _new_token(call: Request) -> TokenDraft:
-    days, may = call.form.text("days"), call.form.text("may")
-    if days not in _LASTS:
-        raise Invalid.member("days", "must be one of those that are offered")
-    if may not in {Role.READ_ONLY, Role.READ_WRITE}:
-        raise Invalid.member("may", "must be one of those that are offered")
-    expires_at = call.now + timedelta(days=int(days)) if days else None
-    return TokenDraft(name=call.form.text("name"), role=Role(may), expires_at=expires_at)
+def _read_token_draft(request: Request) -> TokenDraft:
+    days, role = request.form.text("days"), request.form.text("may")
+    if days not in _TOKEN_LIFETIMES:
+        raise Invalid.member("days", _NOT_OFFERED)
+    if role not in {Role.READ_ONLY, Role.READ_WRITE}:
+        raise Invalid.member("may", _NOT_OFFERED)
+    expires_at = request.now + timedelta(days=int(days)) if days else None
+    return TokenDraft(name=request.form.text("name"), role=Role(role), expires_at=expires_at)
 
 
 @router.form(urls.RENEW_TOKEN, permission=Permission.USE_OWN_ACCOUNT)
-def renew_token(call: Request, uuid: str) -> HtmlPage:
-    """Give a token another text, and show it this once."""
-    token = _token(call, uuid)
-    issued = credentials.regenerate_token(call.db, uuid, account=token.account, vault=get_vault(call.settings))
-    return _tokens_page(call, issued)
+def renew_token(request: Request, uuid: str) -> HtmlPage:
+    """Replace the text of a token, and show the new one this once."""
+    token = _get_token(request, uuid)
+    vault = get_vault(request.settings)
+    return _build_tokens_page(
+        request, credentials.regenerate_token(request.db, uuid, account=token.account, vault=vault)
+    )
 
 
 @router.form(urls.REVOKE_TOKEN, permission=Permission.USE_OWN_ACCOUNT)
-def revoke_token(call: Request, uuid: str) -> Redirect:
+def revoke_token(request: Request, uuid: str) -> Redirect:
     """Revoke a token."""
-    credentials.revoke_token(call.db, _token(call, uuid))
-    return redirect(call, urls.TOKENS.fill(), done="revoked")
+    credentials.revoke_token(request.db, _get_token(request, uuid))
+    return redirect(request, urls.TOKENS.fill(), done="revoked")
 
 
-def _token(call: Request, uuid: str) -> Token:
-    _person(call)
-    found = tokens.find(call.db, uuid)
-    if found is None:
+def _get_token(request: Request, uuid: str) -> Token:
+    """Return a token that the user may manage. Raises Forbidden and NotFound."""
+    _get_own_account(request)
+    token = tokens.find(request.db, uuid)
+    if token is None:
         raise NotFound(f"There is no token with the uuid '{uuid}'.")
-    _owner(call, found.account)
-    return found
+    _get_token_owner(request, token.account)
+    return token
 
 
 # Users
 
 
 @router.page(urls.USERS, permission=Permission.MANAGE_USER)
-def show_users(call: Request) -> HtmlPage:
-    """Show who may use the broker."""
-    return _users_page(call.db, call)
+def show_users(request: Request) -> HtmlPage:
+    """Show the users and system accounts."""
+    return _build_users_page(request.db, request)
 
 
-def _users_page(db: Connection, call: Request, problems: Problems | None = None, *, status: int = 200) -> HtmlPage:
-    facts = {
+def _build_users_page(
+    db: Connection, request: Request, problems: Problems | None = None, *, status: int = 200
+) -> HtmlPage:
+    context = {
         "users": accounts.list_all(db),
-        "roles": list(Role),
         "problems": problems or {},
-        "given": call.form if call.method == "POST" else None,
-        "others": _of_settings(call.settings),
+        "form": request.form if request.method == "POST" else None,
+        "settings_users": _list_settings_users(request.settings),
     }
-    return HtmlPage("settings_users.html", facts, status)
+    return HtmlPage("settings_users.html", context, status)
 
 
-def _of_settings(settings: Settings) -> list[tuple[str, str]]:
-    found = (
+def _list_settings_users(settings: Settings) -> list[tuple[str, str]]:
+    users = (
         (settings.basic_auth_username, Role.READ_WRITE.value),
         (settings.basic_auth_read_only_username, Role.READ_ONLY.value),
     )
-    return [(name, role) for name, role in found if name]
+    return [(name, role) for name, role in users if name]
 
 
 @router.form(urls.NEW_USER, permission=Permission.MANAGE_USER)
-def add_user(call: Request) -> AfterCommit:
-    """Add a user, or a system account."""
-    _person(call)
-    return AfterCommit(lambda: _user_added(call))
+def add_user(request: Request) -> AfterCommit:
+    """Add a user or a system account."""
+    _get_own_account(request)
+    return AfterCommit(lambda: _add_user(request))
 
 
-def _user_added(call: Request) -> HtmlPage | Redirect:
+def _add_user(request: Request) -> HtmlPage | Redirect:
+    database = get_authenticator(request).database
+
+    def add(db: Connection) -> Account:
+        check_administrator(db, request.caller.account)
+        return add_account(db, draft, now=request.now)
+
     try:
-        draft = _new_user(call)
-        one = get_authenticator(call).database.write(lambda db: _added(db, call, draft))
+        draft = _read_account_draft(request)
+        account = database.write(add)
     except (Invalid, Conflict) as error:
         problems = problems_by_field(error, "name")
-        return get_authenticator(call).database.read(lambda db: _users_page(db, call, problems, status=_WRONG))
-    return redirect(call, urls.USER_PAGE.fill(uuid=one.uuid), done="created")
+        return database.read(lambda db: _build_users_page(db, request, problems, status=_BAD_REQUEST))
+    return redirect(request, urls.USER_PAGE.fill(uuid=account.uuid), done="created")
 
 
-def _added(db: Connection, call: Request, draft: AccountDraft) -> Account:
-    account_actions.check_administrator(db, call.caller.account)
-    return account_actions.add_account(db, draft, now=call.now)
-
-
-def _new_user(call: Request) -> AccountDraft:
-    name, email = call.form.text("name"), call.form.text("email")
-    is_system = call.form.text("kind") == "system"
+def _read_account_draft(request: Request) -> AccountDraft:
+    form = request.form
+    name, email = form.text("name"), form.text("email")
+    is_system = form.text("kind") == "system"
     return AccountDraft(
         name=name,
         email=email,
-        role=_role(call),
+        role=_read_role(request),
         is_system=is_system,
-        password=None
-        if is_system
-        else hash_chosen_password(call.form.raw("password"), call.form.raw("again"), (name, email)),
+        password=None if is_system else hash_chosen_password(form, (name, email)),
     )
 
 
-def _role(call: Request) -> Role:
+def _read_role(request: Request) -> Role:
     try:
-        return Role(call.form.text("role"))
+        return Role(request.form.text("role"))
     except ValueError as error:
-        raise Invalid.member("role", "must be one of those that are offered") from error
+        raise Invalid.member("role", _NOT_OFFERED) from error
 
 
 @router.page(urls.USER_PAGE, permission=Permission.MANAGE_USER)
-def show_user_page(call: Request, uuid: str) -> HtmlPage:
-    """Show a user, and what may be changed."""
-    return _user_page(call.db, account_actions.get_account_by_uuid(call.db, uuid))
+def show_user_page(request: Request, uuid: str) -> HtmlPage:
+    """Show a user, with forms to change it."""
+    return _build_user_page(request.db, get_account_by_uuid(request.db, uuid))
 
 
-def _user_page(db: Connection, one: Account, problems: Problems | None = None, *, status: int = 200) -> HtmlPage:
-    facts = {
-        "one": one,
-        "roles": list(Role),
+def _build_user_page(db: Connection, user: Account, problems: Problems | None = None, *, status: int = 200) -> HtmlPage:
+    context = {
+        "user": user,
         "problems": problems or {},
-        "sessions": sessions.list_of_account(db, one.uuid),
-        "tokens": [token for token in tokens.list_of_account(db, one.uuid) if token.ending],
+        "sessions": sessions.list_of_account(db, user.uuid),
+        "tokens": [token for token in tokens.list_of_account(db, user.uuid) if token.ending],
     }
-    return HtmlPage("settings_user.html", facts, status)
+    return HtmlPage("settings_user.html", context, status)
 
 
 @router.form(urls.USER_PAGE, permission=Permission.MANAGE_USER)
-def change_user(call: Request, uuid: str) -> AfterCommit:
-    """Change what a user may do, let in or shut out, or give another password."""
-    _person(call)
-    account_actions.get_account_by_uuid(call.db, uuid)
-    return AfterCommit(lambda: _user_changed(call, uuid))
+def change_user(request: Request, uuid: str) -> AfterCommit:
+    """Change a user's role or password, or disable or enable the user."""
+    _get_own_account(request)
+    get_account_by_uuid(request.db, uuid)
+    return AfterCommit(lambda: _change_user(request, uuid))
 
 
-def _user_changed(call: Request, uuid: str) -> HtmlPage | Redirect:
-    database = get_authenticator(call).database
-    one = database.read(lambda db: account_actions.get_account_by_uuid(db, uuid))
+def _change_user(request: Request, uuid: str) -> HtmlPage | Redirect:
+    database = get_authenticator(request).database
+    user = database.read(lambda db: get_account_by_uuid(db, uuid))
+    is_new_password = request.form.text("do") == "password"
     try:
-        its_hash = (
-            hash_chosen_password(call.form.raw("password"), call.form.raw("again"), (one.name, one.email or ""))
-            if call.form.text("do") == "password"
-            else ""
-        )
-        database.write(lambda db: _change(db, call, account_actions.get_account_by_uuid(db, uuid), its_hash))
+        password_hash = hash_chosen_password(request.form, (user.name, user.email or "")) if is_new_password else ""
+        database.write(lambda db: _apply_change(db, request, uuid, password_hash))
     except (Invalid, Conflict) as error:
         problems = problems_by_field(error)
         return database.read(
-            lambda db: _user_page(db, account_actions.get_account_by_uuid(db, uuid), problems, status=_WRONG)
+            lambda db: _build_user_page(db, get_account_by_uuid(db, uuid), problems, status=_BAD_REQUEST)
         )
-    return redirect(call, urls.USER_PAGE.fill(uuid=uuid), done="saved")
+    return redirect(request, urls.USER_PAGE.fill(uuid=uuid), done="saved")
 
 
-def _change(db: Connection, call: Request, one: Account, its_hash: str) -> None:
-    account_actions.check_administrator(db, call.caller.account)
-    match call.form.text("do"):
+def _apply_change(db: Connection, request: Request, uuid: str, password_hash: str) -> None:
+    # Checked again in this transaction: the administrator may have been demoted while the password was hashed.
+    check_administrator(db, request.caller.account)
+    user = get_account_by_uuid(db, uuid)
+    match request.form.text("do"):
         case "role":
-            account_actions.set_role(db, one, _role(call), now=call.now)
+            set_role(db, user, _read_role(request), now=request.now)
         case "disable":
-            account_actions.disable_account(db, one, now=call.now)
+            disable_account(db, user, now=request.now)
         case "enable":
-            account_actions.enable_account(db, one, now=call.now)
+            enable_account(db, user, now=request.now)
         case "password":
-            account_actions.set_password(db, one, its_hash, now=call.now)
+            set_password(db, user, password_hash, now=request.now)
         case _:
-            raise Invalid.member("", "the form does not say what is to be done")
+            raise Invalid.member("", "the form contains no known action")

@@ -1,4 +1,4 @@
-"""The matrix as a page: a form for what to ask, the verdict with its reasons, and the results it rests on."""
+"""The page of the matrix: a form for the query, the verdict with its reasons, and the results behind it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 
 from treaty.errors import Invalid, InvalidQuery, NotFound
 from treaty.model.decisions.matrix import Matrix
-from treaty.model.paging import Page as Part
+from treaty.model.paging import Page
 from treaty.store import deployments
 from treaty.store.overview import overview
 from treaty.web import urls
@@ -22,14 +22,18 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 DEFAULT_SELECTORS: Final = 2
-"""How many selectors the form offers, unless more were given."""
+"""Number of selectors in the form, unless the query has more."""
 MAX_SELECTORS: Final = 10
-NAMES_PAGE: Final = Part(1, 2000)
+NAMES_PAGE: Final = Page(1, 2000)
+"""The names of applications that the form suggests."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Selected:
-    """A selector as the form shows it: a pacticipant, and one way of choosing its versions."""
+class _FormSelector:
+    """A selector in the form: a pacticipant, and the criterion that selects its versions.
+
+    The form shows a single criterion, though the query in a link may have several.
+    """
 
     pacticipant: str = ""
     by: str = ""
@@ -38,65 +42,75 @@ class _Selected:
 
 
 @router.page(urls.MATRIX, permission=Permission.READ)
-def show_matrix(call: Request) -> HtmlPage:
-    """Show what is asked of the matrix, and its answer."""
-    given = call.query.get("q")
-    query = {**call.query, "q": [one for one in given if _names_one(one)] if isinstance(given, list) else given}
-    return _page(call, query, lambda: api.query_matrix(call.db, query, counts_superseded=False) if given else None)
+def show_matrix(request: Request) -> HtmlPage:
+    """Show the form of a query, and its result if there is a query."""
+    raw_selectors = request.query.get("q")
+    query = {**request.query, "q": _drop_blank(raw_selectors)}
+    # An empty form is no query, whereas one whose fields are all blank has the error message of a query.
+    return _page(
+        request, query, lambda: api.query_matrix(request.db, query, counts_superseded=False) if raw_selectors else None
+    )
 
 
-def _names_one(selector: object) -> bool:
-    """Tell a selector from the form's that was left blank."""
-    return not isinstance(selector, dict) or any(selector.values())
+def _drop_blank(raw_selectors: object) -> object:
+    """Leave out the selectors of the form that the user left blank."""
+    if not isinstance(raw_selectors, list):
+        return raw_selectors
+    return [selector for selector in raw_selectors if not isinstance(selector, dict) or any(selector.values())]
 
 
 @router.page(urls.PAIR_MATRIX, permission=Permission.READ)
-def show_matrix_of_pair(call: Request, provider: str, consumer: str) -> HtmlPage:
+def show_matrix_of_pair(request: Request, provider: str, consumer: str) -> HtmlPage:
     """Show the results between any versions of a consumer and a provider."""
-    query = {**call.query, "q": [{"pacticipant": consumer}, {"pacticipant": provider}]}
-    return _page(call, query, lambda: _answer_for_pair(call, provider=provider, consumer=consumer))
+    query = {**request.query, "q": [{"pacticipant": consumer}, {"pacticipant": provider}]}
+
+    def query_pair() -> Matrix:
+        return api.query_pair_matrix(
+            request.db, request.query, provider=provider, consumer=consumer, counts_superseded=False
+        )
+
+    return _page(request, query, query_pair)
 
 
-def _answer_for_pair(call: Request, *, provider: str, consumer: str) -> Matrix:
-    return api.query_pair_matrix(call.db, call.query, provider=provider, consumer=consumer, counts_superseded=False)
-
-
-def _page(call: Request, query: Query, ask: Callable[[], Matrix | None]) -> HtmlPage:
-    facts: dict[str, object] = {
-        "selected": _selected(query.get("q"), read_number(call, "selectors", DEFAULT_SELECTORS, MAX_SELECTORS)),
+def _page(request: Request, query: Query, get_matrix: Callable[[], Matrix | None]) -> HtmlPage:
+    """Render the page; an invalid query is shown with its problems in the form, where the user can correct it."""
+    values: dict[str, object] = {
+        "selected": _build_form_selectors(
+            query.get("q"), read_number(request, "selectors", DEFAULT_SELECTORS, MAX_SELECTORS)
+        ),
         "most_selectors": MAX_SELECTORS,
-        "environments": deployments.list_all(call.db),
-        "names": overview.list_names_like(call.db, "", NAMES_PAGE).items,
+        "environments": deployments.list_all(request.db),
+        "names": overview.list_names_like(request.db, "", NAMES_PAGE).items,
         "options": {name: value for name, value in query.items() if isinstance(value, str)},
         "problems": [],
         "matrix": None,
-        "address": call.base_url,
-        "question": call.query_string,
+        "address": request.base_url,
+        "question": request.query_string,
     }
     try:
-        matrix = ask()
+        matrix = get_matrix()
     except InvalidQuery as error:
-        return HtmlPage("matrix.html", {**facts, "problems": list(error.texts)})
+        return HtmlPage("matrix.html", {**values, "problems": list(error.texts)})
     except (Invalid, NotFound) as error:
-        return HtmlPage("matrix.html", {**facts, "problems": [str(error)]})
+        return HtmlPage("matrix.html", {**values, "problems": [str(error)]})
     reasons = describe_reasons(matrix.verdict.reasons) if matrix else []
-    return HtmlPage("matrix.html", {**facts, "matrix": matrix, "reasons": reasons})
+    return HtmlPage("matrix.html", {**values, "matrix": matrix, "reasons": reasons})
 
 
-def _selected(given: object, least: int) -> list[_Selected]:
-    """Read what was selected, with blank selectors up to what the form offers."""
-    listed = given[:MAX_SELECTORS] if isinstance(given, list) else []
-    found = [_of_selector(one) for one in listed if isinstance(one, dict)]
-    return [*found, *[_Selected()] * (least - len(found))]
+def _build_form_selectors(raw_selectors: object, min_count: int) -> list[_FormSelector]:
+    """Build the selectors in the form: those of the query, and blank ones up to `min_count`."""
+    raw = raw_selectors[:MAX_SELECTORS] if isinstance(raw_selectors, list) else []
+    form_selectors = [_build_form_selector(selector) for selector in raw if isinstance(selector, dict)]
+    return [*form_selectors, *[_FormSelector()] * (min_count - len(form_selectors))]
 
 
-def _of_selector(given: Mapping[str, object]) -> _Selected:
-    name = given.get("pacticipant")
-    kinds = [kind for kind in ("version", "branch", "tag", "environment", "mainBranch") if given.get(kind)]
-    value = given.get(kinds[0]) if kinds else None
-    return _Selected(
+def _build_form_selector(selector: Mapping[str, object]) -> _FormSelector:
+    name = selector.get("pacticipant")
+    criteria = [name for name in ("version", "branch", "tag", "environment", "mainBranch") if selector.get(name)]
+    value = selector.get(criteria[0]) if criteria else None
+    return _FormSelector(
         pacticipant=name if isinstance(name, str) else "",
-        by=kinds[0] if kinds else "",
+        by=criteria[0] if criteria else "",
         value=value if isinstance(value, str) else "",
-        is_latest=given.get("latest") == "true",
+        is_latest=selector.get("latest") == "true",
     )

@@ -1,4 +1,4 @@
-"""Verdicts of the matrix as pages tell them: each reason with what can be done, and where it is seen."""
+"""Verdicts of the matrix on pages: each reason with the next step, and with the link or command for it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,47 +11,48 @@ from treaty.web.api.decisions.matrix import record_deployment_command
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReasonView:
-    """A reason."""
+    """A reason, as a page shows it."""
 
     severity: str
     text: str
     next: str | None = None
     link: str | None = None
-    """The path of the pact that it is about."""
+    """The path of the pact in question."""
     command: str | None = None
 
 
 def describe_reasons(reasons: Iterable[Reason]) -> list[ReasonView]:
-    """Tell reasons, each once."""
-    return list(dict.fromkeys(map(_told, reasons)))
+    """Describe reasons without repetitions: rows between several versions may have the same reason."""
+    return list(dict.fromkeys(map(_build_view, reasons)))
 
 
-def _told(one: Reason) -> ReasonView:
-    severity, text = reason_texts.severity(one), reason_texts.describe_reason(one).removeprefix("WARN: ")
-    match one:
+def _build_view(reason: Reason) -> ReasonView:
+    # The page shows the severity by colour.
+    severity, text = reason_texts.get_severity(reason), reason_texts.describe_reason(reason).removeprefix("WARN: ")
+    match reason:
         case NotVerified() | VerificationFailed():
             return ReasonView(
                 severity=severity,
                 text=text,
-                next=reason_texts.suggest_next_step(one),
-                link=_pact(one),
-                command=_command(one),
+                next=reason_texts.suggest_next_step(reason),
+                link=_find_pact_path(reason),
+                command=_find_command(reason),
             )
         case NoSuchVersion():
-            return ReasonView(severity=severity, text=text, next=reason_texts.suggest_next_step(one))
+            return ReasonView(severity=severity, text=text, next=reason_texts.suggest_next_step(reason))
         case _:
             return ReasonView(severity=severity, text=text)
 
 
-def _pact(one: NotVerified | VerificationFailed) -> str | None:
-    if one.consumer.version is None:
+def _find_pact_path(reason: NotVerified | VerificationFailed) -> str | None:
+    if reason.consumer.version is None:
         return None
-    names = {"provider": one.provider.pacticipant, "consumer": one.consumer.pacticipant}
-    return urls.PACT.fill(**names, version=one.consumer.version)
+    names = {"provider": reason.provider.pacticipant, "consumer": reason.consumer.pacticipant}
+    return urls.PACT.fill(**names, version=reason.consumer.version)
 
 
-def _command(one: NotVerified | VerificationFailed) -> str | None:
-    for side in (one.provider, one.consumer):
+def _find_command(reason: NotVerified | VerificationFailed) -> str | None:
+    for side in (reason.provider, reason.consumer):
         if side.environment:
             return record_deployment_command(side, side.environment)
     return None

@@ -1,0 +1,361 @@
+"""Summary of the rows of the matrix, where there are more of them than a response shows.
+
+The verdict depends on all rows, but a query of whole pacticipants may select millions. So the database counts them, and
+only the obstacles and the rows to show are loaded, up to their limits.
+
+It counts by content: publications with the same content share its results, so that thousands of rows are the product of
+a few groups of publications and a few results. `model.decisions.matrix.summarize_rows` computes the same from rows.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    CTE,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    case,
+    cast,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+)
+
+from treaty.model.decisions import matrix
+from treaty.model.decisions.matrix import MAX_REASONS, MatrixRowsSummary, ResultCounts
+from treaty.model.decisions.queries import LatestBy, MatrixQuery
+from treaty.model.decisions.selectors import ResolvedSelector
+from treaty.store.decisions.matrix_rows import (
+    NO_ID,
+    JoinedResults,
+    MatrixScope,
+    RowWithIds,
+    StatementShape,
+    bind_values,
+    consumer_version,
+    derive_shape,
+    is_replaced,
+    is_selected,
+    join_page,
+    join_results,
+    order_by_newest,
+    parse_rows,
+    provider_version,
+    select_newest,
+    select_rows,
+)
+from treaty.store.engine.database import fetch_rows, fetch_tuples
+from treaty.store.tables import publication, verification
+
+ANY_SUCCESS: Final = frozenset({True, False, None})
+
+
+class SummaryWithRows(NamedTuple):
+    """The summary, and its rows to show with the ids of their versions."""
+
+    summary: MatrixRowsSummary
+    shown: Sequence[RowWithIds]
+
+
+class _Count(NamedTuple):
+    """Number of rows with the same result and the same flags."""
+
+    success: bool | None
+    is_ignored: bool
+    is_superseded: bool
+    is_highest: bool
+    """Whether the provider version is the highest of its consumer version's rows, which `latestby=cvp` selects."""
+    number: int
+
+
+def summarize(
+    db: Connection,
+    scope: MatrixScope,
+    query: MatrixQuery,
+    ignored: Sequence[ResolvedSelector],
+    first_rows: Sequence[RowWithIds],
+) -> SummaryWithRows:
+    """Summarize all rows of a scope; `first_rows` are those already loaded, more than the limit."""
+    shape = derive_shape(scope)
+    counts = fetch_tuples(db, _counts_statement(shape), bind_values(scope, None), _Count)
+    decisive = _add_up(count for count in counts if query.counts_superseded or not count.is_superseded)
+    obstacles = [
+        *_list_obstacles(db, scope, query, decisive.failed, success=False),
+        *_list_obstacles(db, scope, query, decisive.unknown, success=None),
+    ]
+    if query.latest_by is LatestBy.PAIR:
+        # One row for each pair: few enough to load all of them.
+        pair_rows = parse_rows(fetch_rows(db, _latest_of_pairs_statement(shape), bind_values(scope, None)))
+        latest = matrix.count_row_results([pair_row.row for pair_row in pair_rows], ignored)
+        matching = [
+            pair_row for pair_row in pair_rows if query.success is None or pair_row.row.success in query.success
+        ]
+        total, shown = len(matching), matching[: scope.limit]
+    else:
+        # `cvpv` needs no selection: a consumer version has one row, the latest, for each provider version.
+        has_all = query.latest_by is not LatestBy.CONSUMER_VERSION
+        latest_counts = [count for count in counts if count.is_highest or has_all]
+        latest = _add_up(latest_counts)
+        total = sum(count.number for count in latest_counts if query.success is None or count.success in query.success)
+        shown = list(_list_shown(db, scope, query, first_rows))
+    summary = MatrixRowsSummary(
+        decisive_counts=decisive,
+        latest_counts=latest,
+        obstacles=obstacles,
+        shown=[row_with_ids.row for row_with_ids in shown],
+        total=total,
+    )
+    return SummaryWithRows(summary, shown)
+
+
+def _add_up(counts: Iterable[_Count]) -> ResultCounts:
+    numbers: dict[bool | None, int] = {}
+    ignored = 0
+    for count in counts:
+        if count.is_ignored:
+            ignored += int(count.number)
+        else:
+            numbers[count.success] = numbers.get(count.success, 0) + int(count.number)
+    return ResultCounts(numbers.get(True, 0), numbers.get(False, 0), numbers.get(None, 0), ignored)
+
+
+def _list_obstacles(
+    db: Connection, scope: MatrixScope, query: MatrixQuery, number: int, *, success: bool | None
+) -> Iterable[matrix.MatrixRow]:
+    if not number:
+        return []
+    excerpt = _Excerpt(frozenset({success}), is_considered=True, is_current=not query.counts_superseded)
+    return [row_with_ids.row for row_with_ids in _list_excerpt(db, scope, excerpt, MAX_REASONS)]
+
+
+def _list_shown(
+    db: Connection, scope: MatrixScope, query: MatrixQuery, first_rows: Sequence[RowWithIds]
+) -> Sequence[RowWithIds]:
+    limit = scope.limit or 0
+    is_highest = query.latest_by is LatestBy.CONSUMER_VERSION
+    if query.success is None and not is_highest:
+        # The query filters no row, so those already loaded are the newest.
+        return first_rows[:limit]
+    success = ANY_SUCCESS if query.success is None else query.success
+    return _list_excerpt(db, scope, _Excerpt(success, is_highest=is_highest), limit)
+
+
+class _Excerpt(NamedTuple):
+    """The conditions of the rows to list."""
+
+    success: frozenset[bool | None]
+    is_considered: bool = False
+    """Whether ignored rows are left out."""
+    is_current: bool = False
+    """Whether superseded rows are left out."""
+    is_highest: bool = False
+
+
+def _list_excerpt(db: Connection, scope: MatrixScope, excerpt: _Excerpt, limit: int) -> Sequence[RowWithIds]:
+    return parse_rows(fetch_rows(db, _excerpt_statement(derive_shape(scope), excerpt), bind_values(scope, limit)))
+
+
+# Results by content
+
+_FLAGS: Final = ("is_replaced", "is_current", "is_ignored")
+"""The properties in which publications of the same content may differ so that their rows count differently."""
+_GROUP_KEY: Final = ("content_id", *_FLAGS)
+_LATEST_BY_HIGHEST: Final = frozenset({LatestBy.CONSUMER_VERSION, LatestBy.PAIR})
+
+
+@lru_cache(maxsize=64)
+def _counts_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
+    """Build the statement that counts rows.
+
+    It groups the publications, joins each group with its results once, and multiplies the results by the size of the
+    group.
+    """
+    published = _published(shape)
+    columns = _group_columns(published)
+    groups = select(*columns, func.count().label("number")).group_by(*columns).subquery("groups")
+    result = _results(shape, groups).add_columns(groups.c.number).subquery("result")
+    keys = (result.c.success, result.c.is_ignored, result.c.is_superseded, result.c.is_highest)
+    # PostgreSQL sums the bigint of `count` to numeric, which the driver returns as Decimal.
+    return select(*keys, cast(func.sum(result.c.number), Integer)).group_by(*keys)
+
+
+def _published(shape: StatementShape) -> CTE:
+    """Select the publications that have rows, with their flags."""
+    is_ignored = _is_ignored(shape, publication.c.consumer_version_id, publication.c.consumer_id)
+    return (
+        select(
+            publication.c.id,
+            publication.c.consumer_version_id,
+            publication.c.content_id,
+            publication.c.consumer_id,
+            publication.c.provider_id,
+            publication.c.is_current,
+            is_replaced(shape).label("is_replaced"),
+            is_ignored.label("is_ignored"),
+        )
+        # Without a limit the alternatives are a single condition; separate ones are needed for separate limits only.
+        .where(is_selected(shape._replace(is_limited=False)))
+        .cte("published")
+    )
+
+
+def _group_columns(published: CTE) -> list[ColumnElement[Any]]:
+    # Content belongs to one consumer and provider. Their ids are there for the conditions of the results.
+    return [published.c[name] for name in ("content_id", "consumer_id", "provider_id", *_FLAGS)]
+
+
+def _is_ignored(
+    shape: StatementShape, version_id: ColumnElement[Any], pacticipant_id: ColumnElement[int]
+) -> ColumnElement[bool]:
+    if not shape.has_ignored:
+        return false()
+    # A comparison with NULL is neither true nor false, and such a row would be counted in neither group.
+    is_ignored_version = func.coalesce(version_id, NO_ID).in_(_bind_ids(shape, "ignored_version_ids"))
+    return or_(is_ignored_version, pacticipant_id.in_(_bind_ids(shape, "ignored_pacticipant_ids")))
+
+
+def _bind_ids(shape: StatementShape, parameter: str) -> BindParameter[Any]:
+    return bindparam(parameter, expanding=True, literal_execute=shape.has_many_ids)
+
+
+def _results(shape: StatementShape, groups: Subquery) -> Select[*tuple[Any, ...]]:
+    """Select the results of groups of publications, and the provider versions without a result."""
+    results = join_results(shape, groups, groups.c.is_replaced)
+    keys = [groups.c[name] for name in _GROUP_KEY]
+    joined = results.joined
+    is_highest: ColumnElement[bool] = true()
+    if shape.latest_by in _LATEST_BY_HIGHEST:
+        # All publications of a group have the same results, so the highest version of the group is that of each.
+        joined = joined.outerjoin(provider_version, provider_version.c.id == results.provider_version_id)
+        is_highest = func.row_number().over(partition_by=keys, order_by=_position().desc()) == 1
+    is_superseded = or_(not_(groups.c.is_current), and_(verification.c.id.is_not(None), not_(verification.c.is_latest)))
+    return (
+        select(
+            *(key.label(f"group_{key.name}") for key in keys),
+            verification.c.id.label("verification_id"),
+            results.provider_version_id.label("provider_version_id"),
+            verification.c.success.label("success"),
+            or_(groups.c.is_ignored, _is_ignored(shape, results.provider_version_id, groups.c.provider_id)).label(
+                "is_ignored"
+            ),
+            (false() if shape.has_only_latest else is_superseded).label("is_superseded"),
+            is_highest.label("is_highest"),
+        )
+        .select_from(joined)
+        .where(*results.conditions)
+    )
+
+
+def _position() -> ColumnElement[int]:
+    return func.coalesce(provider_version.c.position, -1)
+
+
+# Excerpts of rows
+
+
+class _SelectedResults(NamedTuple):
+    """Publications, and the results of their groups that an excerpt selects."""
+
+    published: CTE
+    result: CTE
+
+    @property
+    def is_same_group(self) -> ColumnElement[bool]:
+        return and_(*(self.result.c[f"group_{name}"] == self.published.c[name] for name in _GROUP_KEY))
+
+    @property
+    def joined_results(self) -> JoinedResults:
+        """The rows again: each publication with each result of its group."""
+        joined = (
+            self.published.join(self.result, self.is_same_group)
+            .join(publication, publication.c.id == self.published.c.id)
+            .outerjoin(verification, verification.c.id == self.result.c.verification_id)
+        )
+        return JoinedResults(joined, self.result.c.provider_version_id)
+
+
+def _select_results(shape: StatementShape, excerpt: _Excerpt) -> _SelectedResults:
+    published = _published(shape)
+    groups = select(*_group_columns(published)).distinct().subquery("groups")
+    every = _results(shape, groups).subquery("every")
+    # Materialized, so that the results are computed once and not for each publication.
+    result = select(every).where(*_conditions(every, excerpt)).cte("result").prefix_with("MATERIALIZED")
+    return _SelectedResults(published, result)
+
+
+def _conditions(result: Subquery, excerpt: _Excerpt) -> Iterable[ColumnElement[bool]]:
+    yield or_(
+        *(result.c.success.is_(None) if success is None else result.c.success == success for success in excerpt.success)
+    )
+    if excerpt.is_considered:
+        yield not_(result.c.is_ignored)
+    if excerpt.is_current:
+        yield not_(result.c.is_superseded)
+    if excerpt.is_highest:
+        yield result.c.is_highest
+
+
+@lru_cache(maxsize=64)
+def _excerpt_statement(shape: StatementShape, excerpt: _Excerpt) -> Select[*tuple[Any, ...]]:
+    """Build the statement that lists the rows of an excerpt, from the newest publications that have any."""
+    selected = _select_results(shape, excerpt)
+    has_result = select(selected.result.c.group_content_id).where(selected.is_same_group).exists()
+    newest = select_newest(shape, select(selected.published.c.id).where(has_result), selected.published)
+    rows = select_rows(shape, selected.joined_results).where(publication.c.id.in_(newest))
+    return rows.limit(bindparam("limit"))
+
+
+@lru_cache(maxsize=16)
+def _latest_of_pairs_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
+    """Build the statement that lists one row for each consumer and provider.
+
+    The rule is that of `model.decisions.matrix.select_latest`: the row without a result if it is the newest, or else
+    the result of the highest provider version, and of several the oldest.
+    """
+    ordered = _ordered_rows(shape, _select_results(shape, _Excerpt(ANY_SUCCESS, is_highest=True))).subquery("ordered")
+    is_unverified = case((ordered.c.verification_id.is_(None), 1), else_=0)
+    is_newest_unverified = and_(ordered.c.age_rank == 1, ordered.c.verification_id.is_(None))
+    preference = (
+        case((is_newest_unverified, 0), else_=1),
+        is_unverified,
+        ordered.c.position.desc(),
+        ordered.c.age_rank.desc(),
+    )
+    pair = (ordered.c.consumer_id, ordered.c.provider_id)
+    ranked = select(
+        ordered.c.id,
+        ordered.c.verification_id,
+        ordered.c.provider_version_id,
+        func.row_number().over(partition_by=pair, order_by=preference).label("rank"),
+    ).subquery("ranked")
+    return select_rows(shape, join_page(ranked)).where(ranked.c.rank == 1)
+
+
+def _ordered_rows(shape: StatementShape, selected: _SelectedResults) -> Select[*tuple[Any, ...]]:
+    """Select the rows of each pair, numbered from the newest action."""
+    joined = selected.joined_results.joined.join(
+        consumer_version, consumer_version.c.id == publication.c.consumer_version_id
+    ).outerjoin(provider_version, provider_version.c.id == selected.result.c.provider_version_id)
+    age_rank = func.row_number().over(
+        partition_by=(publication.c.consumer_id, publication.c.provider_id),
+        order_by=order_by_newest(shape, provider_version.c.id),
+    )
+    return select(
+        publication.c.id,
+        publication.c.consumer_id,
+        publication.c.provider_id,
+        selected.result.c.verification_id,
+        selected.result.c.provider_version_id,
+        _position().label("position"),
+        age_rank.label("age_rank"),
+    ).select_from(joined)
