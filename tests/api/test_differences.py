@@ -126,4 +126,4 @@ def test_a_search_that_takes_too_long_is_given_up(make_api: Callable[..., Api]) 
 
 
 def test_the_time_for_a_difference_is_that_of_the_original() -> None:
-    assert Settings().pact_content_diff_timeout == 15
+    assert Settings().pact_content_diff_timeout == timedelta(seconds=15)

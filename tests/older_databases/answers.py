@@ -34,6 +34,7 @@ PAGE: Final = "text/html"
 ROUTES: Final = Path(__file__).parent.parent / "api" / "access.txt"
 _WORDING: Final = (
     "/openapi.json",
+    "/docs",
     "/static/{name}",
     "/metrics/prometheus",
     "/network/svg",

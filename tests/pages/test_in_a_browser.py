@@ -97,7 +97,7 @@ def test_all_can_be_read_without_scripts(site):
     page.get_by_role("link", name="Show the pact").click()
     page.locator("summary").first.click()
     page.get_by_role("link", name="What changed").click()
-    assert "1 changed, 1 gone" in page.locator("main").inner_text()
+    assert "1 changed, 1 removed" in page.locator("main").inner_text()
     context.close()
 
 
@@ -115,7 +115,7 @@ def test_the_keyboard_leads_everywhere(page):
 
 def test_a_link_to_an_interaction_opens_it(page):
     page.goto(f"{PAIR}/version/{SHA}")
-    page.get_by_role("button", name="Open or close all").click()
+    page.get_by_role("button", name="Expand or collapse all").click()
     assert page.locator("details[open]").count() == 0
     page.get_by_role("navigation", name="Interactions").get_by_role("link", name="shipped").click()
     assert page.locator("details[open]").count() == 1

@@ -142,9 +142,9 @@ def test_the_contents_lead_to_each_interaction(api, show):
 def test_interactions_are_searched(api, show):
     put(api, "1", V4)
     shown = show(f"{PACT}/version/1?q=SHIPPED")
-    assert "1 interaction of 2 holds “SHIPPED”" in shown.text
+    assert "1 interaction of 2 contains “SHIPPED”" in shown.text
     assert len(shown.all("details")) == 1
-    assert "Nothing here holds “nothing”" in show(f"{PACT}/version/1?q=nothing").text
+    assert "No interaction contains “nothing”" in show(f"{PACT}/version/1?q=nothing").text
 
 
 def test_long_pacts_come_by_the_page_and_links_lead_to_the_right_one(api, show):
@@ -201,7 +201,7 @@ def test_what_changed_is_shown_side_by_side(api, show):
     put(api, "2", {**V4, "interactions": [changed, {"description": "new", "request": {}, "response": {}}]})
     for path in (f"{PACT}/version/2/diff/previous-distinct", f"{PACT}/version/2/diff/version/1"):
         text = show(path).text
-        assert "1 new, 1 changed, 1 gone" in text
+        assert "1 new, 1 changed, 1 removed" in text
         assert '- "status": 200, + "status": 201,' in text
 
 
@@ -212,11 +212,11 @@ def test_many_changes_come_by_the_page(api, show):
         assert api.put(f"{pair}/version/{version}", {"interactions": interactions}).status == 201
     pages = [show(f"{pair}/version/2/diff/previous-distinct?page={number}") for number in (1, 2, 3)]
     assert {page.status for page in pages} == {200}
-    assert all("70 new, 0 changed, 70 gone" in page.text for page in pages)
+    assert all("70 new, 0 changed, 70 removed" in page.text for page in pages)
     ranges = [found for page in pages for found in re.findall(r"[0-9]+-[0-9]+ of 140 changes", page.text)]
     assert ranges == ["1-50 of 140 changes", "51-100 of 140 changes", "101-140 of 140 changes"]
     assert any("page=3" in link for link in pages[0].links)
-    assert [page.text.count("+ New") + page.text.count("Gone") for page in pages] == [50, 50, 40]
+    assert [page.text.count("+ New") + page.text.count(" Removed") for page in pages] == [50, 50, 40]
 
 
 def test_pacts_that_differ_in_the_order_of_members_alone_are_the_same(api, show):
@@ -224,7 +224,7 @@ def test_pacts_that_differ_in_the_order_of_members_alone_are_the_same(api, show)
     orders = ({"description": "a", "request": {"path": "/"}}, {"request": {"path": "/"}, "description": "a"})
     for version, interaction in zip(("1", "2"), orders, strict=True):
         assert api.put(f"{pair}/version/{version}", {"interactions": [interaction]}).status == 201
-    assert "Their interactions are the same" in show(f"{pair}/version/2/diff/version/1").text
+    assert "Their interactions are equal" in show(f"{pair}/version/2/diff/version/1").text
 
 
 LARGE = [{"description": f"thing {number}", "request": {}, "filling": "x" * 600} for number in range(2000)]
@@ -247,8 +247,8 @@ def test_a_few_requests_for_large_pacts_run_at_a_time_and_wait_and_more_are_told
 
 @pytest.mark.usefixtures("history")
 def test_the_first_pact_has_nothing_to_compare_with(show):
-    assert "There is no earlier pact" in show(f"{PACT}/version/1/diff/previous-distinct").text
-    assert "Their interactions are the same" in show(f"{PACT}/version/1/diff/version/1").text
+    assert "No earlier pact has different content" in show(f"{PACT}/version/1/diff/previous-distinct").text
+    assert "Their interactions are equal" in show(f"{PACT}/version/1/diff/version/1").text
     assert show(f"{PACT}/version/1/diff/version/99").status == 404
 
 
@@ -484,7 +484,7 @@ def test_a_pact_shows_what_the_newest_verification_said_about_each_interaction(a
     text = show(f"{PACT}/version/1").text
     assert "a request for an order GET /orders/7 200 Pending ✓ Verified" in text
     assert "an order was shipped Message ✕ Failed" in text
-    assert "10 does not do this. The whole result <b>No shipping</b>" in text
+    assert "10 failed this interaction. Full result <b>No shipping</b>" in text
 
 
 def test_a_verification_lists_failures_first_and_leads_to_their_interactions(api, show):
@@ -529,7 +529,7 @@ def test_provider_states_lead_to_where_they_are_used(api, show):
     assert api.put(f"{PACT}/version/1", V4).status == 201
     assert api.put("/pacticipants/Till/branches/main/versions/1", {}).status == 201
     (link,) = (one for one in show("/pacticipants/Ledger?show=states").links if "?q=" in one)
-    assert "1 interaction of 2 holds" in show(link).text
+    assert "1 interaction of 2 contains" in show(link).text
 
 
 def test_a_pact_says_which_plugins_it_needs_and_what_they_show(api, show):
@@ -548,5 +548,5 @@ def test_a_pact_says_which_plugins_it_needs_and_what_they_show(api, show):
     text = show(f"{PACT}/version/1").text
     assert "Plugins protobuf 0.3.1" in text
     assert "8 bytes, binary 0000 08 07 12 04 6e 61 6d 65 ....name" in text
-    assert "As its plugin shows it message Order {}" in text
+    assert "Plugin description message Order {}" in text
     assert '"service": "Orders/Get"' in text

@@ -1,13 +1,12 @@
-"""Publishing verification results, and taking them away."""
+"""Publication and removal of verification results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from treaty.actions.versions import versions
-from treaty.actions.webhooks import events
-from treaty.actions.webhooks.events import PublishedVerification
+from treaty.actions.versions.versions import ensure_pacticipants, ensure_version
+from treaty.actions.webhooks.events import PublishedVerification, enqueue_for_verification
 from treaty.errors import NotFound
 from treaty.model.audit import Action
 from treaty.model.decisions.metadata import Metadata
@@ -32,16 +31,17 @@ class RecordedVerification:
 def publish_verification(
     db: Connection, new: NewVerification, pact: Pact | None, metadata: Metadata, *, base_url: str, settings: Settings
 ) -> RecordedVerification:
-    """Record a result for a pact's content, and owe webhooks what they asked for.
+    """Record a result for a pact's content, and enqueue the webhooks of its events.
 
-    The provider's version comes to be if need be. `said` is what the URL says of the pact. Raises NotFound when no
-    pact of the pair has the content.
+    Adds the provider and its version if they do not exist. `metadata` is the decoded metadata of the URL. Raises
+    NotFound if no pact of the pair has the content.
     """
     if pact is None:
         raise NotFound
     now = new.created_at
-    provider = versions.ensure_pacticipants(db, [new.provider], now=now)[new.provider]
-    _, is_new = versions.ensure_version(db, provider, new.provider_version, now=now, settings=settings)
+    # This locks the provider before the insertion, so two results for the same version cannot both become its latest.
+    provider = ensure_pacticipants(db, [new.provider], now=now)[new.provider]
+    _, is_new = ensure_version(db, provider, new.provider_version, now=now, settings=settings)
     tags = [] if is_new else publications.list_tags(db, new.provider, new.provider_version)
     number = verifications.add(db, new, is_new_version=is_new, tags=tags)
     audit.record(
@@ -53,13 +53,13 @@ def publish_verification(
         after={"success": new.success},
     )
     published = PublishedVerification(number=number, new=new, pact=pact, metadata=metadata, provider_tags=tags)
-    return RecordedVerification(number, events.enqueue_for_verification(db, published, base_url=base_url))
+    return RecordedVerification(number, enqueue_for_verification(db, published, base_url=base_url))
 
 
 def remove_verification(db: Connection, result: Verification) -> None:
-    """Delete a result. Queued deliveries about it are still sent.
+    """Delete a result. Queued deliveries about it are still sent, because their event did happen.
 
-    Raises NotFound if another request has deleted it meanwhile.
+    Raises NotFound if another request has deleted it in the meantime.
     """
     pacticipants.lock(db, {result.consumer, result.provider})
     if verifications.find(db, result.consumer, result.provider, result.sha, result.number) is None:

@@ -1,4 +1,4 @@
-"""The limit on how deeply JSON may be nested."""
+"""Limit on the depth of nesting in JSON."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ MAX_DEPTH: Final = 50
 
 
 def is_deeper(tree: Any, depth: int) -> bool:
-    """Whether lists and objects are nested deeper than this."""
+    """Whether lists and objects are nested deeper than `depth` levels. Walks the tree without recursion."""
     level = [tree]
     for _ in range(depth):
         level = [

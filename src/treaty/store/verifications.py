@@ -1,4 +1,7 @@
-"""Verifications: results by content and provider version."""
+"""Verification results, by content and provider version.
+
+Results belong to content, not to a publication, so content that is published again is verified already.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +27,7 @@ from treaty.model.pacts.pacts import Pact
 from treaty.model.verifications.verifications import NewVerification, Verification
 from treaty.model.versions import Tag
 from treaty.store.engine.database import execute, fetch_all, fetch_column, fetch_one, fetch_scalar
+from treaty.store.pacts.pacts import CONSUMER, CONSUMER_ID, CONTENT_ID, PROVIDER, PROVIDER_ID
 from treaty.store.tables import (
     content,
     integration,
@@ -36,45 +40,29 @@ from treaty.store.tables import (
     version,
 )
 
-CONSUMER: Final = pacticipant.alias("consumer")
-PROVIDER: Final = pacticipant.alias("provider")
 _CONSUMER_VERSION: Final = version.alias("consumer_version")
 _PROVIDER_VERSION: Final = version.alias("provider_version")
-
-
-def _id_of(role: str) -> Any:
-    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
-
-
-_CONTENT_ID: Final = (
-    select(content.c.id)
-    .where(
-        content.c.consumer_id == _id_of("consumer"),
-        content.c.provider_id == _id_of("provider"),
-        content.c.sha == bindparam("sha"),
-    )
-    .scalar_subquery()
-)
 _PROVIDER_VERSION_ID: Final = (
     select(version.c.id)
-    .where(version.c.pacticipant_id == _id_of("provider"), version.c.number == bindparam("provider_version"))
+    .where(version.c.pacticipant_id == PROVIDER_ID, version.c.number == bindparam("provider_version"))
     .scalar_subquery()
 )
 
-# Read in the context of the latest publication of its content, unless a statement says otherwise.
-_LATEST_PUBLICATION: Final = publication.alias("context")
-_CONTEXT: Final = (
+# A result names a consumer version, although many may share its content: that of the latest publication, unless a
+# statement passes another column.
+_publication_of_content: Final = publication.alias("publication_of_content")
+_LATEST_CONSUMER_VERSION: Final = (
     select(_CONSUMER_VERSION.c.number)
-    .select_from(_LATEST_PUBLICATION)
-    .join(_CONSUMER_VERSION, _CONSUMER_VERSION.c.id == _LATEST_PUBLICATION.c.consumer_version_id)
-    .where(_LATEST_PUBLICATION.c.content_id == verification.c.content_id)
-    .order_by(_LATEST_PUBLICATION.c.position.desc(), _LATEST_PUBLICATION.c.revision.desc())
+    .select_from(_publication_of_content)
+    .join(_CONSUMER_VERSION, _CONSUMER_VERSION.c.id == _publication_of_content.c.consumer_version_id)
+    .where(_publication_of_content.c.content_id == verification.c.content_id)
+    .order_by(_publication_of_content.c.position.desc(), _publication_of_content.c.revision.desc())
     .limit(1)
     .scalar_subquery()
 )
 
 
-def _verifications(consumer_version: Any) -> Select[*tuple[Any, ...]]:
+def _select_verifications(consumer_version: Any) -> Select[*tuple[Any, ...]]:
     return (
         select(
             verification.c.id.label("number"),
@@ -99,7 +87,7 @@ def _verifications(consumer_version: Any) -> Select[*tuple[Any, ...]]:
     )
 
 
-_another: Final = verification.alias("another")
+_other: Final = verification.alias("other")
 NEWEST_FIRST: Final = (verification.c.created_at.desc(), verification.c.id.desc())
 
 
@@ -109,53 +97,54 @@ def select_newest_id(content_id: Any) -> Any:
     Results are ordered by the time at which they were recorded, because an imported result keeps its original time.
     """
     return (
-        select(_another.c.id)
-        .where(_another.c.content_id == content_id)
-        .order_by(_another.c.created_at.desc(), _another.c.id.desc())
+        select(_other.c.id)
+        .where(_other.c.content_id == content_id)
+        .order_by(_other.c.created_at.desc(), _other.c.id.desc())
         .limit(1)
         .scalar_subquery()
     )
 
 
-# A result whose pacts were all deleted is kept, but there is no context to read it in.
+# The result of content whose pacts were all deleted is stored, so that content published again is verified already.
+# Until then it is not found, because it has no consumer version to be shown with.
 _IS_PUBLISHED: Final = exists().where(publication.c.content_id == verification.c.content_id)
-_BY_NUMBER: Final = _verifications(_CONTEXT).where(
+_BY_NUMBER: Final = _select_verifications(_LATEST_CONSUMER_VERSION).where(
     verification.c.id == bindparam("number"),
     content.c.sha == bindparam("sha"),
     CONSUMER.c.name == bindparam("consumer"),
     PROVIDER.c.name == bindparam("provider"),
     _IS_PUBLISHED,
 )
-_LATEST_OF_CONTENT: Final = _verifications(_CONTEXT).where(
-    verification.c.id == select_newest_id(_CONTENT_ID), _IS_PUBLISHED
+_LATEST_OF_CONTENT: Final = _select_verifications(_LATEST_CONSUMER_VERSION).where(
+    verification.c.id == select_newest_id(CONTENT_ID), _IS_PUBLISHED
 )
 
 
 def find(db: Connection, consumer: str, provider: str, sha: str, number: int) -> Verification | None:
-    """Find a result by its number, if it is one of this pair and content that a pact still has."""
+    """Find a result by its number, if it belongs to this pair and content and a pact still has the content."""
     params = {"consumer": consumer, "provider": provider, "sha": sha, "number": number}
     return fetch_one(db, _BY_NUMBER, params, Verification)
 
 
 def find_latest_of_content(db: Connection, consumer: str, provider: str, sha: str) -> Verification | None:
-    """Find the newest result of content that a pact still has, over all provider versions."""
+    """Find the newest result over all provider versions, if a pact still has the content."""
     params = {"consumer": consumer, "provider": provider, "sha": sha}
     return fetch_one(db, _LATEST_OF_CONTENT, params, Verification)
 
 
 def find_latest_of_pact(db: Connection, pact: Pact) -> Verification | None:
-    """Find the newest result of a pact's content, in the context of this pact."""
-    found = find_latest_of_content(db, pact.consumer, pact.provider, pact.sha)
-    return found and replace(found, consumer_version=pact.version)
+    """Find the newest result of a pact's content, with the pact's consumer version."""
+    result = find_latest_of_content(db, pact.consumer, pact.provider, pact.sha)
+    return result and replace(result, consumer_version=pact.version)
 
 
 _OF_VERSION: Final = and_(
-    _CONSUMER_VERSION.c.pacticipant_id == _id_of("consumer"),
+    _CONSUMER_VERSION.c.pacticipant_id == CONSUMER_ID,
     _CONSUMER_VERSION.c.number == bindparam("version"),
     publication.c.is_current,
 )
 _LATEST_OF_VERSION: Final = (
-    _verifications(_CONSUMER_VERSION.c.number)
+    _select_verifications(_CONSUMER_VERSION.c.number)
     .join(publication, publication.c.content_id == verification.c.content_id)
     .join(_CONSUMER_VERSION, _CONSUMER_VERSION.c.id == publication.c.consumer_version_id)
     .where(_OF_VERSION, verification.c.id == select_newest_id(publication.c.content_id))
@@ -166,7 +155,7 @@ _UNVERIFIED_PROVIDERS: Final = (
     .select_from(publication)
     .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
     .join(_CONSUMER_VERSION, _CONSUMER_VERSION.c.id == publication.c.consumer_version_id)
-    .where(_OF_VERSION, ~exists().where(_another.c.content_id == publication.c.content_id))
+    .where(_OF_VERSION, ~exists().where(_other.c.content_id == publication.c.content_id))
     .order_by(func.lower(PROVIDER.c.name), PROVIDER.c.name)
 )
 
@@ -204,18 +193,19 @@ def list_tags(db: Connection, result: Verification) -> list[Tag]:
     return fetch_all(db, _TAGS, {"provider": result.provider, "provider_version": result.provider_version}, Tag)
 
 
-# Publishing
+# Publishing. The latest result of a content and provider version is marked (`is_latest`): the matrix joins contents
+# with results of many versions, and would otherwise need a subquery for each of them.
 
-_THIS: Final = and_(
-    verification.c.content_id == _CONTENT_ID, verification.c.provider_version_id == _PROVIDER_VERSION_ID
+_IS_SAME_SUBJECT: Final = and_(
+    verification.c.content_id == CONTENT_ID, verification.c.provider_version_id == _PROVIDER_VERSION_ID
 )
-_RETIRE: Final = update(verification).where(_THIS, verification.c.is_latest).values(is_latest=false())
+_UNMARK_LATEST: Final = update(verification).where(_IS_SAME_SUBJECT, verification.c.is_latest).values(is_latest=false())
 _ADD: Final = (
     insert(verification)
     .values(
-        consumer_id=_id_of("consumer"),
-        provider_id=_id_of("provider"),
-        content_id=_CONTENT_ID,
+        consumer_id=CONSUMER_ID,
+        provider_id=PROVIDER_ID,
+        content_id=CONTENT_ID,
         provider_version_id=_PROVIDER_VERSION_ID,
         is_latest=true(),
         **{
@@ -238,19 +228,22 @@ _ADD: Final = (
 )
 _NOW: Final = bindparam("created_at", type_=verification.c.created_at.type)
 _NEWEST_TIME: Final = (
-    select(func.max(_another.c.created_at, type_=verification.c.created_at.type))
-    .where(_another.c.content_id == _CONTENT_ID, _another.c.provider_version_id == _PROVIDER_VERSION_ID)
+    select(func.max(_other.c.created_at, type_=verification.c.created_at.type))
+    .where(_other.c.content_id == CONTENT_ID, _other.c.provider_version_id == _PROVIDER_VERSION_ID)
     .scalar_subquery()
 )
-# Processes' clocks differ by milliseconds: the newest result must never seem older than the one that it replaces.
-_ADD_AGAIN: Final = _ADD.values(created_at=case((_NEWEST_TIME > _NOW, _NEWEST_TIME), else_=_NOW))
+# The clocks of server processes differ by milliseconds: a new result must not be older than the one that it replaces,
+# since results are ordered by this time.
+_ADD_IN_ORDER: Final = _ADD.values(created_at=case((_NEWEST_TIME > _NOW, _NEWEST_TIME), else_=_NOW))
 _TOUCH: Final = (
     update(integration)
-    .where(integration.c.consumer_id == _id_of("consumer"), integration.c.provider_id == _id_of("provider"))
+    .where(integration.c.consumer_id == CONSUMER_ID, integration.c.provider_id == PROVIDER_ID)
     .values(contract_data_updated_at=bindparam("now"))
 )
+# "Pending" and "work in progress" depend on the tags that the provider version had when it verified a content, not on
+# those that it has now. So each success is stored with these tags.
 _ADD_TAG_SUCCESS: Final = insert(tag_success).values(
-    content_id=_CONTENT_ID,
+    content_id=CONTENT_ID,
     verification_id=bindparam("number"),
     tag=bindparam("tag"),
     is_wip=bindparam("is_wip"),
@@ -266,14 +259,15 @@ def add(db: Connection, new: NewVerification, *, is_new_version: bool, tags: Seq
         "sha": new.sha,
         "provider_version": new.provider_version,
     }
+    # A version that was just added cannot have earlier results, which saves a statement and a subquery.
     if not is_new_version:
-        execute(db, _RETIRE, names)
-    statement = _ADD if is_new_version else _ADD_AGAIN
+        execute(db, _UNMARK_LATEST, names)
+    statement = _ADD if is_new_version else _ADD_IN_ORDER
     number: int = fetch_scalar(db, statement, {**_columns(new), **names, "tags": new.tags_json(tags)})
     execute(db, _TOUCH, {**names, "now": new.created_at})
     if new.success:
-        for one in tags:
-            params = {"number": number, "tag": one, "is_wip": new.is_wip, "verified_at": new.verified_at}
+        for tag_name in tags:
+            params = {"number": number, "tag": tag_name, "is_wip": new.is_wip, "verified_at": new.verified_at}
             execute(db, _ADD_TAG_SUCCESS, {**names, **params})
     return number
 
@@ -292,16 +286,16 @@ def _columns(new: NewVerification) -> dict[str, Any]:
     }
 
 
-# Taking away
+# Removal
 
 _REMOVE: Final = delete(verification).where(verification.c.id == bindparam("number"))
 _newer: Final = verification.alias("newer")
-_PROMOTE: Final = (
+_MARK_NEWEST: Final = (
     update(verification)
     .where(
         verification.c.id
         == select(_newer.c.id)
-        .where(_newer.c.content_id == _CONTENT_ID, _newer.c.provider_version_id == _PROVIDER_VERSION_ID)
+        .where(_newer.c.content_id == CONTENT_ID, _newer.c.provider_version_id == _PROVIDER_VERSION_ID)
         .order_by(_newer.c.created_at.desc(), _newer.c.id.desc())
         .limit(1)
         .scalar_subquery()
@@ -310,7 +304,7 @@ _PROMOTE: Final = (
 )
 
 
-def remove(db: Connection, gone: Verification) -> None:
-    """Take a result away; the newest that remains of its content and provider version counts from now on."""
-    execute(db, _REMOVE, gone)
-    execute(db, _PROMOTE, gone)
+def remove(db: Connection, result: Verification) -> None:
+    """Remove a result; the newest remaining one of its content and provider version becomes the latest."""
+    execute(db, _REMOVE, result)
+    execute(db, _MARK_NEWEST, result)

@@ -1,4 +1,4 @@
-"""Publishing pacts: one at a time, or all of a consumer's version together."""
+"""Publication of pacts: one at a time, or all pacts of a consumer version together."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -7,20 +7,29 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from treaty.actions.versions import versions as version_actions
+from treaty.actions.versions.versions import ensure_pacticipants, ensure_version, put_on_branch, put_tag
 from treaty.actions.webhooks.events import enqueue_for_contract
 from treaty.errors import Conflict, ConflictingContracts, SimilarNames
 from treaty.model.audit import Action
 from treaty.model.pacticipants.pacticipants import Pacticipant, list_similar_names
-from treaty.model.pacts import content as contents
-from treaty.model.pacts import notices
-from treaty.model.pacts.content import Content, Document, MergeConflict
-from treaty.model.pacts.notices import PublicationOutcome, PublishedContract
+from treaty.model.pacts.content import (
+    Content,
+    MergeConflict,
+    build_content,
+    merge_documents,
+    parse_document,
+    remove_broker_ids,
+)
+from treaty.model.pacts.notices import PublicationOutcome, PublishedContract, describe_changed_content
 from treaty.model.pacts.pacts import Contract, ContractBatch
 from treaty.model.pacts.text_diff import diff_contents
 from treaty.model.versions import Version
-from treaty.model.webhooks import events as webhook_events
-from treaty.model.webhooks.events import Event
+from treaty.model.webhooks.events import (
+    Event,
+    group_by_version,
+    list_first_publication_events,
+    list_republication_events,
+)
 from treaty.model.webhooks.parameters import WebhookContext
 from treaty.settings import Settings
 from treaty.store import audit
@@ -30,13 +39,13 @@ from treaty.store.pacts.pacts import PactWithBody
 from treaty.store.pacts.publications import PublicationState
 from treaty.store.versions import versions
 
-MAX_DIFF_LENGTH: Final = 100_000
-"""Steps after which the difference to what is published is left out."""
+MAX_DIFF_STEPS: Final = 100_000
+"""Values compared or printed before the difference to the published pact is left out of an error."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedContracts:
-    """What publishing contracts together came to."""
+    """Result of `publish_contracts`."""
 
     version: Version
     is_new: bool
@@ -46,249 +55,270 @@ class PublishedContracts:
 
 
 def publish_contracts(
-    db: Connection, given: ContractBatch, *, base_url: str, now: datetime, settings: Settings
+    db: Connection, batch: ContractBatch, *, base_url: str, now: datetime, settings: Settings
 ) -> PublishedContracts:
-    """Publish contracts of one version together, and owe webhooks what they asked for.
+    """Publish contracts of one version together, and enqueue the webhooks of their events.
 
-    Raises ConflictingContracts, before anything is written, when a contract would change what the version has published
-    already or a new name is too like another.
+    Raises ConflictingContracts, before anything is written, if a contract would change a pact that the version has
+    already published, or if a new name is very similar to an existing one.
     """
-    names = {given.pacticipant, *(one.provider for one in given.contracts)}
-    known = {one.name: one for one in pacticipants.lock(db, names)}
-    before = [publications.load_state(db, one) for one in given.contracts]
-    conflicts = [] if settings.allow_dangerous_contract_modification else _changes(db, given.contracts, before)
-    slips = _slips(db, _names_in_order(given), known, settings)
-    if conflicts or slips:
-        raise ConflictingContracts(conflicts, slips)
-    known |= _added(db, names - known.keys(), now=now)
-    version, is_new = _version(db, known[given.pacticipant], given, now=now, settings=settings)
-    context = _context(given, base_url)
+    names = {batch.pacticipant, *(contract.provider for contract in batch.contracts)}
+    locked = _lock(db, names)
+    states = [publications.load_state(db, contract) for contract in batch.contracts]
+    conflicts = [] if settings.allow_dangerous_contract_modification else _conflicts(db, batch.contracts, states)
+    similar_names = _similar_names(db, _names_in_order(batch), locked, settings)
+    if conflicts or similar_names:
+        raise ConflictingContracts(conflicts, similar_names)
+    locked |= _add_missing(db, names - locked.keys(), now=now)
+    version, is_new = _save_version(db, locked[batch.pacticipant], batch, now=now, settings=settings)
+    context = _webhook_context(batch, base_url)
+    # A new version has no tags but those of this request, so without them the store can skip a query.
+    may_have_tags = not is_new or bool(batch.tags)
     published: list[PublishedContract] = []
     providers: set[str] = set()
-    may_have_tags = not is_new or bool(given.tags)
-    for one, standing in zip(given.contracts, before, strict=True):
-        is_second = one.provider in providers
-        providers.add(one.provider)
-        prepared = _prepared(db, one, publications.load_state(db, one) if is_second else standing)
+    for contract, initial_state in zip(batch.contracts, states, strict=True):
+        # A provider may occur twice in a batch: then the first contract has changed the state that was loaded above.
+        state = publications.load_state(db, contract) if contract.provider in providers else initial_state
+        providers.add(contract.provider)
+        prepared = _merge_if_requested(db, contract, state)
         published.append(_publish(db, *prepared, context=context, now=now, may_have_tags=may_have_tags))
     return PublishedContracts(
-        version=version, is_new=is_new, branch=given.branch, tags=given.tags, contracts=tuple(published)
+        version=version, is_new=is_new, branch=batch.branch, tags=batch.tags, contracts=tuple(published)
     )
 
 
-def _context(given: ContractBatch, base_url: str) -> WebhookContext:
-    known = {
+def _lock(db: Connection, names: Collection[str]) -> dict[str, Pacticipant]:
+    # The lock comes before all reads, so that two builds cannot both decide on a state that the other one changes.
+    # The statement locks in the order of names: builds that publish for the same pacticipants cannot deadlock.
+    return {pacticipant.name: pacticipant for pacticipant in pacticipants.lock(db, names)}
+
+
+def _webhook_context(batch: ContractBatch, base_url: str) -> WebhookContext:
+    values = {
         "base_url": base_url,
-        "consumer_version_branch": given.branch,
-        "build_url": given.build_url,
-        "consumer_version_tags": list(given.tags) or None,
+        "consumer_version_branch": batch.branch,
+        "build_url": batch.build_url,
+        "consumer_version_tags": list(batch.tags) or None,
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _names_in_order(given: ContractBatch) -> list[str]:
-    names = (name for one in given.contracts for name in (one.consumer, one.provider))
-    return list(dict.fromkeys((*names, given.pacticipant)))
+def _names_in_order(batch: ContractBatch) -> list[str]:
+    # The order of the notices about similar names.
+    names = (name for contract in batch.contracts for name in (contract.consumer, contract.provider))
+    return list(dict.fromkeys((*names, batch.pacticipant)))
 
 
-def _added(db: Connection, names: Collection[str], *, now: datetime) -> dict[str, Pacticipant]:
-    return version_actions.ensure_pacticipants(db, names, now=now) if names else {}
+def _add_missing(db: Connection, names: Collection[str], *, now: datetime) -> dict[str, Pacticipant]:
+    return ensure_pacticipants(db, names, now=now) if names else {}
 
 
-def _changes(
-    db: Connection, contracts: Sequence[Contract], before: Sequence[PublicationState]
+def _conflicts(
+    db: Connection, contracts: Sequence[Contract], states: Sequence[PublicationState]
 ) -> list[tuple[str, str]]:
-    """Tell what would change: what the version has published, or another contract of the same request."""
-    found = []
-    earlier: dict[str, Content] = {}
-    for one, standing in zip(contracts, before, strict=True):
-        twin = one.content if one.is_merge else earlier.setdefault(one.provider, one.content)
-        if (standing.current_sha or twin.sha) != one.content.sha:
-            existing = pacts.find(db, one.key)
-            found.append(("error", notices.describe_changed_content(one.consumer, one.version, one.provider)))
-            found.append(("info", _difference(existing.body if existing else twin.body, one.content.body)))
-    return found
+    """List (notice type, text) for contracts that would change a published pact or another contract of the request."""
+    conflicts = []
+    first_contents: dict[str, Content] = {}
+    for contract, state in zip(contracts, states, strict=True):
+        new = contract.content
+        # Contracts to merge may differ from each other; all others must equal the first one for the same provider.
+        first = new if contract.is_merge else first_contents.setdefault(contract.provider, new)
+        if (state.current_sha or first.sha) != new.sha:
+            existing_pact = pacts.find(db, contract.key)
+            text = describe_changed_content(contract.consumer, contract.version, contract.provider)
+            old_body = existing_pact.body if existing_pact else first.body
+            conflicts += [("error", text), ("info", _describe_difference(old_body, new.body))]
+    return conflicts
 
 
-class _TooLarge(Exception):
-    """A difference that takes too many steps to work out while others wait to write."""
+class _TooManySteps(Exception):
+    """Raised to abandon a diff that would delay other writers for too long."""
 
 
-def _difference(old: bytes, new: bytes) -> str:
+def _describe_difference(old: bytes, new: bytes) -> str:
+    # The limit counts steps rather than time, because actions must not read the clock.
     steps = 0
 
-    def go_on() -> None:
+    def count_step() -> None:
         nonlocal steps
         steps += 1
-        if steps > MAX_DIFF_LENGTH:
-            raise _TooLarge
+        if steps > MAX_DIFF_STEPS:
+            raise _TooManySteps
 
     try:
-        return diff_contents(old, new, check_deadline=go_on)
-    except _TooLarge:
+        return diff_contents(old, new, check_deadline=count_step)
+    except _TooManySteps:
         return "The difference is too large to be shown."
 
 
-def _slips(
-    db: Connection, names: Sequence[str], known: dict[str, Pacticipant], settings: Settings
+def _similar_names(
+    db: Connection, names: Sequence[str], locked: dict[str, Pacticipant], settings: Settings
 ) -> dict[str, list[str]]:
-    new = [name for name in names if name not in known]
-    if not new or not settings.check_for_potential_duplicate_pacticipant_names:
+    """Find, for each new name, the existing names that it is probably a misspelling of."""
+    new_names = [name for name in names if name not in locked]
+    if not new_names or not settings.check_for_potential_duplicate_pacticipant_names:
         return {}
-    existing = pacticipants.list_names(db)  # somebody may have added one of them since they were looked for
-    return {name: like for name in new if name not in existing and (like := list_similar_names(name, existing))}
+    existing = pacticipants.list_names(db)
+    similar = {}
+    for name in new_names:
+        # Another build may have added the pacticipant since the lock; then it is not new any more.
+        if name not in existing and (similar_names := list_similar_names(name, existing)):
+            similar[name] = similar_names
+    return similar
 
 
-def _version(
-    db: Connection, pacticipant: Pacticipant, given: ContractBatch, *, now: datetime, settings: Settings
+def _save_version(
+    db: Connection, pacticipant: Pacticipant, batch: ContractBatch, *, now: datetime, settings: Settings
 ) -> tuple[Version, bool]:
-    version, is_new = version_actions.ensure_version(db, pacticipant, given.version, now=now, settings=settings)
-    if given.build_url is not None:
-        version = replace(version, build_url=given.build_url, updated_at=now)
+    """Add or update the consumer version; return it and whether it is new."""
+    version, is_new = ensure_version(db, pacticipant, batch.version, now=now, settings=settings)
+    if batch.build_url is not None:
+        version = replace(version, build_url=batch.build_url, updated_at=now)
         versions.set_build_url(db, version)
-    if given.branch is not None:
-        version_actions.put_on_branch(db, pacticipant, given.branch, given.version, now=now, settings=settings)
-    for tag in given.tags:
-        version_actions.put_tag(
-            db, pacticipant, version, tag, now=now, settings=settings, can_be_branch=given.branch is None
-        )
+    if batch.branch is not None:
+        put_on_branch(db, pacticipant, batch.branch, batch.version, now=now, settings=settings)
+    for tag in batch.tags:
+        put_tag(db, pacticipant, version, tag, now=now, settings=settings, can_be_branch=batch.branch is None)
     return version, is_new
 
 
 def publish_pact(
     db: Connection, contract: Contract, *, base_url: str, now: datetime, settings: Settings
 ) -> PublishedContract:
-    """Publish one pact, in the place of what its version may have published before.
+    """Publish one pact, replacing the pact that its version may have published before.
 
-    Raises SimilarNames, and Conflict when the content of a published version would change.
+    Raises SimilarNames, and Conflict if the content of a published version would change.
     """
-    known = _pair(db, contract, settings)
-    before = publications.load_state(db, contract)
-    if before.current_sha not in (None, contract.content.sha) and not settings.allow_dangerous_contract_modification:
-        raise Conflict(notices.describe_changed_content(contract.consumer, contract.version, contract.provider))
-    _ensure(db, contract, known, now=now, settings=settings)
-    return _publish(db, contract, before, context={"base_url": base_url}, now=now)
+    locked = _lock_pair(db, contract, settings)
+    state = publications.load_state(db, contract)
+    if state.current_sha not in (None, contract.content.sha) and not settings.allow_dangerous_contract_modification:
+        raise Conflict(describe_changed_content(contract.consumer, contract.version, contract.provider))
+    _ensure_version(db, contract, locked, now=now, settings=settings)
+    return _publish(db, contract, state, context={"base_url": base_url}, now=now)
 
 
 def merge_pact(
     db: Connection, contract: Contract, *, base_url: str, now: datetime, settings: Settings
 ) -> PublishedContract:
-    """Put a pact into what its version has published already.
+    """Merge a pact into the pact that its version has already published.
 
-    Raises SimilarNames, and Conflict without a text when the two contradict each other.
+    Raises SimilarNames, and Conflict without a text if the two contradict each other.
     """
-    known = _pair(db, contract, settings)
-    existing = pacts.find(db, contract.key)
-    merged = _merged(existing, contract, checks_requests=True) if existing else contract
-    before = publications.load_state(db, merged)
-    _ensure(db, contract, known, now=now, settings=settings)
-    return _publish(db, merged, before, context={"base_url": base_url}, now=now)
+    locked = _lock_pair(db, contract, settings)
+    existing_pact = pacts.find(db, contract.key)
+    merged = _merge(existing_pact, contract, checks_requests=True) if existing_pact else contract
+    state = publications.load_state(db, merged)
+    _ensure_version(db, contract, locked, now=now, settings=settings)
+    return _publish(db, merged, state, context={"base_url": base_url}, now=now)
 
 
-def _pair(db: Connection, contract: Contract, settings: Settings) -> dict[str, Pacticipant]:
+def _lock_pair(db: Connection, contract: Contract, settings: Settings) -> dict[str, Pacticipant]:
     names = (contract.consumer, contract.provider)
-    known = {one.name: one for one in pacticipants.lock(db, set(names))}
-    slips = _slips(db, names, known, settings)
-    if slips:
-        raise SimilarNames(slips)
-    return known
+    locked = _lock(db, set(names))
+    similar_names = _similar_names(db, names, locked, settings)
+    if similar_names:
+        raise SimilarNames(similar_names)
+    return locked
 
 
-def _ensure(
-    db: Connection, contract: Contract, known: dict[str, Pacticipant], *, now: datetime, settings: Settings
+def _ensure_version(
+    db: Connection, contract: Contract, locked: dict[str, Pacticipant], *, now: datetime, settings: Settings
 ) -> None:
-    known |= _added(db, {contract.consumer, contract.provider} - known.keys(), now=now)
-    version_actions.ensure_version(db, known[contract.consumer], contract.version, now=now, settings=settings)
+    consumers = locked | _add_missing(db, {contract.consumer, contract.provider} - locked.keys(), now=now)
+    ensure_version(db, consumers[contract.consumer], contract.version, now=now, settings=settings)
 
 
-def _merged(existing: PactWithBody, contract: Contract, *, checks_requests: bool) -> Contract:
-    old = contents.parse_document(existing.body)
-    ours = Document({**contract.document.tree}, contract.document.is_plain)
+def _merge(existing_pact: PactWithBody, contract: Contract, *, checks_requests: bool) -> Contract:
+    # The broker's ids come off first: they depend on the interaction, and are computed again for the merged content.
+    existing = remove_broker_ids(parse_document(existing_pact.body))
     try:
-        merged = contents.merge_documents(contents.remove_broker_ids(old), ours, checks_requests=checks_requests)
+        merged = merge_documents(existing, contract.document, checks_requests=checks_requests)
     except MergeConflict as error:
         raise Conflict from error
-    return replace(contract, document=merged, content=contents.build_content(merged), is_merge=True)
+    return replace(contract, document=merged, content=build_content(merged), is_merge=True)
+
+
+def _merge_if_requested(
+    db: Connection, contract: Contract, state: PublicationState
+) -> tuple[Contract, PublicationState]:
+    existing_pact = pacts.find(db, contract.key) if contract.is_merge and state.current_sha is not None else None
+    if existing_pact is None:
+        return contract, state
+    # As in the original, `onConflict: merge` replaces an interaction even if its request differs; PATCH refuses that.
+    merged = _merge(existing_pact, contract, checks_requests=False)
+    return merged, publications.load_state(db, merged)
 
 
 def _publish(
     db: Connection,
     contract: Contract,
-    before: PublicationState,
+    state: PublicationState,
     *,
     context: WebhookContext,
     now: datetime,
     may_have_tags: bool = True,
 ) -> PublishedContract:
-    """Store a contract and say what it amounts to."""
-    is_changed = before.current_sha != contract.content.sha
-    if is_changed:
-        publications.add(db, contract, before, now=now)
+    """Store a contract and enqueue its webhooks. `state` is the state before the publication."""
+    if state.current_sha != contract.content.sha:
+        publications.add(db, contract, state, now=now)
     else:
         publications.touch(db, contract.consumer, contract.provider, now=now)
-    _note(db, contract, before, context)
-    required = webhook_events.group_by_version(publications.list_required_verifications(db, contract))
-    events = _events(db, contract, before, requires_verification=bool(required), may_have_tags=may_have_tags)
+    _record_audit(db, contract, state, context)
+    required = group_by_version(publications.list_required_verifications(db, contract))
+    events = _list_events(db, contract, state, requires_verification=bool(required), may_have_tags=may_have_tags)
     triggered = (
-        enqueue_for_contract(db, contract, events, required, context=context, now=now) if before.has_webhooks else ()
+        enqueue_for_contract(db, contract, events, required, context=context, now=now) if state.has_webhooks else ()
     )
     return PublishedContract(
         consumer=contract.consumer,
         version=contract.version,
         provider=contract.provider,
-        outcome=_outcome(contract, before, is_changed=is_changed),
+        outcome=_decide_outcome(contract, state),
         events=tuple(events),
         triggered=tuple(triggered),
-        has_webhooks=before.has_webhooks,
-        is_verified=before.is_verified,
+        has_webhooks=state.has_webhooks,
+        is_verified=state.is_verified,
     )
 
 
-def _note(db: Connection, contract: Contract, before: PublicationState, context: WebhookContext) -> None:
-    """Name what was published; its content is found by its hash."""
+def _record_audit(db: Connection, contract: Contract, state: PublicationState, context: WebhookContext) -> None:
+    # The event names the content by its hash only: pacts are large, and the hash is enough to find the content.
     branch, tags = context.get("consumer_version_branch"), context.get("consumer_version_tags")
-    old, new = before.current_sha, contract.content.sha
+    old_sha, new_sha = state.current_sha, contract.content.sha
     audit.record(
         db,
         Action.PACT_PUBLICATION,
         resource=contract.consumer,
         other=contract.provider,
         params={"version": contract.version},
-        before={"sha": old} if old is not None and old != new else {},
-        after={"sha": new, **({"branch": branch} if branch else {}), **({"tags": tags} if tags else {})},
+        before={"sha": old_sha} if old_sha is not None and old_sha != new_sha else {},
+        after={"sha": new_sha, **({"branch": branch} if branch else {}), **({"tags": tags} if tags else {})},
     )
 
 
-def _prepared(db: Connection, contract: Contract, before: PublicationState) -> tuple[Contract, PublicationState]:
-    existing = pacts.find(db, contract.key) if contract.is_merge and before.current_sha is not None else None
-    if existing is None:
-        return contract, before
-    merged = _merged(existing, contract, checks_requests=False)
-    return merged, publications.load_state(db, merged)
-
-
-def _outcome(contract: Contract, before: PublicationState, *, is_changed: bool) -> PublicationOutcome:
-    if before.current_sha is None:
+def _decide_outcome(contract: Contract, state: PublicationState) -> PublicationOutcome:
+    if state.current_sha is None:
         return PublicationOutcome.NEW
     if contract.is_merge:
         return PublicationOutcome.MERGED
+    is_changed = state.current_sha != contract.content.sha
     return PublicationOutcome.CHANGED if is_changed else PublicationOutcome.SAME
 
 
-def _events(
+def _list_events(
     db: Connection,
     contract: Contract,
-    before: PublicationState,
+    state: PublicationState,
     *,
     requires_verification: bool,
     may_have_tags: bool,
 ) -> list[Event]:
-    if before.current_sha is not None:
-        is_changed = before.current_sha != contract.content.sha
-        return webhook_events.list_republication_events(
+    if state.current_sha is not None:
+        is_changed = state.current_sha != contract.content.sha
+        return list_republication_events(
             contract.consumer, contract.version, is_changed=is_changed, requires_verification=requires_verification
         )
-    earlier = publications.list_earlier_contents(db, contract, may_have_tags=may_have_tags)
-    return webhook_events.list_first_publication_events(
-        contract.content.sha, earlier, requires_verification=requires_verification
+    earlier_contents = publications.list_earlier_contents(db, contract, may_have_tags=may_have_tags)
+    return list_first_publication_events(
+        contract.content.sha, earlier_contents, requires_verification=requires_verification
     )

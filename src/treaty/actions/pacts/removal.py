@@ -16,12 +16,12 @@ from treaty.store.webhooks import delivery_facts
 
 
 def unpublish_version(db: Connection, key: PactKey) -> RemainingPacts:
-    """Take away what a consumer's version published for a provider. Raises NotFound."""
+    """Remove the pact of a consumer version, in all revisions. Raises NotFound."""
     pacticipants.lock(db, {key.consumer, key.provider})
-    published = lists.list_publication_ids_of_version(db, key)
-    if not published:
+    publication_ids = lists.list_publication_ids_of_version(db, key)
+    if not publication_ids:
         raise NotFound
-    delivery_facts.preserve_for_publications(db, published)
+    delivery_facts.preserve_for_publications(db, publication_ids)
     count = lists.remove_version(db, key)
     audit.record(
         db,
@@ -31,19 +31,20 @@ def unpublish_version(db: Connection, key: PactKey) -> RemainingPacts:
         params={"version": key.version},
         before={"pacts": count},
     )
-    return _left(db, consumer=key.consumer, provider=key.provider)
+    return _remaining(db, consumer=key.consumer, provider=key.provider)
 
 
 def unpublish_pacts(db: Connection, *, consumer: str, provider: str, pact_filter: PactFilter) -> RemainingPacts:
-    """Take away pacts of a pair.
+    """Remove the pacts of a pair that match a filter.
 
-    Raises NotFound, and Conflict when the main branch is meant and nobody knows which it is; nothing goes then.
+    Raises NotFound, and Conflict if the filter is the main branch and the consumer has none.
     """
-    known = {one.name: one for one in pacticipants.lock(db, {consumer, provider})}
+    locked = {pacticipant.name: pacticipant for pacticipant in pacticipants.lock(db, {consumer, provider})}
     for role, name in (("consumer", consumer), ("provider", provider)):
-        if name not in known:
+        if name not in locked:
             raise NotFound.named(role, name)
-    if isinstance(pact_filter, PactsOnBranch) and pact_filter.name is None and known[consumer].main_branch is None:
+    # Without this check the request would remove nothing and answer 200, and the user would think that it worked.
+    if isinstance(pact_filter, PactsOnBranch) and pact_filter.name is None and locked[consumer].main_branch is None:
         raise Conflict(
             f"{consumer} has no main branch, so no pacts were deleted."
             " Set its main branch, or name the branch in the URL."
@@ -52,12 +53,12 @@ def unpublish_pacts(db: Connection, *, consumer: str, provider: str, pact_filter
         db, lists.list_publication_ids(db, consumer=consumer, provider=provider, pact_filter=pact_filter)
     )
     count = lists.remove(db, consumer=consumer, provider=provider, pact_filter=pact_filter)
-    said = _said(pact_filter)
-    audit.record(db, Action.PACT_REMOVAL, resource=consumer, other=provider, params=said, before={"pacts": count})
-    return _left(db, consumer=consumer, provider=provider)
+    params = _describe_filter(pact_filter)
+    audit.record(db, Action.PACT_REMOVAL, resource=consumer, other=provider, params=params, before={"pacts": count})
+    return _remaining(db, consumer=consumer, provider=provider)
 
 
-def _said(pact_filter: PactFilter) -> FieldValues:
+def _describe_filter(pact_filter: PactFilter) -> FieldValues:
     match pact_filter:
         case PactsWithTag(name=name):
             return {"tag": name}
@@ -67,6 +68,6 @@ def _said(pact_filter: PactFilter) -> FieldValues:
             return {}
 
 
-def _left(db: Connection, *, consumer: str, provider: str) -> RemainingPacts:
+def _remaining(db: Connection, *, consumer: str, provider: str) -> RemainingPacts:
     has_pacts = lists.has_pacts(db, consumer=consumer, provider=provider)
     return RemainingPacts(consumer=consumer, provider=provider, has_pacts=has_pacts)

@@ -1,7 +1,10 @@
-"""The content of pacts: what identifies it, and how it is kept.
+"""The content of pacts: its hash and its stored form.
 
-Numbers are kept as they were written: `1.10`, `1e2` and `12345678901234567890123` come back letter for letter. They are
-only brought into one form for the hash, by which equal contents share their verifications.
+The hash decides which contents are equal and share their verification results. It is the original broker's, bit for
+bit: existing databases, links and the tools of other teams contain these hashes. `compute_sha` has the rules.
+
+Numbers are stored as they were written: `1.10`, `1e2` and `12345678901234567890123` are returned unchanged. Only the
+hash uses the original's canonical form of numbers.
 """
 
 import json
@@ -19,19 +22,19 @@ from treaty.errors import Malformed, describe_invalid_utf8
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
 
 MAX_PLAIN_INTEGER_DIGITS: Final = 4000
-"""Digits of an integer up to which Python reads it for sure."""
+"""Python refuses to parse integers of more than 4300 digits by default; longer ones are stored as text."""
 
 Json = Any
 
 
 class Number(float):
-    """A number whose text is not what Python would write for it; the text is kept."""
+    """A number that Python would write differently, with its original text."""
 
     __slots__ = ("text",)
     text: str
 
     @classmethod
-    def written(cls, text: str) -> "Number":
+    def from_text(cls, text: str) -> "Number":
         number = cls(text)
         number.text = text
         return number
@@ -43,69 +46,79 @@ class Document:
 
     tree: Mapping[str, Json]
     is_plain: bool
-    """Whether every number reads the same when Python writes it."""
+    """Whether Python writes every number as it was published, so that the fast encoders can be used."""
 
 
 def parse_document(raw: bytes) -> Document:
-    """Read a published document.
+    """Parse a published document.
 
-    Raises Malformed for what is no JSON object, is nested deeper than 50, or holds a number that is none.
+    Raises Malformed if it is not a JSON object, is nested more than 50 levels deep, or contains NaN or an infinity.
     """
-    text = _text(raw)
-    odd: list[str] = []
+    text = _decode(raw)
+    is_plain = True
 
-    def number(written: str) -> float:
-        value = float(written)
-        if repr(value) == written and "e" not in written:
+    def parse_float(literal: str) -> float:
+        nonlocal is_plain
+        value = float(literal)
+        if repr(value) == literal and "e" not in literal:
             return value
-        odd.append(written)
-        return Number.written(written)
+        is_plain = False
+        return Number.from_text(literal)
 
-    def integer(written: str) -> int | float:
-        if len(written) < MAX_PLAIN_INTEGER_DIGITS and written != "-0":
-            return int(written)
-        odd.append(written)
-        return Number.written(written)
+    def parse_integer(literal: str) -> int | float:
+        nonlocal is_plain
+        if len(literal) < MAX_PLAIN_INTEGER_DIGITS and literal != "-0":
+            return int(literal)
+        is_plain = False
+        return Number.from_text(literal)
 
-    is_odd = "-0" in text and _NEGATIVE_ZERO.search(text) is not None
+    # `-0` is an integer in JSON, but Python's integers have no negative zero.
+    has_negative_zero = "-0" in text and _NEGATIVE_ZERO.search(text) is not None
     try:
-        tree = _parsed(text, number, integer, is_odd=is_odd)
+        tree = _parse(text, parse_float, parse_integer, has_negative_zero=has_negative_zero)
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
-        raise Malformed(f"JSON::ParserError - {error}") from error
+        raise Malformed(f"JSON::ParserError - {error}") from error  # the class names are in the original's texts
     if not isinstance(tree, dict):
-        raise Malformed(f"RuntimeError - Expected JSON Object in request body but found {_kind(tree)}")
+        raise Malformed(f"RuntimeError - Expected JSON Object in request body but found {_ruby_class(tree)}")
+    # Counting brackets is much faster than walking the tree, and rules out most documents.
     if text.count("{") + text.count("[") > MAX_DEPTH and is_deeper(tree, MAX_DEPTH):
         raise _too_deep()
-    return Document(tree, is_plain=not odd)
+    return Document(tree, is_plain=is_plain)
 
 
 _NEGATIVE_ZERO: Final = re.compile(r"-0(?![0-9.eE])")
 
 
-def _parsed(text: str, number: Callable[[str], float], integer: Callable[[str], int | float], *, is_odd: bool) -> Json:
-    """Parse JSON. Integers are read the slow way only where Python would lose or refuse one."""
-    if not is_odd:
+def _parse(
+    text: str,
+    parse_float: Callable[[str], float],
+    parse_integer: Callable[[str], int | float],
+    *,
+    has_negative_zero: bool,
+) -> Json:
+    # Calling a Python function for each integer slows down the parsing of large pacts: only where it is needed.
+    if not has_negative_zero:
         with suppress(_TooManyDigits):
-            return _loads(text, number, None)
-    return _loads(text, number, integer)
+            return _load(text, parse_float, None)
+    return _load(text, parse_float, parse_integer)
 
 
 class _TooManyDigits(Exception):
-    """An integer that is longer than Python reads."""
+    """Raised for an integer with more digits than Python parses."""
 
 
-def _loads(text: str, number: Callable[[str], float], integer: Callable[[str], int | float] | None) -> Json:
+def _load(text: str, parse_float: Callable[[str], float], parse_integer: Callable[[str], int | float] | None) -> Json:
     try:
-        return json.loads(text, parse_float=number, parse_int=integer, parse_constant=_no_constant)
+        return json.loads(text, parse_float=parse_float, parse_int=parse_integer, parse_constant=_reject_constant)
     except (json.JSONDecodeError, _NotANumber):
         raise
     except ValueError as error:
         raise _TooManyDigits from error
 
 
-def _text(raw: bytes) -> str:
+def _decode(raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -116,14 +129,14 @@ def _text(raw: bytes) -> str:
 
 
 class _NotANumber(ValueError):
-    """NaN or an infinity, which JSON does not know."""
+    """Raised for NaN and infinities, which Python accepts but JSON does not have."""
 
 
-def _no_constant(name: str) -> float:
+def _reject_constant(name: str) -> float:
     raise _NotANumber(f"unexpected token '{name}'")
 
 
-def _kind(tree: Json) -> str:
+def _ruby_class(tree: Json) -> str:
     names = {list: "Array", str: "String", int: "Integer", float: "Float", Number: "Float", bool: "TrueClass"}
     return "FalseClass" if tree is False else names.get(type(tree), "NilClass")
 
@@ -132,100 +145,119 @@ def _too_deep() -> Malformed:
     return Malformed(f"JSON::NestingError - nesting of {MAX_DEPTH + 1} is too deep")
 
 
-_NESTS: Final = (dict, list)
-
-
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is kept of a document: its identity, and its text with an id for each interaction."""
+    """The stored form of a document: its hash, and its JSON with an id in each interaction."""
 
     sha: str
     body: bytes
 
 
 def build_content(document: Document) -> Content:
-    """Identify a document and make the text that is kept (the original's rules for both)."""
-    canonical = _sorted_plain if document.is_plain else _sorted_careful
-    known: dict[int, str] = {}
+    """Compute the hash and the stored JSON of a document, both by the original's rules.
+
+    Interactions and messages get an `_id` as their first member, the hash of the interaction alone: verifiers report
+    results by it. An id that the client has set is kept. The hash is that of the content as it was received.
+    """
+    serialize_item = _serialize_sorted if document.is_plain else _serialize_canonical
+    # The hash and the ids both need the sorted JSON of each interaction, which is most of the work for a large pact.
+    # The document keeps the items alive, so their addresses identify them.
+    cached_texts: dict[int, str] = {}
 
     def sorted_text(item: Json) -> str:
-        text = known.get(id(item))
+        text = cached_texts.get(id(item))
         if text is None:
-            text = known[id(item)] = canonical(item)
+            text = cached_texts[id(item)] = serialize_item(item)
         return text
 
-    return Content(compute_sha(document, sorted_text), _bytes(_with_ids(document, sorted_text)))
+    return Content(compute_sha(document, sorted_text), _encode(_serialize_with_ids(document, sorted_text)))
 
 
 def compute_sha(document: Document, sorted_text: Callable[[Json], str]) -> str:
-    """Compute what identifies content: SHA-1 over what affects its verification, whatever the order of its members."""
+    """Compute the hash of a content: SHA-1 of a JSON text built from the parts that affect its verification.
+
+    The rules are those of the original broker ("base equality only on content that affects verification results"):
+
+    - The text contains the interactions, the messages and the version of the Pact specification. Names and other
+      metadata do not matter: the same expectations of a renamed consumer need no new verification.
+    - Members of objects are sorted, and so are the interactions (or the messages, if there are no interactions), by
+      their own text. Pact verifies each interaction on its own, and libraries write them in the order of the tests.
+      Other arrays are data, and keep their order.
+    - Without interactions and messages, the whole document counts in its own order.
+
+    `sorted_text` serializes an item with sorted members.
+    """
     tree = document.tree
     interactions, messages = tree.get("interactions"), tree.get("messages")
-    first = _truthy(interactions)
-    if not first and not _truthy(messages):
-        return _hashed(_text_plain(tree) if document.is_plain else _careful(tree, _canonical_number))
+    has_interactions = _is_truthy(interactions)
+    if not has_interactions and not _is_truthy(messages):
+        return _hash(_serialize_plain(tree) if document.is_plain else _serialize_with(tree, _canonical_number))
     if not isinstance(interactions, list) and not isinstance(messages, list):
-        return _hashed(sorted_text(tree))
+        return _hash(sorted_text(tree))
     parts = []
     if isinstance(interactions, list):
-        parts.append(f'"interactions":{_list_text(interactions, sorted_text, is_sorted=True)}')
+        parts.append(f'"interactions":{_serialize_list(interactions, sorted_text, is_sorted=True)}')
     if isinstance(messages, list):
-        parts.append(f'"messages":{_list_text(messages, sorted_text, is_sorted=not first)}')
-    specification = _specification(tree)
-    if specification is not None:
-        parts.append(f'"pact_specification_version":{sorted_text(specification)}')
-    return _hashed("{" + ",".join(parts) + "}")
+        parts.append(f'"messages":{_serialize_list(messages, sorted_text, is_sorted=not has_interactions)}')
+    specification_version = _specification_version(tree)
+    if specification_version is not None:
+        parts.append(f'"pact_specification_version":{sorted_text(specification_version)}')
+    return _hash("{" + ",".join(parts) + "}")
 
 
-def _truthy(value: Json) -> bool:
+def _is_truthy(value: Json) -> bool:
+    # As in Ruby: 0, "" and empty lists are true.
     return value is not None and value is not False
 
 
-def _list_text(items: list[Json], sorted_text: Callable[[Json], str], *, is_sorted: bool) -> str:
+def _serialize_list(items: list[Json], sorted_text: Callable[[Json], str], *, is_sorted: bool) -> str:
     texts = [sorted_text(item) for item in items]
     return "[" + ",".join(sorted(texts) if is_sorted else texts) + "]"
 
 
-def _specification(tree: Mapping[str, Json]) -> Json:
+def _specification_version(tree: Mapping[str, Json]) -> Json:
+    """Read the version of the Pact specification, in the three spellings that libraries have used."""
     metadata = tree.get("metadata")
     if not isinstance(metadata, dict):
         return None
     for name in ("pactSpecification", "pact-specification"):
-        inner = metadata.get(name)
-        if isinstance(inner, dict) and _truthy(inner.get("version")):
-            return inner["version"]
-    old = metadata.get("pactSpecificationVersion")
-    return old if _truthy(old) else None
+        specification = metadata.get(name)
+        if isinstance(specification, dict) and _is_truthy(specification.get("version")):
+            return specification["version"]
+    oldest_spelling = metadata.get("pactSpecificationVersion")
+    return oldest_spelling if _is_truthy(oldest_spelling) else None
 
 
 def find_specification_version(document: Document) -> str | None:
-    """Read which version of the Pact specification a document says that it follows."""
-    said = _specification(document.tree)
-    return said if isinstance(said, str) else None
+    """Find the version of the Pact specification that a document declares, if it is a text."""
+    version = _specification_version(document.tree)
+    return version if isinstance(version, str) else None
 
 
 def list_plugins(document: Document) -> list[str]:
-    """List the plugins that a document needs to be verified, with their versions."""
+    """List the plugins that a document needs for its verification, with their versions."""
     metadata = document.tree.get("metadata")
-    listed = metadata.get("plugins") if isinstance(metadata, dict) else None
-    known = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    named = ((one.get("name"), one.get("version")) for one in known)
+    entries = metadata.get("plugins") if isinstance(metadata, dict) else None
+    plugins = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    names_and_versions = ((plugin.get("name"), plugin.get("version")) for plugin in plugins)
     return [
-        f"{name} {version}" if isinstance(version, str) else name for name, version in named if isinstance(name, str)
+        f"{name} {version}" if isinstance(version, str) else name
+        for name, version in names_and_versions
+        if isinstance(name, str)
     ]
 
 
-def _hashed(text: str) -> str:
+def _hash(text: str) -> str:
     return sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 
-def _with_ids(document: Document, sorted_text: Callable[[Json], str]) -> str:
+def _serialize_with_ids(document: Document, sorted_text: Callable[[Json], str]) -> str:
     tree = dict(document.tree)
     for name in ("interactions", "messages"):
         items = tree.get(name)
         if isinstance(items, list):
             tree[name] = [_with_id(item, sorted_text) for item in items]
-    return _text_plain(tree) if document.is_plain else _careful(tree, _number_as_written)
+    return _serialize_plain(tree) if document.is_plain else _serialize_with(tree, _number_as_written)
 
 
 def _with_id(item: Json, sorted_text: Callable[[Json], str]) -> Json:
@@ -233,57 +265,60 @@ def _with_id(item: Json, sorted_text: Callable[[Json], str]) -> Json:
         return item
     if "_id" in item:
         return {"_id": item["_id"], **item}
-    return {"_id": _hashed(sorted_text(item)), **item}
+    return {"_id": _hash(sorted_text(item)), **item}
 
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
-def _bytes(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     try:
         return text.encode()
-    except UnicodeEncodeError:  # half a pair, which only an escape can say
-        return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+    except UnicodeEncodeError:  # UTF-8 cannot represent half of a surrogate pair, but a JSON escape can
+        return _SURROGATES.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
 _json_sorted: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 _json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def _text_plain(tree: Json) -> str:
-    """Write JSON. What orjson refuses (integers beyond 64 bits, half surrogate pairs) is left to the slower encoder."""
+def _serialize_plain(tree: Json) -> str:
+    """Write compact JSON. The slower encoder is for large integers and lone surrogates, which orjson rejects."""
     try:
         return orjson.dumps(tree).decode()
     except TypeError:
         return _json(tree)
 
 
-def _sorted_plain(tree: Json) -> str:
-    """Write JSON with the members of all objects in order."""
+def _serialize_sorted(tree: Json) -> str:
+    """Write compact JSON with the members of all objects sorted by name."""
     try:
         return orjson.dumps(tree, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:
         return _json_sorted(tree)
 
 
-def _sorted_careful(tree: Json) -> str:
-    return _careful(tree, _canonical_number, is_sorted=True)
+def _serialize_canonical(tree: Json) -> str:
+    return _serialize_with(tree, _canonical_number, is_sorted=True)
 
 
-def _careful(tree: Json, number: Callable[[float], str], *, is_sorted: bool = False) -> str:
-    """Write JSON like the plain encoders, but each number as `number` says."""
+def _serialize_with(tree: Json, write_number: Callable[[float], str], *, is_sorted: bool = False) -> str:
+    """Write JSON like the fast encoders, but each float by `write_number`."""
     if isinstance(tree, dict):
         names = sorted(tree) if is_sorted else tree
-        members = (f"{_text_plain(name)}:{_careful(tree[name], number, is_sorted=is_sorted)}" for name in names)
+        members = (
+            f"{_serialize_plain(name)}:{_serialize_with(tree[name], write_number, is_sorted=is_sorted)}"
+            for name in names
+        )
         return "{" + ",".join(members) + "}"
     if isinstance(tree, list):
-        return "[" + ",".join(_careful(item, number, is_sorted=is_sorted) for item in tree) + "]"
-    return number(tree) if isinstance(tree, float) else _text_plain(tree)
+        return "[" + ",".join(_serialize_with(item, write_number, is_sorted=is_sorted) for item in tree) + "]"
+    return write_number(tree) if isinstance(tree, float) else _serialize_plain(tree)
 
 
 def serialize(tree: Json, *, is_sorted: bool = False) -> str:
-    """Write a part of a document as it is kept, or with the members of its objects in order."""
-    return _bytes(_careful(tree, _number_as_written, is_sorted=is_sorted)).decode()
+    """Write a part of a document as it is stored, or with the members of its objects sorted by name."""
+    return _encode(_serialize_with(tree, _number_as_written, is_sorted=is_sorted)).decode()
 
 
 def _number_as_written(number: float) -> str:
@@ -291,7 +326,7 @@ def _number_as_written(number: float) -> str:
 
 
 def _canonical_number(number: float) -> str:
-    """Write a number as the original does: the shortest decimal that reads back, plain from 1e-7 to below 1e16."""
+    """Write a number for the hash, as Ruby does: the shortest exact decimal, plain from 1e-7 to below 1e16."""
     if isinstance(number, Number) and re.fullmatch(r"-?[0-9]+", number.text):
         return "0" if number.text == "-0" else number.text
     text = repr(float(number))
@@ -304,43 +339,55 @@ def _canonical_number(number: float) -> str:
 
 
 class MergeConflict(Exception):
-    """Two documents that contradict each other."""
+    """Raised for two documents that contradict each other."""
 
 
 def merge_documents(existing: Document, new: Document, *, checks_requests: bool) -> Document:
-    """Put a document's interactions into another: those with the same description and state are replaced.
+    """Merge a new document into an existing one. All members but the interactions come from the existing document.
 
-    Raises Unmergeable when either has no interactions, or when one asks for a different request under the same name.
+    A new interaction replaces the existing one with the same description and provider state, or is appended. Raises
+    MergeConflict if either document has no interactions, or, with `checks_requests`, if an interaction would be
+    replaced by one with a different request: then two test suites use one name for two interactions.
     """
-    old, more = existing.tree.get("interactions"), new.tree.get("interactions")
-    if not isinstance(old, list) or not isinstance(more, list):
+    existing_items, new_items = existing.tree.get("interactions"), new.tree.get("interactions")
+    if not isinstance(existing_items, list) or not isinstance(new_items, list):
         raise MergeConflict
-    merged = {_name(item): item for item in old}
-    for item in more:
-        before = merged.get(_name(item))
-        if checks_requests and before is not None and _request(before) != _request(item):
+    merged = {_merge_key(item): item for item in existing_items}
+    for item in new_items:
+        replaced = merged.get(_merge_key(item))
+        if checks_requests and replaced is not None and _request(replaced) != _request(item):
             raise MergeConflict
-        merged[_name(item)] = item
+        merged[_merge_key(item)] = item
     tree = {**existing.tree, "interactions": list(merged.values())}
     return Document(tree, is_plain=existing.is_plain and new.is_plain)
 
 
-def _name(item: Json) -> str:
+def _merge_key(item: Json) -> str:
     if not isinstance(item, dict):
-        return _sorted_careful(item)
+        return _serialize_canonical(item)
     states = (item.get(name) for name in ("provider_state", "providerState", "providerStates"))
-    state = next((one for one in states if one is not None), None)
-    return _sorted_careful([item.get("description"), state])
+    first_state = next((state for state in states if state is not None), None)
+    return _serialize_canonical([item.get("description"), first_state])
 
 
 def _request(item: Json) -> str:
     request = item.get("request") if isinstance(item, dict) else None
     parts = request if isinstance(request, dict) else {}
-    return _sorted_careful([parts.get(name) for name in ("method", "path", "query", "body", "headers")])
+    return _serialize_canonical([parts.get(name) for name in ("method", "path", "query", "body", "headers")])
 
 
 def remove_broker_ids(document: Document) -> Document:
-    """Take off the ids that were given when the document was kept, so that it can be identified again."""
+    """Remove the ids that the broker added when the document was stored, so that its hash can be computed again."""
+    tree = dict(document.tree)
+    for name in ("interactions", "messages"):
+        items = tree.get(name)
+        if isinstance(items, list):
+            tree[name] = [_without_broker_id(item) for item in items]
+    return Document(tree, document.is_plain)
+
+
+def remove_all_ids(document: Document) -> Document:
+    """Remove the ids of all interactions, including those that the client set."""
     tree = dict(document.tree)
     for name in ("interactions", "messages"):
         items = tree.get(name)
@@ -349,30 +396,20 @@ def remove_broker_ids(document: Document) -> Document:
     return Document(tree, document.is_plain)
 
 
-def remove_all_ids(document: Document) -> Document:
-    """Take off the ids of all interactions, whoever gave them."""
-    tree = dict(document.tree)
-    for name in ("interactions", "messages"):
-        items = tree.get(name)
-        if isinstance(items, list):
-            tree[name] = [_without_member(item, "_id") for item in items]
-    return Document(tree, document.is_plain)
-
-
-def _without_member(item: Json, member: str) -> Json:
-    return {name: value for name, value in item.items() if name != member} if isinstance(item, dict) else item
-
-
 def _without_id(item: Json) -> Json:
-    """Take off an id that was given here; one that the client gave is a part of the interaction."""
+    return {name: value for name, value in item.items() if name != "_id"} if isinstance(item, dict) else item
+
+
+def _without_broker_id(item: Json) -> Json:
+    # The broker's id is the hash of the rest. Any other id comes from the client, and counts for the content's hash.
     if not isinstance(item, dict) or "_id" not in item:
         return item
-    rest = {name: value for name, value in item.items() if name != "_id"}
-    return rest if item["_id"] == _hashed(_sorted_careful(rest)) else item
+    rest = _without_id(item)
+    return rest if item["_id"] == _hash(_serialize_canonical(rest)) else item
 
 
 def find_names(document: Document) -> tuple[Json, Json]:
-    """Read the names of consumer and provider that a document gives itself, if it does."""
+    """Find the names of consumer and provider inside a document; None where it has none. They may be any JSON."""
     consumer, provider = (document.tree.get(role) for role in ("consumer", "provider"))
     return (
         consumer.get("name") if isinstance(consumer, dict) else None,

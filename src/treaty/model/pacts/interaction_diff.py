@@ -1,7 +1,7 @@
-"""What changed from one pact to another, interaction by interaction, as lines side by side."""
+"""The difference between two pacts for the web pages: interaction by interaction, with lines side by side."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
@@ -10,13 +10,13 @@ from typing import Final
 from treaty.model.pacts.interactions import Interaction
 
 CONTEXT_LINES: Final = 3
-"""How many lines are shown around those that changed."""
+"""Unchanged lines shown around each change."""
 MAX_LINES: Final = 1500
-"""Lines of an interaction that are compared."""
+"""Lines compared per interaction; `SequenceMatcher` takes quadratic time."""
 
 
 class ChangeKind(Enum):
-    """What became of an interaction, or of a line."""
+    """How an interaction differs between two pacts."""
 
     NEW = "new"
     GONE = "gone"
@@ -26,7 +26,7 @@ class ChangeKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LinePair:
-    """Two lines side by side; None where one side has none. Neither side has one where lines are left out."""
+    """Two lines side by side. A side is None if it has no line, and both sides are None where lines are left out."""
 
     old: str | None
     new: str | None
@@ -42,7 +42,7 @@ class LinePair:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """An interaction that is in one of two pacts, or in both but not the same."""
+    """An interaction that was added, removed or changed."""
 
     kind: ChangeKind
     description: str
@@ -52,11 +52,11 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Changes:
-    """The changes from one pact to another, of which a part is worked out."""
+    """The changes from one pact to another: a page of them, and their number."""
 
     shown: Sequence[Change]
     counts: Mapping[ChangeKind, int]
-    """How many there are of each kind, shown or not."""
+    """Number of changes of each kind, on all pages."""
 
     @property
     def total(self) -> int:
@@ -64,7 +64,7 @@ class Changes:
 
 
 _Pair = tuple[Interaction | None, Interaction | None]
-"""An interaction of the old pact, and what it became in the new one."""
+"""An interaction of the old pact and its counterpart in the new one; None where there is none."""
 
 
 def diff_interactions(
@@ -75,14 +75,15 @@ def diff_interactions(
     limit: int | None = None,
     check_deadline: Callable[[], object] = bool,
 ) -> Changes:
-    """Compare two pacts: changes in the order of the new one, then what is gone. Lines are compared for a part of them.
+    """Compare two pacts: changes in the order of the new one, then removed interactions.
 
-    `go_on` is called often; it may raise.
+    Compares the lines of the requested page only. `check_deadline` is called for each interaction, and raises an
+    exception to abandon the comparison.
     """
-    pairs = _changed(old, new, check_deadline)
+    pairs = _pair_changed(old, new, check_deadline)
     end = None if limit is None else offset + limit
     counts = Counter(_kind(*pair) for pair in pairs)
-    return Changes(shown=[_told(*pair, check_deadline) for pair in pairs[offset:end]], counts=counts)
+    return Changes(shown=[_describe(*pair, check_deadline) for pair in pairs[offset:end]], counts=counts)
 
 
 def _kind(old: Interaction | None, new: Interaction | None) -> ChangeKind:
@@ -91,65 +92,64 @@ def _kind(old: Interaction | None, new: Interaction | None) -> ChangeKind:
     return ChangeKind.NEW if old is None else ChangeKind.CHANGED
 
 
-def _changed(
+def _pair_changed(
     old: Sequence[Interaction], new: Sequence[Interaction], check_deadline: Callable[[], object]
 ) -> list[_Pair]:
-    before = _by_name(old)
-    found: list[_Pair] = []
-    for one in new:
+    # A queue for each name: names need not be unique, and interactions with the same name are paired in their order.
+    unpaired: dict[tuple[object, ...], deque[Interaction]] = {}
+    for interaction in old:
+        unpaired.setdefault(_name(interaction), deque()).append(interaction)
+    pairs: list[_Pair] = []
+    for interaction in new:
         check_deadline()
-        others = before.get(_name(one))
-        other = others.popleft() if others else None
-        if other is None or other.digest != one.digest:
-            found.append((other, one))
-    return [*found, *((one, None) for others in before.values() for one in others)]
+        namesakes = unpaired.get(_name(interaction))
+        counterpart = namesakes.popleft() if namesakes else None
+        if counterpart is None or counterpart.digest != interaction.digest:
+            pairs.append((counterpart, interaction))
+    return [*pairs, *((interaction, None) for namesakes in unpaired.values() for interaction in namesakes)]
 
 
-def _told(old: Interaction | None, new: Interaction | None, check_deadline: Callable[[], object]) -> Change:
+def _describe(old: Interaction | None, new: Interaction | None, check_deadline: Callable[[], object]) -> Change:
     check_deadline()
     if new is None:
-        assert old is not None  # noqa: S101 - one of the two is there
-        return _change(ChangeKind.GONE, old, [LinePair(line, None) for line in _lines(old)])
+        assert old is not None  # noqa: S101 - a pair has at least one interaction
+        return _build_change(ChangeKind.GONE, old, [LinePair(line, None) for line in _list_lines(old)])
     if old is None:
-        return _change(ChangeKind.NEW, new, [LinePair(None, line) for line in _lines(new)])
-    return _change(ChangeKind.CHANGED, new, [*_compared(_lines(old), _lines(new))])
+        return _build_change(ChangeKind.NEW, new, [LinePair(None, line) for line in _list_lines(new)])
+    return _build_change(ChangeKind.CHANGED, new, [*_align(_list_lines(old), _list_lines(new))])
 
 
-def _by_name(interactions: Iterable[Interaction]) -> dict[tuple[object, ...], deque[Interaction]]:
-    found: dict[tuple[object, ...], deque[Interaction]] = {}
-    for one in interactions:
-        found.setdefault(_name(one), deque()).append(one)
-    return found
+def _name(interaction: Interaction) -> tuple[object, ...]:
+    """Return the properties that identify an interaction across pacts."""
+    return (interaction.kind, interaction.description, tuple(state.name for state in interaction.states))
 
 
-def _name(one: Interaction) -> tuple[object, ...]:
-    """By what an interaction is known again: its kind, its description and its states."""
-    return (one.kind, one.description, tuple(state.name for state in one.states))
+def _list_lines(interaction: Interaction) -> list[str]:
+    return interaction.source.splitlines()[:MAX_LINES]
 
 
-def _lines(one: Interaction) -> list[str]:
-    return one.source.splitlines()[:MAX_LINES]
+def _build_change(kind: ChangeKind, interaction: Interaction, rows: Sequence[LinePair]) -> Change:
+    states = tuple(state.name for state in interaction.states)
+    return Change(kind=kind, description=interaction.description, states=states, rows=tuple(_collapse(rows)))
 
 
-def _change(kind: ChangeKind, one: Interaction, rows: Sequence[LinePair]) -> Change:
-    states = tuple(state.name for state in one.states)
-    return Change(kind=kind, description=one.description, states=states, rows=tuple(_near(rows)))
+def _align(old: Sequence[str], new: Sequence[str]) -> Iterator[LinePair]:
+    for _, old_start, old_end, new_start, new_end in SequenceMatcher(None, old, new).get_opcodes():
+        for offset in range(max(old_end - old_start, new_end - new_start)):
+            yield LinePair(
+                old[old_start + offset] if old_start + offset < old_end else None,
+                new[new_start + offset] if new_start + offset < new_end else None,
+            )
 
 
-def _compared(old: Sequence[str], new: Sequence[str]) -> Iterator[LinePair]:
-    for _, a, b, c, d in SequenceMatcher(None, old, new).get_opcodes():
-        for at in range(max(b - a, d - c)):
-            yield LinePair(old[a + at] if a + at < b else None, new[c + at] if c + at < d else None)
-
-
-def _near(rows: Sequence[LinePair]) -> Iterator[LinePair]:
-    """Leave out what is far from any change."""
-    changed = (at for at, row in enumerate(rows) if not row.is_same)
-    near = {at for place in changed for at in range(place - CONTEXT_LINES, place + CONTEXT_LINES + 1)}
-    is_left_out = False
-    for at, row in enumerate(rows):
-        if at in near:
+def _collapse(rows: Sequence[LinePair]) -> Iterator[LinePair]:
+    """Replace each run of lines far from any change with one gap."""
+    changed = (index for index, row in enumerate(rows) if not row.is_same)
+    shown = {near for index in changed for near in range(index - CONTEXT_LINES, index + CONTEXT_LINES + 1)}
+    is_in_gap = False
+    for index, row in enumerate(rows):
+        if index in shown:
             yield row
-        elif not is_left_out:
+        elif not is_in_gap:
             yield LinePair(None, None)
-        is_left_out = at not in near
+        is_in_gap = index not in shown

@@ -1,6 +1,7 @@
-"""Interactions as people read them: what a pact says, with matching rules and generators in words beside the values.
+"""Interactions as people read them, with matching rules and generators in words beside the values.
 
-A pact may hold any JSON, so nothing here relies on a shape: what has an unexpected one is shown as the JSON that it is.
+A pact may contain any JSON, so this module relies on no structure: an interaction with an unexpected
+structure is shown as JSON.
 """
 
 import base64
@@ -8,7 +9,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha1
 from itertools import repeat
@@ -17,25 +18,24 @@ from typing import Any, Final
 from treaty.errors import Malformed
 from treaty.model.pacts import content
 from treaty.model.pacts.content import Document, Json
+from treaty.model.pacts.matching_rules import MAX_VALUE_LENGTH, RuleNode, UnshownRule, format_value, read_rules
 
 MAX_LINES: Final = 1500
-"""Lines of a body that are shown; the rest is found in the JSON."""
-MAX_VALUE_LENGTH: Final = 4000
-"""Characters of one value that are shown."""
+"""Lines shown of a body; the JSON of the pact has all of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequiredState:
-    """What the provider has to be like."""
+    """A state that the provider has to be in."""
 
     name: str
     params: str | None
-    """A JSON value."""
+    """Parameters as JSON, truncated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnnotatedField:
-    """A header, a parameter of the query or a member of the metadata."""
+    """A header, a query parameter or a member of the metadata, with the rules for it."""
 
     name: str
     value: str
@@ -44,18 +44,10 @@ class AnnotatedField:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnnotatedLine:
-    """A line of a body, with what is said about its value."""
+    """A line of a body, with the rules for its value."""
 
     text: str
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UnshownRule:
-    """What is said about a place whose value is not shown."""
-
-    place: str
-    text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,33 +63,34 @@ class InteractionPart:
     headers: tuple[AnnotatedField, ...] = ()
     metadata: tuple[AnnotatedField, ...] = ()
     body: tuple[AnnotatedLine, ...] | None = None
-    """None where there is none, or any is fine."""
+    """None if there is no body, or any body matches."""
     body_type: str | None = None
     is_truncated: bool = False
-    """Whether the body is longer than what is shown of it."""
+    """Whether `body` shows only the beginning."""
     rules: tuple[UnshownRule, ...] = ()
+    """Rules without a value beside which they could be shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interaction:
-    """One thing that a consumer expects.
+    """An interaction or message of a pact.
 
-    Its members are read when they are used: a pact may have thousands of interactions, of which a page shows a few.
+    Properties are computed on first use: a pact may have thousands of interactions, of which a page shows a few.
     """
 
     id: str
-    """The same for the same interaction, whatever stands around it; may stand in an URL as it is."""
+    """Depends on the content alone, so that links survive a new publication. Safe in a URL."""
     item: Json
-    """As the pact has it, without the id that the broker gave it."""
-    where: str
-    """The member of the pact that it is in."""
+    """The JSON in the pact, without the broker's id."""
+    list_name: str
+    """The member of the pact that contains it: `interactions` or `messages`."""
     broker_id: str | None = None
-    """The id that it was given when the pact was kept, by which verifiers name it."""
+    """The id that the broker added when it stored the pact. Verifiers report results by it."""
 
     @classmethod
     def from_document(cls, document: Document) -> "Interaction":
-        """Make what stands for a contract that has no interactions."""
-        return _interaction(dict(document.tree), "contract")
+        """Represent a whole contract that has no interactions."""
+        return _build_interaction(dict(document.tree), "contract")
 
     @property
     def _members(self) -> dict[str, Json]:
@@ -105,7 +98,7 @@ class Interaction:
 
     @cached_property
     def kind(self) -> str:
-        return _kind(self.item, self.where) if isinstance(self.item, dict) else "Interaction"
+        return _kind(self.item, self.list_name) if isinstance(self.item, dict) else "Interaction"
 
     @cached_property
     def description(self) -> str:
@@ -114,11 +107,11 @@ class Interaction:
 
     @cached_property
     def states(self) -> tuple[RequiredState, ...]:
-        return tuple(_states(self._members))
+        return tuple(_read_states(self._members))
 
     @cached_property
     def parts(self) -> tuple[InteractionPart, ...]:
-        return tuple(_parts(self.item, self.where)) if isinstance(self.item, dict) else ()
+        return tuple(_read_parts(self.item, self.list_name)) if isinstance(self.item, dict) else ()
 
     @property
     def is_pending(self) -> bool:
@@ -126,89 +119,100 @@ class Interaction:
 
     @cached_property
     def comments(self) -> tuple[str, ...]:
-        return tuple(_comments(self._members.get("comments")))
+        comments = self._members.get("comments")
+        texts = comments.get("text") if isinstance(comments, dict) else None
+        return tuple(text for text in texts if isinstance(text, str)) if isinstance(texts, list) else ()
 
     @cached_property
     def source(self) -> str:
-        """Its JSON, for people."""
+        """The interaction as indented JSON."""
         return format_json(self.item)
 
     @property
     def digest(self) -> str:
-        """Two interactions are the same if these are. The order of members does not count, as it does not for Pact."""
+        """Equal for interactions with equal JSON. The order of members does not matter, as for the content's hash."""
         return self.id.partition("-")[0]
 
     @cached_property
     def markup(self) -> str | None:
-        """How a plugin shows it to people, as text."""
-        return _markup(self._members.get("interactionMarkup"))
+        """Description by a plugin, as text."""
+        return _read_markup(self._members.get("interactionMarkup"))
 
     @cached_property
     def plugins(self) -> tuple[AnnotatedLine, ...]:
-        """What is kept for plugins, as JSON."""
+        """Configuration for plugins, as JSON."""
         configuration = self._members.get("pluginConfiguration")
-        return tuple(_Writer(_Node()).lines(configuration)) if configuration else ()
+        return tuple(_LineWriter(RuleNode()).write(configuration)) if configuration else ()
 
     def has(self, words: str) -> bool:
-        """Say whether a text stands anywhere in it."""
+        """Whether its JSON contains a text, in any case."""
         return words.casefold() in self.source.casefold()
 
 
 def read_interactions(document: Document) -> list[Interaction] | None:
-    """Read the interactions and messages of a pact; None where it has no list of either."""
+    """Read the interactions and messages of a pact; None if it has no list of either."""
     lists = [(name, document.tree.get(name)) for name in ("interactions", "messages")]
     if not any(isinstance(items, list) for _, items in lists):
         return None
-    found = [_interaction(item, name) for name, items in lists if isinstance(items, list) for item in items]
-    return _told_apart(found)
+    interactions = [
+        _build_interaction(item, name) for name, items in lists if isinstance(items, list) for item in items
+    ]
+    return _number_duplicates(interactions)
 
 
-def _told_apart(found: list[Interaction]) -> list[Interaction]:
-    """Number the ids of interactions that are the same."""
-    seen: dict[str, int] = {}
-    for at, one in enumerate(found):
-        seen[one.id] = seen.get(one.id, 0) + 1
-        if seen[one.id] > 1:
-            found[at] = replace(one, id=f"{one.id}-{seen[one.id]}")
-    return found
+def _number_duplicates(interactions: list[Interaction]) -> list[Interaction]:
+    """Append a number to the ids of equal interactions, because a page needs unique ids."""
+    counts: dict[str, int] = {}
+    for index, interaction in enumerate(interactions):
+        count = counts[interaction.id] = counts.get(interaction.id, 0) + 1
+        if count > 1:
+            interactions[index] = replace(interaction, id=f"{interaction.id}-{count}")
+    return interactions
 
 
 def format_json(tree: Json) -> str:
-    """Write JSON for people."""
+    """Write indented JSON, at most MAX_LINES lines."""
     if not isinstance(tree, dict | list):
-        return "\n".join(line.text for line in _Writer(_Node()).lines(tree))
+        return "\n".join(line.text for line in _LineWriter(RuleNode()).write(tree))
     lines: list[str] = []
-    _write(lines, tree, "", "", "")
+    _append_json(lines, tree, "", "", "")
     return "\n".join(lines[:MAX_LINES])
 
 
-def _write(lines: list[str], tree: Json, indent: str, label: str, end: str) -> None:
-    """Write JSON as `_Writer` does, where nothing is said about its values."""
+def _append_json(lines: list[str], tree: Json, indent: str, label: str, end: str) -> None:
+    # The same format as `_LineWriter`, without looking for rules: searching a large pact writes every interaction.
     if not tree or not isinstance(tree, dict | list):
-        text = content.serialize(tree)
-        lines.append(f"{indent}{label}{text if len(text) <= MAX_VALUE_LENGTH else text[:MAX_VALUE_LENGTH] + '…'}{end}")
+        lines.append(f"{indent}{label}{_truncate(content.serialize(tree))}{end}")
         return
-    brackets, last, inner = "{}" if isinstance(tree, dict) else "[]", len(tree), indent + "  "
+    brackets, length, inner_indent = "{}" if isinstance(tree, dict) else "[]", len(tree), indent + "  "
     lines.append(f"{indent}{label}{brackets[0]}")
-    names = (f"{json.dumps(name, ensure_ascii=False)}: " for name in tree) if isinstance(tree, dict) else repeat("")
+    labels = (f"{json.dumps(name, ensure_ascii=False)}: " for name in tree) if isinstance(tree, dict) else repeat("")
     values = tree.values() if isinstance(tree, dict) else tree
-    for at, (name, value) in enumerate(zip(names, values, strict=False), 1):
-        _write(lines, value, inner, name, "," if at < last else "")
+    for number, (inner_label, value) in enumerate(zip(labels, values, strict=False), 1):
+        _append_json(lines, value, inner_indent, inner_label, "," if number < length else "")
     lines.append(f"{indent}{brackets[1]}{end}")
 
 
-def _interaction(item: Json, where: str) -> Interaction:
+def _truncate(text: str) -> str:
+    return text if len(text) <= MAX_VALUE_LENGTH else text[:MAX_VALUE_LENGTH] + "…"
+
+
+def _build_interaction(item: Json, list_name: str) -> Interaction:
     if not isinstance(item, dict):
-        return Interaction(id=_id(item), item=item, where=where)
-    bare = {name: value for name, value in item.items() if name != "_id"}
+        return Interaction(id=_compute_id(item), item=item, list_name=list_name)
+    bare_item = {name: value for name, value in item.items() if name != "_id"}
     broker_id = item.get("_id")
     return Interaction(
-        id=_id(bare), item=bare, where=where, broker_id=broker_id if isinstance(broker_id, str) else None
+        id=_compute_id(bare_item),
+        item=bare_item,
+        list_name=list_name,
+        broker_id=broker_id if isinstance(broker_id, str) else None,
     )
 
 
-def _id(item: Json) -> str:
+def _compute_id(item: Json) -> str:
     text = content.serialize(item, is_sorted=True)
+    # The letter makes it a valid id in HTML, and 48 bits are enough to tell the interactions of a pact apart.
     return "i" + sha1(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:12]
 
 
@@ -217,126 +221,128 @@ _KINDS: Final = {
     "Asynchronous/Messages": "Message",
     "Synchronous/Messages": "Request and reply",
 }
+"""Types of version 4 of the Pact specification; older pacts have a list for each kind instead."""
 
 
-def _kind(item: Mapping[str, Json], where: str) -> str:
-    said = item.get("type")
-    if isinstance(said, str) and said in _KINDS:
-        return _KINDS[said]
-    return "Message" if where == "messages" else "HTTP"
+def _kind(item: Mapping[str, Json], list_name: str) -> str:
+    interaction_type = item.get("type")
+    if isinstance(interaction_type, str) and interaction_type in _KINDS:
+        return _KINDS[interaction_type]
+    return "Message" if list_name == "messages" else "HTTP"
 
 
-def _states(item: Mapping[str, Json]) -> Iterator[RequiredState]:
-    for name in ("providerState", "provider_state"):
-        if isinstance(item.get(name), str) and item[name].strip():
-            yield RequiredState(name=item[name], params=None)
+def _read_states(item: Mapping[str, Json]) -> Iterator[RequiredState]:
+    # One state as a text (versions 1 and 2, in two spellings), or a list with parameters (version 3 and later).
+    for member in ("providerState", "provider_state"):
+        if isinstance(item.get(member), str) and item[member].strip():
+            yield RequiredState(name=item[member], params=None)
     states = item.get("providerStates")
-    for one in states if isinstance(states, list) else ():
-        if isinstance(one, dict) and isinstance(one.get("name"), str):
-            params = one.get("params")
+    for state in states if isinstance(states, list) else ():
+        if isinstance(state, dict) and isinstance(state.get("name"), str):
+            params = state.get("params")
             yield RequiredState(
-                name=one["name"], params=content.serialize(params)[:MAX_VALUE_LENGTH] if params else None
+                name=state["name"], params=content.serialize(params)[:MAX_VALUE_LENGTH] if params else None
             )
 
 
-def _comments(given: Json) -> Iterator[str]:
-    texts = given.get("text") if isinstance(given, dict) else None
-    yield from (one for one in (texts if isinstance(texts, list) else ()) if isinstance(one, str))
-
-
-def _markup(given: Json) -> str | None:
-    """Read what a plugin says: text, in a fence where it is Markdown."""
-    text = given.get("markup") if isinstance(given, dict) else None
+def _read_markup(markup: Json) -> str | None:
+    """Read the text of a plugin's markup, without the code fences of Markdown."""
+    text = markup.get("markup") if isinstance(markup, dict) else None
     if not isinstance(text, str) or not text.strip():
         return None
     lines = (line for line in text[:MAX_VALUE_LENGTH].splitlines() if not line.startswith("```"))
     return "\n".join(lines).strip()
 
 
-def _parts(item: Mapping[str, Json], where: str) -> Iterator[InteractionPart]:
-    kind = _kind(item, where)
+def _read_parts(item: Mapping[str, Json], list_name: str) -> Iterator[InteractionPart]:
+    kind = _kind(item, list_name)
     if kind == "Message":
-        yield _part("Message", item)
+        yield _read_part("Message", item)
         return
-    for name, title in (("request", "Request"), ("response", "Response" if kind == "HTTP" else "Reply")):
-        given = item.get(name)
-        for one in given if isinstance(given, list) else [given]:
-            if isinstance(one, dict):
-                yield _part(title, one)
+    for member, title in (("request", "Request"), ("response", "Response" if kind == "HTTP" else "Reply")):
+        value = item.get(member)
+        # A message may have several replies.
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict):
+                yield _read_part(title, part)
 
 
-def _part(title: str, given: Mapping[str, Json]) -> InteractionPart:
-    rules = _rules(given)
-    body, kind = _body(given)
-    writer = _Writer(rules.at("body"))
-    shown = None if body is _NOTHING else tuple(writer.lines(body))
-    method, path, status = given.get("method"), given.get("path"), given.get("status")
+def _read_part(title: str, part: Mapping[str, Json]) -> InteractionPart:
+    rules = read_rules(part)
+    body, media_type = _read_body(part)
+    writer = _LineWriter(rules.child("body"))
+    lines = None if body is _NO_BODY else tuple(writer.write(body))
+    method, path, status = part.get("method"), part.get("path"), part.get("status")
     return InteractionPart(
         title=title,
         method=method.upper() if isinstance(method, str) else None,
         path=path if isinstance(path, str) else None,
-        path_notes=tuple(rules.at("path").take()),
-        status=None if status is None else _value(status),
-        query=tuple(_fields(_query(given.get("query")), rules.at("query"))),
-        headers=tuple(_fields(given.get("headers"), rules.at("header"))),
-        metadata=tuple(_fields(given.get("metadata") or given.get("metaData"), rules.at("metadata"))),
-        body=shown,
-        body_type=kind,
+        path_notes=tuple(rules.child("path").take()),
+        status=None if status is None else format_value(status),
+        query=tuple(_read_fields(_parse_query(part.get("query")), rules.child("query"))),
+        headers=tuple(_read_fields(part.get("headers"), rules.child("header"))),
+        metadata=tuple(_read_fields(_read_metadata(part), rules.child("metadata"))),
+        body=lines,
+        body_type=media_type,
         is_truncated=writer.is_truncated,
-        rules=tuple(rules.left()),
+        # Evaluated last: writing the parts above has marked the rules that were shown.
+        rules=tuple(rules.list_unshown()),
     )
 
 
-def _query(given: Json) -> Json:
-    """Take apart the query of old pacts, which is a text."""
-    if not isinstance(given, str):
-        return given
-    found: dict[str, list[str]] = {}
-    for pair in given.split("&"):
+def _parse_query(query: Json) -> Json:
+    """Parse the query of versions 1 and 2, which is a text. It is shown as it is, so nothing is decoded."""
+    if not isinstance(query, str):
+        return query
+    values: dict[str, list[str]] = {}
+    for pair in query.split("&"):
         name, _, value = pair.partition("=")
-        found.setdefault(name, []).append(value)
-    return found
+        values.setdefault(name, []).append(value)
+    return values
 
 
-def _fields(given: Json, rules: "_Node") -> Iterator[AnnotatedField]:
-    for name, value in given.items() if isinstance(given, dict) else ():
+def _read_fields(fields: Json, rules: RuleNode) -> Iterator[AnnotatedField]:
+    for name, value in fields.items() if isinstance(fields, dict) else ():
         values = value if isinstance(value, list) else [value]
-        notes = rules.notes_of(name)
-        yield AnnotatedField(name=name, value=", ".join(map(_value, values)), notes=tuple(dict.fromkeys(notes)))
+        notes = rules.take_field(name)
+        yield AnnotatedField(name=name, value=", ".join(map(format_value, values)), notes=tuple(dict.fromkeys(notes)))
 
 
-def _value(value: Json) -> str:
-    return (value if isinstance(value, str) else content.serialize(value))[:MAX_VALUE_LENGTH]
+def _read_metadata(part: Mapping[str, Json]) -> Json:
+    return part.get("metadata") or part.get("metaData")
 
 
-_NOTHING: Final = object()
+_NO_BODY: Final = object()
+"""Distinguishes a missing body from any JSON value."""
 
 
-def _body(given: Mapping[str, Json]) -> tuple[Any, str | None]:
-    """Find the body, opened as far as can be, and its media type."""
-    body = next((given[name] for name in ("body", "contents", "content") if name in given), _NOTHING)
-    kind = _media_type(given.get("headers")) or _media_type(given.get("metadata") or given.get("metaData"))
-    if isinstance(body, dict) and "content" in body and set(body) <= _ENVELOPE:
-        said = body.get("contentType")
-        return _opened(body["content"], body.get("encoded")), said if isinstance(said, str) else kind
+def _read_body(part: Mapping[str, Json]) -> tuple[Any, str | None]:
+    """Find the body, decoded as far as possible, and its media type."""
+    body = next((part[name] for name in ("body", "contents", "content") if name in part), _NO_BODY)
+    media_type = _find_media_type(part.get("headers")) or _find_media_type(_read_metadata(part))
+    if isinstance(body, dict) and "content" in body and set(body) <= _ENVELOPE_MEMBERS:
+        content_type = body.get("contentType")
+        decoded = _decode(body["content"], body.get("encoded"))
+        return decoded, content_type if isinstance(content_type, str) else media_type
     if body is None:
-        return _NOTHING, kind
-    return body, kind
+        return _NO_BODY, media_type
+    return body, media_type
 
 
-_ENVELOPE: Final = {"content", "contentType", "contentTypeHint", "encoded"}
+_ENVELOPE_MEMBERS: Final = {"content", "contentType", "contentTypeHint", "encoded"}
+"""Members of a body in version 4. An object with any other member is a JSON body that only looks like it."""
 
 
-def _media_type(fields: Json) -> str | None:
+def _find_media_type(fields: Json) -> str | None:
     for name, value in fields.items() if isinstance(fields, dict) else ():
         if name.lower() in {"content-type", "contenttype"}:
-            one = value[0] if isinstance(value, list) and value else value
-            return one if isinstance(one, str) else None
+            first_value = value[0] if isinstance(value, list) and value else value
+            return first_value if isinstance(first_value, str) else None
     return None
 
 
-def _opened(body: Json, encoded: Json) -> Json:
-    """Read what is encoded as text, as JSON where it is JSON."""
+def _decode(body: Json, encoded: Json) -> Json:
+    """Decode an encoded body: to JSON if possible, else to text, else to a hexadecimal dump."""
     if not isinstance(body, str) or not encoded:
         return body
     text = body
@@ -345,19 +351,19 @@ def _opened(body: Json, encoded: Json) -> Json:
             data = base64.b64decode(body, validate=True)
         except (binascii.Error, ValueError):
             return body
-        shown = _as_text(data)
-        if shown is None:
-            return _dump(data)
-        text = shown
+        decoded_text = _decode_text(data)
+        if decoded_text is None:
+            return _format_hex_dump(data)
+        text = decoded_text
     try:
         return content.parse_document(text.encode()).tree
     except (Malformed, UnicodeEncodeError):
         return text
 
 
-def _as_text(data: bytes) -> str | None:
-    """Read bytes as text, unless they hold what no text holds."""
-    if _NO_TEXT.search(data):
+def _decode_text(data: bytes) -> str | None:
+    """Decode UTF-8; None for binary data, that is, with control characters or invalid bytes."""
+    if _CONTROL_CHARACTERS.search(data):
         return None
     try:
         return data.decode()
@@ -365,241 +371,63 @@ def _as_text(data: bytes) -> str | None:
         return None
 
 
-_NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL_CHARACTERS: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 MAX_BINARY_BYTES: Final = 256
-"""Of binary contents that are shown; the whole is found in the JSON."""
-_WIDTH: Final = 8
+"""Bytes shown of a binary body; the JSON of the pact has all of them."""
+_BYTES_PER_ROW: Final = 8
 
 
-def _dump(data: bytes) -> str:
-    """Write bytes as numbers, and beside them as letters where they are some."""
+def _format_hex_dump(data: bytes) -> str:
+    """Write bytes in hexadecimal, with the printable ASCII characters beside them."""
     rows = [f"{len(data):,} {'byte' if len(data) == 1 else 'bytes'}, binary"]
-    for at in range(0, min(len(data), MAX_BINARY_BYTES), _WIDTH):
-        row = data[at : at + _WIDTH]
-        letters = "".join(chr(one) if 0x20 <= one < 0x7F else "." for one in row)  # noqa: PLR2004 - ASCII
-        rows.append(f"{at:04x}  {row.hex(' '):<23}  {letters}")
+    for offset in range(0, min(len(data), MAX_BINARY_BYTES), _BYTES_PER_ROW):
+        row = data[offset : offset + _BYTES_PER_ROW]
+        letters = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)  # noqa: PLR2004 - ASCII
+        rows.append(f"{offset:04x}  {row.hex(' '):<23}  {letters}")
     return "\n".join([*rows, "…"] if len(data) > MAX_BINARY_BYTES else rows)
 
 
-# Matching rules and generators: a tree of places, so that each value finds what is said about it while it is written
+class _LineWriter:
+    """Writes JSON line by line, with the rules for each value."""
 
-
-@dataclass(slots=True)
-class _Node:
-    children: "dict[str, _Node]" = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    was_shown: bool = False
-
-    def at(self, name: str) -> "_Node":
-        return self.children.setdefault(name, _Node())
-
-    def add(self, steps: Iterable[str], notes: Iterable[str]) -> None:
-        node = self
-        for step in steps:
-            node = node.at(step)
-        node.notes += notes
-
-    def take(self) -> list[str]:
-        self.was_shown = True
-        return self.notes
-
-    def notes_of(self, name: str) -> list[str]:
-        """List what is said about a field, whatever the case of its name, and about its values."""
-        found: list[str] = []
-        for key, node in self.children.items():
-            if key.lower() == name.lower():
-                found += node.take()
-                for inner in node.children.values():
-                    found += inner.take()
-        return found
-
-    def left(self, place: str = "") -> Iterator[UnshownRule]:
-        """List what was not shown beside a value."""
-        if not self.was_shown:
-            yield from (UnshownRule(place=place or "everything", text=note) for note in self.notes)
-        for name, node in self.children.items():
-            yield from node.left(f"{place} {name}".strip())
-
-
-_PLACES: Final = {
-    "headers": "header",
-    "header": "header",
-    "metaData": "metadata",
-    "contents": "body",
-    "content": "body",
-}
-_STEP: Final = re.compile(r"""\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]|\[(\d+|\*)\]|\.?([^.\[\]]+)""")
-
-
-def _steps(path: str) -> list[str]:
-    """Take a path apart: `$.items[*]['a b']`."""
-    return [next(filter(None, one), "") for one in _STEP.findall(path.removeprefix("$"))]
-
-
-def _rules(given: Mapping[str, Json]) -> _Node:
-    root = _Node()
-    for name, say in (("matchingRules", _rule_texts), ("generators", _generator_texts)):
-        rules = given.get(name)
-        for place, said in rules.items() if isinstance(rules, dict) else ():
-            for steps, one in _by_place(place, said):
-                root.add(steps, say(one))
-    return root
-
-
-def _by_place(place: str, said: Json) -> Iterator[tuple[list[str], Json]]:
-    """Read both forms: paths from the root (version 2), and places with paths within (version 3 on)."""
-    if place.startswith("$"):
-        steps = _steps(place)
-        yield [_PLACES.get(one, one) for one in steps[:1]] + steps[1:], said
-        return
-    known = _PLACES.get(place, place)
-    if not isinstance(said, dict) or "matchers" in said or isinstance(said.get("type"), str):
-        yield [known], said
-        return
-    for inner, one in said.items():
-        yield [known, *(_steps(inner) if inner.startswith("$") else [inner])], one
-
-
-def _rule_texts(said: Json) -> list[str]:
-    if isinstance(said, dict) and isinstance(said.get("matchers"), list):
-        texts = [_in_words(one) for one in said["matchers"]]
-        either = str(said.get("combine", "AND")).upper() == "OR"
-        return [" or ".join(texts)] if either and texts else texts
-    return [_in_words(said)]
-
-
-def _in_words(rule: Json) -> str:
-    if not isinstance(rule, dict):
-        return _cut(rule)
-    match = rule.get("match")
-    if match is None:
-        match = "regex" if "regex" in rule else "type" if {"min", "max"} & set(rule) else None
-    words = _WORDS.get(match) if isinstance(match, str) else None
-    if words is None:
-        return f"{match}: {_cut(rule)}" if isinstance(match, str) else _cut(rule)
-    return words.format_map(_Said(rule)).strip() + _counted(rule)
-
-
-class _Said(dict[str, Any]):
-    """What a rule says, by name; what it does not say is left blank."""
-
-    def __getitem__(self, name: str) -> str:
-        value = self.get(name)
-        if value is None and name == "format":
-            value = self.get(str(self.get("match")))  # as version 2 has it
-        return "" if value is None else _cut(value)
-
-
-_WORDS: Final = {
-    "type": "any value of this type",
-    "equality": "exactly this",
-    "regex": "matches /{regex}/",
-    "integer": "any integer",
-    "decimal": "any decimal number",
-    "number": "any number",
-    "boolean": "true or false",
-    "null": "null",
-    "include": "contains “{value}”",
-    "date": "a date {format}",
-    "time": "a time {format}",
-    "timestamp": "a date and time {format}",
-    "datetime": "a date and time {format}",
-    "values": "any keys, values like this",
-    "eachKey": "each key: {rules}",
-    "eachValue": "each value: {rules}",
-    "each-key": "each key: {rules}",
-    "each-value": "each value: {rules}",
-    "arrayContains": "holds at least these, among others",
-    "array-contains": "holds at least these, among others",
-    "contentType": "content of type {value}",
-    "content-type": "content of type {value}",
-    "semver": "a semantic version",
-    "statusCode": "a status: {status}",
-    "notEmpty": "anything but empty",
-    "not-empty": "anything but empty",
-}
-
-
-def _counted(rule: Mapping[str, Json]) -> str:
-    least, most = rule.get("min"), rule.get("max")
-    texts = [f"at least {_cut(least)}"] if least is not None else []
-    texts += [f"at most {_cut(most)}"] if most is not None else []
-    return f", {' and '.join(texts)}" if texts else ""
-
-
-def _generator_texts(said: Json) -> list[str]:
-    kind = said.get("type") if isinstance(said, dict) else None
-    words = _GENERATED.get(kind) if isinstance(kind, str) else None
-    text = words.format_map(_Said(said)) if words else _cut(said)
-    return [f"generated: {' '.join(text.split())}"]
-
-
-_GENERATED: Final = {
-    "RandomInt": "a random integer from {min} to {max}",
-    "RandomDecimal": "a random decimal number of {digits} digits",
-    "RandomHexadecimal": "a random hexadecimal number of {digits} digits",
-    "RandomString": "a random text of {size} characters",
-    "RandomBoolean": "true or false",
-    "Regex": "what matches /{regex}/",
-    "Uuid": "a UUID",
-    "Date": "the date {expression} {format}",
-    "Time": "the time {expression} {format}",
-    "DateTime": "the date and time {expression} {format}",
-    "ProviderState": "from the provider's state, {expression}",
-    "MockServerURL": "the address of the mock server, {example}",
-}
-
-_LONGEST_NOTE: Final = 200
-
-
-def _cut(value: Json) -> str:
-    text = _value(value)
-    return text if len(text) <= _LONGEST_NOTE else text[:_LONGEST_NOTE] + "…"
-
-
-# Writing JSON, line by line, with what is said about each value
-
-
-class _Writer:
-    def __init__(self, rules: _Node) -> None:
+    def __init__(self, rules: RuleNode) -> None:
         self._rules = rules
-        self._left = MAX_LINES
+        self._remaining_lines = MAX_LINES
         self.is_truncated = False
 
-    def lines(self, tree: Json) -> Iterator[AnnotatedLine]:
-        for line in self._written(tree, [self._rules], "", "", ""):
-            if self._left == 0:
+    def write(self, tree: Json) -> Iterator[AnnotatedLine]:
+        for line in self._write_value(tree, [self._rules], "", "", ""):
+            if self._remaining_lines == 0:
                 self.is_truncated = True
                 return
-            self._left -= 1
+            self._remaining_lines -= 1
             yield line
 
-    def _written(
-        self, tree: Json, nodes: Sequence[_Node], indent: str, label: str, end: str
+    def _write_value(
+        self, tree: Json, nodes: Sequence[RuleNode], indent: str, label: str, end: str
     ) -> Iterator[AnnotatedLine]:
+        # Several nodes may apply to one value: `$.items[0]` and `$.items[*]`.
         notes = tuple(dict.fromkeys(note for node in nodes for note in node.take()))
         if isinstance(tree, dict | list) and tree:
             brackets = "{}" if isinstance(tree, dict) else "[]"
             yield AnnotatedLine(text=f"{indent}{label}{brackets[0]}", notes=notes)
-            yield from self._inner(tree, nodes, indent + "  ")
+            yield from self._write_children(tree, nodes, indent + "  ")
             yield AnnotatedLine(text=f"{indent}{brackets[1]}{end}")
-            return
-        if isinstance(tree, str) and not indent and not label:
-            first, *rest = tree[:MAX_VALUE_LENGTH].splitlines() or [""]
-            yield AnnotatedLine(text=first, notes=notes)
-            yield from (AnnotatedLine(text=text) for text in rest)
+        elif isinstance(tree, str) and not indent and not label:
+            # The whole body is a text, which is easier to read without quotes and escapes.
+            first_line, *other_lines = tree[:MAX_VALUE_LENGTH].splitlines() or [""]
+            yield AnnotatedLine(text=first_line, notes=notes)
+            yield from (AnnotatedLine(text=line) for line in other_lines)
             self.is_truncated = len(tree) > MAX_VALUE_LENGTH
-            return
-        text = content.serialize(tree)
-        shown = text if len(text) <= MAX_VALUE_LENGTH else text[:MAX_VALUE_LENGTH] + "…"
-        yield AnnotatedLine(text=f"{indent}{label}{shown}{end}", notes=notes)
+        else:
+            yield AnnotatedLine(text=f"{indent}{label}{_truncate(content.serialize(tree))}{end}", notes=notes)
 
-    def _inner(
-        self, tree: dict[str, Json] | list[Json], nodes: Sequence[_Node], indent: str
+    def _write_children(
+        self, tree: dict[str, Json] | list[Json], nodes: Sequence[RuleNode], indent: str
     ) -> Iterator[AnnotatedLine]:
         is_list = isinstance(tree, list)
-        items = enumerate(tree) if isinstance(tree, list) else tree.items()
-        for at, (name, value) in enumerate(items, 1):
-            found = [node.children[key] for node in nodes for key in (str(name), "*") if key in node.children]
+        items: Iterable[tuple[Any, Json]] = enumerate(tree) if isinstance(tree, list) else tree.items()
+        for number, (name, value) in enumerate(items, 1):
+            children = [node.children[key] for node in nodes for key in (str(name), "*") if key in node.children]
             label = "" if is_list else f"{json.dumps(name, ensure_ascii=False)}: "
-            yield from self._written(value, found, indent, label, "," if at < len(tree) else "")
+            yield from self._write_value(value, children, indent, label, "," if number < len(tree) else "")

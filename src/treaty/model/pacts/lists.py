@@ -1,4 +1,4 @@
-"""Lists of pacts: of a pair or a provider, and which of their pacts are meant."""
+"""Lists of pacts of a pair or a provider, and the filters for them."""
 
 from dataclasses import dataclass
 
@@ -18,21 +18,21 @@ class PactsOnBranch:
     """Pacts whose consumer versions are on a branch, or on the main branch of each consumer."""
 
     name: str | None
-    """None stands for the main branch."""
+    """None means the main branch of each consumer."""
     is_head: bool = False
     """Whether only the head of the branch counts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PactsInEnvironment:
-    """Pacts whose consumer versions run in an environment, or are supported there."""
+    """Pacts whose consumer versions are deployed to an environment, or released and supported there."""
 
     name: str
     """The environment's name or UUID."""
 
 
 PactFilter = PactsWithTag | PactsOnBranch | PactsInEnvironment | None
-"""Which pacts are meant; None for all."""
+"""Filter for a list of pacts; None matches all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,12 +47,12 @@ class PactsOfPair:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PactsOfProvider:
-    """Pacts of all consumers of a provider, by their names and the order of their versions."""
+    """Pacts of all consumers of a provider, ordered by the consumers' names and versions."""
 
     provider: str
     pact_filter: PactFilter
     is_latest: bool
-    """Whether there is one for each consumer at most."""
+    """Whether the list has at most one pact per consumer."""
     pacts: Paged[Pact]
 
 
@@ -65,7 +65,7 @@ class LatestPacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemainingPacts:
-    """What is left between a consumer and a provider after pacts were taken away."""
+    """Whether a consumer and a provider still have pacts after a removal."""
 
     consumer: str
     provider: str

@@ -1,4 +1,8 @@
-"""What a publishing client is told, in the original broker's words: clients print these texts as they are."""
+"""Notices for clients that publish pacts.
+
+The texts are the original broker's unless they explain an error: clients print them as they are, and scripts may match
+them.
+"""
 
 import json
 import re
@@ -13,14 +17,14 @@ from treaty.model.webhooks.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A line or more for people; `type` is debug, info, success, prompt, warning or error."""
+    """One or more lines for a user; `type` is debug, info, success, prompt, warning or error."""
 
     type: str
     text: str
 
 
 class PublicationOutcome(Enum):
-    """What publishing a contract came to."""
+    """How a published contract relates to the pact that its version had before."""
 
     NEW = "new"
     SAME = "same"
@@ -33,16 +37,16 @@ class WebhookTrigger:
     """A webhook that an event has triggered."""
 
     webhook: str
-    """Its uuid."""
+    """UUID of the webhook."""
     description: str | None
     event: str
     uuid: str
-    """The triggered webhook's own."""
+    """UUID of the triggered webhook."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedContract:
-    """All that is to be said about one published contract."""
+    """Result of publishing one contract, from which its notices are built."""
 
     consumer: str
     version: str
@@ -61,7 +65,7 @@ _VERSIONING: Final = "For more information see https://docs.pact.io/go/versionin
 def build_version_notices(
     name: str, number: str, *, is_new: bool, branch: str | None, tags: Sequence[str]
 ) -> list[Notice]:
-    """Tell what became of the version."""
+    """Build the notices about the consumer version."""
     text = f"{'Created' if is_new else 'Updated'} {name} version {number}"
     if branch is not None:
         text += f" with branch {branch}"
@@ -75,17 +79,17 @@ def build_version_notices(
 
 
 def build_contract_notices(contract: PublishedContract, *, pact_url: str, logs_url: str) -> list[Notice]:
-    """Tell what became of a contract. `logs_url` holds `{uuid}` where a triggered webhook's goes."""
+    """Build the notices about a contract. `logs_url` has the placeholder `{uuid}` for the triggered webhook."""
     return [
-        _outcome(contract),
+        _describe_outcome(contract),
         Notice("debug", f"  View the published pact at {pact_url}"),
-        Notice("debug", "  Events detected: " + ", ".join(map(_event, contract.events))),
-        *_webhooks(contract, logs_url),
-        *_next_steps(contract),
+        Notice("debug", "  Events detected: " + ", ".join(map(_describe_event, contract.events))),
+        *_describe_webhooks(contract, logs_url),
+        *_suggest_next_steps(contract),
     ]
 
 
-def _outcome(contract: PublishedContract) -> Notice:
+def _describe_outcome(contract: PublishedContract) -> Notice:
     pact = f"for {contract.consumer} version {contract.version} and provider {contract.provider}"
     match contract.outcome:
         case PublicationOutcome.NEW:
@@ -103,20 +107,20 @@ def _outcome(contract: PublishedContract) -> Notice:
             return Notice("warning", text)
 
 
-def _event(event: Event) -> str:
+def _describe_event(event: Event) -> str:
     return f"{event.name} ({event.comment})" if event.comment else event.name
 
 
-def _webhooks(contract: PublishedContract, logs_url: str) -> Iterable[Notice]:
-    for one in contract.triggered:
-        name = json.dumps(one.description, ensure_ascii=False) if one.description else one.webhook
-        logs = logs_url.replace("{uuid}", one.uuid)
-        yield Notice("debug", f"  Webhook {name} triggered for event {one.event}.\n    View logs at {logs}")
+def _describe_webhooks(contract: PublishedContract, logs_url: str) -> Iterable[Notice]:
+    for trigger in contract.triggered:
+        name = json.dumps(trigger.description, ensure_ascii=False) if trigger.description else trigger.webhook
+        logs = logs_url.replace("{uuid}", trigger.uuid)
+        yield Notice("debug", f"  Webhook {name} triggered for event {trigger.event}.\n    View logs at {logs}")
     if not contract.triggered and contract.has_webhooks:
         yield Notice("debug", "  No enabled webhooks found for the detected events")
 
 
-def _next_steps(contract: PublishedContract) -> list[Notice]:
+def _suggest_next_steps(contract: PublishedContract) -> list[Notice]:
     steps = []
     if not contract.is_verified:
         text = f"    * Add Pact verification tests to the {contract.provider} build."
@@ -128,7 +132,7 @@ def _next_steps(contract: PublishedContract) -> list[Notice]:
 
 
 def describe_changed_content(consumer: str, version: str, provider: str) -> str:
-    """Say why the content of a pact may not be changed."""
+    """Explain why the content of a published pact cannot be changed, and how to avoid it."""
     return (
         f"Cannot change the content of the pact for {consumer} version {version} and provider {provider},"
         " as race conditions will cause unreliable results for can-i-deploy. Each pact must be published with a"
@@ -138,7 +142,7 @@ def describe_changed_content(consumer: str, version: str, provider: str) -> str:
 
 
 def describe_similar_names(new: str, existing: Sequence[str], base_url: str) -> str:
-    """Say that a new name is so like others that it is probably a slip, and how to go on if it is none."""
+    """Explain that a new name is probably a misspelling of an existing one, and what to do in either case."""
     return "\n".join(
         (
             f'This is the first time a pact has been published for "{new}".',
@@ -156,9 +160,9 @@ def describe_similar_names(new: str, existing: Sequence[str], base_url: str) -> 
     )
 
 
-_PLAIN: Final = re.compile(r"[\w .,:/@+-]+")
+_PLAIN_NAME: Final = re.compile(r"[\w .,:/@+-]+")
 
 
 def _quoted(name: str) -> str:
-    """Quote a name for a shell: where possible with double quotes, which every shell reads."""
-    return f'"{name}"' if _PLAIN.fullmatch(name) else shlex.quote(name)
+    """Quote a name for a shell: if possible with double quotes, which Windows shells understand too."""
+    return f'"{name}"' if _PLAIN_NAME.fullmatch(name) else shlex.quote(name)

@@ -1,4 +1,4 @@
-"""Pacts: content that a consumer's version published for a provider."""
+"""Pacts: publications of a content by a consumer version, for a provider."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from treaty.model.pacts.content import Content, Document
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PactKey:
-    """Names a pact: its consumer, the consumer's version, and its provider."""
+    """Identifies a pact: its consumer, the consumer's version, and its provider."""
 
     consumer: str
     version: str
@@ -17,15 +17,16 @@ class PactKey:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pact:
-    """A publication of content, in its newest revision."""
+    """A pact that was published. Publishing again for the same version adds a revision."""
 
     consumer: str
     version: str
     provider: str
     sha: str
+    """Hash of the content (see `content.compute_sha`)."""
     revision: int
     consumer_version_id: int
-    """Stands for the consumer's version in the metadata of URLs, and only there."""
+    """Database id of the consumer version. Only the metadata of URLs contains it."""
     created_at: datetime
 
     @property
@@ -35,19 +36,19 @@ class Pact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PactDetails:
-    """A pact with its content as JSON, and how its URL was asked for."""
+    """A pact with its content as JSON, in the context of the URL that was requested."""
 
     pact: Pact
     body: bytes
     metadata: str | None = None
-    """The segment of the URL by which results for it are published, encoded."""
+    """Encoded metadata for the URL to which verifiers publish results."""
     consumer_versions: tuple[str, ...] = ()
-    """All versions that the metadata of the URL names, newest first."""
+    """Numbers of all consumer versions in the URL's metadata, newest first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contract:
-    """A pact that is to be published."""
+    """A pact to publish."""
 
     consumer: str
     version: str
@@ -55,7 +56,7 @@ class Contract:
     document: Document
     content: Content
     is_merge: bool = False
-    """Whether it is to be put into what the version has already, rather than in its place."""
+    """Whether it is merged into the pact that the version already has, rather than replacing it."""
 
     @property
     def key(self) -> PactKey:
@@ -64,7 +65,7 @@ class Contract:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContractBatch:
-    """Pacts of one consumer version that are to be published together, with what is to become of the version."""
+    """Pacts of one consumer version to publish together, with the branch, tags and build URL of the version."""
 
     pacticipant: str
     version: str

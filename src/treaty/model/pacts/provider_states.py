@@ -1,4 +1,4 @@
-"""Provider states: what pacts ask their provider to be like before they are verified."""
+"""Provider states: the states that a provider has to be in before interactions of its pacts are verified."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,48 +10,52 @@ from treaty.model.pacts.content import Document
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProviderState:
-    """A state, with whoever asks for it."""
+    """A provider state, with the consumers whose pacts require it."""
 
     name: str
     params: str | None
-    """A JSON value."""
+    """Parameters as JSON."""
     consumers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderStates:
-    """All states that pacts ask for, by name."""
+    """All states that the pacts of a provider require, ordered by name."""
 
     states: Sequence[ProviderState]
 
 
 def collect_provider_states(pacts: Iterable[tuple[str, bytes]]) -> ProviderStates:
-    """Collect the states that pacts of consumers ask for, by name. Those with other parameters are other states."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """Collect the states that pacts require. Each pact is the name of its consumer and its body.
+
+    A state with different parameters is a different state: the provider has to prepare other data for it.
+    """
+    consumers_by_state: dict[tuple[str, str], list[str]] = {}
     for consumer, body in pacts:
-        for name, params in _states(content.parse_document(body)):
+        for name, params in _iterate_states(content.parse_document(body)):
             key = (name, "" if params is None else content.serialize(params, is_sorted=True))
-            found.setdefault(key, []).append(consumer)
+            consumers_by_state.setdefault(key, []).append(consumer)
     return ProviderStates(
         [
             ProviderState(name=name, params=params or None, consumers=tuple(dict.fromkeys(consumers)))
-            for (name, params), consumers in sorted(found.items())
+            for (name, params), consumers in sorted(consumers_by_state.items())
         ]
     )
 
 
-def _states(document: Document) -> Iterator[tuple[str, Any]]:
-    for name in ("messages", "interactions"):
-        items = document.tree.get(name)
+def _iterate_states(document: Document) -> Iterator[tuple[str, Any]]:
+    for list_name in ("messages", "interactions"):
+        items = document.tree.get(list_name)
         for item in items if isinstance(items, list) else ():
             if isinstance(item, dict):
-                yield from _states_of(item)
+                yield from _iterate_states_of_item(item)
 
 
-def _states_of(item: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _iterate_states_of_item(item: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    # Versions 1 and 2 of the Pact specification have one state as a text, later versions a list with parameters.
     state, states = item.get("providerState"), item.get("providerStates")
     if isinstance(state, str) and state:
         yield state, None
-    for one in states if isinstance(states, list) else ():
-        if isinstance(one, dict) and isinstance(one.get("name"), str):
-            yield one["name"], one.get("params") or None
+    for entry in states if isinstance(states, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+            yield entry["name"], entry.get("params") or None

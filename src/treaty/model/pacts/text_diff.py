@@ -1,6 +1,7 @@
-"""The difference between two contents, as lines for people.
+"""The difference between two contents as a unified diff, in the original broker's format.
 
-The two are walked through together, so the time it takes grows with their size and no faster.
+Both trees are walked together, value by value, so the time grows linearly with their size. A general diff algorithm
+would take quadratic time for contents that differ in every line.
 """
 
 import json
@@ -15,17 +16,17 @@ from treaty.model.pacts.content import Document, Number
 from treaty.model.pacts.pacts import Pact
 
 CONTEXT_LINES: Final = 3
-"""How many lines are shown around those that changed."""
+"""Unchanged lines shown around each change."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """A pact beside an earlier one, or beside none."""
+    """The difference between a pact and an earlier one; None if there is no earlier one."""
 
     pact: Pact
     other: Pact | None
     changed_at: datetime
-    """When the content that followed the other pact's was first there."""
+    """When the pact that followed the other one was published."""
     now: datetime
     text: str
 
@@ -33,136 +34,131 @@ class Comparison:
 @dataclass(frozen=True, slots=True)
 class _Line:
     sign: str
-    """`-` for what only the old side has, `+` for what only the new one has, or a space."""
+    """`-` if only the old content has the line, `+` if only the new one has it, else a space."""
     text: str
 
 
 def diff_contents(old: bytes, new: bytes, *, check_deadline: Callable[[], object] = bool) -> str:
-    """Show what changed from one stored content to another: `-` old, `+` new.
+    """Describe the difference between two stored contents, with `-` for old and `+` for new lines.
 
-    Equal members are left out, and so are members that only the new content has, as in the original. `go_on` is called
-    all the time; it raises to give up.
+    Equal members are left out, and so are members that only the new content has, as in the original. `check_deadline`
+    is called for each value, and raises an exception to abandon the diff.
     """
-    lines = _Walk(check_deadline).compared(
-        _normal(content.parse_document(old)), _normal(content.parse_document(new)), "", ""
+    lines = _Walk(check_deadline).diff(
+        _normalize(content.parse_document(old)), _normalize(content.parse_document(new)), "", ""
     )
-    text = "\n".join(_unified(_removals_first(lines)))
+    text = "\n".join(_format_hunks(_sort_removals_first(lines)))
+    # Lone surrogates cannot be encoded as UTF-8.
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _normal(document: Document) -> dict[str, Any]:
-    """Drop ids, and sort interactions as the content's identity does."""
-    tree = dict(document.tree)
-    for name in ("interactions", "messages"):
-        if isinstance(tree.get(name), list):
-            tree[name] = [_without_id(item) for item in tree[name]]
+def _normalize(document: Document) -> dict[str, Any]:
+    """Sort interactions as the content's hash does, so that another order is no difference, and remove all ids."""
+    tree = dict(content.remove_all_ids(document).tree)
     first = next((name for name in ("interactions", "messages") if tree.get(name) not in (None, False)), None)
     if first and isinstance(tree[first], list):
         tree[first] = sorted(tree[first], key=lambda item: json.dumps(item, sort_keys=True))
     return tree
 
 
-def _without_id(item: Any) -> Any:
-    return {name: value for name, value in item.items() if name != "_id"} if isinstance(item, dict) else item
-
-
 @dataclass(frozen=True, slots=True)
 class _Walk:
     check_deadline: Callable[[], object]
 
-    def compared(self, old: Any, new: Any, indent: str, label: str) -> list[_Line]:
-        """Tell two values apart; no lines mean that there is nothing to tell."""
+    def diff(self, old: Any, new: Any, indent: str, label: str) -> list[_Line]:
+        """Compare two values; an empty list means that they are equal."""
         self.check_deadline()
         if isinstance(old, dict) and isinstance(new, dict):
-            return _framed("{}", self._members(old, new, indent + "  "), indent, label)
+            return _enclose("{}", self._diff_members(old, new, indent + "  "), indent, label)
         if isinstance(old, list) and isinstance(new, list):
-            return _framed("[]", self._elements(old, new, indent + "  "), indent, label)
-        if _is_same(old, new):
+            return _enclose("[]", self._diff_elements(old, new, indent + "  "), indent, label)
+        if _is_equal(old, new):
             return []
-        return [*self._shown("-", old, indent, label), *self._shown("+", new, indent, label)]
+        return [*self._write_value("-", old, indent, label), *self._write_value("+", new, indent, label)]
 
-    def _members(self, old: dict[str, Any], new: dict[str, Any], indent: str) -> list[_Line]:
+    def _diff_members(self, old: dict[str, Any], new: dict[str, Any], indent: str) -> list[_Line]:
         lines: list[_Line] = []
         for name in sorted(old):
-            label = f"{_written(name)}: "
+            label = f"{_write_scalar(name)}: "
             if name in new:
-                lines += self.compared(old[name], new[name], indent, label)
+                lines += self.diff(old[name], new[name], indent, label)
             else:
-                lines += self._shown("-", old[name], indent, label)
+                lines += self._write_value("-", old[name], indent, label)
         return lines
 
-    def _elements(self, old: list[Any], new: list[Any], indent: str) -> list[_Line]:
-        pairs = [self.compared(one, other, indent, "") for one, other in zip(old, new, strict=False)]
-        if len(old) == len(new) and not any(pairs):
+    def _diff_elements(self, old: list[Any], new: list[Any], indent: str) -> list[_Line]:
+        diffs = [self.diff(old_item, new_item, indent, "") for old_item, new_item in zip(old, new, strict=False)]
+        if len(old) == len(new) and not any(diffs):
             return []
-        lines = [line for pair in pairs for line in pair or [_Line(" ", f"{indent}... ")]]
-        for sign, items in (("-", old[len(pairs) :]), ("+", new[len(pairs) :])):
+        lines = [line for item_diff in diffs for line in item_diff or [_Line(" ", f"{indent}... ")]]
+        for sign, items in (("-", old[len(diffs) :]), ("+", new[len(diffs) :])):
             for item in items:
-                lines += self._shown(sign, item, indent, "")
+                lines += self._write_value(sign, item, indent, "")
         return lines
 
-    def _shown(self, sign: str, tree: Any, indent: str, label: str) -> Iterator[_Line]:
+    def _write_value(self, sign: str, tree: Any, indent: str, label: str) -> Iterator[_Line]:
         self.check_deadline()
         if isinstance(tree, dict):
             yield _Line(sign, f"{indent}{label}{{")
             for name, value in tree.items():
-                yield from self._shown(sign, value, indent + "  ", f"{_written(name)}: ")
+                yield from self._write_value(sign, value, indent + "  ", f"{_write_scalar(name)}: ")
             yield _Line(sign, f"{indent}}}")
         elif isinstance(tree, list):
             yield _Line(sign, f"{indent}{label}[")
             for item in tree:
-                yield from self._shown(sign, item, indent + "  ", "")
+                yield from self._write_value(sign, item, indent + "  ", "")
             yield _Line(sign, f"{indent}]")
         else:
-            yield _Line(sign, f"{indent}{label}{_written(tree)}")
+            yield _Line(sign, f"{indent}{label}{_write_scalar(tree)}")
 
 
-def _framed(brackets: str, inner: list[_Line], indent: str, label: str) -> list[_Line]:
+def _enclose(brackets: str, inner: list[_Line], indent: str, label: str) -> list[_Line]:
     if not inner:
         return []
     return [_Line(" ", f"{indent}{label}{brackets[0]}"), *inner, _Line(" ", f"{indent}{brackets[1]}")]
 
 
-def _is_same(old: Any, new: Any) -> bool:
-    """Compare two values that are not both objects or both lists. `1`, `1.0` and `true` differ."""
+def _is_equal(old: Any, new: Any) -> bool:
+    """Compare two values that are not both objects or both lists. Unlike in Python, `1`, `1.0` and `true` differ."""
     return old == new and all(isinstance(old, kind) == isinstance(new, kind) for kind in (bool, float))
 
 
-def _written(value: Any) -> str:
+def _write_scalar(value: Any) -> str:
     return value.text if isinstance(value, Number) else json.dumps(value, ensure_ascii=False)
 
 
-def _removals_first(lines: Iterable[_Line]) -> list[_Line]:
-    """Put what is gone before what came instead, wherever lines changed next to each other."""
-    ordered: list[_Line] = []
-    for is_same, run in groupby(lines, key=lambda line: line.sign == " "):
-        part = list(run)
-        ordered += part if is_same else sorted(part, key=lambda line: line.sign == "+")
-    return ordered
+def _sort_removals_first(lines: Iterable[_Line]) -> list[_Line]:
+    """Put removed lines before added lines in each block of adjacent changes, as in any unified diff."""
+    sorted_lines: list[_Line] = []
+    for is_unchanged, group in groupby(lines, key=lambda line: line.sign == " "):
+        block = list(group)
+        sorted_lines += block if is_unchanged else sorted(block, key=lambda line: line.sign == "+")
+    return sorted_lines
 
 
-def _unified(lines: list[_Line]) -> Iterator[str]:
-    """Leave out what is far from any change. Where lines are left out in between, the next ones are counted."""
-    old, new, is_first = 1, 1, True
-    near = _near_changes(lines)
-    for is_near, group in groupby(enumerate(lines), key=lambda numbered: numbered[0] in near):
-        part = [line for _, line in group]
-        olds, news = (sum(line.sign != other for line in part) for other in "+-")
-        if is_near:
+def _format_hunks(lines: list[_Line]) -> Iterator[str]:
+    """Leave out lines far from any change. As in the original, all hunks but the first have a header."""
+    old_number, new_number, is_first = 1, 1, True
+    shown = _list_shown(lines)
+    for is_shown, group in groupby(enumerate(lines), key=lambda numbered: numbered[0] in shown):
+        block = [line for _, line in group]
+        old_count, new_count = (sum(line.sign != other_side for line in block) for other_side in "+-")
+        if is_shown:
             if not is_first:
-                yield f"@@ -{old},{olds} +{new},{news} @@"
-            yield from (line.sign + line.text for line in part)
+                yield f"@@ -{old_number},{old_count} +{new_number},{new_count} @@"
+            yield from (line.sign + line.text for line in block)
             is_first = False
-        old, new = old + olds, new + news
+        old_number, new_number = old_number + old_count, new_number + new_count
 
 
-def _near_changes(lines: list[_Line]) -> set[int]:
-    changed = (number for number, line in enumerate(lines) if line.sign != " ")
-    return {near for number in changed for near in range(number - CONTEXT_LINES, number + CONTEXT_LINES + 1)}
+def _list_shown(lines: list[_Line]) -> set[int]:
+    """List the indexes of changed lines and of the lines around them."""
+    changed = (index for index, line in enumerate(lines) if line.sign != " ")
+    return {near for index in changed for near in range(index - CONTEXT_LINES, index + CONTEXT_LINES + 1)}
 
 
-# Minutes up to which a wording holds, and the minutes of its unit.
-_SPANS: Final = (
+# Limit in minutes (exclusive), minutes per unit, and wording, as in the original.
+_WORDINGS: Final = (
     (1, 1, "less than a minute"),
     (2, 1, "1 minute"),
     (45, 1, "{} minutes"),
@@ -177,12 +173,12 @@ _YEAR: Final = 525_600
 
 
 def format_duration(seconds: float) -> str:
-    """Say roughly how long a time is."""
+    """Describe a duration in words, for example `about 2 hours`."""
     minutes = round(seconds / 60)
-    for end, unit, words in _SPANS:
-        if minutes < end:
-            return words.format(round(minutes / unit))
+    for limit, unit, wording in _WORDINGS:
+        if minutes < limit:
+            return wording.format(round(minutes / unit))
     quarters = 4 * minutes // _YEAR
     years = (quarters + 1) // 4
-    how = ("about", "over", "over", "almost")[quarters % 4]
-    return f"{how} {years} year" + ("s" if years > 1 else "")
+    qualifier = ("about", "over", "over", "almost")[quarters % 4]
+    return f"{qualifier} {years} year" + ("s" if years > 1 else "")

@@ -1,7 +1,8 @@
-"""What verifiers say about each interaction. They send any JSON, of which two forms are known.
+"""Results of single interactions, read from the `testResults` that verifiers send.
 
-The verifiers of the newer libraries send a list, with an entry for each interaction that has an id. The Ruby verifier
-sends an object with a list of tests, several for each interaction.
+The broker accepts any JSON there. Two formats are known: the verifiers of the newer libraries send a list with an entry
+for each interaction, which has an id. The Ruby verifier sends an object with a list of tests, several for each
+interaction, which are named by description and provider state.
 """
 
 import json
@@ -12,20 +13,21 @@ from typing import Any, Final
 from treaty.model.pacts.interactions import Interaction
 
 MAX_PROBLEMS: Final = 20
-"""Of an interaction; the rest is found in the JSON."""
+"""Problems shown for an interaction; the JSON has all of them."""
 MAX_PROBLEM_LENGTH: Final = 1000
+"""Characters shown of a problem."""
 MAX_LENGTH: Final = 2_000_000
-"""Characters of results that are read at all."""
+"""Characters; longer results are not parsed, because a page must not keep a worker busy for seconds."""
 
 Json = Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InteractionResult:
-    """An interaction as it was tested."""
+    """The result of one interaction."""
 
     id: str | None
-    """The one that the broker gave the interaction when it kept the pact."""
+    """The id that the broker added to the interaction when it stored the pact."""
     description: str
     state: str | None
     success: bool
@@ -33,101 +35,115 @@ class InteractionResult:
 
 
 def parse_results(text: str | None) -> list[InteractionResult]:
-    """Read results; those that belong together become one."""
+    """Parse results, one for each interaction. Returns an empty list for unknown formats."""
     if not text or len(text) > MAX_LENGTH:
         return []
     try:
-        said: Json = json.loads(text)
-    except (ValueError, RecursionError):  # numbers too long, lists too deep
+        results: Json = json.loads(text)
+    except (ValueError, RecursionError):  # not JSON, too many digits, or nested too deeply
         return []
-    entries = said.get("tests") if isinstance(said, dict) else said
-    read = (_entry(one) for one in entries if isinstance(one, dict)) if isinstance(entries, list) else ()
-    return _joined(one for one in read if one is not None)
+    entries = results.get("tests") if isinstance(results, dict) else results
+    if not isinstance(entries, list):
+        return []
+    parsed = (_parse_entry(entry) for entry in entries if isinstance(entry, dict))
+    return _combine(result for result in parsed if result is not None)
 
 
 def match_results(
     interactions: Iterable[Interaction], results: Iterable[InteractionResult]
 ) -> dict[str, InteractionResult]:
-    """Find what was said about interactions, by their ids; where the results hold none, by what they are called."""
+    """Map the ids of interactions to their results, matched by the broker's id, or else by description and state."""
     by_name: dict[tuple[str, str | None], InteractionResult] = {}
     by_id: dict[str, InteractionResult] = {}
-    for one in results:
-        if one.id is None:
-            by_name[one.description, one.state] = one
+    for result in results:
+        if result.id is None:
+            by_name[result.description, result.state] = result
         else:
-            by_id[one.id] = one
-    found = ((one.id, by_id.get(one.broker_id or "") or _named(one, by_name)) for one in interactions)
-    return {name: result for name, result in found if result is not None}
+            by_id[result.id] = result
+    matched = {}
+    for interaction in interactions:
+        result_by_id = by_id.get(interaction.broker_id or "")
+        if match := result_by_id or _find_by_name(interaction, by_name):
+            matched[interaction.id] = match
+    return matched
 
 
-def _named(one: Interaction, by_name: Mapping[tuple[str, str | None], InteractionResult]) -> InteractionResult | None:
-    states = (*(state.name for state in one.states), None)
-    return next((by_name[one.description, name] for name in states if (one.description, name) in by_name), None)
+def _find_by_name(
+    interaction: Interaction, by_name: Mapping[tuple[str, str | None], InteractionResult]
+) -> InteractionResult | None:
+    states = (*(state.name for state in interaction.states), None)
+    keys = ((interaction.description, state) for state in states)
+    return next((by_name[key] for key in keys if key in by_name), None)
 
 
-def _joined(results: Iterable[InteractionResult]) -> list[InteractionResult]:
-    found: dict[tuple[str | None, ...], InteractionResult] = {}
-    for one in results:
-        key = (one.id,) if one.id is not None else (None, one.description, one.state)
-        before = found.get(key)
-        found[key] = one if before is None else _both(before, one)
-    return list(found.values())
+def _combine(results: Iterable[InteractionResult]) -> list[InteractionResult]:
+    """Combine results of the same interaction: it succeeds if all of its tests do."""
+    combined: dict[tuple[str | None, ...], InteractionResult] = {}
+    for result in results:
+        key = (result.id,) if result.id is not None else (None, result.description, result.state)
+        previous = combined.get(key)
+        if previous is not None:
+            problems = (*previous.problems, *result.problems)[:MAX_PROBLEMS]
+            combined[key] = replace(previous, success=previous.success and result.success, problems=problems)
+        else:
+            combined[key] = result
+    return list(combined.values())
 
 
-def _both(one: InteractionResult, other: InteractionResult) -> InteractionResult:
-    problems = (*one.problems, *other.problems)[:MAX_PROBLEMS]
-    return replace(one, success=one.success and other.success, problems=problems)
-
-
-def _entry(said: dict[str, Json]) -> InteractionResult | None:
-    success = said.get("success")
+def _parse_entry(entry: dict[str, Json]) -> InteractionResult | None:
+    success = entry.get("success")
     if not isinstance(success, bool):
-        status = said.get("status")
+        status = entry.get("status")  # the Ruby verifier's
         if not isinstance(status, str):
             return None
         success = status == "passed"
-    number = _text(said.get("interactionId"))
-    description = _text(said.get("interactionDescription")) or _text(said.get("testDescription"))
-    if number is None and description is None:
+    interaction_id = _read_text(entry.get("interactionId"))
+    description = _read_text(entry.get("interactionDescription")) or _read_text(entry.get("testDescription"))
+    if interaction_id is None and description is None:
         return None
     return InteractionResult(
-        id=number,
+        id=interaction_id,
         description=description or "",
-        state=_text(said.get("interactionProviderState")),
+        state=_read_text(entry.get("interactionProviderState")),
         success=success,
-        problems=() if success else tuple(_problems(said))[:MAX_PROBLEMS],
+        problems=() if success else tuple(_iterate_problems(entry))[:MAX_PROBLEMS],
     )
 
 
-def _problems(said: dict[str, Json]) -> Iterator[str]:
-    for one in _list(said.get("mismatches")):
-        yield from _mismatch(one)
-    exceptions = _list(said.get("exceptions")) or _list(said.get("exception"))
-    differences = [text for one in _list(said.get("differences")) if (text := _member(one, "description"))]
-    messages = [text for one in exceptions if (text := _member(one, "message"))]
+def _iterate_problems(entry: dict[str, Json]) -> Iterator[str]:
+    for mismatch in _as_list(entry.get("mismatches")):
+        yield from _describe_mismatch(mismatch)
+    exceptions = _as_list(entry.get("exceptions")) or _as_list(entry.get("exception"))
+    differences = _read_members(_as_list(entry.get("differences")), "description")
+    messages = _read_members(exceptions, "message")
+    # Differences are more specific than the message of the exception that reports them.
     for text in differences or messages:
-        test = _text(said.get("testDescription"))
-        yield _cut(f"{test}: {text}" if test else text)
+        test = _read_text(entry.get("testDescription"))
+        yield _truncate(f"{test}: {text}" if test else text)
 
 
-def _mismatch(one: Json) -> Iterator[str]:
-    text = _member(one, "description") or _member(one, "mismatch")
-    place = " ".join(part for name in ("attribute", "identifier") if (part := _member(one, name)))
-    if text or place:
-        yield _cut(": ".join(part for part in (place, text) if part))
+def _read_members(items: Sequence[Json], name: str) -> list[str]:
+    return [text for item in items if (text := _read_member(item, name))]
 
 
-def _list(given: Json) -> Sequence[Json]:
-    return given if isinstance(given, list) else [given] if isinstance(given, dict) else []
+def _describe_mismatch(mismatch: Json) -> Iterator[str]:
+    text = _read_member(mismatch, "description") or _read_member(mismatch, "mismatch")
+    location = " ".join(_read_members([mismatch], "attribute") + _read_members([mismatch], "identifier"))
+    if text or location:
+        yield _truncate(": ".join(part for part in (location, text) if part))
 
 
-def _member(given: Json, name: str) -> str | None:
-    return _text(given.get(name)) if isinstance(given, dict) else None
+def _as_list(value: Json) -> Sequence[Json]:
+    return value if isinstance(value, list) else [value] if isinstance(value, dict) else []
 
 
-def _text(given: Json) -> str | None:
-    return given if isinstance(given, str) and given.strip() else None
+def _read_member(value: Json, name: str) -> str | None:
+    return _read_text(value.get(name)) if isinstance(value, dict) else None
 
 
-def _cut(text: str) -> str:
+def _read_text(value: Json) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _truncate(text: str) -> str:
     return text if len(text) <= MAX_PROBLEM_LENGTH else text[:MAX_PROBLEM_LENGTH] + "…"

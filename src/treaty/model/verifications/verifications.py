@@ -1,4 +1,4 @@
-"""Verifications: what a provider's version said about a pact's content."""
+"""Verifications: results of verifying a pact's content against a provider version."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class Verification:
     number: int
     consumer: str
     consumer_version: str
-    """The version of the pact in whose context it is read."""
+    """Consumer version of the pact through which the result was found; others may share its content."""
     provider: str
     provider_version: str
     sha: str
@@ -23,7 +23,7 @@ class Verification:
     build_url: str | None
     verified_at: datetime
     verified_by: str | None
-    """A JSON object, flat."""
+    """Name and version of the verifier, as a flat JSON object."""
     test_results: str | None
     """Any JSON, as the verifier sent it."""
     is_wip: bool
@@ -45,27 +45,27 @@ class TaggedVerification:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerificationSummary:
-    """What providers say about all pacts of a consumer's version."""
+    """Results of all pacts of a consumer version."""
 
     consumer: str
     version: str
     latest: Sequence[Verification]
-    """The latest result for each pact that has one, by the names of the providers."""
+    """The latest result of each verified pact, ordered by provider."""
     unknown: Sequence[str]
-    """The providers without a result."""
+    """Names of the providers without a result."""
 
     @property
     def is_success(self) -> bool:
-        return not self.unknown and all(one.success for one in self.latest)
+        return not self.unknown and all(result.success for result in self.latest)
 
     def providers(self, *, success: bool) -> list[str]:
         """List the providers whose latest result is a success, or a failure."""
-        return [one.provider for one in self.latest if one.success is success]
+        return [result.provider for result in self.latest if result.success is success]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewVerification:
-    """A verification result that is to be published."""
+    """A verification result to publish."""
 
     consumer: str
     provider: str
@@ -78,11 +78,12 @@ class NewVerification:
     test_results: str | None
     is_wip: bool
     was_pending: bool | None
+    """Whether the pact was pending for the provider when it was fetched; None if the URL does not tell."""
     metadata: str | None
-    """The segment of the URL that it was published to, encoded."""
+    """Encoded metadata of the URL to which it was published."""
     created_at: datetime
 
     @staticmethod
     def tags_json(tags: Sequence[str]) -> str | None:
-        """Write the tags that the provider's version has at this moment, for those who ask later."""
+        """Serialize the tags that the provider version has now, on which work in progress depends later."""
         return json.dumps(list(tags), ensure_ascii=False) if tags else None

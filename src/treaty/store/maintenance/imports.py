@@ -12,6 +12,8 @@ from treaty.model.pacts.pacts import Contract
 from treaty.model.verifications.verifications import NewVerification
 from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_one, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
+from treaty.store.pacts.pacts import CONSUMER_ID, CONTENT_ID, PROVIDER_ID, VERSION_ID
+from treaty.store.pacts.publications import ADD_CONTENT, insert_publication
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -136,15 +138,7 @@ class PactRevision:
     created_at: datetime
 
 
-_CONSUMER_ID: Final = select_pacticipant_id("consumer")
-_PROVIDER_ID: Final = select_pacticipant_id("provider")
-_OF_VERSION: Final = and_(
-    publication.c.consumer_version_id
-    == select(version.c.id)
-    .where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("number"))
-    .scalar_subquery(),
-    publication.c.provider_id == _PROVIDER_ID,
-)
+_OF_VERSION: Final = and_(publication.c.consumer_version_id == VERSION_ID, publication.c.provider_id == PROVIDER_ID)
 _REVISIONS: Final = (
     select(content.c.sha, publication.c.revision, publication.c.is_current, publication.c.created_at)
     .join_from(publication, content, content.c.id == publication.c.content_id)
@@ -154,72 +148,35 @@ _REVISIONS: Final = (
 _MOVE_UP: Final = (
     update(publication).where(_OF_VERSION, publication.c.is_current).values(revision=publication.c.revision + 1)
 )
-_CONTENT_ID: Final = (
-    select(content.c.id)
-    .where(
-        content.c.consumer_id == _CONSUMER_ID,
-        content.c.provider_id == _PROVIDER_ID,
-        content.c.sha == bindparam("sha"),
-    )
-    .scalar_subquery()
-)
-_ADD_CONTENT: Final = insert(content).values(
-    consumer_id=_CONSUMER_ID,
-    provider_id=_PROVIDER_ID,
-    sha=bindparam("sha"),
-    body=bindparam("body"),
-    created_at=bindparam("now"),
-)
-_ADD_OVERWRITTEN: Final = insert(publication).from_select(
-    [
-        "consumer_id",
-        "provider_id",
-        "consumer_version_id",
-        "content_id",
-        "revision",
-        "position",
-        "is_current",
-        "created_at",
-    ],
-    select(
-        version.c.pacticipant_id,
-        _PROVIDER_ID,
-        version.c.id,
-        _CONTENT_ID,
-        bindparam("revision", type_=publication.c.revision.type),
-        version.c.position,
-        literal(value=False),
-        bindparam("now", type_=publication.c.created_at.type),
-    ).where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("number")),
-)
+_ADD_OVERWRITTEN: Final = insert_publication(is_current=false())
 _CHANGED: Final = select(integration.c.contract_data_updated_at).where(
-    integration.c.consumer_id == _CONSUMER_ID, integration.c.provider_id == _PROVIDER_ID
+    integration.c.consumer_id == CONSUMER_ID, integration.c.provider_id == PROVIDER_ID
 )
 
 
-def list_revisions(db: Connection, consumer: str, number: str, provider: str) -> list[PactRevision]:
+def list_revisions(db: Connection, consumer: str, version: str, provider: str) -> list[PactRevision]:
     """List the revisions of a version's pact, the newest last."""
-    params = {"consumer": consumer, "number": number, "provider": provider}
+    params = {"consumer": consumer, "version": version, "provider": provider}
     return [PactRevision(row[0], row[1], bool(row[2]), row[3]) for row in fetch_rows(db, _REVISIONS, params)]
 
 
 def has_content(db: Connection, consumer: str, provider: str, sha: str) -> bool:
     """Whether the pair has the content, published or not."""
     params = {"consumer": consumer, "provider": provider, "sha": sha}
-    return fetch_scalar(db, select(_CONTENT_ID), params) is not None
+    return fetch_scalar(db, select(CONTENT_ID), params) is not None
 
 
 def add_overwritten(db: Connection, contract: Contract, current: PactRevision, *, now: datetime) -> None:
     """Add a revision below the current one of a version's pact."""
     params: dict[str, Any] = {
         "consumer": contract.consumer,
-        "number": contract.version,
+        "version": contract.version,
         "provider": contract.provider,
         "sha": contract.content.sha,
         "now": now,
     }
     if not has_content(db, contract.consumer, contract.provider, contract.content.sha):
-        execute(db, _ADD_CONTENT, {**params, "body": contract.content.body})
+        execute(db, ADD_CONTENT, {**params, "body": contract.content.body})
     execute(db, _MOVE_UP, params)
     execute(db, _ADD_OVERWRITTEN, {**params, "revision": current.revision})
 
@@ -234,10 +191,10 @@ def find_pair_changed_at(db: Connection, consumer: str, provider: str) -> dateti
 
 _VERSION_ID: Final = (
     select(version.c.id)
-    .where(version.c.pacticipant_id == _PROVIDER_ID, version.c.number == bindparam("provider_version"))
+    .where(version.c.pacticipant_id == PROVIDER_ID, version.c.number == bindparam("provider_version"))
     .scalar_subquery()
 )
-_SAME_KIND: Final = and_(verification.c.content_id == _CONTENT_ID, verification.c.provider_version_id == _VERSION_ID)
+_SAME_KIND: Final = and_(verification.c.content_id == CONTENT_ID, verification.c.provider_version_id == _VERSION_ID)
 _EQUAL_RESULTS: Final = (
     select(verification.c.id)
     .order_by(verification.c.id)
@@ -251,7 +208,7 @@ _EQUAL_RESULTS: Final = (
 _RECORDED: Final = bindparam("created_at", type_=verification.c.created_at.type)
 _later: Final = verification.alias("later")
 _HAS_LATER: Final = exists().where(
-    _later.c.content_id == _CONTENT_ID,
+    _later.c.content_id == CONTENT_ID,
     _later.c.provider_version_id == _VERSION_ID,
     _later.c.created_at > _RECORDED,
 )
@@ -272,9 +229,9 @@ _RESULT_COLUMNS: Final = (
 _ADD_RESULT: Final = (
     insert(verification)
     .values(
-        consumer_id=_CONSUMER_ID,
-        provider_id=_PROVIDER_ID,
-        content_id=_CONTENT_ID,
+        consumer_id=CONSUMER_ID,
+        provider_id=PROVIDER_ID,
+        content_id=CONTENT_ID,
         provider_version_id=_VERSION_ID,
         created_at=_RECORDED,
         is_latest=case((_HAS_LATER, false()), else_=literal(value=True)),
@@ -283,7 +240,7 @@ _ADD_RESULT: Final = (
     .returning(verification.c.id)
 )
 _ADD_TAG_SUCCESS: Final = insert(tag_success).values(
-    content_id=_CONTENT_ID,
+    content_id=CONTENT_ID,
     verification_id=bindparam("number"),
     tag=bindparam("tag"),
     is_wip=bindparam("is_wip"),

@@ -1,6 +1,7 @@
-"""Lists of pacts, and taking pacts away.
+"""Lists of pacts, and removal of pacts.
 
-Which versions are meant is found first, from the indexes of tags, branches and deployments; their publications follow.
+Filters select consumer versions first, from the indexes of tags, branches and deployments, and then their publications.
+One statement is built for each shape of filter, because building a statement takes longer than running it.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from treaty.model.pacts.pacts import Pact, PactKey
 from treaty.model.paging import Page, Paged
 from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_scalar
 from treaty.store.engine.listing import PagedQuery
-from treaty.store.pacts.pacts import CONSUMER, PACTS, PROVIDER
+from treaty.store.pacts.pacts import CONSUMER, CONSUMER_ID, IS_OF_PAIR, PACTS, PROVIDER, PROVIDER_ID
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -43,19 +44,14 @@ from treaty.store.tables import (
     version,
 )
 
-
-def _named(role: str) -> Select[int]:
-    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role))
-
-
-_CONSUMER_ID: Final = _named("consumer").scalar_subquery()
-_PROVIDER_ID: Final = _named("provider").scalar_subquery()
-_CONSUMERS: Final = select(integration.c.consumer_id).where(integration.c.provider_id == _PROVIDER_ID)
-"""Who consumes the provider."""
+_CONSUMER_ONLY: Final = select(pacticipant.c.id).where(pacticipant.c.name == bindparam("consumer"))
+"""The consumer of a pair, in the form that the filters take."""
+_CONSUMERS: Final = select(integration.c.consumer_id).where(integration.c.provider_id == PROVIDER_ID)
+"""The consumers of the provider."""
 
 
 def _shape(pact_filter: PactFilter) -> PactFilter:
-    """Take the name out, so that one statement serves for all names."""
+    """Blank out the name, so that filters of one shape share a cached statement."""
     return pact_filter if pact_filter is None or pact_filter.name is None else replace(pact_filter, name="")
 
 
@@ -63,93 +59,94 @@ def _params(pact_filter: PactFilter, **names: str) -> dict[str, Any]:
     return names if pact_filter is None else {**names, "name": pact_filter.name}
 
 
-def _versions(consumers: Select[int], shape: PactsWithTag | PactsOnBranch | PactsInEnvironment) -> Any:
-    """Select the versions of these consumers that are meant."""
+def _select_versions(consumers: Select[int], shape: PactsWithTag | PactsOnBranch | PactsInEnvironment) -> Any:
+    """Select the ids of the consumers' versions that match the filter."""
     match shape:
         case PactsWithTag():
             return select(tag.c.version_id).where(tag.c.pacticipant_id.in_(consumers), tag.c.name == bindparam("name"))
         case PactsOnBranch():
-            return _on_branch(consumers, shape)
+            return _select_on_branch(consumers, shape)
         case PactsInEnvironment():
-            return _in_environment(consumers)
+            return _select_in_environment(consumers)
 
 
-def _on_branch(consumers: Select[int], shape: PactsOnBranch) -> Select[*tuple[Any, ...]]:
+def _select_on_branch(consumers: Select[int], shape: PactsOnBranch) -> Select[*tuple[Any, ...]]:
     owner = pacticipant.alias("owner")
     name = owner.c.main_branch if shape.name is None else bindparam("name")
     branches = branch.join(owner, owner.c.id == branch.c.pacticipant_id)
     if shape.is_head:
-        found = select(branch.c.head_version_id).select_from(branches)
+        versions = select(branch.c.head_version_id).select_from(branches)
     else:
-        places = branches.join(branch_version, branch_version.c.branch_id == branch.c.id)
-        found = select(branch_version.c.version_id).select_from(places)
-    return found.where(owner.c.id.in_(consumers), branch.c.name == name)
+        branch_versions = branches.join(branch_version, branch_version.c.branch_id == branch.c.id)
+        versions = select(branch_version.c.version_id).select_from(branch_versions)
+    return versions.where(owner.c.id.in_(consumers), branch.c.name == name)
 
 
-def _in_environment(consumers: Select[int]) -> Any:
-    is_meant = or_(environment.c.name == bindparam("name"), environment.c.uuid == bindparam("name"))
-    place = select(environment.c.id).where(is_meant)
-    running = select(deployed_version.c.version_id).where(
-        deployed_version.c.environment_id.in_(place),
+def _select_in_environment(consumers: Select[int]) -> Any:
+    has_name = or_(environment.c.name == bindparam("name"), environment.c.uuid == bindparam("name"))
+    environment_id = select(environment.c.id).where(has_name)
+    deployed = select(deployed_version.c.version_id).where(
+        deployed_version.c.environment_id.in_(environment_id),
         deployed_version.c.pacticipant_id.in_(consumers),
         deployed_version.c.undeployed_at.is_(None),
     )
     supported = select(released_version.c.version_id).where(
-        released_version.c.environment_id.in_(place),
+        released_version.c.environment_id.in_(environment_id),
         released_version.c.pacticipant_id.in_(consumers),
         released_version.c.support_ended_at.is_(None),
     )
-    return union(running, supported)
+    return union(deployed, supported)
 
 
-# Of a pair
+# Pacts of a pair
 
 
 @cache
-def _of_pair(shape: PactFilter) -> PagedQuery:
-    found = PACTS.where(
-        publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID, publication.c.is_current
-    )
+def _build_list_of_pair(shape: PactFilter) -> PagedQuery:
+    pacts = PACTS.where(IS_OF_PAIR, publication.c.is_current)
     if shape is not None:
-        found = found.where(publication.c.consumer_version_id.in_(_versions(_named("consumer"), shape)))
+        pacts = pacts.where(publication.c.consumer_version_id.in_(_select_versions(_CONSUMER_ONLY, shape)))
     position = publication.c.position
-    return PagedQuery(found.order_by(position if isinstance(shape, PactsOnBranch) else position.desc()))
+    return PagedQuery(pacts.order_by(position if isinstance(shape, PactsOnBranch) else position.desc()))
 
 
 def list_of_pair(db: Connection, *, consumer: str, provider: str, pact_filter: PactFilter, page: Page) -> Paged[Pact]:
-    """List the pacts of a pair, newest first; those of a branch oldest first, as the original does."""
-    return _of_pair(_shape(pact_filter)).read(
-        db, _params(pact_filter, consumer=consumer, provider=provider), page, _pacts
+    """List the pacts of a pair, newest first; those of a branch oldest first, as in the original."""
+    return _build_list_of_pair(_shape(pact_filter)).read(
+        db, _params(pact_filter, consumer=consumer, provider=provider), page, _read_pacts
     )
 
 
-def _pacts(found: Sequence[Any]) -> list[Pact]:
-    return [Pact(**row._asdict()) for row in found]
+def _read_pacts(rows: Sequence[Any]) -> list[Pact]:
+    return [Pact(**row._asdict()) for row in rows]
 
 
-# Of a provider
+# Pacts of a provider, and of all pairs
 
 
-def _by_consumer(found: Select[*tuple[Any, ...]]) -> PagedQuery:
-    return PagedQuery(found.order_by(func.lower(CONSUMER.c.name), CONSUMER.c.name, publication.c.position))
+def _by_consumer(pacts: Select[*tuple[Any, ...]]) -> PagedQuery:
+    return PagedQuery(pacts.order_by(func.lower(CONSUMER.c.name), CONSUMER.c.name, publication.c.position))
 
 
 @cache
-def _of_provider(shape: PactFilter) -> PagedQuery:
-    found = publication.c.provider_id == _PROVIDER_ID, publication.c.is_current
-    if shape is None:
-        return _by_consumer(PACTS.where(*found))
-    return _by_consumer(PACTS.where(*found, publication.c.consumer_version_id.in_(_versions(_CONSUMERS, shape))))
+def _build_list_of_provider(shape: PactFilter) -> PagedQuery:
+    pacts = PACTS.where(publication.c.provider_id == PROVIDER_ID, publication.c.is_current)
+    if shape is not None:
+        pacts = pacts.where(publication.c.consumer_version_id.in_(_select_versions(_CONSUMERS, shape)))
+    return _by_consumer(pacts)
 
 
 def list_of_provider(db: Connection, provider: str, pact_filter: PactFilter, page: Page) -> Paged[Pact]:
     """List the pacts of all consumers of a provider."""
-    return _of_provider(_shape(pact_filter)).read(db, _params(pact_filter, provider=provider), page, _pacts)
+    return _build_list_of_provider(_shape(pact_filter)).read(
+        db, _params(pact_filter, provider=provider), page, _read_pacts
+    )
 
 
+# The latest publication of each pair is denormalized into its integration, so these lists never read the history.
 _LATEST_IDS: Final = select(integration.c.latest_publication_id)
 _LATEST: Final = _by_consumer(
-    PACTS.where(publication.c.id.in_(_LATEST_IDS.where(integration.c.provider_id == _PROVIDER_ID)))
+    PACTS.where(publication.c.id.in_(_LATEST_IDS.where(integration.c.provider_id == PROVIDER_ID)))
 )
 _LATEST_WITH_TAG: Final = (
     select(publication.c.id)
@@ -166,7 +163,7 @@ _LATEST_WITH_TAG: Final = (
     .scalar_subquery()
 )
 _LATEST_TAGGED: Final = _by_consumer(
-    PACTS.where(publication.c.id.in_(select(_LATEST_WITH_TAG).where(integration.c.provider_id == _PROVIDER_ID)))
+    PACTS.where(publication.c.id.in_(select(_LATEST_WITH_TAG).where(integration.c.provider_id == PROVIDER_ID)))
 )
 _LATEST_OF_PAIRS: Final = PagedQuery(
     PACTS.where(publication.c.id.in_(_LATEST_IDS)).order_by(
@@ -176,28 +173,28 @@ _LATEST_OF_PAIRS: Final = PagedQuery(
 
 
 def list_latest_of_provider(db: Connection, provider: str, page: Page, *, tag: str | None = None) -> Paged[Pact]:
-    """List the latest pact of each consumer of a provider; with a tag, the latest of those whose versions have it."""
+    """List the latest pact of each consumer of a provider; with a tag, the latest pact of a version with the tag."""
     if tag is None:
-        return _LATEST.read(db, {"provider": provider}, page, _pacts)
-    return _LATEST_TAGGED.read(db, {"provider": provider, "tag": tag}, page, _pacts)
+        return _LATEST.read(db, {"provider": provider}, page, _read_pacts)
+    return _LATEST_TAGGED.read(db, {"provider": provider, "tag": tag}, page, _read_pacts)
 
 
 def list_latest_of_pairs(db: Connection, page: Page) -> Paged[Pact]:
-    """List the latest pact of each pair, by the names of consumer and provider."""
-    return _LATEST_OF_PAIRS.read(db, {}, page, _pacts)
+    """List the latest pact of each pair, ordered by the names of consumer and provider."""
+    return _LATEST_OF_PAIRS.read(db, {}, page, _read_pacts)
 
 
 @cache
-def _bodies(shape: PactsWithTag | PactsOnBranch | PactsInEnvironment) -> Select[*tuple[Any, ...]]:
+def _build_bodies(shape: PactsWithTag | PactsOnBranch | PactsInEnvironment) -> Select[*tuple[Any, ...]]:
     return (
         select(CONSUMER.c.name, content.c.body)
         .select_from(publication)
         .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
         .join(content, content.c.id == publication.c.content_id)
         .where(
-            publication.c.provider_id == _PROVIDER_ID,
+            publication.c.provider_id == PROVIDER_ID,
             publication.c.is_current,
-            publication.c.consumer_version_id.in_(_versions(_CONSUMERS, shape)),
+            publication.c.consumer_version_id.in_(_select_versions(_CONSUMERS, shape)),
         )
         .order_by(func.lower(CONSUMER.c.name), publication.c.position)
     )
@@ -206,44 +203,45 @@ def _bodies(shape: PactsWithTag | PactsOnBranch | PactsInEnvironment) -> Select[
 def list_bodies_of_provider(
     db: Connection, provider: str, pact_filter: PactsWithTag | PactsOnBranch | PactsInEnvironment
 ) -> list[tuple[str, bytes]]:
-    """List consumers of a provider with the contents of their pacts, as JSON."""
+    """List the bodies (JSON) of a provider's pacts, each with the name of its consumer."""
     shape = _shape(pact_filter)
-    assert shape is not None  # noqa: S101 - the shape of something is something
-    return [(name, body) for name, body in fetch_rows(db, _bodies(shape), _params(pact_filter, provider=provider))]
+    assert shape is not None  # noqa: S101 - only None has no shape
+    return [
+        (name, body) for name, body in fetch_rows(db, _build_bodies(shape), _params(pact_filter, provider=provider))
+    ]
 
 
-# Taking away
+# Removal
 
 
-def _is_removed(shape: PactFilter) -> ColumnElement[bool]:
-    pair = and_(publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID)
+def _matches(shape: PactFilter) -> ColumnElement[bool]:
     if shape is None:
-        return pair
-    return and_(pair, publication.c.consumer_version_id.in_(_versions(_named("consumer"), shape)))
+        return IS_OF_PAIR
+    return and_(IS_OF_PAIR, publication.c.consumer_version_id.in_(_select_versions(_CONSUMER_ONLY, shape)))
 
 
 @cache
-def _remove(shape: PactFilter) -> Any:
-    return delete(publication).where(_is_removed(shape))
+def _build_removal(shape: PactFilter) -> Any:
+    return delete(publication).where(_matches(shape))
 
 
 @cache
-def _find_removed(shape: PactFilter) -> Any:
-    return select(publication.c.id).where(_is_removed(shape))
+def _select_publication_ids(shape: PactFilter) -> Any:
+    return select(publication.c.id).where(_matches(shape))
 
 
 _IS_OF_VERSION: Final = and_(
-    publication.c.provider_id == _PROVIDER_ID,
+    publication.c.provider_id == PROVIDER_ID,
     publication.c.consumer_version_id.in_(
-        select(version.c.id).where(version.c.pacticipant_id == _CONSUMER_ID, version.c.number == bindparam("version"))
+        select(version.c.id).where(version.c.pacticipant_id == CONSUMER_ID, version.c.number == bindparam("version"))
     ),
 )
 _REMOVE_VERSION: Final = delete(publication).where(_IS_OF_VERSION)
-_FIND_REMOVED_OF_VERSION: Final = select(publication.c.id).where(_IS_OF_VERSION)
+_PUBLICATION_IDS_OF_VERSION: Final = select(publication.c.id).where(_IS_OF_VERSION)
 _newest: Final = publication.alias("newest")
-_FIND_LATEST: Final = (
+_RECOMPUTE_LATEST: Final = (
     update(integration)
-    .where(integration.c.consumer_id == _CONSUMER_ID, integration.c.provider_id == _PROVIDER_ID)
+    .where(integration.c.consumer_id == CONSUMER_ID, integration.c.provider_id == PROVIDER_ID)
     .values(
         latest_publication_id=select(_newest.c.id)
         .where(
@@ -256,37 +254,35 @@ _FIND_LATEST: Final = (
         .scalar_subquery()
     )
 )
-_HAS_PACTS: Final = select(
-    exists().where(publication.c.consumer_id == _CONSUMER_ID, publication.c.provider_id == _PROVIDER_ID)
-)
+_HAS_PACTS: Final = select(exists().where(IS_OF_PAIR))
 
 
 def list_publication_ids_of_version(db: Connection, key: PactKey) -> list[int]:
-    """List the publications of a version's pact, in all revisions."""
+    """List the ids of the publications of a version's pact, in all revisions."""
     names = {"consumer": key.consumer, "provider": key.provider, "version": key.version}
-    return fetch_column(db, _FIND_REMOVED_OF_VERSION, names)
+    return fetch_column(db, _PUBLICATION_IDS_OF_VERSION, names)
 
 
 def list_publication_ids(db: Connection, *, consumer: str, provider: str, pact_filter: PactFilter) -> list[int]:
-    """List the publications of a pair, in all revisions."""
+    """List the ids of the publications of a pair that match the filter, in all revisions."""
     return fetch_column(
-        db, _find_removed(_shape(pact_filter)), _params(pact_filter, consumer=consumer, provider=provider)
+        db, _select_publication_ids(_shape(pact_filter)), _params(pact_filter, consumer=consumer, provider=provider)
     )
 
 
 def remove_version(db: Connection, key: PactKey) -> int:
-    """Take away all revisions of a version's pact; say how many there were. Content and results stay."""
+    """Remove all revisions of a version's pact; return how many there were. Content and results stay."""
     pair = {"consumer": key.consumer, "provider": key.provider}
     count = execute(db, _REMOVE_VERSION, {**pair, "version": key.version})
-    execute(db, _FIND_LATEST, pair)
+    execute(db, _RECOMPUTE_LATEST, pair)
     return count
 
 
 def remove(db: Connection, *, consumer: str, provider: str, pact_filter: PactFilter) -> int:
-    """Take away pacts of a pair in all revisions; say how many there were. Content and results stay."""
+    """Remove matching pacts of a pair, in all revisions; return how many there were. Content and results stay."""
     pair = {"consumer": consumer, "provider": provider}
-    count = execute(db, _remove(_shape(pact_filter)), _params(pact_filter, **pair))
-    execute(db, _FIND_LATEST, pair)
+    count = execute(db, _build_removal(_shape(pact_filter)), _params(pact_filter, **pair))
+    execute(db, _RECOMPUTE_LATEST, pair)
     return count
 
 

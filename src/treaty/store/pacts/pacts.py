@@ -1,4 +1,4 @@
-"""Pacts: finding publications and their content."""
+"""Lookups of a single pact, with its content."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from sqlalchemy import (
 
 from treaty.model.pacts.pacts import Pact, PactKey
 from treaty.store.engine.database import fetch_column, fetch_first, fetch_scalar
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -47,15 +48,11 @@ PACTS: Final = (
     .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
     .join(content, content.c.id == publication.c.content_id)
 )
-"""Every revision of every pact."""
+"""All revisions of all pacts; queries add `publication.c.is_current` for the newest revision of each version."""
 
 
-def _id_of(role: str) -> Any:
-    return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
-
-
-CONSUMER_ID: Final = _id_of("consumer")
-PROVIDER_ID: Final = _id_of("provider")
+CONSUMER_ID: Final = select_pacticipant_id("consumer")
+PROVIDER_ID: Final = select_pacticipant_id("provider")
 IS_OF_PAIR: Final = and_(publication.c.consumer_id == CONSUMER_ID, publication.c.provider_id == PROVIDER_ID)
 VERSION_ID: Final = (
     select(version.c.id)
@@ -79,7 +76,7 @@ class PactWithBody:
     body: bytes
 
 
-def _bodied(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+def _with_body(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return statement.add_columns(content.c.body).limit(1)
 
 
@@ -92,15 +89,16 @@ _OF_VERSION: Final = PACTS.where(
 _OF_CONTENT: Final = PACTS.where(publication.c.content_id == CONTENT_ID).order_by(
     publication.c.position.desc(), publication.c.revision.desc()
 )
-_AT_VERSION: Final = _bodied(_OF_VERSION)
-_WITH_SHA: Final = _bodied(_OF_CONTENT)
-_WITH_SHA_AT: Final = _bodied(
+_AT_VERSION: Final = _with_body(_OF_VERSION)
+_WITH_SHA: Final = _with_body(_OF_CONTENT)
+_WITH_SHA_AT: Final = _with_body(
     _OF_CONTENT.where(
         publication.c.consumer_version_id.in_(bindparam("version_ids", expanding=True)), publication.c.is_current
     )
 )
-_WITH_SHA_NUMBERED: Final = _bodied(_OF_VERSION.where(publication.c.content_id == CONTENT_ID))
-_LATEST: Final = _bodied(
+_WITH_SHA_OF_VERSION: Final = _with_body(_OF_VERSION.where(publication.c.content_id == CONTENT_ID))
+# One lookup by primary key: the latest publication is denormalized into the integration.
+_LATEST: Final = _with_body(
     PACTS.where(
         publication.c.id
         == select(integration.c.latest_publication_id)
@@ -111,36 +109,45 @@ _LATEST: Final = _bodied(
 _candidate: Final = publication.alias("candidate")
 
 
-def _newest(places: Any, *conditions: ColumnElement[bool]) -> Any:
-    """Find the pact of the highest version in these places, the newest first, by a look at each until there is one."""
-    pact = (
+def _select_newest_id(versions: Any, *conditions: ColumnElement[bool]) -> Any:
+    """Select the publication of the highest version, among rows of a table with `version_id` and `position`.
+
+    The correlated subquery makes the database walk the index of positions from the top and stop at the first version
+    with a pact. A join would read all publications of the pair and sort them.
+    """
+    publication_id = (
         select(_candidate.c.id)
         .where(
-            _candidate.c.consumer_version_id == places.c.version_id,
+            _candidate.c.consumer_version_id == versions.c.version_id,
             _candidate.c.provider_id == PROVIDER_ID,
             _candidate.c.is_current,
         )
         .scalar_subquery()
     )
-    newest_first = select(pact).where(*conditions, pact.is_not(None)).order_by(places.c.position.desc())
+    newest_first = (
+        select(publication_id).where(*conditions, publication_id.is_not(None)).order_by(versions.c.position.desc())
+    )
     return newest_first.limit(1).scalar_subquery()
 
 
-_LATEST_TAGGED: Final = _bodied(
-    PACTS.where(publication.c.id == _newest(tag, tag.c.pacticipant_id == CONSUMER_ID, tag.c.name == bindparam("tag")))
+_LATEST_TAGGED: Final = _with_body(
+    PACTS.where(
+        publication.c.id == _select_newest_id(tag, tag.c.pacticipant_id == CONSUMER_ID, tag.c.name == bindparam("tag"))
+    )
 )
 _BRANCH_ID: Final = (
     select(branch.c.id)
     .where(branch.c.pacticipant_id == CONSUMER_ID, branch.c.name == bindparam("branch"))
     .scalar_subquery()
 )
-_LATEST_ON_BRANCH: Final = _bodied(
-    PACTS.where(publication.c.id == _newest(branch_version, branch_version.c.branch_id == _BRANCH_ID))
+_LATEST_ON_BRANCH: Final = _with_body(
+    PACTS.where(publication.c.id == _select_newest_id(branch_version, branch_version.c.branch_id == _BRANCH_ID))
 )
-_LATEST_UNTAGGED: Final = _bodied(
+_LATEST_UNTAGGED: Final = _with_body(
     _OF_PAIR.where(~exists().where(tag.c.version_id == version.c.id)).order_by(publication.c.position.desc())
 )
-_PREVIOUS_DISTINCT: Final = _bodied(
+# Compares positions rather than times: the original's "previous" follows the order of versions.
+_PREVIOUS_DISTINCT: Final = _with_body(
     _OF_PAIR.where(
         publication.c.position < bindparam("position"),
         content.c.sha != bindparam("sha"),
@@ -148,7 +155,7 @@ _PREVIOUS_DISTINCT: Final = _bodied(
 )
 
 
-def _found(db: Connection, statement: Select[*tuple[Any, ...]], params: dict[str, Any]) -> PactWithBody | None:
+def _fetch(db: Connection, statement: Select[*tuple[Any, ...]], params: dict[str, Any]) -> PactWithBody | None:
     row = fetch_first(db, statement, params)
     if row is None:
         return None
@@ -158,8 +165,8 @@ def _found(db: Connection, statement: Select[*tuple[Any, ...]], params: dict[str
 
 
 def find(db: Connection, key: PactKey) -> PactWithBody | None:
-    """Find the newest revision that a consumer's version published."""
-    return _found(db, _AT_VERSION, {"consumer": key.consumer, "version": key.version, "provider": key.provider})
+    """Find the pact of a consumer version, in its newest revision."""
+    return _fetch(db, _AT_VERSION, {"consumer": key.consumer, "version": key.version, "provider": key.provider})
 
 
 def find_by_sha(
@@ -171,44 +178,48 @@ def find_by_sha(
     version_ids: Collection[int] = (),
     version: str | None = None,
 ) -> PactWithBody | None:
-    """Find the latest publication of content, among the versions meant if one of them published it."""
+    """Find the latest publication of a content, if possible of one of these versions.
+
+    The versions come from the metadata of a URL. Where none of them has the content (the pact was republished or the
+    version deleted), the latest publication of any version stands in, as in the original.
+    """
     pair = {"consumer": consumer, "provider": provider, "sha": sha}
-    found = None
+    pact = None
     if version_ids:
-        found = _found(db, _WITH_SHA_AT, {**pair, "version_ids": list(version_ids)})
+        pact = _fetch(db, _WITH_SHA_AT, {**pair, "version_ids": list(version_ids)})
     elif version is not None:
-        found = _found(db, _WITH_SHA_NUMBERED, {**pair, "version": version})
-    return found or _found(db, _WITH_SHA, pair)
+        pact = _fetch(db, _WITH_SHA_OF_VERSION, {**pair, "version": version})
+    return pact or _fetch(db, _WITH_SHA, pair)
 
 
 def find_latest(db: Connection, consumer: str, provider: str) -> PactWithBody | None:
-    """Find the pact of the highest version that has one."""
-    return _found(db, _LATEST, {"consumer": consumer, "provider": provider})
+    """Find the pact of the highest version that has a pact."""
+    return _fetch(db, _LATEST, {"consumer": consumer, "provider": provider})
 
 
 def find_latest_tagged(db: Connection, consumer: str, provider: str, tag: str) -> PactWithBody | None:
-    """Find the pact of the highest version with a tag that has one."""
-    return _found(db, _LATEST_TAGGED, {"consumer": consumer, "provider": provider, "tag": tag})
+    """Find the pact of the highest version that has both the tag and a pact."""
+    return _fetch(db, _LATEST_TAGGED, {"consumer": consumer, "provider": provider, "tag": tag})
 
 
 def find_latest_untagged(db: Connection, consumer: str, provider: str) -> PactWithBody | None:
-    """Find the pact of the highest version without any tag that has one."""
-    return _found(db, _LATEST_UNTAGGED, {"consumer": consumer, "provider": provider})
+    """Find the pact of the highest version that has a pact and no tag."""
+    return _fetch(db, _LATEST_UNTAGGED, {"consumer": consumer, "provider": provider})
 
 
 def find_latest_on_branch(db: Connection, consumer: str, provider: str, branch: str) -> PactWithBody | None:
-    """Find the pact of the highest version on a branch that has one, whether it is the head or not."""
-    return _found(db, _LATEST_ON_BRANCH, {"consumer": consumer, "provider": provider, "branch": branch})
+    """Find the pact of the highest version of the branch that has a pact; it need not be the head."""
+    return _fetch(db, _LATEST_ON_BRANCH, {"consumer": consumer, "provider": provider, "branch": branch})
 
 
 VERSION_POSITION: Final = select(version.c.position).where(version.c.id == VERSION_ID)
 
 
 def find_previous_distinct(db: Connection, pact: Pact) -> PactWithBody | None:
-    """Find the closest earlier pact with other content."""
+    """Find the pact of the closest lower version that has different content."""
     pair = {"consumer": pact.consumer, "provider": pact.provider}
     position = fetch_scalar(db, VERSION_POSITION, {"consumer": pact.consumer, "version": pact.version})
-    return _found(db, _PREVIOUS_DISTINCT, {**pair, "position": position, "sha": pact.sha})
+    return _fetch(db, _PREVIOUS_DISTINCT, {**pair, "position": position, "sha": pact.sha})
 
 
 _NEXT_PUBLISHED: Final = (
@@ -220,11 +231,11 @@ _NEXT_PUBLISHED: Final = (
 
 
 def find_next_published_at(db: Connection, pact: Pact) -> datetime | None:
-    """Find when the pact after this one was published; None if this is the latest."""
+    """Find when the pact of the next higher version was published; None if this is the latest."""
     pair = {"consumer": pact.consumer, "provider": pact.provider}
     position = fetch_scalar(db, VERSION_POSITION, {"consumer": pact.consumer, "version": pact.version})
-    found: datetime | None = fetch_scalar(db, _NEXT_PUBLISHED, {**pair, "position": position})
-    return found
+    published_at: datetime | None = fetch_scalar(db, _NEXT_PUBLISHED, {**pair, "position": position})
+    return published_at
 
 
 _NUMBERS: Final = select(version.c.number).join(pacticipant).where(pacticipant.c.name == bindparam("consumer"))
@@ -237,7 +248,11 @@ _NUMBERS_BY_NUMBER: Final = _NUMBERS.where(version.c.number == bindparam("versio
 def list_version_numbers(
     db: Connection, consumer: str, *, version_ids: Collection[int], version: str | None
 ) -> list[str]:
-    """List the numbers of a consumer's versions, newest first; those that are not its are left out."""
+    """List the numbers of a consumer's versions, newest first. Ids of other pacticipants' versions are ignored.
+
+    The ids come from the metadata of a URL, which anybody can write: the join with the consumer keeps them from
+    revealing the versions of others.
+    """
     if version_ids:
         return fetch_column(db, _NUMBERS_BY_ID, {"consumer": consumer, "ids": list(version_ids)})
     return [] if version is None else fetch_column(db, _NUMBERS_BY_NUMBER, {"consumer": consumer, "version": version})

@@ -1,11 +1,17 @@
-"""Publications: what is there before a contract is published, adding it, and what follows from it."""
+"""Publications: the state before a contract is published, adding it, and the data for the events that it raises.
+
+A publication records that a consumer version has a content for a provider. Content is stored once for each consumer,
+provider and hash: a thousand versions that publish the same pact share one body and its verification results.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    Insert,
     and_,
     bindparam,
     exists,
@@ -43,18 +49,19 @@ from treaty.store.webhooks.webhooks import CONCERNS_PAIR
 
 @dataclass(frozen=True, slots=True)
 class PublicationState:
-    """What is there before a contract is published."""
+    """The state that decides how a contract is published, loaded before anything is written."""
 
     current_sha: str | None
-    """Of the pact that this version has already."""
+    """Hash of the pact that this version has already published; None if it has none."""
     revision: int
-    """Of that pact; 0 when there is none."""
+    """Revision of that pact; 0 if there is none."""
     has_content: bool
-    """Whether this content is kept already."""
+    """Whether this content is already stored, for any version."""
     has_integration: bool
     is_verified: bool
     """Whether any content of the pair has ever been verified."""
     has_webhooks: bool
+    """Whether any webhook, enabled or not, could apply to the pair."""
 
 
 CURRENT_PUBLICATION_ID: Final = (
@@ -67,13 +74,13 @@ CURRENT_PUBLICATION_ID: Final = (
         publication.c.is_current,
     )
 )
-"""Finds the newest publication of a consumer's version for a provider, by their names."""
+"""Selects the newest publication of a consumer version for a provider, by their names."""
 _CURRENT_OF_VERSION: Final = and_(
     publication.c.consumer_version_id == VERSION_ID,
     publication.c.provider_id == PROVIDER_ID,
     publication.c.is_current,
 )
-_STANDING: Final = select(
+_STATE: Final = select(
     select(content.c.sha).join(publication).where(_CURRENT_OF_VERSION).scalar_subquery().label("current_sha"),
     func.coalesce(select(publication.c.revision).where(_CURRENT_OF_VERSION).scalar_subquery(), 0).label("revision"),
     CONTENT_ID.is_not(None).label("has_content"),
@@ -88,12 +95,12 @@ _STANDING: Final = select(
 
 
 def load_state(db: Connection, contract: Contract) -> PublicationState:
-    """Find what is there before a contract is published, in one look."""
-    row = fetch_first(db, _STANDING, _named(contract))
+    """Load the existing state in one query, to save round trips while the pacticipants are locked."""
+    row = fetch_first(db, _STATE, _params(contract))
     return PublicationState(row[0], row[1], *(bool(value) for value in row[2:]))
 
 
-def _named(contract: Contract) -> dict[str, str]:
+def _params(contract: Contract) -> dict[str, str]:
     return {
         "consumer": contract.consumer,
         "version": contract.version,
@@ -102,36 +109,44 @@ def _named(contract: Contract) -> dict[str, str]:
     }
 
 
-_ADD_CONTENT: Final = insert(content).values(
+ADD_CONTENT: Final = insert(content).values(
     consumer_id=CONSUMER_ID,
     provider_id=PROVIDER_ID,
     sha=bindparam("sha"),
     body=bindparam("body"),
     created_at=bindparam("now"),
 )
+
+
+def insert_publication(*, is_current: ColumnElement[bool]) -> Insert:
+    """Build the statement that adds a publication of existing content, by the names of consumer, version and provider.
+
+    Parameters: `consumer`, `version`, `provider`, `sha`, `revision` and `now`.
+    """
+    values: dict[str, Any] = {
+        "consumer_id": version.c.pacticipant_id,
+        "provider_id": PROVIDER_ID,
+        "consumer_version_id": version.c.id,
+        "content_id": CONTENT_ID,
+        "revision": bindparam("revision", type_=publication.c.revision.type),
+        # Copied from the version: queries for the newest pact then read one index, without a join.
+        "position": version.c.position,
+        "is_current": is_current,
+        "created_at": bindparam("now", type_=publication.c.created_at.type),
+    }
+    source = select(*values.values()).where(
+        version.c.pacticipant_id == CONSUMER_ID, version.c.number == bindparam("version")
+    )
+    return insert(publication).from_select(list(values), source)
+
+
+# Overwritten revisions stay, so that their contents can still be fetched by hash and verified. The flag marks the
+# newest revision, the only one that decisions and lists use.
 _OVERRIDE: Final = update(publication).where(_CURRENT_OF_VERSION).values(is_current=false())
-_ADD: Final = insert(publication).from_select(
-    [
-        "consumer_id",
-        "provider_id",
-        "consumer_version_id",
-        "content_id",
-        "revision",
-        "position",
-        "is_current",
-        "created_at",
-    ],
-    select(
-        version.c.pacticipant_id,
-        PROVIDER_ID,
-        version.c.id,
-        CONTENT_ID,
-        bindparam("revision", type_=publication.c.revision.type),
-        version.c.position,
-        true(),
-        bindparam("now", type_=publication.c.created_at.type),
-    ).where(version.c.pacticipant_id == CONSUMER_ID, version.c.number == bindparam("version")),
-)
+_ADD: Final = insert_publication(is_current=true())
+# The latest publication of a pair is denormalized into its integration: it is the pact that decisions, lists and pages
+# ask for most, and is then found at once, however long the history is. A new publication is not always the latest: with
+# versions in the order of their numbers, an older version may publish later. So the statement looks for it.
 _LATEST_OF_PAIR: Final = (
     select(publication.c.id)
     .where(IS_OF_PAIR)
@@ -155,28 +170,32 @@ _SET_LATEST: Final = (
 _TOUCH: Final = update(integration).where(_OF_INTEGRATION).values(contract_data_updated_at=bindparam("now"))
 
 
-def add(db: Connection, contract: Contract, before: PublicationState, *, now: datetime) -> None:
-    """Add a publication as the newest revision of its version's pact. Content that is kept already stays as it is."""
-    params: dict[str, Any] = {**_named(contract), "now": now}
-    if not before.has_content:
-        execute(db, _ADD_CONTENT, {**params, "body": contract.content.body})
-    if before.current_sha is not None:
+def add(db: Connection, contract: Contract, state: PublicationState, *, now: datetime) -> None:
+    """Add a publication as the newest revision of its version's pact.
+
+    Content that is already stored stays as it was first received, as in the original: the same content with its
+    interactions in another order has the same hash.
+    """
+    params: dict[str, Any] = {**_params(contract), "now": now}
+    if not state.has_content:
+        execute(db, ADD_CONTENT, {**params, "body": contract.content.body})
+    if state.current_sha is not None:
         execute(db, _OVERRIDE, params)
-    execute(db, _ADD, {**params, "revision": before.revision + 1})
-    execute(db, _SET_LATEST if before.has_integration else _ADD_INTEGRATION, params)
+    execute(db, _ADD, {**params, "revision": state.revision + 1})
+    execute(db, _SET_LATEST if state.has_integration else _ADD_INTEGRATION, params)
 
 
 def touch(db: Connection, consumer: str, provider: str, *, now: datetime) -> None:
-    """Note that something was published for a pair."""
+    """Update the time at which contract data of a pair was last published."""
     execute(db, _TOUCH, {"consumer": consumer, "provider": provider, "now": now})
 
 
 _POSITION_OF_VERSION: Final = VERSION_POSITION.scalar_subquery()
-_its_content: Final = content.alias("its_content")
+_candidate_content: Final = content.alias("candidate_content")
 _candidate: Final = publication.alias("candidate")
-_SHA_AT_TAG: Final = (
-    select(_its_content.c.sha)
-    .join(_candidate, _candidate.c.content_id == _its_content.c.id)
+_CURRENT_SHA: Final = (
+    select(_candidate_content.c.sha)
+    .join(_candidate, _candidate.c.content_id == _candidate_content.c.id)
     .where(
         _candidate.c.consumer_version_id == tag.c.version_id,
         _candidate.c.provider_id == PROVIDER_ID,
@@ -184,22 +203,24 @@ _SHA_AT_TAG: Final = (
     )
     .scalar_subquery()
 )
-_mine: Final = tag.alias("mine")
-_SHA_BEFORE_TAGGED: Final = (
-    select(_SHA_AT_TAG)
-    .where(tag.c.pacticipant_id == _mine.c.pacticipant_id, tag.c.name == _mine.c.name)
-    .where(tag.c.position < _mine.c.position, _SHA_AT_TAG.is_not(None))
+_own_tag: Final = tag.alias("own_tag")
+_EARLIER_SHA_AT_TAG: Final = (
+    select(_CURRENT_SHA)
+    .where(tag.c.pacticipant_id == _own_tag.c.pacticipant_id, tag.c.name == _own_tag.c.name)
+    .where(tag.c.position < _own_tag.c.position, _CURRENT_SHA.is_not(None))
     .order_by(tag.c.position.desc())
     .limit(1)
-    .correlate(_mine)
+    .correlate(_own_tag)
     .scalar_subquery()
 )
-_BEFORE_TAGGED: Final = (
-    select(_mine.c.name, _SHA_BEFORE_TAGGED.label("sha"))
-    .where(_mine.c.version_id == VERSION_ID)
-    .order_by(_mine.c.created_at, _mine.c.id)
+# For each tag of the version, the tag's index is walked downwards from the version to the first one with a pact, so the
+# length of the history does not matter.
+_EARLIER_BY_TAG: Final = (
+    select(_own_tag.c.name, _EARLIER_SHA_AT_TAG.label("sha"))
+    .where(_own_tag.c.version_id == VERSION_ID)
+    .order_by(_own_tag.c.created_at, _own_tag.c.id)
 )
-_BEFORE_UNTAGGED: Final = (
+_EARLIER_UNTAGGED: Final = (
     select(content.c.sha)
     .select_from(publication)
     .join(content, content.c.id == publication.c.content_id)
@@ -211,23 +232,27 @@ _BEFORE_UNTAGGED: Final = (
 
 
 def list_earlier_contents(db: Connection, contract: Contract, *, may_have_tags: bool = True) -> list[PreviousContent]:
-    """Find the latest earlier content for each tag; for a version without tags that of the untagged versions."""
-    params = _named(contract)
-    by_tag = fetch_rows(db, _BEFORE_TAGGED, params) if may_have_tags else ()
-    tagged = [PreviousContent(tag=name, sha=sha) for name, sha in by_tag]
-    return tagged or [PreviousContent(tag=None, sha=fetch_scalar(db, _BEFORE_UNTAGGED, params))]
+    """List the closest earlier content for each tag of the version, or, without tags, that of the untagged versions.
+
+    These are the contents with which the original compares to decide whether a first publication changed the content.
+    """
+    params = _params(contract)
+    rows = fetch_rows(db, _EARLIER_BY_TAG, params) if may_have_tags else ()
+    by_tag = [PreviousContent(tag=name, sha=sha) for name, sha in rows]
+    return by_tag or [PreviousContent(tag=None, sha=fetch_scalar(db, _EARLIER_UNTAGGED, params))]
 
 
 _TAGS: Final = select(tag.c.name).where(tag.c.version_id == VERSION_ID).order_by(tag.c.created_at, tag.c.id)
 
 
-def list_tags(db: Connection, consumer: str, version: str) -> list[str]:
-    """List the tags of a consumer's version, oldest first."""
-    return fetch_column(db, _TAGS, {"consumer": consumer, "version": version})
+def list_tags(db: Connection, pacticipant: str, version: str) -> list[str]:
+    """List the tags of a version, oldest first."""
+    return fetch_column(db, _TAGS, {"consumer": pacticipant, "version": version})
 
 
-# Which of a provider's versions ought to verify new content: the head of its main branch (or the latest with a tag of
-# that name) and whatever runs or is supported somewhere, without those that have a result for the content.
+# Provider versions that have to verify new content, for the event `contract_requiring_verification_published`: the head
+# of the main branch (or the latest version with a tag of that name), and all versions that are deployed or supported,
+# except those that already have a result for the content.
 _UNVERIFIED: Final = ~exists().where(
     verification.c.content_id == CONTENT_ID, verification.c.provider_version_id == version.c.id
 )
@@ -237,7 +262,7 @@ _MAIN: Final = (
         version.c.number,
         literal("main").label("reason"),
         pacticipant.c.main_branch.label("place"),
-        literal(0).label("at"),
+        literal(0).label("record_id"),
     )
     .select_from(pacticipant)
     .join(branch, and_(branch.c.pacticipant_id == pacticipant.c.id, branch.c.name == pacticipant.c.main_branch))
@@ -245,7 +270,7 @@ _MAIN: Final = (
     .where(pacticipant.c.name == bindparam("provider"), _UNVERIFIED)
 )
 _MAIN_TAGGED: Final = (
-    # The branch of a version that only has the tag is its own.
+    # Only for providers without such a branch. The main branch is not reported: the version is not on it.
     select(version.c.id, version.c.number, literal("main"), null(), literal(0))
     .select_from(pacticipant)
     .join(tag_head, and_(tag_head.c.pacticipant_id == pacticipant.c.id, tag_head.c.name == pacticipant.c.main_branch))
@@ -278,7 +303,10 @@ _REQUIRED: Final = _MAIN.union_all(_MAIN_TAGGED, _DEPLOYED, _RELEASED)
 
 
 def list_required_verifications(db: Connection, contract: Contract) -> list[tuple[str, str, str | None]]:
-    """List the provider's versions that ought to verify a contract: number, why (main, deployed, released), where."""
-    order = {"main": 0, "deployed": 1, "released": 2}
-    found = sorted(fetch_rows(db, _REQUIRED, _named(contract)), key=lambda row: (order[row.reason], row.at))
-    return [(row.number, row.reason, row.place) for row in found]
+    """List provider versions that have to verify a contract: number, reason and main branch or environment.
+
+    The reason is `main`, `deployed` or `released`; the list is in this order.
+    """
+    rank = {"main": 0, "deployed": 1, "released": 2}
+    rows = sorted(fetch_rows(db, _REQUIRED, _params(contract)), key=lambda row: (rank[row.reason], row.record_id))
+    return [(row.number, row.reason, row.place) for row in rows]

@@ -1,4 +1,4 @@
-"""Verification results: publishing, reading and deleting one, and their summary for a consumer's version."""
+"""Verification results: publication, retrieval and removal, and their summary for a consumer version."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -27,7 +27,7 @@ from treaty.store.pacts import pacts
 from treaty.store.pacts.pacts import PactWithBody
 from treaty.store.versions import versions
 from treaty.web import urls
-from treaty.web.api.pacts.pacts import find_with_metadata, read_metadata
+from treaty.web.api.pacts.pacts import find_with_metadata, read_metadata, require
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.hal.shapes import NamedHead, Omittable, SelfLinked, StoredObject
@@ -44,14 +44,15 @@ router = Router()
 RESULT_TYPES = (HAL, JSON, EXTENDED)
 
 
-def _boolean(value: Any) -> Any:
+def _require_boolean(value: Any) -> Any:
+    # Pydantic would accept 1 and "true", which the original rejects.
     if not isinstance(value, bool):
         raise PydanticCustomError("bool_type", "must be boolean")
     return value
 
 
-def _time(value: Any) -> Any:
-    """Read a time; one without a zone is in UTC."""
+def _parse_time(value: Any) -> Any:
+    """Parse a time; without a time zone it is in UTC."""
     if value is None:
         return None
     try:
@@ -61,7 +62,7 @@ def _time(value: Any) -> Any:
         raise PydanticCustomError("time", "must be a date time") from error
 
 
-def _as_json(value: Any) -> str | None:
+def _serialize_json(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
 
 
@@ -75,12 +76,12 @@ class VerificationBody(Body):
         }
     )
 
-    success: Annotated[bool, BeforeValidator(_boolean)]
+    success: Annotated[bool, BeforeValidator(_require_boolean)]
     provider_application_version: RequiredNonBlankText
     build_url: Uri = None
-    verification_date: Annotated[datetime | None, BeforeValidator(_time)] = None
+    verification_date: Annotated[datetime | None, BeforeValidator(_parse_time)] = None
     test_results: Annotated[
-        str | None, BeforeValidator(_as_json), WithJsonSchema({"description": "Results in any format."})
+        str | None, BeforeValidator(_serialize_json), WithJsonSchema({"description": "Results in any format."})
     ] = None
     verified_by: Any = None
 
@@ -147,9 +148,9 @@ class ResultSummary(SelfLinked):
 @router.post(
     urls.VERIFICATIONS, permission=Permission.PUBLISH_VERIFICATION, body=VerificationBody, response=VerificationDocument
 )
-def publish_verification(call: Request, provider: str, consumer: str, sha: str) -> Created:
-    """Publish what a provider's version says about content."""
-    return _publish(call, provider, consumer, sha, None)
+def publish_verification(request: Request, provider: str, consumer: str, sha: str) -> Created:
+    """Publish the result of verifying a content against a provider version."""
+    return _publish(request, provider, consumer, sha, None)
 
 
 @router.post(
@@ -158,28 +159,30 @@ def publish_verification(call: Request, provider: str, consumer: str, sha: str) 
     body=VerificationBody,
     response=VerificationDocument,
 )
-def publish_verification_with_metadata(call: Request, provider: str, consumer: str, sha: str, segment: str) -> Created:
-    """Publish what a provider's version says about content that was selected as the metadata says."""
-    return _publish(call, provider, consumer, sha, segment)
+def publish_verification_with_metadata(
+    request: Request, provider: str, consumer: str, sha: str, segment: str
+) -> Created:
+    """Publish the result of verifying a content, with the metadata of the URL by which it was fetched."""
+    return _publish(request, provider, consumer, sha, segment)
 
 
-def _publish(call: Request, provider: str, consumer: str, sha: str, segment: str | None) -> Created:
-    body = call.body(VerificationBody)
-    said = read_metadata(segment) if segment else Metadata()
-    found = find_with_metadata(call, provider, consumer, sha, said)
-    if found is None:
-        raise NotFound
-    new = _new(body, found.pact, said, metadata=segment, now=call.now)
+def _publish(request: Request, provider: str, consumer: str, sha: str, segment: str | None) -> Created:
+    body = request.body(VerificationBody)
+    selection = read_metadata(segment) if segment else Metadata()
+    pact = require(find_with_metadata(request, provider, consumer, sha, selection)).pact
+    new = _build_verification(body, pact, selection, segment=segment, now=request.now)
     recorded = verification_actions.publish_verification(
-        call.db, new, found.pact, said, base_url=call.base_url, settings=call.settings
+        request.db, new, pact, selection, base_url=request.base_url, settings=request.settings
     )
-    call.has_queued = bool(recorded.triggered)
+    request.has_queued = bool(recorded.triggered)
     number = recorded.number
-    result = verifications.find(call.db, consumer, provider, sha, number)
+    result = verifications.find(request.db, consumer, provider, sha, number)
     return Created(result, urls.VERIFICATION.fill(provider=provider, consumer=consumer, sha=sha, number=str(number)))
 
 
-def _new(body: VerificationBody, pact: Pact, said: Metadata, *, metadata: str | None, now: datetime) -> NewVerification:
+def _build_verification(
+    body: VerificationBody, pact: Pact, selection: Metadata, *, segment: str | None, now: datetime
+) -> NewVerification:
     return NewVerification(
         consumer=pact.consumer,
         provider=pact.provider,
@@ -188,158 +191,162 @@ def _new(body: VerificationBody, pact: Pact, said: Metadata, *, metadata: str | 
         success=body.success,
         build_url=body.build_url,
         verified_at=body.verification_date or now,
-        verified_by=_verified_by(body.verified_by),
+        verified_by=_flatten_verifier(body.verified_by),
         test_results=body.test_results,
-        is_wip=said.is_wip,
-        was_pending=said.is_pending,
-        metadata=metadata,
+        is_wip=selection.is_wip,
+        was_pending=selection.is_pending,
+        metadata=segment,
         created_at=now,
     )
 
 
-def _verified_by(given: Any) -> str | None:
-    """Write down who verified, flat and in the original's names; what is no text is left out."""
-    if not isinstance(given, dict):
+def _flatten_verifier(verifier: Any) -> str | None:
+    """Flatten the description of the verifier to the original's names. Values that are not texts are left out."""
+    if not isinstance(verifier, dict):
         return None
-    language = given.get("clientLanguage")
+    language = verifier.get("clientLanguage")
     language = language if isinstance(language, dict) else {}
-    named = {
-        "implementation": given.get("implementation"),
-        "version": given.get("version"),
+    values = {
+        "implementation": verifier.get("implementation"),
+        "version": verifier.get("version"),
         "client_implementation": language.get("name"),
         "client_test_framework": language.get("testFramework"),
         "client_version": language.get("version"),
     }
-    return orjson.dumps({name: value for name, value in named.items() if isinstance(value, str)}).decode()
+    return orjson.dumps({name: value for name, value in values.items() if isinstance(value, str)}).decode()
 
 
 @router.get(urls.VERIFICATION, permission=Permission.READ, **_RESULT)
-def get_verification(call: Request, provider: str, consumer: str, sha: str, number: str) -> object:
-    """Read a result by its number."""
-    return _seen(call, get_verification_by_number(call, provider, consumer, sha, number))
+def get_verification(request: Request, provider: str, consumer: str, sha: str, number: str) -> object:
+    """Return a result by its number."""
+    return _with_tags_if_extended(request, get_verification_by_number(request, provider, consumer, sha, number))
 
 
 @router.get(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, **_RESULT)
 def get_verification_with_metadata(
-    call: Request, provider: str, consumer: str, sha: str, segment: str, number: str
+    request: Request, provider: str, consumer: str, sha: str, segment: str, number: str
 ) -> object:
-    """Read a result by its number, in the context of the consumer version that the metadata names."""
-    found = get_verification_by_number(call, provider, consumer, sha, number)
-    context = find_with_metadata(call, provider, consumer, sha, read_metadata(segment))
-    return _seen(call, replace(found, consumer_version=context.pact.version) if context else found)
+    """Return a result by its number, with the consumer version that the metadata identifies."""
+    result = get_verification_by_number(request, provider, consumer, sha, number)
+    selected_pact = find_with_metadata(request, provider, consumer, sha, read_metadata(segment))
+    if selected_pact:
+        result = replace(result, consumer_version=selected_pact.pact.version)
+    return _with_tags_if_extended(request, result)
 
 
 @router.delete(urls.VERIFICATION, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
-def delete_verification(call: Request, provider: str, consumer: str, sha: str, number: str) -> Deleted:
+def delete_verification(request: Request, provider: str, consumer: str, sha: str, number: str) -> Deleted:
     """Delete a result by its number."""
-    return _deleted(call, get_verification_by_number(call, provider, consumer, sha, number))
+    return _delete(request, get_verification_by_number(request, provider, consumer, sha, number))
 
 
 @router.delete(urls.VERIFICATION_WITH_METADATA, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
 def delete_verification_with_metadata(
-    call: Request, provider: str, consumer: str, sha: str, _segment: str, number: str
+    request: Request, provider: str, consumer: str, sha: str, _segment: str, number: str
 ) -> Deleted:
     """Delete a result by its number."""
-    return _deleted(call, get_verification_by_number(call, provider, consumer, sha, number))
+    return _delete(request, get_verification_by_number(request, provider, consumer, sha, number))
 
 
-def get_verification_by_number(call: Request, provider: str, consumer: str, sha: str, number: str) -> Verification:
+def get_verification_by_number(request: Request, provider: str, consumer: str, sha: str, number: str) -> Verification:
     """Find a result by its number. Raises NotFound."""
     if number == "all":
         raise NotFound("To see all the verifications for a pact, use the Matrix page")
     is_number = number.isascii() and number.isdecimal() and len(number) < 10  # noqa: PLR2004 - an id fits into nine digits
-    return _there(verifications.find(call.db, consumer, provider, sha, int(number)) if is_number else None)
+    return _require(verifications.find(request.db, consumer, provider, sha, int(number)) if is_number else None)
 
 
-def _there(found: Verification | None) -> Verification:
-    if found is None:
+def _require(result: Verification | None) -> Verification:
+    if result is None:
         raise NotFound
-    return found
+    return result
 
 
-def _seen(call: Request, found: Verification) -> Verification | TaggedVerification:
-    """Add what only the extended media type shows."""
-    if call.media_type != EXTENDED:
-        return found
-    return TaggedVerification(found, verifications.list_tags(call.db, found))
+def _with_tags_if_extended(request: Request, result: Verification) -> Verification | TaggedVerification:
+    # Only the extended media type shows the tags; the others save the query.
+    if request.media_type != EXTENDED:
+        return result
+    return TaggedVerification(result, verifications.list_tags(request.db, result))
 
 
-def _deleted(call: Request, found: Verification) -> Deleted:
-    verification_actions.remove_verification(call.db, found)
+def _delete(request: Request, result: Verification) -> Deleted:
+    verification_actions.remove_verification(request.db, result)
     return Deleted()
 
 
-# Whichever way the pact is named, its newest result can be read and deleted.
+# The newest result can be read and deleted by any URL that identifies a pact.
 
 GetLatest = Callable[..., Verification]
 
 
-def _latest_of_content(call: Request, provider: str, consumer: str, sha: str) -> Verification:
-    return _there(verifications.find_latest_of_content(call.db, consumer, provider, sha))
+def _get_latest_of_content(request: Request, provider: str, consumer: str, sha: str) -> Verification:
+    return _require(verifications.find_latest_of_content(request.db, consumer, provider, sha))
 
 
-def _latest_of_pact(call: Request, provider: str, consumer: str, version: str) -> Verification:
-    return _of(call, pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
+def _get_latest_of_pact(request: Request, provider: str, consumer: str, version: str) -> Verification:
+    return _get_latest_result(
+        request, pacts.find(request.db, PactKey(consumer=consumer, version=version, provider=provider))
+    )
 
 
-def _latest_of_latest_pact(call: Request, provider: str, consumer: str) -> Verification:
-    return _of(call, pacts.find_latest(call.db, consumer, provider))
+def _get_latest_of_latest_pact(request: Request, provider: str, consumer: str) -> Verification:
+    return _get_latest_result(request, pacts.find_latest(request.db, consumer, provider))
 
 
-def _latest_of_latest_tagged_pact(call: Request, provider: str, consumer: str, tag: str) -> Verification:
-    return _of(call, pacts.find_latest_tagged(call.db, consumer, provider, tag))
+def _get_latest_of_latest_tagged_pact(request: Request, provider: str, consumer: str, tag: str) -> Verification:
+    return _get_latest_result(request, pacts.find_latest_tagged(request.db, consumer, provider, tag))
 
 
-def _of(call: Request, found: PactWithBody | None) -> Verification:
-    return _there(verifications.find_latest_of_pact(call.db, found.pact) if found else None)
+def _get_latest_result(request: Request, pact: PactWithBody | None) -> Verification:
+    return _require(verifications.find_latest_of_pact(request.db, require(pact).pact))
 
 
-def _declare(url: Url, find: GetLatest) -> None:
+def _add_routes(url: Url, get_latest: GetLatest) -> None:
     @router.get(url, permission=Permission.READ, **_RESULT)
-    def get_latest_verification(call: Request, *names: str) -> object:
-        """Read the newest result, over all versions of the provider."""
-        return _seen(call, find(call, *names))
+    def get_latest_verification(request: Request, *names: str) -> object:
+        """Return the newest result, over all versions of the provider."""
+        return _with_tags_if_extended(request, get_latest(request, *names))
 
     @router.delete(url, permission=Permission.PUBLISH_VERIFICATION, produces=RESULT_TYPES)
-    def delete_latest_verification(call: Request, *names: str) -> Deleted:
+    def delete_latest_verification(request: Request, *names: str) -> Deleted:
         """Delete the newest result, over all versions of the provider."""
-        return _deleted(call, find(call, *names))
+        return _delete(request, get_latest(request, *names))
 
 
 LATEST_GETTERS: Final[Mapping[Url, GetLatest]] = {
-    urls.LATEST_VERIFICATION: _latest_of_content,
-    urls.LATEST_VERIFICATION_OF_PACT: _latest_of_pact,
-    urls.LATEST_VERIFICATION_OF_LATEST_PACT: _latest_of_latest_pact,
-    urls.LATEST_VERIFICATION_OF_LATEST_TAGGED_PACT: _latest_of_latest_tagged_pact,
+    urls.LATEST_VERIFICATION: _get_latest_of_content,
+    urls.LATEST_VERIFICATION_OF_PACT: _get_latest_of_pact,
+    urls.LATEST_VERIFICATION_OF_LATEST_PACT: _get_latest_of_latest_pact,
+    urls.LATEST_VERIFICATION_OF_LATEST_TAGGED_PACT: _get_latest_of_latest_tagged_pact,
 }
 
 
-for _url, _find in LATEST_GETTERS.items():
-    _declare(_url, _find)
+for _url, _get_latest in LATEST_GETTERS.items():
+    _add_routes(_url, _get_latest)
 
 
 @router.get(urls.VERIFICATIONS_OF_CONSUMER_VERSION, permission=Permission.READ, response=VerificationSummaryDocument)
-def get_summary(call: Request, consumer: str, version: str) -> VerificationSummary:
-    """Read what providers say about all pacts of a consumer's version."""
-    if versions.find(call.db, consumer, version) is None:
+def get_summary(request: Request, consumer: str, version: str) -> VerificationSummary:
+    """Return the latest results of all pacts of a consumer version."""
+    if versions.find(request.db, consumer, version) is None:
         raise NotFound
     return VerificationSummary(
         consumer=consumer,
         version=version,
-        latest=verifications.list_latest_of_version(call.db, consumer, version),
-        unknown=verifications.list_unverified_providers(call.db, consumer, version),
+        latest=verifications.list_latest_of_version(request.db, consumer, version),
+        unknown=verifications.list_unverified_providers(request.db, consumer, version),
     )
 
 
 @represent.register
 def verification(result: Verification) -> Hal:
-    return _document(result)
+    return _represent(result)
 
 
-def _document(result: Verification, embedded: Mapping[str, object] | None = None) -> Hal:
+def _represent(result: Verification, embedded: Mapping[str, object] | None = None) -> Hal:
     names = {"provider": result.provider, "consumer": result.consumer, "sha": result.sha}
     number = str(result.number)
-    said = metadata.encode(Metadata(version_number=result.consumer_version))
+    segment = metadata.encode(Metadata(version_number=result.consumer_version))
     title = f"Verification result {number} for {result.pact_title}"
     state: VerificationState = {
         "providerName": result.provider,
@@ -354,7 +361,7 @@ def _document(result: Verification, embedded: Mapping[str, object] | None = None
     links: VerificationLinks = {
         "self": Link(urls.VERIFICATION.fill(number=number, **names), "Verification result", name=title),
         "pb:pact-version": Link(
-            urls.PACT_VERSION_WITH_METADATA.fill(metadata=said, **names), "Pact", name=result.pact_title
+            urls.PACT_VERSION_WITH_METADATA.fill(metadata=segment, **names), "Pact", name=result.pact_title
         ),
         "pb:triggered-webhooks": Link(
             urls.VERIFICATION_TRIGGERED_WEBHOOKS.fill(number=number, **names),
@@ -366,26 +373,26 @@ def _document(result: Verification, embedded: Mapping[str, object] | None = None
 
 @represent.register_extended
 def extended_verification(tagged: TaggedVerification) -> Hal:
-    return _document(tagged.verification, embedded={"tags": [_tag(one) for one in tagged.tags]})
+    return _represent(tagged.verification, embedded={"tags": [_represent_tag(tag) for tag in tagged.tags]})
 
 
-def _tag(tag: Tag) -> Hal:
+def _represent_tag(tag: Tag) -> Hal:
     path = urls.VERSION_TAG.fill(pacticipant=tag.pacticipant, version=tag.version, tag=tag.name)
     return Hal({"name": tag.name, "latest": tag.is_head}, links={"self": Link(path, "Tag", name=tag.name)})
 
 
 @represent.register
-def summary(found: VerificationSummary) -> Hal:
-    title = f"Latest verification results for consumer {found.consumer} version {found.version}"
+def summary(results: VerificationSummary) -> Hal:
+    title = f"Latest verification results for consumer {results.consumer} version {results.version}"
     return Hal(
         state={
-            "success": found.is_success,
+            "success": results.is_success,
             "providerSummary": {
-                "successful": found.providers(success=True),
-                "failed": found.providers(success=False),
-                "unknown": list(found.unknown),
+                "successful": results.providers(success=True),
+                "failed": results.providers(success=False),
+                "unknown": list(results.unknown),
             },
         },
-        embedded={"verificationResults": [_document(one) for one in found.latest]},
+        embedded={"verificationResults": [_represent(result) for result in results.latest]},
         links={"self": Link(urls.URL_PLACEHOLDER, title)},
     )

@@ -1,4 +1,4 @@
-"""The page of a verification result: who verified what, when, and what the tests said."""
+"""The page of a verification result: provider version, pact, time, and the result of each interaction."""
 
 import json
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from treaty.model.pacts import content
 from treaty.model.pacts.interactions import Interaction, format_json, read_interactions
-from treaty.model.verifications import interaction_results
-from treaty.model.verifications.interaction_results import InteractionResult
+from treaty.model.verifications.interaction_results import InteractionResult, match_results, parse_results
 from treaty.model.verifications.verifications import Verification
 from treaty.store import verifications
 from treaty.store.pacts import pacts
@@ -23,75 +22,79 @@ from treaty.web.urls import Url
 router = Router()
 
 MAX_RESULTS_LENGTH: Final = 200_000
-"""Characters of the test results that are shown."""
+"""Characters shown of the test results."""
 
 
 @router.page(urls.VERIFICATION, permission=Permission.READ, is_original=False)
-def show_verification(call: Request, provider: str, consumer: str, sha: str, number: str) -> HtmlPage:
+def show_verification(request: Request, provider: str, consumer: str, sha: str, number: str) -> HtmlPage:
     """Show a result."""
-    return _page(call, get_verification_by_number(call, provider, consumer, sha, number))
+    return _render(request, get_verification_by_number(request, provider, consumer, sha, number))
 
 
 @router.page(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, is_original=False)
 def show_verification_as_said(
-    call: Request, provider: str, consumer: str, sha: str, _segment: str, number: str
+    request: Request, provider: str, consumer: str, sha: str, _segment: str, number: str
 ) -> HtmlPage:
     """Show a result."""
-    return _page(call, get_verification_by_number(call, provider, consumer, sha, number))
+    return _render(request, get_verification_by_number(request, provider, consumer, sha, number))
 
 
-def _declare(url: Url, find: GetLatest) -> None:
+def _add_latest_page(url: Url, find: GetLatest) -> None:
     @router.page(url, permission=Permission.READ, is_original=False)
-    def show_latest(call: Request, *names: str) -> HtmlPage:
-        return _page(call, find(call, *names))
+    def show_latest(request: Request, *names: str) -> HtmlPage:
+        return _render(request, find(request, *names))
 
 
 for _url, _find in LATEST_GETTERS.items():
-    _declare(_url, _find)
+    _add_latest_page(_url, _find)
 
 
-def _page(call: Request, found: Verification) -> HtmlPage:
-    facts = {
-        "one": found,
-        "tags": verifications.list_tags(call.db, found),
-        "verified_by": _fields(found.verified_by),
-        "tests": _tests(call, found),
-        "results": _results(found.test_results),
-        "was_cut": len(found.test_results or "") > MAX_RESULTS_LENGTH,
+def _render(request: Request, result: Verification) -> HtmlPage:
+    context = {
+        "result": result,
+        "tags": verifications.list_tags(request.db, result),
+        "verified_by": _read_verifier(result.verified_by),
+        "tests": _list_tests(request, result),
+        "test_results": _format_test_results(result.test_results),
+        "was_cut": len(result.test_results or "") > MAX_RESULTS_LENGTH,
     }
-    return HtmlPage("verification.html", facts)
+    return HtmlPage("verification.html", context)
 
 
 @dataclass(frozen=True, slots=True)
-class _Interaction:
-    """An interaction of the pact, and the page of the pact's page that it is on."""
+class _InteractionLink:
+    """An interaction, and the number of the page that shows it among the pages of its pact."""
 
     interaction: Interaction
     page: int
 
 
-def _tests(call: Request, found: Verification) -> list[tuple[InteractionResult, _Interaction | None]]:
-    """Read what was said about each interaction, failures first, with the interaction where the pact has it."""
-    results = sorted(interaction_results.parse_results(found.test_results), key=lambda one: one.success)
-    pact = pacts.find_by_sha(call.db, found.consumer, found.provider, found.sha) if results else None
-    known = (read_interactions(content.parse_document(pact.body)) if pact else None) or []
-    said = interaction_results.match_results(known, results)
-    about = {said[one.id]: _Interaction(one, at // PAGE_SIZE + 1) for at, one in enumerate(known) if one.id in said}
-    return [(one, about.get(one)) for one in results]
+def _list_tests(request: Request, result: Verification) -> list[tuple[InteractionResult, _InteractionLink | None]]:
+    """List the results of interactions, failures first, each with its interaction if the pact has it."""
+    tests = sorted(parse_results(result.test_results), key=lambda test: test.success)
+    pact = pacts.find_by_sha(request.db, result.consumer, result.provider, result.sha) if tests else None
+    interactions = (read_interactions(content.parse_document(pact.body)) if pact else None) or []
+    tests_by_id = match_results(interactions, tests)
+    links = {
+        tests_by_id[interaction.id]: _InteractionLink(interaction, index // PAGE_SIZE + 1)
+        for index, interaction in enumerate(interactions)
+        if interaction.id in tests_by_id
+    }
+    return [(test, links.get(test)) for test in tests]
 
 
-def _fields(text: str | None) -> list[tuple[str, str]]:
-    said: Any = json.loads(text) if text else {}
-    return [(str(name), str(value)) for name, value in said.items()] if isinstance(said, dict) else []
+def _read_verifier(text: str | None) -> list[tuple[str, str]]:
+    verifier: Any = json.loads(text) if text else {}
+    return [(str(name), str(value)) for name, value in verifier.items()] if isinstance(verifier, dict) else []
 
 
-def _results(text: str | None) -> str | None:
-    """Write what the verifier sent for people; what is too long as it came, up to a point."""
+def _format_test_results(text: str | None) -> str | None:
+    """Format test results for reading. Very long ones are truncated, and not parsed."""
     if not text:
         return None
     if len(text) > MAX_RESULTS_LENGTH:
         return text[:MAX_RESULTS_LENGTH]
     try:
         return format_json(json.loads(text))
-    except (ValueError, RecursionError):  # numbers too long, lists too deep
+    except (ValueError, RecursionError):  # too many digits, or nested too deeply
         return text

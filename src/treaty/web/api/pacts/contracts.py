@@ -1,4 +1,4 @@
-"""Publishing all pacts of a consumer's version together."""
+"""Publication of all pacts of a consumer version together (`POST /contracts/publish`)."""
 
 import base64
 import binascii
@@ -14,10 +14,10 @@ from treaty.actions.pacts import publications
 from treaty.actions.pacts.publications import PublishedContracts
 from treaty.errors import Invalid, Malformed, Problem
 from treaty.model.pacts import content
-from treaty.model.pacts import notices as notice_texts
 from treaty.model.pacts.content import Document
-from treaty.model.pacts.notices import Notice, PublishedContract
+from treaty.model.pacts.notices import Notice, PublishedContract, build_contract_notices, build_version_notices
 from treaty.model.pacts.pacts import Contract, ContractBatch
+from treaty.model.versions import Version
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
@@ -39,12 +39,12 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 
-def _one_of(*words: str) -> BeforeValidator:
+def _one_of(*choices: str) -> BeforeValidator:
     def check(value: Any) -> Any:
         if value in (None, ""):
             raise PydanticCustomError("filled", "must be filled")
-        if value not in words:
-            raise PydanticCustomError("one_of", "must be one of: {words}", {"words": ", ".join(words)})
+        if value not in choices:
+            raise PydanticCustomError("one_of", "must be one of: {choices}", {"choices": ", ".join(choices)})
         return value
 
     return BeforeValidator(check)
@@ -89,19 +89,16 @@ class PublishBody(Body):
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """Contracts that were published, and the base URL that the notices' addresses begin with."""
+    """Published contracts, and the base URL for the addresses in their notices."""
 
     published: PublishedContracts
     base_url: str
 
 
 MAX_CONTRACTS: Final = 500
-
-
+"""Contracts in a request."""
 MAX_TAGS: Final = 100
-
-
-"""Limits of a request. Each tag is looked up for each contract."""
+"""Tags in a request: each tag is looked up for each contract."""
 
 
 class LogLine(TypedDict):
@@ -134,7 +131,9 @@ class PublishedContractsDocument(TypedDict):
 
 
 _PROVIDER: Final = {"provider": "$request.body#/contracts/0/providerName"}
+
 _PAIR: Final = {**_PROVIDER, "consumer": "$request.body#/pacticipantName"}
+
 _LINKS: Final = (
     *link_to(
         {**_PAIR, "version": "$request.body#/pacticipantVersionNumber"},
@@ -156,28 +155,29 @@ _LINKS: Final = (
     errors=("409",),
     links=_LINKS,
 )
-def publish_contracts(call: Request) -> Publication:
-    """Publish the pacts of a consumer's version, with its branch and tags."""
+def publish_contracts(request: Request) -> Publication:
+    """Publish the pacts of a consumer version, with its branch and tags."""
     published = publications.publish_contracts(
-        call.db, _contracts(call), base_url=call.base_url, now=call.now, settings=call.settings
+        request.db, _read_batch(request), base_url=request.base_url, now=request.now, settings=request.settings
     )
-    call.has_queued = any(one.triggered for one in published.contracts)
-    return Publication(published, call.base_url)
+    request.has_queued = any(contract.triggered for contract in published.contracts)
+    return Publication(published, request.base_url)
 
 
-def _contracts(call: Request) -> ContractBatch:
-    raw = call.body(dict)
-    bodies.check_sizes(raw, {"contracts": MAX_CONTRACTS, "tags": MAX_TAGS})
+def _read_batch(request: Request) -> ContractBatch:
+    raw_body = request.body(dict)
+    bodies.check_sizes(raw_body, {"contracts": MAX_CONTRACTS, "tags": MAX_TAGS})
     problems: list[Problem] = []
     body: PublishBody | None = None
     try:
-        body = bodies.validate(raw, PublishBody)
+        body = bodies.validate(raw_body, PublishBody)
     except Invalid as error:
-        problems = [_within_contract(problem) for problem in error.problems]
-    documents, more = _documents(raw)
-    problems += more
+        problems = [_move_to_contract(problem) for problem in error.problems]
+    # The contents are checked even if the body is invalid, so that the user sees all problems at once.
+    documents, content_problems = _read_documents(raw_body)
+    problems += content_problems
     if body is None or problems:
-        raise Invalid(*_in_order(problems))
+        raise Invalid(*sorted(problems, key=_contract_index))
     if not body.contracts:
         raise Invalid.member("contracts", "size cannot be less than 1")
     return ContractBatch(
@@ -187,24 +187,25 @@ def _contracts(call: Request) -> ContractBatch:
         tags=tuple(dict.fromkeys(body.tags or ())),
         build_url=body.build_url,
         contracts=tuple(
-            _contract(one, body, document) for one, document in zip(body.contracts, documents, strict=True)
+            _build_contract(contract, body.pacticipant_version_number, document)
+            for contract, document in zip(body.contracts, documents, strict=True)
         ),
     )
 
 
-def _contract(one: ContractBody, body: PublishBody, document: Document) -> Contract:
+def _build_contract(body: ContractBody, version: str, document: Document) -> Contract:
     return Contract(
-        consumer=one.consumer_name,
-        version=body.pacticipant_version_number,
-        provider=one.provider_name,
+        consumer=body.consumer_name,
+        version=version,
+        provider=body.provider_name,
         document=document,
         content=content.build_content(document),
-        is_merge=one.on_conflict == "merge",
+        is_merge=body.on_conflict == "merge",
     )
 
 
-def _within_contract(problem: Problem) -> Problem:
-    """Keep a contract's member in the text, as the original points at the contract as a whole."""
+def _move_to_contract(problem: Problem) -> Problem:
+    """Move the member of a contract from the path into the text: the original's paths end at the contract."""
     match problem.path:
         case ("contracts", int(index), *rest) if rest:
             return Problem(("contracts", index), f"{'.'.join(map(str, rest))} {problem.text}")
@@ -212,12 +213,8 @@ def _within_contract(problem: Problem) -> Problem:
             return problem
 
 
-def _in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Put a contract's problems together, those of its members first."""
-    return sorted(problems, key=_index)
-
-
-def _index(problem: Problem) -> int:
+def _contract_index(problem: Problem) -> int:
+    """Return the key by which the problems of a contract are grouped; problems of other members come first."""
     match problem.path:
         case (_, int(index), *_):
             return index
@@ -225,45 +222,49 @@ def _index(problem: Problem) -> int:
             return -1
 
 
-def _documents(raw: dict[str, Any]) -> tuple[list[Document], list[Problem]]:
-    """Read the content of each contract, and say what is wrong with it and with its names."""
+def _read_documents(raw_body: dict[str, Any]) -> tuple[list[Document], list[Problem]]:
+    """Read the content of each contract; return the documents, and the problems of contents and names."""
     documents: list[Document] = []
-    problems, others = [], []
-    given = raw.get("contracts")
-    for index, one in enumerate(given if isinstance(given, list) else []):
-        if isinstance(one, dict):
-            texts = _content_texts(one, documents)
-            problems += [Problem(("contracts", index), text) for text in texts]
-            others += [Problem(("contracts", index), text) for text in _strangers(one, raw.get("pacticipantName"))]
-    return documents, [*problems, *others]
+    content_problems, name_problems = [], []
+    contracts = raw_body.get("contracts")
+    for index, contract in enumerate(contracts if isinstance(contracts, list) else []):
+        if isinstance(contract, dict):
+            path = ("contracts", index)
+            content_problems += [Problem(path, text) for text in _read_content(contract, documents)]
+            name_problems += [
+                Problem(path, text) for text in _check_consumer(contract, raw_body.get("pacticipantName"))
+            ]
+    return documents, [*content_problems, *name_problems]
 
 
-def _content_texts(contract: dict[str, Any], documents: list[Document]) -> list[str]:
+def _read_content(contract: dict[str, Any], documents: list[Document]) -> list[str]:
+    """Append the contract's document to the list, and return the texts of its problems."""
     is_json = contract.get("contentType") == "application/json"
     try:
-        text = _decoded(contract)
+        raw = _decode(contract)
         if not is_json:
             return []
-        document = _document(text)
+        document = _parse(raw)
     except binascii.Error:
         return ["is not valid Base64", *(["content could not be parsed as application/json"] if is_json else [])]
     except Malformed as error:
         return [str(error)]
     documents.append(document)
-    return list(_disagreements(contract, document))
+    return list(_check_names(contract, document))
 
 
-def _decoded(contract: dict[str, Any]) -> bytes:
+def _decode(contract: dict[str, Any]) -> bytes:
     encoded = contract.get("content")
     if not isinstance(encoded, str) or not encoded.isascii():
         raise binascii.Error
     return base64.b64decode(encoded, validate=True)
 
 
-def _document(text: bytes) -> Document:
+def _parse(raw: bytes) -> Document:
     try:
-        return content.parse_document(text)
+        return content.parse_document(raw)
     except Malformed as error:
+        # The original words the same faults differently for a pact inside a request.
         reason = str(error)
         if "non UTF-8" in reason:
             raise Malformed("contract content" + reason.removeprefix("Request body")) from error
@@ -273,17 +274,18 @@ def _document(text: bytes) -> Document:
         raise Malformed("content could not be parsed as application/json") from error
 
 
-def _disagreements(contract: dict[str, Any], document: Document) -> Iterable[str]:
+def _check_names(contract: dict[str, Any], document: Document) -> Iterable[str]:
     names = content.find_names(document)
     for role, in_content in zip(("consumer", "provider"), names, strict=True):
-        given = contract.get(f"{role}Name")
-        if in_content is not None and isinstance(given, str) and in_content != given:
+        in_params = contract.get(f"{role}Name")
+        if in_content is not None and isinstance(in_params, str) and in_content != in_params:
             yield (
-                f"{role} name in contract content ('{in_content}') must match {role}Name in contract params ('{given}')"
+                f"{role} name in contract content ('{in_content}')"
+                f" must match {role}Name in contract params ('{in_params}')"
             )
 
 
-def _strangers(contract: dict[str, Any], pacticipant: object) -> Iterable[str]:
+def _check_consumer(contract: dict[str, Any], pacticipant: object) -> Iterable[str]:
     consumer = contract.get("consumerName")
     if isinstance(consumer, str) and isinstance(pacticipant, str) and consumer != pacticipant:
         yield f"consumerName ('{consumer}') must match pacticipantName ('{pacticipant}')"
@@ -293,50 +295,54 @@ def _strangers(contract: dict[str, Any], pacticipant: object) -> Iterable[str]:
 def publication(publication: Publication) -> Hal:
     published = publication.published
     version = published.version
-    pacticipant = urls.PACTICIPANT.fill(pacticipant=version.pacticipant)
-    number = urls.VERSION.fill(pacticipant=version.pacticipant, version=version.number)
-    notices = _notices(publication)
+    pacticipant_path = urls.PACTICIPANT.fill(pacticipant=version.pacticipant)
+    version_path = urls.VERSION.fill(pacticipant=version.pacticipant, version=version.number)
+    notices = _build_notices(publication)
     return Hal(
         state={
-            "logs": [_log(one) for one in notices],
-            "notices": [{"type": one.type, "text": one.text} for one in notices],
+            "logs": [_represent_log_line(notice) for notice in notices],
+            "notices": [{"type": notice.type, "text": notice.text} for notice in notices],
         },
         embedded={
-            "pacticipant": Hal({"name": version.pacticipant}, links={"self": Link(pacticipant)}),
-            "version": Hal({"number": version.number}, links={"self": Link(number, "Version", name=version.number)}),
+            "pacticipant": Hal({"name": version.pacticipant}, links={"self": Link(pacticipant_path)}),
+            "version": Hal(
+                {"number": version.number}, links={"self": Link(version_path, "Version", name=version.number)}
+            ),
         },
         links={
-            "pb:pacticipant": Link(pacticipant, "Pacticipant", name=version.pacticipant),
-            "pb:pacticipant-version": Link(number, "Pacticipant version", name=version.number),
-            "pb:pacticipant-version-tags": [_tag(version.pacticipant, version.number, one) for one in published.tags],
-            "pb:contracts": [_contract_state(one) for one in published.contracts],
+            "pb:pacticipant": Link(pacticipant_path, "Pacticipant", name=version.pacticipant),
+            "pb:pacticipant-version": Link(version_path, "Pacticipant version", name=version.number),
+            "pb:pacticipant-version-tags": [_tag_link(version, tag) for tag in published.tags],
+            "pb:contracts": [_pact_link(contract) for contract in published.contracts],
         },
     )
 
 
-def _notices(publication: Publication) -> list[Notice]:
+def _build_notices(publication: Publication) -> list[Notice]:
     published, base_url = publication.published, publication.base_url
     version = published.version
-    notices = notice_texts.build_version_notices(
+    notices = build_version_notices(
         version.pacticipant, version.number, is_new=published.is_new, branch=published.branch, tags=published.tags
     )
-    for one in published.contracts:
-        logs = base_url + urls.TRIGGERED_WEBHOOK_LOGS.fill()
-        notices += notice_texts.build_contract_notices(one, pact_url=base_url + _pact(one), logs_url=logs)
+    logs_url = base_url + urls.TRIGGERED_WEBHOOK_LOGS.fill()
+    for contract in published.contracts:
+        notices += build_contract_notices(contract, pact_url=base_url + _pact_path(contract), logs_url=logs_url)
     return notices
 
 
-def _log(one: Notice) -> LogLine:
-    return {"level": one.type, "message": one.text, "deprecationWarning": "Replaced by notices"}
+def _represent_log_line(notice: Notice) -> LogLine:
+    return {"level": notice.type, "message": notice.text, "deprecationWarning": "Replaced by notices"}
 
 
-def _pact(one: PublishedContract) -> str:
-    return urls.PACT.fill(provider=one.provider, consumer=one.consumer, version=one.version)
+def _pact_path(contract: PublishedContract) -> str:
+    return urls.PACT.fill(provider=contract.provider, consumer=contract.consumer, version=contract.version)
 
 
-def _tag(pacticipant: str, version: str, tag: str) -> Link:
-    return Link(urls.VERSION_TAG.fill(pacticipant=pacticipant, version=version, tag=tag), "Tag", name=tag)
+def _tag_link(version: Version, tag: str) -> Link:
+    path = urls.VERSION_TAG.fill(pacticipant=version.pacticipant, version=version.number, tag=tag)
+    return Link(path, "Tag", name=tag)
 
 
-def _contract_state(one: PublishedContract) -> Link:
-    return Link(_pact(one), "Pact", name=f"Pact between {one.consumer} ({one.version}) and {one.provider}")
+def _pact_link(contract: PublishedContract) -> Link:
+    name = f"Pact between {contract.consumer} ({contract.version}) and {contract.provider}"
+    return Link(_pact_path(contract), "Pact", name=name)

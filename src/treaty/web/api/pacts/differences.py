@@ -1,4 +1,4 @@
-"""Differences between the pacts of a pair, for people who look for what broke."""
+"""Differences between two pacts of a pair, as text."""
 
 import json
 import time
@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from treaty.errors import NotFound, TimeLimitExceeded
+from treaty.errors import TimeLimitExceeded
 from treaty.model.pacts.pacts import Pact, PactKey
 from treaty.model.pacts.text_diff import Comparison, diff_contents, format_duration
 from treaty.store.pacts import pacts
 from treaty.store.pacts.pacts import PactWithBody
 from treaty.web import urls
+from treaty.web.api.pacts.pacts import require
 from treaty.web.hal import represent
 from treaty.web.hal.documents import RenderContext
 from treaty.web.http.media_types import TEXT
@@ -26,106 +27,100 @@ router = Router()
 
 
 @router.get(urls.DIFF_WITH_PREVIOUS, permission=Permission.READ, produces=(TEXT,), is_slow=True)
-def compare_with_previous(call: Request, provider: str, consumer: str, version: str) -> Comparison | AfterCommit:
-    """Compare a pact with the closest earlier one that has other content."""
-    found = _there(pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
-    return _compared(call, found, pacts.find_previous_distinct(call.db, found.pact))
+def compare_with_previous(request: Request, provider: str, consumer: str, version: str) -> Comparison | AfterCommit:
+    """Compare a pact with the closest earlier one that has different content."""
+    pact = require(pacts.find(request.db, PactKey(consumer=consumer, version=version, provider=provider)))
+    return _compare(request, pact, pacts.find_previous_distinct(request.db, pact.pact))
 
 
 @router.get(urls.DIFF_WITH_VERSION, permission=Permission.READ, produces=(TEXT,), is_slow=True)
 def compare_with_version(
-    call: Request, provider: str, consumer: str, version: str, comparison: str
+    request: Request, provider: str, consumer: str, version: str, comparison: str
 ) -> Comparison | AfterCommit:
     """Compare a pact with that of another version."""
-    found = _there(pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
-    other = pacts.find(call.db, PactKey(consumer=consumer, version=comparison, provider=provider))
-    return _compared(call, found, other)
+    pact = require(pacts.find(request.db, PactKey(consumer=consumer, version=version, provider=provider)))
+    other = pacts.find(request.db, PactKey(consumer=consumer, version=comparison, provider=provider))
+    return _compare(request, pact, other)
 
 
 @router.get(urls.DIFF_WITH_PACT_VERSION, permission=Permission.READ, produces=(TEXT,), is_slow=True)
 def compare_with_content(
-    call: Request, provider: str, consumer: str, sha: str, comparison: str
+    request: Request, provider: str, consumer: str, sha: str, comparison: str
 ) -> Comparison | AfterCommit:
-    """Compare content with other content of the same pair."""
-    found = _there(pacts.find_by_sha(call.db, consumer, provider, sha))
-    return _compared(call, found, pacts.find_by_sha(call.db, consumer, provider, comparison))
+    """Compare a content with another content of the same pair."""
+    pact = require(pacts.find_by_sha(request.db, consumer, provider, sha))
+    return _compare(request, pact, pacts.find_by_sha(request.db, consumer, provider, comparison))
 
 
-def _there(found: PactWithBody | None) -> PactWithBody:
-    if found is None:
-        raise NotFound
-    return found
-
-
-def _compared(call: Request, found: PactWithBody, other: PactWithBody | None) -> Comparison | AfterCommit:
+def _compare(request: Request, pact: PactWithBody, other: PactWithBody | None) -> Comparison | AfterCommit:
     if other is None:
-        return Comparison(pact=found.pact, other=None, changed_at=call.now, now=call.now, text="")
-    changed_at = pacts.find_next_published_at(call.db, other.pact) or found.pact.created_at
+        return Comparison(pact=pact.pact, other=None, changed_at=request.now, now=request.now, text="")
+    # The database is read here, because the deferred work runs after the transaction.
+    changed_at = pacts.find_next_published_at(request.db, other.pact) or pact.pact.created_at
 
     def compare() -> Comparison:
-        text = diff_contents(
-            other.body, found.body, check_deadline=start_deadline(call.settings.pact_content_diff_timeout)
-        )
-        return Comparison(pact=found.pact, other=other.pact, changed_at=changed_at, now=call.now, text=text)
+        check_deadline = start_deadline(request.settings.pact_content_diff_timeout)
+        text = diff_contents(other.body, pact.body, check_deadline=check_deadline)
+        return Comparison(pact=pact.pact, other=other.pact, changed_at=changed_at, now=request.now, text=text)
 
-    return defer_if_large(compare, found.body, other.body)
+    return defer_if_large(compare, pact.body, other.body)
 
 
 LARGE_PACT_BYTES: Final = 1_000_000
-"""Bytes of pacts that take about a tenth of a second to read."""
+"""Bytes of pacts that take about a tenth of a second to parse, during which the event loop would be blocked."""
 
 
 def defer_if_large(work: Callable[[], T], *bodies: bytes) -> T | AfterCommit:
-    """Do the work, or leave it for later, with few others at a time, if it is about large pacts."""
+    """Run the work now, or, for large pacts, in a thread after the transaction; few threads do such work at a time."""
     return work() if sum(map(len, bodies)) < LARGE_PACT_BYTES else AfterCommit(work, is_heavy=True)
 
 
 def start_deadline(limit: timedelta) -> Callable[[], None]:
     """Return a function that raises TimeLimitExceeded once the time limit has passed."""
-    end = time.monotonic() + limit.total_seconds()
+    deadline = time.monotonic() + limit.total_seconds()
 
-    def go_on() -> None:
-        if time.monotonic() > end:
+    def check_deadline() -> None:
+        if time.monotonic() > deadline:
             raise TimeLimitExceeded(f"The difference was not found within {limit.total_seconds():g} seconds.")
 
-    return go_on
+    return check_deadline
 
 
 @represent.register_text
-def comparison(found: Comparison, place: RenderContext) -> str:
-    pact, other = found.pact, found.other
+def comparison(compared: Comparison, context: RenderContext) -> str:
+    pact, other = compared.pact, compared.other
     if other is None:
         return f"No previous distinct version was found for {pact.title}"
-    between = f"between {pact.consumer} and {pact.provider}"
-    ago = format_duration((found.now - found.changed_at).total_seconds())
+    pair = f"between {pact.consumer} and {pact.provider}"
+    ago = format_duration((compared.now - compared.changed_at).total_seconds())
     return "\n".join(
         [
-            f"# Diff between versions {other.version} and {pact.version} of the pact {between}",
+            f"# Diff between versions {other.version} and {pact.version} of the pact {pair}",
             "",
-            f"The following changes were made {ago} ago ({_date(found.changed_at)})",
+            f"The following changes were made {ago} ago ({_format_time(compared.changed_at)})",
             "",
-            found.text,
+            compared.text,
             "",
             "## Links",
             "",
-            *_link("pact-version", pact, place),
-            *_link("comparison-pact-version", other, place),
+            *_format_link("pact-version", pact, context),
+            *_format_link("comparison-pact-version", other, context),
             "",
         ]
     )
 
 
-def _date(time: datetime) -> str:
+def _format_time(time: datetime) -> str:
     hour = time.hour % 12 or 12
     return f"{time:%a} {time.day} {time:%b %Y}, {hour}:{time:%M%p} +00:00".replace("AM", "am").replace("PM", "pm")
 
 
-def _link(relation: str, pact: Pact, place: RenderContext) -> list[str]:
+def _format_link(relation: str, pact: Pact, context: RenderContext) -> list[str]:
     path = urls.PACT.fill(provider=pact.provider, consumer=pact.consumer, version=pact.version)
-    return [f"{relation}:", "  title: Pact", f"  name: {_scalar(pact.title)}", f"  href: {place.href(path)}"]
+    return [f"{relation}:", "  title: Pact", f"  name: {_quote_yaml(pact.title)}", f"  href: {context.href(path)}"]
 
 
-def _scalar(text: str) -> str:
-    """Write a text as YAML, in quotes where it would be read as something else."""
+def _quote_yaml(text: str) -> str:
+    """Write a text as a YAML scalar, in quotes where YAML would misread it."""
     is_plain = text.isprintable() and ": " not in text and " #" not in text and not text.endswith((":", " "))
     return text if is_plain else json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Pacts of a consumer and a provider: publishing one, reading one, and deleting one."""
+"""A pact of a consumer and a provider: publication, retrieval and removal."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,7 +9,8 @@ import orjson
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from treaty.actions.pacts import publications, removal
+from treaty.actions.pacts.publications import merge_pact, publish_pact
+from treaty.actions.pacts.removal import unpublish_version
 from treaty.errors import Invalid, NotFound, Problem
 from treaty.model.decisions import metadata
 from treaty.model.decisions.metadata import Metadata
@@ -35,7 +36,7 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 PACT_TYPES = (HAL, JSON, EXTENDED)
-"""The media types of a pact."""
+"""Media types of a pact."""
 
 
 PactLinks = TypedDict(
@@ -125,21 +126,24 @@ class PactBody(TypedDict, total=False):
 
 
 _PAIR: Final = {"provider": "$request.path.provider", "consumer": "$request.path.consumer"}
+
 PACT_LINKS: Final = link_to(
     {**_PAIR, "version": "$request.path.version"},
     *("get_pact", "patch_pact", "get_previous_distinct_pact", "compare_with_previous", "delete_pact"),
 )
+
 CONTENT_LINKS: Final = link_to(
     {**_PAIR, "sha": "$response.body#/_links/pb:pact-version/name"},
     *("get_pact_version", "publish_verification", "get_latest_verification"),
 )
+
 PAIR_LINKS: Final = link_to(_PAIR, "get_latest_pact", "get_pacts", "show_matrix_of_pair", "create_webhook_of_pair")
 
 
 @router.get(urls.PACT, permission=Permission.READ, aliases=urls.PACT_ALIASES, is_cacheable=True, **_PACT)
-def get_pact(call: Request, provider: str, consumer: str, version: str) -> PactDetails:
-    """Read the pact of a consumer's version."""
-    return _in_full(pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider)))
+def get_pact(request: Request, provider: str, consumer: str, version: str) -> PactDetails:
+    """Return the pact of a consumer version."""
+    return _build_details(pacts.find(request.db, PactKey(consumer=consumer, version=version, provider=provider)))
 
 
 @router.put(
@@ -151,13 +155,13 @@ def get_pact(call: Request, provider: str, consumer: str, version: str) -> PactD
     links=(*PACT_LINKS, *CONTENT_LINKS, *PAIR_LINKS),
     **_PACT,
 )
-def put_pact(call: Request, provider: str, consumer: str, version: str) -> Created | Updated:
-    """Publish a pact for a consumer's version."""
-    contract = _contract(call, provider, consumer, version)
-    published = publications.publish_pact(
-        call.db, contract, base_url=call.base_url, now=call.now, settings=call.settings
+def put_pact(request: Request, provider: str, consumer: str, version: str) -> Created | Updated:
+    """Publish a pact for a consumer version."""
+    contract = _read_contract(request, provider, consumer, version)
+    published = publish_pact(
+        request.db, contract, base_url=request.base_url, now=request.now, settings=request.settings
     )
-    return _published(call, published, contract.key)
+    return _respond(request, published, contract.key)
 
 
 @router.delete(
@@ -167,9 +171,9 @@ def put_pact(call: Request, provider: str, consumer: str, version: str) -> Creat
     aliases=urls.PACT_ALIASES,
     response=DeletedPactsDocument,
 )
-def delete_pact(call: Request, provider: str, consumer: str, version: str) -> RemainingPacts:
-    """Delete the pact of a consumer's version, in all its revisions."""
-    return removal.unpublish_version(call.db, PactKey(consumer=consumer, version=version, provider=provider))
+def delete_pact(request: Request, provider: str, consumer: str, version: str) -> RemainingPacts:
+    """Delete the pact of a consumer version, in all its revisions."""
+    return unpublish_version(request.db, PactKey(consumer=consumer, version=version, provider=provider))
 
 
 @router.patch(
@@ -180,19 +184,20 @@ def delete_pact(call: Request, provider: str, consumer: str, version: str) -> Re
     errors=("409-without-body",),
     **_PACT,
 )
-def patch_pact(call: Request, provider: str, consumer: str, version: str) -> Created | Updated:
-    """Put a pact's interactions into what the version has published already."""
-    contract = _contract(call, provider, consumer, version)
-    published = publications.merge_pact(call.db, contract, base_url=call.base_url, now=call.now, settings=call.settings)
-    return _published(call, published, contract.key)
+def patch_pact(request: Request, provider: str, consumer: str, version: str) -> Created | Updated:
+    """Merge a pact's interactions into the pact that the version has already published."""
+    contract = _read_contract(request, provider, consumer, version)
+    published = merge_pact(request.db, contract, base_url=request.base_url, now=request.now, settings=request.settings)
+    return _respond(request, published, contract.key)
 
 
-def _contract(call: Request, provider: str, consumer: str, version: str) -> Contract:
-    document = content.parse_document(call.raw_body)
+def _read_contract(request: Request, provider: str, consumer: str, version: str) -> Contract:
+    document = content.parse_document(request.raw_body)
+    consumer_in_pact, provider_in_pact = content.find_names(document)
     problems = [
-        *_blank(version, "consumer_version_number"),
-        *_misnamed(consumer, content.find_names(document)[0], "consumer"),
-        *_misnamed(provider, content.find_names(document)[1], "provider"),
+        *_check_not_blank(version, "consumer_version_number"),
+        *_check_name(consumer, consumer_in_pact, "consumer"),
+        *_check_name(provider, provider_in_pact, "provider"),
     ]
     if problems:
         raise Invalid(*problems)
@@ -205,54 +210,68 @@ def _contract(call: Request, provider: str, consumer: str, version: str) -> Cont
     )
 
 
-def _blank(name: str, *path: str) -> list[Problem]:
+def _check_not_blank(name: str, *path: str) -> list[Problem]:
     return [] if name.strip() else [Problem(path, "cannot be blank")]
 
 
-def _misnamed(in_path: str, in_pact: object, role: str) -> list[Problem]:
-    blank = _blank(in_path, role, "name")
-    if blank or not isinstance(in_pact, str) or not in_pact.strip() or in_pact == in_path:
-        return blank
+def _check_name(in_path: str, in_pact: object, role: str) -> list[Problem]:
+    blank_name = _check_not_blank(in_path, role, "name")
+    if blank_name or not isinstance(in_pact, str) or not in_pact.strip() or in_pact == in_path:
+        return blank_name
     text = f"name in pact '{in_pact}' does not match name in URL path '{in_path}'."
     return [Problem((role, "name"), text)]
 
 
-def _published(call: Request, published: PublishedContract, key: PactKey) -> Created | Updated:
-    call.has_queued = bool(published.triggered)
-    pact = _in_full(pacts.find(call.db, key))
-    return Created(pact) if published.outcome is PublicationOutcome.NEW else Updated(pact)
+def _respond(request: Request, published: PublishedContract, key: PactKey) -> Created | Updated:
+    request.has_queued = bool(published.triggered)
+    details = _build_details(pacts.find(request.db, key))
+    return Created(details) if published.outcome is PublicationOutcome.NEW else Updated(details)
 
 
-def _in_full(found: PactWithBody | None, **more: object) -> PactDetails:
-    if found is None:
+def require(pact: PactWithBody | None) -> PactWithBody:
+    """Return the pact. Raises NotFound for None."""
+    if pact is None:
         raise NotFound
-    return PactDetails(pact=found.pact, body=found.body, **more)  # type: ignore[arg-type]  # handed on as they are
+    return pact
+
+
+def _build_details(
+    pact: PactWithBody | None, *, metadata: str | None = None, consumer_versions: Sequence[str] = ()
+) -> PactDetails:
+    pact = require(pact)
+    return PactDetails(pact=pact.pact, body=pact.body, metadata=metadata, consumer_versions=tuple(consumer_versions))
 
 
 @router.get(urls.PACT_VERSION, permission=Permission.READ, is_cacheable=True, **_PACT)
-def get_pact_version(call: Request, provider: str, consumer: str, sha: str) -> PactDetails:
-    """Read content by its sha, in its latest publication."""
-    return _in_full(pacts.find_by_sha(call.db, consumer, provider, sha))
+def get_pact_version(request: Request, provider: str, consumer: str, sha: str) -> PactDetails:
+    """Return a content by its hash, in its latest publication."""
+    return _build_details(pacts.find_by_sha(request.db, consumer, provider, sha))
 
 
 @router.get(urls.PACT_VERSION_WITH_METADATA, permission=Permission.READ, is_cacheable=True, **_PACT)
-def get_pact_version_with_metadata(call: Request, provider: str, consumer: str, sha: str, segment: str) -> PactDetails:
-    """Read content by its sha, in the publication that the metadata names."""
-    said = read_metadata(segment)
-    found = find_with_metadata(call, provider, consumer, sha, said)
-    numbers = pacts.list_version_numbers(call.db, consumer, version_ids=said.version_ids, version=said.version_number)
-    return _in_full(found, metadata=segment, consumer_versions=tuple(numbers))
+def get_pact_version_with_metadata(
+    request: Request, provider: str, consumer: str, sha: str, segment: str
+) -> PactDetails:
+    """Return a content by its hash, in the publication that the metadata identifies."""
+    selection = read_metadata(segment)
+    pact = find_with_metadata(request, provider, consumer, sha, selection)
+    numbers = pacts.list_version_numbers(
+        request.db, consumer, version_ids=selection.version_ids, version=selection.version_number
+    )
+    return _build_details(pact, metadata=segment, consumer_versions=numbers)
 
 
 def read_metadata(segment: str) -> Metadata:
-    """Read what a segment of an URL says; an unreadable one says nothing."""
+    """Decode the metadata segment of a URL. Unreadable metadata is empty, as in the original."""
     return metadata.parse_query(queries.parse_leniently(metadata.decode_segment(segment)))
 
 
-def find_with_metadata(call: Request, provider: str, consumer: str, sha: str, said: Metadata) -> PactWithBody | None:
-    """Find content in the publication that metadata names, else in its latest."""
+def find_with_metadata(
+    request: Request, provider: str, consumer: str, sha: str, selection: Metadata
+) -> PactWithBody | None:
+    """Find a content in the publication that the metadata identifies, or else in its latest."""
     return pacts.find_by_sha(
-        call.db, consumer, provider, sha, version_ids=said.version_ids, version=said.version_number
+        request.db, consumer, provider, sha, version_ids=selection.version_ids, version=selection.version_number
     )
 
 
@@ -264,71 +283,76 @@ def find_with_metadata(call: Request, provider: str, consumer: str, sha: str, sa
     links=CONTENT_LINKS,
     **_PACT,
 )
-def get_latest_pact(call: Request, provider: str, consumer: str) -> WithHeaders:
-    """Read the latest pact of a pair."""
-    return _latest(pacts.find_latest(call.db, consumer, provider))
+def get_latest_pact(request: Request, provider: str, consumer: str) -> WithHeaders:
+    """Return the latest pact of a pair."""
+    return _with_selection(pacts.find_latest(request.db, consumer, provider))
 
 
 @router.get(urls.LATEST_TAGGED_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
-def get_latest_tagged_pact(call: Request, provider: str, consumer: str, tag: str) -> WithHeaders:
-    """Read the latest pact whose version has a tag."""
-    return _latest(pacts.find_latest_tagged(call.db, consumer, provider, tag), tags=(tag,))
+def get_latest_tagged_pact(request: Request, provider: str, consumer: str, tag: str) -> WithHeaders:
+    """Return the latest pact whose version has a tag."""
+    return _with_selection(pacts.find_latest_tagged(request.db, consumer, provider, tag), tags=(tag,))
 
 
 @router.get(urls.LATEST_UNTAGGED_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
-def get_latest_untagged_pact(call: Request, provider: str, consumer: str) -> WithHeaders:
-    """Read the latest pact whose version has no tag."""
-    return _latest(pacts.find_latest_untagged(call.db, consumer, provider), tags=("untagged",))
+def get_latest_untagged_pact(request: Request, provider: str, consumer: str) -> WithHeaders:
+    """Return the latest pact whose version has no tag."""
+    return _with_selection(pacts.find_latest_untagged(request.db, consumer, provider), tags=("untagged",))
 
 
 @router.get(urls.LATEST_BRANCH_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
-def get_latest_branch_pact(call: Request, provider: str, consumer: str, branch: str) -> WithHeaders:
-    """Read the latest pact whose version is on a branch."""
-    return _latest(pacts.find_latest_on_branch(call.db, consumer, provider, branch))
+def get_latest_branch_pact(request: Request, provider: str, consumer: str, branch: str) -> WithHeaders:
+    """Return the latest pact whose version is on a branch."""
+    return _with_selection(pacts.find_latest_on_branch(request.db, consumer, provider, branch))
 
 
-def _latest(found: PactWithBody | None, tags: tuple[str, ...] = ()) -> WithHeaders:
-    if found is None:
-        raise NotFound
-    said = metadata.encode(Metadata(tags=tags, version_id=found.pact.consumer_version_id))
+def _with_selection(pact: PactWithBody | None, tags: tuple[str, ...] = ()) -> WithHeaders:
+    """Add metadata, so that results that verifiers publish refer to the version that they have fetched."""
+    pact = require(pact)
+    segment = metadata.encode(Metadata(tags=tags, version_id=pact.pact.consumer_version_id))
     return WithHeaders(
-        _in_full(found, metadata=said), {"x-pact-consumer-version": urls.encode_header(found.pact.version)}
+        _build_details(pact, metadata=segment), {"x-pact-consumer-version": urls.encode_header(pact.pact.version)}
     )
 
 
 @router.get(urls.PREVIOUS_DISTINCT_PACT, permission=Permission.READ, response=PactDocument)
-def get_previous_distinct_pact(call: Request, provider: str, consumer: str, version: str) -> PactDetails:
-    """Read the closest earlier pact with other content."""
-    found = pacts.find(call.db, PactKey(consumer=consumer, version=version, provider=provider))
-    if found is None:
-        raise NotFound
-    return _in_full(pacts.find_previous_distinct(call.db, found.pact))
+def get_previous_distinct_pact(request: Request, provider: str, consumer: str, version: str) -> PactDetails:
+    """Return the closest earlier pact with different content."""
+    pact = require(pacts.find(request.db, PactKey(consumer=consumer, version=version, provider=provider)))
+    return _build_details(pacts.find_previous_distinct(request.db, pact.pact))
 
 
-_OWN_MEMBERS: Final = (b'"createdAt"', b'"_links"')
+_BROKER_MEMBERS: Final = (b'"createdAt"', b'"_links"')
 
 
 @represent.register
-def pact_details(found: PactDetails) -> ExtendedDocument:
-    body = found.body
-    if any(name in body for name in _OWN_MEMBERS):
-        body = _without_own_members(body)
-    whose = (found.pact, found.metadata, found.consumer_versions)
+def pact_details(details: PactDetails) -> ExtendedDocument:
+    # The stored JSON is sent without parsing it; the broker's members are appended as bytes.
+    body = details.body
+    if any(name in body for name in _BROKER_MEMBERS):
+        body = _without_broker_members(body)
+    # The members do not depend on the request's path and query, so these must not be part of the cache's key.
+    key = (details.pact, details.metadata, details.consumer_versions)
     return ExtendedDocument(
-        body, lambda place: _members(*whose, RenderContext(place.base_url, hidden_relations=place.hidden_relations))
+        body,
+        lambda context: _render_members(
+            *key, RenderContext(context.base_url, hidden_relations=context.hidden_relations)
+        ),
     )
 
 
+# A pact does not change, and each build of its provider fetches it.
 @lru_cache(maxsize=1024)
-def _members(pact: Pact, metadata: str | None, consumer_versions: tuple[str, ...], place: RenderContext) -> bytes:
-    """Make what is put behind a pact. A pact does not change, and is read by every build of its provider."""
-    created = orjson.dumps(pact.created_at, option=JSON_OPTIONS)
-    links = render_links(_links(pact, metadata, consumer_versions), place)
-    return b'"createdAt":' + created + b',"_links":' + links
+def _render_members(
+    pact: Pact, metadata: str | None, consumer_versions: tuple[str, ...], context: RenderContext
+) -> bytes:
+    created_at = orjson.dumps(pact.created_at, option=JSON_OPTIONS)
+    links = render_links(_links(pact, metadata, consumer_versions), context)
+    return b'"createdAt":' + created_at + b',"_links":' + links
 
 
-def _without_own_members(body: bytes) -> bytes:
-    """Drop members that the answer has of its own, as they were when the pact was fetched from a broker once."""
+def _without_broker_members(body: bytes) -> bytes:
+    # A client that publishes a pact which it has fetched from a broker also publishes the members of that response.
     tree = content.parse_document(body).tree
     if tree.keys().isdisjoint({"createdAt", "_links"}):
         return body
@@ -336,30 +360,29 @@ def _without_own_members(body: bytes) -> bytes:
 
 
 @represent.register_extended
-def extended_pact(found: PactDetails) -> Hal:
+def extended_pact(details: PactDetails) -> Hal:
     return Hal(
-        state={"createdAt": found.pact.created_at, "contract": orjson.Fragment(found.body)},
+        state={"createdAt": details.pact.created_at, "contract": orjson.Fragment(details.body)},
         embedded={"tags": []},
-        links=_links(found.pact, found.metadata, found.consumer_versions),
+        links=_links(details.pact, details.metadata, details.consumer_versions),
     )
 
 
 def pact_link(pact: Pact) -> Link:
-    """Link to a pact by its version."""
+    """Link to a pact by its consumer version."""
     return Link(
         urls.PACT.fill(provider=pact.provider, consumer=pact.consumer, version=pact.version), "Pact", name=pact.title
     )
 
 
 def _links(pact: Pact, metadata: str | None, consumer_versions: Sequence[str]) -> PactLinks:
-    """Everything that can be done from a pact."""
     consumer, version, provider, sha = pact.consumer, pact.version, pact.provider, pact.sha
     pair: Mapping[str, str] = {"provider": provider, "consumer": consumer}
     return {
         "self": pact_link(pact),
         "pb:consumer": Link(urls.PACTICIPANT.fill(pacticipant=consumer), "Consumer", name=consumer),
         "pb:consumer-version": version_link(consumer, version),
-        "pb:consumer-versions": [version_link(consumer, one) for one in consumer_versions] or None,
+        "pb:consumer-versions": [version_link(consumer, number) for number in consumer_versions] or None,
         "pb:provider": Link(urls.PACTICIPANT.fill(pacticipant=provider), "Provider", name=provider),
         "pb:pact-version": Link(urls.PACT_VERSION.fill(sha=sha, **pair), "Pact content version permalink", name=sha),
         "pb:latest-pact-version": Link(urls.LATEST_PACT.fill(**pair), "Latest version of this pact"),
@@ -389,15 +412,15 @@ def _links(pact: Pact, metadata: str | None, consumer_versions: Sequence[str]) -
             urls.VERSION_TAG.fill(pacticipant=consumer, version=version, tag="prod"),
             "PUT to this resource to tag this consumer version as 'production'",
         ),
-        "pb:tag-version": _tag_version(consumer, version),
-        "pb:publish-verification-results": Link(_verifications(pact, metadata), "Publish verification results"),
+        "pb:tag-version": _tag_link(consumer, version),
+        "pb:publish-verification-results": Link(_results_path(pact, metadata), "Publish verification results"),
         "pb:latest-verification-results": Link(urls.LATEST_VERIFICATION.fill(sha=sha, **pair)),
         "pb:triggered-webhooks": Link(
             urls.PACT_TRIGGERED_WEBHOOKS.fill(version=version, **pair),
             "Webhooks triggered by the publication of this pact",
         ),
         "pb:matrix-for-consumer-version": Link(
-            f"{urls.MATRIX.fill()}?q%5B%5D%5Bpacticipant%5D={_form(consumer)}&q%5B%5D%5Bversion%5D={_form(version)}&latestby=cvpv",
+            f"{urls.MATRIX.fill()}?q%5B%5D%5Bpacticipant%5D={_encode_form_value(consumer)}&q%5B%5D%5Bversion%5D={_encode_form_value(version)}&latestby=cvpv",
             "View matrix rows for the consumer version to which this pact belongs",
         ),
         "curies": build_curies("pact"),
@@ -408,21 +431,21 @@ def version_link(consumer: str, number: str) -> Link:
     return Link(urls.VERSION.fill(pacticipant=consumer, version=number), "Consumer version", name=number)
 
 
-def _tag_version(consumer: str, version: str) -> Link:
+def _tag_link(consumer: str, version: str) -> Link:
     link = Link(
         urls.VERSION_TAG.fill(pacticipant=consumer, version=version),
         "PUT to this resource to tag this consumer version",
     )
-    del link["templated"]  # as the original has it, although there is a variable
+    del link["templated"]  # the original does not mark it as a template, although it has a placeholder
     return link
 
 
-def _verifications(pact: Pact, metadata: str | None) -> str:
+def _results_path(pact: Pact, metadata: str | None) -> str:
     names = {"provider": pact.provider, "consumer": pact.consumer, "sha": pact.sha}
     if metadata is None:
         return urls.VERIFICATIONS.fill(**names)
     return urls.VERIFICATIONS_WITH_METADATA.fill(metadata=urls.encode_minimally(metadata), **names)
 
 
-def _form(text: str) -> str:
+def _encode_form_value(text: str) -> str:
     return urls.quote(text).replace("%20", "+")

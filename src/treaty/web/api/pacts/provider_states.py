@@ -1,13 +1,13 @@
-"""Provider states: what the pacts of a provider's consumers ask it to be like."""
+"""Provider states that the pacts of a provider's consumers require."""
 
 from typing import Any
 
 import orjson
 from typing_extensions import TypedDict
 
-from treaty.model.pacts import content, provider_states
+from treaty.model.pacts import content
 from treaty.model.pacts.lists import PactsInEnvironment, PactsOnBranch
-from treaty.model.pacts.provider_states import ProviderState, ProviderStates
+from treaty.model.pacts.provider_states import ProviderState, ProviderStates, collect_provider_states
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import lists
 from treaty.web import urls
@@ -32,34 +32,34 @@ class ProviderStatesDocument(TypedDict):
 
 
 @router.get(urls.PROVIDER_STATES, permission=Permission.READ, is_slow=True, response=ProviderStatesDocument)
-def get_provider_states(call: Request, provider: str) -> ProviderStates:
+def get_provider_states(request: Request, provider: str) -> ProviderStates:
     """List the states of the pacts at the heads of the consumers' main branches."""
-    return _states(call, provider, PactsOnBranch(name=None, is_head=True))
+    return _collect(request, provider, PactsOnBranch(name=None, is_head=True))
 
 
 @router.get(urls.BRANCH_PROVIDER_STATES, permission=Permission.READ, is_slow=True, response=ProviderStatesDocument)
-def get_branch_provider_states(call: Request, provider: str, branch: str) -> ProviderStates:
-    """List the states of the pacts at the heads of branches of a name."""
-    return _states(call, provider, PactsOnBranch(name=branch, is_head=True))
+def get_branch_provider_states(request: Request, provider: str, branch: str) -> ProviderStates:
+    """List the states of the pacts at the heads of the consumers' branches with this name."""
+    return _collect(request, provider, PactsOnBranch(name=branch, is_head=True))
 
 
 @router.get(urls.ENVIRONMENT_PROVIDER_STATES, permission=Permission.READ, is_slow=True, response=ProviderStatesDocument)
-def get_environment_provider_states(call: Request, provider: str, environment: str) -> ProviderStates:
-    """List the states of the pacts that run or are supported in an environment, given by name or UUID."""
-    return _states(call, provider, PactsInEnvironment(name=environment))
+def get_environment_provider_states(request: Request, provider: str, environment: str) -> ProviderStates:
+    """List the states of pacts whose consumers are deployed or supported in an environment, by its name or UUID."""
+    return _collect(request, provider, PactsInEnvironment(name=environment))
 
 
-def _states(call: Request, provider: str, pact_filter: PactsOnBranch | PactsInEnvironment) -> ProviderStates:
-    pacticipants.get(call.db, provider, "provider")
-    return provider_states.collect_provider_states(lists.list_bodies_of_provider(call.db, provider, pact_filter))
+def _collect(request: Request, provider: str, pact_filter: PactsOnBranch | PactsInEnvironment) -> ProviderStates:
+    pacticipants.get(request.db, provider, "provider")
+    return collect_provider_states(lists.list_bodies_of_provider(request.db, provider, pact_filter))
 
 
 @represent.register
-def provider_state_list(found: ProviderStates) -> Hal:
-    return Hal({"providerStates": [_state(one) for one in found.states]})
+def provider_state_list(listed: ProviderStates) -> Hal:
+    return Hal({"providerStates": [_represent_state(state) for state in listed.states]})
 
 
-def _state(state: ProviderState) -> Hal:
+def _represent_state(state: ProviderState) -> Hal:
     return Hal(
         {
             "name": orjson.Fragment(content.serialize(state.name)),
