@@ -145,7 +145,7 @@ class RenderContext(NamedTuple):
     path: str = "/"
     query: str = ""
     hidden_relations: frozenset[str] = frozenset()
-    """Relations that are left out, as who asks may not use them."""
+    """Relations that are left out, because the caller does not have their permissions."""
 
     def href(self, path: str) -> str:
         """Make an absolute URL of a path."""
