@@ -281,7 +281,7 @@ def renew_secrets(world: World, _api: Api) -> object:
     """What `treaty rotate-key` does in one of its transactions."""
     vault = Vault(lambda: (NEWER_KEY, SECRET_KEY))
     for one in encrypted_columns.ENCRYPTED_COLUMNS[:3]:
-        world.database.write(partial(key_rotation.reencrypt, one=one, vault=vault, after=None))
+        world.database.write(partial(key_rotation.reencrypt, column=one, vault=vault, after=None))
     return None
 
 

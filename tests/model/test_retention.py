@@ -42,7 +42,7 @@ def test_a_selector_is_read_under_each_of_its_names(given, selector):
     [
         ("all", "selectors must be a list of objects"),
         (["all"], "selector 1: must be an object"),
-        ([{"latest": True}, {"lastest": True}], "selector 2: there is no 'lastest'"),
+        ([{"latest": True}, {"lastest": True}], "selector 2: unknown condition 'lastest'"),
         ([{"latest": 1}], "selector 1: latest must be true or false"),
         ([{"tag": ""}], "selector 1: tag must be a name or true"),
         ([{"tag": " "}], "selector 1: tag must be a name or true"),
@@ -54,8 +54,8 @@ def test_a_selector_is_read_under_each_of_its_names(given, selector):
         ([{"max_age": -1}], "selector 1: max_age must be a number of days"),
         ([{"max_age": 10**9}], "selector 1: max_age must be a number of days"),
         ([{"max_age": True}], "selector 1: max_age must be a number of days"),
-        ([{}], "selector 1 says nothing"),
-        ([{"latest": False}], "selector 1 says nothing"),
+        ([{}], "selector 1 has no condition"),
+        ([{"latest": False}], "selector 1 has no condition"),
     ],
 )
 def test_what_makes_no_sense_is_refused(given, text):
@@ -105,7 +105,7 @@ def test_what_went_adds_up():
 
 
 def test_what_is_no_json_is_refused_by_name():
-    with pytest.raises(InvalidSetting, match="database_clean_keep_version_selectors: is no JSON"):
+    with pytest.raises(InvalidSetting, match="database_clean_keep_version_selectors: is not valid JSON"):
         parse_selector_json("[{", "database_clean_keep_version_selectors")
 
 

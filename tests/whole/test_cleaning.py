@@ -209,8 +209,8 @@ def test_selectors_that_make_no_sense_are_refused(keep, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "value", "text"),
     [
-        ("PACT_BROKER_DATABASE_CLEAN_CRON_SCHEDULE", "every night", "is no cron expression"),
-        ("PACT_BROKER_DATABASE_CLEAN_KEEP_VERSION_SELECTORS", "[{", "is no JSON"),
+        ("PACT_BROKER_DATABASE_CLEAN_CRON_SCHEDULE", "every night", "is not a valid cron expression"),
+        ("PACT_BROKER_DATABASE_CLEAN_KEEP_VERSION_SELECTORS", "[{", "is not valid JSON"),
     ],
 )
 def test_a_server_with_a_schedule_that_cannot_work_does_not_start(setting, value, text, tmp_path):

@@ -18,7 +18,7 @@ from tests.receiver import Arrival, Receiver, receiving
 from tests.waiting import PATIENCE, eventually
 from tests.whole.servers import BIN, Server, run, running
 
-# A webhook's two secrets are sealed, and what credentials are hashed with.
+# A webhook's two secrets are encrypted, and so is the key that credentials are hashed with.
 CANARY, SIGNING = "canary-" + os.urandom(6).hex(), "signing-" + os.urandom(6).hex()
 OPEN = {
     "PACT_BROKER_WEBHOOK_SCHEME_WHITELIST": "http https",
@@ -35,7 +35,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def broker(database_url: str, tmp_path: Path, receiver: Receiver) -> Iterator[Server]:
-    """A server with a webhook whose secrets are sealed."""
+    """A server with a webhook whose secrets are encrypted."""
     with running(database_url, cwd=tmp_path, environ=OPEN) as server:
         _hook(server, receiver)
         yield server
@@ -116,14 +116,14 @@ def test_the_key_changes_while_a_server_delivers(
     (former,) = _keys(tmp_path)
     with _publishing(broker) as published:
         receiver.wait(3)
-        assert "All 3 secrets are sealed with the newest key." in _rotated(database_url, tmp_path)
+        assert "All 3 secrets are encrypted with the newest key." in _rotated(database_url, tmp_path)
         assert _keys(tmp_path)[1:] == [former]
         _rotated(database_url, tmp_path, "--finish")
         assert former not in _keys(tmp_path)
         receiver.wait(len(published) + 3)
     assert all(_is_right(one) for one in receiver.wait(len(published)))
     _hook(broker, receiver)
-    assert "All 5 secrets" in _rotated(database_url, tmp_path, "--finish"), "a server sealed with the former key"
+    assert "All 5 secrets" in _rotated(database_url, tmp_path, "--finish"), "a server encrypted with the former key"
     assert CANARY not in _kept(database_url)
     assert CANARY not in broker.log
     assert oct((tmp_path / "treaty.key").stat().st_mode & 0o777) == "0o600"
@@ -137,7 +137,7 @@ def test_a_change_of_the_key_that_is_killed_goes_on_when_it_is_called_again(
     command = [str(BIN / "treaty"), "rotate-key", "--database-url", database_url]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        while "sealed anew" not in process.stdout.readline():
+        while "Re-encrypted" not in process.stdout.readline():
             assert process.poll() is None
         process.kill()
     newest, _ = _keys(tmp_path)
@@ -145,8 +145,8 @@ def test_a_change_of_the_key_that_is_killed_goes_on_when_it_is_called_again(
     _publish(broker, "between")
     assert all(_is_right(one) for one in receiver.wait(101))
     told = _rotated(database_url, tmp_path)
-    assert "this goes on with it" in told
-    assert "All 203 secrets are sealed with the newest key." in told
+    assert "continuing with these" in told
+    assert "All 203 secrets are encrypted with the newest key." in told
     _rotated(database_url, tmp_path, "--finish")
     assert _keys(tmp_path) == [newest]
 
@@ -161,7 +161,7 @@ def test_a_key_in_the_settings_changes_while_servers_are_restarted_one_after_the
         _hook(one, receiver)
         _hook(other, receiver)
         told = _rotated(url, tmp_path, PACT_BROKER_SECRET_KEY=SECOND, PACT_BROKER_PREVIOUS_SECRET_KEYS=FIRST)
-        assert "All 5 secrets are sealed with the newest key." in told
+        assert "All 5 secrets are encrypted with the newest key." in told
         for number, server in enumerate([one, other] * 4):
             _publish(server, str(number))
         assert all(_is_right(arrival) for arrival in receiver.wait(16))
@@ -178,7 +178,7 @@ def test_a_key_file_gives_way_to_a_key_in_the_settings(
     with running(database_url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": FIRST}) as server:
         _rotated(database_url, tmp_path, PACT_BROKER_SECRET_KEY=FIRST)
         told = _rotated(database_url, tmp_path, "--finish", PACT_BROKER_SECRET_KEY=FIRST)
-        assert f"Nothing needs previous_secret_keys or {tmp_path / 'treaty.key'} any more" in told
+        assert f"No secret needs previous_secret_keys or {tmp_path / 'treaty.key'} any more" in told
         (tmp_path / "treaty.key").unlink()
         _publish(server, "1")
         assert _is_right(receiver.wait(1)[0])
@@ -192,7 +192,7 @@ def test_whoever_has_the_wrong_key_is_told_which_setting_is_to_be_mended(
     before = _kept(database_url)
     failed = _rotate(database_url, tmp_path, PACT_BROKER_SECRET_KEY=FIRST)
     assert failed.returncode == 1
-    assert "3 secrets were sealed with a key that is not given" in failed.stderr
+    assert "3 secrets were encrypted with a key that is not configured" in failed.stderr
     assert "previous_secret_keys" in failed.stderr
     assert _kept(database_url) == before
     with running(database_url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": FIRST}) as server:
@@ -206,4 +206,4 @@ def test_only_one_at_a_time_changes_the_key(broker: Server, database_url: str, t
     assert broker.process.poll() is None
     command = [str(BIN / "treaty"), "rotate-key", "--database-url", database_url]
     both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert all("All 3 secrets are sealed" in one.communicate(timeout=PATIENCE)[0] for one in both)
+    assert all("All 3 secrets are encrypted" in one.communicate(timeout=PATIENCE)[0] for one in both)

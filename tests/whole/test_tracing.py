@@ -139,7 +139,7 @@ def test_an_unknown_way_to_send_traces_is_refused(tmp_path):
 def test_nothing_of_opentelemetry_is_loaded_when_no_traces_are_wanted(environ: dict[str, str], tmp_path: Path):
     program = (
         "import sys; from treaty import app; from treaty.settings import Settings;"
-        "app.application_of(Settings(database_url='sqlite:///it.sqlite'));"
+        "app.create_application(Settings(database_url='sqlite:///it.sqlite'));"
         "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )
     done = subprocess.run(

@@ -1,7 +1,7 @@
-"""Spans of requests, statements and deliveries, for OpenTelemetry. Loaded only where the environment wants traces.
+"""OpenTelemetry spans of requests, statements and deliveries. Imported only if the environment enables traces.
 
-What they say is what happened, never what it was about: routes rather than paths, names of statements without their
-parameters, hosts of receivers without the rest of their URLs.
+Spans contain no user data, because traces are often sent to a third party: routes instead of paths, names of statements
+without parameters, and hosts of webhook receivers without the rest of their URLs, which may contain secrets.
 """
 
 import os
@@ -33,51 +33,53 @@ from treaty.telemetry import tracing
 SendRequest = Callable[[OutgoingRequest, Settings], WebhookResponse | NoResponse]
 
 ROUTE_KEY: Final = "treaty.route"
-"""Where a request's scope says which route it took."""
+"""Key of the ASGI scope under which the router stores the route of a request."""
+# Clients can send any method, and OpenTelemetry's conventions ask for `_OTHER` instead of unknown ones.
 KNOWN_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 PROPAGATED_HEADERS: Final = (b"traceparent", b"tracestate")
+# A 4xx response is the client's error, which by OpenTelemetry's conventions is none of the server's span.
 MIN_ERROR_STATUS: Final = 500
 _W3C: Final = TraceContextTextMapPropagator()
 
 
 class SpanRecorder:
-    """Makes spans, and sends them from time to time."""
+    """Creates spans, which a thread of OpenTelemetry exports in batches."""
 
     def __init__(self, exporter: SpanExporter, environ: Mapping[str, str] = os.environ) -> None:
-        self._provider = TracerProvider(resource=Resource.create(_named(environ)))
+        self._provider = TracerProvider(resource=Resource.create(_resource_attributes(environ)))
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("treaty")
 
     def start(self) -> None:
-        """Do nothing: spans are sent by a thread that is at work already."""
+        """Do nothing: the thread that exports spans is already running."""
 
     def wake(self) -> None:
-        """Do nothing: nobody waits for spans."""
+        """Do nothing: spans need not be exported at once."""
 
     def stop(self) -> None:
-        """Send what was not sent yet."""
+        """Export the remaining spans."""
         self._provider.shutdown()
 
     def trace_requests(self, app: ASGIApp) -> ASGIApp:
-        """Let an application make a span for each request."""
+        """Wrap an application so that each request has a span, which continues the trace of the client."""
 
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            with self._request(scope) as span:
+            with self._request_span(scope) as span:
 
-                async def told(message: Message) -> None:
+                async def send_recording_status(message: Message) -> None:
                     if message["type"] == "http.response.start":
-                        _tell_status(span, message["status"])
+                        _record_status(span, message["status"])
                     await send(message)
 
-                await app(scope, receive, told)
+                await app(scope, receive, send_recording_status)
 
         return traced
 
     @contextmanager
-    def _request(self, scope: Scope) -> Iterator[Span]:
+    def _request_span(self, scope: Scope) -> Iterator[Span]:
         method = scope["method"] if scope["method"] in KNOWN_METHODS else "_OTHER"
         carrier = {
             name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in PROPAGATED_HEADERS
@@ -86,15 +88,16 @@ class SpanRecorder:
             self._tracer.start_as_current_span(
                 method, _W3C.extract(carrier), SpanKind.SERVER, {"http.request.method": method}
             ) as span,
-            tracing.use_trace(_written(span)),
+            tracing.use_trace(_trace_parent(span)),
         ):
             yield span
+            # The router finds the route only while it handles the request.
             if ROUTE_KEY in scope:
                 span.update_name(f"{method} {scope[ROUTE_KEY]}")
                 span.set_attribute("http.route", scope[ROUTE_KEY])
 
     def wrap_send(self, send: SendRequest) -> SendRequest:
-        """Let a way of sending make a span for each attempt, which belongs to the trace of its event."""
+        """Wrap a function that sends requests so that each attempt has a span in the trace of the webhook's event."""
 
         def traced(request: OutgoingRequest, settings: Settings) -> WebhookResponse | NoResponse:
             carrier = {name: value for name, value in request.headers.items() if name == tracing.TRACE_HEADER}
@@ -102,25 +105,30 @@ class SpanRecorder:
             with self._tracer.start_as_current_span(
                 f"{request.method} webhook", _W3C.extract(carrier), SpanKind.CLIENT, attributes
             ) as span:
-                headers = {**request.headers, tracing.TRACE_HEADER: _written(span)}
+                headers = {**request.headers, tracing.TRACE_HEADER: _trace_parent(span)}
                 outcome = send(replace(request, headers=headers), settings)
-                _tell_outcome(span, outcome)
+                _record_outcome(span, outcome)
             return outcome
 
         return traced
 
     def trace_statements(self, engine: Engine) -> None:
-        """Make a span for each statement that belongs to a request."""
+        """Create a span for each statement that belongs to a request.
+
+        Statements reach a database in two ways: through SQLAlchemy, whose events are used, and directly through the
+        driver (prepared statements, transactions), whose connection class is replaced.
+        """
         if engine.dialect.name == "sqlite":
-            event.listen(engine, "do_connect", partial(_use, _sqlite_class(self._statement)))
+            event.listen(engine, "do_connect", partial(_use_factory, _sqlite_class(self._statement_span)))
         else:
-            event.listen(engine, "do_connect", partial(_connect, _postgresql_class(self._statement)))
+            event.listen(engine, "do_connect", partial(_connect, _postgresql_class(self._statement_span)))
         event.listen(engine, "before_cursor_execute", self._begin_statement)
-        event.listen(engine, "after_cursor_execute", lambda db, *_: _end(db.info))
-        event.listen(engine, "handle_error", _end_failed)
+        event.listen(engine, "after_cursor_execute", lambda db, *_: _end_statement(db.info))
+        event.listen(engine, "handle_error", _end_failed_statement)
 
     @contextmanager
-    def _statement(self, sql: str, system: str) -> Iterator[None]:
+    def _statement_span(self, sql: str, system: str) -> Iterator[None]:
+        # Background work, such as looking for due deliveries, would fill the traces with statements of no request.
         if not trace.get_current_span().get_span_context().is_valid:
             yield
             return
@@ -130,103 +138,108 @@ class SpanRecorder:
             yield
 
     def _begin_statement(self, db: Any, _cursor: object, sql: str, *_rest: object) -> None:
-        span = self._statement(sql, db.dialect.name)
+        span = self._statement_span(sql, db.dialect.name)
+        # SQLAlchemy reports the end of the statement by another event, so the span cannot be a `with` block.
         span.__enter__()
         db.info.setdefault("treaty.telemetry.spans", []).append(span)
 
 
 def create_span_recorder(environ: Mapping[str, str]) -> SpanRecorder:
-    """Make spans as the environment wants them. Raises WrongSetting for a way of sending that there is not."""
-    named = tracing.exporter_name(environ)
+    """Create the recorder for the exporter that the environment selects.
+
+    Raises InvalidSetting for exporters and protocols that are not supported.
+    """
+    exporter = tracing.exporter_name(environ)
     protocol = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    if named == "console":
+    if exporter == "console":
         return SpanRecorder(ConsoleSpanExporter(out=sys.stderr), environ)
-    if named != "otlp":
-        raise InvalidSetting(f"OTEL_TRACES_EXPORTER: must be one of otlp, console, none, but is '{named}'")
+    if exporter != "otlp":
+        raise InvalidSetting(f"OTEL_TRACES_EXPORTER: must be one of otlp, console, none, but is '{exporter}'")
     if protocol not in {None, "", "http/protobuf"}:
         raise InvalidSetting(f"OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, but is '{protocol}'")
     return SpanRecorder(OTLPSpanExporter(), environ)
 
 
-def _named(environ: Mapping[str, str]) -> dict[str, str]:
-    """Name the service, unless the environment does."""
+def _resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the default name of the service, unless the environment sets one, which an attribute would override."""
     is_named = "OTEL_SERVICE_NAME" in environ or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     return {} if is_named else {"service.name": "treaty"}
 
 
-def _written(span: Span) -> str:
+def _trace_parent(span: Span) -> str:
+    """Return the value of the `traceparent` header for a span."""
     carrier: dict[str, str] = {}
     _W3C.inject(carrier, trace.set_span_in_context(span))
     return carrier[tracing.TRACE_HEADER]
 
 
-def _tell_status(span: Span, status: int) -> None:
+def _record_status(span: Span, status: int) -> None:
     span.set_attribute("http.response.status_code", status)
     if status >= MIN_ERROR_STATUS:
         span.set_status(Status(StatusCode.ERROR))
 
 
-def _tell_outcome(span: Span, outcome: WebhookResponse | NoResponse) -> None:
+def _record_outcome(span: Span, outcome: WebhookResponse | NoResponse) -> None:
     match outcome:
         case WebhookResponse():
-            _tell_status(span, outcome.status)
+            _record_status(span, outcome.status)
         case NoResponse():
             span.set_attribute("error.type", outcome.kind)
             span.set_status(Status(StatusCode.ERROR))
 
 
-_FIRST: Final = re.compile(r"\s*(\w+)")
+_FIRST_WORD: Final = re.compile(r"\s*(\w+)")
 _TABLE: Final = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+\"?(\w+)")
 
 
 @lru_cache(maxsize=2048)
 def statement_name(sql: str) -> str:
-    """Name a statement: what it does, and to which table."""
-    first, table = _FIRST.match(sql), _TABLE.search(sql)
-    return " ".join(found[1] for found in (first, table) if found) or "statement"
+    """Return a name for a statement: its first keyword and its first table, such as `SELECT pacticipant`."""
+    keyword, table = _FIRST_WORD.match(sql), _TABLE.search(sql)
+    return " ".join(match[1] for match in (keyword, table) if match) or "statement"
 
 
-MakeSpan = Callable[[str, str], AbstractContextManager[None]]
+CreateSpan = Callable[[str, str], AbstractContextManager[None]]
 
 
-def _sqlite_class(span: MakeSpan) -> type[sqlite3.Connection]:
-    """Make a kind of connection that makes spans of statements that are given to it without SQLAlchemy."""
+def _sqlite_class(create_span: CreateSpan) -> type[sqlite3.Connection]:
+    """Return a class of connections with spans for statements that do not pass through SQLAlchemy."""
 
     class Traced(sqlite3.Connection):
         def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-            with span(sql, "sqlite"):
+            with create_span(sql, "sqlite"):
                 return super().execute(sql, parameters)
 
     return Traced
 
 
-def _use(connection: type[sqlite3.Connection], *given: Any) -> None:
-    *_, options = given
-    options["factory"] = connection
+def _use_factory(connection_class: type[sqlite3.Connection], *event_arguments: Any) -> None:
+    *_, options = event_arguments
+    options["factory"] = connection_class
 
 
-def _postgresql_class(span: MakeSpan) -> Any:
-    """Make the same for PostgreSQL, whose driver is loaded where it is used."""
+def _postgresql_class(create_span: CreateSpan) -> Any:
+    """Return such a class for PostgreSQL. Its driver is imported only here, because SQLite does not need it."""
     import psycopg  # noqa: PLC0415 - see above
 
     class Traced(psycopg.Connection[Any]):
         def execute(self, query: Any, params: Any = None, **options: Any) -> psycopg.Cursor[Any]:
-            with span(str(query), "postgresql"):
+            with create_span(str(query), "postgresql"):
                 return super().execute(query, params, **options)
 
     return Traced
 
 
-def _connect(connection: Any, *given: Any) -> Any:
-    *_, places, options = given
-    return connection.connect(*places, **options)
+def _connect(connection_class: Any, *event_arguments: Any) -> Any:
+    *_, arguments, options = event_arguments
+    return connection_class.connect(*arguments, **options)
 
 
-def _end_failed(failure: ExceptionContext) -> None:
+def _end_failed_statement(failure: ExceptionContext) -> None:
     if failure.connection is not None:
-        _end(failure.connection.info)
+        _end_statement(failure.connection.info)
 
 
-def _end(info: dict[Any, Any]) -> None:
+def _end_statement(info: dict[Any, Any]) -> None:
     if spans := info.get("treaty.telemetry.spans"):
         spans.pop().__exit__(None, None, None)

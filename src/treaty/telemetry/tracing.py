@@ -1,7 +1,7 @@
-"""The trace that work belongs to, as W3C writes it: what comes with a request is handed on with its deliveries.
+"""The current trace as a W3C `traceparent` header, by which deliveries belong to the trace of the request before them.
 
-There is one only where the environment says that traces are wanted, by OpenTelemetry's own variables. Nothing of
-OpenTelemetry is loaded without that; what makes spans is in `treaty.telemetry.spans`.
+There is a current trace only if OpenTelemetry's own environment variables enable traces. This module imports nothing of
+OpenTelemetry, whose import would slow down every start; `treaty.telemetry.spans` creates the spans.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,28 +11,32 @@ from typing import Final
 
 TRACE_HEADER: Final = "traceparent"
 ENDPOINT_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+# A context variable, so that concurrent requests on the event loop, and threads for them, have their own.
 _CURRENT: Final[ContextVar[str | None]] = ContextVar(TRACE_HEADER, default=None)
 
 
 def exporter_name(environ: Mapping[str, str]) -> str | None:
-    """Say how traces are to be sent: `otlp`, `console`, or another way; None if not at all."""
+    """Return the name of the exporter that the environment selects, known or not; None if traces are disabled.
+
+    The variables are OpenTelemetry's own. As there, an endpoint alone enables the exporter `otlp`.
+    """
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
-    usual = "otlp" if any(environ.get(name) for name in ENDPOINT_VARIABLES) else "none"
-    named = environ.get("OTEL_TRACES_EXPORTER") or usual
-    return None if named == "none" else named
+    default = "otlp" if any(environ.get(name) for name in ENDPOINT_VARIABLES) else "none"
+    exporter = environ.get("OTEL_TRACES_EXPORTER") or default
+    return None if exporter == "none" else exporter
 
 
 def current_headers() -> dict[str, str]:
-    """Give the header that says which trace this belongs to; nothing where there is none."""
-    written = _CURRENT.get()
-    return {} if written is None else {TRACE_HEADER: written}
+    """Return the header of the current trace; empty without one."""
+    trace_parent = _CURRENT.get()
+    return {} if trace_parent is None else {TRACE_HEADER: trace_parent}
 
 
 @contextmanager
-def use_trace(written: str) -> Iterator[None]:
-    """Let all that is done within belong to a trace."""
-    token = _CURRENT.set(written)
+def use_trace(trace_parent: str) -> Iterator[None]:
+    """Make a trace the current one inside the block."""
+    token = _CURRENT.set(trace_parent)
     try:
         yield
     finally:

@@ -1,15 +1,15 @@
-"""The cleaner: takes old data out of a database that is in use, by hand or by schedule.
+"""Removes old data from a database in use, on demand or by schedule.
 
-What is to go is found in one read, and goes in many short writes with pauses between them, so that no request waits
-long: each takes as much as went within the goal before. One cleaner at a time works on a database; when it is killed,
-another may begin a minute later.
+One read finds the data to remove, and many short transactions remove it, with pauses in which requests can write. The
+size of each transaction follows from how long the previous ones took. A lease admits one cleaner at a time to a
+database; if its process is killed, another cleaner can start when the lease has expired, a minute later.
 """
 
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -20,66 +20,77 @@ import structlog
 from cronsim import CronSim, CronSimError
 from sqlalchemy import Connection
 
-from treaty.actions.maintenance import cleanup
+from treaty.actions.maintenance.cleanup import (
+    LEASE_DURATION,
+    claim_cleanup,
+    list_old_versions,
+    plan_cleanup,
+    release_cleanup,
+    remove_audit_events,
+    remove_branches,
+    remove_contents,
+    remove_overwritten_rows,
+    remove_versions,
+)
 from treaty.errors import InvalidSetting
 from treaty.model.audit import Actor
 from treaty.model.maintenance.retention import CleanupPlan, RemovedCounts, Retention, RowCounts, compute_cutoff
 from treaty.store import audit
 from treaty.store.engine.database import Database
-from treaty.store.maintenance import removal
+from treaty.store.maintenance import removal, retention
 from treaty.store.maintenance.removal import VersionBatch
 
 T = TypeVar("T")
 
 TRANSACTION_GOAL_SECONDS: Final = 0.03
-"""Seconds that a transaction may keep others from writing."""
+"""Seconds that a transaction may block other writers. On SQLite it blocks all of them."""
 INITIAL_BATCH_SIZE: Final = 5
-"""How much the first transaction of a kind removes, before it is known how long that takes."""
+"""Rows that the first transaction of a kind removes, before any duration has been measured."""
 MAX_BATCH_SIZE: Final = 250
 EVENT_PAGE_SIZE: Final = 10_000
-"""Events of the audit trail that are looked for at once."""
+"""Audit events listed in one read. The trail may have millions, and their ids are in memory."""
 MIN_PAUSE_SECONDS: Final = 0.01
 TRANSACTIONS_PER_CHECKPOINT: Final = 4
-"""Transactions."""
+"""SQLite's write-ahead log would otherwise grow during the clean-up, and the final checkpoint would take long."""
 COOLDOWN: Final = timedelta(seconds=5)
-"""After a clean-up by schedule: the clocks of the other processes strike at the same time, and need not clean again."""
+"""Time after a scheduled clean-up in which no other process starts one: all have the same schedule."""
 
 log = structlog.get_logger("treaty.workers.cleanup")
 
 
 class CleanupInProgress(Exception):
-    """Somebody else is cleaning."""
+    """Another process is cleaning the database."""
 
 
 class CleanupStopped(Exception):
-    """The cleaner was asked to stop."""
+    """The process is shutting down, and the clean-up ended early. What it had removed is committed."""
 
 
 class BatchSizer:
-    """How much to remove in a transaction, by how long the last ones took."""
+    """Adapts the number of rows in a transaction to the durations of the previous ones."""
 
     def __init__(self) -> None:
         self._size = INITIAL_BATCH_SIZE
-        self._taken = 0
+        self._batch_length = 0
 
     def batches(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
-        """Take items, each time as many as seems right by then."""
+        """Split items into batches of the size that is right at the time when each batch is taken."""
         start = 0
         while start < len(items):
-            part = items[start : start + self._size]
-            self._taken = len(part)
-            yield part
-            start += len(part)
+            batch = items[start : start + self._size]
+            self._batch_length = len(batch)
+            yield batch
+            start += len(batch)
 
     def record_duration(self, seconds: float) -> None:
-        """Take less at once after a transaction that was too long; after a short one more, but never much more.
+        """Shrink at once after a transaction that was too long; grow gradually after a short one.
 
-        One with less than could be taken says nothing about more.
+        A short transaction with fewer rows than allowed, such as the last of a kind, is no reason to grow.
         """
-        fitting = max(1, int(self._taken * TRANSACTION_GOAL_SECONDS / max(seconds, 0.001)))
+        fitting = max(1, int(self._batch_length * TRANSACTION_GOAL_SECONDS / max(seconds, 0.001)))
         if seconds > TRANSACTION_GOAL_SECONDS:
             self._size = min(self._size, fitting)
-        elif self._taken == self._size:
+        elif self._batch_length == self._size:
             self._size = min(fitting, self._size * 3 // 2 + 1, MAX_BATCH_SIZE)
 
 
@@ -88,12 +99,12 @@ CleanupResult = Mapping[str, Mapping[str, RowCounts]]
 
 
 def check_schedule(schedule: str) -> None:
-    """Raise WrongSetting for what is no cron expression."""
+    """Raise InvalidSetting if a schedule is not a valid cron expression."""
     try:
         CronSim(schedule, _utc_now())
     except CronSimError as error:
         raise InvalidSetting(
-            f"database_clean_cron_schedule: '{schedule}' is no cron expression such as '15 2 * * *': {error}"
+            f"database_clean_cron_schedule: '{schedule}' is not a valid cron expression such as '15 2 * * *': {error}"
         ) from error
 
 
@@ -115,9 +126,12 @@ class Cleaner:
         pause: Callable[[float], bool | None] = time.sleep,
         cooldown: timedelta = timedelta(),
     ) -> None:
-        """`pause` waits for some seconds, and says whether to stop; nobody cleans during the rest afterwards.
+        """Prepare a clean-up.
 
-        The audit trail stays for so many days, or for ever where they are 0; the cleaner stands in it by its name.
+        `audit_max_age`: age at which audit events are removed; 0 keeps them.
+        `name`: the name of the cleaner in the audit trail.
+        `pause`: waits for some seconds, and returns true if the clean-up has to stop.
+        `cooldown`: time after the clean-up in which no other may start.
         """
         self._database = database
         self._retention = retention
@@ -125,150 +139,150 @@ class Cleaner:
         self._actor = Actor(credential_name=name)
         self._clock = clock
         self._pause = pause
-        self._rest = cooldown
+        self._cooldown = cooldown
         self._owner = str(uuid.uuid4())
-        self._begun_at = clock()
-        self._writes = 0
+        self._claimed_at = clock()
+        self._transaction_count = 0
 
     def plan(self) -> CleanupPlan:
-        """Say what would go."""
+        """Return the preview of the clean-up."""
         now = self._clock()
-        before = self._audit_before()
-        return self._database.read(lambda db: cleanup.plan_cleanup(db, self._retention, now=now, audit_before=before))
+        before = self._audit_cutoff()
+        return self._database.read(lambda db: plan_cleanup(db, self._retention, now=now, audit_before=before))
 
-    def _audit_before(self) -> datetime | None:
+    def _audit_cutoff(self) -> datetime | None:
         return compute_cutoff(self._clock(), self._audit_max_age) if self._audit_max_age else None
 
     def clean(self) -> CleanupResult:
-        """Remove what nothing keeps, and then what was overwritten; say how much. Raises AlreadyCleaning."""
-        with self._alone():
-            events = self._remove_audit()
-            cleaned = {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
-            left = self._database.read(audit.count_events)
-            return {**cleaned, "audit": {"audit_events": RowCounts(gone=events, kept=left)}}
+        """Remove old audit events, then versions and branches that are not retained, then overwritten data.
+
+        Raises CleanupInProgress if another process is cleaning, and CleanupStopped if `pause` returned true.
+        """
+        with self._lease():
+            removed_events = self._remove_audit()
+            counts = {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
+            remaining_events = self._database.read(audit.count_events)
+            return {**counts, "audit": {"audit_events": RowCounts(gone=removed_events, kept=remaining_events)}}
 
     def clean_audit(self) -> int:
-        """Remove what is old of the audit trail, and nothing else; say how much. Raises AlreadyCleaning."""
-        with self._alone():
+        """Remove old audit events only, and return their number. Raises as `clean` does."""
+        with self._lease():
             return self._remove_audit()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._begin()
+    def _lease(self) -> Iterator[None]:
+        self._claim()
         try:
             yield
         finally:
-            until = self._clock() + self._rest
-            self._database.write(lambda db: cleanup.release_cleanup(db, owner=self._owner, until=until))
+            until = self._clock() + self._cooldown
+            self._database.write(lambda db: release_cleanup(db, owner=self._owner, until=until))
 
-    def _begin(self) -> None:
+    def _claim(self) -> None:
         now = self._clock()
-        if not self._database.write(lambda db: cleanup.claim_cleanup(db, owner=self._owner, now=now)):
+        if not self._database.write(lambda db: claim_cleanup(db, owner=self._owner, now=now)):
             raise CleanupInProgress
-        self._begun_at = now
+        self._claimed_at = now
 
-    def _write(self, pace: BatchSizer, work: Callable[[Connection], T]) -> T:
-        """Write a little, then let others write. It counts for how long they were kept from it."""
-        began: list[float] = []
+    def _write(self, sizer: BatchSizer, work: Callable[[Connection], T]) -> T:
+        """Run a transaction, and then pause so that others can write.
 
-        def begun(db: Connection) -> T:
-            began.append(time.perf_counter())
+        The duration counts from when the transaction has its lock (on SQLite), because only then does it block others.
+        """
+        start_times: list[float] = []
+
+        def timed_work(db: Connection) -> T:
+            # A transaction that lost a race runs again; its last run counts.
+            start_times.append(time.perf_counter())
             return work(db)
 
         with audit.acting_as(self._actor, at=self._clock()):
-            result = self._database.write(begun)
-        seconds = time.perf_counter() - began[-1]
-        pace.record_duration(seconds)
-        self._writes += 1
-        if self._writes % TRANSACTIONS_PER_CHECKPOINT == 0:
+            result = self._database.write(timed_work)
+        seconds = time.perf_counter() - start_times[-1]
+        sizer.record_duration(seconds)
+        self._transaction_count += 1
+        if self._transaction_count % TRANSACTIONS_PER_CHECKPOINT == 0:
             self._database.checkpoint()
+        # Twice as long as the transaction, so that others can write at least two thirds of the time.
         if self._pause(max(MIN_PAUSE_SECONDS, 2 * seconds)):
             raise CleanupStopped
-        if self._clock() - self._begun_at > cleanup.LEASE_DURATION / 4:
-            self._begin()
+        # Long before the lease expires: a single slow transaction must not lose it.
+        if self._clock() - self._claimed_at > LEASE_DURATION / 4:
+            self._claim()
         return result
 
     def _remove_audit(self) -> int:
-        before = self._audit_before()
+        before = self._audit_cutoff()
         if before is None:
             return 0
-        total, pace = 0, BatchSizer()
-        while found := self._database.read(lambda db: audit.list_old_ids(db, before=before, limit=EVENT_PAGE_SIZE)):
-            total += sum(
-                self._write(pace, partial(cleanup.remove_audit_events, ids=part)) for part in pace.batches(found)
-            )
+        total, sizer = 0, BatchSizer()
+        while ids := self._database.read(lambda db: audit.list_old_ids(db, before=before, limit=EVENT_PAGE_SIZE)):
+            total += sum(self._write(sizer, partial(remove_audit_events, ids=batch)) for batch in sizer.batches(ids))
         return total
 
     def _clean_old(self) -> dict[str, RowCounts]:
-        removed = RemovedCounts()
-        for part in (self._remove_branches, self._remove_versions, self._remove_contents):
-            for one in part():
-                removed += one
-        return self._amounts(asdict(removed))
+        # Branches first: a version may be kept only for its branch. Contents last: the others leave them orphaned.
+        total = RemovedCounts()
+        for remove_kind in (self._remove_branches, self._remove_versions, self._remove_contents):
+            for counts in remove_kind():
+                total += counts
+        return self._with_remaining(asdict(total))
 
-    def _amounts(self, gone: Mapping[str, int]) -> dict[str, RowCounts]:
+    def _with_remaining(self, removed: Mapping[str, int]) -> dict[str, RowCounts]:
         remaining = self._database.read(removal.count_rows)
-        return {name: RowCounts(gone=number, kept=remaining[name]) for name, number in gone.items()}
+        return {name: RowCounts(gone=count, kept=remaining[name]) for name, count in removed.items()}
 
     def _remove_branches(self) -> Iterator[RemovedCounts]:
-        now, pace = self._clock(), BatchSizer()
-        found = self._database.read(lambda db: cleanup.list_stale_branches(db, self._retention, now=now))
-        for pacticipant, names in _by_pacticipant((one.pacticipant, one.name) for one in found):
-            for part in pace.batches(names):
-                yield self._write(
-                    pace,
-                    partial(
-                        cleanup.remove_branches, kept=self._retention, pacticipant=pacticipant, names=part, now=now
-                    ),
-                )
+        now, sizer = self._clock(), BatchSizer()
+        branches = self._database.read(lambda db: retention.list_stale_branches(db, self._retention, now=now))
+        # A transaction locks one pacticipant, so the branches of each are removed together.
+        names_by_pacticipant: dict[str, list[str]] = {}
+        for branch in branches:
+            names_by_pacticipant.setdefault(branch.pacticipant, []).append(branch.name)
+        for pacticipant, names in names_by_pacticipant.items():
+            for batch in sizer.batches(names):
+                remove = partial(remove_branches, policy=self._retention, pacticipant=pacticipant, names=batch, now=now)
+                yield self._write(sizer, remove)
 
     def _remove_versions(self) -> Iterator[RemovedCounts]:
-        now, pace = self._clock(), BatchSizer()
-        found = self._database.read(lambda db: cleanup.list_old_versions(db, self._retention, now=now))
-        for pacticipant, old in found.items():
-            for part in pace.batches([version.number for version in old]):
-                batch = VersionBatch(pacticipant=pacticipant, numbers=part, found_at=now)
+        planned_at, sizer = self._clock(), BatchSizer()
+        versions_by_pacticipant = self._database.read(lambda db: list_old_versions(db, self._retention, now=planned_at))
+        for pacticipant, versions in versions_by_pacticipant.items():
+            for numbers in sizer.batches([version.number for version in versions]):
+                batch = VersionBatch(pacticipant=pacticipant, numbers=numbers, planned_at=planned_at)
                 yield self._write(
-                    pace, partial(cleanup.remove_versions, kept=self._retention, batch=batch, now=self._clock())
+                    sizer, partial(remove_versions, policy=self._retention, batch=batch, now=self._clock())
                 )
 
     def _remove_contents(self) -> Iterator[RemovedCounts]:
-        pace = BatchSizer()
+        sizer = BatchSizer()
         for (consumer, provider), ids in self._database.read(removal.list_orphans).items():
-            for part in pace.batches(ids):
-                yield self._write(
-                    pace, partial(cleanup.remove_contents, consumer=consumer, provider=provider, ids=part)
-                )
+            for batch in sizer.batches(ids):
+                yield self._write(sizer, partial(remove_contents, consumer=consumer, provider=provider, ids=batch))
 
     def _clean_overwritten(self) -> dict[str, RowCounts]:
         if self._retention.overwritten_max_age is None:
             return {}
-        before = removal.cutoff(self._retention, self._clock())
-        gone = Counter(dict.fromkeys((*removal.OVERWRITTEN_KINDS, "webhook_executions"), 0))
+        before = removal.compute_overwritten_cutoff(self._retention, self._clock())
+        # Zeros for all kinds, because the report has a line for each.
+        total = Counter(dict.fromkeys((*removal.OVERWRITTEN_KINDS, "webhook_executions"), 0))
         for kind in removal.OVERWRITTEN_KINDS:
-            gone.update(self._remove_overwritten(kind, before))
-        gone["pact_versions"] = sum(removed.pact_versions for removed in self._remove_contents())
-        return self._amounts(gone)
+            total.update(self._remove_overwritten(kind, before))
+        # Overwritten publications may have left contents without any.
+        total["pact_versions"] = sum(counts.pact_versions for counts in self._remove_contents())
+        return self._with_remaining(total)
 
     def _remove_overwritten(self, kind: str, before: datetime) -> Counter[str]:
-        limit, pace = self._retention.limit, BatchSizer()
-        found = self._database.read(lambda db: removal.list_overwritten_ids(db, kind, before=before, limit=limit))
-        gone: Counter[str] = Counter()
-        for part in pace.batches(found):
-            gone.update(self._write(pace, partial(cleanup.remove_overwritten_rows, kind=kind, ids=part)))
-        return gone
-
-
-def _by_pacticipant(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, list[str]]]:
-    """Gather what belongs to the same pacticipant, so that few transactions do."""
-    found: dict[str, list[str]] = {}
-    for pacticipant, name in pairs:
-        found.setdefault(pacticipant, []).append(name)
-    return found.items()
+        limit, sizer = self._retention.limit, BatchSizer()
+        ids = self._database.read(lambda db: removal.list_overwritten_ids(db, kind, before=before, limit=limit))
+        total: Counter[str] = Counter()
+        for batch in sizer.batches(ids):
+            total.update(self._write(sizer, partial(remove_overwritten_rows, kind=kind, ids=batch)))
+        return total
 
 
 class ScheduledCleaner:
-    """Cleans by a schedule, from when it is started until it is stopped."""
+    """Runs clean-ups by a schedule in a thread, from `start` until `stop`."""
 
     def __init__(  # noqa: PLR0913 - what to clean, how, and when; most of it by name
         self,
@@ -292,17 +306,17 @@ class ScheduledCleaner:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Wait for the time to come."""
+        """Start the thread that waits for the scheduled times."""
         log.info("schedule", schedule=self._schedule)
         self._is_stopping.clear()
         self._thread = threading.Thread(target=self._work, name="treaty-cleaner", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
-        """Do nothing: the schedule alone says when."""
+        """Do nothing: unlike deliveries, clean-ups run at scheduled times only."""
 
     def stop(self) -> None:
-        """End after the transaction that is under way."""
+        """Stop the thread after the current transaction, and wait for it."""
         self._is_stopping.set()
         if self._thread is not None:
             self._thread.join()
@@ -316,6 +330,7 @@ class ScheduledCleaner:
             except CleanupStopped:
                 return
             except Exception:
+                # The thread goes on: the next clean-up may succeed, for instance when the database is back.
                 log.exception("clean")
 
     def _run(self) -> None:
@@ -338,4 +353,4 @@ class ScheduledCleaner:
         except CleanupInProgress:
             log.info("Clean was not performed as a clean is already in progress. Exiting.")
             return
-        log.info("clean", **{what: one.gone for part in result.values() for what, one in part.items()})
+        log.info("clean", **{kind: counts.gone for section in result.values() for kind, counts in section.items()})

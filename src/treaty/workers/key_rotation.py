@@ -1,135 +1,150 @@
-"""Changing the key that secrets are sealed with, while servers work.
+"""Rotates the key that secrets are encrypted with, while servers work.
 
-First comes a new key, which seals from then on; servers see that the file has changed. Then all that was sealed with
-older keys is sealed anew. At last the older keys may go. After a kill it is begun again, and goes on where it was.
+A rotation has three steps. It adds a new key, with which servers encrypt from then on: they notice that the key file
+has changed. It re-encrypts all secrets that older keys have encrypted. On a second call it removes the older keys. Each
+step can be interrupted and repeated; a new call continues where the last one stopped.
 """
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
-from treaty.actions.maintenance import key_rotation
+from treaty.actions.maintenance.key_rotation import LEASE_DURATION, claim_rotation, reencrypt, release_rotation
 from treaty.settings import Settings
 from treaty.store.engine.database import Database
 from treaty.store.engine.vault import KeyFile, KeyStatus, get_vault, locate_key_file
 from treaty.store.maintenance import encrypted_columns
-from treaty.store.maintenance.encrypted_columns import EncryptedColumn
+from treaty.store.maintenance.encrypted_columns import EncryptedColumn, RotationBatch
 
 SETTLING_SECONDS: Final = 5.0
-"""How old the newest key must be before the others go: a request that began before it came has long ended then."""
+"""Minimum age of the newest key before older keys are removed.
+
+Requests and servers that still use the older key have ended or have read the file again by then.
+"""
 
 Report = Callable[[str], None]
 
 
 class RotationInProgress(Exception):
-    """Somebody else changes the key."""
+    """Another process is rotating the key."""
 
 
 class UndecryptableSecrets(Exception):
-    """Some secrets were sealed with keys that nobody has given."""
+    """Some secrets were encrypted with keys that are not configured."""
 
 
 class KeyRotation:
-    """Changes the key of a database."""
+    """Rotates the key of a database, and reports its progress."""
 
     def __init__(
         self, database: Database, settings: Settings, *, report: Report, pause: Callable[[float], None] = time.sleep
     ) -> None:
         self._database = database
         self._settings = settings
-        self._tell = report
+        self._report = report
         self._pause = pause
         self._owner = str(uuid.uuid4())
         self._vault = get_vault(settings)
-        self._file = KeyFile(locate_key_file(settings))
+        self._key_file = KeyFile(locate_key_file(settings))
 
     def rotate(self) -> None:
-        """Have a new key, and seal all with it. Raises AlreadyRotating, Unreadable and WrongSetting."""
-        with self._alone():
-            if self._count(KeyStatus.OLDER):
-                self._tell("Not all is sealed with the newest key yet; this goes on with it.")
+        """Add a new key, and re-encrypt all secrets with it.
+
+        Raises RotationInProgress, UndecryptableSecrets, and InvalidSetting for an unusable key file.
+        """
+        with self._lease():
+            if self._count_outdated():
+                # An earlier rotation was interrupted. Another key would only make more work.
+                self._report("Some secrets are not encrypted with the newest key yet; continuing with these.")
             elif self._settings.secret_key is None:
-                self._file.add()
-                self._tell(f"{self._file.path} has a new key before the former one.")
-            self._renew()
+                self._key_file.add()
+                self._report(f"Added a new key to {self._key_file.path}; the previous key is still in it.")
+            self._reencrypt_all()
             self._check()
 
     def remove_old_keys(self) -> None:
-        """Take older keys out of the file, once nothing needs them. Raises as `rotate` does."""
-        with self._alone():
-            self._renew()
+        """Remove older keys from the file once no secret needs them. Raises as `rotate` does."""
+        with self._lease():
+            self._reencrypt_all()
             self._check()
             if self._settings.secret_key is None:
-                self._forget()
+                self._remove_from_file()
             else:
-                self._tell(f"Nothing needs previous_secret_keys or {self._file.path} any more: take them away.")
+                # With `secret_key` in the settings, only the user can remove the others.
+                self._report(
+                    f"No secret needs previous_secret_keys or {self._key_file.path} any more. Remove both, "
+                    "but keep the keys as long as backups from before."
+                )
 
     @contextmanager
-    def _alone(self) -> Any:
-        self._begin()
+    def _lease(self) -> Any:
+        self._claim()
         try:
             yield
         finally:
-            self._database.write(lambda db: key_rotation.release_rotation(db, owner=self._owner, now=_now()))
+            self._database.write(lambda db: release_rotation(db, owner=self._owner, now=_now()))
 
-    def _begin(self) -> None:
-        """Wait for one that was killed; whoever lives says again and again that it does."""
-        until = time.monotonic() + key_rotation.LEASE_DURATION.total_seconds() + 1
-        while not self._keep():
-            if time.monotonic() > until:
+    def _claim(self) -> None:
+        """Claim the lease. Waits until that of a killed process has expired; a running process renews its own."""
+        deadline = time.monotonic() + LEASE_DURATION.total_seconds() + 1
+        while not self._claim_once():
+            if time.monotonic() > deadline:
                 raise RotationInProgress
             self._pause(0.5)
 
-    def _keep(self) -> bool:
-        return self._database.write(lambda db: key_rotation.claim_rotation(db, owner=self._owner, now=_now()))
+    def _claim_once(self) -> bool:
+        return self._database.write(lambda db: claim_rotation(db, owner=self._owner, now=_now()))
 
-    def _count(self, which: KeyStatus) -> int:
-        return self._database.read(lambda db: encrypted_columns.count_by_key(db, self._vault))[which]
+    def _count_outdated(self) -> int:
+        return self._database.read(lambda db: encrypted_columns.count_by_key(db, self._vault))[KeyStatus.OLDER]
 
-    def _renew(self) -> None:
-        total, done = self._count(KeyStatus.OLDER), 0
-        for one in encrypted_columns.ENCRYPTED_COLUMNS:
-            after: Any = None
-            while True:
-                passed = self._database.write(self._some(one, after))
-                if passed.rotated_count:
-                    done += passed.rotated_count
-                    self._tell(f"{done} of {total} secrets are sealed anew.")
-                if passed.last_id is None:
-                    break
-                after = passed.last_id
-                self._pause(0.01)
-                if not self._keep():
-                    raise RotationInProgress
+    def _reencrypt_all(self) -> None:
+        total, done = self._count_outdated(), 0
+        for column in encrypted_columns.ENCRYPTED_COLUMNS:
+            for batch in self._reencrypt_column(column):
+                if batch.rotated_count:
+                    done += batch.rotated_count
+                    self._report(f"Re-encrypted {done} of {total} secrets.")
 
-    def _some(self, one: EncryptedColumn, after: Any) -> Callable[[Connection], encrypted_columns.RotationBatch]:
-        return lambda db: key_rotation.reencrypt(db, one, self._vault, after=after)
+    def _reencrypt_column(self, column: EncryptedColumn) -> Iterator[RotationBatch]:
+        """Re-encrypt a column in batches, with pauses in which servers can write, and renew the lease after each."""
+        last_id: Any = None
+        while True:
+            batch = self._database.write(partial(reencrypt, column=column, vault=self._vault, after=last_id))
+            yield batch
+            last_id = batch.last_id
+            if last_id is None:
+                return
+            self._pause(0.01)
+            if not self._claim_once():
+                raise RotationInProgress
 
     def _check(self) -> None:
-        found = self._database.read(lambda db: encrypted_columns.count_by_key(db, self._vault))
-        if found[KeyStatus.UNKNOWN]:
+        counts = self._database.read(lambda db: encrypted_columns.count_by_key(db, self._vault))
+        if counts[KeyStatus.UNKNOWN]:
             raise UndecryptableSecrets(
-                f"{found[KeyStatus.UNKNOWN]} secrets were sealed with a key that is not given, and stay as they are. "
-                "Give it in previous_secret_keys, and call this again; or save what they belong to with new secrets."
+                f"{counts[KeyStatus.UNKNOWN]} secrets were encrypted with a key that is not configured, and are "
+                "unchanged. Add the key to previous_secret_keys and run this command again, or save the webhooks that "
+                "they belong to with new secrets."
             )
-        self._tell(f"All {found[KeyStatus.NEWEST]} secrets are sealed with the newest key.")
+        self._report(f"All {counts[KeyStatus.NEWEST]} secrets are encrypted with the newest key.")
 
-    def _forget(self) -> None:
-        if len(self._file.keys()) == 1:
-            self._tell(f"{self._file.path} holds no older key.")
+    def _remove_from_file(self) -> None:
+        if len(self._key_file.keys()) == 1:
+            self._report(f"{self._key_file.path} contains no older keys.")
             return
-        age = time.time() - self._file.path.stat().st_mtime
+        age = time.time() - self._key_file.path.stat().st_mtime
         if age < SETTLING_SECONDS:
+            # A server may have encrypted with the older key until now, so check again after the wait.
             self._pause(SETTLING_SECONDS - age)
-            self._renew()
+            self._reencrypt_all()
             self._check()
-        self._file.keep_newest()
-        self._tell(f"{self._file.path} holds the newest key alone.")
+        self._key_file.keep_newest()
+        self._report(f"Removed the older keys from {self._key_file.path}; it contains only the newest key.")
 
 
 def _now() -> datetime:

@@ -1,4 +1,8 @@
-"""Cleaning: old data goes, a little in each transaction, so that publishing goes on."""
+"""Clean-up of old data, in small transactions between which builds can publish.
+
+Each removal locks the pacticipant and its counterparts, and then checks again what the plan decided: facts may have
+changed since, and a lock for the whole clean-up would stop all builds for minutes.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,7 +13,6 @@ from sqlalchemy import Connection
 from treaty.model.audit import Action
 from treaty.model.maintenance.retention import (
     CleanupPlan,
-    RemovableBranch,
     RemovableVersion,
     RemovedCounts,
     Retention,
@@ -25,72 +28,77 @@ from treaty.store.webhooks import delivery_facts
 
 LEASE: Final = "clean"
 LEASE_DURATION: Final = timedelta(seconds=60)
+"""Time after which another process may take over from one that was killed; a running clean-up renews its lease."""
 
 
 def claim_cleanup(db: Connection, *, owner: str, now: datetime) -> bool:
-    """Say whether nobody else is cleaning, and keep others from it for a while; it may be said again and again."""
+    """Claim or renew the lease for cleaning, and return whether this owner has it.
+
+    Two clean-ups at a time would wait for each other's locks and count the same rows twice.
+    """
     return leases.claim(db, LEASE, owner=owner, now=now, until=now + LEASE_DURATION)
 
 
 def release_cleanup(db: Connection, *, owner: str, until: datetime) -> None:
-    """Let others clean from then on."""
+    """End the lease at a time, from which on another process may clean."""
     leases.end(db, LEASE, owner=owner, until=until)
 
 
-def plan_cleanup(db: Connection, kept: Retention, *, now: datetime, audit_before: datetime | None) -> CleanupPlan:
-    """Describe what a clean-up would remove. `audit_before`: None keeps all audit events."""
-    amounts = removal.count_planned_removals(db, kept, now=now, audit_before=audit_before)
-    return retention.build_plan(db, kept, now=now, amounts=amounts)
+def plan_cleanup(db: Connection, policy: Retention, *, now: datetime, audit_before: datetime | None) -> CleanupPlan:
+    """Return the preview of a clean-up. `audit_before`: time before which it removes audit events; None keeps all."""
+    amounts = removal.count_planned_removals(db, policy, now=now, audit_before=audit_before)
+    return retention.build_plan(db, policy, now=now, amounts=amounts)
 
 
-def list_stale_branches(db: Connection, kept: Retention, *, now: datetime) -> list[RemovableBranch]:
-    """List the branches that nothing keeps."""
-    return retention.list_stale_branches(db, kept, now=now)
+def list_old_versions(db: Connection, policy: Retention, *, now: datetime) -> dict[str, list[RemovableVersion]]:
+    """List the versions that are not retained, by pacticipant, in the order in which to remove them.
 
-
-def list_old_versions(db: Connection, kept: Retention, *, now: datetime) -> dict[str, list[RemovableVersion]]:
-    """List the versions that nothing keeps, by pacticipant, in the order in which they are to be removed.
-
-    Consumers come before their providers, so that a version that is still there has the results it had. Lower versions
-    come before higher ones, so that no selector for the latest version moves on to a version that is about to go.
+    Consumers come before their providers: otherwise a consumer version would lose its results before it is removed, and
+    `can-i-deploy` would answer "unknown" meanwhile. Lower versions come before higher ones: otherwise, once the highest
+    one is removed, a selector for the latest version would match the next one, which is about to be removed, too.
     """
     versions: dict[str, list[RemovableVersion]] = {}
-    for old in retention.list_old_versions(db, kept, now=now):
-        versions.setdefault(old.pacticipant, []).append(old)
+    for version in retention.list_old_versions(db, policy, now=now):
+        versions.setdefault(version.pacticipant, []).append(version)
     order = order_consumers_first(versions, removal.list_integrations(db))
-    return {name: sorted(versions[name], key=lambda old: old.position) for name in order}
+    return {name: sorted(versions[name], key=lambda version: version.position) for name in order}
 
 
 def remove_branches(
-    db: Connection, kept: Retention, pacticipant: str, names: Sequence[str], *, now: datetime
+    db: Connection, policy: Retention, pacticipant: str, names: Sequence[str], *, now: datetime
 ) -> RemovedCounts:
-    """Remove those branches that still nothing keeps. The versions on them stay."""
+    """Remove those of the branches that are still stale. The versions on them are not removed."""
     pacticipants.lock_with_counterparts(db, pacticipant)
-    going = retention.filter_stale_branches(db, kept, pacticipant, names, now=now)
-    if not going:
+    stale = retention.filter_stale_branches(db, policy, pacticipant, names, now=now)
+    if not stale:
         return RemovedCounts()
-    removed = removal.count_on_branches(db, pacticipant, going)
-    delivery_facts.preserve_for_branches(db, pacticipant, going)
-    branches.remove(db, pacticipant, going)
-    audit.record(db, Action.CLEANING, resource=pacticipant, before={"branches": going})
-    return removed
+    counts = removal.count_on_branches(db, pacticipant, stale)
+    # Queued deliveries fill in their placeholders when they are sent, and the branches are gone by then.
+    delivery_facts.preserve_for_branches(db, pacticipant, stale)
+    branches.remove(db, pacticipant, stale)
+    audit.record(db, Action.CLEANING, resource=pacticipant, before={"branches": stale})
+    return counts
 
 
-def remove_versions(db: Connection, kept: Retention, batch: VersionBatch, *, now: datetime) -> RemovedCounts:
-    """Remove those versions that still nothing keeps."""
+def remove_versions(db: Connection, policy: Retention, batch: VersionBatch, *, now: datetime) -> RemovedCounts:
+    """Remove those versions of a batch that are still not retained, with their pacts, results, tags and deployments."""
     pacticipants.lock_with_counterparts(db, batch.pacticipant)
-    going = removal.filter_removable(db, kept, batch, now=now)
-    if not going:
+    numbers = removal.filter_removable(db, policy, batch, now=now)
+    if not numbers:
         return RemovedCounts()
-    removed = removal.count_attached(db, batch.pacticipant, going)
-    delivery_facts.preserve_for_versions(db, batch.pacticipant, going)
-    versions.remove(db, batch.pacticipant, going)
-    audit.record(db, Action.CLEANING, resource=batch.pacticipant, before={"versions": going})
-    return removed
+    counts = removal.count_attached(db, batch.pacticipant, numbers)
+    # As for branches: queued deliveries are sent with the values of the removed version.
+    delivery_facts.preserve_for_versions(db, batch.pacticipant, numbers)
+    versions.remove(db, batch.pacticipant, numbers)
+    audit.record(db, Action.CLEANING, resource=batch.pacticipant, before={"versions": numbers})
+    return counts
 
 
 def remove_contents(db: Connection, consumer: str, provider: str, ids: Sequence[int]) -> RemovedCounts:
-    """Remove contents that nothing refers to still. Whoever would refer to them must lock one of the two."""
+    """Remove those contents of a pair that are still orphaned.
+
+    Under the locks of both: publishing the same content again, or a result for it, locks one of them first.
+    """
     pacticipants.lock(db, [consumer, provider])
     count = removal.remove_orphans(db, ids)
     if count:
@@ -99,7 +107,7 @@ def remove_contents(db: Connection, consumer: str, provider: str, ids: Sequence[
 
 
 def remove_overwritten_rows(db: Connection, kind: str, ids: Sequence[int]) -> dict[str, int]:
-    """Remove what is still overwritten; return how many rows of each kind were removed."""
+    """Remove those rows of a kind that are still overwritten, and return the number of removed rows by kind."""
     if kind == "pact_publications":
         delivery_facts.preserve_for_publications(db, ids)
     if kind == "verification_results":
@@ -111,7 +119,10 @@ def remove_overwritten_rows(db: Connection, kind: str, ids: Sequence[int]) -> di
 
 
 def remove_audit_events(db: Connection, ids: Sequence[int]) -> int:
-    """Remove events of the audit trail; return how many there were."""
+    """Remove events of the audit trail, and return their number.
+
+    The removal is an event itself, so that nobody can empty the trail without a trace.
+    """
     count = audit.remove(db, ids)
     audit.record(db, Action.CLEANING, before={"audit": count})
     return count

@@ -1,13 +1,13 @@
-"""Example data for an empty broker: a shop, the service it gets its prices from, and what runs where."""
+"""Example data for an empty broker: an application, its provider, results and deployments."""
 
 import json
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from treaty.actions import deployments as deployment_actions
-from treaty.actions import verifications
-from treaty.actions.pacts import publications
+from treaty.actions.deployments import add_environment, record_deployment
+from treaty.actions.pacts.publications import publish_contracts
+from treaty.actions.verifications import publish_verification
 from treaty.actions.versions import versions
 from treaty.model.decisions.metadata import Metadata
 from treaty.model.deployments import Deployment, Environment, EnvironmentDraft
@@ -24,10 +24,14 @@ PROVIDER = "Example API"
 
 
 def add_example_data(db: Connection, *, now: datetime, settings: Settings) -> bool:
-    """Add the example to a database without pacticipants and environments; say whether it was one."""
+    """Add the example data, and return whether it was added.
+
+    Only an empty database, without pacticipants and environments, gets it: users must not find it among their own data.
+    """
     if pacticipants.list_names(db) or deployments.list_all(db):
         return False
-    test, production = (_environment(db, name, now=now) for name in ("test", "production"))
+    test, production = (_add_environment(db, name, now=now) for name in ("test", "production"))
+    # The example shows one of each: a version in production, a verified one that can be deployed, and a failing one.
     yesterday = now - timedelta(days=1)
     _publish(db, "1.0.0", "main", 1, now=yesterday, settings=settings)
     _verify(db, "1.0.0", "2.4.0", success=True, now=yesterday, settings=settings)
@@ -42,13 +46,15 @@ def add_example_data(db: Connection, *, now: datetime, settings: Settings) -> bo
     return True
 
 
-def _environment(db: Connection, name: str, *, now: datetime) -> Environment:
+def _add_environment(db: Connection, name: str, *, now: datetime) -> Environment:
     draft = EnvironmentDraft(name=name, display_name=None, is_production=name == "production", contacts=None)
-    return deployment_actions.add_environment(db, draft, now=now)
+    return add_environment(db, draft, now=now)
 
 
-def _publish(db: Connection, version: str, branch: str, size: int, *, now: datetime, settings: Settings) -> None:
-    document = content.parse_document(json.dumps(_pact(size)).encode())
+def _publish(
+    db: Connection, version: str, branch: str, interaction_count: int, *, now: datetime, settings: Settings
+) -> None:
+    document = content.parse_document(json.dumps(_build_pact(interaction_count)).encode())
     contract = Contract(
         consumer=CONSUMER,
         version=version,
@@ -64,7 +70,7 @@ def _publish(db: Connection, version: str, branch: str, size: int, *, now: datet
         build_url=None,
         contracts=(contract,),
     )
-    publications.publish_contracts(db, contracts, base_url="", now=now, settings=settings)
+    publish_contracts(db, contracts, base_url="", now=now, settings=settings)
 
 
 _INTERACTIONS = (
@@ -79,7 +85,7 @@ _INTERACTIONS = (
 )
 
 
-def _pact(size: int) -> dict[str, object]:
+def _build_pact(interaction_count: int) -> dict[str, object]:
     return {
         "consumer": {"name": CONSUMER},
         "provider": {"name": PROVIDER},
@@ -90,22 +96,22 @@ def _pact(size: int) -> dict[str, object]:
                 "request": {"method": "GET", "path": path},
                 "response": {"status": status, "headers": {"Content-Type": "application/json"}, "body": body},
             }
-            for description, path, status, body in _INTERACTIONS[:size]
+            for description, path, status, body in _INTERACTIONS[:interaction_count]
         ],
         "metadata": {"pactSpecification": {"version": "2.0.0"}},
     }
 
 
 def _verify(
-    db: Connection, consumer_version: str, version: str, *, success: bool, now: datetime, settings: Settings
+    db: Connection, consumer_version: str, provider_version: str, *, success: bool, now: datetime, settings: Settings
 ) -> None:
-    found = pacts.find(db, PactKey(consumer=CONSUMER, version=consumer_version, provider=PROVIDER))
-    assert found is not None  # noqa: S101 - it was published just before
+    published = pacts.find(db, PactKey(consumer=CONSUMER, version=consumer_version, provider=PROVIDER))
+    assert published is not None  # noqa: S101 - the caller has just published it
     result = NewVerification(
         consumer=CONSUMER,
         provider=PROVIDER,
-        sha=found.pact.sha,
-        provider_version=version,
+        sha=published.pact.sha,
+        provider_version=provider_version,
         success=success,
         build_url=None,
         verified_at=now,
@@ -116,11 +122,11 @@ def _verify(
         metadata=None,
         created_at=now,
     )
-    verifications.publish_verification(db, result, found.pact, Metadata(), base_url="", settings=settings)
+    publish_verification(db, result, published.pact, Metadata(), base_url="", settings=settings)
     provider = versions.ensure_pacticipants(db, [PROVIDER], now=now)[PROVIDER]
-    versions.put_on_branch(db, provider, "main", version, now=now, settings=settings)
+    versions.put_on_branch(db, provider, "main", provider_version, now=now, settings=settings)
 
 
 def _deploy(db: Connection, pacticipant: str, version: str, environment: Environment, *, now: datetime) -> None:
     deployment = Deployment(pacticipant=pacticipant, version=version, environment=environment.uuid)
-    deployment_actions.record_deployment(db, deployment, now=now)
+    record_deployment(db, deployment, now=now)

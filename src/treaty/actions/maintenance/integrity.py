@@ -1,4 +1,4 @@
-"""Looking over the data: is all that is kept on write what a recount says?"""
+"""Integrity check: compares denormalized columns with the rows that they are derived from, and repairs them."""
 
 from dataclasses import dataclass
 
@@ -11,19 +11,22 @@ from treaty.store.maintenance import integrity
 
 @dataclass(frozen=True, slots=True)
 class IntegrityFinding:
-    """A rule about the data, and how many rows break it."""
+    """A rule of the integrity check, and the number of rows that violate it."""
 
     rule: str
     broken: int
 
 
 def check_integrity(db: Connection) -> list[IntegrityFinding]:
-    """Count again, and change nothing."""
+    """Count the violations of all rules without changing anything."""
     return [IntegrityFinding(check.name, integrity.count_violations(db, check)) for check in integrity.CHECKS]
 
 
 def repair_integrity(db: Connection) -> list[IntegrityFinding]:
-    """Count again and mend what is wrong; say what was."""
+    """Repair all violations in one transaction, and return their numbers from before.
+
+    In the order of the rules, because later ones are derived from columns that earlier ones repair.
+    """
     findings = []
     for check in integrity.CHECKS:
         broken = integrity.count_violations(db, check)

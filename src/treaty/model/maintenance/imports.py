@@ -1,4 +1,4 @@
-"""Facts of another broker that an import copies, each with its original times."""
+"""Facts that an import copies from another broker, with their original times, and the outcomes."""
 
 import hashlib
 import json
@@ -13,19 +13,20 @@ class ImportOutcome(StrEnum):
 
     COPIED = "copied"
     PRESENT = "present"
-    """The fact was there already, or was copied by an earlier import."""
+    """This broker already had the fact, or an earlier import copied it."""
     REMOVED = "removed"
-    """An earlier import copied the fact, and it was removed here since; it stays removed."""
+    """An earlier import copied the fact, and it was removed here since. It is not copied again."""
     OUTDATED = "outdated"
-    """Something newer replaced the fact here."""
+    """A newer fact of this broker has replaced it."""
     ABSENT = "absent"
-    """The fact is not here, and the client has to create it (webhooks only)."""
+    """This broker does not have it, and the client has to create it through the API (webhooks only)."""
     REFUSED = "refused"
+    """The fact is invalid, or contradicts a fact of this broker."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """Outcome for a fact, with a reason where people have to know one."""
+    """Outcome for a fact, with a reason if the user may have to act."""
 
     outcome: ImportOutcome
     reason: str | None = None
@@ -46,7 +47,7 @@ class PacticipantFact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BranchMembership:
-    """A version's place on a branch."""
+    """The membership of a version in a branch."""
 
     name: str
     created_at: datetime
@@ -65,8 +66,8 @@ class TagMembership:
 class VersionFact:
     """A version with its branches and tags.
 
-    `above` and `below` are its neighbours in the source's order that the target has: the new version's position is
-    between them.
+    `above` and `below` are neighbours in the source's order that this broker has: the version belongs above the first
+    and below the second, as far as they are set.
     """
 
     pacticipant: str
@@ -89,18 +90,18 @@ class PactFact:
     version: str
     created_at: datetime
     content: str
-    """The pact as the source returns it, as JSON text; with ids of interactions, `createdAt` and `_links`."""
+    """JSON text of the pact as the source returns it: with ids of interactions, `createdAt` and `_links`."""
     sha: str
     """The source's SHA of the content."""
     is_current: bool = True
     """Whether it is the newest revision of this version's pact."""
     marker: str = ""
-    """Text by which a client knows later whether the source has published the version's pact again."""
+    """Text that changes when the version's pact is published again, so that a later import need not fetch it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResultFact:
-    """A verification result of the content that has a SHA in the source."""
+    """A verification result for a content, which is identified by its SHA in the source."""
 
     consumer: str
     provider: str
@@ -111,7 +112,7 @@ class ResultFact:
     success: bool
     verified_at: datetime
     recorded_at: datetime
-    """When the source recorded it, as far as its API tells: results count in this order."""
+    """When the source recorded it, as far as its API returns this. Decides which result is the latest."""
     build_url: str | None = None
     test_results: str | None = None
     """Any JSON, as text."""
@@ -148,7 +149,7 @@ class DeploymentFact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReleaseFact:
-    """A release, supported or not. `updated_at` is when support last began."""
+    """A release, currently supported or not. `updated_at` is the time when support last began."""
 
     uuid: str
     pacticipant: str
@@ -162,7 +163,7 @@ class ReleaseFact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookFact:
-    """A webhook that the client creates through the API for webhooks, unless it was removed here."""
+    """A webhook. The client creates it through the API, which validates it, unless it was removed here."""
 
     uuid: str
 
@@ -173,6 +174,9 @@ Fact = (
 
 
 def compute_fact_key(source: str, parts: Sequence[str]) -> str:
-    """Compute the key under which an import remembers a fact of a source."""
+    """Compute the key under which an import remembers a fact of a source: its kind and what identifies it there.
+
+    A hash, because names may be longer than an index entry of PostgreSQL can be.
+    """
     text = json.dumps([source, *parts], ensure_ascii=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""Metrics: how much a broker holds."""
+"""Metrics: numbers of records in a broker, and their distribution."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordCounts:
-    """How many there are of everything that is counted row by row."""
+    """Numbers of records of each kind, and times of the first and last ones."""
 
     pacticipants: int
     with_main_branch: int
@@ -20,7 +20,7 @@ class RecordCounts:
     verifications: int
     successes: int
     distinct_verifications: int
-    """Several equal results of a provider version for a content count once."""
+    """Equal results of a provider version for a content count once."""
     first_verification: datetime | None
     last_verification: datetime | None
     versions: int
@@ -41,12 +41,12 @@ class RecordCounts:
 
 
 Distribution = Mapping[int, int]
-"""Of how many there are how many."""
+"""Maps a number of rows in a group to the number of groups of that size."""
 
 
 @dataclass(frozen=True, slots=True)
 class PactSize:
-    """How much a pact asks for."""
+    """Number of interactions and messages in a pact."""
 
     interactions: int
     messages: int
@@ -54,39 +54,38 @@ class PactSize:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metrics:
-    """How much a broker holds, and how it is spread."""
+    """Response of `GET /metrics`."""
 
     latest: PactSize
-    """Of the latest pacts of all pairs together."""
+    """Total of the latest pacts of all integrations."""
     counts: RecordCounts
     revisions: Distribution
-    """Revisions of the pact of a consumer version with a provider."""
+    """By number of revisions of the pact of a consumer version with a provider."""
     results: Distribution
-    """Results for a content."""
+    """By number of results for a content."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryQueue:
-    """What is owed to webhooks, and how attempts went."""
+    """State of the queue of webhook deliveries, and the number of recorded attempts by outcome."""
 
     queued: int
     oldest_seconds: float
-    """Age of what is owed for the longest time; 0 when nothing is."""
+    """Age of the oldest queued delivery in seconds; 0 without one."""
     succeeded: int
     failed: int
 
 
 def measure_pact(body: bytes) -> PactSize:
-    """Count what a stored pact holds."""
+    """Count the interactions and messages of a stored pact, whatever its structure: the broker accepts any JSON."""
     pact = json.loads(body)
-    return PactSize(*(_length(pact, name) for name in ("interactions", "messages")))
+    return PactSize(*(_count_items(pact, name) for name in ("interactions", "messages")))
 
 
-def _length(pact: object, name: str) -> int:
-    found = pact.get(name) if isinstance(pact, dict) else None
-    return len(found) if isinstance(found, list) else 0
+def _count_items(pact: object, name: str) -> int:
+    items = pact.get(name) if isinstance(pact, dict) else None
+    return len(items) if isinstance(items, list) else 0
 
 
 def sum_sizes(sizes: list[PactSize]) -> PactSize:
-    """Add sizes up."""
-    return PactSize(sum(one.interactions for one in sizes), sum(one.messages for one in sizes))
+    return PactSize(sum(size.interactions for size in sizes), sum(size.messages for size in sizes))

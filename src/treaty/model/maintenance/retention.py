@@ -1,4 +1,4 @@
-"""Retention: which versions and branches are kept when old data goes, and how much went."""
+"""Retention: which versions and branches a clean-up keeps, and what it removes."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,39 +11,42 @@ from treaty.errors import InvalidSetting
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeepVersions:
-    """Versions to keep: those that meet everything that is given."""
+    """Selector of versions to keep: those that meet all conditions that are set.
+
+    The fields are those of the selectors of the original broker's clean-up (`keep_version_selectors`).
+    """
 
     pacticipant: str | None = None
     latest: bool = False
     tag: str | bool = False
-    """True stands for any."""
+    """A name, or true for any tag."""
     branch: str | bool = False
-    """True stands for any."""
+    """A name, or true for any branch."""
     main_branch: bool = False
     environment: str | None = None
     deployed: bool = False
-    """Running now, as opposed to ever."""
+    """Currently deployed; past deployments do not count."""
     released: bool = False
-    """Supported now, as opposed to ever."""
+    """Currently supported; past releases do not count."""
     max_age: int | None = None
     """Days."""
 
     def to_dict(self) -> Mapping[str, object]:
-        """Say what is given."""
-        given = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: value for name, value in given.items() if value is not None and value is not False}
+        """Return the conditions that are set."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None and value is not False}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeepBranches:
-    """Branches to keep: those that meet everything that is given. Main branches always stay."""
+    """Selector of branches to keep: those that meet all conditions that are set. Main branches are always kept."""
 
     branches: tuple[str, ...] = ()
     max_age: int | None = None
     """Days since the branch was last changed."""
 
     def to_dict(self) -> Mapping[str, object]:
-        """Say what is given."""
+        """Return the conditions that are set."""
         age = {} if self.max_age is None else {"max_age": self.max_age}
         return {"branch": list(self.branches), **age} if self.branches else age
 
@@ -61,26 +64,29 @@ DEFAULT_BRANCH_SELECTORS: Final = (KeepBranches(max_age=90),)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retention:
-    """What is kept when old data goes, and how much may go at once."""
+    """Which data a clean-up keeps, and how much it removes at most."""
 
     versions: tuple[KeepVersions, ...] = DEFAULT_VERSION_SELECTORS
     branches: tuple[KeepBranches, ...] = DEFAULT_BRANCH_SELECTORS
-    """None: no branch goes."""
+    """Empty: all branches are kept."""
     limit: int = 1000
-    """Versions, and each kind of overwritten data."""
+    """Maximum number of removed versions, and of removed rows of each kind of overwritten data."""
     branch_limit: int = 1000
     overwritten_max_age: timedelta | None = timedelta(days=7)
     """Age at which overwritten data is removed; None keeps it."""
     success_max_age: timedelta = timedelta(days=30)
-    """Age up to which a success counts for work in progress."""
+    """Age up to which a success counts for work in progress.
+
+    From the setting `verified_by_other_branch_lookback_days`: such results must not be removed.
+    """
 
 
 IN_USE_SELECTORS: Final = (KeepVersions(deployed=True), KeepVersions(released=True))
-"""Versions that are deployed or supported in any environment are never removed."""
+"""Versions that are deployed or supported in any environment are never removed, whatever the settings say."""
 
 
 def add_in_use_selectors(selectors: Sequence[KeepVersions]) -> tuple[KeepVersions, ...]:
-    """Add the selectors for all versions in use. Raises WrongSetting when there are no selectors.
+    """Add the selectors for all versions in use. Raises InvalidSetting when there are no selectors.
 
     A selector for one environment does not replace them: it covers that environment only.
     """
@@ -90,10 +96,14 @@ def add_in_use_selectors(selectors: Sequence[KeepVersions]) -> tuple[KeepVersion
 
 
 def compute_cutoff(now: datetime, max_age: timedelta) -> datetime:
-    """Return the earliest time that counts as younger than an age: ages are counted from the beginning of today."""
+    """Return the earliest time that still counts as younger than an age.
+
+    Ages are counted from the beginning of the day (UTC), so that a plan and its execution minutes later agree.
+    """
     return now.replace(hour=0, minute=0, second=0, microsecond=0) - max_age
 
 
+# The original broker accepts these spellings, too.
 _OTHER_NAMES: Final = {
     "pacticipant_name": "pacticipant",
     "pacticipantName": "pacticipant",
@@ -102,7 +112,7 @@ _OTHER_NAMES: Final = {
     "mainBranch": "main_branch",
     "maxAge": "max_age",
 }
-_KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+_VALUE_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "pacticipant": ((str,), "a name"),
     "latest": ((bool,), "true or false"),
     "tag": ((str, bool), "a name or true"),
@@ -116,46 +126,51 @@ _KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 
 
 def parse_selector_json(text: str, setting: str) -> object:
-    """Read JSON. Raises WrongSetting."""
+    """Parse the JSON of selectors. Raises InvalidSetting, which names the setting."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidSetting(f"{setting}: is no JSON: {error}") from error
+        raise InvalidSetting(f"{setting}: is not valid JSON: {error}") from error
 
 
-def parse_version_selectors(given: object) -> tuple[KeepVersions, ...]:
-    """Read which versions to keep from a list of objects, as they stand in JSON. Raises WrongSetting."""
-    return tuple(_version_selector(one, at) for at, one in enumerate(_listed(given)))
+def parse_version_selectors(raw_selectors: object) -> tuple[KeepVersions, ...]:
+    """Read selectors of versions from parsed JSON: an object, or a list of objects. Raises InvalidSetting."""
+    return tuple(_version_selector(raw, number) for number, raw in enumerate(_as_list(raw_selectors), 1))
 
 
-def _listed(given: object) -> list[object]:
-    if isinstance(given, dict):
-        return [given]
-    if not isinstance(given, list):
+def _as_list(raw_selectors: object) -> list[object]:
+    if isinstance(raw_selectors, dict):
+        return [raw_selectors]
+    if not isinstance(raw_selectors, list):
         raise InvalidSetting("selectors must be a list of objects")
-    return given
+    return raw_selectors
 
 
-def _version_selector(given: object, at: int) -> KeepVersions:
-    values = _named(given, at)
+def _version_selector(raw: object, number: int) -> KeepVersions:
+    values = _conditions(raw, number)
     for name, value in values.items():
-        if name not in _KINDS:
-            raise InvalidSetting(f"selector {at + 1}: there is no '{name}'")
-        kinds, meaning = _KINDS[name]
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds) or _is_blank(value):
-            raise InvalidSetting(f"selector {at + 1}: {name} must be {meaning}")
+        if name not in _VALUE_TYPES:
+            raise InvalidSetting(f"selector {number}: unknown condition '{name}'")
+        types, meaning = _VALUE_TYPES[name]
+        # A bool is an int in Python, but `{"max_age": true}` is a mistake.
+        is_wrong_type = not isinstance(value, types) or (isinstance(value, bool) and bool not in types)
+        if is_wrong_type or _is_out_of_range(value):
+            raise InvalidSetting(f"selector {number}: {name} must be {meaning}")
+    # A selector without conditions would keep everything, and `{"latest": false}` reads as if it kept nothing.
     if not any(values.values()) and values.get("max_age") is None:
-        raise InvalidSetting(f"selector {at + 1} says nothing")
+        raise InvalidSetting(f"selector {number} has no condition")
     return KeepVersions(**values)
 
 
-def _named(given: object, at: int) -> dict[str, Any]:
-    if not isinstance(given, dict):
-        raise InvalidSetting(f"selector {at + 1}: must be an object")
-    return {_OTHER_NAMES.get(str(name), str(name)): value for name, value in given.items() if value is not None}
+def _conditions(raw: object, number: int) -> dict[str, Any]:
+    """Return the conditions of a selector that are not null, under the names of our fields."""
+    if not isinstance(raw, dict):
+        raise InvalidSetting(f"selector {number}: must be an object")
+    return {_OTHER_NAMES.get(str(name), str(name)): value for name, value in raw.items() if value is not None}
 
 
-def _is_blank(value: object) -> bool:
+def _is_out_of_range(value: object) -> bool:
+    """Whether a value is a blank text, or a number of days that dates cannot represent."""
     if isinstance(value, str):
         return not value.strip()
     return isinstance(value, int) and not isinstance(value, bool) and not 0 <= value < MAX_DAYS
@@ -164,21 +179,29 @@ def _is_blank(value: object) -> bool:
 MAX_DAYS: Final = 365_000
 
 
-def parse_branch_selectors(given: object) -> tuple[KeepBranches, ...]:
-    """Read which branches to keep from a list of objects, as they stand in JSON. Raises WrongSetting."""
-    return tuple(_branch_selector(one, at) for at, one in enumerate(_listed(given)))
+def parse_branch_selectors(raw_selectors: object) -> tuple[KeepBranches, ...]:
+    """Read selectors of branches from parsed JSON: an object, or a list of objects. Raises InvalidSetting."""
+    return tuple(_branch_selector(raw, number) for number, raw in enumerate(_as_list(raw_selectors), 1))
 
 
-def _branch_selector(given: object, at: int) -> KeepBranches:
-    values = _named(given, at)
-    names, age = values.pop("branch", ()), values.pop("max_age", None)
-    named = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, list | tuple) else ("",)
-    is_right = all(isinstance(name, str) and name.strip() for name in named) and (
-        age is None or (isinstance(age, int) and not isinstance(age, bool) and not _is_blank(age))
+def _branch_selector(raw: object, number: int) -> KeepBranches:
+    conditions = _conditions(raw, number)
+    raw_names, max_age = conditions.pop("branch", ()), conditions.pop("max_age", None)
+    names = _as_names(raw_names)
+    is_valid = all(isinstance(name, str) and name.strip() for name in names) and (
+        max_age is None
+        or (isinstance(max_age, int) and not isinstance(max_age, bool) and not _is_out_of_range(max_age))
     )
-    if values or not is_right or (not named and age is None):
-        raise InvalidSetting(f"selector {at + 1}: must have max_age (days), branch (names), or both")
-    return KeepBranches(branches=named, max_age=age)
+    if conditions or not is_valid or (not names and max_age is None):
+        raise InvalidSetting(f"selector {number}: must have max_age (days), branch (names), or both")
+    return KeepBranches(branches=names, max_age=max_age)
+
+
+def _as_names(raw_names: object) -> tuple[Any, ...]:
+    """Return names from a text or a list; a blank name, which is refused, for anything else."""
+    if isinstance(raw_names, str):
+        return (raw_names,)
+    return tuple(raw_names) if isinstance(raw_names, list | tuple) else ("",)
 
 
 def order_consumers_first(names: Iterable[str], integrations: Iterable[tuple[str, str]]) -> list[str]:
@@ -197,11 +220,14 @@ def order_consumers_first(names: Iterable[str], integrations: Iterable[tuple[str
 
 
 def _add_after_consumers(name: str, consumers: Mapping[str, Sequence[str]], order: dict[str, None]) -> None:
-    """Walk up from a provider without recursion: chains may be long. Cycles are cut where they are met."""
+    """Add a provider after its consumers, depth first. Without recursion: chains may be longer than Python's stack.
+
+    A cycle has no right order, so a pacticipant that was already seen is skipped.
+    """
     seen, stack = {name}, [(name, iter(consumers[name]))]
     while stack:
         current, remaining = stack[-1]
-        consumer = next((one for one in remaining if one not in seen and one not in order), None)
+        consumer = next((other for other in remaining if other not in seen and other not in order), None)
         if consumer is None:
             order.setdefault(current)
             stack.pop()
@@ -238,7 +264,7 @@ class RemovedCounts:
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """How many rows of a kind are removed, and how many remain."""
+    """Number of rows of a kind that are removed (`gone`) and that remain (`kept`)."""
 
     gone: int
     kept: int
@@ -246,7 +272,7 @@ class RowCounts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemovableVersion:
-    """A version that nothing keeps."""
+    """A version that is not retained."""
 
     pacticipant: str
     number: str
@@ -257,7 +283,7 @@ class RemovableVersion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemovableBranch:
-    """A branch that nothing keeps."""
+    """A branch that is not retained."""
 
     pacticipant: str
     name: str
@@ -278,7 +304,7 @@ class VersionInUse:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeptBySelector:
-    """How many versions a selector keeps."""
+    """The number of versions that a selector keeps."""
 
     selector: KeepVersions
     count: int
@@ -286,7 +312,7 @@ class KeptBySelector:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemainingVersions:
-    """What would remain of a pacticipant."""
+    """The versions of a pacticipant that a clean-up would leave."""
 
     count: int
     first: RemovableVersion | None
@@ -295,12 +321,12 @@ class RemainingVersions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CleanupPlan:
-    """What a clean-up would remove, and why the rest is kept."""
+    """The preview of a clean-up: what it would remove, and why the rest is kept."""
 
     total: int
     kept: tuple[KeptBySelector, ...]
     in_use: tuple[VersionInUse, ...]
-    """Versions that no other selector keeps, spared because they are deployed or supported."""
+    """Versions that are kept only because they are deployed or supported."""
     kept_by_selectors: int
     kept_for_decisions: int
     """Versions that no selector keeps, but on whose results decisions about kept versions depend."""
@@ -309,13 +335,13 @@ class CleanupPlan:
     versions: tuple[RemovableVersion, ...]
     """Versions to remove, oldest first, up to the limit."""
     tags: Mapping[tuple[str, str], tuple[str, ...]]
-    """The tags of versions that are named."""
+    """Tags of the versions that the preview names, by pacticipant and version number."""
     remains: Mapping[str, RemainingVersions]
     total_branches: int
     branches: tuple[RemovableBranch, ...]
     branches_kept_for_decisions: int
     """Stale branches that are kept because removing them would make verified pacts pending."""
     removed: Mapping[str, RowCounts]
-    """All rows that are removed with these versions and branches, by kind."""
+    """Rows that are removed together with these versions and branches, by kind."""
     overwritten: Mapping[str, RowCounts]
     audit_events: RowCounts

@@ -1,8 +1,8 @@
-"""Where sealed texts stand, and sealing them anew, some rows at a time."""
+"""The columns with encrypted texts, and their re-encryption in batches of rows."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -17,16 +17,16 @@ from treaty.store.tables import access, webhook
 
 @dataclass(frozen=True, slots=True)
 class EncryptedColumn:
-    """A column with sealed texts, in a table whose rows have an id."""
+    """A column with encrypted texts, in a table whose primary key is one column."""
 
     column: Column[Any]
     is_json: bool = False
-    """Whether it is JSON, in which sealed texts stand as `{"sealed": …}`; else it is a sealed text as a whole."""
+    """Whether the value is JSON with encrypted texts as `{"sealed": …}`; otherwise all of it is an encrypted text."""
 
     @property
     def id(self) -> Column[Any]:
-        (found,) = self.column.table.primary_key
-        return found
+        (id_column,) = self.column.table.primary_key
+        return id_column
 
 
 ENCRYPTED_COLUMNS: Final = (
@@ -35,93 +35,104 @@ ENCRYPTED_COLUMNS: Final = (
     EncryptedColumn(webhook.c.secret),
     EncryptedColumn(access.c.sealed_key),
 )
-"""All of them: what is missing here cannot be opened once its key is gone."""
+"""All columns with encrypted texts. A column missing here could not be decrypted once its key is removed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RotationBatch:
-    """What became of some rows of a column."""
+    """Result of re-encrypting a batch of rows of a column."""
 
     last_id: Any
-    """The id of the last; None when there are no more."""
+    """Id of the last row of the batch; None if there are no more rows."""
     rotated_count: int
-    """How many texts were sealed anew."""
+    """Number of re-encrypted texts."""
 
 
-def rotate(db: Connection, one: EncryptedColumn, vault: Vault, *, after: Any, limit: int) -> RotationBatch:
-    """Seal anew, in some rows after one, what was sealed with an older key."""
-    found = fetch_rows(db, _some(one), {"after": after, "most": limit})
-    renewed = sum(_renew_row(db, one, row, vault) for row in found)
-    return RotationBatch(last_id=found[-1].id if len(found) == limit else None, rotated_count=renewed)
+def rotate(db: Connection, column: EncryptedColumn, vault: Vault, *, after: Any, limit: int) -> RotationBatch:
+    """Re-encrypt the texts of older keys in the next `limit` rows of a column: those after an id, or the first ones."""
+    rows = fetch_rows(db, _select_batch(column), {"after": after, "row_limit": limit})
+    rotated_count = sum(_rotate_row(db, column, row, vault) for row in rows)
+    return RotationBatch(last_id=rows[-1].id if len(rows) == limit else None, rotated_count=rotated_count)
 
 
-def _renew_row(db: Connection, one: EncryptedColumn, row: Any, vault: Vault) -> int:
-    older = [text for text in _sealed_in(one, row.text) if vault.get_key_status(text) is KeyStatus.OLDER]
-    if older:
-        anew = {text.text: vault.encrypt(vault.decrypt(text)).text for text in older}
-        text = _with(one, row.text, lambda sealed: anew.get(sealed, sealed))
-        execute(db, _change(one), {"its_id": row.id, "text": text})
-    return len(older)
+def _rotate_row(db: Connection, column: EncryptedColumn, row: Any, vault: Vault) -> int:
+    # Texts of the newest key are left alone, so a repeated rotation has nothing to do. Texts of unknown keys are left,
+    # too: they can be decrypted once their key is configured again.
+    outdated = [text for text in _find_encrypted(column, row.text) if vault.get_key_status(text) is KeyStatus.OLDER]
+    if outdated:
+        replacements = {text.text: vault.encrypt(vault.decrypt(text)).text for text in outdated}
+        execute(db, _update_text(column), {"row_id": row.id, "text": _replace(column, row.text, replacements)})
+    return len(outdated)
 
 
 def count_by_key(db: Connection, vault: Vault) -> Counter[KeyStatus]:
-    """Count sealed texts by what they were sealed with."""
+    """Count the encrypted texts by the status of their key."""
     return Counter(
         vault.get_key_status(text)
-        for one in ENCRYPTED_COLUMNS
-        for row in fetch_rows(db, _every(one), {})
-        for text in _sealed_in(one, row.text)
+        for column in ENCRYPTED_COLUMNS
+        for row in fetch_rows(db, _select_all(column), {})
+        for text in _find_encrypted(column, row.text)
     )
 
 
 def has_any(db: Connection) -> bool:
-    """Whether anything was sealed."""
-    return any(_sealed_in(one, row.text) for one in ENCRYPTED_COLUMNS for row in fetch_rows(db, _every(one), {}))
+    """Whether the database contains any encrypted text."""
+    return any(
+        _find_encrypted(column, row.text)
+        for column in ENCRYPTED_COLUMNS
+        for row in fetch_rows(db, _select_all(column), {})
+    )
 
 
 @lru_cache
-def _every(one: EncryptedColumn) -> Select[Any, Any]:
-    return select(one.id.label("id"), one.column.label("text")).where(one.column.is_not(None)).order_by(one.id)
+def _select_all(column: EncryptedColumn) -> Select[Any, Any]:
+    return (
+        select(column.id.label("id"), column.column.label("text")).where(column.column.is_not(None)).order_by(column.id)
+    )
 
 
 @lru_cache
-def _some(one: EncryptedColumn) -> Select[Any, Any]:
-    after = bindparam("after", type_=one.id.type)
-    return _every(one).where(or_(after.is_(None), one.id > after)).limit(bindparam("most")).with_for_update()
+def _select_batch(column: EncryptedColumn) -> Select[Any, Any]:
+    after = bindparam("after", type_=column.id.type)
+    is_next = or_(after.is_(None), column.id > after)
+    # Locked, so that a user's change of the same webhook is not overwritten with the former secret.
+    return _select_all(column).where(is_next).limit(bindparam("row_limit")).with_for_update()
 
 
 @lru_cache
-def _change(one: EncryptedColumn) -> Update:
-    table: Any = one.column.table
-    return update(table).where(one.id == bindparam("its_id")).values({one.column.name: bindparam("text")})
+def _update_text(column: EncryptedColumn) -> Update:
+    table: Any = column.column.table
+    return update(table).where(column.id == bindparam("row_id")).values({column.column.name: bindparam("text")})
 
 
-def _sealed_in(one: EncryptedColumn, text: str) -> list[EncryptedText]:
-    return [EncryptedText(found) for found in _texts(json.loads(text))] if one.is_json else [EncryptedText(text)]
+def _find_encrypted(column: EncryptedColumn, text: str) -> list[EncryptedText]:
+    texts = _find_in_json(json.loads(text)) if column.is_json else (text,)
+    return [EncryptedText(encrypted) for encrypted in texts]
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _find_in_json(value: Any) -> Iterator[str]:
     match value:
         case {"sealed": str(text)}:
             yield text
         case dict():
             for item in value.values():
-                yield from _texts(item)
+                yield from _find_in_json(item)
         case _:
             return
 
 
-def _with(one: EncryptedColumn, text: str, change: Callable[[str], str]) -> str:
-    if not one.is_json:
-        return change(text)
-    return json.dumps(_changed(json.loads(text), change), ensure_ascii=False, separators=(",", ":"))
+def _replace(column: EncryptedColumn, text: str, replacements: Mapping[str, str]) -> str:
+    if not column.is_json:
+        return replacements.get(text, text)
+    value = _replace_in_json(json.loads(text), replacements)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _changed(value: Any, change: Callable[[str], str]) -> Any:
+def _replace_in_json(value: Any, replacements: Mapping[str, str]) -> Any:
     match value:
         case {"sealed": str(text)}:
-            return {"sealed": change(text)}
+            return {"sealed": replacements.get(text, text)}
         case dict():
-            return {name: _changed(item, change) for name, item in value.items()}
+            return {name: _replace_in_json(item, replacements) for name, item in value.items()}
         case _:
             return value

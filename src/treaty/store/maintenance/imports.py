@@ -1,9 +1,13 @@
-"""Imported facts: which were copied already, and statements that state original times."""
+"""Imports: which facts were already copied, and statements that insert rows with their original times.
+
+The statements of other modules always add the newest row: the latest result, the current pact. These insert anywhere in
+the order of time, and keep the denormalized columns (`is_current`, `is_latest`) right.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, case, exists, false, func, insert, literal, select, update
 
@@ -40,25 +44,26 @@ _ADD_FACT: Final = insert(imported_fact).values(
     key=bindparam("key"), value=bindparam("value"), created_at=bindparam("now")
 )
 _SET_VALUE: Final = (
-    update(imported_fact).where(imported_fact.c.key == bindparam("its_key")).values(value=bindparam("value"))
+    update(imported_fact).where(imported_fact.c.key == bindparam("fact_key")).values(value=bindparam("value"))
 )
 BATCH_SIZE: Final = 500
-"""Keys in one statement."""
+"""Keys in one statement: databases limit the number of parameters."""
 
 
 def load_values(db: Connection, keys: Collection[str]) -> Mapping[str, str | None]:
-    """Load the remembered values of the facts that were copied; keys of other facts are missing."""
-    listed = list(keys)
-    found: dict[str, str | None] = {}
-    for start in range(0, len(listed), BATCH_SIZE):
-        found |= {row.key: row.value for row in fetch_rows(db, _VALUES, {"keys": listed[start : start + BATCH_SIZE]})}
-    return found
+    """Load the remembered values of the facts that were copied; keys of other facts are missing from the result."""
+    key_list = list(keys)
+    values: dict[str, str | None] = {}
+    for start in range(0, len(key_list), BATCH_SIZE):
+        batch = key_list[start : start + BATCH_SIZE]
+        values |= {row.key: row.value for row in fetch_rows(db, _VALUES, {"keys": batch})}
+    return values
 
 
 def record_copy(db: Connection, key: str, value: str | None, *, is_known: bool, now: datetime) -> None:
-    """Remember that a fact was copied, with a value."""
+    """Remember that a fact was copied, with a value. `is_known`: an earlier call has remembered the fact already."""
     if is_known:
-        execute(db, _SET_VALUE, {"its_key": key, "value": value})
+        execute(db, _SET_VALUE, {"fact_key": key, "value": value})
     else:
         execute(db, _ADD_FACT, {"key": key, "value": value, "now": now})
 
@@ -68,29 +73,29 @@ def record_copy(db: Connection, key: str, value: str | None, *, is_known: bool, 
 
 @dataclass(frozen=True, slots=True)
 class VersionPosition:
-    """A version's place in the order of its pacticipant's versions."""
+    """A version's position in the order of its pacticipant's versions."""
 
     number: str
     position: int
     created_at: datetime
 
 
-_PLACES: Final = (
+_POSITIONS: Final = (
     select(version.c.number, version.c.position, version.c.created_at)
     .where(version.c.pacticipant_id == select_pacticipant_id("pacticipant"))
     .order_by(version.c.position.desc())
 )
-_TOP: Final = _PLACES.limit(1)
+_NEWEST: Final = _POSITIONS.limit(1)
 
 
 def find_newest_version(db: Connection, pacticipant: str) -> VersionPosition | None:
-    """Find the newest version of a pacticipant."""
-    return fetch_one(db, _TOP, {"pacticipant": pacticipant}, VersionPosition)
+    """Find the version of a pacticipant with the highest position."""
+    return fetch_one(db, _NEWEST, {"pacticipant": pacticipant}, VersionPosition)
 
 
 def list_version_positions(db: Connection, pacticipant: str) -> list[VersionPosition]:
-    """List the places of all versions of a pacticipant, lowest first."""
-    return [VersionPosition(*row) for row in fetch_rows(db, _PLACES, {"pacticipant": pacticipant})][::-1]
+    """List the positions of all versions of a pacticipant, lowest first."""
+    return [VersionPosition(*row) for row in fetch_rows(db, _POSITIONS, {"pacticipant": pacticipant})][::-1]
 
 
 # Branches
@@ -109,20 +114,28 @@ _HEAD: Final = (
     .where(_BRANCH)
 )
 _SET_TIMES: Final = (
-    update(branch)
-    .where(branch.c.pacticipant_id == select_pacticipant_id("pacticipant"), branch.c.name == bindparam("its_name"))
-    .values(created_at=bindparam("began"), updated_at=bindparam("changed"))
+    update(branch).where(_BRANCH).values(created_at=bindparam("created"), updated_at=bindparam("updated"))
 )
 
 
-def find_branch_head(db: Connection, pacticipant: str, name: str) -> tuple[str, datetime] | None:
-    """Find the head of a branch, and when it was put there."""
+class BranchHead(NamedTuple):
+    """The version at the head of a branch."""
+
+    number: str
+    added_at: datetime
+    """When the version was added to the branch."""
+
+
+def find_branch_head(db: Connection, pacticipant: str, name: str) -> BranchHead | None:
     row = fetch_first(db, _HEAD, {"pacticipant": pacticipant, "branch": name})
-    return None if row is None else (row[0], row[1])
+    return None if row is None else BranchHead(row[0], row[1])
 
 
-def set_branch_times(db: Connection, pacticipant: str, name: str, *, began: datetime, changed: datetime) -> None:
-    execute(db, _SET_TIMES, {"pacticipant": pacticipant, "its_name": name, "began": began, "changed": changed})
+def set_branch_times(
+    db: Connection, pacticipant: str, name: str, *, created_at: datetime, updated_at: datetime
+) -> None:
+    params = {"pacticipant": pacticipant, "branch": name, "created": created_at, "updated": updated_at}
+    execute(db, _SET_TIMES, params)
 
 
 # Pacts and contents
@@ -145,29 +158,29 @@ _REVISIONS: Final = (
     .where(_OF_VERSION)
     .order_by(publication.c.revision)
 )
-_MOVE_UP: Final = (
+_RAISE_CURRENT_REVISION: Final = (
     update(publication).where(_OF_VERSION, publication.c.is_current).values(revision=publication.c.revision + 1)
 )
 _ADD_OVERWRITTEN: Final = insert_publication(is_current=false())
-_CHANGED: Final = select(integration.c.contract_data_updated_at).where(
+_PAIR_CHANGED_AT: Final = select(integration.c.contract_data_updated_at).where(
     integration.c.consumer_id == CONSUMER_ID, integration.c.provider_id == PROVIDER_ID
 )
 
 
 def list_revisions(db: Connection, consumer: str, version: str, provider: str) -> list[PactRevision]:
-    """List the revisions of a version's pact, the newest last."""
+    """List the revisions of a version's pact, newest last."""
     params = {"consumer": consumer, "version": version, "provider": provider}
     return [PactRevision(row[0], row[1], bool(row[2]), row[3]) for row in fetch_rows(db, _REVISIONS, params)]
 
 
 def has_content(db: Connection, consumer: str, provider: str, sha: str) -> bool:
-    """Whether the pair has the content, published or not."""
+    """Whether the pair has the content, even if no version publishes it any more."""
     params = {"consumer": consumer, "provider": provider, "sha": sha}
     return fetch_scalar(db, select(CONTENT_ID), params) is not None
 
 
 def add_overwritten(db: Connection, contract: Contract, current: PactRevision, *, now: datetime) -> None:
-    """Add a revision below the current one of a version's pact."""
+    """Add a pact as an overwritten revision, below the current one of the version."""
     params: dict[str, Any] = {
         "consumer": contract.consumer,
         "version": contract.version,
@@ -177,14 +190,15 @@ def add_overwritten(db: Connection, contract: Contract, current: PactRevision, *
     }
     if not has_content(db, contract.consumer, contract.provider, contract.content.sha):
         execute(db, ADD_CONTENT, {**params, "body": contract.content.body})
-    execute(db, _MOVE_UP, params)
+    # The new row takes the current revision's number, so that the current one stays the highest.
+    execute(db, _RAISE_CURRENT_REVISION, params)
     execute(db, _ADD_OVERWRITTEN, {**params, "revision": current.revision})
 
 
 def find_pair_changed_at(db: Connection, consumer: str, provider: str) -> datetime | None:
-    """Find when contract data of a pair was last published."""
-    found: datetime | None = fetch_scalar(db, _CHANGED, {"consumer": consumer, "provider": provider})
-    return found
+    """Find when the pacts or results of a pair last changed; None without an integration."""
+    changed_at: datetime | None = fetch_scalar(db, _PAIR_CHANGED_AT, {"consumer": consumer, "provider": provider})
+    return changed_at
 
 
 # Results
@@ -194,27 +208,29 @@ _VERSION_ID: Final = (
     .where(version.c.pacticipant_id == PROVIDER_ID, version.c.number == bindparam("provider_version"))
     .scalar_subquery()
 )
-_SAME_KIND: Final = and_(verification.c.content_id == CONTENT_ID, verification.c.provider_version_id == _VERSION_ID)
+_IS_OF_CONTENT_AND_VERSION: Final = and_(
+    verification.c.content_id == CONTENT_ID, verification.c.provider_version_id == _VERSION_ID
+)
 _EQUAL_RESULTS: Final = (
     select(verification.c.id)
     .order_by(verification.c.id)
     .where(
-        _SAME_KIND,
+        _IS_OF_CONTENT_AND_VERSION,
         verification.c.success == bindparam("success", type_=verification.c.success.type),
         verification.c.verified_at == bindparam("verified_at", type_=verification.c.verified_at.type),
         verification.c.build_url.is_not_distinct_from(bindparam("build_url", type_=verification.c.build_url.type)),
     )
 )
-_RECORDED: Final = bindparam("created_at", type_=verification.c.created_at.type)
+_RECORDED_AT: Final = bindparam("created_at", type_=verification.c.created_at.type)
 _later: Final = verification.alias("later")
 _HAS_LATER: Final = exists().where(
     _later.c.content_id == CONTENT_ID,
     _later.c.provider_version_id == _VERSION_ID,
-    _later.c.created_at > _RECORDED,
+    _later.c.created_at > _RECORDED_AT,
 )
-_RETIRE: Final = (
+_UNSET_LATEST: Final = (
     update(verification)
-    .where(_SAME_KIND, verification.c.is_latest, verification.c.created_at <= _RECORDED)
+    .where(_IS_OF_CONTENT_AND_VERSION, verification.c.is_latest, verification.c.created_at <= _RECORDED_AT)
     .values(is_latest=false())
 )
 _RESULT_COLUMNS: Final = (
@@ -233,7 +249,7 @@ _ADD_RESULT: Final = (
         provider_id=PROVIDER_ID,
         content_id=CONTENT_ID,
         provider_version_id=_VERSION_ID,
-        created_at=_RECORDED,
+        created_at=_RECORDED_AT,
         is_latest=case((_HAS_LATER, false()), else_=literal(value=True)),
         **{name: bindparam(name) for name in _RESULT_COLUMNS},
     )
@@ -246,33 +262,34 @@ _ADD_TAG_SUCCESS: Final = insert(tag_success).values(
     is_wip=bindparam("is_wip"),
     verified_at=bindparam("verified_at"),
 )
-_TAGS_THEN: Final = (
-    select(tag.c.name).where(tag.c.version_id == _VERSION_ID, tag.c.created_at <= _RECORDED).order_by(tag.c.id)
+_TAGS_AT_THAT_TIME: Final = (
+    select(tag.c.name).where(tag.c.version_id == _VERSION_ID, tag.c.created_at <= _RECORDED_AT).order_by(tag.c.id)
 )
 
 
-def list_equal_results(db: Connection, new: NewVerification) -> list[int]:
-    """List the numbers of the results that say the same, of the same time."""
-    return fetch_column(db, _EQUAL_RESULTS, _of_result(new))
+def list_equal_results(db: Connection, result: NewVerification) -> list[int]:
+    """List the numbers of the results with the same success, time of verification and build URL."""
+    return fetch_column(db, _EQUAL_RESULTS, _result_parameters(result))
 
 
-def add_result(db: Connection, new: NewVerification) -> int:
-    """Add a result in its place in the order of time, and return its number.
+def add_result(db: Connection, result: NewVerification) -> int:
+    """Add a result at its place in the order of time, and return its number.
 
     The tags that count for work in progress are those that the provider's version had when the result was recorded.
     """
-    params = _of_result(new)
-    tags = fetch_column(db, _TAGS_THEN, params)
-    execute(db, _RETIRE, params)
-    number: int = fetch_scalar(db, _ADD_RESULT, {**params, "tags": new.tags_json(tags)})
-    for name in tags if new.success else ():
+    params = _result_parameters(result)
+    tags = fetch_column(db, _TAGS_AT_THAT_TIME, params)
+    execute(db, _UNSET_LATEST, params)
+    number: int = fetch_scalar(db, _ADD_RESULT, {**params, "tags": result.tags_json(tags)})
+    for name in tags if result.success else ():
         execute(db, _ADD_TAG_SUCCESS, {**params, "number": number, "tag": name})
     return number
 
 
-def _of_result(new: NewVerification) -> dict[str, Any]:
+def _result_parameters(result: NewVerification) -> dict[str, Any]:
     names = ("consumer", "provider", "sha", "provider_version", "created_at", *_RESULT_COLUMNS)
-    return {name: getattr(new, name) for name in names if name != "tags"}
+    # The tags are known only after the tags of the provider's version at that time were read.
+    return {name: getattr(result, name) for name in names if name != "tags"}
 
 
 # Deployments and releases
@@ -291,7 +308,7 @@ _SLOT: Final = and_(
 
 @dataclass(frozen=True, slots=True)
 class SlotDeployment:
-    """A deployment in a slot: an application instance of an environment."""
+    """A deployment in a slot: an environment and application instance, where one version at a time is deployed."""
 
     uuid: str
     version: str
@@ -299,7 +316,7 @@ class SlotDeployment:
     undeployed_at: datetime | None
 
 
-_STAYS: Final = (
+_SLOT_DEPLOYMENTS: Final = (
     select(
         deployed_version.c.uuid,
         version.c.number.label("version"),
@@ -310,7 +327,9 @@ _STAYS: Final = (
     .where(_SLOT)
     .order_by(deployed_version.c.created_at, deployed_version.c.id)
 )
-_PLACE_OF_VERSION: Final = and_(version.c.pacticipant_id == pacticipant.c.id, version.c.number == bindparam("version"))
+_IS_VERSION_OF_PACTICIPANT: Final = and_(
+    version.c.pacticipant_id == pacticipant.c.id, version.c.number == bindparam("version")
+)
 _ADD_DEPLOYMENT: Final = insert(deployed_version).from_select(
     [
         "uuid",
@@ -334,7 +353,7 @@ _ADD_DEPLOYMENT: Final = insert(deployed_version).from_select(
         bindparam("created_at", type_=deployed_version.c.created_at.type),
         bindparam("undeployed_at", type_=deployed_version.c.undeployed_at.type),
     )
-    .join_from(pacticipant, version, _PLACE_OF_VERSION)
+    .join_from(pacticipant, version, _IS_VERSION_OF_PACTICIPANT)
     .where(pacticipant.c.name == bindparam("pacticipant")),
 )
 _ADD_RELEASE: Final = insert(released_version).from_select(
@@ -347,29 +366,24 @@ _ADD_RELEASE: Final = insert(released_version).from_select(
         bindparam("created_at", type_=released_version.c.created_at.type),
         bindparam("updated_at", type_=released_version.c.updated_at.type),
     )
-    .join_from(pacticipant, version, _PLACE_OF_VERSION)
+    .join_from(pacticipant, version, _IS_VERSION_OF_PACTICIPANT)
     .where(pacticipant.c.name == bindparam("pacticipant")),
 )
 _HAS_DEPLOYMENT_UUID: Final = select(func.count()).where(deployed_version.c.uuid == bindparam("uuid"))
-_HAS_RELEASE_UUID: Final = select(func.count()).where(released_version.c.uuid == bindparam("uuid"))
 
 
 def list_slot_deployments(db: Connection, fact: DeploymentFact, environment_uuid: str) -> list[SlotDeployment]:
-    """List the deployments in the slot of a deployment, the oldest first."""
+    """List all deployments in the slot of a deployment, current and ended, oldest first."""
     params = {
         "pacticipant": fact.pacticipant,
         "environment": environment_uuid,
         "application_instance": fact.application_instance,
     }
-    return [SlotDeployment(*row) for row in fetch_rows(db, _STAYS, params)]
+    return [SlotDeployment(*row) for row in fetch_rows(db, _SLOT_DEPLOYMENTS, params)]
 
 
 def has_deployment(db: Connection, uuid: str) -> bool:
     return bool(fetch_scalar(db, _HAS_DEPLOYMENT_UUID, {"uuid": uuid}))
-
-
-def has_release(db: Connection, uuid: str) -> bool:
-    return bool(fetch_scalar(db, _HAS_RELEASE_UUID, {"uuid": uuid}))
 
 
 def add_deployment(db: Connection, values: Mapping[str, Any]) -> None:

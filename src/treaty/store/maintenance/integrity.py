@@ -1,6 +1,10 @@
-"""What is kept on write so that decisions need not count: counted again, to find and mend what is wrong."""
+"""Integrity check: recomputes denormalized columns to find and repair inconsistencies.
 
-from collections.abc import Iterator
+Decisions read the current pact, the latest result and the heads of branches and tags from columns that each write keeps
+up to date (docs/decisions/0003). A mistake there would make a wrong decision, so these rules derive them again from the
+rows themselves.
+"""
+
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +25,7 @@ from treaty.store.tables import (
 
 @dataclass(frozen=True, slots=True)
 class IntegrityCheck:
-    """A rule about what is kept: which rows of a table break it, and what mends them."""
+    """A rule about denormalized data: which rows of a table violate it, and the statements that repair them."""
 
     name: str
     table: Table
@@ -29,22 +33,16 @@ class IntegrityCheck:
     repairs: tuple[Update | Delete | Insert, ...]
 
 
-def _mended(table: Table, is_inconsistent: ColumnElement[bool], **values: Any) -> tuple[Update]:
+def _repair_by_update(table: Table, is_inconsistent: ColumnElement[bool], **values: Any) -> tuple[Update]:
     return (update(table).where(is_inconsistent).values(**values),)
 
 
-def _copies() -> Iterator[IntegrityCheck]:
-    """Copies of a version's position."""
-    for table, key in ((tag, tag.c.version_id), (branch_version, branch_version.c.version_id)):
-        yield _copy(table, key)
-    yield _copy(publication, publication.c.consumer_version_id)
-
-
-def _copy(table: Table, key: ColumnElement[int]) -> IntegrityCheck:
-    of_version = select(version.c.position).where(version.c.id == key).scalar_subquery()
-    is_wrong = table.c.position != of_version
+def _check_position(table: Table, version_id: ColumnElement[int]) -> IntegrityCheck:
+    """Build the check of a table's copy of the version's position, which its indexes need."""
+    position = select(version.c.position).where(version.c.id == version_id).scalar_subquery()
+    is_wrong = table.c.position != position
     name = f"the position of each {table.name.replace('_', ' ')} is its version's"
-    return IntegrityCheck(name, table, is_wrong, _mended(table, is_wrong, position=of_version))
+    return IntegrityCheck(name, table, is_wrong, _repair_by_update(table, is_wrong, position=position))
 
 
 _OTHER: Final = publication.alias("other")
@@ -53,6 +51,7 @@ _NEWEST_REVISION: Final = ~exists().where(
     _OTHER.c.provider_id == publication.c.provider_id,
     _OTHER.c.revision > publication.c.revision,
 )
+# By the time of recording, then by id: an imported result has its original time, and a newer id.
 _LATER: Final = verification.alias("later")
 _NEWEST_RESULT: Final = ~exists().where(
     _LATER.c.content_id == verification.c.content_id,
@@ -62,7 +61,7 @@ _NEWEST_RESULT: Final = ~exists().where(
         and_(_LATER.c.created_at == verification.c.created_at, _LATER.c.id > verification.c.id),
     ),
 )
-_ON_BRANCH: Final = exists().where(
+_HEAD_IS_ON_BRANCH: Final = exists().where(
     branch_version.c.branch_id == branch.c.id, branch_version.c.version_id == branch.c.head_version_id
 )
 _HIGHEST_ON_BRANCH: Final = (
@@ -72,9 +71,10 @@ _HIGHEST_ON_BRANCH: Final = (
     .limit(1)
     .scalar_subquery()
 )
+# The head is the version added last, which need not be the highest, so any version on the branch is accepted.
 _WRONG_HEAD: Final = or_(
     and_(branch.c.head_version_id.is_(None), exists().where(branch_version.c.branch_id == branch.c.id)),
-    and_(branch.c.head_version_id.is_not(None), ~_ON_BRANCH),
+    and_(branch.c.head_version_id.is_not(None), ~_HEAD_IS_ON_BRANCH),
 )
 _HIGHEST_TAGGED: Final = (
     select(tag.c.version_id)
@@ -85,6 +85,7 @@ _HIGHEST_TAGGED: Final = (
 )
 _WRONG_TAG_HEAD: Final = tag_head.c.version_id.is_distinct_from(_HIGHEST_TAGGED)
 _HIGHER: Final = tag.alias("higher")
+# Only the highest version with a tag is counted, so that each missing head is one violation and one inserted row.
 _WITHOUT_HEAD: Final = and_(
     ~exists().where(
         _HIGHER.c.pacticipant_id == tag.c.pacticipant_id,
@@ -117,34 +118,37 @@ _MISSING_PAIRS: Final = (
     .group_by(publication.c.consumer_id, publication.c.provider_id)
 )
 
-# In this order: positions first, as the others are counted by them.
+# In this order: the later rules compare positions and current revisions, which the earlier ones repair.
 CHECKS: Final = (
-    *_copies(),
+    _check_position(tag, tag.c.version_id),
+    _check_position(branch_version, branch_version.c.version_id),
+    _check_position(publication, publication.c.consumer_version_id),
     IntegrityCheck(
         "the newest revision of each pact, and no other, is its current one",
         publication,
         publication.c.is_current != _NEWEST_REVISION,
-        _mended(publication, publication.c.is_current != _NEWEST_REVISION, is_current=_NEWEST_REVISION),
+        _repair_by_update(publication, publication.c.is_current != _NEWEST_REVISION, is_current=_NEWEST_REVISION),
     ),
     IntegrityCheck(
         "the newest result for each content and provider version, and no other, is the latest one",
         verification,
         verification.c.is_latest != _NEWEST_RESULT,
-        _mended(verification, verification.c.is_latest != _NEWEST_RESULT, is_latest=_NEWEST_RESULT),
+        _repair_by_update(verification, verification.c.is_latest != _NEWEST_RESULT, is_latest=_NEWEST_RESULT),
     ),
     IntegrityCheck(
         "the head of each branch is one of its versions",
         branch,
         _WRONG_HEAD,
-        _mended(branch, _WRONG_HEAD, head_version_id=_HIGHEST_ON_BRANCH),
+        _repair_by_update(branch, _WRONG_HEAD, head_version_id=_HIGHEST_ON_BRANCH),
     ),
     IntegrityCheck(
         "the head of each tag is the highest version with it",
         tag_head,
         _WRONG_TAG_HEAD,
         (
+            # A tag that no version has any more, and then the other wrong heads.
             delete(tag_head).where(_HIGHEST_TAGGED.is_(None)),
-            *_mended(tag_head, _WRONG_TAG_HEAD, version_id=_HIGHEST_TAGGED),
+            *_repair_by_update(tag_head, _WRONG_TAG_HEAD, version_id=_HIGHEST_TAGGED),
         ),
     ),
     IntegrityCheck(
@@ -172,18 +176,18 @@ CHECKS: Final = (
         "the latest pact of each integration is that of the highest version",
         integration,
         _WRONG_LATEST,
-        _mended(integration, _WRONG_LATEST, latest_publication_id=_LATEST_OF_PAIR),
+        _repair_by_update(integration, _WRONG_LATEST, latest_publication_id=_LATEST_OF_PAIR),
     ),
 )
 
 
 def count_violations(db: Connection, check: IntegrityCheck) -> int:
-    """Count the rows that break a rule."""
-    found: int = db.execute(select(func.count()).select_from(check.table).where(check.is_inconsistent)).scalar_one()
-    return found
+    """Count the rows that violate a rule."""
+    count: int = db.execute(select(func.count()).select_from(check.table).where(check.is_inconsistent)).scalar_one()
+    return count
 
 
 def repair(db: Connection, check: IntegrityCheck) -> None:
-    """Make the rows that break a rule keep to it."""
+    """Repair all rows that violate a rule."""
     for statement in check.repairs:
         db.execute(statement)

@@ -1,4 +1,7 @@
-"""Metrics: what the broker holds, counted. Each table is gone through once at most, by an index where there is one."""
+"""Metrics: counts of all records.
+
+One statement reads each table once at most, from an index where there is one: these tables may have millions of rows.
+"""
 
 from datetime import datetime
 from typing import Final
@@ -43,9 +46,10 @@ def _count(table: FromClause, *conditions: ColumnElement[bool]) -> ScalarSelect[
     return select(func.count()).select_from(table).where(*conditions).scalar_subquery()
 
 
-def _first(table: FromClause, *, last: bool = False) -> ScalarSelect[object]:
-    by_id = table.c.id.desc() if last else table.c.id
-    return select(table.c.created_at).order_by(by_id).limit(1).scalar_subquery()
+def _creation_time(table: FromClause, *, last: bool = False) -> ScalarSelect[object]:
+    # Of the first or last row by id, because creation times have no index.
+    order = table.c.id.desc() if last else table.c.id
+    return select(table.c.created_at).order_by(order).limit(1).scalar_subquery()
 
 
 _LATEST: Final = verification.alias("latest")
@@ -63,7 +67,10 @@ _CHANGED_RESULT: Final = (
     .distinct()
     .subquery()
 )
-"""Where a provider version has both succeeded and failed: the one distinct result more than the latest."""
+"""Pairs of content and provider version with both successes and failures.
+
+Each has two distinct results. The latest results count one, so these are the others: cheaper than grouping all results.
+"""
 
 _RESULTS: Final = (
     select(
@@ -89,14 +96,14 @@ _COUNTS: Final = select(
     _count(pacticipant, pacticipant.c.main_branch.is_not(None)).label("with_main_branch"),
     _count(integration, integration.c.latest_publication_id.is_not(None)).label("integrations"),
     _count(publication).label("publications"),
-    _first(publication).label("first_publication"),
-    _first(publication, last=True).label("last_publication"),
+    _creation_time(publication).label("first_publication"),
+    _creation_time(publication, last=True).label("last_publication"),
     _count(content).label("contents"),
     _RESULTS.c.verifications,
     _RESULTS.c.successes,
     (_RESULTS.c.latest + _count(_CHANGED_RESULT)).label("distinct_verifications"),
-    _first(verification).label("first_verification"),
-    _first(verification, last=True).label("last_verification"),
+    _creation_time(verification).label("first_verification"),
+    _creation_time(verification, last=True).label("last_verification"),
     _count(version).label("versions"),
     _ON_BRANCHES.c.with_user_created_branch,
     _ON_BRANCHES.c.with_branch,
@@ -115,13 +122,13 @@ _COUNTS: Final = select(
 ).select_from(_RESULTS.join(_ON_BRANCHES, and_(True)))  # noqa: FBT003 - each is one row
 
 
-def _spread(table: FromClause, *keys: ColumnElement[int]) -> Executable:
-    each = select(func.count().label("amount")).select_from(table).group_by(*keys).subquery()
-    return select(each.c.amount, func.count()).group_by(each.c.amount).order_by(each.c.amount)
+def _select_distribution(table: FromClause, *keys: ColumnElement[int]) -> Executable:
+    groups = select(func.count().label("size")).select_from(table).group_by(*keys).subquery()
+    return select(groups.c.size, func.count()).group_by(groups.c.size).order_by(groups.c.size)
 
 
-_REVISIONS: Final = _spread(publication, publication.c.consumer_version_id, publication.c.provider_id)
-_RESULTS_OF_CONTENT: Final = _spread(verification, verification.c.content_id)
+_REVISIONS: Final = _select_distribution(publication, publication.c.consumer_version_id, publication.c.provider_id)
+_RESULTS_OF_CONTENT: Final = _select_distribution(verification, verification.c.content_id)
 _LATEST_BODIES: Final = (
     select(content.c.body)
     .join(publication, publication.c.content_id == content.c.id)
@@ -130,22 +137,21 @@ _LATEST_BODIES: Final = (
 
 
 def load_metrics(db: Connection) -> Metrics:
-    """Count everything."""
     counts = fetch_one(db, _COUNTS, {}, RecordCounts)
-    assert counts is not None  # noqa: S101 - a count is always a row
+    assert counts is not None  # noqa: S101 - a statement with counts always returns a row
     return Metrics(
         latest=sum_sizes([measure_pact(body) for body in fetch_column(db, _LATEST_BODIES, {})]),
         counts=counts,
-        revisions=_distribution(db, _REVISIONS),
-        results=_distribution(db, _RESULTS_OF_CONTENT),
+        revisions=_load_distribution(db, _REVISIONS),
+        results=_load_distribution(db, _RESULTS_OF_CONTENT),
     )
 
 
-_is_owed: Final = triggered_webhook.c.due_at.is_not(None)
+_IS_QUEUED: Final = triggered_webhook.c.due_at.is_not(None)
 _QUEUE: Final = select(
-    _count(triggered_webhook, _is_owed).label("queued"),
+    _count(triggered_webhook, _IS_QUEUED).label("queued"),
     select(func.min(triggered_webhook.c.created_at, type_=triggered_webhook.c.created_at.type))
-    .where(_is_owed)
+    .where(_IS_QUEUED)
     .scalar_subquery()
     .label("oldest"),
     _count(webhook_execution, webhook_execution.c.success).label("succeeded"),
@@ -154,13 +160,17 @@ _QUEUE: Final = select(
 
 
 def load_queue(db: Connection, *, now: datetime) -> DeliveryQueue:
-    """Say what is owed to webhooks."""
-    (found,) = fetch_rows(db, _QUEUE, {})
-    age = 0.0 if found.oldest is None else (now - found.oldest).total_seconds()
+    """Load the state of the queue of webhook deliveries."""
+    (row,) = fetch_rows(db, _QUEUE, {})
+    age = 0.0 if row.oldest is None else (now - row.oldest).total_seconds()
     return DeliveryQueue(
-        queued=found.queued, oldest_seconds=max(0.0, age), succeeded=found.succeeded, failed=found.failed
+        queued=row.queued,
+        # Another machine, whose clock may be ahead, can have queued it.
+        oldest_seconds=max(0.0, age),
+        succeeded=row.succeeded,
+        failed=row.failed,
     )
 
 
-def _distribution(db: Connection, statement: Executable) -> Distribution:
+def _load_distribution(db: Connection, statement: Executable) -> Distribution:
     return dict(map(tuple, fetch_rows(db, statement, {})))

@@ -1,9 +1,17 @@
 """Retention: which old versions and branches a clean-up may remove.
 
-A version stays if a selector keeps it, if it is deployed or supported anywhere, or if decisions about such a version
-depend on it: a clean-up must not turn "verified" into "unknown", nor a verified pact into a pending one. There are two
-statements with the same rules: one for the whole database, from which a clean-up is planned, and one for a few
-candidates, which each removing transaction runs again under its locks.
+A version is *kept* if a selector matches it or if it is deployed or supported anywhere. It is *retained* if it is kept
+or if decisions about kept versions depend on it: a clean-up must not turn "verified" into "unknown", nor a verified
+pact into a pending one. Two statements apply the same rules: one to the whole database, to plan a clean-up, and one to
+a few candidates. Each removing transaction runs the second under its locks, because builds publish and deploy between
+plan and removal.
+
+The retained versions are found in three steps:
+
+1. the kept versions;
+2. the *protected* versions: the kept ones, and those with the latest pact of an integration or of a kept branch or tag
+   (a newer version may have published no pact, and then decisions use the older one);
+3. the versions whose results or positions decide about the contents of protected versions.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -73,10 +81,10 @@ from treaty.store.verifications import NEWEST_FIRST
 Condition = ColumnElement[bool]
 Ids = Select[tuple[int]]
 IsKept = Callable[[ColumnElement[int]], Condition]
-"""Makes the condition that the version with an id is kept."""
+"""Builds the condition that the version with this id is kept."""
 
 _SINCE: Final[BindParameter[datetime]] = bindparam("since", type_=verification.c.verified_at.type)
-"""Successes since then still count for work in progress."""
+"""The time since which a success still counts for work in progress."""
 _CANDIDATES: Final[BindParameter[Any]] = bindparam("candidates", expanding=True, type_=Integer())
 _CONTENTS: Final[BindParameter[Any]] = bindparam("contents", expanding=True, type_=Integer())
 _PROVIDERS: Final[BindParameter[Any]] = bindparam("providers", expanding=True, type_=Integer())
@@ -87,147 +95,164 @@ def plan_parameters(retention: Retention, now: datetime) -> dict[str, datetime]:
     return {"since": now - retention.success_max_age}
 
 
-# What selectors keep
+# Versions that selectors keep
 
 
-def _keeps(selector: KeepVersions, of: FromClause, now: datetime, removed: CTE | None) -> Condition:
-    """Build the condition that a selector keeps a version, once some branches are removed."""
-    return and_(true(), *_conditions(selector, of, now, removed))
+def _is_kept_by(selector: KeepVersions, versions: FromClause, now: datetime, removed_branches: CTE | None) -> Condition:
+    """Build the condition that a selector keeps a version.
+
+    Branches that the same clean-up removes do not count: otherwise it would keep versions for a branch that is gone
+    afterwards, and the next clean-up would have to remove them.
+    """
+    return and_(true(), *_selector_conditions(selector, versions, now, removed_branches))
 
 
-def _conditions(selector: KeepVersions, of: FromClause, now: datetime, removed: CTE | None) -> Iterator[Condition]:
+def _selector_conditions(
+    selector: KeepVersions, versions: FromClause, now: datetime, removed_branches: CTE | None
+) -> Iterator[Condition]:
     if selector.pacticipant is not None:
-        yield of.c.pacticipant_id == _named(pacticipant, selector.pacticipant)
+        yield versions.c.pacticipant_id == _id_of_name(pacticipant, selector.pacticipant)
     if selector.tag:
         table = tag_head if selector.latest else tag
-        yield exists().where(table.c.version_id == of.c.id, *_same_name(table, selector.tag))
+        yield exists().where(table.c.version_id == versions.c.id, *_name_condition(table, selector.tag))
     if selector.branch:
-        yield _is_on_branch(selector, of, removed, *_same_name(branch, selector.branch))
+        yield _is_on_branch(selector, versions, removed_branches, *_name_condition(branch, selector.branch))
     if selector.main_branch:
-        yield _is_on_branch(selector, of, removed, _IS_MAIN)
+        yield _is_on_branch(selector, versions, removed_branches, _IS_MAIN)
+    # With a tag or branch, `latest` means the latest version with it, which the conditions above have covered.
     if selector.latest and not (selector.tag or selector.branch or selector.main_branch):
-        yield _is_highest(of)
-    yield from _in_environments(selector, of)
+        yield _is_highest(versions)
+    yield from _in_environments(selector, versions)
     if selector.max_age is not None:
-        yield of.c.created_at >= compute_cutoff(now, timedelta(days=selector.max_age))
+        yield versions.c.created_at >= compute_cutoff(now, timedelta(days=selector.max_age))
 
 
 _owner: Final = pacticipant.alias("owner")
 _IS_MAIN: Final = exists().where(_owner.c.id == branch.c.pacticipant_id, _owner.c.main_branch == branch.c.name)
 
 
-def _is_highest(of: FromClause) -> Condition:
+def _is_highest(versions: FromClause) -> Condition:
     others = version.alias("others")
-    highest = select(func.max(others.c.position)).where(others.c.pacticipant_id == of.c.pacticipant_id)
-    return of.c.position == highest.correlate(of).scalar_subquery()
+    highest = select(func.max(others.c.position)).where(others.c.pacticipant_id == versions.c.pacticipant_id)
+    return versions.c.position == highest.correlate(versions).scalar_subquery()
 
 
-def _named(table: Table, name: str) -> ScalarSelect[int]:
+def _id_of_name(table: Table, name: str) -> ScalarSelect[int]:
     return select(table.c.id).where(table.c.name == name).scalar_subquery()
 
 
-def _same_name(table: Table, name: str | bool) -> Iterable[Condition]:  # noqa: FBT001 - a name, or true for any
+def _name_condition(table: Table, name: str | bool) -> Iterable[Condition]:  # noqa: FBT001 - a name, or true for any
     return () if name is True else (table.c.name == name,)
 
 
-def _is_on_branch(selector: KeepVersions, of: FromClause, removed: CTE | None, *conditions: Condition) -> Condition:
+def _is_on_branch(
+    selector: KeepVersions, versions: FromClause, removed_branches: CTE | None, *conditions: Condition
+) -> Condition:
     if selector.latest:
-        return exists().where(branch.c.head_version_id == of.c.id, *conditions, *_remains(branch.c.id, removed))
-    on_branch = and_(branch_version.c.version_id == of.c.id, branch.c.id == branch_version.c.branch_id)
-    return exists().where(on_branch, *conditions, *_remains(branch.c.id, removed))
+        return exists().where(
+            branch.c.head_version_id == versions.c.id, *conditions, *_exclude_removed(branch.c.id, removed_branches)
+        )
+    on_branch = and_(branch_version.c.version_id == versions.c.id, branch.c.id == branch_version.c.branch_id)
+    return exists().where(on_branch, *conditions, *_exclude_removed(branch.c.id, removed_branches))
 
 
-def _remains(branch_id: ColumnElement[int], removed: CTE | None) -> Iterable[Condition]:
+def _exclude_removed(branch_id: ColumnElement[int], removed_branches: CTE | None) -> Iterable[Condition]:
     """Exclude the branches that are about to be removed."""
-    return () if removed is None else (branch_id.not_in(select(removed.c.id)),)
+    return () if removed_branches is None else (branch_id.not_in(select(removed_branches.c.id)),)
 
 
-def _in_environments(selector: KeepVersions, of: FromClause) -> Iterator[Condition]:
-    deployed = _is_in(deployed_version, deployed_version.c.undeployed_at, of, selector.environment)
-    supported = _is_in(released_version, released_version.c.support_ended_at, of, selector.environment)
+def _in_environments(selector: KeepVersions, versions: FromClause) -> Iterator[Condition]:
+    deployed = _is_in_environment(deployed_version, deployed_version.c.undeployed_at, versions, selector.environment)
+    supported = _is_in_environment(
+        released_version, released_version.c.support_ended_at, versions, selector.environment
+    )
     if selector.deployed:
         yield deployed
     if selector.released:
         yield supported
+    # An environment alone means versions in use there, in either way.
     if selector.environment is not None and not (selector.deployed or selector.released):
         yield or_(deployed, supported)
 
 
-def _is_in(table: Table, ended_at: Column[Any], of: FromClause, name: str | None) -> Condition:
-    place = () if name is None else (table.c.environment_id == _named(environment, name),)
-    return exists().where(table.c.version_id == of.c.id, ended_at.is_(None), *place)
+def _is_in_environment(table: Table, ended_at: Column[Any], versions: FromClause, name: str | None) -> Condition:
+    in_environment = () if name is None else (table.c.environment_id == _id_of_name(environment, name),)
+    return exists().where(table.c.version_id == versions.c.id, ended_at.is_(None), *in_environment)
 
 
-def is_kept(retention: Retention, now: datetime, of: FromClause = version) -> Condition:
+def is_kept(retention: Retention, now: datetime, versions: FromClause = version) -> Condition:
     """Build the condition that a selector keeps a version."""
-    return or_(*(_keeps(selector, of, now, None) for selector in retention.versions))
+    return or_(*(_is_kept_by(selector, versions, now, None) for selector in retention.versions))
 
 
-def _selectors(retention: Retention) -> list[KeepVersions]:
-    """List all selectors that count: versions in use stay, whether or not the retention mentions them."""
+def _effective_selectors(retention: Retention) -> list[KeepVersions]:
+    """List the selectors of the retention and those for versions in use, which apply even if it does not name them."""
     return [*retention.versions, *(selector for selector in IN_USE_SELECTORS if selector not in retention.versions)]
 
 
-# The latest pacts, of versions that may have been followed by versions without any
+# Versions with the latest pacts. Newer versions may have none: a version need not publish each of its pacts.
 
-_mine: Final = publication.alias("mine")
-_next: Final = publication.alias("next")
-_on: Final = branch_version.alias("on")
-_later: Final = branch_version.alias("later")
-_tagged: Final = tag.alias("tagged")
-_tagged_later: Final = tag.alias("tagged_later")
+_pact: Final = publication.alias("pact")
+_later_pact: Final = publication.alias("later_pact")
+_membership: Final = branch_version.alias("membership")
+_later_membership: Final = branch_version.alias("later_membership")
+_own_tag: Final = tag.alias("own_tag")
+_later_tag: Final = tag.alias("later_tag")
 
 
-def _has_latest_pact(of: FromClause, is_kept_id: IsKept, removed: CTE | None) -> Condition:
+def _has_latest_pact(versions: FromClause, is_kept_id: IsKept, removed_branches: CTE | None) -> Condition:
     """Build the condition that a version has the latest pact of a pair, of a kept branch or of a kept tag."""
-    own = _mine.c.consumer_version_id == of.c.id
-    same_provider = _next.c.provider_id == _mine.c.provider_id
+    own = _pact.c.consumer_version_id == versions.c.id
+    same_provider = _later_pact.c.provider_id == _pact.c.provider_id
     has_later_on_branch = exists().where(
-        _later.c.branch_id == _on.c.branch_id,
-        _later.c.position > _on.c.position,
-        _next.c.consumer_version_id == _later.c.version_id,
+        _later_membership.c.branch_id == _membership.c.branch_id,
+        _later_membership.c.position > _membership.c.position,
+        _later_pact.c.consumer_version_id == _later_membership.c.version_id,
         same_provider,
     )
     has_later_with_tag = exists().where(
-        _tagged_later.c.pacticipant_id == _tagged.c.pacticipant_id,
-        _tagged_later.c.name == _tagged.c.name,
-        _tagged_later.c.position > _tagged.c.position,
-        _next.c.consumer_version_id == _tagged_later.c.version_id,
+        _later_tag.c.pacticipant_id == _own_tag.c.pacticipant_id,
+        _later_tag.c.name == _own_tag.c.name,
+        _later_tag.c.position > _own_tag.c.position,
+        _later_pact.c.consumer_version_id == _later_tag.c.version_id,
         same_provider,
     )
     return or_(
-        exists().where(own, integration.c.latest_publication_id == _mine.c.id),
+        exists().where(own, integration.c.latest_publication_id == _pact.c.id),
         exists().where(
             own,
-            _on.c.version_id == of.c.id,
-            branch.c.id == _on.c.branch_id,
+            _membership.c.version_id == versions.c.id,
+            branch.c.id == _membership.c.branch_id,
             is_kept_id(branch.c.head_version_id),
-            *_remains(branch.c.id, removed),
-            not_(has_later_on_branch.correlate(_on, _mine)),
+            *_exclude_removed(branch.c.id, removed_branches),
+            not_(has_later_on_branch.correlate(_membership, _pact)),
         ),
         exists().where(
             own,
-            _tagged.c.version_id == of.c.id,
-            tag_head.c.pacticipant_id == _tagged.c.pacticipant_id,
-            tag_head.c.name == _tagged.c.name,
+            _own_tag.c.version_id == versions.c.id,
+            tag_head.c.pacticipant_id == _own_tag.c.pacticipant_id,
+            tag_head.c.name == _own_tag.c.name,
             is_kept_id(tag_head.c.version_id),
-            not_(has_later_with_tag.correlate(_tagged, _mine)),
+            not_(has_later_with_tag.correlate(_own_tag, _pact)),
         ),
     )
 
 
-# The results and versions that decisions depend on
+# Versions that decisions depend on
 
 
-def _deciding_versions(contents: Ids | BindParameter[Any], removed: CTE | None) -> Iterator[Ids]:
+def _select_deciding_versions(contents: Ids | BindParameter[Any], removed_branches: CTE | None) -> Iterator[Ids]:
     """List the provider versions whose results decisions about these contents depend on."""
-    result = verification.c.content_id.in_(contents)
-    of_content = (verification.c.content_id,)
-    yield _first_of_each(_RESULTS.where(result), of_content, NEWEST_FIRST)
-    yield _first_of_each(_RESULTS.join(version, _BY_VERSION).where(result), of_content, (version.c.position.desc(),))
-    yield from _first_successes(result, removed)
-    yield _noted_successes(contents)
-    yield select(verification.c.provider_version_id).where(result, _IS_RECENT_SUCCESS)
+    # Depending on its query, the matrix uses the newest result or that of the highest provider version.
+    is_about_content = verification.c.content_id.in_(contents)
+    results = _RESULTS.where(is_about_content)
+    per_content = (verification.c.content_id,)
+    by_position = (version.c.position.desc(),)
+    yield _select_first_of_each(results, per_content, NEWEST_FIRST)
+    yield _select_first_of_each(results.join(version, _IS_RESULT_OF_VERSION), per_content, by_position)
+    yield from _select_first_successes(is_about_content, removed_branches)
+    yield _first_successes_by_tag(contents)
+    yield select(verification.c.provider_version_id).where(is_about_content, _IS_RECENT_SUCCESS)
 
 
 _IS_RECENT_SUCCESS: Final = and_(
@@ -235,42 +260,52 @@ _IS_RECENT_SUCCESS: Final = and_(
 )
 
 
-# Results are ordered by the time at which they were recorded: an imported result keeps its original time.
+# By the time of recording, not by id: an imported result keeps its original time and has a newer id.
 _OLDEST_FIRST: Final = (verification.c.created_at, verification.c.id)
 _RESULTS: Final = select(verification.c.provider_version_id.label("provider_version_id"))
-_BY_VERSION: Final = version.c.id == verification.c.provider_version_id
+_IS_RESULT_OF_VERSION: Final = version.c.id == verification.c.provider_version_id
 
 
-def _first_of_each(results: Select[Any], groups: Sequence[Column[Any]], order: Sequence[ColumnElement[Any]]) -> Ids:
-    """List the provider version of the first result in each group."""
+def _select_first_of_each(
+    results: Select[Any], groups: Sequence[Column[Any]], order: Sequence[ColumnElement[Any]]
+) -> Ids:
+    """List the provider versions of the first result in each group."""
     rank = func.row_number().over(partition_by=groups, order_by=order).label("rank")
     ranked = results.add_columns(rank).subquery()
     return select(ranked.c.provider_version_id).where(ranked.c.rank == 1)
 
 
-def _first_successes(result: Condition, removed: CTE | None) -> Iterator[Ids]:
-    """List the versions with the first success: of all, on each branch, with each tag. They decide what is pending."""
-    successes = _RESULTS.where(result, verification.c.success)
+def _select_first_successes(is_about_content: Condition, removed_branches: CTE | None) -> Iterator[Ids]:
+    """List the versions with the first success: of all, on each branch, with each tag.
+
+    A pact is pending until its content is verified from the provider's branch or tag, so the first success ends it.
+    """
+    successes = _RESULTS.where(is_about_content, verification.c.success)
     on_branch = branch_version.c.version_id == verification.c.provider_version_id
-    of_branches = successes.join(branch_version, on_branch).where(*_remains(branch_version.c.branch_id, removed))
+    of_branches = successes.join(branch_version, on_branch).where(
+        *_exclude_removed(branch_version.c.branch_id, removed_branches)
+    )
     of_tags = successes.join(tag, tag.c.version_id == verification.c.provider_version_id)
     content_id = verification.c.content_id
-    yield _first_of_each(successes, (content_id,), _OLDEST_FIRST)
-    yield _first_of_each(of_branches, (content_id, branch_version.c.branch_id), _OLDEST_FIRST)
-    yield _first_of_each(of_tags, (content_id, tag.c.name), _OLDEST_FIRST)
+    yield _select_first_of_each(successes, (content_id,), _OLDEST_FIRST)
+    yield _select_first_of_each(of_branches, (content_id, branch_version.c.branch_id), _OLDEST_FIRST)
+    yield _select_first_of_each(of_tags, (content_id, tag.c.name), _OLDEST_FIRST)
 
 
-def _noted_successes(contents: Ids | BindParameter[Any]) -> Ids:
-    """List the versions that succeeded first with each tag of that moment. They decide what is work in progress."""
+def _first_successes_by_tag(contents: Ids | BindParameter[Any]) -> Ids:
+    """List the versions that succeeded first with each tag that they had then. They decide what is work in progress."""
     with_tags = _RESULTS.join(tag_success, tag_success.c.verification_id == verification.c.id)
-    noted = with_tags.where(tag_success.c.content_id.in_(contents), not_(tag_success.c.is_wip))
-    # Work in progress ends by the time of the verification, which its publisher says, and not by that of the result.
+    successes = with_tags.where(tag_success.c.content_id.in_(contents), not_(tag_success.c.is_wip))
+    # Work in progress ends at the time of the verification, which the provider states, not when it was recorded.
     earliest = (tag_success.c.verified_at, tag_success.c.id)
-    return _first_of_each(noted, (tag_success.c.content_id, tag_success.c.tag), earliest)
+    return _select_first_of_each(successes, (tag_success.c.content_id, tag_success.c.tag), earliest)
 
 
-def _best_consumers(providers: Ids | BindParameter[Any]) -> Ids:
-    """List the highest version of each consumer for which one of these provider versions has a result."""
+def _highest_verified_consumers(providers: Ids | BindParameter[Any]) -> Ids:
+    """List, for each of these provider versions, the highest version of each consumer that it has verified.
+
+    So each retained provider version still has a row with each of its consumers in the matrix.
+    """
     highest_position = (
         select(publication.c.position)
         .where(publication.c.content_id == verification.c.content_id, publication.c.is_current)
@@ -288,136 +323,160 @@ def _best_consumers(providers: Ids | BindParameter[Any]) -> Ids:
     return select(version.c.id).join(best, is_best)
 
 
-_earlier: Final = branch_version.alias("earlier")
-_tagged_earlier: Final = tag.alias("tagged_earlier")
+_earlier_membership: Final = branch_version.alias("earlier_membership")
+_earlier_tag: Final = tag.alias("earlier_tag")
 
 
-def _is_beginning(removed: CTE | None) -> Condition:
-    """Build the condition that a version is the first on a branch or with a tag, which decides work in progress."""
-    has_earlier = exists().where(_earlier.c.branch_id == _on.c.branch_id, _earlier.c.position < _on.c.position)
+def _is_first_on_branch_or_tag(removed_branches: CTE | None) -> Condition:
+    """Build the condition that a version is the first on a branch or with a tag.
+
+    It dates the beginning of the branch or tag, on which it depends whether a pact is work in progress for it.
+    """
+    has_earlier = exists().where(
+        _earlier_membership.c.branch_id == _membership.c.branch_id,
+        _earlier_membership.c.position < _membership.c.position,
+    )
     has_earlier_tag = exists().where(
-        _tagged_earlier.c.pacticipant_id == _tagged.c.pacticipant_id,
-        _tagged_earlier.c.name == _tagged.c.name,
-        # Imported tags keep their original times.
-        tuple_(_tagged_earlier.c.created_at, _tagged_earlier.c.id) < tuple_(_tagged.c.created_at, _tagged.c.id),
+        _earlier_tag.c.pacticipant_id == _own_tag.c.pacticipant_id,
+        _earlier_tag.c.name == _own_tag.c.name,
+        # By time, not by id: imported tags keep their original times.
+        tuple_(_earlier_tag.c.created_at, _earlier_tag.c.id) < tuple_(_own_tag.c.created_at, _own_tag.c.id),
     )
     return or_(
-        exists().where(_on.c.version_id == version.c.id, *_remains(_on.c.branch_id, removed), not_(has_earlier)),
-        exists().where(_tagged.c.version_id == version.c.id, not_(has_earlier_tag)),
+        exists().where(
+            _membership.c.version_id == version.c.id,
+            *_exclude_removed(_membership.c.branch_id, removed_branches),
+            not_(has_earlier),
+        ),
+        exists().where(_own_tag.c.version_id == version.c.id, not_(has_earlier_tag)),
     )
 
 
-# All versions that stay
+# Retained versions
 
 
 @dataclass(frozen=True, slots=True)
-class _Staying:
-    """Versions that stay: by a selector, and in all."""
+class _RetainedVersions:
+    """Ids of the versions that selectors keep, and of all versions that are retained."""
 
     by_selectors: CTE
     all: CTE
 
 
-def _staying(retention: Retention, now: datetime, removed: CTE | None) -> _Staying:
-    """List the versions that stay in the whole database; a union, as databases check long alternatives row by row."""
+def _select_retained(retention: Retention, now: datetime, removed_branches: CTE | None) -> _RetainedVersions:
+    """List the retained versions of the whole database.
+
+    A union of selects rather than one condition with `OR`: each select can use its own index, but both databases check
+    a long alternative row by row.
+    """
     kept = union(
-        *(select(version.c.id).where(_keeps(one, version, now, removed)) for one in _selectors(retention))
+        *(
+            select(version.c.id).where(_is_kept_by(selector, version, now, removed_branches))
+            for selector in _effective_selectors(retention)
+        )
     ).cte("kept")
-    latest = _has_latest_pact(version, lambda id_: id_.in_(select(kept.c.id)), removed)
-    wanted = union(select(kept.c.id), select(version.c.id).where(latest)).cte("wanted")
+    latest = _has_latest_pact(version, lambda id_: id_.in_(select(kept.c.id)), removed_branches)
+    protected = union(select(kept.c.id), select(version.c.id).where(latest)).cte("protected")
     contents = (
         select(publication.c.content_id)
-        .join(wanted, wanted.c.id == publication.c.consumer_version_id)
+        .join(protected, protected.c.id == publication.c.consumer_version_id)
         .where(publication.c.is_current)
         .distinct()
-        .cte("wanted_content")
+        .cte("protected_content")
     )
     needed = (
-        *_deciding_versions(select(contents.c.content_id), removed),
-        _best_consumers(select(wanted.c.id)),
-        select(version.c.id).where(_is_beginning(removed)),
+        *_select_deciding_versions(select(contents.c.content_id), removed_branches),
+        _highest_verified_consumers(select(protected.c.id)),
+        select(version.c.id).where(_is_first_on_branch_or_tag(removed_branches)),
     )
-    return _Staying(kept, union(select(wanted.c.id), *needed).cte("staying"))
+    return _RetainedVersions(kept, union(select(protected.c.id), *needed).cte("retained"))
 
 
 @dataclass(frozen=True, slots=True)
 class _CandidateStatements:
-    """Statements that find out which candidates stay, by the rules of `_staying`.
+    """Statements that find the retained ones among some candidates, by the rules of `_select_retained`.
 
-    They read only what concerns the candidates, so that they fit into a transaction that others wait for. The ids of
-    the first two are parameters of the third: SQLite would scan all results if it had to find them by itself.
+    They read only rows related to the candidates, because other writers wait for the transaction that runs them. The
+    first two return ids that are parameters of the third: with subqueries in their place SQLite would scan all results.
     """
 
     contents: Select[tuple[int]]
-    """Contents with results of candidates, and pacts of wanted versions."""
+    """Contents with results of candidates that are also pacts of protected versions."""
     providers: Select[tuple[int]]
-    """Wanted versions with results for contents that candidates have published."""
-    staying: Select[tuple[int]]
-    own: Select[tuple[int]]
-    """Candidates that stay for what they are, without contents and providers."""
+    """Protected versions with results for contents that candidates have published."""
+    retained: Select[tuple[int]]
+    retained_by_themselves: Select[tuple[int]]
+    """Candidates that are retained for other reasons than contents and providers: cheaper where there are none."""
 
 
 @lru_cache(maxsize=8)
 def _candidate_statements(retention: Retention, today: datetime) -> _CandidateStatements:
     other = version.alias("other")
     verified = select(verification.c.content_id).where(verification.c.provider_version_id.in_(_CANDIDATES))
-    has_wanted_pact = exists().where(
+    is_protected_pact = exists().where(
         publication.c.content_id == content.c.id,
         publication.c.is_current,
         other.c.id == publication.c.consumer_version_id,
-        _is_wanted(retention, other, today),
+        _is_protected(retention, other, today),
     )
     verifying = (
         select(verification.c.provider_version_id)
         .join(publication, publication.c.content_id == verification.c.content_id)
         .where(publication.c.consumer_version_id.in_(_CANDIDATES), publication.c.is_current)
     )
-    stays_by_itself = or_(_is_wanted(retention, version, today), _is_beginning(None))
-    own = select(version.c.id).where(version.c.id.in_(_CANDIDATES), stays_by_itself)
-    staying = union(
-        own,
-        *_deciding_versions(_CONTENTS, None),
-        _best_consumers(_PROVIDERS),
+    is_retained_by_itself = or_(_is_protected(retention, version, today), _is_first_on_branch_or_tag(None))
+    by_themselves = select(version.c.id).where(version.c.id.in_(_CANDIDATES), is_retained_by_itself)
+    retained = union(
+        by_themselves,
+        *_select_deciding_versions(_CONTENTS, None),
+        _highest_verified_consumers(_PROVIDERS),
     ).subquery()
     return _CandidateStatements(
-        contents=select(content.c.id).where(content.c.id.in_(verified), has_wanted_pact),
-        providers=select(version.c.id).where(version.c.id.in_(verifying), _is_wanted(retention, version, today)),
-        staying=select(staying.c.id).where(staying.c.id.in_(_CANDIDATES)),
-        own=own,
+        contents=select(content.c.id).where(content.c.id.in_(verified), is_protected_pact),
+        providers=select(version.c.id).where(version.c.id.in_(verifying), _is_protected(retention, version, today)),
+        retained=select(retained.c.id).where(retained.c.id.in_(_CANDIDATES)),
+        retained_by_themselves=by_themselves,
     )
 
 
-def _is_wanted(retention: Retention, of: FromClause, today: datetime) -> Condition:
+def _is_protected(retention: Retention, versions: FromClause, today: datetime) -> Condition:
     def is_kept_id(id_: ColumnElement[int]) -> Condition:
         head = version.alias("head")
         return exists().where(head.c.id == id_, _is_kept_or_in_use(retention, head, today))
 
-    return or_(_is_kept_or_in_use(retention, of, today), _has_latest_pact(of, is_kept_id, None))
+    return or_(_is_kept_or_in_use(retention, versions, today), _has_latest_pact(versions, is_kept_id, None))
 
 
-def _is_kept_or_in_use(retention: Retention, of: FromClause, today: datetime) -> Condition:
-    return or_(*(_keeps(selector, of, today, None) for selector in _selectors(retention)))
+def _is_kept_or_in_use(retention: Retention, versions: FromClause, today: datetime) -> Condition:
+    return or_(*(_is_kept_by(selector, versions, today, None) for selector in _effective_selectors(retention)))
 
 
 def find_kept_ids(db: Connection, retention: Retention, ids: Collection[int], *, now: datetime) -> set[int]:
-    """Find which of these versions stay, as the facts are now. Nobody may change them until the transaction ends."""
+    """Find the retained ones among these versions.
+
+    The caller holds locks that keep their facts from changing until the transaction ends.
+    """
+    # Ages count whole days, so the statements of a day are the same, and cached.
     statements = _candidate_statements(retention, compute_cutoff(now, timedelta(0)))
     candidates = {"candidates": list(ids)}
     contents = list(db.execute(statements.contents, candidates).scalars())
     providers = list(db.execute(statements.providers, candidates).scalars())
     if not contents and not providers:
-        return {row.id for row in db.execute(statements.own, candidates)}
-    needed = {"contents": contents, "providers": providers, **plan_parameters(retention, now)}
-    return {row.id for row in db.execute(statements.staying, {**candidates, **needed})}
+        return {row.id for row in db.execute(statements.retained_by_themselves, candidates)}
+    params = {**candidates, "contents": contents, "providers": providers, **plan_parameters(retention, now)}
+    return {row.id for row in db.execute(statements.retained, params)}
 
 
-def select_removed_versions(retention: Retention, now: datetime, removed: CTE | None) -> CTE:
-    """List the ids of the versions that nothing keeps, oldest first, up to the limit. Takes the parameter `since`."""
-    staying = _staying(retention, now, removed).all
+def select_removed_versions(retention: Retention, now: datetime, removed_branches: CTE | None) -> CTE:
+    """Select the ids of the versions that are not retained, oldest first, up to the limit.
+
+    The statement takes `plan_parameters`.
+    """
+    retained = _select_retained(retention, now, removed_branches).all
     return (
         select(version.c.id)
-        .outerjoin(staying, staying.c.id == version.c.id)
-        .where(staying.c.id.is_(None))
+        .outerjoin(retained, retained.c.id == version.c.id)
+        .where(retained.c.id.is_(None))
         .order_by(version.c.id)
         .limit(retention.limit)
         .cte("removed_version")
@@ -430,11 +489,11 @@ _VERSIONS: Final = select(
 
 
 def list_old_versions(
-    db: Connection, retention: Retention, *, now: datetime, removed: CTE | None = None
+    db: Connection, retention: Retention, *, now: datetime, removed_branches: CTE | None = None
 ) -> list[RemovableVersion]:
-    """List the versions that nothing keeps, oldest first, up to the limit."""
-    going = select_removed_versions(retention, now, removed)
-    statement = _VERSIONS.join(going, going.c.id == version.c.id).order_by(version.c.id)
+    """List the versions that are not retained, oldest first, up to the limit."""
+    removed = select_removed_versions(retention, now, removed_branches)
+    statement = _VERSIONS.join(removed, removed.c.id == version.c.id).order_by(version.c.id)
     return [RemovableVersion(**row._asdict()) for row in db.execute(statement, plan_parameters(retention, now))]
 
 
@@ -442,54 +501,55 @@ def list_old_versions(
 
 
 def _is_stale(selectors: Iterable[KeepBranches], now: datetime) -> Condition:
-    return not_(or_(_IS_MAIN, *(_keeps_branch(one, now) for one in selectors)))
+    return not_(or_(_IS_MAIN, *(_is_branch_kept_by(selector, now) for selector in selectors)))
 
 
-def _keeps_branch(selector: KeepBranches, now: datetime) -> Condition:
+def _is_branch_kept_by(selector: KeepBranches, now: datetime) -> Condition:
     named = (branch.c.name.in_(selector.branches),) if selector.branches else ()
     if selector.max_age is None:
         return and_(true(), *named)
     return and_(*named, branch.c.updated_at >= compute_cutoff(now, timedelta(days=selector.max_age)))
 
 
-def _deciding_branches(stale: CTE, *scope: Condition) -> Ids:
+def _select_deciding_branches(stale: CTE, *scope: Condition) -> Ids:
     """List the stale branches without which verified pacts would become pending, or in progress again.
 
-    Only successes of versions that are on some branch count for another branch. So the version with the first of them
-    for each content stays on a branch, and so does each version with a recent one: on the newest of its branches.
+    For a branch, only successes of versions that are on some branch count. So the version with the first success for
+    each content must stay on a branch, and so must each version with a recent success. Of a version's branches the
+    newest one is retained, unless the version is also on a branch that is not stale.
     """
     on_branch = branch_version.c.version_id == verification.c.provider_version_id
     successes = _RESULTS.join(branch_version, on_branch).where(verification.c.success, *scope)
-    first = _first_of_each(successes, (verification.c.content_id,), _OLDEST_FIRST)
+    first = _select_first_of_each(successes, (verification.c.content_id,), _OLDEST_FIRST)
     recent = select(verification.c.provider_version_id).where(_IS_RECENT_SUCCESS, *scope)
     deciding = union(first, recent).cte("deciding")
-    stays_on_another = exists().where(
-        _on.c.version_id == branch_version.c.version_id, _on.c.branch_id.not_in(select(stale.c.id))
+    is_on_fresh_branch = exists().where(
+        _membership.c.version_id == branch_version.c.version_id, _membership.c.branch_id.not_in(select(stale.c.id))
     )
     return (
         select(func.max(branch_version.c.branch_id))
         .join(deciding, deciding.c.provider_version_id == branch_version.c.version_id)
-        .where(not_(stays_on_another))
+        .where(not_(is_on_fresh_branch))
         .group_by(branch_version.c.version_id)
     )
 
 
-def _stale(retention: Retention, now: datetime) -> CTE:
+def _stale_branches(retention: Retention, now: datetime) -> CTE:
     return select(branch.c.id).where(_is_stale(retention.branches, now)).cte("stale")
 
 
 def select_removed_branches(retention: Retention, now: datetime) -> CTE | None:
-    """List the ids of the branches that nothing keeps, oldest first, up to the limit. Takes the parameter `since`.
+    """Select the ids of the branches that are not retained, oldest first, up to the limit.
 
-    None if the retention keeps all branches.
+    None if the retention keeps all branches. The statement takes `plan_parameters`.
     """
     if not retention.branches:
         return None
-    stale = _stale(retention, now)
+    stale = _stale_branches(retention, now)
     return (
         select(branch.c.id)
         .join(stale, stale.c.id == branch.c.id)
-        .where(branch.c.id.not_in(_deciding_branches(stale)))
+        .where(branch.c.id.not_in(_select_deciding_branches(stale)))
         .order_by(branch.c.updated_at, branch.c.id)
         .limit(retention.branch_limit)
         .cte("removed_branch")
@@ -497,27 +557,28 @@ def select_removed_branches(retention: Retention, now: datetime) -> CTE | None:
 
 
 def list_stale_branches(db: Connection, retention: Retention, *, now: datetime) -> list[RemovableBranch]:
-    """List the branches that nothing keeps, oldest first, up to the limit."""
-    removed = select_removed_branches(retention, now)
-    if removed is None:
+    """List the branches that are not retained, oldest first, up to the limit."""
+    removed_branches = select_removed_branches(retention, now)
+    if removed_branches is None:
         return []
     statement = (
         select(pacticipant.c.name.label("pacticipant"), branch.c.name, branch.c.updated_at)
         .join_from(branch, pacticipant)
-        .join(removed, removed.c.id == branch.c.id)
+        .join(removed_branches, removed_branches.c.id == branch.c.id)
         .order_by(branch.c.updated_at, branch.c.id)
     )
     return [RemovableBranch(**row._asdict()) for row in db.execute(statement, plan_parameters(retention, now))]
 
 
 @lru_cache(maxsize=8)
-def _still_stale(selectors: tuple[KeepBranches, ...], today: datetime) -> Select[str]:
+def _remaining_stale_branches(selectors: tuple[KeepBranches, ...], today: datetime) -> Select[str]:
     owner = select(_owner.c.id).where(_owner.c.name == bindparam("pacticipant")).scalar_subquery()
     stale = select(branch.c.id).where(branch.c.pacticipant_id == owner, _is_stale(selectors, today)).cte("stale")
     is_named = branch.c.name.in_(bindparam("names", expanding=True))
     candidates = select(branch.c.id).join(stale, stale.c.id == branch.c.id).where(is_named)
     result = verification.alias("result")
-    concerned = (
+    # Only contents that versions on the candidates verified: the whole table would take too long under the locks.
+    affected_contents = (
         select(result.c.content_id)
         .join(branch_version, branch_version.c.version_id == result.c.provider_version_id)
         .where(branch_version.c.branch_id.in_(candidates))
@@ -525,15 +586,15 @@ def _still_stale(selectors: tuple[KeepBranches, ...], today: datetime) -> Select
     return (
         select(branch.c.name)
         .where(branch.c.id.in_(candidates))
-        .where(branch.c.id.not_in(_deciding_branches(stale, verification.c.content_id.in_(concerned))))
+        .where(branch.c.id.not_in(_select_deciding_branches(stale, verification.c.content_id.in_(affected_contents))))
     )
 
 
 def filter_stale_branches(
     db: Connection, retention: Retention, pacticipant: str, names: Collection[str], *, now: datetime
 ) -> list[str]:
-    """List those of a pacticipant's branches that nothing keeps, as the facts are now."""
-    statement = _still_stale(retention.branches, compute_cutoff(now, timedelta(0)))
+    """List those of the named branches that are still not retained, under the caller's locks."""
+    statement = _remaining_stale_branches(retention.branches, compute_cutoff(now, timedelta(0)))
     params = {"pacticipant": pacticipant, "names": list(names), **plan_parameters(retention, now)}
     return [row.name for row in db.execute(statement, params)]
 
@@ -551,25 +612,27 @@ class PlannedAmounts:
 
 
 def build_plan(db: Connection, retention: Retention, *, now: datetime, amounts: PlannedAmounts) -> CleanupPlan:
-    """Describe what a clean-up would remove, and why it keeps the rest."""
-    removed = select_removed_branches(retention, now)
-    staying = _staying(retention, now, removed)
+    """Build the preview of a clean-up: the rows it would remove, and why it retains the others."""
+    removed_branches = select_removed_branches(retention, now)
+    retained = _select_retained(retention, now, removed_branches)
     since = plan_parameters(retention, now)
-    versions = list_old_versions(db, retention, now=now, removed=removed)
-    counted = select(_count(version), _count(staying.by_selectors), _count(staying.all), _count(branch))
-    total, by_selectors, stays, branches = db.execute(counted, since).one()
-    stale = list_stale_branches(db, retention, now=now)
+    versions = list_old_versions(db, retention, now=now, removed_branches=removed_branches)
+    counts = select(_count(version), _count(retained.by_selectors), _count(retained.all), _count(branch))
+    total, kept_count, retained_count, branch_count = db.execute(counts, since).one()
+    stale_branches = list_stale_branches(db, retention, now=now)
     return CleanupPlan(
         total=total,
-        kept=tuple(_kept_by(db, selector, removed, now=now, since=since) for selector in retention.versions),
-        in_use=tuple(_only_in_use(db, retention, removed, now=now, since=since)),
-        kept_by_selectors=by_selectors,
-        kept_for_decisions=stays - by_selectors,
-        not_kept=total - stays,
+        kept=tuple(
+            _count_kept(db, selector, removed_branches, now=now, since=since) for selector in retention.versions
+        ),
+        in_use=tuple(_list_only_in_use(db, retention, removed_branches, now=now, since=since)),
+        kept_by_selectors=kept_count,
+        kept_for_decisions=retained_count - kept_count,
+        not_kept=total - retained_count,
         versions=tuple(versions),
-        **_summary(db, versions),
-        total_branches=branches,
-        branches=tuple(stale),
+        **_summarize(db, versions),
+        total_branches=branch_count,
+        branches=tuple(stale_branches),
         branches_kept_for_decisions=_count_deciding_branches(db, retention, now=now, since=since),
         removed=amounts.removed,
         overwritten=amounts.overwritten,
@@ -581,19 +644,28 @@ def _count(table: FromClause) -> ScalarSelect[int]:
     return select(func.count()).select_from(table).scalar_subquery()
 
 
-def _kept_by(
-    db: Connection, selector: KeepVersions, removed: CTE | None, *, now: datetime, since: Mapping[str, datetime]
+def _count_kept(
+    db: Connection,
+    selector: KeepVersions,
+    removed_branches: CTE | None,
+    *,
+    now: datetime,
+    since: Mapping[str, datetime],
 ) -> KeptBySelector:
-    kept = select(version.c.id).where(_keeps(selector, version, now, removed)).subquery()
+    kept = select(version.c.id).where(_is_kept_by(selector, version, now, removed_branches)).subquery()
     return KeptBySelector(selector=selector, count=db.execute(select(_count(kept)), since).scalar_one())
 
 
-def _only_in_use(
-    db: Connection, retention: Retention, removed: CTE | None, *, now: datetime, since: Mapping[str, datetime]
+def _list_only_in_use(
+    db: Connection, retention: Retention, removed_branches: CTE | None, *, now: datetime, since: Mapping[str, datetime]
 ) -> list[VersionInUse]:
-    """List the versions that are deployed or supported, and that no other selector keeps."""
-    others = [_keeps(one, version, now, removed) for one in retention.versions if one not in IN_USE_SELECTORS]
-    places = union_all(
+    """List the versions that only the selectors for versions in use keep."""
+    others = [
+        _is_kept_by(selector, version, now, removed_branches)
+        for selector in retention.versions
+        if selector not in IN_USE_SELECTORS
+    ]
+    uses = union_all(
         *(
             select(table.c.version_id, environment.c.name, literal(is_deployed).label("is_deployed"))
             .join(environment, environment.c.id == table.c.environment_id)
@@ -607,24 +679,25 @@ def _only_in_use(
     ).subquery()
     statement = (
         select(version.c.id, pacticipant.c.name.label("pacticipant"), version.c.number)
-        .add_columns(places.c.name, places.c.is_deployed)
+        .add_columns(uses.c.name, uses.c.is_deployed)
         .join_from(version, pacticipant)
-        .join(places, places.c.version_id == version.c.id)
+        .join(uses, uses.c.version_id == version.c.id)
         .where(not_(or_(*others)) if others else true())
-        .order_by(pacticipant.c.name, version.c.position, places.c.name)
+        .order_by(pacticipant.c.name, version.c.position, uses.c.name)
     )
-    found: dict[int, list[Any]] = {}
+    rows_by_version: dict[int, list[Any]] = {}
     for row in db.execute(statement, since):
-        found.setdefault(row.id, []).append(row)
-    return [_version_in_use(its_places) for its_places in found.values()]
+        rows_by_version.setdefault(row.id, []).append(row)
+    return [_version_in_use(rows) for rows in rows_by_version.values()]
 
 
-def _version_in_use(places: Sequence[Any]) -> VersionInUse:
+def _version_in_use(rows: Sequence[Any]) -> VersionInUse:
+    """Combine the rows of a version, one for each environment that it is deployed to or supported in."""
     return VersionInUse(
-        pacticipant=places[0].pacticipant,
-        number=places[0].number,
-        deployed_to=tuple(place.name for place in places if place.is_deployed),
-        released_to=tuple(place.name for place in places if not place.is_deployed),
+        pacticipant=rows[0].pacticipant,
+        number=rows[0].number,
+        deployed_to=tuple(row.name for row in rows if row.is_deployed),
+        released_to=tuple(row.name for row in rows if not row.is_deployed),
     )
 
 
@@ -633,12 +706,16 @@ def _count_deciding_branches(
 ) -> int:
     if not retention.branches:
         return 0
-    spared = select(branch.c.id).where(branch.c.id.in_(_deciding_branches(_stale(retention, now)))).subquery()
-    count: int = db.execute(select(_count(spared)), since).scalar_one()
+    retained = (
+        select(branch.c.id)
+        .where(branch.c.id.in_(_select_deciding_branches(_stale_branches(retention, now))))
+        .subquery()
+    )
+    count: int = db.execute(select(_count(retained)), since).scalar_one()
     return count
 
 
-_EVERY_VERSION: Final = _VERSIONS.order_by(version.c.pacticipant_id, version.c.position)
+_ALL_VERSIONS: Final = _VERSIONS.order_by(version.c.pacticipant_id, version.c.position)
 _TAGS: Final = (
     select(tag.c.name)
     .join_from(tag, version, version.c.id == tag.c.version_id)
@@ -651,29 +728,41 @@ _TAGS: Final = (
 )
 
 
-def _summary(db: Connection, going: Sequence[RemovableVersion]) -> Mapping[str, Any]:
-    """Say what remains of each pacticipant, and which tags are on the versions that are named."""
-    gone = {(one.pacticipant, one.number) for one in going}
-    left: dict[str, list[RemovableVersion]] = {}
-    for row in fetch_rows(db, _EVERY_VERSION, {}):
-        mine = left.setdefault(row.pacticipant, [])
-        if (row.pacticipant, row.number) not in gone:
-            mine.append(RemovableVersion(**row._asdict()))
+def _summarize(db: Connection, removable: Sequence[RemovableVersion]) -> Mapping[str, Any]:
+    """Load the versions that remain of each pacticipant, and the tags of the versions that the preview names."""
+    removable_keys = {(old_version.pacticipant, old_version.number) for old_version in removable}
+    remaining: dict[str, list[RemovableVersion]] = {}
+    for row in fetch_rows(db, _ALL_VERSIONS, {}):
+        # Also without a remaining version the pacticipant has an entry: the preview shows that none remains.
+        versions = remaining.setdefault(row.pacticipant, [])
+        if (row.pacticipant, row.number) not in removable_keys:
+            versions.append(RemovableVersion(**row._asdict()))
     remains = {
-        name: RemainingVersions(count=len(all_), first=all_[0] if all_ else None, latest=all_[-1] if all_ else None)
-        for name, all_ in left.items()
+        name: RemainingVersions(
+            count=len(versions),
+            first=versions[0] if versions else None,
+            latest=versions[-1] if versions else None,
+        )
+        for name, versions in remaining.items()
     }
-    ends = {(one.pacticipant, one.number) for one in _ends(going, remains)}
-    tags = {key: tuple(fetch_column(db, _TAGS, {"pacticipant": key[0], "number": key[1]})) for key in sorted(ends)}
+    named_keys = {(named.pacticipant, named.number) for named in _list_named_versions(removable, remains)}
+    tags = {
+        (pacticipant_name, number): tuple(fetch_column(db, _TAGS, {"pacticipant": pacticipant_name, "number": number}))
+        for pacticipant_name, number in sorted(named_keys)
+    }
     return {"remains": remains, "tags": tags}
 
 
-def _ends(going: Sequence[RemovableVersion], remains: Mapping[str, RemainingVersions]) -> Iterator[RemovableVersion]:
+def _list_named_versions(
+    removable: Sequence[RemovableVersion], remains: Mapping[str, RemainingVersions]
+) -> Iterator[RemovableVersion]:
+    """List the versions that the preview names: the first and last removable and remaining ones of each pacticipant."""
     first: dict[str, RemovableVersion] = {}
     last: dict[str, RemovableVersion] = {}
-    for one in going:
-        first.setdefault(one.pacticipant, one)
-        last[one.pacticipant] = one
+    for old_version in removable:
+        first.setdefault(old_version.pacticipant, old_version)
+        last[old_version.pacticipant] = old_version
     yield from first.values()
     yield from last.values()
-    yield from (end for one in remains.values() for end in (one.first, one.latest) if end)
+    for versions in remains.values():
+        yield from (remaining for remaining in (versions.first, versions.latest) if remaining)

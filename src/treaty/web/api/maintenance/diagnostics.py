@@ -1,4 +1,4 @@
-"""Whether the server is well. These routes are left out when the settings say so."""
+"""Health checks for load balancers and monitoring. A setting removes these routes."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,17 +19,17 @@ router = Router()
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """That the server answers."""
+    """The server responds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """That what the server needs answers too."""
+    """The server and its database respond."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUnavailable:
-    """That the database does not answer, and why."""
+    """The database does not respond, with the reason."""
 
     reason: str
 
@@ -47,38 +47,39 @@ class DependenciesDocument(SelfLinked):
 
 
 @router.get(urls.HEARTBEAT, permission=Permission.READ_HEARTBEAT, needs_database=False, response=HeartbeatDocument)
-def show_heartbeat(_call: Request) -> Heartbeat:
-    """Say that the server answers, whatever its database does."""
+def show_heartbeat(_request: Request) -> Heartbeat:
+    """Report that the server responds, without using the database."""
     return Heartbeat()
 
 
-def _without_database(call: Request, error: Exception) -> DatabaseUnavailable:
-    return DatabaseUnavailable(health.describe_error(error, database_url=call.settings.database_url))
+# The body has the reason, so that a failing health check can be understood from the monitoring alone.
+def _database_unavailable(request: Request, error: Exception) -> DatabaseUnavailable:
+    return DatabaseUnavailable(health.describe_error(error, database_url=request.settings.database_url))
 
 
 @router.get(
     urls.DEPENDENCIES,
     permission=Permission.READ_HEARTBEAT,
-    database_failure_result=_without_database,
+    database_failure_result=_database_unavailable,
     response=DependenciesDocument,
 )
-def show_dependencies(call: Request) -> Dependencies:
-    """Say that the server and its database answer."""
-    health.check(call.db)
+def show_dependencies(request: Request) -> Dependencies:
+    """Report that the server and its database respond."""
+    health.check(request.db)
     return Dependencies()
 
 
 @represent.register
-def heartbeat(_one: Heartbeat) -> Hal:
+def heartbeat(_heartbeat: Heartbeat) -> Hal:
     return Hal({"ok": True}, links={"self": Link(urls.HEARTBEAT.fill())})
 
 
 @represent.register
-def dependencies(_one: Dependencies) -> Hal:
+def dependencies(_dependencies: Dependencies) -> Hal:
     return Hal({"database": {"ok": True}}, links={"self": Link(urls.DEPENDENCIES.fill())})
 
 
 @represent.register
-def database_unavailable(one: DatabaseUnavailable) -> Hal:
-    state = {"database": {"ok": False, "error": {"message": one.reason}}}
+def database_unavailable(failure: DatabaseUnavailable) -> Hal:
+    state = {"database": {"ok": False, "error": {"message": failure.reason}}}
     return Hal(state, links={"self": Link(urls.DEPENDENCIES.fill())})

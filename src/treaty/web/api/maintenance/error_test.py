@@ -1,4 +1,4 @@
-"""A path that always fails, to try out how failures are reported."""
+"""A route that always fails, to test that errors reach the logs and error reporting, as in the original broker."""
 
 from typing import NoReturn
 
@@ -14,6 +14,6 @@ router = Router()
 @router.post(
     urls.ERROR_TEST, permission=Permission.MANAGE_PACTICIPANT, needs_database=False, consumes=None, errors=("500",)
 )
-def fail(_call: Request) -> NoReturn:
-    """Fail, on purpose."""
-    raise RuntimeError("Don't panic. This error was asked for, to test how errors are reported.")
+def fail(_request: Request) -> NoReturn:
+    """Raise an error on purpose."""
+    raise RuntimeError("Don't panic. This is a test error, raised on purpose to check that errors are reported.")

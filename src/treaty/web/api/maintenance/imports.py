@@ -1,4 +1,4 @@
-"""Importing facts of another broker with their original times, for `treaty import`."""
+"""Import of facts from another broker with their original times, for `treaty import`."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -35,7 +35,7 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 MAX_FACTS: Final = 1000
-"""Facts in one request."""
+"""Maximum number of facts in a request, so that its transaction does not block builds for long."""
 MAX_LOOKUPS: Final = 10_000
 _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
     "pacticipant": TypeAdapter(PacticipantFact),
@@ -50,7 +50,7 @@ _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
 
 
 class ImportBody(Body):
-    """A part of an import: facts in the order in which they are to be copied."""
+    """One request of an import: facts in the order in which to copy them."""
 
     model_config = with_example(
         {
@@ -75,7 +75,7 @@ class ImportBody(Body):
     source: RequiredNonBlankLine
     """The base URL of the broker that the facts come from."""
     run: RequiredNonBlankLine
-    """A text of the client's choice that is the same in all requests of an import."""
+    """Identifies the import: a text of the client's choice, the same in all requests of the import."""
     dry_run: bool = False
     finished: bool = False
     """Whether this is the import's last request."""
@@ -89,7 +89,7 @@ class ImportLookupBody(Body):
 
     source: RequiredNonBlankLine
     facts: list[list[str]]
-    """Each a kind and what identifies the fact in the source."""
+    """Each fact is a list of its kind and the names or numbers that identify it in the source."""
 
 
 class FactOutcome(TypedDict):
@@ -113,24 +113,24 @@ class ImportedFactsDocument(TypedDict):
     response=ImportOutcomesDocument,
     errors=("409",),
 )
-def import_facts(call: Request) -> ImportOutcomesDocument:
+def import_facts(request: Request) -> ImportOutcomesDocument:
     """Import facts of another broker, and return the outcome for each in the same order.
 
-    Facts keep their original times. What is newer here stays, what was removed here stays removed, and no webhook is
-    called. At most one import runs at a time; others get 409.
+    Facts keep their original times. Newer facts of this broker are not replaced, facts that were removed here after an
+    earlier import are not copied again, and no webhooks are called. Returns 409 while another import is running.
     """
-    body = call.body(ImportBody)
+    body = request.body(ImportBody)
     if len(body.facts) > MAX_FACTS:
         raise Invalid.member("facts", f"cannot be more than {MAX_FACTS}")
-    part = ImportBatch(
+    batch = ImportBatch(
         source=body.source,
         run=body.run,
         facts=[_fact_or_problem(raw) for raw in body.facts],
         is_dry=body.dry_run,
         is_last=body.finished,
     )
-    outcomes = import_batch(call.db, part, now=call.now, settings=call.settings)
-    return {"outcomes": [{"outcome": one.outcome.value, "reason": one.reason} for one in outcomes]}
+    results = import_batch(request.db, batch, now=request.now, settings=request.settings)
+    return {"outcomes": [{"outcome": result.outcome.value, "reason": result.reason} for result in results]}
 
 
 @router.post(
@@ -140,14 +140,17 @@ def import_facts(call: Request) -> ImportOutcomesDocument:
     body=ImportLookupBody,
     response=ImportedFactsDocument,
 )
-def look_up_imported_facts(call: Request) -> ImportedFactsDocument:
-    """Return for each fact what an earlier import remembered about it: a text, or null for a fact that is new."""
-    body = call.body(ImportLookupBody)
+def look_up_imported_facts(request: Request) -> ImportedFactsDocument:
+    """Return for each fact the text that an earlier import remembered, or null for a fact that was not copied yet.
+
+    With it a repeated import skips the facts that it need not fetch from the source again.
+    """
+    body = request.body(ImportLookupBody)
     if len(body.facts) > MAX_LOOKUPS:
         raise Invalid.member("facts", f"cannot be more than {MAX_LOOKUPS}")
     keys = [compute_fact_key(body.source, parts) for parts in body.facts]
-    known = imports.load_values(call.db, keys)
-    return {"values": [(known[key] or "") if key in known else None for key in keys]}
+    remembered = imports.load_values(request.db, keys)
+    return {"values": [(remembered[key] or "") if key in remembered else None for key in keys]}
 
 
 def _fact_or_problem(raw: dict[str, Any]) -> Fact | Invalid:
@@ -155,12 +158,12 @@ def _fact_or_problem(raw: dict[str, Any]) -> Fact | Invalid:
     if adapter is None:
         return Invalid.member("kind", f"must be one of: {', '.join(_ADAPTERS)}")
     try:
-        fact: Fact = adapter.validate_python(_fields(raw))
+        fact: Fact = adapter.validate_python(_convert_members(raw))
     except ValidationError as error:
-        return Invalid(*(Problem(tuple(one["loc"]), f"{one['loc'][-1]}: {one['msg']}") for one in error.errors()))
+        return Invalid(*(Problem(tuple(item["loc"]), f"{item['loc'][-1]}: {item['msg']}") for item in error.errors()))
     except (TypeError, ValueError, OverflowError) as error:
         return Invalid.member("facts", f"cannot be read: {error}")
-    problems = list(_problems(fact))
+    problems = list(_find_problems(fact))
     return Invalid(*problems) if problems else fact
 
 
@@ -170,7 +173,7 @@ _NAMES: Final = frozenset(
         *("provider_version", "uuid", "environment", "environment_name", "application_instance"),
     }
 )
-"""Fields that identify something. Nothing could be asked about what has a blank name, or one that no index takes."""
+"""Fields with names that URLs and indexes use: a blank name has no URL, and a very long one fits no index entry."""
 
 
 class _Contact(Body):
@@ -178,53 +181,55 @@ class _Contact(Body):
     details: dict[str, Any] | None = None
 
 
-_TEXTS: Final[dict[tuple[type, str], tuple[TypeAdapter[Any], str]]] = {
+_TEXT_FORMATS: Final[dict[tuple[type, str], tuple[TypeAdapter[Any], str]]] = {
     (EnvironmentFact, "contacts"): (TypeAdapter(list[_Contact]), "must be a JSON array of objects with names"),
     (EnvironmentFact, "name"): (TypeAdapter(EnvironmentName), "cannot contain spaces or line breaks"),
     (ResultFact, "test_results"): (TypeAdapter(Any), "must be JSON"),
     (ResultFact, "verified_by"): (TypeAdapter(dict[str, Any]), "must be a JSON object"),
 }
-"""Fields that have a form of their own, and the problem with other values. All but names are JSON as text."""
+"""Fields with a particular format, and the message for other values. All except `name` contain JSON as text."""
 
 
-def _problems(fact: Any) -> Iterator[Problem]:
-    """List what is wrong with the values of a fact, which are of the right types."""
+def _find_problems(fact: Any) -> Iterator[Problem]:
+    """List the problems with the values of a fact, whose types are valid, and of the objects it contains."""
     for field in fields(fact):
         name, value = field.name, getattr(fact, field.name)
         values = [value] if value is None or isinstance(value, str) or not isinstance(value, list | tuple) else value
-        for one in values:
-            if is_dataclass(one):
-                yield from _problems(one)
-            elif isinstance(one, str) and (text := _problem_of_text(type(fact), name, one)):
-                yield Problem((name,), f"{name} {text}")
+        for item in values:
+            if is_dataclass(item):
+                yield from _find_problems(item)
+            elif isinstance(item, str) and (message := _check_text(type(fact), name, item)):
+                yield Problem((name,), f"{name} {message}")
 
 
-def _problem_of_text(kind: type, name: str, value: str) -> str | None:
+def _check_text(fact_class: type, name: str, value: str) -> str | None:
+    """Return the message for an invalid text, or None."""
+    # The original broker accepts blank application instances, so its data may contain them.
     if name in _NAMES and not value.strip() and name != "application_instance":
-        return "cannot be blank"  # application instances of the original broker may be
+        return "cannot be blank"
     if name in _NAMES and len(value.encode()) > MAX_LENGTH:
         return f"cannot be longer than {MAX_LENGTH} bytes"
-    if (kind, name) not in _TEXTS:
+    if (fact_class, name) not in _TEXT_FORMATS:
         return None
-    adapter, text = _TEXTS[kind, name]
+    adapter, message = _TEXT_FORMATS[fact_class, name]
     try:
         adapter.validate_python(value if name in _NAMES else orjson.loads(value))
-    except ValueError:  # also of JSON that cannot be read
-        return text
+    except ValueError:  # the errors of both pydantic and orjson
+        return message
     return None
 
 
-def _fields(raw: dict[str, Any]) -> dict[str, Any]:
-    """Name the members of a fact as the fields of its class, and read its times; one without a zone is in UTC."""
-    return {to_snake(name): _value(to_snake(name), value) for name, value in raw.items()}
+def _convert_members(raw: dict[str, Any]) -> dict[str, Any]:
+    """Convert the members of a fact to fields of its class, and parse its times; those without a zone are in UTC."""
+    return {to_snake(name): _convert_value(to_snake(name), value) for name, value in raw.items()}
 
 
-def _value(name: str, value: Any) -> Any:
+def _convert_value(name: str, value: Any) -> Any:
     if name.endswith("_at") and isinstance(value, str):
         time = datetime.fromisoformat(value)
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     if name == "main_branch" and isinstance(value, str) and not value.strip():
-        return None  # an application without one is better than no application
+        return None  # better to import the application without a main branch than to refuse it
     if isinstance(value, list):
-        return [_fields(one) if isinstance(one, dict) else one for one in value]
+        return [_convert_members(item) if isinstance(item, dict) else item for item in value]
     return value

@@ -1,4 +1,4 @@
-"""Metrics: how much the broker holds, and how it fares."""
+"""Metrics: record counts of the broker, and counters of this server for Prometheus."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -89,25 +89,26 @@ class MetricsDocument(TypedDict):
 
 
 @router.get(urls.METRICS, permission=Permission.READ, is_slow=True, response=MetricsDocument)
-def show_metrics(call: Request) -> Metrics:
-    """Count everything that the broker holds."""
-    return metrics.load_metrics(call.db)
+def show_metrics(request: Request) -> Metrics:
+    """Return the numbers of pacts, results, versions and other records, as the original broker does."""
+    return metrics.load_metrics(request.db)
 
 
 @router.get(urls.PROMETHEUS, permission=Permission.READ, produces=(), is_slow=True)
-def show_prometheus(call: Request) -> RawBody:
-    """Say what this server has counted about itself, in Prometheus's format."""
-    return RawBody(call.server_metrics.render(metrics.load_queue(call.db, now=call.now)), PROMETHEUS)
+def show_prometheus(request: Request) -> RawBody:
+    """Return the metrics of this server in Prometheus's text format."""
+    queue = metrics.load_queue(request.db, now=request.now)
+    return RawBody(request.server_metrics.render(queue), PROMETHEUS)
 
 
 @represent.register
-def metrics_document(found: Metrics) -> Hal:
-    counts = found.counts
+def metrics_document(broker_metrics: Metrics) -> Hal:
+    counts = broker_metrics.counts
     document: MetricsDocument = {
         "interactions": {
-            "latestInteractionsCount": found.latest.interactions,
-            "latestMessagesCount": found.latest.messages,
-            "latestInteractionsAndMessagesCount": found.latest.interactions + found.latest.messages,
+            "latestInteractionsCount": broker_metrics.latest.interactions,
+            "latestMessagesCount": broker_metrics.latest.messages,
+            "latestInteractionsAndMessagesCount": broker_metrics.latest.interactions + broker_metrics.latest.messages,
         },
         "pacticipants": {"count": counts.pacticipants, "withMainBranchSetCount": counts.with_main_branch},
         "integrations": {"count": counts.integrations},
@@ -117,7 +118,7 @@ def metrics_document(found: Metrics) -> Hal:
             "last": counts.last_publication,
         },
         "pactVersions": {"count": counts.contents},
-        "pactRevisionsPerConsumerVersion": _distribution(found.revisions),
+        "pactRevisionsPerConsumerVersion": _distribution(broker_metrics.revisions),
         "verificationResults": {
             "count": counts.verifications,
             "successCount": counts.successes,
@@ -126,11 +127,12 @@ def metrics_document(found: Metrics) -> Hal:
             "first": counts.first_verification,
             "last": counts.last_verification,
         },
-        "verificationResultsPerPactVersion": _distribution(found.results),
+        "verificationResultsPerPactVersion": _distribution(broker_metrics.results),
         "pacticipantVersions": {
             "count": counts.versions,
             "withUserCreatedBranchCount": counts.with_user_created_branch,
             "withBranchCount": counts.with_branch,
+            # The original broker returns this number under both names.
             "withBranchSetCount": counts.with_branch,
         },
         "webhooks": {"count": counts.webhooks},
@@ -157,5 +159,5 @@ def metrics_document(found: Metrics) -> Hal:
     return Hal(document)
 
 
-def _distribution(found: Distribution) -> DistributionDocument:
-    return {"distribution": {str(amount): count for amount, count in found.items()}}
+def _distribution(distribution: Distribution) -> DistributionDocument:
+    return {"distribution": {str(size): count for size, count in distribution.items()}}
