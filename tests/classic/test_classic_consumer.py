@@ -146,7 +146,7 @@ def test_what_an_earlier_run_wrote_stays_only_if_it_is_merged(make, tmp_path, mo
 
 
 def test_an_example_that_does_not_match_is_refused():
-    with pytest.raises(ValueError, match="no example"):
+    with pytest.raises(ValueError, match="The example 'seven' does not match"):
         Term(r"^\d+$", "seven")
 
 

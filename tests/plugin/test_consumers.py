@@ -61,7 +61,7 @@ def test_a_pact_that_was_never_tried_fails_the_test(run, pytester):
             pact.upon_receiving("something").with_request("GET", "/")
         """
     )
-    run(code=1).fnmatch_lines(["*interactions were never tried*"])
+    run(code=1).fnmatch_lines(["*interactions were never exercised*"])
 
 
 def test_a_test_without_a_marker_is_told_what_is_missing(run, pytester):

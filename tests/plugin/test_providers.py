@@ -134,7 +134,9 @@ def test_files_may_be_elsewhere(run, consumer, provider):
 
 def test_without_pacts_and_broker_the_test_fails_and_says_so(run, provider):
     provider()
-    run(code=1).fnmatch_lines(["*There is no broker to ask for pacts (--broker-url), and no file *"])
+    run(code=1).fnmatch_lines(
+        ["*There are no pacts to verify: no broker is configured (--broker-url), and there is no file *"]
+    )
 
 
 def test_a_provider_that_nobody_uses_is_skipped(run, broker, provider):
@@ -240,4 +242,4 @@ def test_a_test_that_verifies_nothing_fails(run, consumer, pytester):
             pass
         """
     )
-    run("test_provider.py", code=1).fnmatch_lines(["*`pact_verifier` has verified nothing*"])
+    run("test_provider.py", code=1).fnmatch_lines(["*The test did not use `pact_verifier`: call its method `verify`.*"])

@@ -1,4 +1,4 @@
-"""Matchers, and how they are written for Pact's library."""
+"""Matchers of pact-python 1 and 2, converted to the format of Pact's library."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _TYPE: Final = "pact:matcher:type"
 
 
 class Matcher(ABC):
-    """A value that need not be equal."""
+    """A rule that a value has to match, instead of being equal."""
 
     @abstractmethod
-    def written(self) -> dict[str, Any]:
-        """Give it as Pact's library reads it."""
+    def to_library_format(self) -> dict[str, Any]:
+        """Return the matcher in the integration JSON format of Pact's library."""
 
     @abstractmethod
     def example(self) -> Any:
-        """Give a value that matches."""
+        """Return a value that matches."""
 
 
 @dataclass(frozen=True)
 class Like(Matcher):
-    """Whatever is of the same type."""
+    """A value of the same type as `matcher`, which may contain other matchers."""
 
     matcher: Any
 
-    def written(self) -> dict[str, Any]:
+    def to_library_format(self) -> dict[str, Any]:
         return {_TYPE: "type", "value": to_library_format(self.matcher)}
 
     def example(self) -> Any:
@@ -43,7 +43,7 @@ SomethingLike = Like
 
 @dataclass(frozen=True)
 class EachLike(Matcher):
-    """A list of such elements, at least so many."""
+    """A list with at least `minimum` elements, each of which matches `matcher`."""
 
     matcher: Any
     minimum: int = 1
@@ -52,7 +52,7 @@ class EachLike(Matcher):
         if self.minimum < 1:
             raise ValueError("Minimum must be greater than or equal to 1")
 
-    def written(self) -> dict[str, Any]:
+    def to_library_format(self) -> dict[str, Any]:
         return {_TYPE: "type", "value": [to_library_format(self.matcher)] * self.minimum, "min": self.minimum}
 
     def example(self) -> list[Any]:
@@ -61,16 +61,16 @@ class EachLike(Matcher):
 
 @dataclass(frozen=True)
 class Term(Matcher):
-    """What a regular expression matches; `generate` is an example."""
+    """A text that the regular expression `matcher` matches; `generate` is an example."""
 
     matcher: str
     generate: Any
 
     def __post_init__(self) -> None:
         if not re.search(self.matcher, str(self.generate)):
-            raise ValueError(f"{self.generate!r} is no example of {self.matcher!r}")
+            raise ValueError(f"The example {self.generate!r} does not match {self.matcher!r}")
 
-    def written(self) -> dict[str, Any]:
+    def to_library_format(self) -> dict[str, Any]:
         return {_TYPE: "regex", "regex": self.matcher, "value": self.generate}
 
     def example(self) -> Any:
@@ -78,23 +78,23 @@ class Term(Matcher):
 
 
 def to_library_format(value: Any) -> Any:
-    """Write matchers within a value as Pact's library reads them."""
-    return _converted(value, lambda matcher: matcher.written())
+    """Convert all matchers in a value to the format of Pact's library."""
+    return _replace_matchers(value, lambda matcher: matcher.to_library_format())
 
 
 def get_generated_values(value: Any) -> Any:
-    """Give the value with examples in place of its matchers."""
-    return _converted(value, lambda matcher: matcher.example())
+    """Replace all matchers in a value by their examples."""
+    return _replace_matchers(value, lambda matcher: matcher.example())
 
 
-def _converted(value: Any, of_matcher: Callable[[Matcher], Any]) -> Any:
+def _replace_matchers(value: Any, convert: Callable[[Matcher], Any]) -> Any:
     match value:
         case Matcher():
-            return of_matcher(value)
+            return convert(value)
         case dict():
-            return {name: _converted(each, of_matcher) for name, each in value.items()}
+            return {name: _replace_matchers(member, convert) for name, member in value.items()}
         case list() | tuple():
-            return [_converted(each, of_matcher) for each in value]
+            return [_replace_matchers(element, convert) for element in value]
         case Enum():
             return value.value
         case _:
@@ -102,8 +102,8 @@ def _converted(value: Any, of_matcher: Callable[[Matcher], Any]) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """Write a header, path or query; a matcher around text is written as JSON."""
-    return json.dumps(value.written()) if isinstance(value, Matcher) else str(value)
+    """Return a header, path or query parameter as text. Pact's library accepts a matcher there as JSON text."""
+    return json.dumps(value.to_library_format()) if isinstance(value, Matcher) else str(value)
 
 
 _HOURS: Final = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?"

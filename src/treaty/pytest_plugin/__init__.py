@@ -1,4 +1,8 @@
-"""The pytest plugin: options, fixtures and hooks. What does the work is loaded once a suite uses it."""
+"""The pytest plugin: options, fixtures and hooks.
+
+pytest loads it in every run of an environment where Treaty is installed, so it imports the other modules only when a
+suite uses them.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +24,8 @@ if TYPE_CHECKING:
 _RUN: Final[pytest.StashKey[PluginRun]] = pytest.StashKey()
 _PASSED: Final = pytest.StashKey[bool]()
 _MARKER: Final = (
-    "pact(consumer, provider, **more): whose pact a test is about. Consumers' tests may give `specification`; "
-    "providers' `selectors`, `include_pending`, `include_wip_since` and `pacts` (files)."
+    "pact(consumer, provider, **options): the pact that a test is about. Options of consumers: `specification`; of "
+    "providers: `selectors`, `include_pending`, `include_wip_since` and `pacts` (files)."
 )
 
 
@@ -35,7 +39,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    from treaty.pytest_plugin.run import PluginRun  # noqa: PLC0415 - not before it is known that pytest does something
+    from treaty.pytest_plugin.run import PluginRun  # noqa: PLC0415 - `pytest --version` and `--help` do not need it
 
     config.addinivalue_line("markers", _MARKER)
     config.stash[_RUN] = PluginRun(config)
@@ -57,13 +61,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist where the run's broker is."""
+    """Pass the URL of the run's broker to a worker of pytest-xdist."""
     node.workerinput["treaty_broker"] = node.config.stash[_RUN].start()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over what a worker of pytest-xdist has written."""
+    """Add the pacts that a worker of pytest-xdist has written to those of the run."""
     node.config.stash[_RUN].add_worker_output(getattr(node, "workeroutput", {}))
 
 
@@ -84,10 +88,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if verified := getattr(report, "treaty_verified", None):
+    if report_data := getattr(report, "treaty_verified", None):
         from treaty.pytest_plugin import results  # noqa: PLC0415 - few suites verify providers
 
-        results.collect(verified)
+        results.collect(report_data)
 
 
 @pytest.hookimpl(trylast=True)
@@ -112,7 +116,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def pact_broker(pytestconfig: pytest.Config) -> PactBroker:
-    """The broker that is configured, or that runs for this run: `url`, credentials, and a `client`."""
+    """The configured broker, or the temporary one of this run: `url`, credentials, and a `client`."""
     if broker := pytestconfig.stash[_RUN].broker:
         return broker
     pytest.fail("No broker is configured. Give --broker-url (PACT_BROKER_BASE_URL), or --run-broker.", pytrace=False)
@@ -120,7 +124,7 @@ def pact_broker(pytestconfig: pytest.Config) -> PactBroker:
 
 @pytest.fixture
 def pact(request: pytest.FixtureRequest) -> Iterator[Pact]:
-    """A pact between the marker's consumer and provider. Once the test has passed, its interactions are written."""
+    """A pact between the marker's consumer and provider. Its interactions are written if the test passes."""
     from treaty.pytest_plugin import recording  # noqa: PLC0415 - few suites use it
 
     recorder = recording.start_recording(request.node, request.config.stash[_RUN].folder)
@@ -132,7 +136,7 @@ def pact(request: pytest.FixtureRequest) -> Iterator[Pact]:
 
 @pytest.fixture
 def pact_verifier(request: pytest.FixtureRequest) -> Iterator[PactVerifier]:
-    """One interaction that the marker's provider has to honour: `verify` it. There is a test for each."""
+    """An interaction that the marker's provider has to honour: call `verify`. The test runs once for each."""
     from treaty.pytest_plugin import verification  # noqa: PLC0415 - few suites use it
 
     yield verification.create_verifier(request)

@@ -1,4 +1,4 @@
-"""The broker of a run: the one that is configured, or a Treaty that runs as long as the tests do."""
+"""The broker of a test run: the configured one, or a temporary Treaty that ends with the run."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from treaty.errors import ClientError
 if TYPE_CHECKING:
     from treaty.client import BrokerClient
 
-_ADDRESS: Final = re.compile(r"Treaty is at (http://\S+)")
-_START_SECONDS: Final = 60
-_END_SECONDS: Final = 10
-_SERVE: Final = """
+_URL: Final = re.compile(r"Treaty is at (http://\S+)")
+"""The line that `treaty serve` prints once it accepts requests."""
+_START_TIMEOUT_SECONDS: Final = 60
+_END_TIMEOUT_SECONDS: Final = 10
+# The server ends with pytest even if pytest is killed: a pipe from it to the server then closes.
+_SERVER_SCRIPT: Final = """
 import os, signal, threading
 
 def end_with_pytest():
@@ -41,7 +43,7 @@ treaty()
 
 @dataclass(frozen=True, kw_only=True)
 class PactBroker:
-    """Where a broker is, who we are to it, and a client to speak with it."""
+    """The URL of a broker, the credentials of the run, and a client for it."""
 
     url: str
     username: str | None = None
@@ -50,6 +52,7 @@ class PactBroker:
 
     @functools.cached_property
     def client(self) -> BrokerClient:
+        """A client that is connected on first use, and shared by all tests."""
         from treaty.client import BrokerClient, BrokerConnection, RetryPolicy  # noqa: PLC0415 - httpx takes long to load
 
         return BrokerClient(
@@ -63,21 +66,22 @@ class PactBroker:
         )
 
     def close(self) -> None:
-        if "client" in self.__dict__:
+        if "client" in self.__dict__:  # cached_property stores it there on first use
             self.client.__exit__()
 
 
 class TemporaryBroker:
-    """A Treaty of this run's own, with an empty database that goes when it ends."""
+    """A Treaty server for this run, with an empty database that is deleted when it ends."""
 
     def __init__(self) -> None:
+        """Start the server and wait until it accepts requests. Raises ClientError if it does not start."""
         if not importlib.util.find_spec("sqlalchemy"):
             raise ClientError(f"--run-broker needs the server's packages: {install_hint('server')}")
         self._folder = Path(tempfile.mkdtemp(prefix="treaty-broker-"))
         self._log = self._folder / "log"
         self._process = self._start()
         try:
-            self.url = self._address()
+            self.url = self._wait_for_url()
         except ClientError:
             self.end()
             raise
@@ -85,7 +89,7 @@ class TemporaryBroker:
     def end(self) -> None:
         self._process.terminate()
         try:
-            self._process.wait(_END_SECONDS)
+            self._process.wait(_END_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -95,24 +99,24 @@ class TemporaryBroker:
 
     def _start(self) -> subprocess.Popen[bytes]:
         database = f"sqlite:///{(self._folder / 'treaty.sqlite').as_posix()}"
-        command = [sys.executable, "-c", _SERVE, "serve", "--port", "0", "--database-url", database]
+        command = [sys.executable, "-c", _SERVER_SCRIPT, "serve", "--port", "0", "--database-url", database]
         with self._log.open("wb") as log:
-            return subprocess.Popen(  # noqa: S603 - our own words
+            return subprocess.Popen(  # noqa: S603 - the arguments are constants
                 command, cwd=self._folder, env=_environment(), stdin=subprocess.PIPE, stdout=log, stderr=log
             )
 
-    def _address(self) -> str:
-        until = time.monotonic() + _START_SECONDS
-        while time.monotonic() < until and self._process.poll() is None:
-            if found := _ADDRESS.search(self._said()):
-                return found[1]
+    def _wait_for_url(self) -> str:
+        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if match := _URL.search(self._read_log()):
+                return match[1]
             time.sleep(0.02)
-        raise ClientError(f"The broker for this run did not start: {self._said().strip()[-2000:]}")
+        raise ClientError(f"The broker for this run did not start: {self._read_log().strip()[-2000:]}")
 
-    def _said(self) -> str:
+    def _read_log(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
 
 def _environment() -> dict[str, str]:
-    """Keep settings of other brokers away from this one."""
+    """Return the environment without settings, which are meant for other brokers."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("TREATY_", "PACT_BROKER_"))}

@@ -1,4 +1,4 @@
-"""Fetch from a broker the pacts that a provider has to honour."""
+"""Fetches the pacts that a provider has to honour from a broker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PactQuery:
-    """Which pacts are wanted. Without selectors: of main branches, of what is deployed, of branches named like ours."""
+    """Selects pacts to verify.
+
+    The default is main branches, deployed or released versions, and branches with the name of the provider's.
+    """
 
     provider: str
     branch: str | None
@@ -28,15 +31,16 @@ class PactQuery:
 
     @property
     def body(self) -> Json:
-        given = {
+        options = {
             "providerVersionBranch": self.branch,
             "providerVersionTags": list(self.tags),
             "includeWipPactsSince": None if self.wip_since is None else str(self.wip_since),
         }
         return {
             "consumerVersionSelectors": self._selectors(),
+            # Whether a pact is pending depends on the provider's branch or tags: without them it has no meaning.
             "includePendingStatus": self.includes_pending and bool(self.branch or self.tags),
-            **{name: value for name, value in given.items() if value},
+            **{name: value for name, value in options.items() if value},
         }
 
     def _selectors(self) -> list[Mapping[str, Any]]:
@@ -46,25 +50,28 @@ class PactQuery:
         return [{"mainBranch": True}, {"deployedOrReleased": True}, *matching]
 
 
-def fetch_pacts(broker: BrokerClient, wanted: PactQuery) -> list[PactToVerify]:
+def fetch_pacts(broker: BrokerClient, query: PactQuery) -> list[PactToVerify]:
+    """Fetch the selected pacts; none if the broker does not know the provider."""
+    # Older brokers only have the beta relation.
     relations = ("pb:provider-pacts-for-verification", "beta:provider-pacts-for-verification")
     try:
-        answer = broker.post(broker.link(*relations, provider=wanted.provider), wanted.body)
+        response = broker.post(broker.link(*relations, provider=query.provider), query.body)
     except Refused as refused:
         if refused.status == HTTPStatus.NOT_FOUND:
             return []
         raise
-    return [_fetched(broker, each) for each in answer.embedded("pacts")]
+    return [_fetch(broker, entry) for entry in response.embedded("pacts")]
 
 
 def fetch_pact(broker: BrokerClient, url: str) -> PactToVerify:
-    """Fetch the pact that a webhook named."""
-    return _fetched(broker, {"_links": {"self": {"href": url}}})
+    """Fetch the pact at a URL, as webhooks pass it to a provider's build."""
+    return _fetch(broker, {"_links": {"self": {"href": url}}})
 
 
-def _fetched(broker: BrokerClient, listed: Json) -> PactToVerify:
-    pact = broker.get(listed["_links"]["self"]["href"])
-    properties = listed.get("verificationProperties") or {}
+def _fetch(broker: BrokerClient, entry: Json) -> PactToVerify:
+    """Fetch the pact of an entry in the list of pacts to verify."""
+    pact = broker.get(entry["_links"]["self"]["href"])
+    properties = entry.get("verificationProperties") or {}
     relation = "pb:publish-verification-results"
     versions = pact.links("pb:consumer-version") or pact.links("pb:consumer-versions")
     return PactToVerify(

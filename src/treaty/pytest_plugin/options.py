@@ -1,4 +1,4 @@
-"""What can be configured: on the command line, in the environment, or in pytest's configuration file."""
+"""The plugin's options: on the command line, in the environment, or in pytest's configuration file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Option(NamedTuple):
-    """An option; without a variable of its own it is read from TREATY_ and its name."""
+    """An option. Its environment variable is `TREATY_` and its name, unless `variable` names another."""
 
     name: str
     metavar: str
@@ -38,49 +38,52 @@ class Option(NamedTuple):
 
 OPTIONS: Final = (
     Option("publish-pact", "VERSION", "Publish the pacts of this run if all tests pass; `auto` takes the commit."),
-    Option("pact-branch", "BRANCH", "The consumer's branch, unless it is found out (CI system, git)."),
+    Option("pact-branch", "BRANCH", "The consumer's branch (default: detected from the CI system or git)."),
     Option("pact-tag", "TAG", "A tag for the consumer's version; repeatable.", is_list=True),
-    Option("pact-build-url", "URL", "Where the build can be seen, unless it is found out."),
+    Option("pact-build-url", "URL", "URL of the build (default: detected from the CI system)."),
     Option("pact-dir", "DIR", "Where pacts are written and read (default: pacts)."),
     Option("run-broker", "True", "Run a Treaty for this run, on a free port.", is_flag=True),
-    Option("broker-url", "URL", "The broker's address.", "PACT_BROKER_BASE_URL"),
-    Option("broker-username", "NAME", "Its user, if it asks.", "PACT_BROKER_USERNAME"),
-    Option("broker-password", "PASSWORD", "The user's password.", "PACT_BROKER_PASSWORD"),
-    Option("broker-token", "TOKEN", "A bearer token, instead of a user.", "PACT_BROKER_TOKEN"),
+    Option("broker-url", "URL", "The broker's URL.", "PACT_BROKER_BASE_URL"),
+    Option("broker-username", "NAME", "User name for the broker.", "PACT_BROKER_USERNAME"),
+    Option("broker-password", "PASSWORD", "Password for the broker.", "PACT_BROKER_PASSWORD"),
+    Option("broker-token", "TOKEN", "Bearer token for the broker, instead of a user.", "PACT_BROKER_TOKEN"),
     Option("provider-version", "VERSION", "The provider's version; `auto` takes the commit."),
-    Option("provider-branch", "BRANCH", "The provider's branch, unless it is found out."),
+    Option("provider-branch", "BRANCH", "The provider's branch (default: detected from the CI system or git)."),
     Option("provider-tag", "TAG", "A tag for the provider's version; repeatable.", is_list=True),
     Option("publish-verification", "True", "Publish the results of verified pacts.", is_flag=True),
-    Option("pact-url", "URL", "Verify only this pact, which a webhook named.", "PACT_URL"),
-    Option("deploy-to", "ENVIRONMENT", "Tell what can-i-deploy answers for this environment."),
+    Option("pact-url", "URL", "Verify only the pact at this URL, as passed by a webhook.", "PACT_URL"),
+    Option("deploy-to", "ENVIRONMENT", "Show the result of can-i-deploy for this environment."),
 )
-_NAMED: Final = {option.name: option for option in OPTIONS}
+_OPTIONS_BY_NAME: Final = {option.name: option for option in OPTIONS}
 _TRUE: Final = {"true", "1", "yes", "on"}
 _FALSE: Final = {"false", "0", "no", "off", ""}
 
 
 def add_options(parser: pytest.Parser) -> None:
+    """Declare all options on the command line and in the configuration file."""
     group = parser.getgroup("treaty", "pacts (treaty)")
     for option in OPTIONS:
-        words = f"{option.help} [env: {option.environment}; ini: {option.key}]"
+        help_text = f"{option.help} [env: {option.environment}; ini: {option.key}]"
         if option.is_flag:
-            group.addoption(f"--{option.name}", dest=option.dest, nargs="?", const=True, type=_boolean, help=words)
+            group.addoption(
+                f"--{option.name}", dest=option.dest, nargs="?", const=True, type=_parse_flag, help=help_text
+            )
         else:
             group.addoption(
                 f"--{option.name}",
                 dest=option.dest,
                 metavar=option.metavar,
                 action="append" if option.is_list else "store",
-                help=words,
+                help=help_text,
             )
         if option.is_list:
-            parser.addini(option.key, words, type="args", default=[])
+            parser.addini(option.key, help_text, type="args", default=[])
         else:
-            parser.addini(option.key, words, type="string", default="")
+            parser.addini(option.key, help_text, type="string", default="")
 
 
-def _boolean(text: str) -> bool | str:
-    """Read yes or no; any other word is kept for `put_back`."""
+def _parse_flag(text: str) -> bool | str:
+    """Parse a Boolean. Other texts are returned unchanged, for `restore_positional_arguments`."""
     return text.strip().lower() in _TRUE if _is_boolean(text) else text
 
 
@@ -88,28 +91,34 @@ def _is_boolean(text: str) -> bool:
     return text.strip().lower() in _TRUE | _FALSE
 
 
-def restore_positional_arguments(known: argparse.Namespace, args: list[str]) -> None:
-    """Let a word after a switch be what to test, unless it is yes or no: `--run-broker tests` means both."""
+def restore_positional_arguments(namespace: argparse.Namespace, args: list[str]) -> None:
+    """Treat the argument after a flag as a path to test, unless it is a Boolean: `--run-broker tests`.
+
+    argparse takes it for the flag's optional value. Raises UsageError for `--flag=VALUE` if it is not a Boolean.
+    """
     for option in (option for option in OPTIONS if option.is_flag):
-        for place, word in enumerate(args):
-            name, equals, value = word.partition("=")
-            after = args[place + 1] if place + 1 < len(args) else "-"
+        for index, argument in enumerate(args):
+            name, equals, value = argument.partition("=")
+            next_argument = args[index + 1] if index + 1 < len(args) else "-"
             if name != f"--{option.name}":
                 continue
             if equals and not _is_boolean(value):
                 raise pytest.UsageError(f"--{option.name}: {value!r} is neither True nor False")
-            if not equals and not after.startswith("-") and not _is_boolean(after):
-                args[place] = f"{word}=True"
-                setattr(known, option.dest, True)
-                known.file_or_dir.append(after)
+            if not equals and not next_argument.startswith("-") and not _is_boolean(next_argument):
+                args[index] = f"{argument}=True"
+                setattr(namespace, option.dest, True)
+                namespace.file_or_dir.append(next_argument)
 
 
 def get_text(config: pytest.Config, name: str) -> str | None:
-    """Give an option's value, or None if it is empty; the command line counts most, then the environment."""
-    option = _NAMED[name]
-    given = config.getoption(option.dest, None)
-    found = given if given is not None else os.environ.get(option.environment) or config.getini(option.key)
-    return str(found).strip() or None
+    """Return an option's value, or None if it is empty.
+
+    The command line overrides the environment, and that overrides the configuration file.
+    """
+    option = _OPTIONS_BY_NAME[name]
+    argument = config.getoption(option.dest, None)
+    value = argument if argument is not None else os.environ.get(option.environment) or config.getini(option.key)
+    return str(value).strip() or None
 
 
 def get_flag(config: pytest.Config, name: str) -> bool:
@@ -117,14 +126,15 @@ def get_flag(config: pytest.Config, name: str) -> bool:
 
 
 def get_list(config: pytest.Config, name: str) -> Sequence[str]:
-    option = _NAMED[name]
-    given = config.getoption(option.dest, None) or os.environ.get(option.environment) or config.getini(option.key)
-    words = given.split(",") if isinstance(given, str) else given
-    return [word.strip() for each in words for word in each.split(",") if word.strip()]
+    """Return the values of a repeatable option. Each may contain several, separated by commas."""
+    option = _OPTIONS_BY_NAME[name]
+    raw = config.getoption(option.dest, None) or os.environ.get(option.environment) or config.getini(option.key)
+    texts = [raw] if isinstance(raw, str) else raw
+    return [value.strip() for text in texts for value in text.split(",") if value.strip()]
 
 
 def get_pact_dir(config: pytest.Config) -> Path:
-    """Give the folder of pacts: on the command line it is relative to where pytest was called, else to the root."""
-    given = config.getoption(_NAMED["pact-dir"].dest, None)
-    base = config.invocation_params.dir if given else config.rootpath
+    """Return the folder of pacts. On the command line, it is relative to the working directory; else to the root."""
+    argument = config.getoption(_OPTIONS_BY_NAME["pact-dir"].dest, None)
+    base = config.invocation_params.dir if argument else config.rootpath
     return base / (get_text(config, "pact-dir") or "pacts")

@@ -1,4 +1,4 @@
-"""What the tests of providers have found, gathered for each pact, and published."""
+"""Collects the results of provider tests for each pact, and publishes them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ class PactResults:
     """A pact, and the results of its interactions so far."""
 
     about: Mapping[str, Any]
-    found: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Description of the pact, from `to_report_data`."""
+    by_interaction: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Results by the interaction's index. A test that is run again replaces its result."""
 
     @property
     def passed(self) -> int:
-        return sum(each["success"] for each in self.found.values())
+        return sum(result["success"] for result in self.by_interaction.values())
 
     @property
     def total(self) -> int:
@@ -36,27 +38,28 @@ class PactResults:
 
     @property
     def is_complete(self) -> bool:
-        return len(self.found) == self.total
+        return len(self.by_interaction) == self.total
 
     @property
     def is_success(self) -> bool:
         return self.is_complete and self.passed == self.total
 
 
-_tallies: dict[str, PactResults] = {}
+_results: dict[str, PactResults] = {}
+"""The results of this run, by the pact's file or URL."""
 
 
 def reset() -> None:
-    """Begin a new run."""
-    _tallies.clear()
+    """Forget the results of an earlier run in the same process."""
+    _results.clear()
 
 
 def list_results() -> list[PactResults]:
-    return list(_tallies.values())
+    return list(_results.values())
 
 
 def to_report_data(interaction: InteractionToVerify, outcome: VerificationOutcome) -> dict[str, Any]:
-    """Say what a test has found in words that reports can carry from one process to another."""
+    """Convert a test's outcome to plain data, since reports are sent from worker processes to the main process."""
     pact = interaction.pact
     about = {
         "consumer": pact.consumer,
@@ -68,23 +71,24 @@ def to_report_data(interaction: InteractionToVerify, outcome: VerificationOutcom
         "notices": [dict(notice) for notice in pact.notices],
         "total": len(pact.interactions),
     }
-    return {
-        "about": about,
-        "number": interaction.number,
-        "result": _result(interaction, outcome),
-    }
+    return {"about": about, "number": interaction.number, "result": _to_test_result(interaction, outcome)}
 
 
-def _result(interaction: InteractionToVerify, outcome: VerificationOutcome) -> Json:
-    """Give a result as brokers take it."""
-    known = interaction.content.get("_id") or interaction.content.get("interactionId")
-    described = {"interactionId": known} if known else {"interactionDescription": interaction.sentence}
-    return described | {"success": outcome.is_success, "mismatches": [dict(each) for each in outcome.mismatches]}
+def _to_test_result(interaction: InteractionToVerify, outcome: VerificationOutcome) -> Json:
+    """Convert an outcome to an element of `testResults`, as brokers accept them."""
+    interaction_id = interaction.content.get("_id") or interaction.content.get("interactionId")
+    identification = (
+        {"interactionId": interaction_id} if interaction_id else {"interactionDescription": interaction.sentence}
+    )
+    mismatches = [dict(mismatch) for mismatch in outcome.mismatches]
+    return identification | {"success": outcome.is_success, "mismatches": mismatches}
 
 
-def collect(verified: Mapping[str, Any]) -> None:
-    about = verified["about"]
-    _tallies.setdefault(about["source"], PactResults(about)).found[verified["number"]] = verified["result"]
+def collect(report_data: Mapping[str, Any]) -> None:
+    """Add a test's outcome, from `to_report_data`, to the results of its pact."""
+    about = report_data["about"]
+    pact_results = _results.setdefault(about["source"], PactResults(about))
+    pact_results.by_interaction[report_data["number"]] = report_data["result"]
 
 
 def find_branch(config: pytest.Config) -> str | None:
@@ -92,27 +96,30 @@ def find_branch(config: pytest.Config) -> str | None:
 
 
 def find_provider_version(config: pytest.Config) -> str | None:
-    given = options.get_text(config, "provider-version")
-    return build_detection.commit() if given == "auto" else given
+    """Return the provider's version; `auto` is the commit. Raises ClientError if that cannot be detected."""
+    version = options.get_text(config, "provider-version")
+    return build_detection.commit() if version == "auto" else version
 
 
 def record_version(broker: BrokerClient, provider: str, number: str, config: pytest.Config) -> None:
-    """Put the provider's version on its branch, and tag it, before results name it."""
-    if on := find_branch(config):
-        broker.put(broker.link("pb:pacticipant-branch-version", pacticipant=provider, branch=on, version=number))
+    """Add the provider's version to its branch, and tag it.
+
+    This is done before its results are published, so that the broker knows the branch when they arrive.
+    """
+    if branch := find_branch(config):
+        broker.put(broker.link("pb:pacticipant-branch-version", pacticipant=provider, branch=branch, version=number))
     for tag in options.get_list(config, "provider-tag"):
         broker.put(broker.url_for("pacticipants", provider, "versions", number, "tags", tag))
 
 
-def publish_results(broker: BrokerClient, tally: PactResults, number: str) -> str:
-    """Publish the result of a pact; give its address."""
+def publish_results(broker: BrokerClient, pact_results: PactResults, number: str) -> str:
+    """Publish the verification result of a pact, and return its URL."""
     build_url = build_detection.build_url()
     body = {
-        "success": tally.is_success,
+        "success": pact_results.is_success,
         "providerApplicationVersion": number,
-        "testResults": list(tally.found.values()),
+        "testResults": list(pact_results.by_interaction.values()),
         "verifiedBy": {"implementation": "Treaty", "version": distribution.version()},
         **({"buildUrl": build_url} if build_url else {}),
     }
-    answer = broker.post(tally.about["results_url"], body)
-    return answer.link("self").href
+    return broker.post(pact_results.about["results_url"], body).link("self").href

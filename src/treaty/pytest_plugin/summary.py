@@ -123,7 +123,8 @@ def _publish_result(run: PluginRun, pact_results: PactResults, version: str) -> 
     from treaty.pytest_plugin import results  # noqa: PLC0415 - as above
 
     if not pact_results.is_complete:
-        return f"Not published: only {len(pact_results.found)} of its {pact_results.total} interactions were verified."
+        verified_count = len(pact_results.by_interaction)
+        return f"Not published: only {verified_count} of its {pact_results.total} interactions were verified."
     if run.broker is None:
         return f"Not published: {_NO_BROKER}."
     try:

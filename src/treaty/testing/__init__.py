@@ -1,1 +1,1 @@
-"""What the pytest plugin and the classic API share: writing, publishing and verifying pacts."""
+"""Writing, publishing and verifying pacts, for the pytest plugin and the classic API."""

@@ -1,4 +1,4 @@
-"""A little server that a verifier calls: to prepare provider states, and for the messages of a provider."""
+"""HTTP server that Pact's verifier calls to prepare provider states and to get the provider's messages."""
 
 from __future__ import annotations
 
@@ -23,60 +23,64 @@ MessageHandlers = Mapping[str, Callable[..., Message] | Message] | Callable[...,
 
 @dataclass(kw_only=True, slots=True)
 class Callbacks:
-    """What to call; `failures` tells what went wrong meanwhile, as verifiers say little of it."""
+    """The handlers of a test. Their exceptions are collected in `failures`, since verifiers report little of them."""
 
     states: StateHandlers | None = None
     messages: MessageHandlers | None = None
     failures: list[str] = field(default_factory=list)
 
-    def prepare(self, asked: Mapping[str, Any]) -> None:
-        state, action = asked.get("state") or "", asked.get("action") or "setup"
+    def prepare(self, state_change: Mapping[str, Any]) -> None:
+        """Call the handler of a provider state. Raises LookupError if there is none."""
+        state, action = state_change.get("state") or "", state_change.get("action") or "setup"
         if self.states is None or not state:
             return
-        parameters = asked.get("params") or {}
+        parameters = state_change.get("params") or {}
         values = {**parameters, "state": state, "action": action, "parameters": parameters}
         handler = self.states if callable(self.states) else self.states.get(state)
         if handler is None:
-            raise LookupError(f"No handler for the provider state {state!r}. {_known(self.states)}")
+            raise LookupError(f"No handler for the provider state {state!r}. {_describe(self.states)}")
+        # Most handlers only set a state up. Only one that takes `action` expects to be called for the teardown, too.
         if action == "setup" or "action" in inspect.signature(handler).parameters:
             _call(handler, values)
 
-    def produce(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        name = asked.get("description") or ""
+    def produce(self, message_request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Produce a message: its contents, content type and metadata. Raises LookupError if it has no handler."""
+        name = message_request.get("description") or ""
         handler = self.messages if callable(self.messages) else (self.messages or {}).get(name)
         if handler is None:
-            raise LookupError(f"No handler for the message {name!r}. {_known(self.messages)}")
-        values = {"name": name, "metadata": asked.get("metadata") or {}}
-        return _message(_call(handler, values) if callable(handler) else handler)
+            raise LookupError(f"No handler for the message {name!r}. {_describe(self.messages)}")
+        values = {"name": name, "metadata": message_request.get("metadata") or {}}
+        return _to_message(_call(handler, values) if callable(handler) else handler)
 
 
-def _known(handlers: object) -> str:
+def _describe(handlers: object) -> str:
     names = ", ".join(map(repr, handlers)) if isinstance(handlers, Mapping) else ""
     return f"There are handlers for {names}." if names else "There are none."
 
 
 def _call(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
-    """Give a function those of the values that it takes, by name; all of them if it takes any."""
-    taken = inspect.signature(function).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+    """Call a function with those of the values that its parameters name; with all if it has `**kwargs`."""
+    parameters = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return function(**values)
-    return function(**{name: value for name, value in values.items() if name in taken})
+    return function(**{name: value for name, value in values.items() if name in parameters})
 
 
-def _message(made: Any) -> Mapping[str, Any]:
-    """Take a message as such, or contents alone: bytes, text, or what JSON can be made of."""
-    if isinstance(made, Mapping) and "contents" in made:
-        return made
-    if isinstance(made, bytes | str):
-        return {"contents": made}
-    return {"contents": json.dumps(made), "content_type": "application/json"}
+def _to_message(result: Any) -> Mapping[str, Any]:
+    """Return a handler's result as a message. It may be contents alone: bytes, text, or a value to be sent as JSON."""
+    if isinstance(result, Mapping) and "contents" in result:
+        return result
+    if isinstance(result, bytes | str):
+        return {"contents": result}
+    return {"contents": json.dumps(result), "content_type": "application/json"}
 
 
-def _answer(message: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
+def _response(message: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
     contents = message["contents"]
     if not isinstance(contents, bytes | str):
         contents = json.dumps(contents)
     content_type = message.get("content_type") or "application/json"
+    # Pact's verifier expects the metadata of a message base64-encoded in this header.
     metadata = {"contentType": content_type, **(message.get("metadata") or {})}
     headers = {
         "Content-Type": content_type,
@@ -85,24 +89,24 @@ def _answer(message: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
     return contents if isinstance(contents, bytes) else contents.encode(), headers
 
 
-def _handler(callbacks: Callbacks) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _request_handler(callbacks: Callbacks) -> type[BaseHTTPRequestHandler]:
+    class RequestHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
             try:
-                self._give(HTTPStatus.OK, *self._result(asked))
-            except Exception as error:  # noqa: BLE001 - whatever a handler raises is what the test has to tell
-                # No 5xx: verifiers try those again for minutes.
+                self._send(HTTPStatus.OK, *self._call_handler(body))
+            except Exception as error:  # noqa: BLE001 - the test reports any exception of a handler
+                # Not a 5xx status, which verifiers would retry for minutes.
                 callbacks.failures.append(f"{type(error).__name__}: {error}")
-                self._give(HTTPStatus.BAD_REQUEST, str(error).encode(), {})
+                self._send(HTTPStatus.BAD_REQUEST, str(error).encode(), {})
 
-        def _result(self, asked: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
+        def _call_handler(self, body: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
             if self.path == MESSAGES_PATH:
-                return _answer(callbacks.produce(asked))
-            callbacks.prepare(asked)
+                return _response(callbacks.produce(body))
+            callbacks.prepare(body)
             return b"", {}
 
-        def _give(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str]) -> None:
+        def _send(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str]) -> None:
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
@@ -110,15 +114,15 @@ def _handler(callbacks: Callbacks) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
-            """Keep quiet."""
+            """Log nothing: the requests would appear among the output of the tests."""
 
-    return Handler
+    return RequestHandler
 
 
 @contextmanager
 def serve_callbacks(callbacks: Callbacks) -> Iterator[int]:
-    """Answer on a free port, which is given, until the block ends."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(callbacks)) as server:
+    """Serve on a free port of 127.0.0.1 until the block ends; yields the port."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _request_handler(callbacks)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

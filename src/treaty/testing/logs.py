@@ -1,4 +1,4 @@
-"""What Pact's library logs, in a file."""
+"""Writes the log of Pact's library to a file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOGGER: Final = logging.getLogger("pact")
-_FORM: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_begun: set[Path] = set()
+_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_opened_paths: set[Path] = set()
+"""Files that this process has begun. Later tests append to them; files of earlier runs are overwritten."""
 
 
 @contextmanager
 def logged_to(path: Path, level: int = logging.INFO) -> Iterator[None]:
-    """Log to a file until the block ends; the first block of a process begins the file anew."""
+    """Log to a file until the block ends. The first block of a process overwrites the file."""
     handler = open_log(path, level)
     try:
         yield
@@ -27,9 +28,9 @@ def logged_to(path: Path, level: int = logging.INFO) -> Iterator[None]:
 
 def open_log(path: Path, level: int = logging.INFO) -> logging.Handler:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, mode="a" if path in _begun else "w", encoding="utf-8")
-    _begun.add(path)
-    handler.setFormatter(logging.Formatter(_FORM))
+    handler = logging.FileHandler(path, mode="a" if path in _opened_paths else "w", encoding="utf-8")
+    _opened_paths.add(path)
+    handler.setFormatter(logging.Formatter(_FORMAT))
     _LOGGER.addHandler(handler)
     _LOGGER.setLevel(min(_LOGGER.level or level, level))
     return handler

@@ -1,4 +1,4 @@
-"""The pacts that this run has written: each pair's interactions are gathered, and its file is kept up to date."""
+"""The pact files of a test run. Each test adds its interactions to the file of its consumer and provider."""
 
 from __future__ import annotations
 
@@ -18,46 +18,47 @@ if TYPE_CHECKING:
 
     from treaty.client import Json
 
-_gathered: dict[Path, PactFile] = {}
+_pacts: dict[Path, PactFile] = {}
+"""The pacts that this process has written, by path. The module is the state of one run of the tests."""
 
 
 def add(folder: Path, content: Json, *, keeps_existing: bool = False) -> Path:
-    """Add interactions to those that this run has for the pair, and write them all.
+    """Add the interactions of a pact to the file of its consumer and provider, and return its path.
 
-    What earlier runs wrote goes, unless it is to be kept.
+    Interactions of earlier runs are removed from the file, unless `keeps_existing`.
     """
     path = (folder / file_name(content["consumer"]["name"], content["provider"]["name"])).absolute()
     new = PactFile(str(path), content)
-    known = _gathered.get(path) or (read_file(path) if keeps_existing and path.exists() else None)
-    _gathered[path] = pactfiles.merge_pacts(known, new) if known else new
-    _save(path, _gathered[path].content)
+    existing = _pacts.get(path) or (read_file(path) if keeps_existing and path.exists() else None)
+    _pacts[path] = pactfiles.merge_pacts(existing, new) if existing else new
+    _save(path, _pacts[path].content)
     return path
 
 
 def read_file(path: Path) -> PactFile:
-    """Read what is written; raises ClientError if there is nothing."""
+    """Read a pact file. Raises ClientError if it is missing or not a pact."""
     (file,) = pactfiles.read_pact_files([str(path)])
     return file
 
 
 def written_contents() -> dict[str, Json]:
-    """Give the content of each file that this process has written."""
-    return {str(path): file.content for path, file in _gathered.items()}
+    """Return the pacts that this process has written, by path."""
+    return {str(path): file.content for path, file in _pacts.items()}
 
 
 def add_contents(contents: Mapping[str, Json]) -> None:
-    """Add what another process of this run has written."""
+    """Add the pacts that another process of this run has written."""
     for path, content in contents.items():
         add(Path(path).parent, content)
 
 
 def reset() -> None:
-    """Begin a new run."""
-    _gathered.clear()
+    """Forget the pacts of an earlier run in the same process."""
+    _pacts.clear()
 
 
 def read_content(pact: Pact) -> Any:
-    """Give what a pact of pact-python holds."""
+    """Return the content of a pact-python pact, which can only be obtained by writing it to a file."""
     with tempfile.TemporaryDirectory(prefix="treaty-") as folder:
         pact.write_file(folder, overwrite=True)
         (path,) = Path(folder).iterdir()
@@ -65,16 +66,17 @@ def read_content(pact: Pact) -> Any:
 
 
 def file_name(consumer: str, provider: str) -> str:
-    return f"{_plain(consumer)}-{_plain(provider)}.json"
+    """Return the name of a pact's file, with lower-case names as other Pact libraries write them."""
+    return f"{_safe_name(consumer)}-{_safe_name(provider)}.json"
 
 
-def _plain(name: str) -> str:
+def _safe_name(name: str) -> str:
     return re.sub(r'[\s/\\:*?"<>|]', "_", name.lower())
 
 
 def _save(path: Path, content: Json) -> None:
-    """Replace the file at once, so that nobody reads half of it."""
+    """Replace the file atomically, so that other processes never read a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{id(content)}")
-    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    draft = path.with_name(f".{path.name}.{id(content)}")
+    draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.replace(path)

@@ -1,4 +1,4 @@
-"""Publish pacts from within a test run, and tell what the broker said."""
+"""Publishes pacts from a test run, and describes the broker's responses."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PublicationReport:
-    """What the broker said, for people; and whether it took all."""
+    """The broker's responses as text, and whether it accepted all pacts."""
 
     text: str
     is_complete: bool
 
 
 def detect_build(version: str, *, branch: str | None, tags: Sequence[str] = (), build_url: str | None = None) -> Build:
-    """Describe what is built. What was not given is found out, if it can be; the version `auto` is the commit."""
+    """Describe the build. The version `auto` is the commit; a missing branch or URL is detected if possible.
+
+    Raises ClientError if the commit cannot be detected.
+    """
     return Build(
         version=build_detection.commit() if version == "auto" else version,
         branch=branch or detect_or_none(build_detection.branch),
@@ -40,41 +43,44 @@ def detect_build(version: str, *, branch: str | None, tags: Sequence[str] = (), 
     )
 
 
-def detect_or_none(ask: Callable[[], str | None]) -> str | None:
+def detect_or_none(detect: Callable[[], str | None]) -> str | None:
+    """Call a function of `build_detection`; return None if it cannot detect its value."""
     with suppress(ClientError):
-        return ask() or None
+        return detect() or None
     return None
 
 
-def publish(broker: BrokerClient, made: Build, files: Sequence[PactFile]) -> PublicationReport:
+def publish(broker: BrokerClient, build: Build, files: Sequence[PactFile]) -> PublicationReport:
     """Publish pacts; raises ClientError if the broker cannot be reached."""
     if contracts.uses_old_api(broker):
-        return _publish_one_by_one(broker, made, files)
-    answers = contracts.publish_contracts(broker, made, files)
-    text = "\n".join(_told(answer) for answer in answers)
-    return PublicationReport(text, not any(isinstance(answer, Refused) for answer in answers))
+        return _publish_one_by_one(broker, build, files)
+    responses = contracts.publish_contracts(broker, build, files)
+    text = "\n".join(_describe(response) for response in responses)
+    return PublicationReport(text, not any(isinstance(response, Refused) for response in responses))
 
 
-def _told(answer: HalResource | Refused) -> str:
-    return click.unstyle(output.format_publication(answer)).rstrip() or "Successfully published pacts"
+def _describe(response: HalResource | Refused) -> str:
+    return click.unstyle(output.format_publication(response)).rstrip() or "Successfully published pacts"
 
 
-def _publish_one_by_one(broker: BrokerClient, made: Build, files: Sequence[PactFile]) -> PublicationReport:
-    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(said):
+def _publish_one_by_one(broker: BrokerClient, build: Build, files: Sequence[PactFile]) -> PublicationReport:
+    """Publish to a broker that is too old for `POST /contracts/publish`, as the command line does."""
+    # The function of the command line prints its progress, which becomes the report.
+    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.redirect_stderr(printed):
         try:
-            contracts.publish_one_by_one(broker, made, list(files), merge=False)
+            contracts.publish_one_by_one(broker, build, list(files), merge=False)
         except ClientError as error:
-            return PublicationReport(f"{said.getvalue()}\n{error}".strip(), is_complete=False)
-    return PublicationReport(click.unstyle(said.getvalue()).strip(), is_complete=True)
+            return PublicationReport(f"{printed.getvalue()}\n{error}".strip(), is_complete=False)
+    return PublicationReport(click.unstyle(printed.getvalue()).strip(), is_complete=True)
 
 
 def describe_verdict(broker: BrokerClient, pacticipant: str, version: str, environment: str | None) -> str:
-    """Say what can-i-deploy would answer; without an environment it is asked about the latest of the others."""
-    chosen = SelectorOptions([VersionSelector(pacticipant=pacticipant, version=version)], [])
+    """Return the output of can-i-deploy for an environment, or else for the latest versions of its integrations."""
+    selector_options = SelectorOptions([VersionSelector(pacticipant=pacticipant, version=version)], [])
     if environment:
-        query = selectors.build_query(chosen, latest_by="cvpv", target=[("environment", environment)])
+        query = selectors.build_query(selector_options, latest_by="cvpv", target=[("environment", environment)])
     else:
-        query = selectors.build_query(chosen, latest_by="cvp", target=[("latest", "true")])
+        query = selectors.build_query(selector_options, latest_by="cvp", target=[("latest", "true")])
     return click.unstyle(
         matrix.describe(broker.get(broker.url_for("matrix", query=query)).body, ignores_pacticipants=False)
     )

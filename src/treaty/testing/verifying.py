@@ -1,4 +1,4 @@
-"""Verify a provider against one interaction of a pact, and say in words what differs."""
+"""Verifies a provider against a single interaction of a pact, and describes the mismatches."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from treaty.testing.callbacks import Callbacks
 
 Json = dict[str, Any]
 _KINDS: Final = ("interactions", "messages")
+# The verifier's headings and counts. They say nothing new where each interaction is a test with a name.
 _NOISE: Final = re.compile(r"^(Verifying a pact between|There (was|were) \d+ pact fail|Failures:|1\) )")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PactToVerify:
-    """A pact that a provider has to honour; `results_url` is where its result goes, if it is from a broker."""
+    """A pact that a provider has to honour. Only pacts of a broker have a `results_url`, to publish the results to."""
 
     content: Json
     source: str
@@ -41,12 +42,14 @@ class PactToVerify:
 
     @property
     def interactions(self) -> list[InteractionToVerify]:
-        found = [(kind, each) for kind in _KINDS for each in self.content.get(kind) or []]
-        return [InteractionToVerify(self, number, kind, content) for number, (kind, content) in enumerate(found)]
+        contents = [(kind, content) for kind in _KINDS for content in self.content.get(kind) or []]
+        return [InteractionToVerify(self, number, kind, content) for number, (kind, content) in enumerate(contents)]
 
 
 @dataclass(frozen=True, slots=True)
 class InteractionToVerify:
+    """An interaction, with its index within the pact."""
+
     pact: PactToVerify
     number: int
     kind: str
@@ -58,20 +61,21 @@ class InteractionToVerify:
 
     @property
     def states(self) -> list[str]:
-        several = self.content.get("providerStates")
-        if isinstance(several, list):
-            return [str(state.get("name", "")) for state in several]
-        one = self.content.get("providerState") or self.content.get("provider_state")
-        return [str(one)] if one else []
+        """Names of the provider states: a list since version 3 of the specification, a single one before."""
+        states = self.content.get("providerStates")
+        if isinstance(states, list):
+            return [str(state.get("name", "")) for state in states]
+        state = self.content.get("providerState") or self.content.get("provider_state")
+        return [str(state)] if state else []
 
     @property
     def sentence(self) -> str:
-        given = " and ".join(self.states)
-        return f"{self.description} given {given}" if given else self.description
+        states = " and ".join(self.states)
+        return f"{self.description} given {states}" if states else self.description
 
     @property
     def single_interaction_pact(self) -> Json:
-        """The pact, as if this were all that it asks for."""
+        """The pact with this interaction only, without the broker's links and ids."""
         content = copy.deepcopy({name: value for name, value in self.pact.content.items() if name not in _KINDS})
         content.pop("_links", None)
         content[self.kind] = [{name: value for name, value in self.content.items() if name != "_id"}]
@@ -80,12 +84,14 @@ class InteractionToVerify:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProviderTarget:
-    """Where the provider is, and what prepares it."""
+    """The provider to verify, and the callbacks that prepare its states and produce its messages."""
 
     url: str | None
+    """None for a provider of messages only."""
     callbacks: Callbacks = field(default_factory=Callbacks)
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 10
+    """Seconds for each request."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,16 +102,17 @@ class VerificationOutcome:
 
 
 def verify(interaction: InteractionToVerify, target: ProviderTarget) -> VerificationOutcome:
+    """Run Pact's verifier for one interaction. A failed verification is an outcome, not an exception."""
     with (
         tempfile.TemporaryDirectory(prefix="treaty-") as folder,
         callbacks.serve_callbacks(target.callbacks) as port,
     ):
         file = Path(folder) / "pact.json"
         file.write_text(json.dumps(interaction.single_interaction_pact), encoding="utf-8")
-        return _verified(_verifier(interaction.pact.provider, file, target, port), target)
+        return _run(_create_verifier(interaction.pact.provider, file, target, port), target)
 
 
-def _verifier(provider: str, file: Path, target: ProviderTarget, port: int) -> Any:
+def _create_verifier(provider: str, file: Path, target: ProviderTarget, port: int) -> Any:
     from pact import Verifier  # noqa: PLC0415 - its library takes long to load
 
     parts = urlsplit(target.url or f"http://127.0.0.1:{port}")
@@ -122,35 +129,38 @@ def _verifier(provider: str, file: Path, target: ProviderTarget, port: int) -> A
     return verifier.add_source(file)
 
 
-def _verified(verifier: Any, target: ProviderTarget) -> VerificationOutcome:
+def _run(verifier: Any, target: ProviderTarget) -> VerificationOutcome:
     try:
         verifier.verify()
-    except RuntimeError:
-        text = _readable(verifier.output(strip_ansi=True), target.callbacks.failures)
+    except RuntimeError:  # pact-python raises it for each failed verification
+        text = _shorten(verifier.output(strip_ansi=True), target.callbacks.failures)
         return VerificationOutcome(is_success=False, text=text, mismatches=tuple(_mismatches(verifier.results)))
     return VerificationOutcome(is_success=True)
 
 
-def _readable(output: str, failures: list[str]) -> str:
-    """Leave out of the verifier's words what the test's name says already."""
+def _shorten(output: str, failures: list[str]) -> str:
+    """Remove noise from the verifier's output, and append the exceptions of handlers."""
     lines = [line.rstrip() for line in output.splitlines()]
-    shown = [line for line in lines if not _NOISE.match(line.strip())]
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(shown)).strip("\n")
+    relevant_lines = [line for line in lines if not _NOISE.match(line.strip())]
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(relevant_lines)).strip("\n")
     return "\n".join([text, *failures])
 
 
 def _mismatches(results: Json) -> list[dict[str, str]]:
-    return [found for error in results.get("errors") or [] for found in _of_error(error.get("mismatch") or {})]
+    """Convert the verifier's errors to the form that the Pact Broker displays."""
+    errors = [error.get("mismatch") or {} for error in results.get("errors") or []]
+    return [mismatch for error in errors for mismatch in _convert_error(error)]
 
 
-def _of_error(error: Json) -> list[dict[str, str]]:
+def _convert_error(error: Json) -> list[dict[str, str]]:
     if error.get("type") != "mismatches":
         return [{"attribute": "error", "description": str(error.get("message", "could not be verified"))}]
-    return [_mismatch(each) for each in error.get("mismatches") or []]
+    return [_convert_mismatch(mismatch) for mismatch in error.get("mismatches") or []]
 
 
-def _mismatch(found: Json) -> dict[str, str]:
-    identifier = str(found.get("path") or found.get("key") or "")
-    attribute = str(found.get("type", "")).removesuffix("Mismatch").lower()
-    description = str(found.get("mismatch") or f"expected {found.get('expected')} but was {found.get('actual')}")
+def _convert_mismatch(mismatch: Json) -> dict[str, str]:
+    identifier = str(mismatch.get("path") or mismatch.get("key") or "")
+    attribute = str(mismatch.get("type", "")).removesuffix("Mismatch").lower()
+    difference = f"expected {mismatch.get('expected')} but was {mismatch.get('actual')}"
+    description = str(mismatch.get("mismatch") or difference)
     return {"attribute": attribute, "description": description, "identifier": identifier}

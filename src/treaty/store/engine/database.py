@@ -1,8 +1,8 @@
-"""Connections and transactions, and the few verbs with which the store's modules ask and tell.
+"""Connections, transactions, and the functions with which the store's modules execute statements.
 
-Writes are one transaction each and are run again when they lose a race, so what they are given may touch nothing but
-the database. SQLite runs in WAL mode, one connection a thread, and a write takes the lock when it begins. On PostgreSQL
-a read sees one snapshot, so that a decision never mixes two states.
+A write is one transaction, which runs again if it loses a race with another write. The function that it runs may
+therefore have no side effects outside of the database. SQLite runs in WAL mode with one connection per thread, and a
+write takes the write lock when it begins. On PostgreSQL a read sees one snapshot, so a decision never mixes two states.
 """
 
 import random
@@ -32,30 +32,39 @@ T = TypeVar("T")
 N = TypeVar("N", bound=tuple[Any, ...])
 
 MAX_ATTEMPTS: Final = 12
+"""Attempts of a transaction that loses its race each time. With the random pauses between them, they take about 0.4
+seconds."""
 BUSY_TIMEOUT_SECONDS: Final = 10
+"""Seconds for which SQLite waits for the write lock of another process."""
 STATEMENT_CACHE_SIZE: Final = 512
-"""How many statements SQLite keeps ready; there are more than the driver keeps on its own."""
+"""Number of prepared statements per SQLite connection. Treaty has more than the driver's default of 128."""
 
 
 class Busy(Exception):
-    """A write lost its race every time; nothing was written and it may be sent again."""
+    """A transaction lost its race in every attempt, or no connection was free; nothing was written."""
 
 
 class Database(Protocol):
-    """A place where Treaty keeps its data."""
+    """A database with its connections."""
 
     engine: Engine
     is_local: bool
-    """Whether statements are so short that they run where the request is."""
+    """Whether statements are short enough to run on the event loop."""
 
-    def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T: ...
+    def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
+        """Run a function that executes a single query, outside of a transaction or `within` one that is open."""
+        ...
 
-    def read(self, work: Callable[[Connection], T]) -> T: ...
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run a function that only executes queries; all of them see the same state of the data."""
+        ...
 
-    def write(self, work: Callable[[Connection], T]) -> T: ...
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run a function in a transaction, again if it loses a race. Raises Busy after MAX_ATTEMPTS."""
+        ...
 
     def checkpoint(self) -> None:
-        """Bring what was written to where it stays, so that no write has to, and keep nobody waiting."""
+        """Move committed data to its final place without blocking anyone, so that no write has to do so."""
         ...
 
     def close(self) -> None: ...
@@ -64,12 +73,13 @@ class Database(Protocol):
 def open_database(
     url: str, *, connections: int = 8, wait: float = 5.0, must_exist: bool = False, may_create: bool = True
 ) -> Database:
-    """Open the database behind a URL: `sqlite:///file` or `postgresql://…`.
+    """Open the database at a URL: `sqlite:///file` or `postgresql://…`.
 
-    Raises WrongSetting for a URL that names neither, and, with `must_exist`, for a SQLite file that is not there.
-    Unless it `may_create` a SQLite file, connecting raises DatabaseReplaced where there is none.
+    `connections` and `wait` (seconds until a connection is free or made) concern PostgreSQL. Raises InvalidSetting for
+    any other URL and, with `must_exist`, for a SQLite file that does not exist. Without `may_create`, connecting raises
+    DatabaseReplaced if the SQLite file is missing.
     """
-    parsed = _parsed(url)
+    parsed = _parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         if must_exist:
             check_exists(parsed)
@@ -77,21 +87,25 @@ def open_database(
     if parsed.get_backend_name() == "postgresql":
         return Postgresql(parsed.set(drivername="postgresql+psycopg"), connections=connections, wait=wait)
     raise InvalidSetting(
-        f"database_url: '{parsed.get_backend_name()}' is not a database that Treaty knows; use sqlite or postgresql"
+        f"database_url: '{parsed.get_backend_name()}' is not a database that Treaty supports; use sqlite or postgresql"
     )
 
 
-def _parsed(url: str) -> URL:
+def _parse_url(url: str) -> URL:
     try:
+        # Hosting platforms still write postgres://, which SQLAlchemy no longer accepts.
         return make_url("postgresql" + url.removeprefix("postgres") if url.startswith("postgres://") else url)
     except Exception as error:
         raise InvalidSetting(
-            "database_url: cannot be read as an URL such as sqlite:///treaty.sqlite or postgresql://…"
+            "database_url: this is not a valid URL; write one such as sqlite:///treaty.sqlite or postgresql://…"
         ) from error
 
 
 class Sqlite:
-    """A file, or memory of this process for trying things out."""
+    """A SQLite file, or a database in the memory of this process to try Treaty out.
+
+    SQLAlchemy's transactions are not used: `_run_transaction` begins them itself, since a write must be IMMEDIATE.
+    """
 
     is_local = True
 
@@ -101,41 +115,42 @@ class Sqlite:
             isolation_level="AUTOCOMMIT",
             connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "cached_statements": STATEMENT_CACHE_SIZE},
         )
-        event.listen(self.engine, "connect", _prepare_sqlite)
-        self._mine = threading.local()
-        self._all: list[Connection] = []
+        event.listen(self.engine, "connect", _configure_sqlite)
+        self._thread_local = threading.local()
+        self._connections: list[Connection] = []
         self._connecting = threading.Lock()
         self._files: DatabaseFiles | None = None
         self._is_rescued = False
 
     def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
-        """Run what asks a single question."""
         return work(within or self._connection())
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Run what only asks, within one state of the data. Raises DatabaseReplaced."""
+        """Run queries in one transaction. Raises DatabaseReplaced."""
         if self._files is not None:
             self._files.check_if_due()
-        return self._within("BEGIN", work)
+        return self._run_transaction("BEGIN", work)
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Run what changes something, whole or not at all.
+        """Run a function in a transaction that holds the write lock from its beginning.
 
-        Raises DatabaseReplaced, also when a file was replaced while the transaction ran: the commit went to a file that
+        Raises DatabaseReplaced, also if a file was replaced while the transaction ran: the commit went to a file that
         is lost, so it must not be acknowledged.
         """
         try:
-            return _run_again(lambda: self._write_checked(work))
+            return _retry_lost_races(lambda: self._write_checked(work))
         except DatabaseReplaced:
             self._rescue()
             raise
 
     def _write_checked(self, work: Callable[[Connection], T]) -> T:
-        self._check_files()  # so that a refused write is not found in a file that is put back
+        self._check_files()  # so that a file that is moved back does not contain a write that was refused
         try:
-            result = self._within("BEGIN IMMEDIATE", work)
+            # A deferred transaction that upgrades from reading to writing fails at once if another write was first,
+            # whatever the busy timeout. An immediate one waits its turn before it reads anything.
+            result = self._run_transaction("BEGIN IMMEDIATE", work)
         except (DBAPIError, sqlite3.Error):
-            self._check_files()  # a more useful reason than SQLite's own
+            self._check_files()  # a missing file explains the failure better than SQLite's error
             raise
         self._check_files()
         return result
@@ -145,53 +160,57 @@ class Sqlite:
             self._files.check()
 
     def _rescue(self) -> None:
-        """Copy the write-ahead log to the database file once, as closing would: the file may only have been moved."""
+        """Copy the write-ahead log into the database file, once.
+
+        The file may only have been moved, and the log beside its old path would be lost.
+        """
         if not self._is_rescued:
             self._is_rescued = True
             with suppress(DBAPIError, sqlite3.Error):
                 self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Bring what is in the log into the file, as far as nobody has to wait for it."""
+        """Copy the write-ahead log into the database file, up to what a reader or writer still uses."""
         self._connection().exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").close()
 
     def close(self) -> None:
-        """Close every connection; whoever is still working fails."""
-        for connection in self._all:
+        """Close every connection. Statements that still run in other threads fail."""
+        for connection in self._connections:
             connection.close()
         self.engine.dispose()
 
-    def _within(self, begin: str, work: Callable[[Connection], T]) -> T:
+    def _run_transaction(self, begin: str, work: Callable[[Connection], T]) -> T:
         connection = self._connection()
         driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # as SQLAlchemy types it for any driver
         driver.execute(begin)
         try:
             result = work(connection)
             driver.execute("COMMIT")
-        except BaseException:
-            if driver.in_transaction:
+        except BaseException:  # also KeyboardInterrupt: the connection is used again and must not stay in a transaction
+            if driver.in_transaction:  # some errors, such as a full disk, have already rolled back
                 driver.execute("ROLLBACK")
             raise
         return result
 
     def _connection(self) -> Connection:
-        connection: Connection | None = getattr(self._mine, "connection", None)
+        """Return this thread's connection, which stays open: its prepared statements and page cache are reused."""
+        connection: Connection | None = getattr(self._thread_local, "connection", None)
         if connection is None:
-            connection = self._mine.connection = self._connected()
+            connection = self._thread_local.connection = self._add_connection()
         return connection
 
-    def _connected(self) -> Connection:
-        """Connect, and remember the files that the first connection opened."""
+    def _add_connection(self) -> Connection:
+        """Connect. The first connection's files are those that all later checks compare with."""
         with self._connecting:
-            self._check_files()  # to connect would create a file that is missing
-            connection = self._new_connection()
-            self._all.append(connection)
+            self._check_files()  # connecting would create a missing file
+            connection = self._connect()
+            self._connections.append(connection)
             if self._files is None:
-                self._files = _opened_files(connection)
+                self._files = _find_open_files(connection)
             self._check_files()
             return connection
 
-    def _new_connection(self) -> Connection:
+    def _connect(self) -> Connection:
         try:
             return self.engine.connect()
         except (DBAPIError, sqlite3.Error) as error:
@@ -201,40 +220,43 @@ class Sqlite:
             raise DatabaseReplaced(str(path)) from error
 
 
-def _opened_files(connection: Connection) -> DatabaseFiles | None:
+def _find_open_files(connection: Connection) -> DatabaseFiles | None:
     """Return the files that a connection has open, or None for a database in memory."""
-    # Reading a page opens the write-ahead log, so all files exist from here on until the last connection is closed.
+    # Reading a page opens the write-ahead log. From here on all files exist until the last connection is closed.
     connection.exec_driver_sql("PRAGMA schema_version").close()
     path = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
     return DatabaseFiles(path) if path else None
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     for pragma in (
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-        "cache_size = -65536",
+        "journal_mode = WAL",  # readers do not block the writer, nor the writer readers
+        "synchronous = FULL",  # an acknowledged write survives a power failure; NORMAL might lose the last commits
+        "foreign_keys = ON",  # off by default in SQLite
+        "cache_size = -65536",  # KiB, per connection
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _patience(url: URL, wait: float) -> dict[str, int]:
-    """Give a server up that does not answer, and notice one that is gone, unless the URL says how long to wait."""
-    usual = {"connect_timeout": ceil(wait), "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-    return {name: value for name, value in usual.items() if name not in url.query}
+def _connection_timeouts(url: URL, wait: float) -> dict[str, int]:
+    """Build libpq's parameters for timeouts, in seconds; the URL's own take precedence.
+
+    Without keepalives, a server that disappears without closing its connections would block threads for hours.
+    """
+    defaults = {"connect_timeout": ceil(wait), "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    return {name: value for name, value in defaults.items() if name not in url.query}
 
 
-def _prepare_postgresql(connection: Any, _record: object) -> None:
-    """Spare short statements the compiler, which takes longer than they do."""
-    connection.autocommit = True
+def _configure_postgresql(connection: Any, _record: object) -> None:
+    """Turn JIT compilation off: it takes longer than the short statements here."""
+    connection.autocommit = True  # in a transaction, a rollback would undo the setting
     connection.execute("SET jit = off")
     connection.autocommit = False
 
 
 class Postgresql:
-    """A server; statements wait for it, so they run in threads."""
+    """A PostgreSQL server. Statements wait for the network, so they run in threads."""
 
     is_local = False
 
@@ -242,90 +264,103 @@ class Postgresql:
         self.engine = create_engine(
             url,
             pool_size=connections,
-            max_overflow=0,
+            max_overflow=0,  # PostgreSQL limits connections, so the setting is a maximum
             pool_timeout=wait,
-            pool_recycle=3600,
-            connect_args=_patience(url, wait),
+            pool_recycle=3600,  # firewalls and load balancers drop old connections silently
+            connect_args=_connection_timeouts(url, wait),
         )
-        event.listen(self.engine, "connect", _prepare_postgresql)
-        self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self._glancing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._error = self.engine.dialect.loaded_dbapi.Error
-        dialect = _positional(self.engine)
-        event.listen(self.engine, "connect", lambda _, record: record.info.update({_DIALECT: dialect}))
+        event.listen(self.engine, "connect", _configure_postgresql)
+        self._snapshot_engine = self.engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        self._autocommit_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._driver_error = self.engine.dialect.loaded_dbapi.Error
+        dialect = _positional_dialect(self.engine)
+        event.listen(self.engine, "connect", lambda _, record: record.info.update({_DIALECT_KEY: dialect}))
 
     def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
-        """Run what asks a single question, without the way there and back that a transaction takes."""
-        return work(within) if within is not None else _run_again(lambda: self._at_once(work))
+        """Run a function that executes a single query; without the round trips of a transaction if none is open."""
+        return work(within) if within is not None else _retry_lost_races(lambda: self._run_in_autocommit(work))
 
-    def _at_once(self, work: Callable[[Connection], T]) -> T:
-        with self._glancing.connect() as connection:
-            return self._told(connection, work)
+    def _run_in_autocommit(self, work: Callable[[Connection], T]) -> T:
+        with self._autocommit_engine.connect() as connection:
+            return self._run(connection, work)
 
-    def _told(self, db: Connection, work: Callable[[Connection], T]) -> T:
-        """Run something; what the driver says of a failure is said as SQLAlchemy does."""
+    def _run(self, db: Connection, work: Callable[[Connection], T]) -> T:
+        """Run a function, and raise the driver's errors as SQLAlchemy's, since statements bypass SQLAlchemy."""
         try:
             return work(db)
-        except self._error as error:
-            raise self._failure(db, error) from error
+        except self._driver_error as error:
+            raise self._wrap_error(db, error) from error
 
-    def _failure(self, db: Connection, error: Any) -> DBAPIError:
-        """Say as SQLAlchemy does what failed. What was prepared for a table that has changed since is lost, too."""
-        is_lost = error.sqlstate == _OUTDATED or db.dialect.is_disconnect(error, db.connection.dbapi_connection, None)
+    def _wrap_error(self, db: Connection, error: Any) -> DBAPIError:
+        """Wrap the driver's error as SQLAlchemy would, and discard the connection if it is unusable.
+
+        A connection is also unusable if it has statements that were prepared before a migration altered their table.
+        """
+        is_lost = error.sqlstate == _OUTDATED_PLAN or db.dialect.is_disconnect(
+            error, db.connection.dbapi_connection, None
+        )
         if is_lost:
             db.invalidate()
-        said: DBAPIError = DBAPIError.instance(
-            None, None, error, self._error, connection_invalidated=is_lost, dialect=db.dialect
+        wrapped_error: DBAPIError = DBAPIError.instance(
+            None, None, error, self._driver_error, connection_invalidated=is_lost, dialect=db.dialect
         )
-        return said
+        return wrapped_error
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Run what only asks, within one state of the data."""
-        return _run_again(lambda: self._within(self._reading, work))
+        """Run queries in one read-only transaction, which sees one snapshot."""
+        return _retry_lost_races(lambda: self._run_transaction(self._snapshot_engine, work))
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Run what changes something, whole or not at all."""
-        return _run_again(lambda: self._within(self.engine, work))
+        """Run a function in a transaction. Actions lock the rows that their decisions depend on."""
+        return _retry_lost_races(lambda: self._run_transaction(self.engine, work))
 
     def checkpoint(self) -> None:
-        """Leave it to PostgreSQL, which does so by itself."""
+        """Do nothing: PostgreSQL makes its own checkpoints."""
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
 
-    def _within(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+    def _run_transaction(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         with engine.connect() as connection, connection.begin():
-            return self._told(connection, work)
+            return self._run(connection, work)
 
 
-def _run_again(attempt: Callable[[], T]) -> T:
+def _retry_lost_races(attempt: Callable[[], T]) -> T:
+    """Run a transaction until it no longer loses a race. Raises Busy after MAX_ATTEMPTS."""
     for number in range(MAX_ATTEMPTS):
         try:
             return attempt()
         except (DBAPIError, sqlite3.Error) as error:
-            _check_size(error)
+            _check_index_size(error)
             if not _is_lost_race(error):
                 raise
             if number == MAX_ATTEMPTS - 1:
                 raise Busy from error
-        except PoolTimeout as error:
+        except PoolTimeout as error:  # every connection was in use for as long as a client should wait
             raise Busy from error
-        time.sleep(random.uniform(0, 0.002 * 2 ** min(number, 6)))  # noqa: S311 - only spreads out who lost
+        # Exponential backoff with full jitter, so that the transactions that collided do not collide again.
+        time.sleep(random.uniform(0, 0.002 * 2 ** min(number, 6)))  # noqa: S311 - not a secret
     raise Busy
 
 
-def _check_size(error: DBAPIError | sqlite3.Error) -> None:
-    """Tell a text that is too long for an index of PostgreSQL from a failure. Raises Invalid."""
-    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "54000":
+def _check_index_size(error: DBAPIError | sqlite3.Error) -> None:
+    """Raise Invalid if a text was too long for an index of PostgreSQL, which is the client's mistake."""
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "54000":  # program limit exceeded
         raise Invalid(Problem((), "a name in the request is too long")) from error
 
 
-_OUTDATED: Final = "0A000"
-"""What PostgreSQL says of a prepared statement whose columns have become others."""
-_LOST: Final = {"40001", "40P01", "23505", "23503", "55P03", "57P01"}
-"""Serialization failure, deadlock, unique or foreign key lost to another write, lock not available, server stopping."""
-_LOST_ON_SQLITE: Final = (
+_OUTDATED_PLAN: Final = "0A000"
+"""SQLSTATE of "cached plan must not change result type": a migration altered a table of a prepared statement."""
+_LOST_RACE_SQLSTATES: Final = {"40001", "40P01", "23505", "23503", "55P03", "57P01"}
+"""Serialization failure, deadlock, unique or foreign key lost to another write, lock not available, server stopping.
+
+A unique key counts, because a row that does not exist yet cannot be locked: two writes that add the same pacticipant
+collide on its key, and the second then finds it in its next attempt.
+"""
+_LOST_RACES_ON_SQLITE: Final = (
     "SQLITE_BUSY",
     "SQLITE_LOCKED",
     "SQLITE_CONSTRAINT_UNIQUE",
@@ -337,87 +372,91 @@ _LOST_ON_SQLITE: Final = (
 def _is_lost_race(error: DBAPIError | sqlite3.Error) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
-        return getattr(cause, "sqlite_errorname", "").startswith(_LOST_ON_SQLITE)
+        return getattr(cause, "sqlite_errorname", "").startswith(_LOST_RACES_ON_SQLITE)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    return getattr(cause, "sqlstate", None) in _LOST
+        return True  # a transaction whose connection was lost is repeated on another connection
+    return getattr(cause, "sqlstate", None) in _LOST_RACE_SQLSTATES
 
 
 Params = object
-"""A mapping, or an object whose attributes are named as the statement's parameters are."""
+"""A mapping, or an object with an attribute for each of the statement's parameters."""
 
 
 def fetch_one(db: Connection, statement: Executable, params: Params, kind: type[T]) -> T | None:
-    """Find one row and make a `kind` of it, whose fields are named as the columns are."""
+    """Return the first row as a `kind`, whose fields have the columns' names, or None."""
     row = fetch_first(db, statement, params)
     return None if row is None else kind(**row._asdict())
 
 
 def fetch_all(db: Connection, statement: Executable, params: Params, kind: type[T]) -> list[T]:
-    """List all rows, each as a `kind`."""
+    """Return all rows, each as a `kind`, whose fields have the columns' names."""
     return [kind(**row._asdict()) for row in fetch_rows(db, statement, params)]
 
 
 def fetch_first(db: Connection, statement: Executable, params: Params) -> Any:
-    """Find the first row, or None."""
+    """Return the first row, or None."""
     values = _values(statement, params)
     return _prepared(db, statement, values).first(db, values)
 
 
 def fetch_rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]:
-    """List all rows as they are."""
+    """Return all rows as named tuples."""
     values = _values(statement, params)
     return _prepared(db, statement, values).all(db, values)
 
 
 def fetch_tuples(db: Connection, statement: Executable, params: Params, kind: type[N]) -> list[N]:
-    """List all rows as tuples of a kind whose fields are in the order of the columns: for lists that are long."""
+    """Return all rows, each as a named tuple of a `kind` whose fields are in the order of the columns.
+
+    This is the fastest way to read long lists.
+    """
     values = _values(statement, params)
+    # The constructor of a named tuple counts its arguments each time.
     return _prepared(db, statement, values).all(db, values, partial(tuple.__new__, kind))
 
 
 def fetch_column(db: Connection, statement: Executable, params: Params) -> list[Any]:
-    """List the first column of all rows."""
+    """Return the first column of all rows."""
     values = _values(statement, params)
     return _prepared(db, statement, values).all(db, values, itemgetter(0))
 
 
 def fetch_scalar(db: Connection, statement: Executable, params: Params) -> Any:
-    """Find the first column of the first row, or None."""
+    """Return the first column of the first row, or None."""
     row = fetch_first(db, statement, params)
     return None if row is None else row[0]
 
 
 def execute(db: Connection, statement: Executable, params: Params) -> int:
-    """Change something; return the number of rows."""
+    """Execute a statement that changes data, and return the number of rows."""
     values = _values(statement, params)
     return _prepared(db, statement, values).run(db, values)
 
 
-_DIALECT: Final = "treaty_dialect"
-"""Where a connection has how statements are written that SQLAlchemy does not execute."""
+_DIALECT_KEY: Final = "treaty_dialect"
+"""Key in a connection's `info` of the dialect for statements that bypass SQLAlchemy."""
 
 
-def _positional(engine: Engine) -> Dialect:
-    """Make a dialect for statements whose parameters are found by their places."""
-    dialect: Any = type(engine.dialect)
-    made: Dialect = dialect(paramstyle="format")
-    return made
+def _positional_dialect(engine: Engine) -> Dialect:
+    """Create a dialect with positional parameters: a tuple of values is built faster than a dictionary."""
+    dialect_class: Any = type(engine.dialect)
+    dialect: Dialect = dialect_class(paramstyle="format")
+    return dialect
 
 
 def _prepared(db: Connection, statement: Executable, values: Mapping[str, Any]) -> PreparedStatement:
-    dialect = SQLITE if db.dialect.name == "sqlite" else db.info[_DIALECT]
+    dialect = SQLITE if db.dialect.name == "sqlite" else db.info[_DIALECT_KEY]
     return prepare(statement, values, dialect)
 
 
 def _values(statement: Executable, params: Params) -> Mapping[str, Any]:
-    if type(params) is dict or isinstance(params, Mapping):  # to ask for a Mapping takes as long as a short statement
+    if type(params) is dict or isinstance(params, Mapping):  # the check for Mapping takes as long as a short statement
         return params
-    return {name: getattr(params, name) for name in _names(statement)}
+    return {name: getattr(params, name) for name in _parameter_names(statement)}
 
 
 @lru_cache(maxsize=1024)
-def _names(statement: Executable) -> tuple[str, ...]:
-    assert isinstance(statement, ClauseElement)  # noqa: S101 - every statement of ours is one
+def _parameter_names(statement: Executable) -> tuple[str, ...]:
+    assert isinstance(statement, ClauseElement)  # noqa: S101 - true of every statement of Treaty
     binds = cast("SQLCompiler", statement.compile()).binds
     return tuple(name for name, bind in binds.items() if bind.required)

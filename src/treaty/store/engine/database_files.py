@@ -1,7 +1,7 @@
-"""Detects that somebody deleted or replaced the files of a SQLite database while this process has them open.
+"""Detects that the files of a SQLite database were deleted or replaced while this process has them open.
 
 SQLite continues to work with files that no longer have a name: every write succeeds, and is lost when the process ends.
-So the files are compared by device and inode. `-shm` is among them because other processes find this one's locks there.
+So the files are compared by device and inode. `-shm` is checked too, because processes see each other's locks in it.
 """
 
 import os
@@ -31,8 +31,8 @@ class DatabaseFiles:
         self._next_check = 0.0
 
     def check(self) -> None:
-        """Raise DatabaseReplaced unless every file is still at its path. It takes 7 µs, once for each write."""
-        self._next_check = 0.0  # unless all is well, whatever comes next checks again
+        """Raise DatabaseReplaced unless every file is still at its path. It takes 7 µs, twice for each write."""
+        self._next_check = 0.0  # after a failed check, the next read checks again at once
         for name, device, inode in self._opened:
             try:
                 status = os.stat(name)  # noqa: PTH116 - pathlib takes three times as long
@@ -67,7 +67,7 @@ def find_path(url: URL) -> Path | None:
 
 
 def forbid_creation(url: URL) -> URL:
-    """Return the URL of a SQLite database with which SQLite does not create a file that is missing."""
+    """Return the URL of a SQLite database in the form with which SQLite does not create a missing file."""
     path = find_path(url)
     if path is None:
         return url
@@ -75,20 +75,20 @@ def forbid_creation(url: URL) -> URL:
 
 
 def is_in_memory(url: str) -> bool:
-    """Whether a database is in the memory of one process, so that it cannot exist before."""
+    """Whether a URL names a database in memory, which exists in one process only and is empty at first."""
     parsed = make_url(url)
     return parsed.get_backend_name() == "sqlite" and find_path(parsed) is None
 
 
 def sqlite_identity(url: str) -> str:
-    """Write the identity of a SQLite file as text, for other processes; empty for other databases."""
+    """Return the identity of a SQLite file as text, to compare with another process's; empty for other databases."""
     parsed = make_url(url)
     path = find_path(parsed) if parsed.get_backend_name() == "sqlite" else None
     return "" if path is None else repr(find_identity(str(path)))
 
 
 def check_exists(url: URL) -> None:
-    """Raise WrongSetting unless a SQLite database of Treaty exists, without creating or changing anything."""
+    """Raise InvalidSetting unless a SQLite database of Treaty exists, without creating or changing anything."""
     path = find_path(url)
     if path is None:
         return
@@ -104,18 +104,18 @@ MISSING_DATABASE_HINT: Final = (
 
 
 def _has_tables(path: Path) -> bool:
-    """Whether Treaty's tables are there, as far as SQLite can tell without writing.
+    """Whether the file has Treaty's tables, as far as SQLite can tell without writing.
 
-    Only SQLite may open the file: its locks belong to the process, and end when the process closes another descriptor
-    of the file, even while a server in this process works with it.
+    Only SQLite may open the file: POSIX locks belong to the process, and closing any other descriptor of the file would
+    release them, even while a server in this process uses the database.
     """
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)  # reading only would leave -wal behind
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)  # mode=ro would leave -wal and -shm behind
     try:
-        found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'").fetchone()
+        version_table = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'").fetchone()
     except sqlite3.OperationalError:
-        return True  # locked, or in need of recovery: whoever opens it for writing will know
+        return True  # locked or in need of recovery: opening it for writing will resolve or report that
     except sqlite3.DatabaseError:
         return False  # not a database
     finally:
         connection.close()
-    return found is not None
+    return version_table is not None

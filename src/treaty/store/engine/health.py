@@ -1,4 +1,4 @@
-"""Whether the database answers."""
+"""Checks that the database responds."""
 
 import sqlite3
 from typing import Final
@@ -10,19 +10,19 @@ from treaty.errors import DatabaseReplaced
 from treaty.store.engine.database import Busy, execute
 
 DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error, Busy, DatabaseReplaced)
-"""What is raised when the database does not answer."""
-_ASK: Final = select(literal(value=True))
+"""Errors that mean that the database does not respond."""
+_SELECT_TRUE: Final = select(literal(value=True))
 
 
 def check(db: Connection) -> None:
-    """Ask the database for nothing in particular; raises one of `UNANSWERED` when it does not answer."""
-    execute(db, _ASK, {})
+    """Execute a trivial query. Raises one of DATABASE_ERRORS if the database does not respond."""
+    execute(db, _SELECT_TRUE, {})
 
 
 def describe_error(error: Exception, *, database_url: str) -> str:
-    """Say why the database did not answer, without the password that it was asked with."""
+    """Describe why the database did not respond; the password of its URL is redacted."""
     cause: BaseException = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    if isinstance(error, Busy):
+    if isinstance(error, Busy):  # its cause has the reason, such as an exhausted connection pool
         cause = error.__cause__ or error
     lines = str(cause).strip().splitlines()
     text = f"{type(cause).__name__} - {lines[0] if lines else 'no answer'}"

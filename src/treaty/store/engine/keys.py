@@ -1,6 +1,7 @@
-"""Keyed hashes: what lets a database recognise a credential and not give it away.
+"""Keyed hashes of credentials: the server recognises a credential, but the database does not disclose it.
 
-Their key is made once and lies sealed in the database, so it outlives a change of the server's own key.
+Their key is created once and stored encrypted in the database. Rotating the server's own key encrypts it again, so the
+hashes stay valid.
 """
 
 import hmac
@@ -20,13 +21,13 @@ from treaty.store.tables import access
 
 
 class KeyedHasher:
-    """Hashes with a key."""
+    """Computes HMAC-SHA256 with the database's key."""
 
     def __init__(self, key: str) -> None:
         self.key = key.encode()
 
     def hash(self, kind: str, text: str) -> str:
-        """Hash a secret; the same text as another kind of secret has another hash."""
+        """Hash a secret. The kind is part of the hash, so that a token never passes for a session."""
         return hmac.new(self.key, f"{kind}\0{text}".encode(), sha256).hexdigest()
 
 
@@ -34,7 +35,7 @@ _FIND: Final = select(access.c.sealed_key)
 _FIND_SHARED: Final = _FIND.with_for_update(read=True)
 _FIND_LOCKED: Final = _FIND.with_for_update()
 _ADD: Final = insert(access).values(id=1, sealed_key=bindparam("sealed_key"))
-_FORGET: Final = delete(access)
+_DELETE: Final = delete(access)
 _SETUP: Final = select(access.c.setup_hash, access.c.setup_until).where(access.c.setup_hash.is_not(None))
 _SET_SETUP: Final = update(access).values(setup_hash=bindparam("hash"), setup_until=bindparam("until"))
 _CONSUME_SETUP: Final = (
@@ -48,39 +49,42 @@ _CONSUME_SETUP: Final = (
 
 
 def find(db: Connection, vault: Vault) -> KeyedHasher | None:
-    """Find what hashes credentials; none where there was no credential yet. Raises WrongSetting for another key."""
-    sealed = fetch_scalar(db, _FIND, {})
-    return None if sealed is None else KeyedHasher(_opened(sealed, vault))
+    """Find the key that hashes credentials; None until the first credential exists.
+
+    Raises InvalidSetting if it was encrypted with a key that the server does not have.
+    """
+    encrypted = fetch_scalar(db, _FIND, {})
+    return None if encrypted is None else KeyedHasher(_decrypt(encrypted, vault))
 
 
 def ensure(db: Connection, vault: Vault, *, is_changing: bool = False) -> KeyedHasher:
-    """Find the key that hashes credentials, or create it; it stays until the transaction ends.
+    """Find the key that hashes credentials, or create it. The row is locked, so `remove` waits for the transaction.
 
-    A transaction that `is_changing` the row afterwards locks it exclusively. Raises WrongSetting if the server
-    has no key to encrypt it with.
+    Transactions share the lock, unless one `is_changing` the row afterwards: two that upgraded a shared lock would
+    deadlock. Raises InvalidSetting if the server has no key to encrypt or decrypt it with.
     """
-    sealed = fetch_scalar(db, _FIND_LOCKED if is_changing else _FIND_SHARED, {})
-    if sealed is not None:
-        return KeyedHasher(_opened(sealed, vault))
+    encrypted = fetch_scalar(db, _FIND_LOCKED if is_changing else _FIND_SHARED, {})
+    if encrypted is not None:
+        return KeyedHasher(_decrypt(encrypted, vault))
     key = secrets.token_urlsafe(32)
     execute(db, _ADD, {"sealed_key": vault.encrypt(key).text})
     return KeyedHasher(key)
 
 
 def remove(db: Connection) -> None:
-    """Delete the key, and with it every use of what it hashed. Waits for transactions that are hashing with it."""
-    execute(db, _FORGET, {})
+    """Delete the key, which invalidates all credentials. Waits for transactions that are hashing with it."""
+    execute(db, _DELETE, {})
 
 
-@lru_cache(maxsize=16)
-def _opened(sealed: str, vault: Vault) -> str:
+@lru_cache(maxsize=16)  # each authenticated request needs the key
+def _decrypt(encrypted: str, vault: Vault) -> str:
     try:
-        return vault.decrypt(EncryptedText(sealed))
+        return vault.decrypt(EncryptedText(encrypted))
     except WrongKey as error:
         raise InvalidSetting(
             "secret_key: tokens and sessions were stored under another key. Set it to that of other servers, or name "
             f"the former one in previous_secret_keys (or put {KEY_FILE} back). "
-            "To end them all: `treaty token revoke --all`."
+            "To revoke all of them: `treaty token revoke --all`."
         ) from error
 
 
@@ -93,14 +97,14 @@ def set_setup_hash(db: Connection, secret_hash: str, until: datetime) -> None:
 
 
 def is_valid_setup_hash(db: Connection, secret_hash: str, now: datetime) -> bool:
-    """Whether a link is the one that may make the first administrator now."""
-    found = fetch_first(db, _SETUP, {})
-    return found is not None and found.setup_until > now and hmac.compare_digest(found.setup_hash, secret_hash)
+    """Whether this link may create the first administrator now."""
+    setup = fetch_first(db, _SETUP, {})
+    return setup is not None and setup.setup_until > now and hmac.compare_digest(setup.setup_hash, secret_hash)
 
 
 def consume_setup_hash(db: Connection, secret_hash: str, now: datetime) -> bool:
-    """Use up the link that may create the first administrator now; return whether it was the right one.
+    """Invalidate the link that may create the first administrator; return whether it was this one, and still valid.
 
-    Of several transactions with the same link, one gets True.
+    Only one of several concurrent transactions with the same link gets True: they update the same row.
     """
     return execute(db, _CONSUME_SETUP, {"hash": secret_hash, "now": now}) == 1

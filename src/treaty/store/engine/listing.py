@@ -1,4 +1,4 @@
-"""Lists that can be had whole or by the page."""
+"""Lists that clients can read completely or page by page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,16 +13,18 @@ T = TypeVar("T")
 
 
 class PagedQuery:
-    """The statements for a list, built once. What it selects is ordered."""
+    """The statements for a list, built once. The query must be ordered, or pages would overlap."""
 
     def __init__(
         self, statement: Select[*tuple[Any, ...]], kind: type | None = None, counted: FromClause | None = None
     ) -> None:
-        """Build the statements. What is `counted` has as many rows as the list, and takes less to be counted."""
-        self._rows = fetch_rows if kind is None else partial(fetch_tuples, kind=kind)
-        """Reads rows with names; or, of a long list, tuples of a kind."""
-        self._whole = statement
-        self._part = statement.limit(bindparam("limit", type_=Integer)).offset(bindparam("offset", type_=Integer))
+        """Build the statements. Rows become tuples of a `kind`, for long lists, or are read by name.
+
+        `counted` has as many rows as the list, but is cheaper to count, since it lacks the joins for its columns.
+        """
+        self._fetch = fetch_rows if kind is None else partial(fetch_tuples, kind=kind)
+        self._complete_list = statement
+        self._one_page = statement.limit(bindparam("limit", type_=Integer)).offset(bindparam("offset", type_=Integer))
         self._count = select(func.count()).select_from(
             statement.order_by(None).subquery() if counted is None else counted
         )
@@ -34,27 +36,16 @@ class PagedQuery:
         page: Page | None,
         make: Callable[[Sequence[Any]], list[T]],
     ) -> Paged[T]:
-        """Read the list, or a page of it; `make` turns rows into items."""
+        """Read the list, or a page of it; `make` turns rows into items.
+
+        A page that the client did not request is only a limit: a list that fits into it is returned without paging.
+        """
         if page is None:
-            items = make(self._rows(db, self._whole, params))
+            items = make(self._fetch(db, self._complete_list, params))
             return Paged(items, None, len(items))
-        if page.is_requested:
-            return self._page(make, self._rows(db, self._part, _within(params, page, page.limit)), page, db, params)
-        found = self._rows(db, self._part, _within(params, page, page.limit + 1))
-        if len(found) <= page.limit:
-            return Paged(make(found), None, len(found))
-        return self._page(make, found[: page.limit], page, db, params)
-
-    def _page(
-        self,
-        make: Callable[[Sequence[Any]], list[T]],
-        found: Sequence[Any],
-        page: Page,
-        db: Connection,
-        params: Mapping[str, object],
-    ) -> Paged[T]:
-        return Paged(make(found), page, fetch_scalar(db, self._count, params))
-
-
-def _within(params: Mapping[str, object], page: Page, limit: int) -> Mapping[str, object]:
-    return {**params, "limit": limit, "offset": page.offset}
+        # One row more than the limit shows whether the list is longer, and saves counting one that is not.
+        limit = page.limit if page.is_requested else page.limit + 1
+        rows = self._fetch(db, self._one_page, {**params, "limit": limit, "offset": page.offset})
+        if not page.is_requested and len(rows) <= page.limit:
+            return Paged(make(rows), None, len(rows))
+        return Paged(make(rows[: page.limit]), page, fetch_scalar(db, self._count, params))

@@ -1,7 +1,7 @@
-"""Statements as a database's driver takes them.
+"""Prepared statements: compiled by SQLAlchemy once, and executed by the database's driver.
 
-SQLAlchemy builds the statements, and says how they and their parameters are written. To execute one it takes several
-times as long as SQLite, and as long as PostgreSQL, so that is done with the driver itself.
+SQLAlchemy builds and compiles statements, and converts values. Executing a statement with it takes several times as
+long as SQLite needs to run it, and as long as PostgreSQL, so Treaty passes the compiled SQL to the driver itself.
 """
 
 from collections import namedtuple
@@ -22,7 +22,7 @@ from treaty.store.engine.query_log import driver_of, fetch
 
 SQLITE: Final = sqlite.dialect()
 MAX_LIST_LENGTH: Final = 1024
-"""Number of values up to which the forms of a list are cached."""
+"""Number of values up to which the variants of a statement with a list are cached."""
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import ExpandedState, SQLCompiler
@@ -33,47 +33,52 @@ Converter = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class PreparedStatement:
-    """A statement that was written, with how to find its parameters and what its rows are."""
+    """SQL for the driver, with functions that convert parameters and rows."""
 
     sql: str
     values: Callable[[Params], Sequence[Any]]
+    """Arranges parameters in the order of their placeholders."""
     make: Callable[[Iterable[Any]], Any]
-    """Makes a row, whose columns have names."""
+    """Makes a named tuple of a row."""
     converters: tuple[tuple[int, Converter], ...]
-    """How columns are converted that are not what the driver makes of them."""
+    """Converters by column index, for columns whose type differs from the driver's (times, Booleans, JSON)."""
 
     def run(self, db: Connection, params: Params) -> int:
-        """Execute a statement that changes something, and return the number of rows."""
+        """Execute a statement that changes data, and return the number of rows."""
         return driver_of(db).execute(self.sql, self.values(params)).rowcount
 
     def first(self, db: Connection, params: Params) -> Any:
         """Run the query, and return its first row, or None."""
         rows = fetch(db, self.sql, self.values(params), only_first=True)
-        return self.make(self._converted(rows[0]) if self.converters else rows[0]) if rows else None
+        return self.make(self._convert(rows[0]) if self.converters else rows[0]) if rows else None
 
     def all(self, db: Connection, params: Params, make: Callable[[Any], Any] | None = None) -> list[Any]:
         """Run the query, and return its rows, each as `make` converts it."""
         rows = fetch(db, self.sql, self.values(params), only_first=False)
-        return list(map(make or self.make, map(self._converted, rows) if self.converters else rows))
+        return list(map(make or self.make, map(self._convert, rows) if self.converters else rows))
 
-    def _converted(self, found: tuple[Any, ...]) -> list[Any]:
-        values = list(found)
+    def _convert(self, row: tuple[Any, ...]) -> list[Any]:
+        values = list(row)
         for index, convert in self.converters:
             values[index] = convert(values[index])
         return values
 
 
-_ROUNDED: Final = [0, *(1 << length.bit_length() for length in range(MAX_LIST_LENGTH))]
-"""Lengths, rounded up to a power of two: a list is filled with its last value, which makes no difference to `IN`."""
+_PADDED_LENGTHS: Final = [0, *(1 << length.bit_length() for length in range(MAX_LIST_LENGTH))]
+"""Length of each list after padding, a power of two. Lists repeat their last value, which does not change `IN`."""
 
 
-class _Forms:
-    """The forms of a statement for lists of several lengths, which are rounded up so that there are few forms."""
+class _Variants:
+    """The variants of a statement, one per length of its lists.
 
-    __slots__ = ("_converters", "_dialect", "_forms", "_has_literals", "_lists", "_make", "_statement")
+    `IN` needs a placeholder for each value. Lists are padded, so that a statement has at most twelve variants per list,
+    and the database's cache of prepared statements is not filled with variants that occur once.
+    """
+
+    __slots__ = ("_converters", "_dialect", "_has_literals", "_lists", "_make", "_statement", "_variants")
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
-        binds = _compiled(statement, dialect).binds
+        binds = _compile(statement, dialect).binds
         columns = _columns(statement)
         row: type[tuple[Any, ...]] = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024 - its fields are a statement's
         self._statement = statement
@@ -83,50 +88,50 @@ class _Forms:
         self._make = partial(tuple.__new__, row)  # the constructor of a named tuple counts its arguments each time
         converts = ((index, _from_driver(kind, dialect)) for index, (_, kind) in enumerate(columns))
         self._converters = tuple((index, convert) for index, convert in converts if convert)
-        self._forms: dict[tuple[int, ...], PreparedStatement] = {}
+        self._variants: dict[tuple[int, ...], PreparedStatement] = {}
 
-    def form(self, params: Params) -> PreparedStatement:
-        """Return the form for some parameters."""
+    def get(self, params: Params) -> PreparedStatement:
+        """Return the variant for parameters, from the cache if possible."""
         try:
-            lengths = tuple([_ROUNDED[len(params[name])] for name in self._lists]) if self._lists else ()
-        except IndexError:
-            return self._prepared(params)
-        return self._forms.get(lengths) or self._add(lengths, params)
+            lengths = tuple([_PADDED_LENGTHS[len(params[name])] for name in self._lists]) if self._lists else ()
+        except IndexError:  # longer than MAX_LIST_LENGTH
+            return self._prepare(params)
+        return self._variants.get(lengths) or self._add(lengths, params)
 
     def _add(self, lengths: tuple[int, ...], params: Params) -> PreparedStatement:
-        if self._has_literals:
-            return self._prepared(params)
+        if self._has_literals:  # the values are part of the SQL, so it serves these parameters only
+            return self._prepare(params)
         samples = {name: [None] * length for name, length in zip(self._lists, lengths, strict=True)}
-        return self._forms.setdefault(lengths, self._prepared(samples))
+        # Threads share the cache: setdefault returns the variant of the thread that was first.
+        return self._variants.setdefault(lengths, self._prepare(samples))
 
-    def _prepared(self, samples: Params) -> PreparedStatement:
-        """Prepare a form for lists as long as those of the samples, whose values become part of it as literals."""
-        compiled = _compiled(self._statement, self._dialect)
+    def _prepare(self, samples: Params) -> PreparedStatement:
+        """Prepare a variant for lists as long as those of `samples`. Literals get their values from there, too."""
+        compiled = _compile(self._statement, self._dialect)
         required = {name: samples.get(name) for name, bind in compiled.binds.items() if bind.required}
         state = compiled.construct_expanded_state(required)
         lengths = {name: len(samples[name]) for name in self._lists}
-        return PreparedStatement(
-            state.statement, _together(list(_parts(compiled, state, lengths))), self._make, self._converters
-        )
+        placeholders = list(_placeholders(compiled, state, lengths))
+        return PreparedStatement(state.statement, _build_reader(placeholders), self._make, self._converters)
 
 
 def prepare(statement: Executable, params: Params, dialect: Dialect = SQLITE) -> PreparedStatement:
-    """Return a statement in the form for some parameters. Forms are cached, unless a list is literal or very long."""
-    return _forms(statement, dialect).form(params)
+    """Return the prepared statement for parameters. It is cached, unless it has literals or a very long list."""
+    return _variants(statement, dialect).get(params)
 
 
-_forms: Final = lru_cache(maxsize=2048)(_Forms)
+_variants: Final = lru_cache(maxsize=2048)(_Variants)
 
 
-@lru_cache(maxsize=64)  # few, since a compiled statement is large and is needed again only for literal and long lists
-def _compiled(statement: Executable, dialect: Dialect) -> "SQLCompiler":
-    assert isinstance(statement, ClauseElement)  # noqa: S101 - every statement of ours is one
+@lru_cache(maxsize=64)  # few: a compiled statement is large, and is used again only for literals and other lengths
+def _compile(statement: Executable, dialect: Dialect) -> "SQLCompiler":
+    assert isinstance(statement, ClauseElement)  # noqa: S101 - true of every statement of Treaty
     return cast("SQLCompiler", statement.compile(dialect=dialect))
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """One parameter in a statement: a constant, one by its name, or a list filled up to a length."""
+class _Placeholder:
+    """A parameter of the SQL: a constant, a named value, or a list (`length` placeholders) padded to a length."""
 
     name: str | None
     convert: Converter | None
@@ -134,56 +139,65 @@ class _Part:
     constant: object = None
 
 
-def _parts(compiled: "SQLCompiler", state: "ExpandedState", lengths: Mapping[str, int]) -> Iterable[_Part]:
-    firsts = {names[0]: list_ for list_, names in state.parameter_expansion.items() if names}
-    others = {one for names in state.parameter_expansion.values() for one in names}
+def _placeholders(
+    compiled: "SQLCompiler", state: "ExpandedState", lengths: Mapping[str, int]
+) -> Iterable[_Placeholder]:
+    """List the placeholders in the order in which the SQL has them.
+
+    SQLAlchemy names the elements of an expanded list after it (`ids_1`, `ids_2`, …). The first one stands for all.
+    """
+    lists_by_first_element = {names[0]: list_ for list_, names in state.parameter_expansion.items() if names}
+    elements = {element for names in state.parameter_expansion.values() for element in names}
     for name in state.positiontup or ():
-        bind = compiled.binds[firsts.get(name, name)] if name in firsts or name not in others else None
-        if bind is None:
+        if name in elements and name not in lists_by_first_element:
             continue
+        bind = compiled.binds[lists_by_first_element.get(name, name)]
         convert = _to_driver(bind.type, compiled.dialect)
-        if name in firsts:
-            yield _Part(firsts[name], convert, lengths[firsts[name]])
+        if list_name := lists_by_first_element.get(name):
+            yield _Placeholder(list_name, convert, lengths[list_name])
         elif bind.required:
-            yield _Part(name, convert, None)
+            yield _Placeholder(name, convert, None)
         else:
             constant = state.parameters[name]
-            yield _Part(None, None, None, convert(constant) if convert else constant)
+            yield _Placeholder(None, None, None, convert(constant) if convert else constant)
 
 
-def _together(parts: Sequence[_Part]) -> Callable[[Params], Sequence[Any]]:
-    """Read all parameters; names alone, as most statements have, at once."""
-    names = [one.name for one in parts if one.name and not one.convert and one.length is None]
-    if len(names) == len(parts) > 1:
-        return itemgetter(*names)
-    if len(parts) == 1 and parts[0].name and parts[0].length and not parts[0].convert:
-        return partial(_filled, parts[0].name, parts[0].length)
-    return partial(_values, [(one.name, one.convert, one.length, one.constant) for one in parts])
+def _build_reader(placeholders: Sequence[_Placeholder]) -> Callable[[Params], Sequence[Any]]:
+    """Build the function that arranges parameters. The two most frequent kinds of statements have a faster one."""
+    plain_names = [item.name for item in placeholders if item.name and not item.convert and item.length is None]
+    if len(plain_names) == len(placeholders) > 1:
+        return itemgetter(*plain_names)
+    first = placeholders[0] if len(placeholders) == 1 else None
+    if first and first.name and first.length and not first.convert:
+        return partial(_read_list, first.name, first.length)
+    return partial(_read_values, [(item.name, item.convert, item.length, item.constant) for item in placeholders])
 
 
-def _filled(name: str, length: int, params: Params) -> Sequence[Any]:
-    given: list[Any] = params[name]
-    return given if len(given) == length else [*given, *given[-1:] * (length - len(given))]
+def _read_list(name: str, length: int, params: Params) -> Sequence[Any]:
+    values: list[Any] = params[name]
+    return values if len(values) == length else [*values, *values[-1:] * (length - len(values))]
 
 
-def _values(parts: Iterable[tuple[str | None, Converter | None, int | None, object]], params: Params) -> Sequence[Any]:
+def _read_values(
+    placeholders: Iterable[tuple[str | None, Converter | None, int | None, object]], params: Params
+) -> Sequence[Any]:
     values: list[Any] = []
-    for name, convert, length, constant in parts:
+    for name, convert, length, constant in placeholders:  # tuples, since reading attributes takes longer
         if name is None:
             values.append(constant)
         elif length is None:
             values.append(convert(params[name]) if convert else params[name])
         elif length:
-            given = params[name]
-            values += [convert(one) for one in given] if convert else given
-            values += values[-1:] * (length - len(given))
+            elements = params[name]
+            values += [convert(element) for element in elements] if convert else elements
+            values += values[-1:] * (length - len(elements))
     return values
 
 
 def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:
     if not isinstance(statement, ReturnsRows):
         return []
-    # What SQLAlchemy finds it keeps, even for statements that are made of this one later; so a copy is asked.
+    # SQLAlchemy caches the result in the statement, and hands it on to statements derived from it; a copy avoids that.
     return [(column.key or "", column.type) for column in copy(statement).exported_columns]
 
 

@@ -69,6 +69,8 @@ class QueryLog:
 
 
 class _Current(threading.local):
+    """The log of the request that this thread handles. Handlers are synchronous, so a thread has one at a time."""
+
     log: QueryLog | None = None
 
 
@@ -77,7 +79,7 @@ _CURRENT: Final = _Current()
 
 @contextmanager
 def logged_queries() -> Iterator[QueryLog]:
-    """Log all queries that this thread runs within the context."""
+    """Log all queries that this thread runs within the context. Contexts are not nested."""
     log = _CURRENT.log = QueryLog()
     try:
         yield log

@@ -1,6 +1,7 @@
-"""Secrets at rest: sealed with AES-GCM under the server's keys, so that a copy of the database gives none away.
+"""Encryption of secrets at rest with AES-GCM, so that a copy of the database discloses none of them.
 
-The newest key seals. The others open what they sealed, until that has been sealed anew. A sealed text names its key.
+The newest key encrypts. Older keys only decrypt, until key rotation has encrypted their texts again. An encrypted text
+is `v2:<name of the key>:<base64 of nonce and ciphertext>`.
 """
 
 import base64
@@ -24,20 +25,19 @@ from treaty.model.webhooks.webhooks import EncryptedText
 from treaty.settings import Settings
 
 KEY_FILE: Final = "treaty.key"
-_FORM: Final = "v2"
-"""Before the name of a key."""
-_NAMELESS: Final = "v1"
-"""Texts that name no key."""
+_FORMAT: Final = "v2"
+_FORMAT_WITHOUT_KEY_NAME: Final = "v1"
+"""Format of early versions of Treaty, `v1:<base64>`; every key has to be tried."""
 _NONCE_BYTES: Final = 12
-_BETWEEN_KEYS: Final = "\n\n"
+_KEY_SEPARATOR: Final = "\n\n"
 
 
 class WrongKey(TreatyError):
-    """A secret that was sealed with a key that is not there."""
+    """A secret was encrypted with a key that the server does not have."""
 
 
 class KeyStatus(Enum):
-    """Which key a text was sealed with."""
+    """The key with which a text was encrypted, as key rotation distinguishes them."""
 
     NEWEST = "newest"
     OLDER = "older"
@@ -47,80 +47,79 @@ class KeyStatus(Enum):
 @dataclass(frozen=True, slots=True)
 class _Key:
     name: str
-    """Says nothing about the key, except to whoever has it."""
+    """Derived from the key, and of no use to find it."""
     cipher: AESGCM
 
 
-@lru_cache(maxsize=64)
-def _key(text: str) -> _Key:
+@lru_cache(maxsize=64)  # scrypt is slow on purpose
+def _derive_key(text: str) -> _Key:
+    # The salt is constant: every server with the same setting must derive the same key. Keys are long and random, or
+    # at least stretched by scrypt if an administrator chose a short one.
     derived = hashlib.scrypt(text.encode(), salt=b"treaty: secrets at rest", n=2**14, r=8, p=1, dklen=32)
     return _Key(hmac.digest(derived, b"treaty: name of a key", "sha256")[:6].hex(), AESGCM(derived))
 
 
 class Vault:
-    """Seals and opens secrets."""
+    """Encrypts and decrypts secrets."""
 
     def __init__(self, keys: Callable[[], Sequence[str]]) -> None:
-        """`keys` says which there are, the newest first. It is asked each time: a key may come while a server runs."""
+        """`keys` returns all keys, the newest first. It is called each time: keys may be added while a server runs."""
         self._keys = keys
 
     def encrypt(self, text: str) -> EncryptedText:
-        """Make a text unreadable for whoever lacks the key."""
-        key = _key(self._keys()[0])
-        head = f"{_FORM}:{key.name}:"
+        """Encrypt a text with the newest key."""
+        key = _derive_key(self._keys()[0])
+        prefix = f"{_FORMAT}:{key.name}:"
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + key.cipher.encrypt(nonce, text.encode(), head.encode())
-        return EncryptedText(head + base64.b64encode(sealed).decode())
+        # The prefix is authenticated along with the text, so that nobody can change the name of the key.
+        ciphertext = key.cipher.encrypt(nonce, text.encode(), prefix.encode())
+        return EncryptedText(prefix + base64.b64encode(nonce + ciphertext).decode())
 
-    def decrypt(self, sealed: EncryptedText) -> str:
-        """Read a sealed text. Raises WrongKey."""
-        for key in map(_key, self._keys()):
-            text = _opened(sealed.text, key)
+    def decrypt(self, encrypted: EncryptedText) -> str:
+        """Decrypt a text. Raises WrongKey if the server does not have its key, or the text was tampered with."""
+        for key in map(_derive_key, self._keys()):
+            text = _decrypt_with(key, encrypted.text)
             if text is not None:
                 return text
         raise WrongKey(
             "A secret was stored under another key. Start the server with the former key in previous_secret_keys (or "
-            f"in secret_key, or with the former {KEY_FILE}), or save what needs it again with its secrets."
+            f"in secret_key, or with the former {KEY_FILE}), or enter the secrets again and save them."
         )
 
-    def get_key_status(self, sealed: EncryptedText) -> KeyStatus:
-        """Say whether a text has to be sealed anew, and whether it can be."""
+    def get_key_status(self, encrypted: EncryptedText) -> KeyStatus:
+        """Return whether a text has to be encrypted again, and whether the server can do so."""
         newest, *older = self._keys()
-        if _opened(sealed.text, _key(newest)) is not None:
+        if _decrypt_with(_derive_key(newest), encrypted.text) is not None:
             return KeyStatus.NEWEST
-        is_known = any(_opened(sealed.text, key) is not None for key in map(_key, older))
-        return KeyStatus.OLDER if is_known else KeyStatus.UNKNOWN
+        is_older = any(_decrypt_with(key, encrypted.text) is not None for key in map(_derive_key, older))
+        return KeyStatus.OLDER if is_older else KeyStatus.UNKNOWN
 
 
-def _opened(sealed: str, key: _Key) -> str | None:
-    """Read a sealed text with a key, if it is the right one."""
-    form, name, body = _parts(sealed)
-    if form == _FORM and name != key.name:
+def _decrypt_with(key: _Key, encrypted: str) -> str | None:
+    """Decrypt a text; return None if it was encrypted with another key or is damaged."""
+    format_, _, rest = encrypted.partition(":")
+    name, _, body = ("", "", rest) if format_ == _FORMAT_WITHOUT_KEY_NAME else rest.partition(":")
+    if format_ == _FORMAT and name != key.name:
         return None
-    head = None if form == _NAMELESS else f"{form}:{name}:".encode()
+    prefix = None if format_ == _FORMAT_WITHOUT_KEY_NAME else f"{format_}:{name}:".encode()
     try:
         raw = base64.b64decode(body)
-        return key.cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], head).decode()
+        return key.cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], prefix).decode()
     except (InvalidTag, ValueError):
         return None
 
 
-def _parts(sealed: str) -> tuple[str, str, str]:
-    form, _, rest = sealed.partition(":")
-    name, _, body = ("", "", rest) if form == _NAMELESS else rest.partition(":")
-    return form, name, body
-
-
 def get_vault(settings: Settings) -> Vault:
-    """Make the vault of a server, with its settings or the key file.
+    """Return the vault for a server's settings. Calls with the same keys share one, and so its cached key file.
 
-    What is in the file is opened also after `secret_key` was set.
+    The keys of the key file still decrypt after an administrator has set `secret_key`.
     """
     return _vault(settings.secret_key, settings.previous_secret_keys, locate_key_file(settings))
 
 
 @lru_cache(maxsize=16)
 def _vault(secret_key: SecretStr | None, previous_keys: tuple[SecretStr, ...], path: Path) -> Vault:
+    # Lambdas, since the key file is read, or created, only when a secret has to be encrypted or decrypted.
     file = KeyFile(path)
     previous = tuple(key.get_secret_value() for key in previous_keys)
     if secret_key is None:
@@ -130,81 +129,85 @@ def _vault(secret_key: SecretStr | None, previous_keys: tuple[SecretStr, ...], p
 
 
 def locate_key_file(settings: Settings) -> Path:
-    """Say where the key is kept: beside the SQLite database, else in the working folder."""
+    """Return the path of the key file: beside the SQLite database, else in the working folder."""
     database = settings.database_url.partition("?")[0].removeprefix("sqlite:///")
     is_file = settings.database_url.startswith("sqlite:///") and database not in ("", ":memory:")
     return (Path(database).parent if is_file else Path()).absolute() / KEY_FILE
 
 
 def has_key(settings: Settings) -> bool:
-    """Whether there is a key. Where there is none, the first secret makes one."""
+    """Whether the server has a key already. If not, encrypting the first secret creates the key file."""
     return settings.secret_key is not None or bool(KeyFile(locate_key_file(settings)).existing_keys())
 
 
 class KeyFile:
-    """Keys in a file, the newest first, with an empty line between them. It is read again when it has changed."""
+    """A file with keys, the newest first, separated by empty lines. It is read again when it has changed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read: tuple[object, tuple[str, ...]] = (None, ())
+        self._cached: tuple[object, tuple[str, ...]] = (None, ())
+        """Modification time, inode and size of the file when it was read, and its keys."""
 
     def keys(self) -> tuple[str, ...]:
-        """Read the file, or make it with a key. Raises WrongSetting where neither is possible."""
+        """Return the keys, and create the file if it is missing. Raises InvalidSetting if that is not possible."""
         try:
-            found = self._found() or self._made()
+            keys = self._load() or self._create()
         except OSError as error:
             raise InvalidSetting(
-                f"The key file {self.path} can neither be read nor made ({error.strerror}); set secret_key instead."
+                f"The key file {self.path} can neither be read nor created ({error.strerror}); set secret_key instead."
             ) from error
-        if not found:
+        if not keys:
             raise InvalidSetting(f"The key file {self.path} is empty. Put its key back, or remove it to get a new one.")
-        return found
+        return keys
 
     def existing_keys(self) -> tuple[str, ...]:
-        """Read the file if there is one that can be read."""
+        """Return the keys; none if the file is missing or unreadable."""
         try:
-            return self._found()
+            return self._load()
         except OSError:
             return ()
 
     def add(self) -> None:
-        """Put a new key before those that are there. Raises WrongSetting."""
-        self._replace((_new_key(), *self.keys()))
+        """Add a new key, as the newest. Raises InvalidSetting."""
+        self._replace((_generate_key(), *self.keys()))
 
     def keep_newest(self) -> None:
-        """Take the others out. Raises WrongSetting."""
+        """Remove all keys but the newest. Raises InvalidSetting."""
         self._replace(self.keys()[:1])
 
-    def _found(self) -> tuple[str, ...]:
-        """Read the file; once it has been read, what was read counts while it is away."""
-        state, keys = self._read
+    def _load(self) -> tuple[str, ...]:
+        """Read the file if it has changed. While it is missing, the keys that were read before remain valid.
+
+        Otherwise a server whose file is moved for a moment would create a new key, and lose all secrets.
+        """
+        state, keys = self._cached
         try:
             stat = self.path.stat()
         except FileNotFoundError:
             return keys
         if state != (stat.st_mtime_ns, stat.st_ino, stat.st_size):
-            keys = tuple(key for part in self.path.read_text("ascii").split(_BETWEEN_KEYS) if (key := part.strip()))
-            self._read = ((stat.st_mtime_ns, stat.st_ino, stat.st_size), keys)
+            keys = tuple(key for part in self.path.read_text("ascii").split(_KEY_SEPARATOR) if (key := part.strip()))
+            self._cached = ((stat.st_mtime_ns, stat.st_ino, stat.st_size), keys)
         return keys
 
-    def _made(self) -> tuple[str, ...]:
-        """Make the file whole or not at all; of several servers that start together, one makes it and all read it."""
-        draft = self._draft([_new_key()])
+    def _create(self) -> tuple[str, ...]:
+        """Create the file atomically. If several servers start together, one creates it and all read it."""
+        draft = self._write_draft([_generate_key()])
         try:
-            os.link(draft, self.path)
+            os.link(draft, self.path)  # unlike a rename, this fails if the file exists
         except FileExistsError:
             pass
         finally:
             draft.unlink()
-        return self._found()
+        return self._load()
 
     def _replace(self, keys: Sequence[str]) -> None:
-        """Write other keys, for whoever could read the former ones."""
+        """Replace the file atomically; its owner and permissions stay as they were. Raises InvalidSetting."""
         try:
-            target = self.path.resolve()
-            draft = self._draft(keys)
+            target = self.path.resolve()  # a symbolic link, as of a mounted secret, stays a link
+            draft = self._write_draft(keys)
             try:
-                _give(draft, like=target)
+                _copy_ownership(target, draft)
                 draft.replace(target)
             except OSError:
                 draft.unlink()
@@ -212,23 +215,24 @@ class KeyFile:
         except OSError as error:
             raise InvalidSetting(f"The key file {self.path} cannot be changed ({error.strerror}).") from error
 
-    def _draft(self, keys: Sequence[str]) -> Path:
+    def _write_draft(self, keys: Sequence[str]) -> Path:
+        """Write keys to a file in the same folder that only this user may read, and flush it to disk."""
         path = self.path.resolve()
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(_BETWEEN_KEYS.join(keys) + "\n")
+            file.write(_KEY_SEPARATOR.join(keys) + "\n")
             file.flush()
             os.fsync(file.fileno())
         return draft
 
 
-def _new_key() -> str:
+def _generate_key() -> str:
     return secrets.token_urlsafe(32)
 
 
-def _give(draft: Path, *, like: Path) -> None:
-    """Let the owner of a file have another."""
-    stat = like.stat()
-    if (stat.st_uid, stat.st_gid) != (draft.stat().st_uid, draft.stat().st_gid):
-        os.chown(draft, stat.st_uid, stat.st_gid)
-    draft.chmod(stat.st_mode & 0o777)
+def _copy_ownership(source: Path, target: Path) -> None:
+    """Copy owner, group and permissions: root may rotate the keys of a server that runs as another user."""
+    stat = source.stat()
+    if (stat.st_uid, stat.st_gid) != (target.stat().st_uid, target.stat().st_gid):
+        os.chown(target, stat.st_uid, stat.st_gid)
+    target.chmod(stat.st_mode & 0o777)

@@ -1,7 +1,8 @@
-"""HAL documents: what representations are made of, and how they become bytes.
+"""HAL documents and links, and their rendering as JSON.
 
-Documents and links are dictionaries, which are written without asking what they are. Links hold paths; the base URL is
-put on once, when a document is rendered.
+Both are dictionaries, which orjson serializes without calling back into Python. Links contain a placeholder for the
+base URL and a path. Rendering replaces all placeholders at once in the finished bytes, so a document does not depend
+on the request, and its parts can be cached.
 """
 
 import re
@@ -21,7 +22,7 @@ _ALL_OPTIONS: Final = JSON_OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 class Link(dict[str, object]):
-    """A link. A path that still holds a variable makes it templated."""
+    """A link. It is templated if its path contains a variable (`{name}`)."""
 
     __slots__ = ()
 
@@ -62,7 +63,7 @@ Links = Mapping[str, object]
 
 
 class Hal(dict[str, object]):
-    """A document: its properties (None is left out), what is embedded, and its links (None is left out)."""
+    """A document with its properties, embedded documents and links. Members whose value is None are omitted."""
 
     __slots__ = ()
 
@@ -73,31 +74,31 @@ class Hal(dict[str, object]):
         links: Links | None = None,
     ) -> None:
         if state:
-            self.update(_given(state))
+            self.update(_without_none(state))
         if embedded:
-            self["_embedded"] = _given(embedded)
+            self["_embedded"] = _without_none(embedded)
         if links:
-            self["_links"] = _given(links)
+            self["_links"] = _without_none(links)
 
 
-def _given(members: Mapping[str, object]) -> dict[str, object]:
+def _without_none(members: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 
 class LinkContext(NamedTuple):
-    """What a part of a document depends on beside what it is about. It is a tuple, as parts are remembered by it."""
+    """The part of a RenderContext that items of lists depend on. It is hashable, since it is part of cache keys."""
 
     base_url: str
     hidden_relations: frozenset[str]
-    """As in Place."""
+    """As in RenderContext."""
 
 
 class RenderedItem(NamedTuple):
-    """An item of a list, written, once for each list that has it."""
+    """The JSON of an item, one document for each list that contains it."""
 
     encoded: tuple[bytes, ...]
     digest: bytes
-    """Tells it from others that look otherwise."""
+    """Hash of the JSON. The ETag of a long document is computed from its items' digests."""
 
 
 RenderItems = Callable[[LinkContext], Sequence[RenderedItem]]
@@ -108,13 +109,13 @@ def render_item(context: LinkContext, *documents: object) -> RenderedItem:
 
     Callers cache the result per item, so a changed list only renders the items that changed.
     """
-    here = RenderContext(context.base_url, hidden_relations=context.hidden_relations)
-    encoded = tuple(render(document, here) for document in documents)
+    render_context = RenderContext(context.base_url, hidden_relations=context.hidden_relations)
+    encoded = tuple(render(document, render_context) for document in documents)
     return RenderedItem(encoded, sha256(b"".join(encoded), usedforsecurity=False).digest())
 
 
 class DocumentWithLists(Hal):
-    """A document with long lists of the same things, written apart. It has a `part` where each list belongs."""
+    """A document with long lists, whose items are rendered separately. It has a `list_placeholder` for each list."""
 
     __slots__ = ("lists", "render_items")
 
@@ -129,26 +130,26 @@ class DocumentWithLists(Hal):
     ) -> None:
         super().__init__(state, embedded, links)
         self.lists = lists
-        """Their names, in the order in which an item is written for them."""
+        """Names of the lists, in the order of the documents in `RenderedItem.encoded`."""
         self.render_items = render_items
 
 
 def list_placeholder(name: str) -> str:
-    """Stand for a part of a document that is written apart."""
+    """Return the placeholder of a list that is rendered separately."""
     return f"{PLACEHOLDER_MARK}{name}!"
 
 
 class RenderContext(NamedTuple):
-    """Where a document is rendered: the base URL, and the request's path and query behind it."""
+    """What the rendering of a document takes from the request."""
 
     base_url: str
     path: str = "/"
     query: str = ""
     hidden_relations: frozenset[str] = frozenset()
-    """Relations that are left out, because the caller does not have their permissions."""
+    """Relations that are omitted, since the client lacks the permission to use them."""
 
     def href(self, path: str) -> str:
-        """Make an absolute URL of a path."""
+        """Build an absolute URL from a path; absolute URLs stay as they are."""
         return self.base_url + path if path.startswith("/") else path
 
     @property
@@ -165,74 +166,73 @@ class RenderContext(NamedTuple):
 
 
 def build_curies(context: str) -> list[Link]:
-    """Say where relations that begin with `pb:` are documented."""
+    """Build the link to the documentation of `pb:` relations, as the original broker does."""
     return [Link(f"/doc/{{rel}}?context={context}", name="pb", templated=True)]
 
 
 def render_fragment(document: object) -> orjson.Fragment:
-    """Write a part of documents that is to be remembered. Where it is rendered is put into it with the whole."""
+    """Serialize a part of documents to cache it. Its placeholders are replaced when the document is rendered."""
     return orjson.Fragment(orjson.dumps(document, option=_ALL_OPTIONS))
 
 
-def render(document: object, place: RenderContext) -> bytes:
-    """Turn a document into JSON."""
-    shown = _without(document, place.hidden_relations) if place.hidden_relations else document
-    body = orjson.dumps(shown, option=_ALL_OPTIONS)
-    if _HERE in body:
-        body = body.replace(_HERE, _text(place.url))
-    if _HERE_AND_QUERY in body:
-        body = body.replace(_HERE_AND_QUERY, _text(place.url_with_query))
-    return body.replace(_BASE, _text(place.base_url))
+def render(document: object, context: RenderContext) -> bytes:
+    """Render a document as JSON."""
+    visible = _hide_relations(document, context.hidden_relations) if context.hidden_relations else document
+    body = orjson.dumps(visible, option=_ALL_OPTIONS)
+    if _URL in body:
+        body = body.replace(_URL, _json_text(context.url))
+    if _URL_WITH_QUERY in body:
+        body = body.replace(_URL_WITH_QUERY, _json_text(context.url_with_query))
+    return body.replace(_BASE_URL, _json_text(context.base_url))
 
 
-def render_with_lists(document: DocumentWithLists, place: RenderContext) -> tuple[bytes, bytes]:
-    """Turn a document with long lists into JSON; and say in short what tells it from others.
+def render_with_lists(document: DocumentWithLists, context: RenderContext) -> tuple[bytes, bytes]:
+    """Render a document with long lists as JSON; return it with bytes that identify its content, for the ETag.
 
-    What is around the lists is short, so little is looked through, and all is copied once.
+    Placeholders are searched for in the short frame around the lists only, and the items are copied once.
     """
-    around, items = render(document, place), document.render_items(place.link_context)
-    lists = dict(zip(document.lists, zip(*[one.encoded for one in items], strict=True), strict=False))
-    first, *rest = _PART.split(around)
+    frame, items = render(document, context), document.render_items(context.link_context)
+    # Without items there is nothing to transpose, hence not strict: every list is then empty.
+    lists = dict(zip(document.lists, zip(*[item.encoded for item in items], strict=True), strict=False))
+    first, *rest = _LIST_PLACEHOLDER.split(frame)
     pieces = [first]
     for name, following in zip(rest[::2], rest[1::2], strict=True):
         pieces += (b"[", b",".join(lists.get(name.decode(), ())), b"]", following)
-    return b"".join(pieces), b"".join([around, *[one.digest for one in items]])
+    return b"".join(pieces), b"".join([frame, *[item.digest for item in items]])
 
 
-def _without(part: object, hidden_relations: frozenset[str]) -> object:
-    """Leave relations out of the links of a document, and of all that is in it."""
+def _hide_relations(part: object, hidden_relations: frozenset[str]) -> object:
+    """Return a document without some relations, also in the documents within it."""
     if isinstance(part, list | tuple):
-        return [_without(one, hidden_relations) for one in part]
+        return [_hide_relations(element, hidden_relations) for element in part]
     if isinstance(part, orjson.Fragment):
-        return _fragment_without(part, hidden_relations)
+        # Stored JSON of clients is not Treaty's to change, and large. Only fragments of Treaty contain placeholders.
+        contents = orjson.dumps(part)
+        return _hide_relations(orjson.loads(contents), hidden_relations) if _BASE_URL in contents else part
     if not isinstance(part, dict):
         return part
     return {
         name: {relation: link for relation, link in value.items() if relation not in hidden_relations}
         if name == "_links" and isinstance(value, dict)
-        else _without(value, hidden_relations)
+        else _hide_relations(value, hidden_relations)
         for name, value in part.items()
     }
 
 
-def _fragment_without(part: orjson.Fragment, hidden_relations: frozenset[str]) -> object:
-    """Leave relations out of a part of ours, which is known by its links; what clients sent stays as it is."""
-    contents = orjson.dumps(part)
-    return _without(orjson.loads(contents), hidden_relations) if _BASE in contents else part
+def render_links(links: Links, context: RenderContext) -> bytes:
+    """Render links, without their document, as a JSON object."""
+    hidden = context.hidden_relations
+    visible = {relation: link for relation, link in _without_none(links).items() if relation not in hidden}
+    return render(visible, context._replace(hidden_relations=frozenset()) if hidden else context)
 
 
-def render_links(links: Links, place: RenderContext) -> bytes:
-    """Turn links alone into a JSON object."""
-    kept = {relation: link for relation, link in _given(links).items() if relation not in place.hidden_relations}
-    return render(kept, place._replace(hidden_relations=frozenset()) if place.hidden_relations else place)
-
-
-def _text(text: str) -> bytes:
-    """Write a text as JSON has it, without its quotes."""
+def _json_text(text: str) -> bytes:
+    """Escape a text for a JSON string, without the quotes."""
     return orjson.dumps(text)[1:-1]
 
 
-_PART: Final = re.compile(rb'"%b([a-z_]+)!"' % re.escape(_text(PLACEHOLDER_MARK)))
-_BASE: Final = _text(BASE_URL_PLACEHOLDER)
-_HERE: Final = _text(URL_PLACEHOLDER)
-_HERE_AND_QUERY: Final = _text(URL_WITH_QUERY_PLACEHOLDER)
+# The placeholders contain a character that JSON escapes; these are their escaped forms.
+_LIST_PLACEHOLDER: Final = re.compile(rb'"%b([a-z_]+)!"' % re.escape(_json_text(PLACEHOLDER_MARK)))
+_BASE_URL: Final = _json_text(BASE_URL_PLACEHOLDER)
+_URL: Final = _json_text(URL_PLACEHOLDER)
+_URL_WITH_QUERY: Final = _json_text(URL_WITH_QUERY_PLACEHOLDER)

@@ -1,7 +1,7 @@
-"""Representations: pure functions from an object to a document. None of them asks the database.
+"""Registry of representations: pure functions from an object to a document, which never query the database.
 
-A module registers one function for each kind of object with `register` (HAL), `register_extended` (the extended media
-type) or `register_text` (plain text, CSV, graphs, images).
+A module registers one function for each type with `register` (HAL), `register_extended` (the extended media type) or
+`register_text` (plain text, CSV, graphs, images).
 """
 
 from collections.abc import Callable
@@ -13,38 +13,38 @@ from treaty.web.hal.documents import Hal, RenderContext
 
 @dataclass(frozen=True, slots=True)
 class ExtendedDocument:
-    """A stored JSON object with members put behind its own, without reading it again."""
+    """A stored JSON object with more members at its end. The stored JSON is not parsed, since pacts are large."""
 
     body: bytes
     members: Callable[[RenderContext], bytes]
-    """Makes the members that are put behind, as JSON without braces. They tell the document from others."""
+    """Renders the additional members, as JSON without braces. They identify the document by its links."""
 
-    def render_extended(self, place: RenderContext) -> tuple[bytes, bytes]:
-        """Put the document together; and say what tells it from others."""
+    def render_extended(self, context: RenderContext) -> tuple[bytes, bytes]:
+        """Render the document; return it with bytes that identify its content, for the ETag."""
         head = self.body[: self.body.rfind(b"}")]
         comma = b"" if head.rstrip().endswith(b"{") else b","
-        members = self.members(place)
+        members = self.members(context)
         return b"".join((head, comma, members, b"}")), members
 
 
 @singledispatch
-def hal(thing: object) -> Hal | ExtendedDocument:
-    """Represent a thing as HAL."""
-    if isinstance(thing, dict):
-        return Hal(thing)
-    raise TypeError(f"{type(thing).__name__} has no HAL representation")
+def hal(content: object) -> Hal | ExtendedDocument:
+    """Represent an object as HAL. Raises TypeError if its type is not registered."""
+    if isinstance(content, dict):
+        return Hal(content)
+    raise TypeError(f"{type(content).__name__} has no HAL representation")
 
 
 @singledispatch
-def extended(thing: object) -> Hal | ExtendedDocument:
-    """Represent a thing in the extended media type; as HAL, where it has none of its own."""
-    return hal(thing)
+def extended(content: object) -> Hal | ExtendedDocument:
+    """Represent an object in the extended media type, or as HAL if its type has no extended representation."""
+    return hal(content)
 
 
 @singledispatch
-def text(thing: object, place: RenderContext) -> str:  # noqa: ARG001 - some texts hold links
-    """Represent a thing as text."""
-    raise TypeError(f"{type(thing).__name__} has no text")
+def text(content: object, context: RenderContext) -> str:  # noqa: ARG001 - some texts contain links
+    """Represent an object as text. Raises TypeError if its type is not registered."""
+    raise TypeError(f"{type(content).__name__} has no text")
 
 
 register = hal.register

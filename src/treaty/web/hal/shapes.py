@@ -1,4 +1,4 @@
-"""Types of JSON documents: what several of them have in common.
+"""Types that several JSON documents share.
 
 Each kind of document is a TypedDict beside its representation. The OpenAPI document is generated from these types, and
 every response in the tests is validated against it.
@@ -19,14 +19,14 @@ T = TypeVar("T")
 OMITTABLE_KEY: Final = "x-omittable"
 """Marks schemas while they are generated; the OpenAPI document does not contain it."""
 OPEN_OBJECT: Final = ConfigDict(json_schema_extra={"additionalProperties": True})
-"""For `with_config`: the object may have members beside those of its type."""
+"""For `with_config`: the object may have members that its type does not declare."""
 
 
 class _Omission:
-    """Describes a member by the schema of its value alone, and marks it as one that need not be there."""
+    """Replaces the schema of an optional value (`T | None`) with that of `T`, and marks the member as omittable."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        assert schema["type"] == "nullable"  # noqa: S101 - that of `T | None`, which holds that of `T`
+        assert schema["type"] == "nullable"  # noqa: S101 - the schema of `T | None`, which contains that of `T`
         return {**handler(schema["schema"]), OMITTABLE_KEY: True}
 
 

@@ -1,4 +1,7 @@
-"""Validation of hosts that requests name: `Host`, `X-Forwarded-Host` and `host` in `Forwarded`."""
+"""Validation of the hosts in requests: `Host`, `X-Forwarded-Host` and `host` in `Forwarded`.
+
+Responses contain the host in all of their links, so an invalid one must never get into a response or a cache.
+"""
 
 import re
 from ipaddress import IPv6Address
@@ -6,9 +9,9 @@ from typing import Final, NamedTuple
 
 from treaty.errors import TreatyError
 
-_MAX_NAME_LENGTH: Final = 253
-_MAX_HOST_LENGTH: Final = _MAX_NAME_LENGTH + len(":65535")
-_LAST_PORT: Final = 65_535
+_MAX_NAME_LENGTH: Final = 253  # of a DNS name, in characters
+_MAX_LENGTH: Final = _MAX_NAME_LENGTH + len(":65535")
+_MAX_PORT: Final = 65_535
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 # RFC 3986 also allows sub-delimiters and percent-encoding in a reg-name. DNS names and addresses need neither.
 _LABEL: Final = r"[A-Za-z0-9_~-]+"
@@ -32,16 +35,16 @@ class Host(NamedTuple):
 
 
 def truncate_host(text: str | None) -> str | None:
-    """Cut a host that is too long to be valid, so that it can be cached."""
-    return text if text is None or len(text) <= _MAX_HOST_LENGTH else text[: _MAX_HOST_LENGTH + 1]
+    """Truncate a host that is too long, so that caches of hosts stay small; the rest is still too long to be valid."""
+    return text if text is None or len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH + 1]
 
 
 def parse_host(text: str) -> Host:
     """Parse a host with an optional port. Raises InvalidHost."""
     if "," in text:
         raise InvalidHost("names more than one host: send one Host header with one host.")
-    if len(text) > _MAX_HOST_LENGTH:
-        raise InvalidHost(f"is longer than {_MAX_HOST_LENGTH} characters.")
+    if len(text) > _MAX_LENGTH:
+        raise InvalidHost(f"is longer than {_MAX_LENGTH} characters.")
     match = _HOST.fullmatch(text)
     if match is None or not _is_valid(match[1], match[2] or ""):
         raise InvalidHost(
@@ -52,7 +55,7 @@ def parse_host(text: str) -> Host:
 
 
 def _is_valid(name: str, port: str) -> bool:
-    if len(name) > _MAX_NAME_LENGTH or (port and int(port) > _LAST_PORT):
+    if len(name) > _MAX_NAME_LENGTH or (port and int(port) > _MAX_PORT):
         return False
     if not name.startswith("["):
         return True

@@ -1,6 +1,6 @@
 """Limits on connections and requests, enforced while bytes arrive, before anyone is authenticated.
 
-uvicorn's protocol has no limit on headers and no timeouts but the one for idle connections. This subclass adds them
+uvicorn's protocol has no limit on headers, and its only timeout is for idle connections. This subclass adds the others
 ([why a subclass](docs/decisions/0008-limits-before-authentication.md)).
 """
 
@@ -22,25 +22,25 @@ MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_TARGET_BYTES: Final = 16 * 1024
 """Bytes of the request target (path and query)."""
 MAX_PIPELINED: Final = 10
-"""Requests that may wait behind the one that is being answered; each takes memory."""
-LINGER: Final = 2.0
-"""Seconds for which input is discarded after a refusal. Closing at once would reset the connection, and the client
-might never read the reason."""
+"""Requests that may be queued on a connection while an earlier one is handled; each takes memory."""
+LINGER_SECONDS: Final = 2.0
+"""Time for which input is discarded after a refusal. Closing at once would reset the connection, and the client might
+never read the reason."""
 SEND_TIMEOUT: Final = 60.0
 """Seconds after which a client that does not read its response is disconnected."""
 SWEEP_INTERVAL: Final = 0.5
-"""Seconds between two looks for connections that have timed out."""
+"""Seconds between two searches for connections that have timed out."""
 
 log = structlog.get_logger("treaty.web")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits that are settings."""
+    """The limits that administrators can set."""
 
     max_connections: int
     header_timeout: float
-    """Seconds in which the headers of a request must arrive; the rate of a body is averaged over as many."""
+    """Seconds in which the headers of a request must arrive, and over which the rate of a body is averaged."""
     min_body_rate: int
     """Bytes per second."""
 
@@ -65,7 +65,7 @@ class _Phase(Enum):
     REFUSED = auto()
 
 
-_HEADERS, _BODY, _HANDLING, _IDLE, _REFUSED = _Phase  # read for each callback, and slow to look up there
+_HEADERS, _BODY, _HANDLING, _IDLE, _REFUSED = _Phase  # members of an Enum are slow to look up in each callback
 
 
 class Connections:
@@ -75,15 +75,15 @@ class Connections:
         self.limits = limits
         self._open: set[LimitedProtocol] = set()
         self.waiting: dict[LimitedProtocol, None] = {}
-        """Those that wait for a request, or the rest of its headers, in the order in which they began to."""
+        """Connections that wait for a request or the rest of its headers, longest first (a dict as an ordered set)."""
         self._is_sweeping = False
 
     def add(self, connection: "LimitedProtocol") -> bool:
         """Add a connection; return whether there is room for it.
 
-        At the limit, the connection that has waited longest for a request makes room: new clients are served although
-        somebody opens connections and sends nothing. If none waits, one does whose client sends a body slowly, or for
-        nothing since it has its response.
+        At the limit, the connection that has waited longest for a request is closed: new clients are served even if an
+        attacker opens connections and sends nothing. If none is waiting, a connection is closed whose client sends a
+        body slowly, or continues a body although it has its response.
         """
         is_full = len(self._open) >= self.limits.max_connections
         self._sweep_later(connection.loop)
@@ -107,7 +107,7 @@ class Connections:
             loop.call_later(SWEEP_INTERVAL, self._sweep, loop)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Close what has timed out. A single timer for all costs less than one for each request."""
+        """Close connections that have timed out. A single timer for all costs less than one for each request."""
         now = loop.time()
         for connection in list(self._open):
             connection.check(now)
@@ -117,7 +117,7 @@ class Connections:
 
 
 class _Refused(Exception):
-    """Stops the parser; the refusal is already noted."""
+    """Stops the parser; `LimitedProtocol._refusal` has the reason."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -130,8 +130,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._limits = open_connections.limits
         self._phase = _HEADERS
         self._since: float | None = None
-        """When a look at the connection first found it in its phase, or the time window began in which the rate of the
-        body is measured. Most requests are over before, and spared the clock."""
+        """When a sweep first saw the connection in its phase, or the time window began in which the rate of the body is
+        measured. Callbacks set None instead of reading the clock, as most requests end before the next sweep."""
         self._refusal: Refusal | None = None
         self._requests = 0
         self._read_bytes = 0
@@ -159,7 +159,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._connections.remove(self)
 
     def make_room(self) -> None:
-        """Close this connection, which waits for a request or a body, in favor of a new one."""
+        """Close this connection, which is waiting for a request or a body, in favor of a new one."""
         self._waiting.pop(self, None)
         is_unanswered = self._has_begun or (self._phase is _BODY and self._is_answerable)
         if is_unanswered and not self.transport.is_closing():
@@ -169,7 +169,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @property
     def is_dispensable(self) -> bool:
-        """Whether the client sends a body, and does so slowly or has the start of its response already."""
+        """Whether the client is sending a body, and does so slowly or already has the start of its response."""
         if self._phase is not _BODY or self.transport.is_closing():
             return False
         return self._is_slow or self.cycle.response_started
@@ -186,7 +186,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._time_out_headers()
         elif self._phase is _BODY:
             self._check_rate(now, seconds)
-        elif self._phase is _REFUSED and seconds > LINGER:
+        elif self._phase is _REFUSED and seconds > LINGER_SECONDS:
             self.transport.abort()
 
     def _has_stalled(self, now: float) -> bool:
@@ -204,7 +204,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _check_rate(self, now: float, seconds: float) -> None:
-        if self.flow.read_paused or self.cycle.waiting_for_100_continue:  # it is the server that does not read
+        if (
+            self.flow.read_paused or self.cycle.waiting_for_100_continue
+        ):  # the server is not reading, so the client is not slow
             self._since, self._body_bytes = now, 0
         elif seconds > self._limits.header_timeout:
             if self._body_bytes < seconds * self._limits.min_body_rate:
@@ -217,7 +219,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         phase = self._phase
         if phase is _REFUSED:
-            return  # discarded, see LINGER
+            return  # discarded, see LINGER_SECONDS
         self._unset_keepalive_if_required()
         if phase is _IDLE:
             self._phase = _HEADERS
@@ -229,21 +231,21 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._requests == requests and self._body_bytes == body_bytes:
                 self._count_held_back(len(data))
         except httptools.HttpParserUpgrade:
-            self.cycle.keep_alive = False  # no other protocol is spoken here, and the parser is done
+            self.cycle.keep_alive = False  # no other protocol is supported, and the parser reads no further
         except (httptools.HttpParserError, _Refused) as error:
-            reason = f"This is not valid HTTP/1.1: {_reason(error)}."
+            reason = f"This is not valid HTTP/1.1: {_parse_error(error)}."
             self._refuse(self._refusal or Refusal(HTTPStatus.BAD_REQUEST, reason))
 
     def _count_held_back(self, size: int) -> None:
-        """Count a read that neither began a request nor had a part of a body. Raises _Refused.
+        """Count a read that neither began a request nor contained a part of a body. Raises _Refused.
 
-        Its bytes are those of a header, trailer or chunk extension that does not end, which the parser keeps.
+        Its bytes belong to an unfinished header, trailer or chunk extension, which the parser buffers without a limit.
         """
         self._held_back += size
         if self._held_back > MAX_HEADER_BYTES:
             self._stop(_HEADERS_TOO_LARGE)
 
-    # The parser's callbacks: a request has about ten of them, so they do as little as they can.
+    # The parser's callbacks. They run about ten times per request, so they do as little as possible.
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -268,12 +270,13 @@ class LimitedProtocol(HttpToolsProtocol):
         headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if self._held_back + self._read_bytes > MAX_HEADER_BYTES:  # otherwise they cannot be too large
-            self._check_size_of_headers()
+        # Fewer bytes than the limit cannot contain headers that exceed it, so most requests skip the sum.
+        if self._held_back + self._read_bytes > MAX_HEADER_BYTES:
+            self._check_header_size()
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(_TOO_MANY_PIPELINED)
         super().on_headers_complete()
-        # Trailers follow the body. They must not pass for headers, which a proxy has checked.
+        # Trailers follow the body. They must not be mistaken for headers, which a proxy may have checked.
         self.headers = []
         self._waiting.pop(self, None)
         self._body_bytes = 0
@@ -281,7 +284,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._phase = _BODY
         self._since = None
 
-    def _check_size_of_headers(self) -> None:
+    def _check_header_size(self) -> None:
         if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADER_BYTES:
             self._stop(_HEADERS_TOO_LARGE)
 
@@ -312,7 +315,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @property
     def _latest(self) -> RequestResponseCycle | None:
-        """The latest request whose headers are complete, with its response."""
+        """The latest request whose headers are complete; uvicorn's type for it lacks None."""
         return self.cycle
 
     @property
@@ -327,7 +330,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return self._requests > 0 and (latest is None or self.scope is not latest.scope)
 
     def _refuse(self, refusal: Refusal, *, lingers: bool = True) -> None:
-        """Answer with a status and a reason, and close the connection."""
+        """Send a response with the reason if the client can still understand it, and close the connection."""
         log.info("refused", status=int(refusal.status), reason=refusal.text, client=self.client and self.client[0])
         is_answerable = self._is_answerable
         self._phase = _REFUSED
@@ -335,34 +338,35 @@ class LimitedProtocol(HttpToolsProtocol):
         self._waiting.pop(self, None)
         self._unset_keepalive_if_required()
         if (latest := self._latest) and not latest.response_complete:
-            latest.disconnected = True
+            latest.disconnected = True  # wakes up the application if it is waiting for the rest of the body
             latest.message_event.set()
         if not is_answerable:
-            self.transport.abort()  # in the middle of another response these bytes would pass for a part of it
+            self.transport.abort()  # within another response, these bytes would be taken for a part of it
             return
         self.transport.write(_response(refusal, self.server_state.default_headers))
         if not lingers or not self.transport.can_write_eof():
             self.transport.close()
             return
         self.transport.write_eof()
-        self.flow.resume_reading()
+        self.flow.resume_reading()  # to discard input; a full receive buffer would reset the connection
 
     @property
     def _is_answerable(self) -> bool:
-        """Whether the client would take a response for the one to the request that is refused."""
+        """Whether the client would attribute a response to the request that is refused."""
         if self._phase is _BODY:
             return not self.pipeline and not self.cycle.response_started
         return self._is_answered
 
 
-def _reason(error: Exception) -> str:
-    is_ours = isinstance(error, httptools.HttpParserCallbackError)
-    return "the request target cannot be read" if is_ours else str(error)
+def _parse_error(error: Exception) -> str:
+    # Apart from refusals, only uvicorn's parsing of the request target can fail in a callback.
+    is_target_invalid = isinstance(error, httptools.HttpParserCallbackError)
+    return "the request target cannot be read" if is_target_invalid else str(error)
 
 
 _FULL: Final = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
-    "This server has as many connections as it takes (max_connections). Send the request again.",
+    "This server has reached its maximum number of connections (max_connections). Send the request again.",
     {"retry-after": "1"},
 )
 _TOO_MANY_HEADERS: Final = Refusal(

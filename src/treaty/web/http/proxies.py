@@ -1,8 +1,8 @@
-"""What trusted proxies report about a request: the client's address, and the scheme and host that the client used.
+"""Finds the client's address, and the scheme and host that the client used, in the headers of trusted proxies.
 
-Each proxy appends what it sees to the headers of one family, so only their last entries are certain; whatever the
-client sent itself comes before them. The entries are therefore read from the right, as long as each address is that of
-a trusted proxy. Headers of the other family are ignored, since a proxy passes them on as the client sent them.
+Each proxy appends its peer to the headers of one family (`X-Forwarded-*` or `Forwarded`). Entries to the left of it may
+have been sent by the client itself. They are therefore read from the right, as long as each address belongs to a
+trusted proxy. Headers of the other family are ignored, since a proxy passes them on as the client sent them.
 """
 
 import re
@@ -19,12 +19,12 @@ from treaty.settings import FORWARDED, X_FORWARDED, Settings
 from treaty.web.http.hosts import truncate_host
 
 MAX_HOPS: Final = 32
-"""Proxies in a row that are followed at most, so that a long header costs little."""
+"""Maximum number of entries that are read, so that a long header costs little."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What one proxy says about the request that reached it; None where it says nothing usable."""
+    """What one proxy reports about the request that it received; None for a missing or invalid value."""
 
     address: str | None
     scheme: str | None
@@ -32,7 +32,7 @@ class Hop:
 
 
 class ClientConnection(NamedTuple):
-    """Where a request comes from, and the scheme and host that it used if trusted proxies report them."""
+    """The client's address, and the scheme and host that it used if trusted proxies report them."""
 
     address: str | None
     scheme: str | None = None
@@ -40,7 +40,7 @@ class ClientConnection(NamedTuple):
 
 
 class TrustedProxies:
-    """The proxies that the settings trust. Raises WrongSetting for what is not an address or a network."""
+    """The proxies that the settings trust. Raises InvalidSetting for a text that is not an address or a network."""
 
     def __init__(self, settings: Settings) -> None:
         try:
@@ -53,11 +53,11 @@ class TrustedProxies:
 
     @property
     def has_trusted(self) -> bool:
-        """Whether there is any such proxy."""
+        """Whether the settings name any proxy."""
         return bool(self._networks)
 
     def find_client(self, peer: str | None, headers: Mapping[str, str]) -> ClientConnection:
-        """Find the client: the last address on the way here that is not a trusted proxy's."""
+        """Find the client: the nearest address that does not belong to a trusted proxy."""
         address = peer and (normalize_address(peer) or peer)
         if not self._networks:
             return ClientConnection(address)
@@ -68,13 +68,13 @@ class TrustedProxies:
             if address is None or not self._is_trusted(address):
                 break
             scheme, host = hop.scheme or scheme, hop.host or host
-            if hop.address is None:
+            if hop.address is None:  # the entries to the left cannot be attributed to a proxy any more
                 break
             address = hop.address
         return ClientConnection(address, truncate_host(scheme and scheme.lower()), truncate_host(host))
 
     def _check_family(self, proxy: str, headers: Mapping[str, str]) -> None:
-        """Log once if a proxy does not report its clients' addresses, since they are then taken for one client."""
+        """Log once if a proxy uses the other family of headers: all of its clients then count as one client."""
         _, header, other_header = self._family
         if self._has_warned or header in headers or other_header not in headers:
             return
@@ -87,6 +87,7 @@ class TrustedProxies:
         structlog.get_logger("treaty.web").warning("trusted_proxies", reason=reason)
 
     def _is_in_networks(self, address: str) -> bool:
+        """Whether an address is trusted. Called through the cache `_is_trusted`, as it takes long for each request."""
         try:
             return any(ip_address(address) in network for network in self._networks)
         except ValueError:
@@ -95,9 +96,10 @@ class TrustedProxies:
 
 @lru_cache(maxsize=4096)
 def normalize_address(text: str) -> str | None:
-    """Give an address in the form that is compared, counted and logged; None for what is not an address.
+    """Return an address in the form that is compared, counted and logged; None if it is not an address.
 
-    An IPv4 address within an IPv6 one is the same client's, and a zone is of no meaning beyond its machine.
+    An IPv4-mapped IPv6 address becomes IPv4, since the client is the same. Zones have a meaning on their machine only,
+    so they are removed.
     """
     try:
         address = ip_address(text)
@@ -111,8 +113,8 @@ def normalize_address(text: str) -> str | None:
 def _x_forwarded_hops(headers: Mapping[str, str]) -> Iterator[Hop]:
     """Read X-Forwarded-For, -Proto and -Host, the nearest proxy's entries first.
 
-    Proxies append to -For, but some replace -Proto and -Host and some pass them on. Only their last entry is surely not
-    the client's own, so it counts for the whole way.
+    All proxies append to -For, but with -Proto and -Host some append, some replace and some pass them on. Their entries
+    cannot be matched with addresses, and only the last one is certainly a proxy's, so it is used for the nearest hop.
     """
     first, *others = (_address(entry) for entry in _from_the_right(headers.get("x-forwarded-for", "")))
     scheme, host = (
@@ -131,7 +133,7 @@ _ELEMENT: Final = re.compile(rf"{_PAIR.pattern}(?:\s*;\s*{_PAIR.pattern})*;?", r
 
 
 def _forwarded_hops(headers: Mapping[str, str]) -> Iterator[Hop]:
-    """Read Forwarded, the nearest proxy's element first, up to one that is not well-formed."""
+    """Read Forwarded, the nearest proxy's element first, up to the first malformed element."""
     for element in _from_the_right(headers.get("forwarded", "")):
         pairs = _PAIR.findall(element) if _ELEMENT.fullmatch(element) else []
         values = {name.lower(): value.strip('"') for name, value in pairs}
@@ -143,9 +145,9 @@ def _forwarded_hops(headers: Mapping[str, str]) -> Iterator[Hop]:
 class _Family(NamedTuple):
     read: Callable[[Mapping[str, str]], Iterator[Hop]]
     header: str
-    """Where the client's address is."""
+    """Name of the header with the client's address."""
     other_header: str
-    """Where it is in the family that is ignored."""
+    """Name of that header in the family that is ignored."""
 
 
 _FAMILIES: Final = {
@@ -170,4 +172,4 @@ def _address(text: str) -> str | None:
     return normalize_address(text) if len(text) <= _MAX_ADDRESS_LENGTH else None
 
 
-_MAX_ADDRESS_LENGTH: Final = 64
+_MAX_ADDRESS_LENGTH: Final = 64  # longer texts are not addresses, and would fill the cache of `normalize_address`
