@@ -15,7 +15,7 @@ from treaty.errors import InvalidSetting
 from treaty.model.maintenance.retention import (
     CleanupPlan,
     RemovableVersion,
-    RowCounts,
+    RemovalCounts,
     VersionInUse,
     parse_selector_json,
 )
@@ -254,7 +254,7 @@ def _describe_use(version: VersionInUse) -> str:
     return ", ".join([*deployed, *(f"supported in {name}" for name in version.released_to)])
 
 
-def _count_lines(counts: Mapping[str, RowCounts], prefix: str) -> Iterator[str]:
+def _count_lines(counts: Mapping[str, RemovalCounts], prefix: str) -> Iterator[str]:
     for kind, count in counts.items():
         yield f"  {prefix + kind.replace('_', ' '):<34} {count.gone:>8} removed, {count.kept:>8} kept"
 

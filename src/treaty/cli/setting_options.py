@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from treaty.cli.program import ServerCommand
 from treaty.settings import GROUPS, default_of
-from treaty.settings.spellings import DAYS, SECONDS, Number, OneOf
+from treaty.settings.spellings import DAYS, SECONDS, OneOf, Range
 
 _METAVARS: Final = {SECONDS: "SECONDS", DAYS: "DAYS", None: "NUMBER"}
 _LINK: Final = re.compile(r"\[([^]]+)\]\([^)]+\)")
@@ -58,7 +58,7 @@ def _create_option(name: str, field: FieldInfo) -> click.Option:
 
 def _value_arguments(name: str, field: FieldInfo) -> Iterator[tuple[str, Any]]:
     """Yield click's arguments for the type and placeholder of an option's value."""
-    kind = next((item for item in field.metadata if isinstance(item, Number | OneOf)), None)
+    kind = next((item for item in field.metadata if isinstance(item, Range | OneOf)), None)
     if isinstance(kind, OneOf):
         yield "type", click.Choice(kind.values)
     elif kind is not None:

@@ -14,9 +14,9 @@ from treaty.settings.spellings import (
     DAYS,
     SECONDS,
     Boolean,
-    Number,
     OneOf,
     OutOfRange,
+    Range,
     Secret,
     Secrets,
     Text,
@@ -84,16 +84,16 @@ class ServerSettings(Group):
 
     host: Text = "127.0.0.1"
     """Address to listen on. `0.0.0.0` listens on all addresses of the machine."""
-    port: Annotated[int, Number(minimum=0, maximum=65_535)] = 9292
+    port: Annotated[int, Range(minimum=0, maximum=65_535)] = 9292
     """Port to listen on. 0 chooses a free port."""
-    workers: Annotated[int, Number(minimum=1)] = 1
+    workers: Annotated[int, Range(minimum=1)] = 1
     """Number of processes that handle requests."""
     database_url: Annotated[Text, Field(repr=False)] = "sqlite:///treaty.sqlite"
     """The database: `sqlite:///file.sqlite` in the current folder, `sqlite:////folder/file.sqlite`, or
     `postgresql://user:password@host:port/name`."""
-    database_max_connections: Annotated[int, Number(minimum=1)] = 8
+    database_max_connections: Annotated[int, Range(minimum=1)] = 8
     """Maximum number of connections to PostgreSQL per process."""
-    database_pool_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS)] = timedelta(seconds=5)
+    database_pool_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS)] = timedelta(seconds=5)
     """Seconds to wait for a free connection to PostgreSQL before the client is asked to retry."""
     base_urls: Annotated[Texts, AfterValidator(_normalize_base_urls)] = ()
     """URLs under which clients reach the broker. By default, links use the URL of each request.
@@ -103,17 +103,17 @@ class ServerSettings(Group):
     trusted_proxy_headers: Annotated[str, OneOf((X_FORWARDED, FORWARDED))] = X_FORWARDED
     """Headers that these proxies set: `x-forwarded` (`X-Forwarded-For`, `-Proto`, `-Host`) or `forwarded`
     (`Forwarded`, RFC 7239). All others are ignored."""
-    max_body_bytes: Annotated[int, Number(minimum=1)] = 50_000_000
+    max_body_bytes: Annotated[int, Range(minimum=1)] = 50_000_000
     """Maximum size of a request body in bytes. Clients that are not authenticated may send 16 KiB."""
-    max_connections: Annotated[int, Number(minimum=1)] = 1000
+    max_connections: Annotated[int, Range(minimum=1)] = 1000
     """Maximum number of client connections per process. At the limit, the longest idle connection is closed."""
-    header_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=10)
+    header_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=10)
     """Seconds within which the headers of a request must arrive."""
-    keep_alive_timeout: Annotated[timedelta, Number(unit=SECONDS, minimum=0)] = timedelta(seconds=75)
+    keep_alive_timeout: Annotated[timedelta, Range(unit=SECONDS, minimum=0)] = timedelta(seconds=75)
     """Seconds after which an idle connection is closed. Load balancers need a shorter timeout than this one."""
-    min_body_rate: Annotated[int, Number(minimum=0)] = 500
+    min_body_rate: Annotated[int, Range(minimum=0)] = 500
     """Minimum rate at which a request body must arrive, in bytes per second, averaged over `header_timeout`."""
-    largest_list: Annotated[int, Number(minimum=1)] = 10_000
+    largest_list: Annotated[int, Range(minimum=1)] = 10_000
     """Maximum number of items in a list that is requested without pagination. A longer list is cut off, and links to
     its next page."""
     log_level: Annotated[
@@ -147,9 +147,9 @@ class AccessSettings(Group):
     """Serve badges without authentication."""
     open_access: Boolean = False
     """Allow everything without authentication until the first user exists, from any address and through any proxy."""
-    session_idle_timeout: Annotated[timedelta, Number(unit=SECONDS, minimum=60)] = timedelta(hours=12)
+    session_idle_timeout: Annotated[timedelta, Range(unit=SECONDS, minimum=60)] = timedelta(hours=12)
     """Seconds without a request after which a browser is signed out."""
-    session_lifetime: Annotated[timedelta, Number(unit=SECONDS, minimum=60)] = timedelta(days=7)
+    session_lifetime: Annotated[timedelta, Range(unit=SECONDS, minimum=60)] = timedelta(days=7)
     """Seconds after which a browser has to sign in again, even if it was active."""
 
     @model_validator(mode="after")
@@ -192,27 +192,27 @@ class VersionSettings(Group):
     """Names of branches that can become main branches automatically."""
     use_first_tag_as_branch: Boolean = True
     """Use the first tag of a new version as its branch, if it has no branch."""
-    use_first_tag_as_branch_time_limit: Annotated[timedelta, Number(unit=SECONDS)] = timedelta(seconds=10)
+    use_first_tag_as_branch_time_limit: Annotated[timedelta, Range(unit=SECONDS)] = timedelta(seconds=10)
     """Seconds after its creation during which a version counts as new for `use_first_tag_as_branch`."""
     create_deployed_versions_for_tags: Boolean = True
     """Record a deployment when a version is tagged with the name of an environment."""
-    pact_content_diff_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=15)
+    pact_content_diff_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=15)
     """Seconds after which the comparison of two pacts is cancelled."""
 
 
 class WorkInProgressSettings(Group):
     heading = "Work in progress"
 
-    verified_by_other_branch_lookback_days: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=30)
+    verified_by_other_branch_lookback_days: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=30)
     """Days during which a successful verification keeps a pact from being work in progress for a branch."""
     dynamic_wip_window: Boolean = False
     """Derive how far back to look for work in progress from the age of unverified pacts, instead of using the date in
     the request."""
-    max_wip_lookback_days: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=14)
+    max_wip_lookback_days: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=14)
     """Maximum length of this window in days."""
-    min_wip_window_days: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=7)
+    min_wip_window_days: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=7)
     """Minimum length of this window in days."""
-    default_wip_window_days: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=7)
+    default_wip_window_days: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=7)
     """Length of this window in days if there are no unverified pacts."""
 
 
@@ -231,9 +231,9 @@ class CleanupSettings(Group):
     """Remove old data on a schedule."""
     database_clean_cron_schedule: Text = "15 2 * * *"
     """Schedule of the clean-up, as a cron expression in UTC."""
-    database_clean_deletion_limit: Annotated[int, Number(minimum=1)] = 500
+    database_clean_deletion_limit: Annotated[int, Range(minimum=1)] = 500
     """Maximum number of versions, of branches, and of each kind of overwritten data that one run removes."""
-    database_clean_overwritten_data_max_age: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=7)
+    database_clean_overwritten_data_max_age: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=7)
     """Days to keep overwritten pacts, overwritten verification results and finished webhook deliveries."""
     database_clean_keep_version_selectors: Text | None = None
     """Versions to keep, as a JSON list of selectors. By default, the latest version of each branch and tag, versions
@@ -243,7 +243,7 @@ class CleanupSettings(Group):
     that changed within 90 days."""
     database_clean_dry_run: Boolean = False
     """Only log what a clean-up would remove."""
-    audit_max_age: Annotated[timedelta, Number(unit=DAYS, minimum=0)] = timedelta(days=365)
+    audit_max_age: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=365)
     """Days to keep the audit trail; 0 keeps it forever. Removed on the schedule above, even if `database_clean_enabled`
     is false."""
 
@@ -254,16 +254,16 @@ _RETRIES: Final = (10, 60, 120, 300, 600, 1200)
 class WebhookSettings(Group):
     heading = "Webhooks"
 
-    webhook_settling_time: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=0.15)
+    webhook_settling_time: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=0.15)
     """Seconds to wait after an event before sending its webhooks, so that tags and results published right after are
     included."""
     webhook_retry_schedule: Annotated[
-        tuple[Annotated[timedelta, Number(unit=SECONDS, minimum=0)], ...], BeforeValidator(read_items)
+        tuple[Annotated[timedelta, Range(unit=SECONDS, minimum=0)], ...], BeforeValidator(read_items)
     ] = tuple(timedelta(seconds=count) for count in _RETRIES)
     """Seconds to wait after each failed attempt. After one more failure, the delivery fails."""
     webhook_http_method_whitelist: Texts = ("POST",)
     """HTTP methods that webhooks may use."""
-    webhook_http_code_success: Annotated[tuple[Annotated[int, Number()], ...], BeforeValidator(read_items)] = tuple(
+    webhook_http_code_success: Annotated[tuple[Annotated[int, Range()], ...], BeforeValidator(read_items)] = tuple(
         range(200, 207)
     )
     """Status codes of successful deliveries."""
@@ -278,17 +278,17 @@ class WebhookSettings(Group):
     """Redact credentials and secrets in the logs of deliveries."""
     webhook_certificates: Texts = ()
     """Certificates to trust in addition to those of the system: PEM, or paths of PEM files."""
-    webhook_connect_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)
+    webhook_connect_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)
     """Seconds within which a connection to the receiver must be established."""
-    webhook_read_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)
+    webhook_read_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)
     """Seconds to wait for data from the receiver."""
-    webhook_total_timeout: Annotated[timedelta, Number(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=30)
+    webhook_total_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=30)
     """Maximum duration of a delivery attempt in seconds."""
-    webhook_max_response_bytes: Annotated[int, Number(minimum=0)] = 100_000
+    webhook_max_response_bytes: Annotated[int, Range(minimum=0)] = 100_000
     """Maximum number of bytes to read from a response."""
-    webhook_concurrency: Annotated[int, Number(minimum=1)] = 16
+    webhook_concurrency: Annotated[int, Range(minimum=1)] = 16
     """Number of deliveries that a process sends at the same time."""
-    webhook_failures_until_failing: Annotated[int, Number(minimum=1)] = 10
+    webhook_failures_until_failing: Annotated[int, Range(minimum=1)] = 10
     """Number of consecutive failed attempts after which a webhook is marked as failing."""
     disable_ssl_verification: Boolean = False
     """Accept any TLS certificate of webhook receivers (unsafe)."""

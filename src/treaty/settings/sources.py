@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, cast
 from urllib.parse import quote
 
 from treaty.errors import InvalidSetting
-from treaty.settings.spellings import Number, Unreadable, read_items
+from treaty.settings.spellings import Range, Unreadable, read_items
 
 SETTINGS_FILE: Final = "treaty.toml"
 PREFIXES: Final = ("TREATY_", "PACT_BROKER_")
@@ -133,7 +133,7 @@ def _certificates(environ: Mapping[str, str]) -> list[str]:
         match = _CERTIFICATE.fullmatch(name)
         if match and value:
             try:
-                certificates[cast("int", Number().read(match[1]))] = value
+                certificates[cast("int", Range().read(match[1]))] = value
             except Unreadable as error:
                 raise InvalidSetting(f"webhook_certificates ({name}): {error}") from error
     return [certificates[number] for number in sorted(certificates)]

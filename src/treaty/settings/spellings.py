@@ -35,7 +35,7 @@ def quoted(value: object) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Number:
+class Range:
     """Annotates a number, or a duration that is given as a number of `unit`."""
 
     kind: type[int] | type[float] = int

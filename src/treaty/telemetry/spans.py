@@ -205,12 +205,12 @@ CreateSpan = Callable[[str, str], AbstractContextManager[None]]
 def _sqlite_class(create_span: CreateSpan) -> type[sqlite3.Connection]:
     """Return a class of connections with spans for statements that do not pass through SQLAlchemy."""
 
-    class Traced(sqlite3.Connection):
+    class TracedSqliteConnection(sqlite3.Connection):
         def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
             with create_span(sql, "sqlite"):
                 return super().execute(sql, parameters)
 
-    return Traced
+    return TracedSqliteConnection
 
 
 def _use_factory(connection_class: type[sqlite3.Connection], *event_arguments: Any) -> None:
@@ -222,12 +222,12 @@ def _postgresql_class(create_span: CreateSpan) -> Any:
     """Return such a class for PostgreSQL. Its driver is imported only here, because SQLite does not need it."""
     import psycopg  # noqa: PLC0415 - see above
 
-    class Traced(psycopg.Connection[Any]):
+    class TracedPostgresqlConnection(psycopg.Connection[Any]):
         def execute(self, query: Any, params: Any = None, **options: Any) -> psycopg.Cursor[Any]:
             with create_span(str(query), "postgresql"):
                 return super().execute(query, params, **options)
 
-    return Traced
+    return TracedPostgresqlConnection
 
 
 def _connect(connection_class: Any, *event_arguments: Any) -> Any:

@@ -34,7 +34,7 @@ from treaty.actions.maintenance.cleanup import (
 )
 from treaty.errors import InvalidSetting
 from treaty.model.audit import Actor
-from treaty.model.maintenance.retention import CleanupPlan, RemovedCounts, Retention, RowCounts, compute_cutoff
+from treaty.model.maintenance.retention import CleanupPlan, RemovalCounts, RemovedCounts, Retention, compute_cutoff
 from treaty.store import audit
 from treaty.store.engine.database import Database
 from treaty.store.maintenance import removal, retention
@@ -94,7 +94,7 @@ class BatchSizer:
             self._size = min(fitting, self._size * 3 // 2 + 1, MAX_BATCH_SIZE)
 
 
-CleanupResult = Mapping[str, Mapping[str, RowCounts]]
+CleanupResult = Mapping[str, Mapping[str, RemovalCounts]]
 """Removed and remaining rows by kind: old data under `clean`, overwritten data under `overwritten`, and `audit`."""
 
 
@@ -162,7 +162,7 @@ class Cleaner:
             removed_events = self._remove_audit()
             counts = {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
             remaining_events = self._database.read(audit.count_events)
-            return {**counts, "audit": {"audit_events": RowCounts(gone=removed_events, kept=remaining_events)}}
+            return {**counts, "audit": {"audit_events": RemovalCounts(gone=removed_events, kept=remaining_events)}}
 
     def clean_audit(self) -> int:
         """Remove old audit events only, and return their number. Raises as `clean` does."""
@@ -220,7 +220,7 @@ class Cleaner:
             total += sum(self._write(sizer, partial(remove_audit_events, ids=batch)) for batch in sizer.batches(ids))
         return total
 
-    def _clean_old(self) -> dict[str, RowCounts]:
+    def _clean_old(self) -> dict[str, RemovalCounts]:
         # Branches first: a version may be kept only for its branch. Contents last: the others leave them orphaned.
         total = RemovedCounts()
         for remove_kind in (self._remove_branches, self._remove_versions, self._remove_contents):
@@ -228,9 +228,9 @@ class Cleaner:
                 total += counts
         return self._with_remaining(asdict(total))
 
-    def _with_remaining(self, removed: Mapping[str, int]) -> dict[str, RowCounts]:
+    def _with_remaining(self, removed: Mapping[str, int]) -> dict[str, RemovalCounts]:
         remaining = self._database.read(removal.count_rows)
-        return {name: RowCounts(gone=count, kept=remaining[name]) for name, count in removed.items()}
+        return {name: RemovalCounts(gone=count, kept=remaining[name]) for name, count in removed.items()}
 
     def _remove_branches(self) -> Iterator[RemovedCounts]:
         now, sizer = self._clock(), BatchSizer()
@@ -260,7 +260,7 @@ class Cleaner:
             for batch in sizer.batches(ids):
                 yield self._write(sizer, partial(remove_contents, consumer=consumer, provider=provider, ids=batch))
 
-    def _clean_overwritten(self) -> dict[str, RowCounts]:
+    def _clean_overwritten(self) -> dict[str, RemovalCounts]:
         if self._retention.overwritten_max_age is None:
             return {}
         before = removal.compute_overwritten_cutoff(self._retention, self._clock())

@@ -263,7 +263,7 @@ class RemovedCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class RowCounts:
+class RemovalCounts:
     """Number of rows of a kind that are removed (`gone`) and that remain (`kept`)."""
 
     gone: int
@@ -341,7 +341,7 @@ class CleanupPlan:
     branches: tuple[RemovableBranch, ...]
     branches_kept_for_decisions: int
     """Stale branches that are kept because removing them would make verified pacts pending."""
-    removed: Mapping[str, RowCounts]
+    removed: Mapping[str, RemovalCounts]
     """Rows that are removed together with these versions and branches, by kind."""
-    overwritten: Mapping[str, RowCounts]
-    audit_events: RowCounts
+    overwritten: Mapping[str, RemovalCounts]
+    audit_events: RemovalCounts

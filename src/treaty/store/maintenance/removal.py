@@ -30,7 +30,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from treaty.model.maintenance.retention import RemovedCounts, Retention, RowCounts, compute_cutoff
+from treaty.model.maintenance.retention import RemovalCounts, RemovedCounts, Retention, compute_cutoff
 from treaty.store import audit
 from treaty.store.engine.database import fetch_rows
 from treaty.store.maintenance.retention import (
@@ -344,12 +344,12 @@ def count_planned_removals(
     events = audit.count_events(db)
     old_events = 0 if audit_before is None else audit.count_events(db, before=audit_before)
     return PlannedAmounts(
-        removed={name: RowCounts(gone=gone, kept=totals[name] - gone) for name, gone in removed.items()},
+        removed={name: RemovalCounts(gone=gone, kept=totals[name] - gone) for name, gone in removed.items()},
         overwritten={
-            name: RowCounts(gone=gone, kept=totals[name] - removed.get(_OTHER_NAMES.get(name, name), 0) - gone)
+            name: RemovalCounts(gone=gone, kept=totals[name] - removed.get(_OTHER_NAMES.get(name, name), 0) - gone)
             for name, gone in overwritten.items()
         },
-        audit_events=RowCounts(gone=old_events, kept=events - old_events),
+        audit_events=RemovalCounts(gone=old_events, kept=events - old_events),
     )
 
 

@@ -54,8 +54,8 @@ from treaty.model.maintenance.retention import (
     RemainingVersions,
     RemovableBranch,
     RemovableVersion,
+    RemovalCounts,
     Retention,
-    RowCounts,
     VersionInUse,
     compute_cutoff,
 )
@@ -606,9 +606,9 @@ def filter_stale_branches(
 class PlannedAmounts:
     """Rows that a clean-up would remove."""
 
-    removed: Mapping[str, RowCounts]
-    overwritten: Mapping[str, RowCounts]
-    audit_events: RowCounts
+    removed: Mapping[str, RemovalCounts]
+    overwritten: Mapping[str, RemovalCounts]
+    audit_events: RemovalCounts
 
 
 def build_plan(db: Connection, retention: Retention, *, now: datetime, amounts: PlannedAmounts) -> CleanupPlan:
