@@ -90,7 +90,7 @@ def _response(message: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
 
 
 def _request_handler(callbacks: Callbacks) -> type[BaseHTTPRequestHandler]:
-    class RequestHandler(BaseHTTPRequestHandler):
+    class CallbackRequestHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
             try:
@@ -116,7 +116,7 @@ def _request_handler(callbacks: Callbacks) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
             """Log nothing: the requests would appear among the output of the tests."""
 
-    return RequestHandler
+    return CallbackRequestHandler
 
 
 @contextmanager

@@ -62,7 +62,7 @@ class PairGrid:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ResultCounts:
+class ResultTotals:
     """How many results of each kind there are."""
 
     verified: int

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Integer, ScalarSelect, Select, bindparam, exists, func, select, union_all
 
 from treaty.model.decisions.matrix import VersionKey, VersionSummary
-from treaty.model.overview.history import PairGrid, PairView, PublicationInHistory, ResultCounts, ResultInHistory
+from treaty.model.overview.history import PairGrid, PairView, PublicationInHistory, ResultInHistory, ResultTotals
 from treaty.model.overview.overview import compute_pact_state
 from treaty.model.pacts.pacts import Pact
 from treaty.model.paging import Page, Paged
@@ -267,7 +267,7 @@ _AS_PROVIDER: Final = (
 
 def count_results(
     db: Connection, pacticipant: str, numbers: Sequence[str]
-) -> Mapping[str, tuple[ResultCounts, ResultCounts]]:
+) -> Mapping[str, tuple[ResultTotals, ResultTotals]]:
     """Count the results of versions: those of their pacts, and those that they gave to others' pacts."""
     found: list[dict[str, dict[bool | None, int]]] = []
     for statement in (_AS_CONSUMER, _AS_PROVIDER):
@@ -281,5 +281,5 @@ def count_results(
     return {number: (_tally(mine[number]), _tally(others[number])) for number in numbers}
 
 
-def _tally(counts: Mapping[bool | None, int]) -> ResultCounts:
-    return ResultCounts(verified=counts.get(True, 0), failed=counts.get(False, 0), unknown=counts.get(None, 0))
+def _tally(counts: Mapping[bool | None, int]) -> ResultTotals:
+    return ResultTotals(verified=counts.get(True, 0), failed=counts.get(False, 0), unknown=counts.get(None, 0))
