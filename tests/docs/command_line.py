@@ -1,4 +1,4 @@
-"""The commands of docs/command-line.md, made from the programs: arguments, options and what they mean."""
+"""The generated part of docs/command-line.md: commands, arguments and options of the programs."""
 
 import importlib
 import inspect
@@ -15,13 +15,13 @@ from treaty.cli.setting_options import ServeCommand
 
 DOCUMENT: Final = ROOT / "docs" / "command-line.md"
 _PUBLISH: Final[click.Command] = publish
-"""A command that reaches a broker as most do."""
+"""A command with the usual options for connecting to a broker."""
 
 Named = tuple[str, click.Command]
 
 
 def part() -> str:
-    """Describe how a broker is reached, then every command."""
+    """Render the options for connecting to a broker, then every command."""
     commands = list(_commands("pact-broker", PACT_BROKER, PACT_BROKER.entries))
     servers = list(_commands("treaty", TREATY, TREATY.entries.keys() - PACT_BROKER.entries.keys()))
     connecting = _connecting(commands)
@@ -43,22 +43,22 @@ def _commands(prefix: str, program: Program, names: Collection[str]) -> Iterator
 
 
 def _connecting(commands: list[Named]) -> set[str]:
-    """Find the options that every command which reaches a broker has."""
-    names = [{str(one.name) for one in command.params} for _, command in commands]
-    return set.intersection(*(one for one in names if "broker_base_url" in one))
+    """List the options that all commands share which connect to a broker."""
+    names_by_command = [{str(param.name) for param in command.params} for _, command in commands]
+    return set.intersection(*(names for names in names_by_command if "broker_base_url" in names))
 
 
 def _shared(command: click.Command, connecting: set[str]) -> list[click.Option]:
-    return [one for one in _options(command) if one.name in connecting]
+    return [option for option in _options(command) if option.name in connecting]
 
 
 def _options(command: click.Command) -> list[click.Option]:
-    return [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    return [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
 
 
 def _described(name: str, command: click.Command, connecting: set[str]) -> str:
     usage = " ".join([name, *command.collect_usage_pieces(click.Context(command))])
-    own = [one for one in _options(command) if one.name not in connecting]
+    own = [option for option in _options(command) if option.name not in connecting]
     parts = [f"## `{name}`", inspect.cleandoc(command.help or "").replace("<", "\\<"), f"```text\n{usage}\n```"]
     if isinstance(command, ServeCommand):
         return "\n\n".join([*parts, "The options are listed with the [settings](configuration.md#the-server)."])
@@ -66,23 +66,26 @@ def _described(name: str, command: click.Command, connecting: set[str]) -> str:
 
 
 def _note(command: click.Command, own: list[click.Option], connecting: set[str]) -> Iterator[str]:
-    """Point at the options for reaching a broker, less the letters that mean something else here."""
+    """Refer to the options for connecting to a broker, except the letters that have another meaning here."""
     shared = _shared(command, connecting)
     if shared:
-        usual = {name for one in _shared(_PUBLISH, connecting) for name in one.opts}
-        taken = sorted(usual & {name for one in own for name in one.opts})
-        but = f", but `{'`, `'.join(taken)}` is its own" if taken else ""
+        usual = {name for option in _shared(_PUBLISH, connecting) for name in option.opts}
+        redefined = sorted(usual & {name for option in own for name in option.opts})
+        but = f", but `{'`, `'.join(redefined)}` is its own" if redefined else ""
         yield f"It also takes the options for [reaching a broker](#reaching-a-broker){but}."
 
 
 def _options_table(options: list[click.Option]) -> str:
-    return table(["Option", "Meaning"], [_row(one) for one in options])
+    return table(["Option", "Meaning"], [_row(option) for option in options])
 
 
 def _row(option: click.Option) -> list[str]:
-    spelled = sorted(option.opts, key=len) + ([] if isinstance(option, Flag) else option.secondary_opts)
-    takes = "" if option.is_flag else f" `{option.make_metavar(click.Context(click.Command(None)))}`"
-    return [", ".join(f"`{name}`" for name in spelled) + takes, " ".join([(option.help or "").strip(), *_more(option)])]
+    spellings = sorted(option.opts, key=len) + ([] if isinstance(option, Flag) else option.secondary_opts)
+    value = "" if option.is_flag else f" `{option.make_metavar(click.Context(click.Command(None)))}`"
+    return [
+        ", ".join(f"`{name}`" for name in spellings) + value,
+        " ".join([(option.help or "").strip(), *_more(option)]),
+    ]
 
 
 def _more(option: click.Option) -> Iterator[str]:

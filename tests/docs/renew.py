@@ -10,7 +10,7 @@ from tests.docs.generated import ROOT, renewed
 
 
 def main() -> None:
-    with redirect_stdout(sys.stderr if "--verbose" in sys.argv else StringIO()):  # the log of the broker that is asked
+    with redirect_stdout(sys.stderr if "--verbose" in sys.argv else StringIO()):  # hides the log of the broker
         generated = (configuration, command_line, webhooks)
         parts = {module.DOCUMENT: renewed(module.DOCUMENT, module.part()) for module in generated}
         parts |= {module.DOCUMENT: module.part() for module in (examples, golden)}

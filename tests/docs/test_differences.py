@@ -1,4 +1,4 @@
-"""What docs/differences.md says of Treaty is so."""
+"""Treaty behaves as docs/differences.md describes."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The documents that are made from the code say what the code says."""
+"""The generated parts of documents are up to date, and describe every setting and option."""
 
 import re
 from datetime import timedelta
@@ -11,16 +11,15 @@ from treaty.cli.server import serve
 from treaty.settings import GROUPS, SETTINGS_FILE, Settings, read_settings
 
 
-@pytest.mark.parametrize("made", [configuration, command_line, webhooks], ids=lambda made: made.DOCUMENT.name)
-def test_a_made_document_is_up_to_date(made):
-    as_it_is = made.DOCUMENT.read_text("utf-8")
-    as_it_should_be = renewed(made.DOCUMENT, made.part())
-    assert as_it_is == as_it_should_be, "renew it: ./run renew"
+@pytest.mark.parametrize("source", [configuration, command_line, webhooks], ids=lambda source: source.DOCUMENT.name)
+def test_a_generated_document_is_up_to_date(source):
+    text = source.DOCUMENT.read_text("utf-8")
+    assert text == renewed(source.DOCUMENT, source.part()), "regenerate it: ./run renew"
 
 
 def test_every_setting_says_what_it_means():
-    silent = [name for name, field in Settings.model_fields.items() if not field.description]
-    assert silent == [], "write a docstring below each in src/treaty/settings/groups.py"
+    undescribed = [name for name, field in Settings.model_fields.items() if not field.description]
+    assert undescribed == [], "write a docstring below each in src/treaty/settings/groups.py"
 
 
 def test_every_setting_belongs_to_one_group():
@@ -54,8 +53,8 @@ def test_every_option_says_what_it_is_for():
 def test_the_example_of_a_file_can_be_used(tmp_path):
     (example,) = re.findall(r"```toml\n(.*?)```", configuration.DOCUMENT.read_text("utf-8"), re.DOTALL)
     (tmp_path / SETTINGS_FILE).write_text(example)
-    found = read_settings({}, {}, tmp_path)
-    assert (found.port, found.base_urls, found.webhook_retry_schedule) == (
+    settings = read_settings({}, {}, tmp_path)
+    assert (settings.port, settings.base_urls, settings.webhook_retry_schedule) == (
         8080,
         ("https://pacts.example.org",),
         tuple(timedelta(seconds=count) for count in (10, 60, 300)),

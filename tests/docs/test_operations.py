@@ -1,4 +1,4 @@
-"""What docs/operations.md says."""
+"""docs/operations.md names existing settings and URLs, and its backup command works."""
 
 import re
 import shutil
@@ -39,7 +39,7 @@ def test_the_backup_that_is_shown_is_whole_while_the_database_is_in_use(tmp_path
     migrate(database)
 
     def copy_while_writing(_db: object) -> None:
-        subprocess.run(command, shell=True, cwd=tmp_path, check=True)  # noqa: S602 - this is the test of what is shown
+        subprocess.run(command, shell=True, cwd=tmp_path, check=True)  # noqa: S602 - the documented command
 
     database.write(copy_while_writing)
     database.close()

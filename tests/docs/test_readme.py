@@ -1,4 +1,4 @@
-"""Whoever follows the README sees what it says."""
+"""The commands of the tour in the README print what it shows."""
 
 import pytest
 

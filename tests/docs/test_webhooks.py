@@ -1,4 +1,4 @@
-"""What docs/webhooks.md shows."""
+"""docs/webhooks.md describes every filter and existing settings, and its check of signatures works."""
 
 import re
 import time
@@ -17,10 +17,10 @@ TEXT = (ROOT / "docs" / "webhooks.md").read_text("utf-8")
 
 @pytest.fixture
 def is_genuine() -> Any:
-    found = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    assert found
+    example = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    assert example
     names: dict[str, Any] = {}
-    exec(found[1], names)  # noqa: S102 - this is the test of what is shown
+    exec(example[1], names)  # noqa: S102 - the documented code
     return names["is_genuine"]
 
 

@@ -1,4 +1,4 @@
-"""What the documents name is there: files, commands and options."""
+"""Files, headings, modules, commands and options that the documents name exist."""
 
 import re
 import shlex
@@ -11,6 +11,7 @@ from treaty.cli import TREATY
 from treaty.cli.program import Program, normalize_name
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PACKAGE = ROOT / "src" / "treaty"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CALL = re.compile(r"(?:^|`|\$\()((?:pact-broker|treaty) [^`\n]+)", re.MULTILINE)
 
@@ -28,6 +29,27 @@ def test_every_heading_that_is_linked_to_is_there(document):
         if anchor and "://" not in path:
             target = document.parent / path if path else document
             assert anchor in {slug(heading) for heading in headings(target.read_text("utf-8"))}
+
+
+MODULE = re.compile(r"`((?:\w+/)*\w+\.(?:py|toml))`")
+FOLDER = re.compile(r"`(\w+(?:/\w+)+)`")
+FILES_OF_USERS = {"conftest.py", "treaty.toml", "verify_prices.py"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_every_module_that_is_named_exists(document):
+    paths = set(MODULE.findall(document.read_text("utf-8"))) - FILES_OF_USERS
+    assert missing_paths(paths) == []
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/development.md"])
+def test_every_folder_that_is_named_exists(name):
+    assert missing_paths(FOLDER.findall((ROOT / name).read_text("utf-8"))) == []
+
+
+def missing_paths(paths):
+    """List the paths that exist neither in the repository nor in the package."""
+    return sorted(path for path in paths if not any((root / path).exists() for root in (ROOT, PACKAGE)))
 
 
 def headings(text):
@@ -51,11 +73,11 @@ def test_every_command_that_is_shown_exists_with_its_options(program, words):
     command: click.Command = TREATY
     while isinstance(command, Program) and words and not words[0].startswith("-"):
         assert normalize_name(words[0]) in command.entries, f"{program} has no {words[0]}"
-        found = command.get_command(click.Context(command), words.pop(0))
-        assert found is not None
-        command = found
-    known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
-    assert {plain_option(word) for word in words if word.startswith("-")} <= known
+        subcommand = command.get_command(click.Context(command), words.pop(0))
+        assert subcommand is not None
+        command = subcommand
+    options = {name for param in command.params for name in (*param.opts, *param.secondary_opts)} | {"--help"}
+    assert {plain_option(word) for word in words if word.startswith("-")} <= options
 
 
 def plain_option(word):

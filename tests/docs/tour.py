@@ -1,4 +1,4 @@
-"""The README's tour as a program: its commands, what it says they print, and a run of it."""
+"""Reads the steps of the tour in the README, and runs them."""
 
 import os
 import re
@@ -29,7 +29,7 @@ _VOLATILE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Commands, what they print if the README says so, and how the last of them ends."""
+    """Commands, their output if the README shows it, and the exit code of the last command."""
 
     commands: str
     printed: str | None
@@ -43,7 +43,7 @@ def steps() -> list[Step]:
 
 
 def take(commands: list[str], address: str, folder: Path) -> list[Step]:
-    """Run commands one after the other in one shell, as somebody does who follows the tour."""
+    """Run commands one after the other in one shell, as a reader of the tour does."""
     (folder / ".venv").symlink_to(sys.prefix)
     script = folder / "tour.sh"
     script.write_text("".join(f"{each}\nprintf '\\n{_MARK} %s\\n' $?\n" for each in commands).replace(ADDRESS, address))
@@ -66,7 +66,7 @@ def take(commands: list[str], address: str, folder: Path) -> list[Step]:
 
 
 def settled(text: str) -> str:
-    """Take out of a text what is different each time."""
-    for pattern, instead in _VOLATILE:
-        text = pattern.sub(instead, text)
+    """Replace the parts of a text that differ in each run."""
+    for pattern, replacement in _VOLATILE:
+        text = pattern.sub(replacement, text)
     return text.strip("\n")

@@ -15,7 +15,7 @@ _NOTE: Final = (
 
 
 def part() -> str:
-    """Write the tables."""
+    """Render both tables."""
     events = table(
         ["Event", "Meaning", "Fires", "Parameters with a value, besides the common ones"],
         [

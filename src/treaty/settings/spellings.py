@@ -125,5 +125,5 @@ Boolean = Annotated[bool, BeforeValidator(read_boolean)]
 Text = Annotated[str, BeforeValidator(str)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(read_items)]
 Secret = Annotated[SecretStr, BeforeValidator(read_secret), PlainSerializer(reveal, when_used="json")]
-"""A text that `repr` and messages hide. JSON has it in full, as this is how a server gives its settings to workers."""
+"""A text that `repr` and messages hide. JSON contains it, because the server passes its settings to workers as JSON."""
 Secrets = Annotated[tuple[Secret, ...], BeforeValidator(read_items)]

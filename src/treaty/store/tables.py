@@ -1,9 +1,9 @@
 """The tables, for SQLite and PostgreSQL.
 
-Three rules hold everywhere. `position` is a version's place in the order of its pacticipant's versions; tags, branch
-versions and publications carry a copy, so that "the latest with …" is one look into an index. What a decision asks for
-is kept on write: `branch.head_version_id`, `tag_head`, `integration.latest_publication_id`, `publication.is_current`
-and `verification.is_latest`. Content stands apart from its publications, once per consumer, provider and sha.
+Three rules apply to all tables. `position` orders the versions of a pacticipant; tags, branch versions and publications
+have a copy, so that "the latest with ..." is one index look-up. Columns that decisions need are denormalized:
+`branch.head_version_id`, `tag_head`, `integration.latest_publication_id`, `publication.is_current` and
+`verification.is_latest`. A content is stored once for each consumer, provider and hash, apart from its publications.
 """
 
 from collections.abc import Callable
@@ -33,23 +33,23 @@ from sqlalchemy.types import TypeEngine
 
 
 class Time(TypeDecorator[datetime]):
-    """An aware time in UTC. SQLite knows no zones: there it is ISO 8601 text of one length, which sorts as time."""
+    """An aware time in UTC. SQLite has no zones, so it stores ISO 8601 text of a fixed length, which sorts by time."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Give SQLite a text, other databases a time with a zone."""
+        """Convert to text for SQLite, and to a time with a zone for other databases."""
         return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Turn an aware time into what the driver takes."""
+        """Convert an aware time to the driver's type."""
         if value is None or dialect.name != "sqlite":
             return value
         return value.astimezone(UTC).isoformat(timespec="microseconds")
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[..., datetime | None]:  # noqa: ARG002 - SQLAlchemy's
-        """Turn what the driver gives into an aware time in UTC. Asked for once a statement, as there are many times."""
+        """Return a converter from the driver's value to an aware time in UTC. Called once per statement."""
         return _read_text if dialect.name == "sqlite" else _read_time
 
 
@@ -100,7 +100,7 @@ pacticipant: Final = Table(
     Column("main_branch", Text),
     _created(),
     _updated(),
-    # The order in which lists have them. Names may be so long that PostgreSQL would not index them twice in a row.
+    # The order of lists. Names can be so long that PostgreSQL could not index two of them in one entry.
     Index("ix_pacticipant_lower_name", text("lower(name)")),
 )
 
@@ -116,7 +116,7 @@ label: Final = Table(
     Index(None, "name"),
 )
 
-# Ids of versions and verifications stand in links that others keep, so they are never given twice.
+# Ids of versions and verifications are part of links that clients store, so they are never reused.
 version: Final = Table(
     "version",
     metadata,
@@ -213,14 +213,14 @@ deployed_version: Final = Table(
     Column("undeployed_at", Time),
     Index(None, "version_id", "environment_id"),
     Index(None, "pacticipant_id"),
-    # What of a consumer runs anywhere, past all that ever ran.
+    # Finds currently deployed versions without reading those that were deployed before.
     Index(
         "ix_deployed_version_running",
         "pacticipant_id",
         sqlite_where=text("undeployed_at IS NULL"),
         postgresql_where=text("undeployed_at IS NULL"),
     ),
-    # One version runs at a time in each place; "no instance" is a place of its own.
+    # One version at a time is deployed to each application instance; "no instance" counts as an instance.
     Index(
         "uq_deployed_version_running",
         "environment_id",
@@ -245,7 +245,7 @@ released_version: Final = Table(
     Column("support_ended_at", Time),
     UniqueConstraint("version_id", "environment_id"),
     Index(None, "pacticipant_id"),
-    # What of a consumer is supported anywhere, past all that ever was.
+    # Finds currently supported versions without reading those that were supported before.
     Index(
         "ix_released_version_supported_of",
         "pacticipant_id",
@@ -269,7 +269,7 @@ content: Final = Table(
     _to("pacticipant", "provider_id"),
     Column("sha", Text, nullable=False),
     _created(),
-    # Last, so that what does not ask for the body does not read its pages.
+    # The last column, so that queries without the body do not read its pages.
     Column("body", LargeBinary, nullable=False),
     UniqueConstraint("consumer_id", "provider_id", "sha"),
     Index(None, "provider_id"),
@@ -306,7 +306,7 @@ integration: Final = Table(
     UniqueConstraint("consumer_id", "provider_id"),
     Index(None, "provider_id"),
     Index(None, "latest_publication_id"),
-    # The order in which the list has them. To say where NULL goes is left to an expression: SQLite has no other way.
+    # The order of the list. An expression determines the position of NULL, because SQLite has no other way in an index.
     Index(
         "ix_integration_busiest",
         text("(contract_data_updated_at IS NULL)"),
@@ -334,10 +334,10 @@ verification: Final = Table(
     Column("tags", Text),
     Column("verified_by", Text),
     Column("test_results", Text),
-    # With whether it was a success, so that what runs together is looked over without reading each result.
+    # Includes `success`, so that combinations of deployed versions are checked without reading each result.
     Index("ix_verification_between", "content_id", "provider_version_id", "is_latest", "success"),
-    # The newest result for a content, however many there are. An imported result keeps its original time, and may
-    # therefore be older than results with lower ids.
+    # Finds the newest result for a content. An imported result keeps its original time, so it can be older than
+    # results with lower ids.
     Index(None, "content_id", "created_at", "id"),
     Index(None, "provider_version_id"),
     Index(None, "provider_id"),
@@ -345,7 +345,7 @@ verification: Final = Table(
     sqlite_autoincrement=True,
 )
 
-# Successes by the tags that the provider's version had when the result came in: what work in progress is judged by.
+# Successes by the tags that the provider's version had when the result was published: they end work in progress.
 tag_success: Final = Table(
     "tag_success",
     metadata,
@@ -372,7 +372,7 @@ webhook: Final = Table(
     Column("is_enabled", Boolean, nullable=False),
     Column("method", Text, nullable=False),
     Column("url", Text, nullable=False),
-    # Headers, password and secret are JSON; what the API does not show stands in them sealed.
+    # Headers, password and secret are JSON, in which values that the API does not show are encrypted.
     Column("headers", Text, nullable=False),
     Column("body", Text),
     Column("username", Text),
@@ -381,7 +381,7 @@ webhook: Final = Table(
     Column("filters", Text),
     Column("failures", Integer, nullable=False),
     Column("failing_since", Time),
-    # Whether it is owed nothing while it fails.
+    # Whether no deliveries are enqueued while the webhook is failing.
     Column("pauses", Boolean, nullable=False, server_default=false()),
     _created(),
     _updated(),
@@ -398,8 +398,8 @@ webhook_event: Final = Table(
     UniqueConstraint("webhook_id", "name"),
 )
 
-# What is owed to a webhook, and what became of it. `due_at` is there as long as something is still to be done: while a
-# delivery is under way it says when another worker may take it over.
+# Deliveries to webhooks. `due_at` is set until a delivery has succeeded or failed for good. While a delivery is
+# claimed, it is the time at which the claim expires.
 triggered_webhook: Final = Table(
     "triggered_webhook",
     metadata,
@@ -417,7 +417,7 @@ triggered_webhook: Final = Table(
     Column("due_at", Time),
     Column("claimed_by", Text),
     _created(),
-    # JSON: what the request is filled in with, stored when a version, branch or result that it is about is removed.
+    # JSON: the values of parameters, stored when the version, branch or result that they come from is removed.
     Column("facts", Text),
     Index(None, "publication_id"),
     Index(None, "verification_id"),
@@ -430,7 +430,7 @@ triggered_webhook: Final = Table(
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
     ),
-    # Earlier deliveries to the same webhook about the same pair, which the later ones wait for.
+    # Finds earlier deliveries to the same webhook about the same pair: later ones wait for them.
     Index(
         "ix_triggered_webhook_order",
         "webhook_id",
@@ -456,7 +456,7 @@ webhook_execution: Final = Table(
     Index(None, "triggered_webhook_id"),
 )
 
-# What one process does at a time for all, and until when others leave it to the one that said so.
+# Exclusive rights of a process to a task, such as the clean-up, until they expire.
 lease: Final = Table(
     "lease",
     metadata,
@@ -465,7 +465,7 @@ lease: Final = Table(
     Column("until", Time, nullable=False),
 )
 
-# The key of all keyed hashes, sealed; and the link by which the first administrator is made, as such a hash. One row.
+# One row: the encrypted key of all keyed hashes, and the hash of the link that creates the first administrator.
 access: Final = Table(
     "access",
     metadata,
@@ -509,7 +509,7 @@ token: Final = Table(
     UniqueConstraint("account_id", "name"),
 )
 
-# Sessions of a user of the settings have no account, but a keyed hash of that user's name and password.
+# Sessions of a user in the settings have no account, but a keyed hash of that user's name and password.
 session: Final = Table(
     "session",
     metadata,
@@ -526,8 +526,8 @@ session: Final = Table(
     Index(None, "seen_at"),
 )
 
-# Attempts to sign in, by account and address, address, network and account. A key is a hash, and gives no name away
-# that was typed.
+# Attempts to sign in by account and address, address, network, and account. Keys are hashes, because users sometimes
+# type passwords into the field for the name.
 guess: Final = Table(
     "guess",
     metadata,
@@ -537,7 +537,7 @@ guess: Final = Table(
     Index(None, "latest"),
 )
 
-# From where accounts have signed in. A key is that of attempts for the account from the address.
+# Addresses from which accounts have signed in. The key is the one for failures of the account from the address.
 trusted_address: Final = Table(
     "trusted_address",
     metadata,
@@ -546,8 +546,8 @@ trusted_address: Final = Table(
     Index(None, "latest"),
 )
 
-# Facts that an import has copied from another broker, by a hash of the source and the fact. A fact is copied once: a
-# fact that is missing here later was removed here, and stays removed.
+# Facts that an import has copied from another broker, by a hash of the source and the fact. A fact is copied only once,
+# because a fact that is missing here later was removed here.
 imported_fact: Final = Table(
     "imported_fact",
     metadata,
@@ -556,8 +556,8 @@ imported_fact: Final = Table(
     _created(),
 )
 
-# What was done, and by whom. Rows are only added, and go when they are old: what they tell may be gone already, so they
-# refer to nothing. An id is made of its event's time, so that the table itself is in the order of what happened.
+# Audit events. Rows have no foreign keys, because they remain when the things they are about are removed. An id
+# contains the time of its event, so the primary key has the order of the events.
 audit: Final = Table(
     "audit",
     metadata,
@@ -577,7 +577,7 @@ audit: Final = Table(
     Column("referer", Text),
     Column("resource", Text),
     Column("other", Text),
-    # JSON: which one it was, what was before and what after.
+    # JSON: parameters, the state before, and the state after.
     Column("details", Text),
     Column("status", Integer),
     Column("count", Integer, nullable=False),

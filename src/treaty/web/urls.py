@@ -1,4 +1,4 @@
-"""Every URL of the broker, once. Routes, links and the OpenAPI document are made of these."""
+"""Every URL of the broker, defined once. Routes, links and the OpenAPI document use these templates."""
 
 from functools import lru_cache
 from secrets import token_hex
@@ -6,31 +6,31 @@ from typing import Final
 from urllib.parse import quote as _quote
 
 PLACEHOLDER_MARK: Final = f"\x00{token_hex(6)}"
-"""Begins what stands for something until an answer is written. Nothing that clients send can hold it."""
+"""Begins placeholders that are replaced when a response is rendered. Input of clients cannot contain this character."""
 BASE_URL_PLACEHOLDER: Final = f"{PLACEHOLDER_MARK}base"
-"""Stands for the base URL."""
+"""Placeholder for the base URL."""
 URL_PLACEHOLDER: Final = f"{PLACEHOLDER_MARK}here"
-"""Stands for the URL of the request, where a representation links to the very page that was asked for."""
+"""Placeholder for the URL of the request, for links to the requested page itself."""
 URL_WITH_QUERY_PLACEHOLDER: Final = f"{PLACEHOLDER_MARK}asked"
-"""The same with the request's query string."""
+"""Placeholder for the URL of the request with its query string."""
 
 quote: Final = lru_cache(maxsize=8192)(lambda text: _quote(text, safe="~"))
 """Percent-encode a name: all but the unreserved characters of RFC 3986."""
 
 
 class EncodedSegment(str):
-    """A segment that may stand in an URL as it is."""
+    """A segment that is already encoded for a URL."""
 
     __slots__ = ()
 
 
 def encode_minimally(text: str) -> EncodedSegment:
-    """Encode only what may not stand in a segment, so that what a client sent comes back as it was."""
+    """Encode only characters that a segment cannot contain, so that a client's value is returned unchanged."""
     return EncodedSegment(_quote(text, safe="~!$&'()*+,;=:@"))
 
 
 def encode_header(text: str) -> str:
-    """Put a name into a header, where only printable ASCII may stand."""
+    """Encode a name for a header, which can contain only printable ASCII characters."""
     return text if text.isascii() and text.isprintable() else quote(text)
 
 
@@ -49,7 +49,7 @@ class Url:
         self.rest = tuple(zip(self.names, fixed, strict=True))
 
     def fill(self, **names: str) -> str:
-        """Put names in, percent-encoded. A segment left out stays as a variable, which makes the link templated."""
+        """Fill in names, percent-encoded. A segment left out remains a variable, which makes the link templated."""
         return _filled(self, **names)
 
     def __add__(self, more: str) -> "Url":

@@ -221,7 +221,7 @@ def _in_xml(value: str) -> str:
 
 
 def _in_cdata(value: str) -> str:
-    # The section ends and begins anew around each character that could end it, whatever is next to the value.
+    # Each character that could end the section closes and reopens it, regardless of the text around the value.
     parts = {"]": "]]]><![CDATA[", ">": "]]>&gt;<![CDATA["}
     return re.sub("[]>]", lambda character: parts[character[0]], _NOT_XML.sub("\ufffd", value))
 

@@ -220,7 +220,7 @@ def _find_url_problem(url: str, settings: Settings) -> str | None:
     split = _split(substitute_parameters(url))
     if split is None:
         return "is not a valid URL eg. http://example.org"
-    # Names of branches and versions fill in parameters, so whoever publishes would choose the host.
+    # Parameters contain names of branches and versions, so users who publish could choose the host.
     if "${" in urlsplit(url).netloc:
         return "cannot have a template parameter in the host"
     schemes, host_entries = settings.webhook_scheme_whitelist, settings.webhook_host_whitelist
