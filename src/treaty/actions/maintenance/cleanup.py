@@ -121,7 +121,7 @@ def remove_overwritten_rows(db: Connection, kind: str, ids: Sequence[int]) -> di
 def remove_audit_events(db: Connection, ids: Sequence[int]) -> int:
     """Remove events of the audit trail, and return their number.
 
-    The removal is an event itself, so that nobody can empty the trail without a trace.
+    The removal is an event itself, so that the trail cannot be emptied without a trace.
     """
     count = audit.remove(db, ids)
     audit.record(db, Action.CLEANING, before={"audit": count})

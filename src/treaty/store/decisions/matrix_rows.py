@@ -331,8 +331,8 @@ def _is_current(shape: StatementShape) -> tuple[ColumnElement[bool], ...]:
 def _publications_of_single(shape: StatementShape) -> CompoundSelect[Any]:
     """Select what the single pacticipant has published, and what it has verified of others' publications.
 
-    What others have published and it has not verified has no row, as in the original: without a destination nobody
-    knows which of their versions matter. A contract with itself has rows for the selected versions only.
+    What others have published and it has not verified has no row, as in the original: without a destination it
+    is unknown which of their versions matter. A contract with itself has rows for the selected versions only.
     """
     is_publisher = or_(*_match_selected(shape, publication.c.consumer_version_id, publication.c.consumer_id))
     is_verifier = or_(*_match_selected(shape, verification.c.provider_version_id, publication.c.provider_id))

@@ -71,7 +71,7 @@ class Vault:
         key = _derive_key(self._keys()[0])
         prefix = f"{_FORMAT}:{key.name}:"
         nonce = os.urandom(_NONCE_BYTES)
-        # The prefix is authenticated along with the text, so that nobody can change the name of the key.
+        # The prefix is authenticated along with the text, so that the name of the key cannot be changed.
         ciphertext = key.cipher.encrypt(nonce, text.encode(), prefix.encode())
         return EncryptedText(prefix + base64.b64encode(nonce + ciphertext).decode())
 

@@ -99,8 +99,8 @@ _UNUSED_SINCE_PLAN: Final = select(version.c.id, version.c.number).where(
 def filter_removable(db: Connection, retention: Retention, batch: VersionBatch, *, now: datetime) -> list[str]:
     """List the versions of a batch that are still not retained.
 
-    The caller holds the locks of the pacticipant and of its counterparts: whoever publishes, verifies or deploys one of
-    these versions takes one of these locks, so the result stays true until the transaction ends.
+    The caller holds the locks of the pacticipant and of its counterparts. Publishing, verifying and deploying one of
+    these versions take one of these locks, so the result stays true until the transaction ends.
     """
     params = {"pacticipant": batch.pacticipant, "numbers": list(batch.numbers), "planned_at": batch.planned_at}
     candidates = {row.id: row.number for row in fetch_rows(db, _UNUSED_SINCE_PLAN, params)}
