@@ -30,7 +30,7 @@ from treaty.settings.groups import (
     WebhookSettings,
     WorkInProgressSettings,
 )
-from treaty.settings.sources import SETTINGS_FILE, Given
+from treaty.settings.sources import SETTINGS_FILE, SettingValue
 from treaty.settings.spellings import Unreadable
 
 __all__ = [
@@ -83,16 +83,16 @@ GROUPS: Final[tuple[type[Group], ...]] = tuple(base for base in Settings.__bases
 class _Source(PydanticBaseSettingsSource):
     """What one place gives."""
 
-    def __init__(self, settings: Mapping[str, Given]) -> None:
+    def __init__(self, settings: Mapping[str, SettingValue]) -> None:
         super().__init__(Settings)
         self._settings = settings
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[object, str, bool]:  # noqa: ARG002 - likewise
-        given = self._settings.get(field_name)
-        return given and given.value, field_name, False
+        setting = self._settings.get(field_name)
+        return setting and setting.value, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        return {name: given.value for name, given in self._settings.items()}
+        return {name: setting.value for name, setting in self._settings.items()}
 
 
 def read_settings(
@@ -117,14 +117,14 @@ def names_of(name: str) -> tuple[str, ...]:
     return (name, *extra.get("aliases", []))
 
 
-def _explain(failure: ValidationError, given: Mapping[str, Given]) -> str:
+def _explain(failure: ValidationError, values: Mapping[str, SettingValue]) -> str:
     """Describe the first error."""
     error = failure.errors()[0]
     cause = error.get("ctx", {}).get("error", error["msg"])
     if not error["loc"]:
         return str(cause)
     name = str(error["loc"][0])
-    place = f" ({given[name].place})" if name in given and given[name].place else ""
+    place = f" ({values[name].place})" if name in values and values[name].place else ""
     return f"{name}{place}: {cause}" if isinstance(cause, Unreadable) else f"{name}: {cause}{place}"
 
 

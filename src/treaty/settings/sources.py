@@ -14,7 +14,7 @@ SETTINGS_FILE: Final = "treaty.toml"
 PREFIXES: Final = ("TREATY_", "PACT_BROKER_")
 
 
-class Given(NamedTuple):
+class SettingValue(NamedTuple):
     """The raw value of a setting, and the place that gave it."""
 
     value: object
@@ -23,23 +23,23 @@ class Given(NamedTuple):
 
 Names = Mapping[str, tuple[str, ...]]
 """The names of each setting, the preferred name first."""
-Place = Mapping[str, Given]
+Place = Mapping[str, SettingValue]
 """What one place gives, by setting."""
 
 
 def places(options: Mapping[str, object], environ: Mapping[str, str], folder: Path, *, names: Names) -> list[Place]:
     """List the places, those that win first. Raises InvalidSetting."""
-    file = load_file(folder / SETTINGS_FILE, known={*sum(names.values(), ()), "base_url"})
+    file = load_file(folder / SETTINGS_FILE, known_names={*sum(names.values(), ()), "base_url"})
     listed: list[Place] = [
-        {name: Given(options[name], "option") for name in names if options.get(name) is not None},
+        {name: SettingValue(options[name], "option") for name in names if options.get(name) is not None},
         *(_variables(prefix, environ, names) for prefix in PREFIXES),
-        {name: Given(file[key], SETTINGS_FILE) for name, key in _first_keys(names, file)},
+        {name: SettingValue(file[key], SETTINGS_FILE) for name, key in _first_keys(names, file)},
         _original_parts(environ),
     ]
     return [_base_urls(listed, environ, file), *listed]
 
 
-def load_file(path: Path, *, known: set[str]) -> Mapping[str, object]:
+def load_file(path: Path, *, known_names: set[str]) -> Mapping[str, object]:
     """Load treaty.toml, if it exists. Raises InvalidSetting for unknown names."""
     try:
         content = tomllib.loads(path.read_text("utf-8"))
@@ -47,7 +47,7 @@ def load_file(path: Path, *, known: set[str]) -> Mapping[str, object]:
         return {}
     except (OSError, ValueError) as error:
         raise InvalidSetting(f"{path} cannot be read: {error}") from error
-    unknown = sorted(content.keys() - known)
+    unknown = sorted(content.keys() - known_names)
     if unknown:
         raise InvalidSetting(f"{path}: there is no setting '{unknown[0]}'")
     return content
@@ -64,8 +64,8 @@ def _first_keys(names: Names, keys: Mapping[str, object]) -> Iterator[tuple[str,
 def _variables(prefix: str, environ: Mapping[str, str], names: Names) -> Place:
     """Find the variables with a prefix. Blank variables count as missing."""
     variables = {name: tuple(prefix + key.upper() for key in keys) for name, keys in names.items()}
-    given = {variable: value for variable, value in environ.items() if value}
-    return {name: Given(given[variable], variable) for name, variable in _first_keys(variables, given)}
+    values = {variable: value for variable, value in environ.items() if value}
+    return {name: SettingValue(values[variable], variable) for name, variable in _first_keys(variables, values)}
 
 
 def _base_urls(listed: list[Place], environ: Mapping[str, str], file: Mapping[str, object]) -> Place:
@@ -73,16 +73,16 @@ def _base_urls(listed: list[Place], environ: Mapping[str, str], file: Mapping[st
 
     Raises InvalidSetting.
     """
-    first = next((place["base_urls"] for place in listed if "base_urls" in place), Given((), ""))
-    single = [Given(file.get("base_url", ""), SETTINGS_FILE)]
-    single += [Given(environ.get(f"{prefix}BASE_URL", ""), f"{prefix}BASE_URL") for prefix in PREFIXES]
+    first = next((place["base_urls"] for place in listed if "base_urls" in place), SettingValue((), ""))
+    single = [SettingValue(file.get("base_url", ""), SETTINGS_FILE)]
+    single += [SettingValue(environ.get(f"{prefix}BASE_URL", ""), f"{prefix}BASE_URL") for prefix in PREFIXES]
     urls: list[object] = []
-    for name, given in (("base_urls", first), *(("base_url", given) for given in single)):
+    for name, setting in (("base_urls", first), *(("base_url", value) for value in single)):
         try:
-            urls += read_items(given.value)
+            urls += read_items(setting.value)
         except Unreadable as error:
-            raise InvalidSetting(f"{name} ({given.place}): {error}") from error
-    return {"base_urls": Given(urls, "")}
+            raise InvalidSetting(f"{name} ({setting.place}): {error}") from error
+    return {"base_urls": SettingValue(urls, "")}
 
 
 # The original broker's parts of settings. They count only if no other place has the setting.
@@ -90,7 +90,7 @@ def _base_urls(listed: list[Place], environ: Mapping[str, str], file: Mapping[st
 
 def _original_parts(environ: Mapping[str, str]) -> Place:
     parts = {"database_url": _database_url(environ), "webhook_certificates": _certificates(environ)}
-    return {name: Given(value, "") for name, value in parts.items() if value}
+    return {name: SettingValue(value, "") for name, value in parts.items() if value}
 
 
 def _database_url(environ: Mapping[str, str]) -> str | None:

@@ -15,9 +15,9 @@ def list_routers(settings: Settings) -> Iterable[Router]:
     """List the routers that a server with these settings has."""
     for package in _PACKAGES:
         path = importlib.import_module(package).__path__
-        for found in pkgutil.walk_packages(path, f"{package}."):
-            if found.name.endswith(".diagnostics") and not settings.enable_diagnostic_endpoints:
+        for module_info in pkgutil.walk_packages(path, f"{package}."):
+            if module_info.name.endswith(".diagnostics") and not settings.enable_diagnostic_endpoints:
                 continue
-            module = importlib.import_module(found.name)
+            module = importlib.import_module(module_info.name)
             if isinstance(router := getattr(module, "router", None), Router):
                 yield router

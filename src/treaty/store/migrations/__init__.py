@@ -29,11 +29,11 @@ def migrate(database: Database) -> bool:
 
 
 def revision(db: Connection) -> str | None:
-    """Read which revision a database has; None for an empty one."""
+    """Return the revision of a database; None for an empty one."""
     if not inspect(db).has_table("alembic_version"):
         return None
-    found: str | None = db.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return found
+    number: str | None = db.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return number
 
 
 def _upgrade(db: Connection) -> None:

@@ -44,8 +44,8 @@ def build_schemas(routes: Iterable[Route]) -> tuple[TypeSchemas, dict[str, Schem
     """Build the schemas of all types that routes declare, and by name the schemas that these refer to."""
     types: dict[Any, None] = {}
     for route in routes:
-        declared = (route.response, route.extended_response, route.body, *(one.type for one in route.query))
-        types.update(dict.fromkeys(one for one in declared if one is not None))
+        declared = (route.response, route.extended_response, route.body, *(parameter.type for parameter in route.query))
+        types.update(dict.fromkeys(declared_type for declared_type in declared if declared_type is not None))
     schemas, definitions = TypeAdapter.json_schemas(
         [(declared, "validation", TypeAdapter(declared)) for declared in types],
         ref_template="#/components/schemas/{model}",
