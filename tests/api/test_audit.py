@@ -123,7 +123,6 @@ WITHOUT_EVENTS = {
     "maintenance.key_rotation.claim_rotation": "likewise",
     "maintenance.key_rotation.release_rotation": "likewise",
     "maintenance.cleanup.plan_cleanup": "it only reads",
-    "maintenance.cleanup.list_stale_branches": "it only reads",
     "maintenance.cleanup.list_old_versions": "it only reads",
     "maintenance.integrity.check_integrity": "it only reads",
     "accounts.accounts.get_account": "it only reads",

@@ -111,7 +111,7 @@ def test_what_a_relation_means_stands_beside_it(page):  # noqa: F811
     page.goto("/explorer")
     page.get_by_role("button", name="About pb:pacticipants", exact=True).click()
     about = page.get_by_role("region", name="Documentation")
-    expect(about).to_contain_text("every application or service that is known")
+    expect(about).to_contain_text("the applications and services that are consumers or providers")
     about.get_by_role("link", name="POST: Create a pacticipant").click()
     page.wait_for_url("**/docs#*")
 
@@ -120,10 +120,10 @@ def test_a_narrow_screen_shows_the_meaning_below_the_link(page):  # noqa: F811
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto("/explorer")
     page.get_by_role("button", name="About pb:pacticipants", exact=True).click()
-    expect(page.locator("tr", has=page.locator("#explorer-about"))).to_contain_text("every application")
+    expect(page.locator("tr", has=page.locator("#explorer-about"))).to_contain_text("the applications and services")
     page.get_by_role("link", name="/pacticipants", exact=True).click()
     expect(heading(page)).to_have_text("/pacticipants")
-    expect(page.locator("#explorer-about")).to_contain_text("every application")
+    expect(page.locator("#explorer-about")).to_contain_text("the applications and services")
 
 
 def test_requests_that_write_take_their_body_from_the_openapi_document(page):  # noqa: F811

@@ -98,7 +98,7 @@ def test_a_webhook_is_made_from_a_ready_one_and_its_deliveries_are_seen(reaching
         assert receiver.arrivals == []
         if not scripts:
             page.get_by_role("button", name="Create webhook").click()
-            assert "has to be typed again" in page.locator(".field.bad").inner_text()
+            assert "is masked; type it again" in page.locator(".field.bad").inner_text()
             headers.fill("Authorization: Bearer canary-token")
         page.get_by_role("button", name="Create webhook").click()
         assert "Created." in page.get_by_role("status").inner_text()

@@ -98,7 +98,7 @@ def test_from_the_first_administrator_to_a_token_that_is_revoked(page, server, d
         page.goto("/settings/tokens")
         expect(page.get_by_role("row", name="shop's build")).to_contain_text("from 127.0.0.1")
         page.get_by_role("button", name="Revoke shop's build").click()
-        expect(page.get_by_role("status")).to_contain_text("refused from now on")
+        expect(page.get_by_role("status")).to_contain_text("Requests with it now fail")
         assert get(second.address, token).status_code == 401
         assert "revoked" in get(server.address, token).json()["error"]
 

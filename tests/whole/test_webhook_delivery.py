@@ -170,7 +170,7 @@ def test_one_server_sends_what_another_owes(tmp_path: Path, receiver: Receiver) 
 def test_a_server_that_cannot_keep_a_key_says_so_when_it_needs_one(tmp_path: Path) -> None:
     (tmp_path / "treaty.key").mkdir()
     with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=OPEN) as server:
-        assert "can neither be read nor made" in server.log
+        assert "can neither be read nor created" in server.log
         request = {"method": "POST", "url": "http://127.0.0.1/"}
         assert httpx.post(f"{server.address}/webhooks", json={"request": request}).status_code == 201
         refused = httpx.post(f"{server.address}/webhooks", json={"request": {**request, "password": "p"}})
