@@ -199,8 +199,8 @@ def test_clients_that_send_bodies_slowly_make_room_for_others(tmp_path, path, st
             assert httpx.get(server.address + HEARTBEAT, timeout=PATIENCE).status_code == 200
         received = [client.recv(65536) for client in clients if select.select([client], [], [], 0)[0]]
     statuses = {status_of(response) for response in received}
-    assert statuses
-    assert statuses <= {status, 408}, "408: on a busy machine, these clients may be slower than they mean to be"
+    # 408: on a busy machine, some clients are slower than they mean to be.
+    assert {status} <= statuses <= {status, 408}
 
 
 def _drip(clients: list[socket.socket], *, seconds: float) -> None:

@@ -20,10 +20,10 @@ from sqlalchemy.pool import QueuePool
 
 from treaty.model.decisions.matrix import Matrix
 from treaty.model.maintenance.metrics import DeliveryQueue
+from treaty.telemetry import KNOWN_METHODS
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 # Clients can send any method. A label value for each would make memory grow without limit.
-COUNTED_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 LATENCY_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds."""
 _VERDICTS: Final = {True: "yes", False: "no", None: "unknown"}
@@ -56,7 +56,7 @@ class ServerMetrics:
         key = (method, route, status)
         observe = self._observe.get(key)
         if observe is None:
-            label = method if method in COUNTED_METHODS else "other"
+            label = method if method in KNOWN_METHODS else "other"
             observe = self._observe[key] = self._requests.labels(label, route, str(status)).observe
         observe(seconds)
 

@@ -28,14 +28,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from treaty.errors import InvalidSetting
 from treaty.model.webhooks.deliveries import NoResponse, OutgoingRequest, WebhookResponse
 from treaty.settings import Settings
-from treaty.telemetry import tracing
+from treaty.telemetry import KNOWN_METHODS, tracing
 
 SendRequest = Callable[[OutgoingRequest, Settings], WebhookResponse | NoResponse]
 
 ROUTE_KEY: Final = "treaty.route"
 """Key of the ASGI scope under which the router stores the route of a request."""
 # Clients can send any method, and OpenTelemetry's conventions ask for `_OTHER` instead of unknown ones.
-KNOWN_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 PROPAGATED_HEADERS: Final = (b"traceparent", b"tracestate")
 # A 4xx response is the client's error, which by OpenTelemetry's conventions is none of the server's span.
 MIN_ERROR_STATUS: Final = 500
