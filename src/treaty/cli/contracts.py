@@ -14,6 +14,7 @@ import click
 from treaty.cli import builds, options, output, pactfiles, validation
 from treaty.cli.program import Command, Failure, Flag
 from treaty.errors import ClientError, Refused
+from treaty.model.pacts import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -175,8 +176,8 @@ def _put_or_merge(broker: BrokerClient, build: Build, file: PactFile, *, merge: 
     if broker.find(url):
         output.print_line(_MERGING if merge else output.yellow(_OVERWRITING))
     if merge:
-        return broker.patch(url, file.content, content_type="application/json")
-    return broker.put(url, file.content)
+        return broker.patch(url, file.compact_json, content_type="application/json")
+    return broker.put(url, file.compact_json)
 
 
 def _latest_url(response: HalResource) -> str:
@@ -248,7 +249,8 @@ def _save(pact: HalResource, directory: Path) -> Path:
     names = [pact.link(f"pb:{part}").name for part in ("consumer", "provider", "consumer-version")]
     # Names come from the broker and may contain slashes, which must not lead out of the folder.
     file = directory / (re.sub(r'[/\\:*?"<>|]', "_", "-".join(names)) + ".json")
-    file.write_text(output.format_indented(pact.body) + "\n", encoding="utf-8")
+    # Parsed again, because the pact's numbers have to be saved as they were published.
+    file.write_text(documents.serialize_indented(documents.parse_json(pact.text)[0]) + "\n", encoding="utf-8")
     return file
 
 

@@ -44,7 +44,9 @@ from treaty.model.maintenance.imports import (
 from treaty.model.names import check_length, check_not_blank
 from treaty.model.pacticipants.pacticipants import Label, Pacticipant, derive_display_name, validate_name
 from treaty.model.pacts import content as contents
-from treaty.model.pacts.content import Content, Document
+from treaty.model.pacts import documents
+from treaty.model.pacts.content import Content
+from treaty.model.pacts.documents import Document
 from treaty.model.pacts.pacts import Contract
 from treaty.model.verifications.verifications import NewVerification
 from treaty.model.versions import Branch, BranchVersion, Tag, Version, find_insertion_position
@@ -643,7 +645,7 @@ def _complete_pacticipant(existing: Pacticipant, fact: PacticipantFact, *, was_c
 
 def _parse_contract(fact: PactFact) -> Contract:
     """Parse a pact as the source returned it, without the members that a broker adds. Raises Malformed."""
-    document = contents.parse_document(fact.content.encode())
+    document = documents.parse_document(fact.content.encode())
     tree = {name: value for name, value in document.tree.items() if name not in {"_links", "createdAt"}}
     document, content = _restore_published(Document(tree, document.is_plain), fact.sha)
     return Contract(

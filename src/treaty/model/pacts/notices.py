@@ -141,6 +141,15 @@ def describe_changed_content(consumer: str, version: str, provider: str) -> str:
     )
 
 
+def describe_merge_conflict(consumer: str, version: str, provider: str, reason: str) -> str:
+    """Explain why a pact cannot be merged into the one that its version has published, and what to do."""
+    return (
+        f"Cannot merge the pact for {consumer} version {version} and provider {provider} with the one that was already"
+        f" published: {reason}. Nothing was published. Use another description or provider state for a different"
+        " interaction, hard-code random data, and write all pacts of a version with the same Pact library."
+    )
+
+
 def describe_similar_names(new: str, existing: Sequence[str], base_url: str) -> str:
     """Explain that a new name is probably a misspelling of an existing one, and what to do in either case."""
     return "\n".join(

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from treaty.model.pacts.content import Content, Document
+from treaty.model.pacts.content import Content
+from treaty.model.pacts.documents import Document
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

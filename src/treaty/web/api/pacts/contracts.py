@@ -14,7 +14,7 @@ from treaty.actions.pacts import publications
 from treaty.actions.pacts.publications import PublishedContracts
 from treaty.errors import Invalid, Malformed, Problem
 from treaty.model.pacts import content
-from treaty.model.pacts.content import Document
+from treaty.model.pacts.documents import Document
 from treaty.model.pacts.notices import Notice, PublishedContract, build_contract_notices, build_version_notices
 from treaty.model.pacts.pacts import Contract, ContractBatch
 from treaty.model.versions import Version
@@ -262,7 +262,7 @@ def _decode(contract: dict[str, Any]) -> bytes:
 
 def _parse(raw: bytes) -> Document:
     try:
-        return content.parse_document(raw)
+        return content.parse_published(raw)
     except Malformed as error:
         # The original words the same faults differently for a pact inside a request.
         reason = str(error)

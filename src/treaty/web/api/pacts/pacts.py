@@ -14,7 +14,8 @@ from treaty.actions.pacts.removal import unpublish_version
 from treaty.errors import Invalid, NotFound, Problem
 from treaty.model.decisions import metadata
 from treaty.model.decisions.metadata import Metadata
-from treaty.model.pacts import content
+from treaty.model.pacts import content, documents
+from treaty.model.pacts.documents import BROKER_MEMBERS
 from treaty.model.pacts.lists import RemainingPacts
 from treaty.model.pacts.notices import PublicationOutcome, PublishedContract
 from treaty.model.pacts.pacts import Contract, Pact, PactDetails, PactKey
@@ -181,18 +182,18 @@ def delete_pact(request: Request, provider: str, consumer: str, version: str) ->
     permission=Permission.PUBLISH_PACT,
     aliases=urls.PACT_ALIASES,
     body=PactBody,
-    errors=("409-without-body",),
+    errors=("409",),
     **_PACT,
 )
 def patch_pact(request: Request, provider: str, consumer: str, version: str) -> Created | Updated:
-    """Merge a pact's interactions into the pact that the version has already published."""
+    """Merge a pact into the pact that the version has already published."""
     contract = _read_contract(request, provider, consumer, version)
     published = merge_pact(request.db, contract, base_url=request.base_url, now=request.now, settings=request.settings)
     return _respond(request, published, contract.key)
 
 
 def _read_contract(request: Request, provider: str, consumer: str, version: str) -> Contract:
-    document = content.parse_document(request.raw_body)
+    document = content.parse_published(request.raw_body)
     consumer_in_pact, provider_in_pact = content.find_names(document)
     problems = [
         *_check_not_blank(version, "consumer_version_number"),
@@ -353,10 +354,10 @@ def _render_members(
 
 def _without_broker_members(body: bytes) -> bytes:
     # A client that publishes a pact which it has fetched from a broker also publishes the members of that response.
-    tree = content.parse_document(body).tree
-    if tree.keys().isdisjoint({"createdAt", "_links"}):
+    tree = documents.parse_document(body).tree
+    if tree.keys().isdisjoint(BROKER_MEMBERS):
         return body
-    return content.serialize({name: tree[name] for name in tree if name not in {"createdAt", "_links"}}).encode()
+    return documents.serialize({name: tree[name] for name in tree if name not in BROKER_MEMBERS}).encode()
 
 
 @represent.register_extended
