@@ -65,7 +65,7 @@ def publish_contracts(
     locked = _lock(db, names)
     states = [publications.load_state(db, contract) for contract in batch.contracts]
     conflicts = [] if settings.allow_dangerous_contract_modification else _conflicts(db, batch.contracts, states)
-    similar_names = _similar_names(db, _names_in_order(batch), locked, settings)
+    similar_names = {} if batch.allows_similar_names else _similar_names(db, _names_in_order(batch), locked, settings)
     if conflicts or similar_names:
         raise ConflictingContracts(conflicts, similar_names)
     locked |= _add_missing(db, names - locked.keys(), now=now)
@@ -242,7 +242,7 @@ def merge_pact(
 def _lock_pair(db: Connection, contract: Contract, settings: Settings) -> dict[str, Pacticipant]:
     names = (contract.consumer, contract.provider)
     locked = _lock(db, set(names))
-    similar_names = _similar_names(db, names, locked, settings)
+    similar_names = {} if contract.allows_similar_names else _similar_names(db, names, locked, settings)
     if similar_names:
         raise SimilarNames(similar_names)
     return locked

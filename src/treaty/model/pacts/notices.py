@@ -163,6 +163,8 @@ def describe_similar_names(new: str, existing: Sequence[str], base_url: str) -> 
             f"pact-broker create-or-update-pacticipant --name {_quoted(new)} --broker-base-url {shlex.quote(base_url)}",
             "",
             "The command line is described at https://docs.pact.io/go/pbc-cli",
+            "To allow the name in this publication only, add `--allow-similar-names` to the command `publish`,",
+            "or `allowSimilarNames=true` to the query of the request.",
             "To switch this check off, set `check_for_potential_duplicate_pacticipant_names` to false.",
             "",
         )

@@ -56,6 +56,8 @@ class Contract:
     provider: str
     document: Document
     content: Content
+    allows_similar_names: bool = False
+    """Whether new names may be similar to existing ones, although the settings forbid it."""
     is_merge: bool = False
     """Whether it is merged into the pact that the version already has, rather than replacing it."""
 
@@ -74,3 +76,5 @@ class ContractBatch:
     tags: tuple[str, ...]
     build_url: str | None
     contracts: tuple[Contract, ...]
+    allows_similar_names: bool = False
+    """Whether new names may be similar to existing ones, although the settings forbid it."""

@@ -154,6 +154,13 @@ class Request:
             raise Invalid.member(name, queries.BLANK)
         return value
 
+    def flag(self, name: str) -> bool:
+        """A flag in the query; false if absent. Raises Invalid for a value that is neither true nor false."""
+        value = self.query.get(name, "false")
+        if value not in {"true", "false"}:
+            raise Invalid.member(name, "must be one of: true, false")
+        return bool(value == "true")
+
     @property
     def content_type(self) -> str:
         return self.headers.get("content-type", "application/octet-stream")

@@ -19,6 +19,7 @@ from treaty.model.pacts.documents import BROKER_MEMBERS
 from treaty.model.pacts.lists import RemainingPacts
 from treaty.model.pacts.notices import PublicationOutcome, PublishedContract
 from treaty.model.pacts.pacts import Contract, Pact, PactDetails, PactKey
+from treaty.model.versions import find_order_problem
 from treaty.store.pacts import pacts
 from treaty.store.pacts.pacts import PactWithBody
 from treaty.web import urls
@@ -29,6 +30,7 @@ from treaty.web.hal.shapes import OPEN_OBJECT, JsonObject, Named, Omittable, Ope
 from treaty.web.http import queries
 from treaty.web.http.bodies import with_example
 from treaty.web.http.media_types import EXTENDED, HAL, JSON
+from treaty.web.http.queries import FlagText, QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Updated, WithHeaders
 from treaty.web.http.router import Router, link_to
@@ -141,6 +143,11 @@ CONTENT_LINKS: Final = link_to(
 PAIR_LINKS: Final = link_to(_PAIR, "get_latest_pact", "get_pacts", "show_matrix_of_pair", "create_webhook_of_pair")
 
 
+ALLOW_SIMILAR_NAMES: Final = QueryParameter(
+    "allowSimilarNames", "Whether a new pacticipant may have a name that is similar to an existing one.", FlagText
+)
+
+
 @router.get(urls.PACT, permission=Permission.READ, aliases=urls.PACT_ALIASES, is_cacheable=True, **_PACT)
 def get_pact(request: Request, provider: str, consumer: str, version: str) -> PactDetails:
     """Return the pact of a consumer version."""
@@ -152,6 +159,7 @@ def get_pact(request: Request, provider: str, consumer: str, version: str) -> Pa
     permission=Permission.PUBLISH_PACT,
     aliases=urls.PACT_ALIASES,
     body=PactBody,
+    query=(ALLOW_SIMILAR_NAMES,),
     errors=("409",),
     links=(*PACT_LINKS, *CONTENT_LINKS, *PAIR_LINKS),
     **_PACT,
@@ -182,6 +190,7 @@ def delete_pact(request: Request, provider: str, consumer: str, version: str) ->
     permission=Permission.PUBLISH_PACT,
     aliases=urls.PACT_ALIASES,
     body=PactBody,
+    query=(ALLOW_SIMILAR_NAMES,),
     errors=("409",),
     **_PACT,
 )
@@ -196,7 +205,7 @@ def _read_contract(request: Request, provider: str, consumer: str, version: str)
     document = content.parse_published(request.raw_body)
     consumer_in_pact, provider_in_pact = content.find_names(document)
     problems = [
-        *_check_not_blank(version, "consumer_version_number"),
+        *_check_version(request, version),
         *_check_name(consumer, consumer_in_pact, "consumer"),
         *_check_name(provider, provider_in_pact, "provider"),
     ]
@@ -208,7 +217,16 @@ def _read_contract(request: Request, provider: str, consumer: str, version: str)
         provider=provider,
         document=document,
         content=content.build_content(document),
+        allows_similar_names=request.flag("allowSimilarNames"),
     )
+
+
+def _check_version(request: Request, number: str) -> list[Problem]:
+    path = "consumer_version_number"
+    if blank := _check_not_blank(number, path):
+        return blank
+    problem = None if request.settings.order_versions_by_date else find_order_problem(number)
+    return [] if problem is None else [Problem((path,), problem)]
 
 
 def _check_not_blank(name: str, *path: str) -> list[Problem]:
