@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from treaty.errors import Malformed
 from treaty.model.pacts.content import build_content, remove_broker_ids
-from treaty.model.pacts.documents import Document, parse_document, serialize
+from treaty.model.pacts.documents import Document, encode, parse_document, serialize, serialize_indented
 
 
 def sha1(text: str) -> str:
@@ -248,3 +248,8 @@ def test_a_part_is_written_as_it_is_kept() -> None:
 def test_the_quick_way_to_write_json_agrees_with_the_careful_one(pact: dict[str, Any]) -> None:
     document = parse_document(json.dumps(pact).encode())
     assert build_content(document) == build_content(Document(document.tree, is_plain=False))
+
+
+@given(VALUES)
+def test_indented_json_is_that_of_the_standard_library(tree: Any) -> None:
+    assert serialize_indented(tree).encode() == encode(json.dumps(tree, indent=2, ensure_ascii=False))

@@ -20,19 +20,28 @@ def merge_contract(db: Connection, contract: Contract) -> Contract:
     existing_pact = pacts.find(db, contract.key)
     if existing_pact is None:
         return contract
-    merged = merge_documents(_parse_stored(existing_pact.body), contract.document, is_newer=True)
-    merged_contract = replace(contract, document=merged, content=build_content(merged), is_merge=True)
-    stored_body = publications.find_body(db, merged_contract)
-    return merged_contract if stored_body is None else _unite_with_stored(db, merged_contract, stored_body)
+    existing = _parse_stored(existing_pact.body)
+    merged = _replace_document(contract, merge_documents(existing, contract.document, is_newer=True))
+    stored = existing if merged.content.sha == existing_pact.pact.sha else _find_stored(db, merged)
+    return merged if stored is None else _unite_with_stored(db, merged, stored)
 
 
-def _unite_with_stored(db: Connection, contract: Contract, stored_body: bytes) -> Contract:
-    stored = _parse_stored(stored_body)
+def _find_stored(db: Connection, contract: Contract) -> Document | None:
+    body = publications.find_body(db, contract)
+    return None if body is None else _parse_stored(body)
+
+
+def _unite_with_stored(db: Connection, contract: Contract, stored: Document) -> Contract:
     united = unite_metadata(stored, contract.document)
-    united_contract = replace(contract, document=united, content=build_content(united))
-    if not has_same_metadata(stored, united):
-        publications.replace_body(db, united_contract)
+    if has_same_metadata(stored, united):
+        return contract
+    united_contract = _replace_document(contract, united)
+    publications.replace_body(db, united_contract)
     return united_contract
+
+
+def _replace_document(contract: Contract, document: Document) -> Contract:
+    return replace(contract, document=document, content=build_content(document), is_merge=True)
 
 
 def _parse_stored(body: bytes) -> Document:

@@ -42,6 +42,10 @@ MAX_DIFF_STEPS: Final = 100_000
 """Values compared or printed before the difference to the published pact is left out of an error."""
 
 
+MAX_DIFFERENCES: Final = 10
+"""Notices about conflicts after which no difference is computed: other writers wait meanwhile."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedContracts:
     """Result of `publish_contracts`."""
@@ -82,7 +86,7 @@ def publish_contracts(
         try:
             merged, state = _merge_if_requested(db, contract, state)
         except MergeConflict as conflict:
-            conflicts += _describe_conflict(contract, conflict)
+            conflicts += _describe_conflict(contract, conflict, has_difference=len(conflicts) < MAX_DIFFERENCES)
             continue
         published.append(_publish(db, merged, state, context=context, now=now, may_have_tags=may_have_tags))
     if conflicts:
@@ -102,9 +106,12 @@ def _merge_if_requested(
     return merged, publications.load_state(db, merged)
 
 
-def _describe_conflict(contract: Contract, conflict: MergeConflict) -> list[tuple[str, str]]:
+def _describe_conflict(
+    contract: Contract, conflict: MergeConflict, *, has_difference: bool = True
+) -> list[tuple[str, str]]:
     text = describe_merge_conflict(contract.consumer, contract.version, contract.provider, str(conflict))
-    return [("error", text), *([("info", conflict.difference)] if conflict.difference else [])]
+    difference = conflict.difference if has_difference else ""
+    return [("error", text), *([("info", difference)] if difference else [])]
 
 
 def _lock(db: Connection, names: Collection[str]) -> dict[str, Pacticipant]:

@@ -4,11 +4,12 @@ The server merges what parallel jobs publish for one version, and the command li
 Interactions are the same if they have the same type, description and provider states.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from treaty.model.pacts.documents import (
     BROKER_MEMBERS,
@@ -31,7 +32,7 @@ from treaty.model.pacts.upgrading import (
 
 MAX_DIFF_LINES: Final = 100
 """Lines of a difference that a conflict shows."""
-MAX_COMPARED_LINES: Final = 1500
+MAX_COMPARED_LINES: Final = 400
 """Lines compared per interaction; `unified_diff` takes quadratic time."""
 LISTS: Final = {"interactions": HTTP, "messages": ASYNCHRONOUS_MESSAGE}
 """Lists of a document, with the type of items that have none."""
@@ -251,8 +252,7 @@ def _unite_plugins(tree: dict[str, Json], *sources: Mapping[str, Json]) -> None:
 # Interactions
 
 
-@dataclass(frozen=True, slots=True)
-class _Identity:
+class _Identity(NamedTuple):
     """The properties that identify an interaction."""
 
     kind: str
@@ -260,16 +260,16 @@ class _Identity:
     states: str
     """Provider states as JSON; empty if there are none."""
 
-    @classmethod
-    def of(cls, item: Json, kind: str) -> "_Identity":
-        if not isinstance(item, dict):
-            return cls("", serialize_canonical(item), "")
-        description, states = item.get("description"), _normalize_states(list_states(item))
-        return cls(
-            kind=item["type"] if isinstance(item.get("type"), str) else kind,
-            description=description if isinstance(description, str) else serialize_canonical(description),
-            states=serialize_canonical(states) if states else "",
-        )
+
+def _identify(item: Json, kind: str) -> _Identity:
+    if not isinstance(item, dict):
+        return _Identity("", serialize_canonical(item), "")
+    description, states = item.get("description"), _normalize_states(list_states(item))
+    return _Identity(
+        item["type"] if isinstance(item.get("type"), str) else kind,
+        description if isinstance(description, str) else serialize_canonical(description),
+        serialize_canonical(states) if states else "",
+    )
 
 
 def _normalize_states(states: Json) -> Json:
@@ -284,53 +284,85 @@ def _normalize_states(states: Json) -> Json:
     ]
 
 
-class _MergedItems:
-    """The interactions or messages of a merged document.
+class _Namesakes:
+    """The items of a merged list that have one identity. A document may have several of them, even thousands.
 
-    A document may have several interactions with one identity. Each new one has at most one existing counterpart.
+    Each new item has at most one existing counterpart. Lookups do not depend on the number of items.
     """
+
+    def __init__(self) -> None:
+        self._by_text: dict[str, int] = {}
+        self._by_request: dict[str, deque[int]] = {}
+        self.unclaimed: dict[int, None] = {}
+        """Positions of the existing items that have no counterpart yet, in their order."""
+
+    def add(self, position: int, item: Json, *, is_existing: bool) -> None:
+        self._by_text.setdefault(_item_text(item), position)
+        if is_existing:
+            self._by_request.setdefault(_request_text(item), deque()).append(position)
+            self.unclaimed[position] = None
+
+    def claim_equal(self, item: Json) -> bool:
+        """Find an item without a difference, and claim it."""
+        position = self._by_text.get(_item_text(item))
+        if position is not None:
+            self.unclaimed.pop(position, None)
+        return position is not None
+
+    def claim_with_request(self, item: Json) -> int | None:
+        """Find the first existing item with the same request that has no counterpart, and claim it."""
+        positions = self._by_request.get(_request_text(item), deque())
+        while positions:
+            position = positions.popleft()
+            if position in self.unclaimed:
+                del self.unclaimed[position]
+                return position
+        return None
+
+
+class _MergedItems:
+    """The interactions or messages of a merged document."""
 
     def __init__(self, existing: Sequence[Json], kind: str) -> None:
         self.items = list(existing)
         self._kind = kind
         self._positions: dict[_Identity, list[int]] = {}
-        self._claimed: set[int] = set()
-        """Positions of the items that have a counterpart."""
+        # Indexed on first use: a document with many interactions is often merged with one that has few.
+        self._namesakes: dict[_Identity, _Namesakes] = {}
         for position, item in enumerate(existing):
-            self._positions.setdefault(_Identity.of(item, kind), []).append(position)
+            self._positions.setdefault(_identify(item, kind), []).append(position)
 
     def merge(self, new: Sequence[Json], *, is_newer: bool) -> None:
+        identified = [(_identify(item, self._kind), item) for item in new]
         # First those without a difference, so that they are not taken for the counterparts of others.
-        changed = [item for item in new if not self._claim_equal(item)]
-        for item in changed:
-            if not self._claim_equal(item):
-                self._merge_changed(item, is_newer=is_newer)
+        changed = [pair for pair in identified if not self._find_namesakes(pair[0]).claim_equal(pair[1])]
+        for identity, item in changed:
+            if not self._find_namesakes(identity).claim_equal(item):
+                self._merge_changed(identity, item, is_newer=is_newer)
 
-    def _claim_equal(self, item: Json) -> bool:
-        positions = self._positions.get(_Identity.of(item, self._kind), [])
-        position = next((position for position in positions if _is_equal_item(self.items[position], item)), None)
-        if position is not None:
-            self._claimed.add(position)
-        return position is not None
+    def _find_namesakes(self, identity: _Identity) -> _Namesakes:
+        namesakes = self._namesakes.get(identity)
+        if namesakes is None:
+            namesakes = self._namesakes[identity] = _Namesakes()
+            for position in self._positions.get(identity, ()):
+                namesakes.add(position, self.items[position], is_existing=True)
+        return namesakes
 
-    def _merge_changed(self, item: Json, *, is_newer: bool) -> None:
-        identity = _Identity.of(item, self._kind)
-        positions = self._positions.setdefault(identity, [])
-        candidates = [position for position in positions if position not in self._claimed]
-        replaced = [position for position in candidates if is_newer and _has_equal_request(self.items[position], item)]
-        if replaced:
-            self.items[replaced[0]] = item
-            self._claimed.add(replaced[0])
-        elif candidates and (is_newer or identity.states):
-            raise _contradiction(self.items[candidates[0]], item)
-        else:
-            positions.append(len(self.items))
-            self._claimed.add(len(self.items))
+    def _merge_changed(self, identity: _Identity, item: Json, *, is_newer: bool) -> None:
+        namesakes = self._find_namesakes(identity)
+        position = namesakes.claim_with_request(item) if is_newer else None
+        if position is None and namesakes.unclaimed and (is_newer or identity.states):
+            raise _contradiction(self.items[next(iter(namesakes.unclaimed))], item)
+        if position is None:
             self.items.append(item)
+            position = len(self.items) - 1
+        self.items[position] = item
+        namesakes.add(position, item, is_existing=False)
 
 
 def _contradiction(existing: Json, new: Json) -> MergeConflict:
-    part = "request" if not _has_equal_request(existing, new) else "response" if "response" in new else "content"
+    has_same_request = _request_text(existing) == _request_text(new)
+    part = "request" if not has_same_request else "response" if "response" in new else "content"
     return MergeConflict(f"{describe_interaction(new)} has a different {part} in each", interactions=(existing, new))
 
 
@@ -358,21 +390,19 @@ def _quote(name: Json) -> str:
     return f'"{name}"' if isinstance(name, str) else serialize(name)
 
 
-def _has_equal_request(existing: Json, new: Json) -> bool:
-    return _is_equal(_request(existing), _request(new))
-
-
-def _request(item: Mapping[str, Json]) -> Json:
-    """Return the parts of a request that are sent to the provider; rules for it concern the consumer's tests only."""
-    request = item.get("request")
+def _request_text(item: Json) -> str:
+    """Write the parts of a request that are sent to the provider; rules for it concern the consumer's tests only."""
+    request = item.get("request") if isinstance(item, dict) else None
     if not isinstance(request, dict):
-        return request
+        return serialize_canonical(request)
     ignored = {"matchingRules", "generators"}
-    return {name: value for name, value in request.items() if name not in ignored and value is not None}
+    return serialize_canonical(
+        {name: value for name, value in request.items() if name not in ignored and value is not None}
+    )
 
 
-def _is_equal_item(existing: Json, new: Json) -> bool:
-    return existing is new or _is_equal(_without_id(existing), _without_id(new))
+def _item_text(item: Json) -> str:
+    return serialize_canonical(_without_id(item))
 
 
 def _without_id(item: Json) -> Json:
