@@ -89,7 +89,8 @@ def test_a_name_like_an_existing_one_can_be_allowed_for_one_request(api, way):
     assert refused.status == 409
     assert "`allowSimilarNames=true`" in refused.text
     assert api.request(way, f"{path}?allowSimilarNames=false", body).status == 409
-    assert api.request(way, f"{path}?allowSimilarNames=yes", body).status == 400
+    for invalid in ("=yes", "=", "[]=true", "[a]=1"):
+        assert api.request(way, f"{path}?allowSimilarNames{invalid}", body).status == 400
     assert api.request(way, f"{path}?allowSimilarNames=true", body).status in {200, 201}
     assert api.publish("Shop", "3", "prices", "a").status == 409
 

@@ -136,6 +136,7 @@ def test_the_list_of_all_webhooks_can_be_filtered_by_the_pacticipants_that_they_
     assert listed("?consumer=Till&provider=Ledger") == {"pair"}
     assert listed("?consumer=Nobody") == set()
     assert pair.get("/webhooks?consumer=").json() == {"errors": {"consumer": ["cannot be blank"]}}
+    assert pair.get("/webhooks?consumer[]=Till").json() == {"errors": {"consumer": ["must be a string"]}}
 
 
 def test_lists_hold_the_webhooks_of_exactly_their_sides(pair: Api) -> None:

@@ -137,7 +137,8 @@ def describe_changed_content(consumer: str, version: str, provider: str) -> str:
         f"Cannot change the content of the pact for {consumer} version {version} and provider {provider},"
         " as race conditions will cause unreliable results for can-i-deploy. Each pact must be published with a"
         " consumer version number of its own. A Pact library that makes up values where a type matcher has no example"
-        f" changes the content each time: give every type matcher an example. {_VERSIONING}"
+        " changes the content each time: give every type matcher an example. Jobs that each publish a part of the"
+        f" version's pact have to merge them: `publish --merge`, or `onConflict: merge`. {_VERSIONING}"
     )
 
 
