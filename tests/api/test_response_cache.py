@@ -63,6 +63,8 @@ QUESTIONS = (
     f"{FOO}/latest-version/dev",
     f"{FOO}/branches/main/latest-version",
     "/integrations",
+    "/pacticipant/Foo/network",
+    "/pacticipants/Foo/deployed-or-released/versions",
     "/dashboard",
     "/dashboard/provider/Bar/consumer/Foo",
     "/environments",
