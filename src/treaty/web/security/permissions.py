@@ -24,6 +24,7 @@ class Permission(Enum):
     IMPORT = "import from another broker"
     SIGN_IN = "sign in"
     USE_OWN_ACCOUNT = "use an account of their own"
+    SECURE_OWN_ACCOUNT = "secure an account of their own"
     MANAGE_USER = "manage users"
     READ_AUDIT = "read the audit trail"
 
@@ -34,6 +35,7 @@ _READER: Final = _ANONYMOUS | {
     Permission.READ_BADGE,
     Permission.READ_HEARTBEAT,
     Permission.USE_OWN_ACCOUNT,
+    Permission.SECURE_OWN_ACCOUNT,
 }
 _WRITER: Final = _READER | {
     Permission.MANAGE_PACTICIPANT,
@@ -53,6 +55,13 @@ PERMISSIONS_BY_ROLE: Final[Mapping[Role | None, frozenset[Permission]]] = {
     Role.ADMINISTRATOR: frozenset(Permission),
 }
 """Permissions that are not granted to another role here belong to administrators only."""
+PERMISSIONS_WITHOUT_SECOND_FACTOR: Final = _ANONYMOUS | {Permission.SECURE_OWN_ACCOUNT}
+"""What a user may do who has to set up a second factor first."""
+SENSITIVE_PERMISSIONS: Final = frozenset({Permission.MANAGE_USER})
+"""Permissions whose pages, forms and writes require that the user of a session has entered the password lately.
+
+Other routes declare it themselves (`Route.is_sensitive`).
+"""
 _PERMISSION_BY_RELATION: Final = {
     "pb:publish-pact": Permission.PUBLISH_PACT,
     "pb:publish-contracts": Permission.PUBLISH_PACT,
