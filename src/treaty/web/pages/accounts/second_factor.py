@@ -75,7 +75,8 @@ def set_up_second_factor(request: Request) -> HtmlPage:
 
 
 def _build_secret_page(request: Request, account: Account, secret: str, *, problem: str = "") -> HtmlPage:
-    host = urlsplit(request.base_url).netloc
+    # Apps read the issuer up to the first colon.
+    host = (urlsplit(request.base_url).hostname or "").replace(":", "-")
     uri = build_uri(secret, user=account.name, issuer=f"Treaty {host}")
     # A white border, which scanners need, also if the page is dark.
     qr_code = segno.make(uri, error="m").svg_data_uri(scale=5, border=4, light="#fff")
