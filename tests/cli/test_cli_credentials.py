@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from click.testing import CliRunner
 
 from treaty.cli import TREATY
 from treaty.client import BrokerClient, BrokerConnection, RetryPolicy, Tls
-from treaty.errors import ClientError, ForeignOrigin, Unreachable
+from treaty.errors import ClientError, ForeignOrigin, Refused, Unreachable
 from treaty.pact import Consumer, Provider, Verifier
 from treaty.pytest_plugin.brokers import PactBroker
 
@@ -88,8 +87,8 @@ def index_elsewhere(broker: OtherBroker) -> str:
 def test_links_to_the_same_origin_are_followed_with_the_credentials(
     broker: OtherBroker, base_url: str, url: str
 ) -> None:
-    broker.answer(f"GET {httpx.URL(url).copy_with(userinfo=b'')}", {})
-    get_with(base_url, url, token=TOKEN, proxy=broker.url)
+    with suppress(Refused):  # the broker has no answer; what it received counts
+        get_with(base_url, url, token=TOKEN, proxy=broker.url)
     assert broker.last.headers["authorization"] == f"Bearer {TOKEN}"
 
 

@@ -85,6 +85,7 @@ SYSTEM_DOT: Final = SYSTEM + "/dot"
 SYSTEM_MERMAID: Final = SYSTEM + "/mermaid"
 RELATIONSHIPS_PAGE: Final = Url("/ui/relationships")
 ERROR_TEST: Final = Url("/test/error")
+SECURITY_TXT: Final = Url("/.well-known/security.txt")
 METRICS: Final = Url("/metrics")
 PROMETHEUS: Final = METRICS + "/prometheus"
 
