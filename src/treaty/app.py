@@ -372,6 +372,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     prepare_logging(settings)
     _check_cleanup_settings(settings)
     _warn_of_weak_passwords(settings)
+    _warn_of_outdated_contacts(settings)
     _prepare_database(settings)
     _warn_of_readable_files(settings)
     _raise_file_limit(settings)
@@ -417,6 +418,13 @@ def _warn_of_weak_passwords(settings: Settings) -> None:
         if user and secret and (weakness := passwords.find_setting_weakness(secret.get_secret_value(), user)):
             reason = f"The password of {user} may be guessed: it {weakness.rstrip('.')}. Choose another one."
             structlog.get_logger("treaty").warning(f"{name}_password", reason=reason)
+
+
+def _warn_of_outdated_contacts(settings: Settings) -> None:
+    expires = settings.security_txt_expires
+    if settings.security_contacts and expires is not None and expires < datetime.now(UTC):
+        reason = f"The contacts in {urls.SECURITY_TXT.fill()} expired. Check them, and set a later date."
+        structlog.get_logger("treaty").warning("security_txt_expires", reason=reason)
 
 
 def _warn_of_readable_files(settings: Settings) -> None:

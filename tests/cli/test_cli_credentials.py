@@ -15,6 +15,7 @@ from treaty.client import BrokerClient, BrokerConnection, RetryPolicy, Tls
 from treaty.errors import ClientError, ForeignOrigin, Refused, Unreachable
 from treaty.pact import Consumer, Provider, Verifier
 from treaty.pytest_plugin.brokers import PactBroker
+from treaty.pytest_plugin.fetching import fetch_pact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,6 +202,25 @@ def test_the_client_of_the_pytest_plugin_stops_at_a_link_to_another_origin(broke
     with closing(configured_broker), pytest.raises(ForeignOrigin) as error:
         configured_broker.client.get(configured_broker.client.link("pb:environments"))
     assert "as --broker-url" in error.value.hint
+
+
+def test_the_url_of_a_pact_for_the_pytest_plugin_must_be_at_the_broker(broker: OtherBroker) -> None:
+    configured_broker = PactBroker(url=broker.url, token=TOKEN)
+    with closing(configured_broker), pytest.raises(ForeignOrigin, match=r"The option --pact-url \(PACT_URL\) leads to"):
+        fetch_pact(configured_broker.client, "http://127.0.0.1:1/pacts/provider/A/consumer/B/latest")
+    assert broker.requests == []
+
+
+def test_an_import_uses_credentials_in_the_address_and_does_not_pass_them_on(broker: OtherBroker) -> None:
+    source = f"{broker.url}/source".replace("://", "://me:p%2Fw@")
+    broker.answer("GET /source", {"_links": {"pb:pacticipants": {"href": f"{broker.url}/pacticipants"}}})
+    broker.answer("GET /target", {"_links": {"pb:import": {"href": f"{broker.url}/import"}}})
+    broker.answer("POST /import", {"outcomes": []})
+    CliRunner().invoke(TREATY, ("import", "--from", source, "-b", f"{broker.url}/target", "-k", TOKEN))
+    sent = {request.line: request for request in broker.requests}
+    assert sent["POST /import"].json["source"] == f"{broker.url}/source"
+    assert sent["GET /target"].headers["authorization"] == f"Bearer {TOKEN}"
+    assert [sent[line].headers["authorization"] for line in ("GET /source", "GET /pacticipants")] == [BASIC] * 2
 
 
 def test_a_user_and_password_in_the_base_url_are_used_in_every_request(run: Run, broker: OtherBroker) -> None:

@@ -55,5 +55,8 @@ def test_an_existing_database_keeps_its_mode_and_the_server_warns_if_everyone_ca
 
 
 def test_a_server_with_private_files_does_not_warn(tmp_path):
-    with servers.running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", cwd=tmp_path) as server:
+    # It does warn of contacts that have expired, in the same start.
+    environ = {"TREATY_SECURITY_CONTACTS": "tel:1", "TREATY_SECURITY_TXT_EXPIRES": "2020-12-31"}
+    with servers.running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", cwd=tmp_path, environ=environ) as server:
         assert "can read these files" not in server.log
+        assert "The contacts in /.well-known/security.txt expired. Check them, and set a later date." in server.log

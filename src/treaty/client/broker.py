@@ -143,7 +143,11 @@ class BrokerClient:
         """
         for relation in resource.body.get("_links") or {}:
             for link in resource.links(relation):
-                self._check_origin(httpx.URL(link.href), f"The link {relation} of {resource.url}")
+                self.check_origin(link.href, f"The link {relation} of {resource.url}")
+
+    def check_origin(self, url: str, source: str) -> None:
+        """Raise ForeignOrigin if a URL from some source, which the error names, is at another origin."""
+        self._check_origin(httpx.URL(url), source)
 
     def _check_origin(self, url: httpx.URL, source: str) -> None:
         """Raise ForeignOrigin if a request to a URL would send the credentials to another origin."""
