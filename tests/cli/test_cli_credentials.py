@@ -235,8 +235,10 @@ def test_other_credentials_take_precedence_over_those_in_the_base_url(run: Run, 
     url = broker.url.replace("://", "://other:wrong@")
     run("list-environments", "-b", url, "-k", TOKEN)
     run("list-environments", "-b", url, "-u", "me", "-p", "p/w")
+    run("list-environments", "-b", broker.url.replace("://", "://me:p%2Fw@"), "-u", "me")
+    run("list-environments", "-b", broker.url.replace("://", "://me@"), "-p", "p/w")
     given = [request.headers["authorization"] for request in broker.requests]
-    assert given == [f"Bearer {TOKEN}"] * 2 + [BASIC] * 2
+    assert given == [f"Bearer {TOKEN}"] * 2 + [BASIC] * 6
 
 
 @pytest.mark.parametrize("status", [200, 302, 401, 404, 500])

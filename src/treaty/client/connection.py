@@ -73,7 +73,7 @@ class BrokerConnection:
         url, username, password = split_userinfo(self.base_url)
         # object.__setattr__, since the instance is frozen. Nothing that prints the address can then print a password.
         object.__setattr__(self, "base_url", url)
-        if username and not (self.username or self.token):
+        if username and not self.token and self.username in {None, "", username}:
             object.__setattr__(self, "username", username)
             object.__setattr__(self, "password", self.password or password)
 
