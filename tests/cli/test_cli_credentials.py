@@ -187,12 +187,10 @@ def test_the_classic_api_stops_at_a_link_to_another_origin(broker: OtherBroker, 
         json.dumps({"consumer": {"name": "A"}, "provider": {"name": "B"}, "interactions": []})
     )
     pact = Consumer("A", version="1").has_pact_with(Provider("B"), pact_dir=str(tmp_path), log_dir=str(tmp_path))
-    with pytest.raises(ForeignOrigin) as error:
+    with pytest.raises(ForeignOrigin, match="A link in the broker's responses leads to http://localhost"):
         pact.publish_to_broker(broker.url, broker_token=TOKEN)
-    assert "as broker_base_url" in error.value.hint
-    with pytest.raises(ForeignOrigin) as error:
+    with pytest.raises(ForeignOrigin, match=r"The link pb:\S+ of http\S+ leads to http://localhost"):
         Verifier("B", "http://127.0.0.1:1").verify_with_broker(broker_url=broker.url, broker_token=TOKEN)
-    assert "as broker_url" in error.value.hint
     assert {request.headers["host"] for request in broker.requests} == {broker.url.removeprefix("http://")}
 
 

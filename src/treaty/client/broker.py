@@ -7,6 +7,8 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -15,7 +17,7 @@ from urllib.parse import quote
 
 import httpx
 
-from treaty.client.connection import BrokerConnection, open_session
+from treaty.client.connection import BrokerConnection, RetryPolicy, open_session
 from treaty.client.hal import HalResource, Json, Query, encode_query
 from treaty.client.origins import Origin, origin_of, without_userinfo
 from treaty.errors import ForeignOrigin, NotHal, Refused, Unreachable
@@ -136,15 +138,6 @@ class BrokerClient:
         except httpx.InvalidURL as error:
             raise _invalid_url(url, str(error)) from error
 
-    def check_links(self, resource: HalResource) -> None:
-        """Raise ForeignOrigin if a link of a resource leads to another origin, and there are credentials.
-
-        For programs that follow the links themselves, with the credentials.
-        """
-        for relation in resource.body.get("_links") or {}:
-            for link in resource.links(relation):
-                self.check_origin(link.href, f"The link {relation} of {resource.url}")
-
     def check_origin(self, url: str, source: str) -> None:
         """Raise ForeignOrigin if a URL from some source, which the error names, is at another origin."""
         self._check_origin(httpx.URL(url), source)
@@ -200,6 +193,20 @@ class BrokerClient:
         if url.scheme not in self._sessions:
             self._sessions[url.scheme] = open_session(self._connection, is_secure=url.scheme == "https")
         return self._sessions[url.scheme]
+
+
+def check_links(connection: BrokerConnection) -> None:
+    """Raise ForeignOrigin if links of a broker's index lead to another origin, and there are credentials.
+
+    For Pact's own verifier, which follows links itself, and publishes results with the credentials wherever a link
+    leads. Other errors are left to it.
+    """
+    if connection.has_credentials:
+        once = replace(connection, retry_policy=RetryPolicy(attempts=1))
+        with suppress(Unreachable, Refused, NotHal), BrokerClient(once) as broker:
+            for relation in broker.index.body.get("_links") or {}:
+                for link in broker.index.links(relation):
+                    broker.check_origin(link.href, f"The link {relation} of {broker.url}")
 
 
 def _escape_dot_segments(url: str) -> str:

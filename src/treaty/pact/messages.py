@@ -212,7 +212,7 @@ def _selected_pacts(provider: str, options: Mapping[str, Any]) -> list[Json]:
     """Fetch the pacts that the broker will select for this verification."""
     credentials = {name: options.get(name) or os.environ.get(f"PACT_{name.upper()}") for name in _CREDENTIALS}
     url = options.get("broker_url") or os.environ.get("PACT_BROKER_BASE_URL")
-    with BrokerClient(create_connection(url, credentials, address_option="broker_url")) as broker:
+    with BrokerClient(create_connection(url, credentials)) as broker:
         link = broker.link("pb:provider-pacts-for-verification", provider=provider)
         pacts = broker.post(link, _selection(options)).embedded("pacts")
         return [broker.get(pact["_links"]["self"]["href"]).body for pact in pacts]

@@ -93,16 +93,13 @@ def check_provider(provider: object) -> None:
         raise TypeError("provider must be an instance of Provider.")
 
 
-def create_connection(
-    base_url: str | None, options: Mapping[str, Any], *, address_option: str = "broker_base_url"
-) -> BrokerConnection:
+def create_connection(base_url: str | None, options: Mapping[str, Any]) -> BrokerConnection:
     """Create a connection from options of the classic API. Raises ClientError if the URL is missing."""
     url = base_url or options.get("broker_base_url")
     if not url:
         raise ClientError("The broker's address is missing: give broker_base_url.")
     return BrokerConnection(
         base_url=url,
-        address_option=address_option,
         username=options.get("broker_username"),
         password=options.get("broker_password"),
         token=options.get("broker_token"),

@@ -7,17 +7,13 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import pact as modern
 
-from treaty.client import BrokerClient, RetryPolicy
-from treaty.errors import NotHal, Refused, Unreachable
-from treaty.pact.participants import create_connection
+from treaty.client import BrokerConnection, check_links
 
 
 class Result(int):
@@ -97,13 +93,13 @@ def _parse_headers(headers: Any) -> list[tuple[str, str]]:
 def select_pacts(verifier: modern.Verifier, options: Mapping[str, Any]) -> None:
     """Add a broker's pacts to a verifier. Without `broker_url`, pact-python reads its environment variables.
 
-    Raises ForeignOrigin if the broker's links would send the credentials elsewhere.
+    Raises ForeignOrigin if the broker's links would lead the verifier, with the credentials, to another origin.
     """
     names = ("username", "password", "token")
     credentials = {name: value for name in names if (value := options.get(f"broker_{name}"))}
+    _check_links(options)
     source: Any = verifier.broker_source  # its overloads do not accept a dictionary of credentials
     url = options.get("broker_url")
-    _check_links(url, options)
     builder = source(url, selector=True, **credentials) if url else source(selector=True)
     if options.get("enable_pending"):
         builder.include_pending()
@@ -117,23 +113,13 @@ def select_pacts(verifier: modern.Verifier, options: Mapping[str, Any]) -> None:
     builder.build()
 
 
-def _check_links(url: str | None, options: Mapping[str, Any]) -> None:
-    """Raise ForeignOrigin if a broker's links lead to another origin.
-
-    Pact's verifier publishes results wherever a link leads, with the credentials. Other errors are left to it.
-    """
-    base_url = url or os.environ.get("PACT_BROKER_BASE_URL")
-    names = ("broker_username", "broker_password", "broker_token")
-    credentials = {name: options.get(name) or os.environ.get(f"PACT_{name.upper()}") for name in names}
-    if not base_url:
-        return
-    connection = create_connection(base_url, credentials, address_option="broker_url")
-    if connection.has_credentials:
-        with (
-            suppress(Unreachable, Refused, NotHal),
-            BrokerClient(replace(connection, retry_policy=RetryPolicy(attempts=1))) as broker,
-        ):
-            broker.check_links(broker.index)
+def _check_links(options: Mapping[str, Any]) -> None:
+    names = ("username", "password", "token")
+    credentials: dict[str, Any] = {
+        name: options.get(f"broker_{name}") or os.environ.get(f"PACT_BROKER_{name.upper()}") for name in names
+    }
+    if url := options.get("broker_url") or os.environ.get("PACT_BROKER_BASE_URL"):
+        check_links(BrokerConnection(base_url=url, **credentials))
 
 
 def _to_keyword_arguments(selector: Any) -> dict[str, Any]:
