@@ -115,8 +115,11 @@ class Request:
         caller = self.caller
         if permission in PERMISSIONS_BY_ROLE[caller.role]:
             return True
-        # Users of the settings have no administrator who could read the audit trail for them.
-        return permission is Permission.READ_AUDIT and caller.role is Role.READ_WRITE and caller.account is None
+        # Users of the settings have no administrator who could do this for them.
+        if caller.role is not Role.READ_WRITE or caller.account is not None:
+            return False
+        # With open access everyone would be one, so no secret would be safe.
+        return permission is Permission.READ_AUDIT or (permission is Permission.MANAGE_SECRET and caller.is_known)
 
     @property
     def actor(self) -> Actor:
