@@ -17,7 +17,7 @@ from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import NotFound
 from treaty.model.webhooks.deliveries import NoResponse, WebhookResponse, decode_body, mask_headers, redact_secrets
 from treaty.model.webhooks.parameters import DeliveryFacts, ParameterUrls
-from treaty.model.webhooks.secrecy import hide_request, is_secret, is_secret_header
+from treaty.model.webhooks.secrecy import hide_request, is_secret, is_secret_header, remove_user
 from treaty.model.webhooks.webhooks import MASK, PacticipantMatcher, Webhook, WebhookRequest
 from treaty.store.engine.vault import get_vault
 from treaty.store.pacticipants import pacticipants
@@ -369,7 +369,7 @@ def _side(side: PacticipantMatcher | None) -> WebhookSide | None:
 
 def request_state(request: WebhookRequest) -> WebhookRequestDocument:
     """Show a request with its secrets masked."""
-    state: WebhookRequestDocument = {"method": request.method, "url": request.url}
+    state: WebhookRequestDocument = {"method": request.method, "url": remove_user(request.url)[0]}
     if request.headers:
         state["headers"] = {
             name: MASK if not isinstance(value, str) or is_secret_header(name, value) else value

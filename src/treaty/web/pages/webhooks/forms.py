@@ -14,7 +14,7 @@ from treaty.errors import Invalid, Malformed, Problem
 from treaty.model.webhooks import presets
 from treaty.model.webhooks.events import CONTRACT_REQUIRING_VERIFICATION_PUBLISHED
 from treaty.model.webhooks.presets import WebhookPreset
-from treaty.model.webhooks.secrecy import is_secret_header
+from treaty.model.webhooks.secrecy import is_secret_header, remove_user
 from treaty.model.webhooks.webhooks import MASK, PacticipantMatcher, Webhook, is_mask
 from treaty.settings import Settings
 from treaty.web.api.webhooks import bodies as webhook_bodies
@@ -96,7 +96,7 @@ def fill_fields(webhook: Webhook) -> WebhookFields:
         environments=filters.environments or (),
         main_branch_only=filters.main_branch_only,
         method=request.method.upper(),
-        url=request.url,
+        url=remove_user(request.url)[0],
         headers=_format_headers(
             {
                 name: MASK if not isinstance(value, str) or is_secret_header(name, value) else value

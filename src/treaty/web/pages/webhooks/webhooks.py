@@ -217,7 +217,8 @@ def _list_methods(request: Request, chosen: str) -> list[str]:
 @router.page(urls.DELETE_WEBHOOK, permission=Permission.READ_WEBHOOK)
 def ask_before_removing(request: Request, uuid: str) -> HtmlPage:
     """Ask for confirmation before deleting a webhook."""
-    return HtmlPage("webhook_delete.html", {"webhook": get_shown(request, uuid)})
+    webhook = get_shown(request, uuid)
+    return HtmlPage("webhook_delete.html", {"webhook": webhook, "request": request_state(webhook.request)})
 
 
 @router.form(urls.DELETE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
