@@ -115,8 +115,8 @@ class _Watched:
     def checkpoint(self) -> None:
         self._database.checkpoint()
 
-    def erase_deleted_data(self) -> None:
-        self._database.erase_deleted_data()
+    def erase_deleted_data(self) -> bool:
+        return self._database.erase_deleted_data()
 
     def close(self) -> None:
         self._database.close()

@@ -444,13 +444,11 @@ def _report_key(settings: Settings, database: Database) -> None:
 def encrypt_plain_secrets(settings: Settings, database: Database) -> None:
     """Encrypt the secrets that earlier versions stored in plain text, and erase these from logs and files.
 
-    Nothing is changed if the key is missing or wrong; the next start tries it again. Every process may do this at any
-    time: a server of the earlier version that still runs may have added a webhook since.
+    If the key is missing or wrong, nothing is changed, and the next start tries it again. Every process may do this at
+    any time: a server of the earlier version that still runs may have added a webhook since.
     """
-    log = structlog.get_logger("treaty")
-    is_marked = database.read(plain_secrets.is_marked)
     values = database.read(plain_secret_actions.list_plain_values)
-    if not values and not is_marked:
+    if not values and not database.read(plain_secrets.is_marked):
         return
     try:
         if values:
@@ -458,12 +456,14 @@ def encrypt_plain_secrets(settings: Settings, database: Database) -> None:
         with audit.acting_as(Actor(credential_name="treaty serve")):
             _mask_logs(database, values)
             database.write(lambda db: plain_secret_actions.encrypt_webhooks(db, get_vault(settings)))
-        database.erase_deleted_data()
+        problem = None if database.erase_deleted_data() else "another process uses the database"
     except (InvalidSetting, *health.DATABASE_ERRORS) as error:
-        reason = f"Secrets of webhooks remain in the database in plain text until the next start: {error}"
-        log.warning("plain_secrets", reason=reason)
+        problem = str(error)
+    if problem is None:
+        database.write(plain_secrets.remove_mark)
         return
-    database.write(plain_secrets.remove_mark)
+    reason = f"Secrets of webhooks remain in the database in plain text until the next start: {problem}"
+    structlog.get_logger("treaty").warning("plain_secrets", reason=reason)
 
 
 def _check_right_key(settings: Settings, database: Database) -> None:

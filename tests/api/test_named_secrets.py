@@ -363,3 +363,13 @@ def test_the_audit_trail_names_secrets_without_their_values(admin: Client) -> No
 def test_two_requests_cannot_create_the_same_secret(admin: Client) -> None:
     _add(admin)
     assert "already used" in str(_errors(admin.send("POST", "/secrets", {"name": "TOKEN", "value": VALUE})))
+
+
+@only_sqlite
+def test_named_secrets_are_masked_even_without_redaction(clients, receiver: Receiver) -> None:
+    admin = clients(**OPEN, webhook_redact_sensitive_data=False)["administrator"]
+    _add(admin)
+    hook = admin.hook(receiver.url, body="${user.TOKEN} of ${pactbroker.consumerName}").link("self")
+    logs = admin.send("POST", f"{hook}/execute").json()["logs"]
+    assert "********** of" in logs
+    assert "planted" not in logs

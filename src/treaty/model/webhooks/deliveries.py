@@ -125,6 +125,8 @@ class OutgoingRequest:
     body: bytes
     secrets: frozenset[str] = frozenset()
     """Texts to mask wherever the request or its response is shown."""
+    named_secrets: frozenset[str] = frozenset()
+    """Those of the secrets that are masked even if the settings turn redaction off: others own them."""
     masked_headers: frozenset[str] = frozenset()
     """Lower-case names of the headers whose whole value is masked wherever the request is shown."""
 
@@ -158,6 +160,7 @@ def build_outgoing_request(
         body=rendered.body,
         secrets=_collect_secrets(request, rendered, headers.get("authorization", ""))
         | frozenset(named_secrets.values()),
+        named_secrets=frozenset(named_secrets.values()),
         masked_headers=frozenset(name for name in headers if _is_masked(name, str(request.headers.get(name, "")))),
     )
 
@@ -205,7 +208,9 @@ def redact_request(outgoing: OutgoingRequest) -> OutgoingRequest:
     secrets = outgoing.secrets
     headers = {name: redact_secrets(value, secrets) for name, value in mask_headers(outgoing).items()}
     body = redact_secrets(outgoing.body.decode("utf-8", "replace"), secrets).encode()
-    return replace(outgoing, url=redact_secrets(outgoing.url, secrets), headers=headers, body=body, secrets=frozenset())
+    return OutgoingRequest(
+        method=outgoing.method, url=redact_secrets(outgoing.url, secrets), headers=headers, body=body
+    )
 
 
 # Outcomes
@@ -305,7 +310,9 @@ def format_log(attempt: Attempt, context: WebhookContext, formatter: LogFormatte
     lines = _format_lines(before, attempt.started_at) + _format_lines(after, attempt.finished_at)
     # PostgreSQL does not store null characters.
     text = "\n".join(lines).replace("\0", "")
-    return redact_secrets(text, attempt.request.secrets) if attempt.request and formatter.is_redacted else text
+    if attempt.request is None:
+        return text
+    return redact_secrets(text, attempt.request.secrets if formatter.is_redacted else attempt.request.named_secrets)
 
 
 def _format_lines(lines: Sequence[tuple[str, str]], at: datetime) -> list[str]:
