@@ -310,8 +310,8 @@ class WebhookSettings(Group):
     webhook_host_whitelist: Annotated[
         tuple[Annotated[Text, AfterValidator(_check_expression)], ...], BeforeValidator(read_items)
     ] = ()
-    """Hosts that webhooks may send to: names, patterns (`*.example.org`), networks, or regular expressions in slashes.
-    These hosts may have private addresses."""
+    """Hosts that webhooks may send to: names, patterns (`*.example.org`), networks, or regular expressions in slashes,
+    which must match the whole name. These hosts may have private addresses."""
     webhook_redact_sensitive_data: Boolean = True
     """Redact credentials and secrets in the logs of deliveries."""
     webhook_certificates: Texts = ()

@@ -220,6 +220,12 @@ TRIGGERED_WEBHOOK_LOGS: Final = Url("/triggered-webhooks/{uuid}/logs")
 REDELIVER: Final = Url("/triggered-webhooks/{uuid}/redeliver")
 REDELIVER_PAGE: Final = Url("/triggered-webhooks/{uuid}/again")
 
+SECRETS: Final = Url("/secrets")
+SECRET: Final = SECRETS + "/{uuid}"
+NEW_SECRET: Final = SECRETS + "/new"
+EDIT_SECRET: Final = SECRET + "/edit"
+DELETE_SECRET: Final = SECRET + "/delete"
+
 SIGN_IN: Final = Url("/sign-in")
 SIGN_OUT: Final = Url("/sign-out")
 SETUP: Final = Url("/setup")

@@ -120,8 +120,11 @@ class Request:
         caller = self.caller
         if permission in PERMISSIONS_BY_ROLE[caller.role]:
             return True
-        is_without_account = caller.role is Role.READ_WRITE and caller.account is None
-        return is_without_account and permission in GRANTED_WITHOUT_ADMINISTRATORS
+        if caller.role is not Role.READ_WRITE or caller.account is not None:
+            return False
+        # With open access everyone would have it, so no secret would be safe.
+        may_manage_secrets = permission is Permission.MANAGE_SECRET and caller.is_known
+        return may_manage_secrets or permission in GRANTED_WITHOUT_ADMINISTRATORS
 
     @property
     def actor(self) -> Actor:

@@ -20,7 +20,10 @@ class Permission(Enum):
     PUBLISH_PACT = "publish pacts"
     DELETE_PACT = "delete pacts"
     PUBLISH_VERIFICATION = "publish verification results"
+    READ_WEBHOOK = "read webhooks"
+    """Not part of public reading: webhooks name internal servers."""
     MANAGE_WEBHOOK = "manage webhooks"
+    MANAGE_SECRET = "manage secrets"  # noqa: S105 - the name of a permission
     IMPORT = "import from another broker"
     SIGN_IN = "sign in"
     USE_OWN_ACCOUNT = "use an account of their own"
@@ -34,6 +37,7 @@ _READER: Final = _ANONYMOUS | {
     Permission.READ,
     Permission.READ_BADGE,
     Permission.READ_HEARTBEAT,
+    Permission.READ_WEBHOOK,
     Permission.USE_OWN_ACCOUNT,
 }
 _WRITER: Final = _READER | {
