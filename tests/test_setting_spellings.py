@@ -280,6 +280,7 @@ ROWS = {
         refused_typed=["", 1, True, [], {}],
         default=None,
     ),
+    "require_administrator_second_factor": boolean(default=False),
     "badge_provider_mode": text(default="redirect", also=("proxy", "other")),
     "shields_io_base_url": text(default="https://img.shields.io"),
     "badge_default_cache_setting": text(default="max-age=30"),

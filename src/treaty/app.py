@@ -351,7 +351,10 @@ def check_integrity(settings: Settings, *, fixes: bool) -> list[IntegrityFinding
 
 
 def create_setup_link(settings: Settings, address: str) -> str | None:
-    """Create a link for the first administrator. Return None if the server has a user, or needs none."""
+    """Create a link for the first administrator. Return None if the server has a user, or needs none.
+
+    Its secret is in the fragment, which browsers do not send: so it is in no log, also not in that of a proxy.
+    """
     # The in-memory database of this process is not the server's.
     is_in_memory_database = ":memory:" in settings.database_url
     if settings.basic_auth_username is not None or settings.open_access or is_in_memory_database:
@@ -363,7 +366,7 @@ def create_setup_link(settings: Settings, address: str) -> str | None:
     except InvalidSetting as error:
         structlog.get_logger("treaty").warning("setup_link", reason=str(error))
         return None
-    return f"{address}{urls.SETUP.fill()}?link={secret}" if secret else None
+    return f"{address}{urls.SETUP.fill()}#{secret}" if secret else None
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:

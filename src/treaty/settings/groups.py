@@ -173,6 +173,8 @@ class AccessSettings(Group):
     """Seconds without a request after which a browser is signed out."""
     session_lifetime: Annotated[timedelta, Range(unit=SECONDS, minimum=60)] = timedelta(days=7)
     """Seconds after which a browser has to sign in again, even if it was active."""
+    require_administrator_second_factor: Boolean = False
+    """Require administrators to enter a one-time password when they sign in."""
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:

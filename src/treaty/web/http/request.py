@@ -73,6 +73,8 @@ class Request:
     """Whether the handler has enqueued deliveries, so that the worker must be woken after the commit."""
     failed_login_user: str | None = field(default=None, init=False)
     """The existing user whose name was sent with a wrong password, for the audit trail."""
+    awaits_password: bool = field(default=False, init=False)
+    """Whether the user of a session is asked for the password, which is no denial."""
     record_use: "Callable[[Connection], None] | None" = field(default=None, init=False)
     """Records that the credential was used, if that has not been recorded lately."""
     has_ended_open_access: bool = field(default=False, init=False)
