@@ -170,13 +170,13 @@ def set_role(settings: Settings, name: str, role: str) -> None:
 
 @click.command("reset-second-factor", cls=ServerCommand)
 @click.argument("name")
-@_with_settings
+@with_settings
 def reset_second_factor(settings: Settings, name: str) -> None:
     """Remove a user's second factor, for a user who has lost the device and the recovery codes.
 
     The password alone is then enough to sign in. This ends the user's sessions.
     """
-    _write(settings, lambda db: remove_second_factor(db, get_account(db, name), now=_now()))
+    _write(settings, lambda db: remove_second_factor(db, get_account(db, name), now=current_time()))
     output.print_line(f"Removed the second factor of {name}.")
 
 
