@@ -54,11 +54,6 @@ PERMISSIONS_BY_ROLE: Final[Mapping[Role | None, frozenset[Permission]]] = {
     Role.ADMINISTRATOR: frozenset(Permission),
 }
 """Permissions that are not granted to another role here belong to administrators only."""
-GRANTED_WITHOUT_ADMINISTRATORS: Final = {Permission.READ_AUDIT, Permission.TEST_ERRORS}
-"""Permissions of administrators that read-write callers without an account have, too.
-
-They are the users of the settings, and those of a server with open access, which have no administrator to ask.
-"""
 _PERMISSION_BY_RELATION: Final = {
     "pb:publish-pact": Permission.PUBLISH_PACT,
     "pb:publish-contracts": Permission.PUBLISH_PACT,
