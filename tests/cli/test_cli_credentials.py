@@ -240,7 +240,7 @@ def test_other_credentials_take_precedence_over_those_in_the_base_url(run: Run, 
 
 
 @pytest.mark.parametrize("status", [200, 302, 401, 404, 500])
-@pytest.mark.parametrize("telemetry", [(), ("--enable-otel", "--otel-exporter", "stdout")])
+@pytest.mark.parametrize("telemetry", [(), ("--enable-otel", "--enable-otel-logs", "--otel-exporter", "stdout")])
 def test_a_password_in_the_base_url_is_never_printed(
     run: Run, broker: OtherBroker, status: int, telemetry: tuple[str, ...]
 ) -> None:
