@@ -170,6 +170,10 @@ class Unreachable(ClientError):
     """There was no response: wrong address, network failure, untrusted certificate, or no server at the address."""
 
 
+class ForeignOrigin(ClientError):
+    """A link or redirect to another origin than the broker's, to which credentials would have been sent."""
+
+
 class NotHal(ClientError):
     """A response that is not HAL, so the server at this address is probably not a Pact Broker."""
 

@@ -69,9 +69,10 @@ def database(api, database_url):  # noqa: ARG001 - the client has brought the sc
 ACCOUNTS = {
     *("change_password", "end_sessions", "sign_out", "make_token", "renew_token", "regenerate_token", "revoke_token"),
     *("add_user", "change_user"),
+    *("add_secret", "change_secret", "remove_secret"),
     *("set_up_second_factor", "confirm_second_factor", "create_recovery_codes", "remove_own_second_factor"),
 }
-"""Handlers of what accounts are needed for; what they leave is tested below."""
+"""Handlers of what accounts are needed for; their events are tested below, or with the secrets."""
 
 
 def routes():
@@ -137,6 +138,10 @@ WITHOUT_EVENTS = {
     "webhooks.deliveries.prepare_past_event_test": "it only reads",
     "webhooks.deliveries.prepare_test": "it only reads",
     "webhooks.events.is_matching": "it only reads",
+    "webhooks.named_secrets.find_used": "it only reads",
+    "webhooks.named_secrets.list_uses": "it only reads",
+    "webhooks.plain_secrets.list_plain_values": "it only reads",
+    "webhooks.plain_secrets.mask_logs": "the encryption that follows is recorded",
     "accounts.throttling.reserve_attempt": "the response that rejects the password is recorded",
     "accounts.throttling.record_success": "the sign-in is recorded",
     "accounts.throttling.record_trust": "likewise",

@@ -398,6 +398,20 @@ webhook_event: Final = Table(
     UniqueConstraint("webhook_id", "name"),
 )
 
+# Secrets that webhooks refer to by name. Values are encrypted; origins are JSON.
+secret: Final = Table(
+    "secret",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("description", Text),
+    Column("value", Text, nullable=False),
+    Column("origins", Text, nullable=False),
+    _created(),
+    _updated(),
+)
+
 # Deliveries to webhooks. `due_at` is set until a delivery has succeeded or failed for good. While a delivery is
 # claimed, it is the time at which the claim expires.
 triggered_webhook: Final = Table(

@@ -85,6 +85,7 @@ SYSTEM_DOT: Final = SYSTEM + "/dot"
 SYSTEM_MERMAID: Final = SYSTEM + "/mermaid"
 RELATIONSHIPS_PAGE: Final = Url("/ui/relationships")
 ERROR_TEST: Final = Url("/test/error")
+SECURITY_TXT: Final = Url("/.well-known/security.txt")
 METRICS: Final = Url("/metrics")
 PROMETHEUS: Final = METRICS + "/prometheus"
 
@@ -218,6 +219,12 @@ PACT_WEBHOOKS_STATUS: Final = PACT_WEBHOOKS + "/status"
 TRIGGERED_WEBHOOK_LOGS: Final = Url("/triggered-webhooks/{uuid}/logs")
 REDELIVER: Final = Url("/triggered-webhooks/{uuid}/redeliver")
 REDELIVER_PAGE: Final = Url("/triggered-webhooks/{uuid}/again")
+
+SECRETS: Final = Url("/secrets")
+SECRET: Final = SECRETS + "/{uuid}"
+NEW_SECRET: Final = SECRETS + "/new"
+EDIT_SECRET: Final = SECRET + "/edit"
+DELETE_SECRET: Final = SECRET + "/delete"
 
 SIGN_IN: Final = Url("/sign-in")
 SIGN_IN_CODE: Final = SIGN_IN + "/code"

@@ -22,7 +22,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import DatabaseReplaced, Invalid, InvalidSetting, Problem
-from treaty.store.engine.database_files import DatabaseFiles, check_exists, find_path, forbid_creation
+from treaty.store.engine.database_files import (
+    DatabaseFiles,
+    check_exists,
+    create_private,
+    find_path,
+    forbid_creation,
+)
 from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
 
 if TYPE_CHECKING:
@@ -65,6 +71,13 @@ class Database(Protocol):
 
     def checkpoint(self) -> None:
         """Move committed data to its final place without blocking anyone, so that no write has to do so."""
+        ...
+
+    def erase_deleted_data(self) -> bool:
+        """Overwrite the data that was deleted or replaced, which otherwise remains in a file for some time.
+
+        Returns False if other processes have prevented this.
+        """
         ...
 
     def close(self) -> None: ...
@@ -173,6 +186,16 @@ class Sqlite:
         """Copy the write-ahead log into the database file, up to what a reader or writer still uses."""
         self._connection().exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").close()
 
+    def erase_deleted_data(self) -> bool:
+        """Write the whole file again, and empty the write-ahead log. Needs free disk space for a copy."""
+        connection = self._connection()
+        # A copy in memory, as for other temporary data, could be too large.
+        for statement in ("PRAGMA temp_store = FILE", "VACUUM", "PRAGMA temp_store = MEMORY"):
+            connection.exec_driver_sql(statement).close()
+        # The log stays as it is while another connection reads from it.
+        is_busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()[0]
+        return not is_busy
+
     def close(self) -> None:
         """Close every connection. Statements that still run in other threads fail."""
         for connection in self._connections:
@@ -203,6 +226,8 @@ class Sqlite:
         """Connect. The first connection's files are those that all later checks compare with."""
         with self._connecting:
             self._check_files()  # connecting would create a missing file
+            if self._files is None:
+                create_private(self.engine.url)
             connection = self._connect()
             self._connections.append(connection)
             if self._files is None:
@@ -318,6 +343,10 @@ class Postgresql:
 
     def checkpoint(self) -> None:
         """Do nothing: PostgreSQL makes its own checkpoints."""
+
+    def erase_deleted_data(self) -> bool:
+        """Do nothing: PostgreSQL's own vacuum does so, and neither queries nor dumps contain deleted data."""
+        return True
 
     def close(self) -> None:
         """Close every connection."""
