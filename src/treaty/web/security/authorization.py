@@ -1,10 +1,13 @@
 """Authorization: whether a caller may use a route."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from treaty.errors import Forbidden, ReauthenticationRequired, SecondFactorRequired, Unauthenticated
 from treaty.model.accounts.access import REAUTHENTICATION_LIFETIME, CredentialType
 from treaty.settings import Settings
+from treaty.web import urls
 from treaty.web.http.request import Request
 from treaty.web.http.router import Route
 from treaty.web.security import open_access
@@ -41,10 +44,35 @@ def authorize(request: Request, route: Route | None, settings: Settings) -> None
 
 def needs_reauthentication(request: Request, route: Route | None) -> bool:
     """Whether the user of a session has to enter the password again before using a route."""
+    return route is not None and route.is_sensitive and _is_authentication_old(request)
+
+
+def _is_authentication_old(request: Request) -> bool:
     caller = request.caller
-    if route is None or not route.is_sensitive or caller.kind is not CredentialType.SESSION:
+    if caller.kind is not CredentialType.SESSION:
         return False
     return caller.authenticated_at is None or request.now - caller.authenticated_at >= REAUTHENTICATION_LIFETIME
+
+
+@contextmanager
+def approving_secrets(request: Request) -> Iterator[bool]:
+    """Yield whether saving a webhook may approve its server for the secrets that it uses.
+
+    That is like changing the secrets, but whether it happens is only known once the webhook has been read. So the route
+    is not sensitive; the user of a session gets Forbidden with the next step where the password is due.
+    """
+    has_permission = request.has_permission(Permission.MANAGE_SECRET)
+    is_due = has_permission and _is_authentication_old(request)
+    try:
+        yield has_permission and not is_due
+    except Forbidden as error:
+        if not is_due:
+            raise
+        url = request.render_context.href(urls.REAUTHENTICATE.fill())
+        raise Forbidden(
+            f"This sends a secret to a server that is not approved for it. To approve it, enter your password again at "
+            f"{url}, then repeat this: you entered it more than ten minutes ago."
+        ) from error
 
 
 def is_public(request: Request, route: Route | None, settings: Settings) -> bool:

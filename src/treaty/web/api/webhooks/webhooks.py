@@ -32,6 +32,7 @@ from treaty.web.hal.shapes import JsonObject, NameOnly, Omittable, Times
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, Created, Deleted, Updated
 from treaty.web.http.router import Router, link_to
+from treaty.web.security.authorization import approving_secrets
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -236,13 +237,11 @@ def _check_sides(request: Request, sides: Mapping[str, str]) -> None:
 
 def _create(request: Request, **sides: str) -> Created:
     draft = read_draft(request, sides)
-    webhook = webhook_actions.create_webhook(
-        request.db,
-        draft,
-        vault=get_vault(request.settings),
-        now=request.now,
-        can_manage_secrets=request.has_permission(Permission.MANAGE_SECRET),
-    )
+    vault = get_vault(request.settings)
+    with approving_secrets(request) as can_manage_secrets:
+        webhook = webhook_actions.create_webhook(
+            request.db, draft, vault=vault, now=request.now, can_manage_secrets=can_manage_secrets
+        )
     return Created(webhook, urls.WEBHOOK.fill(uuid=webhook.uuid))
 
 
@@ -284,14 +283,11 @@ def get_existing(request: Request, uuid: str) -> Webhook:
 def put_webhook(request: Request, uuid: str) -> Created | Updated:
     """Replace a webhook, or create one with a chosen UUID. Secrets that the body omits are kept."""
     draft = read_draft(request, {}, uuid)
-    webhook, is_new = webhook_actions.put_webhook(
-        request.db,
-        uuid,
-        draft,
-        vault=get_vault(request.settings),
-        now=request.now,
-        can_manage_secrets=request.has_permission(Permission.MANAGE_SECRET),
-    )
+    vault = get_vault(request.settings)
+    with approving_secrets(request) as can_manage_secrets:
+        webhook, is_new = webhook_actions.put_webhook(
+            request.db, uuid, draft, vault=vault, now=request.now, can_manage_secrets=can_manage_secrets
+        )
     return Created(webhook) if is_new else Updated(webhook)
 
 
@@ -311,13 +307,8 @@ def execute_unsaved_webhook(request: Request) -> AfterCommit:
     webhook = webhook_actions.build_webhook(
         read_draft(request, {}), None, uuid=webhook_actions.new_uuid(), vault=vault, now=request.now
     )
-    approve_use(
-        request.db,
-        webhook.request,
-        vault=vault,
-        now=request.now,
-        can_manage_secrets=request.has_permission(Permission.MANAGE_SECRET),
-    )
+    with approving_secrets(request) as can_manage_secrets:
+        approve_use(request.db, webhook.request, vault=vault, now=request.now, can_manage_secrets=can_manage_secrets)
     return _execute(request, webhook, is_saved=False)
 
 

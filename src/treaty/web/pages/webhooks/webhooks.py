@@ -45,6 +45,7 @@ from treaty.web.http.router import Router
 from treaty.web.pages import redirect
 from treaty.web.pages.webhooks import forms
 from treaty.web.pages.webhooks.forms import WebhookFields
+from treaty.web.security.authorization import approving_secrets
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -155,15 +156,15 @@ def _save_or_preview(request: Request, existing: Webhook | None) -> HtmlPage | R
 
 def _save(request: Request, draft: WebhookDraft, existing: Webhook | None) -> Webhook:
     vault = get_vault(request.settings)
-    can_manage_secrets = request.has_permission(Permission.MANAGE_SECRET)
-    if existing is None:
-        return webhook_actions.create_webhook(
-            request.db, draft, vault=vault, now=request.now, can_manage_secrets=can_manage_secrets
+    with approving_secrets(request) as can_manage_secrets:
+        if existing is None:
+            return webhook_actions.create_webhook(
+                request.db, draft, vault=vault, now=request.now, can_manage_secrets=can_manage_secrets
+            )
+        changed, _ = webhook_actions.put_webhook(
+            request.db, existing.uuid, draft, vault=vault, now=request.now, can_manage_secrets=can_manage_secrets
         )
-    changed, _ = webhook_actions.put_webhook(
-        request.db, existing.uuid, draft, vault=vault, now=request.now, can_manage_secrets=can_manage_secrets
-    )
-    return changed
+        return changed
 
 
 def _preview_draft(request: Request, draft: WebhookDraft, existing: Webhook | None) -> HtmlPage:
