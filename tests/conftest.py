@@ -1,5 +1,6 @@
 """What every test may ask for: a fresh database, on each kind that Treaty supports."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import structlog
 from httpx._config import DEFAULT_TIMEOUT_CONFIG  # there is no public way to change the default
 from hypothesis import HealthCheck, settings
 
@@ -48,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[LONG] = "1"  # for modules that are loaded later, and for workers
     _forget_own_settings()
     _be_patient()
+    _log_failures()
     if _has_workers(config) and POSTGRES_URL not in os.environ:
         _share_a_server(config)
 
@@ -62,6 +65,17 @@ def _forget_own_settings() -> None:
 def _be_patient() -> None:
     """Let the tests' clients wait for servers on a busy machine: httpx gives up after five seconds by default."""
     DEFAULT_TIMEOUT_CONFIG.read = DEFAULT_TIMEOUT_CONFIG.connect = PATIENCE
+
+
+def _log_failures() -> None:
+    """Log failures as servers do. By default structlog formats tracebacks with rich, which takes about a second each."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
 
 
 def _has_workers(config: pytest.Config) -> bool:
