@@ -2,14 +2,18 @@
 
 import logging
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import httpx
 import pytest
 import structlog
 from httpx._config import DEFAULT_TIMEOUT_CONFIG  # there is no public way to change the default
+from httpx._transports import default
 from hypothesis import HealthCheck, settings
 
 from tests import databases, postgres
@@ -50,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[LONG] = "1"  # for modules that are loaded later, and for workers
     _forget_own_settings()
     _be_patient()
+    _load_authorities_once()
     _log_failures()
     if _has_workers(config) and POSTGRES_URL not in os.environ:
         _share_a_server(config)
@@ -67,8 +72,23 @@ def _be_patient() -> None:
     DEFAULT_TIMEOUT_CONFIG.read = DEFAULT_TIMEOUT_CONFIG.connect = PATIENCE
 
 
+def _load_authorities_once() -> None:
+    """Have the tests' clients share the certificates of authorities, which take httpx longer to load than a request."""
+    load = httpx.create_ssl_context
+
+    @cache
+    def shared() -> ssl.SSLContext:
+        return load()
+
+    def create(*, verify: Any, cert: Any, trust_env: bool) -> ssl.SSLContext:
+        is_usual = verify is True and cert is None and trust_env and "SSL_CERT_FILE" not in os.environ
+        return shared() if is_usual else load(verify=verify, cert=cert, trust_env=trust_env)
+
+    vars(default)["create_ssl_context"] = create
+
+
 def _log_failures() -> None:
-    """Log failures as servers do. By default structlog formats tracebacks with rich, which takes about a second each."""
+    """Log failures as servers do. By default structlog formats tracebacks with rich, which takes a second for each."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
