@@ -1,5 +1,6 @@
 """What every test may ask for: a fresh database, on each kind that Treaty supports."""
 
+import gc
 import logging
 import os
 import ssl
@@ -115,6 +116,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
         items[:] = [item for item in items if not item.get_closest_marker("long")]
     _share_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what all tests share from garbage collection, which would visit it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _share_out(items: list[pytest.Item], workers: int) -> None:

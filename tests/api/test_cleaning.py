@@ -443,7 +443,7 @@ def test_recent_successes_stay_as_long_as_work_in_progress_looks_at_them(history
 
 
 STORIES = itertools.count()
-EXAMPLES = 600 if IS_LONG else 20
+EXAMPLES = 600 if IS_LONG else 10
 CONSUMERS, PROVIDER = ("Till", "Shop"), "Ledger"
 BRANCHES, TAGS, ENVIRONMENTS = ("main", "feat/x"), ("dev", "prod"), ("test", "live")
 DESTINATIONS = (
