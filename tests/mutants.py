@@ -102,8 +102,9 @@ class Mutant:
 def mutants() -> Iterator[Mutant]:
     """List all mutants of `model` and `actions`.
 
-    Left out are annotations, which change nothing when run, and the decorators of classes: `frozen` and `slots` guard
-    against slips that type checkers find.
+    Left out are annotations, which change nothing when run, and with them constants that are annotated in the same line:
+    mostly limits, where one more or less is as good. Left out are decorators, too: `frozen` and `slots` guard against
+    slips that type checkers find, and the size of a cache is no rule.
     """
     names = [name for name in plugins.operator_names() if name in _ARITHMETIC or not name.startswith(_SKIPPED)]
     for package in PACKAGES:
@@ -120,7 +121,7 @@ def mutants() -> Iterator[Mutant]:
 def _ignored_lines(text: str) -> set[int]:
     lines: set[int] = set()
     for node in ast.walk(ast.parse(text)):
-        decorators = node.decorator_list if isinstance(node, ast.ClassDef) else []
+        decorators = node.decorator_list if isinstance(node, ast.ClassDef | ast.FunctionDef) else []
         for ignored in (*decorators, getattr(node, "annotation", None), getattr(node, "returns", None)):
             if isinstance(ignored, ast.expr):
                 lines.update(range(ignored.lineno, (ignored.end_lineno or ignored.lineno) + 1))
