@@ -102,9 +102,9 @@ class Mutant:
 def mutants() -> Iterator[Mutant]:
     """List all mutants of `model` and `actions`.
 
-    Left out are annotations, which change nothing when run, and with them constants that are annotated in the same line:
-    mostly limits, where one more or less is as good. Left out are decorators, too: `frozen` and `slots` guard against
-    slips that type checkers find, and the size of a cache is no rule.
+    Left out are annotations, which change nothing when run, and with them constants that are annotated in the same
+    line: mostly limits, where one more or less is as good. Left out are decorators, too: `frozen` and `slots` guard
+    against slips that type checkers find, and the size of a cache is no rule.
     """
     names = [name for name in plugins.operator_names() if name in _ARITHMETIC or not name.startswith(_SKIPPED)]
     for package in PACKAGES:

@@ -1,6 +1,7 @@
 """Names, e-mail addresses and tokens of users, and how long tokens are good."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_a_checksum_is_crc_32_in_base_62():
 
 
 def token(*, expires_at: datetime | None = None, ending: str | None = "abcd") -> Token:
-    dates = {"created_at": NOW, "expires_at": expires_at, "used_at": None}
+    dates: dict[str, Any] = {"created_at": NOW, "expires_at": expires_at, "used_at": None}
     return Token(
         uuid="u", account="a", user="ada", name="ci", role=Role.READ_ONLY, ending=ending, used_from=None, **dates
     )

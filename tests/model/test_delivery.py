@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,14 @@ FORMATTER = LogFormatter(webhook="hook", base_url="http://broker", can_show_resp
 
 
 def outgoing(url: str = "http://localhost/hook", **more) -> OutgoingRequest:
-    fields = {"method": "post", "url": url, "headers": {}, "body": None, "username": None, "password": None} | more
+    fields: dict[str, Any] = {
+        "method": "post",
+        "url": url,
+        "headers": {},
+        "body": None,
+        "username": None,
+        "password": None,
+    } | more
     return build_outgoing_request(WebhookRequest(**fields), {}, user_agent="Treaty")
 
 
@@ -64,7 +72,13 @@ def test_a_failed_attempt_is_repeated_after_each_delay_of_the_schedule(success, 
     ],
 )
 def test_an_open_delivery_has_the_attempts_of_the_schedule_and_one_more(status, attempts, remaining):
-    names = {"webhook": "hook", "request_name": None, "consumer": "C", "consumer_version": "1", "provider": "P"}
+    names: dict[str, Any] = {
+        "webhook": "hook",
+        "request_name": None,
+        "consumer": "C",
+        "consumer_version": "1",
+        "provider": "P",
+    }
     triggered = TriggeredWebhook(
         uuid="u", event="contract_published", status=status, attempts=attempts, triggered_at=NOW, **names
     )
@@ -109,7 +123,7 @@ def test_texts_of_four_characters_or_more_are_masked_as_secrets(secret, is_maske
 
 def test_a_request_is_shown_without_its_secrets_in_any_form():
     body = {"plain": 'se"cret ü', "url": "se%22cret%20%C3%BC", "form": "se%22cret+%C3%BC"}
-    credentials = {"username": "u", "password": 'se"cret ü'}
+    credentials: dict[str, Any] = {"username": "u", "password": 'se"cret ü'}
     request = outgoing(**credentials, body=body, headers={"X-Token": "tokens", "a": "tokens"})
     shown = redact_request(request)
     assert "cret" not in shown.body.decode()
@@ -153,7 +167,8 @@ def attempt(outcome, request=None, milliseconds: float = 1500) -> Attempt:
 
 
 def response(body: bytes = b"", **more) -> WebhookResponse:
-    return WebhookResponse(**({"status": 200, "reason": "OK", "headers": (("a", "b"),), "body": body} | more))
+    fields: dict[str, Any] = {"status": 200, "reason": "OK", "headers": (("a", "b"),), "body": body}
+    return WebhookResponse(**(fields | more))
 
 
 def test_a_log_reads_like_the_originals():
