@@ -7,6 +7,7 @@ import itertools
 import multiprocessing
 import os
 import resource
+import select
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 import pytest
@@ -87,6 +89,7 @@ def run_tests(folder: Path, tests: Sequence[str], *, seed: int, stops_at_failure
 
 
 def _run(folder: Path, tests: Sequence[str], seed: int, stops_at_failure: bool, outcome: Connection) -> None:  # noqa: FBT001
+    Thread(target=_end_with_parent, args=(outcome,), daemon=True).start()
     sys.dont_write_bytecode = False  # otherwise each run would compile Treaty again
     silence = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
@@ -114,6 +117,14 @@ def _run(folder: Path, tests: Sequence[str], seed: int, stops_at_failure: bool, 
     expected = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}
     error = None if status in expected else f"pytest ended with status {int(status)}"
     outcome.send(Outcome(tuple(selection.failed), error))
+
+
+def _end_with_parent(outcome: Connection) -> None:
+    """End this process when nobody waits for its outcome any more, because `./run mutants` was interrupted."""
+    poll = select.poll()
+    poll.register(outcome.fileno(), 0)  # errors, such as a closed other end, are always reported
+    poll.poll()
+    os._exit(1)
 
 
 @dataclass(eq=False)
