@@ -75,17 +75,18 @@ def run_tests(folder: Path, tests: Sequence[str], *, seed: int, stops_at_failure
     process = _forkserver.Process(target=_run, args=(folder, tests, seed, stops_at_failure, sender), daemon=True)
     process.start()
     sender.close()
+    outcome = Outcome(is_finished=False)
     try:
-        if not receiver.poll(TIME_LIMIT):
-            return Outcome(is_finished=False)
-        return receiver.recv()
+        if receiver.poll(TIME_LIMIT):
+            outcome = receiver.recv()
     except EOFError:
         process.join()
-        return Outcome(error=f"the process ended with status {process.exitcode}")
+        outcome = Outcome(error=f"the process ended with status {process.exitcode}")
     finally:
         process.kill()
         process.join()
         receiver.close()
+    return outcome
 
 
 def _run(folder: Path, tests: Sequence[str], seed: int, stops_at_failure: bool, outcome: Connection) -> None:  # noqa: FBT001

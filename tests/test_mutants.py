@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutant_runs import replaced
-from tests.mutants import ROOT, SOURCES, Mutant, load_exclusions
+from tests.mutant_runs import ROOT, replaced
+from tests.mutants import SOURCES, Mutant, load_exclusions
 
 
 def test_every_exclusion_has_a_reason_and_is_about_a_file_that_exists() -> None:

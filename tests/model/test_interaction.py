@@ -290,7 +290,7 @@ def test_a_long_text_is_cut(length, is_truncated, shown):
     assert (part.is_truncated, [len(line.text) for line in part.body or ()]) == (is_truncated, [shown])
     # Within JSON with its quotes, and with an ellipsis.
     (part,) = parts_of({"request": {"body": ["x" * (length - 2)]}})
-    line = (part.body or ())[1].text.strip()
+    line = [*(part.body or ())][1].text.strip()
     assert (len(line), line.endswith("…")) == ((4001, True) if is_truncated else (length, False))
 
 
@@ -319,7 +319,8 @@ def test_the_source_is_indented_json():
     (one,) = read(item)
     assert one.source == json.dumps(item, indent=2, ensure_ascii=False)
     assert (one.has("É"), one.has('"X": NULL'), one.has("z")) == (True, True, False)
-    assert [read(other)[0].source for other in (7, "a", None, [])] == ["7", "a", "null", "[]"]
+    others: tuple[object, ...] = (7, "a", None, [])
+    assert [read(other)[0].source for other in others] == ["7", "a", "null", "[]"]
 
 
 def test_equal_interactions_have_ids_of_their_own_and_one_digest():
