@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treaty.model.pacts import content
+from treaty.model.pacts import documents
 from treaty.model.pacts.interaction_diff import diff_interactions
 from treaty.model.pacts.interactions import read_interactions
 
@@ -21,7 +21,7 @@ ANYTHING = st.recursive(
 
 
 def read(*items):
-    return read_interactions(content.parse_document(json.dumps({"interactions": items}).encode())) or []
+    return read_interactions(documents.parse_document(json.dumps({"interactions": items}).encode())) or []
 
 
 @given(st.lists(ANYTHING, max_size=3), st.lists(ANYTHING, max_size=3))
@@ -90,7 +90,7 @@ def test_an_interaction_keeps_its_id_wherever_it_stands():
 
 def test_numbers_stand_as_they_were_written():
     raw = b'{"interactions": [{"response": {"body": {"price": 1.10, "big": 12345678901234567890123}}}]}'
-    (one,) = read_interactions(content.parse_document(raw)) or []
+    (one,) = read_interactions(documents.parse_document(raw)) or []
     lines = one.parts[0].body or ()
     assert [line.text for line in lines[1:-1]] == ['  "price": 1.10,', '  "big": 12345678901234567890123']
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
-from treaty.model.pacts import content
-from treaty.model.pacts.content import Document, Number
+from treaty.model.pacts import content, documents
+from treaty.model.pacts.documents import Document, Number
 from treaty.model.pacts.pacts import Pact
 
 CONTEXT_LINES: Final = 3
@@ -45,7 +45,7 @@ def diff_contents(old: bytes, new: bytes, *, check_deadline: Callable[[], object
     is called for each value, and raises an exception to abandon the diff.
     """
     lines = _Walk(check_deadline).diff(
-        _normalize(content.parse_document(old)), _normalize(content.parse_document(new)), "", ""
+        _normalize(documents.parse_document(old)), _normalize(documents.parse_document(new)), "", ""
     )
     text = "\n".join(_format_hunks(_sort_removals_first(lines)))
     # Lone surrogates cannot be encoded as UTF-8.
