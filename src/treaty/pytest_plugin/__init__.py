@@ -83,7 +83,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if call.when == "call":
         item.stash[_PASSED] = report.passed
-        item.config.stash[_RUN].attach_verification(item, report)
+        run = item.config.stash[_RUN]
+        run.attach_verification(item, report)
+        if report.failed:
+            run.forget_unfinished_interactions()
     return report
 
 
