@@ -1,4 +1,4 @@
-"""A failing test of the classic API neither hangs pytest nor breaks the tests after it."""
+"""A failing test of the classic API, or of the plugin, neither hangs pytest nor breaks the tests after it."""
 
 import json
 import re
@@ -114,7 +114,37 @@ def test_many_mismatches_fails(number):
 def test_after_many_mismatches():
     passes("eight")
 """
-FAILED, PASSED = 11, 7
+PLUGIN_SUITE = """
+import httpx
+import pytest
+
+pytestmark = pytest.mark.pact(consumer="Mobile", provider="Prices")
+
+
+def ask(pact, name, path):
+    pact.upon_receiving(name).with_request("GET", f"/{name}").will_respond_with(200)
+    with pact.serve(port=PORT) as mock:
+        httpx.get(f"{mock.url}/{path}")
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_mismatch_of_the_plugin_fails(pact, number):
+    ask(pact, "one", "wrong")
+
+
+def test_after_a_mismatch_of_the_plugin(pact):
+    ask(pact, "two", "two")
+
+
+def test_exception_of_the_plugin_fails(pact):
+    ask(pact, "three", "three")
+    raise KeyError("after the block")
+
+
+def test_after_an_exception_of_the_plugin(pact):
+    ask(pact, "four", "four")
+"""
+FAILED, PASSED = 15, 9
 STYLES = [[f"--tb={style}"] for style in ("auto", "short", "line", "native", "no")] + [["--tb=long", "--showlocals"]]
 DRIVER = """
 import contextlib, io, json, sys, pytest
@@ -137,6 +167,7 @@ def run(tmp_path):
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_suite.py").write_text(SUITE.replace("PORT", str(port)))
+    (tmp_path / "test_plugin.py").write_text(PLUGIN_SUITE.replace("PORT", str(port)))
 
     def run(*runs):
         command = [sys.executable, "-c", DRIVER, json.dumps(runs), json.dumps(_QUIET)]
@@ -152,7 +183,7 @@ def run(tmp_path):
 
 
 def failed_names(printed):
-    return re.findall(r"^FAILED test_suite.py::(\w+)", printed, re.MULTILINE)
+    return re.findall(r"^FAILED test_\w+.py::(\w+)", printed, re.MULTILINE)
 
 
 def test_the_test_after_a_failing_one_passes_with_every_style_of_tracebacks(run):
@@ -165,7 +196,7 @@ def test_workers_of_xdist_take_turns_at_a_port(run, tmp_path):
     (printed,) = run(["-n", "2"]).values()
     assert f"{FAILED} failed, {PASSED} passed" in printed, printed[-3000:]
     written = json.loads((tmp_path / "pacts/web-prices.json").read_text("utf-8"))
-    assert len(written["interactions"]) == PASSED
+    assert len(written["interactions"]) == len(re.findall("passes", SUITE)) - 1
 
 
 def test_a_pact_of_a_module_prints_nothing_when_python_ends(tmp_path):

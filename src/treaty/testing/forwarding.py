@@ -7,7 +7,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 _DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"
 """What RFC 9110, section 8.3, lets a recipient assume if a request has no `Content-Type`."""
@@ -16,7 +16,7 @@ _CONNECTION_HEADERS: Final = {"connection", "keep-alive", "transfer-encoding", "
 
 class _ForwardingHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: ForwardingServer
+    target: ClassVar[tuple[str, int]]
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         if name.startswith("do_"):
@@ -25,7 +25,7 @@ class _ForwardingHandler(BaseHTTPRequestHandler):
 
     def _forward(self) -> None:
         body = self._read_body()
-        connection = http.client.HTTPConnection(*self.server.target)
+        connection = http.client.HTTPConnection(*self.target)
         try:
             connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self._forwarded_headers(body):
@@ -76,8 +76,7 @@ class ForwardingServer(ThreadingHTTPServer):
     def __init__(
         self, address: tuple[str, int], target: tuple[str, int], *, certificate: tuple[str, str | None] | None = None
     ) -> None:
-        super().__init__(address, _ForwardingHandler)
-        self.target = target
+        super().__init__(address, type("Handler", (_ForwardingHandler,), {"target": target}))
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
