@@ -153,3 +153,12 @@ def test_each_consumer_of_a_broker_is_verified_with_its_states(broker, pact):
         "Mobile / App",
         shop.CONSUMER,
     }
+
+
+def test_verifying_a_folder_without_pacts_of_the_provider_is_an_error(pact, tmp_path):
+    (tmp_path / "package.json").write_text("{}")
+    for folder, provider in ((tmp_path, "Prices"), (pact.parent, "Stock")):
+        with pytest.raises(FileNotFoundError, match=f"no pacts of the provider {provider} in the folder"):
+            Verifier(provider=provider, provider_base_url="http://127.0.0.1:9").verify_pacts(folder)
+    with pytest.raises(FileNotFoundError, match="nothing to verify"):
+        Verifier(provider="Prices", provider_base_url="http://127.0.0.1:9").verify_pacts()

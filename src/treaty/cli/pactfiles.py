@@ -56,7 +56,8 @@ class PactFile:
 
     @property
     def base64_content(self) -> str:
-        return base64.b64encode(self.compact_json.encode()).decode()
+        # A surrogate that is no pair has no bytes in UTF-8; as an escape sequence, it is valid JSON.
+        return base64.b64encode(self.compact_json.encode(errors="backslashreplace")).decode()
 
 
 def read_pact_files(arguments: Sequence[str]) -> list[PactFile]:
@@ -94,7 +95,7 @@ def _read(path: str) -> PactFile:
     try:
         pact = PactFile(path, json.loads(Path(path).read_text(encoding="utf-8-sig")))
         _ = pact.consumer, pact.provider
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ClientError(
             f"Could not read the pact file {path}: {error}", hint="A pact must be a readable JSON file."
         ) from error

@@ -127,7 +127,8 @@ class BrokerClient:
         return _parse_response(url, response)
 
     def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | None) -> httpx.Request:
-        content = None if body is None else _compact_json(body).encode()
+        # A surrogate that is no pair has no bytes in UTF-8; as an escape sequence, it is valid JSON.
+        content = None if body is None else _compact_json(body).encode(errors="backslashreplace")
         try:
             return self._session(url).build_request(method, _escape_dot_segments(url), headers=headers, content=content)
         except httpx.InvalidURL as error:

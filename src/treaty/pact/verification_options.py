@@ -58,6 +58,8 @@ class VerificationOptions:
         names = {field.name for field in fields(cls)}
         if unknown := sorted(named.keys() - names):
             warnings.warn(f"These options have no effect: {', '.join(unknown)}.", stacklevel=4)
+        if named.get("log_level") and not named.get("log_dir"):
+            warnings.warn("log_level has no effect without log_dir.", stacklevel=4)
         for name in _LISTS & named.keys():
             named[name] = [named[name]] if isinstance(named[name], str) else list(named[name])
         options = cls(**{name: value for name, value in named.items() if name in names})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
@@ -20,10 +19,11 @@ from treaty.errors import ClientError
 from treaty.pact import selection
 from treaty.pact.provider_states import StateChanges
 from treaty.pact.verification_options import VerificationOptions
-from treaty.testing import callbacks, logs
+from treaty.testing import callbacks, logs, pact_files
 from treaty.testing.callbacks import Callbacks
 
 _URL_SCHEMES: Final = ("http://", "https://")
+_UNNAMED: Final = "provider"
 _NO_LOG_LEVELS: Final = {"NONE", "OFF"}
 
 
@@ -64,16 +64,15 @@ class Verifier:
         include_wip_pacts_since: str | None = None,
         **values: Any,
     ) -> Result:
-        """Verify pact files, folders or URLs. Options are those of `verify_with_broker` that do not select pacts.
+        """Verify pact files, URLs, or the provider's pacts in folders.
 
-        Raises FileNotFoundError for a missing file and ValueError without the provider's URL.
+        Options are those of `verify_with_broker` that do not select pacts. Raises FileNotFoundError if a file is
+        missing or a folder has no pacts of the provider, and ValueError without the provider's URL.
         """
         options = VerificationOptions.parse(
             {**values, "enable_pending": enable_pending, "include_wip_pacts_since": include_wip_pacts_since}
         )
-        sources = [str(pact) if _is_url(pact) else Path(pact) for pact in pacts]
-        if missing := [str(path) for path in sources if isinstance(path, Path) and not path.exists()]:
-            raise FileNotFoundError(f"Missing pact files [{', '.join(missing)}]")
+        sources = _find_sources(pacts, self.provider)
 
         def add_sources(verifier: modern.Verifier) -> None:
             for source in sources:
@@ -141,7 +140,7 @@ class Verifier:
         url = options.provider_base_url or self.provider_base_url
         if not url:
             raise ValueError("The provider's URL is missing: pass provider_base_url.")
-        verifier = modern.Verifier(self.provider, host=urlsplit(url).hostname).add_transport(url=url)
+        verifier = modern.Verifier(self.provider or _UNNAMED, host=urlsplit(url).hostname).add_transport(url=url)
         for name, value in options.header_items:
             verifier.add_custom_header(name, value)
         if options.request_timeout:
@@ -149,8 +148,35 @@ class Verifier:
         return verifier
 
 
+def _find_sources(pacts: Sequence[str | Path], provider: str) -> list[str | Path]:
+    """Return files and URLs. Raises FileNotFoundError if one is missing, as verifying nothing must not succeed."""
+    paths = [Path(pact) for pact in pacts if not _is_url(pact)]
+    if missing := [str(path) for path in paths if not path.exists()]:
+        raise FileNotFoundError(f"Missing pact files [{', '.join(missing)}]")
+    if not pacts:
+        raise FileNotFoundError("There is nothing to verify: pass pact files, folders or URLs.")
+    return [source for pact in pacts for source in ([str(pact)] if _is_url(pact) else _expand(Path(pact), provider))]
+
+
 def _is_url(pact: object) -> bool:
     return str(pact).startswith(_URL_SCHEMES)
+
+
+def _expand(path: Path, provider: str) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = [file for file in sorted(path.glob("*.json")) if provider in {"", _provider_name(file)}]
+    if not files:
+        owner = f" of the provider {provider}" if provider else ""
+        raise FileNotFoundError(f"There are no pacts{owner} in the folder {path}.")
+    return files
+
+
+def _provider_name(file: Path) -> str | None:
+    try:
+        return pact_files.read_file(file).provider
+    except ClientError:
+        return None  # a JSON file that is no pact
 
 
 def _list_or_none(list_consumers: Callable[[], Sequence[str]]) -> Sequence[str]:
@@ -168,8 +194,7 @@ def _read_consumers(sources: Sequence[str | Path], options: VerificationOptions)
 
 def _read(source: str | Path, options: VerificationOptions) -> list[Any]:
     if isinstance(source, Path):
-        paths = source.glob("*.json") if source.is_dir() else [source]
-        return [json.loads(path.read_text(encoding="utf-8-sig")) for path in paths]
+        return [pact_files.read_file(source).content]
     token, credentials = options.broker_token, (options.broker_username or "", options.broker_password or "")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     auth = credentials if any(credentials) else None

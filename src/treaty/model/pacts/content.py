@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import orjson
 
-from treaty.errors import Malformed, describe_invalid_utf8
+from treaty.errors import BYTE_ORDER_MARK, Malformed, describe_invalid_utf8
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
 
 MAX_PLAIN_INTEGER_DIGITS: Final = 4000
@@ -125,6 +125,8 @@ def _decode(raw: bytes) -> str:
         raise Malformed(f"Request body {describe_invalid_utf8(raw, error)}") from error
     if not text.strip():
         raise Malformed("JSON::ParserError - unexpected end of input at line 1 column 1")
+    if text.startswith("\ufeff"):
+        raise Malformed(BYTE_ORDER_MARK)
     return text
 
 
