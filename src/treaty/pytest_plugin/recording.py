@@ -18,6 +18,7 @@ from treaty.testing.logs import logged_to
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
+    from types import TracebackType
 
 _MISSING_NAMES: Final = (
     "The fixture `pact` needs the names of the consumer and the provider: mark the test with "
@@ -34,9 +35,11 @@ atexit.register(_kept_handles.clear)
 class RecordedServer(PactServer):
     """A mock provider that releases its port even if a traceback refers to it."""
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         try:
-            super().__exit__(*error)
+            super().__exit__(exc_type, exc_value, traceback)
         except MismatchesError:
             self.release()
             raise
