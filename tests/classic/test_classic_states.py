@@ -44,7 +44,7 @@ def serve(provider):
             self.end_headers()
             self.wfile.write(text.encode())
 
-        def log_message(self, *_):
+        def log_message(self, format, *args):  # noqa: A002 - http.server's own name
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -73,19 +73,22 @@ def validate(paths: Sequence[str], *, strict: bool, form: str) -> None:
 def _check_file(path: str) -> Sequence[PactProblem]:
     try:
         # utf-8-sig: editors on Windows begin files with a byte order mark.
-        text = Path(path).read_text(encoding="utf-8-sig")
-        tree = json.loads(text)
-    except json.JSONDecodeError as error:
-        fault = f"Not valid JSON: {error.msg}, in line {error.lineno}, column {error.colno}"
-        return [PactProblem("/", fault, Severity.ERROR)]
-    except RecursionError:
-        return _problems_of([f"Not valid JSON: {fault}" for fault in json_faults.find_faults(text)])
+        return _check_text(Path(path).read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        return [PactProblem("/", f"Not valid JSON: {error}", Severity.ERROR)]
+        return _problems_of([f"Not valid JSON: {error}"])
     except OSError as error:
         raise _UnreadableFile(
             f"Could not read the pact file {path}: {error.strerror}\nCheck the path, and the file's permissions."
         ) from error
+
+
+def _check_text(text: str) -> Sequence[PactProblem]:
+    try:
+        tree = json.loads(text)
+    except json.JSONDecodeError as error:
+        return _problems_of([f"Not valid JSON: {error.msg}, in line {error.lineno}, column {error.colno}"])
+    except RecursionError:
+        return _problems_of([f"Not valid JSON: {fault}" for fault in json_faults.find_faults(text)])
     # The other checks may fail on what no broker accepts anyway.
     return _problems_of(json_faults.find_faults(text)) or pact_problems.check_pact(tree)
 
