@@ -137,7 +137,7 @@ def test_odd_markup_is_left_out(odd):
 
 
 def parts_of(interaction, name="interactions"):
-    (one,) = read_interactions(content.parse_document(json.dumps({name: [interaction]}).encode())) or []
+    (one,) = read_interactions(documents.parse_document(json.dumps({name: [interaction]}).encode())) or []
     return one.parts
 
 
@@ -162,7 +162,7 @@ def parts_of(interaction, name="interactions"):
     ],
 )
 def test_an_interaction_has_the_parts_of_its_kind(interaction, name, kind, titles):
-    (one,) = read_interactions(content.parse_document(json.dumps({name: [interaction]}).encode())) or []
+    (one,) = read_interactions(documents.parse_document(json.dumps({name: [interaction]}).encode())) or []
     assert (one.kind, [part.title for part in one.parts]) == (kind, titles)
 
 
@@ -325,7 +325,7 @@ def test_the_source_is_indented_json():
 
 def test_equal_interactions_have_ids_of_their_own_and_one_digest():
     items = {"interactions": [{"a": 1}, {"_id": "x", "a": 1}, {"a": 1, "_id": 7}], "messages": [{"a": 1}, {"a": 2}]}
-    shown = read_interactions(content.parse_document(json.dumps(items).encode())) or []
+    shown = read_interactions(documents.parse_document(json.dumps(items).encode())) or []
     first, *others, last = shown
     assert [one.id for one in others] == [f"{first.id}-{number}" for number in (2, 3, 4)]
     assert {one.digest for one in shown[:-1]} == {first.id}
@@ -335,8 +335,8 @@ def test_equal_interactions_have_ids_of_their_own_and_one_digest():
 
 
 def test_a_pact_without_lists_has_no_interactions_to_read():
-    assert read_interactions(content.parse_document(b'{"interactions": {}, "messages": null}')) is None
-    assert read_interactions(content.parse_document(b'{"messages": []}')) == []
+    assert read_interactions(documents.parse_document(b'{"interactions": {}, "messages": null}')) is None
+    assert read_interactions(documents.parse_document(b'{"messages": []}')) == []
 
 
 # Changes between two pacts

@@ -131,7 +131,8 @@ class BrokerClient:
         return _parse_response(url, response)
 
     def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | str | None) -> httpx.Request:
-        content = None if body is None else _compact_json(body).encode()
+        # A surrogate that is no pair has no bytes in UTF-8; as an escape sequence, it is valid JSON.
+        content = None if body is None else _compact_json(body).encode(errors="backslashreplace")
         try:
             request_url = without_userinfo(httpx.URL(_escape_dot_segments(url)))
             self._check_origin(request_url, "A link in the broker's responses")
