@@ -78,6 +78,9 @@ class _Kept:
     def checkpoint(self) -> None:
         self._database.checkpoint()
 
+    def erase_deleted_data(self) -> bool:
+        return self._database.erase_deleted_data()
+
     def close(self) -> None:
         """Let the next test have it."""
         self.is_free = True

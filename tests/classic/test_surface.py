@@ -83,8 +83,9 @@ def test_the_enumeration_of_expressions_has_the_members_of_pact_python():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("path", [path for path in NAMES if "options" in NAMES[path]])
 def test_a_verification_knows_the_options_of_pact_python(path):
-    options = dict.fromkeys(NAMES[path]["options"], "1")
-    assert VerificationOptions.parse({**options, "headers": ["A: b"], "timeout": 3, "consumer_version_selectors": []})
+    options: dict[str, object] = dict.fromkeys(NAMES[path]["options"], "1")
+    options = {**options, "headers": ["A: b"], "timeout": 3, "consumer_version_selectors": []}
+    assert isinstance(VerificationOptions.parse(options), VerificationOptions)
 
 
 @pytest.mark.parametrize("path", [each["path"] for each in SURFACE["absent"]])
