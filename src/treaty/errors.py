@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 
 class TreatyError(Exception):
@@ -42,6 +43,12 @@ class InvalidQuery(TreatyError):
 
 class Malformed(TreatyError):
     """A body that cannot be parsed. The text begins with the kind of failure, because clients print it unchanged."""
+
+
+BYTE_ORDER_MARK: Final = (
+    "JSON::ParserError - the document begins with a byte order mark (U+FEFF), which JSON does not allow: save the file "
+    "as UTF-8 without it"
+)
 
 
 def describe_invalid_utf8(raw: bytes, error: UnicodeDecodeError) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import select, text
 
 from tests.api.conftest import PASSWORD, publication
 from tests.api.writes import FORM, FORMS, WEBHOOK, WRITE_NOTHING, WRITES, world
+from tests.databases import open_kept
 from treaty import actions
 from treaty.actions.maintenance import integrity
 from treaty.model.accounts.access import Role
@@ -30,7 +31,6 @@ from treaty.model.audit import (
 )
 from treaty.model.maintenance.retention import DEFAULT_VERSION_SELECTORS, Retention, add_in_use_selectors
 from treaty.settings import Settings
-from treaty.store.engine.database import open_database
 from treaty.store.tables import audit as trail
 from treaty.web.routers import list_routers
 from treaty.workers.cleanup import Cleaner
@@ -61,7 +61,7 @@ def latest(api, **options):
 
 @pytest.fixture
 def database(api, database_url):  # noqa: ARG001 - the client has brought the schema up to date
-    database = open_database(database_url, connections=2)
+    database = open_kept(database_url, connections=2)
     yield database
     database.close()
 
@@ -411,7 +411,7 @@ def test_no_secret_is_ever_in_it(make_api, database_url):
     assert {"webhook_creation", "webhook_change", "webhook_removal", "version_creation"} <= {
         one["type"] for one in found
     }
-    database = open_database(database_url, connections=1)
+    database = open_kept(database_url, connections=1)
     kept = str(database.read(lambda db: db.execute(select(trail)).all()))
     database.close()
     for shown in (kept, json.dumps(found), api.get("/audit/export", accept="*/*", headers=headers).text):

@@ -115,6 +115,30 @@ def test_the_sides_of_the_path_count(pair: Api, path: str, sides: dict[str, Any]
     assert [one["href"] for one in listed] == [made["_links"]["self"]["href"]]
 
 
+def test_the_list_of_all_webhooks_can_be_filtered_by_the_pacticipants_that_they_name(pair: Api) -> None:
+    sides: dict[str, dict[str, Any]] = {
+        "pair": SIDES,
+        "consumer": {"consumer": SIDES["consumer"]},
+        "provider": {"provider": SIDES["provider"]},
+        "all": {},
+        "label": {"consumer": {"label": "web"}, "provider": SIDES["provider"]},
+    }
+    for description, body in sides.items():
+        pair.post("/webhooks", {"description": description, "request": REQUEST, **body})
+
+    def listed(query: str) -> set[str]:
+        entries = pair.get(f"/webhooks{query}").json()["_links"]["pb:webhooks"]
+        return {entry["name"] for entry in entries}
+
+    assert listed("") == set(sides)
+    assert listed("?consumer=Till") == {"pair", "consumer"}
+    assert listed("?provider=Ledger") == {"pair", "provider", "label"}
+    assert listed("?consumer=Till&provider=Ledger") == {"pair"}
+    assert listed("?consumer=Nobody") == set()
+    assert pair.get("/webhooks?consumer=").json() == {"errors": {"consumer": ["cannot be blank"]}}
+    assert pair.get("/webhooks?consumer[]=Till").json() == {"errors": {"consumer": ["must be a string"]}}
+
+
 def test_lists_hold_the_webhooks_of_exactly_their_sides(pair: Api) -> None:
     for sides in (
         {},

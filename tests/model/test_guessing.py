@@ -87,6 +87,8 @@ def test_users_and_addresses_are_counted_apart_and_names_of_nobody_in_groups():
         ("2001:db8:0:1::7", "2001:db8:0:1:ffff:ffff:ffff:ffff", True, True),
         ("2001:db8:0:1::7", "2001:0DB8::1:0:0:0:8", True, True),
         ("2001:db8:0:1::7", "2001:db8:0:2::7", False, True),
+        ("2001:db8:0:1::7", "2001:db8:0:0::7", False, True),
+        ("2001:db8:0:1::7", "2001:db8:0:8001::7", False, True),
         ("2001:db8:0:1::7", "2001:db8:1:1::7", False, False),
         ("fe80::1%eth0", "fe80::2%eth1", True, True),
         ("unknown", "elsewhere", False, True),

@@ -110,18 +110,19 @@ class BrokerClient:
     def post(self, url: str, body: Json | None = None, *, accept: str = HAL) -> HalResource:
         return self.send("POST", url, body or {}, accept=accept)
 
-    def put(self, url: str, body: Json | None = None) -> HalResource:
+    def put(self, url: str, body: Json | str | None = None) -> HalResource:
         return self.send("PUT", url, body or {})
 
-    def patch(self, url: str, body: Json, *, content_type: str = MERGE_PATCH) -> HalResource:
+    def patch(self, url: str, body: Json | str, *, content_type: str = MERGE_PATCH) -> HalResource:
         return self.send("PATCH", url, body, content_type=content_type)
 
     def delete(self, url: str) -> HalResource:
         return self.send("DELETE", url)
 
     def send(
-        self, method: str, url: str, body: Json | None = None, *, accept: str = HAL, content_type: str = JSON
+        self, method: str, url: str, body: Json | str | None = None, *, accept: str = HAL, content_type: str = JSON
     ) -> HalResource:
+        """Send a request. A body that is a text is JSON already."""
         headers = {"accept": accept} | ({} if body is None else {"content-type": content_type})
         request = self._build_request(method, url, headers, body)
         self._trace(f"-> {method} {request.url}" + ("" if body is None else f"\n{_compact_json(body)}"))
@@ -129,8 +130,9 @@ class BrokerClient:
         self._trace(f"<- {response.status_code} {response.reason_phrase}\n{response.text}".rstrip())
         return _parse_response(url, response)
 
-    def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | None) -> httpx.Request:
-        content = None if body is None else _compact_json(body).encode()
+    def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | str | None) -> httpx.Request:
+        # A surrogate that is no pair has no bytes in UTF-8; as an escape sequence, it is valid JSON.
+        content = None if body is None else _compact_json(body).encode(errors="backslashreplace")
         try:
             request_url = without_userinfo(httpx.URL(_escape_dot_segments(url)))
             self._check_origin(request_url, "A link in the broker's responses")
@@ -215,8 +217,8 @@ def _escape_dot_segments(url: str) -> str:
     return re.sub(r"(?<=/)\.{1,2}(?=/|$)", lambda dots: "%2E" * len(dots[0]), path) + mark + rest
 
 
-def _compact_json(body: Json) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+def _compact_json(body: Json | str) -> str:
+    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
 def _is_temporary(status: int) -> bool:

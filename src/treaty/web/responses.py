@@ -188,7 +188,7 @@ def _refusal(error: BaseException, request: Request) -> Response:  # noqa: C901,
         case ConflictingContracts():
             return _contracts(error, request)
         case Conflict():
-            return _failed(409, str(error), request, problems=problems) if str(error) else Response(409, media_type=HAL)
+            return _failed(409, str(error), request, problems=problems)
         case InvalidPath():
             return _path_refused(error)
         case Forbidden():

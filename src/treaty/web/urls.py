@@ -93,11 +93,14 @@ PACTICIPANTS: Final = Url("/pacticipants")
 PACTICIPANTS_WITH_LABEL: Final = PACTICIPANTS + "/label/{label}"
 PACTICIPANT: Final = PACTICIPANTS + "/{pacticipant}"
 NETWORK: Final = PACTICIPANT + "/network"
+CONNECTED_INTEGRATIONS: Final = Url("/pacticipant/{pacticipant}/network")
+"""The original's spelling, with `pacticipant` in the singular. The page of the network has the plural."""
 DELETE_PACTICIPANT: Final = PACTICIPANT + "/delete"
 PACTICIPANT_LABEL: Final = PACTICIPANT + "/labels/{label}"
 LABELS: Final = Url("/labels")
 
 VERSIONS: Final = PACTICIPANT + "/versions"
+DEPLOYED_OR_RELEASED_VERSIONS: Final = PACTICIPANT + "/deployed-or-released/versions"
 VERSION: Final = VERSIONS + "/{version}"
 LATEST_VERSION: Final = PACTICIPANT + "/latest-version"
 LATEST_TAGGED_VERSION: Final = LATEST_VERSION + "/{tag}"

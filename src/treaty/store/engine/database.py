@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from math import ceil
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
@@ -300,7 +300,8 @@ class Postgresql:
         )
         self._autocommit_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._driver_error = self.engine.dialect.loaded_dbapi.Error
-        dialect = _positional_dialect(self.engine)
+        dialect_class: Any = type(self.engine.dialect)
+        dialect = _positional_dialect(dialect_class)
         event.listen(self.engine, "connect", lambda _, record: record.info.update({_DIALECT_KEY: dialect}))
 
     def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
@@ -466,9 +467,12 @@ _DIALECT_KEY: Final = "treaty_dialect"
 """Key in a connection's `info` of the dialect for statements that bypass SQLAlchemy."""
 
 
-def _positional_dialect(engine: Engine) -> Dialect:
-    """Create a dialect with positional parameters: a tuple of values is built faster than a dictionary."""
-    dialect_class: Any = type(engine.dialect)
+@cache
+def _positional_dialect(dialect_class: Any) -> Dialect:
+    """Create a dialect with positional parameters: a tuple of values is built faster than a dictionary.
+
+    It is the same for all databases, since prepared statements are cached by dialect.
+    """
     dialect: Dialect = dialect_class(paramstyle="format")
     return dialect
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from treaty.errors import TreatyError
+from treaty.model.names import FORBIDDEN_CHARACTERS
 from treaty.web.http.media_types import FORM, HAL, JSON, MediaType
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
@@ -399,9 +400,9 @@ def _decode(segment: str) -> str:
         text = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError as error:
         raise _unprocessable("URL path must be valid UTF-8.") from error
-    for character, name in (("\n", "a new line"), ("\t", "a tab"), ("\0", "a null")):
+    for character, description in FORBIDDEN_CHARACTERS.items():
         if character in text:
-            raise _unprocessable(f"URL path cannot contain {name} character.")
+            raise _unprocessable(f"URL path cannot contain {description} character.")
     return text
 
 

@@ -29,6 +29,7 @@ from treaty.web.api.webhooks.bodies import WebhookBody
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.hal.shapes import JsonObject, NameOnly, Omittable, Times
+from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, Created, Deleted, Updated
 from treaty.web.http.router import Router, link_to
@@ -156,10 +157,19 @@ class WebhookTrialDocument(TypedDict):
     _links: WebhookTestLinks
 
 
-@router.get(urls.WEBHOOKS, permission=Permission.READ_WEBHOOK, response=WebhooksDocument)
+@router.get(
+    urls.WEBHOOKS,
+    permission=Permission.READ_WEBHOOK,
+    query=(
+        QueryParameter("consumer", "The name of a consumer: only webhooks that name it."),
+        QueryParameter("provider", "The name of a provider: only webhooks that name it."),
+    ),
+    response=WebhooksDocument,
+)
 def list_webhooks(request: Request) -> Webhooks:
-    """List all webhooks."""
-    return Webhooks("Webhooks", webhooks.list_all(request.db))
+    """List all webhooks, or those that name a consumer, a provider, or both."""
+    consumer, provider = request.name_parameter("consumer"), request.name_parameter("provider")
+    return Webhooks("Webhooks", webhooks.list_all(request.db, consumer=consumer, provider=provider))
 
 
 @router.post(
