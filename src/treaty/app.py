@@ -5,6 +5,7 @@ Commands that work on the database of a server also open it here, so that they c
 
 import logging
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -46,7 +47,13 @@ from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine import health
 from treaty.store.engine.database import Database, open_database
-from treaty.store.engine.database_files import MISSING_DATABASE_HINT, is_in_memory, sqlite_identity
+from treaty.store.engine.database_files import (
+    MISSING_DATABASE_HINT,
+    is_in_memory,
+    is_readable_by_all,
+    list_files,
+    sqlite_identity,
+)
 from treaty.store.engine.vault import KeyFile, KeyStatus, Vault, get_vault, has_key, locate_key_file
 from treaty.store.maintenance import encrypted_columns
 from treaty.store.migrations import migrate, revision
@@ -344,7 +351,10 @@ def check_integrity(settings: Settings, *, fixes: bool) -> list[IntegrityFinding
 
 
 def create_setup_link(settings: Settings, address: str) -> str | None:
-    """Create a link for the first administrator. Return None if the server has a user, or needs none."""
+    """Create a link for the first administrator. Return None if the server has a user, or needs none.
+
+    Its secret is in the fragment, which browsers do not send: so it is in no log, also not in that of a proxy.
+    """
     # The in-memory database of this process is not the server's.
     is_in_memory_database = ":memory:" in settings.database_url
     if settings.basic_auth_username is not None or settings.open_access or is_in_memory_database:
@@ -356,7 +366,7 @@ def create_setup_link(settings: Settings, address: str) -> str | None:
     except InvalidSetting as error:
         structlog.get_logger("treaty").warning("setup_link", reason=str(error))
         return None
-    return f"{address}{urls.SETUP.fill()}?link={secret}" if secret else None
+    return f"{address}{urls.SETUP.fill()}#{secret}" if secret else None
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
@@ -367,7 +377,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     prepare_logging(settings)
     _check_cleanup_settings(settings)
     _warn_of_weak_passwords(settings)
+    _warn_of_outdated_contacts(settings)
     _prepare_database(settings)
+    _warn_of_readable_files(settings)
     _raise_file_limit(settings)
     listener = _open_listener(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -411,6 +423,24 @@ def _warn_of_weak_passwords(settings: Settings) -> None:
         if user and secret and (weakness := passwords.find_setting_weakness(secret.get_secret_value(), user)):
             reason = f"The password of {user} may be guessed: it {weakness.rstrip('.')}. Choose another one."
             structlog.get_logger("treaty").warning(f"{name}_password", reason=reason)
+
+
+def _warn_of_outdated_contacts(settings: Settings) -> None:
+    expires = settings.security_txt_expires
+    if settings.security_contacts and expires is not None and expires < datetime.now(UTC):
+        reason = f"The contacts in {urls.SECURITY_TXT.fill()} expired. Check them, and set a later date."
+        structlog.get_logger("treaty").warning("security_txt_expires", reason=reason)
+
+
+def _warn_of_readable_files(settings: Settings) -> None:
+    """Log a warning if other users of the machine can read the database or the key.
+
+    New files are private. Older ones may be public, because they got the mode of the umask.
+    """
+    files = [*list_files(settings.database_url), locate_key_file(settings)]
+    if readable := [str(path) for path in files if is_readable_by_all(path)]:
+        reason = f"All users of this machine can read these files. To change that, run: chmod o= {shlex.join(readable)}"
+        structlog.get_logger("treaty").warning("file_permissions", reason=reason)
 
 
 def _prepare_database(settings: Settings) -> None:

@@ -46,7 +46,7 @@ def part() -> str:
 @contextmanager
 def broker(database_url: str) -> Iterator[Api]:
     """Open a broker with the example data."""
-    settings = Settings(database_url=database_url, log_level="error")
+    settings = Settings(database_url=database_url, log_level="error", security_contacts=("tel:1",))
     database = open_database(settings.database_url, connections=2)
     migrate(database)
     _seed(database, settings)

@@ -70,6 +70,7 @@ ACCOUNTS = {
     *("change_password", "end_sessions", "sign_out", "make_token", "renew_token", "regenerate_token", "revoke_token"),
     *("add_user", "change_user"),
     *("add_secret", "change_secret", "remove_secret"),
+    *("set_up_second_factor", "confirm_second_factor", "create_recovery_codes", "remove_own_second_factor"),
 }
 """Handlers of what accounts are needed for; their events are tested below, or with the secrets."""
 
@@ -130,6 +131,10 @@ WITHOUT_EVENTS = {
     "accounts.accounts.get_account_by_uuid": "it only reads",
     "accounts.accounts.check_administrator": "it only reads",
     "accounts.accounts.check_setup_link": "it only reads",
+    "accounts.accounts.check_setup_possible": "it only reads",
+    "accounts.second_factors.find_pending_secret": "it only reads",
+    "accounts.second_factors.start_set_up": "a secret counts once it is confirmed, which is recorded",
+    "accounts.credentials.start_sign_in": "the sign-in is recorded once its code is right",
     "webhooks.deliveries.prepare_past_event_test": "it only reads",
     "webhooks.deliveries.prepare_test": "it only reads",
     "webhooks.events.is_matching": "it only reads",

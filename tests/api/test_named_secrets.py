@@ -222,7 +222,7 @@ def test_a_secret_goes_only_to_servers_that_are_approved_for_it(clients) -> None
     allowed = writer.hook("https://ci.example.org:443/a", body="${user.TOKEN}")
     assert allowed.status == 201, allowed.text
     hook = allowed.link("self")
-    places: list[dict[str, Any]] = [
+    places: list[dict[str, object]] = [
         {"url": "https://evil.example/", "body": "${user.TOKEN}"},
         {"url": "https://evil.example/", "headers": {"X-A": "a ${secret.TOKEN}"}},
         {"url": "https://evil.example/${user.TOKEN}"},

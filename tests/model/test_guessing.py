@@ -38,7 +38,7 @@ def test_each_wrong_password_makes_the_next_wait_longer(count, count_of_address,
     latest = NOON - timedelta(seconds=seconds_ago)
     counters = [
         FailureCounter(key=ADA.pair, count=count, latest=latest),
-        FailureCounter(key=ADA.address, count=count_of_address, latest=latest),
+        FailureCounter(key=str(ADA.address), count=count_of_address, latest=latest),
     ]
     assert compute_wait(ADA, counters, is_trusted=False, now=NOON) == expected
 

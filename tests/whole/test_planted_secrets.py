@@ -146,8 +146,8 @@ def _send(broker: Broker, uuid: str, receiver: Receiver) -> list[Arrival]:
 
     def is_logged() -> bool:
         triggered = broker.send("GET", f"{path}/triggered-webhooks")["_embedded"]["triggeredWebhooks"]
-        wanted = [one for one in triggered if one["name"].startswith("POST 127.0.0.1")]
-        return len([one for one in wanted if one["status"] == "success"]) >= 2
+        statuses = [hook["status"] for hook in triggered if hook["name"].startswith("POST 127.0.0.1")]
+        return statuses.count("success") >= 2
 
     eventually(is_logged)
     return [arrival for arrival in receiver.arrivals if MARK in str(arrival)]

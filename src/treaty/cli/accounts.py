@@ -15,6 +15,7 @@ from treaty.actions.accounts.accounts import set_password as set_account_passwor
 from treaty.actions.accounts.accounts import set_role as set_account_role
 from treaty.actions.accounts.credentials import TokenDraft, add_token, revoke_all_credentials
 from treaty.actions.accounts.credentials import revoke_token as revoke_account_token
+from treaty.actions.accounts.second_factors import remove_second_factor
 from treaty.cli import output
 from treaty.cli.database_commands import FORM_OPTION, command_path, current_time, read_secret, with_settings
 from treaty.cli.program import Failure, ServerCommand
@@ -117,6 +118,7 @@ def _user_json(user: Account) -> dict[str, object]:
         "system": user.is_system,
         "createdAt": user.created_at.isoformat(),
         "lastLogin": user.signed_in_at.isoformat() if user.signed_in_at else None,
+        "secondFactor": user.has_second_factor,
     }
 
 
@@ -164,6 +166,18 @@ def set_role(settings: Settings, name: str, role: str) -> None:
     """Change a user's role."""
     _write(settings, lambda db: set_account_role(db, get_account(db, name), Role(role), now=current_time()))
     output.print_line(f"Changed the role of {name} to {role}.")
+
+
+@click.command("reset-second-factor", cls=ServerCommand)
+@click.argument("name")
+@with_settings
+def reset_second_factor(settings: Settings, name: str) -> None:
+    """Remove a user's second factor, for a user who has lost the device and the recovery codes.
+
+    The password alone is then enough to sign in. This ends the user's sessions.
+    """
+    _write(settings, lambda db: remove_second_factor(db, get_account(db, name), now=current_time()))
+    output.print_line(f"Removed the second factor of {name}.")
 
 
 # Tokens

@@ -81,7 +81,12 @@ class Action(StrEnum):
     TOKEN_REGENERATION = "token_regeneration"  # noqa: S105 - the name of an action
     TOKEN_REVOCATION = "token_revocation"  # noqa: S105 - the name of an action
     SETUP_LINK_CREATION = "setup_link_creation"
+    SECOND_FACTOR_SETUP = "second_factor_setup"
+    SECOND_FACTOR_REMOVAL = "second_factor_removal"
+    RECOVERY_CODES_CREATION = "recovery_codes_creation"
+    RECOVERY_CODE_USE = "recovery_code_use"
     SIGN_IN = "sign_in"
+    REAUTHENTICATION = "reauthentication"
     SIGN_OUT = "sign_out"
     SIGN_IN_FAILURE = "sign_in_failure"
     ACCESS_REFUSAL = "access_refusal"

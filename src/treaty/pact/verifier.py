@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import pact as modern
+
+from treaty.client import BrokerConnection, check_links
 
 
 class Result(int):
@@ -88,9 +91,13 @@ def _parse_headers(headers: Any) -> list[tuple[str, str]]:
 
 
 def select_pacts(verifier: modern.Verifier, options: Mapping[str, Any]) -> None:
-    """Add a broker's pacts to a verifier. Without `broker_url`, pact-python reads its environment variables."""
+    """Add a broker's pacts to a verifier. Without `broker_url`, pact-python reads its environment variables.
+
+    Raises ForeignOrigin if the broker's links would lead the verifier, with the credentials, to another origin.
+    """
     names = ("username", "password", "token")
     credentials = {name: value for name in names if (value := options.get(f"broker_{name}"))}
+    _check_links(options)
     source: Any = verifier.broker_source  # its overloads do not accept a dictionary of credentials
     url = options.get("broker_url")
     builder = source(url, selector=True, **credentials) if url else source(selector=True)
@@ -104,6 +111,15 @@ def select_pacts(verifier: modern.Verifier, options: Mapping[str, Any]) -> None:
     for selector in options.get("consumer_version_selectors") or []:
         builder.consumer_version(**_to_keyword_arguments(selector))
     builder.build()
+
+
+def _check_links(options: Mapping[str, Any]) -> None:
+    names = ("username", "password", "token")
+    credentials: dict[str, Any] = {
+        name: options.get(f"broker_{name}") or os.environ.get(f"PACT_BROKER_{name.upper()}") for name in names
+    }
+    if url := options.get("broker_url") or os.environ.get("PACT_BROKER_BASE_URL"):
+        check_links(BrokerConnection(base_url=url, **credentials))
 
 
 def _to_keyword_arguments(selector: Any) -> dict[str, Any]:

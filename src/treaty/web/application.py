@@ -41,8 +41,10 @@ from treaty.web.responses import (
 from treaty.web.routers import list_routers
 from treaty.web.security import csrf
 from treaty.web.security.authentication import AuthenticateInTransaction, Authenticator, PasswordCheckRequired
+from treaty.web.security.authorization import needs_reauthentication
 from treaty.web.security.denied_requests import DeniedRequests, is_denied
 from treaty.web.security.permissions import PERMISSIONS_BY_ROLE
+from treaty.web.security.reauthentication import reauthenticate_by_form
 from treaty.web.security.request_sources import RequestSources
 from treaty.web.transactions import NotAcceptable, UnsupportedMediaType, run_handler
 
@@ -235,6 +237,8 @@ class RequestHandler:
         if request.method not in {"GET", "HEAD"}:
             await self._read_body(request, route, body)
             csrf.check_csrf(request)
+            if needs_reauthentication(request, route):
+                await self._run_in_thread(partial(reauthenticate_by_form, request))
         return await self._run(route, request, names, authenticate)
 
     def _authenticates_in_transaction(self, route: Route) -> bool:

@@ -22,7 +22,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import DatabaseReplaced, Invalid, InvalidSetting, Problem
-from treaty.store.engine.database_files import DatabaseFiles, check_exists, find_path, forbid_creation
+from treaty.store.engine.database_files import (
+    DatabaseFiles,
+    check_exists,
+    create_private,
+    find_path,
+    forbid_creation,
+)
 from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
 
 if TYPE_CHECKING:
@@ -220,6 +226,8 @@ class Sqlite:
         """Connect. The first connection's files are those that all later checks compare with."""
         with self._connecting:
             self._check_files()  # connecting would create a missing file
+            if self._files is None:
+                create_private(self.engine.url)
             connection = self._connect()
             self._connections.append(connection)
             if self._files is None:
