@@ -38,6 +38,8 @@ _USED: Final = sql.SQL(" UNION ALL ").join(
 _LARGE: Final = 1_000_000
 """Bytes of a table that is truncated. Smaller ones are emptied row by row, which is faster, but leaves dead rows."""
 _ATTEMPTS: Final = 20
+_MAX_USES: Final = 25
+"""Tests that use the same connections. Each application listens to their pool, and goes on listening."""
 
 
 def migrated(url: str) -> None:
@@ -60,6 +62,8 @@ class _Kept:
 
     def __init__(self, url: str, connections: int) -> None:
         self._database = open_database(url, connections=connections)
+        self.connections = connections
+        self.uses = 1
         self.engine = self._database.engine
         self.pids: set[int] = set()
         """The processes of the server that answer its connections."""
@@ -96,13 +100,16 @@ def open_kept(url: str, *, connections: int = 8) -> Database:
     """Open a test's database as `open_database` does. Its connections stay open for the next test when it is closed."""
     if url.startswith("sqlite"):
         return open_database(url)
-    for database in _kept[url]:
-        if database.is_free and database.engine.pool.size() == connections:  # type: ignore[attr-defined]  # of a QueuePool
+    kept = _kept[url]
+    for database in [database for database in kept if database.is_free and database.connections == connections]:
+        if database.uses < _MAX_USES:
             database.is_free = False
+            database.uses += 1
             return database
-    database = _Kept(url, connections)
-    _kept[url].append(database)
-    return database
+        kept.remove(database)
+        database.dispose()
+    kept.append(_Kept(url, connections))
+    return kept[-1]
 
 
 class Lender:

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -17,6 +17,11 @@ def build_router(settings: Settings) -> Router:
     return _build_router(has_diagnostics=settings.enable_diagnostic_endpoints)
 
 
+def list_routers(settings: Settings) -> Sequence[Router]:
+    """List the routers that a server with these settings has."""
+    return _list_routers(has_diagnostics=settings.enable_diagnostic_endpoints)
+
+
 @cache
 def _build_router(*, has_diagnostics: bool) -> Router:
     whole = Router()
@@ -25,17 +30,18 @@ def _build_router(*, has_diagnostics: bool) -> Router:
     return whole
 
 
-def list_routers(settings: Settings) -> Iterable[Router]:
-    """List the routers that a server with these settings has."""
-    return _list_routers(has_diagnostics=settings.enable_diagnostic_endpoints)
+@cache
+def _list_routers(*, has_diagnostics: bool) -> Sequence[Router]:
+    modules = (
+        importlib.import_module(name)
+        for name in _find_modules()
+        if has_diagnostics or not name.endswith(".diagnostics")
+    )
+    return [module.router for module in modules if isinstance(getattr(module, "router", None), Router)]
 
 
-def _list_routers(*, has_diagnostics: bool) -> Iterable[Router]:
+def _find_modules() -> Iterator[str]:
     for package in _PACKAGES:
         path = importlib.import_module(package).__path__
         for module_info in pkgutil.walk_packages(path, f"{package}."):
-            if module_info.name.endswith(".diagnostics") and not has_diagnostics:
-                continue
-            module = importlib.import_module(module_info.name)
-            if isinstance(router := getattr(module, "router", None), Router):
-                yield router
+            yield module_info.name
