@@ -12,9 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from tests import postgres
-from tests.databases import Lender
+from tests.databases import Lender, open_kept
 from tests.scale import IS_LONG
 from tests.waiting import eventually
+from treaty.store.engine.database import Database
 from treaty.store.tables import metadata
 
 
@@ -61,6 +62,50 @@ def test_who_still_uses_a_database_that_was_lent_is_put_out(lender: Lender) -> N
         left_open.execute(ADD)
     with pytest.raises(psycopg.OperationalError):
         left_open.commit()
+    left_open.close()
+    with pytest.raises(psycopg.OperationalError, match="does not exist"), lender.database():
+        psycopg.connect(url)
+
+
+def add(database: Database) -> int:
+    row: int = database.write(lambda db: db.execute(sa.text(f"{ADD} RETURNING id")).scalar_one())
+    return row
+
+
+def test_a_database_that_is_kept_open_is_new_for_the_next_test_all_the_same(lender: Lender) -> None:
+    used = set()
+    for _ in range(60):
+        with lender.database() as url:
+            database = open_kept(url, connections=1)
+            assert add(database) == 1
+            used.add((url, database))
+            database.close()
+    assert len({url for url, _ in used}) == 1
+    assert len({database for _, database in used}) == 3  # so that nothing grows with each test
+
+
+def test_a_large_table_is_emptied_too(lender: Lender) -> None:
+    many = "INSERT INTO guess (key, count, latest) SELECT i::text, 1, now() FROM generate_series(1, 50000) AS i"
+    for _ in range(2):
+        with lender.database() as url:
+            database = open_kept(url, connections=1)
+            with psycopg.connect(url) as db:
+                assert db.execute("SELECT count(*) FROM guess").fetchone() == (0,)
+                db.execute(many)
+            assert add(database) == 1
+            database.close()
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_who_uses_a_database_beside_those_that_are_kept_open_is_put_out(lender: Lender, is_closed: bool) -> None:  # noqa: FBT001 - a parameter
+    with lender.database() as url:
+        database = open_kept(url, connections=1)
+        add(database)
+        left_open = psycopg.connect(url)
+        if is_closed:
+            database.close()
+    with pytest.raises(psycopg.OperationalError):
+        left_open.execute("SELECT 1")
     left_open.close()
     with pytest.raises(psycopg.OperationalError, match="does not exist"), lender.database():
         psycopg.connect(url)

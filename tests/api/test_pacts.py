@@ -120,6 +120,10 @@ def test_a_name_like_another_is_taken_for_a_slip(make_api: Callable[..., Api]) -
         (b"{", "JSON::ParserError - "),
         (b'{"a": NaN}', "JSON::ParserError - "),
         (b'{"a": "\xff"}', "Request body has a non UTF-8 character at char 8 and cannot be parsed as JSON."),
+        (
+            b"\xef\xbb\xbf{}",
+            "JSON::ParserError - the document begins with a byte order mark (U+FEFF), which JSON does not",
+        ),
         (b"[]", "RuntimeError - Expected JSON Object in request body but found Array"),
         (b'"text"', "RuntimeError - Expected JSON Object in request body but found String"),
         (b"[" * 60 + b"]" * 60, ""),

@@ -66,7 +66,8 @@ class PactFile:
 
     @property
     def base64_content(self) -> str:
-        return base64.b64encode(self.compact_json.encode()).decode()
+        # A surrogate that is no pair has no bytes in UTF-8; as an escape sequence, it is valid JSON.
+        return base64.b64encode(self.compact_json.encode(errors="backslashreplace")).decode()
 
 
 def read_pact_files(arguments: Sequence[str]) -> list[PactFile]:

@@ -67,10 +67,11 @@ def read_content(pact: Pact) -> Any:
 
 def file_name(consumer: str, provider: str) -> str:
     """Return the name of a pact's file, with lower-case names as other Pact libraries write them."""
-    return f"{_safe_name(consumer)}-{_safe_name(provider)}.json"
+    return f"{safe_name(consumer)}-{safe_name(provider)}.json"
 
 
-def _safe_name(name: str) -> str:
+def safe_name(name: str) -> str:
+    """Return a name as it appears in the names of pact files."""
     return re.sub(r'[\s/\\:*?"<>|]', "_", name.lower())
 
 

@@ -2,7 +2,8 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Final
 
 from treaty.settings import Settings
@@ -11,13 +12,36 @@ from treaty.web.http.router import Router
 _PACKAGES: Final = ("treaty.web.api", "treaty.web.pages")
 
 
-def list_routers(settings: Settings) -> Iterable[Router]:
+def build_router(settings: Settings) -> Router:
+    """Build the router of a server with these settings, with all routes. Callers share it, and must not change it."""
+    return _build_router(has_diagnostics=settings.enable_diagnostic_endpoints)
+
+
+def list_routers(settings: Settings) -> Sequence[Router]:
     """List the routers that a server with these settings has."""
+    return _list_routers(has_diagnostics=settings.enable_diagnostic_endpoints)
+
+
+@cache
+def _build_router(*, has_diagnostics: bool) -> Router:
+    whole = Router()
+    for router in _list_routers(has_diagnostics=has_diagnostics):
+        whole.include(router)
+    return whole
+
+
+@cache
+def _list_routers(*, has_diagnostics: bool) -> Sequence[Router]:
+    modules = (
+        importlib.import_module(name)
+        for name in _find_modules()
+        if has_diagnostics or not name.endswith(".diagnostics")
+    )
+    return [module.router for module in modules if isinstance(getattr(module, "router", None), Router)]
+
+
+def _find_modules() -> Iterator[str]:
     for package in _PACKAGES:
         path = importlib.import_module(package).__path__
         for module_info in pkgutil.walk_packages(path, f"{package}."):
-            if module_info.name.endswith(".diagnostics") and not settings.enable_diagnostic_endpoints:
-                continue
-            module = importlib.import_module(module_info.name)
-            if isinstance(router := getattr(module, "router", None), Router):
-                yield router
+            yield module_info.name

@@ -12,7 +12,7 @@ from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any, Final
 
-from treaty.errors import Malformed, describe_invalid_utf8
+from treaty.errors import BYTE_ORDER_MARK, Malformed, describe_invalid_utf8
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
 
 MAX_PLAIN_INTEGER_DIGITS: Final = 4000
@@ -131,6 +131,8 @@ def _decode(raw: bytes) -> str:
         raise Malformed(f"Request body {describe_invalid_utf8(raw, error)}") from error
     if not text.strip():
         raise Malformed("JSON::ParserError - unexpected end of input at line 1 column 1")
+    if text.startswith("\ufeff"):
+        raise Malformed(BYTE_ORDER_MARK)
     return text
 
 

@@ -1,5 +1,6 @@
 """Parses and validates JSON bodies. Error messages are those of the original broker, because clients print them."""
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, TypeVar, cast
@@ -11,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
 
-from treaty.errors import Invalid, Malformed, Problem, describe_invalid_utf8
+from treaty.errors import BYTE_ORDER_MARK, Invalid, Malformed, Problem, describe_invalid_utf8
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
 from treaty.model.names import find_forbidden_character
 
@@ -90,6 +91,8 @@ def describe_syntax_error(raw: bytes, reason: str) -> str:
         raw.decode()
     except UnicodeDecodeError as error:
         return f"Request body {describe_invalid_utf8(raw, error)}"
+    if raw.startswith(codecs.BOM_UTF8):
+        return BYTE_ORDER_MARK
     if not raw.strip():
         return "JSON::ParserError - unexpected end of input at line 1 column 1"
     return f"JSON::ParserError - {reason}"

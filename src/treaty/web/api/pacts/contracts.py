@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from treaty.actions.pacts import publications
 from treaty.actions.pacts.publications import PublishedContracts
-from treaty.errors import Invalid, Malformed, Problem
+from treaty.errors import BYTE_ORDER_MARK, Invalid, Malformed, Problem
 from treaty.model.pacts import content
 from treaty.model.pacts.documents import Document
 from treaty.model.pacts.notices import Notice, PublishedContract, build_contract_notices, build_version_notices
@@ -270,10 +270,16 @@ def _parse(raw: bytes) -> Document:
         reason = str(error)
         if "non UTF-8" in reason:
             raise Malformed("contract content" + reason.removeprefix("Request body")) from error
+        if reason == BYTE_ORDER_MARK:
+            raise Malformed(f"content could not be parsed as application/json: {_without_class(reason)}") from error
         if "but found " in reason:
             kind = reason.rpartition(" ")[2]
             raise Malformed(f"parsed content was expected to be a Hash but was a {kind}") from error
         raise Malformed("content could not be parsed as application/json") from error
+
+
+def _without_class(reason: str) -> str:
+    return reason.partition(" - ")[2]
 
 
 def _check_names(contract: dict[str, Any], document: Document) -> Iterable[str]:

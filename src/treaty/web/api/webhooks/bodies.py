@@ -221,9 +221,12 @@ def _find_url_problem(url: str, settings: Settings) -> str | None:
     split = _split(substitute_parameters(url))
     if split is None:
         return "is not a valid URL eg. http://example.org"
-    # Parameters contain names of branches and versions, so users who publish could choose the host.
-    if "${" in urlsplit(url).netloc:
+    # Parameters contain names of branches and versions, so users who publish could choose the host. A secret there
+    # would be sent to a resolver of names.
+    if "${" in urlsplit(url).netloc or "${" in url.partition(":")[0]:
         return "cannot have a template parameter in the host"
+    if "@" in split.netloc:
+        return "cannot contain a user and password; use username and password, which are encrypted"
     schemes, host_entries = settings.webhook_scheme_whitelist, settings.webhook_host_whitelist
     if schemes and split.scheme.lower() not in {scheme.lower() for scheme in schemes}:
         return f"scheme must be {', '.join(schemes)}. {_WHITELIST_HINT}"
