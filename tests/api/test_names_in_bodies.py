@@ -121,6 +121,9 @@ OTHER_TEXTS = {
     *("ContractBody.content_type", "ContractBody.content", "ContractBody.on_conflict", "VersionBody.build_url"),
     *("VerificationBody.build_url", "VerificationBody.test_results", "EnvironmentBody.display_name"),
     *("ContactBody.name", "ImportBody.source", "ImportBody.run", "ImportLookupBody.source", "ImportLookupBody.facts"),
+    # Paths have the UUIDs of secrets, and the rule for their names is stricter.
+    *("NewSecretBody.name", "NewSecretBody.value", "NewSecretBody.description", "NewSecretBody.allowed_origins"),
+    *("SecretBody.name", "SecretBody.value", "SecretBody.description", "SecretBody.allowed_origins"),
     *("_Contact.name", "PacticipantBody.display_name", "NewPacticipantBody.display_name"),
 }
 """Texts of bodies that are no names in paths."""
