@@ -89,7 +89,7 @@ def _load_authorities_once() -> None:
         is_usual = verify is True and cert is None and trust_env and "SSL_CERT_FILE" not in os.environ
         return shared() if is_usual else load(verify=verify, cert=cert, trust_env=trust_env)
 
-    vars(default)["create_ssl_context"] = create
+    default.__dict__["create_ssl_context"] = create
 
 
 def _log_failures() -> None:

@@ -61,7 +61,8 @@ def replaced(path: Path, text: str) -> Iterator[None]:
     """
     original, time = path.read_bytes(), path.stat().st_mtime
     path.write_text(text, encoding="utf-8")
-    os.utime(path, (time + next(_times),) * 2)
+    new_time = time + next(_times)
+    os.utime(path, (new_time, new_time))
     try:
         yield
     finally:
