@@ -246,6 +246,7 @@ ROWS = {
     "open_access": boolean(default=False),
     "session_idle_timeout": whole_durations(SECOND, minimum=60, default=DAY / 2),
     "session_lifetime": whole_durations(SECOND, minimum=60, default=7 * DAY),
+    "token_max_lifetime": whole_durations(DAY, minimum=0, default=0 * DAY),
     "badge_provider_mode": text(default="redirect", also=("proxy", "other")),
     "shields_io_base_url": text(default="https://img.shields.io"),
     "badge_default_cache_setting": text(default="max-age=30"),

@@ -135,7 +135,8 @@ def test_the_two_tokens_that_everybody_has_are_found_and_regenerated(api, accoun
     items = api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"]
     assert [one["description"] for one in items[:2]] == ["Read only token (developer)", "Read/write token (CI)"]
     path = f"/settings/tokens/{items[1]['uuid']}/regenerate"
-    first, second = (api.post(path, {}, headers=bearer(issued)) for _ in range(2))
+    owner = basic("read-write", PASSWORD)
+    first, second = (api.post(path, {}, headers=owner) for _ in range(2))
     assert (first.status, first.json()["description"]) == (201, "Read/write token (CI)")
     statuses = [
         api.get("/user", headers={"authorization": f"Bearer {one.json()['value']}"}).status for one in (first, second)
@@ -150,9 +151,40 @@ def test_nobody_regenerates_what_is_not_theirs_or_is_more_than_they_have(api, ac
     mine, reader = accounts(Role.READ_WRITE), accounts(Role.READ_WRITE, "ro", token=Role.READ_ONLY)
     path = f"/settings/tokens/{mine.token.uuid}/regenerate"
     other = accounts(Role.READ_WRITE, "other")
-    assert api.post(path, {}, headers=bearer(other)).status == 404
+    assert api.post(path, {}, headers=basic("other", PASSWORD)).status == 404
+    assert api.post(path, {}, headers=bearer(other)).status == 403
     own = api.get("/settings/tokens", headers=bearer(reader)).json()["_embedded"]["items"][1]["uuid"]
     assert api.post(f"/settings/tokens/{own}/regenerate", {}, headers=bearer(reader)).status == 403
+
+
+def test_a_token_regenerates_only_itself_and_keeps_its_expiry(api, accounts, clock, database):
+    accounts(Role.ADMINISTRATOR)
+    issued = _add_token(database, "administrator", clock, expires_at=clock.now + timedelta(days=3))
+    for listed in api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"]:
+        path = f"/settings/tokens/{listed['uuid']}/regenerate"
+        if listed["uuid"] != issued.token.uuid:
+            refused = api.post(path, {}, headers=bearer(issued))
+            assert (refused.status, refused.json()["missingPermission"]) == (403, "manage tokens of their own")
+            assert "A token can regenerate only itself." in refused.json()["error"]
+    clock.now += timedelta(days=1)
+    renewed = api.post(f"/settings/tokens/{issued.token.uuid}/regenerate", {}, headers=bearer(issued)).json()
+    assert renewed["expiresAt"] == "2024-05-09T07:08:09+00:00"
+    assert api.get("/user", headers=bearer(issued)).status == 401
+    successor = {"authorization": f"Bearer {renewed['value']}"}
+    assert api.get("/user", headers=successor).status == 200
+    clock.now += timedelta(days=2)
+    assert api.get("/user", headers=successor).status == 401
+
+
+def _add_token(database, user, clock, *, max_lifetime=credentials.NO_MAXIMUM, name="another", **properties):
+    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+    draft = credentials.TokenDraft(name=name, **properties)
+
+    def add(db):
+        owner = account_actions.get_account(db, user)
+        return credentials.add_token(db, owner, draft, vault=vault, now=clock.now, max_lifetime=max_lifetime)
+
+    return database.write(add)
 
 
 def test_slips_in_a_token_are_found_by_its_checksum():
@@ -478,7 +510,8 @@ def test_a_copy_of_the_database_holds_nothing_to_sign_in_with(api, accounts, dat
     browser = Browser(api)
     browser.sign_in()
     default = api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"][0]["uuid"]
-    regenerated = api.post(f"/settings/tokens/{default}/regenerate", {}, headers=bearer(issued)).json()["value"]
+    owner = basic("administrator", PASSWORD)
+    regenerated = api.post(f"/settings/tokens/{default}/regenerate", {}, headers=owner).json()["value"]
     copy = dumped(database)
     assert issued.token.uuid in copy, "the dump is whole"
     secrets = [issued.text, regenerated, browser.cookies[SESSION], PASSWORD, SECRET_KEY]

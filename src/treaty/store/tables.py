@@ -475,6 +475,7 @@ access: Final = Table(
     Column("setup_until", Time),
 )
 
+# Limits are JSON: the scopes and applications that a system account, or a token, is limited to; null is unlimited.
 account: Final = Table(
     "account",
     metadata,
@@ -488,6 +489,7 @@ account: Final = Table(
     Column("is_active", Boolean, nullable=False),
     Column("is_system", Boolean, nullable=False),
     Column("signed_in_at", Time),
+    Column("limits", Text),
     _created(),
     _updated(),
 )
@@ -505,6 +507,8 @@ token: Final = Table(
     Column("expires_at", Time),
     Column("used_at", Time),
     Column("used_from", Text),
+    Column("issued_at", Time),
+    Column("limits", Text),
     _created(),
     UniqueConstraint("account_id", "name"),
 )

@@ -1,10 +1,14 @@
-"""Permissions of each role. Every route names the permission that it requires."""
+"""Permissions of each role, and scopes. Every route names the permission that it requires.
+
+A token that is limited to scopes needs one of the route's scopes, too. Without any, a route is closed to such tokens.
+"""
 
 from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from treaty.model.accounts.access import Role
+from treaty.model.accounts.access import Caller, Role
+from treaty.model.accounts.scopes import Scope
 
 
 class Permission(Enum):
@@ -66,7 +70,8 @@ _PERMISSION_BY_RELATION: Final = {
 }
 """The permission that each write relation requires.
 
-Callers without it get documents without the relation: clients decide by its presence what they can do.
+Callers whose role lacks it get documents without the relation: clients decide by its presence what they can do. Scopes
+hide nothing: clients take a missing relation for an old broker, whereas a 403 names the missing scope.
 """
 HIDDEN_RELATIONS_BY_ROLE: Final = {
     role: frozenset(
@@ -74,3 +79,47 @@ HIDDEN_RELATIONS_BY_ROLE: Final = {
     )
     for role, granted in PERMISSIONS_BY_ROLE.items()
 }
+
+
+def has_role_permission(caller: Caller, permission: Permission) -> bool:
+    """Whether the caller's role has a permission, whatever the limits of the token."""
+    if permission in PERMISSIONS_BY_ROLE[caller.role]:
+        return True
+    # Users of the settings have no administrator who could read the audit trail for them.
+    return permission is Permission.READ_AUDIT and caller.role is Role.READ_WRITE and caller.account is None
+
+
+# Scopes
+
+ANY_SCOPE: Final = frozenset(Scope)
+BUILD_SCOPES: Final = frozenset({Scope.PUBLISH_PACTS, Scope.PUBLISH_RESULTS})
+"""Builds of consumers and of providers publish versions, branches and tags."""
+# Without `read`, a write scope still opens what its clients read before they write.
+VERIFICATION_READS: Final = frozenset({Scope.READ, Scope.PUBLISH_RESULTS})
+DEPLOYMENT_READS: Final = frozenset({Scope.READ, Scope.RECORD_DEPLOYMENTS})
+
+DEFAULT_SCOPES_OF_READS: Final[Mapping[Permission, frozenset[Scope]]] = {
+    Permission.READ: frozenset({Scope.READ}),
+    Permission.READ_BADGE: frozenset({Scope.READ}),
+    Permission.READ_HEARTBEAT: ANY_SCOPE,
+    Permission.USE_OWN_ACCOUNT: frozenset({Scope.READ}),
+    Permission.SIGN_IN: ANY_SCOPE,
+}
+"""The scopes of routes that only read and declare none themselves."""
+_SCOPED_PERMISSIONS: Final = frozenset(
+    {
+        *DEFAULT_SCOPES_OF_READS,
+        Permission.MANAGE_PACTICIPANT,
+        Permission.MANAGE_VERSION,
+        Permission.RECORD_DEPLOYMENT,
+        Permission.PUBLISH_PACT,
+        Permission.PUBLISH_VERIFICATION,
+    }
+)
+
+
+def has_permission(caller: Caller, permission: Permission) -> bool:
+    """Whether the caller has a permission, by its role and the limits of its token."""
+    if caller.limits is not None and permission not in _SCOPED_PERMISSIONS:
+        return False
+    return has_role_permission(caller, permission)
