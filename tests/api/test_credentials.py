@@ -15,7 +15,7 @@ from tests.api import golden
 from tests.api.conftest import PASSWORD, SECRET_KEY
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials, throttling
-from treaty.errors import Conflict
+from treaty.errors import Conflict, Invalid
 from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Role, generate_token, is_well_formed_token
 from treaty.model.accounts.throttling import compute_counter_keys
@@ -174,6 +174,69 @@ def test_a_token_regenerates_only_itself_and_keeps_its_expiry(api, accounts, clo
     assert api.get("/user", headers=successor).status == 200
     clock.now += timedelta(days=2)
     assert api.get("/user", headers=successor).status == 401
+
+
+def test_new_tokens_expire_within_the_maximum_lifetime_and_existing_ones_stay(make_api, accounts, clock, database):
+    lasting = accounts(Role.READ_WRITE)
+    days = timedelta(days=1)
+    for expires_at in (None, clock.now + 31 * days):
+        with pytest.raises(Invalid, match="must be within 30 days, the maximum that the setting token_max_lifetime"):
+            _add_token(database, "read-write", clock, max_lifetime=30 * days, expires_at=expires_at)
+    _add_token(database, "read-write", clock, max_lifetime=30 * days, expires_at=clock.now + 30 * days)
+    api = make_api(token_max_lifetime=30 * days)
+    assert api.get("/user", headers=bearer(lasting)).status == 200
+    owner = basic("read-write", PASSWORD)
+    items = api.get("/settings/tokens", headers=owner).json()["_embedded"]["items"]
+    default, lasting_uuid = items[1]["uuid"], lasting.token.uuid
+    renewed = [api.post(f"/settings/tokens/{uuid}/regenerate", {}, headers=owner) for uuid in (default, lasting_uuid)]
+    assert [answer.json()["expiresAt"] for answer in renewed] == ["2024-06-05T07:08:09+00:00"] * 2
+    clock.now += 30 * days
+    assert [api.get("/user", headers=bearer_of(answer)).status for answer in renewed] == [401, 401]
+    again = [api.post(f"/settings/tokens/{uuid}/regenerate", {}, headers=owner) for uuid in (default, lasting_uuid)]
+    assert [answer.status for answer in again] == [201, 409], "a default token cannot be replaced by a new one"
+    assert "has expired. Create a new one" in again[1].json()["error"]
+    assert api.get("/user", headers=bearer_of(again[0])).status == 200
+
+
+def bearer_of(answer):
+    return {"authorization": f"Bearer {answer.json()['value']}"}
+
+
+def test_tokens_that_expire_soon_or_are_unused_are_marked(make_api, accounts, clock, database):
+    accounts(Role.READ_WRITE)
+    days = timedelta(days=1)
+    expiring = _add_token(database, "read-write", clock, name="expiring", expires_at=clock.now + 96 * days)
+    used = _add_token(database, "read-write", clock, name="used")
+    api, owner = make_api(token_max_lifetime=60 * days), basic("read-write", PASSWORD)
+
+    def marks():
+        items = api.get("/settings/tokens", headers=owner).json()["_embedded"]["items"]
+        return {item["description"]: [name for name in ("expiresSoon", "unused") if name in item] for item in items}
+
+    defaults = {name: [] for name in sorted(credentials.DEFAULT_TOKEN_NAMES)}
+    assert marks() == {**defaults, "of the tests": [], "expiring": [], "used": []}
+    clock.now += 89 * days
+    for token in (expiring, used):
+        assert api.get("/user", headers=bearer(token)).status == 200
+    assert marks()["expiring"] == ["expiresSoon"]
+    clock.now += 1 * days
+    assert marks() == {**defaults, "of the tests": ["unused"], "expiring": ["expiresSoon"], "used": []}
+    browser = Browser(api)
+    browser.sign_in("read-write")
+    page = browser.get("/settings/tokens").text
+    texts = ("Expires within a week", "Unused for 90 days", "Longer than 60 days")
+    assert [page.count(text) for text in texts] == [1, 1, 2]
+    assert '<option value="60"' in page
+    assert '<option value=""' not in page.partition('name="days"')[2]
+    api.post(f"/settings/tokens/{_uuid_of(api, owner, 'of the tests')}/regenerate", {}, headers=owner)
+    assert marks()["of the tests"] == [], "a new text has not been used yet"
+    clock.now += 6 * days
+    assert marks()["expiring"] == [], "it has expired"
+
+
+def _uuid_of(api, owner, name):
+    items = api.get("/settings/tokens", headers=owner).json()["_embedded"]["items"]
+    return next(item["uuid"] for item in items if item["description"] == name)
 
 
 def _add_token(database, user, clock, *, max_lifetime=credentials.NO_MAXIMUM, name="another", **properties):

@@ -365,3 +365,9 @@ def test_a_read_only_token_with_scopes_is_refused(database, accounts, clock):
                 now=clock.now + timedelta(seconds=1),
             )
         )
+
+
+def test_a_sentence_names_only_the_first_of_many_applications():
+    names = frozenset("GFEDCBA")
+    assert Limits(READ, names).describe() == "read for A, B, C, D, E and 2 others"
+    assert Limits(READ, names - {"G"}).describe() == "read for A, B, C, D, E and F"

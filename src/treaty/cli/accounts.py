@@ -93,7 +93,9 @@ _BUILD_KINDS: Final = [kind.value for kind in BuildKind]
 def _with_limit_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options for scopes and applications to a command, which receives them as `limits`."""
 
-    @click.option("--scope", "scopes", type=click.Choice(_SCOPES), multiple=True, help="Limit it to this scope.")
+    @click.option(
+        "--scope", "scopes", type=click.Choice(_SCOPES), multiple=True, help="Limit it to this scope; can be repeated."
+    )
     @click.option(
         "--for",
         "builds",
@@ -102,7 +104,11 @@ def _with_limit_options(command: Callable[..., None]) -> Callable[..., None]:
         help="Limit it to what such a build does: `read`, and `publish-pacts` or `publish-verification-results`.",
     )
     @click.option(
-        "--application", "applications", multiple=True, help="Let it write only for this application; reads stay."
+        "--application",
+        "applications",
+        multiple=True,
+        metavar="NAME",
+        help="Let it write only for this application; can be repeated. Reads are not limited.",
     )
     @wraps(command)
     def run(

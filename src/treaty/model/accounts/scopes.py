@@ -10,6 +10,8 @@ from treaty.model.names import check_length, check_not_blank
 
 MAX_APPLICATIONS: Final = 100
 """Applications that one token can be limited to: they are read with every request."""
+_MAX_NAMED: Final = 6
+"""Applications that a sentence names."""
 
 
 class Scope(StrEnum):
@@ -47,8 +49,11 @@ class Limits:
 
 
 def join_names(names: Iterable[str]) -> str:
-    """List names in a sentence, in alphabetical order."""
-    *others, last = sorted(names) or ["no application"]
+    """List names in a sentence, in alphabetical order. Of many, only the first are named."""
+    listed = sorted(names) or ["no application"]
+    if len(listed) > _MAX_NAMED:
+        listed[_MAX_NAMED - 1 :] = [f"{len(listed) - _MAX_NAMED + 1} others"]
+    *others, last = listed
     return f"{', '.join(others)} and {last}" if others else last
 
 
