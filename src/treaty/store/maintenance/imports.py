@@ -14,6 +14,7 @@ from sqlalchemy import Connection, and_, bindparam, case, exists, false, func, i
 from treaty.model.maintenance.imports import DeploymentFact
 from treaty.model.pacts.pacts import Contract
 from treaty.model.verifications.verifications import NewVerification
+from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_one, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.pacts.pacts import CONSUMER_ID, CONTENT_ID, PROVIDER_ID, VERSION_ID
@@ -46,18 +47,11 @@ _ADD_FACT: Final = insert(imported_fact).values(
 _SET_VALUE: Final = (
     update(imported_fact).where(imported_fact.c.key == bindparam("fact_key")).values(value=bindparam("value"))
 )
-BATCH_SIZE: Final = 500
-"""Keys in one statement: databases limit the number of parameters."""
 
 
 def load_values(db: Connection, keys: Collection[str]) -> Mapping[str, str | None]:
     """Load the remembered values of the facts that were copied; keys of other facts are missing from the result."""
-    key_list = list(keys)
-    values: dict[str, str | None] = {}
-    for start in range(0, len(key_list), BATCH_SIZE):
-        batch = key_list[start : start + BATCH_SIZE]
-        values |= {row.key: row.value for row in fetch_rows(db, _VALUES, {"keys": batch})}
-    return values
+    return {row.key: row.value for row in fetch_in_batches(db, _VALUES, keys, parameter="keys")}
 
 
 def record_copy(db: Connection, key: str, value: str | None, *, is_known: bool, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """Integrations in the database: lists, removal, and the dashboard."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from treaty.model.pacticipants.integrations import DashboardItem, Integration, LatestResult
 from treaty.model.paging import MAX_OFFSET, Page, Paged
+from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_tuples
 from treaty.store.engine.listing import PagedQuery
 from treaty.store.pacticipants.pacticipants import escape_like, select_pacticipant_id
@@ -372,7 +373,7 @@ def list_dashboard_items(db: Connection, page: Page, *, pair: tuple[str, str] | 
     max_consumers = min(page.offset + page.limit, MAX_OFFSET)
     params = {**names, "limit": page.limit, "offset": page.offset, "max_consumers": max_consumers}
     rows = fetch_rows(db, _dashboard(of_pair=pair is not None), params)
-    results = {row.content_id: row for row in _fetch_in_batches(db, _RESULTS, {row.content_id for row in rows})}
+    results = {row.content_id: row for row in fetch_in_batches(db, _RESULTS, {row.content_id for row in rows})}
     consumer_versions = {row.consumer_version_id for row in rows}
     provider_versions = {result.provider_version_id for result in results.values()}
     branches = _fetch_names(db, _BRANCHES, consumer_versions | provider_versions)
@@ -392,22 +393,13 @@ def list_dashboard_items(db: Connection, page: Page, *, pair: tuple[str, str] | 
     ]
 
 
-BATCH_SIZE: Final = 500
-"""Ids per statement; SQLite and PostgreSQL limit the number of parameters."""
-
 _NamesById = dict[int, list[str]]
-
-
-def _fetch_in_batches(db: Connection, statement: Executable, ids: Collection[int]) -> Iterator[Any]:
-    ordered = sorted(ids)
-    for start in range(0, len(ordered), BATCH_SIZE):
-        yield from fetch_rows(db, statement, {"ids": ordered[start : start + BATCH_SIZE]})
 
 
 def _fetch_names(db: Connection, statement: Executable, ids: Collection[int]) -> _NamesById:
     """Load names, such as tags, grouped by the id of their owner."""
     names: _NamesById = {}
-    for owner_id, name in _fetch_in_batches(db, statement, ids):
+    for owner_id, name in fetch_in_batches(db, statement, ids):
         names.setdefault(owner_id, []).append(name)
     return names
 

@@ -155,11 +155,16 @@ _SELECTOR_PARAMETERS: Final = (
     QueryParameter("q[][latest]", "Whether to select only the latest version.", list[FlagText]),
 )
 _DESTINATION_PARAMETERS: Final = (
-    QueryParameter("tag", "Only rows with versions that have this tag."),
-    QueryParameter("environment", "Only rows with versions in this environment."),
-    QueryParameter("mainBranch", "Only rows with versions of main branches.", FlagText),
-    QueryParameter("latest", "Of the versions with the tag or on the branch, only the latest.", FlagText),
-    QueryParameter("latestby", "Leave out results that later ones replace.", Literal["cvp", "cvpv"]),
+    QueryParameter("tag", "The destination: compare with versions of other pacticipants that have this tag."),
+    QueryParameter("environment", "The destination: compare with versions of other pacticipants in this environment."),
+    QueryParameter("mainBranch", "The destination: compare with main branches of other pacticipants.", FlagText),
+    QueryParameter("latest", "Of the versions at the destination, only the latest of each pacticipant.", FlagText),
+    QueryParameter(
+        "latestby",
+        "Only the latest row for each consumer version and provider version (`cvpv`), consumer version (`cvp`), or "
+        "pair of applications (`cp`).",
+        Literal["cvpv", "cvp", "cp"],
+    ),
     QueryParameter(
         "success[]", "Only rows with these results; an empty one stands for none.", list[Literal["true", "false", ""]]
     ),

@@ -21,6 +21,7 @@ from treaty.store.engine.vault import get_vault
 from treaty.store.pacticipants import pacticipants
 from treaty.store.webhooks import webhooks
 from treaty.web import urls
+from treaty.web.api.timestamps import timestamps
 from treaty.web.api.webhooks import bodies
 from treaty.web.api.webhooks.bodies import WebhookBody
 from treaty.web.hal import represent
@@ -329,8 +330,7 @@ def webhook(webhook: Webhook) -> Hal:
         "request": request_state(webhook.request),
         "events": [{"name": name} for name in webhook.events],
         **_additional_state(webhook),
-        "updatedAt": webhook.updated_at if webhook.updated_at != webhook.created_at else None,
-        "createdAt": webhook.created_at,
+        **timestamps(webhook),
     }
     return Hal(
         state=state,
