@@ -213,7 +213,7 @@ def test_tokens_that_expire_soon_or_are_unused_are_marked(make_api, accounts, cl
         items = api.get("/settings/tokens", headers=owner).json()["_embedded"]["items"]
         return {item["description"]: [name for name in ("expiresSoon", "unused") if name in item] for item in items}
 
-    defaults = {name: [] for name in sorted(credentials.DEFAULT_TOKEN_NAMES)}
+    defaults: dict[str, list[str]] = {name: [] for name in sorted(credentials.DEFAULT_TOKEN_NAMES)}
     assert marks() == {**defaults, "of the tests": [], "expiring": [], "used": []}
     clock.now += 89 * days
     for token in (expiring, used):

@@ -1,7 +1,6 @@
 """Builds of consumers and providers with tokens that permit what they do, and no more."""
 
 import json
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 
@@ -52,7 +51,7 @@ def _bridge(api) -> type[BaseHTTPRequestHandler]:
 
 
 @pytest.fixture
-def build(make_api, monkeypatch, tmp_path) -> Iterator:
+def build(make_api, monkeypatch, tmp_path):
     """Call `pact-broker` with a token, as a build does."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pacts").mkdir()
