@@ -59,6 +59,7 @@ def test_against_the_broker(url: str) -> None:
         broker_password=os.environ.get("PACT_BROKER_PASSWORD"),
         provider_states_setup_url=f"{url}/_pact/provider_states",
         publish_version="3",
+        publish_verification_results=True,
         provider_branch="main",
         provider_tags=["dev"],
         enable_pending=False,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 
 class TreatyError(Exception):
@@ -42,6 +43,12 @@ class InvalidQuery(TreatyError):
 
 class Malformed(TreatyError):
     """A body that cannot be parsed. The text begins with the kind of failure, because clients print it unchanged."""
+
+
+BYTE_ORDER_MARK: Final = (
+    "JSON::ParserError - the document begins with a byte order mark (U+FEFF), which JSON does not allow: save the file "
+    "as UTF-8 without it"
+)
 
 
 def describe_invalid_utf8(raw: bytes, error: UnicodeDecodeError) -> str:
@@ -126,11 +133,26 @@ class Forbidden(TreatyError):
         self.missing_applications = tuple(missing_applications)
 
 
+class ReauthenticationRequired(TreatyError):
+    """The user of a session has to enter the password again before the request is carried out.
+
+    The text is empty unless a password or code was rejected; `seconds` is the wait after too many of them.
+    """
+
+    def __init__(self, text: str = "", *, seconds: int | None = None) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
+class SecondFactorRequired(TreatyError):
+    """The user of a session has to set up a second factor before anything else."""
+
+
 class Throttled(TreatyError):
     """Too many failed attempts; the next one is accepted after `seconds`, which the response has as `Retry-After`."""
 
     def __init__(
-        self, seconds: int, reason: str = "Too many wrong passwords for this user, or from this address."
+        self, seconds: int, reason: str = "Too many wrong passwords or codes for this user, or from this address."
     ) -> None:
         unit = "second" if seconds == 1 else "seconds"
         super().__init__(
@@ -166,6 +188,10 @@ class ClientError(TreatyError):
 
 class Unreachable(ClientError):
     """There was no response: wrong address, network failure, untrusted certificate, or no server at the address."""
+
+
+class ForeignOrigin(ClientError):
+    """A link or redirect to another origin than the broker's, to which credentials would have been sent."""
 
 
 class NotHal(ClientError):

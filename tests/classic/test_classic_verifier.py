@@ -88,7 +88,13 @@ def test_a_file_that_is_missing_is_named():
 def test_results_are_published(broker, is_broken, version):
     with shop.prices(is_broken=is_broken) as url:
         code = verify(
-            broker, url, publish_version=version, provider_branch="main", provider_tags=["dev"], enable_pending=False
+            broker,
+            url,
+            publish_version=version,
+            publish_verification_results=True,
+            provider_branch="main",
+            provider_tags=["dev"],
+            enable_pending=False,
         )
     assert code == int(is_broken)
     assert result(broker, version) is not is_broken
@@ -102,10 +108,16 @@ def test_a_pending_pact_does_not_fail(broker):
         assert verify(broker, url, publish_version="p", provider_branch="new", enable_pending=True) == 0
 
 
-def test_results_may_stay_here(broker):
+@pytest.mark.parametrize("more", [{}, {"publish_verification_results": False}])
+def test_results_are_published_only_if_that_is_requested(broker, more):
     with shop.prices() as url:
-        assert verify(broker, url, publish_version="quiet", publish_verification_results=False) == 0
+        assert verify(broker, url, publish_version="quiet", **more) == 0
     assert result(broker, "quiet") is None
+
+
+def test_results_without_a_version_are_refused(broker):
+    with pytest.raises(ValueError, match="publish_version"):
+        verify(broker, "http://127.0.0.1:9", publish_verification_results=True)
 
 
 @pytest.mark.parametrize("selector", [{"branch": "main"}, json.dumps({"mainBranch": True})])
@@ -117,3 +129,36 @@ def test_selectors_choose_pacts(broker, selector):
 def test_verifying_nothing_is_no_success(broker):
     with shop.prices() as url:
         assert verify(broker, url, consumer_version_selectors=[{"branch": "elsewhere"}]) == 1
+
+
+def test_credentials_may_be_in_the_url_beside_arguments(broker):
+    with shop.prices() as url:
+        for prefix in ("pact:secret@", "somebody:else@"):
+            assert verify(broker.replace("://", f"://{prefix}"), url) == 0
+        verifier = Verifier(provider=shop.PROVIDER, provider_base_url=url)
+        assert verifier.verify_with_broker(broker_url=broker.replace("://", "://pact:secret@")) == 0
+
+
+def test_each_consumer_of_a_broker_is_verified_with_its_states(broker, pact):
+    document = json.loads(pact.read_text("utf-8"))
+    document["consumer"]["name"] = "Mobile / App"
+    path = "/pacts/provider/Prices/consumer/Mobile%20%2F%20App/version/1"
+    httpx.put(broker + path, json=document, auth=("pact", "secret")).raise_for_status()
+    with shop.prices() as url:
+        result = verify(broker, url, publish_version="5", publish_verification_results=True)
+    assert result == 0
+    assert result.logs.count("a request for a price") == 2
+    matrix = httpx.get(f"{broker}/matrix?q[][pacticipant]=Prices&q[][version]=5", auth=("pact", "secret")).json()
+    assert {row["consumer"]["name"] for row in matrix["matrix"] if row["verificationResult"]["success"]} == {
+        "Mobile / App",
+        shop.CONSUMER,
+    }
+
+
+def test_verifying_a_folder_without_pacts_of_the_provider_is_an_error(pact, tmp_path):
+    (tmp_path / "package.json").write_text("{}")
+    for folder, provider in ((tmp_path, "Prices"), (pact.parent, "Stock")):
+        with pytest.raises(FileNotFoundError, match=f"no pacts of the provider {provider} in the folder"):
+            Verifier(provider=provider, provider_base_url="http://127.0.0.1:9").verify_pacts(folder)
+    with pytest.raises(FileNotFoundError, match="nothing to verify"):
+        Verifier(provider="Prices", provider_base_url="http://127.0.0.1:9").verify_pacts()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from tests.waiting import PATIENCE
+from treaty.pact import Consumer, EachLike, Format, Like, MessageConsumer, Provider, get_generated_values
 
 if TYPE_CHECKING:
     from .conftest import OtherBroker, Run
@@ -188,6 +192,11 @@ GOOD: list[dict[str, Any]] = [
     pact({"description": "m", "type": "Asynchronous/Messages", "contents": {"content": "x"}}, spec="4.0"),
     pact({"description": "m", "type": "Synchronous/Messages", "request": {}, "response": []}, spec="4.0"),
 ]
+# What the newer client reports, although libraries and brokers write it.
+GOOD_HERE: list[dict[str, Any]] = [
+    response(status=0, matchingRules={"status": {"matchers": [{"match": "statusCode", "status": "clientError"}]}}),
+    pact({**HTTP, "_id": "1"}, _links={"self": {"href": "http://broker/pact"}}, createdAt="2026-01-01T00:00:00+00:00"),
+]
 
 
 def level(kind: str, *, strict: bool) -> str:
@@ -217,7 +226,7 @@ def test_what_is_wrong_is_told_with_its_place(
     assert (code, PUBLISH in broker.lines) == ((2, False) if grave == "ERROR" else (0, True))
 
 
-@pytest.mark.parametrize("document", [*GOOD, pact({**HTTP, "providerState": None}, spec="2.0.0")])
+@pytest.mark.parametrize("document", [*GOOD, *GOOD_HERE, pact({**HTTP, "providerState": None}, spec="2.0.0")])
 def test_nothing_is_wrong_with_a_good_pact(
     run: Run, broker: OtherBroker, tmp_path: Path, document: dict[str, Any]
 ) -> None:
@@ -308,3 +317,102 @@ def test_without_validation_nothing_is_looked_over(run: Run, broker: OtherBroker
     file = tmp_path / "pact.json"
     file.write_text(json.dumps(pact(extra=1)))
     assert found(run, broker, file) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"pact-specification": {"version": "4.0"}}, {"pactSpecificationVersion": "4.0"}],
+    ids=lambda each: str(*each),
+)
+def test_version_4_may_be_declared_with_an_older_name(
+    run: Run, broker: OtherBroker, tmp_path: Path, metadata: dict[str, Any]
+) -> None:
+    message = {"description": "m", "type": "Asynchronous/Messages", "contents": {"content": "x"}, "pending": False}
+    file = tmp_path / "pact.json"
+    file.write_text(json.dumps(pact(message, metadata=metadata)))
+    code, lines = found(run, broker, file, "--strict")
+    assert (code, len(lines)) == (0, 1)
+    assert "is deprecated" in lines[0]
+
+
+def nested(depth: int) -> str:
+    value = "[" * depth + "]" * depth
+    return json.dumps(pact()).replace('"interactions"', f'"interactions":\n "x", "y":\n {value}, "interactions"', 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"consumer":\n {"name": NaN}}', "NaN is not a JSON value, in line 2, column 11"),
+        ('{"a": "NaN \\" [", "b": [-Infinity]}', "-Infinity is not a JSON value, in line 1, column 25"),
+        (nested(50), "nested more than 50 levels deep, which brokers do not accept, in line 3, column 51"),
+        (nested(100_000), "nested more than 50 levels deep, which brokers do not accept, in line 3, column 51"),
+    ],
+    ids=["NaN", "infinity", "51 levels", "100,000 levels"],
+)
+def test_what_only_python_accepts_is_reported_with_its_position(
+    run: Run, broker: OtherBroker, tmp_path: Path, text: str, fault: str
+) -> None:
+    file = tmp_path / "pact.json"
+    file.write_text(text)
+    code, lines = found(run, broker, file, "--validate")
+    assert code == 2
+    assert any(line.endswith(fault) for line in lines), lines
+
+
+def test_nesting_that_python_cannot_parse_is_an_error_without_validation_too(
+    run: Run, broker: OtherBroker, tmp_path: Path
+) -> None:
+    file = tmp_path / "pact.json"
+    file.write_text(nested(100_000))
+    broker.answer(PUBLISH, {})
+    result = run("publish", str(file), "-a", "1")
+    assert result.exit_code == 1
+    assert "Could not read the pact file" in result.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["--validate"], ["--strict"]], ids=str)
+def test_a_surrogate_that_is_no_pair_is_published_as_it_is(
+    run: Run, broker: OtherBroker, tmp_path: Path, words: list[str]
+) -> None:
+    file = tmp_path / "pact.json"
+    file.write_text(json.dumps(http(description="half \ud83d pair", response={"status": 200, "body": "\udc00 🎉"})))
+    broker.answer(PUBLISH, {})
+    assert run("publish", str(file), "-a", "1", *words).exit_code == 0
+    content = base64.b64decode(broker.last.json["contracts"][0]["content"])
+    assert json.loads(content)["interactions"][0]["description"] == "half \ud83d pair"
+
+
+def test_a_problem_with_such_a_surrogate_is_printed(run: Run, broker: OtherBroker, tmp_path: Path) -> None:
+    file = tmp_path / "pact.json"
+    file.write_text(json.dumps(http(**{"half \ud83d": 1})))
+    assert found(run, broker, file, "--strict") == (2, [f"error at {FIRST}: Unexpected attribute 'half \\ud83d'"])
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "2.0.0", "3.0.0", "4.0"])
+def test_files_of_the_classic_api_have_no_problems(run: Run, broker: OtherBroker, tmp_path: Path, version: str) -> None:
+    write_pacts(tmp_path, version)
+    assert len(list(tmp_path.glob("*.json"))) == (2 if version >= "3" else 1)
+    broker.answer(PUBLISH, {})
+    result = run("publish", str(tmp_path), "-a", "1", "--strict")
+    assert (result.exit_code, "error at" in result.stderr) == (0, False)
+
+
+def write_pacts(folder: Path, version: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    contract = Consumer("Web").has_pact_with(
+        Provider("Api"), port=port, pact_dir=str(folder), log_dir=str(folder), specification_version=version
+    )
+    contract.given("a state").upon_receiving("a request").with_request(
+        "post", "/", body={"ids": EachLike(Format().uuid)}, query={"q": Like("1")}
+    ).will_respond_with(200, body=Like({"b": 1}), headers={"X": "y"})
+    with contract:
+        httpx.post(f"{contract.uri}/?q=2", json={"ids": [get_generated_values(Format().uuid)]})
+    if version >= "3":
+        messages = MessageConsumer("Mail").has_pact_with(Provider("Api"), pact_dir=str(folder), version=version)
+        messages.given("a", {"n": 1}).expects_to_receive("an order").with_content({"a": Like(1)}).with_metadata(
+            {"k": "v"}
+        )
+        with messages:
+            pass

@@ -37,6 +37,7 @@ class PactProblem:
 
 
 _DOCUMENT_MEMBERS: Final = {"consumer", "provider", "interactions", "messages", "metadata"}
+_BROKER_MEMBERS: Final = {"_links", "createdAt"}
 _COMMON_MEMBERS: Final = {"_id", "description", "providerState", "provider_state", "providerStates"}
 _MESSAGE_MEMBERS: Final = {"contents", "metaData", "metadata", "matchingRules", "generators"}
 _V4_MEMBERS: Final = {"type", "key", "pending", "comments", "pluginConfiguration", "interactionMarkup", "transport"}
@@ -67,8 +68,15 @@ def _check_document(document: Any) -> PactProblems:
         yield from _check_pacticipant(side, document)
     yield from _check_interactions(document)
     yield from _check_metadata(document.get("metadata", {}))
-    for name in _unknown_members(document, _DOCUMENT_MEMBERS):
+    known_names = _DOCUMENT_MEMBERS | (_BROKER_MEMBERS if _is_from_broker(document) else set())
+    for name in _unknown_members(document, known_names):
         yield PactProblem(f"/{_escape_pointer(name)}", f"Unexpected attribute '{name}'")
+
+
+def _is_from_broker(document: dict[str, Any]) -> bool:
+    """Whether a pact was downloaded from a broker, which adds members to it."""
+    links = document.get("_links")
+    return isinstance(links, dict) and "self" in links
 
 
 def _check_pacticipant(side: str, document: dict[str, Any]) -> PactProblems:
@@ -222,8 +230,14 @@ def _check_response(path: str, response: dict[str, Any]) -> PactProblems:
         yield PactProblem(path, "Missing status")
     elif not isinstance(status, int) or isinstance(status, bool):
         yield _wrong_type(f"{path}/status", status, "a whole Number", Severity.STRICT_ERROR)
-    elif status not in _STATUSES:
+    elif status not in _STATUSES and not _has_status_matcher(response):
         yield PactProblem(f"{path}/status", f"{status} is not an HTTP status: they are 100 to 599")
+
+
+def _has_status_matcher(response: dict[str, Any]) -> bool:
+    """Whether a rule decides about the status. The number is then only an example, and 0 if there is none."""
+    rules = response.get("matchingRules")
+    return isinstance(rules, dict) and any(name in rules for name in ("status", "$.status"))
 
 
 def _check_headers(path: str, headers: Any) -> PactProblems:
@@ -315,11 +329,17 @@ def _check_specification(path: str, specification: Any) -> PactProblems:
 
 
 def _specification_version(document: dict[str, Any]) -> str:
-    """Return the version of the Pact specification that a pact's metadata names, or an empty text."""
-    value: Any = document
-    for name in ("metadata", "pactSpecification", "version"):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else ""
+    """Return the version of the Pact specification that a pact's metadata names, or an empty text.
+
+    Older libraries used other names for it.
+    """
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict):
+        return ""
+    candidates = [metadata.get("pactSpecification"), metadata.get("pact-specification")]
+    versions = [candidate.get("version") for candidate in candidates if isinstance(candidate, dict)]
+    versions.append(metadata.get("pactSpecificationVersion"))
+    return next((version for version in versions if isinstance(version, str)), "")
 
 
 def _checked_object(check: Check) -> Check:

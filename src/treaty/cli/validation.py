@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from treaty.cli import output, pact_problems
+from treaty.cli import json_faults, output, pact_problems
 from treaty.cli.pact_problems import PactProblem, Severity
 from treaty.cli.program import Failure
 
@@ -46,11 +46,16 @@ class FileReport:
     def lines(self) -> Iterator[str]:
         for problem in self.problems:
             level = self._level(problem)
-            text = f"{self.source}: {level} at {problem.path}: {problem.message}"
+            text = _printable(f"{self.source}: {level} at {problem.path}: {problem.message}")
             yield output.red(text) if level == "error" else output.yellow(text)
 
     def _level(self, problem: PactProblem) -> str:
         return "error" if problem.is_error(strict=self.strict) else "warning"
+
+
+def _printable(text: str) -> str:
+    """Escape surrogates that are no pair: JSON may contain them, but no output can."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def validate(paths: Sequence[str], *, strict: bool, form: str) -> None:
@@ -68,16 +73,28 @@ def validate(paths: Sequence[str], *, strict: bool, form: str) -> None:
 def _check_file(path: str) -> Sequence[PactProblem]:
     try:
         # utf-8-sig: editors on Windows begin files with a byte order mark.
-        return pact_problems.check_pact(json.loads(Path(path).read_text(encoding="utf-8-sig")))
-    except json.JSONDecodeError as error:
-        text = f"Not valid JSON: {error.msg}, in line {error.lineno}, column {error.colno}"
-        return [PactProblem("/", text, Severity.ERROR)]
-    except (ValueError, RecursionError) as error:
-        return [PactProblem("/", f"Not valid JSON: {error}", Severity.ERROR)]
+        return _check_text(Path(path).read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        return _problems_of([f"Not valid JSON: {error}"])
     except OSError as error:
         raise _UnreadableFile(
             f"Could not read the pact file {path}: {error.strerror}\nCheck the path, and the file's permissions."
         ) from error
+
+
+def _check_text(text: str) -> Sequence[PactProblem]:
+    try:
+        tree = json.loads(text)
+    except json.JSONDecodeError as error:
+        return _problems_of([f"Not valid JSON: {error.msg}, in line {error.lineno}, column {error.colno}"])
+    except RecursionError:
+        return _problems_of([f"Not valid JSON: {fault}" for fault in json_faults.find_faults(text)])
+    # The other checks may fail on what no broker accepts anyway.
+    return _problems_of(json_faults.find_faults(text)) or pact_problems.check_pact(tree)
+
+
+def _problems_of(faults: Sequence[str]) -> list[PactProblem]:
+    return [PactProblem("/", fault, Severity.ERROR) for fault in faults]
 
 
 class _UnreadableFile(Failure):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from treaty.pytest_plugin.verification import PactVerifier
 
 _RUN: Final[pytest.StashKey[PluginRun]] = pytest.StashKey()
+_PARSER: Final[pytest.StashKey[pytest.Parser]] = pytest.StashKey()
+_HEADER: Final[pytest.StashKey[list[str]]] = pytest.StashKey()
 _PASSED: Final = pytest.StashKey[bool]()
 _MARKER: Final = (
     "pact(consumer, provider, **options): the pact that a test is about. Options of consumers: `specification`; of "
@@ -29,13 +31,24 @@ _MARKER: Final = (
 )
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    options.add_options(parser)
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the options if a conftest.py loads the plugin, which is too late for the next hook."""
+    config = pluginmanager.get_plugin("pytestconfig")
+    if config is not None and options.are_conftests_loading(pluginmanager):
+        _add_options(config, parser)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    options.restore_positional_arguments(early_config.known_args_namespace, args)
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> Any:
+    result = yield
+    _add_options(early_config, parser)
+    options.restore_positional_arguments(early_config, args)
+    return result
+
+
+def _add_options(config: pytest.Config, parser: pytest.Parser) -> None:
+    options.add_options(parser, config)
+    config.stash[_PARSER] = parser
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     config.addinivalue_line("markers", _MARKER)
     config.stash[_RUN] = PluginRun(config)
+    options.release_names(config.stash[_PARSER])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -50,8 +64,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run.end()
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    return config.stash[_RUN].header()
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    lines = [config.stash[_RUN].header(), _describe_foreign_options(config)]
+    config.stash[_HEADER] = [line for line in lines if line]
+    return config.stash[_HEADER]
+
+
+def _describe_foreign_options(config: pytest.Config) -> str | None:
+    foreign_options = options.list_foreign_options(config, config.stash[_PARSER])
+    return options.describe_foreign_options(foreign_options) if foreign_options else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -83,7 +104,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if call.when == "call":
         item.stash[_PASSED] = report.passed
-        item.config.stash[_RUN].attach_verification(item, report)
+        run = item.config.stash[_RUN]
+        run.attach_verification(item, report)
+        if report.failed:
+            run.forget_unfinished_interactions()
     return report
 
 
@@ -108,7 +132,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if lines := config.stash[_RUN].summary:
+    lines = config.stash[_RUN].summary
+    line = _describe_foreign_options(config)
+    if line and line not in config.stash.get(_HEADER, []):
+        lines = [*lines, line]  # a conftest.py of a subfolder declares options
+    if lines:
         terminalreporter.section("pacts")
         for line in lines:
             terminalreporter.write_line(line)
@@ -130,7 +158,9 @@ def pact(request: pytest.FixtureRequest) -> Iterator[Pact]:
     recorder = recording.start_recording(request.node, request.config.stash[_RUN].folder)
     with recorder.logging():
         yield recorder.pact
-    if request.node.stash.get(_PASSED, False):
+    has_passed = request.node.stash.get(_PASSED, False)
+    recorder.pact.release(has_passed=has_passed)
+    if has_passed:
         recorder.write()
 
 

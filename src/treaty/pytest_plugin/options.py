@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class Option(NamedTuple):
@@ -30,6 +29,10 @@ class Option(NamedTuple):
     @property
     def dest(self) -> str:
         return f"treaty_{self.key}"
+
+    @property
+    def long_help(self) -> str:
+        return f"{self.help} [env: {self.environment}; ini: {self.key}]"
 
     @property
     def environment(self) -> str:
@@ -59,27 +62,88 @@ _TRUE: Final = {"true", "1", "yes", "on"}
 _FALSE: Final = {"false", "0", "no", "off", ""}
 
 
-def add_options(parser: pytest.Parser) -> None:
-    """Declare all options on the command line and in the configuration file."""
+def add_options(parser: pytest.Parser, config: pytest.Config) -> None:
+    """Declare the options on the command line and in the configuration file, unless the project or a plugin has them.
+
+    Older projects declare `--publish-pact`, `--run-broker` or `--broker-url` in a conftest.py, and pytest does not
+    accept an option twice. So this is called once the initial conftest.py files are loaded.
+    """
     group = parser.getgroup("treaty", "pacts (treaty)")
     for option in OPTIONS:
-        help_text = f"{option.help} [env: {option.environment}; ini: {option.key}]"
-        if option.is_flag:
-            group.addoption(
-                f"--{option.name}", dest=option.dest, nargs="?", const=True, type=_parse_flag, help=help_text
-            )
-        else:
-            group.addoption(
-                f"--{option.name}",
-                dest=option.dest,
-                metavar=option.metavar,
-                action="append" if option.is_list else "store",
-                help=help_text,
-            )
-        if option.is_list:
-            parser.addini(option.key, help_text, type="args", default=[])
-        else:
-            parser.addini(option.key, help_text, type="string", default="")
+        if f"--{option.name}" not in _destinations(config, parser):
+            _add_argument(group, option)
+        if not _is_ini_declared(config, option.key):
+            _add_ini(parser, option)
+
+
+def _add_argument(group: pytest.OptionGroup, option: Option) -> None:
+    if option.is_flag:
+        group.addoption(
+            f"--{option.name}", dest=option.dest, nargs="?", const=True, type=_parse_flag, help=option.long_help
+        )
+    else:
+        group.addoption(
+            f"--{option.name}",
+            dest=option.dest,
+            metavar=option.metavar,
+            action="append" if option.is_list else "store",
+            help=option.long_help,
+        )
+
+
+def _is_ini_declared(config: pytest.Config, key: str) -> bool:
+    try:
+        config.getini(key)
+    except ValueError:
+        return False
+    return True
+
+
+def _add_ini(parser: pytest.Parser, option: Option) -> None:
+    if option.is_list:
+        parser.addini(option.key, option.long_help, type="args", default=[])
+    else:
+        parser.addini(option.key, option.long_help, type="string", default="")
+
+
+def are_conftests_loading(pluginmanager: pytest.PytestPluginManager) -> bool:
+    """Whether a conftest.py has been loaded, as is the case if it is one that loads this plugin."""
+    files = [getattr(plugin, "__file__", None) for plugin in pluginmanager.get_plugins()]
+    return any(Path(file).name == "conftest.py" for file in files if file)
+
+
+def release_names(parser: pytest.Parser) -> None:
+    """Let conftest.py files of subfolders, which are loaded after the command line is parsed, declare the same options.
+
+    pytest 9 passes an option to argparse at once, which has no public way to forget one.
+    """
+    names: dict[str, object] = getattr(getattr(parser, "optparser", None), "_option_string_actions", {})
+    for option in OPTIONS:
+        names.pop(f"--{option.name}", None)
+
+
+def list_foreign_options(config: pytest.Config, parser: pytest.Parser) -> list[Option]:
+    """Return the options that the project or another plugin declares instead."""
+    destinations = _destinations(config, parser)
+    return [option for option in OPTIONS if destinations.get(f"--{option.name}", option.dest) != option.dest]
+
+
+def _destinations(config: pytest.Config, parser: pytest.Parser) -> Mapping[str, str]:
+    """Return the names of the declared options, with those of the attributes of their values."""
+    # There is no public way to list options. pytest 8 has this table in another object than pytest 9.
+    table: Mapping[str, str] = getattr(parser, "_opt2dest", None) or getattr(config, "_opt2dest", {})
+    return table
+
+
+def describe_foreign_options(foreign_options: Sequence[Option]) -> str:
+    """Describe options that are not the plugin's, and how to set what they would set."""
+    names = ", ".join(f"--{option.name}" for option in foreign_options)
+    variables = ", ".join(option.environment for option in foreign_options)
+    keys = ", ".join(option.key for option in foreign_options)
+    return (
+        f"treaty: conftest.py declares {names} itself, which takes precedence over the plugin; for the plugin, set "
+        f"{variables}, or {keys} in pytest's configuration file"
+    )
 
 
 def _parse_flag(text: str) -> bool | str:
@@ -91,12 +155,12 @@ def _is_boolean(text: str) -> bool:
     return text.strip().lower() in _TRUE | _FALSE
 
 
-def restore_positional_arguments(namespace: argparse.Namespace, args: list[str]) -> None:
-    """Treat the argument after a flag as a path to test, unless it is a Boolean: `--run-broker tests`.
+def restore_positional_arguments(config: pytest.Config, args: list[str]) -> None:
+    """Let argparse treat the argument after a flag as a path to test, unless it is a Boolean: `--run-broker tests`.
 
-    argparse takes it for the flag's optional value. Raises UsageError for `--flag=VALUE` if it is not a Boolean.
+    Otherwise it is the flag's optional value. Raises UsageError for `--flag=VALUE` if it is not a Boolean.
     """
-    for option in (option for option in OPTIONS if option.is_flag):
+    for option in (option for option in OPTIONS if option.is_flag and hasattr(config.option, option.dest)):
         for index, argument in enumerate(args):
             name, equals, value = argument.partition("=")
             next_argument = args[index + 1] if index + 1 < len(args) else "-"
@@ -106,8 +170,6 @@ def restore_positional_arguments(namespace: argparse.Namespace, args: list[str])
                 raise pytest.UsageError(f"--{option.name}: {value!r} is neither True nor False")
             if not equals and not next_argument.startswith("-") and not _is_boolean(next_argument):
                 args[index] = f"{argument}=True"
-                setattr(namespace, option.dest, True)
-                namespace.file_or_dir.append(next_argument)
 
 
 def get_text(config: pytest.Config, name: str) -> str | None:
@@ -118,7 +180,8 @@ def get_text(config: pytest.Config, name: str) -> str | None:
     option = _OPTIONS_BY_NAME[name]
     argument = config.getoption(option.dest, None)
     value = argument if argument is not None else os.environ.get(option.environment) or config.getini(option.key)
-    return str(value).strip() or None
+    # A conftest.py may have declared a value of another type under this name.
+    return str(value).strip() or None if isinstance(value, str | bool) else None
 
 
 def get_flag(config: pytest.Config, name: str) -> bool:

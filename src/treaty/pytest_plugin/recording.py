@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from pact import Pact
+from pact.error import MismatchesError
+from pact.pact import PactServer
 
 from treaty.pytest_plugin.markers import merge_markers
 from treaty.testing import pact_files
@@ -15,6 +18,7 @@ from treaty.testing.logs import logged_to
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
+    from types import TracebackType
 
 _MISSING_NAMES: Final = (
     "The fixture `pact` needs the names of the consumer and the provider: mark the test with "
@@ -23,21 +27,65 @@ _MISSING_NAMES: Final = (
 _NOT_EXERCISED: Final = "The pact's interactions were never exercised: use `pact.serve()` or `pact.verify()`."
 
 
+_kept_handles: Final[list[object]] = []
+"""Handles of the library that tracebacks of failed tests refer to; `treaty.testing.pact_handles` has the reason."""
+atexit.register(_kept_handles.clear)
+
+
+class RecordedServer(PactServer):
+    """A mock provider that releases its port even if a traceback refers to it."""
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            super().__exit__(exc_type, exc_value, traceback)
+        except MismatchesError:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        if self._handle:
+            self._mismatches = list(self.mismatches)
+            self._handle = None
+
+
 class RecordedPact(Pact):
     """A pact that records whether its interactions were exercised.
 
     A test that only describes interactions proves nothing about the consumer, so its pact must not be written.
     """
 
-    is_exercised = False
+    def __init__(self, consumer: str, provider: str) -> None:
+        super().__init__(consumer, provider)
+        self.is_exercised = False
+        self._servers: list[RecordedServer] = []
 
-    def serve(self, *args: Any, **options: Any) -> Any:
+    def serve(
+        self,
+        addr: str = "localhost",
+        port: int = 0,
+        transport: str = "http",
+        transport_config: str | None = None,
+        *,
+        raises: bool = True,
+        verbose: bool = True,
+    ) -> PactServer:
         self.is_exercised = True
-        return super().serve(*args, **options)
+        server = RecordedServer(self._handle, addr, port, transport, transport_config, raises=raises, verbose=verbose)
+        self._servers.append(server)
+        return server
 
     def verify(self, *args: Any, **options: Any) -> Any:
         self.is_exercised = True
         return super().verify(*args, **options)
+
+    def release(self, *, has_passed: bool) -> None:
+        """Stop the mock providers. The traceback of a failed test may be freed at any time; the handle must not."""
+        for server in self._servers:
+            server.release()
+        if not has_passed:
+            _kept_handles.append(self._handle)
 
 
 class PactRecorder:

@@ -94,6 +94,11 @@ class PluginRun:
         if verification := sys.modules.get("treaty.pytest_plugin.verification"):
             verification.attach_to_report(item, report)
 
+    def forget_unfinished_interactions(self) -> None:
+        """Forget what a failed test has described with the classic API but not tried; the next test is not about it."""
+        if classic := sys.modules.get("treaty.pact.pact"):
+            classic.forget_interactions()
+
     def send_to_main_process(self) -> None:
         """Hand the pacts that a worker has written to the main process, which publishes them."""
         _xdist_config(self.config).workeroutput["treaty_written"] = _written_contents()

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 STATES_PATH: Final = "/states"
 MESSAGES_PATH: Final = "/messages"
+_JSON: Final = {"Content-Type": "application/json"}
 
 StateHandlers = Mapping[str, Callable[..., object]] | Callable[..., object]
 Message = Mapping[str, Any] | bytes | str
@@ -29,11 +30,11 @@ class Callbacks:
     messages: MessageHandlers | None = None
     failures: list[str] = field(default_factory=list)
 
-    def prepare(self, state_change: Mapping[str, Any]) -> None:
-        """Call the handler of a provider state. Raises LookupError if there is none."""
+    def prepare(self, state_change: Mapping[str, Any]) -> Any:
+        """Call the handler of a provider state, and return its result. Raises LookupError if there is none."""
         state, action = state_change.get("state") or "", state_change.get("action") or "setup"
         if self.states is None or not state:
-            return
+            return None
         parameters = state_change.get("params") or {}
         values = {**parameters, "state": state, "action": action, "parameters": parameters}
         handler = self.states if callable(self.states) else self.states.get(state)
@@ -41,7 +42,8 @@ class Callbacks:
             raise LookupError(f"No handler for the provider state {state!r}. {_describe(self.states)}")
         # Most handlers only set a state up. Only one that takes `action` expects to be called for the teardown, too.
         if action == "setup" or "action" in inspect.signature(handler).parameters:
-            _call(handler, values)
+            return _call(handler, values)
+        return None
 
     def produce(self, message_request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Produce a message: its contents, content type and metadata. Raises LookupError if it has no handler."""
@@ -103,8 +105,13 @@ def _request_handler(callbacks: Callbacks) -> type[BaseHTTPRequestHandler]:
         def _call_handler(self, body: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
             if self.path == MESSAGES_PATH:
                 return _response(callbacks.produce(body))
-            callbacks.prepare(body)
-            return b"", {}
+            values = callbacks.prepare(body)
+            # Pact's generators may use values that a state handler returns.
+            return (
+                (json.dumps(values, default=str).encode(), _JSON)
+                if values and isinstance(values, Mapping)
+                else (b"", {})
+            )
 
         def _send(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str]) -> None:
             self.send_response(status)
@@ -120,9 +127,9 @@ def _request_handler(callbacks: Callbacks) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def serve_callbacks(callbacks: Callbacks) -> Iterator[int]:
-    """Serve on a free port of 127.0.0.1 until the block ends; yields the port."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _request_handler(callbacks)) as server:
+def serve_callbacks(callbacks: Callbacks, host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """Serve until the block ends, by default on a free port; yields the port."""
+    with ThreadingHTTPServer((host, port), _request_handler(callbacks)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

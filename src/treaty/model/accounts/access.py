@@ -44,6 +44,12 @@ class Caller:
     """The uuid of the token or session."""
     limits: Limits | None = None
     """The limits of the token and its account; None if the role alone decides."""
+    authenticated_at: datetime | None = None
+    """When the user of a session last entered the password."""
+    has_second_factor: bool = False
+    """Whether authentication with the password requires a code, too."""
+    lacks_second_factor: bool = False
+    """Whether the user has to set up a second factor before anything else."""
 
     @property
     def is_known(self) -> bool:
@@ -57,6 +63,8 @@ class Caller:
         return f"{self.user} (token “{self.token}”)" if self.token else str(self.user)
 
 
+REAUTHENTICATION_LIFETIME: Final = timedelta(minutes=10)
+"""Time for which a session may change users, credentials and secrets after its user has entered the password."""
 ANONYMOUS_CALLER: Final = Caller()
 OPEN_ACCESS_CALLER: Final = Caller(role=Role.READ_WRITE)
 """Every caller of a server with open access."""
@@ -79,6 +87,12 @@ class Account:
     signed_in_at: datetime | None
     limits: Limits | None = None
     """The limits of a system account, which apply to all of its tokens."""
+    second_factor_at: datetime | None = None
+    """Since when signing in with the password requires a code, too."""
+
+    @property
+    def has_second_factor(self) -> bool:
+        return self.second_factor_at is not None
 
     @property
     def key(self) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, TypedDict
 
 from treaty.errors import Invalid
-from treaty.model.names import check_length, check_not_blank
+from treaty.model.names import check_name, check_not_blank
 
 MAX_APPLICATIONS: Final = 100
 """Applications that one token can be limited to: they are read with every request."""
@@ -95,7 +95,7 @@ def build_limits(scopes: Iterable[Scope], applications: Iterable[str] = ()) -> L
     if len(named) > MAX_APPLICATIONS:
         raise Invalid.member("applications", f"must have {MAX_APPLICATIONS} names at most")
     for name in named:
-        check_not_blank("applications", check_length("applications", name))
+        check_not_blank("applications", check_name("applications", name))
     return limits
 
 

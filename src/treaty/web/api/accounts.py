@@ -55,6 +55,7 @@ class UserState(TypedDict):
     lastLogin: Omittable[datetime]
     scopes: Omittable[list[str]]
     applications: Omittable[list[str]]
+    secondFactor: Omittable[bool]
 
 
 class UserDocument(UserState, SelfLinked):
@@ -113,6 +114,7 @@ def _find_no_application(_request: Request, _names: Sequence[str]) -> Sequence[s
     scopes=ANY_SCOPE,
     application=_find_no_application,
     consumes=None,
+    is_sensitive=True,
     response=IssuedTokenDocument,
 )
 def regenerate_token(request: Request, uuid: str) -> Created:
@@ -160,6 +162,7 @@ def current_user(user: User) -> Hal:
         "lastLogin": account.signed_in_at if account else None,
         "scopes": limits["scopes"],
         "applications": limits["applications"],
+        "secondFactor": account.has_second_factor if account else None,
     }
     return Hal(state, links={"self": Link(urls.USER.fill(), "Current user")})
 

@@ -68,6 +68,8 @@ class Request:
     """Whether the handler has enqueued deliveries, so that the worker must be woken after the commit."""
     failed_login_user: str | None = field(default=None, init=False)
     """The existing user whose name was sent with a wrong password, for the audit trail."""
+    awaits_password: bool = field(default=False, init=False)
+    """Whether the user of a session is asked for the password, which is no denial."""
     record_use: "Callable[[Connection], None] | None" = field(default=None, init=False)
     """Records that the credential was used, if that has not been recorded lately."""
     has_ended_open_access: bool = field(default=False, init=False)
@@ -144,11 +146,23 @@ class Request:
         return value if isinstance(value, str) and value else None
 
     def name_parameter(self, name: str) -> str | None:
-        """A name in the query; None if absent. Raises Invalid for a blank name, which must not select everything."""
-        value = self.option(name)
-        if queries.is_blank(self.query.get(name)):
+        """A name in the query; None if absent.
+
+        Raises Invalid for a blank name, and for a list, which must not select everything.
+        """
+        value = self.query.get(name)
+        if queries.is_blank(value):
             raise Invalid.member(name, queries.BLANK)
+        if value is not None and not isinstance(value, str):
+            raise Invalid.member(name, "must be a string")
         return value
+
+    def flag(self, name: str) -> bool:
+        """A flag in the query; false if absent. Raises Invalid for a value that is neither true nor false."""
+        value = self.query.get(name, "false")
+        if value not in ("true", "false"):  # a tuple, because a parameter may be a list, which has no hash
+            raise Invalid.member(name, "must be one of: true, false")
+        return bool(value == "true")
 
     @property
     def content_type(self) -> str:

@@ -13,10 +13,11 @@ from urllib.parse import unquote_to_bytes
 
 from treaty.errors import TreatyError
 from treaty.model.accounts.scopes import Scope
+from treaty.model.names import FORBIDDEN_CHARACTERS
 from treaty.web.http.media_types import FORM, HAL, JSON, MediaType
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
-from treaty.web.security.permissions import DEFAULT_SCOPES_OF_READS, Permission
+from treaty.web.security.permissions import DEFAULT_SCOPES_OF_READS, SENSITIVE_PERMISSIONS, Permission
 from treaty.web.urls import Url
 
 Handler = Callable[..., object]
@@ -60,6 +61,9 @@ class Route:
     is_cacheable: bool
     """Whether the response cache may store the response. The handler may then depend on the database, on
     `Request.cache_key` and on settings, and on nothing else: not on the clock, for example."""
+    is_sensitive: bool = False
+    """Whether the user of a session must have entered the password lately: the route shows a form for users,
+    credentials or secrets, or changes them."""
     max_quick_items: int | None = None
     """Number of JSON elements up to which a body is processed on the event loop; None where the size in bytes is a good
     enough measure of the work."""
@@ -179,7 +183,7 @@ class Router:
         """Declare the handler of DELETE."""
         return self.route("DELETE", url, **options)
 
-    def page(
+    def page(  # noqa: PLR0913 - what a page may declare; all but the first by name
         self,
         url: Url,
         *,
@@ -187,6 +191,7 @@ class Router:
         needs_database: bool = True,
         is_original: bool = True,
         is_for_any_media_type: bool = False,
+        is_sensitive: bool = False,
         aliases: Iterable[Url] = (),
     ) -> Callable[[Handler], Handler]:
         """Declare a page for browsers, whose handler returns an HtmlPage. The same URL may also have API routes."""
@@ -208,13 +213,16 @@ class Router:
                     is_original=is_original,
                     is_for_any_media_type=is_for_any_media_type,
                     scopes=DEFAULT_SCOPES_OF_READS.get(permission, frozenset()),
+                    is_sensitive=is_sensitive or permission in SENSITIVE_PERMISSIONS,
                 )
                 self._add_page(route)
             return handler
 
         return declare
 
-    def form(self, url: Url, *, permission: Permission, needs_database: bool = True) -> Callable[[Handler], Handler]:
+    def form(
+        self, url: Url, *, permission: Permission, needs_database: bool = True, is_sensitive: bool = False
+    ) -> Callable[[Handler], Handler]:
         """Declare the handler of a submitted form, which returns an HtmlPage or a Redirect."""
 
         def declare(handler: Handler) -> Handler:
@@ -231,6 +239,7 @@ class Router:
                 is_strict=False,
                 is_cacheable=False,
                 is_original=False,
+                is_sensitive=is_sensitive or permission in SENSITIVE_PERMISSIONS,
             )
             self._add_form(route)
             return handler
@@ -252,6 +261,7 @@ class Router:
         is_slow: bool = False,
         is_strict: bool = False,
         is_cacheable: bool = False,
+        is_sensitive: bool = False,
         max_quick_items: int | None = None,
         has_long_query: Callable[["Request"], bool] | None = None,
         database_failure_result: Callable[["Request", Exception], object] | None = None,
@@ -288,6 +298,7 @@ class Router:
                     is_slow=is_slow,
                     is_strict=is_strict,
                     is_cacheable=is_cacheable,
+                    is_sensitive=is_sensitive or (permission in SENSITIVE_PERMISSIONS and not is_read_only),
                     max_quick_items=max_quick_items,
                     has_long_query=has_long_query,
                     database_failure_result=database_failure_result,
@@ -415,9 +426,9 @@ def _decode(segment: str) -> str:
         text = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError as error:
         raise _unprocessable("URL path must be valid UTF-8.") from error
-    for character, name in (("\n", "a new line"), ("\t", "a tab"), ("\0", "a null")):
+    for character, description in FORBIDDEN_CHARACTERS.items():
         if character in text:
-            raise _unprocessable(f"URL path cannot contain {name} character.")
+            raise _unprocessable(f"URL path cannot contain {description} character.")
     return text
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from treaty.errors import Forbidden, Unauthenticated
-from treaty.model.accounts.access import Caller
+from treaty.errors import Forbidden, ReauthenticationRequired, SecondFactorRequired, Unauthenticated
+from treaty.model.accounts.access import REAUTHENTICATION_LIFETIME, Caller, CredentialType
 from treaty.model.accounts.scopes import Limits, Scope, join_names
 from treaty.settings import Settings
 from treaty.web.http.request import Request
@@ -13,6 +13,7 @@ from treaty.web.security import open_access
 from treaty.web.security.permissions import (
     DEFAULT_SCOPES_OF_READS,
     PERMISSIONS_BY_ROLE,
+    PERMISSIONS_WITHOUT_SECOND_FACTOR,
     Permission,
     has_role_permission,
 )
@@ -26,12 +27,16 @@ _CREDENTIALS_HINT: Final = "Send a token as `Authorization: Bearer TOKEN`, or a 
 def authorize(request: Request, route: Route | None, settings: Settings) -> None:
     """Check that the caller may use a route; None stands for an unknown path or method, which require READ.
 
-    Raises Unauthenticated for anonymous callers, and Forbidden.
+    Raises Unauthenticated for anonymous callers, Forbidden, SecondFactorRequired, and ReauthenticationRequired for
+    pages; `reauthentication` checks a write, once its form has been read.
     """
-    permission = route.permission if route else Permission.READ
-    caller = request.caller
+    permission, caller = route.permission if route else Permission.READ, request.caller
+    if caller.lacks_second_factor and permission not in PERMISSIONS_WITHOUT_SECOND_FACTOR:
+        raise SecondFactorRequired("Administrators of this broker have to set up a second factor before anything else.")
     has_role = has_role_permission(caller, permission)
     if (has_role and _is_in_scope(caller, route)) or is_public(request, route, settings):
+        if request.method in _READ_METHODS and needs_reauthentication(request, route):
+            raise ReauthenticationRequired
         return
     if not caller.is_known:
         obstacle = request.open_access_obstacle
@@ -93,6 +98,14 @@ def authorize_applications(request: Request, route: Route, names: Sequence[str])
             missing_permission=route.permission.value,
             missing_applications=others,
         )
+
+
+def needs_reauthentication(request: Request, route: Route | None) -> bool:
+    """Whether the user of a session has to enter the password again before using a route."""
+    caller = request.caller
+    if route is None or not route.is_sensitive or caller.kind is not CredentialType.SESSION:
+        return False
+    return caller.authenticated_at is None or request.now - caller.authenticated_at >= REAUTHENTICATION_LIFETIME
 
 
 def is_public(request: Request, route: Route | None, settings: Settings) -> bool:

@@ -12,14 +12,15 @@ from typing_extensions import TypedDict
 
 from treaty.actions.pacts import publications
 from treaty.actions.pacts.publications import PublishedContracts
-from treaty.errors import Invalid, Malformed, Problem
+from treaty.errors import BYTE_ORDER_MARK, Invalid, Malformed, Problem
 from treaty.model.accounts.scopes import Scope
 from treaty.model.pacts import content
-from treaty.model.pacts.content import Document
+from treaty.model.pacts.documents import Document
 from treaty.model.pacts.notices import Notice, PublishedContract, build_contract_notices, build_version_notices
 from treaty.model.pacts.pacts import Contract, ContractBatch
 from treaty.model.versions import Version
 from treaty.web import urls
+from treaty.web.api.pacts.pacts import ALLOW_SIMILAR_NAMES
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.hal.shapes import Named, NoticeDocument, Numbered
@@ -28,9 +29,8 @@ from treaty.web.http.bodies import (
     Body,
     Line,
     NonEmptyText,
-    NotBlankLine,
-    RequiredNonBlankLine,
-    RequiredNonBlankText,
+    NotBlankName,
+    RequiredNonBlankName,
     with_example,
 )
 from treaty.web.http.request import Request
@@ -52,8 +52,8 @@ def _one_of(*choices: str) -> BeforeValidator:
 
 
 class ContractBody(Body):
-    consumer_name: RequiredNonBlankText
-    provider_name: RequiredNonBlankText
+    consumer_name: RequiredNonBlankName
+    provider_name: RequiredNonBlankName
     specification: Annotated[str, _one_of("pact")]
     content_type: Annotated[str, _one_of("application/json")]
     content: NonEmptyText
@@ -80,10 +80,10 @@ class PublishBody(Body):
         }
     )
 
-    pacticipant_name: RequiredNonBlankText
-    pacticipant_version_number: RequiredNonBlankLine
-    branch: NotBlankLine = None
-    tags: list[RequiredNonBlankText] | None = None
+    pacticipant_name: RequiredNonBlankName
+    pacticipant_version_number: RequiredNonBlankName
+    branch: NotBlankName = None
+    tags: list[RequiredNonBlankName] | None = None
     build_url: Line = None
     contracts: list[ContractBody]
 
@@ -159,6 +159,7 @@ def _find_publishing_applications(request: Request, _names: Sequence[str]) -> Se
     is_strict=True,
     max_quick_items=MAX_QUICK_ITEMS,
     body=PublishBody,
+    query=(ALLOW_SIMILAR_NAMES,),
     response=PublishedContractsDocument,
     errors=("409",),
     links=_LINKS,
@@ -194,6 +195,7 @@ def _read_batch(request: Request) -> ContractBatch:
         branch=body.branch,
         tags=tuple(dict.fromkeys(body.tags or ())),
         build_url=body.build_url,
+        allows_similar_names=request.flag("allowSimilarNames"),
         contracts=tuple(
             _build_contract(contract, body.pacticipant_version_number, document)
             for contract, document in zip(body.contracts, documents, strict=True)
@@ -270,16 +272,22 @@ def _decode(contract: dict[str, Any]) -> bytes:
 
 def _parse(raw: bytes) -> Document:
     try:
-        return content.parse_document(raw)
+        return content.parse_published(raw)
     except Malformed as error:
         # The original words the same faults differently for a pact inside a request.
         reason = str(error)
         if "non UTF-8" in reason:
             raise Malformed("contract content" + reason.removeprefix("Request body")) from error
+        if reason == BYTE_ORDER_MARK:
+            raise Malformed(f"content could not be parsed as application/json: {_without_class(reason)}") from error
         if "but found " in reason:
             kind = reason.rpartition(" ")[2]
             raise Malformed(f"parsed content was expected to be a Hash but was a {kind}") from error
         raise Malformed("content could not be parsed as application/json") from error
+
+
+def _without_class(reason: str) -> str:
+    return reason.partition(" - ")[2]
 
 
 def _check_names(contract: dict[str, Any], document: Document) -> Iterable[str]:
