@@ -246,6 +246,7 @@ ROWS = {
     "open_access": boolean(default=False),
     "session_idle_timeout": whole_durations(SECOND, minimum=60, default=DAY / 2),
     "session_lifetime": whole_durations(SECOND, minimum=60, default=7 * DAY),
+    "token_max_lifetime": whole_durations(DAY, minimum=0, default=0 * DAY),
     "hsts_max_age": whole_durations(SECOND, minimum=0, default=365 * DAY),
     "security_contacts": Row(
         [

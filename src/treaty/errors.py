@@ -113,11 +113,24 @@ class Unauthenticated(TreatyError):
 
 
 class Forbidden(TreatyError):
-    """A request that its user is not allowed to make; `missing_permission` names the permission, if one is missing."""
+    """A request that its user is not allowed to make.
 
-    def __init__(self, text: str, *, missing_permission: str | None = None) -> None:
+    `missing_permission` names the permission, if one is missing. For a token with limits, any of `missing_scopes` would
+    suffice, or the token would have to be for `missing_applications`.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        missing_permission: str | None = None,
+        missing_scopes: Sequence[str] = (),
+        missing_applications: Sequence[str] = (),
+    ) -> None:
         super().__init__(text)
         self.missing_permission = missing_permission
+        self.missing_scopes = tuple(missing_scopes)
+        self.missing_applications = tuple(missing_applications)
 
 
 class ReauthenticationRequired(TreatyError):

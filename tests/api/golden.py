@@ -1,10 +1,11 @@
-"""The table of what each role may do, route by route, as it is laid down in `access.txt` beside this file."""
+"""The table of what each role and scope may do, route by route, as it is laid down in `access.txt` beside this file."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
 from treaty.model.accounts.access import Role
+from treaty.model.accounts.scopes import Scope
 from treaty.settings import Settings
 from treaty.web.http.router import Route
 from treaty.web.routers import list_routers
@@ -23,15 +24,27 @@ def routes() -> Iterator[tuple[str, Route]]:
         yield from ((kind, route) for kind, route in (("page", one.page), ("form", one.form)) if route)
 
 
-def line(kind: str, route: Route, allowed: list[bool]) -> str:
-    """Write a line of the table."""
+def line(kind: str, route: Route, allowed: list[bool], scopes: Collection[str]) -> str:
+    """Write a line of the table: the roles, and the scopes any of which opens the route to a token that has scopes."""
     roles = " ".join(name if is_allowed else "-" for name, is_allowed in zip(_NAMES, allowed, strict=True))
-    return f"{kind:<4} {route.method:<6} {route.url.template:<100} {roles}".rstrip()
+    return f"{kind:<4} {route.method:<6} {route.url.template:<100} {roles:<42} | {' '.join(scopes)}".rstrip()
+
+
+def list_scopes(route: Route) -> list[str]:
+    """List the scopes that open a route. A public one is open to all."""
+    is_public = route.permission in PERMISSIONS_BY_ROLE[None]
+    return [scope.value for scope in Scope if is_public or scope in route.scopes]
 
 
 def part() -> str:
     """Write the table as the routes declare it."""
     lines = [
-        line(kind, route, [route.permission in PERMISSIONS_BY_ROLE[role] for role in ROLES]) for kind, route in routes()
+        line(
+            kind,
+            route,
+            [route.permission in PERMISSIONS_BY_ROLE[role] for role in ROLES],
+            list_scopes(route),
+        )
+        for kind, route in routes()
     ]
     return "\n".join(lines) + "\n"

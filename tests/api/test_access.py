@@ -123,7 +123,7 @@ def test_every_route_lets_in_the_roles_that_the_table_names(make_api, accounts):
         options = {"accept": "text/html"} if kind != "api" else {}
         options |= {"type": "application/x-www-form-urlencoded"} if kind == "form" else {}
         answers = [api.request(route.method, path, b"", headers=caller, **options) for caller in callers]
-        found.append(golden.line(kind, route, [_is_let_in(answer) for answer in answers]))
+        found.append(golden.line(kind, route, [_is_let_in(answer) for answer in answers], golden.list_scopes(route)))
     assert found == golden.DOCUMENT.read_text("utf-8").splitlines()
 
 

@@ -15,7 +15,7 @@ from tests.api import golden
 from tests.api.conftest import PASSWORD, SECRET_KEY
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials, throttling
-from treaty.errors import Conflict
+from treaty.errors import Conflict, Invalid
 from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Role, generate_token, is_well_formed_token
 from treaty.model.accounts.throttling import compute_counter_keys
@@ -136,7 +136,8 @@ def test_the_two_tokens_that_everybody_has_are_found_and_regenerated(api, accoun
     items = api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"]
     assert [one["description"] for one in items[:2]] == ["Read only token (developer)", "Read/write token (CI)"]
     path = f"/settings/tokens/{items[1]['uuid']}/regenerate"
-    first, second = (api.post(path, {}, headers=bearer(issued)) for _ in range(2))
+    owner = basic("read-write", PASSWORD)
+    first, second = (api.post(path, {}, headers=owner) for _ in range(2))
     assert (first.status, first.json()["description"]) == (201, "Read/write token (CI)")
     statuses = [
         api.get("/user", headers={"authorization": f"Bearer {one.json()['value']}"}).status for one in (first, second)
@@ -151,9 +152,103 @@ def test_nobody_regenerates_what_is_not_theirs_or_is_more_than_they_have(api, ac
     mine, reader = accounts(Role.READ_WRITE), accounts(Role.READ_WRITE, "ro", token=Role.READ_ONLY)
     path = f"/settings/tokens/{mine.token.uuid}/regenerate"
     other = accounts(Role.READ_WRITE, "other")
-    assert api.post(path, {}, headers=bearer(other)).status == 404
+    assert api.post(path, {}, headers=basic("other", PASSWORD)).status == 404
+    assert api.post(path, {}, headers=bearer(other)).status == 403
     own = api.get("/settings/tokens", headers=bearer(reader)).json()["_embedded"]["items"][1]["uuid"]
     assert api.post(f"/settings/tokens/{own}/regenerate", {}, headers=bearer(reader)).status == 403
+
+
+def test_a_token_regenerates_only_itself_and_keeps_its_expiry(api, accounts, clock, database):
+    accounts(Role.ADMINISTRATOR)
+    issued = _add_token(database, "administrator", clock, expires_at=clock.now + timedelta(days=3))
+    for listed in api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"]:
+        path = f"/settings/tokens/{listed['uuid']}/regenerate"
+        if listed["uuid"] != issued.token.uuid:
+            refused = api.post(path, {}, headers=bearer(issued))
+            assert (refused.status, refused.json()["missingPermission"]) == (403, "manage tokens of their own")
+            assert "A token can regenerate only itself." in refused.json()["error"]
+    clock.now += timedelta(days=1)
+    renewed = api.post(f"/settings/tokens/{issued.token.uuid}/regenerate", {}, headers=bearer(issued)).json()
+    assert renewed["expiresAt"] == "2024-05-09T07:08:09+00:00"
+    assert api.get("/user", headers=bearer(issued)).status == 401
+    successor = {"authorization": f"Bearer {renewed['value']}"}
+    assert api.get("/user", headers=successor).status == 200
+    clock.now += timedelta(days=2)
+    assert api.get("/user", headers=successor).status == 401
+
+
+def test_new_tokens_expire_within_the_maximum_lifetime_and_existing_ones_stay(make_api, accounts, clock, database):
+    lasting = accounts(Role.READ_WRITE)
+    days = timedelta(days=1)
+    for expires_at in (None, clock.now + 31 * days):
+        with pytest.raises(Invalid, match="must be within 30 days, the maximum that the setting token_max_lifetime"):
+            _add_token(database, "read-write", clock, max_lifetime=30 * days, expires_at=expires_at)
+    _add_token(database, "read-write", clock, max_lifetime=30 * days, expires_at=clock.now + 30 * days)
+    api = make_api(token_max_lifetime=30 * days)
+    assert api.get("/user", headers=bearer(lasting)).status == 200
+    owner = basic("read-write", PASSWORD)
+    items = api.get("/settings/tokens", headers=owner).json()["_embedded"]["items"]
+    default, lasting_uuid = items[1]["uuid"], lasting.token.uuid
+    renewed = [api.post(f"/settings/tokens/{uuid}/regenerate", {}, headers=owner) for uuid in (default, lasting_uuid)]
+    assert [answer.json()["expiresAt"] for answer in renewed] == ["2024-06-05T07:08:09+00:00"] * 2
+    clock.now += 30 * days
+    assert [api.get("/user", headers=bearer_of(answer)).status for answer in renewed] == [401, 401]
+    again = [api.post(f"/settings/tokens/{uuid}/regenerate", {}, headers=owner) for uuid in (default, lasting_uuid)]
+    assert [answer.status for answer in again] == [201, 409], "a default token cannot be replaced by a new one"
+    assert "has expired. Create a new one" in again[1].json()["error"]
+    assert api.get("/user", headers=bearer_of(again[0])).status == 200
+
+
+def bearer_of(answer):
+    return {"authorization": f"Bearer {answer.json()['value']}"}
+
+
+def test_tokens_that_expire_soon_or_are_unused_are_marked(make_api, accounts, clock, database):
+    accounts(Role.READ_WRITE)
+    days = timedelta(days=1)
+    expiring = _add_token(database, "read-write", clock, name="expiring", expires_at=clock.now + 96 * days)
+    used = _add_token(database, "read-write", clock, name="used")
+    api, owner = make_api(token_max_lifetime=60 * days), basic("read-write", PASSWORD)
+
+    def marks():
+        items = api.get("/settings/tokens", headers=owner).json()["_embedded"]["items"]
+        return {item["description"]: [name for name in ("expiresSoon", "unused") if name in item] for item in items}
+
+    defaults: dict[str, list[str]] = {name: [] for name in sorted(credentials.DEFAULT_TOKEN_NAMES)}
+    assert marks() == {**defaults, "of the tests": [], "expiring": [], "used": []}
+    clock.now += 89 * days
+    for token in (expiring, used):
+        assert api.get("/user", headers=bearer(token)).status == 200
+    assert marks()["expiring"] == ["expiresSoon"]
+    clock.now += 1 * days
+    assert marks() == {**defaults, "of the tests": ["unused"], "expiring": ["expiresSoon"], "used": []}
+    browser = Browser(api)
+    browser.sign_in("read-write")
+    page = browser.get("/settings/tokens").text
+    texts = ("Expires within a week", "Unused for 90 days", "Longer than 60 days")
+    assert [page.count(text) for text in texts] == [1, 1, 2]
+    assert '<option value="60"' in page
+    assert '<option value=""' not in page.partition('name="days"')[2]
+    api.post(f"/settings/tokens/{_uuid_of(api, owner, 'of the tests')}/regenerate", {}, headers=owner)
+    assert marks()["of the tests"] == [], "a new text has not been used yet"
+    clock.now += 6 * days
+    assert marks()["expiring"] == [], "it has expired"
+
+
+def _uuid_of(api, owner, name):
+    items = api.get("/settings/tokens", headers=owner).json()["_embedded"]["items"]
+    return next(item["uuid"] for item in items if item["description"] == name)
+
+
+def _add_token(database, user, clock, *, max_lifetime=credentials.NO_MAXIMUM, name="another", **properties):
+    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+    draft = credentials.TokenDraft(name=name, **properties)
+
+    def add(db):
+        owner = account_actions.get_account(db, user)
+        return credentials.add_token(db, owner, draft, vault=vault, now=clock.now, max_lifetime=max_lifetime)
+
+    return database.write(add)
 
 
 def test_slips_in_a_token_are_found_by_its_checksum():
@@ -479,7 +574,8 @@ def test_a_copy_of_the_database_holds_nothing_to_sign_in_with(api, accounts, dat
     browser = Browser(api)
     browser.sign_in()
     default = api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"][0]["uuid"]
-    regenerated = api.post(f"/settings/tokens/{default}/regenerate", {}, headers=bearer(issued)).json()["value"]
+    owner = basic("administrator", PASSWORD)
+    regenerated = api.post(f"/settings/tokens/{default}/regenerate", {}, headers=owner).json()["value"]
     copy = dumped(database)
     assert issued.token.uuid in copy, "the dump is whole"
     secrets = [issued.text, regenerated, browser.cookies[SESSION], PASSWORD, SECRET_KEY]

@@ -107,6 +107,47 @@ def test_a_token_is_printed_alone_listed_and_revoked(treaty):
     assert "Revoked all tokens" in treaty("token", "revoke", "--all").stdout
 
 
+def test_tokens_and_system_accounts_are_limited_to_scopes_and_applications(treaty):
+    assert treaty("user", "add", "ci", "--system", "--for", "consumer-build", "--application", "Shop").returncode == 0
+    create = ("token", "create", "--user", "ci", "--name")
+    assert treaty(*create, "a", "--for", "provider-build", "--scope", "record-deployments").returncode == 0
+    assert treaty(*create, "b", "--application", "Shop", "--application", "Cart", "--expires", "3d").returncode == 0
+    assert "limit writes only" in treaty(*create, "c", "--scope", "read", "--application", "Shop").stderr
+    assert "choose one of the two" in treaty(*create, "d", "--scope", "read", "--read-only").stderr
+    listed = json.loads(treaty("token", "list", "--output", "json").stdout)
+    assert [(one["name"], one["scopes"], one["applications"], one["expiresSoon"]) for one in listed[2:]] == [
+        ("a", ["read", "publish-verification-results", "record-deployments"], None, False),
+        (
+            "b",
+            ["read", "publish-pacts", "publish-verification-results", "record-deployments"],
+            ["Cart", "Shop"],
+            True,
+        ),
+    ]
+    shown = treaty("token", "list").stdout
+    assert "read, publish-verification-results, record-deployments" in shown
+    assert "expires within a week" in shown
+    (user,) = json.loads(treaty("user", "list", "--output", "json").stdout)
+    assert (user["scopes"], user["applications"]) == (["read", "publish-pacts"], ["Shop"])
+    assert "read, publish-pacts for Shop" in treaty("user", "list").stdout
+    assert treaty("user", "limit", "ci", "--scope", "read").stdout == "Limited ci to read.\n"
+    assert treaty("user", "limit", "ci").stdout == "Lifted the limits of ci.\n"
+    person = treaty("user", "add", "ada", "--scope", "read", "--password-stdin")
+    assert (person.returncode, "system accounts and tokens only" in person.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_maximum_lifetime_applies_to_the_command_line(treaty, monkeypatch):
+    treaty("user", "add", "ci", "--system")
+    create = ("token", "create", "--user", "ci", "--name")
+    assert treaty(*create, "old").returncode == 0
+    monkeypatch.setenv("TREATY_TOKEN_MAX_LIFETIME", "30")
+    refused = treaty(*create, "new")
+    assert (refused.returncode, "must be within 30 days" in refused.stderr) == (1, True)
+    assert treaty(*create, "new", "--expires", "30d").returncode == 0
+    assert "valid for more than 30 days" in treaty("token", "list").stdout
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_last_administrator_is_not_shut_out(treaty):
     treaty("user", "add", "ada", "--role", "administrator", "--password-stdin")

@@ -67,6 +67,7 @@ def sign_in(page: Page, name: str, password: str) -> None:
 def make_token(page: Page, name: str) -> str:
     page.goto("/settings/tokens")
     page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Permission").select_option("read-write")
     page.get_by_role("button", name="Create token").click()
     return page.locator("pre code").first.inner_text()
 

@@ -100,6 +100,7 @@ USER: Final = Program(
         "enable": CommandEntry("treaty.cli.accounts:enable_user", "Enable a user again."),
         "password": CommandEntry("treaty.cli.accounts:set_password", "Set a user's password."),
         "role": CommandEntry("treaty.cli.accounts:set_role", "Change a user's role."),
+        "limit": CommandEntry("treaty.cli.accounts:limit_user", "Limit a system account to scopes and applications."),
         "reset-second-factor": CommandEntry(
             "treaty.cli.accounts:reset_second_factor", "Remove a user's second factor, if the device is lost."
         ),

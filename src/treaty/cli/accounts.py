@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 import shlex
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from treaty import app
-from treaty.actions.accounts.accounts import AccountDraft, add_account, disable_account, enable_account, get_account
+from treaty.actions.accounts.accounts import (
+    AccountDraft,
+    add_account,
+    disable_account,
+    enable_account,
+    get_account,
+    set_limits,
+)
 from treaty.actions.accounts.accounts import set_password as set_account_password
 from treaty.actions.accounts.accounts import set_role as set_account_role
 from treaty.actions.accounts.credentials import TokenDraft, add_token, revoke_all_credentials
@@ -22,11 +30,12 @@ from treaty.cli.program import Failure, ServerCommand
 from treaty.errors import Invalid, NotFound
 from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Account, Role, Token
+from treaty.model.accounts.scopes import SCOPES_BY_BUILD, BuildKind, Limits, Scope, build_limits, list_limits
 from treaty.settings import Settings
 from treaty.store.accounts import accounts, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection
 
@@ -44,6 +53,45 @@ _PASSWORD_OPTION: Final = click.option(
 )
 
 
+_SCOPES: Final = [scope.value for scope in Scope]
+_BUILD_KINDS: Final = [kind.value for kind in BuildKind]
+
+
+def _with_limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for scopes and applications to a command, which receives them as `limits`."""
+
+    @click.option(
+        "--scope", "scopes", type=click.Choice(_SCOPES), multiple=True, help="Limit it to this scope; can be repeated."
+    )
+    @click.option(
+        "--for",
+        "builds",
+        type=click.Choice(_BUILD_KINDS),
+        multiple=True,
+        help="Limit it to what such a build does: `read`, and `publish-pacts` or `publish-verification-results`.",
+    )
+    @click.option(
+        "--application",
+        "applications",
+        multiple=True,
+        metavar="NAME",
+        help="Let it write only for this application; can be repeated. Reads are not limited.",
+    )
+    @wraps(command)
+    def run(
+        settings: Settings,
+        *,
+        scopes: tuple[str, ...],
+        builds: tuple[str, ...],
+        applications: tuple[str, ...],
+        **values: Any,
+    ) -> None:
+        of_builds = [scope for build in builds for scope in SCOPES_BY_BUILD[BuildKind(build)]]
+        command(settings, limits=build_limits([*map(Scope, scopes), *of_builds], applications), **values)
+
+    return run
+
+
 # Users
 
 
@@ -56,15 +104,28 @@ _PASSWORD_OPTION: Final = click.option(
 @click.option("--system", "is_system", is_flag=True, help="Add a system account, with tokens instead of a password.")
 @_PASSWORD_OPTION
 @with_settings
-def add_user(settings: Settings, name: str, role: str, email: str | None, *, is_system: bool, is_piped: bool) -> None:
+@_with_limit_options
+def add_user(
+    settings: Settings,
+    name: str,
+    role: str,
+    email: str | None,
+    *,
+    limits: Limits | None,
+    is_system: bool,
+    is_piped: bool,
+) -> None:
     """Add a user.
 
-    Once there is a user, the server requires credentials.
+    Once there is a user, the server requires credentials. The scopes and applications of a system account limit all of
+    its tokens.
     """
     password_hash = None
     if not is_system:
         password_hash = passwords.hash_password(_read_password((name, email or ""), is_piped=is_piped))
-    draft = AccountDraft(name=name, role=Role(role), email=email, password=password_hash, is_system=is_system)
+    draft = AccountDraft(
+        name=name, role=Role(role), email=email, password=password_hash, is_system=is_system, limits=limits
+    )
     # The database may not exist yet: a first user added before the server starts means that it is never open to all.
     account = app.write_database(
         settings, lambda db: add_account(db, draft, now=current_time()), name=command_path(), may_create=True
@@ -96,12 +157,16 @@ def list_users(settings: Settings, form: str) -> None:
         output.print_line(output.format_indented([_user_json(user) for user in users]))
         return
     rows = [
-        (user.name, user.role.value, _describe_kind(user), user.email, _format_time(user.signed_in_at))
+        (user.name, _describe_access(user), _describe_kind(user), user.email, _format_time(user.signed_in_at))
         for user in users
     ]
     output.print_line(
         output.format_table(["NAME", "ROLE", "KIND", "E-MAIL", "LAST SIGN-IN"], rows) or "There are no users."
     )
+
+
+def _describe_access(owner: Account | Token) -> str:
+    return owner.limits.describe() if owner.limits else owner.role.value
 
 
 def _describe_kind(user: Account) -> str:
@@ -118,6 +183,7 @@ def _user_json(user: Account) -> dict[str, object]:
         "system": user.is_system,
         "createdAt": user.created_at.isoformat(),
         "lastLogin": user.signed_in_at.isoformat() if user.signed_in_at else None,
+        **list_limits(user.limits),
         "secondFactor": user.has_second_factor,
     }
 
@@ -168,6 +234,21 @@ def set_role(settings: Settings, name: str, role: str) -> None:
     output.print_line(f"Changed the role of {name} to {role}.")
 
 
+@click.command("limit", cls=ServerCommand)
+@click.argument("name")
+@with_settings
+@_with_limit_options
+def limit_user(settings: Settings, name: str, *, limits: Limits | None) -> None:
+    """Limit a system account to scopes and applications.
+
+    The options replace its limits; without any, the limits are lifted. All of its tokens follow at once.
+    """
+    account = _write(settings, lambda db: set_limits(db, get_account(db, name), limits, now=current_time()))
+    output.print_line(
+        f"Limited {account.name} to {limits.describe()}." if limits else f"Lifted the limits of {account.name}."
+    )
+
+
 @click.command("reset-second-factor", cls=ServerCommand)
 @click.argument("name")
 @with_settings
@@ -206,7 +287,10 @@ def _parse_age(text: str | None) -> timedelta | None:
     "--expires", metavar="AGE", help="Time until it expires, such as 90d, 12h or 30m (default: valid until revoked)."
 )
 @with_settings
-def create_token(settings: Settings, user: str, name: str, expires: str | None, *, is_read_only: bool) -> None:
+@_with_limit_options
+def create_token(
+    settings: Settings, user: str, name: str, expires: str | None, *, limits: Limits | None, is_read_only: bool
+) -> None:
     """Create a token and print it, only this once.
 
     Clients read it from PACT_BROKER_TOKEN, or send it as `Authorization: Bearer TOKEN`.
@@ -216,10 +300,13 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
         name=name,
         role=Role.READ_ONLY if is_read_only else Role.READ_WRITE,
         expires_at=None if lifetime is None else now + lifetime,
+        limits=limits,
     )
     issued = app.write_encrypted(
         settings,
-        lambda db, vault: add_token(db, get_account(db, user), draft, vault=vault, now=now),
+        lambda db, vault: add_token(
+            db, get_account(db, user), draft, vault=vault, now=now, max_lifetime=settings.token_max_lifetime
+        ),
         name=command_path(),
         report=output.print_error,
     )
@@ -233,30 +320,51 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
 @FORM_OPTION
 @with_settings
 def list_tokens(settings: Settings, user: str | None, form: str) -> None:
-    """List tokens with their users and last use. The tokens themselves are never shown."""
+    """List tokens with their users and last use. The tokens themselves are never shown.
+
+    Notes mark tokens that expire within a week, that have not been used for 90 days, and that are valid for longer than
+    `token_max_lifetime` permits for new tokens.
+    """
+    now = current_time()
     listed = [token for token in app.read_database(settings, tokens.list_all) if user in (None, token.user)]
     if form == "json":
-        output.print_line(output.format_indented([_token_json(token) for token in listed]))
+        output.print_line(output.format_indented([_token_json(token, now) for token in listed]))
         return
-    headings = ["UUID", "USER", "NAME", "MAY", "EXPIRES", "LAST USED", "FROM"]
+    headings = ["UUID", "USER", "NAME", "MAY", "EXPIRES", "LAST USED", "FROM", "NOTES"]
     # A token without an ending cannot be used: it was revoked, or not generated yet.
-    rows = [_token_row(token) for token in listed if token.ending]
-    output.print_line(output.format_table(headings, rows, max_widths={"UUID": None}) or "There are no tokens.")
+    rows = [_token_row(token, settings, now) for token in listed if token.ending]
+    output.print_line(
+        output.format_table(headings, rows, max_widths={"UUID": None, "MAY": None, "NOTES": None})
+        or "There are no tokens."
+    )
 
 
-def _token_row(token: Token) -> tuple[str | None, ...]:
+def _token_row(token: Token, settings: Settings, now: datetime) -> tuple[str | None, ...]:
     return (
         token.uuid,
         token.user,
         token.name,
-        token.role.value,
+        _describe_access(token),
         _format_time(token.expires_at),
         _format_time(token.used_at),
         token.used_from,
+        "; ".join(_list_notes(token, settings, now)),
     )
 
 
-def _token_json(token: Token) -> dict[str, object]:
+def _list_notes(token: Token, settings: Settings, now: datetime) -> Iterator[str]:
+    if token.is_expired(now):
+        yield "expired"
+        return
+    if token.expires_soon(now):
+        yield "expires within a week"
+    if token.is_unused(now):
+        yield "unused for 90 days"
+    if token.exceeds(settings.token_max_lifetime, now):
+        yield f"valid for more than {settings.token_max_lifetime.days} days"
+
+
+def _token_json(token: Token, now: datetime) -> dict[str, object]:
     return {
         "uuid": token.uuid,
         "user": token.user,
@@ -267,6 +375,9 @@ def _token_json(token: Token) -> dict[str, object]:
         "expiresAt": token.expires_at.isoformat() if token.expires_at else None,
         "lastUsedAt": token.used_at.isoformat() if token.used_at else None,
         "lastUsedFrom": token.used_from,
+        "expiresSoon": token.expires_soon(now),
+        "unused": token.is_unused(now),
+        **list_limits(token.limits),
     }
 
 

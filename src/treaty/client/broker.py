@@ -279,9 +279,30 @@ def _invalid_url(url: str, reason: str) -> Unreachable:
 def _parse_response(url: str, response: httpx.Response) -> HalResource:
     status = response.status_code
     if not response.is_success:
-        hint = _SERVER_ERROR_HINT if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _HINTS.get(status, "")
-        raise Refused(url, status=status, body=response.text, hint=hint)
+        raise Refused(url, status=status, body=response.text, hint=_choose_hint(status, response.text))
     return HalResource(url, status, response.headers, response.text, _parse_body(url, response))
+
+
+def _choose_hint(status: int, text: str) -> str:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _SERVER_ERROR_HINT
+    if status == HTTPStatus.FORBIDDEN:
+        return _find_missing_scope(text) or _HINTS[status]
+    return _HINTS.get(status, "")
+
+
+def _find_missing_scope(text: str) -> str | None:
+    """Return the hint for a token whose scopes or applications do not suffice; None for another reason."""
+    try:
+        body = json.loads(text)
+        scopes, applications = (" or ".join(body.get(name, ())) for name in ("missingScopes", "missingApplications"))
+    except (ValueError, AttributeError, TypeError):
+        return None
+    if scopes:
+        return f"This token lacks the scope {scopes}: use one that has it, or ask the broker's administrator for it."
+    if applications:
+        return f"This token is not for {applications}: use one that is, or ask the broker's administrator for it."
+    return None
 
 
 def _parse_body(url: str, response: httpx.Response) -> Json:

@@ -173,6 +173,9 @@ class AccessSettings(Group):
     """Seconds without a request after which a browser is signed out."""
     session_lifetime: Annotated[timedelta, Range(unit=SECONDS, minimum=60)] = timedelta(days=7)
     """Seconds after which a browser has to sign in again, even if it was active."""
+    token_max_lifetime: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(0)
+    """Days for which new tokens can be valid at most; 0 permits tokens without expiry. Existing tokens keep their
+    expiry, and the list of tokens marks those that are valid for longer."""
     require_administrator_second_factor: Boolean = False
     """Require administrators to enter a one-time password when they sign in."""
 

@@ -489,6 +489,7 @@ access: Final = Table(
     Column("setup_until", Time),
 )
 
+# Limits are JSON: the scopes and applications that a system account, or a token, is limited to; null is unlimited.
 account: Final = Table(
     "account",
     metadata,
@@ -502,6 +503,7 @@ account: Final = Table(
     Column("is_active", Boolean, nullable=False),
     Column("is_system", Boolean, nullable=False),
     Column("signed_in_at", Time),
+    Column("limits", Text),
     # Set while signing in with the password requires a code, too.
     Column("second_factor_at", Time),
     _created(),
@@ -521,6 +523,8 @@ token: Final = Table(
     Column("expires_at", Time),
     Column("used_at", Time),
     Column("used_from", Text),
+    Column("issued_at", Time),
+    Column("limits", Text),
     _created(),
     UniqueConstraint("account_id", "name"),
 )

@@ -192,7 +192,7 @@ def _refusal(error: BaseException, request: Request) -> Response:  # noqa: C901,
         case InvalidPath():
             return _path_refused(error)
         case Forbidden():
-            return _forbidden(error, request, problems=problems)
+            return _forbidden(error, request)
         case InvalidSetting():
             return _failed(500, str(error), request, problems=problems)
         case TooLarge():
@@ -274,19 +274,22 @@ def _throttled(error: Throttled, request: Request) -> Response:
     return page
 
 
-def _forbidden(error: Forbidden, request: Request, *, problems: bool) -> Response:
-    if problems or error.missing_permission is None:
-        return _error(403, str(error), request, {})
-    return Response(403, orjson.dumps({"error": str(error), "missingPermission": error.missing_permission}), HAL)
+def _forbidden(error: Forbidden, request: Request) -> Response:
+    missing = {
+        "missingPermission": error.missing_permission,
+        "missingScopes": error.missing_scopes,
+        "missingApplications": error.missing_applications,
+    }
+    return _error(403, str(error), request, {}, **{name: value for name, value in missing.items() if value})
 
 
-def _error(status: int, text: str, request: Request, headers: dict[str, str]) -> Response:
-    """Build an error response, as a problem document if the client accepts that."""
+def _error(status: int, text: str, request: Request, headers: dict[str, str], **members: object) -> Response:
+    """Build an error response with more members, as a problem document if the client accepts that."""
     if not is_problem_accepted(request.accept):
-        return Response(status, orjson.dumps({"error": text}), HAL, headers)
+        return Response(status, orjson.dumps({"error": text, **members}), HAL, headers)
     phrase = HTTPStatus(status).phrase
     kind = f"{request.base_url}/problems/{phrase.lower().replace(' ', '-')}"
-    body = {"title": phrase, "type": kind, "detail": text, "status": status}
+    body = {"title": phrase, "type": kind, "detail": text, "status": status, **members}
     return Response(status, orjson.dumps(body), PROBLEM, headers)
 
 

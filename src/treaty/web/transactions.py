@@ -20,6 +20,7 @@ from treaty.web.http.media_types import ANY, MediaType, choose_media_type
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, ErrorResult, HtmlPage
 from treaty.web.http.router import Route
+from treaty.web.security.authorization import authorize_applications
 
 
 class NotAcceptable(TreatyError):
@@ -100,6 +101,7 @@ def _check_not_blank(route: Route, names: Sequence[str]) -> None:
 
 def _run_write(route: Route, request: Request, names: Sequence[str]) -> object:
     """Run a handler that writes. If it records no audit event itself, record one under the handler's name."""
+    authorize_applications(request, route, names)
     with audit.acting_as(request.actor, at=request.now) as scope:
         result = route.handler(request, *names)
         if not scope.event_count and not isinstance(result, AfterCommit | HtmlPage) and request.caller.role is not None:

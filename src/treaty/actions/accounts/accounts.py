@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from treaty.actions.accounts.credentials import READ_ONLY_TOKEN_NAME, READ_WRITE_TOKEN_NAME, SETUP_PURPOSE
 from treaty.errors import Conflict, Forbidden, Invalid, NotFound
 from treaty.model.accounts.access import Account, Role, Token, find_email_problem, find_name_problem
+from treaty.model.accounts.scopes import Limits, list_limits
 from treaty.model.audit import Action, FieldValues, collect_fields, diff_fields
 from treaty.store import audit
 from treaty.store.accounts import accounts, sessions, tokens
@@ -30,6 +31,8 @@ class AccountDraft:
     password: str | None = None
     """The hash of the password; None for system accounts."""
     is_system: bool = False
+    limits: Limits | None = None
+    """Only for system accounts."""
 
 
 def add_account(db: Connection, draft: AccountDraft, *, now: datetime) -> Account:
@@ -48,6 +51,7 @@ def add_account(db: Connection, draft: AccountDraft, *, now: datetime) -> Accoun
         created_at=now,
         updated_at=now,
         signed_in_at=None,
+        limits=draft.limits,
     )
     accounts.add(db, account)
     audit.record(db, Action.USER_CREATION, resource=account.name, after=_audited_fields(account))
@@ -63,6 +67,11 @@ def _check_draft(draft: AccountDraft) -> None:
     problem = find_email_problem(draft.email) if draft.email else None
     if problem:
         raise Invalid.member("email", problem)
+    if draft.limits is not None and not draft.is_system:
+        raise Invalid.member("scopes", _LIMITED_PERSON)
+
+
+_LIMITED_PERSON: Final = "can be set for system accounts and tokens only: give the person's tokens scopes instead"
 
 
 def _build_default_token(owner: Account, name: str, role: Role, now: datetime) -> Token:
@@ -178,6 +187,18 @@ def set_role(db: Connection, account: Account, role: Role, *, now: datetime) -> 
     return _record_change(db, current, replace(current, role=role, updated_at=now))
 
 
+def set_limits(db: Connection, account: Account, limits: Limits | None, *, now: datetime) -> Account:
+    """Limit a system account to scopes and applications, or lift its limits. All of its tokens follow at once.
+
+    Raises NotFound, and Conflict for a person.
+    """
+    current = _lock(db, account)
+    if not current.is_system:
+        raise Conflict(f"'{current.name}' is a person: scopes {_LIMITED_PERSON}.")
+    accounts.set_limits(db, current.uuid, limits, at=now)
+    return _record_change(db, current, replace(current, limits=limits, updated_at=now))
+
+
 def disable_account(db: Connection, account: Account, *, now: datetime) -> Account:
     """Disable an account, and end its sessions. Raises NotFound, and Conflict for the last administrator.
 
@@ -226,4 +247,5 @@ def _record_change(db: Connection, old: Account, new: Account) -> Account:
 
 def _audited_fields(account: Account) -> FieldValues:
     # The name is the resource of the event already, and the hash of the password must not leave its column.
-    return collect_fields(account, "uuid", "name", "password")
+    fields = collect_fields(account, "uuid", "name", "password", "limits")
+    return {**fields, **({} if account.limits is None else list_limits(account.limits))}

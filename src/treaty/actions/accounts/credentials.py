@@ -18,6 +18,7 @@ from treaty.model.accounts.access import (
     generate_secret,
     generate_token,
 )
+from treaty.model.accounts.scopes import Limits, list_limits
 from treaty.model.accounts.second_factors import PENDING_SIGN_IN_LIFETIME
 from treaty.model.audit import Action, FieldValues
 from treaty.store import audit
@@ -30,6 +31,7 @@ SETUP_LINK_LIFETIME: Final = timedelta(days=1)
 READ_ONLY_TOKEN_NAME: Final = "Read only token (developer)"  # noqa: S105 - a name
 READ_WRITE_TOKEN_NAME: Final = "Read/write token (CI)"  # noqa: S105 - a name
 """Names of the two default tokens of every account. Clients of PactFlow look for tokens with these names."""
+DEFAULT_TOKEN_NAMES: Final = frozenset({READ_ONLY_TOKEN_NAME, READ_WRITE_TOKEN_NAME})
 # Each kind of secret is hashed with its purpose: a token presented as a session's cookie has another hash.
 TOKEN_PURPOSE: Final = "token"  # noqa: S105 - the name of a kind
 SESSION_PURPOSE: Final = "session"
@@ -53,11 +55,25 @@ class TokenDraft:
     name: str
     role: Role = Role.READ_WRITE
     expires_at: datetime | None = None
+    limits: Limits | None = None
 
 
-def add_token(db: Connection, owner: Account, draft: TokenDraft, *, vault: Vault, now: datetime) -> IssuedToken:
+NO_MAXIMUM: Final = timedelta(0)
+"""The value of the setting `token_max_lifetime` that permits tokens without expiry."""
+
+
+def add_token(
+    db: Connection,
+    owner: Account,
+    draft: TokenDraft,
+    *,
+    vault: Vault,
+    now: datetime,
+    max_lifetime: timedelta = NO_MAXIMUM,
+) -> IssuedToken:
     """Create a token. Raises Invalid, and Conflict for a name that is taken or a disabled owner."""
     _check_draft(draft, now)
+    _check_lifetime(draft, max_lifetime, now)
     # Locked, so that no token is added to an account that is being disabled.
     current = accounts.lock(db, owner.uuid)
     if current is None or not current.is_active:
@@ -76,10 +92,12 @@ def add_token(db: Connection, owner: Account, draft: TokenDraft, *, vault: Vault
         expires_at=draft.expires_at,
         used_at=None,
         used_from=None,
+        issued_at=now,
+        limits=draft.limits,
     )
     tokens.add(db, owner, token, keys.ensure(db, vault).hash(TOKEN_PURPOSE, text))
     expires_at = token.expires_at.isoformat() if token.expires_at else None
-    after = {"role": token.role.value, "expires_at": expires_at}
+    after = {"role": token.role.value, "expires_at": expires_at, **_audited_limits(token)}
     audit.record(db, Action.TOKEN_CREATION, resource=owner.name, params=_audited_identity(token), after=after)
     return IssuedToken(token=token, text=text)
 
@@ -88,38 +106,86 @@ def _audited_identity(token: Token) -> FieldValues:
     return {"token": token.name, "uuid": token.uuid}
 
 
+def _audited_limits(token: Token) -> FieldValues:
+    return {} if token.limits is None else list_limits(token.limits)
+
+
 def _check_draft(draft: TokenDraft, now: datetime) -> None:
     name = draft.name
     if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise Invalid.member("name", f"must be a text of {MAX_NAME_LENGTH} characters at most, on one line")
     if draft.expires_at is not None and draft.expires_at <= now:
         raise Invalid.member("expiresAt", "must be in the future")
+    if draft.limits is not None and draft.role is Role.READ_ONLY:
+        raise Invalid.member("scopes", "do not go with a read-only token: choose one of the two")
 
 
-def regenerate_token(db: Connection, uuid: str, *, account: str | None, vault: Vault) -> IssuedToken:
-    """Replace the text of a token; the former one is rejected at once.
+def _check_lifetime(draft: TokenDraft, max_lifetime: timedelta, now: datetime) -> None:
+    if max_lifetime and (draft.expires_at is None or draft.expires_at - now > max_lifetime):
+        text = f"must be within {max_lifetime.days} days, the maximum that the setting token_max_lifetime permits"
+        raise Invalid.member("expiresAt", text)
 
-    Raises NotFound for a token of another account, so that this does not reveal which tokens exist.
+
+def regenerate_token(
+    db: Connection,
+    uuid: str,
+    *,
+    account: str | None,
+    vault: Vault,
+    now: datetime,
+    max_lifetime: timedelta = NO_MAXIMUM,
+) -> IssuedToken:
+    """Replace the text of a token for its owner; the former one is rejected at once.
+
+    Raises NotFound for a token of another account, so that this does not reveal which tokens exist, and Conflict for an
+    expired one.
     """
     token = tokens.lock(db, uuid)
     if token is None or token.account != account:
         raise NotFound(f"You have no token with the uuid '{uuid}'.")
+    # The default tokens last: clients look for them by name, so they cannot be replaced by new ones.
+    expires_at = None if token.name in DEFAULT_TOKEN_NAMES else token.expires_at
+    return _replace_text(db, replace(token, expires_at=_cap(expires_at, max_lifetime, now)), vault=vault, now=now)
+
+
+def renew_own_token(
+    db: Connection, uuid: str, *, vault: Vault, now: datetime, max_lifetime: timedelta = NO_MAXIMUM
+) -> IssuedToken:
+    """Replace the text of the token that makes the request. Its expiry stays: a leaked token must not outlive itself.
+
+    Raises NotFound if the token was removed in the meantime.
+    """
+    token = tokens.lock(db, uuid)
+    if token is None or token.ending is None:
+        raise NotFound(f"There is no token with the uuid '{uuid}'.")
+    return _replace_text(db, replace(token, expires_at=_cap(token.expires_at, max_lifetime, now)), vault=vault, now=now)
+
+
+def _cap(expires_at: datetime | None, max_lifetime: timedelta, now: datetime) -> datetime | None:
+    """Return the expiry that a token gets with a new text: what it had, within the maximum lifetime."""
+    if not max_lifetime:
+        return expires_at
+    latest = now + max_lifetime
+    return latest if expires_at is None else min(expires_at, latest)
+
+
+def _replace_text(db: Connection, token: Token, *, vault: Vault, now: datetime) -> IssuedToken:
+    if token.is_expired(now):
+        raise Conflict(f"The token '{token.name}' has expired. Create a new one, and revoke this one.")
     text = generate_token()
-    tokens.replace_hash(
-        db, uuid, secret_hash=keys.ensure(db, vault).hash(TOKEN_PURPOSE, text), ending=text[-TOKEN_ENDING_LENGTH:]
-    )
+    regenerated = replace(token, ending=text[-TOKEN_ENDING_LENGTH:], issued_at=now, used_at=None, used_from=None)
+    tokens.replace_hash(db, regenerated, secret_hash=keys.ensure(db, vault).hash(TOKEN_PURPOSE, text))
     audit.record(db, Action.TOKEN_REGENERATION, resource=token.user, params=_audited_identity(token))
-    return IssuedToken(
-        token=replace(token, ending=text[-TOKEN_ENDING_LENGTH:], used_at=None, used_from=None), text=text
-    )
+    return IssuedToken(token=regenerated, text=text)
 
 
 def revoke_token(db: Connection, token: Token) -> None:
     """Delete a token; the two default tokens of an account only lose their texts. Raises NotFound."""
     if tokens.lock(db, token.uuid) is None:
         raise NotFound(f"There is no token with the uuid '{token.uuid}'.")
-    if token.name in {READ_ONLY_TOKEN_NAME, READ_WRITE_TOKEN_NAME}:
-        tokens.replace_hash(db, token.uuid, secret_hash=None, ending=None)
+    if token.name in DEFAULT_TOKEN_NAMES:
+        revoked = replace(token, ending=None, expires_at=None, issued_at=None)
+        tokens.replace_hash(db, revoked, secret_hash=None)
     else:
         tokens.remove(db, token.uuid)
     audit.record(db, Action.TOKEN_REVOCATION, resource=token.user, params=_audited_identity(token))

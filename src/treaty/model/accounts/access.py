@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from treaty.model.accounts.scopes import Limits
+
 
 class Role(StrEnum):
     """The role of a user. Each role has the permissions of the roles below it, and more."""
@@ -40,6 +42,8 @@ class Caller:
     """The name of the token."""
     credential: str | None = None
     """The uuid of the token or session."""
+    limits: Limits | None = None
+    """The limits of the token and its account; None if the role alone decides."""
     authenticated_at: datetime | None = None
     """When the user of a session last entered the password."""
     has_second_factor: bool = False
@@ -81,6 +85,8 @@ class Account:
     created_at: datetime
     updated_at: datetime
     signed_in_at: datetime | None
+    limits: Limits | None = None
+    """The limits of a system account, which apply to all of its tokens."""
     second_factor_at: datetime | None = None
     """Since when signing in with the password requires a code, too."""
 
@@ -115,6 +121,13 @@ class Token:
     expires_at: datetime | None
     used_at: datetime | None
     used_from: str | None
+    issued_at: datetime | None = None
+    """When its present text was generated; None for texts that are as old as the token."""
+    limits: Limits | None = None
+
+    @property
+    def is_read_only(self) -> bool:
+        return self.role is Role.READ_ONLY or (self.limits is not None and self.limits.is_read_only)
 
     @property
     def masked(self) -> str:
@@ -123,6 +136,21 @@ class Token:
 
     def is_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
+
+    def expires_soon(self, now: datetime) -> bool:
+        """Whether it expires within a week, so that builds need another one."""
+        return self.expires_at is not None and now < self.expires_at <= now + EXPIRY_NOTICE
+
+    def is_unused(self, now: datetime) -> bool:
+        """Whether it has not been used for so long that it should probably be revoked."""
+        latest = max(time for time in (self.created_at, self.issued_at, self.used_at) if time is not None)
+        return self.ending is not None and now - latest >= UNUSED_NOTICE
+
+    def exceeds(self, max_lifetime: timedelta, now: datetime) -> bool:
+        """Whether it is valid for longer than a maximum lifetime permits for new tokens; zero is no maximum."""
+        if not max_lifetime or self.ending is None:
+            return False
+        return self.expires_at is None or self.expires_at - now > max_lifetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,6 +165,8 @@ class Session:
     agent: str | None
 
 
+EXPIRY_NOTICE: Final = timedelta(days=7)
+UNUSED_NOTICE: Final = timedelta(days=90)
 USE_RECORD_INTERVAL: Final = timedelta(minutes=1)
 """Precision of the recorded last use of tokens and sessions. Without it, every read would write to the database."""
 

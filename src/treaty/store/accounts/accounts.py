@@ -10,6 +10,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from treaty.model.accounts.access import Account, Role, normalize_name
+from treaty.model.accounts.scopes import Limits
+from treaty.store.accounts.limits import dump_limits, load_limits
 from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.tables import account
 
@@ -40,12 +42,13 @@ _ADDED_COLUMNS: Final = (
     "created_at",
     "updated_at",
 )
-_ADD: Final = insert(account).values({name: bindparam(name) for name in _ADDED_COLUMNS})
+_ADD: Final = insert(account).values({name: bindparam(name) for name in (*_ADDED_COLUMNS, "limits")})
 _CHANGE: Final = update(account).where(account.c.uuid == bindparam("account_uuid"))
 _SET_PASSWORD: Final = _CHANGE.values(password=bindparam("new_password"), updated_at=bindparam("at"))
 # Comparing in the statement, not before it, so that a parallel change of the password is not overwritten.
 _REPLACE_PASSWORD: Final = _SET_PASSWORD.where(account.c.is_active, account.c.password == bindparam("old_password"))
 _SET_ROLE: Final = _CHANGE.values(role=bindparam("new_role"), updated_at=bindparam("at"))
+_SET_LIMITS: Final = _CHANGE.values(limits=bindparam("new_limits"), updated_at=bindparam("at"))
 _SET_ACTIVE: Final = _CHANGE.values(is_active=bindparam("active"), updated_at=bindparam("at"))
 _SET_SECOND_FACTOR: Final = _CHANGE.values(second_factor_at=bindparam("since"), updated_at=bindparam("at"))
 _RECORD_SIGN_IN: Final = _CHANGE.where(account.c.is_active).values(signed_in_at=bindparam("at"))
@@ -95,7 +98,8 @@ def find(db: Connection, uuid: str) -> Account | None:
 
 
 def add(db: Connection, new_account: Account) -> None:
-    execute(db, _ADD, {name: getattr(new_account, name) for name in _ADDED_COLUMNS})
+    values = {name: getattr(new_account, name) for name in _ADDED_COLUMNS}
+    execute(db, _ADD, {**values, "limits": dump_limits(new_account.limits)})
 
 
 def set_password(db: Connection, uuid: str, password: str, *, at: datetime) -> None:
@@ -111,6 +115,10 @@ def replace_password(db: Connection, uuid: str, *, old: str, new: str, at: datet
 
 def set_role(db: Connection, uuid: str, role: Role, *, at: datetime) -> None:
     execute(db, _SET_ROLE, {"account_uuid": uuid, "new_role": role.value, "at": at})
+
+
+def set_limits(db: Connection, uuid: str, limits: Limits | None, *, at: datetime) -> None:
+    execute(db, _SET_LIMITS, {"account_uuid": uuid, "new_limits": dump_limits(limits), "at": at})
 
 
 def set_active(db: Connection, uuid: str, *, active: bool, at: datetime) -> None:
@@ -137,4 +145,4 @@ def record_sign_in_by_code(db: Connection, uuid: str, *, at: datetime) -> bool:
 
 
 def _build_account(row: Any) -> Account:
-    return Account(**{**row._asdict(), "role": Role(row.role)})
+    return Account(**{**row._asdict(), "role": Role(row.role), "limits": load_limits(row.limits)})

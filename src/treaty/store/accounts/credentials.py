@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Column, Connection, Delete, Executable, Table, Update, bindparam, delete, select, update
 
 from treaty.model.accounts.access import Role
+from treaty.store.accounts.limits import load_limits
 from treaty.store.engine.database import execute, fetch_first
 from treaty.store.tables import account
 
@@ -39,10 +40,11 @@ def remove(db: Connection, statement: Delete, uuid: str) -> None:
 def find_presented(
     db: Connection, statement: Executable, secret_hash: str, presented_type: type[Presented]
 ) -> Presented | None:
-    """Find the token or session that has the parameter `hash`, with its roles as `Role`."""
+    """Find the token or session that has the parameter `hash`, with its roles and limits converted."""
     row = fetch_first(db, statement, {"hash": secret_hash})
     if row is None:
         return None
     values = row._asdict()
     roles = {name: Role(values[name]) for name in ("role", "account_role") if values.get(name)}
-    return presented_type(**{**values, **roles})
+    limits = {name: load_limits(values[name]) for name in ("limits", "account_limits") if name in values}
+    return presented_type(**{**values, **roles, **limits})

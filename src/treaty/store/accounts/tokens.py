@@ -8,7 +8,9 @@ from typing import Final
 from sqlalchemy import Connection, Executable, bindparam, insert, select, update
 
 from treaty.model.accounts.access import Account, Role, Token
+from treaty.model.accounts.scopes import Limits
 from treaty.store.accounts import credentials
+from treaty.store.accounts.limits import dump_limits, load_limits
 from treaty.store.engine.database import execute, fetch_rows
 from treaty.store.tables import account, token
 
@@ -23,6 +25,8 @@ _TOKENS: Final = (
         token.c.expires_at,
         token.c.used_at,
         token.c.used_from,
+        token.c.issued_at,
+        token.c.limits,
     )
     .join_from(token, account)
     .order_by(account.c.key, token.c.id)
@@ -41,20 +45,30 @@ _PRESENTED: Final = (
         token.c.used_at,
         *credentials.OWNER_COLUMNS,
         account.c.role.label("account_role"),
+        token.c.limits,
+        account.c.limits.label("account_limits"),
     )
     .join_from(token, account)
     .where(token.c.hash == bindparam("hash"), account.c.is_active)
 )
-_ADDED_COLUMNS: Final = ("uuid", "name", "role", "ending", "expires_at", "created_at")
+_ADDED_COLUMNS: Final = ("uuid", "name", "role", "ending", "expires_at", "created_at", "issued_at")
 _ADD: Final = insert(token).values(
     account_id=credentials.OWNER_ID,
     hash=bindparam("hash"),
+    limits=bindparam("limits"),
     **{name: bindparam(name) for name in _ADDED_COLUMNS},
 )
 _REPLACE_HASH: Final = (
     update(token)
     .where(token.c.uuid == bindparam("token_uuid"))
-    .values(hash=bindparam("new_hash"), ending=bindparam("new_ending"), used_at=None, used_from=None)
+    .values(
+        hash=bindparam("new_hash"),
+        ending=bindparam("new_ending"),
+        issued_at=bindparam("issued_at"),
+        expires_at=bindparam("expires_at"),
+        used_at=None,
+        used_from=None,
+    )
 )
 _RECORD_USE: Final = credentials.build_use_update(token, used_at=token.c.used_at, address=token.c.used_from)
 _REMOVE: Final = credentials.build_deletion(token)
@@ -73,6 +87,8 @@ class PresentedToken:
     account: str
     user: str
     account_role: Role
+    limits: Limits | None
+    account_limits: Limits | None
 
 
 def find_by_hash(db: Connection, secret_hash: str) -> PresentedToken | None:
@@ -99,18 +115,26 @@ def lock(db: Connection, uuid: str) -> Token | None:
 
 
 def _fetch(db: Connection, statement: Executable, params: dict[str, object]) -> list[Token]:
-    return [Token(**{**row._asdict(), "role": Role(row.role)}) for row in fetch_rows(db, statement, params)]
+    return [
+        Token(**{**row._asdict(), "role": Role(row.role), "limits": load_limits(row.limits)})
+        for row in fetch_rows(db, statement, params)
+    ]
 
 
 def add(db: Connection, owner: Account, new_token: Token, secret_hash: str | None) -> None:
     """Add a token; without a hash it cannot be used until it is regenerated."""
     values = {name: getattr(new_token, name) for name in _ADDED_COLUMNS}
-    execute(db, _ADD, {**values, "hash": secret_hash, "account_uuid": owner.uuid})
+    stored = {**values, "limits": dump_limits(new_token.limits)}
+    execute(db, _ADD, {**stored, "hash": secret_hash, "account_uuid": owner.uuid})
 
 
-def replace_hash(db: Connection, uuid: str, *, secret_hash: str | None, ending: str | None) -> None:
-    """Give a token another secret, or none. The former one is rejected from the end of the transaction."""
-    execute(db, _REPLACE_HASH, {"token_uuid": uuid, "new_hash": secret_hash, "new_ending": ending})
+def replace_hash(db: Connection, changed: Token, *, secret_hash: str | None) -> None:
+    """Give a token another secret, or none, with its ending, expiry and time.
+
+    The former secret is rejected from the end of the transaction.
+    """
+    params = {"token_uuid": changed.uuid, "new_hash": secret_hash, "new_ending": changed.ending}
+    execute(db, _REPLACE_HASH, {**params, "issued_at": changed.issued_at, "expires_at": changed.expires_at})
 
 
 def record_use(db: Connection, uuid: str, *, at: datetime, address: str | None) -> None:

@@ -10,6 +10,7 @@ from treaty.actions.accounts import credentials
 from treaty.actions.accounts.credentials import IssuedToken
 from treaty.errors import Forbidden, NotFound
 from treaty.model.accounts.access import Account, Caller, CredentialType, Role, Token
+from treaty.model.accounts.scopes import list_limits
 from treaty.store.accounts import accounts, tokens
 from treaty.store.engine.vault import get_vault
 from treaty.web import urls
@@ -19,7 +20,7 @@ from treaty.web.hal.shapes import Omittable, SelfLinked
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created
 from treaty.web.http.router import Router
-from treaty.web.security.permissions import Permission
+from treaty.web.security.permissions import ANY_SCOPE, Permission
 
 router = Router()
 
@@ -37,6 +38,7 @@ class Tokens:
     """An account's tokens."""
 
     items: Sequence[Token]
+    now: datetime
 
 
 # Names and types of properties are those of PactFlow's API, so that its clients understand the documents.
@@ -51,6 +53,8 @@ class UserState(TypedDict):
     createdAt: Omittable[datetime]
     updatedAt: Omittable[datetime]
     lastLogin: Omittable[datetime]
+    scopes: Omittable[list[str]]
+    applications: Omittable[list[str]]
     secondFactor: Omittable[bool]
 
 
@@ -65,6 +69,12 @@ class TokenDocument(TypedDict):
     readOnly: bool
     expiresAt: Omittable[datetime]
     lastUsedAt: Omittable[datetime]
+    scopes: Omittable[list[str]]
+    applications: Omittable[list[str]]
+    expiresSoon: Omittable[bool]
+    """Within a week."""
+    unused: Omittable[bool]
+    """For 90 days."""
 
 
 class TokenItems(TypedDict):
@@ -79,7 +89,7 @@ class IssuedTokenDocument(TokenDocument, SelfLinked):
     """A token with its value, which is shown once."""
 
 
-@router.get(urls.USER, permission=Permission.USE_OWN_ACCOUNT, response=UserDocument)
+@router.get(urls.USER, permission=Permission.USE_OWN_ACCOUNT, scopes=ANY_SCOPE, response=UserDocument)
 def get_user(request: Request) -> User:
     """Get the current user."""
     uuid = request.caller.account
@@ -90,12 +100,19 @@ def get_user(request: Request) -> User:
 def list_tokens(request: Request) -> Tokens:
     """List the current user's tokens, the two default ones first. Their values are masked."""
     uuid = request.caller.account
-    return Tokens(tokens.list_of_account(request.db, uuid) if uuid else ())
+    return Tokens(tokens.list_of_account(request.db, uuid) if uuid else (), request.now)
+
+
+def _find_no_application(_request: Request, _names: Sequence[str]) -> Sequence[str]:
+    """Find the applications of a write that concerns the caller's token only."""
+    return ()
 
 
 @router.post(
     urls.REGENERATE_TOKEN,
     permission=Permission.USE_OWN_ACCOUNT,
+    scopes=ANY_SCOPE,
+    application=_find_no_application,
     consumes=None,
     is_sensitive=True,
     response=IssuedTokenDocument,
@@ -103,25 +120,35 @@ def list_tokens(request: Request) -> Tokens:
 def regenerate_token(request: Request, uuid: str) -> Created:
     """Replace the value of one of the current user's tokens. The response has the new value, which is shown only once.
 
-    The former value is rejected at once.
+    The former value is rejected at once. A token can replace only its own value, and its expiry stays.
     """
-    caller = request.caller
-    # Otherwise a read-only token could obtain the value of the user's token that writes.
-    if caller.kind is CredentialType.TOKEN and caller.role is Role.READ_ONLY:
-        raise Forbidden(
-            "A read-only token cannot regenerate tokens. Use credentials that may write.",
-            missing_permission="manage tokens of their own",
+    caller, settings = request.caller, request.settings
+    vault, max_lifetime = get_vault(settings), settings.token_max_lifetime
+    if caller.kind is CredentialType.TOKEN:
+        # Otherwise a token could obtain one that outlives it or has more permissions.
+        if caller.credential != uuid:
+            raise Forbidden(
+                "A token can regenerate only itself. Sign in to regenerate others under Settings, API tokens, or send "
+                "your name and password by basic auth.",
+                missing_permission="manage tokens of their own",
+            )
+        return Created(
+            credentials.renew_own_token(request.db, uuid, vault=vault, now=request.now, max_lifetime=max_lifetime)
         )
     if caller.account is None:
         raise NotFound("You have no tokens, because you have no account. Add one with `treaty user add NAME`.")
-    vault = get_vault(request.settings)
-    return Created(credentials.regenerate_token(request.db, uuid, account=caller.account, vault=vault))
+    return Created(
+        credentials.regenerate_token(
+            request.db, uuid, account=caller.account, vault=vault, now=request.now, max_lifetime=max_lifetime
+        )
+    )
 
 
 @represent.register
 def current_user(user: User) -> Hal:
     account, role = user.account, user.caller.role or Role.READ_ONLY
     is_system = account is not None and account.is_system
+    limits = list_limits(user.caller.limits)
     state: UserState = {
         "uuid": account.uuid if account else None,
         "name": user.caller.user,
@@ -133,6 +160,8 @@ def current_user(user: User) -> Hal:
         "createdAt": account.created_at if account else None,
         "updatedAt": account.updated_at if account else None,
         "lastLogin": account.signed_in_at if account else None,
+        "scopes": limits["scopes"],
+        "applications": limits["applications"],
         "secondFactor": account.has_second_factor if account else None,
     }
     return Hal(state, links={"self": Link(urls.USER.fill(), "Current user")})
@@ -141,7 +170,7 @@ def current_user(user: User) -> Hal:
 @represent.register
 def token_list(page: Tokens) -> Hal:
     return Hal(
-        embedded={"items": [Hal(_token_state(token, token.masked)) for token in page.items]},
+        embedded={"items": [Hal(_token_state(token, token.masked, page.now)) for token in page.items]},
         links={"self": Link(urls.TOKENS.fill(), "API tokens")},
     )
 
@@ -149,17 +178,22 @@ def token_list(page: Tokens) -> Hal:
 @represent.register
 def issued_token(issued: IssuedToken) -> Hal:
     return Hal(
-        state=_token_state(issued.token, issued.text),
+        state=_token_state(issued.token, issued.text, issued.token.issued_at or issued.token.created_at),
         links={"self": Link(urls.REGENERATE_TOKEN.fill(uuid=issued.token.uuid), "Regenerate the token")},
     )
 
 
-def _token_state(token: Token, value: str) -> TokenDocument:
+def _token_state(token: Token, value: str, now: datetime) -> TokenDocument:
+    limits = list_limits(token.limits)
     return {
         "uuid": token.uuid,
         "description": token.name,
         "value": value,
-        "readOnly": token.role is Role.READ_ONLY,
+        "readOnly": token.is_read_only,
         "expiresAt": token.expires_at,
         "lastUsedAt": token.used_at,
+        "expiresSoon": token.expires_soon(now) or None,
+        "unused": token.is_unused(now) or None,
+        "scopes": limits["scopes"],
+        "applications": limits["applications"],
     }

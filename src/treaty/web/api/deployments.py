@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from treaty.actions import deployments as deployment_actions
 from treaty.errors import Invalid, Malformed
+from treaty.model.accounts.scopes import Scope
 from treaty.model.deployments import (
     ApplicationInstance,
     DeployedVersion,
@@ -33,7 +34,7 @@ from treaty.web.http.queries import BLANK, QueryParameter, is_blank
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
 from treaty.web.http.router import Router, link_to
-from treaty.web.security.permissions import Permission
+from treaty.web.security.permissions import DEPLOYMENT_READS, Permission
 
 router = Router()
 
@@ -253,6 +254,7 @@ _SUPPORTED_PARAMETERS: Final = (_PACTICIPANT, QueryParameter("version", "The num
 @router.get(
     urls.ENVIRONMENTS,
     permission=Permission.READ,
+    scopes=DEPLOYMENT_READS,
     is_cacheable=True,
     query=(QueryParameter("name", "The name of an environment."),),
     response=EnvironmentsDocument,
@@ -279,7 +281,7 @@ def add_environment(request: Request) -> Created:
     return Created(new, urls.ENVIRONMENT.fill(uuid=new.uuid))
 
 
-@router.get(urls.ENVIRONMENT, permission=Permission.READ, response=EnvironmentDocument)
+@router.get(urls.ENVIRONMENT, permission=Permission.READ, scopes=DEPLOYMENT_READS, response=EnvironmentDocument)
 def show_environment(request: Request, uuid: str) -> object:
     """Show an environment."""
     return deployments.get(request.db, uuid)
@@ -303,7 +305,11 @@ def remove_environment(request: Request, uuid: str) -> Deleted:
 
 
 @router.get(
-    urls.CURRENTLY_DEPLOYED, permission=Permission.READ, query=_DEPLOYED_PARAMETERS, response=CurrentlyDeployedDocument
+    urls.CURRENTLY_DEPLOYED,
+    permission=Permission.READ,
+    scopes=DEPLOYMENT_READS,
+    query=_DEPLOYED_PARAMETERS,
+    response=CurrentlyDeployedDocument,
 )
 def list_currently_deployed(request: Request, uuid: str) -> DeployedVersions:
     """List the versions that are currently deployed to an environment."""
@@ -328,6 +334,7 @@ def _instance_filter(request: Request) -> ApplicationInstance | None:
 @router.get(
     urls.CURRENTLY_SUPPORTED,
     permission=Permission.READ,
+    scopes=DEPLOYMENT_READS,
     query=_SUPPORTED_PARAMETERS,
     response=CurrentlySupportedDocument,
 )
@@ -344,7 +351,7 @@ def list_currently_supported(request: Request, uuid: str) -> ReleasedVersions:
     return ReleasedVersions(released, title, has_versions=True)
 
 
-@router.get(urls.DEPLOYMENTS, permission=Permission.READ, response=DeploymentsDocument)
+@router.get(urls.DEPLOYMENTS, permission=Permission.READ, scopes=DEPLOYMENT_READS, response=DeploymentsDocument)
 def list_deployments(request: Request, pacticipant: str, version: str, environment: str) -> DeployedVersions:
     """List the deployments of a version to an environment, including ended ones."""
     target = deployments.get_target(request.db, pacticipant=pacticipant, version=version, environment=environment)
@@ -357,6 +364,8 @@ def list_deployments(request: Request, pacticipant: str, version: str, environme
 @router.post(
     urls.DEPLOYMENTS,
     permission=Permission.RECORD_DEPLOYMENT,
+    scopes={Scope.RECORD_DEPLOYMENTS},
+    application="pacticipant",
     body=DeploymentBody,
     response=DeployedVersionDocument,
     links=link_to(_UUID, "show_deployed_version", "change_deployed_version"),
@@ -387,7 +396,7 @@ def _read_instance(body: dict[str, Any]) -> str | None:
     return instance if instance is None or isinstance(instance, str) else _encode_json(instance)
 
 
-@router.get(urls.RELEASES, permission=Permission.READ, response=ReleasesDocument)
+@router.get(urls.RELEASES, permission=Permission.READ, scopes=DEPLOYMENT_READS, response=ReleasesDocument)
 def list_releases(request: Request, pacticipant: str, version: str, environment: str) -> ReleasedVersions:
     """List the release of a version to an environment; it has at most one."""
     target = deployments.get_target(request.db, pacticipant=pacticipant, version=version, environment=environment)
@@ -401,6 +410,8 @@ def list_releases(request: Request, pacticipant: str, version: str, environment:
 @router.post(
     urls.RELEASES,
     permission=Permission.RECORD_DEPLOYMENT,
+    scopes={Scope.RECORD_DEPLOYMENTS},
+    application="pacticipant",
     body=EmptyBody,
     response=ReleasedVersionDocument,
     links=link_to(_UUID, "show_released_version", "change_released_version"),
@@ -414,15 +425,23 @@ def record_release(request: Request, pacticipant: str, version: str, environment
     return result(released, urls.RELEASED_VERSION.fill(uuid=released.uuid))
 
 
-@router.get(urls.DEPLOYED_VERSION, permission=Permission.READ, response=DeployedVersionDocument)
+@router.get(
+    urls.DEPLOYED_VERSION, permission=Permission.READ, scopes=DEPLOYMENT_READS, response=DeployedVersionDocument
+)
 def show_deployed_version(request: Request, uuid: str) -> object:
     """Show a deployed version."""
     return deployments.get_deployed(request.db, uuid)
 
 
+def _find_deployed_application(request: Request, names: Sequence[str]) -> Sequence[str]:
+    return [deployments.get_deployed(request.db, *names).pacticipant]
+
+
 @router.patch(
     urls.DEPLOYED_VERSION,
     permission=Permission.RECORD_DEPLOYMENT,
+    scopes={Scope.RECORD_DEPLOYMENTS},
+    application=_find_deployed_application,
     consumes=(MERGE_PATCH,),
     body=UndeploymentBody,
     response=DeployedVersionDocument,
@@ -435,15 +454,23 @@ def change_deployed_version(request: Request, uuid: str) -> Updated:
     return Updated(deployed)
 
 
-@router.get(urls.RELEASED_VERSION, permission=Permission.READ, response=ReleasedVersionDocument)
+@router.get(
+    urls.RELEASED_VERSION, permission=Permission.READ, scopes=DEPLOYMENT_READS, response=ReleasedVersionDocument
+)
 def show_released_version(request: Request, uuid: str) -> object:
     """Show a released version."""
     return deployments.get_released(request.db, uuid)
 
 
+def _find_released_application(request: Request, names: Sequence[str]) -> Sequence[str]:
+    return [deployments.get_released(request.db, *names).pacticipant]
+
+
 @router.patch(
     urls.RELEASED_VERSION,
     permission=Permission.RECORD_DEPLOYMENT,
+    scopes={Scope.RECORD_DEPLOYMENTS},
+    application=_find_released_application,
     consumes=(MERGE_PATCH,),
     body=EndOfSupportBody,
     response=ReleasedVersionDocument,

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from treaty.actions import verifications as verification_actions
 from treaty.errors import Invalid, NotFound
+from treaty.model.accounts.scopes import Scope
 from treaty.model.decisions import metadata
 from treaty.model.decisions.metadata import Metadata
 from treaty.model.pacts.pacts import Pact, PactKey
@@ -146,7 +147,12 @@ class ResultSummary(SelfLinked):
 
 
 @router.post(
-    urls.VERIFICATIONS, permission=Permission.PUBLISH_VERIFICATION, body=VerificationBody, response=VerificationDocument
+    urls.VERIFICATIONS,
+    permission=Permission.PUBLISH_VERIFICATION,
+    scopes={Scope.PUBLISH_RESULTS},
+    application="provider",
+    body=VerificationBody,
+    response=VerificationDocument,
 )
 def publish_verification(request: Request, provider: str, consumer: str, sha: str) -> Created:
     """Publish the result of verifying a content against a provider version."""
@@ -156,6 +162,8 @@ def publish_verification(request: Request, provider: str, consumer: str, sha: st
 @router.post(
     urls.VERIFICATIONS_WITH_METADATA,
     permission=Permission.PUBLISH_VERIFICATION,
+    scopes={Scope.PUBLISH_RESULTS},
+    application="provider",
     body=VerificationBody,
     response=VerificationDocument,
 )

@@ -7,19 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from treaty.errors import Invalid
-from treaty.model.accounts.access import ANONYMOUS_CALLER, Caller, CredentialType, Role
+from treaty.model.accounts.access import ANONYMOUS_CALLER, Caller, CredentialType
 from treaty.model.audit import Actor, ActorCredential, redact_query, redact_url, shorten
 from treaty.settings import Settings
 from treaty.telemetry.metrics import ServerMetrics
 from treaty.web.hal.documents import RenderContext
 from treaty.web.http import bodies, forms, queries
 from treaty.web.http.media_types import HAL, MediaType
-from treaty.web.security.permissions import (
-    GRANTED_WITHOUT_ADMINISTRATORS,
-    HIDDEN_RELATIONS_BY_ROLE,
-    PERMISSIONS_BY_ROLE,
-    Permission,
-)
+from treaty.web.security.permissions import HIDDEN_RELATIONS_BY_ROLE, Permission, has_permission
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -119,14 +114,7 @@ class Request:
         return HIDDEN_RELATIONS_BY_ROLE[self.caller.role]
 
     def has_permission(self, permission: Permission) -> bool:
-        caller = self.caller
-        if permission in PERMISSIONS_BY_ROLE[caller.role]:
-            return True
-        if caller.role is not Role.READ_WRITE or caller.account is not None:
-            return False
-        # With open access everyone would have it, so no secret would be safe.
-        may_manage_secrets = permission is Permission.MANAGE_SECRET and caller.is_known
-        return may_manage_secrets or permission in GRANTED_WITHOUT_ADMINISTRATORS
+        return has_permission(self.caller, permission)
 
     @property
     def actor(self) -> Actor:

@@ -5,21 +5,24 @@ segment afterwards. A router that matches decoded paths, as Starlette's does, ca
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from treaty.errors import TreatyError
+from treaty.model.accounts.scopes import Scope
 from treaty.model.names import FORBIDDEN_CHARACTERS
 from treaty.web.http.media_types import FORM, HAL, JSON, MediaType
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
-from treaty.web.security.permissions import SENSITIVE_PERMISSIONS, Permission
+from treaty.web.security.permissions import DEFAULT_SCOPES_OF_READS, SENSITIVE_PERMISSIONS, Permission
 from treaty.web.urls import Url
 
 Handler = Callable[..., object]
+FindApplications = Callable[[Request, Sequence[str]], Iterable[str]]
+"""Finds the applications for which a request writes, given the decoded names in its path."""
 
 
 class ResponseLink(NamedTuple):
@@ -82,6 +85,16 @@ class Route:
     errors: tuple[str, ...] = ()
     """Error responses beside those that follow from the rest, by their names in the OpenAPI document."""
     links: tuple[ResponseLink, ...] = ()
+    scopes: frozenset[Scope] = frozenset()
+    """Scopes any of which opens the route to a token that has scopes; empty if only other tokens may use it."""
+    application: str | FindApplications | None = None
+    """The application that acts in a write: the placeholder of the URL that names it, or a function that finds it."""
+
+    def find_applications(self, request: Request, names: Sequence[str]) -> Iterable[str]:
+        """Return the applications for which a request writes."""
+        if isinstance(self.application, str):
+            return (names[self.url.names.index(self.application)],)
+        return self.application(request, names) if self.application else ()
 
     def has_long_body(self, raw_body: bytes) -> bool:
         """Whether a body causes so much work that the handler must run in a thread."""
@@ -199,6 +212,7 @@ class Router:
                     is_cacheable=False,
                     is_original=is_original,
                     is_for_any_media_type=is_for_any_media_type,
+                    scopes=DEFAULT_SCOPES_OF_READS.get(permission, frozenset()),
                     is_sensitive=is_sensitive or permission in SENSITIVE_PERMISSIONS,
                 )
                 self._add_page(route)
@@ -257,8 +271,18 @@ class Router:
         query: Sequence[QueryParameter] = (),
         errors: Sequence[str] = (),
         links: Sequence[ResponseLink] = (),
+        scopes: Collection[Scope] | None = None,
+        application: str | FindApplications | None = None,
     ) -> Callable[[Handler], Handler]:
-        """Declare the handler of a method and a URL, and of the aliases of the URL."""
+        """Declare the handler of a method and a URL, and of the aliases of the URL.
+
+        Raises ValueError for a write with scopes that does not name the acting application.
+        """
+        opening_scopes = frozenset(scopes or ())
+        if is_read_only and scopes is None:
+            opening_scopes = DEFAULT_SCOPES_OF_READS.get(permission, frozenset())
+        if opening_scopes and not is_read_only and (application is None or not needs_database):
+            raise ValueError(f"{method} {url.template} writes and has scopes, but names no application")
 
         def declare(handler: Handler) -> Handler:
             for each_url in (url, *aliases):
@@ -284,6 +308,8 @@ class Router:
                     query=tuple(query),
                     errors=tuple(errors),
                     links=tuple(links),
+                    scopes=opening_scopes,
+                    application=application,
                 )
                 self._add(route, options_last=options_last)
             return handler

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from treaty import distribution
+from treaty.model.accounts.scopes import Scope
 from treaty.web.http.media_types import JSON
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.router import Endpoint, Route
@@ -113,6 +114,8 @@ def _describe_operation(route: Route, operation_id: str, types: TypeSchemas) -> 
         "summary": summary,
         "tags": [_tag(route)],
         "responses": describe_responses(route, types),
+        # Scopes any of which opens the operation to a token that has scopes; an empty list closes it to such tokens.
+        "x-treaty-scopes": [scope.value for scope in Scope if scope in route.scopes],
     }
     if description.strip():
         operation["description"] = " ".join(description.split())

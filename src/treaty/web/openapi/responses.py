@@ -88,7 +88,15 @@ ERROR_SCHEMAS: Final[dict[str, Schema]] = {
     "Error": {
         "description": "The error: one message, or lists of messages by the member that they are about.",
         "anyOf": [
-            _closed_object({"error": _TEXT_SCHEMA, "missingPermission": _TEXT_SCHEMA}, "missingPermission"),
+            _closed_object(
+                {
+                    "error": _TEXT_SCHEMA,
+                    "missingPermission": _TEXT_SCHEMA,
+                    "missingScopes": _TEXTS_SCHEMA,
+                    "missingApplications": _TEXTS_SCHEMA,
+                },
+                *("missingPermission", "missingScopes", "missingApplications"),
+            ),
             _closed_object({"error": _closed_object({"message": _TEXT_SCHEMA, "reference": _TEXT_SCHEMA})}),
             _closed_object({"errors": {"type": "object", "additionalProperties": _TEXTS_SCHEMA}}),
             _closed_object({"errors": _TEXTS_SCHEMA}),
@@ -125,7 +133,7 @@ def describe_shared_responses() -> Document:
     return {
         "400": _describe_error("The path, the query or the body cannot be parsed.", error),
         "401": _describe_error("Credentials are missing or invalid.", error, "WWW-Authenticate"),
-        "403": _describe_error("The caller lacks a permission, which the response names.", error),
+        "403": _describe_error("The caller lacks a permission or scope, which the response names.", error),
         "404": _describe_error("Something that the request names does not exist.", {**error, **page}),
         "405": _describe_error("A name in the path makes it another path without such a method.", None, "Allow"),
         "406": _describe_error("No representation has a media type that the `Accept` header allows."),

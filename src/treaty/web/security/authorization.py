@@ -1,20 +1,28 @@
 """Authorization: whether a caller may use a route."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from treaty.errors import Forbidden, ReauthenticationRequired, SecondFactorRequired, Unauthenticated
-from treaty.model.accounts.access import REAUTHENTICATION_LIFETIME, CredentialType
+from treaty.model.accounts.access import REAUTHENTICATION_LIFETIME, Caller, CredentialType
+from treaty.model.accounts.scopes import Limits, Scope, join_names
 from treaty.settings import Settings
 from treaty.web import urls
 from treaty.web.http.request import Request
 from treaty.web.http.router import Route
 from treaty.web.security import open_access
-from treaty.web.security.permissions import PERMISSIONS_BY_ROLE, PERMISSIONS_WITHOUT_SECOND_FACTOR, Permission
+from treaty.web.security.permissions import (
+    DEFAULT_SCOPES_OF_READS,
+    PERMISSIONS_BY_ROLE,
+    PERMISSIONS_WITHOUT_SECOND_FACTOR,
+    Permission,
+    has_role_permission,
+)
 
 _READ_METHODS: Final = {"GET", "HEAD", "OPTIONS"}
 _PUBLIC_READ: Final = {Permission.READ, Permission.READ_BADGE, Permission.READ_HEARTBEAT}
+_NEW_TOKEN_HINT: Final = "create one under Settings, API tokens, or with `treaty token create`."  # noqa: S105 - a hint
 _CREDENTIALS_HINT: Final = "Send a token as `Authorization: Bearer TOKEN`, or a name and a password by basic auth."
 
 
@@ -27,7 +35,8 @@ def authorize(request: Request, route: Route | None, settings: Settings) -> None
     permission, caller = route.permission if route else Permission.READ, request.caller
     if caller.lacks_second_factor and permission not in PERMISSIONS_WITHOUT_SECOND_FACTOR:
         raise SecondFactorRequired("Administrators of this broker have to set up a second factor before anything else.")
-    if request.has_permission(permission) or is_public(request, route, settings):
+    has_role = has_role_permission(caller, permission)
+    if (has_role and _is_in_scope(caller, route)) or is_public(request, route, settings):
         if request.method in _READ_METHODS and needs_reauthentication(request, route):
             raise ReauthenticationRequired
         return
@@ -35,11 +44,62 @@ def authorize(request: Request, route: Route | None, settings: Settings) -> None
         obstacle = request.open_access_obstacle
         reason = "This broker requires authentication." if obstacle is None else open_access.explain_obstacle(obstacle)
         raise Unauthenticated(f"{reason} {_CREDENTIALS_HINT}")
+    if has_role and caller.limits is not None:
+        raise _out_of_scope(caller, caller.limits, permission, _scopes_of(route))
     raise Forbidden(
         f"{caller.title} may not {permission.value}: the role is {caller.role.value if caller.role else 'none'}. "
         "Use credentials that may, or ask an administrator for them.",
         missing_permission=permission.value,
     )
+
+
+def _scopes_of(route: Route | None) -> frozenset[Scope]:
+    return route.scopes if route else DEFAULT_SCOPES_OF_READS[Permission.READ]
+
+
+def _is_in_scope(caller: Caller, route: Route | None) -> bool:
+    return caller.limits is None or bool(caller.limits.scopes & _scopes_of(route))
+
+
+def _out_of_scope(caller: Caller, limits: Limits, permission: Permission, scopes: frozenset[Scope]) -> Forbidden:
+    reason = f"{caller.title} may not {permission.value}: it is limited to {limits.describe()}"
+    missing_scopes = [scope.value for scope in Scope if scope in scopes]
+    if not missing_scopes:
+        return Forbidden(
+            f"{reason}, and no scope permits this request. Use credentials without scopes.",
+            missing_permission=permission.value,
+        )
+    return Forbidden(
+        f"{reason}. Use a token with the scope {' or '.join(missing_scopes)}: {_NEW_TOKEN_HINT}",
+        missing_permission=permission.value,
+        missing_scopes=missing_scopes,
+    )
+
+
+def authorize_scope(request: Request, scope: Scope, permission: Permission) -> None:
+    """Check that the caller's token has a scope that a write needs beside those of its route. Raises Forbidden."""
+    limits = request.caller.limits
+    if limits is not None and scope not in limits.scopes:
+        raise _out_of_scope(request.caller, limits, permission, frozenset({scope}))
+
+
+def authorize_applications(request: Request, route: Route, names: Sequence[str]) -> None:
+    """Check that the caller's token covers the applications for which a request writes.
+
+    Runs in the transaction of the write, since some requests name only a record of the application. Raises Forbidden,
+    and Invalid or NotFound for a request that names no application.
+    """
+    limits = request.caller.limits
+    if limits is None or limits.applications is None:
+        return
+    others = [name for name in dict.fromkeys(route.find_applications(request, names)) if not limits.covers((name,))]
+    if others:
+        raise Forbidden(
+            f"{request.caller.title} may not {route.permission.value} for {join_names(others)}: it is limited to "
+            f"{limits.describe()}. Use a token for {join_names(others)}: {_NEW_TOKEN_HINT}",
+            missing_permission=route.permission.value,
+            missing_applications=others,
+        )
 
 
 def needs_reauthentication(request: Request, route: Route | None) -> bool:

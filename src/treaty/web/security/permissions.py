@@ -1,10 +1,14 @@
-"""Permissions of each role. Every route names the permission that it requires."""
+"""Permissions of each role, and scopes. Every route names the permission that it requires.
+
+A token that is limited to scopes needs one of the route's scopes, too. Without any, a route is closed to such tokens.
+"""
 
 from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from treaty.model.accounts.access import Role
+from treaty.model.accounts.access import Caller, Role
+from treaty.model.accounts.scopes import Scope
 
 
 class Permission(Enum):
@@ -85,7 +89,8 @@ _PERMISSION_BY_RELATION: Final = {
 }
 """The permission that each write relation requires.
 
-Callers without it get documents without the relation: clients decide by its presence what they can do.
+Callers whose role lacks it get documents without the relation: clients decide by its presence what they can do. Scopes
+hide nothing: clients take a missing relation for an old broker, whereas a 403 names the missing scope.
 """
 HIDDEN_RELATIONS_BY_ROLE: Final = {
     role: frozenset(
@@ -93,3 +98,50 @@ HIDDEN_RELATIONS_BY_ROLE: Final = {
     )
     for role, granted in PERMISSIONS_BY_ROLE.items()
 }
+
+
+def has_role_permission(caller: Caller, permission: Permission) -> bool:
+    """Whether the caller's role has a permission, whatever the limits of the token."""
+    if permission in PERMISSIONS_BY_ROLE[caller.role]:
+        return True
+    if caller.role is not Role.READ_WRITE or caller.account is not None:
+        return False
+    # With open access everyone would have it, so no secret would be safe.
+    may_manage_secrets = permission is Permission.MANAGE_SECRET and caller.is_known
+    return may_manage_secrets or permission in GRANTED_WITHOUT_ADMINISTRATORS
+
+
+# Scopes
+
+ANY_SCOPE: Final = frozenset(Scope)
+BUILD_SCOPES: Final = frozenset({Scope.PUBLISH_PACTS, Scope.PUBLISH_RESULTS})
+"""Builds of consumers and of providers publish versions, branches and tags."""
+# Without `read`, a write scope still opens what its clients read before they write.
+VERIFICATION_READS: Final = frozenset({Scope.READ, Scope.PUBLISH_RESULTS})
+DEPLOYMENT_READS: Final = frozenset({Scope.READ, Scope.RECORD_DEPLOYMENTS})
+
+DEFAULT_SCOPES_OF_READS: Final[Mapping[Permission, frozenset[Scope]]] = {
+    Permission.READ: frozenset({Scope.READ}),
+    Permission.READ_BADGE: frozenset({Scope.READ}),
+    Permission.READ_HEARTBEAT: ANY_SCOPE,
+    Permission.USE_OWN_ACCOUNT: frozenset({Scope.READ}),
+    Permission.SIGN_IN: ANY_SCOPE,
+}
+"""The scopes of routes that only read and declare none themselves."""
+_SCOPED_PERMISSIONS: Final = frozenset(
+    {
+        *DEFAULT_SCOPES_OF_READS,
+        Permission.MANAGE_PACTICIPANT,
+        Permission.MANAGE_VERSION,
+        Permission.RECORD_DEPLOYMENT,
+        Permission.PUBLISH_PACT,
+        Permission.PUBLISH_VERIFICATION,
+    }
+)
+
+
+def has_permission(caller: Caller, permission: Permission) -> bool:
+    """Whether the caller has a permission, by its role and the limits of its token."""
+    if caller.limits is not None and permission not in _SCOPED_PERMISSIONS:
+        return False
+    return has_role_permission(caller, permission)

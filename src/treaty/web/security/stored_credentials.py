@@ -29,6 +29,7 @@ from treaty.model.accounts.access import (
     is_use_due,
     is_well_formed_token,
 )
+from treaty.model.accounts.scopes import combine_limits
 from treaty.model.accounts.second_factors import PENDING_SIGN_IN_LIFETIME
 from treaty.settings import Settings
 from treaty.store import audit
@@ -95,6 +96,7 @@ def authenticate_token(text: str, request: Request, lookup: KeyedLookup, read: R
         account=token.account,
         token=token.name,
         credential=token.uuid,
+        limits=combine_limits(token.limits, token.account_limits),
     )
 
 

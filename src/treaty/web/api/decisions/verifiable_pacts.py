@@ -29,7 +29,7 @@ from treaty.web.http.bodies import with_example
 from treaty.web.http.queries import FlagText, QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.router import MAX_QUICK_ITEMS, Router
-from treaty.web.security.permissions import Permission
+from treaty.web.security.permissions import VERIFICATION_READS, Permission
 
 router = Router()
 
@@ -130,6 +130,7 @@ _QUERY: Final = (
 @router.get(
     urls.PACTS_FOR_VERIFICATION,
     permission=Permission.READ,
+    scopes=VERIFICATION_READS,
     is_cacheable=True,
     query=_QUERY,
     response=PactsForVerificationDocument,
@@ -148,6 +149,7 @@ MAX_TAGS: Final = 100
 @router.post(
     urls.PACTS_FOR_VERIFICATION,
     permission=Permission.READ,
+    scopes=VERIFICATION_READS,
     is_read_only=True,
     is_cacheable=True,
     max_quick_items=MAX_QUICK_ITEMS,

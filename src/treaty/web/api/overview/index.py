@@ -14,7 +14,7 @@ from treaty.web.hal.documents import Hal, Link, Links, RenderContext, render
 from treaty.web.http.request import Request
 from treaty.web.http.results import RawBody
 from treaty.web.http.router import Router
-from treaty.web.security.permissions import Permission
+from treaty.web.security.permissions import ANY_SCOPE, Permission
 
 router = Router()
 
@@ -48,7 +48,7 @@ class IndexDocument(TypedDict):
     _links: IndexLinks
 
 
-@router.get(urls.INDEX, permission=Permission.READ, needs_database=False, response=IndexDocument)
+@router.get(urls.INDEX, permission=Permission.READ, scopes=ANY_SCOPE, needs_database=False, response=IndexDocument)
 def get_index(request: Request) -> RawBody:
     """Show the index, which links to all other resources."""
     document = Index("disable_pacts_for_verification" not in request.settings.features)

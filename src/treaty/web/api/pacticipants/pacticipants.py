@@ -44,7 +44,7 @@ from treaty.web.http.media_types import JSON, MERGE_PATCH
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
 from treaty.web.http.router import Router, link_to
-from treaty.web.security.permissions import Permission
+from treaty.web.security.permissions import ANY_SCOPE, BUILD_SCOPES, Permission
 
 router = Router()
 
@@ -221,9 +221,15 @@ def list_pacticipants(request: Request) -> Pacticipants:
     return Pacticipants(paged, urls.PACTICIPANTS.fill(), has_duplicates=True)
 
 
+def _read_new(request: Request) -> NewPacticipantBody:
+    return bodies.read(request.raw_body, NewPacticipantBody, is_json=request.is_json, empty=b"")
+
+
 @router.post(
     urls.PACTICIPANTS,
     permission=Permission.MANAGE_PACTICIPANT,
+    scopes=BUILD_SCOPES,
+    application=lambda request, _names: [_read_new(request).name],
     body=NewPacticipantBody,
     response=PacticipantDocument,
     errors=("409",),
@@ -231,7 +237,7 @@ def list_pacticipants(request: Request) -> Pacticipants:
 )
 def create_pacticipant(request: Request) -> Created:
     """Create a pacticipant. An existing pacticipant stays unchanged."""
-    body = bodies.read(request.raw_body, NewPacticipantBody, is_json=request.is_json, empty=b"")
+    body = _read_new(request)
     pacticipant_actions.ensure_pacticipant(
         request.db, body.name, body.model_dump(include=_DESCRIPTION_FIELDS), now=request.now
     )
@@ -249,14 +255,21 @@ def list_pacticipants_with_label(request: Request, label: str) -> Pacticipants:
     return Pacticipants(paged, urls.PACTICIPANTS_WITH_LABEL.fill(label=label))
 
 
-@router.get(urls.PACTICIPANT, permission=Permission.READ, is_cacheable=True, response=PacticipantDocument)
+@router.get(
+    urls.PACTICIPANT, permission=Permission.READ, scopes=ANY_SCOPE, is_cacheable=True, response=PacticipantDocument
+)
 def show_pacticipant(request: Request, pacticipant: str) -> PacticipantDetails:
     """Show a pacticipant."""
     return pacticipants.get_details(request.db, pacticipant)
 
 
 @router.put(
-    urls.PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT, body=PacticipantBody, response=PacticipantDocument
+    urls.PACTICIPANT,
+    permission=Permission.MANAGE_PACTICIPANT,
+    scopes=BUILD_SCOPES,
+    application="pacticipant",
+    body=PacticipantBody,
+    response=PacticipantDocument,
 )
 def replace_pacticipant(request: Request, pacticipant: str) -> Updated:
     """Replace the properties of a pacticipant."""
@@ -268,6 +281,8 @@ def replace_pacticipant(request: Request, pacticipant: str) -> Updated:
 @router.patch(
     urls.PACTICIPANT,
     permission=Permission.MANAGE_PACTICIPANT,
+    scopes=BUILD_SCOPES,
+    application="pacticipant",
     consumes=(JSON, MERGE_PATCH),
     body=PacticipantBody,
     response=PacticipantDocument,

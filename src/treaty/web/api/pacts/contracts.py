@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from treaty.actions.pacts import publications
 from treaty.actions.pacts.publications import PublishedContracts
 from treaty.errors import BYTE_ORDER_MARK, Invalid, Malformed, Problem
+from treaty.model.accounts.scopes import Scope
 from treaty.model.pacts import content
 from treaty.model.pacts.documents import Document
 from treaty.model.pacts.notices import Notice, PublishedContract, build_contract_notices, build_version_notices
@@ -144,9 +145,16 @@ _LINKS: Final = (
 )
 
 
+def _find_publishing_applications(request: Request, _names: Sequence[str]) -> Sequence[str]:
+    batch = _read_batch(request)
+    return [batch.pacticipant, *(contract.consumer for contract in batch.contracts)]
+
+
 @router.post(
     urls.PUBLISH_CONTRACTS,
     permission=Permission.PUBLISH_PACT,
+    scopes={Scope.PUBLISH_PACTS},
+    application=_find_publishing_applications,
     consumes=["*json*"],
     is_strict=True,
     max_quick_items=MAX_QUICK_ITEMS,

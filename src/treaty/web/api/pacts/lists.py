@@ -28,7 +28,7 @@ from treaty.web.hal.shapes import Named, Numbered, SelfLinked
 from treaty.web.http.request import Request
 from treaty.web.http.results import Deleted
 from treaty.web.http.router import Router
-from treaty.web.security.permissions import Permission
+from treaty.web.security.permissions import VERIFICATION_READS, Permission
 
 router = Router()
 
@@ -131,7 +131,11 @@ class LatestPactsDocument(PageState):
 
 _OF_PAIR: Final[Mapping[str, Any]] = {"query": PAGE_PARAMETERS, "response": PactsOfPairDocument}
 
-_OF_PROVIDER: Final[Mapping[str, Any]] = {"query": PAGE_PARAMETERS, "response": PactsOfProviderDocument}
+_OF_PROVIDER: Final[Mapping[str, Any]] = {
+    "query": PAGE_PARAMETERS,
+    "response": PactsOfProviderDocument,
+    "scopes": VERIFICATION_READS,
+}
 
 
 @router.get(urls.PACTS, permission=Permission.READ, **_OF_PAIR)

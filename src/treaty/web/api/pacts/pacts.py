@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 from treaty.actions.pacts.publications import merge_pact, publish_pact
 from treaty.actions.pacts.removal import unpublish_version
 from treaty.errors import Invalid, NotFound, Problem
+from treaty.model.accounts.scopes import Scope
 from treaty.model.decisions import metadata
 from treaty.model.decisions.metadata import Metadata
 from treaty.model.pacts import content, documents
@@ -34,7 +35,7 @@ from treaty.web.http.queries import FlagText, QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Updated, WithHeaders
 from treaty.web.http.router import Router, link_to
-from treaty.web.security.permissions import Permission
+from treaty.web.security.permissions import VERIFICATION_READS, Permission
 
 router = Router()
 
@@ -148,7 +149,14 @@ ALLOW_SIMILAR_NAMES: Final = QueryParameter(
 )
 
 
-@router.get(urls.PACT, permission=Permission.READ, aliases=urls.PACT_ALIASES, is_cacheable=True, **_PACT)
+@router.get(
+    urls.PACT,
+    permission=Permission.READ,
+    scopes=VERIFICATION_READS,
+    aliases=urls.PACT_ALIASES,
+    is_cacheable=True,
+    **_PACT,
+)
 def get_pact(request: Request, provider: str, consumer: str, version: str) -> PactDetails:
     """Return the pact of a consumer version."""
     return _build_details(pacts.find(request.db, PactKey(consumer=consumer, version=version, provider=provider)))
@@ -157,6 +165,8 @@ def get_pact(request: Request, provider: str, consumer: str, version: str) -> Pa
 @router.put(
     urls.PACT,
     permission=Permission.PUBLISH_PACT,
+    scopes={Scope.PUBLISH_PACTS},
+    application="consumer",
     aliases=urls.PACT_ALIASES,
     body=PactBody,
     query=(ALLOW_SIMILAR_NAMES,),
@@ -188,6 +198,8 @@ def delete_pact(request: Request, provider: str, consumer: str, version: str) ->
 @router.patch(
     urls.PACT,
     permission=Permission.PUBLISH_PACT,
+    scopes={Scope.PUBLISH_PACTS},
+    application="consumer",
     aliases=urls.PACT_ALIASES,
     body=PactBody,
     query=(ALLOW_SIMILAR_NAMES,),
@@ -261,13 +273,19 @@ def _build_details(
     return PactDetails(pact=pact.pact, body=pact.body, metadata=metadata, consumer_versions=tuple(consumer_versions))
 
 
-@router.get(urls.PACT_VERSION, permission=Permission.READ, is_cacheable=True, **_PACT)
+@router.get(urls.PACT_VERSION, permission=Permission.READ, scopes=VERIFICATION_READS, is_cacheable=True, **_PACT)
 def get_pact_version(request: Request, provider: str, consumer: str, sha: str) -> PactDetails:
     """Return a content by its hash, in its latest publication."""
     return _build_details(pacts.find_by_sha(request.db, consumer, provider, sha))
 
 
-@router.get(urls.PACT_VERSION_WITH_METADATA, permission=Permission.READ, is_cacheable=True, **_PACT)
+@router.get(
+    urls.PACT_VERSION_WITH_METADATA,
+    permission=Permission.READ,
+    scopes=VERIFICATION_READS,
+    is_cacheable=True,
+    **_PACT,
+)
 def get_pact_version_with_metadata(
     request: Request, provider: str, consumer: str, sha: str, segment: str
 ) -> PactDetails:
@@ -297,6 +315,7 @@ def find_with_metadata(
 @router.get(
     urls.LATEST_PACT,
     permission=Permission.READ,
+    scopes=VERIFICATION_READS,
     aliases=[urls.LATEST_PACT_ALIAS],
     is_cacheable=True,
     links=CONTENT_LINKS,
@@ -307,19 +326,21 @@ def get_latest_pact(request: Request, provider: str, consumer: str) -> WithHeade
     return _with_selection(pacts.find_latest(request.db, consumer, provider))
 
 
-@router.get(urls.LATEST_TAGGED_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
+@router.get(urls.LATEST_TAGGED_PACT, permission=Permission.READ, scopes=VERIFICATION_READS, is_cacheable=True, **_PACT)
 def get_latest_tagged_pact(request: Request, provider: str, consumer: str, tag: str) -> WithHeaders:
     """Return the latest pact whose version has a tag."""
     return _with_selection(pacts.find_latest_tagged(request.db, consumer, provider, tag), tags=(tag,))
 
 
-@router.get(urls.LATEST_UNTAGGED_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
+@router.get(
+    urls.LATEST_UNTAGGED_PACT, permission=Permission.READ, scopes=VERIFICATION_READS, is_cacheable=True, **_PACT
+)
 def get_latest_untagged_pact(request: Request, provider: str, consumer: str) -> WithHeaders:
     """Return the latest pact whose version has no tag."""
     return _with_selection(pacts.find_latest_untagged(request.db, consumer, provider), tags=("untagged",))
 
 
-@router.get(urls.LATEST_BRANCH_PACT, permission=Permission.READ, is_cacheable=True, **_PACT)
+@router.get(urls.LATEST_BRANCH_PACT, permission=Permission.READ, scopes=VERIFICATION_READS, is_cacheable=True, **_PACT)
 def get_latest_branch_pact(request: Request, provider: str, consumer: str, branch: str) -> WithHeaders:
     """Return the latest pact whose version is on a branch."""
     return _with_selection(pacts.find_latest_on_branch(request.db, consumer, provider, branch))

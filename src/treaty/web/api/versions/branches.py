@@ -24,7 +24,7 @@ from treaty.web.http.queries import BLANK, QueryParameter, is_blank
 from treaty.web.http.request import Request
 from treaty.web.http.results import Accepted, Created, Deleted, Updated
 from treaty.web.http.router import Router, link_to
-from treaty.web.security.permissions import Permission
+from treaty.web.security.permissions import BUILD_SCOPES, Permission
 
 router = Router()
 
@@ -153,6 +153,8 @@ def show_branch_version(request: Request, pacticipant: str, branch: str, version
 @router.put(
     urls.BRANCH_VERSION,
     permission=Permission.MANAGE_VERSION,
+    scopes=BUILD_SCOPES,
+    application="pacticipant",
     body=EmptyBody,
     response=BranchVersionDocument,
     links=_BRANCH_LINKS,

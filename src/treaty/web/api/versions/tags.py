@@ -5,7 +5,9 @@ from typing import Final
 from treaty.actions.versions import removal
 from treaty.actions.versions.versions import tag_version
 from treaty.errors import NotFound
+from treaty.model.accounts.scopes import WRITE_SCOPES, Scope
 from treaty.model.versions import Tag
+from treaty.store import deployments
 from treaty.store.versions import tags
 from treaty.web import urls
 from treaty.web.api.versions.branches import TagDocument
@@ -13,6 +15,7 @@ from treaty.web.http.bodies import EmptyBody
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
 from treaty.web.http.router import Router, link_to
+from treaty.web.security.authorization import authorize_scope
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -34,12 +37,21 @@ def show_tag(request: Request, pacticipant: str, version: str, tag: str) -> Tag:
     return existing_tag
 
 
+# A tag such as `prod` is how pipelines recorded deployments before there were environments.
 @router.put(
-    urls.VERSION_TAG, permission=Permission.MANAGE_VERSION, body=EmptyBody, response=TagDocument, links=_TAG_LINKS
+    urls.VERSION_TAG,
+    permission=Permission.MANAGE_VERSION,
+    scopes=WRITE_SCOPES,
+    application="pacticipant",
+    body=EmptyBody,
+    response=TagDocument,
+    links=_TAG_LINKS,
 )
 def put_tag(request: Request, pacticipant: str, version: str, tag: str) -> Created | Updated:
     """Add a tag to a version."""
     request.body(dict)  # nothing in it is used, but it must be valid JSON
+    if request.settings.create_deployed_versions_for_tags and deployments.find_by_name(request.db, tag):
+        authorize_scope(request, Scope.RECORD_DEPLOYMENTS, Permission.RECORD_DEPLOYMENT)
     added_tag, is_new = tag_version(request.db, pacticipant, version, tag, now=request.now, settings=request.settings)
     path = urls.VERSION_TAG.fill(pacticipant=pacticipant, version=version, tag=tag)
     return Created(added_tag, path) if is_new else Updated(added_tag)

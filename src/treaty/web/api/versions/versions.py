@@ -39,7 +39,7 @@ from treaty.web.http.media_types import MERGE_PATCH
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
 from treaty.web.http.router import MAX_QUICK_ITEMS, Router, link_to
-from treaty.web.security.permissions import Permission
+from treaty.web.security.permissions import ANY_SCOPE, BUILD_SCOPES, Permission
 
 router = Router()
 
@@ -214,7 +214,7 @@ def show_latest_version_on_branch(request: Request, pacticipant: str, branch: st
     return details.get_latest_on_branch(request.db, pacticipant, branch)
 
 
-@router.get(urls.VERSION, permission=Permission.READ, is_cacheable=True, response=VersionDocument)
+@router.get(urls.VERSION, permission=Permission.READ, scopes=ANY_SCOPE, is_cacheable=True, response=VersionDocument)
 def show_version(request: Request, pacticipant: str, version: str) -> VersionDetails:
     """Show a version."""
     return details.get(request.db, pacticipant, version)
@@ -223,6 +223,8 @@ def show_version(request: Request, pacticipant: str, version: str) -> VersionDet
 @router.put(
     urls.VERSION,
     permission=Permission.MANAGE_VERSION,
+    scopes=BUILD_SCOPES,
+    application="pacticipant",
     max_quick_items=MAX_QUICK_ITEMS,
     body=VersionBody,
     response=VersionDocument,
@@ -236,6 +238,8 @@ def replace_version(request: Request, pacticipant: str, version: str) -> Created
 @router.patch(
     urls.VERSION,
     permission=Permission.MANAGE_VERSION,
+    scopes=BUILD_SCOPES,
+    application="pacticipant",
     consumes=(MERGE_PATCH,),
     max_quick_items=MAX_QUICK_ITEMS,
     body=VersionBody,

@@ -18,6 +18,7 @@ from treaty.actions.accounts.accounts import (
     disable_account,
     enable_account,
     get_account_by_uuid,
+    set_limits,
     set_password,
     set_role,
 )
@@ -25,10 +26,12 @@ from treaty.actions.accounts.credentials import IssuedToken, TokenDraft
 from treaty.actions.accounts.second_factors import remove_second_factor
 from treaty.errors import Conflict, Forbidden, Invalid, NotFound, Throttled, Unauthenticated
 from treaty.model.accounts.access import Account, CredentialType, Role, Token
+from treaty.model.accounts.scopes import SCOPES_BY_BUILD, BuildKind, Limits, Scope, build_limits
 from treaty.settings import Settings
 from treaty.store.accounts import accounts, sessions, tokens
 from treaty.store.engine.vault import get_vault
 from treaty.web import urls
+from treaty.web.http.forms import Form
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, HtmlPage, Redirect
 from treaty.web.http.router import Router
@@ -47,6 +50,12 @@ _BAD_REQUEST: Final = 400
 _TOO_MANY_REQUESTS: Final = 429
 _TOKEN_LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until it is revoked"}
 """The lifetimes that the form offers, in days, with their labels."""
+_SCOPE_LABELS: Final = {
+    Scope.READ: "Read",
+    Scope.PUBLISH_PACTS: "Publish pacts",
+    Scope.PUBLISH_RESULTS: "Publish verification results",
+    Scope.RECORD_DEPLOYMENTS: "Record deployments and releases",
+}
 _NOT_OFFERED: Final = "must be one of the options"
 
 
@@ -175,12 +184,14 @@ def _build_tokens_page(
     context = {
         "account": account,
         "groups": [(owner, tokens.list_of_account(request.db, owner.uuid)) for owner in owners],
-        "lifetimes": _TOKEN_LIFETIMES,
+        "lifetimes": _list_lifetimes(request.settings),
+        "max_lifetime": request.settings.token_max_lifetime,
+        "scopes": {scope: label for scope, label in _SCOPE_LABELS.items() if scope is not Scope.READ},
         "issued": issued,
         "address": request.base_url,
         "problems": problems or {},
         "form": request.form if request.method == "POST" else None,
-        "default_names": {credentials.READ_ONLY_TOKEN_NAME, credentials.READ_WRITE_TOKEN_NAME},
+        "default_names": credentials.DEFAULT_TOKEN_NAMES,
     }
     return HtmlPage("settings_tokens.html", context, status)
 
@@ -192,7 +203,14 @@ def make_token(request: Request) -> HtmlPage:
     try:
         owner = _get_token_owner(request, request.form.text("owner"))
         vault = get_vault(request.settings)
-        issued = credentials.add_token(request.db, owner, _read_token_draft(request), vault=vault, now=request.now)
+        issued = credentials.add_token(
+            request.db,
+            owner,
+            _read_token_draft(request),
+            vault=vault,
+            now=request.now,
+            max_lifetime=request.settings.token_max_lifetime,
+        )
     except (Invalid, Conflict) as error:
         return _build_tokens_page(request, problems=problems_by_field(error, "name"), status=_BAD_REQUEST)
     return _build_tokens_page(request, issued)
@@ -209,13 +227,42 @@ def _get_token_owner(request: Request, uuid: str) -> Account:
 
 
 def _read_token_draft(request: Request) -> TokenDraft:
-    days, role = request.form.text("days"), request.form.text("may")
-    if days not in _TOKEN_LIFETIMES:
+    days = request.form.text("days")
+    if days not in _list_lifetimes(request.settings):
         raise Invalid.member("days", _NOT_OFFERED)
-    if role not in {Role.READ_ONLY, Role.READ_WRITE}:
-        raise Invalid.member("may", _NOT_OFFERED)
+    role, limits = _read_token_permission(request.form)
     expires_at = request.now + timedelta(days=int(days)) if days else None
-    return TokenDraft(name=request.form.text("name"), role=Role(role), expires_at=expires_at)
+    return TokenDraft(name=request.form.text("name"), role=role, expires_at=expires_at, limits=limits)
+
+
+def _list_lifetimes(settings: Settings) -> dict[str, str]:
+    """List the lifetimes that the form offers, up to the maximum, in days with their labels."""
+    maximum = settings.token_max_lifetime.days
+    if not maximum:
+        return _TOKEN_LIFETIMES
+    shorter = {days: label for days, label in _TOKEN_LIFETIMES.items() if days and int(days) < maximum}
+    return {**shorter, str(maximum): f"{maximum} days"}
+
+
+def _read_token_permission(form: Form) -> tuple[Role, Limits | None]:
+    """Read the role and the limits of a token: the scopes of a build, or reading, and those that are ticked."""
+    permission, scopes, applications = form.text("may"), _read_scopes(form), form.lines("applications")
+    match permission:
+        case BuildKind.CONSUMER | BuildKind.PROVIDER:
+            return Role.READ_WRITE, build_limits(SCOPES_BY_BUILD[BuildKind(permission)] | scopes, applications)
+        case Role.READ_ONLY if scopes or applications:
+            return Role.READ_WRITE, build_limits(scopes | {Scope.READ}, applications)
+        case Role.READ_WRITE if scopes:
+            raise Invalid.member("may", "permits everything already: choose a build or read only, to add to it")
+        case Role.READ_ONLY | Role.READ_WRITE:
+            return Role(permission), build_limits((), applications)
+        case _:
+            raise Invalid.member("may", _NOT_OFFERED)
+
+
+def _read_scopes(form: Form) -> frozenset[Scope]:
+    ticked = form.texts("scopes")
+    return frozenset(scope for scope in Scope if scope.value in ticked)
 
 
 @router.form(urls.RENEW_TOKEN, permission=Permission.USE_OWN_ACCOUNT, is_sensitive=True)
@@ -224,7 +271,15 @@ def renew_token(request: Request, uuid: str) -> HtmlPage:
     token = _get_token(request, uuid)
     vault = get_vault(request.settings)
     return _build_tokens_page(
-        request, credentials.regenerate_token(request.db, uuid, account=token.account, vault=vault)
+        request,
+        credentials.regenerate_token(
+            request.db,
+            uuid,
+            account=token.account,
+            vault=vault,
+            now=request.now,
+            max_lifetime=request.settings.token_max_lifetime,
+        ),
     )
 
 
@@ -329,6 +384,7 @@ def _build_user_page(db: Connection, user: Account, problems: Problems | None = 
         "problems": problems or {},
         "sessions": sessions.list_of_account(db, user.uuid),
         "tokens": [token for token in tokens.list_of_account(db, user.uuid) if token.ending],
+        "scopes": _SCOPE_LABELS,
     }
     return HtmlPage("settings_user.html", context, status)
 
@@ -363,6 +419,9 @@ def _apply_change(db: Connection, request: Request, uuid: str, password_hash: st
     match request.form.text("do"):
         case "role":
             set_role(db, user, _read_role(request), now=request.now)
+        case "limits":
+            limits = build_limits(_read_scopes(request.form), request.form.lines("applications"))
+            set_limits(db, user, limits, now=request.now)
         case "disable":
             disable_account(db, user, now=request.now)
         case "enable":

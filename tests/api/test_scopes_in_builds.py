@@ -1,0 +1,254 @@
+"""Builds of consumers and providers with tokens that permit what they do, and no more."""
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+
+import pytest
+from click.testing import CliRunner
+
+from tests.api.conftest import pact
+from tests.api.test_credentials import Browser, bearer
+from tests.api.test_scopes import limited, only_sqlite  # noqa: F401 - a fixture
+from treaty.cli import PACT_BROKER
+from treaty.model.accounts.access import Role
+from treaty.model.accounts.scopes import SCOPES_BY_BUILD, BuildKind, Scope
+
+
+def _bridge(api) -> type[BaseHTTPRequestHandler]:
+    """Pass requests from a socket on to the application in this process, one at a time."""
+    lock = Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def respond(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            with lock:
+                answer = api.request(
+                    self.command,
+                    self.path,
+                    body,
+                    accept=headers.get("accept", "*/*"),
+                    type=headers.get("content-type", "application/json"),
+                    headers=headers,
+                )
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                if name != "content-length":
+                    self.send_header(name, value)
+            self.send_header("content-length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond  # noqa: N815 - http.server's own names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
+            """Keep quiet."""
+
+    return Handler
+
+
+@pytest.fixture
+def build(make_api, monkeypatch, tmp_path):
+    """Call `pact-broker` with a token, as a build does."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pacts").mkdir()
+    (tmp_path / "pacts" / "shop-prices.json").write_text(json.dumps(pact("Shop", "Prices")))
+    with ThreadingHTTPServer(("127.0.0.1", 0), _bridge(make_api())) as server:
+        server.daemon_threads = True
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+
+        def run(headers, *words):
+            token = headers["authorization"].removeprefix("Bearer ")
+            env = {"PACT_BROKER_BASE_URL": address, "PACT_BROKER_TOKEN": token, "PACT_BROKER_HTTP_RETRIES": "1"}
+            return CliRunner().invoke(PACT_BROKER, words, prog_name="pact-broker", env=env)
+
+        yield run
+        server.shutdown()
+        thread.join()
+
+
+PUBLISH = (
+    "publish",
+    "pacts",
+    "-a",
+    "1",
+    "--branch",
+    "main",
+    "--tag",
+    "main",
+    "--build-url",
+    "https://ci.example.org/1",
+)
+SHOP = ("--pacticipant", "Shop", "--version", "1")
+CONSUMER_BUILD = [
+    ("create-or-update-pacticipant", "--name", "Shop", "--main-branch", "main"),
+    PUBLISH,
+    ("create-version-tag", *SHOP, "--tag", "beta"),
+    ("create-or-update-version", *SHOP, "--branch", "next"),
+    ("can-i-deploy", *SHOP),
+    ("describe-version", *SHOP),
+]
+DEPLOYMENT = ("record-deployment", *SHOP, "--environment", "test")
+UNDEPLOYMENT = ("record-undeployment", "--pacticipant", "Shop", "--environment", "test")
+RELEASE = ("record-release", *SHOP, "--environment", "test")
+SUPPORT_END = ("record-support-ended", *SHOP, "--environment", "test")
+
+
+@only_sqlite
+def test_a_consumer_build_does_its_work_and_no_more(build, limited):  # noqa: F811 - the fixture
+    unlimited = limited()
+    token = limited(*SCOPES_BY_BUILD[BuildKind.CONSUMER], applications=["Shop"])
+    assert build(unlimited, "create-environment", "--name", "test").exit_code == 0
+    assert build(unlimited, *PUBLISH[:3], "0").exit_code == 0
+    for words in CONSUMER_BUILD:
+        done = build(token, *words)
+        # Nothing has been verified, so the build waits; the question itself is answered.
+        assert done.exit_code == (words[0] == "can-i-deploy"), (words, done.output)
+        assert "403" not in done.output
+    for words, missing in (
+        (DEPLOYMENT, "This token lacks the scope record-deployments"),
+        (("delete-branch", "--pacticipant", "Shop", "--branch", "next"), "no scope permits this request"),
+        (("create-environment", "--name", "live"), "no scope permits this request"),
+        (
+            ("create-webhook", "https://x.example.org", "-X", "POST", "--contract-published"),
+            "no scope permits this request",
+        ),
+        (("create-or-update-version", "--pacticipant", "Prices", "--version", "1"), "This token is not for Prices"),
+    ):
+        refused = build(token, *words)
+        assert refused.exit_code != 0, words
+        assert missing in refused.output, (words, refused.output)
+
+
+@only_sqlite
+def test_the_command_line_names_the_missing_scope(build, limited):  # noqa: F811 - the fixture
+    refused = build(limited(*SCOPES_BY_BUILD[BuildKind.PROVIDER]), "can-i-deploy", "--pacticipant", "x", "--latest")
+    assert "403" not in refused.output
+    refused = build(limited(Scope.RECORD_DEPLOYMENTS), "can-i-deploy", "--pacticipant", "x", "--version", "1")
+    assert refused.exit_code != 0
+    assert "This token lacks the scope read: use one that has it" in refused.output
+    assert "administrator (token “build 1”) may not read: it is limited to record-deployments." in refused.output
+
+
+@only_sqlite
+@pytest.mark.parametrize("scopes", [{Scope.RECORD_DEPLOYMENTS}, {Scope.RECORD_DEPLOYMENTS, Scope.READ}])
+def test_a_deployment_needs_no_other_scope(build, limited, scopes):  # noqa: F811 - the fixture
+    unlimited, token = limited(), limited(*scopes, applications=["Shop"])
+    assert build(unlimited, "create-environment", "--name", "test").exit_code == 0
+    assert build(unlimited, *PUBLISH).exit_code == 0
+    for words in (DEPLOYMENT, UNDEPLOYMENT, RELEASE, SUPPORT_END, ("create-version-tag", *SHOP, "--tag", "live")):
+        done = build(token, *words)
+        assert done.exit_code == 0, (words, done.output)
+
+
+@only_sqlite
+@pytest.mark.parametrize("scopes", [SCOPES_BY_BUILD[BuildKind.PROVIDER], {Scope.PUBLISH_RESULTS}])
+def test_a_provider_build_does_its_work_and_no_more(make_api, limited, scopes):  # noqa: F811 - the fixture
+    api, unlimited = make_api(), limited()
+    assert api.post("/environments", {"name": "test", "production": False}, headers=unlimited).status == 201
+    for provider in ("Prices", "Stock"):
+        api.put(f"/pacts/provider/{provider}/consumer/Shop/version/1", pact("Shop", provider), headers=unlimited)
+    token = limited(*scopes, applications=["Prices"])
+    index = api.get("/", headers=token).json()["_links"]
+    path = index["pb:provider-pacts-for-verification"]["href"].replace("{provider}", "Prices")
+    selected = api.post(path, {"includePendingStatus": True, "providerVersionBranch": "main"}, headers=token)
+    (found,) = selected.json()["_embedded"]["pacts"]
+    verified = api.get(found["_links"]["self"]["href"], headers=token).json()
+    results = verified["_links"]["pb:publish-verification-results"]["href"]
+    assert api.put("/pacticipants/Prices/branches/main/versions/7", {}, headers=token).status == 201
+    assert api.put("/pacticipants/Prices/versions/7/tags/main", {}, headers=token).status == 201
+    body = {"success": True, "providerApplicationVersion": "7"}
+    assert api.post(results, body, headers=token).status == 201
+    others = api.post(results.replace("/Prices/", "/Stock/"), body, headers=token)
+    assert (others.status, others.json()["missingApplications"]) == (403, ["Stock"])
+    refused = api.put("/pacts/provider/Stock/consumer/Prices/version/7", pact("Prices", "Stock"), headers=token)
+    assert refused.json()["missingScopes"] == ["publish-pacts"]
+    can_ask = api.get("/can-i-deploy?pacticipant=Prices&version=7&environment=test", headers=token)
+    assert can_ask.status == (200 if Scope.READ in scopes else 403)
+
+
+# The page
+
+
+@pytest.fixture
+def browser(make_api, accounts):
+    accounts(Role.ADMINISTRATOR)
+    browser = Browser(make_api())
+    browser.sign_in()
+    return browser
+
+
+def _create(browser, **fields):
+    csrf = browser.token("/settings/tokens")
+    return browser.post("/settings/tokens/new", csrf_token=csrf, name="of a job", days="30", **fields)
+
+
+def _issued(page):
+    return {"authorization": "Bearer treaty_" + page.text.partition("<code>treaty_")[2].partition("<")[0]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "described"),
+    [
+        ({"may": "consumer-build"}, "read, publish-pacts"),
+        ({"may": "provider-build", "applications": "Prices\n\n Stock "}, "publish-verification-results for Prices and"),
+        ({"may": "consumer-build", "scopes": "record-deployments"}, "read, publish-pacts, record-deployments"),
+        ({"may": "read-only", "scopes": "record-deployments", "applications": "Shop"}, "record-deployments for Shop"),
+        ({"may": "read-write", "applications": "Shop"}, "publish-verification-results, record-deployments for Shop"),
+        ({"may": "read-write"}, "read and write"),
+        ({"may": "read-only"}, '<td data-name="Permission">read</td>'),
+    ],
+)
+@only_sqlite
+def test_the_page_creates_tokens_for_builds(browser, fields, described):
+    created = _create(browser, **fields)
+    assert created.status == 200
+    assert described in created.text
+    api, headers = browser.api, _issued(created)
+    permitted = {
+        "publish-pacts": api.put("/pacts/provider/P/consumer/Shop/version/1", pact("Shop", "P"), headers=headers),
+        "environments": api.post("/environments", {"name": "x", "production": True}, headers=headers),
+    }
+    can_publish = fields["may"] in {"consumer-build", "read-write"}
+    assert (permitted["publish-pacts"].status == 403) is not can_publish
+    assert (permitted["environments"].status == 403) is not (fields == {"may": "read-write"})
+    assert api.get("/pacticipants", headers=headers).status == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"may": "everything"}, "must be one of the options"),
+        ({"may": "read-write", "scopes": "publish-pacts"}, "permits everything already"),
+        ({"may": "read-only", "applications": "Shop"}, "choose a scope that writes"),
+    ],
+)
+@only_sqlite
+def test_the_page_explains_what_it_refuses(browser, fields, reason):
+    refused = _create(browser, **fields)
+    assert (refused.status, reason in refused.text) == (400, True)
+    assert "of a job" not in browser.get("/settings/tokens").text.partition("Create a token")[0]
+
+
+@only_sqlite
+def test_a_system_account_is_limited_on_its_page(browser, accounts):
+    issued = accounts(Role.READ_WRITE, "ci", system=True)
+    page = f"/settings/users/{issued.token.account}"
+    csrf = browser.token(page)
+    limits = {"do": "limits", "csrf_token": csrf, "scopes": "publish-pacts", "applications": "Shop\nCart"}
+    assert browser.post(page, **limits).status == 303
+    assert "publish-pacts for Cart and Shop" in browser.get(page).text
+    assert "limited to publish-pacts for Cart and Shop" in browser.get("/settings/users").text
+    assert "by the limits of the account" in browser.get("/settings/tokens").text
+    refused = browser.api.get("/pacticipants", headers=bearer(issued))
+    assert refused.json()["missingScopes"] == ["read"]
+    assert browser.post(page, do="limits", csrf_token=csrf).status == 303
+    assert browser.api.get("/pacticipants", headers=bearer(issued)).status == 200
+    person = browser.api.get("/user", headers={"cookie": f"__Host-treaty={browser.cookies['__Host-treaty']}"}).json()
+    wrong = browser.post(f"/settings/users/{person['uuid']}", **limits)
+    assert (wrong.status, "is a person" in wrong.text) == (400, True)
