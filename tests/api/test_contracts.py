@@ -114,7 +114,9 @@ def test_a_byte_order_mark_in_a_content_is_named(api):
     answer = api.post("/contracts/publish", request(contract("Shop", "Prices") | {"content": content}))
     assert answer.status == 400
     (text,) = answer.json()["errors"]["contracts"]
-    assert text.startswith("content could not be parsed as application/json: the document begins with a byte order mark")
+    assert text.startswith(
+        "content could not be parsed as application/json: the document begins with a byte order mark"
+    )
 
 
 def test_no_contracts_at_all_is_refused(api):
