@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, insert
 
 from bench.wire import UNIQUE
 from treaty.model.pacts import content as contents
+from treaty.model.pacts import documents
 from treaty.store import tables
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
@@ -285,7 +286,7 @@ def _add_pacts(db: Connection, history: History, pair: int) -> None:
 
 
 def _content(pair: int, first: int, index: int) -> dict[str, Any]:
-    content = contents.build_content(contents.parse_document(published(pair, index)))
+    content = contents.build_content(documents.parse_document(published(pair, index)))
     return {
         "id": first + index,
         "sha": content.sha,

@@ -9,6 +9,7 @@ from bench import histories
 from bench.histories import PER_CONTENT, SHORT, SMALL, History, consumer, hub, number, provider
 from bench.wire import UNIQUE, Blank, json_body, publication
 from treaty.model.pacts import content as contents
+from treaty.model.pacts import documents
 
 Body = tuple[bytes | Blank, ...]
 VARIANTS: Final = 8
@@ -66,7 +67,7 @@ def _get_pact_version(history: History, pair: int) -> Asked:
 
 def _newest_sha(history: History, pair: int) -> str:
     newest = histories.published(pair, (history.versions - 1) // PER_CONTENT)
-    return contents.build_content(contents.parse_document(newest)).sha
+    return contents.build_content(documents.parse_document(newest)).sha
 
 
 def _publish_verification(history: History, pair: int) -> Asked:

@@ -115,6 +115,9 @@ class _Watched:
     def checkpoint(self) -> None:
         self._database.checkpoint()
 
+    def erase_deleted_data(self) -> bool:
+        return self._database.erase_deleted_data()
+
     def close(self) -> None:
         self._database.close()
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, insert
 
 from treaty.model.pacts import content as contents
+from treaty.model.pacts import documents
 from treaty.store import tables
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
@@ -205,7 +206,7 @@ def _content(at: int, first: int, index: int, consumer: int, provider: int) -> d
         "interactions": interactions,
         "metadata": {"pactSpecification": {"version": "2.0.0"}},
     }
-    content = contents.build_content(contents.parse_document(json.dumps(document).encode()))
+    content = contents.build_content(documents.parse_document(json.dumps(document).encode()))
     created = {"created_at": _at(index * PER_CONTENT)["created_at"]}
     return {"id": first + index, "sha": content.sha, "body": content.body, **created}
 

@@ -1,13 +1,20 @@
 """What every test may ask for: a fresh database, on each kind that Treaty supports."""
 
+import gc
+import logging
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import httpx
 import pytest
+import structlog
 from httpx._config import DEFAULT_TIMEOUT_CONFIG  # there is no public way to change the default
+from httpx._transports import default
 from hypothesis import HealthCheck, settings
 
 from tests import databases, postgres
@@ -48,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[LONG] = "1"  # for modules that are loaded later, and for workers
     _forget_own_settings()
     _be_patient()
+    _load_authorities_once()
+    _log_failures()
     if _has_workers(config) and POSTGRES_URL not in os.environ:
         _share_a_server(config)
 
@@ -62,6 +71,32 @@ def _forget_own_settings() -> None:
 def _be_patient() -> None:
     """Let the tests' clients wait for servers on a busy machine: httpx gives up after five seconds by default."""
     DEFAULT_TIMEOUT_CONFIG.read = DEFAULT_TIMEOUT_CONFIG.connect = PATIENCE
+
+
+def _load_authorities_once() -> None:
+    """Have the tests' clients share the certificates of authorities, which take httpx longer to load than a request."""
+    load = httpx.create_ssl_context
+
+    @cache
+    def shared() -> ssl.SSLContext:
+        return load()
+
+    def create(*, verify: Any, cert: Any, trust_env: bool) -> ssl.SSLContext:
+        is_usual = verify is True and cert is None and trust_env and "SSL_CERT_FILE" not in os.environ
+        return shared() if is_usual else load(verify=verify, cert=cert, trust_env=trust_env)
+
+    vars(default)["create_ssl_context"] = create
+
+
+def _log_failures() -> None:
+    """Log failures as servers do. By default structlog formats tracebacks with rich, which takes a second for each."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
 
 
 def _has_workers(config: pytest.Config) -> bool:
@@ -81,6 +116,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
         items[:] = [item for item in items if not item.get_closest_marker("long")]
     _share_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what all tests share from garbage collection, which would visit it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _share_out(items: list[pytest.Item], workers: int) -> None:

@@ -1,35 +1,43 @@
 """Databases with all tables and nothing in them, of which each costs a test next to nothing.
 
 For SQLite a file is copied. A database of PostgreSQL takes many times as long to make as to empty, so a worker has one,
-which its tests use one after the other.
+which its tests use one after the other. The connections to it that were opened with `open_kept` stay open, too.
 """
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import Connection, event
 
 from tests.postgres import Maintenance
-from treaty.store.engine.database import open_database
+from treaty.store.engine.database import Database, open_database
 from treaty.store.migrations import migrate
 from treaty.store.tables import metadata
 
+T = TypeVar("T")
+
 _SIGNATURE: Final = "SELECT count(*), max(oid::bigint) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-_OWNERS: Final = """
-    SELECT sequence.relname, owner.relname FROM pg_depend
-    JOIN pg_class AS sequence ON sequence.oid = objid AND sequence.relkind = 'S'
-    JOIN pg_class AS owner ON owner.oid = refobjid
-    WHERE pg_depend.classid = 'pg_class'::regclass AND deptype IN ('a', 'i')
+_OTHERS: Final = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_RESTART: Final = """
+    SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence
+    WHERE pg_sequence_last_value(seqrelid) IS NOT NULL
 """
-_COUNTED: Final = "SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL"
 _USED: Final = sql.SQL(" UNION ALL ").join(
-    sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(sql.Literal(name), sql.Identifier(name))
-    for name in metadata.tables
+    sql.SQL("SELECT {name}, pg_table_size({name}) WHERE EXISTS (SELECT FROM {table})").format(
+        name=sql.Literal(table.name), table=sql.Identifier(table.name)
+    )
+    for table in reversed(metadata.sorted_tables)
 )
+_LARGE: Final = 1_000_000
+"""Bytes of a table that is truncated. Smaller ones are emptied row by row, which is faster, but leaves dead rows."""
+_ATTEMPTS: Final = 20
 
 
 def migrated(url: str) -> None:
@@ -45,10 +53,62 @@ def copy(original: Path, path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+class _Kept:
+    """A database of PostgreSQL whose connections stay open: connecting takes longer than most tests."""
+
+    is_local = False
+
+    def __init__(self, url: str, connections: int) -> None:
+        self._database = open_database(url, connections=connections)
+        self.engine = self._database.engine
+        self.pids: set[int] = set()
+        """The processes of the server that answer its connections."""
+        self.is_free = False
+        event.listen(self.engine, "connect", lambda driver, _: self.pids.add(driver.info.backend_pid))
+
+    def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
+        return self._database.read_once(work, within=within)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        return self._database.read(work)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        return self._database.write(work)
+
+    def checkpoint(self) -> None:
+        self._database.checkpoint()
+
+    def erase_deleted_data(self) -> bool:
+        return self._database.erase_deleted_data()
+
+    def close(self) -> None:
+        """Let the next test have it."""
+        self.is_free = True
+
+    def dispose(self) -> None:
+        self._database.close()
+
+
+_kept: defaultdict[str, list[_Kept]] = defaultdict(list)
+
+
+def open_kept(url: str, *, connections: int = 8) -> Database:
+    """Open a test's database as `open_database` does. Its connections stay open for the next test when it is closed."""
+    if url.startswith("sqlite"):
+        return open_database(url)
+    for database in _kept[url]:
+        if database.is_free and database.engine.pool.size() == connections:  # type: ignore[attr-defined]  # of a QueuePool
+            database.is_free = False
+            return database
+    database = _Kept(url, connections)
+    _kept[url].append(database)
+    return database
+
+
 class Lender:
     """Lends one database of PostgreSQL to one test after the other, as if it were new each time.
 
-    It gets another name each time, so that what a test has left running does not find it any more.
+    What a test has left running is put out, and the database gets another name, so that it is not found any more.
     """
 
     def __init__(self, server_url: str) -> None:
@@ -60,7 +120,9 @@ class Lender:
         """Give the URL of a database with all tables and nothing in them."""
         mine = self._mine or self._made()
         yield mine.url
-        mine.url = self._maintenance.rename(mine.url)
+        if not mine.is_left_alone():
+            mine.close()
+            mine.url = self._maintenance.rename(mine.url)
         if not mine.empty():
             self._drop(mine)
 
@@ -78,6 +140,7 @@ class Lender:
         return self._mine
 
     def _drop(self, mine: "_Mine") -> None:
+        mine.close()
         self._maintenance.drop(mine.url)
         self._mine = None
 
@@ -87,22 +150,48 @@ class _Mine:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        with psycopg.connect(url) as db:
-            self._signature = db.execute(_SIGNATURE).fetchone()
-            self._owners: dict[str, str] = dict(db.execute(_OWNERS).fetchall())
+        self._connection: psycopg.Connection | None = None
+        self._signature = self._db.execute(_SIGNATURE).fetchone()
+
+    @property
+    def _db(self) -> psycopg.Connection:
+        if self._connection is None:
+            self._connection = psycopg.connect(self.url, autocommit=True)
+        return self._connection
+
+    def close(self) -> None:
+        """Close all connections of this process."""
+        for database in _kept.pop(self.url, []):
+            database.dispose()
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def is_left_alone(self) -> bool:
+        """Whether only databases that are kept were connected to this one, and all of them were closed.
+
+        A process of the server ends some time after its client has disconnected.
+        """
+        kept = _kept[self.url]
+        if not kept or not all(database.is_free for database in kept):
+            return False
+        for _ in range(_ATTEMPTS):
+            others = {pid for (pid,) in self._db.execute(_OTHERS)}
+            if others <= set[int]().union(*(database.pids for database in kept)):
+                return True
+            time.sleep(0.002)
+        return False
 
     def empty(self) -> bool:
         """Take out all that a test has left; or say that it has changed the tables, which is not undone."""
-        with psycopg.connect(self.url, autocommit=True) as db:
-            if db.execute(_SIGNATURE).fetchone() != self._signature:
-                return False
-            if left := self._left(db):
-                names = sql.SQL(", ").join(map(sql.Identifier, sorted(left)))
-                db.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
+        if self._db.execute(_SIGNATURE).fetchone() != self._signature:
+            return False
+        used = self._db.execute(_USED).fetchall()
+        names = [sql.Identifier(name) for name, _ in used]
+        if any(size > _LARGE for _, size in used):
+            self._db.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(names)))
+        else:
+            for name in names:  # those that refer to others come first
+                self._db.execute(sql.SQL("DELETE FROM {}").format(name))
+        self._db.execute(_RESTART)
         return True
-
-    def _left(self, db: psycopg.Connection) -> set[str]:
-        """Name the tables that hold something, and those that have given numbers."""
-        return {name for (name,) in db.execute(_USED)} | {
-            self._owners[sequence] for (sequence,) in db.execute(_COUNTED)
-        }

@@ -15,39 +15,55 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Final
+from xml.etree import ElementTree as ET
 
+import pytest
 from cosmic_ray import plugins
 from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import mutate_code
 from coverage import CoverageData
 
-ROOT: Final = Path(__file__).resolve().parents[1]
-SOURCES: Final = Path("src") / "treaty"
-COVERAGE: Final = ROOT / ".venv" / "mutants.coverage"
-"""Which tests executed which lines. `./run mutants` measures it if it is missing or older than the sources."""
-EXCLUSIONS: Final = Path(__file__).with_name("mutants.toml")
+from tests.mutant_runs import ROOT, Outcome, copy_sources, replaced, run_tests
 
-TIME_LIMIT: Final = 240
-"""Seconds for the tests of one mutant. A mutant that makes them hang counts as killed."""
-TEST_LIMIT: Final = 120
-"""Tests for one mutant. Lines that everything executes are tested by a random part."""
+SOURCES: Final = Path("src") / "treaty"
+PACKAGES: Final = ("model", "actions")
+COVERAGE: Final = ROOT / ".venv" / "mutants.coverage"
+"""Which tests executed which lines."""
+DURATIONS: Final = ROOT / ".venv" / "mutants.durations.xml"
+"""Report in JUnit's format with the duration of each test."""
+TESTS: Final = ("tests/api", "tests/model", "tests/pages", "tests/store")
+"""Tests that run in one process. The rules are the same on both databases, so SQLite suffices."""
+LEFT_OUT: Final = "postgresql or browser or schemathesis"
+CONFIGURATION: Final = Path(__file__).with_name("mutants.toml")
+"""The excluded mutants, and the configuration of coverage."""
+
+SPECIFIC_TESTS: Final = 120
+"""Tests for one mutant, chosen because they are specific to its file."""
+OTHER_TESTS: Final = 120
+"""Tests for one mutant, chosen at random from the others that execute its line."""
 
 _SKIPPED: Final = tuple(
     f"core/{name}"
     for name in ("ExceptionReplacer", "RemoveDecorator", "ReplaceUnaryOperator", "ReplaceBinaryOperator", "Variable")
-)
+) + tuple(f"core/ReplaceComparisonOperator_{pair}" for pair in ("Eq_Is", "Is_Eq", "NotEq_IsNot", "IsNot_NotEq"))
+"""Identity is equality for `None`, enum members and small numbers; type checkers find the other replacements."""
 _ARITHMETIC: Final = tuple(
     f"core/ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "BitAnd_BitOr", "BitOr_BitAnd")
 )
 """One replacement for each arithmetic operator: most of the others fail with a TypeError and prove nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mutant:
     """A change of one place in a file."""
 
@@ -56,7 +72,7 @@ class Mutant:
     occurrence: int
     line: int
 
-    @property
+    @cached_property
     def code(self) -> str:
         operator = plugins.get_operator(self.operator)()
         return str(mutate_code((ROOT / self.file).read_text("utf-8"), operator, self.occurrence))
@@ -65,15 +81,33 @@ class Mutant:
     def mutated_line(self) -> str:
         return self.code.splitlines()[self.line - 1].strip()
 
+    @property
+    def is_valid(self) -> bool:
+        """Whether it is a program at all: Cosmic Ray puts `not` before assignments, for example."""
+        try:
+            compile(self.code, self.file, "exec")
+        except SyntaxError:
+            return False
+        return True
+
+    @property
+    def runs_on_import(self) -> bool:
+        """Whether the line is outside of functions: any test may be the first to import the module."""
+        nodes = ast.walk(ast.parse((ROOT / self.file).read_text("utf-8")))
+        functions = (node for node in nodes if isinstance(node, ast.FunctionDef))
+        bodies = (range(node.body[0].lineno, (node.end_lineno or 0) + 1) for node in functions)
+        return not any(self.line in body for body in bodies)
+
 
 def mutants() -> Iterator[Mutant]:
     """List all mutants of `model` and `actions`.
 
-    Left out are annotations, which change nothing when run, and the decorators of classes: `frozen` and `slots` guard
-    against slips that type checkers find.
+    Left out are annotations, which change nothing when run, and with them constants that are annotated in the same
+    line: mostly limits, where one more or less is as good. Left out are decorators, too: `frozen` and `slots` guard
+    against slips that type checkers find, and the size of a cache is no rule.
     """
     names = [name for name in plugins.operator_names() if name in _ARITHMETIC or not name.startswith(_SKIPPED)]
-    for package in ("model", "actions"):
+    for package in PACKAGES:
         for path in sorted((ROOT / SOURCES / package).rglob("*.py")):
             text = path.read_text("utf-8")
             ignored = _ignored_lines(text)
@@ -87,7 +121,7 @@ def mutants() -> Iterator[Mutant]:
 def _ignored_lines(text: str) -> set[int]:
     lines: set[int] = set()
     for node in ast.walk(ast.parse(text)):
-        decorators = node.decorator_list if isinstance(node, ast.ClassDef) else []
+        decorators = node.decorator_list if isinstance(node, ast.ClassDef | ast.FunctionDef) else []
         for ignored in (*decorators, getattr(node, "annotation", None), getattr(node, "returns", None)):
             if isinstance(ignored, ast.expr):
                 lines.update(range(ignored.lineno, (ignored.end_lineno or ignored.lineno) + 1))
@@ -117,42 +151,156 @@ class Exclusions:
 
 def load_exclusions() -> Exclusions:
     """Read what mutants.toml excludes. Each entry has a reason, which a KeyError asks for."""
-    document = tomllib.loads(EXCLUSIONS.read_text("utf-8"))
+    document = tomllib.loads(CONFIGURATION.read_text("utf-8"))
     files = frozenset(entry["file"] for entry in document.get("file", []) if entry["reason"])
     equivalent = document.get("equivalent", [])
     return Exclusions(files, frozenset((entry["file"], entry["line"]) for entry in equivalent if entry["reason"]))
 
 
-def existing_tests(tests: set[str]) -> set[str]:
-    """Leave out tests that have been renamed since the coverage was measured: pytest would fail without any mutant."""
-    files = sorted({test.partition("::")[0] for test in tests if (ROOT / test.partition("::")[0]).exists()})
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", *files]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return tests & set(done.stdout.splitlines())
+def measure() -> bool:
+    """Measure which tests execute which lines, and return whether the tests pass.
+
+    When the sources have changed, lines have moved, and everything is measured again; otherwise only changed tests are.
+    """
+    measured_at = COVERAGE.stat().st_mtime if COVERAGE.exists() else 0.0
+    sources = (path for package in PACKAGES for path in (ROOT / SOURCES / package).rglob("*.py"))
+    has_moved = any(path.stat().st_mtime > measured_at for path in sources)
+    tests = [path for folder in TESTS for path in sorted((ROOT / folder).rglob("test_*.py"))]
+    changed = [str(path.relative_to(ROOT)) for path in tests if path.stat().st_mtime > measured_at]
+    if has_moved:
+        print("Measuring which tests execute which lines (about five minutes)...", flush=True)
+        return _measure([f"--junit-xml={DURATIONS}", *TESTS])
+    return not changed or _measure(["--cov-append", *changed])
 
 
-def related_tests(data: CoverageData, mutant: Mutant) -> list[str]:
-    """List the tests that executed the line or, for a line that runs on import, any line of the file."""
-    by_line = data.contexts_by_lineno(str(ROOT / mutant.file))
-    of_file = {context for contexts in by_line.values() for context in contexts}
-    contexts = set(by_line.get(mutant.line, ())) - {""} or of_file - {""}
-    return sorted({context.partition("|")[0] for context in contexts})
+def _measure(arguments: Sequence[str]) -> bool:
+    """Run tests, and save their coverage if they pass."""
+    new, started = COVERAGE.with_suffix(".new"), time.time()
+    if "--cov-append" in arguments:
+        shutil.copyfile(COVERAGE, new)
+    options = ["-q", "-n", "auto", "--dist", "worksteal", "-k", f"not ({LEFT_OUT})"]
+    measuring = ["--cov", f"--cov-config={CONFIGURATION}", "--cov-context=test", "--cov-report="]
+    environ = os.environ | {"COVERAGE_FILE": str(new)}
+    command = [sys.executable, "-m", "pytest", *options, *measuring, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        print(done.stdout)
+        return False
+    os.utime(new, (started, started))
+    new.rename(COVERAGE)
+    return True
 
 
-def is_killed(mutant: Mutant, tests: list[str], folder: Path) -> bool:
-    """Run the tests against a copy of the sources that has the mutant."""
-    file = folder / mutant.file
-    original = file.read_text("utf-8")
-    file.write_text(mutant.code, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "auto", "-p", "no:cacheprovider", *tests]
-    environ = os.environ | {"PYTHONPATH": str(folder / "src")}
-    try:
-        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, timeout=TIME_LIMIT, check=False)
-    except subprocess.TimeoutExpired:
-        return True
-    finally:
-        file.write_text(original, encoding="utf-8")
-    return done.returncode != 0
+class RelatedTests:
+    """The tests that execute a place, quick and specific ones first.
+
+    A test is specific to a file if most of the lines that it executes are in this file. A test of a rule is more
+    likely to notice a mutant than a test for which the rule is only part of the preparation.
+    """
+
+    def __init__(self) -> None:
+        data = CoverageData(str(COVERAGE))
+        data.read()
+        self._contexts = {file: data.contexts_by_lineno(file) for file in data.measured_files()}
+        self._lines_by_file = {
+            file: Counter(test for contexts in by_line.values() for test in _tests(contexts))
+            for file, by_line in self._contexts.items()
+        }
+        self._lines = sum(self._lines_by_file.values(), Counter[str]())
+        self._seconds = _read_durations()
+
+    def select(self, mutant: Mutant, chance: random.Random) -> list[str]:
+        """Select tests that execute the line or, if it runs on import, any line of the file."""
+        file = str(ROOT / mutant.file)
+        of_file = self._lines_by_file.get(file, Counter())
+        related = set(of_file) if mutant.runs_on_import else _tests(self._contexts.get(file, {}).get(mutant.line, ()))
+        # The first line of an expression may be the only one that is recorded.
+        related = related or set(of_file)
+        present = sorted(test for test in related if (ROOT / test.partition("::")[0]).exists())
+        present.sort(key=lambda test: of_file[test] / self._lines[test] / self._seconds.get(test, 1), reverse=True)
+        specific, others = present[:SPECIFIC_TESTS], present[SPECIFIC_TESTS:]
+        return specific + chance.sample(others, min(OTHER_TESTS, len(others)))
+
+
+def _read_durations() -> dict[str, float]:
+    """Read the durations of tests in seconds, at least one second each."""
+    cases = ET.parse(DURATIONS).iter("testcase")  # noqa: S314 - written by pytest
+    seconds: dict[str, float] = {}
+    for case in cases:
+        test = f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name']}"
+        seconds[test] = max(1.0, float(case.attrib["time"]))
+    return seconds
+
+
+def _tests(contexts: Iterable[str]) -> set[str]:
+    """Return the tests of contexts such as `tests/model/test_version.py::test_x|run`."""
+    return {context.rpartition("|")[0] for context in contexts} - {""}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a mutant."""
+
+    mutant: Mutant
+    tests: Sequence[str]
+    outcome: Outcome
+
+    @property
+    def killer(self) -> str | None:
+        """The test that failed, or one of those that could not start."""
+        return next(iter((*self.outcome.failed, *(self.tests if self.outcome.error else ()))), None)
+
+    def __str__(self) -> str:
+        place = f"{self.mutant.file}:{self.mutant.line}: {self.mutant.mutated_line[:100]}"
+        if not self.outcome.is_finished:
+            return f"{place}\n    NO VERDICT in time from {len(self.tests)} tests"
+        if not self.killer:
+            return f"{place}\n    SURVIVED {len(self.tests)} tests"
+        return f"{place}\n    killed: {self.outcome.error or self.killer}"
+
+
+class Runner:
+    """Tests mutants, several at once, each in its own copy of the sources."""
+
+    def __init__(self, related: RelatedTests, seed: int, folders: Sequence[Path]) -> None:
+        self._related = related
+        self._seed = seed
+        self._folders: SimpleQueue[Path] = SimpleQueue()
+        for folder in folders:
+            self._folders.put(copy_sources(folder))
+
+    def test(self, mutant: Mutant) -> Verdict:
+        """Run the related tests until one fails."""
+        tests = self._related.select(mutant, random.Random(self._seed))  # noqa: S311 - a sample, not a secret
+        if not tests:
+            return Verdict(mutant, tests, Outcome())
+        with self._borrowed_folder() as folder, replaced(folder / mutant.file, mutant.code):
+            outcome = run_tests(folder, tests, seed=self._seed, stops_at_failure=True)
+        return Verdict(mutant, tests, outcome)
+
+    def failing_without_mutant(self, tests: Sequence[str]) -> set[str]:
+        """Find the tests whose failures prove nothing, since they fail without a mutant, too."""
+        if not tests:
+            return set()
+        with self._borrowed_folder() as folder:
+            outcome = run_tests(folder, tests, seed=self._seed, stops_at_failure=False)
+        return set(tests) if outcome.error or not outcome.is_finished else set(outcome.failed)
+
+    @contextmanager
+    def _borrowed_folder(self) -> Iterator[Path]:
+        folder = self._folders.get()
+        try:
+            yield folder
+        finally:
+            self._folders.put(folder)
+
+
+def choose(count: int, chance: random.Random) -> list[Mutant]:
+    """Choose mutants at random, except the excluded ones."""
+    candidates = list(mutants())
+    chance.shuffle(candidates)
+    exclusions = load_exclusions()
+    return list(islice((mutant for mutant in candidates if mutant.is_valid and mutant not in exclusions), count))
 
 
 def main() -> int:
@@ -161,29 +309,25 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="choose the same mutants again")
     parser.add_argument("--count", type=int, default=25, help="number of mutants (default: 25)")
     options = parser.parse_args()
-    chance = random.Random(options.seed)  # noqa: S311 - a sample, not a secret
-    data = CoverageData(str(COVERAGE))
-    data.read()
-    candidates = list(mutants())
-    chance.shuffle(candidates)
-    exclusions = load_exclusions()
-    chosen = list(islice((mutant for mutant in candidates if mutant not in exclusions), options.count))
-    related = {mutant: related_tests(data, mutant) for mutant in chosen}
-    existing = existing_tests({test for tests in related.values() for test in tests})
-    print(f"Seed {options.seed}: {len(chosen)} of {len(candidates)} mutants.", flush=True)
-    survivors = 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-        for number, mutant in enumerate(chosen, 1):
-            tests = [test for test in related[mutant] if test in existing]
-            tests = tests if len(tests) <= TEST_LIMIT else chance.sample(tests, TEST_LIMIT)
-            killed = bool(tests) and is_killed(mutant, tests, folder)
-            survivors += not killed
-            verdict = f"killed ({len(tests)} tests)" if killed else f"SURVIVED {len(tests)} tests"
-            print(f"{number:3} {mutant.file}:{mutant.line}: {mutant.mutated_line[:90]}: {verdict}", flush=True)
-    print(f"{len(chosen) - survivors} of {len(chosen)} mutants were killed.")
-    return int(survivors * 25 > len(chosen))
+    if not measure():
+        print("The tests fail without mutants.", file=sys.stderr)
+        return 1
+    print(f"Seed {options.seed}: {options.count} mutants.", flush=True)
+    chosen = choose(options.count, random.Random(options.seed))  # noqa: S311 - a sample, not a secret
+    processes = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(processes) as pool:
+        runner = Runner(RelatedTests(), options.seed, [Path(name) / str(part) for part in range(processes)])
+        verdicts: list[Verdict] = []
+        for done in as_completed(pool.submit(runner.test, mutant) for mutant in chosen):
+            verdicts.append(done.result())
+            print(f"{len(verdicts):3} {verdicts[-1]}", flush=True)
+        killers = {verdict.killer for verdict in verdicts if verdict.killer}
+        failing = runner.failing_without_mutant(sorted(killers))
+    killed = sum(verdict.killer in killers - failing for verdict in verdicts)
+    for test in sorted(failing):
+        print(f"Fails without a mutant, too, and proves nothing: {test}")
+    print(f"{killed} of {len(chosen)} mutants were killed.")
+    return int((len(chosen) - killed) * 25 > len(chosen))
 
 
 if __name__ == "__main__":

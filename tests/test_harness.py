@@ -133,6 +133,7 @@ def test_long_tests_are_selected_by_an_option_or_a_variable(options: list[str], 
         "-q",
         "-n",
         "1",
+        "-pno:schemathesis",  # what takes long to load
         *options,
         f"{__file__}::test_a_long_test_is_run_when_asked_for",
     ]

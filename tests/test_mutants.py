@@ -1,9 +1,36 @@
-"""Which mutants `./run mutants` leaves out."""
+"""Which mutants `./run mutants` tests, and how it puts them into the sources."""
 
-from tests.mutants import ROOT, SOURCES, load_exclusions
+from pathlib import Path
+
+import pytest
+
+from tests.mutant_runs import ROOT, replaced
+from tests.mutants import SOURCES, Mutant, load_exclusions
 
 
 def test_every_exclusion_has_a_reason_and_is_about_a_file_that_exists() -> None:
     exclusions = load_exclusions()
     files = exclusions.files | {file for file, _ in exclusions.lines}
     assert [file for file in files if not (ROOT / SOURCES / file).exists()] == []
+
+
+def test_each_text_of_a_file_has_a_time_of_its_own_so_that_python_compiles_it_again(tmp_path: Path) -> None:
+    path = tmp_path / "rules.py"
+    path.write_text("a == b")
+    original = path.stat().st_mtime
+    times = {int(original)}
+    for text in ("a != b", "a <= b"):
+        with replaced(path, text):
+            assert path.read_text() == text
+            times.add(int(path.stat().st_mtime))
+    assert len(times) == 3
+    assert (path.read_text(), path.stat().st_mtime) == ("a == b", original)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_valid"), [("x = 1\nif x == 2:\n    x = 3\n", True), ("if y := x == 2:\n    x = 3\n", False)]
+)
+def test_mutants_that_are_no_programs_are_left_out(tmp_path, text, is_valid):
+    (tmp_path / "rules.py").write_text(text)
+    mutant = Mutant(tmp_path / "rules.py", "core/AddNot", 0, 1)
+    assert mutant.is_valid is is_valid

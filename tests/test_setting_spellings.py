@@ -5,7 +5,7 @@ The tables are complete: a setting without a row fails `test_every_setting_has_a
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
@@ -246,6 +246,41 @@ ROWS = {
     "open_access": boolean(default=False),
     "session_idle_timeout": whole_durations(SECOND, minimum=60, default=DAY / 2),
     "session_lifetime": whole_durations(SECOND, minimum=60, default=7 * DAY),
+    "hsts_max_age": whole_durations(SECOND, minimum=0, default=365 * DAY),
+    "security_contacts": Row(
+        [
+            Spelling("security@example.org", ("mailto:security@example.org",)),
+            Spelling(
+                "tel:+1-201-555-0123, https://a.example/report a@b.example mailto:a@b.example",
+                ("tel:+1-201-555-0123", "https://a.example/report", "mailto:a@b.example"),
+            ),
+            Spelling(" ", ()),
+        ],
+        refused=("security", "http://a.example", "a@b.example\x07", "ü@b.example", "\x1b[2J"),
+        typed=[(["a@b.example"], ("mailto:a@b.example",)), ([], ())],
+        refused_typed=[1, True, {}, [1], ["a@b.example\nPolicy: https://evil.example"], ["https://a b"], [""]],
+        default=(),
+    ),
+    "security_policy": Row(
+        [Spelling("https://a.example/policy", "https://a.example/policy"), Spelling("https://b", "https://b")],
+        refused=("http://a.example", "a.example", "https://a b", " ", "\x1b[2J"),
+        typed=[("https://a.example", "https://a.example")],
+        refused_typed=["", 1, True, [], "https://a\nContact: tel:1"],
+        default=None,
+    ),
+    "security_txt_expires": Row(
+        [
+            Spelling("2030-12-31", datetime(2030, 12, 31, tzinfo=UTC)),
+            Spelling(" 2030-12-31T12:30:00\n", datetime(2030, 12, 31, 12, 30, tzinfo=UTC)),
+            Spelling("2030-12-31T12:30:00+02:00", datetime(2030, 12, 31, 10, 30, tzinfo=UTC)),
+            Spelling("2030-12-31T12:30:00Z", datetime(2030, 12, 31, 12, 30, tzinfo=UTC)),
+        ],
+        refused=("never", " ", "2030-02-30", "31.12.2030", "\x1b[2J"),
+        typed=[(date(2030, 12, 31), datetime(2030, 12, 31, tzinfo=UTC))],
+        refused_typed=["", 1, True, [], {}],
+        default=None,
+    ),
+    "require_administrator_second_factor": boolean(default=False),
     "badge_provider_mode": text(default="redirect", also=("proxy", "other")),
     "shields_io_base_url": text(default="https://img.shields.io"),
     "badge_default_cache_setting": text(default="max-age=30"),

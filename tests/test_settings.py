@@ -45,6 +45,15 @@ def test_base_urls_come_from_the_file_too(tmp_path):
     assert read({}, {}, tmp_path).base_urls == ("https://b.example", "https://a.example")
 
 
+def test_the_port_may_be_in_a_variable_that_another_one_names(tmp_path):
+    named = {"PACT_BROKER_PORT_ENVIRONMENT_VARIABLE_NAME": "ELSEWHERE"}
+    assert read({}, {**named, "ELSEWHERE": "8080"}, tmp_path).port == 8080
+    assert read({}, {**named, "ELSEWHERE": "8080", "PACT_BROKER_PORT": "8081"}, tmp_path).port == 8081
+    assert read({}, {**named, "ELSEWHERE": ""}, tmp_path).port == read({}, {}, tmp_path).port
+    with pytest.raises(InvalidSetting, match=r"port \(ELSEWHERE\): must be a number, but is 'many'"):
+        read({}, {**named, "ELSEWHERE": "many"}, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("parts", "url"),
     [

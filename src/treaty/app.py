@@ -5,6 +5,7 @@ Commands that work on the database of a server also open it here, so that they c
 
 import logging
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from treaty import outgoing
 from treaty.actions.accounts import credentials
 from treaty.actions.maintenance import example_data, integrity
 from treaty.actions.maintenance.integrity import IntegrityFinding
+from treaty.actions.webhooks import plain_secrets as plain_secret_actions
 from treaty.actions.webhooks.deliveries import Send
 from treaty.distribution import install_hint
 from treaty.errors import DatabaseReplaced, InvalidSetting
@@ -45,10 +47,17 @@ from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine import health
 from treaty.store.engine.database import Database, open_database
-from treaty.store.engine.database_files import MISSING_DATABASE_HINT, is_in_memory, sqlite_identity
+from treaty.store.engine.database_files import (
+    MISSING_DATABASE_HINT,
+    is_in_memory,
+    is_readable_by_all,
+    list_files,
+    sqlite_identity,
+)
 from treaty.store.engine.vault import KeyFile, KeyStatus, Vault, get_vault, has_key, locate_key_file
 from treaty.store.maintenance import encrypted_columns
 from treaty.store.migrations import migrate, revision
+from treaty.store.webhooks import plain_secrets
 from treaty.telemetry import metrics, tracing
 from treaty.web import urls
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
@@ -342,7 +351,10 @@ def check_integrity(settings: Settings, *, fixes: bool) -> list[IntegrityFinding
 
 
 def create_setup_link(settings: Settings, address: str) -> str | None:
-    """Create a link for the first administrator. Return None if the server has a user, or needs none."""
+    """Create a link for the first administrator. Return None if the server has a user, or needs none.
+
+    Its secret is in the fragment, which browsers do not send: so it is in no log, also not in that of a proxy.
+    """
     # The in-memory database of this process is not the server's.
     is_in_memory_database = ":memory:" in settings.database_url
     if settings.basic_auth_username is not None or settings.open_access or is_in_memory_database:
@@ -354,7 +366,7 @@ def create_setup_link(settings: Settings, address: str) -> str | None:
     except InvalidSetting as error:
         structlog.get_logger("treaty").warning("setup_link", reason=str(error))
         return None
-    return f"{address}{urls.SETUP.fill()}?link={secret}" if secret else None
+    return f"{address}{urls.SETUP.fill()}#{secret}" if secret else None
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
@@ -365,7 +377,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     prepare_logging(settings)
     _check_cleanup_settings(settings)
     _warn_of_weak_passwords(settings)
+    _warn_of_outdated_contacts(settings)
     _prepare_database(settings)
+    _warn_of_readable_files(settings)
     _raise_file_limit(settings)
     listener = _open_listener(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -411,6 +425,24 @@ def _warn_of_weak_passwords(settings: Settings) -> None:
             structlog.get_logger("treaty").warning(f"{name}_password", reason=reason)
 
 
+def _warn_of_outdated_contacts(settings: Settings) -> None:
+    expires = settings.security_txt_expires
+    if settings.security_contacts and expires is not None and expires < datetime.now(UTC):
+        reason = f"The contacts in {urls.SECURITY_TXT.fill()} expired. Check them, and set a later date."
+        structlog.get_logger("treaty").warning("security_txt_expires", reason=reason)
+
+
+def _warn_of_readable_files(settings: Settings) -> None:
+    """Log a warning if other users of the machine can read the database or the key.
+
+    New files are private. Older ones may be public, because they got the mode of the umask.
+    """
+    files = [*list_files(settings.database_url), locate_key_file(settings)]
+    if readable := [str(path) for path in files if is_readable_by_all(path)]:
+        reason = f"All users of this machine can read these files. To change that, run: chmod o= {shlex.join(readable)}"
+        structlog.get_logger("treaty").warning("file_permissions", reason=reason)
+
+
 def _prepare_database(settings: Settings) -> None:
     """Migrate the database and add example data, once for all worker processes."""
     database = open_server_database(settings)
@@ -418,6 +450,7 @@ def _prepare_database(settings: Settings) -> None:
         with audit.acting_as(Actor(credential_name="example data")):
             database.write(lambda db: example_data.add_example_data(db, now=datetime.now(UTC), settings=settings))
     _report_key(settings, database)
+    encrypt_plain_secrets(settings, database)
     database.close()
 
 
@@ -436,6 +469,44 @@ def _report_key(settings: Settings, database: Database) -> None:
         structlog.get_logger("treaty").warning("secret_key", reason=reason)
     elif is_new and not database.is_local:
         structlog.get_logger("treaty").info("secret_key", reason=_new_key_message(settings))
+
+
+def encrypt_plain_secrets(settings: Settings, database: Database) -> None:
+    """Encrypt the secrets that earlier versions stored in plain text, and erase these from logs and files.
+
+    If the key is missing or wrong, nothing is changed, and the next start tries it again. Every process may do this at
+    any time: a server of the earlier version that still runs may have added a webhook since.
+    """
+    values = database.read(plain_secret_actions.list_plain_values)
+    if not values and not database.read(plain_secrets.is_marked):
+        return
+    try:
+        if values:
+            _check_right_key(settings, database)
+        with audit.acting_as(Actor(credential_name="treaty serve")):
+            _mask_logs(database, values)
+            database.write(lambda db: plain_secret_actions.encrypt_webhooks(db, get_vault(settings)))
+        problem = None if database.erase_deleted_data() else "another process uses the database"
+    except (InvalidSetting, *health.DATABASE_ERRORS) as error:
+        problem = str(error)
+    if problem is None:
+        database.write(plain_secrets.remove_mark)
+        return
+    reason = f"Secrets of webhooks remain in the database in plain text until the next start: {problem}"
+    structlog.get_logger("treaty").warning("plain_secrets", reason=reason)
+
+
+def _check_right_key(settings: Settings, database: Database) -> None:
+    """Raise InvalidSetting if other servers of the database could not decrypt what this one encrypts."""
+    if count := _count_undecryptable(settings, database):
+        raise InvalidSetting(f"secret_key: {_wrong_key_message(settings, count)}")
+
+
+def _mask_logs(database: Database, values: list[str]) -> None:
+    mask = plain_secret_actions.build_log_mask(values)
+    last_id: int | None = 0
+    while last_id is not None:
+        last_id = database.write(partial(plain_secret_actions.mask_logs, mask=mask, after=last_id))
 
 
 def _raise_file_limit(settings: Settings) -> None:

@@ -120,11 +120,26 @@ class Forbidden(TreatyError):
         self.missing_permission = missing_permission
 
 
+class ReauthenticationRequired(TreatyError):
+    """The user of a session has to enter the password again before the request is carried out.
+
+    The text is empty unless a password or code was rejected; `seconds` is the wait after too many of them.
+    """
+
+    def __init__(self, text: str = "", *, seconds: int | None = None) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
+class SecondFactorRequired(TreatyError):
+    """The user of a session has to set up a second factor before anything else."""
+
+
 class Throttled(TreatyError):
     """Too many failed attempts; the next one is accepted after `seconds`, which the response has as `Retry-After`."""
 
     def __init__(
-        self, seconds: int, reason: str = "Too many wrong passwords for this user, or from this address."
+        self, seconds: int, reason: str = "Too many wrong passwords or codes for this user, or from this address."
     ) -> None:
         unit = "second" if seconds == 1 else "seconds"
         super().__init__(
@@ -160,6 +175,10 @@ class ClientError(TreatyError):
 
 class Unreachable(ClientError):
     """There was no response: wrong address, network failure, untrusted certificate, or no server at the address."""
+
+
+class ForeignOrigin(ClientError):
+    """A link or redirect to another origin than the broker's, to which credentials would have been sent."""
 
 
 class NotHal(ClientError):

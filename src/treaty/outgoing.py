@@ -61,6 +61,9 @@ def send(
 def _send(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> WebhookResponse:
     split = urlsplit(request.url)
     host, scheme = _encode_host(split), split.scheme.lower()
+    # The setting may have changed since the webhook was saved.
+    if settings.webhook_host_whitelist and not hosts.is_whitelisted(host.decode(), settings.webhook_host_whitelist):
+        raise ForbiddenDestination(f"{host.decode()} is not on the list in the setting webhook_host_whitelist")
     url = httpcore.URL(scheme=scheme, host=host, port=split.port or _PORTS[scheme], target=_build_target(split))
     deadline = time.monotonic() + settings.webhook_total_timeout.total_seconds()
     timeouts = {

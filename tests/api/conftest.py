@@ -12,13 +12,14 @@ from pydantic import SecretStr
 from starlette.types import Message, Scope
 
 from tests.api import described
+from tests.databases import open_kept
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
 from treaty.actions.accounts.credentials import IssuedToken
 from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Role
 from treaty.settings import Settings
-from treaty.store.engine.database import Database, open_database
+from treaty.store.engine.database import Database
 from treaty.store.engine.vault import get_vault
 from treaty.web.application import REAUTHENTICATE_AFTER, Server, build_application
 
@@ -207,7 +208,7 @@ def make_api(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]]:
 
     def make(**settings: Any) -> Api:
         chosen = Settings(**{"database_url": database_url, "log_level": "error", "secret_key": SECRET_KEY, **settings})
-        database = open_database(chosen.database_url, connections=2)
+        database = open_kept(chosen.database_url, connections=2)
         api = Api(build_application(chosen, database, clock=clock))
         made.append((api, database))
         return api
@@ -230,7 +231,7 @@ PASSWORD = "a stapled horse, correctly"  # noqa: S105
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The test's database, to make users in."""
-    opened = open_database(database_url, connections=1)
+    opened = open_kept(database_url, connections=1)
     yield opened
     opened.close()
 

@@ -15,8 +15,10 @@ from typing import Any, Final
 from tests.api.conftest import BASE, Api
 from tests.api.history import q
 from treaty.actions.maintenance import example_data
+from treaty.actions.webhooks.named_secrets import SecretDraft, add_secret
 from treaty.settings import Settings
 from treaty.store.engine.database import Database, open_database
+from treaty.store.engine.vault import get_vault
 from treaty.store.migrations import migrate
 from treaty.web.application import build_application
 from treaty.web.openapi.examples import EXAMPLES_FILE
@@ -44,7 +46,7 @@ def part() -> str:
 @contextmanager
 def broker(database_url: str) -> Iterator[Api]:
     """Open a broker with the example data."""
-    settings = Settings(database_url=database_url, log_level="error")
+    settings = Settings(database_url=database_url, log_level="error", security_contacts=("tel:1",))
     database = open_database(settings.database_url, connections=2)
     migrate(database)
     _seed(database, settings)
@@ -58,6 +60,8 @@ def broker(database_url: str) -> Iterator[Api]:
 
 def _seed(database: Database, settings: Settings) -> None:
     database.write(lambda db: example_data.add_example_data(db, now=NOW, settings=settings))
+    # Without users, nobody may add a secret by the API.
+    database.write(lambda db: add_secret(db, _SECRET, vault=get_vault(settings), now=NOW))
 
 
 def recorded(api: Api) -> dict[str, Any]:
@@ -145,6 +149,7 @@ def enrich(send: Send) -> dict[str, str]:
     return {
         **_places(send),
         "webhooks": webhook,
+        "secrets": next((secret["uuid"] for secret in send("GET", "/secrets", None)["_embedded"]["secrets"]), ""),
         "triggered-webhooks": _path(triggered[0], "pb:logs").split("/")[2],
         "sha": published["_links"]["pb:pact-version"]["name"],
         "number": _path(result, "self").rpartition("/")[2],
@@ -180,6 +185,9 @@ _WEBHOOK: Final = {
         "body": {"pact": "${pactbroker.pactUrl}"},
     },
 }
+_SECRET: Final = SecretDraft(
+    name="CI_TOKEN", value="the token", description="Starts builds", origins=("https://ci.example.org",)
+)
 _RESULT: Final = {
     "success": True,
     "providerApplicationVersion": "2.5.0",

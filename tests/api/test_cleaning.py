@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from tests.api.history import History
+from tests.databases import open_kept
 from tests.scale import IS_LONG
 from treaty.actions.maintenance import cleanup, integrity
 from treaty.model.maintenance.retention import (
@@ -19,7 +20,6 @@ from treaty.model.maintenance.retention import (
     Retention,
     add_in_use_selectors,
 )
-from treaty.store.engine.database import open_database
 from treaty.store.maintenance import retention as store
 from treaty.store.tables import metadata, pacticipant, version
 from treaty.workers.cleanup import Cleaner, CleanupInProgress, CleanupStopped
@@ -34,7 +34,7 @@ def history(api):
 
 @pytest.fixture
 def database(api, database_url):  # noqa: ARG001 - the client has brought the schema up to date
-    database = open_database(database_url, connections=2)
+    database = open_kept(database_url, connections=2)
     yield database
     database.close()
 
@@ -443,7 +443,7 @@ def test_recent_successes_stay_as_long_as_work_in_progress_looks_at_them(history
 
 
 STORIES = itertools.count()
-EXAMPLES = 600 if IS_LONG else 20
+EXAMPLES = 600 if IS_LONG else 10
 CONSUMERS, PROVIDER = ("Till", "Shop"), "Ledger"
 BRANCHES, TAGS, ENVIRONMENTS = ("main", "feat/x"), ("dev", "prod"), ("test", "live")
 DESTINATIONS = (

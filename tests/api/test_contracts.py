@@ -80,6 +80,21 @@ def test_a_difference_that_would_take_long_is_left_out(api):
     assert texts(answer)[1] == "The difference is too large to be shown."
 
 
+@pytest.mark.parametrize("way", ["PUT", "PATCH", "POST"])
+def test_a_name_like_an_existing_one_can_be_allowed_for_one_request(api, way):
+    api.publish("Shop", "1", "Price Service", "a")
+    path = "/contracts/publish" if way == "POST" else "/pacts/provider/price-api/consumer/Shop/version/2"
+    body = request(contract("Shop", "price-api")) if way == "POST" else {"interactions": []}
+    refused = api.request(way, path, body)
+    assert refused.status == 409
+    assert "`allowSimilarNames=true`" in refused.text
+    assert api.request(way, f"{path}?allowSimilarNames=false", body).status == 409
+    for invalid in ("=yes", "=", "[]=true", "[a]=1"):
+        assert api.request(way, f"{path}?allowSimilarNames{invalid}", body).status == 400
+    assert api.request(way, f"{path}?allowSimilarNames=true", body).status in {200, 201}
+    assert api.publish("Shop", "3", "prices", "a").status == 409
+
+
 def test_a_name_like_an_existing_one_is_refused_with_the_way_on(api):
     api.publish("Shop", "1", "Price Service", "a")
     answer = api.publish("Shop", "2", "price-api", "a")

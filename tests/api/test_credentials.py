@@ -48,6 +48,7 @@ class Browser:
         self.api = api
         self.cookies = {}
         self.headers = headers
+        self.csrf = ""
 
     def get(self, path, **options):
         return self._kept(self.api.get(path, accept=PAGE, **{"headers": self._sent(), **options}))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import BASE, SECRET_KEY, Answer, Api
+from tests.databases import open_kept
 from tests.receiver import Receiver, Reply, receiving
 from tests.waiting import PATIENCE, eventually
 from treaty.actions.webhooks import deliveries
@@ -78,7 +79,7 @@ def make_broker(database_url: str) -> Iterator[Callable[..., Broker]]:
 
         def make(*, starts: bool = True, **settings: Any) -> Broker:
             given = {"database_url": database_url, "secret_key": SECRET_KEY, "log_level": "fatal", **OPEN, **settings}
-            database = open_database(database_url, connections=4)
+            database = open_kept(database_url, connections=4)
             stack.callback(database.close)
             broker = Broker(database, Settings(**given))
             stack.callback(broker.api.close)

@@ -8,9 +8,9 @@ import pytest
 
 from tests.api.conftest import BASE, Api
 from tests.api.history import History
+from tests.databases import open_kept
 from tests.receiver import Receiver, receiving
 from treaty.settings import Settings
-from treaty.store.engine.database import open_database
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.workers.deliveries import DeliveryWorker
 
@@ -241,7 +241,7 @@ def test_check_14_a_webhook_that_is_put_keeps_its_secrets_and_nothing_else(
 
 @contextmanager
 def working(database_url: str) -> Iterator[None]:
-    database = open_database(database_url, connections=2)
+    database = open_kept(database_url, connections=2)
     worker = DeliveryWorker(database, Settings(database_url=database_url, log_level="fatal", **OPEN), PARAMETER_URLS)
     worker.start()
     try:

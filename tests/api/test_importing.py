@@ -131,6 +131,22 @@ def test_support_that_was_ended_is_not_renewed(source, target, later):
     assert listed["_embedded"]["releasedVersions"] == []
 
 
+def test_a_property_that_was_removed_in_the_target_stays_so_until_the_source_changes(source, target, later):
+    deployed_pair(source)
+    url = {"repositoryUrl": "https://git.example.org/shop"}
+    done(source.patch("/pacticipants/Shop", url))
+    import_from(source, target)
+    assert target.get("/pacticipants/Shop").json()["repositoryUrl"] == url["repositoryUrl"]
+    later()
+    done(target.patch("/pacticipants/Shop", {"repositoryUrl": None}))
+    import_from(source, target)
+    assert "repositoryUrl" not in target.get("/pacticipants/Shop").json()
+    later()
+    done(source.patch("/pacticipants/Shop", url))
+    import_from(source, target)
+    assert target.get("/pacticipants/Shop").json()["repositoryUrl"] == url["repositoryUrl"]
+
+
 def test_what_was_removed_or_changed_in_the_target_stays_so(source, target, later):
     history = deployed_pair(source)
     history.tag("Shop", "1", "prod")

@@ -144,28 +144,6 @@ def test_the_content_type_of_a_pact_is_looked_at_last(api: Api) -> None:
     assert api.get(f"{PAIR}/version/1").status == 404
 
 
-def test_interactions_can_be_put_into_a_pact(api: Api) -> None:
-    other = {"description": "other", "request": {"method": "GET"}, "response": {"status": 200}}
-    path = f"{PAIR}/version/1"
-
-    def merge(*interactions: object, **more: object) -> Answer:
-        return api.patch(
-            path, {**pact("Till", "Ledger"), "interactions": interactions, **more}, type="application/json"
-        )
-
-    assert merge(other).status == 201
-    changed = {**other, "response": {"status": 404}}
-    new = {**other, "providerState": "it is closed"}
-    merged = merge(changed, new, metadata={"ignored": True})
-    assert merged.status == 200
-    shown = [(one.get("providerState"), one["response"]["status"]) for one in merged.json()["interactions"]]
-    assert shown == [(None, 404), ("it is closed", 200)]
-    assert "ignored" not in merged.json()["metadata"]
-    conflict = merge({**other, "request": {"method": "PUT"}})
-    assert (conflict.status, conflict.body) == (409, b"")
-    assert api.get(path).json() == merged.json()
-
-
 def test_merged_content_is_known_by_its_own_sha(api: Api) -> None:
     path = f"{PAIR}/version/1"
     one: dict[str, object] = {"description": "a", "request": {}, "response": {}}

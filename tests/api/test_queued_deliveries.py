@@ -9,18 +9,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, text, update
 
 from tests.api.conftest import SECRET_KEY
 from tests.api.history import History
 from tests.api.test_deliveries import OPEN, Broker
+from tests.databases import open_kept
 from tests.receiver import receiving
 from treaty.actions.versions.removal import remove_version
 from treaty.actions.webhooks import deliveries
 from treaty.model.maintenance.retention import KeepBranches, KeepVersions, Retention, add_in_use_selectors
 from treaty.settings import Settings
-from treaty.store.engine.database import open_database
-from treaty.store.tables import pacticipant, triggered_webhook, version
+from treaty.store.tables import triggered_webhook, version
 from treaty.store.versions import versions
 from treaty.store.webhooks.deliveries import ClaimRequest
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
@@ -39,7 +39,7 @@ PAIR = "/pacts/provider/Ledger/consumer/Till"
 def broker(database_url: str) -> Iterator[Broker]:
     """A broker that has queued two deliveries, and does not send them until its worker is started."""
     with ExitStack() as stack:
-        database = open_database(database_url, connections=4)
+        database = open_kept(database_url, connections=4)
         stack.callback(database.close)
         settings = Settings(database_url=database_url, secret_key=SECRET_KEY, log_level="fatal", **OPEN)  # type: ignore[arg-type]  # as mypy sees unpacked settings
         broker = Broker(database, settings)
@@ -146,10 +146,16 @@ def test_more_versions_than_a_statement_takes_are_removed_beside_a_queued_delive
 
 
 def _add_many_versions(db):
-    ledger = db.execute(select(pacticipant.c.id).where(pacticipant.c.name == "Ledger")).scalar()
-    values = {"pacticipant_id": ledger, "created_at": datetime.now(UTC), "updated_at": datetime.now(UTC)}
-    many = [{**values, "number": f"idle{number}", "position": 1000 + number} for number in range(70_000)]
-    db.execute(insert(version), many)
+    """Add as many versions as exceed the number of parameters, which is 65,535 on PostgreSQL."""
+    db.execute(
+        text("""
+            WITH RECURSIVE number (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM number WHERE value < 70000)
+            INSERT INTO version (pacticipant_id, number, position, created_at, updated_at)
+            SELECT id, 'idle' || value, 1000 + value, created_at, updated_at FROM number, pacticipant
+            WHERE pacticipant.name = 'Ledger'
+        """)
+    )
+    db.execute(text("ANALYZE version"))  # autovacuum does that within a minute
 
 
 def test_a_delivery_that_is_sent_again_while_its_version_is_removed_is_not_lost(broker, monkeypatch):

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from tests.api.conftest import HAL, SECRET_KEY, Api, Clock
 from tests.api.writes import CONSUMER, PAIR, PROVIDER, WRITES, world
+from tests.databases import open_kept
 from treaty.settings import Settings
-from treaty.store.engine.database import open_database
 from treaty.web.application import MAX_CACHE_BYTES, build_application
 from treaty.web.http.router import Router
 from treaty.web.routers import list_routers
@@ -46,7 +46,7 @@ def make_process(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]
 
     def make(max_cache_bytes: int = MAX_CACHE_BYTES) -> Api:
         settings = Settings(database_url=database_url, log_level="error", secret_key=SecretStr(SECRET_KEY))
-        database = open_database(database_url, connections=2)
+        database = open_kept(database_url, connections=2)
         api = Api(build_application(settings, database, clock=clock, max_cache_bytes=max_cache_bytes))
         running.append((api, database))
         return api

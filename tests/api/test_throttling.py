@@ -95,6 +95,22 @@ def exhaust(database, clock, limit, *, names, addresses):
         database.write(lambda db, keys=keys: throttling_actions.reserve_attempt(db, keys, now=clock.now))
 
 
+def test_a_success_takes_back_its_own_attempt_and_the_failures_of_its_pair_only(database, clock):
+    # Keys are hashes: with several names, the pair's key comes before and after the others.
+    for name in map(str, range(6)):
+        keys = compute_counter_keys(name, OFFICE, is_known=True)
+        elsewhere = compute_counter_keys(name, ELSEWHERE, is_known=True)
+        for attempt in (keys, elsewhere, keys):
+            database.write(lambda db, keys=attempt: throttling_actions.reserve_attempt(db, keys, now=clock.now))
+        counts = database.read(lambda db: dict(db.execute(select(guess.c.key, guess.c.count)).all()))
+        database.write(lambda db, keys=keys: throttling_actions.record_success(db, keys, now=clock.now))
+        after = database.read(lambda db: dict(db.execute(select(guess.c.key, guess.c.count)).all()))
+        counts[keys.account] -= 1
+        counts[keys.address] -= 1
+        del counts[keys.pair]
+        assert after == counts
+
+
 def test_an_attacker_does_not_lock_an_office_out_that_shares_the_address(ask, database, clock):
     assert ask("ada", PASSWORD).status == 200
     exhaust(database, clock, ADDRESS_LIMIT, names=[f"nobody {number}" for number in range(50)], addresses=[OFFICE])
@@ -253,7 +269,7 @@ NEW = {"name": "ada", "email": "", "password": PASSWORD, "again": PASSWORD}
 
 def test_invalid_setup_links_are_throttled_and_audited_and_the_valid_one_is_not(make_api, link, database):
     api = make_api(trusted_proxies=("127.0.0.1",))
-    visitor, path = Visitor(api), f"/setup?link={link}"
+    visitor, path = Visitor(api), "/setup"
     found = [visitor.form("/setup", shown=path, link=f"guess {number}", **NEW) for number in range(6)]
     assert [one.status for one in found] == [404] * 5 + [429]
     assert found[-1].headers["retry-after"] == "1"
@@ -272,9 +288,30 @@ def test_invalid_setup_links_are_throttled_and_audited_and_the_valid_one_is_not(
     }
 
 
-def test_an_invalid_setup_link_waits_for_no_write(make_api, link, database_url):
+@pytest.mark.parametrize("end", ["a user", "a newer link", "a day"])
+def test_a_setup_link_ends_with_the_first_user_the_next_link_or_after_a_day(
+    make_api, link, database, clock, accounts, end
+):
+    visitor = Visitor(make_api())
+    clock.now += timedelta(days=1, seconds=-1)
+    assert visitor.api.get("/setup", accept="text/html").status == 200
+    if end == "a user":
+        accounts(Role.READ_ONLY, "ben")
+    elif end == "a newer link":
+        vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+        database.write(lambda db: credentials.create_setup_link(db, vault=vault, now=clock.now))
+    else:
+        clock.now += timedelta(seconds=1)
+    assert visitor.api.get("/setup", accept="text/html").status == (200 if end == "a newer link" else 404)
+    assert visitor.form("/setup", shown="/sign-in", link=link, **NEW).status == 404
+    names = database.read(lambda db: db.scalars(select(account.c.name)).all())
+    assert names == (["ben"] if end == "a user" else [])
+
+
+@pytest.mark.usefixtures("link")
+def test_an_invalid_setup_link_waits_for_no_write(make_api, database_url):
     api = make_api()
-    visitor, path = Visitor(api), f"/setup?link={link}"
+    visitor, path = Visitor(api), "/setup"
     assert visitor.form("/setup", shown=path, link="guess", **NEW).status == 404
     blocker = open_database(database_url, connections=1)
     with blocker.engine.connect() as connection:

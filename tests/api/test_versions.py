@@ -108,6 +108,34 @@ def test_numbers_can_decide_the_order(make_api: Callable[..., Api]) -> None:
     assert api.get(f"{TILL}/latest-version/dev").json()["number"] == "1.10.0"
 
 
+UNORDERED = (
+    "Version number 'abc' cannot be parsed to a version number. The expected format (unless this configuration has "
+    "been overridden) is a semantic version. eg. 1.3.0 or 2.0.4.rc1"
+)
+
+
+def test_where_numbers_decide_the_order_pacts_and_results_need_a_number(make_api: Callable[..., Api]) -> None:
+    api = make_api(order_versions_by_date=False)
+    path = "/pacts/provider/Ledger/consumer/Till/version"
+    for method in ("PUT", "PATCH"):
+        refused = api.request(method, f"{path}/abc", {"interactions": []})
+        assert (refused.status, refused.json()) == (400, {"errors": {"consumer_version_number": [UNORDERED]}})
+    assert api.get("/pacticipants/Till").status == 404
+    # As in the original, this resource does not check the number.
+    assert api.publish("Till", "abc", "Ledger", "a").status == 200
+    results = api.put(f"{path}/v1.0", {"interactions": []}).link("pb:publish-verification-results")
+    refused = api.post(results, {"success": True, "providerApplicationVersion": "abc"})
+    assert (refused.status, refused.json()) == (400, {"errors": {"providerApplicationVersion": [UNORDERED]}})
+    assert api.post(results, {"success": True, "providerApplicationVersion": "2"}).status == 201
+
+
+def test_where_dates_decide_the_order_numbers_are_any_text(api: Api) -> None:
+    made = api.put("/pacts/provider/Ledger/consumer/Till/version/abc", {"interactions": []})
+    assert made.status == 201
+    results = made.link("pb:publish-verification-results")
+    assert api.post(results, {"success": True, "providerApplicationVersion": "abc"}).status == 201
+
+
 def test_versions_come_by_the_page(api: Api) -> None:
     save(api, "1", "2", "3")
     page = api.get(f"{TILL}/versions?pageNumber=2&pageSize=2")

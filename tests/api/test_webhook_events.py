@@ -83,8 +83,9 @@ def test_the_openapi_document_lists_every_event() -> None:
 
 def test_each_event_has_a_place_of_its_own_in_the_form_and_among_the_options() -> None:
     form_positions = [position for type_ in EVENT_TYPES if (position := type_.form_position) is not None]
-    assert len(set(form_positions)) == len(form_positions)
-    assert len({event_type.option_position for event_type in EVENT_TYPES}) == len(EVENT_TYPES)
+    assert sorted(form_positions) == list(range(1, len(form_positions) + 1))
+    option_positions = [event_type.option_position for event_type in EVENT_TYPES]
+    assert sorted(option_positions) == list(range(1, len(EVENT_TYPES) + 1))
 
 
 def test_a_form_offers_an_event_that_it_would_otherwise_drop() -> None:

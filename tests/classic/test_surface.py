@@ -77,15 +77,15 @@ def test_an_object_has_the_attributes_of_pact_python(path):
 
 def test_the_enumeration_of_expressions_has_the_members_of_pact_python():
     row = NAMES["matchers.Format.Regexes"]
-    assert list(resolve(row["path"]).__members__) == row["members"]
+    assert [each.name for each in resolve(row["path"])] == row["members"]
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("path", [path for path in NAMES if "options" in NAMES[path]])
 def test_a_verification_knows_the_options_of_pact_python(path):
-    options = dict.fromkeys(NAMES[path]["options"], "1")
-    parsed = VerificationOptions.parse({**options, "headers": ["A: b"], "timeout": 3, "consumer_version_selectors": []})
-    assert parsed.request_timeout == 3
+    options: dict[str, object] = dict.fromkeys(NAMES[path]["options"], "1")
+    options = {**options, "headers": ["A: b"], "timeout": 3, "consumer_version_selectors": []}
+    assert isinstance(VerificationOptions.parse(options), VerificationOptions)
 
 
 @pytest.mark.parametrize("path", [each["path"] for each in SURFACE["absent"]])

@@ -177,6 +177,28 @@ def test_merge_asks_the_broker_to_merge(run: Run, broker: OtherBroker) -> None:
     assert broker.last.json["contracts"][0]["onConflict"] == "merge"
 
 
+@pytest.mark.usefixtures("pacts")
+def test_similar_names_may_be_allowed_for_one_publication(run: Run, broker: OtherBroker) -> None:
+    broker.answer(f"{PUBLISH}?allowSimilarNames=true", {})
+    assert run("publish", "pacts", "-a", "1", "--allow-similar-names").exit_code == 0
+    old = f"{OLD}?allowSimilarNames=true"
+    for method, options in (("PUT", []), ("PATCH", ["--merge"])):
+        broker.answer(f"{method} {old}", {})
+        env = {"PACT_BROKER_FEATURES": "publish_pacts_using_old_api"}
+        assert run("publish", "pacts", "-a", "1", "--allow-similar-names", *options, **env).exit_code == 0
+        assert broker.last.line == f"{method} {old}"
+
+
+@pytest.mark.usefixtures("pacts")
+def test_an_event_of_a_version_without_tags_is_described_without_a_gap(run: Run, broker: OtherBroker) -> None:
+    comment = "pact content is the same as previous versions with tags  and no new tags were applied"
+    text = f"  Events detected: contract_published ({comment})"
+    broker.answer(PUBLISH, {"notices": [{"type": "debug", "text": text}]})
+    assert run("publish", "pacts", "-a", "1").stdout == (
+        "  Events detected: contract_published (pact content is the same as that of the previous untagged version)\n"
+    )
+
+
 @pytest.mark.parametrize("given", ["pacts", "pacts/foo-bar.json", "pacts/*.json", "pacts\\foo-*.json"])
 def test_files_directories_and_patterns_are_found(run: Run, broker: OtherBroker, pacts: Path, given: str) -> None:
     (pacts / "deeper").mkdir()

@@ -21,7 +21,7 @@ _VOLATILE: Final = (
     (re.compile(r"\d+ms\b"), "<time>"),
     (re.compile(r"(?<=/verification-results/)\d+"), "<number>"),
     (re.compile(r"(?<=/metadata/)\w+"), "<metadata>"),
-    (re.compile(r"(?<=/setup\?link=)\S+"), "<link>"),
+    (re.compile(r"(?<=/setup#)\S+"), "<secret>"),
     (re.compile(r"(?<= Its data is in )\S+"), "<file>"),
     (re.compile(r"[ \t]+$", re.MULTILINE), ""),
 )

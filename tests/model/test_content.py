@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,15 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treaty.errors import Malformed
-from treaty.model.pacts.content import (
-    Document,
-    MergeConflict,
-    build_content,
-    merge_documents,
-    parse_document,
-    remove_broker_ids,
-    serialize,
-)
+from treaty.model.pacts.content import build_content, remove_broker_ids
+from treaty.model.pacts.documents import Document, encode, parse_document, serialize, serialize_indented
 
 
 def sha1(text: str) -> str:
@@ -252,35 +244,12 @@ def test_a_part_is_written_as_it_is_kept() -> None:
     assert serialize(tree, is_sorted=True) == '{"a":"\\ud800","b":1.10}'
 
 
-def merged(old: Sequence[object], new: Sequence[object], *, checks_requests: bool = True) -> Any:
-    documents = (
-        parse_document(json.dumps({"interactions": items, "x": number}).encode())
-        for number, items in enumerate((old, new))
-    )
-    return dict(merge_documents(*documents, checks_requests=checks_requests).tree)
-
-
-def test_merging_replaces_what_has_the_same_name_and_adds_the_rest() -> None:
-    old: list[object] = [{"description": "a", "response": 1}, {"description": "b"}]
-    new: list[object] = [{"description": "a", "response": 2}, {"description": "a", "providerState": "s"}]
-    assert merged(old, new) == {"interactions": [new[0], old[1], new[1]], "x": 0}
-
-
-@pytest.mark.parametrize("part", ["method", "path", "query", "body", "headers"])
-def test_merging_refuses_another_request_under_the_same_name(part: str) -> None:
-    old, new = ([{"description": "a", "request": {part: value}}] for value in (1, 2))
-    with pytest.raises(MergeConflict):
-        merged(old, new)
-    assert merged(old, new, checks_requests=False)["interactions"] == new
-
-
-def test_merging_needs_interactions_on_both_sides() -> None:
-    for old, new in ((b"{}", b'{"interactions":[]}'), (b'{"interactions":[]}', b'{"messages":[]}')):
-        with pytest.raises(MergeConflict):
-            merge_documents(parse_document(old), parse_document(new), checks_requests=True)
-
-
 @given(PACTS)
 def test_the_quick_way_to_write_json_agrees_with_the_careful_one(pact: dict[str, Any]) -> None:
     document = parse_document(json.dumps(pact).encode())
     assert build_content(document) == build_content(Document(document.tree, is_plain=False))
+
+
+@given(VALUES)
+def test_indented_json_is_that_of_the_standard_library(tree: Any) -> None:
+    assert serialize_indented(tree).encode() == encode(json.dumps(tree, indent=2, ensure_ascii=False))

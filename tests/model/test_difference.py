@@ -53,6 +53,52 @@ def test_what_is_far_from_changes_is_left_out_and_counted() -> None:
     assert shown.count("     ... ") == 3 + 3 + 3
 
 
+def test_a_diff_is_written_like_a_unified_diff() -> None:
+    old = {"a": [*range(20), "x", "y"], "b": {"c": 1, "gone": [{"d": []}, None], "same": 2}, "z": 0}
+    new = {"a": ["new", *range(1, 20)], "b": {"added": 3, "c": {}, "same": 2}, "z": 0}
+    shown = diff_contents(json.dumps(old).encode(), json.dumps(new).encode())
+    assert shown.splitlines() == [
+        " {",
+        '   "a": [',
+        "-    0",
+        '+    "new"',
+        "     ... ",
+        "     ... ",
+        "     ... ",
+        "@@ -20,17 +20,9 @@",
+        "     ... ",
+        "     ... ",
+        "     ... ",
+        '-    "x"',
+        '-    "y"',
+        "   ]",
+        '   "b": {',
+        '-    "c": 1',
+        '-    "gone": [',
+        "-      {",
+        '-        "d": [',
+        "-        ]",
+        "-      }",
+        "-      null",
+        "-    ]",
+        '+    "c": {',
+        "+    }",
+        "   }",
+        " }",
+    ]
+
+
+@pytest.mark.parametrize("name", ["interactions", "messages"])
+def test_a_list_that_is_missing_or_none_is_no_reason_to_leave_the_other_unsorted(name: str) -> None:
+    first, second = {"description": "a"}, {"description": "b"}
+    for empty in ({}, {"interactions": None}, {"interactions": False}):
+        old, new = ({**empty, name: items} for items in ([first, second], [second, first]))
+        assert diff_contents(json.dumps(old).encode(), json.dumps(new).encode()) == ""
+    # Only one of the lists is sorted, as for the hash of a content.
+    both = [{"interactions": [], "messages": items} for items in ([first, second], [second, first])]
+    assert diff_contents(*(json.dumps(one).encode() for one in both)) != ""
+
+
 def test_a_search_can_be_given_up() -> None:
     def give_up() -> None:
         raise TimeoutError
@@ -64,26 +110,37 @@ def test_a_search_can_be_given_up() -> None:
 @pytest.mark.parametrize(
     ("time", "words"),
     [
+        # The last and the first moment of each wording.
         (timedelta(), "less than a minute"),
         (timedelta(seconds=29), "less than a minute"),
         (timedelta(seconds=31), "1 minute"),
-        (timedelta(minutes=2), "2 minutes"),
+        (timedelta(seconds=89), "1 minute"),
+        (timedelta(seconds=91), "2 minutes"),
         (timedelta(minutes=44), "44 minutes"),
         (timedelta(minutes=45), "about 1 hour"),
         (timedelta(minutes=89), "about 1 hour"),
         (timedelta(minutes=91), "about 2 hours"),
         (timedelta(hours=23), "about 23 hours"),
-        (timedelta(hours=24), "1 day"),
-        (timedelta(hours=41), "1 day"),
-        (timedelta(hours=43), "2 days"),
+        (timedelta(days=1, minutes=-1), "about 24 hours"),
+        (timedelta(days=1), "1 day"),
+        (timedelta(minutes=2519), "1 day"),
+        (timedelta(minutes=2520), "2 days"),
         (timedelta(days=29), "29 days"),
-        (timedelta(days=31), "about 1 month"),
-        (timedelta(days=61), "2 months"),
-        (timedelta(days=364), "12 months"),
+        (timedelta(days=30, minutes=-1), "30 days"),
+        (timedelta(days=30), "about 1 month"),
+        (timedelta(days=60, minutes=-1), "about 1 month"),
+        (timedelta(days=60), "2 months"),
+        (timedelta(days=365, minutes=-1), "12 months"),
         (timedelta(days=365), "about 1 year"),
-        (timedelta(days=365 * 1.5), "over 1 year"),
-        (timedelta(days=365 * 1.9), "almost 2 years"),
+        # "Over" from a quarter of a year, "almost" from three quarters.
+        (timedelta(days=365 * 1.25, minutes=-1), "about 1 year"),
+        (timedelta(days=365 * 1.25), "over 1 year"),
+        (timedelta(days=365 * 1.75, minutes=-1), "over 1 year"),
+        (timedelta(days=365 * 1.75), "almost 2 years"),
+        (timedelta(days=365 * 2, minutes=-1), "almost 2 years"),
         (timedelta(days=365 * 2), "about 2 years"),
+        (timedelta(days=365 * 2.5), "over 2 years"),
+        (timedelta(days=365 * 2.75), "almost 3 years"),
     ],
 )
 def test_a_time_is_told_roughly(time: timedelta, words: str) -> None:

@@ -38,7 +38,7 @@ def test_each_wrong_password_makes_the_next_wait_longer(count, count_of_address,
     latest = NOON - timedelta(seconds=seconds_ago)
     counters = [
         FailureCounter(key=ADA.pair, count=count, latest=latest),
-        FailureCounter(key=ADA.address, count=count_of_address, latest=latest),
+        FailureCounter(key=str(ADA.address), count=count_of_address, latest=latest),
     ]
     assert compute_wait(ADA, counters, is_trusted=False, now=NOON) == expected
 
@@ -87,6 +87,8 @@ def test_users_and_addresses_are_counted_apart_and_names_of_nobody_in_groups():
         ("2001:db8:0:1::7", "2001:db8:0:1:ffff:ffff:ffff:ffff", True, True),
         ("2001:db8:0:1::7", "2001:0DB8::1:0:0:0:8", True, True),
         ("2001:db8:0:1::7", "2001:db8:0:2::7", False, True),
+        ("2001:db8:0:1::7", "2001:db8:0:0::7", False, True),
+        ("2001:db8:0:1::7", "2001:db8:0:8001::7", False, True),
         ("2001:db8:0:1::7", "2001:db8:1:1::7", False, False),
         ("fe80::1%eth0", "fe80::2%eth1", True, True),
         ("unknown", "elsewhere", False, True),

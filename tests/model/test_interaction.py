@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treaty.model.pacts import content
+from treaty.model.pacts import documents
 from treaty.model.pacts.interaction_diff import diff_interactions
 from treaty.model.pacts.interactions import read_interactions
 
@@ -21,7 +21,7 @@ ANYTHING = st.recursive(
 
 
 def read(*items):
-    return read_interactions(content.parse_document(json.dumps({"interactions": items}).encode())) or []
+    return read_interactions(documents.parse_document(json.dumps({"interactions": items}).encode())) or []
 
 
 @given(st.lists(ANYTHING, max_size=3), st.lists(ANYTHING, max_size=3))
@@ -90,7 +90,7 @@ def test_an_interaction_keeps_its_id_wherever_it_stands():
 
 def test_numbers_stand_as_they_were_written():
     raw = b'{"interactions": [{"response": {"body": {"price": 1.10, "big": 12345678901234567890123}}}]}'
-    (one,) = read_interactions(content.parse_document(raw)) or []
+    (one,) = read_interactions(documents.parse_document(raw)) or []
     lines = one.parts[0].body or ()
     assert [line.text for line in lines[1:-1]] == ['  "price": 1.10,', '  "big": 12345678901234567890123']
 
@@ -131,3 +131,269 @@ def test_what_plugins_say_and_keep_is_read():
 def test_odd_markup_is_left_out(odd):
     (one,) = read({"description": "x", "interactionMarkup": odd, "pluginConfiguration": odd})
     assert one.markup is None
+
+
+# Everything a page shows of an interaction
+
+
+def parts_of(interaction, name="interactions"):
+    (one,) = read_interactions(documents.parse_document(json.dumps({name: [interaction]}).encode())) or []
+    return one.parts
+
+
+@pytest.mark.parametrize(
+    ("interaction", "name", "kind", "titles"),
+    [
+        ({"request": {}, "response": {}}, "interactions", "HTTP", ["Request", "Response"]),
+        ({"request": {}}, "interactions", "HTTP", ["Request"]),
+        ({"request": 7, "response": {}}, "interactions", "HTTP", ["Response"]),
+        ({"contents": 1}, "messages", "Message", ["Message"]),
+        ({"type": "Synchronous/HTTP", "request": {}, "response": {}}, "messages", "HTTP", ["Request", "Response"]),
+        ({"type": "Asynchronous/Messages"}, "interactions", "Message", ["Message"]),
+        ({"type": "Unknown", "request": {}}, "interactions", "HTTP", ["Request"]),
+        ({"type": "Unknown", "request": {}}, "messages", "Message", ["Message"]),
+        ({"type": 7, "request": {}}, "interactions", "HTTP", ["Request"]),
+        (
+            {"type": "Synchronous/Messages", "request": {}, "response": [{}, {}, 7]},
+            "interactions",
+            "Request and reply",
+            ["Request", "Reply", "Reply"],
+        ),
+    ],
+)
+def test_an_interaction_has_the_parts_of_its_kind(interaction, name, kind, titles):
+    (one,) = read_interactions(documents.parse_document(json.dumps({name: [interaction]}).encode())) or []
+    assert (one.kind, [part.title for part in one.parts]) == (kind, titles)
+
+
+@pytest.mark.parametrize(
+    ("members", "states"),
+    [
+        ({"providerState": "a"}, [("a", None)]),
+        ({"provider_state": "a"}, [("a", None)]),
+        ({"providerState": " "}, []),
+        ({"providerState": 7}, []),
+        ({"providerStates": [{"name": "a"}, {"name": "b", "params": {"x": 1}}]}, [("a", None), ("b", '{"x":1}')]),
+        ({"providerStates": [{"name": "a", "params": {}}, {"name": 7}, "b", {}]}, [("a", None)]),
+        ({"providerStates": {"name": "a"}}, []),
+        ({"providerStates": [{"name": "a", "params": "p" * 5000}]}, [("a", '"' + "p" * 3999)]),
+        ({}, []),
+    ],
+)
+def test_states_are_read_in_every_spelling(members, states):
+    (one,) = read({"description": "d", **members})
+    assert [(state.name, state.params) for state in one.states] == states
+
+
+@pytest.mark.parametrize(
+    ("item", "description", "is_pending", "comments"),
+    [
+        ({"description": "d", "pending": True, "comments": {"text": ["a", 7, "b"]}}, "d", True, ("a", "b")),
+        ({"description": " ", "pending": "true", "comments": {"text": "a"}}, "(no description)", False, ()),
+        ({"description": 7, "comments": ["a"]}, "(no description)", False, ()),
+        ({}, "(no description)", False, ()),
+        (7, "(no description)", False, ()),
+    ],
+)
+def test_what_is_said_about_an_interaction_is_read(item, description, is_pending, comments):
+    (one,) = read(item)
+    assert (one.description, one.is_pending, one.comments) == (description, is_pending, comments)
+
+
+def test_a_request_is_shown_with_its_fields_and_their_rules():
+    rules = {
+        "path": {"matchers": [{"match": "regex", "regex": "/.*"}]},
+        "query": {"a": {"matchers": [{"match": "type"}]}, "$.b[0]": {"matchers": [{"match": "integer"}]}},
+        "header": {"accept": {"matchers": [{"match": "include", "value": "x"}]}, "x-b": {"match": "null"}},
+    }
+    request = {
+        "method": "get",
+        "path": "/x",
+        "query": "a=1&b=2&a=3&c",
+        "headers": {"Accept": ["x", "y"], "X-A": 1},
+        "matchingRules": rules,
+    }
+    part = parts_of({"request": request})[0]
+    assert (part.method, part.path, part.status, part.path_notes) == ("GET", "/x", None, ("matches //.*/",))
+    assert [(field.name, field.value, field.notes) for field in part.query] == [
+        ("a", "1, 3", ("any value of this type",)),
+        ("b", "2", ("any integer",)),
+        ("c", "", ()),
+    ]
+    assert [(field.name, field.value, field.notes) for field in part.headers] == [
+        ("Accept", "x, y", ("contains “x”",)),
+        ("X-A", "1", ()),
+    ]
+    assert [(rule.place, rule.text) for rule in part.rules] == [("header x-b", "null")]
+    assert part.body is None
+    assert not part.is_truncated
+
+
+def test_a_response_and_a_message_are_shown_with_their_status_and_metadata():
+    _, part = parts_of({"request": {"method": 7, "path": 7}, "response": {"status": 204, "query": {"a": ["1"]}}})
+    assert (part.status, part.method, [field.value for field in part.query]) == ("204", None, ["1"])
+    for member in ("metadata", "metaData"):
+        (part,) = parts_of({"contents": 1, member: {"topic": "t"}}, "messages")
+        assert [(field.name, field.value) for field in part.metadata] == [("topic", "t")]
+
+
+@pytest.mark.parametrize(
+    ("part", "lines", "media_type"),
+    [
+        ({"body": {"a": 1}, "headers": {"Content-Type": "x/y"}}, ["{", '  "a": 1', "}"], "x/y"),
+        ({"body": 1, "headers": {"content-type": ["x/y", "z"]}}, ["1"], "x/y"),
+        ({"body": 1, "headers": {"Other": "x/y"}}, ["1"], None),
+        ({"body": 1, "headers": {"Content-Type": 7}}, ["1"], None),
+        ({"body": 1, "headers": {"Content-Type": []}}, ["1"], None),
+        ({"body": 1, "metadata": {"contentType": "x/y"}}, ["1"], "x/y"),
+        ({"body": None}, None, None),
+        ({}, None, None),
+        ({"contents": [1, 2], "content": 3}, ["[", "  1,", "  2", "]"], None),
+        ({"body": {}}, ["{}"], None),
+        ({"body": "a\nb"}, ["a", "b"], None),
+        ({"body": ""}, [""], None),
+        ({"body": ["a\nb"]}, ["[", '  "a\\nb"', "]"], None),
+        ({"body": {"content": "x", "contentType": "x/y"}, "headers": {"Content-Type": "z"}}, ["x"], "x/y"),
+        ({"body": {"content": "x", "contentType": 7}, "headers": {"Content-Type": "z"}}, ["x"], "z"),
+        ({"body": {"content": "x", "encoded": False}}, ["x"], None),
+        ({"body": {"content": 7, "encoded": True}}, ["7"], None),
+        ({"body": {"content": "eA==", "encoded": True}}, ["x"], None),
+        ({"body": {"content": "eA==", "encoded": "BASE64"}}, ["x"], None),
+        ({"body": {"content": '{"a": 1}', "encoded": "json"}}, ["{", '  "a": 1', "}"], None),
+        ({"body": {"content": "x", "other": 1}}, ["{", '  "content": "x",', '  "other": 1', "}"], None),
+        ({"body": {"contentType": "x"}}, ["{", '  "contentType": "x"', "}"], None),
+    ],
+)
+def test_a_body_is_found_and_decoded(part, lines, media_type):
+    (shown,) = parts_of({"request": part})
+    assert (shown.body and [line.text for line in shown.body], shown.body_type) == (lines, media_type)
+
+
+def test_a_body_has_its_notes_on_the_first_line():
+    rules = {"$.body": {"match": "type"}, "$.body[0]": {"match": "integer"}, "$.body[*]": {"match": "integer"}}
+    part = parts_of({"request": {"body": [1, 2], "matchingRules": rules}})[0]
+    assert [(line.text, line.notes) for line in part.body or ()] == [
+        ("[", ("any value of this type",)),
+        ("  1,", ("any integer",)),
+        ("  2", ("any integer",)),
+        ("]", ()),
+    ]
+    part = parts_of({"request": {"body": "a\nb", "matchingRules": {"$.body": {"match": "type"}}}})[0]
+    assert [(line.text, line.notes) for line in part.body or ()] == [("a", ("any value of this type",)), ("b", ())]
+
+
+@pytest.mark.parametrize(
+    ("length", "is_truncated", "shown"), [(3998, False, 3998), (4000, False, 4000), (4001, True, 4000)]
+)
+def test_a_long_text_is_cut(length, is_truncated, shown):
+    (part,) = parts_of({"request": {"body": "x" * length}})
+    assert (part.is_truncated, [len(line.text) for line in part.body or ()]) == (is_truncated, [shown])
+    # Within JSON with its quotes, and with an ellipsis.
+    (part,) = parts_of({"request": {"body": ["x" * (length - 2)]}})
+    line = [*(part.body or ())][1].text.strip()
+    assert (len(line), line.endswith("…")) == ((4001, True) if is_truncated else (length, False))
+
+
+@pytest.mark.parametrize(("count", "is_truncated"), [(1498, False), (1499, True)])
+def test_a_body_of_too_many_lines_is_cut(count, is_truncated):
+    (part,) = parts_of({"request": {"body": [0] * count}})
+    assert (part.is_truncated, len(part.body or ())) == (is_truncated, 1500)
+
+
+@pytest.mark.parametrize(
+    ("size", "last"), [(1, "0000  00" + " " * 23 + "."), (256, "00f8  " + "00 " * 8 + " " + "." * 8), (257, "…")]
+)
+def test_the_first_256_bytes_of_a_binary_body_are_shown(size, last):
+    lines = body_of(encoded(bytes(size)))
+    assert lines[0] == ("1 byte, binary" if size == 1 else f"{size} bytes, binary")
+    assert (len(lines), lines[-1]) == (1 + min(33, -(-size // 8)), last)
+
+
+@pytest.mark.parametrize(("byte", "letter"), [(0x1F, "."), (0x20, " "), (0x7E, "~"), (0x7F, "."), (0x80, ".")])
+def test_printable_bytes_are_shown_as_letters(byte, letter):
+    assert body_of(encoded(bytes([0, byte])))[1] == f"0000  00 {byte:02x}{' ' * 18}  .{letter}"
+
+
+def test_the_source_is_indented_json():
+    item = {"b": [1, {"a": []}, "é"], "a": {"x": None, "y": {}}}
+    (one,) = read(item)
+    assert one.source == json.dumps(item, indent=2, ensure_ascii=False)
+    assert (one.has("É"), one.has('"X": NULL'), one.has("z")) == (True, True, False)
+    others: tuple[object, ...] = (7, "a", None, [])
+    assert [read(other)[0].source for other in others] == ["7", "a", "null", "[]"]
+
+
+def test_equal_interactions_have_ids_of_their_own_and_one_digest():
+    items = {"interactions": [{"a": 1}, {"_id": "x", "a": 1}, {"a": 1, "_id": 7}], "messages": [{"a": 1}, {"a": 2}]}
+    shown = read_interactions(documents.parse_document(json.dumps(items).encode())) or []
+    first, *others, last = shown
+    assert [one.id for one in others] == [f"{first.id}-{number}" for number in (2, 3, 4)]
+    assert {one.digest for one in shown[:-1]} == {first.id}
+    assert last.digest == last.id != first.id
+    assert [one.broker_id for one in shown] == [None, "x", None, None, None]
+    assert all("_id" not in one.source for one in shown)
+
+
+def test_a_pact_without_lists_has_no_interactions_to_read():
+    assert read_interactions(documents.parse_document(b'{"interactions": {}, "messages": null}')) is None
+    assert read_interactions(documents.parse_document(b'{"messages": []}')) == []
+
+
+# Changes between two pacts
+
+
+def changed(number, **more):
+    return {"description": f"i{number}", "request": {"path": f"/{number}"}, **more}
+
+
+def test_changes_are_in_the_order_of_the_new_pact_and_removals_at_the_end():
+    before = read(*(changed(number) for number in (1, 2, 3)))
+    after = read(changed(4), changed(2), changed(1, response={}))
+    changes = diff_interactions(before, after)
+    assert [(change.description, change.kind.name) for change in changes.shown] == [
+        ("i4", "NEW"),
+        ("i1", "CHANGED"),
+        ("i3", "GONE"),
+    ]
+    assert (changes.total, {kind.name: count for kind, count in changes.counts.items()}) == (
+        3,
+        {"NEW": 1, "CHANGED": 1, "GONE": 1},
+    )
+    for offset, limit in ((0, 1), (1, 1), (2, 5), (1, None), (0, 0)):
+        page = diff_interactions(before, after, offset=offset, limit=limit)
+        assert page.shown == changes.shown[offset:][:limit]
+        assert page.total == 3
+
+
+def test_interactions_with_the_same_name_are_compared_in_their_order():
+    states = [{"providerState": "a"}, {"providerState": "b"}]
+    before = read(*({"description": "d", **state, "response": 1} for state in states), changed(1), changed(1))
+    after = read(*({"description": "d", **state, "response": 2} for state in reversed(states)), changed(1))
+    shown = diff_interactions(before, after).shown
+    assert [(change.kind.name, change.states) for change in shown] == [
+        ("CHANGED", ("b",)),
+        ("CHANGED", ("a",)),
+        ("GONE", ()),
+    ]
+
+
+def test_changed_lines_are_aligned_and_those_far_from_them_left_out():
+    before, after = ({"description": "d", "body": [*range(9), *change, *range(20, 29)]} for change in ([9, 9], [10]))
+    (change,) = diff_interactions(read(before), read(after)).shown
+    assert [(row.old, row.new) for row in change.rows] == [
+        (None, None),
+        *((f"    {number},",) * 2 for number in (6, 7, 8)),
+        ("    9,", "    10,"),
+        ("    9,", None),
+        *((f"    {number},",) * 2 for number in (20, 21, 22)),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize(("before", "after", "side"), [([], [changed(1)], "new"), ([changed(1)], [], "old")])
+def test_a_new_interaction_and_one_that_is_gone_are_shown_whole(before, after, side):
+    (change,) = diff_interactions(read(*before), read(*after)).shown
+    lines = json.dumps(changed(1), indent=2).splitlines()
+    assert [(row.old, row.new) for row in change.rows] == [
+        (None, line) if side == "new" else (line, None) for line in lines
+    ]

@@ -6,6 +6,7 @@ import pytest
 
 from treaty.errors import InvalidSetting
 from treaty.model.maintenance.retention import (
+    DEFAULT_BRANCH_SELECTORS,
     DEFAULT_VERSION_SELECTORS,
     KeepBranches,
     KeepVersions,
@@ -88,6 +89,13 @@ def test_what_runs_and_what_is_supported_is_always_kept():
     assert add_in_use_selectors(DEFAULT_VERSION_SELECTORS) == DEFAULT_VERSION_SELECTORS
     added = (KeepVersions(deployed=True), KeepVersions(released=True))
     assert add_in_use_selectors([KeepVersions(latest=True)]) == (KeepVersions(latest=True), *added)
+
+
+def test_the_defaults_are_the_documented_ones():
+    heads = [{"tag": True, "latest": True}, {"branch": True, "latest": True}, {"latest": True}]
+    documented = [*heads, {"deployed": True}, {"released": True}, {"max_age": 90}]
+    assert parse_version_selectors(documented) == DEFAULT_VERSION_SELECTORS
+    assert parse_branch_selectors([{"max_age": 90}]) == DEFAULT_BRANCH_SELECTORS
 
 
 def test_something_must_be_kept():

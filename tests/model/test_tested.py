@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from treaty.model.pacts import content
+from treaty.model.pacts import documents
 from treaty.model.pacts.interactions import Interaction, read_interactions
 from treaty.model.verifications import interaction_results
 
@@ -38,7 +38,7 @@ RUBY = {
 
 
 def of_pact(*items: object) -> list[Interaction]:
-    found = read_interactions(content.parse_document(json.dumps({"interactions": items}).encode()))
+    found = read_interactions(documents.parse_document(json.dumps({"interactions": items}).encode()))
     assert found is not None
     return found
 

@@ -7,13 +7,17 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from tests.scale import IS_LONG
 from treaty.model.webhooks.parameters import fill_in
 from treaty.model.webhooks.presets import PRESETS
 from treaty.model.webhooks.rendering import UnusableValue, render
 from treaty.model.webhooks.webhooks import WebhookRequest
+
+EXAMPLES = 100 if IS_LONG else 25
+"""For each preset, and for each place of a value."""
 
 PARAMETERS = (
     *("consumerName", "providerName", "consumerVersionNumber", "consumerVersionTags", "consumerVersionBranch"),
@@ -99,6 +103,7 @@ def assert_same_shape(request, values, body_shape):
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.key)
 @given(values=VALUES)
+@settings(max_examples=EXAMPLES)
 def test_every_preset_keeps_its_shape_whatever_the_names_are(preset, values):
     url = re.sub("<[A-Z-]+>", "mine", preset.url)
     headers = {name.lower(): value for name, value in preset.request_headers.items()}
@@ -154,6 +159,7 @@ NESTED = {"Message": json.dumps({"branch": BRANCH, "inner": json.dumps({"number"
     ],
 )
 @given(values=VALUES)
+@settings(max_examples=EXAMPLES)
 @example(values=dict.fromkeys(PARAMETERS, '1", "ref": "evil'))
 @example(values=dict.fromkeys(PARAMETERS, "&ref=evil"))
 @example(values=dict.fromkeys(PARAMETERS, "]]><evil/>"))

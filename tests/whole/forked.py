@@ -27,7 +27,7 @@ _PRELOADED: Final = (
 _PROGRAMS: Final[Mapping[str, str]] = {"treaty": "treaty", "pact-broker": "pact_broker"}
 _IS_POSSIBLE: Final = sys.platform == "linux" and not any(name.startswith("COV") for name in os.environ)
 _forkserver = multiprocessing.get_context("forkserver")
-_forkserver.set_forkserver_preload(list(_PRELOADED))
+_forkserver.set_forkserver_preload([*_PRELOADED, "tests.whole.frozen"])
 
 
 def can_fork(words: Sequence[str]) -> bool:

@@ -1,17 +1,24 @@
 """Users and tokens on the command line."""
 
 import json
+from datetime import UTC, datetime
 
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
+from pyotp.totp import TOTP
 
 from bench.histories import History, build
 from tests import databases, postgres
 from tests.whole import servers
+from treaty.actions.accounts import second_factors
+from treaty.actions.accounts.accounts import get_account
 from treaty.model.audit import ActorCredential, AuditFilter
+from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine.database import open_database
+from treaty.store.engine.vault import get_vault
 
 PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends with the test
 
@@ -40,6 +47,25 @@ def test_a_user_is_added_changed_and_listed(treaty):
     assert treaty("user", "password", "ada", "--password-stdin").stdout == "Set the password of ada.\n"
 
 
+def test_a_user_who_has_lost_the_device_gets_by_without_a_second_factor(treaty, database_url, tmp_path):
+    treaty("user", "add", "ada", "--password-stdin")
+    database = open_database(database_url, connections=1)
+    vault = get_vault(
+        Settings(database_url=database_url, secret_key=SecretStr("a key of the test, which is no secret"))
+    )
+    ada, now = database.read(lambda db: get_account(db, "ada")), datetime.now(UTC)
+    secret = database.write(lambda db: second_factors.start_set_up(db, ada, vault=vault, now=now))
+    code = TOTP(secret).at(now)
+    database.write(lambda db: second_factors.confirm_set_up(db, ada, code, kept_session=None, vault=vault, now=now))
+    database.close()
+    with servers.running(database_url, cwd=tmp_path) as server:
+        refused = httpx.get(f"{server.address}/user", auth=("ada", PASSWORD))
+        assert (refused.status_code, "use a token" in refused.json()["error"]) == (401, True)
+        assert treaty("user", "reset-second-factor", "ada").stdout == "Removed the second factor of ada.\n"
+        assert httpx.get(f"{server.address}/user", auth=("ada", PASSWORD)).status_code == 200
+    assert "'ada' has no second factor" in treaty("user", "reset-second-factor", "ada").stderr
+
+
 @pytest.mark.parametrize(
     ("words", "stdin", "reason"),
     [
@@ -49,6 +75,7 @@ def test_a_user_is_added_changed_and_listed(treaty):
         (("user", "add", "a:b", "--system"), "", "must not contain a colon"),
         (("user", "add", "ada", "--system", "--email", "x"), "", "must be an e-mail address"),
         (("user", "disable", "nobody"), "", "There is no user called 'nobody'"),
+        (("user", "reset-second-factor", "nobody"), "", "There is no user called 'nobody'"),
         (("token", "create", "--user", "nobody", "--name", "x"), "", "There is no user called 'nobody'"),
         (("token", "create", "--user", "x", "--name", "x", "--expires", "soon"), "", "such as 90d"),
         (("token", "revoke", "x"), "", "There is no token with the UUID 'x'"),

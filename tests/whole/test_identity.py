@@ -4,15 +4,19 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from pyotp.totp import TOTP
+from sqlalchemy import text
 
 from tests import databases
 from tests.pages import browser as browsers
 from tests.pages.test_in_a_browser import WIDTHS
 from tests.whole import servers, shop
+from treaty.store.engine.database import open_database
 
 PASSWORD, OTHER = "a stapled horse, correctly", "one more battery, please"
 
@@ -43,7 +47,7 @@ def page(browser, server) -> Iterator[Page]:
 
 def set_up(page: Page, server: servers.Server) -> None:
     """Make the first administrator by the link that the server printed."""
-    link = re.search(r"http://\S+/setup\?link=\S+", server.log)
+    link = re.search(r"http://\S+/setup#\S+", server.log)
     assert link is not None
     page.goto(link[0])
     page.get_by_label("Name", exact=True).fill("ada")
@@ -104,11 +108,74 @@ def test_from_the_first_administrator_to_a_token_that_is_revoked(page, server, d
 
 
 def test_a_link_for_the_first_administrator_works_once(page, server):
+    requested = []
+    page.on("request", lambda request: requested.append(f"{request.url} {request.headers.get('referer')}"))
     set_up(page, server)
-    link = re.search(r"http://\S+/setup\?link=\S+", server.log)
+    link = re.search(r"http://\S+/setup#(\S+)", server.log)
     assert link is not None
+    assert server.log.count(link[1]) == 1, "printed once, and not logged"
+    assert requested
+    assert not [line for line in requested if link[1] in line]
+    page.go_back()
+    assert link[1] not in page.url
+    page.goto("/")
     assert page.goto(link[0]).status == 404
     assert "This link has expired" in page.locator("main").inner_text()
+
+
+def code_of(secret: str, steps: int = 0) -> str:
+    return TOTP(secret).at(datetime.now(UTC) + steps * timedelta(seconds=30))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_changing_users_takes_the_password_again_and_signing_in_a_code(page, server, database_url):
+    def end_authentication() -> None:
+        database = open_database(database_url, connections=1)
+        database.write(lambda db: db.execute(text("UPDATE session SET authenticated_at = '2024-05-06T07:08:09+00:00'")))
+        database.close()
+
+    def enter_password() -> None:
+        expect(page.get_by_role("heading", name="Enter your password again")).to_be_visible()
+        faults.extend(browsers.hurdles(page))
+        page.get_by_label("Your password").fill(PASSWORD)
+        page.get_by_role("button", name="Continue").click()
+
+    faults: list[str] = []
+    set_up(page, server)
+    end_authentication()
+    page.goto("/settings/users")
+    enter_password()
+    expect(page.get_by_role("heading", name="Add a user")).to_be_visible()
+
+    page.goto("/settings/tokens")
+    end_authentication()
+    page.get_by_label("Name", exact=True).fill("shop's build")
+    page.get_by_role("button", name="Create token").click()
+    enter_password()
+    expect(page.get_by_role("heading", name="shop's build")).to_be_visible()
+
+    page.goto("/settings/account")
+    page.get_by_role("link", name="Set up a second factor").click()
+    page.get_by_role("button", name="Set up a second factor").click()
+    faults.extend(browsers.hurdles(page))
+    secret = page.locator("pre code").inner_text()
+    page.get_by_label("Code of the app").fill(code_of(secret))
+    page.get_by_role("button", name="Require codes from now on").click()
+    expect(page.get_by_role("status")).to_contain_text("Signing in requires a code from now on")
+    faults.extend(browsers.hurdles(page))
+    page.get_by_role("button", name="Sign out", exact=True).click()
+
+    sign_in(page, "ada", PASSWORD)
+    page.get_by_label("Code", exact=True).fill("000000")
+    page.locator("main").get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("This code is wrong")
+    faults.extend(browsers.hurdles(page))
+    page.get_by_label("Code", exact=True).fill(code_of(secret, 1))
+    page.locator("main").get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+    page.goto("/settings/account/second-factor")
+    faults.extend(browsers.hurdles(page))
+    assert faults == []
 
 
 def test_signing_in_leads_to_where_one_wanted_to_go_and_out_again(page, server):
@@ -193,7 +260,7 @@ def test_everybody_can_use_these_pages_at_every_width(page, server):
 def test_a_browser_signs_in_by_basic_auth_where_the_settings_have_users(browser, tmp_path):
     environ = {"PACT_BROKER_BASIC_AUTH_USERNAME": "pact_workshop", "PACT_BROKER_BASIC_AUTH_PASSWORD": "pact_workshop"}
     with servers.running(f"sqlite:///{tmp_path / 'w.sqlite'}", environ=environ, cwd=tmp_path) as server:
-        assert "/setup?link" not in server.log
+        assert "/setup#" not in server.log
         known = {"username": "pact_workshop", "password": "pact_workshop"}
         context = browser.new_context(base_url=server.address, http_credentials=known)
         page = context.new_page()

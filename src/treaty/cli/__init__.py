@@ -76,6 +76,7 @@ _SERVER: Final = {
     "doctor": CommandEntry("treaty.cli.server:doctor", "Check the broker's data, and repair it."),
     "user": CommandEntry("treaty.cli:USER", "Manage users and system accounts."),
     "token": CommandEntry("treaty.cli:TOKEN", "Manage API tokens."),
+    "secret": CommandEntry("treaty.cli:SECRET", "Manage the secrets that webhooks use by name."),
 }
 
 if "verification_required" in os.environ.get("PACT_BROKER_FEATURES", ""):
@@ -99,6 +100,9 @@ USER: Final = Program(
         "enable": CommandEntry("treaty.cli.accounts:enable_user", "Enable a user again."),
         "password": CommandEntry("treaty.cli.accounts:set_password", "Set a user's password."),
         "role": CommandEntry("treaty.cli.accounts:set_role", "Change a user's role."),
+        "reset-second-factor": CommandEntry(
+            "treaty.cli.accounts:reset_second_factor", "Remove a user's second factor, if the device is lost."
+        ),
     },
     text="Manage users and system accounts.",
 )
@@ -110,6 +114,16 @@ TOKEN: Final = Program(
         "revoke": CommandEntry("treaty.cli.accounts:revoke_token", "Revoke a token."),
     },
     text="Manage API tokens.",
+)
+SECRET: Final = Program(
+    "secret",
+    {
+        "create": CommandEntry("treaty.cli.secrets:create_secret", "Create a secret."),
+        "list": CommandEntry("treaty.cli.secrets:list_secrets", "List secrets and the webhooks that use them."),
+        "update": CommandEntry("treaty.cli.secrets:update_secret", "Change a secret."),
+        "delete": CommandEntry("treaty.cli.secrets:delete_secret", "Delete a secret."),
+    },
+    text="Manage the secrets that webhooks use by name.",
 )
 PACTFLOW: Final = Program(
     "pactflow",

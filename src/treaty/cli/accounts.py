@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
-from datetime import UTC, datetime, timedelta
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -17,12 +15,14 @@ from treaty.actions.accounts.accounts import set_password as set_account_passwor
 from treaty.actions.accounts.accounts import set_role as set_account_role
 from treaty.actions.accounts.credentials import TokenDraft, add_token, revoke_all_credentials
 from treaty.actions.accounts.credentials import revoke_token as revoke_account_token
+from treaty.actions.accounts.second_factors import remove_second_factor
 from treaty.cli import output
+from treaty.cli.database_commands import FORM_OPTION, command_path, current_time, read_secret, with_settings
 from treaty.cli.program import Failure, ServerCommand
-from treaty.errors import Invalid, NotFound, TreatyError
+from treaty.errors import Invalid, NotFound
 from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Account, Role, Token
-from treaty.settings import Settings, read_settings
+from treaty.settings import Settings
 from treaty.store.accounts import accounts, tokens
 
 if TYPE_CHECKING:
@@ -35,44 +35,10 @@ T = TypeVar("T")
 _ROLES: Final = [role.value for role in Role]
 
 
-def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the option for the database to a command, call it with the settings, and print its errors to stderr."""
-
-    @wraps(command)
-    def run(database_url: str | None, **values: Any) -> None:
-        try:
-            command(read_settings({"database_url": database_url}), **values)
-        except Invalid as error:
-            _fail("; ".join(f"{'.'.join(map(str, problem.path))} {problem.text}" for problem in error.problems))
-        except TreatyError as error:
-            _fail(str(error))
-
-    return click.option("--database-url", metavar="URL", help="The server's database (default as for `treaty serve`).")(
-        run
-    )
-
-
-def _fail(text: str) -> None:
-    click.echo(f"{_command_path()}: {text}", err=True)
-    sys.exit(1)
-
-
-def _command_path() -> str:
-    """Return the name of the command in errors and in the audit trail, such as `treaty user add`."""
-    return click.get_current_context().command_path
-
-
 def _write(settings: Settings, work: Callable[[Connection], T]) -> T:
-    return app.write_database(settings, work, name=_command_path())
+    return app.write_database(settings, work, name=command_path())
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-_FORM_OPTION: Final = click.option(
-    "--output", "form", type=click.Choice(["table", "json"]), default="table", help="The output format."
-)
 _PASSWORD_OPTION: Final = click.option(
     "--password-stdin", "is_piped", is_flag=True, help="Read the password from standard input instead of asking."
 )
@@ -89,7 +55,7 @@ _PASSWORD_OPTION: Final = click.option(
 @click.option("--email", help="The user's e-mail address.")
 @click.option("--system", "is_system", is_flag=True, help="Add a system account, with tokens instead of a password.")
 @_PASSWORD_OPTION
-@_with_settings
+@with_settings
 def add_user(settings: Settings, name: str, role: str, email: str | None, *, is_system: bool, is_piped: bool) -> None:
     """Add a user.
 
@@ -101,7 +67,7 @@ def add_user(settings: Settings, name: str, role: str, email: str | None, *, is_
     draft = AccountDraft(name=name, role=Role(role), email=email, password=password_hash, is_system=is_system)
     # The database may not exist yet: a first user added before the server starts means that it is never open to all.
     account = app.write_database(
-        settings, lambda db: add_account(db, draft, now=_now()), name=_command_path(), may_create=True
+        settings, lambda db: add_account(db, draft, now=current_time()), name=command_path(), may_create=True
     )
     output.print_line(f"Added {account.name}, {account.role.value}.")
     if is_system:
@@ -113,21 +79,16 @@ def _read_password(personal_words: tuple[str, str], *, is_piped: bool) -> str:
 
     Raises Invalid for a weak password, such as one with the user's `personal_words`, and Failure without a terminal.
     """
-    if is_piped:
-        password = sys.stdin.readline().rstrip("\r\n")
-    elif sys.stdin.isatty():
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    else:
-        raise Failure("There is no terminal to prompt for a password. Pipe it in with --password-stdin.")
+    password = read_secret("Password", is_piped=is_piped, option="--password-stdin")
     weakness = passwords.find_weakness(password, personal_words)
     if weakness:
         raise Invalid.member("password", weakness)
-    return str(password)
+    return password
 
 
 @click.command("list", cls=ServerCommand)
-@_FORM_OPTION
-@_with_settings
+@FORM_OPTION
+@with_settings
 def list_users(settings: Settings, form: str) -> None:
     """List the users."""
     users = app.read_database(settings, accounts.list_all)
@@ -157,6 +118,7 @@ def _user_json(user: Account) -> dict[str, object]:
         "system": user.is_system,
         "createdAt": user.created_at.isoformat(),
         "lastLogin": user.signed_in_at.isoformat() if user.signed_in_at else None,
+        "secondFactor": user.has_second_factor,
     }
 
 
@@ -167,43 +129,55 @@ def _format_time(time: datetime | None) -> str:
 
 @click.command("disable", cls=ServerCommand)
 @click.argument("name")
-@_with_settings
+@with_settings
 def disable_user(settings: Settings, name: str) -> None:
     """Disable a user: their sessions end, and their password and tokens are refused at once."""
-    _write(settings, lambda db: disable_account(db, get_account(db, name), now=_now()))
+    _write(settings, lambda db: disable_account(db, get_account(db, name), now=current_time()))
     output.print_line(f"Disabled {name}.")
 
 
 @click.command("enable", cls=ServerCommand)
 @click.argument("name")
-@_with_settings
+@with_settings
 def enable_user(settings: Settings, name: str) -> None:
     """Enable a user again. Their former tokens work again, too."""
-    _write(settings, lambda db: enable_account(db, get_account(db, name), now=_now()))
+    _write(settings, lambda db: enable_account(db, get_account(db, name), now=current_time()))
     output.print_line(f"Enabled {name}.")
 
 
 @click.command("password", cls=ServerCommand)
 @click.argument("name")
 @_PASSWORD_OPTION
-@_with_settings
+@with_settings
 def set_password(settings: Settings, name: str, *, is_piped: bool) -> None:
     """Set a user's password. This ends the user's sessions."""
     account = app.read_database(settings, lambda db: get_account(db, name))
     # Hashing is slow on purpose, so it is done before the transaction.
     password_hash = passwords.hash_password(_read_password((account.name, account.email or ""), is_piped=is_piped))
-    _write(settings, lambda db: set_account_password(db, get_account(db, name), password_hash, now=_now()))
+    _write(settings, lambda db: set_account_password(db, get_account(db, name), password_hash, now=current_time()))
     output.print_line(f"Set the password of {account.name}.")
 
 
 @click.command("role", cls=ServerCommand)
 @click.argument("name")
 @click.argument("role", type=click.Choice(_ROLES))
-@_with_settings
+@with_settings
 def set_role(settings: Settings, name: str, role: str) -> None:
     """Change a user's role."""
-    _write(settings, lambda db: set_account_role(db, get_account(db, name), Role(role), now=_now()))
+    _write(settings, lambda db: set_account_role(db, get_account(db, name), Role(role), now=current_time()))
     output.print_line(f"Changed the role of {name} to {role}.")
+
+
+@click.command("reset-second-factor", cls=ServerCommand)
+@click.argument("name")
+@with_settings
+def reset_second_factor(settings: Settings, name: str) -> None:
+    """Remove a user's second factor, for a user who has lost the device and the recovery codes.
+
+    The password alone is then enough to sign in. This ends the user's sessions.
+    """
+    _write(settings, lambda db: remove_second_factor(db, get_account(db, name), now=current_time()))
+    output.print_line(f"Removed the second factor of {name}.")
 
 
 # Tokens
@@ -231,13 +205,13 @@ def _parse_age(text: str | None) -> timedelta | None:
 @click.option(
     "--expires", metavar="AGE", help="Time until it expires, such as 90d, 12h or 30m (default: valid until revoked)."
 )
-@_with_settings
+@with_settings
 def create_token(settings: Settings, user: str, name: str, expires: str | None, *, is_read_only: bool) -> None:
     """Create a token and print it, only this once.
 
     Clients read it from PACT_BROKER_TOKEN, or send it as `Authorization: Bearer TOKEN`.
     """
-    lifetime, now = _parse_age(expires), _now()
+    lifetime, now = _parse_age(expires), current_time()
     draft = TokenDraft(
         name=name,
         role=Role.READ_ONLY if is_read_only else Role.READ_WRITE,
@@ -246,7 +220,7 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
     issued = app.write_encrypted(
         settings,
         lambda db, vault: add_token(db, get_account(db, user), draft, vault=vault, now=now),
-        name=_command_path(),
+        name=command_path(),
         report=output.print_error,
     )
     # The token alone is on stdout, so that a script can read it.
@@ -256,8 +230,8 @@ def create_token(settings: Settings, user: str, name: str, expires: str | None, 
 
 @click.command("list", cls=ServerCommand)
 @click.option("--user", help="Only the tokens of this user.")
-@_FORM_OPTION
-@_with_settings
+@FORM_OPTION
+@with_settings
 def list_tokens(settings: Settings, user: str | None, form: str) -> None:
     """List tokens with their users and last use. The tokens themselves are never shown."""
     listed = [token for token in app.read_database(settings, tokens.list_all) if user in (None, token.user)]
@@ -299,7 +273,7 @@ def _token_json(token: Token) -> dict[str, object]:
 @click.command("revoke", cls=ServerCommand)
 @click.argument("uuid", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Revoke every token, and end every session.")
-@_with_settings
+@with_settings
 def revoke_token(settings: Settings, uuid: str | None, *, is_all: bool) -> None:
     """Revoke a token by its UUID. Every process of the server refuses it at once."""
     if is_all:

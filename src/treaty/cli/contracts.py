@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ import click
 from treaty.cli import builds, options, output, pactfiles, validation
 from treaty.cli.program import Command, Failure, Flag
 from treaty.errors import ClientError, Refused
+from treaty.model.pacts import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,11 +35,32 @@ _OVERWRITING: Final = (
 )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublicationMode:
+    """What a publication may do to the data of the broker."""
+
+    merges: bool = False
+    """Whether pacts are merged into those that the version has already published."""
+    allows_similar_names: bool = False
+    """Whether new applications may have names that are similar to existing ones."""
+
+    def add_to(self, url: str) -> str:
+        return url + "?allowSimilarNames=true" if self.allows_similar_names else url
+
+
+DEFAULT_MODE: Final = PublicationMode()
+
+
 @click.command("publish", cls=Command)
 @click.argument("pacts", nargs=-1, metavar="PACT_DIRS_OR_FILES ...", type=click.UNPROCESSED)
 @click.option("-a", "--consumer-app-version", help="The consumer's version number.")
 @builds.version_options
 @click.option("--merge/--no-merge", cls=Flag, help="Merge with the pact of the same version, instead of replacing it.")
+@click.option(
+    "--allow-similar-names/--no-allow-similar-names",
+    cls=Flag,
+    help="Publish even if a new application has a name that is similar to an existing one. Treaty only.",
+)
 @click.option("--validate/--no-validate", cls=Flag, help="Check all files first; publish none if one has errors.")
 @click.option("--strict/--no-strict", cls=Flag, help="Validate, and treat doubtful parts as errors.")
 @options.output_option("text", "json", "pretty")
@@ -49,20 +71,22 @@ def publish(
     form: str,
     *,
     merge: bool,
+    allow_similar_names: bool,
     validate: bool,
     strict: bool,
     **values: Any,
 ) -> None:
     """Publish pacts to a broker."""
+    mode = PublicationMode(merges=merge, allows_similar_names=allow_similar_names)
     _check_arguments(pacts)
     build = builds.read_build(values, version_option="consumer_app_version")
     if validate or strict:
         validation.validate(pactfiles.find_pact_files(pacts), strict=strict, form=form)
     files = pactfiles.read_pact_files(pacts)
     if uses_old_api(broker):
-        publish_one_by_one(broker, build, files, merge=merge)
+        publish_one_by_one(broker, build, files, mode)
     else:
-        _publish_together(broker, build, files, merge=merge, form=form)
+        _publish_together(broker, build, files, mode, form=form)
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:
@@ -83,9 +107,11 @@ def uses_old_api(broker: BrokerClient) -> bool:
     return is_requested or not broker.index.has_link("pb:publish-contracts")
 
 
-def _publish_together(broker: BrokerClient, build: Build, files: list[PactFile], *, merge: bool, form: str) -> None:
+def _publish_together(
+    broker: BrokerClient, build: Build, files: list[PactFile], mode: PublicationMode, *, form: str
+) -> None:
     with output.show_progress(f"Publishing {len(files)} pacts"):
-        responses = publish_contracts(broker, build, files, merge=merge)
+        responses = publish_contracts(broker, build, files, mode)
     if form == "text":
         for response in responses:
             output.print_line(output.format_publication(response) or output.green("Successfully published pacts"))
@@ -96,17 +122,17 @@ def _publish_together(broker: BrokerClient, build: Build, files: list[PactFile],
 
 
 def publish_contracts(
-    broker: BrokerClient, build: Build, files: Iterable[PactFile], *, merge: bool = False
+    broker: BrokerClient, build: Build, files: Iterable[PactFile], mode: PublicationMode = DEFAULT_MODE
 ) -> list[HalResource | Refused]:
     """Publish the pacts of each consumer together. A refused publication does not prevent those of other consumers."""
-    url = broker.link("pb:publish-contracts")
+    url = mode.add_to(broker.link("pb:publish-contracts"))
     files_by_consumer: dict[str, list[PactFile]] = {}
     for file in files:
         files_by_consumer.setdefault(file.consumer, []).append(file)
     responses: list[HalResource | Refused] = []
     for consumer_files in files_by_consumer.values():
         try:
-            responses.append(broker.post(url, _publication(build, consumer_files, merge=merge)))
+            responses.append(broker.post(url, _publication(build, consumer_files, merge=mode.merges)))
         except Refused as refused:
             responses.append(refused)
     return responses
@@ -134,7 +160,9 @@ def _contract(file: PactFile, *, merge: bool) -> Json:
     return contract | ({"onConflict": "merge"} if merge else {})
 
 
-def publish_one_by_one(broker: BrokerClient, build: Build, files: list[PactFile], *, merge: bool) -> None:
+def publish_one_by_one(
+    broker: BrokerClient, build: Build, files: list[PactFile], mode: PublicationMode = DEFAULT_MODE
+) -> None:
     """Publish to a broker before 2.86: first the tags, then each pact with a request of its own.
 
     The tags come first so that webhooks of a publication already see them. Raises ClientError if a pact fails.
@@ -144,7 +172,7 @@ def publish_one_by_one(broker: BrokerClient, build: Build, files: list[PactFile]
         output.print_line(output.yellow(_OLD_BROKER))
     consumers = dict.fromkeys(file.consumer for file in files)
     are_tagged = [_tag(broker, build, consumer, tag) for tag in build.tags for consumer in consumers]
-    are_published = [_publish_file(broker, build, file, merge=merge) for file in files] if all(are_tagged) else []
+    are_published = [_publish_file(broker, build, file, mode) for file in files] if all(are_tagged) else []
     if not are_published or not all(are_published):
         raise ClientError("One or more pacts failed to be published", hint="The lines above have the reasons.")
 
@@ -159,10 +187,10 @@ def _tag(broker: BrokerClient, build: Build, consumer: str, tag: str) -> bool:
     return True
 
 
-def _publish_file(broker: BrokerClient, build: Build, file: PactFile, *, merge: bool) -> bool:
+def _publish_file(broker: BrokerClient, build: Build, file: PactFile, mode: PublicationMode) -> bool:
     output.print_line(f"Publishing {file.consumer}/{file.provider} pact to pact broker at {broker.url}")
     try:
-        response = _put_or_merge(broker, build, file, merge=merge)
+        response = _put_or_merge(broker, build, file, mode)
     except ClientError as error:
         output.print_error(f"Failed to publish {file.consumer}/{file.provider} pact due to error: {error}")
         return False
@@ -170,13 +198,13 @@ def _publish_file(broker: BrokerClient, build: Build, file: PactFile, *, merge: 
     return True
 
 
-def _put_or_merge(broker: BrokerClient, build: Build, file: PactFile, *, merge: bool) -> HalResource:
+def _put_or_merge(broker: BrokerClient, build: Build, file: PactFile, mode: PublicationMode) -> HalResource:
     url = broker.url_for("pacts", "provider", file.provider, "consumer", file.consumer, "version", build.version)
     if broker.find(url):
-        output.print_line(_MERGING if merge else output.yellow(_OVERWRITING))
-    if merge:
-        return broker.patch(url, file.content, content_type="application/json")
-    return broker.put(url, file.content)
+        output.print_line(_MERGING if mode.merges else output.yellow(_OVERWRITING))
+    if mode.merges:
+        return broker.patch(mode.add_to(url), file.compact_json, content_type="application/json")
+    return broker.put(mode.add_to(url), file.compact_json)
 
 
 def _latest_url(response: HalResource) -> str:
@@ -248,7 +276,8 @@ def _save(pact: HalResource, directory: Path) -> Path:
     names = [pact.link(f"pb:{part}").name for part in ("consumer", "provider", "consumer-version")]
     # Names come from the broker and may contain slashes, which must not lead out of the folder.
     file = directory / (re.sub(r'[/\\:*?"<>|]', "_", "-".join(names)) + ".json")
-    file.write_text(output.format_indented(pact.body) + "\n", encoding="utf-8")
+    # Parsed again, because the pact's numbers have to be saved as they were published.
+    file.write_text(documents.serialize_indented(documents.parse_json(pact.text)[0]) + "\n", encoding="utf-8")
     return file
 
 

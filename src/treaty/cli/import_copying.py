@@ -527,7 +527,14 @@ def _add_period(target: ImportTarget, names: _PeriodKind, environment: Json, per
 
 
 def _copy_webhooks(source: ImportSource, target: ImportTarget) -> None:
-    links = source.broker.get(source.broker.link("pb:webhooks")).links("pb:webhooks")
+    try:
+        links = source.broker.get(source.broker.link("pb:webhooks")).links("pb:webhooks")
+    except Refused as refused:
+        if refused.status not in _FATAL_STATUSES:
+            raise
+        # Public reading of another Treaty does not include webhooks.
+        target.report.notes.append(f"Webhooks were not copied: the source shows them to known users only. ({refused})")
+        return
     for webhook in source.find_all([(f"webhook {link.title or link.name}", link.href) for link in links]):
         if webhook:
             _copy_webhook(target, webhook)
@@ -552,9 +559,11 @@ def _copy_webhook(target: ImportTarget, webhook: HalResource) -> None:
 
 
 def _has_hidden_value(request: Json) -> bool:
-    return _HIDDEN_VALUE in {request.get("password"), *(request.get("headers") or {}).values()}
+    return _remove_hidden_values(request) != {**request, "headers": request.get("headers") or {}}
 
 
 def _remove_hidden_values(request: Json) -> Json:
+    """Remove masks. Treaty also hides the path of the URL, the user and the body from tokens that only read."""
     headers = {name: value for name, value in (request.get("headers") or {}).items() if value != _HIDDEN_VALUE}
-    return {name: value for name, value in request.items() if value != _HIDDEN_VALUE} | {"headers": headers}
+    visible = {name: value for name, value in request.items() if value != _HIDDEN_VALUE}
+    return visible | {"headers": headers, "url": str(request.get("url")).removesuffix(_HIDDEN_VALUE)}

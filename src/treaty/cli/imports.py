@@ -19,6 +19,7 @@ _NOT_COPIED: Final = (
     "Not copied, because no broker returns it: former deployments, deliveries and secrets of webhooks, and users."
 )
 _CONTINUE_HINT: Final = "Run the command again to continue: nothing is copied twice."
+_SAME_BROKER: Final = "Both brokers are the same.\nGive the one to copy from as --from, and the one to copy to as -b."
 _MAX_LINES: Final = 20
 """Maximum number of lines of each kind in the report for people; `-o json` has all of them."""
 
@@ -57,9 +58,13 @@ def import_all(
     Newer data there is not changed, and data removed there is not copied again. So the command can be repeated, after
     an interruption or to catch up: it adds only what is missing.
     """
-    if source.rstrip("/") == broker.url:
-        raise Failure("Both brokers are the same.\nGive the one to copy from as --from, and the one to copy to as -b.")
-    with options.create_other_client(source, from_username, from_password, from_token) as other:
+    with options.create_other_client(
+        source, from_username, from_password, from_token, address_option="--from"
+    ) as other:
+        if other.url == broker.url:
+            raise Failure(
+                "Both brokers are the same.\nGive the one to copy from as --from, and the one to copy to as -b."
+            )
         report = _copy(other, broker, is_dry=dry_run, parallel=parallel)
     if form == "text":
         output.print_line("\n".join(_report_lines(report, is_dry=dry_run)))

@@ -155,11 +155,18 @@ def create_client(values: dict[str, Any], command_telemetry: CommandTelemetry = 
     )
 
 
-def create_other_client(url: str, username: str | None, password: str | None, token: str | None) -> BrokerClient:
-    """Create a client for another broker, with the retries and certificates of the command's own."""
+def create_other_client(
+    url: str, username: str | None, password: str | None, token: str | None, *, address_option: str
+) -> BrokerClient:
+    """Create a client for another broker, with the retries and certificates of the command's own.
+
+    `address_option` is the option with its address.
+    """
     other = {"broker_base_url": url, "broker_username": username, "broker_password": password, "broker_token": token}
     # Custom headers often hold credentials, which the other broker must not receive.
-    return create_client(click.get_current_context().params | other | {"custom_header": ()})
+    return create_client(
+        click.get_current_context().params | other | {"custom_header": (), "address_option": address_option}
+    )
 
 
 def _create_connection(values: dict[str, Any]) -> BrokerConnection:
@@ -170,6 +177,7 @@ def _create_connection(values: dict[str, Any]) -> BrokerConnection:
     certificate, key = os.environ.get("X509_CLIENT_CERT_FILE"), os.environ.get("X509_CLIENT_KEY_FILE")
     return BrokerConnection(
         base_url=values["broker_base_url"],
+        address_option=values.get("address_option", "--broker-base-url"),
         username=values["broker_username"],
         password=values["broker_password"],
         token=values["broker_token"],

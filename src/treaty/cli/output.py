@@ -102,8 +102,14 @@ def format_publication(response: HalResource | Refused) -> str:
     return text or (red(response.body or str(response)) if isinstance(response, Refused) else "")
 
 
+# Brokers fill in the tags of a version, of which there may be none.
+_UNTAGGED_WITH_GAP: Final = "same as previous versions with tags  and no new tags were applied"
+_UNTAGGED: Final = "same as that of the previous untagged version"
+
+
 def _format_notice(text: str, colour: str | None) -> str:
-    text_with_links = re.sub(r"https?://\S+", lambda url: click.style(url[0], fg="magenta"), text)
+    complete_text = text.replace(_UNTAGGED_WITH_GAP, _UNTAGGED)
+    text_with_links = re.sub(r"https?://\S+", lambda url: click.style(url[0], fg="magenta"), complete_text)
     return click.style(text_with_links, fg=colour) if colour else text_with_links
 
 

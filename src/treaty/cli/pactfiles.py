@@ -1,21 +1,23 @@
 """Pact files to publish: finding, reading and merging them.
 
-Several test processes may each write a file for a pair, so pacts of a pair are merged as in the original client.
+Several test processes may each write a file for a pair, so pacts of a pair are merged, by the rules of the server.
+Numbers are published as they are in the file.
 """
 
 from __future__ import annotations
 
 import base64
-import functools
 import glob
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from treaty.cli import output
 from treaty.cli.program import Failure
 from treaty.errors import ClientError
+from treaty.model.pacts import documents
+from treaty.model.pacts.documents import Document
+from treaty.model.pacts.merging import MergeConflict, describe_states, merge_documents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +35,8 @@ _CONTRADICTION: Final = (
     "or response. Please use a different description or provider state, or hard-code any random data."
 )
 
+_ONE_VERSION: Final = "Write all pacts of a consumer and a provider with the same version of the Pact specification."
+
 
 @dataclass(frozen=True, slots=True)
 class PactFile:
@@ -40,6 +44,8 @@ class PactFile:
 
     path: str
     content: Json
+    is_plain: bool = False
+    """Whether Python writes all numbers of the content as they are in the file."""
 
     @property
     def consumer(self) -> str:
@@ -52,7 +58,11 @@ class PactFile:
     @property
     def compact_json(self) -> str:
         """The content without whitespace. Members keep their order, because brokers compute a hash of the text."""
-        return json.dumps(self.content, separators=(",", ":"), ensure_ascii=False)
+        return documents.serialize_document(self.document)
+
+    @property
+    def document(self) -> Document:
+        return Document(self.content, self.is_plain)
 
     @property
     def base64_content(self) -> str:
@@ -93,7 +103,7 @@ def _expand(argument: str) -> list[str]:
 
 def _read(path: str) -> PactFile:
     try:
-        pact = PactFile(path, json.loads(Path(path).read_text(encoding="utf-8-sig")))
+        pact = PactFile(path, *documents.parse_json(Path(path).read_text(encoding="utf-8-sig")))
         _ = pact.consumer, pact.provider
     except (OSError, ValueError, RecursionError) as error:
         raise ClientError(
@@ -108,44 +118,43 @@ def _read(path: str) -> PactFile:
 def _merge_files(files: list[PactFile]) -> PactFile:
     if len(files) > 1:
         output.print_error("Merging " + ", ".join(Path(file.path).name for file in files))
-    return functools.reduce(merge_pacts, files)
-
-
-def merge_pacts(ours: PactFile, theirs: PactFile) -> PactFile:
-    """Merge the interactions of two pacts, and keep our other members. Raises ClientError if they contradict."""
-    kinds = [kind for kind in ("interactions", "messages") if kind in theirs.content]
-    merged = {kind: _merge_interactions(ours.content.get(kind) or [], theirs.content[kind] or []) for kind in kinds}
-    return PactFile(ours.path, ours.content | merged)
-
-
-def _merge_interactions(ours: list[Json], theirs: list[Json]) -> list[Json]:
-    merged = list(ours)
-    for interaction in theirs:
-        existing = next((candidate for candidate in merged if _is_same(candidate, interaction)), None)
-        if existing is None:
-            merged.append(interaction)
-        elif existing != interaction:
-            raise _contradiction(existing, interaction)
+    merged = files[0]
+    for number, file in enumerate(files[1:], 1):
+        try:
+            merged = _merge(merged, file)
+        except MergeConflict as conflict:
+            raise _contradiction(_find_other(files[:number], file), file, conflict) from conflict
     return merged
 
 
-def _is_same(ours: Json, theirs: Json) -> bool:
-    """Whether two interactions have the same description and provider state.
-
-    Without a provider state, only equal interactions are the same: the original client merges these leniently.
-    """
-    if ours == theirs:
-        return True
-    state = _provider_state(ours)
-    return bool(state) and state == _provider_state(theirs) and ours.get("description") == theirs.get("description")
+def merge_pacts(ours: PactFile, theirs: PactFile) -> PactFile:
+    """Merge two pacts. Raises ClientError if that would lose anything."""
+    try:
+        return _merge(ours, theirs)
+    except MergeConflict as conflict:
+        raise _contradiction(ours, theirs, conflict) from conflict
 
 
-def _provider_state(interaction: Json) -> Any:
-    return interaction.get("providerState") or interaction.get("provider_state") or interaction.get("providerStates")
+def _merge(ours: PactFile, theirs: PactFile) -> PactFile:
+    merged = merge_documents(ours.document, theirs.document, is_newer=False)
+    return PactFile(ours.path, dict(merged.tree), merged.is_plain)
 
 
-def _contradiction(ours: Json, theirs: Json) -> ClientError:
-    state = _provider_state(ours)
-    text = _CONTRADICTION.format(ours.get("description"), state if isinstance(state, str) else json.dumps(state))
-    interactions = [json.dumps(value, separators=(",", ":"), ensure_ascii=False) for value in (ours, theirs)]
-    return ClientError("\n\n".join([text, *interactions]))
+def _find_other(files: list[PactFile], file: PactFile) -> PactFile:
+    """Find the file that cannot be merged with another one: the contradiction was found once several were merged."""
+    for other in files:
+        try:
+            _merge(other, file)
+        except MergeConflict:
+            return other
+    return files[0]
+
+
+def _contradiction(ours: PactFile, theirs: PactFile, conflict: MergeConflict) -> ClientError:
+    paths = " and ".join(dict.fromkeys((ours.path, theirs.path)))
+    if conflict.interactions is None:
+        return ClientError(f"Cannot merge {paths}: {conflict}.", hint=_ONE_VERSION)
+    interaction = conflict.interactions[0]
+    text = _CONTRADICTION.format(interaction.get("description"), describe_states(interaction))
+    interactions = [documents.serialize(item) for item in conflict.interactions]
+    return ClientError("\n\n".join([text, *interactions, f"The difference between {paths}:\n{conflict.difference}"]))

@@ -7,6 +7,8 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -15,9 +17,10 @@ from urllib.parse import quote
 
 import httpx
 
-from treaty.client.connection import BrokerConnection, open_session
+from treaty.client.connection import BrokerConnection, RetryPolicy, open_session
 from treaty.client.hal import HalResource, Json, Query, encode_query
-from treaty.errors import NotHal, Refused, Unreachable
+from treaty.client.origins import Origin, origin_of, without_userinfo
+from treaty.errors import ForeignOrigin, NotHal, Refused, Unreachable
 
 HttpSend = Callable[[httpx.Request], httpx.Response]
 
@@ -69,7 +72,7 @@ class BrokerClient:
         self._report_retry = report_retry
         self._trace = trace
         self._sleep = sleep
-        self._send_once = wrap_send(lambda request: self._session(str(request.url)).send(request))
+        self._send_once = wrap_send(lambda request: self._session(request.url).send(request))
         self._sessions: dict[str, httpx.Client] = {}
 
     def __enter__(self) -> Self:
@@ -107,18 +110,19 @@ class BrokerClient:
     def post(self, url: str, body: Json | None = None, *, accept: str = HAL) -> HalResource:
         return self.send("POST", url, body or {}, accept=accept)
 
-    def put(self, url: str, body: Json | None = None) -> HalResource:
+    def put(self, url: str, body: Json | str | None = None) -> HalResource:
         return self.send("PUT", url, body or {})
 
-    def patch(self, url: str, body: Json, *, content_type: str = MERGE_PATCH) -> HalResource:
+    def patch(self, url: str, body: Json | str, *, content_type: str = MERGE_PATCH) -> HalResource:
         return self.send("PATCH", url, body, content_type=content_type)
 
     def delete(self, url: str) -> HalResource:
         return self.send("DELETE", url)
 
     def send(
-        self, method: str, url: str, body: Json | None = None, *, accept: str = HAL, content_type: str = JSON
+        self, method: str, url: str, body: Json | str | None = None, *, accept: str = HAL, content_type: str = JSON
     ) -> HalResource:
+        """Send a request. A body that is a text is JSON already."""
         headers = {"accept": accept} | ({} if body is None else {"content-type": content_type})
         request = self._build_request(method, url, headers, body)
         self._trace(f"-> {method} {request.url}" + ("" if body is None else f"\n{_compact_json(body)}"))
@@ -126,13 +130,28 @@ class BrokerClient:
         self._trace(f"<- {response.status_code} {response.reason_phrase}\n{response.text}".rstrip())
         return _parse_response(url, response)
 
-    def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | None) -> httpx.Request:
+    def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | str | None) -> httpx.Request:
         # A surrogate that is no pair has no bytes in UTF-8; as an escape sequence, it is valid JSON.
         content = None if body is None else _compact_json(body).encode(errors="backslashreplace")
         try:
-            return self._session(url).build_request(method, _escape_dot_segments(url), headers=headers, content=content)
+            request_url = without_userinfo(httpx.URL(_escape_dot_segments(url)))
+            self._check_origin(request_url, "A link in the broker's responses")
+            return self._session(request_url).build_request(method, request_url, headers=headers, content=content)
         except httpx.InvalidURL as error:
             raise _invalid_url(url, str(error)) from error
+
+    def check_origin(self, url: str, source: str) -> None:
+        """Raise ForeignOrigin if a URL from some source, which the error names, is at another origin."""
+        self._check_origin(httpx.URL(url), source)
+
+    def _check_origin(self, url: httpx.URL, source: str) -> None:
+        """Raise ForeignOrigin if a request to a URL would send the credentials to another origin."""
+        if self._connection.has_credentials and not self._origin.shares_credentials_with(origin_of(url)):
+            raise _foreign_origin(self._connection, url, source)
+
+    @functools.cached_property
+    def _origin(self) -> Origin:
+        return origin_of(httpx.URL(self.url))
 
     def _send_with_retries(self, request: httpx.Request) -> httpx.Response:
         policy = self._connection.retry_policy
@@ -140,7 +159,8 @@ class BrokerClient:
             response = self._attempt(request, attempt)
             if response is not None and (policy.is_last(attempt) or not _is_temporary(response.status_code)):
                 return response
-            self._sleep(_requested_delay(response) or policy.delay_after(attempt))
+            requested_delay = min(_requested_delay(response) or 0, policy.max_requested_delay)
+            self._sleep(requested_delay or policy.delay_after(attempt))
         raise AssertionError  # the last attempt returned or raised
 
     def _attempt(self, request: httpx.Request, attempt: int) -> httpx.Response | None:
@@ -164,14 +184,31 @@ class BrokerClient:
         """Follow redirects of reads only: a redirected write could reach another broker, or arrive as a GET."""
         response = self._send_once(request)
         next_request = response.next_request if request.method == "GET" and remaining else None
-        return self._send_following_redirects(next_request, remaining - 1) if next_request else response
+        if next_request is None:
+            return response
+        next_request.url = without_userinfo(next_request.url)
+        self._check_origin(next_request.url, f"The redirect from {request.url}")
+        return self._send_following_redirects(next_request, remaining - 1)
 
-    def _session(self, url: str) -> httpx.Client:
+    def _session(self, url: httpx.URL) -> httpx.Client:
         """Return the session for a URL's scheme: links may use another scheme than the base URL."""
-        scheme = url.partition(":")[0].lower()
-        if scheme not in self._sessions:
-            self._sessions[scheme] = open_session(self._connection, is_secure=scheme == "https")
-        return self._sessions[scheme]
+        if url.scheme not in self._sessions:
+            self._sessions[url.scheme] = open_session(self._connection, is_secure=url.scheme == "https")
+        return self._sessions[url.scheme]
+
+
+def check_links(connection: BrokerConnection) -> None:
+    """Raise ForeignOrigin if links of a broker's index lead to another origin, and there are credentials.
+
+    For Pact's own verifier, which follows links itself, and publishes results with the credentials wherever a link
+    leads. Other errors are left to it.
+    """
+    if connection.has_credentials:
+        once = replace(connection, retry_policy=RetryPolicy(attempts=1))
+        with suppress(Unreachable, Refused, NotHal), BrokerClient(once) as broker:
+            for relation in broker.index.body.get("_links") or {}:
+                for link in broker.index.links(relation):
+                    broker.check_origin(link.href, f"The link {relation} of {broker.url}")
 
 
 def _escape_dot_segments(url: str) -> str:
@@ -180,8 +217,8 @@ def _escape_dot_segments(url: str) -> str:
     return re.sub(r"(?<=/)\.{1,2}(?=/|$)", lambda dots: "%2E" * len(dots[0]), path) + mark + rest
 
 
-def _compact_json(body: Json) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+def _compact_json(body: Json | str) -> str:
+    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
 def _is_temporary(status: int) -> bool:
@@ -197,15 +234,18 @@ def _requested_delay(response: httpx.Response | None) -> float | None:
     if retry_after is None:
         return None
     # RFC 9110: a number of seconds, or a date.
-    seconds = float(retry_after) if retry_after.isdigit() else _seconds_until(retry_after)
+    is_number = retry_after.isascii() and retry_after.isdigit()
+    seconds = float(retry_after) if is_number else _seconds_until(retry_after)
     return seconds + min(seconds / 5, _MAX_EXTRA_DELAY)
 
 
 def _seconds_until(date: str) -> float:
     try:
-        return max((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds(), 0)
-    except ValueError:
+        until = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
         return 0
+    # The zone -0000 is parsed as none. It means UTC.
+    return max(((until if until.tzinfo else until.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds(), 0)
 
 
 def _is_untrusted_certificate(error: Exception) -> bool:
@@ -218,6 +258,17 @@ def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
     if _is_untrusted_certificate(error):
         hint = "Give the authority that signed the broker's certificate as --ssl-certificate (SSL_CERT_FILE)."
     return Unreachable(f"Error making request to {request.url} {str(error) or type(error).__name__}", hint=hint)
+
+
+def _foreign_origin(connection: BrokerConnection, url: httpx.URL, source: str) -> ForeignOrigin:
+    option = connection.address_option
+    return ForeignOrigin(
+        f"{source} leads to {url}, but the credentials are for {origin_of(httpx.URL(connection.url))} only. "
+        "They were not sent there.",
+        hint=f"If both addresses are the same broker's, give the one in its links as {option}, or correct the links: "
+        "set the broker's address (treaty serve --base-url, or PACT_BROKER_BASE_URL of the original broker), or let "
+        "its proxy send X-Forwarded-Host and X-Forwarded-Proto.",
+    )
 
 
 def _invalid_url(url: str, reason: str) -> Unreachable:

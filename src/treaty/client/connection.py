@@ -11,6 +11,7 @@ from typing import Final
 import httpx
 
 from treaty import distribution
+from treaty.client.origins import split_userinfo
 from treaty.errors import ClientError
 
 _TIMEOUT: Final = httpx.Timeout(60, connect=10)
@@ -39,6 +40,8 @@ class RetryPolicy:
     attempts: int = 8
     initial_delay: float = 0.5
     max_delay: float = 5
+    max_requested_delay: float = 120
+    """Seconds to wait at most where a response requests more: a wrong clock must not stop a build for a day."""
 
     def delay_after(self, attempt: int) -> float:
         return min(self.initial_delay * 2.0 ** (attempt - 1), self.max_delay)
@@ -49,9 +52,15 @@ class RetryPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BrokerConnection:
-    """A broker's address and credentials. Without `proxy`, HTTP_PROXY, HTTPS_PROXY and NO_PROXY apply."""
+    """A broker's address and credentials. Without `proxy`, HTTP_PROXY, HTTPS_PROXY and NO_PROXY apply.
+
+    A user and password in the base URL are removed from it; they are used unless other credentials are given. Raises
+    ClientError if they are not percent-encoded.
+    """
 
     base_url: str
+    address_option: str = "--broker-base-url"
+    """Name of the option for the base URL, for hints."""
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
@@ -60,9 +69,22 @@ class BrokerConnection:
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     proxy: str | None = None
 
+    def __post_init__(self) -> None:
+        url, username, password = split_userinfo(self.base_url)
+        # object.__setattr__, since the instance is frozen. Nothing that prints the address can then print a password.
+        object.__setattr__(self, "base_url", url)
+        if username and not self.token and self.username in {None, "", username}:
+            object.__setattr__(self, "username", username)
+            object.__setattr__(self, "password", self.password or password)
+
     @property
     def url(self) -> str:
-        return self.base_url.strip().rstrip("/")
+        return self.base_url.rstrip("/")
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether requests authenticate their sender. Custom headers count: many gateways expect a key in one."""
+        return bool(self.token or self.username or self.headers or self.tls.client_certificate)
 
 
 def open_session(connection: BrokerConnection, *, is_secure: bool) -> httpx.Client:

@@ -67,6 +67,9 @@ class Action(StrEnum):
     WEBHOOK_FAILING = "webhook_failing"
     WEBHOOK_REDELIVERY = "webhook_redelivery"
     WEBHOOK_CANCELLATION = "webhook_cancellation"
+    SECRET_CREATION = "secret_creation"  # noqa: S105 - the name of an action
+    SECRET_CHANGE = "secret_change"  # noqa: S105 - the name of an action
+    SECRET_REMOVAL = "secret_removal"  # noqa: S105 - the name of an action
     IMPORT = "import"
     CLEANING = "cleaning"
     REPAIR = "repair"
@@ -78,7 +81,12 @@ class Action(StrEnum):
     TOKEN_REGENERATION = "token_regeneration"  # noqa: S105 - the name of an action
     TOKEN_REVOCATION = "token_revocation"  # noqa: S105 - the name of an action
     SETUP_LINK_CREATION = "setup_link_creation"
+    SECOND_FACTOR_SETUP = "second_factor_setup"
+    SECOND_FACTOR_REMOVAL = "second_factor_removal"
+    RECOVERY_CODES_CREATION = "recovery_codes_creation"
+    RECOVERY_CODE_USE = "recovery_code_use"
     SIGN_IN = "sign_in"
+    REAUTHENTICATION = "reauthentication"
     SIGN_OUT = "sign_out"
     SIGN_IN_FAILURE = "sign_in_failure"
     ACCESS_REFUSAL = "access_refusal"
@@ -207,7 +215,7 @@ MAX_DETAILS_LENGTH: Final = 8_000
 _MAX_VALUE_LENGTH: Final = 200
 _MAX_ITEMS: Final = 20
 REDACTED: Final = "(hidden)"
-_REDACTED_CHANGE: Final = "(hidden, changed)"
+REDACTED_CHANGE: Final = "(hidden, changed)"
 FieldValues = Mapping[str, object]
 
 
@@ -311,7 +319,7 @@ def _describe_webhook(webhook: Webhook, earlier: Webhook) -> FieldValues:
 def _redact(value: object, earlier_value: object) -> str | None:
     if value is None:
         return None
-    return REDACTED if value == earlier_value else _REDACTED_CHANGE
+    return REDACTED if value == earlier_value else REDACTED_CHANGE
 
 
 def _read_origin(url: str) -> str:

@@ -8,11 +8,29 @@ MAX_LENGTH: Final = 2000
 """Maximum length of a name in bytes: an entry of a PostgreSQL index cannot exceed about 2,700."""
 
 
-def check_length(member: str, name: str) -> str:
-    """Return the name unchanged if an index can hold it.
+FORBIDDEN_CHARACTERS: Final = {"\n": "a new line", "\t": "a tab", "\0": "a null"}
+"""Characters that paths of requests cannot contain, as in the original, with their descriptions.
 
-    `member` is the member of the request body that the error message names. Raises Invalid if the name is too long.
+A name with one of them could be stored, but never be read or deleted.
+"""
+
+
+def find_forbidden_character(name: str) -> str | None:
+    """Return the rule that a name breaks if it has a character that paths cannot contain."""
+    for character, description in FORBIDDEN_CHARACTERS.items():
+        if character in name:
+            return "cannot contain multiple lines" if character == "\n" else f"cannot contain {description} character"
+    return None
+
+
+def check_name(member: str, name: str) -> str:
+    """Return the name unchanged if a path can contain it, and an index can hold it.
+
+    `member` is the member of the request body that the error message names. Raises Invalid.
     """
+    problem = find_forbidden_character(name)
+    if problem is not None:
+        raise Invalid.member(member, problem)
     if len(name.encode()) > MAX_LENGTH:
         raise Invalid.member(member, f"cannot be longer than {MAX_LENGTH} bytes")
     return name

@@ -117,6 +117,28 @@ class VersionDetails(NamedTuple):
     """All environments, for links that record a deployment or release; None in lists."""
 
 
+class EnvironmentPeriod(NamedTuple):
+    """A current or former deployment or release of a version, with its times."""
+
+    uuid: str
+    """UUID of the deployment or release, not of the environment."""
+    environment: str
+    """Name of the environment."""
+    environment_uuid: str
+    is_production: bool
+    began_at: datetime
+    ended_at: datetime | None
+    application_instance: str | None = None
+
+
+class RecordedVersion(NamedTuple):
+    """A version that was deployed or released, with all its deployments and releases, oldest first."""
+
+    details: VersionDetails
+    deployments: tuple[EnvironmentPeriod, ...]
+    releases: tuple[EnvironmentPeriod, ...]
+
+
 # From the most specific format to the least: 1.2.3-beta.1+build, 1.2, 1. All have the same four groups.
 _FORMATS: Final = (
     re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([A-Za-z][0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"),
@@ -144,6 +166,16 @@ def parse_precedence(number: str) -> Precedence | None:
         # A version without a prerelease part is higher than its prereleases.
         not identifiers,
         [_identifier_key(identifier) for identifier in identifiers],
+    )
+
+
+def find_order_problem(number: str) -> str | None:
+    """Return the original's text for a number that cannot be ordered by semantic versioning; None if it can."""
+    if parse_precedence(number) is not None:
+        return None
+    return (
+        f"Version number '{number}' cannot be parsed to a version number. The expected format (unless this"
+        " configuration has been overridden) is a semantic version. eg. 1.3.0 or 2.0.4.rc1"
     )
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pact as modern
 
+from treaty.client import check_links
 from treaty.errors import ClientError
 from treaty.pact import selection
 from treaty.pact.provider_states import StateChanges
@@ -214,8 +215,13 @@ def _add_source(verifier: modern.Verifier, source: str | Path, options: Verifica
 
 
 def select_pacts(verifier: modern.Verifier, options: VerificationOptions) -> None:
-    """Add a broker's pacts to a verifier. Raises BrokerError without the broker's URL."""
+    """Add a broker's pacts to a verifier.
+
+    Raises BrokerError without the broker's URL, and ForeignOrigin if the broker's links would lead the verifier, with
+    the credentials, to another origin.
+    """
     connection = options.connection
+    check_links(connection)
     credentials = {name: getattr(connection, name) for name in ("username", "password", "token")}
     source: Any = verifier.broker_source  # its overloads do not accept a dictionary of credentials
     builder = source(connection.url, selector=True, use_env=False, **{k: v for k, v in credentials.items() if v})

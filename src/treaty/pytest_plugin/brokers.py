@@ -19,7 +19,7 @@ from treaty.distribution import install_hint
 from treaty.errors import ClientError
 
 if TYPE_CHECKING:
-    from treaty.client import BrokerClient
+    from treaty.client import BrokerClient, BrokerConnection
 
 _URL: Final = re.compile(r"Treaty is at (http://\S+)")
 """The line that `treaty serve` prints once it accepts requests."""
@@ -50,19 +50,30 @@ class PactBroker:
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        if "@" in self.url:
+            # Summaries and tests print the URL, so it must not contain a password.
+            connection = self._connection()
+            for name in ("url", "username", "password"):
+                object.__setattr__(self, name, getattr(connection, name))
+
     @functools.cached_property
     def client(self) -> BrokerClient:
         """A client that is connected on first use, and shared by all tests."""
-        from treaty.client import BrokerClient, BrokerConnection, RetryPolicy  # noqa: PLC0415 - httpx takes long to load
+        from treaty.client import BrokerClient  # noqa: PLC0415 - httpx takes long to load
 
-        return BrokerClient(
-            BrokerConnection(
-                base_url=self.url,
-                username=self.username,
-                password=self.password,
-                token=self.token,
-                retry_policy=RetryPolicy(attempts=3),
-            )
+        return BrokerClient(self._connection())
+
+    def _connection(self) -> BrokerConnection:
+        from treaty.client import BrokerConnection, RetryPolicy  # noqa: PLC0415 - as above
+
+        return BrokerConnection(
+            base_url=self.url,
+            address_option="--broker-url",
+            username=self.username,
+            password=self.password,
+            token=self.token,
+            retry_policy=RetryPolicy(attempts=3),
         )
 
     def close(self) -> None:

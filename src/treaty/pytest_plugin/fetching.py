@@ -64,7 +64,8 @@ def fetch_pacts(broker: BrokerClient, query: PactQuery) -> list[PactToVerify]:
 
 
 def fetch_pact(broker: BrokerClient, url: str) -> PactToVerify:
-    """Fetch the pact at a URL, as webhooks pass it to a provider's build."""
+    """Fetch the pact at a URL, as webhooks pass it to a provider's build. Raises ForeignOrigin."""
+    broker.check_origin(url, "The option --pact-url (PACT_URL)")
     return _fetch(broker, {"_links": {"self": {"href": url}}})
 
 

@@ -117,7 +117,8 @@ def _load_cases(marker: Mapping[str, Any], run: PluginRun) -> Sequence[Interacti
         pacts = [pact for pact in _load_pacts(marker, run) if marker.get("consumer") in {None, pact.consumer}]
     except TreatyError as error:
         # An exception here would abort the collection of all tests.
-        return [NothingToVerify(str(error), is_failure=True)]
+        hint = error.hint if isinstance(error, ClientError) else ""
+        return [NothingToVerify(f"{error}\n{hint}".rstrip(), is_failure=True)]
     interactions = [interaction for pact in pacts for interaction in pact.interactions]
     return interactions or [
         NothingToVerify(f"There are no pacts with {marker['provider']} to verify.", is_failure=False)

@@ -25,6 +25,7 @@ from treaty.settings.groups import (
     EncryptionSettings,
     FeatureSettings,
     Group,
+    SecuritySettings,
     ServerSettings,
     VersionSettings,
     WebhookSettings,
@@ -50,6 +51,7 @@ __all__ = [
 class Settings(
     ServerSettings,
     AccessSettings,
+    SecuritySettings,
     BadgeSettings,
     VersionSettings,
     WorkInProgressSettings,

@@ -4,7 +4,7 @@ Each field is a setting. Its docstring is what users read; options, variables an
 """
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -21,6 +21,8 @@ from treaty.settings.spellings import (
     Secrets,
     Text,
     Texts,
+    quoted,
+    read_date,
     read_items,
 )
 
@@ -37,6 +39,26 @@ def _normalize_base_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
         if not url.startswith(("http://", "https://")):
             raise OutOfRange(f"'{url}' must begin with http:// or https://")
     return normalized
+
+
+def _normalize_contacts(contacts: tuple[str, ...]) -> tuple[str, ...]:
+    """Write e-mail addresses as URLs, and remove duplicates. Raises OutOfRange."""
+    urls = [f"mailto:{contact}" if "@" in contact and ":" not in contact else contact for contact in contacts]
+    for url in urls:
+        # RFC 9116 excludes http:. Other characters could add lines to the file.
+        if not url.startswith(("https://", "mailto:", "tel:")) or not _is_url_text(url):
+            raise OutOfRange(f"{quoted(url)} must be an e-mail address, or begin with https:, mailto: or tel:")
+    return tuple(dict.fromkeys(urls))
+
+
+def _check_https(url: str) -> str:
+    if not url.startswith("https://") or not _is_url_text(url):
+        raise OutOfRange(f"must be a URL that begins with https://, but is {quoted(url)}")
+    return url
+
+
+def _is_url_text(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _check_expression(host: str) -> str:
@@ -151,6 +173,8 @@ class AccessSettings(Group):
     """Seconds without a request after which a browser is signed out."""
     session_lifetime: Annotated[timedelta, Range(unit=SECONDS, minimum=60)] = timedelta(days=7)
     """Seconds after which a browser has to sign in again, even if it was active."""
+    require_administrator_second_factor: Boolean = False
+    """Require administrators to enter a one-time password when they sign in."""
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:
@@ -162,6 +186,22 @@ class AccessSettings(Group):
         if self.basic_auth_read_only_username and not self.basic_auth_username:
             raise OutOfRange("basic_auth_read_only_username: needs basic_auth_username and basic_auth_password too")
         return self
+
+
+class SecuritySettings(Group):
+    heading = "Security"
+
+    hsts_max_age: Annotated[timedelta, Range(unit=SECONDS, minimum=0)] = timedelta(days=365)
+    """Seconds for which browsers use only https for the broker's host, on all of its ports, after a response from an
+    https address (`Strict-Transport-Security`). 0 sends no such header."""
+    security_contacts: Annotated[Texts, AfterValidator(_normalize_contacts)] = ()
+    """Where to report vulnerabilities of this server: e-mail addresses, or URLs that begin with https:, mailto: or
+    tel:. With this setting, the server has a `/.well-known/security.txt`."""
+    security_policy: Annotated[Text, AfterValidator(_check_https)] | None = None
+    """URL of your policy for such reports, with https:."""
+    security_txt_expires: Annotated[datetime, BeforeValidator(read_date)] | None = None
+    """Date after which these contacts are out of date, such as `2030-12-31`. By default, half a year after each
+    request."""
 
 
 class BadgeSettings(Group):
@@ -272,8 +312,8 @@ class WebhookSettings(Group):
     webhook_host_whitelist: Annotated[
         tuple[Annotated[Text, AfterValidator(_check_expression)], ...], BeforeValidator(read_items)
     ] = ()
-    """Hosts that webhooks may send to: names, patterns (`*.example.org`), networks, or regular expressions in slashes.
-    These hosts may have private addresses."""
+    """Hosts that webhooks may send to: names, patterns (`*.example.org`), networks, or regular expressions in slashes,
+    which must match the whole name. These hosts may have private addresses."""
     webhook_redact_sensitive_data: Boolean = True
     """Redact credentials and secrets in the logs of deliveries."""
     webhook_certificates: Texts = ()

@@ -90,7 +90,14 @@ def _base_urls(listed: list[Place], environ: Mapping[str, str], file: Mapping[st
 
 def _original_parts(environ: Mapping[str, str]) -> Place:
     parts = {"database_url": _database_url(environ), "webhook_certificates": _certificates(environ)}
-    return {name: SettingValue(value, "") for name, value in parts.items() if value}
+    return {**{name: SettingValue(value, "") for name, value in parts.items() if value}, **_port(environ)}
+
+
+def _port(environ: Mapping[str, str]) -> Place:
+    """Read the port from the variable that another one names, as hosting platforms choose the name and the port."""
+    variable = environ.get("PACT_BROKER_PORT_ENVIRONMENT_VARIABLE_NAME", "")
+    value = environ.get(variable)
+    return {"port": SettingValue(value, variable)} if value else {}
 
 
 def _database_url(environ: Mapping[str, str]) -> str | None:

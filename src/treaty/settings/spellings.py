@@ -6,7 +6,7 @@ give the same text another meaning than the original broker does.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer, SecretStr
@@ -102,6 +102,15 @@ def read_boolean(value: object) -> bool:
     if text in {"false", "f", "no", "n", "0"}:
         return False
     raise Unreadable(f"must be true or false, but is {quoted(value)}")
+
+
+def read_date(value: object) -> datetime:
+    """Read a date, or a time with or without a zone; without one it is in UTC. Raises Unreadable."""
+    try:
+        time = datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        raise Unreadable(f"must be a date like 2030-12-31, but is {quoted(value)}") from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def read_items(value: object) -> tuple[object, ...]:

@@ -398,6 +398,20 @@ webhook_event: Final = Table(
     UniqueConstraint("webhook_id", "name"),
 )
 
+# Secrets that webhooks refer to by name. Values are encrypted; origins are JSON.
+secret: Final = Table(
+    "secret",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("description", Text),
+    Column("value", Text, nullable=False),
+    Column("origins", Text, nullable=False),
+    _created(),
+    _updated(),
+)
+
 # Deliveries to webhooks. `due_at` is set until a delivery has succeeded or failed for good. While a delivery is
 # claimed, it is the time at which the claim expires.
 triggered_webhook: Final = Table(
@@ -488,6 +502,8 @@ account: Final = Table(
     Column("is_active", Boolean, nullable=False),
     Column("is_system", Boolean, nullable=False),
     Column("signed_in_at", Time),
+    # Set while signing in with the password requires a code, too.
+    Column("second_factor_at", Time),
     _created(),
     _updated(),
 )
@@ -521,9 +537,45 @@ session: Final = Table(
     Column("seen_at", Time, nullable=False),
     Column("address", Text),
     Column("agent", Text),
+    # The latest re-authentication; null since the session was opened.
+    Column("authenticated_at", Time),
     _created(),
     Index(None, "account_id"),
     Index(None, "seen_at"),
+)
+
+# Browsers whose user has entered the right password, and has to enter a code next.
+pending_sign_in: Final = Table(
+    "pending_sign_in",
+    metadata,
+    _id(),
+    Column("hash", Text, nullable=False, unique=True),
+    _to("account"),
+    _created(),
+    Index(None, "account_id"),
+    Index(None, "created_at"),
+)
+
+# Secrets of one-time passwords, encrypted. One without `account.second_factor_at` is being set up.
+second_factor: Final = Table(
+    "second_factor",
+    metadata,
+    _id(),
+    _to("account"),
+    Column("secret", Text, nullable=False),
+    # Number of the period of the latest accepted code. Codes of this and earlier periods are rejected.
+    Column("latest_step", Integer),
+    _created(),
+    UniqueConstraint("account_id"),
+)
+
+recovery_code: Final = Table(
+    "recovery_code",
+    metadata,
+    _id(),
+    _to("account"),
+    Column("hash", Text, nullable=False),
+    UniqueConstraint("account_id", "hash"),
 )
 
 # Attempts to sign in by account and address, address, network, and account. Keys are hashes, because users sometimes

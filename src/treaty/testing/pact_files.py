@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from treaty.cli import pactfiles
 from treaty.cli.pactfiles import PactFile
+from treaty.model.pacts import documents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ def read_content(pact: Pact) -> Any:
     with tempfile.TemporaryDirectory(prefix="treaty-") as folder:
         pact.write_file(folder, overwrite=True)
         (path,) = Path(folder).iterdir()
-        return json.loads(path.read_text(encoding="utf-8"))
+        return documents.parse_json(path.read_text(encoding="utf-8"))[0]
 
 
 def file_name(consumer: str, provider: str) -> str:
@@ -79,5 +79,5 @@ def _save(path: Path, content: Json) -> None:
     """Replace the file atomically, so that other processes never read a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{id(content)}")
-    draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.write_text(documents.serialize_indented(content) + "\n", encoding="utf-8")
     draft.replace(path)

@@ -68,7 +68,7 @@ def _publish_one_by_one(broker: BrokerClient, build: Build, files: Sequence[Pact
     # The function of the command line prints its progress, which becomes the report.
     with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.redirect_stderr(printed):
         try:
-            contracts.publish_one_by_one(broker, build, list(files), merge=False)
+            contracts.publish_one_by_one(broker, build, list(files))
         except ClientError as error:
             return PublicationReport(f"{printed.getvalue()}\n{error}".strip(), is_complete=False)
     return PublicationReport(click.unstyle(printed.getvalue()).strip(), is_complete=True)

@@ -29,7 +29,7 @@ from treaty.web.http.media_types import HTML, is_page_requested
 from treaty.web.http.request import Request
 from treaty.web.http.response import Response
 from treaty.web.http.results import AfterCommit, StreamedBody
-from treaty.web.http.router import Endpoint, Route, Router
+from treaty.web.http.router import Endpoint, Route
 from treaty.web.response_cache import ResponseCache
 from treaty.web.responses import (
     build_error_response,
@@ -38,11 +38,13 @@ from treaty.web.responses import (
     build_response,
     create_request_id,
 )
-from treaty.web.routers import list_routers
+from treaty.web.routers import build_router
 from treaty.web.security import csrf
 from treaty.web.security.authentication import AuthenticateInTransaction, Authenticator, PasswordCheckRequired
+from treaty.web.security.authorization import needs_reauthentication
 from treaty.web.security.denied_requests import DeniedRequests, is_denied
 from treaty.web.security.permissions import PERMISSIONS_BY_ROLE
+from treaty.web.security.reauthentication import reauthenticate_by_form
 from treaty.web.security.request_sources import RequestSources
 from treaty.web.transactions import NotAcceptable, UnsupportedMediaType, run_handler
 
@@ -136,9 +138,7 @@ class RequestHandler:
         self._database = database
         self._clock = clock
         self._worker = worker
-        self._router = Router()
-        for router in list_routers(settings):
-            self._router.include(router)
+        self._router = build_router(settings)
         self._authenticator = Authenticator(settings, database)
         self._sources = RequestSources(settings)
         self._denied_requests = DeniedRequests(database)
@@ -235,6 +235,8 @@ class RequestHandler:
         if request.method not in {"GET", "HEAD"}:
             await self._read_body(request, route, body)
             csrf.check_csrf(request)
+            if needs_reauthentication(request, route):
+                await self._run_in_thread(partial(reauthenticate_by_form, request))
         return await self._run(route, request, names, authenticate)
 
     def _authenticates_in_transaction(self, route: Route) -> bool:

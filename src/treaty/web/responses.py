@@ -20,6 +20,8 @@ from treaty.errors import (
     NotFound,
     Overloaded,
     Problem,
+    ReauthenticationRequired,
+    SecondFactorRequired,
     SimilarNames,
     Throttled,
     TimeLimitExceeded,
@@ -48,6 +50,7 @@ from treaty.web.http.results import (
 )
 from treaty.web.http.router import InvalidPath
 from treaty.web.security.authentication import get_authenticator
+from treaty.web.security.reauthentication import read_form_to_resume
 from treaty.web.transactions import NotAcceptable, UnsupportedMediaType
 
 NOT_FOUND_TEXT: Final = "The requested document was not found on this server."
@@ -120,6 +123,10 @@ def build_error_response(error: BaseException, request: Request) -> Response:
         return _unauthenticated(error, request)
     if isinstance(error, Throttled):
         return _throttled(error, request)
+    if isinstance(error, ReauthenticationRequired):
+        return _reauthentication(error, request)
+    if isinstance(error, SecondFactorRequired):
+        return _second_factor(error, request)
     return _page_refusal(error, request) if request.is_for_page else _refusal(error, request)
 
 
@@ -181,7 +188,7 @@ def _refusal(error: BaseException, request: Request) -> Response:  # noqa: C901,
         case ConflictingContracts():
             return _contracts(error, request)
         case Conflict():
-            return _failed(409, str(error), request, problems=problems) if str(error) else Response(409, media_type=HAL)
+            return _failed(409, str(error), request, problems=problems)
         case InvalidPath():
             return _path_refused(error)
         case Forbidden():
@@ -209,15 +216,50 @@ def _unauthenticated(error: Unauthenticated, request: Request) -> Response:
     With the original's basic auth settings browsers get its challenge instead, and ask for the password themselves.
     """
     if request.is_for_page and not get_authenticator(request).has_challenge:
-        here = f"{request.path}?{request.query_string}" if request.query_string else request.path
-        query = "?" + urlencode({"next": here}) if request.method in {"GET", "HEAD"} and here != "/" else ""
-        return Response(303, headers={"location": request.render_context.href(urls.SIGN_IN.fill()) + query})
+        return _redirect_and_return(urls.SIGN_IN.fill(), request)
     headers = {"www-authenticate": 'Bearer error="invalid_token"' if error.is_bearer else BASIC_CHALLENGE}
     if request.is_for_page:
         challenge_page = build_error_page(401, f"{error} You may also sign in.", request)
         challenge_page.headers |= headers
         return challenge_page
     return _error(401, str(error), request, headers)
+
+
+def _redirect_and_return(path: str, request: Request) -> Response:
+    """Redirect to a form that continues at the requested page, unless the request is a write."""
+    here = _path_with_query(request)
+    query = "?" + urlencode({"next": here}) if request.method in {"GET", "HEAD"} and here != "/" else ""
+    return Response(303, headers={"location": request.render_context.href(path) + query})
+
+
+def _path_with_query(request: Request) -> str:
+    return f"{request.path}?{request.query_string}" if request.query_string else request.path
+
+
+def _reauthentication(error: ReauthenticationRequired, request: Request) -> Response:
+    """Ask the user of a session for the password, with the fields of the form that was submitted too late."""
+    if not request.is_for_page:
+        url = request.render_context.href(urls.REAUTHENTICATE.fill())
+        text = f"Enter your password again at {url}, then repeat this: you entered it more than ten minutes ago."
+        return _error(403, text, request, {})
+    if request.method in {"GET", "HEAD"}:
+        return _redirect_and_return(urls.REAUTHENTICATE.fill(), request)
+    context = {
+        "action": _path_with_query(request),
+        "form": read_form_to_resume(request),
+        "problem": str(error),
+        "button": "Continue",
+    }
+    headers = {"retry-after": str(error.seconds)} if error.seconds else {}
+    page = HtmlPage("reauthenticate.html", context, 429 if error.seconds else 403, headers)
+    return build_response(page, request)
+
+
+def _second_factor(error: SecondFactorRequired, request: Request) -> Response:
+    url = request.render_context.href(urls.SECOND_FACTOR.fill())
+    return (
+        Response(303, headers={"location": url}) if request.is_for_page else _error(403, f"{error} {url}", request, {})
+    )
 
 
 BASIC_CHALLENGE: Final = 'Basic realm="Restricted area"'

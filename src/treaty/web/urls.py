@@ -85,6 +85,7 @@ SYSTEM_DOT: Final = SYSTEM + "/dot"
 SYSTEM_MERMAID: Final = SYSTEM + "/mermaid"
 RELATIONSHIPS_PAGE: Final = Url("/ui/relationships")
 ERROR_TEST: Final = Url("/test/error")
+SECURITY_TXT: Final = Url("/.well-known/security.txt")
 METRICS: Final = Url("/metrics")
 PROMETHEUS: Final = METRICS + "/prometheus"
 
@@ -92,11 +93,14 @@ PACTICIPANTS: Final = Url("/pacticipants")
 PACTICIPANTS_WITH_LABEL: Final = PACTICIPANTS + "/label/{label}"
 PACTICIPANT: Final = PACTICIPANTS + "/{pacticipant}"
 NETWORK: Final = PACTICIPANT + "/network"
+CONNECTED_INTEGRATIONS: Final = Url("/pacticipant/{pacticipant}/network")
+"""The original's spelling, with `pacticipant` in the singular. The page of the network has the plural."""
 DELETE_PACTICIPANT: Final = PACTICIPANT + "/delete"
 PACTICIPANT_LABEL: Final = PACTICIPANT + "/labels/{label}"
 LABELS: Final = Url("/labels")
 
 VERSIONS: Final = PACTICIPANT + "/versions"
+DEPLOYED_OR_RELEASED_VERSIONS: Final = PACTICIPANT + "/deployed-or-released/versions"
 VERSION: Final = VERSIONS + "/{version}"
 LATEST_VERSION: Final = PACTICIPANT + "/latest-version"
 LATEST_TAGGED_VERSION: Final = LATEST_VERSION + "/{tag}"
@@ -219,12 +223,25 @@ TRIGGERED_WEBHOOK_LOGS: Final = Url("/triggered-webhooks/{uuid}/logs")
 REDELIVER: Final = Url("/triggered-webhooks/{uuid}/redeliver")
 REDELIVER_PAGE: Final = Url("/triggered-webhooks/{uuid}/again")
 
+SECRETS: Final = Url("/secrets")
+SECRET: Final = SECRETS + "/{uuid}"
+NEW_SECRET: Final = SECRETS + "/new"
+EDIT_SECRET: Final = SECRET + "/edit"
+DELETE_SECRET: Final = SECRET + "/delete"
+
 SIGN_IN: Final = Url("/sign-in")
+SIGN_IN_CODE: Final = SIGN_IN + "/code"
+REAUTHENTICATE: Final = SIGN_IN + "/again"
 SIGN_OUT: Final = Url("/sign-out")
 SETUP: Final = Url("/setup")
 USER: Final = Url("/user")
 SETTINGS: Final = Url("/settings")
 ACCOUNT: Final = SETTINGS + "/account"
+SECOND_FACTOR: Final = ACCOUNT + "/second-factor"
+SET_UP_SECOND_FACTOR: Final = SECOND_FACTOR + "/set-up"
+CONFIRM_SECOND_FACTOR: Final = SECOND_FACTOR + "/confirm"
+REMOVE_SECOND_FACTOR: Final = SECOND_FACTOR + "/remove"
+RECOVERY_CODES: Final = SECOND_FACTOR + "/recovery-codes"
 END_SESSIONS: Final = SETTINGS + "/sessions/end"
 TOKENS: Final = SETTINGS + "/tokens"
 NEW_TOKEN: Final = TOKENS + "/new"

@@ -86,6 +86,12 @@ SETUP_LINK_EXPIRED: Final = (
 )
 
 
+def check_setup_possible(db: Connection, *, now: datetime) -> None:
+    """Check that some link may create the first administrator. Raises NotFound."""
+    if accounts.has_any(db) or not keys.has_setup_hash(db, now):
+        raise NotFound(SETUP_LINK_EXPIRED)
+
+
 def check_setup_link(db: Connection, link: str, *, vault: Vault, now: datetime) -> None:
     """Check with reads only that a link may create the first administrator. Raises NotFound."""
     hasher = keys.find(db, vault)

@@ -18,9 +18,11 @@ from treaty.model.accounts.access import (
     generate_secret,
     generate_token,
 )
+from treaty.model.accounts.second_factors import PENDING_SIGN_IN_LIFETIME
 from treaty.model.audit import Action, FieldValues
 from treaty.store import audit
 from treaty.store.accounts import accounts, sessions, tokens
+from treaty.store.accounts.sessions import PendingSignIn
 from treaty.store.engine import keys
 from treaty.store.engine.vault import Vault
 
@@ -31,6 +33,7 @@ READ_WRITE_TOKEN_NAME: Final = "Read/write token (CI)"  # noqa: S105 - a name
 # Each kind of secret is hashed with its purpose: a token presented as a session's cookie has another hash.
 TOKEN_PURPOSE: Final = "token"  # noqa: S105 - the name of a kind
 SESSION_PURPOSE: Final = "session"
+PENDING_SIGN_IN_PURPOSE: Final = "pending sign-in"
 SETUP_PURPOSE: Final = "setup"
 PROOF_PURPOSE: Final = "proof"
 
@@ -151,23 +154,26 @@ class SessionDraft:
     account: str | None
     password: str | None = None
     """The hash that the account's password matched."""
-    proof: str | None
+    proof: str | None = None
     """Hash of the name and the password of a user of the settings."""
     address: str | None
     agent: str | None
     """The `User-Agent` header."""
     replaced: str | None = None
     """The UUID of the session that the browser had, which ends."""
+    pending: PendingSignIn | None = None
+    """The sign-in whose code was accepted; None without a second factor."""
 
 
 def open_session(db: Connection, draft: SessionDraft, *, vault: Vault, now: datetime) -> OpenedSession:
     """Open a session with a new secret; a secret that the browser had before is never reused (session fixation).
 
-    Raises Unauthenticated if the account was disabled or got another password since the password was verified.
+    Raises Unauthenticated if the account was disabled, or got another password or second factor, since these were
+    verified.
     """
     hasher = keys.ensure(db, vault)
-    if draft.account is not None and not _record_sign_in(db, draft.account, draft.password, now):
-        raise Unauthenticated("Your account has been disabled, or its password has been changed. Sign in again.")
+    if draft.account is not None and not _record_sign_in(db, draft.account, draft, now):
+        raise Unauthenticated(_ACCOUNT_CHANGED)
     if draft.replaced is not None:
         sessions.end(db, draft.replaced)
     secret = generate_secret()
@@ -185,9 +191,39 @@ def open_session(db: Connection, draft: SessionDraft, *, vault: Vault, now: date
     return OpenedSession(session=session, secret=secret)
 
 
-def _record_sign_in(db: Connection, account: str, password_hash: str | None, now: datetime) -> bool:
-    """Record a sign-in; return whether the account is active and still has this password hash."""
-    return password_hash is not None and accounts.record_sign_in(db, account, password=password_hash, at=now)
+_ACCOUNT_CHANGED: Final = "Your account has been disabled, or its password has been changed. Sign in again."
+
+
+def _record_sign_in(db: Connection, account: str, draft: SessionDraft, now: datetime) -> bool:
+    """Record a sign-in; return whether the account is active and what was verified still holds."""
+    if draft.pending is not None:
+        # Another password or second factor removes pending sign-ins, so an existing one proves that both are the same.
+        return accounts.record_sign_in_by_code(db, account, at=now) and sessions.end_pending(db, draft.pending)
+    return draft.password is not None and accounts.record_sign_in(db, account, password=draft.password, at=now)
+
+
+def start_sign_in(db: Connection, account: str, password_hash: str, *, vault: Vault, now: datetime) -> str:
+    """Remember that a browser has presented the right password of an account, and return a secret for its cookie.
+
+    The sign-in is complete with a code of the second factor. Raises Unauthenticated if the account has been disabled or
+    has another password since the password was verified.
+    """
+    hasher = keys.ensure(db, vault)
+    current = accounts.lock(db, account)
+    if current is None or not current.is_active or current.password != password_hash:
+        raise Unauthenticated(_ACCOUNT_CHANGED)
+    sessions.end_old_pending(db, created_before=now - PENDING_SIGN_IN_LIFETIME)
+    secret = generate_secret()
+    secret_hash = hasher.hash(PENDING_SIGN_IN_PURPOSE, secret)
+    sessions.add_pending(db, secret_hash=secret_hash, account_uuid=account, at=now)
+    return secret
+
+
+def record_reauthentication(db: Connection, session: str, *, user: str, now: datetime) -> None:
+    """Record that the user of a session has authenticated again. Raises Unauthenticated if the session has ended."""
+    if not sessions.record_authentication(db, session, at=now):
+        raise Unauthenticated("Your session has ended. Sign in again.")
+    audit.record(db, Action.REAUTHENTICATION, resource=user)
 
 
 def remove_expired_sessions(db: Connection, *, idle_timeout: timedelta, lifetime: timedelta, now: datetime) -> None:

@@ -11,7 +11,7 @@ from treaty.actions.verifications import publish_verification
 from treaty.actions.versions import versions
 from treaty.model.decisions.metadata import Metadata
 from treaty.model.deployments import Deployment, Environment, EnvironmentDraft
-from treaty.model.pacts import content
+from treaty.model.pacts import content, documents
 from treaty.model.pacts.pacts import Contract, ContractBatch, PactKey
 from treaty.model.verifications.verifications import NewVerification
 from treaty.settings import Settings
@@ -54,7 +54,7 @@ def _add_environment(db: Connection, name: str, *, now: datetime) -> Environment
 def _publish(
     db: Connection, version: str, branch: str, interaction_count: int, *, now: datetime, settings: Settings
 ) -> None:
-    document = content.parse_document(json.dumps(_build_pact(interaction_count)).encode())
+    document = documents.parse_document(json.dumps(_build_pact(interaction_count)).encode())
     contract = Contract(
         consumer=CONSUMER,
         version=version,

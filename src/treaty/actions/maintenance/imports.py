@@ -41,10 +41,12 @@ from treaty.model.maintenance.imports import (
     WebhookFact,
     compute_fact_key,
 )
-from treaty.model.names import check_length, check_not_blank
+from treaty.model.names import check_name, check_not_blank
 from treaty.model.pacticipants.pacticipants import Label, Pacticipant, derive_display_name, validate_name
 from treaty.model.pacts import content as contents
-from treaty.model.pacts.content import Content, Document
+from treaty.model.pacts import documents
+from treaty.model.pacts.content import Content
+from treaty.model.pacts.documents import Document
 from treaty.model.pacts.pacts import Contract
 from treaty.model.verifications.verifications import NewVerification
 from treaty.model.versions import Branch, BranchVersion, Tag, Version, find_insertion_position
@@ -212,7 +214,7 @@ class _Importer:
             if not labels.find(self.db, fact.name, name) and not self.was_copied("label", fact.name, name):
                 # The source lists labels without their times.
                 times = {"created_at": self.now, "updated_at": self.now}
-                labels.add(self.db, Label(pacticipant=fact.name, name=check_length("label", name), **times))
+                labels.add(self.db, Label(pacticipant=fact.name, name=check_name("label", name), **times))
                 has_added = True
             self.remember("label", fact.name, name)
         return has_added
@@ -238,7 +240,7 @@ class _Importer:
         return _PRESENT
 
     def _add_version(self, fact: VersionFact) -> Version:
-        number = check_not_blank("version", check_length("version", fact.number))
+        number = check_not_blank("version", check_name("version", fact.number))
         new = Version(
             pacticipant=fact.pacticipant,
             number=number,
@@ -305,7 +307,7 @@ class _Importer:
         if existing is None:
             new = Branch(
                 pacticipant=version.pacticipant,
-                name=check_length("branch", membership.name),
+                name=check_name("branch", membership.name),
                 created_at=membership.branch_created_at,
                 updated_at=membership.branch_updated_at,
             )
@@ -356,7 +358,7 @@ class _Importer:
             new = Tag(
                 pacticipant=version.pacticipant,
                 version=version.number,
-                name=check_length("tag", membership.name),
+                name=check_name("tag", membership.name),
                 is_head=state.is_newest,
                 created_at=membership.created_at,
                 updated_at=membership.created_at,
@@ -475,7 +477,7 @@ class _Importer:
         if not exists:
             environment = Environment(
                 uuid=fact.uuid,
-                name=check_not_blank("name", check_length("name", fact.name)),
+                name=check_not_blank("name", check_name("name", fact.name)),
                 display_name=fact.display_name,
                 is_production=fact.is_production,
                 contacts=fact.contacts,
@@ -643,7 +645,7 @@ def _complete_pacticipant(existing: Pacticipant, fact: PacticipantFact, *, was_c
 
 def _parse_contract(fact: PactFact) -> Contract:
     """Parse a pact as the source returned it, without the members that a broker adds. Raises Malformed."""
-    document = contents.parse_document(fact.content.encode())
+    document = documents.parse_document(fact.content.encode())
     tree = {name: value for name, value in document.tree.items() if name not in {"_links", "createdAt"}}
     document, content = _restore_published(Document(tree, document.is_plain), fact.sha)
     return Contract(

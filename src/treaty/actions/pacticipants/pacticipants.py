@@ -10,7 +10,7 @@ from treaty.actions.versions.versions import ensure_pacticipants
 from treaty.actions.webhooks.cancellations import record_cancellations
 from treaty.errors import NotFound
 from treaty.model.audit import Action, collect_fields, diff_fields
-from treaty.model.names import check_length
+from treaty.model.names import check_name
 from treaty.model.pacticipants.pacticipants import Label, Pacticipant, derive_display_name, validate_name
 from treaty.store import audit
 from treaty.store.pacticipants import labels, pacticipants
@@ -85,7 +85,7 @@ def add_label(db: Connection, pacticipant: str, name: str, *, now: datetime) -> 
     existing = labels.find(db, pacticipant, name)
     if existing:
         return existing, False
-    new = Label(pacticipant=pacticipant, name=check_length("label", name), created_at=now, updated_at=now)
+    new = Label(pacticipant=pacticipant, name=check_name("label", name), created_at=now, updated_at=now)
     labels.add(db, new)
     return new, True
 

@@ -7,20 +7,20 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from treaty.actions.pacts.merging import merge_contract
 from treaty.actions.versions.versions import ensure_pacticipants, ensure_version, put_on_branch, put_tag
 from treaty.actions.webhooks.events import enqueue_for_contract
 from treaty.errors import Conflict, ConflictingContracts, SimilarNames
 from treaty.model.audit import Action
 from treaty.model.pacticipants.pacticipants import Pacticipant, list_similar_names
-from treaty.model.pacts.content import (
-    Content,
-    MergeConflict,
-    build_content,
-    merge_documents,
-    parse_document,
-    remove_broker_ids,
+from treaty.model.pacts.content import Content
+from treaty.model.pacts.merging import MergeConflict
+from treaty.model.pacts.notices import (
+    PublicationOutcome,
+    PublishedContract,
+    describe_changed_content,
+    describe_merge_conflict,
 )
-from treaty.model.pacts.notices import PublicationOutcome, PublishedContract, describe_changed_content
 from treaty.model.pacts.pacts import Contract, ContractBatch
 from treaty.model.pacts.text_diff import diff_contents
 from treaty.model.versions import Version
@@ -35,12 +35,15 @@ from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import pacts, publications
-from treaty.store.pacts.pacts import PactWithBody
 from treaty.store.pacts.publications import PublicationState
 from treaty.store.versions import versions
 
 MAX_DIFF_STEPS: Final = 100_000
 """Values compared or printed before the difference to the published pact is left out of an error."""
+
+
+MAX_DIFFERENCES: Final = 10
+"""Notices about conflicts after which no difference is computed: other writers wait meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,14 +62,14 @@ def publish_contracts(
 ) -> PublishedContracts:
     """Publish contracts of one version together, and enqueue the webhooks of their events.
 
-    Raises ConflictingContracts, before anything is written, if a contract would change a pact that the version has
-    already published, or if a new name is very similar to an existing one.
+    Raises ConflictingContracts if a contract would change a pact that the version has already published, if it cannot
+    be merged into it, or if a new name is very similar to an existing one. The transaction then has to be rolled back.
     """
     names = {batch.pacticipant, *(contract.provider for contract in batch.contracts)}
     locked = _lock(db, names)
     states = [publications.load_state(db, contract) for contract in batch.contracts]
     conflicts = [] if settings.allow_dangerous_contract_modification else _conflicts(db, batch.contracts, states)
-    similar_names = _similar_names(db, _names_in_order(batch), locked, settings)
+    similar_names = {} if batch.allows_similar_names else _similar_names(db, _names_in_order(batch), locked, settings)
     if conflicts or similar_names:
         raise ConflictingContracts(conflicts, similar_names)
     locked |= _add_missing(db, names - locked.keys(), now=now)
@@ -80,11 +83,35 @@ def publish_contracts(
         # A provider may occur twice in a batch: then the first contract has changed the state that was loaded above.
         state = publications.load_state(db, contract) if contract.provider in providers else initial_state
         providers.add(contract.provider)
-        prepared = _merge_if_requested(db, contract, state)
-        published.append(_publish(db, *prepared, context=context, now=now, may_have_tags=may_have_tags))
+        try:
+            merged, state = _merge_if_requested(db, contract, state)
+        except MergeConflict as conflict:
+            conflicts += _describe_conflict(contract, conflict, has_difference=len(conflicts) < MAX_DIFFERENCES)
+            continue
+        published.append(_publish(db, merged, state, context=context, now=now, may_have_tags=may_have_tags))
+    if conflicts:
+        raise ConflictingContracts(conflicts, {})
     return PublishedContracts(
         version=version, is_new=is_new, branch=batch.branch, tags=batch.tags, contracts=tuple(published)
     )
+
+
+def _merge_if_requested(
+    db: Connection, contract: Contract, state: PublicationState
+) -> tuple[Contract, PublicationState]:
+    """Merge a contract into the pact of its version; return it with its state. Raises MergeConflict."""
+    if not contract.is_merge or state.current_sha is None:
+        return contract, state
+    merged = merge_contract(db, contract)
+    return merged, publications.load_state(db, merged)
+
+
+def _describe_conflict(
+    contract: Contract, conflict: MergeConflict, *, has_difference: bool = True
+) -> list[tuple[str, str]]:
+    text = describe_merge_conflict(contract.consumer, contract.version, contract.provider, str(conflict))
+    difference = conflict.difference if has_difference else ""
+    return [("error", text), *([("info", difference)] if difference else [])]
 
 
 def _lock(db: Connection, names: Collection[str]) -> dict[str, Pacticipant]:
@@ -116,13 +143,17 @@ def _add_missing(db: Connection, names: Collection[str], *, now: datetime) -> di
 def _conflicts(
     db: Connection, contracts: Sequence[Contract], states: Sequence[PublicationState]
 ) -> list[tuple[str, str]]:
-    """List (notice type, text) for contracts that would change a published pact or another contract of the request."""
+    """List (notice type, text) for contracts that would replace a published pact or another contract of the request.
+
+    Contracts to merge replace nothing: whether they fit is known once they are merged.
+    """
     conflicts = []
     first_contents: dict[str, Content] = {}
     for contract, state in zip(contracts, states, strict=True):
+        if contract.is_merge:
+            continue
         new = contract.content
-        # Contracts to merge may differ from each other; all others must equal the first one for the same provider.
-        first = new if contract.is_merge else first_contents.setdefault(contract.provider, new)
+        first = first_contents.setdefault(contract.provider, new)
         if (state.current_sha or first.sha) != new.sha:
             existing_pact = pacts.find(db, contract.key)
             text = describe_changed_content(contract.consumer, contract.version, contract.provider)
@@ -202,11 +233,14 @@ def merge_pact(
 ) -> PublishedContract:
     """Merge a pact into the pact that its version has already published.
 
-    Raises SimilarNames, and Conflict without a text if the two contradict each other.
+    Raises SimilarNames, and Conflict if the two contradict each other.
     """
     locked = _lock_pair(db, contract, settings)
-    existing_pact = pacts.find(db, contract.key)
-    merged = _merge(existing_pact, contract, checks_requests=True) if existing_pact else contract
+    try:
+        merged = merge_contract(db, contract)
+    except MergeConflict as conflict:
+        texts = [text for _, text in _describe_conflict(contract, conflict)]
+        raise Conflict("\n\n".join(texts)) from conflict
     state = publications.load_state(db, merged)
     _ensure_version(db, contract, locked, now=now, settings=settings)
     return _publish(db, merged, state, context={"base_url": base_url}, now=now)
@@ -215,7 +249,7 @@ def merge_pact(
 def _lock_pair(db: Connection, contract: Contract, settings: Settings) -> dict[str, Pacticipant]:
     names = (contract.consumer, contract.provider)
     locked = _lock(db, set(names))
-    similar_names = _similar_names(db, names, locked, settings)
+    similar_names = {} if contract.allows_similar_names else _similar_names(db, names, locked, settings)
     if similar_names:
         raise SimilarNames(similar_names)
     return locked
@@ -226,27 +260,6 @@ def _ensure_version(
 ) -> None:
     consumers = locked | _add_missing(db, {contract.consumer, contract.provider} - locked.keys(), now=now)
     ensure_version(db, consumers[contract.consumer], contract.version, now=now, settings=settings)
-
-
-def _merge(existing_pact: PactWithBody, contract: Contract, *, checks_requests: bool) -> Contract:
-    # The broker's ids come off first: they depend on the interaction, and are computed again for the merged content.
-    existing = remove_broker_ids(parse_document(existing_pact.body))
-    try:
-        merged = merge_documents(existing, contract.document, checks_requests=checks_requests)
-    except MergeConflict as error:
-        raise Conflict from error
-    return replace(contract, document=merged, content=build_content(merged), is_merge=True)
-
-
-def _merge_if_requested(
-    db: Connection, contract: Contract, state: PublicationState
-) -> tuple[Contract, PublicationState]:
-    existing_pact = pacts.find(db, contract.key) if contract.is_merge and state.current_sha is not None else None
-    if existing_pact is None:
-        return contract, state
-    # As in the original, `onConflict: merge` replaces an interaction even if its request differs; PATCH refuses that.
-    merged = _merge(existing_pact, contract, checks_requests=False)
-    return merged, publications.load_state(db, merged)
 
 
 def _publish(

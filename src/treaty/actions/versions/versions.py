@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from treaty.actions.deployments import record_deployment
 from treaty.model.audit import Action, diff_fields, redact_value
 from treaty.model.deployments import Deployment
-from treaty.model.names import check_length
+from treaty.model.names import check_name
 from treaty.model.pacticipants.pacticipants import Pacticipant, derive_display_name, is_main_branch, validate_name
 from treaty.model.versions import Branch, BranchVersion, Tag, Version, VersionDraft, find_insertion_position
 from treaty.settings import Settings
@@ -45,7 +45,7 @@ def ensure_version(
     existing = versions.find(db, pacticipant.name, number)
     if existing:
         return existing, False
-    number = check_length("version", number)
+    number = check_name("version", number)
     new = Version(pacticipant=pacticipant.name, number=number, build_url=None, created_at=now, updated_at=now)
     position = (
         None
@@ -81,7 +81,7 @@ def put_on_branch(  # noqa: PLR0913 - names of a branch version, and the setting
     if state.branch:
         branches.set_head(db, _touched(state.branch, now=now), head=version)
     else:
-        new = Branch(pacticipant=pacticipant.name, name=check_length("branch", branch), created_at=now, updated_at=now)
+        new = Branch(pacticipant=pacticipant.name, name=check_name("branch", branch), created_at=now, updated_at=now)
         branches.add(db, new, head=version)
     added = BranchVersion(
         pacticipant=pacticipant.name, branch=branch, version=version, is_head=True, created_at=now, updated_at=now
@@ -148,7 +148,7 @@ def _add_tag(db: Connection, version: Version, name: str, state: tags.TagState, 
     new = Tag(
         pacticipant=version.pacticipant,
         version=version.number,
-        name=check_length("tag", name),
+        name=check_name("tag", name),
         is_head=state.is_newest,
         created_at=now,
         updated_at=now,

@@ -1,11 +1,12 @@
 """Deliveries to webhooks: claiming, sending, recording attempts, sending again, and testing a webhook."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from treaty.actions.webhooks.encryption import decrypt_request
 from treaty.errors import Conflict, NotFound
 from treaty.model.audit import Action
 from treaty.model.webhooks import parameters
@@ -24,18 +25,28 @@ from treaty.model.webhooks.deliveries import (
     decide_next_step,
     format_log,
     redact_request,
+    remove_cut_secret,
     sign_request,
 )
 from treaty.model.webhooks.events import PROVIDER_VERIFICATION_PUBLISHED
+from treaty.model.webhooks.named_secrets import NamedSecret, choose_for_request
 from treaty.model.webhooks.parameters import DeliveryFacts, ParameterUrls, WebhookContext
 from treaty.model.webhooks.previews import PreviewEvent
 from treaty.model.webhooks.rendering import UnusableValue
-from treaty.model.webhooks.webhooks import EncryptedText, Webhook, WebhookRequest
+from treaty.model.webhooks.secrecy import read_origin
+from treaty.model.webhooks.webhooks import Webhook
 from treaty.settings import Settings
 from treaty.store import audit
-from treaty.store.engine.vault import Vault, WrongKey, get_vault
+from treaty.store.engine.vault import WrongKey, get_vault
 from treaty.store.pacticipants import pacticipants
-from treaty.store.webhooks import deliveries, delivery_facts, preview_events, triggered_webhooks, webhooks
+from treaty.store.webhooks import (
+    deliveries,
+    delivery_facts,
+    named_secrets,
+    preview_events,
+    triggered_webhooks,
+    webhooks,
+)
 from treaty.store.webhooks.deliveries import ClaimRequest, DeliveryUpdate
 
 Send = Callable[[OutgoingRequest, Settings], WebhookResponse | NoResponse]
@@ -45,10 +56,12 @@ def claim(db: Connection, claim_request: ClaimRequest) -> list[Delivery]:
     """Claim due deliveries. Those whose webhook or pact no longer exists fail: there is no request to send."""
     uuids = deliveries.claim(db, claim_request)
     loaded = delivery_facts.load_claimed(db, uuids, owner=claim_request.owner)
+    secrets = named_secrets.load_by_name(db) if loaded else {}
     for uuid in uuids:
         if uuid not in loaded:
             deliveries.abandon(db, uuid, owner=claim_request.owner)
-    return [loaded[uuid] for uuid in uuids if uuid in loaded]
+    # Encrypted values may refer to secrets, too, and only the sender threads decrypt them.
+    return [replace(loaded[uuid], named_secrets=secrets) for uuid in uuids if uuid in loaded]
 
 
 def attempt_delivery(delivery: Delivery, *, settings: Settings, parameter_urls: ParameterUrls, send: Send) -> Attempt:
@@ -61,6 +74,8 @@ def attempt_delivery(delivery: Delivery, *, settings: Settings, parameter_urls: 
         outcome = NoResponse(type(error).__name__, str(error), is_final=isinstance(error, UnusableValue))
         return Attempt(request=None, outcome=outcome, started_at=started_at, finished_at=started_at)
     sent_outcome = send(request, settings)
+    if isinstance(sent_outcome, WebhookResponse):
+        sent_outcome = remove_cut_secret(sent_outcome, request.secrets)
     return Attempt(request=request, outcome=sent_outcome, started_at=started_at, finished_at=datetime.now(UTC))
 
 
@@ -69,32 +84,22 @@ def build_request(
 ) -> OutgoingRequest:
     """Build the request of a delivery, and sign it if its webhook has a secret.
 
-    Raises WrongKey if a secret cannot be decrypted, and ValueError if the values do not make a valid request.
+    Raises WrongKey if a secret cannot be decrypted, and ValueError if the values do not make a valid request, such as
+    UnusableSecret.
     """
-    values = parameters.build_parameters(delivery.facts, delivery.context, parameter_urls)
+    vault = get_vault(settings)
+    decrypted = decrypt_request(delivery.request, vault)
+    chosen = choose_for_request(decrypted, delivery.named_secrets)
     request = build_outgoing_request(
-        _decrypt_request(delivery.request, settings),
-        values,
+        decrypted,
+        parameters.build_parameters(delivery.facts, delivery.context, parameter_urls),
         user_agent=settings.user_agent,
         trace=delivery.context.get("traceparent"),
+        named_secrets={secret.name: vault.decrypt(secret.value) for secret in chosen},
     )
     if delivery.secret is None:
         return request
-    return sign_request(request, get_vault(settings).decrypt(delivery.secret), delivery=delivery.uuid, at=at)
-
-
-def _decrypt_request(request: WebhookRequest, settings: Settings) -> WebhookRequest:
-    password = request.password
-    # Without secrets the request needs no key, and can be sent even if the key is missing or wrong.
-    if not any(isinstance(value, EncryptedText) for value in (*request.headers.values(), password)):
-        return request
-    vault = get_vault(settings)
-    headers = {name: _decrypt(vault, value) for name, value in request.headers.items()}
-    return replace(request, headers=headers, password=None if password is None else _decrypt(vault, password))
-
-
-def _decrypt(vault: Vault, value: str | EncryptedText) -> str:
-    return vault.decrypt(value) if isinstance(value, EncryptedText) else value
+    return sign_request(request, vault.decrypt(delivery.secret), delivery=delivery.uuid, at=at)
 
 
 def record_attempt(
@@ -192,6 +197,7 @@ class WebhookTest:
     webhook: Webhook
     facts: DeliveryFacts
     context: WebhookContext
+    named_secrets: Mapping[str, NamedSecret]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,7 +217,21 @@ def prepare_test(db: Connection, webhook: Webhook, *, base_url: str) -> WebhookT
     # The original broker uses a placeholder result for this event only.
     if facts.result is None and PROVIDER_VERIFICATION_PUBLISHED in webhook.events:
         facts = replace(facts, result=parameters.PLACEHOLDER_RESULT)
-    return WebhookTest(webhook=webhook, facts=facts, context={"base_url": base_url, "event_name": "test"})
+    return WebhookTest(
+        webhook=webhook,
+        facts=facts,
+        context={"base_url": base_url, "event_name": "test"},
+        named_secrets=named_secrets.load_by_name(db),
+    )
+
+
+def approve_server(webhook_test: WebhookTest) -> WebhookTest:
+    """Let a preview use all secrets for the server of its webhook, without approving it for deliveries."""
+    origin = read_origin(webhook_test.webhook.request.url)
+    secrets = {
+        name: replace(secret, origins=(*secret.origins, origin)) for name, secret in webhook_test.named_secrets.items()
+    }
+    return replace(webhook_test, named_secrets=secrets)
 
 
 def record_test(db: Connection, webhook: Webhook) -> None:
@@ -232,7 +252,10 @@ def prepare_past_event_test(db: Connection, webhook: Webhook, event: PreviewEven
         provider_version=context.get("provider_version_number"),
     )
     return WebhookTest(
-        webhook=webhook, facts=facts, context={"base_url": base_url, "event_name": event.name, **context}
+        webhook=webhook,
+        facts=facts,
+        context={"base_url": base_url, "event_name": event.name, **context},
+        named_secrets=named_secrets.load_by_name(db),
     )
 
 
@@ -269,4 +292,5 @@ def _build_test_delivery(webhook_test: WebhookTest) -> Delivery:
         attempts=0,
         triggered_at=webhook_test.webhook.created_at,
         is_failing=False,
+        named_secrets=webhook_test.named_secrets,
     )

@@ -40,6 +40,12 @@ class Caller:
     """The name of the token."""
     credential: str | None = None
     """The uuid of the token or session."""
+    authenticated_at: datetime | None = None
+    """When the user of a session last entered the password."""
+    has_second_factor: bool = False
+    """Whether authentication with the password requires a code, too."""
+    lacks_second_factor: bool = False
+    """Whether the user has to set up a second factor before anything else."""
 
     @property
     def is_known(self) -> bool:
@@ -53,6 +59,8 @@ class Caller:
         return f"{self.user} (token “{self.token}”)" if self.token else str(self.user)
 
 
+REAUTHENTICATION_LIFETIME: Final = timedelta(minutes=10)
+"""Time for which a session may change users, credentials and secrets after its user has entered the password."""
 ANONYMOUS_CALLER: Final = Caller()
 OPEN_ACCESS_CALLER: Final = Caller(role=Role.READ_WRITE)
 """Every caller of a server with open access."""
@@ -73,6 +81,12 @@ class Account:
     created_at: datetime
     updated_at: datetime
     signed_in_at: datetime | None
+    second_factor_at: datetime | None = None
+    """Since when signing in with the password requires a code, too."""
+
+    @property
+    def has_second_factor(self) -> bool:
+        return self.second_factor_at is not None
 
     @property
     def key(self) -> str:

@@ -62,6 +62,8 @@ FAILURE_LIFETIME: Final = timedelta(minutes=15)
 """Time after the latest failure at which a counter expires."""
 TRUST_DURATION: Final = timedelta(days=30)
 """Time after the latest success of an account from an address for which the address is trusted."""
+CODE_LIMIT: Final = FailureLimit(5, 300)
+"""For codes of an account's second factor, from all addresses. Only who knows the password can guess them."""
 _UNKNOWN_NAME_GROUPS: Final = 4096
 """Unknown names are counted in this many groups.
 
@@ -75,7 +77,8 @@ class CounterKeys:
 
     pair: str
     account: str
-    address: str
+    address: str | None
+    """None for codes, which are counted for their account only."""
     network: str | None
     """None for addresses other than IPv6."""
 
@@ -87,6 +90,8 @@ class CounterKeys:
     def limits(self, *, is_trusted: bool) -> Mapping[str | None, FailureLimit]:
         if is_trusted:
             return {self.pair: TRUSTED_PAIR_LIMIT}
+        if self.address is None:
+            return {self.account: CODE_LIMIT}
         return {
             self.pair: PAIR_LIMIT,
             self.account: ACCOUNT_LIMIT,
@@ -110,6 +115,17 @@ def _compute_keys(name: str, address: str | None, is_known: bool) -> CounterKeys
         account=_hash("anywhere", *owner),
         address=_hash(source),
         network=None if network is None else _hash(network),
+    )
+
+
+def compute_code_keys(account: str, address: str | None) -> CounterKeys:
+    """Return the keys for an attempt to enter a code of an account, by its UUID.
+
+    They differ from those for passwords, because a right password deletes the failures of its account from its address.
+    """
+    source, _ = normalize_source(address)
+    return CounterKeys(
+        pair=_hash(source, "code", account), account=_hash("anywhere", "code", account), address=None, network=None
     )
 
 

@@ -127,26 +127,26 @@ class SelectedPact(NamedTuple):
     is_fallback: bool = False
 
 
-SelectedPactOrder = tuple[int, bool, str, bool, str, int, str]
+SelectedPactOrder = tuple[object, ...]
 
 
 def sort_key(pact: SelectedPact) -> SelectedPactOrder:  # noqa: PLR0911 - a return for each kind of selector
     """Return the key by which the selectors of one content are sorted: the original's order, by kind and name."""
     match pact.selector:
         case OverallLatest():
-            return (1, False, "", False, "", pact.position, "")
+            return (1, pact.position)
         case LatestFromBranch(branch=name):
-            return (2, False, name, False, "", pact.position, "")
+            return (2, name, pact.position)
         case LatestWithTag(tag=name):
-            return (3, False, name, False, "", pact.position, "")
+            return (3, name, pact.position)
         case AllWithTag(tag=name, consumer=consumer):
-            return (4, False, name, consumer is None, consumer or "", pact.position, "")
+            return (4, name, consumer is None, consumer or "", pact.position)
         case Deployed():
-            return (5, pact.is_production, pact.environment or "", False, "", pact.position, "")
+            return (5, pact.is_production, pact.environment or "", pact.position)
         case Released():
-            return (6, pact.is_production, pact.environment or "", False, "", pact.position, "")
+            return (6, pact.is_production, pact.environment or "", pact.position)
         case MainBranch(consumer=consumer) | EveryBranch(consumer=consumer) | InEnvironment(consumer=consumer):
-            return (7, False, "", consumer is None, consumer or "", pact.position, pact.branch or "")
+            return (7, consumer is None, consumer or "", pact.position, pact.branch or "")
 
 
 def describe_briefly(pact: SelectedPact) -> str:  # noqa: PLR0911 - a return for each kind of selector

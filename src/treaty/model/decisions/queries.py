@@ -104,8 +104,8 @@ def parse_limit(text: str | None) -> int:
 
     The result is at least -1 and at most `MAX_LIMIT`; the default is 100.
     """
-    digits = re.match(r"\s*[+-]?\d+", text or "100", re.ASCII)
-    return max(-1, min(int(digits[0][:12]), MAX_LIMIT)) if digits else 0
+    digits = re.match(r"\s*([+-]?)0*(\d{1,12})", text or "100", re.ASCII)
+    return max(-1, min(int(digits[1] + digits[2]), MAX_LIMIT)) if digits else 0
 
 
 def list_problems(

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from treaty.model.deployments import DeployedVersion
-from treaty.model.names import check_length, check_not_blank
+from treaty.model.names import check_name, check_not_blank
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +63,7 @@ class ListedPacticipant(NamedTuple):
 
 def validate_name(name: str) -> str:
     """Return the name of a new pacticipant. Raises Invalid if it is blank or too long."""
-    return check_length("name", check_not_blank("name", name))
+    return check_name("name", check_not_blank("name", name))
 
 
 def derive_display_name(name: str) -> str:

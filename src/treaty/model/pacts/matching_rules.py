@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from treaty.model.pacts import content
-from treaty.model.pacts.content import Json
+from treaty.model.pacts import documents
+from treaty.model.pacts.documents import Json
 
 MAX_VALUE_LENGTH: Final = 4000
 """Characters shown of a value."""
@@ -206,4 +206,4 @@ def _truncate(value: Json) -> str:
 
 def format_value(value: Json) -> str:
     """Write a value on one line: a text as it is, anything else as JSON."""
-    return (value if isinstance(value, str) else content.serialize(value))[:MAX_VALUE_LENGTH]
+    return (value if isinstance(value, str) else documents.serialize(value))[:MAX_VALUE_LENGTH]

@@ -137,7 +137,17 @@ def describe_changed_content(consumer: str, version: str, provider: str) -> str:
         f"Cannot change the content of the pact for {consumer} version {version} and provider {provider},"
         " as race conditions will cause unreliable results for can-i-deploy. Each pact must be published with a"
         " consumer version number of its own. A Pact library that makes up values where a type matcher has no example"
-        f" changes the content each time: give every type matcher an example. {_VERSIONING}"
+        " changes the content each time: give every type matcher an example. Jobs that each publish a part of the"
+        f" version's pact have to merge them: `publish --merge`, or `onConflict: merge`. {_VERSIONING}"
+    )
+
+
+def describe_merge_conflict(consumer: str, version: str, provider: str, reason: str) -> str:
+    """Explain why a pact cannot be merged into the one that its version has published, and what to do."""
+    return (
+        f"Cannot merge the pact for {consumer} version {version} and provider {provider} with the one that was already"
+        f" published: {reason}. Nothing was published. Use another description or provider state for a different"
+        " interaction, hard-code random data, and write all pacts of a version with the same Pact library."
     )
 
 
@@ -154,6 +164,8 @@ def describe_similar_names(new: str, existing: Sequence[str], base_url: str) -> 
             f"pact-broker create-or-update-pacticipant --name {_quoted(new)} --broker-base-url {shlex.quote(base_url)}",
             "",
             "The command line is described at https://docs.pact.io/go/pbc-cli",
+            "To allow the name in this publication only, add `--allow-similar-names` to the command `publish`,",
+            "or `allowSimilarNames=true` to the query of the request.",
             "To switch this check off, set `check_for_potential_duplicate_pacticipant_names` to false.",
             "",
         )

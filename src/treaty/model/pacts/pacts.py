@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from treaty.model.pacts.content import Content, Document
+from treaty.model.pacts.content import Content
+from treaty.model.pacts.documents import Document
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +56,8 @@ class Contract:
     provider: str
     document: Document
     content: Content
+    allows_similar_names: bool = False
+    """Whether new names may be similar to existing ones, although the settings forbid it."""
     is_merge: bool = False
     """Whether it is merged into the pact that the version already has, rather than replacing it."""
 
@@ -73,3 +76,5 @@ class ContractBatch:
     tags: tuple[str, ...]
     build_url: str | None
     contracts: tuple[Contract, ...]
+    allows_similar_names: bool = False
+    """Whether new names may be similar to existing ones, although the settings forbid it."""

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from treaty.model.pacts import content
-from treaty.model.pacts.content import Document
+from treaty.model.pacts import documents
+from treaty.model.pacts.documents import Document
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +32,8 @@ def collect_provider_states(pacts: Iterable[tuple[str, bytes]]) -> ProviderState
     """
     consumers_by_state: dict[tuple[str, str], list[str]] = {}
     for consumer, body in pacts:
-        for name, params in _iterate_states(content.parse_document(body)):
-            key = (name, "" if params is None else content.serialize(params, is_sorted=True))
+        for name, params in _iterate_states(documents.parse_document(body)):
+            key = (name, "" if params is None else documents.serialize(params, is_sorted=True))
             consumers_by_state.setdefault(key, []).append(consumer)
     return ProviderStates(
         [

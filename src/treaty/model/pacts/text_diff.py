@@ -11,8 +11,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
-from treaty.model.pacts import content
-from treaty.model.pacts.content import Document, Number
+from treaty.model.pacts import content, documents
+from treaty.model.pacts.documents import Document, Number
 from treaty.model.pacts.pacts import Pact
 
 CONTEXT_LINES: Final = 3
@@ -45,7 +45,7 @@ def diff_contents(old: bytes, new: bytes, *, check_deadline: Callable[[], object
     is called for each value, and raises an exception to abandon the diff.
     """
     lines = _Walk(check_deadline).diff(
-        _normalize(content.parse_document(old)), _normalize(content.parse_document(new)), "", ""
+        _normalize(documents.parse_document(old)), _normalize(documents.parse_document(new)), "", ""
     )
     text = "\n".join(_format_hunks(_sort_removals_first(lines)))
     # Lone surrogates cannot be encoded as UTF-8.
@@ -157,27 +157,31 @@ def _list_shown(lines: list[_Line]) -> set[int]:
     return {near for index in changed for near in range(index - CONTEXT_LINES, index + CONTEXT_LINES + 1)}
 
 
-# Limit in minutes (exclusive), minutes per unit, and wording, as in the original.
-_WORDINGS: Final = (
-    (1, 1, "less than a minute"),
-    (2, 1, "1 minute"),
-    (45, 1, "{} minutes"),
-    (90, 60, "about 1 hour"),
-    (1440, 60, "about {} hours"),
-    (2520, 1440, "1 day"),
-    (43_200, 1440, "{} days"),
-    (86_400, 43_200, "about 1 month"),
-    (525_600, 43_200, "{} months"),
-)
+_HOUR: Final = 60
+_DAY: Final = 1440
+_MONTH: Final = 43_200
 _YEAR: Final = 525_600
+
+# Limit in minutes (exclusive), wording, and the unit that it counts, as in the original.
+_WORDINGS: Final = (
+    (1, "less than a minute", None),
+    (2, "1 minute", None),
+    (45, "{} minutes", 1),
+    (90, "about 1 hour", None),
+    (_DAY, "about {} hours", _HOUR),
+    (2520, "1 day", None),
+    (_MONTH, "{} days", _DAY),
+    (2 * _MONTH, "about 1 month", None),
+    (_YEAR, "{} months", _MONTH),
+)
 
 
 def format_duration(seconds: float) -> str:
     """Describe a duration in words, for example `about 2 hours`."""
     minutes = round(seconds / 60)
-    for limit, unit, wording in _WORDINGS:
+    for limit, wording, unit in _WORDINGS:
         if minutes < limit:
-            return wording.format(round(minutes / unit))
+            return wording.format(round(minutes / unit)) if unit else wording
     quarters = 4 * minutes // _YEAR
     years = (quarters + 1) // 4
     qualifier = ("about", "over", "over", "almost")[quarters % 4]

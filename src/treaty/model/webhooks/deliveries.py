@@ -6,14 +6,19 @@ import hmac
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from html import escape
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, quote_plus, urlsplit
+from xml.sax.saxutils import escape as escape_markup
 
+from treaty.model.webhooks.named_secrets import NamedSecret, build_values
 from treaty.model.webhooks.parameters import DeliveryFacts, WebhookContext
-from treaty.model.webhooks.rendering import render
+from treaty.model.webhooks.rendering import RenderedRequest, render
+from treaty.model.webhooks.secrecy import HARMLESS_HEADERS, is_secret_header, suggests_credential
 from treaty.model.webhooks.webhooks import MASK, EncryptedText, WebhookRequest
 
 TRIGGER_TYPE: Final = "resource_creation"
@@ -94,6 +99,8 @@ class Delivery:
     triggered_at: datetime
     is_failing: bool
     """Whether the webhook is marked as failing."""
+    named_secrets: Mapping[str, NamedSecret] = field(default_factory=dict)
+    """All secrets that webhooks may refer to, by name."""
 
     def is_overdue(self, schedule: Sequence[timedelta], *, at: datetime) -> bool:
         """Whether it waited behind failing deliveries for longer than all its own attempts would have taken.
@@ -118,16 +125,26 @@ class OutgoingRequest:
     body: bytes
     secrets: frozenset[str] = frozenset()
     """Texts to mask wherever the request or its response is shown."""
+    named_secrets: frozenset[str] = frozenset()
+    """Those of the secrets that are masked even if the settings turn redaction off: others own them."""
+    masked_headers: frozenset[str] = frozenset()
+    """Lower-case names of the headers whose whole value is masked wherever the request is shown."""
 
 
 def build_outgoing_request(
-    request: WebhookRequest, values: Mapping[str, str], *, user_agent: str, trace: str | None = None
+    request: WebhookRequest,
+    values: Mapping[str, str],
+    *,
+    user_agent: str,
+    trace: str | None = None,
+    named_secrets: Mapping[str, str] = MappingProxyType({}),
 ) -> OutgoingRequest:
     """Build the request to send, whose secrets are decrypted. `trace` is the W3C trace context of its event.
 
-    Raises UnusableValue if a value would change what the request means.
+    `named_secrets` are the texts of the secrets that the request uses, by name. Raises UnusableValue if a value would
+    change what the request means.
     """
-    rendered = render(request, values)
+    rendered = render(request, {**values, **build_values(named_secrets)})
     # The webhook's own headers come last, so that they can override these.
     traced = {} if trace is None else {"traceparent": trace}
     headers = {"accept": "*/*", "user-agent": user_agent, **traced, **rendered.headers}
@@ -141,7 +158,10 @@ def build_outgoing_request(
         url=rendered.url,
         headers=headers,
         body=rendered.body,
-        secrets=_collect_secrets(rendered.url, headers, rendered.password),
+        secrets=_collect_secrets(request, rendered, headers.get("authorization", ""))
+        | frozenset(named_secrets.values()),
+        named_secrets=frozenset(named_secrets.values()),
+        masked_headers=frozenset(name for name in headers if _is_masked(name, str(request.headers.get(name, "")))),
     )
 
 
@@ -150,16 +170,23 @@ def _authority(url: str) -> str:
     return authority if authority.isascii() else authority.encode("idna").decode()
 
 
-_SECRET_HEADER: Final = re.compile("authorization|token", re.IGNORECASE)
 _MIN_SECRET_LENGTH: Final = 4
 """Shorter texts also occur by chance; masking them would make logs unreadable."""
 
 
-def _collect_secrets(url: str, headers: Mapping[str, str], password: str) -> frozenset[str]:
-    values = [value for name, value in headers.items() if _SECRET_HEADER.search(name)]
+def _is_masked(name: str, template: str) -> bool:
+    """Whether the value of a header is masked: an encrypted one, or any one whose name suggests a credential."""
+    return is_secret_header(name, template) or (suggests_credential(name) and name not in HARMLESS_HEADERS)
+
+
+def _collect_secrets(request: WebhookRequest, rendered: RenderedRequest, authorization: str) -> frozenset[str]:
+    encrypted = [rendered.headers[name] for name, text in request.headers.items() if is_secret_header(name, str(text))]
+    values = [*encrypted, authorization]
     # A receiver may echo the token without its scheme ("Bearer ").
     tokens = [value.rpartition(" ")[2] for value in values]
-    candidates = (*values, *tokens, password, urlsplit(url).password or "")
+    # Some services take a token as the user, without a password.
+    password = rendered.password or rendered.username
+    candidates = (*values, *tokens, password, urlsplit(rendered.url).password or "")
     return frozenset(secret for secret in candidates if len(secret) >= _MIN_SECRET_LENGTH)
 
 
@@ -179,9 +206,11 @@ def sign_request(outgoing: OutgoingRequest, secret: str, *, delivery: str, at: d
 def redact_request(outgoing: OutgoingRequest) -> OutgoingRequest:
     """Mask the secrets of a request, so that it can be shown."""
     secrets = outgoing.secrets
-    headers = {name: redact_secrets(redact_header(name, value), secrets) for name, value in outgoing.headers.items()}
+    headers = {name: redact_secrets(value, secrets) for name, value in mask_headers(outgoing).items()}
     body = redact_secrets(outgoing.body.decode("utf-8", "replace"), secrets).encode()
-    return replace(outgoing, url=redact_secrets(outgoing.url, secrets), headers=headers, body=body, secrets=frozenset())
+    return OutgoingRequest(
+        method=outgoing.method, url=redact_secrets(outgoing.url, secrets), headers=headers, body=body
+    )
 
 
 # Outcomes
@@ -281,7 +310,9 @@ def format_log(attempt: Attempt, context: WebhookContext, formatter: LogFormatte
     lines = _format_lines(before, attempt.started_at) + _format_lines(after, attempt.finished_at)
     # PostgreSQL does not store null characters.
     text = "\n".join(lines).replace("\0", "")
-    return redact_secrets(text, attempt.request.secrets) if attempt.request and formatter.is_redacted else text
+    if attempt.request is None:
+        return text
+    return redact_secrets(text, attempt.request.secrets if formatter.is_redacted else attempt.request.named_secrets)
 
 
 def _format_lines(lines: Sequence[tuple[str, str]], at: datetime) -> list[str]:
@@ -289,16 +320,29 @@ def _format_lines(lines: Sequence[tuple[str, str]], at: datetime) -> list[str]:
 
 
 def _request_lines(request: OutgoingRequest, *, is_redacted: bool) -> list[tuple[str, str]]:
-    headers = [
-        f"{name}: {redact_header(name, value) if is_redacted else value}" for name, value in request.headers.items()
-    ]
+    shown = mask_headers(request) if is_redacted else request.headers
+    headers = [f"{name}: {value}" for name, value in shown.items()]
     body = [request.body.decode("utf-8", "replace")] if request.body else []
     return [("INFO", text) for text in (f"HTTP/1.1 {request.method} {request.url}", *headers, *body)]
 
 
-def redact_header(name: str, value: str) -> str:
-    """Return a header's value, or the mask if it is a token."""
-    return MASK if _SECRET_HEADER.search(name) else value
+def mask_headers(request: OutgoingRequest) -> dict[str, str]:
+    """Return the headers of a request, with the mask in place of those that are credentials."""
+    return {name: MASK if name in request.masked_headers else value for name, value in request.headers.items()}
+
+
+_REQUEST_LINE: Final = re.compile(r"\[[^]]+\] INFO: HTTP/1\.1 [A-Za-z]+ \S+://")
+_HEADER_LINE: Final = re.compile(r"(\[[^]]+\] INFO: ([!#$%&'*+.^_`|~0-9A-Za-z-]+): )(.*)")
+
+
+def mask_log(text: str, secrets: frozenset[str]) -> str:
+    """Mask the credentials in a log that was formatted by other rules: headers of the request, and secrets anywhere."""
+    lines, is_in_headers = [], False
+    for line in text.split("\n"):
+        header = _HEADER_LINE.fullmatch(line) if is_in_headers else None
+        is_in_headers = header is not None or _REQUEST_LINE.match(line) is not None
+        lines.append(header[1] + MASK if header and _is_masked(header[2].lower(), header[3]) else line)
+    return redact_secrets("\n".join(lines), secrets)
 
 
 def _outcome_lines(attempt: Attempt, formatter: LogFormatter) -> list[tuple[str, str]]:
@@ -333,6 +377,16 @@ def decode_body(response: WebhookResponse) -> tuple[str, bool]:
     return text, len(text.encode()) == len(response.body)
 
 
+def remove_cut_secret(response: WebhookResponse, secrets: frozenset[str]) -> WebhookResponse:
+    """Remove the beginning of a secret at the end of a truncated body, which `redact_secrets` would not recognize."""
+    if not response.is_truncated:
+        return response
+    forms = {form.encode("utf-8", "replace") for secret in secrets for form in _escaped_forms(secret)}
+    lengths = (length for form in forms for length in range(_MIN_SECRET_LENGTH, len(form)))
+    cut = max((length for length in lengths if response.body[-length:] in {form[:length] for form in forms}), default=0)
+    return replace(response, body=response.body[: len(response.body) - cut]) if cut else response
+
+
 def redact_secrets(text: str, secrets: frozenset[str]) -> str:
     """Mask all secrets in a text, in each form that a request or its response may contain."""
     # The longest first: a secret may contain another one.
@@ -342,8 +396,23 @@ def redact_secrets(text: str, secrets: frozenset[str]) -> str:
     return text
 
 
-def _escaped_forms(secret: str) -> frozenset[str]:
-    """Return a secret as plain text, and as escaped in JSON and in URLs."""
+def _escaped_forms(secret: str) -> list[str]:
+    """Return a secret as plain text, and as escaped in JSON, URLs and markup, the longest first."""
     in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
-    in_url = (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"))
-    return frozenset((secret, *in_json, *in_url))
+    in_nested_json = tuple(json.dumps(text, ensure_ascii=False)[1:-1] for text in in_json)
+    in_url = (
+        quote(secret, safe="", errors="replace"),
+        quote_plus(secret, errors="replace"),
+        quote(secret, errors="replace"),
+    )
+    in_markup = (escape_markup(secret), escape(secret), escape_markup(secret, {'"': "&quot;", "'": "&#39;"}))
+    forms = (secret, *in_json, *in_nested_json, *in_url, *map(_lower_escapes, in_url), *in_markup)
+    return sorted(frozenset(forms), key=len, reverse=True)
+
+
+def _lower_escapes(text: str) -> str:
+    """Write the hexadecimal digits of a percent-encoded text in lower case, as some servers do."""
+    return _PERCENT_ESCAPE.sub(lambda match: match[0].lower(), text)
+
+
+_PERCENT_ESCAPE: Final = re.compile("%[0-9A-F]{2}")

@@ -11,10 +11,19 @@ Address = IPv4Address | IPv6Address
 
 def is_whitelisted(host: str, entries: Iterable[str]) -> bool:
     """Whether a host is on a whitelist. An address matches only addresses and networks, never a name or a pattern."""
-    address = _parse_address(host)
+    name = encode_host(host)
+    address = _parse_address(name)
     if address is not None:
         return is_address_whitelisted(address, entries)
-    return any(_is_name_match(host, entry) for entry in entries)
+    return any(_is_name_match(name, entry) for entry in entries)
+
+
+def encode_host(host: str) -> str:
+    """Return a host in lower case and in ASCII, as it is looked up; a host that cannot be encoded stays as it is."""
+    try:
+        return (host if host.isascii() else host.encode("idna").decode()).lower()
+    except UnicodeError:
+        return host.lower()
 
 
 def is_address_whitelisted(address: Address, entries: Iterable[str]) -> bool:
@@ -40,11 +49,12 @@ def _parse_network(entry: str) -> IPv4Network | IPv6Network | None:
 
 def _is_name_match(host: str, entry: str) -> bool:
     if is_regular_expression(entry):
-        return re.search(entry[1:-1], host, re.IGNORECASE) is not None
+        # The whole host: `/ci.example.org/` must not allow `ci.example.org.evil.example`.
+        return re.fullmatch(entry[1:-1], host, re.IGNORECASE) is not None
     if entry.startswith("*"):
         first, _, rest = host.partition(".")
-        return bool(first) and rest.lower() == entry[1:].removeprefix(".").lower() and bool(rest)
-    return host.lower() == entry.lower()
+        return bool(first) and rest == encode_host(entry[1:].removeprefix(".")) and bool(rest)
+    return host == encode_host(entry)
 
 
 def is_regular_expression(entry: str) -> bool:

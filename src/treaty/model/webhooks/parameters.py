@@ -37,7 +37,7 @@ PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """All parameters with their meanings, for the form and the documentation. A parameter without a value is empty."""
 
-_PLACEHOLDER: Final = re.compile(r"\$\{pactbroker\.(\w+)\}")
+_PLACEHOLDER: Final = re.compile(r"\$\{(?:pactbroker\.(\w+)|((?:user|secret)\.[\w.-]+))\}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,8 +176,16 @@ def _status_parameters(result: EventResult | None) -> dict[str, str]:
 
 
 def fill_in(text: str, values: Mapping[str, str], escape: Callable[[str], str] = str) -> str:
-    """Replace placeholders by their escaped values; unknown placeholders stay as they are."""
-    return _PLACEHOLDER.sub(lambda match: escape(values[match[1]]) if match[1] in values else match[0], text)
+    """Replace placeholders by their escaped values; unknown placeholders stay as they are.
+
+    A parameter has its name in `values` (`consumerName`), a named secret its prefix, too (`user.NAME`).
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        return escape(values[name]) if name in values else match[0]
+
+    return _PLACEHOLDER.sub(replace, text)
 
 
 def replace_parameters(text: str, value: str) -> str:

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 MASK: Final = "**********"
 """Shown instead of a secret. Clients may send it back to keep the secret."""
-_PLACEHOLDER: Final = re.compile(r"\$\{pactbroker\.[^}]*\}")
-_SECRET_NAME: Final = re.compile("authorization|token", re.IGNORECASE)
+_PLACEHOLDER: Final = re.compile(r"\$\{(?:pactbroker|user|secret)\.[^}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +141,6 @@ def is_match(
 
 def _has_any(names: frozenset[str], allowed: tuple[str, ...] | None) -> bool:
     return allowed is None or not names.isdisjoint(allowed)
-
-
-def is_secret_header(name: str, value: str) -> bool:
-    """Whether a header holds a token, by its name. The original broker hides the same headers."""
-    return bool(_SECRET_NAME.search(name)) and is_secret(value)
-
-
-def is_secret(value: str) -> bool:
-    """Whether a value is a secret. A value with placeholders is not: it has to be readable to be edited."""
-    return "${pactbroker." not in value
 
 
 def is_mask(value: str) -> bool:

@@ -47,9 +47,12 @@ _SET_PASSWORD: Final = _CHANGE.values(password=bindparam("new_password"), update
 _REPLACE_PASSWORD: Final = _SET_PASSWORD.where(account.c.is_active, account.c.password == bindparam("old_password"))
 _SET_ROLE: Final = _CHANGE.values(role=bindparam("new_role"), updated_at=bindparam("at"))
 _SET_ACTIVE: Final = _CHANGE.values(is_active=bindparam("active"), updated_at=bindparam("at"))
-_RECORD_SIGN_IN: Final = _CHANGE.where(account.c.is_active, account.c.password == bindparam("verified")).values(
-    signed_in_at=bindparam("at")
+_SET_SECOND_FACTOR: Final = _CHANGE.values(second_factor_at=bindparam("since"), updated_at=bindparam("at"))
+_RECORD_SIGN_IN: Final = _CHANGE.where(account.c.is_active).values(signed_in_at=bindparam("at"))
+_RECORD_SIGN_IN_BY_PASSWORD: Final = _RECORD_SIGN_IN.where(
+    account.c.password == bindparam("verified"), account.c.second_factor_at.is_(None)
 )
+_RECORD_SIGN_IN_BY_CODE: Final = _RECORD_SIGN_IN.where(account.c.second_factor_at.is_not(None))
 
 
 def has_any(db: Connection) -> bool:
@@ -114,13 +117,23 @@ def set_active(db: Connection, uuid: str, *, active: bool, at: datetime) -> None
     execute(db, _SET_ACTIVE, {"account_uuid": uuid, "active": active, "at": at})
 
 
+def set_second_factor(db: Connection, uuid: str, *, since: datetime | None, at: datetime) -> None:
+    """Set the time since which signing in requires a code, too; None if it does not."""
+    execute(db, _SET_SECOND_FACTOR, {"account_uuid": uuid, "since": since, "at": at})
+
+
 def record_sign_in(db: Connection, uuid: str, *, password: str, at: datetime) -> bool:
-    """Record a sign-in if the account is active and still has the password hash that was verified.
+    """Record a sign-in if the account is active, still has the verified password hash, and has no second factor.
 
     Returns whether it does. If so, the row stays locked and changes of the account wait until the transaction ends, so
     no session is opened with a password that is being replaced.
     """
-    return execute(db, _RECORD_SIGN_IN, {"account_uuid": uuid, "verified": password, "at": at}) == 1
+    return execute(db, _RECORD_SIGN_IN_BY_PASSWORD, {"account_uuid": uuid, "verified": password, "at": at}) == 1
+
+
+def record_sign_in_by_code(db: Connection, uuid: str, *, at: datetime) -> bool:
+    """Record a sign-in if the account is active and has a second factor; return whether. The row stays locked."""
+    return execute(db, _RECORD_SIGN_IN_BY_CODE, {"account_uuid": uuid, "at": at}) == 1
 
 
 def _build_account(row: Any) -> Account:

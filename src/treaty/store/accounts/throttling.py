@@ -56,7 +56,7 @@ def _key_parameters(known_keys: CounterKeys, unknown_keys: CounterKeys) -> dict[
     return {
         "known_pair": known_keys.pair,
         "known_account": known_keys.account,
-        "address": known_keys.address,
+        "address": known_keys.address or "",
         "network": known_keys.network or "",
         "unknown_pair": unknown_keys.pair,
         "unknown_account": unknown_keys.account,

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from math import ceil
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
@@ -22,7 +22,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import DatabaseReplaced, Invalid, InvalidSetting, Problem
-from treaty.store.engine.database_files import DatabaseFiles, check_exists, find_path, forbid_creation
+from treaty.store.engine.database_files import (
+    DatabaseFiles,
+    check_exists,
+    create_private,
+    find_path,
+    forbid_creation,
+)
 from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
 
 if TYPE_CHECKING:
@@ -65,6 +71,13 @@ class Database(Protocol):
 
     def checkpoint(self) -> None:
         """Move committed data to its final place without blocking anyone, so that no write has to do so."""
+        ...
+
+    def erase_deleted_data(self) -> bool:
+        """Overwrite the data that was deleted or replaced, which otherwise remains in a file for some time.
+
+        Returns False if other processes have prevented this.
+        """
         ...
 
     def close(self) -> None: ...
@@ -173,6 +186,16 @@ class Sqlite:
         """Copy the write-ahead log into the database file, up to what a reader or writer still uses."""
         self._connection().exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").close()
 
+    def erase_deleted_data(self) -> bool:
+        """Write the whole file again, and empty the write-ahead log. Needs free disk space for a copy."""
+        connection = self._connection()
+        # A copy in memory, as for other temporary data, could be too large.
+        for statement in ("PRAGMA temp_store = FILE", "VACUUM", "PRAGMA temp_store = MEMORY"):
+            connection.exec_driver_sql(statement).close()
+        # The log stays as it is while another connection reads from it.
+        is_busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()[0]
+        return not is_busy
+
     def close(self) -> None:
         """Close every connection. Statements that still run in other threads fail."""
         for connection in self._connections:
@@ -203,6 +226,8 @@ class Sqlite:
         """Connect. The first connection's files are those that all later checks compare with."""
         with self._connecting:
             self._check_files()  # connecting would create a missing file
+            if self._files is None:
+                create_private(self.engine.url)
             connection = self._connect()
             self._connections.append(connection)
             if self._files is None:
@@ -275,7 +300,8 @@ class Postgresql:
         )
         self._autocommit_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._driver_error = self.engine.dialect.loaded_dbapi.Error
-        dialect = _positional_dialect(self.engine)
+        dialect_class: Any = type(self.engine.dialect)
+        dialect = _positional_dialect(dialect_class)
         event.listen(self.engine, "connect", lambda _, record: record.info.update({_DIALECT_KEY: dialect}))
 
     def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
@@ -318,6 +344,10 @@ class Postgresql:
 
     def checkpoint(self) -> None:
         """Do nothing: PostgreSQL makes its own checkpoints."""
+
+    def erase_deleted_data(self) -> bool:
+        """Do nothing: PostgreSQL's own vacuum does so, and neither queries nor dumps contain deleted data."""
+        return True
 
     def close(self) -> None:
         """Close every connection."""
@@ -437,9 +467,12 @@ _DIALECT_KEY: Final = "treaty_dialect"
 """Key in a connection's `info` of the dialect for statements that bypass SQLAlchemy."""
 
 
-def _positional_dialect(engine: Engine) -> Dialect:
-    """Create a dialect with positional parameters: a tuple of values is built faster than a dictionary."""
-    dialect_class: Any = type(engine.dialect)
+@cache
+def _positional_dialect(dialect_class: Any) -> Dialect:
+    """Create a dialect with positional parameters: a tuple of values is built faster than a dictionary.
+
+    It is the same for all databases, since prepared statements are cached by dialect.
+    """
     dialect: Dialect = dialect_class(paramstyle="format")
     return dialect
 

@@ -6,7 +6,9 @@ So the files are compared by device and inode. `-shm` is checked too, because pr
 
 import os
 import sqlite3
+import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
@@ -72,6 +74,34 @@ def forbid_creation(url: URL) -> URL:
     if path is None:
         return url
     return url.set(database=f"file:{quote(str(path))}").update_query_dict({"mode": "rw", "uri": "true"})
+
+
+def create_private(url: URL) -> None:
+    """Create a missing SQLite file, so that other users of the machine cannot read it, whatever the umask.
+
+    SQLite creates `-wal` and `-shm` with the mode of the database file.
+    """
+    path = find_path(url)
+    if path is None or url.query.get("mode", "rwc") != "rwc":
+        return
+    with suppress(OSError):  # the file exists, or SQLite reports why it cannot be created
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        path.chmod(0o600)  # the umask may have removed permissions
+
+
+def list_files(url: str) -> list[Path]:
+    """List the files that a SQLite database may have; none for other databases."""
+    parsed = make_url(url)
+    path = find_path(parsed) if parsed.get_backend_name() == "sqlite" else None
+    return [] if path is None else [path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))]
+
+
+def is_readable_by_all(path: Path) -> bool:
+    """Whether a file exists that every user of the machine can read."""
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
 
 
 def is_in_memory(url: str) -> bool:

@@ -96,6 +96,12 @@ def set_setup_hash(db: Connection, secret_hash: str, until: datetime) -> None:
     execute(db, _SET_SETUP, {"hash": secret_hash, "until": until})
 
 
+def has_setup_hash(db: Connection, now: datetime) -> bool:
+    """Whether any link may create the first administrator now."""
+    setup = fetch_first(db, _SETUP, {})
+    return setup is not None and setup.setup_until > now
+
+
 def is_valid_setup_hash(db: Connection, secret_hash: str, now: datetime) -> bool:
     """Whether this link may create the first administrator now."""
     setup = fetch_first(db, _SETUP, {})

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Select, Update, bindparam, or_, selec
 from treaty.model.webhooks.webhooks import EncryptedText
 from treaty.store.engine.database import execute, fetch_rows
 from treaty.store.engine.vault import KeyStatus, Vault
-from treaty.store.tables import access, webhook
+from treaty.store.tables import access, second_factor, secret, webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,9 @@ ENCRYPTED_COLUMNS: Final = (
     EncryptedColumn(webhook.c.headers, is_json=True),
     EncryptedColumn(webhook.c.password, is_json=True),
     EncryptedColumn(webhook.c.secret),
+    EncryptedColumn(secret.c.value),
     EncryptedColumn(access.c.sealed_key),
+    EncryptedColumn(second_factor.c.secret),
 )
 """All columns with encrypted texts. A column missing here could not be decrypted once its key is removed."""
 

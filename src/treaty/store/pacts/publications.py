@@ -185,6 +185,24 @@ def add(db: Connection, contract: Contract, state: PublicationState, *, now: dat
     execute(db, _SET_LATEST if state.has_integration else _ADD_INTEGRATION, params)
 
 
+_CONTENT: Final = and_(
+    content.c.consumer_id == CONSUMER_ID, content.c.provider_id == PROVIDER_ID, content.c.sha == bindparam("sha")
+)
+_BODY: Final = select(content.c.body).where(_CONTENT)
+_REPLACE_BODY: Final = update(content).where(_CONTENT).values(body=bindparam("new_body"))
+
+
+def find_body(db: Connection, contract: Contract) -> bytes | None:
+    """Find the stored JSON of a contract's content."""
+    body: bytes | None = fetch_scalar(db, _BODY, _params(contract))
+    return body
+
+
+def replace_body(db: Connection, contract: Contract) -> None:
+    """Store other JSON for a contract's content: with the same hash, but more metadata."""
+    execute(db, _REPLACE_BODY, {**_params(contract), "new_body": contract.content.body})
+
+
 def touch(db: Connection, consumer: str, provider: str, *, now: datetime) -> None:
     """Update the time at which contract data of a pair was last published."""
     execute(db, _TOUCH, {"consumer": consumer, "provider": provider, "now": now})

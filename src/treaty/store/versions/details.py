@@ -9,7 +9,14 @@ from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func,
 from treaty.errors import NotFound
 from treaty.model.deployments import Environment
 from treaty.model.paging import Page, Paged
-from treaty.model.versions import VersionBranch, VersionDetails, VersionEnvironment, VersionTag
+from treaty.model.versions import (
+    EnvironmentPeriod,
+    RecordedVersion,
+    VersionBranch,
+    VersionDetails,
+    VersionEnvironment,
+    VersionTag,
+)
 from treaty.store import deployments
 from treaty.store.engine.database import fetch_rows, fetch_tuples
 from treaty.store.engine.listing import PagedQuery
@@ -95,6 +102,15 @@ _EVER_IN_ENVIRONMENT: Final = union(
 _IN_ENVIRONMENT: Final = PagedQuery(_VERSIONS.where(version.c.id.in_(_EVER_IN_ENVIRONMENT)).order_by(_NEWEST_FIRST))
 
 
+_EVER_RECORDED: Final = union(
+    *(
+        select(recorded.c.version_id).where(recorded.c.pacticipant_id == PACTICIPANT_ID)
+        for recorded in (deployed_version, released_version)
+    )
+)
+_RECORDED: Final = PagedQuery(_VERSIONS.where(version.c.id.in_(_EVER_RECORDED)).order_by(_NEWEST_FIRST))
+
+
 def list_all(db: Connection, pacticipant: str, page: Page | None) -> Paged[VersionDetails]:
     """List all versions, newest first."""
     return _list(db, _ALL, {"pacticipant": pacticipant}, page)
@@ -113,6 +129,21 @@ def list_on_branch(db: Connection, pacticipant: str, branch: str, page: Page | N
 def list_in_environment(db: Connection, pacticipant: str, environment: str, page: Page | None) -> Paged[VersionDetails]:
     """List the versions that were ever deployed or released to an environment, newest first."""
     return _list(db, _IN_ENVIRONMENT, {"pacticipant": pacticipant, "environment": environment}, page)
+
+
+def list_deployed_or_released(db: Connection, pacticipant: str, page: Page | None) -> Paged[RecordedVersion]:
+    """List the versions that were ever deployed or released, newest first, with their deployments and releases."""
+    return _RECORDED.read(db, {"pacticipant": pacticipant}, page, lambda rows: _load_periods(db, rows))
+
+
+def _load_periods(db: Connection, rows: Sequence[Any]) -> list[RecordedVersion]:
+    ids = [row[0] for row in rows]
+    deployments_by_id = _group_by_version(db, _DEPLOYMENT_PERIODS, ids, EnvironmentPeriod._make)
+    releases_by_id = _group_by_version(db, _RELEASE_PERIODS, ids, lambda columns: EnvironmentPeriod(*columns))
+    return [
+        RecordedVersion(loaded, tuple(deployments_by_id.get(id_, ())), tuple(releases_by_id.get(id_, ())))
+        for id_, loaded in zip(ids, _load_details(db, rows), strict=True)
+    ]
 
 
 def _list(db: Connection, query: PagedQuery, params: Mapping[str, object], page: Page | None) -> Paged[VersionDetails]:
@@ -167,6 +198,32 @@ _RELEASED: Final = (
     .join_from(released_version, environment)
     .where(released_version.c.version_id.in_(_OF_VERSIONS))
     .order_by(released_version.c.id)
+)
+_ENVIRONMENT: Final = (environment.c.name, environment.c.uuid.label("environment_uuid"), environment.c.is_production)
+_DEPLOYMENT_PERIODS: Final = (
+    select(
+        deployed_version.c.version_id,
+        deployed_version.c.uuid,
+        *_ENVIRONMENT,
+        deployed_version.c.created_at,
+        deployed_version.c.undeployed_at,
+        deployed_version.c.application_instance,
+    )
+    .join_from(deployed_version, environment)
+    .where(deployed_version.c.version_id.in_(_OF_VERSIONS))
+    .order_by(deployed_version.c.created_at, deployed_version.c.id)
+)
+_RELEASE_PERIODS: Final = (
+    select(
+        released_version.c.version_id,
+        released_version.c.uuid,
+        *_ENVIRONMENT,
+        released_version.c.created_at,
+        released_version.c.support_ended_at,
+    )
+    .join_from(released_version, environment)
+    .where(released_version.c.version_id.in_(_OF_VERSIONS))
+    .order_by(released_version.c.created_at, released_version.c.id)
 )
 BATCH_SIZE: Final = 500
 """Versions per statement; SQLite and PostgreSQL limit the number of parameters."""

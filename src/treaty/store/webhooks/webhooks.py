@@ -65,8 +65,17 @@ def lock(db: Connection, uuid: str) -> Webhook | None:
     return None if fetch_scalar(db, _LOCK, {"uuid": uuid}) is None else find(db, uuid)
 
 
-def list_all(db: Connection) -> list[Webhook]:
-    return _fetch(db, _WEBHOOKS, {})
+_NAMING_CONSUMER: Final = _WEBHOOKS.where(CONSUMER.c.name == bindparam("consumer"))
+_NAMING_PROVIDER: Final = _WEBHOOKS.where(PROVIDER.c.name == bindparam("provider"))
+
+
+def list_all(db: Connection, *, consumer: str | None = None, provider: str | None = None) -> list[Webhook]:
+    """List all webhooks, or those that name a consumer, a provider, or both."""
+    if consumer is not None and provider is not None:
+        return _fetch(db, _OF_PAIR, {"consumer": consumer, "provider": provider})
+    if consumer is not None:
+        return _fetch(db, _NAMING_CONSUMER, {"consumer": consumer})
+    return _fetch(db, _WEBHOOKS, {}) if provider is None else _fetch(db, _NAMING_PROVIDER, {"provider": provider})
 
 
 _OF_PAIR: Final = _WEBHOOKS.where(CONSUMER.c.name == bindparam("consumer"), PROVIDER.c.name == bindparam("provider"))

@@ -51,6 +51,7 @@ class UserState(TypedDict):
     createdAt: Omittable[datetime]
     updatedAt: Omittable[datetime]
     lastLogin: Omittable[datetime]
+    secondFactor: Omittable[bool]
 
 
 class UserDocument(UserState, SelfLinked):
@@ -92,7 +93,13 @@ def list_tokens(request: Request) -> Tokens:
     return Tokens(tokens.list_of_account(request.db, uuid) if uuid else ())
 
 
-@router.post(urls.REGENERATE_TOKEN, permission=Permission.USE_OWN_ACCOUNT, consumes=None, response=IssuedTokenDocument)
+@router.post(
+    urls.REGENERATE_TOKEN,
+    permission=Permission.USE_OWN_ACCOUNT,
+    consumes=None,
+    is_sensitive=True,
+    response=IssuedTokenDocument,
+)
 def regenerate_token(request: Request, uuid: str) -> Created:
     """Replace the value of one of the current user's tokens. The response has the new value, which is shown only once.
 
@@ -126,6 +133,7 @@ def current_user(user: User) -> Hal:
         "createdAt": account.created_at if account else None,
         "updatedAt": account.updated_at if account else None,
         "lastLogin": account.signed_in_at if account else None,
+        "secondFactor": account.has_second_factor if account else None,
     }
     return Hal(state, links={"self": Link(urls.USER.fill(), "Current user")})
 

@@ -20,6 +20,7 @@ from treaty.model.deployments import (
     Release,
     ReleasedVersion,
 )
+from treaty.model.names import check_name
 from treaty.store import deployments
 from treaty.web import urls
 from treaty.web.api.timestamps import timestamps
@@ -375,12 +376,14 @@ def record_deployment(request: Request, pacticipant: str, version: str, environm
 def _read_instance(body: dict[str, Any]) -> str | None:
     """Read the application instance of a deployment.
 
-    Raises Invalid for a blank name: the deployment would replace the one without an instance.
+    Raises Invalid for a name that breaks the rules: a blank one would replace the deployment without an instance.
     """
     member = "target" if body.get("applicationInstance") is None else "applicationInstance"
     instance = body.get(member)
     if is_blank(instance):
         raise Invalid.member(member, BLANK)
+    if isinstance(instance, str):
+        check_name(member, instance)
     return instance if instance is None or isinstance(instance, str) else _encode_json(instance)
 
 

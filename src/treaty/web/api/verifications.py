@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from treaty.actions import verifications as verification_actions
-from treaty.errors import NotFound
+from treaty.errors import Invalid, NotFound
 from treaty.model.decisions import metadata
 from treaty.model.decisions.metadata import Metadata
 from treaty.model.pacts.pacts import Pact, PactKey
@@ -21,7 +21,7 @@ from treaty.model.verifications.verifications import (
     Verification,
     VerificationSummary,
 )
-from treaty.model.versions import Tag
+from treaty.model.versions import Tag, find_order_problem
 from treaty.store import verifications
 from treaty.store.pacts import pacts
 from treaty.store.pacts.pacts import PactWithBody
@@ -31,7 +31,7 @@ from treaty.web.api.pacts.pacts import find_with_metadata, read_metadata, requir
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.hal.shapes import NamedHead, Omittable, SelfLinked, StoredObject
-from treaty.web.http.bodies import Body, RequiredNonBlankText, Uri, with_example
+from treaty.web.http.bodies import Body, RequiredNonBlankName, Uri, with_example
 from treaty.web.http.media_types import EXTENDED, HAL, JSON
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted
@@ -77,7 +77,7 @@ class VerificationBody(Body):
     )
 
     success: Annotated[bool, BeforeValidator(_require_boolean)]
-    provider_application_version: RequiredNonBlankText
+    provider_application_version: RequiredNonBlankName
     build_url: Uri = None
     verification_date: Annotated[datetime | None, BeforeValidator(_parse_time)] = None
     test_results: Annotated[
@@ -168,6 +168,7 @@ def publish_verification_with_metadata(
 
 def _publish(request: Request, provider: str, consumer: str, sha: str, segment: str | None) -> Created:
     body = request.body(VerificationBody)
+    _check_version(request, body.provider_application_version)
     selection = read_metadata(segment) if segment else Metadata()
     pact = require(find_with_metadata(request, provider, consumer, sha, selection)).pact
     new = _build_verification(body, pact, selection, segment=segment, now=request.now)
@@ -178,6 +179,12 @@ def _publish(request: Request, provider: str, consumer: str, sha: str, segment: 
     number = recorded.number
     result = verifications.find(request.db, consumer, provider, sha, number)
     return Created(result, urls.VERIFICATION.fill(provider=provider, consumer=consumer, sha=sha, number=str(number)))
+
+
+def _check_version(request: Request, number: str) -> None:
+    problem = None if request.settings.order_versions_by_date else find_order_problem(number)
+    if problem is not None:
+        raise Invalid.member("providerApplicationVersion", problem)
 
 
 def _build_verification(

@@ -103,7 +103,8 @@ def _too_large(limit: int, reason: str) -> TooLarge:
 
 _ALWAYS: Final = [(b"x-content-type-options", b"nosniff")]
 _USUAL: Final = [*_ALWAYS, (b"x-pact-broker-version", b"2.120.0")]
-_DEFAULTS: Final = {"cache-control": "no-cache", "vary": "Accept"}
+# Most responses depend on the caller, at least in the links for which a permission is missing.
+_DEFAULTS: Final = {"cache-control": "private, no-cache", "vary": "Accept, Authorization, Cookie"}
 _WITH_DEFAULTS: Final = [*_USUAL, *((name.encode(), value.encode()) for name, value in _DEFAULTS.items())]
 
 
@@ -114,7 +115,7 @@ async def send_response(
 
     After an early response to a request whose body was not read, the connection is closed.
     """
-    headers = _headers(response)
+    headers = _headers(response, request)
     content_type = response.content_type
     if content_type is not None:
         headers.append((b"content-type", _encoded(content_type)))
@@ -136,16 +137,31 @@ async def send_response(
     await send({"type": "http.response.body", "body": content})
 
 
-def _headers(response: Response) -> list[tuple[bytes, bytes]]:
+def _headers(response: Response, request: Request) -> list[tuple[bytes, bytes]]:
     own_headers: Mapping[str, str] = response.headers
     if response.is_bare:
         headers = list(_ALWAYS)
     elif own_headers.keys().isdisjoint(_DEFAULTS):
         headers = list(_WITH_DEFAULTS)
     else:
-        headers, own_headers = list(_USUAL), {**_DEFAULTS, **own_headers}
+        headers, own_headers = list(_USUAL), _add_defaults(own_headers, request)
+    if request.base_url.startswith("https:") and (max_age := request.settings.hsts_max_age):
+        headers.append((b"strict-transport-security", _encoded(f"max-age={max_age.total_seconds():.0f}")))
     headers += [(_encoded(name), value.encode("latin-1", "replace")) for name, value in own_headers.items()]
     return headers
+
+
+def _add_defaults(headers: Mapping[str, str], request: Request) -> Mapping[str, str]:
+    """Add the usual headers to a response that has one of them. Its own `vary` has additional names only."""
+    cache_control, vary = headers.get("cache-control"), _DEFAULTS["vary"]
+    if cache_control is None:
+        cache_control = _DEFAULTS["cache-control"]
+    elif request.caller.is_known and not cache_control.startswith(("public", "no-store")):
+        # A shared cache must not return to others what an authenticated caller got, such as a badge.
+        cache_control = f"private, {cache_control}"
+    else:
+        vary = "Accept"
+    return {**headers, "cache-control": cache_control, "vary": ", ".join(filter(None, (vary, headers.get("vary"))))}
 
 
 @lru_cache(maxsize=256)

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from treaty.errors import BYTE_ORDER_MARK, Invalid, Malformed, Problem, describe_invalid_utf8
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
+from treaty.model.names import find_forbidden_character
 
 BodyModel = TypeVar("BodyModel")
 
@@ -186,18 +187,18 @@ def _true_or_false(value: Any) -> Any:
 
 RequiredText = Annotated[str, BeforeValidator(_filled)]
 """A text that is neither null nor empty."""
-Name = Annotated[str, BeforeValidator(check_not_empty), _rules(check_one_line, check_not_blank)]
-"""A name: not empty, not blank, on one line. Null is reported as a wrong type."""
+Name = Annotated[str, BeforeValidator(check_not_empty), _rules(find_forbidden_character, check_not_blank)]
+"""A name: not empty, not blank, and possible in a path. Null is reported as a wrong type."""
 NonEmptyText = Annotated[str, BeforeValidator(check_not_empty)]
 """A text that is not empty. Null is reported as a wrong type."""
-RequiredName = Annotated[RequiredText, _rules(check_one_line, check_not_blank)]
+RequiredName = Annotated[RequiredText, _rules(find_forbidden_character, check_not_blank)]
+RequiredNonBlankName = Annotated[RequiredText, _rules(check_not_blank, find_forbidden_character)]
 RequiredNonBlankLine = Annotated[RequiredText, _rules(check_not_blank, check_one_line)]
-RequiredNonBlankText = Annotated[RequiredText, _rules(check_not_blank)]
 Line = Annotated[str | None, _rules(check_one_line)]
 LineNotBlank = Annotated[str | None, _rules(check_one_line, check_not_blank)]
-NotBlankLine = Annotated[str | None, _rules(check_not_blank, check_one_line)]
-BranchName = Annotated[str | None, _rules(check_one_line, check_no_spaces, check_not_blank)]
-EnvironmentName = Annotated[RequiredText, _rules(check_one_line, check_no_spaces, check_not_blank)]
+NotBlankName = Annotated[str | None, _rules(check_not_blank, find_forbidden_character)]
+BranchName = Annotated[str | None, _rules(find_forbidden_character, check_no_spaces, check_not_blank)]
+EnvironmentName = Annotated[RequiredText, _rules(find_forbidden_character, check_no_spaces, check_not_blank)]
 RequiredLine = Annotated[RequiredText, _rules(check_one_line)]
 RequiredBoolean = Annotated[bool, BeforeValidator(_true_or_false)]
 Uri = Annotated[str | None, _rules(check_uri)]

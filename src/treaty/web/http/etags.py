@@ -20,7 +20,7 @@ def add_etag(response: Response, request: Request) -> Response:
             response.etag_source or response.body
         )
         if len(response.body) >= MIN_COMPRESSED_BYTES:
-            response.headers["vary"] = "Accept, Accept-Encoding"
+            response.headers["vary"] = "Accept-Encoding"
     return response
 
 

@@ -14,7 +14,12 @@ from treaty.telemetry.metrics import ServerMetrics
 from treaty.web.hal.documents import RenderContext
 from treaty.web.http import bodies, forms, queries
 from treaty.web.http.media_types import HAL, MediaType
-from treaty.web.security.permissions import HIDDEN_RELATIONS_BY_ROLE, PERMISSIONS_BY_ROLE, Permission
+from treaty.web.security.permissions import (
+    GRANTED_WITHOUT_ADMINISTRATORS,
+    HIDDEN_RELATIONS_BY_ROLE,
+    PERMISSIONS_BY_ROLE,
+    Permission,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -68,6 +73,8 @@ class Request:
     """Whether the handler has enqueued deliveries, so that the worker must be woken after the commit."""
     failed_login_user: str | None = field(default=None, init=False)
     """The existing user whose name was sent with a wrong password, for the audit trail."""
+    awaits_password: bool = field(default=False, init=False)
+    """Whether the user of a session is asked for the password, which is no denial."""
     record_use: "Callable[[Connection], None] | None" = field(default=None, init=False)
     """Records that the credential was used, if that has not been recorded lately."""
     has_ended_open_access: bool = field(default=False, init=False)
@@ -115,8 +122,11 @@ class Request:
         caller = self.caller
         if permission in PERMISSIONS_BY_ROLE[caller.role]:
             return True
-        # Users of the settings have no administrator who could read the audit trail for them.
-        return permission is Permission.READ_AUDIT and caller.role is Role.READ_WRITE and caller.account is None
+        if caller.role is not Role.READ_WRITE or caller.account is not None:
+            return False
+        # With open access everyone would have it, so no secret would be safe.
+        may_manage_secrets = permission is Permission.MANAGE_SECRET and caller.is_known
+        return may_manage_secrets or permission in GRANTED_WITHOUT_ADMINISTRATORS
 
     @property
     def actor(self) -> Actor:
@@ -148,11 +158,23 @@ class Request:
         return value if isinstance(value, str) and value else None
 
     def name_parameter(self, name: str) -> str | None:
-        """A name in the query; None if absent. Raises Invalid for a blank name, which must not select everything."""
-        value = self.option(name)
-        if queries.is_blank(self.query.get(name)):
+        """A name in the query; None if absent.
+
+        Raises Invalid for a blank name, and for a list, which must not select everything.
+        """
+        value = self.query.get(name)
+        if queries.is_blank(value):
             raise Invalid.member(name, queries.BLANK)
+        if value is not None and not isinstance(value, str):
+            raise Invalid.member(name, "must be a string")
         return value
+
+    def flag(self, name: str) -> bool:
+        """A flag in the query; false if absent. Raises Invalid for a value that is neither true nor false."""
+        value = self.query.get(name, "false")
+        if value not in ("true", "false"):  # a tuple, because a parameter may be a list, which has no hash
+            raise Invalid.member(name, "must be one of: true, false")
+        return bool(value == "true")
 
     @property
     def content_type(self) -> str:

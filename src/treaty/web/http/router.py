@@ -12,10 +12,11 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from treaty.errors import TreatyError
+from treaty.model.names import FORBIDDEN_CHARACTERS
 from treaty.web.http.media_types import FORM, HAL, JSON, MediaType
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
-from treaty.web.security.permissions import Permission
+from treaty.web.security.permissions import SENSITIVE_PERMISSIONS, Permission
 from treaty.web.urls import Url
 
 Handler = Callable[..., object]
@@ -57,6 +58,9 @@ class Route:
     is_cacheable: bool
     """Whether the response cache may store the response. The handler may then depend on the database, on
     `Request.cache_key` and on settings, and on nothing else: not on the clock, for example."""
+    is_sensitive: bool = False
+    """Whether the user of a session must have entered the password lately: the route shows a form for users,
+    credentials or secrets, or changes them."""
     max_quick_items: int | None = None
     """Number of JSON elements up to which a body is processed on the event loop; None where the size in bytes is a good
     enough measure of the work."""
@@ -166,7 +170,7 @@ class Router:
         """Declare the handler of DELETE."""
         return self.route("DELETE", url, **options)
 
-    def page(
+    def page(  # noqa: PLR0913 - what a page may declare; all but the first by name
         self,
         url: Url,
         *,
@@ -174,6 +178,7 @@ class Router:
         needs_database: bool = True,
         is_original: bool = True,
         is_for_any_media_type: bool = False,
+        is_sensitive: bool = False,
         aliases: Iterable[Url] = (),
     ) -> Callable[[Handler], Handler]:
         """Declare a page for browsers, whose handler returns an HtmlPage. The same URL may also have API routes."""
@@ -194,13 +199,16 @@ class Router:
                     is_cacheable=False,
                     is_original=is_original,
                     is_for_any_media_type=is_for_any_media_type,
+                    is_sensitive=is_sensitive or permission in SENSITIVE_PERMISSIONS,
                 )
                 self._add_page(route)
             return handler
 
         return declare
 
-    def form(self, url: Url, *, permission: Permission, needs_database: bool = True) -> Callable[[Handler], Handler]:
+    def form(
+        self, url: Url, *, permission: Permission, needs_database: bool = True, is_sensitive: bool = False
+    ) -> Callable[[Handler], Handler]:
         """Declare the handler of a submitted form, which returns an HtmlPage or a Redirect."""
 
         def declare(handler: Handler) -> Handler:
@@ -217,6 +225,7 @@ class Router:
                 is_strict=False,
                 is_cacheable=False,
                 is_original=False,
+                is_sensitive=is_sensitive or permission in SENSITIVE_PERMISSIONS,
             )
             self._add_form(route)
             return handler
@@ -238,6 +247,7 @@ class Router:
         is_slow: bool = False,
         is_strict: bool = False,
         is_cacheable: bool = False,
+        is_sensitive: bool = False,
         max_quick_items: int | None = None,
         has_long_query: Callable[["Request"], bool] | None = None,
         database_failure_result: Callable[["Request", Exception], object] | None = None,
@@ -264,6 +274,7 @@ class Router:
                     is_slow=is_slow,
                     is_strict=is_strict,
                     is_cacheable=is_cacheable,
+                    is_sensitive=is_sensitive or (permission in SENSITIVE_PERMISSIONS and not is_read_only),
                     max_quick_items=max_quick_items,
                     has_long_query=has_long_query,
                     database_failure_result=database_failure_result,
@@ -389,9 +400,9 @@ def _decode(segment: str) -> str:
         text = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError as error:
         raise _unprocessable("URL path must be valid UTF-8.") from error
-    for character, name in (("\n", "a new line"), ("\t", "a tab"), ("\0", "a null")):
+    for character, description in FORBIDDEN_CHARACTERS.items():
         if character in text:
-            raise _unprocessable(f"URL path cannot contain {name} character.")
+            raise _unprocessable(f"URL path cannot contain {description} character.")
     return text
 
 

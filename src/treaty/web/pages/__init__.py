@@ -72,6 +72,7 @@ def render_page(template: str, context: Mapping[str, object], request: Request) 
         "may_use_account": request.has_permission(Permission.USE_OWN_ACCOUNT),
         "may_manage_users": request.has_permission(Permission.MANAGE_USER),
         "may_manage_webhooks": request.has_permission(Permission.MANAGE_WEBHOOK),
+        "may_manage_secrets": request.has_permission(Permission.MANAGE_SECRET),
         "may_manage_environments": request.has_permission(Permission.MANAGE_ENVIRONMENT),
         "may_read_audit": request.has_permission(Permission.READ_AUDIT),
     }

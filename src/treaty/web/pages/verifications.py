@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from treaty.model.pacts import content
+from treaty.model.pacts import documents
 from treaty.model.pacts.interactions import Interaction, format_json, read_interactions
 from treaty.model.verifications.interaction_results import InteractionResult, match_results, parse_results
 from treaty.model.verifications.verifications import Verification
@@ -73,7 +73,7 @@ def _list_tests(request: Request, result: Verification) -> list[tuple[Interactio
     """List the results of interactions, failures first, each with its interaction if the pact has it."""
     tests = sorted(parse_results(result.test_results), key=lambda test: test.success)
     pact = pacts.find_by_sha(request.db, result.consumer, result.provider, result.sha) if tests else None
-    interactions = (read_interactions(content.parse_document(pact.body)) if pact else None) or []
+    interactions = (read_interactions(documents.parse_document(pact.body)) if pact else None) or []
     tests_by_id = match_results(interactions, tests)
     links = {
         tests_by_id[interaction.id]: _InteractionLink(interaction, index // PAGE_SIZE + 1)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from treaty.actions.accounts.accounts import check_setup_link
 from treaty.errors import NotFound, Throttled, Unauthenticated
-from treaty.model.accounts.access import OPEN_ACCESS_CALLER
+from treaty.model.accounts.access import OPEN_ACCESS_CALLER, Caller
 from treaty.settings import Settings
 from treaty.store.accounts import accounts
 from treaty.store.engine.database import Busy, Database
@@ -23,7 +23,7 @@ from treaty.store.engine.vault import get_vault
 from treaty.web.http.request import Request
 from treaty.web.http.router import Route
 from treaty.web.security.authorization import authorize, is_public
-from treaty.web.security.passwords import PasswordCheckRequired, PasswordVerifier
+from treaty.web.security.passwords import AuthenticatedCaller, PasswordCheckRequired, PasswordVerifier
 from treaty.web.security.request_credentials import (
     BasicCredentials,
     BearerToken,
@@ -32,8 +32,15 @@ from treaty.web.security.request_credentials import (
     UnsupportedAuthorization,
     read_credential,
 )
+from treaty.web.security.second_factors import SecondFactorVerifier
 from treaty.web.security.settings_users import SettingsUsers
-from treaty.web.security.stored_credentials import KeyedLookup, ReadOnce, Sessions, authenticate_token
+from treaty.web.security.stored_credentials import (
+    KeyedLookup,
+    ReadOnce,
+    Sessions,
+    authenticate_token,
+    requires_second_factor,
+)
 from treaty.web.security.throttling import SetupThrottle
 
 __all__ = ["AuthenticateInTransaction", "Authenticator", "PasswordCheckRequired", "RunInThread", "get_authenticator"]
@@ -47,6 +54,11 @@ Another process may have added the first user; for this long, open access may ou
 """
 _UNREADABLE_HEADER: Final = (
     "The Authorization header cannot be read. Send `Bearer TOKEN`, or `Basic` and NAME:PASSWORD in base64."
+)
+
+_BASIC_AUTH_HINT: Final = (
+    "So the password alone is not accepted here: use a token, as `Authorization: Bearer TOKEN`. Create one under "
+    "Settings, API tokens."
 )
 
 AuthenticateInTransaction = Callable[[Connection], None]
@@ -68,6 +80,7 @@ class Authenticator:
         self._lookup = KeyedLookup(settings)
         self.passwords: Final = PasswordVerifier(database, self._settings_users)
         self.sessions: Final = Sessions(settings, database, self._lookup, self._settings_users)
+        self.second_factors: Final = SecondFactorVerifier(settings, database)
         self._setup_throttle = SetupThrottle()
         self._has_users = self._settings_users.has_any
         self._open_access_checked_until = 0.0
@@ -185,11 +198,21 @@ class Authenticator:
             case BearerToken(text):
                 request.caller = authenticate_token(text, request, self._lookup, read)
             case BasicCredentials():
-                request.caller = self.passwords.verify(credential, request, db, can_block=can_block).caller
+                authenticated = self.passwords.verify(credential, request, db, can_block=can_block)
+                request.caller = self._get_basic_caller(authenticated)
             case SessionCookie(secret):
                 request.caller = self.sessions.authenticate(secret, request, read)
             case UnsupportedAuthorization():
                 raise Unauthenticated(_UNREADABLE_HEADER)
+
+    def _get_basic_caller(self, authenticated: AuthenticatedCaller) -> Caller:
+        """Return a caller that needs no second factor. Raises Unauthenticated for others: basic auth has no code."""
+        caller = authenticated.caller
+        if authenticated.has_second_factor:
+            raise Unauthenticated(f"{caller.user} signs in with a second factor. {_BASIC_AUTH_HINT}")
+        if caller.account is not None and requires_second_factor(caller.role, self._settings):
+            raise Unauthenticated(f"Administrators of this broker sign in with a second factor. {_BASIC_AUTH_HINT}")
+        return caller
 
     def _is_open_access_cached(self) -> bool:
         return not self._has_users and time.monotonic() < self._open_access_checked_until

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
+from treaty.model.accounts.access import CredentialType
 from treaty.model.audit import Action, Actor
 from treaty.store import audit
 from treaty.store.engine.database import Database
@@ -19,8 +20,8 @@ from treaty.web import urls
 from treaty.web.http.request import Request
 
 _DENIED_STATUSES: Final = {401, 403, 429}
-_REJECTED_STATUSES: Final = {urls.SIGN_IN.template: 400, urls.SETUP.template: 404}
-"""The status with which each form rejects a password or a setup link."""
+_REJECTED_STATUSES: Final = {urls.SIGN_IN.template: 400, urls.SIGN_IN_CODE.template: 400, urls.SETUP.template: 404}
+"""The status with which each form rejects a password, a code or a setup link."""
 COUNT_INTERVAL: Final = timedelta(minutes=1)
 MAX_KINDS: Final = 100
 """Kinds of denials that each process distinguishes within a minute; it counts the others together.
@@ -121,12 +122,16 @@ def _record(db: Connection, due: Sequence[_Denials], *, at: datetime) -> None:
 
 
 def _choose_action(request: Request) -> Action:
+    if request.caller.kind is CredentialType.SESSION and request.failed_login_user is not None:
+        return Action.SIGN_IN_FAILURE  # a wrong password or code on entering them again
     has_credentials = "authorization" in request.headers or _is_sign_in(request)
     return Action.SIGN_IN_FAILURE if has_credentials and not request.caller.is_known else Action.ACCESS_REFUSAL
 
 
 def is_denied(request: Request, status: int) -> bool:
-    """Whether a response denies access, or rejects a password or setup link in a form."""
+    """Whether a response denies access, or rejects a password, a code or a setup link in a form."""
+    if request.awaits_password:
+        return False
     return status in _DENIED_STATUSES or (_is_sign_in(request) and status == _REJECTED_STATUSES[request.route])
 
 

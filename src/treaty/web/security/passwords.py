@@ -50,6 +50,8 @@ class AuthenticatedCaller:
     caller: Caller
     password_hash: str | None
     """The hash that the password matched; None for users of the settings."""
+    has_second_factor: bool = False
+    """Whether the password alone is not enough."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,7 +161,7 @@ class PasswordVerifier:
             caller = self._settings_users.find(credentials)
             return None if caller is None else AuthenticatedCaller(caller, None)
         if account is not None and self._verified.has(credentials, attempt.password_hash, since=since):
-            return AuthenticatedCaller(_build_caller(account), attempt.password_hash)
+            return _build_authenticated(account, attempt.password_hash)
         return None
 
     def _hash_and_count(self, attempt: _Attempt, request: Request, arrived_at: float) -> AuthenticatedCaller:
@@ -185,8 +187,9 @@ class PasswordVerifier:
         if not is_correct(attempt.credentials.password, attempt.password_hash) or attempt.account is None:
             self._verified.forget(attempt.credentials)
             raise Unauthenticated("The name or the password is wrong.")
-        return AuthenticatedCaller(_build_caller(attempt.account), attempt.password_hash)
+        return _build_authenticated(attempt.account, attempt.password_hash)
 
 
-def _build_caller(account: Account) -> Caller:
-    return Caller(kind=CredentialType.BASIC, role=account.role, user=account.name, account=account.uuid)
+def _build_authenticated(account: Account, password_hash: str | None) -> AuthenticatedCaller:
+    caller = Caller(kind=CredentialType.BASIC, role=account.role, user=account.name, account=account.uuid)
+    return AuthenticatedCaller(caller, password_hash, account.has_second_factor)

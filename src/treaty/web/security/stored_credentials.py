@@ -7,16 +7,18 @@ holds hashes only: a copy of it contains nothing to sign in with.
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from treaty.actions.accounts.credentials import (
+    PENDING_SIGN_IN_PURPOSE,
     SESSION_PURPOSE,
     TOKEN_PURPOSE,
     SessionDraft,
     open_session,
     remove_expired_sessions,
+    start_sign_in,
 )
 from treaty.errors import Unauthenticated
 from treaty.model.accounts.access import (
@@ -27,10 +29,11 @@ from treaty.model.accounts.access import (
     is_use_due,
     is_well_formed_token,
 )
+from treaty.model.accounts.second_factors import PENDING_SIGN_IN_LIFETIME
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.accounts import sessions, tokens
-from treaty.store.accounts.sessions import PresentedSession
+from treaty.store.accounts.sessions import PendingSignIn, PresentedSession
 from treaty.store.accounts.tokens import PresentedToken
 from treaty.store.engine import keys
 from treaty.store.engine.database import Database
@@ -142,12 +145,27 @@ class Sessions:
             request.record_use = lambda db: sessions.record_use(
                 db, session.uuid, at=request.now, address=request.address
             )
-        return replace(owner, kind=CredentialType.SESSION, account=session.account, credential=session.uuid)
+        return replace(
+            owner,
+            kind=CredentialType.SESSION,
+            account=session.account,
+            credential=session.uuid,
+            authenticated_at=session.authenticated_at or session.created_at,
+        )
 
     def _find_owner(self, session: PresentedSession, hasher: KeyedHasher) -> Caller | None:
         if session.proof is not None:
             return self._settings_users.find_by_stored_proof(session.proof, hasher)
-        return Caller(role=session.role, user=session.user) if session.is_active else None
+        if not session.is_active:
+            return None
+        has_second_factor = session.second_factor_at is not None
+        lacks_second_factor = not has_second_factor and requires_second_factor(session.role, self._settings)
+        return Caller(
+            role=session.role,
+            user=session.user,
+            has_second_factor=has_second_factor,
+            lacks_second_factor=lacks_second_factor,
+        )
 
     def is_expired(self, created_at: datetime, seen_at: datetime, now: datetime) -> bool:
         """Whether a session has reached its idle timeout or its lifetime."""
@@ -161,17 +179,52 @@ class Sessions:
         Ends the session that the browser had, so that a cookie planted before signing in is worthless afterwards.
         Raises Unauthenticated if the account has changed since the verification.
         """
-        caller, now = authenticated.caller, request.now
-        draft = SessionDraft(
-            user=str(caller.user),
-            account=caller.account,
+        draft = self._draft(
+            str(authenticated.caller.user),
+            authenticated.caller.account,
+            request,
             password=authenticated.password_hash,
-            proof=None if caller.account else compute_proof(presented).hex(),
+            proof=None if authenticated.caller.account else compute_proof(presented).hex(),
+        )
+        return self._open(draft, request)
+
+    def start_sign_in(self, authenticated: AuthenticatedCaller, request: Request) -> str:
+        """Remember that a password was verified, and return a secret to present with the code of the second factor.
+
+        Raises Unauthenticated if the account has changed since the verification.
+        """
+        account, password_hash = str(authenticated.caller.account), str(authenticated.password_hash)
+        vault = get_vault(self._settings)
+        return self._database.write(lambda db: start_sign_in(db, account, password_hash, vault=vault, now=request.now))
+
+    def find_pending(self, secret: str, request: Request) -> PendingSignIn | None:
+        """Find the sign-in that waits for a code; None if the secret is unknown or has expired."""
+        pending = self._lookup.find(
+            self._database.read_once,
+            lambda db, hasher: sessions.find_pending(db, hasher.hash(PENDING_SIGN_IN_PURPOSE, secret)),
+        )
+        is_valid = pending is not None and request.now - pending.created_at < PENDING_SIGN_IN_LIFETIME
+        return pending if is_valid else None
+
+    def complete_sign_in(self, pending: PendingSignIn, request: Request) -> str:
+        """Open a session for a sign-in whose code was verified, and return the session's secret.
+
+        Raises Unauthenticated if the account has changed since the password was verified.
+        """
+        return self._open(self._draft(pending.user, pending.account, request, pending=pending), request)
+
+    def _draft(self, user: str, account: str | None, request: Request, **verified: Any) -> SessionDraft:
+        return SessionDraft(
+            user=user,
+            account=account,
             address=request.address,
             agent=request.headers.get("user-agent", "")[:_MAX_AGENT_LENGTH] or None,
             replaced=request.caller.credential if request.caller.kind is CredentialType.SESSION else None,
+            **verified,
         )
-        settings = self._settings
+
+    def _open(self, draft: SessionDraft, request: Request) -> str:
+        settings, now = self._settings, request.now
 
         def write(db: Connection) -> str:
             remove_expired_sessions(
@@ -180,5 +233,10 @@ class Sessions:
             return open_session(db, draft, vault=get_vault(settings), now=now).secret
 
         # The request itself is anonymous; the audit trail names the user who signed in.
-        with audit.acting_as(replace(request.actor, user=caller.user, account=caller.account), at=now):
+        with audit.acting_as(replace(request.actor, user=draft.user, account=draft.account), at=now):
             return self._database.write(write)
+
+
+def requires_second_factor(role: Role | None, settings: Settings) -> bool:
+    """Whether the settings require a second factor of users with this role."""
+    return role is Role.ADMINISTRATOR and settings.require_administrator_second_factor

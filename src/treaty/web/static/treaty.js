@@ -21,6 +21,17 @@ for (const block of document.querySelectorAll("pre.command")) {
   block.append(button);
 }
 
+// The secret of the set-up link goes into the form, and out of the address, so that it is in no history.
+for (const area of document.querySelectorAll("[data-fragment-field]")) {
+  const field = area.querySelector("input");
+  const secret = location.hash.slice(1);
+  if (secret.length > 20) {
+    field.value = secret;
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  area.hidden = field.value !== "" && !area.querySelector(".wrong");
+}
+
 // A link to one interaction opens it.
 const open = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));

@@ -25,6 +25,7 @@ from treaty.model.decisions.consumer_selectors import (
     Released,
 )
 from treaty.model.decisions.verifiable_pacts import VerifiablePactsQuery
+from treaty.model.names import find_forbidden_character
 
 Members = Mapping[str, Any]
 Check = Callable[[object], str | None]
@@ -202,8 +203,8 @@ def _branch_problems(body: Members) -> Iterator[Problem]:
     branch = body.get("providerVersionBranch")
     if not isinstance(branch, str):
         return
-    if branch and not branch.strip():
-        yield Problem(("providerVersionBranch",), "cannot be blank")
+    if branch and (problem := _find_name_problem(branch)):
+        yield Problem(("providerVersionBranch",), problem)
     needs_version = body.get("includePendingStatus") is True or "includeWipPactsSince" in body
     if not branch and not body.get("providerVersionTags") and needs_version:
         yield Problem(("providerVersionBranch",), _EMPTY_BRANCH)
@@ -221,8 +222,13 @@ def _tag_problems(name: str, members: Members) -> Iterator[Problem]:
     for index, tag in enumerate(tags if isinstance(tags, list) else ()):
         if not isinstance(tag, str):
             yield Problem((name, index), "must be a string")
-        elif not tag.strip():
-            yield Problem((name, index), "cannot be blank")
+        elif problem := _find_name_problem(tag):
+            yield Problem((name, index), problem)
+
+
+def _find_name_problem(name: str) -> str | None:
+    # A name that does not exist selects nothing, and a build that verifies nothing succeeds.
+    return find_forbidden_character(name) if name.strip() else "cannot be blank"
 
 
 # Rules for selectors
@@ -266,8 +272,8 @@ def _broken_rules(path: tuple[str | int, ...], selector: _RawSelector, invalid: 
     """Yield the problems of rules between members. A rule is skipped if one of its members is invalid by itself."""
     for name in _NAMES:
         value = selector.members.get(name)
-        if name not in invalid and isinstance(value, str) and not value.strip():
-            yield Problem((*path, name), "cannot be blank")
+        if name not in invalid and isinstance(value, str) and (problem := _find_name_problem(value)):
+            yield Problem((*path, name), problem)
     for names, rule in _RULES:
         text = None if any(name in invalid for name in names) else rule(selector)
         if text is not None:

@@ -24,7 +24,7 @@ from treaty.model.maintenance.imports import (
     WebhookFact,
     compute_fact_key,
 )
-from treaty.model.names import MAX_LENGTH
+from treaty.model.names import MAX_LENGTH, find_forbidden_character
 from treaty.store.maintenance import imports
 from treaty.web import urls
 from treaty.web.http.bodies import Body, EnvironmentName, RequiredNonBlankLine, with_example
@@ -207,6 +207,8 @@ def _check_text(fact_class: type, name: str, value: str) -> str | None:
     # The original broker accepts blank application instances, so its data may contain them.
     if name in _NAMES and not value.strip() and name != "application_instance":
         return "cannot be blank"
+    if name in _NAMES and (problem := find_forbidden_character(value)):
+        return problem
     if name in _NAMES and len(value.encode()) > MAX_LENGTH:
         return f"cannot be longer than {MAX_LENGTH} bytes"
     if (fact_class, name) not in _TEXT_FORMATS:

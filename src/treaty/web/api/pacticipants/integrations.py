@@ -3,10 +3,10 @@
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, NotRequired
+from typing import Annotated, Final, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -47,6 +47,14 @@ class Integrations:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectedIntegrations:
+    """The integrations that are connected with a pacticipant."""
+
+    pacticipant: str
+    integrations: Sequence[Integration]
+
+
+@dataclass(frozen=True, slots=True)
 class NumericGraph:
     """Integrations as a graph in CSV."""
 
@@ -76,6 +84,19 @@ class IntegrationsLinks(PageLinks):
 class IntegrationsDocument(PageState):
     _embedded: ListedIntegrations
     _links: IntegrationsLinks
+
+
+ConnectedIntegrationsLinks = TypedDict("ConnectedIntegrationsLinks", {"self": Link, "pb:pacticipant": Link})
+
+
+class ConnectedIntegrationsDocument(TypedDict):
+    integrations: list[IntegrationDocument]
+    _links: ConnectedIntegrationsLinks
+
+
+_MAX_PACTICIPANTS: Final = QueryParameter(
+    "maxPacticipants", "The maximum number of pacticipants.", Annotated[int, Field(ge=0)]
+)
 
 
 @router.get(
@@ -112,10 +133,24 @@ def remove_integration(request: Request, provider: str, consumer: str) -> Delete
 
 
 @router.get(
+    urls.CONNECTED_INTEGRATIONS,
+    permission=Permission.READ,
+    is_cacheable=True,
+    query=(_MAX_PACTICIPANTS,),
+    response=ConnectedIntegrationsDocument,
+)
+def list_connected_integrations(request: Request, pacticipant: str) -> ConnectedIntegrations:
+    """List all integrations that are connected with a pacticipant, directly or through others."""
+    pacticipants.get(request.db, pacticipant)
+    connected = list_connected(integrations.list_all(request.db), pacticipant, _max_pacticipants(request))
+    return ConnectedIntegrations(pacticipant, connected)
+
+
+@router.get(
     urls.GROUP,
     permission=Permission.READ,
     produces=(CSV,),
-    query=(QueryParameter("maxPacticipants", "The maximum number of pacticipants.", Annotated[int, Field(ge=0)]),),
+    query=(_MAX_PACTICIPANTS,),
 )
 def show_group(request: Request, pacticipant: str) -> NumericGraph:
     """Show all integrations that are connected with a pacticipant, directly or through others."""
@@ -148,6 +183,22 @@ def integration_list(page: Integrations) -> Hal:
         render_items=lambda context: [
             _list_item(integration.consumer, integration.provider, context) for integration in page.paged.items
         ],
+    )
+
+
+@represent.register
+def connected_integrations(connected: ConnectedIntegrations) -> Hal:
+    name = connected.pacticipant
+    return Hal(
+        state={
+            "integrations": [
+                _integration(integration.consumer, integration.provider) for integration in connected.integrations
+            ]
+        },
+        links={
+            "self": Link(urls.URL_WITH_QUERY_PLACEHOLDER, f"Network of {name}"),
+            "pb:pacticipant": Link(urls.PACTICIPANT.fill(pacticipant=name), "Pacticipant", name=name),
+        },
     )
 
 

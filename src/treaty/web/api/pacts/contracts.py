@@ -14,11 +14,12 @@ from treaty.actions.pacts import publications
 from treaty.actions.pacts.publications import PublishedContracts
 from treaty.errors import BYTE_ORDER_MARK, Invalid, Malformed, Problem
 from treaty.model.pacts import content
-from treaty.model.pacts.content import Document
+from treaty.model.pacts.documents import Document
 from treaty.model.pacts.notices import Notice, PublishedContract, build_contract_notices, build_version_notices
 from treaty.model.pacts.pacts import Contract, ContractBatch
 from treaty.model.versions import Version
 from treaty.web import urls
+from treaty.web.api.pacts.pacts import ALLOW_SIMILAR_NAMES
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.hal.shapes import Named, NoticeDocument, Numbered
@@ -27,9 +28,8 @@ from treaty.web.http.bodies import (
     Body,
     Line,
     NonEmptyText,
-    NotBlankLine,
-    RequiredNonBlankLine,
-    RequiredNonBlankText,
+    NotBlankName,
+    RequiredNonBlankName,
     with_example,
 )
 from treaty.web.http.request import Request
@@ -51,8 +51,8 @@ def _one_of(*choices: str) -> BeforeValidator:
 
 
 class ContractBody(Body):
-    consumer_name: RequiredNonBlankText
-    provider_name: RequiredNonBlankText
+    consumer_name: RequiredNonBlankName
+    provider_name: RequiredNonBlankName
     specification: Annotated[str, _one_of("pact")]
     content_type: Annotated[str, _one_of("application/json")]
     content: NonEmptyText
@@ -79,10 +79,10 @@ class PublishBody(Body):
         }
     )
 
-    pacticipant_name: RequiredNonBlankText
-    pacticipant_version_number: RequiredNonBlankLine
-    branch: NotBlankLine = None
-    tags: list[RequiredNonBlankText] | None = None
+    pacticipant_name: RequiredNonBlankName
+    pacticipant_version_number: RequiredNonBlankName
+    branch: NotBlankName = None
+    tags: list[RequiredNonBlankName] | None = None
     build_url: Line = None
     contracts: list[ContractBody]
 
@@ -151,6 +151,7 @@ _LINKS: Final = (
     is_strict=True,
     max_quick_items=MAX_QUICK_ITEMS,
     body=PublishBody,
+    query=(ALLOW_SIMILAR_NAMES,),
     response=PublishedContractsDocument,
     errors=("409",),
     links=_LINKS,
@@ -186,6 +187,7 @@ def _read_batch(request: Request) -> ContractBatch:
         branch=body.branch,
         tags=tuple(dict.fromkeys(body.tags or ())),
         build_url=body.build_url,
+        allows_similar_names=request.flag("allowSimilarNames"),
         contracts=tuple(
             _build_contract(contract, body.pacticipant_version_number, document)
             for contract, document in zip(body.contracts, documents, strict=True)
@@ -262,7 +264,7 @@ def _decode(contract: dict[str, Any]) -> bytes:
 
 def _parse(raw: bytes) -> Document:
     try:
-        return content.parse_document(raw)
+        return content.parse_published(raw)
     except Malformed as error:
         # The original words the same faults differently for a pact inside a request.
         reason = str(error)

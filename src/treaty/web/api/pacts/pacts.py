@@ -14,10 +14,12 @@ from treaty.actions.pacts.removal import unpublish_version
 from treaty.errors import Invalid, NotFound, Problem
 from treaty.model.decisions import metadata
 from treaty.model.decisions.metadata import Metadata
-from treaty.model.pacts import content
+from treaty.model.pacts import content, documents
+from treaty.model.pacts.documents import BROKER_MEMBERS
 from treaty.model.pacts.lists import RemainingPacts
 from treaty.model.pacts.notices import PublicationOutcome, PublishedContract
 from treaty.model.pacts.pacts import Contract, Pact, PactDetails, PactKey
+from treaty.model.versions import find_order_problem
 from treaty.store.pacts import pacts
 from treaty.store.pacts.pacts import PactWithBody
 from treaty.web import urls
@@ -28,6 +30,7 @@ from treaty.web.hal.shapes import OPEN_OBJECT, JsonObject, Named, Omittable, Ope
 from treaty.web.http import queries
 from treaty.web.http.bodies import with_example
 from treaty.web.http.media_types import EXTENDED, HAL, JSON
+from treaty.web.http.queries import FlagText, QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Updated, WithHeaders
 from treaty.web.http.router import Router, link_to
@@ -140,6 +143,11 @@ CONTENT_LINKS: Final = link_to(
 PAIR_LINKS: Final = link_to(_PAIR, "get_latest_pact", "get_pacts", "show_matrix_of_pair", "create_webhook_of_pair")
 
 
+ALLOW_SIMILAR_NAMES: Final = QueryParameter(
+    "allowSimilarNames", "Whether a new pacticipant may have a name that is similar to an existing one.", FlagText
+)
+
+
 @router.get(urls.PACT, permission=Permission.READ, aliases=urls.PACT_ALIASES, is_cacheable=True, **_PACT)
 def get_pact(request: Request, provider: str, consumer: str, version: str) -> PactDetails:
     """Return the pact of a consumer version."""
@@ -151,6 +159,7 @@ def get_pact(request: Request, provider: str, consumer: str, version: str) -> Pa
     permission=Permission.PUBLISH_PACT,
     aliases=urls.PACT_ALIASES,
     body=PactBody,
+    query=(ALLOW_SIMILAR_NAMES,),
     errors=("409",),
     links=(*PACT_LINKS, *CONTENT_LINKS, *PAIR_LINKS),
     **_PACT,
@@ -181,21 +190,22 @@ def delete_pact(request: Request, provider: str, consumer: str, version: str) ->
     permission=Permission.PUBLISH_PACT,
     aliases=urls.PACT_ALIASES,
     body=PactBody,
-    errors=("409-without-body",),
+    query=(ALLOW_SIMILAR_NAMES,),
+    errors=("409",),
     **_PACT,
 )
 def patch_pact(request: Request, provider: str, consumer: str, version: str) -> Created | Updated:
-    """Merge a pact's interactions into the pact that the version has already published."""
+    """Merge a pact into the pact that the version has already published."""
     contract = _read_contract(request, provider, consumer, version)
     published = merge_pact(request.db, contract, base_url=request.base_url, now=request.now, settings=request.settings)
     return _respond(request, published, contract.key)
 
 
 def _read_contract(request: Request, provider: str, consumer: str, version: str) -> Contract:
-    document = content.parse_document(request.raw_body)
+    document = content.parse_published(request.raw_body)
     consumer_in_pact, provider_in_pact = content.find_names(document)
     problems = [
-        *_check_not_blank(version, "consumer_version_number"),
+        *_check_version(request, version),
         *_check_name(consumer, consumer_in_pact, "consumer"),
         *_check_name(provider, provider_in_pact, "provider"),
     ]
@@ -207,7 +217,16 @@ def _read_contract(request: Request, provider: str, consumer: str, version: str)
         provider=provider,
         document=document,
         content=content.build_content(document),
+        allows_similar_names=request.flag("allowSimilarNames"),
     )
+
+
+def _check_version(request: Request, number: str) -> list[Problem]:
+    path = "consumer_version_number"
+    if blank := _check_not_blank(number, path):
+        return blank
+    problem = None if request.settings.order_versions_by_date else find_order_problem(number)
+    return [] if problem is None else [Problem((path,), problem)]
 
 
 def _check_not_blank(name: str, *path: str) -> list[Problem]:
@@ -353,10 +372,10 @@ def _render_members(
 
 def _without_broker_members(body: bytes) -> bytes:
     # A client that publishes a pact which it has fetched from a broker also publishes the members of that response.
-    tree = content.parse_document(body).tree
-    if tree.keys().isdisjoint({"createdAt", "_links"}):
+    tree = documents.parse_document(body).tree
+    if tree.keys().isdisjoint(BROKER_MEMBERS):
         return body
-    return content.serialize({name: tree[name] for name in tree if name not in {"createdAt", "_links"}}).encode()
+    return documents.serialize({name: tree[name] for name in tree if name not in BROKER_MEMBERS}).encode()
 
 
 @represent.register_extended

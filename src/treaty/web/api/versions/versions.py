@@ -34,7 +34,7 @@ from treaty.web.hal.documents import (
 )
 from treaty.web.hal.shapes import Named, NamedHead, Omittable, Times
 from treaty.web.http import bodies
-from treaty.web.http.bodies import Body, RequiredNonBlankText, with_example
+from treaty.web.http.bodies import Body, RequiredNonBlankName, with_example
 from treaty.web.http.media_types import MERGE_PATCH
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
@@ -50,7 +50,7 @@ MAX_TAGS: Final = 100
 class TagBody(Body):
     """A tag of a version."""
 
-    name: RequiredNonBlankText
+    name: RequiredNonBlankName
 
 
 class EmbeddedBody(Body):
@@ -279,11 +279,11 @@ def single_version(version: VersionDetails) -> Hal:
     Its `self` link is the requested URL, which may be that of the latest version. Only here are links for recording
     deployments and releases: in a list they would repeat every environment for every version.
     """
-    return _version(
+    return represent_version(
         version,
         self_path=urls.URL_PLACEHOLDER,
-        deployed=[_deployed_link(deployed) for deployed in version.deployed],
-        released=[_released_link(released) for released in version.released],
+        deployed=[deployed_link(deployed) for deployed in version.deployed],
+        released=[released_link(released) for released in version.released],
         recording_links=_recording_links(version, version.environments or ()),
     )
 
@@ -310,14 +310,14 @@ def version_list(versions: Versions) -> Hal:
 @lru_cache(maxsize=2048)
 def _list_item(version: VersionDetails, context: LinkContext) -> RenderedItem:
     """Render a version for the three lists. It is cached because few versions change between two reads of a list."""
-    path = _path(version)
+    path = version_path(version)
     updated_at = version.updated_at
-    document = _version(
+    document = represent_version(
         version,
         self_path=path,
         # The original broker leaves empty lists of environments out of items, but not out of a single version.
-        deployed=[_deployed_link(deployed) for deployed in version.deployed] or None,
-        released=[_released_link(released) for released in version.released] or None,
+        deployed=[deployed_link(deployed) for deployed in version.deployed] or None,
+        released=[released_link(released) for released in version.released] or None,
         recording_links={},
     )
     return render_item(
@@ -328,7 +328,7 @@ def _list_item(version: VersionDetails, context: LinkContext) -> RenderedItem:
     )
 
 
-def _version(
+def represent_version(
     version: VersionDetails,
     *,
     self_path: str,
@@ -366,7 +366,7 @@ def _version(
     )
 
 
-def _path(version: VersionDetails) -> str:
+def version_path(version: VersionDetails) -> str:
     return urls.VERSION.fill(pacticipant=version.pacticipant, version=version.number)
 
 
@@ -386,7 +386,7 @@ def _pact_link(version: VersionDetails, provider: str) -> Link:
     return Link(path, "Pact", name=f"Pact between {consumer} ({number}) and {provider}")
 
 
-def _deployed_link(deployed: VersionEnvironment) -> Link:
+def deployed_link(deployed: VersionEnvironment) -> Link:
     extra: dict[str, object] = {"currently_deployed": deployed.is_current}
     if deployed.application_instance is not None:
         extra["application_instance"] = deployed.application_instance
@@ -394,7 +394,7 @@ def _deployed_link(deployed: VersionEnvironment) -> Link:
     return Link(path, f"Version deployed to {deployed.environment}", name=deployed.environment, extra=extra)
 
 
-def _released_link(released: VersionEnvironment) -> Link:
+def released_link(released: VersionEnvironment) -> Link:
     extra = {"currently_supported": released.is_current}
     path = urls.RELEASED_VERSION.fill(uuid=released.uuid)
     return Link(path, f"Version released to {released.environment}", name=released.environment, extra=extra)

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import Invalid, Problem
+from treaty.model.names import find_forbidden_character
 from treaty.model.webhooks import hosts
 from treaty.model.webhooks.events import EVENT_NAMES
 from treaty.model.webhooks.webhooks import PacticipantMatcher, WebhookFilters, substitute_parameters
@@ -220,9 +221,12 @@ def _find_url_problem(url: str, settings: Settings) -> str | None:
     split = _split(substitute_parameters(url))
     if split is None:
         return "is not a valid URL eg. http://example.org"
-    # Parameters contain names of branches and versions, so users who publish could choose the host.
-    if "${" in urlsplit(url).netloc:
+    # Parameters contain names of branches and versions, so users who publish could choose the host. A secret there
+    # would be sent to a resolver of names.
+    if "${" in urlsplit(url).netloc or "${" in url.partition(":")[0]:
         return "cannot have a template parameter in the host"
+    if "@" in split.netloc:
+        return "cannot contain a user and password; use username and password, which are encrypted"
     schemes, host_entries = settings.webhook_scheme_whitelist, settings.webhook_host_whitelist
     if schemes and split.scheme.lower() not in {scheme.lower() for scheme in schemes}:
         return f"scheme must be {', '.join(schemes)}. {_WHITELIST_HINT}"
@@ -306,6 +310,8 @@ def _check_side(members: WebhookMembers, role: str, exists: Callable[[str], bool
     name, label = side.get("name"), side.get("label")
     if label is not None and not isinstance(label, str):
         yield Problem((role, "label"), "must be a string")
+    elif label and (problem := find_forbidden_character(label)):
+        yield Problem((role, "label"), problem)
     elif label and name is not None:
         yield Problem((role, "label"), "name and label cannot be provided at the same time")
     text = _find_name_problem(name, label, exists)
@@ -320,7 +326,7 @@ def _find_name_problem(name: object, label: object, exists: Callable[[str], bool
         return "must be a string"
     if not name.strip():
         return "cannot be blank"
-    return None if exists(name) else "does not match an existing pacticipant"
+    return find_forbidden_character(name) or (None if exists(name) else "does not match an existing pacticipant")
 
 
 def _check_texts(members: WebhookMembers) -> Iterable[Problem]:
@@ -334,5 +340,8 @@ def _check_filters(members: WebhookMembers) -> Iterable[Problem]:
         names = members.get(name)
         if names is not None and not (isinstance(names, list) and all(isinstance(item, str) for item in names)):
             yield Problem((name,), "must be an array of strings")
+            continue
+        problems = {problem for item in names or () if (problem := find_forbidden_character(item))}
+        yield from (Problem((name,), problem) for problem in sorted(problems))
     if not isinstance(members.get("mainBranchOnly") or False, bool):
         yield Problem(("mainBranchOnly",), "must be boolean")

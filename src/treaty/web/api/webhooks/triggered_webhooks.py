@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NotRequired
+from typing import Final, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -28,6 +28,7 @@ from treaty.web.security.permissions import Permission
 
 router = Router()
 
+HIDDEN_LOGS: Final = "The request and the response are shown to users who may manage webhooks."
 _TRIGGERED_BY = "Webhooks triggered by the publication of"
 
 
@@ -147,7 +148,7 @@ class WebhookLogsDocument(TypedDict):
     _links: WebhookLogsLinks
 
 
-@router.get(urls.PACT_TRIGGERED_WEBHOOKS, permission=Permission.READ, response=TriggeredWebhooksDocument)
+@router.get(urls.PACT_TRIGGERED_WEBHOOKS, permission=Permission.READ_WEBHOOK, response=TriggeredWebhooksDocument)
 def list_triggered_webhooks_of_pact(request: Request, provider: str, consumer: str, version: str) -> TriggeredWebhooks:
     """List the deliveries for the pact of a consumer version, newest first."""
     if pacts.find(request.db, PactKey(consumer=consumer, version=version, provider=provider)) is None:
@@ -159,7 +160,9 @@ def list_triggered_webhooks_of_pact(request: Request, provider: str, consumer: s
     )
 
 
-@router.get(urls.VERIFICATION_TRIGGERED_WEBHOOKS, permission=Permission.READ, response=TriggeredWebhooksDocument)
+@router.get(
+    urls.VERIFICATION_TRIGGERED_WEBHOOKS, permission=Permission.READ_WEBHOOK, response=TriggeredWebhooksDocument
+)
 def list_triggered_webhooks_of_verification(
     request: Request, provider: str, consumer: str, sha: str, number: str
 ) -> TriggeredWebhooks:
@@ -174,7 +177,7 @@ def list_triggered_webhooks_of_verification(
     )
 
 
-@router.get(urls.PACT_WEBHOOKS_STATUS, permission=Permission.READ, response=WebhooksStatusDocument)
+@router.get(urls.PACT_WEBHOOKS_STATUS, permission=Permission.READ_WEBHOOK, response=WebhooksStatusDocument)
 def show_webhooks_status(request: Request, provider: str, consumer: str) -> WebhooksStatus:
     """Show the latest delivery to each webhook of a pair, for each event."""
     pacticipants.get(request.db, consumer, "consumer")
@@ -187,13 +190,23 @@ def show_webhooks_status(request: Request, provider: str, consumer: str) -> Webh
     )
 
 
-@router.get(urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ, produces=(TEXT, HAL), response=WebhookLogsDocument)
+@router.get(
+    urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ_WEBHOOK, produces=(TEXT, HAL), response=WebhookLogsDocument
+)
 def get_logs(request: Request, uuid: str) -> DeliveryLogs:
-    """Read the log of each attempt: the request and the response."""
+    """Read the log of each attempt: for those who may manage webhooks, with the request and the response."""
     triggered = triggered_webhooks.find(request.db, uuid)
     if triggered is None:
         raise NotFound
-    return DeliveryLogs(triggered, triggered_webhooks.list_executions(request.db, uuid))
+    return DeliveryLogs(triggered, list_shown_executions(request, uuid))
+
+
+def list_shown_executions(request: Request, uuid: str) -> list[Execution]:
+    """List the attempts of a delivery as the caller may see them: a URL, a body or a response may contain secrets."""
+    executions = triggered_webhooks.list_executions(request.db, uuid)
+    if request.has_permission(Permission.MANAGE_WEBHOOK):
+        return executions
+    return [replace(execution, logs=HIDDEN_LOGS) for execution in executions]
 
 
 @router.post(

@@ -12,11 +12,13 @@ from typing_extensions import TypedDict
 from treaty import outgoing
 from treaty.actions.webhooks import webhooks as webhook_actions
 from treaty.actions.webhooks.deliveries import WebhookTestResult, prepare_test, record_test, send_test
+from treaty.actions.webhooks.named_secrets import approve_use
 from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import NotFound
-from treaty.model.webhooks.deliveries import NoResponse, WebhookResponse, decode_body, redact_header, redact_secrets
+from treaty.model.webhooks.deliveries import NoResponse, WebhookResponse, decode_body, mask_headers, redact_secrets
 from treaty.model.webhooks.parameters import DeliveryFacts, ParameterUrls
-from treaty.model.webhooks.webhooks import MASK, EncryptedText, PacticipantMatcher, Webhook, WebhookRequest
+from treaty.model.webhooks.secrecy import hide_request, is_secret, is_secret_header, remove_user
+from treaty.model.webhooks.webhooks import MASK, PacticipantMatcher, Webhook, WebhookRequest
 from treaty.store.engine.vault import get_vault
 from treaty.store.pacticipants import pacticipants
 from treaty.store.webhooks import webhooks
@@ -27,6 +29,7 @@ from treaty.web.api.webhooks.bodies import WebhookBody
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.hal.shapes import JsonObject, NameOnly, Omittable, Times
+from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, Created, Deleted, Updated
 from treaty.web.http.router import Router, link_to
@@ -153,10 +156,19 @@ class WebhookTrialDocument(TypedDict):
     _links: WebhookTestLinks
 
 
-@router.get(urls.WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
+@router.get(
+    urls.WEBHOOKS,
+    permission=Permission.READ_WEBHOOK,
+    query=(
+        QueryParameter("consumer", "The name of a consumer: only webhooks that name it."),
+        QueryParameter("provider", "The name of a provider: only webhooks that name it."),
+    ),
+    response=WebhooksDocument,
+)
 def list_webhooks(request: Request) -> Webhooks:
-    """List all webhooks."""
-    return Webhooks("Webhooks", webhooks.list_all(request.db))
+    """List all webhooks, or those that name a consumer, a provider, or both."""
+    consumer, provider = request.name_parameter("consumer"), request.name_parameter("provider")
+    return Webhooks("Webhooks", webhooks.list_all(request.db, consumer=consumer, provider=provider))
 
 
 @router.post(
@@ -171,7 +183,7 @@ def create_webhook(request: Request) -> Created:
     return _create(request)
 
 
-@router.get(urls.PAIR_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
+@router.get(urls.PAIR_WEBHOOKS, permission=Permission.READ_WEBHOOK, response=WebhooksDocument)
 def list_webhooks_of_pair(request: Request, provider: str, consumer: str) -> Webhooks:
     """List the webhooks for a consumer and a provider."""
     return Webhooks("Webhooks", _list_of_pair(request, provider, consumer))
@@ -183,7 +195,7 @@ def create_webhook_of_pair(request: Request, provider: str, consumer: str) -> Cr
     return _create(request, consumer=consumer, provider=provider)
 
 
-@router.get(urls.PACT_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
+@router.get(urls.PACT_WEBHOOKS, permission=Permission.READ_WEBHOOK, response=WebhooksDocument)
 def list_webhooks_of_pact(request: Request, provider: str, consumer: str) -> Webhooks:
     """List the webhooks for a pact, whatever its version."""
     return Webhooks("Pact webhooks", _list_of_pair(request, provider, consumer))
@@ -195,7 +207,7 @@ def create_webhook_of_pact(request: Request, provider: str, consumer: str) -> Cr
     return _create(request, consumer=consumer, provider=provider)
 
 
-@router.get(urls.PROVIDER_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
+@router.get(urls.PROVIDER_WEBHOOKS, permission=Permission.READ_WEBHOOK, response=WebhooksDocument)
 def list_webhooks_of_provider(request: Request, provider: str) -> Webhooks:
     """List the webhooks for all pacts with a provider."""
     pacticipants.get(request.db, provider, "provider")
@@ -208,7 +220,7 @@ def create_webhook_of_provider(request: Request, provider: str) -> Created:
     return _create(request, provider=provider)
 
 
-@router.get(urls.CONSUMER_WEBHOOKS, permission=Permission.READ, response=WebhooksDocument)
+@router.get(urls.CONSUMER_WEBHOOKS, permission=Permission.READ_WEBHOOK, response=WebhooksDocument)
 def list_webhooks_of_consumer(request: Request, consumer: str) -> Webhooks:
     """List the webhooks for all pacts of a consumer."""
     pacticipants.get(request.db, consumer, "consumer")
@@ -234,7 +246,13 @@ def _check_sides(request: Request, sides: Mapping[str, str]) -> None:
 
 def _create(request: Request, **sides: str) -> Created:
     draft = read_draft(request, sides)
-    webhook = webhook_actions.create_webhook(request.db, draft, vault=get_vault(request.settings), now=request.now)
+    webhook = webhook_actions.create_webhook(
+        request.db,
+        draft,
+        vault=get_vault(request.settings),
+        now=request.now,
+        can_manage_secrets=request.has_permission(Permission.MANAGE_SECRET),
+    )
     return Created(webhook, urls.WEBHOOK.fill(uuid=webhook.uuid))
 
 
@@ -252,10 +270,16 @@ def read_draft(request: Request, sides: Mapping[str, str], uuid: str | None = No
     )
 
 
-@router.get(urls.WEBHOOK, permission=Permission.READ, response=WebhookDocument)
+@router.get(urls.WEBHOOK, permission=Permission.READ_WEBHOOK, response=WebhookDocument)
 def get_webhook(request: Request, uuid: str) -> Webhook:
-    """Read a webhook, without its secrets."""
-    return get_existing(request, uuid)
+    """Read a webhook, without its secrets. Path and body of its request are shown to those who may manage webhooks."""
+    return get_shown(request, uuid)
+
+
+def get_shown(request: Request, uuid: str) -> Webhook:
+    """Load a webhook as the caller may see it. Raises NotFound."""
+    existing = get_existing(request, uuid)
+    return existing if request.has_permission(Permission.MANAGE_WEBHOOK) else hide_request(existing)
 
 
 def get_existing(request: Request, uuid: str) -> Webhook:
@@ -271,7 +295,12 @@ def put_webhook(request: Request, uuid: str) -> Created | Updated:
     """Replace a webhook, or create one with a chosen UUID. Secrets that the body omits are kept."""
     draft = read_draft(request, {}, uuid)
     webhook, is_new = webhook_actions.put_webhook(
-        request.db, uuid, draft, vault=get_vault(request.settings), now=request.now
+        request.db,
+        uuid,
+        draft,
+        vault=get_vault(request.settings),
+        now=request.now,
+        can_manage_secrets=request.has_permission(Permission.MANAGE_SECRET),
     )
     return Created(webhook) if is_new else Updated(webhook)
 
@@ -288,12 +317,16 @@ def delete_webhook(request: Request, uuid: str) -> Deleted:
 )
 def execute_unsaved_webhook(request: Request) -> AfterCommit:
     """Test a webhook without saving it."""
+    vault = get_vault(request.settings)
     webhook = webhook_actions.build_webhook(
-        read_draft(request, {}),
-        None,
-        uuid=webhook_actions.new_uuid(),
-        vault=get_vault(request.settings),
+        read_draft(request, {}), None, uuid=webhook_actions.new_uuid(), vault=vault, now=request.now
+    )
+    approve_use(
+        request.db,
+        webhook.request,
+        vault=vault,
         now=request.now,
+        can_manage_secrets=request.has_permission(Permission.MANAGE_SECRET),
     )
     return _execute(request, webhook, is_saved=False)
 
@@ -346,20 +379,20 @@ def _side(side: PacticipantMatcher | None) -> WebhookSide | None:
 
 def request_state(request: WebhookRequest) -> WebhookRequestDocument:
     """Show a request with its secrets masked."""
-    state: WebhookRequestDocument = {"method": request.method, "url": request.url}
+    state: WebhookRequestDocument = {"method": request.method, "url": remove_user(request.url)[0]}
     if request.headers:
-        state["headers"] = {name: _mask(value) for name, value in request.headers.items()}
+        state["headers"] = {
+            name: MASK if not isinstance(value, str) or is_secret_header(name, value) else value
+            for name, value in request.headers.items()
+        }
     if request.body is not None:
         state["body"] = request.body
     if request.username is not None:
         state["username"] = request.username
     if request.password is not None:
-        state["password"] = _mask(request.password)
+        password = request.password
+        state["password"] = MASK if not isinstance(password, str) or is_secret(password) else password
     return state
-
-
-def _mask(value: str | EncryptedText) -> str:
-    return MASK if isinstance(value, EncryptedText) else value
 
 
 def _additional_state(webhook: Webhook) -> AdditionalWebhookState:
@@ -465,7 +498,7 @@ def _sent_request_state(test_result: WebhookTestResult) -> dict[str, object]:
     target = f"{split.path or '/'}?{split.query}" if split.query else split.path or "/"
     body = redact_secrets(request.body.decode("utf-8", "replace"), request.secrets)
     state = {
-        "headers": {name: redact_header(name, value) for name, value in request.headers.items()},
+        "headers": {name: redact_secrets(value, request.secrets) for name, value in mask_headers(request).items()},
         "body": _parse_if_json(body) if request.body else None,
         "url": redact_secrets(target, request.secrets),
     }

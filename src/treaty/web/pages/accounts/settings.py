@@ -22,6 +22,7 @@ from treaty.actions.accounts.accounts import (
     set_role,
 )
 from treaty.actions.accounts.credentials import IssuedToken, TokenDraft
+from treaty.actions.accounts.second_factors import remove_second_factor
 from treaty.errors import Conflict, Forbidden, Invalid, NotFound, Throttled, Unauthenticated
 from treaty.model.accounts.access import Account, CredentialType, Role, Token
 from treaty.settings import Settings
@@ -55,7 +56,7 @@ def show_settings(request: Request) -> Redirect:
     return redirect(request, urls.ACCOUNT.fill())
 
 
-def _get_own_account(request: Request) -> Account:
+def get_own_account(request: Request) -> Account:
     """Return the account of a user who signed in with a password. Raises Forbidden.
 
     A token may not change settings: a leaked one could otherwise create further tokens that outlive its revocation.
@@ -104,7 +105,7 @@ def _build_account_page(
 @router.form(urls.ACCOUNT, permission=Permission.USE_OWN_ACCOUNT)
 def change_password(request: Request) -> AfterCommit:
     """Change the user's own password, and end the user's other sessions."""
-    account = _get_own_account(request)
+    account = get_own_account(request)
     return AfterCommit(lambda: _change_password(request, account))
 
 
@@ -150,7 +151,7 @@ def _reshow_account(request: Request, account: Account, problems: Problems, *, s
 @router.form(urls.END_SESSIONS, permission=Permission.USE_OWN_ACCOUNT)
 def end_sessions(request: Request) -> Redirect:
     """Sign out everywhere."""
-    credentials.end_sessions(request.db, _get_own_account(request))
+    credentials.end_sessions(request.db, get_own_account(request))
     expired_cookie = csrf.build_set_cookie(request, csrf.SESSION_COOKIE, "", seconds=0)
     return Redirect(redirect(request, "/").location, 303, {"set-cookie": expired_cookie})
 
@@ -184,10 +185,10 @@ def _build_tokens_page(
     return HtmlPage("settings_tokens.html", context, status)
 
 
-@router.form(urls.NEW_TOKEN, permission=Permission.USE_OWN_ACCOUNT)
+@router.form(urls.NEW_TOKEN, permission=Permission.USE_OWN_ACCOUNT, is_sensitive=True)
 def make_token(request: Request) -> HtmlPage:
     """Create a token, and show its text this once."""
-    _get_own_account(request)
+    get_own_account(request)
     try:
         owner = _get_token_owner(request, request.form.text("owner"))
         vault = get_vault(request.settings)
@@ -217,7 +218,7 @@ def _read_token_draft(request: Request) -> TokenDraft:
     return TokenDraft(name=request.form.text("name"), role=Role(role), expires_at=expires_at)
 
 
-@router.form(urls.RENEW_TOKEN, permission=Permission.USE_OWN_ACCOUNT)
+@router.form(urls.RENEW_TOKEN, permission=Permission.USE_OWN_ACCOUNT, is_sensitive=True)
 def renew_token(request: Request, uuid: str) -> HtmlPage:
     """Replace the text of a token, and show the new one this once."""
     token = _get_token(request, uuid)
@@ -227,7 +228,7 @@ def renew_token(request: Request, uuid: str) -> HtmlPage:
     )
 
 
-@router.form(urls.REVOKE_TOKEN, permission=Permission.USE_OWN_ACCOUNT)
+@router.form(urls.REVOKE_TOKEN, permission=Permission.USE_OWN_ACCOUNT, is_sensitive=True)
 def revoke_token(request: Request, uuid: str) -> Redirect:
     """Revoke a token."""
     credentials.revoke_token(request.db, _get_token(request, uuid))
@@ -236,7 +237,7 @@ def revoke_token(request: Request, uuid: str) -> Redirect:
 
 def _get_token(request: Request, uuid: str) -> Token:
     """Return a token that the user may manage. Raises Forbidden and NotFound."""
-    _get_own_account(request)
+    get_own_account(request)
     token = tokens.find(request.db, uuid)
     if token is None:
         raise NotFound(f"There is no token with the uuid '{uuid}'.")
@@ -276,7 +277,7 @@ def _list_settings_users(settings: Settings) -> list[tuple[str, str]]:
 @router.form(urls.NEW_USER, permission=Permission.MANAGE_USER)
 def add_user(request: Request) -> AfterCommit:
     """Add a user or a system account."""
-    _get_own_account(request)
+    get_own_account(request)
     return AfterCommit(lambda: _add_user(request))
 
 
@@ -335,7 +336,7 @@ def _build_user_page(db: Connection, user: Account, problems: Problems | None = 
 @router.form(urls.USER_PAGE, permission=Permission.MANAGE_USER)
 def change_user(request: Request, uuid: str) -> AfterCommit:
     """Change a user's role or password, or disable or enable the user."""
-    _get_own_account(request)
+    get_own_account(request)
     get_account_by_uuid(request.db, uuid)
     return AfterCommit(lambda: _change_user(request, uuid))
 
@@ -368,5 +369,7 @@ def _apply_change(db: Connection, request: Request, uuid: str, password_hash: st
             enable_account(db, user, now=request.now)
         case "password":
             set_password(db, user, password_hash, now=request.now)
+        case "second-factor":
+            remove_second_factor(db, user, now=request.now)
         case _:
             raise Invalid.member("", "the form contains no known action")

@@ -1,13 +1,15 @@
 """Pages to sign in and out, and the page behind the setup link, which creates the first administrator."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
 from treaty.actions.accounts import accounts, credentials
 from treaty.actions.accounts.accounts import AccountDraft
-from treaty.errors import Conflict, Invalid, Throttled, Unauthenticated
+from treaty.errors import Conflict, Invalid, NotFound, Throttled, Unauthenticated
 from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Caller, CredentialType, Role
+from treaty.model.accounts.second_factors import PENDING_SIGN_IN_LIFETIME
 from treaty.store.engine.vault import get_vault
 from treaty.web import urls
 from treaty.web.http.forms import Form
@@ -24,6 +26,7 @@ from treaty.web.security.request_credentials import BasicCredentials
 router = Router()
 
 _BAD_REQUEST: Final = 400
+_NOT_FOUND: Final = 404
 _TOO_MANY_REQUESTS: Final = 429
 
 
@@ -67,6 +70,8 @@ def _sign_in(request: Request) -> HtmlPage | Redirect:
     authenticator = get_authenticator(request)
     try:
         authenticated = authenticator.passwords.verify(presented, request)
+        if authenticated.has_second_factor:
+            return _redirect_to_code(request, authenticator.sessions.start_sign_in(authenticated, request), next_path)
         secret = authenticator.sessions.open(authenticated, presented, request)
     except (Unauthenticated, Throttled) as error:
         retry_after = str(error.seconds) if isinstance(error, Throttled) else None
@@ -86,6 +91,58 @@ def _redirect_with_session(request: Request, secret: str, next_path: str) -> Red
     redirection = redirect(request, restrict_to_local(next_path))
     cookie = csrf.build_set_cookie(request, csrf.SESSION_COOKIE, secret, seconds=int(lifetime.total_seconds()))
     return Redirect(redirection.location, redirection.status, {"set-cookie": cookie})
+
+
+# The code of a second factor
+
+_PENDING_COOKIE: Final = "treaty-code"
+
+
+def _redirect_to_code(request: Request, secret: str, next_path: str) -> Redirect:
+    """Redirect to the form for the code, with a cookie that proves that the password was right."""
+    query = {"next": next_path} if next_path else {}
+    redirection = redirect(request, urls.SIGN_IN_CODE.fill(), **query)
+    seconds = int(PENDING_SIGN_IN_LIFETIME.total_seconds())
+    cookie = csrf.build_set_cookie(request, _PENDING_COOKIE, secret, seconds=seconds)
+    return Redirect(redirection.location, redirection.status, {"set-cookie": cookie})
+
+
+@router.page(urls.SIGN_IN_CODE, permission=Permission.SIGN_IN, needs_database=False)
+def show_code(request: Request) -> HtmlPage:
+    """Ask for a code, after the password."""
+    headers, next_path = csrf.issue_form_token(request), request.option("next") or ""
+    if csrf.find_cookie(request, _PENDING_COOKIE) is None:
+        return _build_sign_in_page(request, name="", next_path=next_path, problem=_CODE_IS_LATE, headers=headers)
+    return HtmlPage("sign_in_code.html", {"next_path": next_path, "problem": ""}, headers=headers)
+
+
+_CODE_IS_LATE: Final = "The time to enter the code is over. Enter your name and password again."
+
+
+@router.form(urls.SIGN_IN_CODE, permission=Permission.SIGN_IN, needs_database=False)
+def enter_code(request: Request) -> AfterCommit:
+    """Sign a browser in whose user has entered the right password."""
+    csrf.check_form_token(request)
+    return AfterCommit(lambda: _complete_sign_in(request))
+
+
+def _complete_sign_in(request: Request) -> HtmlPage | Redirect:
+    authenticator, next_path = get_authenticator(request), request.form.text("next")
+    secret = csrf.find_cookie(request, _PENDING_COOKIE)
+    pending = authenticator.sessions.find_pending(secret, request) if secret else None
+    if pending is None:
+        return _build_sign_in_page(request, name="", next_path=next_path, problem=_CODE_IS_LATE, status=_BAD_REQUEST)
+    request.failed_login_user = pending.user
+    try:
+        authenticator.second_factors.verify(pending.account, request.form.raw("code"), request)
+        session_secret = authenticator.sessions.complete_sign_in(pending, request)
+    except Throttled as error:
+        headers = {"retry-after": str(error.seconds)}
+        context = {"next_path": next_path, "problem": str(error)}
+        return HtmlPage("sign_in_code.html", context, _TOO_MANY_REQUESTS, headers)
+    except Unauthenticated as error:
+        return HtmlPage("sign_in_code.html", {"next_path": next_path, "problem": str(error)}, _BAD_REQUEST)
+    return _redirect_with_session(request, session_secret, next_path)
 
 
 def restrict_to_local(path: str) -> str:
@@ -115,11 +172,32 @@ def sign_out(request: Request) -> Redirect:
 
 @router.page(urls.SETUP, permission=Permission.SIGN_IN)
 def show_setup(request: Request) -> HtmlPage:
-    """Show the form for the first administrator, if the link is valid."""
-    link = request.option("link") or ""
-    accounts.check_setup_link(request.db, link, vault=get_vault(request.settings), now=request.now)
-    headers = csrf.issue_form_token(request)
-    return HtmlPage("setup.html", {"link": link, "name": "", "email": "", "problems": {}}, headers=headers)
+    """Show the form for the first administrator, if a link is valid.
+
+    The secret of the link is in the fragment of the URL, which browsers send neither to this server nor to others: a
+    script copies it into the form. So it is in no log and no `Referer`.
+    """
+    if request.option("link"):
+        raise NotFound(_OUTDATED_LINK)
+    accounts.check_setup_possible(request.db, now=request.now)
+    return _build_setup_page({}, headers=csrf.issue_form_token(request))
+
+
+_OUTDATED_LINK: Final = (
+    "This link was printed by an earlier version of this server, and no longer works. "
+    "The newest link is in the server's output; restart the server to get another one."
+)
+
+
+def _build_setup_page(
+    values: Mapping[str, str],
+    problems: Mapping[str, Sequence[str]] | None = None,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> HtmlPage:
+    context = {"link": "", "name": "", "email": "", **values, "problems": problems or {}}
+    return HtmlPage("setup.html", context, status, headers or {})
 
 
 @router.form(urls.SETUP, permission=Permission.SIGN_IN, needs_database=False)
@@ -131,16 +209,20 @@ def set_up(request: Request) -> AfterCommit:
 
 def _set_up(request: Request) -> HtmlPage | Redirect:
     form, authenticator = request.form, get_authenticator(request)
-    name, email, link = form.text("name"), form.text("email"), form.text("link")
-    # Before the password is hashed, so that requests without a valid link cost little.
-    authenticator.check_setup_link(link, request)
+    values = {name: form.text(name) for name in ("name", "email", "link")}
+    # The whole link may have been pasted.
+    values["link"] = values["link"].rpartition("#")[2]
     try:
-        administrator = _add_first_administrator(request, name, email, link)
+        # Before the password is hashed, so that requests without a valid link cost little.
+        authenticator.check_setup_link(values["link"], request)
+        administrator = _add_first_administrator(request, **values)
+    except NotFound as error:
+        return _build_setup_page({**values, "link": ""}, {"link": [str(error)]}, status=_NOT_FOUND)
     except (Invalid, Conflict) as error:
-        context = {"link": link, "name": name, "email": email, "problems": problems_by_field(error)}
-        return HtmlPage("setup.html", context, _BAD_REQUEST)
+        return _build_setup_page(values, problems_by_field(error), status=_BAD_REQUEST)
     request.has_ended_open_access = True
-    secret = authenticator.sessions.open(administrator, BasicCredentials(name, form.raw("password")), request)
+    presented = BasicCredentials(values["name"], form.raw("password"))
+    secret = authenticator.sessions.open(administrator, presented, request)
     return _redirect_with_session(request, secret, urls.ACCOUNT.fill() + "?done=first")
 
 

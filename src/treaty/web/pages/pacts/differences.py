@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from treaty.model.pacts import content
+from treaty.model.pacts import documents
 from treaty.model.pacts.interaction_diff import ChangeKind, diff_interactions
 from treaty.model.pacts.interactions import Interaction, read_interactions
 from treaty.model.pacts.pacts import PactKey
@@ -74,5 +74,5 @@ def _compare(request: Request, old: PactWithBody, new: PactWithBody) -> HtmlPage
 
 def _read_interactions(pact: PactWithBody) -> list[Interaction]:
     """Read the interactions of a pact; a contract without interactions is treated as a single one."""
-    document = content.parse_document(pact.body)
+    document = documents.parse_document(pact.body)
     return read_interactions(document) or [Interaction.from_document(document)]

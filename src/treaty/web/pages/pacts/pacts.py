@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from treaty.model.overview.history import ResultInHistory
-from treaty.model.pacts import content
+from treaty.model.pacts import content, documents
 from treaty.model.pacts.interactions import Interaction, format_json, read_interactions
 from treaty.model.pacts.pacts import Pact, PactKey
 from treaty.model.paging import Page
@@ -94,7 +94,7 @@ class _ParsedPact:
 
 
 def _parse(body: bytes) -> _ParsedPact:
-    document = content.parse_document(body)
+    document = documents.parse_document(body)
     return _ParsedPact(
         content.find_specification_version(document), content.list_plugins(document), read_interactions(document)
     )
@@ -126,7 +126,7 @@ def _render(request: Request, body: bytes, context: dict[str, object], test_resu
     parsed = _parse_cached(body) if len(body) <= MAX_CACHED_BYTES else _parse(body)
     context = {**context, "specification": parsed.specification, "plugins": parsed.plugins}
     if parsed.interactions is None:
-        raw = format_json(content.parse_document(body).tree)
+        raw = format_json(documents.parse_document(body).tree)
         return HtmlPage("contract.html", {**context, "raw": raw[:MAX_RAW_LENGTH], "is_cut": len(raw) > MAX_RAW_LENGTH})
     return HtmlPage("pact.html", {**context, **_list_interactions(request, parsed.interactions, test_results)})
 

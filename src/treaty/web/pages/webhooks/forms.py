@@ -14,7 +14,8 @@ from treaty.errors import Invalid, Malformed, Problem
 from treaty.model.webhooks import presets
 from treaty.model.webhooks.events import CONTRACT_REQUIRING_VERIFICATION_PUBLISHED
 from treaty.model.webhooks.presets import WebhookPreset
-from treaty.model.webhooks.webhooks import MASK, EncryptedText, PacticipantMatcher, Webhook, is_mask, is_secret_header
+from treaty.model.webhooks.secrecy import is_secret_header, remove_user
+from treaty.model.webhooks.webhooks import MASK, PacticipantMatcher, Webhook, is_mask
 from treaty.settings import Settings
 from treaty.web.api.webhooks import bodies as webhook_bodies
 from treaty.web.http import bodies
@@ -95,9 +96,12 @@ def fill_fields(webhook: Webhook) -> WebhookFields:
         environments=filters.environments or (),
         main_branch_only=filters.main_branch_only,
         method=request.method.upper(),
-        url=request.url,
+        url=remove_user(request.url)[0],
         headers=_format_headers(
-            {name: MASK if isinstance(value, EncryptedText) else value for name, value in request.headers.items()}
+            {
+                name: MASK if not isinstance(value, str) or is_secret_header(name, value) else value
+                for name, value in request.headers.items()
+            }
         ),
         body=format_body(request.body),
         username=request.username or "",
@@ -149,7 +153,9 @@ def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> WebhookField
 def _mask_secret(line: str) -> str:
     name, colon, value = line.partition(":")
     # A blank such as <TOKEN> is not a secret, and has to stay visible until its owner replaces it.
-    is_secret = colon and value.strip() and is_secret_header(name, value) and not presets.list_blanks(value)
+    is_secret = (
+        colon and value.strip() and is_secret_header(name.strip(), value.strip()) and not presets.list_blanks(value)
+    )
     return f"{name}: {MASK}" if is_secret else line
 
 

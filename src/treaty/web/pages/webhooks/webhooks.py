@@ -10,6 +10,7 @@ from treaty import outgoing
 from treaty.actions.webhooks import webhooks as webhook_actions
 from treaty.actions.webhooks.deliveries import (
     WebhookTest,
+    approve_server,
     prepare_past_event_test,
     prepare_test,
     preview_request,
@@ -18,8 +19,9 @@ from treaty.actions.webhooks.deliveries import (
     send_test,
 )
 from treaty.actions.webhooks.events import EventContext, is_matching
+from treaty.actions.webhooks.named_secrets import find_used
 from treaty.actions.webhooks.webhooks import WebhookDraft
-from treaty.errors import Invalid, NotFound
+from treaty.errors import Forbidden, Invalid, NotFound, Problem
 from treaty.model.paging import Page
 from treaty.model.webhooks import presets, previews
 from treaty.model.webhooks.deliveries import OutgoingRequest
@@ -34,7 +36,8 @@ from treaty.store.pacticipants import labels, pacticipants
 from treaty.store.webhooks import preview_events, triggered_webhooks, webhooks
 from treaty.web import urls
 from treaty.web.api.webhooks.bodies import METHODS
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS, get_existing, request_state
+from treaty.web.api.webhooks.triggered_webhooks import list_shown_executions
+from treaty.web.api.webhooks.webhooks import PARAMETER_URLS, get_existing, get_shown, request_state
 from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, HtmlPage, Redirect
@@ -51,7 +54,7 @@ SUGGESTED_NAMES: Final = Page(1, 200)
 """Names of applications and labels that a form suggests."""
 
 
-@router.page(urls.WEBHOOKS, permission=Permission.READ, is_original=False)
+@router.page(urls.WEBHOOKS, permission=Permission.READ_WEBHOOK, is_original=False)
 def show_webhooks(request: Request) -> HtmlPage:
     """List all webhooks with their health."""
     context = {
@@ -61,10 +64,10 @@ def show_webhooks(request: Request) -> HtmlPage:
     return HtmlPage("webhooks.html", context)
 
 
-@router.page(urls.WEBHOOK, permission=Permission.READ, is_original=False)
+@router.page(urls.WEBHOOK, permission=Permission.READ_WEBHOOK, is_original=False)
 def show_webhook(request: Request, uuid: str) -> HtmlPage:
     """Show a webhook and a page of its deliveries."""
-    webhook, page = get_existing(request, uuid), read_rows_page(request, PAGE_SIZE)
+    webhook, page = get_shown(request, uuid), read_rows_page(request, PAGE_SIZE)
     context = {
         "webhook": webhook,
         "request": request_state(webhook.request),
@@ -75,7 +78,7 @@ def show_webhook(request: Request, uuid: str) -> HtmlPage:
     return HtmlPage("webhook.html", context)
 
 
-@router.page(urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ, is_original=False)
+@router.page(urls.TRIGGERED_WEBHOOK_LOGS, permission=Permission.READ_WEBHOOK, is_original=False)
 def show_delivery(request: Request, uuid: str) -> HtmlPage:
     """Show each attempt of a delivery: the request and the response."""
     delivery = triggered_webhooks.find(request.db, uuid)
@@ -83,7 +86,7 @@ def show_delivery(request: Request, uuid: str) -> HtmlPage:
         raise NotFound
     context = {
         "delivery": delivery,
-        "executions": triggered_webhooks.list_executions(request.db, uuid),
+        "executions": list_shown_executions(request, uuid),
         "remaining": delivery.attempts_remaining(request.settings.webhook_retry_schedule),
     }
     return HtmlPage("delivery.html", context)
@@ -100,7 +103,7 @@ def send_again(request: Request, uuid: str) -> Redirect:
 # Forms
 
 
-@router.page(urls.NEW_WEBHOOK, permission=Permission.READ)
+@router.page(urls.NEW_WEBHOOK, permission=Permission.READ_WEBHOOK)
 def show_new_webhook(request: Request) -> HtmlPage:
     """Show the form for a new webhook, blank or filled in from a preset."""
     preset = presets.find_preset(request.option("template"))
@@ -114,7 +117,7 @@ def add_webhook(request: Request) -> HtmlPage | Redirect:
     return _save_or_preview(request, None)
 
 
-@router.page(urls.EDIT_WEBHOOK, permission=Permission.READ)
+@router.page(urls.EDIT_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
 def show_changing_webhook(request: Request, uuid: str) -> HtmlPage:
     """Show the form of a saved webhook."""
     existing = get_existing(request, uuid)
@@ -139,31 +142,42 @@ def _save_or_preview(request: Request, existing: Webhook | None) -> HtmlPage | R
             settings=request.settings,
             exists=lambda name: pacticipants.find(request.db, name) is not None,
         )
+        if request.form.has("preview"):
+            return _preview_draft(request, draft, existing)
+        saved = _save(request, draft, existing)
     except Invalid as error:
         return _render_form(request, forms.restore_fields(request.form, error.problems), existing, status=error.status)
-    if request.form.has("preview"):
-        return _preview_draft(request, draft, existing)
-    saved = _save(request, draft, existing)
+    except Forbidden as error:
+        problem = Problem(("request", "url"), str(error))
+        return _render_form(request, forms.restore_fields(request.form, [problem]), existing, status=403)
     return redirect(request, urls.WEBHOOK.fill(uuid=saved.uuid), done="saved" if existing else "created")
 
 
 def _save(request: Request, draft: WebhookDraft, existing: Webhook | None) -> Webhook:
     vault = get_vault(request.settings)
+    can_manage_secrets = request.has_permission(Permission.MANAGE_SECRET)
     if existing is None:
-        return webhook_actions.create_webhook(request.db, draft, vault=vault, now=request.now)
-    changed, _ = webhook_actions.put_webhook(request.db, existing.uuid, draft, vault=vault, now=request.now)
+        return webhook_actions.create_webhook(
+            request.db, draft, vault=vault, now=request.now, can_manage_secrets=can_manage_secrets
+        )
+    changed, _ = webhook_actions.put_webhook(
+        request.db, existing.uuid, draft, vault=vault, now=request.now, can_manage_secrets=can_manage_secrets
+    )
     return changed
 
 
 def _preview_draft(request: Request, draft: WebhookDraft, existing: Webhook | None) -> HtmlPage:
+    vault = get_vault(request.settings)
     webhook = webhook_actions.build_webhook(
         draft,
         existing,
         uuid=existing.uuid if existing else webhook_actions.new_uuid(),
-        vault=get_vault(request.settings),
+        vault=vault,
         now=request.now,
     )
-    preview = _build_preview(request, webhook, request.form.raw("example"))
+    find_used(request.db, webhook.request, vault)
+    is_approved = request.has_permission(Permission.MANAGE_SECRET)
+    preview = _build_preview(request, webhook, request.form.raw("example"), is_approved=is_approved)
     return _render_form(request, forms.restore_fields(request.form), existing, preview=preview)
 
 
@@ -200,10 +214,11 @@ def _list_methods(request: Request, chosen: str) -> list[str]:
     return allowed if chosen in allowed or not chosen else [*allowed, chosen]
 
 
-@router.page(urls.DELETE_WEBHOOK, permission=Permission.READ)
+@router.page(urls.DELETE_WEBHOOK, permission=Permission.READ_WEBHOOK)
 def ask_before_removing(request: Request, uuid: str) -> HtmlPage:
     """Ask for confirmation before deleting a webhook."""
-    return HtmlPage("webhook_delete.html", {"webhook": get_existing(request, uuid)})
+    webhook = get_shown(request, uuid)
+    return HtmlPage("webhook_delete.html", {"webhook": webhook, "request": request_state(webhook.request)})
 
 
 @router.form(urls.DELETE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
@@ -246,10 +261,15 @@ class _Preview:
         return False
 
 
-def _build_preview(request: Request, webhook: Webhook, key: str) -> _Preview:
-    """Preview a webhook for the past event with this key, else for the latest one."""
+def _build_preview(request: Request, webhook: Webhook, key: str, *, is_approved: bool = False) -> _Preview:
+    """Preview a webhook for the past event with this key, else for the latest one.
+
+    With `is_approved`, saving it would approve its server for the secrets that it uses.
+    """
     events, chosen = _choose_event(request.db, webhook, key)
     test = _prepare_test(request, webhook, chosen)
+    if is_approved:
+        test = approve_server(test)
     outgoing_request, reason = None, ""
     try:
         outgoing_request = preview_request(
@@ -288,7 +308,7 @@ def _event_context(chosen: PreviewEvent, test: WebhookTest) -> EventContext:
     )
 
 
-@router.page(urls.TEST_WEBHOOK, permission=Permission.READ)
+@router.page(urls.TEST_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
 def show_trying_webhook(request: Request, uuid: str) -> HtmlPage:
     """Preview a saved webhook for a past event."""
     return _render_test(request, get_existing(request, uuid), request.option("example") or "")
