@@ -124,6 +124,16 @@ def test_what_is_missing_is_named(api, body):
     assert {"pacticipantName", "pacticipantVersionNumber"} <= answer.json()["errors"].keys()
 
 
+def test_a_byte_order_mark_in_a_content_is_named(api):
+    content = base64.b64encode(b"\xef\xbb\xbf{}").decode()
+    answer = api.post("/contracts/publish", request(contract("Shop", "Prices") | {"content": content}))
+    assert answer.status == 400
+    (text,) = answer.json()["errors"]["contracts"]
+    assert text.startswith(
+        "content could not be parsed as application/json: the document begins with a byte order mark"
+    )
+
+
 def test_no_contracts_at_all_is_refused(api):
     answer = api.post("/contracts/publish", request())
     assert (answer.status, answer.json()) == (400, {"errors": {"contracts": ["size cannot be less than 1"]}})

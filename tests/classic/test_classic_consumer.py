@@ -232,6 +232,25 @@ def test_arguments_take_precedence_over_credentials_in_the_url(make, shared_brok
     assert read_version(shared_broker, "7")["number"] == "7"
 
 
+@pytest.mark.parametrize("variables", [{}, {"PACT_BROKER_TOKEN": "foreign"}])
+def test_arguments_take_precedence_over_variables(make, shared_broker, monkeypatch, variables):
+    monkeypatch.setenv("PACT_BROKER_BASE_URL", "http://127.0.0.1:9")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    pact = write_user(make, broker_base_url=shared_broker, broker_username="pact", broker_password="secret")  # noqa: S106
+    pact.publish(version="7.1")
+    monkeypatch.delenv("PACT_BROKER_TOKEN", raising=False)
+    for name, value in {"BASE_URL": shared_broker, "USERNAME": "pact", "PASSWORD": "secret"}.items():
+        monkeypatch.setenv(f"PACT_BROKER_{name}", value)
+    write_user(make).publish(version="7.2")
+    write_user(make, broker_username="pact").publish(version="7.3")  # with the password in the variable
+    assert [read_version(shared_broker, version)["number"] for version in ("7.1", "7.2", "7.3")] == [
+        "7.1",
+        "7.2",
+        "7.3",
+    ]
+
+
 def test_the_branch_becomes_a_tag_if_the_consumer_says_so(make, shared_broker, monkeypatch):
     monkeypatch.setenv("GITHUB_HEAD_REF", "feature/tagged")
     pact = write_user(make, broker_base_url=with_credentials(shared_broker))

@@ -26,6 +26,7 @@ _VARIABLES: Final = {
     "broker_password": "PACT_BROKER_PASSWORD",
     "broker_token": "PACT_BROKER_TOKEN",
 }
+_CREDENTIALS: Final = ("username", "password", "token")
 _FAILED: Final = "There was an error while publishing to the pact broker"
 
 
@@ -36,29 +37,33 @@ class BrokerError(ClientError, RuntimeError):
 def connect(options: Mapping[str, Any]) -> BrokerConnection:
     """Create a connection from `broker_base_url` and credentials, or else from pact-python's environment variables.
 
-    Credentials may be part of the URL; arguments take precedence, and a token over all others. Raises BrokerError if
-    the URL is missing.
+    Credentials that are arguments take precedence over those in the URL, and those over the variables; a token takes
+    precedence over a user. Raises BrokerError if the URL is missing.
     """
-    values = {name: options.get(name) or os.environ.get(variable) for name, variable in _VARIABLES.items()}
-    if not values["broker_base_url"]:
+    base_url = options.get("broker_base_url") or os.environ.get(_VARIABLES["broker_base_url"])
+    if not base_url:
         raise BrokerError("The broker's address is missing: give broker_base_url, or set PACT_BROKER_BASE_URL.")
-    url, username, password = _split_credentials(values["broker_base_url"])
-    token = values["broker_token"]
+    url, credentials_in_url = _split_credentials(base_url)
+    arguments = {name: options.get(f"broker_{name}") for name in _CREDENTIALS}
+    variables = {name: os.environ.get(_VARIABLES[f"broker_{name}"]) for name in _CREDENTIALS}
+    sources = (arguments, credentials_in_url, variables)
+    credentials = next((source for source in sources if source.get("token") or source.get("username")), {})
+    if credentials.get("token"):
+        return BrokerConnection(base_url=url, token=credentials["token"])
+    # The password may come from another source: pact-python recommends a variable for it.
+    passwords = [credentials.get("password"), *(source.get("password") for source in sources)]
     return BrokerConnection(
-        base_url=url,
-        username=None if token else values["broker_username"] or username,
-        password=None if token else values["broker_password"] or password,
-        token=token,
+        base_url=url, username=credentials.get("username"), password=next(filter(None, passwords), None)
     )
 
 
-def _split_credentials(url: str) -> tuple[str, str | None, str | None]:
+def _split_credentials(url: str) -> tuple[str, dict[str, str | None]]:
     parts = urlsplit(url)
     userinfo, at, host = parts.netloc.rpartition("@")
     if not at:
-        return url, None, None
+        return url, {}
     username, _, password = userinfo.partition(":")
-    return urlunsplit(parts._replace(netloc=host)), unquote(username), unquote(password)
+    return urlunsplit(parts._replace(netloc=host)), {"username": unquote(username), "password": unquote(password)}
 
 
 class Broker:
