@@ -25,6 +25,11 @@ NEEDED = {
     "user enable": ["ada"],
     "user password": ["ada", "--password-stdin"],
     "user role": ["ada", "read-only"],
+    "user limit": ["ada", "--for", "consumer-build"],
+    "user reset-second-factor": ["ada"],
+    "secret create": ["CI_TOKEN", "--value-stdin"],
+    "secret update": ["CI_TOKEN", "--value-stdin"],
+    "secret delete": ["CI_TOKEN"],
     "token create": ["--user", "ada", "--name", "ci"],
     "token revoke": ["--all"],
 }

@@ -19,7 +19,7 @@ _VALIDITY: Final = timedelta(days=182)
 
 
 # Those who have found a vulnerability seldom have credentials. The permission is the one that everyone has.
-@router.get(urls.SECURITY_TXT, permission=Permission.SIGN_IN, produces=(), needs_database=False)
+@router.get(urls.SECURITY_TXT, permission=Permission.SIGN_IN, produces=(), needs_database=False, errors=("404",))
 def show_security_contacts(request: Request) -> RawBody:
     """Return where to report vulnerabilities of this server, as the settings say."""
     if not request.settings.security_contacts:
