@@ -127,6 +127,7 @@ WITHOUT_EVENTS = {
     "maintenance.cleanup.plan_cleanup": "it only reads",
     "maintenance.cleanup.list_old_versions": "it only reads",
     "maintenance.integrity.check_integrity": "it only reads",
+    "pacts.merging.merge_contract": "a part of a publication, which is recorded",
     "accounts.accounts.get_account": "it only reads",
     "accounts.accounts.get_account_by_uuid": "it only reads",
     "accounts.accounts.check_administrator": "it only reads",

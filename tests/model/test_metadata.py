@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from treaty.model.decisions.metadata import Metadata, SelectedBy, decode_segment, encode, parse_query
 from treaty.web.http.queries import parse_leniently
 
-TEXTS = st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
+TEXTS = st.none() | NAMES
 IDS = st.none() | st.integers(0, 999_999_999)
 SELECTED_BY = st.builds(
     SelectedBy,
-    branch=st.text(st.characters(codec="utf-8"), min_size=1, max_size=8),
+    branch=NAMES,
     tag=TEXTS,
     is_latest=st.booleans(),
     environment=TEXTS,
@@ -23,7 +24,7 @@ METADATA = st.builds(
     Metadata,
     version_number=TEXTS,
     version_id=IDS,
-    tags=st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=8), max_size=3).map(tuple),
+    tags=st.lists(NAMES, max_size=3).map(tuple),
     is_wip=st.booleans(),
     is_pending=st.none() | st.booleans(),
     selected_by=st.lists(SELECTED_BY, max_size=1).map(tuple),
