@@ -519,7 +519,8 @@ def test_preflight_requests_are_answered_if_cors_is_on(make, cors):
 
 
 def test_a_port_of_another_program_is_named(make, port, monkeypatch):
-    monkeypatch.setattr("treaty.testing.mock_servers._PORT_TIMEOUT", 0)
+    for timeout in ("_PORT_TIMEOUT", "_SHARED_PORT_TIMEOUT"):
+        monkeypatch.setattr(f"treaty.testing.mock_servers.{timeout}", 0)
     pact = make()
     user(pact)
     with socket.create_server(("127.0.0.1", port)), pytest.raises(RuntimeError, match="another program uses the port"):

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.api.conftest import Answer, Api, api, clock, make_api  # noqa: F401 - fixtures
+from tests.api.conftest import Answer, Api, api, clock, database, make_api  # noqa: F401 - fixtures
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
