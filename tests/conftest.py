@@ -117,9 +117,17 @@ def _share_a_server(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get(LONG) != "1":
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=[item for item in items if _is_long(item)])
+        items[:] = [item for item in items if not _is_long(item)]
     _share_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    if item.get_closest_marker("long"):
+        return True
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    is_on_postgresql = "postgresql" in (parameters.get("database_url"), parameters.get("empty_database_url"))
+    return is_on_postgresql and item.get_closest_marker("long_on_postgresql") is not None
 
 
 def pytest_collection_finish() -> None:

@@ -20,6 +20,7 @@ from treaty.store import audit
 from treaty.store.engine.database import open_database
 from treaty.store.engine.vault import get_vault
 
+pytestmark = pytest.mark.long_on_postgresql
 PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends with the test
 
 

@@ -18,6 +18,7 @@ from tests.pages.test_in_a_browser import WIDTHS
 from tests.whole import servers, shop
 from treaty.store.engine.database import open_database
 
+pytestmark = pytest.mark.long_on_postgresql
 PASSWORD, OTHER = "a stapled horse, correctly", "one more battery, please"
 
 

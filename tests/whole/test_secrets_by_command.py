@@ -6,6 +6,7 @@ import pytest
 
 from tests.whole import servers
 
+pytestmark = pytest.mark.long_on_postgresql
 VALUE = "planted-value"
 
 

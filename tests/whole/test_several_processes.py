@@ -1,13 +1,10 @@
 """Servers that share a database: what one lets in or shuts out, the other does, too."""
 
-import time
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from math import log2
 from pathlib import Path
 
 import httpx
@@ -135,56 +132,6 @@ def test_of_many_passwords_that_come_at_once_after_a_wait_one_is_looked_at(datab
     with ThreadPoolExecutor(8) as threads:
         answers = threads.map(lambda number: ask(both[number % 2], "ada", f"guess {number}").status_code, range(8))
     assert sorted(answers) == [401] + [429] * 7
-
-
-USERS = {"TREATY_BASIC_AUTH_USERNAME": "ci", "TREATY_BASIC_AUTH_PASSWORD": PASSWORD}
-
-
-@pytest.fixture
-def two_with_users(database_url: str, tmp_path: Path) -> Iterator[list[servers.Server]]:
-    environ = {"TREATY_SECRET_KEY": SECRET_KEY, "TREATY_TRUSTED_PROXIES": "127.0.0.1", **USERS}
-    with (
-        servers.running(database_url, "--workers", "2", cwd=tmp_path, environ=environ) as one,
-        servers.running(database_url, cwd=tmp_path, environ=environ) as other,
-    ):
-        yield [one, other]
-
-
-@pytest.mark.parametrize("name", ["ada", "ci"])
-def test_of_sixty_passwords_that_come_at_once_to_several_processes_five_are_checked(two_with_users, add_user, name):
-    add_user("ada")
-    began_at = time.monotonic()
-    with ThreadPoolExecutor(30) as threads:
-        guesses_at_once = threads.map(
-            lambda number: ask(two_with_users[number % 2], name, f"guess {number}").status_code, range(60)
-        )
-        found = Counter(guesses_at_once)
-    # On a slow machine another one is due after a second, one more after two more seconds, and so on.
-    due = int(log2(time.monotonic() - began_at + 1))
-    assert found[401] + found[429] == 60
-    assert 5 <= found[401] <= 5 + due
-
-
-@pytest.mark.parametrize("name", ["ada", "ci"])
-def test_a_right_password_that_a_process_has_verified_waits_for_failures_in_another(
-    two_with_users, add_user, database, name
-):
-    add_user("ada")
-    one, other = two_with_users
-    assert ask(other, name, PASSWORD).status_code == 200
-    fail(database, name, times=9, at=datetime.now(UTC))
-    found = [ask(server, name, PASSWORD) for server in (other, one)]
-    assert [answer.status_code for answer in found] == [429, 429]
-    assert all("Try again in" in answer.json()["error"] for answer in found)
-    assert [ask(server, name, PASSWORD, "198.51.100.8").status_code for server in (other, one)] == [200, 200]
-
-
-def test_builds_that_begin_at_once_with_the_right_password_are_let_in_by_every_process(two_with_users, add_user):
-    add_user("ada")
-    with ThreadPoolExecutor(30) as threads:
-        for name in ("ada", "ci"):
-            found = threads.map(lambda number, name=name: ask(two_with_users[number % 2], name, PASSWORD), range(60))
-            assert {answer.status_code for answer in found} == {200}
 
 
 def test_the_database_may_end_its_connections_and_nobody_is_refused(database_url, both, add_user):

@@ -1,0 +1,92 @@
+"""Passwords in the processes of several servers, which are shared by the tests of this file."""
+
+# ruff: noqa: F811 - parameters with the names of imported fixtures
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from math import log2
+
+import pytest
+from sqlalchemy import delete
+
+from tests import postgres
+from tests.whole import servers
+from tests.whole.test_several_processes import (  # noqa: F401 - fixtures
+    PASSWORD,
+    SECRET_KEY,
+    add_user,
+    ask,
+    database,
+    fail,
+)
+from treaty.store.tables import account, guess
+
+USERS = {"TREATY_BASIC_AUTH_USERNAME": "ci", "TREATY_BASIC_AUTH_PASSWORD": PASSWORD}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('shared') / 'treaty.sqlite'}"
+        return
+    with postgres.database(request.getfixturevalue("postgres_url")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def shared_servers(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[servers.Server]]:
+    environ = {"TREATY_SECRET_KEY": SECRET_KEY, "TREATY_TRUSTED_PROXIES": "127.0.0.1", **USERS}
+    folder = tmp_path_factory.mktemp("servers")
+    with (
+        servers.running(database_url, "--workers", "2", cwd=folder, environ=environ) as one,
+        servers.running(database_url, cwd=folder, environ=environ) as other,
+    ):
+        yield [one, other]
+
+
+@pytest.fixture
+def two_with_users(shared_servers, database) -> Iterator[list[servers.Server]]:
+    """The servers, without users in the database and without failures that count."""
+    yield shared_servers
+    for table in (account, guess):
+        database.write(lambda db, table=table: db.execute(delete(table)))
+
+
+@pytest.mark.parametrize("name", ["ada", "ci"])
+def test_of_sixty_passwords_that_come_at_once_to_several_processes_five_are_checked(two_with_users, add_user, name):
+    add_user("ada")
+    began_at = time.monotonic()
+    with ThreadPoolExecutor(30) as threads:
+        guesses_at_once = threads.map(
+            lambda number: ask(two_with_users[number % 2], name, f"guess {number}").status_code, range(60)
+        )
+        found = Counter(guesses_at_once)
+    # On a slow machine another one is due after a second, one more after two more seconds, and so on.
+    due = int(log2(time.monotonic() - began_at + 1))
+    assert found[401] + found[429] == 60
+    assert 5 <= found[401] <= 5 + due
+
+
+@pytest.mark.parametrize("name", ["ada", "ci"])
+def test_a_right_password_that_a_process_has_verified_waits_for_failures_in_another(
+    two_with_users, add_user, database, name
+):
+    add_user("ada")
+    one, other = two_with_users
+    assert ask(other, name, PASSWORD).status_code == 200
+    fail(database, name, times=9, at=datetime.now(UTC))
+    found = [ask(server, name, PASSWORD) for server in (other, one)]
+    assert [answer.status_code for answer in found] == [429, 429]
+    assert all("Try again in" in answer.json()["error"] for answer in found)
+    assert [ask(server, name, PASSWORD, "198.51.100.8").status_code for server in (other, one)] == [200, 200]
+
+
+def test_builds_that_begin_at_once_with_the_right_password_are_let_in_by_every_process(two_with_users, add_user):
+    add_user("ada")
+    with ThreadPoolExecutor(30) as threads:
+        for name in ("ada", "ci"):
+            found = threads.map(lambda number, name=name: ask(two_with_users[number % 2], name, PASSWORD), range(60))
+            assert {answer.status_code for answer in found} == {200}
