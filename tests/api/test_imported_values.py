@@ -83,3 +83,12 @@ def test_a_fact_that_could_not_be_read_again_is_refused_by_itself(api, fact):
 def test_a_blank_main_branch_is_none(api):
     assert import_facts(api, {**SHOP, "mainBranch": " "}) == ["copied"]
     assert "mainBranch" not in api.get("/pacticipants/Shop").json()
+
+
+def test_of_two_pacts_of_a_version_with_the_same_time_the_later_fact_is_current(api: Api) -> None:
+    first, second = ({**pact("Shop", "Prices"), "metadata": {"number": number}} for number in (1, 2))
+    second["interactions"] = [{"description": "another"}]
+    facts = [{**PACT, "content": json.dumps(first)}, {**PACT, "sha": "y", "content": json.dumps(second)}]
+    assert import_facts(api, SHOP, PRICES, VERSION, *facts) == ["copied"] * 5
+    current = api.get("/pacts/provider/Prices/consumer/Shop/version/1").json()
+    assert current["interactions"][0]["description"] == "another"

@@ -66,6 +66,35 @@ def test_a_new_pact_is_published_and_changed(pair: Api) -> None:
     assert _events(pair, "2") == ["contract_published"]
 
 
+def test_a_pact_that_is_published_again_has_changed_if_its_content_is_another(make_api: Callable[..., Api]) -> None:
+    api = make_api(allow_dangerous_contract_modification=True)
+    for name in ("Till", "Ledger"):
+        api.post("/pacticipants", {"name": name})
+    published, changed = "contract_published", "contract_content_changed"
+    _hook(api, published, changed)
+    shown = []
+    # Both directions, since one of two hashes is the lower one.
+    for content in "abba":
+        assert api.publish("Till", "1", "Ledger", content).status == 200
+        shown.append(_events(api))
+    assert shown == [[published, changed], [published, changed], [published, changed, published], [published, changed]]
+
+
+def test_a_pact_that_is_published_again_requires_a_verification_until_it_has_one(make_api: Callable[..., Api]) -> None:
+    api = make_api(allow_dangerous_contract_modification=True)
+    for name in ("Till", "Ledger"):
+        api.post("/pacticipants", {"name": name, "mainBranch": "main"})
+    api.put("/pacticipants/Ledger/branches/main/versions/9", {})
+    required = "contract_requiring_verification_published"
+    _hook(api, required)
+    for content in "ab":
+        assert api.publish("Till", "1", "Ledger", content).status == 200
+        assert _events(api) == [required]
+    _verify(api, "1", "9")
+    assert api.publish("Till", "1", "Ledger", "b").status == 200
+    assert _events(api) == [required]
+
+
 def test_a_pact_that_is_put_triggers_as_well(pair: Api) -> None:
     from tests.api.conftest import pact  # noqa: PLC0415 - used here alone
 

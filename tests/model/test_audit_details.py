@@ -151,3 +151,8 @@ def test_details_may_be_as_long_as_the_limit(excess):
 def test_an_empty_filter_is_recognized():
     assert audit.AuditFilter().is_empty
     assert not audit.AuditFilter(who="ada").is_empty
+
+
+@pytest.mark.parametrize("event_id", [1 << 63, (1 << 63) + 5, (1 << 64) - 1])
+def test_a_uuid_of_an_id_that_no_database_can_store_is_none_of_an_event(event_id):
+    assert find_event_id(event_uuid(event_id)) is None

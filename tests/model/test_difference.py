@@ -40,6 +40,12 @@ def test_the_order_and_the_ids_of_interactions_do_not_matter() -> None:
     assert diff_contents(json.dumps(old).encode(), json.dumps(new).encode()) == ""
 
 
+def test_the_order_of_the_members_of_interactions_does_not_matter() -> None:
+    old = {"interactions": [{"description": "a", "x": 1}, {"description": "b", "x": 1}]}
+    new = {"interactions": [{"x": 1, "description": "b"}, {"description": "a", "x": 1}]}
+    assert diff_contents(json.dumps(old).encode(), json.dumps(new).encode()) == ""
+
+
 def test_numbers_are_shown_as_they_were_written() -> None:
     shown = diff_contents(b'{"it": 1.10}', b'{"it": 12345678901234567890123}').splitlines()
     assert shown[1:3] == ['-  "it": 1.10', '+  "it": 12345678901234567890123']

@@ -66,6 +66,13 @@ def test_a_rule_for_each_element_stands_beside_each():
     assert [line.text.strip() for line in one.parts[1].body or () if line.notes] == ["1,", "2"]
 
 
+@pytest.mark.parametrize(("length", "shown"), [(200, "x" * 200), (201, "x" * 200 + "…")])
+def test_a_long_expression_of_a_rule_is_cut_off(length, shown):
+    (interaction,) = read(response({"a": 1}, {"$.body.a": {"match": "regex", "regex": "x" * length}}))
+    notes = [line.notes for line in interaction.parts[1].body or () if line.notes]
+    assert notes == [(f"matches /{shown}/",)]
+
+
 def test_alternatives_are_told_as_such():
     rules = {"body": {"$.a": {"combine": "OR", "matchers": [{"match": "null"}, {"match": "integer"}]}}}
     (one,) = read(response({"a": 1}, rules))

@@ -14,6 +14,8 @@ NEWEST_FIRST = [
     "1.0.1",
     "1.0.1-beta.11",
     "1.0.1-beta.2",
+    "1.0.1-alpha.beta",
+    "1.0.1-alpha.1",
     "1.0.1-alpha",
     "1.0.0",
     "foo",
