@@ -1,8 +1,7 @@
 """Builds of consumers and providers with tokens that permit what they do, and no more."""
 
 import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Lock
 
 import pytest
 from click.testing import CliRunner
@@ -10,44 +9,30 @@ from click.testing import CliRunner
 from tests.api.conftest import pact
 from tests.api.test_credentials import Browser, bearer
 from tests.api.test_scopes import limited, only_sqlite  # noqa: F401 - a fixture
+from tests.cli.conftest import Answer, serving
 from treaty.cli import PACT_BROKER
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import SCOPES_BY_BUILD, BuildKind, Scope
 
 
-def _bridge(api) -> type[BaseHTTPRequestHandler]:
+def _bridge(api):
     """Pass requests from a socket on to the application in this process, one at a time."""
     lock = Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def get_answer(request):
+        with lock:
+            answer = api.request(
+                request.method,
+                request.path,
+                request.body,
+                accept=request.headers.get("accept", "*/*"),
+                type=request.headers.get("content-type", "application/json"),
+                headers=request.headers,
+            )
+        headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+        return Answer(answer.status, answer.body, headers)
 
-        def respond(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            with lock:
-                answer = api.request(
-                    self.command,
-                    self.path,
-                    body,
-                    accept=headers.get("accept", "*/*"),
-                    type=headers.get("content-type", "application/json"),
-                    headers=headers,
-                )
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                if name != "content-length":
-                    self.send_header(name, value)
-            self.send_header("content-length", str(len(answer.body)))
-            self.end_headers()
-            self.wfile.write(answer.body)
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond  # noqa: N815 - http.server's own names
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
-            """Keep quiet."""
-
-    return Handler
+    return get_answer
 
 
 @pytest.fixture
@@ -56,11 +41,7 @@ def build(make_api, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pacts").mkdir()
     (tmp_path / "pacts" / "shop-prices.json").write_text(json.dumps(pact("Shop", "Prices")))
-    with ThreadingHTTPServer(("127.0.0.1", 0), _bridge(make_api())) as server:
-        server.daemon_threads = True
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        address = f"http://127.0.0.1:{server.server_port}"
+    with serving(_bridge(make_api())) as address:
 
         def run(headers, *words):
             token = headers["authorization"].removeprefix("Bearer ")
@@ -68,8 +49,6 @@ def build(make_api, monkeypatch, tmp_path):
             return CliRunner().invoke(PACT_BROKER, words, prog_name="pact-broker", env=env)
 
         yield run
-        server.shutdown()
-        thread.join()
 
 
 PUBLISH = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 from treaty.cli import PACT_BROKER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from click.testing import Result
 
@@ -95,14 +96,14 @@ class OtherBroker:
         return self.requests[-1]
 
 
-def _handler(broker: OtherBroker) -> type[BaseHTTPRequestHandler]:
+def _handler(get_answer: Callable[[Request], Answer]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = broker.respond(Request(self.command, self.path, headers, body))
+            answer = get_answer(Request(self.command, self.path, headers, body))
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
@@ -118,18 +119,24 @@ def _handler(broker: OtherBroker) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+@contextmanager
+def serving(get_answer: Callable[[Request], Answer]) -> Iterator[str]:
+    """Answer requests on a free port of this machine; the value is the URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(get_answer)) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
 @pytest.fixture
 def broker() -> Iterator[OtherBroker]:
     broker = OtherBroker("")
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(broker)) as server:
-        server.daemon_threads = True
-        broker.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(broker.respond) as broker.url:
         broker.answer_index()
         yield broker
-        server.shutdown()
-        thread.join()
 
 
 class Run(Protocol):

@@ -5,7 +5,7 @@ import hmac
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +49,22 @@ def fixture(folder: Path, request: pytest.FixtureRequest) -> Fixture:
     return Fixture(folder, request.param)
 
 
-@pytest.fixture
-def url(fixture: Fixture, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a database restored from the dump; its key is in the test's folder."""
+@contextmanager
+def restored(fixture: Fixture, folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database restored from the dump; its key is in the folder."""
     if fixture.kind == "sqlite":
-        url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
-        fixture.restore(url, tmp_path)
+        url = f"sqlite:///{folder / 'treaty.sqlite'}"
+        fixture.restore(url, folder)
         yield url
         return
     with postgres.database(request.getfixturevalue("postgres_url")) as url:
-        fixture.restore(url, tmp_path)
+        fixture.restore(url, folder)
+        yield url
+
+
+@pytest.fixture
+def url(fixture: Fixture, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    with restored(fixture, tmp_path, request) as url:
         yield url
 
 

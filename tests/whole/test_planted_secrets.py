@@ -19,7 +19,7 @@ from tests.older_databases.fixture import FOLDERS, KINDS, Fixture
 from tests.receiver import Arrival, Receiver, Reply, receiving
 from tests.waiting import eventually
 from tests.whole.servers import Server, running
-from tests.whole.test_older_databases import ADMINISTRATOR, SENDING
+from tests.whole.test_older_databases import ADMINISTRATOR, SENDING, restored
 from treaty.store.engine.database import open_database
 
 HAL = "application/hal+json"
@@ -37,13 +37,7 @@ def fixture(request: pytest.FixtureRequest) -> Fixture:
 
 @pytest.fixture
 def url(fixture: Fixture, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    if fixture.kind == "sqlite":
-        url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
-        fixture.restore(url, tmp_path)
-        yield url
-        return
-    with postgres.database(request.getfixturevalue("postgres_url")) as url:
-        fixture.restore(url, tmp_path)
+    with restored(fixture, tmp_path, request) as url:
         yield url
 
 

@@ -100,7 +100,7 @@ def update_secret(
     asks_value: bool,
     is_piped: bool,
 ) -> None:
-    """Change a secret: its value, description, servers or name. What is not given stays as it is.
+    """Change a secret: its value, description, servers or name. Other properties stay unchanged.
 
     --origin replaces all servers that it may be sent to.
     """

@@ -172,7 +172,7 @@ class Pact(WrittenPact):
             self.forget_interactions()
 
     def forget_interactions(self) -> None:
-        """Stop the mock provider without a verdict, and forget what has been described."""
+        """Stop the mock provider without a verdict, and forget the interactions."""
         self._end_server()
         self._interactions = []
 

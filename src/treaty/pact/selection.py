@@ -18,8 +18,8 @@ _CONSUMER: Final = re.compile(r"/consumer/([^/]+)/")
 def list_consumers(provider: str, options: VerificationOptions) -> list[str]:
     """Return the consumers of the selected pacts. Raises ClientError."""
     with BrokerClient(options.connection) as broker:
-        found = [_CONSUMER.search(link) for link in _list_links(broker, provider, options)]
-    return list(dict.fromkeys(unquote(match[1]) for match in found if match))
+        matches = [_CONSUMER.search(link) for link in _list_links(broker, provider, options)]
+    return list(dict.fromkeys(unquote(match[1]) for match in matches if match))
 
 
 def fetch_pacts(provider: str, options: VerificationOptions) -> list[Json]:

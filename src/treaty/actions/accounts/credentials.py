@@ -261,7 +261,7 @@ _ACCOUNT_CHANGED: Final = "Your account has been disabled, or its password has b
 
 
 def _record_sign_in(db: Connection, account: str, draft: SessionDraft, now: datetime) -> bool:
-    """Record a sign-in; return whether the account is active and what was verified still holds."""
+    """Record a sign-in; return whether the account is active and has the verified credentials."""
     if draft.pending is not None:
         # Another password or second factor removes pending sign-ins, so an existing one proves that both are the same.
         return accounts.record_sign_in_by_code(db, account, at=now) and sessions.end_pending(db, draft.pending)

@@ -371,8 +371,10 @@ def describe_interaction(item: Json) -> str:
     if not isinstance(item, dict):
         return "an interaction that is not an object"
     states = _list_state_names(item)
-    given = f" (provider {'states' if len(states) > 1 else 'state'} {', '.join(map(_quote, states))})" if states else ""
-    return f"the interaction {_quote(item.get('description'))}{given}"
+    suffix = (
+        f" (provider {'states' if len(states) > 1 else 'state'} {', '.join(map(_quote, states))})" if states else ""
+    )
+    return f"the interaction {_quote(item.get('description'))}{suffix}"
 
 
 def describe_states(item: Mapping[str, Json]) -> str:

@@ -69,7 +69,7 @@ class Request:
     failed_login_user: str | None = field(default=None, init=False)
     """The existing user whose name was sent with a wrong password, for the audit trail."""
     awaits_password: bool = field(default=False, init=False)
-    """Whether the user of a session is asked for the password, which is no denial."""
+    """Whether the page asks the user of a session for the password. Such a response is not recorded as a denial."""
     record_use: "Callable[[Connection], None] | None" = field(default=None, init=False)
     """Records that the credential was used, if that has not been recorded lately."""
     has_ended_open_access: bool = field(default=False, init=False)
