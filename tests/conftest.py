@@ -82,12 +82,13 @@ def _load_authorities_once() -> None:
     load = httpx.create_ssl_context
 
     @cache
-    def shared() -> ssl.SSLContext:
-        return load()
+    def shared(trust_env: bool, *_places: str | None) -> ssl.SSLContext:  # noqa: FBT001 - the parameter is httpx's
+        return load(trust_env=trust_env)
 
     def create(*, verify: Any, cert: Any, trust_env: bool) -> ssl.SSLContext:
-        is_usual = verify is True and cert is None and trust_env and "SSL_CERT_FILE" not in os.environ
-        return shared() if is_usual else load(verify=verify, cert=cert, trust_env=trust_env)
+        if verify is not True or cert is not None:
+            return load(verify=verify, cert=cert, trust_env=trust_env)
+        return shared(trust_env, *map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
 
     default.__dict__["create_ssl_context"] = create
 
