@@ -164,7 +164,7 @@ def postgres_url() -> Iterator[str]:
 def sqlite_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of SQLite with all tables and nothing in them, to be copied."""
     path = tmp_path_factory.mktemp("original") / "treaty.sqlite"
-    databases.migrated(f"sqlite:///{path}")
+    databases.create_missing_file(f"sqlite:///{path}")
     return path
 
 
@@ -182,6 +182,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield databases.copy(request.getfixturevalue("sqlite_original"), tmp_path / "treaty.sqlite")
         return
     with request.getfixturevalue("postgres_lender").database() as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a database with all tables, for the tests of a module that do not disturb each other; of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'treaty.sqlite'}"
+        databases.create_missing_file(url)
+        yield url
+        return
+    with postgres.database(request.getfixturevalue("postgres_url")) as url:
+        databases.migrated(url)
         yield url
 
 

@@ -14,7 +14,7 @@ from tests.waiting import PATIENCE
 
 RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _COLOR_RULES: Final = ("color-contrast", "link-in-text-block")
-_NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+_NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
