@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.pages import browser as browsers
 from tests.pages.corpus import SHA, Filler, fill
+from tests.waiting import eventually
 from tests.whole import servers
 
 WIDTHS = (360, 768, 1440)
@@ -130,7 +131,7 @@ def test_a_link_to_an_interaction_opens_it(page):
     page.get_by_role("button", name="Expand or collapse all").click()
     assert page.locator("details[open]").count() == 0
     page.get_by_role("navigation", name="Interactions").get_by_role("link", name="shipped").click()
-    assert page.locator("details[open]").count() == 1
+    expect(page.locator("details[open]")).to_have_count(1)
     assert "an order was shipped" in page.locator("details[open]").inner_text()
 
 
@@ -191,7 +192,7 @@ def test_a_graph_is_zoomed_and_moved_by_buttons_keys_wheel_and_mouse(page):
     assert shown_part(page)[0] > closer[0]
     page.mouse.move(600, 600)
     page.mouse.wheel(0, -200)
-    assert shown_part(page)[2] < closer[2]
+    eventually(lambda: shown_part(page)[2] < closer[2])
     before = shown_part(page)
     page.mouse.down()
     page.mouse.move(500, 600, steps=5)

@@ -12,7 +12,7 @@ import os
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import reduction
 from pathlib import Path
@@ -117,7 +117,7 @@ def _become(call: Call) -> None:
     sys.argv = list(call.words)
     _fork_workers()
     try:
-        sys.exit(_program(call.words[0])())
+        _run_program(call.words[0])
     finally:
         atexit._run_exitfuncs()  # noqa: SLF001 - processes of multiprocessing end without them
 
@@ -130,11 +130,11 @@ def _fork_workers() -> None:
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # noqa: SLF001 - may have children
 
 
-def _program(name: str) -> Callable[[], object]:
+def _run_program(name: str) -> None:
     if name == "pytest":
         import pytest  # noqa: PLC0415 - only processes that are forked need it
 
-        return pytest.console_main
+        sys.exit(pytest.console_main())
     from treaty import cli  # noqa: PLC0415 - likewise
 
-    return {"treaty": cli.treaty, "pact-broker": cli.pact_broker}[name]
+    {"treaty": cli.treaty, "pact-broker": cli.pact_broker}[name]()
