@@ -7,7 +7,9 @@ import pytest
 from tests.whole import servers
 
 CONSUMER = """
-    import httpx
+    import json
+    from urllib.request import urlopen
+
     import pytest
 
     pytestmark = pytest.mark.pact(consumer="Web Shop", provider="Prices")
@@ -18,7 +20,8 @@ CONSUMER = """
         interaction.with_request("GET", f"/prices/{number}").will_respond_with(status).with_body({"price": 12})
         with pact.serve() as mock:
             if is_asked:
-                assert httpx.get(f"{mock.url}/prices/{number}").json() == {"price": 12}
+                with urlopen(f"{mock.url}/prices/{number}") as answer:
+                    assert json.load(answer) == {"price": 12}
 
 
     def test_seven(pact):
