@@ -6,7 +6,7 @@ collection, which would visit, and so copy, all memory that is shared with the f
 """
 
 import gc
-from contextlib import closing
+from contextlib import closing, suppress
 from tempfile import TemporaryDirectory
 
 from structlog.testing import capture_logs
@@ -44,6 +44,7 @@ def warm_up() -> None:
         _TEMPLATES.get_template(name)
 
 
-warm_up()
+with suppress(Exception):  # what fails here fails in tests, too, which say why
+    warm_up()
 gc.collect()
 gc.freeze()
