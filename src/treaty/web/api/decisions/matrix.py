@@ -45,6 +45,7 @@ from treaty.model.decisions.selectors import Selector, find_number
 from treaty.store.decisions import selectors
 from treaty.store.decisions.matrix import FactsWithIds, load_facts, load_facts_of_existing, load_versions
 from treaty.store.decisions.selectors import NamedIds
+from treaty.store.pacticipants import former_names
 from treaty.web import urls
 from treaty.web.api.verifications import ResultSummary
 from treaty.web.hal import represent
@@ -202,7 +203,7 @@ def query_matrix(
     """
     matrix_query = _parse_query(query, _parse_selectors(query.get("q") or []), counts_superseded=counts_superseded)
     named = _load_named_ids(db, matrix_query)
-    _check(matrix_query, named, problems=problems)
+    _check(db, matrix_query, named, problems=problems)
     return _decide(db, matrix_query, load_facts(db, matrix_query, named))
 
 
@@ -285,7 +286,7 @@ def query_pair_matrix(
     matrix_query = replace(_parse_query(query, pair, counts_superseded=counts_superseded), is_one_way=True)
     named = _load_named_ids(db, matrix_query)
     # Invalid options are reported before a missing pacticipant, which is 404 here, as in the original.
-    _check(matrix_query, named, of_selectors=False, problems=problems)
+    _check(db, matrix_query, named, of_selectors=False, problems=problems)
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name not in named.pacticipants:
             raise NotFound.named(role, name)
@@ -298,9 +299,21 @@ def _load_named_ids(db: Connection, matrix_query: MatrixQuery) -> NamedIds:
 
 
 def _check(
-    matrix_query: MatrixQuery, named: NamedIds, *, of_selectors: bool = True, problems: Sequence[str] = ()
+    db: Connection,
+    matrix_query: MatrixQuery,
+    named: NamedIds,
+    *,
+    of_selectors: bool = True,
+    problems: Sequence[str] = (),
 ) -> None:
-    own_problems = list_problems(matrix_query, named.pacticipants, named.environments, of_selectors=of_selectors)
+    missing = {selector.pacticipant for selector in matrix_query.selectors} - named.pacticipants.keys()
+    own_problems = list_problems(
+        matrix_query,
+        named.pacticipants,
+        named.environments,
+        of_selectors=of_selectors,
+        current_names=former_names.find_current_names(db, missing),
+    )
     if own_problems or problems:
         raise InvalidQuery([*own_problems, *problems])
 
