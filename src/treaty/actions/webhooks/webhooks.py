@@ -5,13 +5,14 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection
 
 from treaty.actions.webhooks.named_secrets import approve_use
 from treaty.errors import Invalid, NotFound, Problem
 from treaty.model.audit import Action, diff_webhooks
+from treaty.model.pacticipants.pacticipants import describe_missing
 from treaty.model.webhooks.events import CONTRACT_CONTENT_CHANGED
 from treaty.model.webhooks.secrecy import is_full_mask, is_secret, is_secret_header, mask_url, read_origin
 from treaty.model.webhooks.webhooks import (
@@ -27,8 +28,6 @@ from treaty.store import audit
 from treaty.store.engine.vault import Vault
 from treaty.store.pacticipants import pacticipants
 from treaty.store.webhooks import webhooks
-
-MISSING_PACTICIPANT: Final = "does not match an existing pacticipant"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +101,7 @@ def _lock_sides(db: Connection, draft: WebhookDraft) -> None:
     sides = {"consumer": draft.consumer, "provider": draft.provider}
     names = {role: side.name for role, side in sides.items() if side and side.name}
     locked = {pacticipant.name for pacticipant in pacticipants.lock(db, set(names.values()))} if names else set()
-    problems = [Problem((role, "name"), MISSING_PACTICIPANT) for role, name in names.items() if name not in locked]
+    problems = [Problem((role, "name"), describe_missing()) for role, name in names.items() if name not in locked]
     if problems:
         raise Invalid(*problems)
 

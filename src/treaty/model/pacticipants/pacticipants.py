@@ -71,6 +71,15 @@ def validate_name(name: str) -> str:
     return check_name("name", check_not_blank("name", name))
 
 
+def describe_missing(current_name: str | None = None) -> str:
+    """Describe that a name is no pacticipant's, in the original broker's words.
+
+    `current_name` is the present name of the pacticipant that had the name before, if there is one.
+    """
+    reason = "" if current_name is None else f": it was renamed to '{current_name}'"
+    return f"does not match an existing pacticipant{reason}"
+
+
 def derive_display_name(name: str) -> str:
     """Derive a readable name, by the original broker's rules.
 

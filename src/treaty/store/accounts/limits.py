@@ -33,7 +33,7 @@ def load_limits(text: str | None) -> Limits | None:
     )
 
 
-def _select_limited(table: Table) -> Select[Any]:
+def _select_limited(table: Table) -> Select[*tuple[Any, ...]]:
     # Locked, so that a change of the limits meanwhile is not overwritten.
     return (
         select(table.c.uuid, table.c.limits).where(table.c.limits.is_not(None)).order_by(table.c.id).with_for_update()

@@ -95,8 +95,8 @@ def authorize_applications(request: Request, route: Route, names: Sequence[str])
         return
     others = [name for name in dict.fromkeys(route.find_applications(request, names)) if not limits.covers((name,))]
     for former_name, name in find_current_names(request.db, others).items():
-        # The limits of the token have followed the new name.
-        if limits.covers((name,)):
+        # The limits of the token have followed the new name. Only an explicit creation means the former one.
+        if limits.covers((name,)) and route.url is not urls.PACTICIPANTS:
             raise Renamed(former_name, name)
     if others:
         raise Forbidden(

@@ -42,6 +42,7 @@ from treaty.model.decisions.queries import (
 )
 from treaty.model.decisions.reasons import NoSuchVersion, NotVerified, Reason, ReasonSide, VerificationFailed
 from treaty.model.decisions.selectors import Selector, find_number
+from treaty.model.pacticipants.pacticipants import describe_missing
 from treaty.store.decisions import selectors
 from treaty.store.decisions.matrix import FactsWithIds, load_facts, load_facts_of_existing, load_versions
 from treaty.store.decisions.selectors import NamedIds
@@ -396,7 +397,7 @@ def can_i_deploy(request: Request) -> Matrix:
     )
     matrix_query = build_deployment_query(selector, destination, ignore=_parse_ignored(request.query.get("ignore")))
     named = _load_named_ids(request.db, matrix_query)
-    _check_deployment(selector, named, tag=tag, environment=environment)
+    _check_deployment(request.db, selector, named, tag=tag, environment=environment)
     _check_parameters(request.query)
     return _decide(request.db, matrix_query, load_facts(request.db, matrix_query, named))
 
@@ -423,13 +424,16 @@ def _parse_ignored(raw_selectors: object) -> tuple[Selector, ...]:
     return tuple(selector for mapping in mappings if (selector := _parse_selector(mapping)).pacticipant)
 
 
-def _check_deployment(selector: Selector, named: NamedIds, *, tag: str | None, environment: str | None) -> None:
+def _check_deployment(
+    db: Connection, selector: Selector, named: NamedIds, *, tag: str | None, environment: str | None
+) -> None:
     """Reject an incomplete or contradictory query, with the original's texts. Raises Invalid."""
     problems = []
     if not selector.pacticipant:
         problems.append(Problem(("pacticipant",), "is missing"))
     elif selector.pacticipant not in named.pacticipants:
-        problems.append(Problem(("pacticipant",), "does not match an existing pacticipant"))
+        current_names = former_names.find_current_names(db, [selector.pacticipant])
+        problems.append(Problem(("pacticipant",), describe_missing(current_names.get(selector.pacticipant))))
     if not selector.version:
         problems.append(Problem(("version",), "is missing"))
     if environment and not named.environments:

@@ -9,9 +9,10 @@ from pydantic import Field, with_config
 from sqlalchemy import Connection
 from typing_extensions import TypedDict
 
-from treaty.actions.webhooks.webhooks import MISSING_PACTICIPANT, WebhookDraft
+from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import Invalid, Problem
 from treaty.model.names import find_forbidden_character
+from treaty.model.pacticipants.pacticipants import describe_missing
 from treaty.model.webhooks import hosts
 from treaty.model.webhooks.events import EVENT_NAMES
 from treaty.model.webhooks.webhooks import PacticipantMatcher, WebhookFilters, substitute_parameters
@@ -102,11 +103,10 @@ ExplainMissing = Callable[[str], str | None]
 
 
 def explain_missing(db: Connection, name: str) -> str | None:
-    """Explain why there is no pacticipant with a name, in the words of the original broker; None if there is one."""
+    """Explain why there is no pacticipant with a name; return None if there is one."""
     if pacticipants.find(db, name):
         return None
-    current_name = former_names.find_current_names(db, [name]).get(name)
-    return MISSING_PACTICIPANT if current_name is None else f"{MISSING_PACTICIPANT}: it was renamed to '{current_name}'"
+    return describe_missing(former_names.find_current_names(db, [name]).get(name))
 
 
 def read(
