@@ -17,10 +17,15 @@ from tests.api.history import History
 from tests.api.writes import WEBHOOK, WRITES, world
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
+from treaty.actions.webhooks import deliveries
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import Scope, build_limits
+from treaty.model.maintenance.retention import KeepVersions, Retention, add_in_use_selectors
 from treaty.settings import Settings
 from treaty.store.engine.vault import get_vault
+from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.workers.cleanup import Cleaner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from treaty.web.http.router import Route
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+REQUEST = {"method": "POST", "url": "https://ci.example.org/build"}
 NEW = {CONSUMER: "New/App", PROVIDER: "Neue API"}
 
 
@@ -435,3 +441,43 @@ def test_an_import_does_not_bring_a_former_name_back(api: Api) -> None:
     assert [one["outcome"] for one in outcomes] == ["refused", "refused"]
     assert "Shop was renamed to Store here" in outcomes[0]["reason"]
     assert api.get("/pacticipants/Shop").status == 308
+
+
+# What names it elsewhere
+
+
+def test_a_setting_of_the_clean_up_with_the_former_name_keeps_its_versions(api: Api, database, clock) -> None:
+    history = History(api)
+    for name in ("Shop", "Till"):
+        for number in ("1", "2"):
+            history.version(name, number)
+    rename(api, "Shop", "Store")
+    kept = [KeepVersions(pacticipant="Shop"), KeepVersions(pacticipant="Till", latest=True)]
+    retention = Retention(versions=add_in_use_selectors(kept))
+    Cleaner(database, retention, clock=lambda: clock.now, pause=lambda _: False).clean()
+    numbers = {
+        name: [one["number"] for one in api.get(f"/pacticipants/{name}/versions").json()["_embedded"]["versions"]]
+        for name in ("Store", "Till")
+    }
+    assert numbers == {"Store": ["2", "1"], "Till": ["2"]}
+
+
+def test_a_queued_delivery_has_the_present_names(api: Api, database, clock) -> None:
+    """Even if the facts were stored with it, because its version was removed."""
+    made = world(api)
+    body = {**WEBHOOK, "request": {**REQUEST, "body": {"from": "${pactbroker.consumerName} ${pactbroker.pactUrl}"}}}
+    assert api.put(f"/webhooks/{made.webhook}", body).status == 200
+    History(api).publish("Shop", "3", "Prices", "a third thing")
+    assert api.delete("/pacticipants/Shop/versions/3").status == 204
+    rename(api, "Shop", "Store")
+    rename(api, "Prices", "Costs")
+    settings = Settings(secret_key=SecretStr(SECRET_KEY))
+    until = clock.now + timedelta(hours=1)
+    claim = ClaimRequest(owner="test", now=until, until=until + timedelta(hours=1), limit=10)
+    claimed = database.write(lambda db: deliveries.claim(db, claim))
+    sent = [
+        deliveries.build_request(one, settings=settings, parameter_urls=PARAMETER_URLS, at=clock.now).body.decode()
+        for one in claimed
+    ]
+    assert sent
+    assert all("Store http://localhost/pacts/provider/Costs/consumer/Store/" in body for body in sent)

@@ -438,9 +438,13 @@ _PACTICIPANTS_NOTICE: Final = {"title": "DEPRECATED - Please use the embedded pa
 def single_pacticipant(details: PacticipantDetails) -> Hal:
     deployed_versions = details.deployed_versions
     deployed_links = None if deployed_versions is None else [_deployed_link(deployed) for deployed in deployed_versions]
-    return _pacticipant(
-        details.pacticipant, details.latest_version, details.labels, deployed_links, list(details.former_names) or None
-    )
+    name = details.pacticipant.name
+    own_links = {
+        "pb:deployed-environments": deployed_links,
+        "pb:rename": Link(urls.RENAME_PACTICIPANT.fill(pacticipant=name), f"Rename {name}"),
+    }
+    former_names = list(details.former_names) or None
+    return _pacticipant(details.pacticipant, details.latest_version, details.labels, former_names, own_links)
 
 
 @represent.register
@@ -487,10 +491,10 @@ def _pacticipant(
     pacticipant: Pacticipant | ListedPacticipant,
     latest_version: str | None,
     labels: Iterable[str],
-    deployed_links: list[Link] | None = None,
     former_names: list[str] | None = None,
+    own_links: Links = MappingProxyType({}),
 ) -> Hal:
-    """Represent a pacticipant, alone and in lists. Lists have no links to deployed versions, and no former names."""
+    """Represent a pacticipant, alone and in lists, where it has fewer links and no former names."""
     name = pacticipant.name
     state: PacticipantState = {
         "name": name,
@@ -509,7 +513,7 @@ def _pacticipant(
             "labels": [Hal({"name": label}, links={"self": _label_link(name, label)}) for label in labels],
             "latest-version": _latest_version(name, latest_version, _LATEST_VERSION_NOTICE),
         },
-        links=_links(name, deployed_links),
+        links=_links(name, own_links),
     )
 
 
@@ -522,13 +526,13 @@ def _latest_version(
     return Hal({"number": number, **notice}, links={"self": link})
 
 
-def _links(name: str, deployed_links: list[Link] | None) -> Links:
+def _links(name: str, own_links: Links) -> Links:
     versions_path = urls.VERSIONS.fill(pacticipant=name)
     return {
         "self": Link(urls.PACTICIPANT.fill(pacticipant=name)),
         "pb:versions": Link(versions_path),
         "pb:branches": Link(urls.BRANCHES.fill(pacticipant=name)),
-        "pb:deployed-environments": deployed_links,
+        **own_links,
         "pb:version": Link(urls.VERSION.fill(pacticipant=name), "Get, create or delete a pacticipant version"),
         "pb:version-tag": Link(
             urls.VERSION_TAG.fill(pacticipant=name), f"Get, create or delete a tag for a version of {name}"
@@ -537,7 +541,6 @@ def _links(name: str, deployed_links: list[Link] | None) -> Links:
             urls.BRANCH_VERSION.fill(pacticipant=name), f"Get or add/create a version for a branch of {name}"
         ),
         "pb:label": Link(urls.PACTICIPANT_LABEL.fill(pacticipant=name), f"Get, create or delete a label for {name}"),
-        "pb:rename": Link(urls.RENAME_PACTICIPANT.fill(pacticipant=name), f"Rename {name}"),
         "versions": Link(versions_path, "Deprecated - use pb:versions"),
         "pb:can-i-deploy-badge": Link(urls.CAN_I_DEPLOY_TAG_BADGE.fill(pacticipant=name), f"Can I Deploy {name} badge"),
         "pb:can-i-deploy-branch-to-environment-badge": Link(
