@@ -86,9 +86,9 @@ def test_fields_of_inner_objects_are_named_with_their_place(api: Api) -> None:
     assert warnings(api.post("/contracts/publish", body)) == [
         "The field `contracts[0].onConfict` is not known and was ignored. Did you mean onConflict?"
     ]
-    webhook = {**WEBHOOK, "request": {"method": "POST", "url": "https://ci.example.org", "heders": {}}}
+    webhook = {**WEBHOOK, "request": {"method": "POST", "url": "https://ci.example.org", "userName": "x"}}
     assert warnings(api.post("/webhooks", webhook)) == [
-        "The field `request.heders` is not known and was ignored. Did you mean headers?"
+        "The field `request.userName` is not known and was ignored. Did you mean username?"
     ]
 
 
