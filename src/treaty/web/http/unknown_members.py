@@ -36,10 +36,12 @@ class UnknownMember(NamedTuple):
 
 
 class _BodyType(NamedTuple):
-    members: Mapping[str, Any]
-    """For each member, the type of the objects that it has or lists; None if these may have any members."""
+    names: frozenset[str]
+    """The names of the members."""
     documented: tuple[str, ...]
-    """The names of the members, without those that are only accepted beside them."""
+    """The same without those that are only accepted beside them."""
+    nested: Mapping[str, Any]
+    """The types of the objects that members have or list, unless these may have any members."""
 
 
 def find_unknown_members(body: Mapping[str, Any], body_type: type) -> list[UnknownMember]:
@@ -49,13 +51,14 @@ def find_unknown_members(body: Mapping[str, Any], body_type: type) -> list[Unkno
 
 def _find(part: Mapping[str, Any], part_type: Any, prefix: str) -> Iterator[UnknownMember]:
     body_type = _describe_type(part_type)
-    for name, value in part.items():
-        if name.startswith("_") or name in _TIMES:  # _links and _embedded of a document that the client sends back
-            continue
-        if name not in body_type.members:
-            yield UnknownMember(prefix + name, name, value, bool(prefix), body_type.documented)
-        elif (member_type := body_type.members[name]) is not None:
-            yield from _find_in_value(value, member_type, prefix + name)
+    if not body_type.names.issuperset(part):
+        for name in part:
+            # The others are parts of a document that the client sends back, such as _links.
+            if name not in body_type.names and not name.startswith("_") and name not in _TIMES:
+                yield UnknownMember(prefix + name, name, part[name], bool(prefix), body_type.documented)
+    for name, member_type in body_type.nested.items():
+        if name in part:
+            yield from _find_in_value(part[name], member_type, prefix + name)
 
 
 def _find_in_value(value: Any, value_type: Any, path: str) -> Iterator[UnknownMember]:
@@ -71,10 +74,12 @@ def _find_in_value(value: Any, value_type: Any, path: str) -> Iterator[UnknownMe
 def _describe_type(body_type: Any) -> _BodyType:
     types = {name: _find_object_type(hint) for name, hint in get_type_hints(body_type).items()}
     if is_typeddict(body_type):
-        return _BodyType(types, tuple(types))
-    aliases = {name: field.alias or name for name, field in body_type.model_fields.items()}
-    members = {name: types[field] for field, alias in aliases.items() for name in (field, alias)}
-    return _BodyType(members, tuple(aliases.values()))
+        aliases = {name: name for name in types}
+    else:
+        aliases = {name: field.alias or name for name, field in body_type.model_fields.items()}
+    accepted = [(accepted, types[name]) for name, alias in aliases.items() for accepted in {name, alias}]
+    nested = {name: kind for name, kind in accepted if kind is not None and not name.startswith("_")}
+    return _BodyType(frozenset(name for name, _ in accepted), tuple(aliases.values()), nested)
 
 
 def _find_object_type(hint: Any) -> Any:
