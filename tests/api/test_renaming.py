@@ -409,7 +409,12 @@ def test_a_token_for_the_application_is_for_its_new_name_and_for_no_other(api: A
     assert publish(build, "Shop").status == 201
     for limited in (build, both, other):
         assert api.post("/pacticipants/Shop/rename", {"name": "Store"}, headers=limited).status == 403
-    assert api.post("/pacticipants/Shop/rename", {"name": "Store"}, headers=everything).status == 200
+    waiting = token("for a later name", "Store")
+    done = api.post("/pacticipants/Shop/rename", {"name": "Store"}, headers=everything)
+    assert done.status == 200
+    [warning] = done.json()["warnings"]
+    assert warning.startswith("Tokens and system accounts that were limited to Store before (1 of them) can write")
+    assert publish(waiting, "Store").status == 200
     for limited in (build, both):
         assert publish(limited, "Store").status == 200
         late = publish(limited, "Shop")

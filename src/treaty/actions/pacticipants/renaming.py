@@ -20,9 +20,10 @@ from treaty.store.pacticipants import former_names, pacticipants
 
 def rename_pacticipant(
     db: Connection, name: str, new_name: str, *, now: datetime, settings: Settings, allows_similar_names: bool = False
-) -> None:
+) -> int:
     """Rename a pacticipant; to its present name, or repeatedly, changes nothing.
 
+    Returns the number of tokens and accounts that were limited to the new name before, and can write for it now.
     Raises NotFound, Invalid, Renamed for a former name, and Conflict for a name that is taken, or that resembles that
     of another pacticipant.
     """
@@ -32,13 +33,15 @@ def rename_pacticipant(
     if name == new_name or (existing is None and _is_renamed(db, name, new_name)):
         pacticipants.get(db, new_name)
         audit.record(db, Action.PACTICIPANT_RENAME, resource=new_name)
-        return
+        return 0
     if existing is None:
         raise NotFound.named("pacticipant", name)
     _check_free(db, new_name)
     if settings.check_for_potential_duplicate_pacticipant_names and not allows_similar_names:
         _check_not_similar(db, name, new_name)
+    earlier_credentials = limits.count_limited_to(db, new_name)
     _rename(db, existing, new_name, now=now)
+    return earlier_credentials
 
 
 def _is_renamed(db: Connection, name: str, new_name: str) -> bool:

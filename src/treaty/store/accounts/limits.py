@@ -47,6 +47,12 @@ def _set_limits(table: Table) -> Update:
 _STATEMENTS: Final = tuple((_select_limited(table), _set_limits(table)) for table in (account, token))
 
 
+def count_limited_to(db: Connection, application: str) -> int:
+    """Count the accounts and tokens that are limited to an application, or to several with this one."""
+    texts = [text for select_limited, _ in _STATEMENTS for _, text in fetch_rows(db, select_limited, {})]
+    return sum(application in (json.loads(text)["applications"] or ()) for text in texts)
+
+
 def rename_application(db: Connection, old: str, new: str) -> list[str]:
     """Rename an application in the limits of all accounts and tokens. Returns the UUIDs of those that named it."""
     renamed = []

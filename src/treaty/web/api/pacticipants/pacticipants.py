@@ -373,7 +373,7 @@ def rename_pacticipant(request: Request, pacticipant: str) -> Updated:
     created with it.
     """
     name = request.body(RenameBody).name
-    rename(
+    earlier_credentials = rename(
         request.db,
         pacticipant,
         name,
@@ -381,6 +381,11 @@ def rename_pacticipant(request: Request, pacticipant: str) -> Updated:
         settings=request.settings,
         allows_similar_names=request.flag("allowSimilarNames"),
     )
+    if earlier_credentials:
+        request.warnings.append(
+            f"Tokens and system accounts that were limited to {name} before ({earlier_credentials} of them) can write "
+            "for the renamed application now. Check them under Settings."
+        )
     return Updated(pacticipants.get_details(request.db, name), urls.PACTICIPANT.fill(pacticipant=name))
 
 
