@@ -72,6 +72,20 @@ class Conflict(TreatyError):
     """The request contradicts the existing data."""
 
 
+class Renamed(Conflict):
+    """A write that names a pacticipant by a former name. It could mean the renamed pacticipant, or a new one."""
+
+    def __init__(self, former_name: str, name: str) -> None:
+        super().__init__(describe_renaming(former_name, name))
+
+
+def describe_renaming(former_name: str, name: str) -> str:
+    return (
+        f"The application '{former_name}' has been renamed to '{name}', so nothing was written. Use the new name. If "
+        f"'{former_name}' is to be another application from now on, create it first: POST /pacticipants."
+    )
+
+
 class ConflictingContracts(TreatyError):
     """Contracts that cannot be published as they are; nothing was stored.
 

@@ -31,8 +31,7 @@ _READ_ONLY_MEMBERS: Final = {"uuid", "_links", "_embedded", "createdAt", "update
 def _environment_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that describe an environment to a command."""
     for option in (
-        click.option("--contact-email-address", help="The e-mail address of its contact."),
-        click.option("--contact-name", help="The name of its contact."),
+        options.contact_options,
         click.option("--production/--no-production", cls=Flag, default=None, help="It is a production environment."),
         click.option("--display-name", help="A name to display."),
     ):
@@ -151,13 +150,10 @@ def _format_cell(value: object) -> str:
 
 
 def _environment_body(values: Mapping[str, Any]) -> Json:
-    # The original client writes a contact without a name as `unknown`, because the broker requires one.
-    name, address = values["contact_name"], values["contact_email_address"]
-    contact = {"name": name or "unknown"} | ({"details": {"emailAddress": address}} if address else {})
     properties = {
         "name": values["name"],
         "displayName": values["display_name"],
         "production": values["production"],
-        "contacts": [contact] if name or address else None,
+        "contacts": options.read_contacts(values),
     }
     return {member: value for member, value in properties.items() if value is not None}

@@ -14,9 +14,9 @@ from treaty.cli.command_telemetry import NO_TELEMETRY, CommandTelemetry
 from treaty.cli.program import Failure, Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from treaty.client import BrokerClient, BrokerConnection
+    from treaty.client import BrokerClient, BrokerConnection, Json
 
     OptionDecorator = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -54,6 +54,31 @@ _NOT_VERIFIED: Final = (
     "WARN: The broker's certificate is not verified, so someone on the network could read and change the requests. "
     "Prefer --ssl-certificate."
 )
+
+
+def contact_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that describe a contact to a command; `read_contacts` reads their values."""
+    for option in (
+        click.option("--contact-url", help="The URL of its contact, such as a page of the team."),
+        click.option("--contact-chat", help="The chat channel of its contact."),
+        click.option(
+            "--contact-email-address", "--contact-email", "contact_email", help="The e-mail address of its contact."
+        ),
+        click.option("--contact-name", help="The name of its contact."),
+    ):
+        command = option(command)
+    return command
+
+
+def read_contacts(values: Mapping[str, Any]) -> list[Json] | None:
+    """Return the contacts that the options describe, as the broker expects them; None without these options."""
+    members = {"contact_email": "emailAddress", "contact_chat": "chat", "contact_url": "url"}
+    details = {member: values[option] for option, member in members.items() if values[option]}
+    name = values["contact_name"]
+    if not name and not details:
+        return None
+    # The original client writes a contact without a name as `unknown`, because the broker requires one.
+    return [{"name": name or "unknown"} | ({"details": details} if details else {})]
 
 
 def connection_options(*, username_flag: tuple[str, ...] = ("-u",)) -> OptionDecorator:

@@ -34,20 +34,57 @@ _OLD_PACTFLOW: Final = (
 @click.option("--display-name", help="A name to display.")
 @click.option("--main-branch", help="The main branch of its repository.")
 @click.option("--repository-url", help="The URL of its repository.")
+@options.contact_options
+@click.option(
+    "--reuse-former-name",
+    is_flag=True,
+    help="Create a new pacticipant even if another one had this name before it was renamed.",
+)
 @options.output_option("text", "json", "pretty")
 @options.connection_options()
-def create_or_update_pacticipant(broker: BrokerClient, form: str, **values: Any) -> None:
+def create_or_update_pacticipant(broker: BrokerClient, form: str, *, reuse_former_name: bool, **values: Any) -> None:
     """Create a pacticipant, or change the given properties of an existing one."""
     name = values["name"]
     members = {"display_name": "displayName", "main_branch": "mainBranch", "repository_url": "repositoryUrl"}
-    body = {"name": name} | {member: values[option] for option, member in members.items() if values[option] is not None}
-    existing = broker.find(broker.link("pb:pacticipant", pacticipant=name))
+    properties = {member: values[option] for option, member in members.items()} | {
+        "contacts": options.read_contacts(values)
+    }
+    body = {"name": name} | {member: value for member, value in properties.items() if value is not None}
+    existing = _find_unless_renamed(broker, name, reuse_former_name=reuse_former_name)
     if existing:
         response = broker.patch(existing.link("self").href, body)
     else:
         response = broker.post(broker.link("pb:pacticipants"), body)
     change = "updated" if existing else "created"
     output.show(response, form, output.green(f'Pacticipant "{name}" {change} in {output.broker_name(broker.index)}'))
+
+
+def _find_unless_renamed(broker: BrokerClient, name: str, *, reuse_former_name: bool) -> HalResource | None:
+    """Find a pacticipant. The broker redirects a former name to the renamed pacticipant, which is not meant."""
+    existing = broker.find(broker.link("pb:pacticipant", pacticipant=name))
+    current_name = existing.body.get("name") if existing else None
+    if current_name in {None, name} or reuse_former_name:
+        return existing if current_name in {None, name} else None
+    raise ClientError(
+        f'The pacticipant "{name}" has been renamed to "{current_name}", so nothing was changed.',
+        hint=f"Use the new name. To create another pacticipant with the name {name}, give --reuse-former-name.",
+    )
+
+
+@click.command("rename", cls=Command)
+@click.argument("name", metavar="OLD")
+@click.argument("new_name", metavar="NEW")
+@click.option(
+    "--allow-similar-names", is_flag=True, help="Allow a name that is similar to that of another pacticipant."
+)
+@options.output_option("text", "json", "pretty")
+@options.connection_options()
+def rename(broker: BrokerClient, form: str, name: str, new_name: str, *, allow_similar_names: bool) -> None:
+    """Rename a pacticipant with its whole history. Reads of the old name are redirected, and writes refused."""
+    query = [("allowSimilarNames", "true")] if allow_similar_names else []
+    response = broker.post(broker.url_for("pacticipants", name, "rename", query=query), {"name": new_name})
+    text = f'Pacticipant "{name}" renamed to "{new_name}" in {output.broker_name(broker.index)}'
+    output.show(response, form, output.green(text))
 
 
 @click.command("describe-pacticipant", cls=Command)

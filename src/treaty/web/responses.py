@@ -32,7 +32,8 @@ from treaty.model.pacts.notices import describe_similar_names
 from treaty.store.engine.database import Busy
 from treaty.web import pages, urls
 from treaty.web.hal import represent
-from treaty.web.hal.documents import DocumentWithLists, RenderContext, render, render_with_lists
+from treaty.web.hal.documents import DocumentWithLists, Hal, RenderContext, render, render_with_lists
+from treaty.web.http import unknown_members
 from treaty.web.http.bodies import NotJson
 from treaty.web.http.media_types import CSV, GRAPHVIZ, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT, is_problem_accepted
 from treaty.web.http.request import Request
@@ -69,8 +70,8 @@ def build_response(result: object, request: Request) -> Response:  # noqa: PLR09
             return _respond(200, content, request, dict(headers))
         case ErrorResult(content):
             return _respond(INTERNAL_ERROR, content, request, {})
-        case Redirect(location, status, headers):
-            return Response(status, headers={"location": location, **headers})
+        case Redirect(location, status, headers, text):
+            return Response(status, text.encode(), TEXT if text else None, {"location": location, **headers})
         case Deleted():
             return Response(204)
         case HtmlPage(template, context, status, headers):
@@ -87,14 +88,15 @@ def _location(path: str | None, request: Request) -> dict[str, str]:
 
 def _respond(status: int, content: object, request: Request, headers: dict[str, str]) -> Response:
     charset = not request.path.startswith("/diagnostic/")
-    body, etag_source, has_stable_body = _render(content, request.media_type, request.render_context)
+    body, etag_source, has_stable_body = _render(content, request)
     return Response(
         status, body, request.media_type, headers, charset, etag_source=etag_source, has_stable_body=has_stable_body
     )
 
 
-def _render(content: object, media_type: str, render_context: RenderContext) -> tuple[bytes, bytes, bool]:
-    """Render an object as a media type. Also return the source of its ETag, and whether the body is stable."""
+def _render(content: object, request: Request) -> tuple[bytes, bytes, bool]:
+    """Render an object as the request's media type. Also return the source of its ETag, and whether it is stable."""
+    media_type, render_context = request.media_type, request.render_context
     render_text = _WRITERS.get(media_type)
     if render_text is not None:
         return render_text(content, render_context), b"", False
@@ -105,7 +107,18 @@ def _render(content: object, media_type: str, render_context: RenderContext) -> 
         case represent.ExtendedDocument():
             return *document.render_extended(render_context), True
         case _:
-            return render(document, render_context), b"", False
+            return render(_with_warnings(document, request), render_context), b"", False
+
+
+def _with_warnings(document: Hal, request: Request) -> Mapping[str, object]:
+    """Add the parts of the request that were ignored to a document."""
+    if not request.unknown_members and not request.warnings:
+        return document
+    warnings = [*request.warnings, *unknown_members.describe(request.unknown_members, document)]
+    if not warnings:
+        return document
+    parts = {name: document[name] for name in ("_embedded", "_links") if name in document}
+    return {**{name: value for name, value in document.items() if name not in parts}, "warnings": warnings, **parts}
 
 
 def _text(content: object, render_context: RenderContext) -> bytes:

@@ -384,11 +384,13 @@ def _check_index_size(error: DBAPIError | sqlite3.Error) -> None:
 
 _OUTDATED_PLAN: Final = "0A000"
 """SQLSTATE of "cached plan must not change result type": a migration altered a table of a prepared statement."""
-_LOST_RACE_SQLSTATES: Final = {"40001", "40P01", "23505", "23503", "55P03", "57P01"}
-"""Serialization failure, deadlock, unique or foreign key lost to another write, lock not available, server stopping.
+_LOST_RACE_SQLSTATES: Final = {"40001", "40P01", "23505", "23503", "23502", "55P03", "57P01"}
+"""Serialization failure, deadlock, unique or foreign key lost to another write, missing value, lock not available,
+server stopping.
 
-A unique key counts, because a row that does not exist yet cannot be locked: two writes that add the same pacticipant
-collide on its key, and the second then finds it in its next attempt.
+A value is missing where a statement finds an id by a name that another write has changed or removed. A unique key
+counts, because a row that does not exist yet cannot be locked: two writes that add the same pacticipant collide on its
+key, and the second then finds it in its next attempt.
 """
 _LOST_RACES_ON_SQLITE: Final = (
     "SQLITE_BUSY",

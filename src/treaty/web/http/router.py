@@ -421,6 +421,18 @@ def split_path(raw_path: str) -> tuple[list[str], str | None]:
     return ([_decode(segment) if "%" in segment else segment for segment in segments], accept)
 
 
+def replace_segments(raw_path: str, template: str, replacements: Mapping[str, str]) -> str:
+    """Replace the values of placeholders in a raw path that matches a template, with values that are encoded."""
+    dot = raw_path.rfind(".")
+    extension = raw_path[dot:] if dot > 0 and raw_path[dot:] in _EXTENSIONS else ""
+    segments = raw_path.removesuffix(extension).strip("/").split("/")
+    replaced = (
+        replacements.get(placeholder.strip("{}"), segment) if placeholder.startswith("{") else segment
+        for placeholder, segment in zip(_template_segments(template), segments, strict=True)
+    )
+    return f"/{'/'.join(replaced)}{extension}"
+
+
 def _decode(segment: str) -> str:
     try:
         text = unquote_to_bytes(segment).decode()

@@ -42,9 +42,11 @@ from treaty.model.decisions.queries import (
 )
 from treaty.model.decisions.reasons import NoSuchVersion, NotVerified, Reason, ReasonSide, VerificationFailed
 from treaty.model.decisions.selectors import Selector, find_number
+from treaty.model.pacticipants.pacticipants import describe_missing
 from treaty.store.decisions import selectors
 from treaty.store.decisions.matrix import FactsWithIds, load_facts, load_facts_of_existing, load_versions
 from treaty.store.decisions.selectors import NamedIds
+from treaty.store.pacticipants import former_names
 from treaty.web import urls
 from treaty.web.api.verifications import ResultSummary
 from treaty.web.hal import represent
@@ -202,7 +204,7 @@ def query_matrix(
     """
     matrix_query = _parse_query(query, _parse_selectors(query.get("q") or []), counts_superseded=counts_superseded)
     named = _load_named_ids(db, matrix_query)
-    _check(matrix_query, named, problems=problems)
+    _check(db, matrix_query, named, problems=problems)
     return _decide(db, matrix_query, load_facts(db, matrix_query, named))
 
 
@@ -285,7 +287,7 @@ def query_pair_matrix(
     matrix_query = replace(_parse_query(query, pair, counts_superseded=counts_superseded), is_one_way=True)
     named = _load_named_ids(db, matrix_query)
     # Invalid options are reported before a missing pacticipant, which is 404 here, as in the original.
-    _check(matrix_query, named, of_selectors=False, problems=problems)
+    _check(db, matrix_query, named, of_selectors=False, problems=problems)
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name not in named.pacticipants:
             raise NotFound.named(role, name)
@@ -298,9 +300,21 @@ def _load_named_ids(db: Connection, matrix_query: MatrixQuery) -> NamedIds:
 
 
 def _check(
-    matrix_query: MatrixQuery, named: NamedIds, *, of_selectors: bool = True, problems: Sequence[str] = ()
+    db: Connection,
+    matrix_query: MatrixQuery,
+    named: NamedIds,
+    *,
+    of_selectors: bool = True,
+    problems: Sequence[str] = (),
 ) -> None:
-    own_problems = list_problems(matrix_query, named.pacticipants, named.environments, of_selectors=of_selectors)
+    missing = {selector.pacticipant for selector in matrix_query.selectors} - named.pacticipants.keys()
+    own_problems = list_problems(
+        matrix_query,
+        named.pacticipants,
+        named.environments,
+        of_selectors=of_selectors,
+        current_names=former_names.find_current_names(db, missing),
+    )
     if own_problems or problems:
         raise InvalidQuery([*own_problems, *problems])
 
@@ -383,7 +397,7 @@ def can_i_deploy(request: Request) -> Matrix:
     )
     matrix_query = build_deployment_query(selector, destination, ignore=_parse_ignored(request.query.get("ignore")))
     named = _load_named_ids(request.db, matrix_query)
-    _check_deployment(selector, named, tag=tag, environment=environment)
+    _check_deployment(request.db, selector, named, tag=tag, environment=environment)
     _check_parameters(request.query)
     return _decide(request.db, matrix_query, load_facts(request.db, matrix_query, named))
 
@@ -410,13 +424,16 @@ def _parse_ignored(raw_selectors: object) -> tuple[Selector, ...]:
     return tuple(selector for mapping in mappings if (selector := _parse_selector(mapping)).pacticipant)
 
 
-def _check_deployment(selector: Selector, named: NamedIds, *, tag: str | None, environment: str | None) -> None:
+def _check_deployment(
+    db: Connection, selector: Selector, named: NamedIds, *, tag: str | None, environment: str | None
+) -> None:
     """Reject an incomplete or contradictory query, with the original's texts. Raises Invalid."""
     problems = []
     if not selector.pacticipant:
         problems.append(Problem(("pacticipant",), "is missing"))
     elif selector.pacticipant not in named.pacticipants:
-        problems.append(Problem(("pacticipant",), "does not match an existing pacticipant"))
+        current_names = former_names.find_current_names(db, [selector.pacticipant])
+        problems.append(Problem(("pacticipant",), describe_missing(current_names.get(selector.pacticipant))))
     if not selector.version:
         problems.append(Problem(("version",), "is missing"))
     if environment and not named.environments:

@@ -32,6 +32,11 @@ _BY_RELATION: Final = {
         " to all pacticipants with a label.",
         urls.PACTICIPANTS_WITH_LABEL,
     ),
+    "rename": RelationMeaning(
+        "POST renames the pacticipant, with all that belongs to it. Reads of the former name are redirected, and writes"
+        " are refused until another pacticipant is created with it.",
+        urls.RENAME_PACTICIPANT,
+    ),
     "label": RelationMeaning("A label of the pacticipant. PUT adds it, and DELETE removes it.", urls.PACTICIPANT_LABEL),
     "consumer": RelationMeaning("The pacticipant that sends the requests in the pact.", urls.PACTICIPANT),
     "provider": RelationMeaning("The pacticipant that responds to the requests in the pact.", urls.PACTICIPANT),
