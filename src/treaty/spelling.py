@@ -1,6 +1,6 @@
 """Suggestions for misspelt words: of options, and of members in requests."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 _MIN_SIMILARITY: Final = 0.75
@@ -21,6 +21,18 @@ def find_similar(word: str, names: Iterable[str]) -> list[str]:
     similar = get_close_matches(word.lower(), names_by_spelling, cutoff=_MIN_SIMILARITY)
     matches = dict.fromkeys([*completions, *similar])
     return [names_by_spelling[spelling] for spelling in matches][:_MAX_SUGGESTIONS]
+
+
+def describe_misspelt(members: object, known: Collection[str], prefix: str = "") -> list[str]:
+    """Describe the members of a JSON object that are not known, but resemble known ones."""
+    if not isinstance(members, dict):
+        return []
+    similar = {name: find_similar(name, known) for name in members if name not in known}
+    return [
+        f"The field `{prefix}{name}` is not known and was ignored. Did you mean {names[0]}?"
+        for name, names in similar.items()
+        if names
+    ]
 
 
 def suggest(word: str, names: Iterable[str]) -> str:

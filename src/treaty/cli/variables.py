@@ -47,9 +47,11 @@ def warn_of_unknown() -> None:
 def _warn_of(names: Iterable[str], server_variables: Collection[str] | None) -> None:
     known = CLIENT_VARIABLES.union(server_variables or ())
     for name in names:
-        suggestion = "" if name in known else _suggest(name, known)
+        if server_variables is not None and _is_of_server(name, server_variables):
+            continue
+        suggestion = _suggest(name, known)
         # Without the server's packages its variables are unknown here, so only those like the client's are reported.
-        if suggestion or (server_variables is not None and not is_server_variable(name, server_variables)):
+        if suggestion or server_variables is not None:
             text = f"Warning: There is no variable {name}, so it has no effect."
             output.print_warning(f"{text} {suggestion}".rstrip())
 
@@ -69,5 +71,5 @@ def _server_variables() -> Collection[str] | None:
     return list_variables(_PREFIX)
 
 
-def is_server_variable(name: str, server_variables: Collection[str]) -> bool:
+def _is_of_server(name: str, server_variables: Collection[str]) -> bool:
     return name in server_variables or re.fullmatch(r"PACT_BROKER_WEBHOOK_CERTIFICATES__\d+__\w+", name) is not None

@@ -178,6 +178,8 @@ def _write(broker: BrokerClient, method: str, url: str, webhook: Json, form: str
     try:
         response = broker.send(method, url, webhook)
     except Refused as refused:
+        if refused.is_denied:
+            raise
         _fail(_explain_refusal(refused, form))
     change = "created" if response.status == HTTPStatus.CREATED else "updated"
     output.show(response, form, f'Webhook "{_webhook_title(response)}" {change}')
