@@ -250,6 +250,12 @@ BUILDS: Final = {
         "feature/login",
         JENKINS_URL,
     ),
+    "Jenkins, tag without the address": Build(
+        {"GIT_COMMIT": HEAD, "BRANCH_NAME": "v1.0", "TAG_NAME": "v1.0"}, None, None, "v1.0"
+    ),
+    "Jenkins, branch beside a variable of another program": Build(
+        {"GIT_COMMIT": HEAD, "GIT_BRANCH": "origin/main", "TAG_NAME": "latest"}, "main"
+    ),
     "AppVeyor, push": Build(APPVEYOR | {"APPVEYOR_REPO_BRANCH": "feature/login"}, "feature/login", APPVEYOR_URL),
     "AppVeyor, pull request": Build(
         APPVEYOR_PULL

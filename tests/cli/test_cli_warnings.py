@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 import treaty
+from treaty.cli import TREATY
 from treaty.cli.variables import CLIENT_VARIABLES
 from treaty.settings import list_variables
 
@@ -53,7 +55,7 @@ def test_an_unknown_variable_is_named(run: Run, broker: OtherBroker, name: str, 
     broker.answer("GET /elsewhere/environments", {})
     result = run("list-environments", **{name: "x"})
     assert result.exit_code == 0
-    assert result.stderr == f"Warning: There is no variable {name}, so it has no effect.{suggestion}\n"
+    assert result.stderr == f"Warning: Treaty does not read the variable {name}, so it has no effect.{suggestion}\n"
 
 
 def test_an_unknown_variable_is_named_if_the_address_is_missing(run: Run) -> None:
@@ -82,6 +84,18 @@ def test_an_unknown_variable_is_named_if_the_address_is_missing(run: Run) -> Non
 def test_variables_of_servers_kubernetes_and_other_programs_are_known(run: Run, broker: OtherBroker, name: str) -> None:
     broker.answer("GET /elsewhere/environments", {})
     assert run("list-environments", **{name: "9292"}).stderr == ""
+
+
+def test_a_server_that_starts_names_unknown_variables() -> None:
+    # The server does not start, as one of its settings is not valid.
+    variables = {"PACT_BROKER_DATABSE_URL": "x", "PACT_BROKER_LOG_LEVEL": "info", "TREATY_WORKERS": "many"}
+    result = CliRunner().invoke(TREATY, ["serve"], env=variables)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0] == (
+        "Warning: Treaty does not read the variable PACT_BROKER_DATABSE_URL, so it has no effect. "
+        "Did you mean PACT_BROKER_DATABASE_URL or PACT_BROKER_DATABASE_PORT?"
+    )
+    assert "PACT_BROKER_LOG_LEVEL" not in result.stderr
 
 
 def test_the_help_does_not_warn(run: Run) -> None:

@@ -18,7 +18,7 @@ from treaty.cli.ci_systems import CI_SYSTEMS, GITHUB, JENKINS, CiSystem
 from treaty.errors import ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 _COMMIT_COMMAND: Final = ("git", "rev-parse", "HEAD")
 _BRANCH_COMMAND: Final = ("git", "rev-parse", "--abbrev-ref", "HEAD")
@@ -143,8 +143,8 @@ def _merged_commit(merge: str) -> str:
 
 def _branch_of(system: CiSystem) -> str:
     """Return the branch in a system's variables, or an empty text. Raises TagBuild."""
-    names, tags = (_own_names(system, names) for names in (system.branch, system.tag))
-    if tag := _first_value(tags):
+    names = [name for name in system.branch if _is_marked(system) or name not in system.generic]
+    if tag := _tag_of(system):
         raise TagBuild(tag)
     source = _github_source().get("ref") if system is GITHUB and not _value(GITHUB.pull_request) else None
     value = str(source or "") or _first_value(names, besides=_NO_BRANCH if system is JENKINS else ())
@@ -152,8 +152,11 @@ def _branch_of(system: CiSystem) -> str:
     return _name_of_fork(system, name) if name and _is_from_target(system, name) else name
 
 
-def _own_names(system: CiSystem, names: Sequence[str]) -> Sequence[str]:
-    return names if _is_marked(system) else [name for name in names if name not in system.generic]
+def _tag_of(system: CiSystem) -> str:
+    """Return the tag in a system's variables; other programs use a generic name for tags that are not built."""
+    tag = _first_value(system.tag)
+    is_built = _is_marked(system) or system.generic == () or tag in map(_value, system.branch)
+    return tag if is_built else ""
 
 
 def _is_from_target(system: CiSystem, name: str) -> bool:
@@ -184,7 +187,7 @@ def _parse_ref(value: str, *, has_remotes: bool) -> str:
         name = name[kind.end() :] if kind else name
     if kind and "tags/" in kind[0]:
         raise TagBuild(name)
-    is_merge = re.match(r"refs/|(pr|pull|merge-requests)/\d+/(merge|head)$", name)
+    is_merge = re.match(r"refs/", name) or (has_remotes and re.fullmatch(r"(pr|pull)/\d+/(merge|head)", name))
     return "" if is_merge else name
 
 

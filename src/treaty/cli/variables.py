@@ -52,7 +52,7 @@ def _warn_of(names: Iterable[str], server_variables: Collection[str] | None) -> 
         suggestion = _suggest(name, known)
         # Without the server's packages its variables are unknown here, so only those like the client's are reported.
         if suggestion or server_variables is not None:
-            text = f"Warning: There is no variable {name}, so it has no effect."
+            text = f"Warning: Treaty does not read the variable {name}, so it has no effect."
             output.print_warning(f"{text} {suggestion}".rstrip())
 
 
