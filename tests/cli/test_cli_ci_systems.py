@@ -379,7 +379,8 @@ def git(*words: str) -> str:
 
 def github_event(folder: Path, head: dict[str, Any]) -> dict[str, str]:
     file = folder / "event.json"
-    file.write_text(json.dumps({"action": "opened", "pull_request": {"number": 12, "head": head}}), encoding="utf-8")
+    pull_request = {"number": 12, "head": head, "base": {"ref": "main", "repo": {"full_name": "shop/till"}}}
+    file.write_text(json.dumps({"action": "opened", "pull_request": pull_request}), encoding="utf-8")
     return GITHUB_PULL | {"GITHUB_EVENT_PATH": str(file)}
 
 
@@ -427,6 +428,9 @@ def test_a_pull_request_of_a_fork_on_github_is_not_on_the_branch_of_the_same_nam
 ) -> None:
     variables = github_event(folder, {"sha": HEAD, "ref": "main", "repo": {"full_name": "ada/till"}})
     run(*PUBLISH, **variables, GITHUB_HEAD_REF="main")
+    assert (broker.last.json["pacticipantVersionNumber"], broker.last.json["branch"]) == (HEAD, "ada:main")
+    # The variables are missing for some events, such as a review.
+    run(*PUBLISH, **variables | {"GITHUB_BASE_REF": ""})
     assert (broker.last.json["pacticipantVersionNumber"], broker.last.json["branch"]) == (HEAD, "ada:main")
 
 

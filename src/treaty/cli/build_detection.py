@@ -110,7 +110,7 @@ def _pull_request_commit(system: CiSystem) -> str:
 
 
 def _github_commit() -> str:
-    source = _github_source().get("sha")
+    source = _github_side("head").get("sha")
     if isinstance(source, str) and source:
         return source
     if not _value(GITHUB.pull_request):
@@ -122,11 +122,14 @@ def _github_commit() -> str:
     return merged
 
 
-def _github_source() -> dict[str, Any]:
-    """Return the source of the pull request in the event that started the workflow, or an empty dictionary."""
+def _github_side(side: str) -> dict[str, Any]:
+    """Return the source (`head`) or target (`base`) of the pull request in the event that started the workflow.
+
+    Without such an event, the dictionary is empty.
+    """
     try:
         event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
-        return dict(event["pull_request"]["head"])
+        return dict(event["pull_request"][side])
     except (KeyError, OSError, ValueError, TypeError):
         return {}
 
@@ -146,10 +149,15 @@ def _branch_of(system: CiSystem) -> str:
     names = [name for name in system.branch if _is_marked(system) or name not in system.generic]
     if tag := _tag_of(system):
         raise TagBuild(tag)
-    source = _github_source().get("ref") if system is GITHUB and not _value(GITHUB.pull_request) else None
-    value = str(source or "") or _first_value(names, besides=_NO_BRANCH if system is JENKINS else ())
+    value = _first_value(names, besides=_NO_BRANCH if system is JENKINS else ())
+    target = _value(system.target) if _value(system.pull_request) not in {"", "false"} else ""
+    if system is GITHUB and not _value(GITHUB.pull_request) and (source := _github_side("head").get("ref")):
+        # Events such as a review do not set the variables of a pull request.
+        value, target = str(source), str(_github_side("base").get("ref"))
     name = _parse_ref(value, has_remotes=system is JENKINS)
-    return _name_of_fork(system, name) if name and _is_from_target(system, name) else name
+    # Only in a fork can the source have the name of the target.
+    is_of_fork = name and name == _parse_ref(target, has_remotes=system is JENKINS)
+    return _name_of_fork(system, name) if is_of_fork else name
 
 
 def _tag_of(system: CiSystem) -> str:
@@ -159,15 +167,10 @@ def _tag_of(system: CiSystem) -> str:
     return tag if is_built else ""
 
 
-def _is_from_target(system: CiSystem, name: str) -> bool:
-    """Whether a pull request's source has the name of its target, which is possible only in a fork."""
-    is_pull_request = _value(system.pull_request) not in {"", "false"}
-    return is_pull_request and name == _parse_ref(_value(system.target), has_remotes=system is JENKINS)
-
-
 def _name_of_fork(system: CiSystem, name: str) -> str:
     """Name the branch of a fork `OWNER:BRANCH`, as GitHub does: its `main` is not the application's."""
-    source = str((_github_source().get("repo") or {}).get("full_name", "")) if system is GITHUB else _value(system.fork)
+    repository = _github_side("head").get("repo") or {} if system is GITHUB else {}
+    source = str(repository.get("full_name", "")) or _value(system.fork)
     owner = re.sub(r"^(\w+://[^/]+/|[^/@]+@[^:]+:)", "", source).partition("/")[0]
     return f"{owner or 'fork'}:{name}"
 
@@ -177,6 +180,8 @@ def _parse_ref(value: str, *, has_remotes: bool) -> str:
 
     Raises TagBuild for the ref of a tag.
     """
+    if not value:
+        return ""
     kind = re.match(r"refs/(heads|tags|remotes/[^/]+)/", value)
     name = value[kind.end() :] if kind else value
     if has_remotes and not kind:
