@@ -232,3 +232,8 @@ class Refused(ClientError):
         self.url = url
         self.status = status
         self.body = body
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the credentials are missing or invalid, or lack a permission."""
+        return self.status in {401, 403}

@@ -71,6 +71,10 @@ def test_an_unknown_command_is_an_error(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
+        (["can-i-deploy", "--pacticipnt", "Foo", "-e", "1"], "--pacticipant"),
+        (["create-environment", "--nmae=prod"], "--name"),
+        (["publish", "pacts", "--consumer-app-verison", "1"], "--consumer-app-version"),
+        (["publish", "--consumer_app_verison=1", "pacts"], "--consumer-app-version"),
         (["publsh"], "publish"),
         (["cani"], "can-i-deploy or can-i-merge"),
         (["record_deploymnt"], "record-deployment or record-undeployment"),

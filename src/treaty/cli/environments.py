@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ import click
 from treaty.cli import options, output
 from treaty.cli.program import Command, Flag
 from treaty.errors import ClientError
+from treaty.exact_json import serialize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -118,7 +118,7 @@ def delete_environment(broker: BrokerClient, form: str, uuid: str) -> None:
 
 
 def check_supported(broker: BrokerClient) -> None:
-    if not broker.index.has_link("pb:environments"):
+    if not broker.has_link("pb:environments"):
         raise ClientError(_OLD_PACTFLOW if broker.index.is_pactflow else _OLD_BROKER)
 
 
@@ -146,7 +146,7 @@ def _get_environment(broker: BrokerClient, uuid: str) -> HalResource:
 
 
 def _format_cell(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+    return value if isinstance(value, str) else "" if value is None else serialize(value)
 
 
 def _environment_body(values: Mapping[str, Any]) -> Json:

@@ -175,8 +175,16 @@ def create_client(values: dict[str, Any], command_telemetry: CommandTelemetry = 
             output.print_error(text)
         command_telemetry.log(text)
 
+    def report_warning(text: str) -> None:
+        output.print_warning(f"Warning: {text}")
+        command_telemetry.log(text)
+
     return BrokerClient(
-        _create_connection(values), report_retry=report_retry, trace=trace, wrap_send=command_telemetry.wrap_send
+        _create_connection(values),
+        report_retry=report_retry,
+        report_warning=report_warning,
+        trace=trace,
+        wrap_send=command_telemetry.wrap_send,
     )
 
 

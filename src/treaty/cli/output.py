@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import re
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from treaty.errors import ClientError, Refused, TreatyError
+from treaty.exact_json import parse_json, serialize, serialize_indented, serialize_spaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,25 +151,25 @@ def show(response: HalResource, form: str, text: str) -> None:
 
 
 def show_value(value: object, form: str) -> None:
-    print_line(format_indented(value) if form == "pretty" else json.dumps(value, ensure_ascii=False))
+    print_line(format_indented(value) if form == "pretty" else serialize_spaced(value))
 
 
 def format_array(bodies: Sequence[Json | str], form: str) -> str:
     """Format response bodies, parsed or not, as a JSON array: on one line unless `form` is pretty."""
     values = [parse_if_json(body) for body in bodies]
-    return format_indented(values) if form == "pretty" else json.dumps(values, ensure_ascii=False)
+    return format_indented(values) if form == "pretty" else serialize_spaced(values)
 
 
 def parse_if_json(body: Json | str) -> Any:
-    """Parse a body that is text; return it unchanged if it is not valid JSON."""
+    """Parse a body that is text; return it unchanged if it is not valid JSON. Numbers stay as they are written."""
     try:
-        return json.loads(body) if isinstance(body, str) else body
-    except ValueError:
+        return parse_json(body)[0] if isinstance(body, str) else body
+    except (ValueError, RecursionError):
         return body
 
 
 def format_indented(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return serialize_indented(value)
 
 
 def format_properties(body: Json) -> str:
@@ -203,7 +203,7 @@ def _to_words(name: str) -> str:
 def _format_scalar(value: object) -> str:
     if isinstance(value, str):
         return "'{}'".format(value.replace("'", "''")) if _NEEDS_QUOTES.fullmatch(value) else value
-    return "" if value is None else json.dumps(value)
+    return "" if value is None else serialize(value)
 
 
 def show_progress(text: str) -> AbstractContextManager[object]:
@@ -220,7 +220,7 @@ def print_failure(error: TreatyError, *, as_json: bool, on_stderr: bool) -> None
     if as_json and isinstance(error, Refused):
         print_line(error.body or "{}")
     elif as_json:
-        print_line(json.dumps({"error": {"message": str(error)}}, ensure_ascii=False))
+        print_line(serialize_spaced({"error": {"message": str(error)}}))
     elif on_stderr:
         print_error(str(error))
     else:

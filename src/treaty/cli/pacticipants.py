@@ -10,7 +10,7 @@ import click
 
 from treaty.cli import build_detection, environments, options, output
 from treaty.cli.program import Command, Failure, Flag, ListOption, options_of_every_command
-from treaty.errors import ClientError, Refused
+from treaty.errors import ClientError, MissingRelation, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,12 +140,13 @@ def write_version(
     Adding it to a branch or tagging it creates it; without either, it has to be created itself.
     """
     names = {"pacticipant": pacticipant, "version": version}
-    if branch and not broker.index.has_link("pb:pacticipant-branch-version"):
-        raise ClientError(_NO_BRANCHES)
     if branch:
-        broker.put(broker.link("pb:pacticipant-branch-version", **names, branch=branch))
+        try:
+            broker.follow("PUT", "pb:pacticipant-branch-version", names | {"branch": branch}, {})
+        except MissingRelation as error:
+            raise ClientError(_NO_BRANCHES) from error
     for tag in tags:
-        broker.put(broker.link("pb:pacticipant-version-tag", **names, tag=tag))
+        broker.follow("PUT", "pb:pacticipant-version-tag", names | {"tag": tag}, {})
     url = broker.link("pb:pacticipant-version", **names)
     return broker.get(url) if branch or tags else broker.put(url)
 
@@ -299,7 +300,7 @@ def _delete(broker: BrokerClient, url: str) -> bool:
 @options.connection_options()
 def delete_branch(broker: BrokerClient, pacticipant: str, branch: str, *, error_when_not_found: bool) -> None:
     """Delete a branch, but not its versions."""
-    if not broker.index.has_link("pb:pacticipant-branch"):
+    if not broker.has_link("pb:pacticipant-branch", pacticipant=pacticipant, branch=branch):
         raise ClientError(_OLD_PACTFLOW if broker.index.is_pactflow else _OLD_BROKER)
     if _delete(broker, broker.link("pb:pacticipant-branch", pacticipant=pacticipant, branch=branch)):
         output.print_line(output.green(f"Successfully deleted branch {branch} of pacticipant {pacticipant}"))

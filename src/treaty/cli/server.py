@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from treaty.cli import variables
 from treaty.cli.program import ServerCommand
 from treaty.cli.setting_options import ServeCommand, options_of_settings
 from treaty.errors import InvalidSetting
@@ -30,6 +31,7 @@ def serve(**options: object) -> None:
     """
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
 
+    variables.warn_of_unknown()
     options["base_urls"] = options["base_urls"] or None
     try:
         settings = read_settings(options)

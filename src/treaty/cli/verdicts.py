@@ -100,7 +100,19 @@ def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> 
 @click.command("can-i-merge", cls=Command)
 @click.option("-a", "--pacticipant", multiple=True, required=True, metavar="NAME", help="Repeatable.")
 @click.option("-e", "--version", multiple=True, help="The version of the pacticipant named before it.")
+@click.option(
+    "-l", "--latest", multiple=True, is_flag=False, flag_value="", metavar="[TAG]", help="Its latest version."
+)
+@click.option("--branch", multiple=True, help="The latest version of this branch.")
+@click.option("--main-branch/--no-main-branch", cls=Flag, hidden=True, help="The latest version of its main branch.")
+@click.option("--all", "all_tagged", multiple=True, metavar="TAG", hidden=True, help="All versions with this tag.")
+@click.option("--tag", multiple=True, hidden=True, help="Same as --all.")
 @_ignore_option
+@click.option(
+    "--to",
+    metavar="BRANCH",
+    help="Compare with this branch of the other applications, instead of their main branches. Treaty only.",
+)
 @options.output_option("table", "json")
 @_decision_options
 @options.connection_options()
@@ -108,11 +120,21 @@ def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> 
 def can_i_merge(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> None:
     """Check whether a version is compatible with the main branches of all applications that it is integrated with."""
     selector_options = _read_selectors(ctx, "PACT_BROKER_CAN_I_MERGE_IGNORE")
-    target = [("latest", "true"), ("mainBranch", "true")]
+    target = [("latest", "true"), _merge_target(broker, values["to"])]
     query = selectors.build_query(selector_options, latest_by=_latest_by(selector_options), target=target)
     request = _verdict_request(values, query, selector_options, dry_run_variable="PACT_BROKER_CAN_I_MERGE_DRY_RUN")
     if not _decide(broker, request):
         raise SystemExit(1)
+
+
+def _merge_target(broker: BrokerClient, branch: str | None) -> tuple[str, str]:
+    if branch is None:
+        return "mainBranch", "true"
+    # Other brokers would ignore the parameter, and compare with the latest versions of all branches.
+    if not broker.has_link("pb:can-i-merge-pacticipant-version-to-branch"):
+        text = "This broker cannot compare with a branch that is not the main branch, so --to cannot be used."
+        raise ClientError(text, hint="Leave --to out to compare with the main branches, or use a Treaty broker.")
+    return "branch", branch
 
 
 @click.command("verification-required", cls=Command)
@@ -153,7 +175,8 @@ def _read_selectors(ctx: click.Context, ignore_variable: str = "") -> SelectorOp
     """Read the selectors; the environment may have further names to ignore. Raises Failure if they are unclear."""
     ignored_names = [name.strip() for name in os.environ.get(ignore_variable, "").split(",") if name.strip()]
     words = [*ctx.meta[WORDS_KEY], *(word for name in ignored_names for word in ("--ignore", name))]
-    selector_options = selectors.read_selectors(words)
+    known = {name for option in ctx.command.params for name in (*option.opts, *option.secondary_opts)}
+    selector_options = selectors.read_selectors(words, known)
     selectors.check_specific(selector_options.selected)
     selectors.check_complete(selector_options, ctx.params)
     return selector_options

@@ -87,7 +87,7 @@ def create_webhook(broker: BrokerClient, form: str, **values: Any) -> None:
 def create_or_update_webhook(broker: BrokerClient, form: str, uuid: str, **values: Any) -> None:
     """Create a webhook with a UUID, or replace the existing one."""
     webhook = _webhook_body(values)
-    if not broker.index.has_link("pb:webhook"):
+    if not broker.has_link("pb:webhook", uuid=uuid):
         _fail(_NO_UUIDS)
     _write(broker, "PUT", broker.link("pb:webhook", uuid=uuid), webhook, form)
 
@@ -99,8 +99,15 @@ def test_webhook(broker: BrokerClient, uuid: str) -> None:
     """Send a webhook's request once, and show the log of the delivery."""
     webhook = broker.get(broker.link("pb:webhook", uuid=uuid))
     with output.show_progress("Sending the webhook's request"):
-        response = broker.post(webhook.link("pb:execute").href)
+        response = _execute(broker, webhook, uuid)
     output.print_line(response.body.get("logs") or output.format_indented(response.body))
+
+
+def _execute(broker: BrokerClient, webhook: HalResource, uuid: str) -> HalResource:
+    if webhook.has_link("pb:execute"):
+        return broker.post(webhook.link("pb:execute").href)
+    url = broker.url_for("webhooks", uuid, "execute")
+    return broker.send_unlisted("POST", url, {}, relation="pb:execute", resource=webhook)
 
 
 @click.command("delete-webhook", cls=Command)
@@ -171,6 +178,8 @@ def _write(broker: BrokerClient, method: str, url: str, webhook: Json, form: str
     try:
         response = broker.send(method, url, webhook)
     except Refused as refused:
+        if refused.is_denied:
+            raise
         _fail(_explain_refusal(refused, form))
     change = "created" if response.status == HTTPStatus.CREATED else "updated"
     output.show(response, form, f'Webhook "{_webhook_title(response)}" {change}')

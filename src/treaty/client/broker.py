@@ -6,7 +6,7 @@ import functools
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,9 +18,10 @@ from urllib.parse import quote
 import httpx
 
 from treaty.client.connection import BrokerConnection, RetryPolicy, open_session
-from treaty.client.hal import HalResource, Json, Query, encode_query
+from treaty.client.hal import HalResource, Json, Query, ResourceLink, encode_query
 from treaty.client.origins import Origin, origin_of, without_userinfo
-from treaty.errors import ForeignOrigin, NotHal, Refused, Unreachable
+from treaty.errors import ForeignOrigin, MissingRelation, NotHal, Refused, Unreachable
+from treaty.exact_json import encode, parse_json, serialize
 
 HttpSend = Callable[[httpx.Request], httpx.Response]
 
@@ -43,6 +44,29 @@ _HINTS: Final = {
     409: "The request conflicts with data in the broker; its response gives the reason.",
     429: "The broker limits requests: wait a little, or give more --retries.",
 }
+_PATHS: Final = {
+    "pb:publish-contracts": "/contracts/publish",
+    "pb:latest-pact-versions": "/pacts/latest",
+    "pb:pacticipants": "/pacticipants",
+    "pb:pacticipant": "/pacticipants/{pacticipant}",
+    "pb:pacticipant-version": "/pacticipants/{pacticipant}/versions/{version}",
+    "pb:pacticipant-version-tag": "/pacticipants/{pacticipant}/versions/{version}/tags/{tag}",
+    "pb:pacticipant-branch": "/pacticipants/{pacticipant}/branches/{branch}",
+    "pb:pacticipant-branch-version": "/pacticipants/{pacticipant}/branches/{branch}/versions/{version}",
+    "pb:latest-version": "/pacticipants/{pacticipant}/latest-version",
+    "pb:latest-tagged-version": "/pacticipants/{pacticipant}/latest-version/{tag}",
+    "pb:provider-pacts-for-verification": "/pacts/provider/{provider}/for-verification",
+    "pb:environments": "/environments",
+    "pb:environment": "/environments/{uuid}",
+    "pb:webhooks": "/webhooks",
+    "pb:webhook": "/webhooks/{uuid}",
+}
+"""The paths of relations of the index, which are the same in all brokers.
+
+A broker leaves out the links that the credentials do not permit to follow. Only a request to their path tells a missing
+permission from a broker that is too old for the link.
+"""
+_NO_SUCH_PATH: Final = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 _SERVER_ERROR_HINT: Final = "The broker failed: try again later, or look into its log."
 
 
@@ -54,8 +78,8 @@ class BrokerClient:
     """Client of any Pact Broker, used through its links.
 
     Every request raises Unreachable, NotHal or Refused unless it succeeds. `report_retry` receives a line for each
-    failed attempt, `trace` the text of each request and response. `sleep` waits between attempts, and `wrap_send`
-    wraps the function that sends each of them.
+    failed attempt, `report_warning` each sentence with which the broker warns, once, and `trace` the text of each
+    request and response. `sleep` waits between attempts, and `wrap_send` wraps the function that sends each of them.
     """
 
     def __init__(
@@ -63,6 +87,7 @@ class BrokerClient:
         connection: BrokerConnection,
         *,
         report_retry: Callable[[str], None] = _discard,
+        report_warning: Callable[[str], None] = _discard,
         trace: Callable[[str], None] = _discard,
         sleep: Callable[[float], None] = time.sleep,
         wrap_send: Callable[[HttpSend], HttpSend] = lambda send: send,
@@ -70,6 +95,8 @@ class BrokerClient:
         self.url = connection.url
         self._connection = connection
         self._report_retry = report_retry
+        self._report_warning = report_warning
+        self._reported_warnings: set[str] = set()
         self._trace = trace
         self._sleep = sleep
         self._send_once = wrap_send(lambda request: self._session(request.url).send(request))
@@ -87,8 +114,60 @@ class BrokerClient:
         return self.get(self.url)
 
     def link(self, *relations: str, **values: str) -> str:
-        """Return the URL of the index's first of these relations, filled in. Raises MissingRelation."""
+        """Return the URL of the index's first of these relations, filled in.
+
+        Raises Refused if the credentials may not follow it, and MissingRelation if the broker does not have it.
+        """
+        if not self.has_link(*relations, **values):
+            raise MissingRelation(relations[0], self.index.url)
         return self.index.link(*relations).fill(**values)
+
+    def has_link(self, *relations: str, **values: str) -> bool:
+        """Whether the index has one of the relations. Raises Refused if it lacks them for want of a permission."""
+        if self.index.has_link(*relations):
+            return True
+        try:
+            self._follow_unlisted("GET", relations[0], values)
+        except (MissingRelation, NotHal):
+            return False
+        except Refused as refused:
+            if refused.is_denied or refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+        return False
+
+    def follow(
+        self, method: str, relation: str, values: Mapping[str, str], body: Json | None = None, query: Query = ()
+    ) -> HalResource:
+        """Send a request to the URL of one of the index's relations, filled in with values.
+
+        Raises MissingRelation if the broker does not have it. If only its link is missing, the request is sent to its
+        usual path, so that a missing permission is reported as such.
+        """
+        if not self.index.has_link(relation):
+            return self._follow_unlisted(method, relation, values, body, query)
+        return self.send(method, self.index.link(relation).fill(**values) + encode_query(query), body)
+
+    def _follow_unlisted(
+        self, method: str, relation: str, values: Mapping[str, str], body: Json | None = None, query: Query = ()
+    ) -> HalResource:
+        if relation not in _PATHS:
+            raise MissingRelation(relation, self.index.url)
+        url = ResourceLink(self.url + _PATHS[relation]).fill(**values) + encode_query(query)
+        return self.send_unlisted(method, url, body, relation=relation, resource=self.index)
+
+    def send_unlisted(
+        self, method: str, url: str, body: Json | str | None = None, *, relation: str, resource: HalResource
+    ) -> HalResource:
+        """Send a request to the usual path of a relation that a resource lacks.
+
+        Raises MissingRelation if the broker has no such path.
+        """
+        try:
+            return self.send(method, url, body)
+        except Refused as refused:
+            if refused.status in _NO_SUCH_PATH:
+                raise MissingRelation(relation, resource.url) from refused
+            raise
 
     def url_for(self, *segments: str, query: Query = ()) -> str:
         """Return the URL of a path that has no link, or that the original client also builds itself."""
@@ -128,11 +207,19 @@ class BrokerClient:
         self._trace(f"-> {method} {request.url}" + ("" if body is None else f"\n{_compact_json(body)}"))
         response = self._send_with_retries(request)
         self._trace(f"<- {response.status_code} {response.reason_phrase}\n{response.text}".rstrip())
-        return _parse_response(url, response)
+        resource = _parse_response(url, response)
+        self._report_warnings(resource.body.get("warnings"))
+        return resource
+
+    def _report_warnings(self, warnings: object) -> None:
+        """Report the sentences in `warnings`, with which Treaty names the parts of a request that it ignored."""
+        for warning in warnings if isinstance(warnings, list) else ():
+            if isinstance(warning, str) and warning not in self._reported_warnings:
+                self._reported_warnings.add(warning)
+                self._report_warning(warning)
 
     def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | str | None) -> httpx.Request:
-        # A surrogate that is no pair has no bytes in UTF-8; as an escape sequence, it is valid JSON.
-        content = None if body is None else _compact_json(body).encode(errors="backslashreplace")
+        content = None if body is None else encode(_compact_json(body))
         try:
             request_url = without_userinfo(httpx.URL(_escape_dot_segments(url)))
             self._check_origin(request_url, "A link in the broker's responses")
@@ -218,7 +305,7 @@ def _escape_dot_segments(url: str) -> str:
 
 
 def _compact_json(body: Json | str) -> str:
-    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return body if isinstance(body, str) else serialize(body)
 
 
 def _is_temporary(status: int) -> bool:
@@ -287,28 +374,31 @@ def _choose_hint(status: int, text: str) -> str:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _SERVER_ERROR_HINT
     if status == HTTPStatus.FORBIDDEN:
-        return _find_missing_scope(text) or _HINTS[status]
+        return _describe_missing_permission(text) or _HINTS[status]
     return _HINTS.get(status, "")
 
 
-def _find_missing_scope(text: str) -> str | None:
-    """Return the hint for a token whose scopes or applications do not suffice; None for another reason."""
+def _describe_missing_permission(text: str) -> str | None:
+    """Return the hint for missing scopes, applications or permissions; None if the response does not name any."""
     try:
         body = json.loads(text)
         scopes, applications = (" or ".join(body.get(name, ())) for name in ("missingScopes", "missingApplications"))
+        permission = body.get("missingPermission")
     except (ValueError, AttributeError, TypeError):
         return None
     if scopes:
         return f"This token lacks the scope {scopes}: use one that has it, or ask the broker's administrator for it."
     if applications:
         return f"This token is not for {applications}: use one that is, or ask the broker's administrator for it."
+    if isinstance(permission, str):
+        return f"These credentials lack the permission to {permission}: use others, or ask the broker's administrator."
     return None
 
 
 def _parse_body(url: str, response: httpx.Response) -> Json:
     try:
-        body = json.loads(response.text) if response.text.strip() else {}
-    except ValueError:
+        body = parse_json(response.text)[0] if response.text.strip() else {}
+    except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict):
         return body

@@ -87,6 +87,13 @@ def _base_urls(listed: list[Place], environ: Mapping[str, str], file: Mapping[st
 
 # The original broker's parts of settings. They count only if no other place has the setting.
 
+_DATABASE_PARTS: Final = ("adapter", "username", "password", "host", "port", "name", "sslmode")
+_DATABASE_URL_VARIABLE: Final = "PACT_BROKER_DATABASE_URL_ENVIRONMENT_VARIABLE_NAME"
+_PORT_VARIABLE: Final = "PACT_BROKER_PORT_ENVIRONMENT_VARIABLE_NAME"
+ORIGINAL_VARIABLES: Final = frozenset(
+    {*(f"PACT_BROKER_DATABASE_{part.upper()}" for part in _DATABASE_PARTS), _DATABASE_URL_VARIABLE, _PORT_VARIABLE}
+)
+
 
 def _original_parts(environ: Mapping[str, str]) -> Place:
     parts = {"database_url": _database_url(environ), "webhook_certificates": _certificates(environ)}
@@ -95,7 +102,7 @@ def _original_parts(environ: Mapping[str, str]) -> Place:
 
 def _port(environ: Mapping[str, str]) -> Place:
     """Read the port from the variable that another one names, as hosting platforms choose the name and the port."""
-    variable = environ.get("PACT_BROKER_PORT_ENVIRONMENT_VARIABLE_NAME", "")
+    variable = environ.get(_PORT_VARIABLE, "")
     value = environ.get(variable)
     return {"port": SettingValue(value, variable)} if value else {}
 
@@ -105,11 +112,10 @@ def _database_url(environ: Mapping[str, str]) -> str | None:
 
     Raises InvalidSetting for an adapter that Treaty does not support, or if the name is missing.
     """
-    variable = environ.get("PACT_BROKER_DATABASE_URL_ENVIRONMENT_VARIABLE_NAME")
+    variable = environ.get(_DATABASE_URL_VARIABLE)
     if variable and environ.get(variable):
         return environ[variable]
-    names = ("adapter", "username", "password", "host", "port", "name", "sslmode")
-    parts = {name: environ.get(f"PACT_BROKER_DATABASE_{name.upper()}", "") for name in names}
+    parts = {name: environ.get(f"PACT_BROKER_DATABASE_{name.upper()}", "") for name in _DATABASE_PARTS}
     if not any(parts.values()):
         return None
     if not parts["name"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from treaty.exact_json import serialize
 from treaty.testing import callbacks
 from treaty.testing.callbacks import Callbacks
 
@@ -108,7 +108,7 @@ def verify(interaction: InteractionToVerify, target: ProviderTarget) -> Verifica
         callbacks.serve_callbacks(target.callbacks) as port,
     ):
         file = Path(folder) / "pact.json"
-        file.write_text(json.dumps(interaction.single_interaction_pact), encoding="utf-8")
+        file.write_text(serialize(interaction.single_interaction_pact), encoding="utf-8")
         return _run(_create_verifier(interaction.pact.provider, file, target, port), target)
 
 

@@ -25,6 +25,7 @@ class Destination:
     """
 
     tag: str | None = None
+    branch: str | None = None
     environment: str | None = None
     is_main_branch: bool | None = None
     """False means the same as None, but like True it cannot be combined with a tag or an environment."""
@@ -32,7 +33,7 @@ class Destination:
 
     @property
     def has_location(self) -> bool:
-        return bool(self.tag or self.environment or self.is_main_branch)
+        return bool(self.tag or self.branch or self.environment or self.is_main_branch)
 
     @property
     def is_set(self) -> bool:
@@ -48,6 +49,7 @@ class Destination:
         return Selector(
             pacticipant=pacticipant,
             tag=self.tag,
+            branch=self.branch,
             environment=self.environment,
             is_main_branch=bool(self.is_main_branch),
             is_latest=self.is_latest,
@@ -156,9 +158,11 @@ def _ignore_problems(selectors: tuple[Selector, ...]) -> Iterable[str]:
 
 def _option_problems(query: MatrixQuery, environments: Collection[str]) -> Iterable[str]:
     destination = query.destination
-    locations = (destination.tag, destination.environment, destination.is_main_branch)
+    locations = (destination.tag, destination.branch, destination.environment, destination.is_main_branch)
     if sum(location is not None for location in locations) > 1:
-        yield "Cannot specify more than one of tag, environment and mainBranch."
+        # The original has no destination `branch`, and its clients print the text without it.
+        names = "tag, environment" if destination.branch is None else "tag, branch, environment"
+        yield f"Cannot specify more than one of {names} and mainBranch."
     if destination.is_latest and destination.environment:
         yield "Cannot specify both latest=true and an environment."
     if destination.environment and destination.environment not in environments:

@@ -234,6 +234,10 @@ _BY_RELATION: Final = {
         " environments, check by environment instead.",
         urls.CAN_I_DEPLOY,
     ),
+    "can-i-merge-pacticipant-version-to-branch": RelationMeaning(
+        "Whether a version is compatible with the newest versions of the other applications on a branch, with reasons.",
+        urls.MATRIX,
+    ),
     "can-i-deploy-badge": RelationMeaning(
         "A badge that shows whether the newest version with a tag is compatible with those that have another tag.",
         urls.CAN_I_DEPLOY_TAG_BADGE,
