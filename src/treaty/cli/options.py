@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from treaty.cli import output, telemetry
+from treaty.cli import names, output, telemetry
 from treaty.cli.command_telemetry import NO_TELEMETRY, CommandTelemetry
 from treaty.cli.program import Failure, Flag
 
@@ -71,6 +71,7 @@ def connection_options(*, username_flag: tuple[str, ...] = ("-u",)) -> OptionDec
             with (
                 telemetry.record_if_enabled(command_path, values) as command_telemetry,
                 create_client(values, command_telemetry) as broker,
+                names.explained(broker),
             ):
                 command(broker=broker, **command_values)
 

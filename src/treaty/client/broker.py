@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import re
@@ -18,8 +19,11 @@ from urllib.parse import quote
 import httpx
 
 from treaty.client.connection import BrokerConnection, RetryPolicy, open_session
+from treaty.client.failures import ConnectionFailure, Target, diagnose, diagnose_response, find_proxy
 from treaty.client.hal import HalResource, Json, Query, encode_query
 from treaty.client.origins import Origin, origin_of, without_userinfo
+from treaty.client.redaction import Redactor
+from treaty.client.responses import describe_content, describe_refusal, describe_status, find_request_id
 from treaty.errors import ForeignOrigin, NotHal, Refused, Unreachable
 
 HttpSend = Callable[[httpx.Request], httpx.Response]
@@ -31,7 +35,6 @@ _MAX_REDIRECTS: Final = 5
 _MAX_EXTRA_DELAY: Final = 60
 """Seconds added to a Retry-After at most."""
 _RETRIED_STATUSES: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-_CONNECTION_ERRORS: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 _HINTS: Final = {
     301: "The broker has moved: give its new address as --broker-base-url.",
     302: "The broker redirects: give the address that it redirects to as --broker-base-url.",
@@ -43,7 +46,8 @@ _HINTS: Final = {
     409: "The request conflicts with data in the broker; its response gives the reason.",
     429: "The broker limits requests: wait a little, or give more --retries.",
 }
-_SERVER_ERROR_HINT: Final = "The broker failed: try again later, or look into its log."
+_SERVER_ERROR_HINT: Final = "The broker failed: try again later, or look into its log{}."
+_VERBOSE_HINT: Final = "--verbose shows the whole response."
 
 
 def _discard(_: str) -> None:
@@ -64,14 +68,15 @@ class BrokerClient:
         *,
         report_retry: Callable[[str], None] = _discard,
         trace: Callable[[str], None] = _discard,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         wrap_send: Callable[[HttpSend], HttpSend] = lambda send: send,
     ) -> None:
         self.url = connection.url
         self._connection = connection
         self._report_retry = report_retry
+        self._redactor = Redactor(connection)
         self._trace = trace
-        self._sleep = sleep
+        self._sleep = sleep or time.sleep
         self._send_once = wrap_send(lambda request: self._session(request.url).send(request))
         self._sessions: dict[str, httpx.Client] = {}
 
@@ -81,6 +86,13 @@ class BrokerClient:
     def __exit__(self, *_: object) -> None:
         for session in self._sessions.values():
             session.close()
+
+    def without_retries(self) -> Self:
+        """Return a client with the same sessions that sends each request once, for what helps but is not needed."""
+        client = copy.copy(self)
+        client._connection = replace(self._connection, retry_policy=RetryPolicy(attempts=1))  # noqa: SLF001 - its own class
+        client._report_retry = _discard  # noqa: SLF001 - as above
+        return client
 
     @functools.cached_property
     def index(self) -> HalResource:
@@ -125,9 +137,12 @@ class BrokerClient:
         """Send a request. A body that is a text is JSON already."""
         headers = {"accept": accept} | ({} if body is None else {"content-type": content_type})
         request = self._build_request(method, url, headers, body)
-        self._trace(f"-> {method} {request.url}" + ("" if body is None else f"\n{_compact_json(body)}"))
+        sent_body = "" if body is None else f"\n{self._redactor.redact_request(_compact_json(body))}"
+        self._trace(f"-> {method} {request.url}{sent_body}")
         response = self._send_with_retries(request)
-        self._trace(f"<- {response.status_code} {response.reason_phrase}\n{response.text}".rstrip())
+        failure = diagnose_response(response, self._target(request.url))
+        if failure:
+            raise _unreachable(request.url, failure)
         return _parse_response(url, response)
 
     def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | str | None) -> httpx.Request:
@@ -157,38 +172,54 @@ class BrokerClient:
         policy = self._connection.retry_policy
         for attempt in range(1, max(policy.attempts, 1) + 1):
             response = self._attempt(request, attempt)
-            if response is not None and (policy.is_last(attempt) or not _is_temporary(response.status_code)):
+            if response is not None and not _is_temporary(response.status_code):
                 return response
+            if response is not None:
+                self._report_attempt(describe_status(response.status_code), attempt)
+                if policy.is_last(attempt):
+                    return response
             requested_delay = min(_requested_delay(response) or 0, policy.max_requested_delay)
             self._sleep(requested_delay or policy.delay_after(attempt))
         raise AssertionError  # the last attempt returned or raised
+
+    def _report_attempt(self, failure: str, attempt: int) -> None:
+        # The wording is the original client's, which log searches of its users rely on.
+        attempts = max(self._connection.retry_policy.attempts, 1)
+        self._report_retry(f"ERROR: Error making request - {failure}, attempt {attempt} of {attempts}")
 
     def _attempt(self, request: httpx.Request, attempt: int) -> httpx.Response | None:
         """Send a request; None means that the connection failed and another attempt follows."""
         try:
             return self._send_following_redirects(request)
-        except _CONNECTION_ERRORS as error:
-            policy = self._connection.retry_policy
-            # The wording is the original client's, which log searches of its users rely on.
-            self._report_retry(
-                f"ERROR: Error making request - {type(error).__name__} {error}, "
-                f"attempt {attempt} of {max(policy.attempts, 1)}"
-            )
-            if policy.is_last(attempt) or _is_untrusted_certificate(error):
-                raise _unreachable(request, error) from error
-            return None
-        except httpx.RequestError as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise _invalid_url(str(request.url), str(error)) from error
+        except (httpx.RequestError, UnicodeError) as error:
+            failure = diagnose(error, self._target(request.url))
+            if failure.is_temporary:
+                self._report_attempt(f"{type(error).__name__} {error}", attempt)
+            if not failure.is_temporary or self._connection.retry_policy.is_last(attempt):
+                raise _unreachable(request.url, failure) from error
+            return None
+
+    def _target(self, url: httpx.URL) -> Target:
+        proxy = find_proxy(self._connection.proxy, url)
+        return Target(url=url, option=self._connection.address_option, proxy=proxy)
 
     def _send_following_redirects(self, request: httpx.Request, remaining: int = _MAX_REDIRECTS) -> httpx.Response:
         """Follow redirects of reads only: a redirected write could reach another broker, or arrive as a GET."""
         response = self._send_once(request)
+        self._trace(self._describe_response(response))
         next_request = response.next_request if request.method == "GET" and remaining else None
         if next_request is None:
             return response
         next_request.url = without_userinfo(next_request.url)
         self._check_origin(next_request.url, f"The redirect from {request.url}")
         return self._send_following_redirects(next_request, remaining - 1)
+
+    def _describe_response(self, response: httpx.Response) -> str:
+        headers = "".join(f"{name}: {value}\n" for name, value in self._redactor.redact_headers(response.headers))
+        body = self._redactor.redact(response.text)
+        return f"<- {response.status_code} {response.reason_phrase}\n{headers}\n{body}".rstrip()
 
     def _session(self, url: httpx.URL) -> httpx.Client:
         """Return the session for a URL's scheme: links may use another scheme than the base URL."""
@@ -248,16 +279,8 @@ def _seconds_until(date: str) -> float:
     return max(((until if until.tzinfo else until.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds(), 0)
 
 
-def _is_untrusted_certificate(error: Exception) -> bool:
-    # httpx wraps the ssl module's error in a ConnectError, which has the text but not the type.
-    return "CERTIFICATE_VERIFY_FAILED" in str(error)
-
-
-def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
-    hint = "Is the broker running, and is --broker-base-url (PACT_BROKER_BASE_URL) its address?"
-    if _is_untrusted_certificate(error):
-        hint = "Give the authority that signed the broker's certificate as --ssl-certificate (SSL_CERT_FILE)."
-    return Unreachable(f"Error making request to {request.url} {str(error) or type(error).__name__}", hint=hint)
+def _unreachable(url: httpx.URL, failure: ConnectionFailure) -> Unreachable:
+    return Unreachable(f"Error making request to {url}: {failure.reason}", hint=failure.hint)
 
 
 def _foreign_origin(connection: BrokerConnection, url: httpx.URL, source: str) -> ForeignOrigin:
@@ -273,22 +296,26 @@ def _foreign_origin(connection: BrokerConnection, url: httpx.URL, source: str) -
 
 def _invalid_url(url: str, reason: str) -> Unreachable:
     hint = "Give an address like https://broker.example.org as --broker-base-url (PACT_BROKER_BASE_URL)."
-    return Unreachable(f"Error making request to {url} {reason}", hint=hint)
+    return Unreachable(f"Error making request to {url}: {reason.rstrip('.')}.", hint=hint)
 
 
 def _parse_response(url: str, response: httpx.Response) -> HalResource:
-    status = response.status_code
+    status, text = response.status_code, response.text
     if not response.is_success:
-        raise Refused(url, status=status, body=response.text, hint=_choose_hint(status, response.text))
-    return HalResource(url, status, response.headers, response.text, _parse_body(url, response))
+        reason = describe_refusal(text, response.headers.get("content-type", ""))
+        raise Refused(url, status=status, body=text, reason=reason, hint=_choose_hint(response))
+    return HalResource(url, status, response.headers, text, _parse_body(url, response))
 
 
-def _choose_hint(status: int, text: str) -> str:
+def _choose_hint(response: httpx.Response) -> str:
+    status, text = response.status_code, response.text
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _SERVER_ERROR_HINT
-    if status == HTTPStatus.FORBIDDEN:
-        return _find_missing_scope(text) or _HINTS[status]
-    return _HINTS.get(status, "")
+        request_id = find_request_id(response.headers, text)
+        hint = _SERVER_ERROR_HINT.format(f" for the request {request_id}" if request_id else "")
+    else:
+        missing_scope = _find_missing_scope(text) if status == HTTPStatus.FORBIDDEN else None
+        hint = missing_scope or _HINTS.get(status, "")
+    return hint if text.lstrip().startswith("{") or not text.strip() else f"{hint} {_VERBOSE_HINT}".strip()
 
 
 def _find_missing_scope(text: str) -> str | None:
@@ -306,14 +333,20 @@ def _find_missing_scope(text: str) -> str | None:
 
 
 def _parse_body(url: str, response: httpx.Response) -> Json:
+    """Parse the body of a success. Only a write, or a response without content, may have none. Raises NotHal."""
+    text = response.text.strip()
+    may_be_empty = response.request.method != "GET" or response.status_code == HTTPStatus.NO_CONTENT
+    if not text and may_be_empty:
+        return {}
     try:
-        body = json.loads(response.text) if response.text.strip() else {}
-    except ValueError:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict):
         return body
     content_type = response.headers.get("content-type", "")
     raise NotHal(
-        f"Did not get a valid HAL response body from {url}, content type is '{content_type}'.",
-        hint="Is --broker-base-url the address of a Pact Broker, with its path if it has one?",
+        f"Did not get a valid HAL response body from {url}, content type is '{content_type}', "
+        f"status={response.status_code}: the response {describe_content(text, content_type)}.",
+        hint=f"Is --broker-base-url the address of a Pact Broker, with its path if it has one? {_VERBOSE_HINT}",
     )

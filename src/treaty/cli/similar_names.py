@@ -1,0 +1,32 @@
+"""Suggestions for misspelt names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MIN_SIMILARITY: Final = 0.6
+_MAX_SUGGESTIONS: Final = 3
+
+
+def suggest(name: str, existing: Iterable[str]) -> str:
+    """Return the question whether a similar name is meant, or an empty text."""
+    similar = find_similar(name, existing)
+    return f"Did you mean {' or '.join(similar)}?" if similar else ""
+
+
+def find_similar(name: str, existing: Iterable[str]) -> list[str]:
+    """Return the names that are spelled most similarly, whatever their case, with the most similar first."""
+    from difflib import get_close_matches  # noqa: PLC0415 - needed for typing errors only
+
+    by_key: dict[str, list[str]] = {}
+    for candidate in dict.fromkeys(existing):
+        by_key.setdefault(_normalize(candidate), []).append(candidate)
+    keys = get_close_matches(_normalize(name), by_key, n=_MAX_SUGGESTIONS, cutoff=_MIN_SIMILARITY)
+    return [candidate for key in keys for candidate in by_key[key]][:_MAX_SUGGESTIONS]
+
+
+def _normalize(name: str) -> str:
+    return name.casefold().replace("_", "-").replace(" ", "-")
