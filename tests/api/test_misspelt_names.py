@@ -168,3 +168,10 @@ def test_right_names_are_not_blamed_for_another_reason(broker):
     result = broker("create-webhook", "ftp://x", "--request", "POST", "--contract-published", "--consumer", SHOP)
     assert result.exit_code == 1
     assert "There is no" not in result.output
+
+
+@only_sqlite
+def test_an_environment_that_is_like_no_other_can_be_created(broker):
+    result = broker("can-i-deploy", *RIGHT, *RIGHT_VERSION, "--to-environment", "x;y")
+    assert "There is no environment x;y. " in result.stdout
+    assert "Create it: pact-broker create-environment --name 'x;y'\n" in result.stdout

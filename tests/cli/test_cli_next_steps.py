@@ -175,7 +175,7 @@ def test_each_reason_has_the_command_that_would_change_the_answer(
     result = run("can-i-deploy", *words)
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
-    assert lines[0] == "To change this answer:"
+    assert lines[:2] == ["", "To change this answer:"]
     assert f"    {command.format(url=broker.url)}" in lines
     assert lines[-1].startswith(f"See {broker.url}/matrix?q%5B%5D%5Bpacticipant%5D=Foo")
     assert "change this answer" not in result.stdout
@@ -210,7 +210,7 @@ def test_the_page_has_the_names_encoded_and_no_limit(run: Run, broker: OtherBrok
     result = run("can-i-deploy", "-a", "A & B", "-e", "1", "--limit", "3", "--to-environment", "test")
     selected = "".join(f"q[][{key}]={quote(value)}&" for key, value in (("pacticipant", "A & B"), ("version", "1")))
     query = f"{selected}latestby=cvpv&environment=test".replace("[", "%5B").replace("]", "%5D")
-    assert result.stderr == f"See {broker.url}/matrix?{query}\n"
+    assert result.stderr == f"\nSee {broker.url}/matrix?{query}\n"
 
 
 def test_a_yes_has_no_next_steps_and_json_none_either(run: Run, broker: OtherBroker) -> None:

@@ -54,6 +54,22 @@ class NamedResource:
         tagged = f" on version {self.version}" if self.version else ""
         return f"There is no {self.kind.removesuffix(' by UUID')} {subject}{self.name}{tagged}{owner}."
 
+    def advise(self) -> str:
+        """Return the next step if no name is similar."""
+        match self.kind:
+            case "application":
+                return "`pact-broker list-pacticipants` lists the applications."
+            case "environment":
+                command = output.format_command("create-environment", "--name", self.name)
+                return f"`pact-broker list-environments` lists the environments. Create it: {command}"
+            case "environment by UUID":
+                return "`pact-broker list-environments` lists the environments with their UUIDs."
+            case "version":
+                page = output.format_command("describe-version", "--pacticipant", self.of)
+                return f"Its latest version: {page}"
+            case _:
+                return "Check the spelling."
+
 
 @contextmanager
 def explained(broker: BrokerClient) -> Iterator[None]:
@@ -70,11 +86,12 @@ def explain(broker: BrokerClient, error: ClientError) -> None:
     is_about_name = isinstance(error, MissingResource) or (isinstance(error, Refused) and error.status in _STATUSES)
     if not is_about_name:
         return
-    sentence = find_missing_name(broker, list_names(click.get_current_context()))
+    names = list_names(click.get_current_context())
     if isinstance(error, Refused):
-        error.missing_name = sentence
-    elif sentence:
-        error.hint = f"{sentence} {error.hint}".rstrip()
+        error.missing_name = find_missing_name(broker, names)
+    else:
+        sentence = find_missing_name(broker, names, has_next_step=bool(error.hint))
+        error.hint = f"{sentence} {error.hint}".strip()
 
 
 def print_missing_name(broker: BrokerClient) -> None:
@@ -84,8 +101,11 @@ def print_missing_name(broker: BrokerClient) -> None:
         output.print_error(sentence)
 
 
-def find_missing_name(broker: BrokerClient, names: Iterable[NamedResource]) -> str:
-    """Return a sentence about the first name that does not exist, with similar ones; an empty text if all exist."""
+def find_missing_name(broker: BrokerClient, names: Iterable[NamedResource], *, has_next_step: bool = False) -> str:
+    """Return a sentence about the first name that does not exist, with similar ones; an empty text if all exist.
+
+    Without similar ones, the next step follows, unless the error has one.
+    """
     broker = broker.without_retries()
     for name in names:
         try:
@@ -93,30 +113,19 @@ def find_missing_name(broker: BrokerClient, names: Iterable[NamedResource]) -> s
         except ClientError:  # the original error is the one to report
             continue
         if existing is not None:
-            return " ".join([name.describe(), suggest_names(name, existing)])
+            suggestion = suggest_names(name, existing) or ("" if has_next_step else name.advise())
+            return f"{name.describe()} {suggestion}".rstrip()
     return ""
 
 
 def suggest_names(name: NamedResource, existing: Mapping[str, str]) -> str:
-    """Suggest what is meant. `existing` maps the names to their titles, which a UUID has besides."""
+    """Suggest similar names, if there are any. `existing` maps the names to their titles, which a UUID has besides."""
     by_title = (key for key, title in existing.items() if title and find_similar(name.name, [title]))
     similar = dict.fromkeys([*find_similar(name.name, existing), *by_title])
     if similar:
         titles = [f"{key} ({existing[key]})" if existing[key] else key for key in similar]
         return f"Did you mean {' or '.join(titles)}?"
-    return _LISTING.get(name.kind, "").format(of=name.of)
-
-
-_LISTING: Final = {
-    "application": "`pact-broker list-pacticipants` lists the applications.",
-    "environment": "`pact-broker list-environments` lists the environments.",
-    "environment by UUID": "`pact-broker list-environments` lists the environments with their UUIDs.",
-    "version": "Check its number.",
-    "branch": "Check its name.",
-    "tag": "Check its name.",
-    "webhook": "Check its UUID.",
-}
-"""Next steps where no name is similar."""
+    return ""
 
 
 def list_names(ctx: click.Context) -> Iterator[NamedResource]:
@@ -227,7 +236,8 @@ def print_missing_branch(broker: BrokerClient, branch: str, *, provider: str, co
         return
     if branch not in existing:
         resource = NamedResource("branch", branch, of=consumer or f"the consumers of {provider}")
-        output.print_error(f"{resource.describe()} {suggest_names(resource, dict.fromkeys(existing, ''))}")
+        suggestion = suggest_names(resource, dict.fromkeys(existing, "")) or resource.advise()
+        output.print_error(f"{resource.describe()} {suggestion}")
 
 
 def _list_consumers(broker: BrokerClient, provider: str) -> list[str]:

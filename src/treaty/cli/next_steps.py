@@ -81,7 +81,7 @@ class ReasonRecord:
 
 
 def describe_next_steps(broker: BrokerClient, url: str, body: Json, question: Question) -> str:
-    """Describe what would change a negative decision, and give the URL of its page."""
+    """Describe what would change a negative decision, and give the URL of its page, after a blank line."""
     steps = list(dict.fromkeys(_list_steps(broker, body, question)))
     lines = ["To change this answer:"] if steps else []
     for step in steps[:_MAX_STEPS]:
@@ -89,7 +89,7 @@ def describe_next_steps(broker: BrokerClient, url: str, body: Json, question: Qu
     more = len(steps) - _MAX_STEPS
     lines += [f"  * {more} more: see the page."] if more > 0 else []
     # The page has the same path and query as the matrix.
-    return "\n".join([*lines, f"See {url.replace('[', '%5B').replace(']', '%5D')}"])
+    return "\n".join(["", *lines, f"See {url.replace('[', '%5B').replace(']', '%5D')}"])
 
 
 def _list_steps(broker: BrokerClient, body: Json, question: Question) -> Iterator[NextStep]:

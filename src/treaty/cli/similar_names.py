@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 _MIN_SIMILARITY: Final = 0.6
 _MAX_SUGGESTIONS: Final = 3
+_MIN_PREFIX_LENGTH: Final = 3
+"""Letters from which a name that begins with the word is similar, such as `production` to `prod`."""
 
 
 def suggest(name: str, existing: Iterable[str]) -> str:
@@ -24,8 +26,10 @@ def find_similar(name: str, existing: Iterable[str]) -> list[str]:
     by_key: dict[str, list[str]] = {}
     for candidate in dict.fromkeys(existing):
         by_key.setdefault(_normalize(candidate), []).append(candidate)
-    keys = get_close_matches(_normalize(name), by_key, n=_MAX_SUGGESTIONS, cutoff=_MIN_SIMILARITY)
-    return [candidate for key in keys for candidate in by_key[key]][:_MAX_SUGGESTIONS]
+    word = _normalize(name)
+    keys = get_close_matches(word, by_key, n=_MAX_SUGGESTIONS, cutoff=_MIN_SIMILARITY)
+    keys += [key for key in by_key if len(word) >= _MIN_PREFIX_LENGTH and key.startswith(word)]
+    return [candidate for key in dict.fromkeys(keys) for candidate in by_key[key]][:_MAX_SUGGESTIONS]
 
 
 def _normalize(name: str) -> str:

@@ -95,7 +95,8 @@ def _list_texts(value: Any) -> Iterator[str]:
             yield f"{str(value.get('pointer') or '').strip('/')} {text}".strip()
         case dict():
             for name, texts in value.items():
-                yield from (f"{name} {text}".strip() for text in _list_texts(texts))
+                # Some texts begin with the name already, such as "name 'x' is already used".
+                yield from (text if text.startswith(name) else f"{name} {text}" for text in _list_texts(texts))
 
 
 def _end_sentence(text: str) -> str:
