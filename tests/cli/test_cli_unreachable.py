@@ -205,3 +205,47 @@ def test_json_is_one_object_for_an_unreachable_broker(name: str, run_command: Ru
     if result.stdout:
         assert REQUEST in json.loads(result.stdout)["error"]["message"]
     assert len(result.output.splitlines()) == 1
+
+
+def test_a_name_that_cannot_be_looked_up_for_now_is_looked_up_again(
+    run_command: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose network is starting."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    result = run_command("list-environments", "https://broker.example.org", "--retries", "2")
+    assert [line.rpartition(", ")[2] for line in result.stderr.splitlines()] == ["attempt 1 of 2", "attempt 2 of 2"]
+    assert "the host broker.example.org cannot be looked up at the moment." in result.stdout
+
+
+def test_a_certificate_for_another_host_is_one_line(
+    run_command: RunCommand, secure: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up = socket.getaddrinfo
+
+    def look_up_here(_: str, *args: object, **options: object) -> object:
+        return look_up("127.0.0.1", *args, **options)  # type: ignore[arg-type]  # the arguments of getaddrinfo
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_here)
+    url = secure.replace("127.0.0.1", "broker.example.org")
+    result = run_command("list-environments", url, "--ssl-certificate", str(certificate))
+    assert_one_line(result, "Hostname mismatch", "with a host that its certificate names as --broker-base-url.")
+
+
+def test_the_host_that_a_redirect_leads_to_is_named(
+    run_command: RunCommand, broker: OtherBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up = socket.getaddrinfo
+
+    def fail_for_the_other(host: str, *args: object, **options: object) -> object:
+        if host == "other.example.org":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(host, *args, **options)  # type: ignore[arg-type]  # the arguments of getaddrinfo
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail_for_the_other)
+    broker.answers.clear()
+    broker.answer("GET /", status=302, headers={"Location": "http://other.example.org/"})
+    assert_one_line(run_command("list-environments", broker.url), broker.url, "the host other.example.org is unknown.")

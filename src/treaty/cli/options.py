@@ -146,13 +146,16 @@ def create_client(values: dict[str, Any], command_telemetry: CommandTelemetry = 
         output.print_error(text)
         command_telemetry.log(text)
 
-    def trace(text: str) -> None:
+    def print_trace(text: str) -> None:
         if is_verbose:
             output.print_error(text)
         command_telemetry.log(text)
 
     return BrokerClient(
-        _create_connection(values), report_retry=report_retry, trace=trace, wrap_send=command_telemetry.wrap_send
+        _create_connection(values),
+        report_retry=report_retry,
+        trace=print_trace if is_verbose or command_telemetry is not NO_TELEMETRY else None,
+        wrap_send=command_telemetry.wrap_send,
     )
 
 

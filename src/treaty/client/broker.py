@@ -67,7 +67,7 @@ class BrokerClient:
         connection: BrokerConnection,
         *,
         report_retry: Callable[[str], None] = _discard,
-        trace: Callable[[str], None] = _discard,
+        trace: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] | None = None,
         wrap_send: Callable[[HttpSend], HttpSend] = lambda send: send,
     ) -> None:
@@ -137,12 +137,12 @@ class BrokerClient:
         """Send a request. A body that is a text is JSON already."""
         headers = {"accept": accept} | ({} if body is None else {"content-type": content_type})
         request = self._build_request(method, url, headers, body)
-        sent_body = "" if body is None else f"\n{self._redactor.redact_request(_compact_json(body))}"
-        self._trace(f"-> {method} {request.url}{sent_body}")
+        self._trace_request(request)
         response = self._send_with_retries(request)
-        failure = diagnose_response(response, self._target(request.url))
-        if failure:
-            raise _unreachable(request.url, failure)
+        if response.status_code == HTTPStatus.BAD_REQUEST:
+            failure = diagnose_response(response, self._target(response.url))
+            if failure:
+                raise _unreachable(request.url, failure)
         return _parse_response(url, response)
 
     def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | str | None) -> httpx.Request:
@@ -194,7 +194,8 @@ class BrokerClient:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise _invalid_url(str(request.url), str(error)) from error
         except (httpx.RequestError, UnicodeError) as error:
-            failure = diagnose(error, self._target(request.url))
+            # A redirect may lead to another host than the request.
+            failure = diagnose(error, self._target(_find_request(error, request).url))
             if failure.is_temporary:
                 self._report_attempt(f"{type(error).__name__} {error}", attempt)
             if not failure.is_temporary or self._connection.retry_policy.is_last(attempt):
@@ -208,7 +209,7 @@ class BrokerClient:
     def _send_following_redirects(self, request: httpx.Request, remaining: int = _MAX_REDIRECTS) -> httpx.Response:
         """Follow redirects of reads only: a redirected write could reach another broker, or arrive as a GET."""
         response = self._send_once(request)
-        self._trace(self._describe_response(response))
+        self._trace_response(response)
         next_request = response.next_request if request.method == "GET" and remaining else None
         if next_request is None:
             return response
@@ -216,10 +217,16 @@ class BrokerClient:
         self._check_origin(next_request.url, f"The redirect from {request.url}")
         return self._send_following_redirects(next_request, remaining - 1)
 
-    def _describe_response(self, response: httpx.Response) -> str:
-        headers = "".join(f"{name}: {value}\n" for name, value in self._redactor.redact_headers(response.headers))
-        body = self._redactor.redact(response.text)
-        return f"<- {response.status_code} {response.reason_phrase}\n{headers}\n{body}".rstrip()
+    def _trace_request(self, request: httpx.Request) -> None:
+        if self._trace:
+            body = self._redactor.redact_request(request.content.decode())
+            self._trace(f"-> {request.method} {request.url}\n{body}".rstrip())
+
+    def _trace_response(self, response: httpx.Response) -> None:
+        if self._trace:
+            headers = "".join(f"{name}: {value}\n" for name, value in self._redactor.redact_headers(response.headers))
+            body = self._redactor.redact(response.text)
+            self._trace(f"<- {response.status_code} {response.reason_phrase}\n{headers}\n{body}".rstrip())
 
     def _session(self, url: httpx.URL) -> httpx.Client:
         """Return the session for a URL's scheme: links may use another scheme than the base URL."""
@@ -277,6 +284,14 @@ def _seconds_until(date: str) -> float:
         return 0
     # The zone -0000 is parsed as none. It means UTC.
     return max(((until if until.tzinfo else until.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds(), 0)
+
+
+def _find_request(error: Exception, request: httpx.Request) -> httpx.Request:
+    """Return the request that failed, which a redirect may have replaced."""
+    try:
+        return error.request if isinstance(error, httpx.RequestError) else request
+    except RuntimeError:  # the error has none
+        return request
 
 
 def _unreachable(url: httpx.URL, failure: ConnectionFailure) -> Unreachable:

@@ -98,7 +98,7 @@ def diagnose(error: Exception, target: Target) -> ConnectionFailure:
 
 def diagnose_response(response: httpx.Response, target: Target) -> ConnectionFailure | None:
     """Return a failure if the response is that of a server which expects https."""
-    is_plain = target.url.scheme == "http" and response.status_code == httpx.codes.BAD_REQUEST
+    is_plain = target.url.scheme == "http"
     return _https_expected(target) if is_plain and _HTTPS_EXPECTED.search(response.text) else None
 
 

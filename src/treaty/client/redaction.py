@@ -17,6 +17,8 @@ _SECRET_MEMBER: Final = re.compile(rf'("[^"]*(?:{_SECRET_NAME})[^"]*"\s*:\s*)"(?
 """A member of JSON with a text that may be a credential, such as the password of a webhook's request."""
 _MIN_LENGTH: Final = 8
 """Characters of a credential from which it is redacted in texts, where shorter ones would match words."""
+_MIN_HEADER_LENGTH: Final = 20
+"""The same for a custom header whose name is not that of a credential."""
 
 
 class Redactor:
@@ -40,4 +42,7 @@ class Redactor:
 def _list_secrets(connection: BrokerConnection) -> Iterator[str]:
     user, password = connection.username or "", connection.password or ""
     yield base64.b64encode(f"{user}:{password}".encode()).decode()
-    yield from (password, (connection.token or "").strip(), *connection.headers.values())
+    yield from (password, (connection.token or "").strip())
+    for name, value in connection.headers.items():
+        if _SECRET_HEADER.search(name) or len(value) >= _MIN_HEADER_LENGTH:
+            yield value
