@@ -224,14 +224,21 @@ class MissingRelation(ClientError):
         self.relation = relation
 
 
-class Refused(ClientError):
-    """The broker's response has an error status; `body` is its unparsed text."""
+class MissingResource(ClientError):
+    """A name on the command line that the broker does not have. The text is the original client's, if it has one."""
 
-    def __init__(self, url: str, *, status: int, body: str, hint: str = "") -> None:
-        super().__init__(f"Error making request to {url} status={status} {body}".rstrip(), hint=hint)
+
+class Refused(ClientError):
+    """The broker's response has an error status; `body` is its unparsed text, and `reason` a sentence from it."""
+
+    def __init__(self, url: str, *, status: int, body: str, reason: str = "", hint: str = "") -> None:
+        super().__init__(f"Error making request to {url} status={status}: {reason}".removesuffix(": "), hint=hint)
         self.url = url
         self.status = status
         self.body = body
+        self.reason = reason
+        self.missing_name = ""
+        """A sentence about the name on the command line that the broker does not have, if that is the reason."""
 
     @property
     def is_denied(self) -> bool:

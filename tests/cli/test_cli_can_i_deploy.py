@@ -268,7 +268,7 @@ def test_a_rejected_query_is_told_without_a_backtrace(run: Run, broker: OtherBro
     broker.answer(ASKED, '{"errors":["No"]}', status=400)
     result = run(*ARGS)
     url = f"{broker.url}{ASKED.removeprefix('GET ')}"
-    assert result.stdout == f'Error retrieving matrix. Error making request to {url} status=400 {{"errors":["No"]}}\n'
+    assert result.stdout == f"Error retrieving matrix. Error making request to {url} status=400: No.\n"
     assert result.exit_code == 1
     assert run(*ARGS, "-o", "json").stdout == '{"errors":["No"]}\n'
 
@@ -276,7 +276,8 @@ def test_a_rejected_query_is_told_without_a_backtrace(run: Run, broker: OtherBro
 def test_the_exit_code_can_be_chosen(run: Run, broker: OtherBroker) -> None:
     broker.answer(ASKED, answer("no"))
     result = run(*ARGS, PACT_BROKER_CAN_I_DEPLOY_EXIT_CODE_BETA="7")
-    assert (result.exit_code, result.stderr) == (7, "Exiting can-i-deploy with configured exit code 7\n")
+    assert result.exit_code == 7
+    assert result.stderr.splitlines()[-1] == "Exiting can-i-deploy with configured exit code 7"
 
 
 DRY = "\x1b[33m[dry-run] \x1b[0m"
@@ -324,7 +325,7 @@ def test_it_waits_only_so_often(run: Run, broker: OtherBroker) -> None:
     result = run(*ARGS, "--retry-while-unknown", "2", "--retry-interval", "0")
     assert len(broker.requests) == 3
     assert result.exit_code == 1
-    assert result.stderr == "Waiting for 1 verification result to be published (maximum of 0 seconds)\n"
+    assert result.stderr.startswith("Waiting for 1 verification result to be published (maximum of 0 seconds)\n")
 
 
 def test_a_dry_run_does_not_wait(run: Run, broker: OtherBroker) -> None:

@@ -119,11 +119,11 @@ def test_a_webhook_with_a_uuid_is_created_or_replaced(run: Run, broker: OtherBro
 
 
 def test_a_refused_webhook_shows_the_answer(run: Run, broker: OtherBroker) -> None:
-    broker.answer(f"POST {WEBHOOKS}", '{"errors":{}}', status=400)
+    broker.answer(f"POST {WEBHOOKS}", '{"errors":{"request.url":["is missing"]}}', status=400)
     result = run(*CREATE, CHANGED)
-    text = 'Error creating webhook. response status=400 body={"errors":{}}\n'
+    text = f"Error creating webhook. response status=400 from {broker.url}{WEBHOOKS}: request.url is missing.\n"
     assert (result.exit_code, result.stdout) == (1, text)
-    assert run(*CREATE, CHANGED, "-o", "json").stdout == '{"errors":{}}\n'
+    assert run(*CREATE, CHANGED, "-o", "json").stdout == '{"errors":{"request.url":["is missing"]}}\n'
 
 
 def test_old_brokers_want_both_sides_or_know_no_uuids(run: Run, broker: OtherBroker) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import builds, options, output, pactfiles, validation
+from treaty.cli import builds, names, options, output, pactfiles, validation
 from treaty.cli.program import Command, Failure, Flag, suggest_options
 from treaty.errors import ClientError, MissingRelation, Refused
 from treaty.exact_json import serialize_spaced
@@ -116,8 +116,11 @@ def _publish_together(
     with output.show_progress(f"Publishing {len(files)} pacts"):
         responses = publish_contracts(broker, build, files, mode)
     if form == "text":
-        for response in responses:
+        for consumer, response in zip(dict.fromkeys(file.consumer for file in files), responses, strict=True):
             output.print_line(output.format_publication(response) or output.green("Successfully published pacts"))
+            if isinstance(response, Refused):
+                output.print_hint(response)
+                output.print_error(f"See {broker.url_for('pacticipants', consumer)}")
     else:
         output.print_line(output.format_array([response.body for response in responses], form))
     if any(isinstance(response, Refused) for response in responses):
@@ -259,15 +262,15 @@ def _pact_row(pact: Json) -> list[str]:
 def get_pacts(broker: BrokerClient, form: str, *, download: bool, download_dir: str, **scope: Any) -> None:
     """List or download the pacts that a provider verifies."""
     links = broker.get(broker.url_for(*_pacts_path(**scope))).links("pb:pacts")
+    if not links and scope["branch"]:
+        names.print_missing_branch(broker, scope["branch"], provider=scope["provider"], consumer=scope["consumer"])
     if download:
         _download(broker, [link.href for link in links], Path(download_dir))
     if form == "json":
         output.print_line(output.format_indented({"pacts": [asdict(link) for link in links]}))
     else:
         rows = [[link.name, link.title, link.href] for link in links]
-        output.print_if_any(
-            output.format_table(["CONSUMER", "TITLE", "LINK"], rows, max_widths={"TITLE": None, "LINK": None})
-        )
+        output.print_if_any(output.format_table(["CONSUMER", "TITLE", "LINK"], rows, whole={"LINK"}))
 
 
 def _pacts_path(*, provider: str, consumer: str | None, branch: str | None, latest: bool) -> list[str]:
@@ -306,19 +309,27 @@ def list_provider_states(
         raise Failure("Give either --branch or --environment, not both.")
     scope = ["branch", branch] if branch else ["environment", environment] if environment else []
     response = broker.get(broker.url_for("pacts", "provider", provider, "provider-states", *scope))
+    if not response.body.get("providerStates"):
+        _explain_absence(broker, provider, branch)
     if as_json:
         output.print_line(response.text)
     else:
         _show_states(provider, f"{scope[0].capitalize()}: {scope[1]}" if scope else "Scope: Main branch", response)
 
 
+def _explain_absence(broker: BrokerClient, provider: str, branch: str | None) -> None:
+    """Print why there are no provider states, if the reason is a misspelt name."""
+    if branch:
+        names.print_missing_branch(broker, branch, provider=provider, consumer=None)
+    else:
+        names.print_missing_name(broker)
+
+
 def _show_states(provider: str, scope: str, response: HalResource) -> None:
     output.print_line(f"Provider States for Provider: {provider}\n{scope}\n")
     headings = ["Provider State Name", "Consumers", "Parameters"]
     rows = [_state_row(state) for state in response.body.get("providerStates") or []]
-    output.print_line(
-        output.format_table(headings, rows, max_widths=dict.fromkeys(headings)) or "No provider states found."
-    )
+    output.print_line(output.format_table(headings, rows) or "No provider states found.")
 
 
 def _state_row(state: Json) -> list[str]:

@@ -10,7 +10,7 @@ import click
 
 from treaty.cli import environments, options, output
 from treaty.cli.program import Command
-from treaty.errors import ClientError, MissingRelation, Refused
+from treaty.errors import ClientError, MissingRelation, MissingResource, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -92,7 +92,7 @@ def record_undeployment(
     if not deployed:
         _check_pacticipant(broker, pacticipant)
         text = f"{pacticipant} is not currently deployed to {environment} environment. Cannot record undeployment."
-        raise ClientError(text)
+        raise ClientError(text, hint=_advise_listing(broker, pacticipant, environment))
     _check_filtered(deployed, pacticipant=pacticipant, environment=environment)
     undeployed = _select_instance(deployed, instance, pacticipant, environment)
     place = f"from {environment} environment{_instance_suffix(instance)} in {output.broker_name(broker.index)}."
@@ -113,12 +113,18 @@ def record_support_ended(broker: BrokerClient, form: str, *, pacticipant: str, v
     released = response.embedded("releasedVersions")
     if not released:
         _check_pacticipant(broker, pacticipant)
-        place = f"{environment} environment. Cannot record support ended."
-        raise ClientError(f"{pacticipant} version {version} is not currently released in {place}")
+        text = f"{pacticipant} version {version} is not currently released in {environment} environment."
+        hint = _advise_listing(broker, pacticipant, environment)
+        raise MissingResource(f"{text} Cannot record support ended.", hint=hint)
     _check_filtered(released, pacticipant=pacticipant, version=version, environment=environment)
     place = f"in {environment} environment in {output.broker_name(broker.index)}."
     responses = _end_all(broker, released, {"currentlySupported": False})
     _show_ended(responses, form, lambda number: f"Recorded support ended for {pacticipant}{number} {place}")
+
+
+def _advise_listing(broker: BrokerClient, pacticipant: str, environment: str) -> str:
+    command = output.format_command("describe-version", "--pacticipant", pacticipant, "--environment", environment)
+    return f"List its versions there: {command}\nSee {broker.url_for('pacticipants', pacticipant)}"
 
 
 def _read_instance(*, application_instance: str | None, target: str | None) -> str | None:
@@ -181,8 +187,11 @@ def _get_version(broker: BrokerClient, pacticipant: str, version: str) -> HalRes
     except Refused as refused:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise
-        hint = "First publish its pacts, or create it with create-or-update-version."
-        raise ClientError(f"{pacticipant} version {version} not found ({refused})", hint=hint) from refused
+        words = ("--pacticipant", pacticipant, "--version", version, "--branch", "BRANCH")
+        command = output.format_command("create-or-update-version", *words)
+        hint = f"First publish its pacts, or create it: {command}\nSee {broker.url_for('pacticipants', pacticipant)}"
+        text = f"{pacticipant} version {version} not found (Error making request to {refused.url} status=404)"
+        raise MissingResource(text, hint=hint) from refused
 
 
 def _unavailable(broker: BrokerClient, names: list[str], recording: Recording) -> ClientError:
@@ -191,7 +200,7 @@ def _unavailable(broker: BrokerClient, names: list[str], recording: Recording) -
     existing = [str(body.get("name")) for body in bodies]
     # PactFlow also hides environments of other teams, so creating one would be the wrong advice there.
     if environment not in existing and not broker.index.is_pactflow:
-        return environments.environment_not_found(environment, existing)
+        return environments.environment_not_found(environment, existing, page=broker.url_for("environments"))
     text = (
         f"Environment '{environment}' is not an available option for recording a deployment of {recording.pacticipant}."
     )
@@ -249,7 +258,7 @@ def _check_pacticipant(broker: BrokerClient, name: str) -> None:
     except Refused as refused:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise
-        raise ClientError(f"No pacticipant with name '{name}' found.", hint="See list-pacticipants.") from refused
+        raise MissingResource(f"No pacticipant with name '{name}' found.") from refused
 
 
 def _select_instance(deployed: list[Json], instance: str | None, pacticipant: str, environment: str) -> list[Json]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from treaty.cli import options, output
 from treaty.cli.program import Command, Flag
-from treaty.errors import ClientError
+from treaty.errors import ClientError, MissingResource
 from treaty.exact_json import serialize
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def list_environments(broker: BrokerClient, form: str) -> None:
     headings = {"UUID": "uuid", "NAME": "name", "DISPLAY NAME": "displayName", "PRODUCTION": "production"}
     environments = sorted(response.embedded("environments"), key=lambda body: str(body.get("name")).lower())
     rows = [[_format_cell(environment.get(member)) for member in headings.values()] for environment in environments]
-    output.show(response, form, output.format_table(list(headings), rows, max_widths={"UUID": None}))
+    output.show(response, form, output.format_table(list(headings), rows, whole={"UUID"}))
 
 
 @click.command("delete-environment", cls=Command)
@@ -128,12 +127,14 @@ def get_environment_url(broker: BrokerClient, name: str) -> str:
     for link in links:
         if link.name == name:
             return link.href
-    raise environment_not_found(name, [link.name for link in links])
+    raise environment_not_found(name, [link.name for link in links], page=broker.url_for("environments"))
 
 
-def environment_not_found(name: str, existing: Iterable[str]) -> ClientError:
+def environment_not_found(name: str, existing: Iterable[str], *, page: str) -> MissingResource:
+    """Return the error for an unknown environment; `page` is the URL of the list of environments."""
     text = f"No environment found with name '{name}'.{describe_available(existing)}"
-    return ClientError(text, hint=f"Create it: create-environment --name {shlex.quote(name)}")
+    command = output.format_command("create-environment", "--name", name)
+    return MissingResource(text, hint=f"Create it: {command}\nSee {page}")
 
 
 def describe_available(names: Iterable[str]) -> str:

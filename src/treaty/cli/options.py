@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from treaty.cli import output, telemetry
+from treaty.cli import names, output, telemetry
 from treaty.cli.command_telemetry import NO_TELEMETRY, CommandTelemetry
 from treaty.cli.program import Failure, Flag
 
@@ -96,6 +96,7 @@ def connection_options(*, username_flag: tuple[str, ...] = ("-u",)) -> OptionDec
             with (
                 telemetry.record_if_enabled(command_path, values) as command_telemetry,
                 create_client(values, command_telemetry) as broker,
+                names.explained(broker),
             ):
                 command(broker=broker, **command_values)
 
@@ -170,7 +171,7 @@ def create_client(values: dict[str, Any], command_telemetry: CommandTelemetry = 
         output.print_error(text)
         command_telemetry.log(text)
 
-    def trace(text: str) -> None:
+    def print_trace(text: str) -> None:
         if is_verbose:
             output.print_error(text)
         command_telemetry.log(text)
@@ -183,7 +184,7 @@ def create_client(values: dict[str, Any], command_telemetry: CommandTelemetry = 
         _create_connection(values),
         report_retry=report_retry,
         report_warning=report_warning,
-        trace=trace,
+        trace=print_trace if is_verbose or command_telemetry is not NO_TELEMETRY else None,
         wrap_send=command_telemetry.wrap_send,
     )
 

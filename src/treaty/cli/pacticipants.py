@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import build_detection, environments, options, output
+from treaty.cli import build_detection, environments, names, options, output
 from treaty.cli.program import Command, Failure, Flag, ListOption, options_of_every_command
-from treaty.errors import ClientError, MissingRelation, Refused
+from treaty.errors import ClientError, MissingRelation, MissingResource, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +110,7 @@ def list_pacticipants(broker: BrokerClient, form: str) -> None:
     if any(pacticipant.get("uuid") for pacticipant in pacticipants):  # PactFlow's have UUIDs
         columns = {"UUID": "uuid"} | columns
     rows = [[pacticipant.get(member) for member in columns.values()] for pacticipant in pacticipants]
-    output.show(response, form, output.format_table(list(columns), rows, max_widths=dict.fromkeys(columns)))
+    output.show(response, form, output.format_table(list(columns), rows, whole={"UUID"}))
 
 
 @click.command("create-or-update-version", cls=Command)
@@ -175,7 +175,7 @@ def describe_version(broker: BrokerClient, form: str, pacticipant: str, environm
         return
     version = broker.find(_version_url(broker, pacticipant, values["version"], values["latest"]))
     if version is None:
-        raise ClientError("Pacticipant version not found", hint="Check the names; see list-pacticipants.")
+        raise MissingResource("Pacticipant version not found")
     _show_version(version, form)
 
 
@@ -196,7 +196,7 @@ def _show_version(version: HalResource, form: str) -> None:
         case "id":
             output.print_line(number)
         case _:
-            output.print_line(output.format_table(["NUMBER", "TAGS"], [[number, tags]], max_widths={"NUMBER": 40}))
+            output.print_line(output.format_table(["NUMBER", "TAGS"], [[number, tags]]))
 
 
 def _find_in_environment(
@@ -229,7 +229,7 @@ def _show_in_environment(versions_with_kind: Sequence[tuple[str, Json]], environ
             [number, kind.capitalize(), environment, version.get("applicationInstance") or "-"]
             for number, (kind, version) in zip(numbers, versions_with_kind, strict=True)
         ]
-        output.print_if_any(output.format_table(headings, rows, max_widths={"VERSION": 40}))
+        output.print_if_any(output.format_table(headings, rows))
 
 
 @click.command("create-version-tag", cls=Command)
@@ -256,7 +256,7 @@ def create_version_tag(
     # Tagging would create a missing version, so a typing error in its number would stay unnoticed.
     if not auto_create_version and broker.find(broker.url_for(*path)) is None:
         text = f"Could not create tag. Version {version} of {pacticipant} does not exist."
-        raise ClientError(text, hint="Give --auto-create-version to create it.")
+        raise MissingResource(text, hint="Give --auto-create-version to create it.")
     for tag in dict.fromkeys(all_tags):
         output.print_line(f"Tagging {pacticipant} version {version} as {tag}")
         broker.put(broker.url_for(*path, "tags", tag))
@@ -275,6 +275,7 @@ def delete_version_tag(broker: BrokerClient, pacticipant: str, version: str, tag
     else:
         subject = f"Tag '{tag}' for version '{version}' of pacticipant '{pacticipant}'"
         output.print_line(f"{subject} was not found (may have already been deleted)")
+        names.print_missing_name(broker)
 
 
 def _delete(broker: BrokerClient, url: str) -> bool:
@@ -306,9 +307,10 @@ def delete_branch(broker: BrokerClient, pacticipant: str, branch: str, *, error_
         output.print_line(output.green(f"Successfully deleted branch {branch} of pacticipant {pacticipant}"))
     elif error_when_not_found:
         text = f"Could not delete branch {branch} of pacticipant {pacticipant} as it was not found"
-        raise ClientError(text, hint="Give --no-error-when-not-found if that does not matter.")
+        raise MissingResource(text, hint="Give --no-error-when-not-found if that does not matter.")
     else:
         output.print_line(output.green(f"Branch {branch} of pacticipant {pacticipant} not found"))
+        names.print_missing_name(broker)
 
 
 @click.command("generate-uuid", cls=Command, params=list(options_of_every_command()))

@@ -8,7 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 from click.shell_completion import get_completion_class
@@ -17,7 +17,7 @@ from treaty import distribution
 from treaty.cli import output, variables
 from treaty.cli.blank_values import RefusesBlankValues
 from treaty.distribution import install_hint
-from treaty.errors import TreatyError
+from treaty.errors import ClientError, TreatyError
 from treaty.spelling import suggest
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ _NEXT_STEPS: Final = {
     "--broker-base-url": "Give the broker's address as --broker-base-url, or set PACT_BROKER_BASE_URL.",
 }
 _PATH_ERRORS: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+_NO_FAULTS: Final = (click.ClickException, click.exceptions.Exit, click.Abort)
+"""Exceptions with which commands end as intended."""
 _EM_DASH_MESSAGE: Final = (
     "The argument '{}' contains an em dash (the long dash you get in Microsoft Word when you type two short dashes in "
     "a row). Please replace it with a normal dash and try again."
@@ -95,13 +97,22 @@ class Command(RefusesBlankValues):
         try:
             return super().invoke(ctx)
         except TreatyError as error:
-            as_json = ctx.params.get("form") in {"json", "pretty"}
-            output.print_failure(error, as_json=as_json, on_stderr=self.name in _FAILS_ON_STDERR)
-            ctx.exit(1)
+            self._fail(ctx, error)
         except _PATH_ERRORS as error:
             raise Failure(
                 f"{error.filename}: {error.strerror}\nCheck the path, and the permissions of its folder."
             ) from error
+        except _NO_FAULTS:
+            raise
+        except Exception as error:
+            if isinstance(error, BrokenPipeError):  # the reader of the output has ended, which click handles
+                raise
+            self._fail(ctx, _describe_fault(error))
+
+    def _fail(self, ctx: click.Context, error: TreatyError) -> NoReturn:
+        as_json = ctx.params.get("form") in {"json", "pretty"} or bool(ctx.params.get("as_json"))
+        output.print_failure(error, as_json=as_json, on_stderr=self.name in _FAILS_ON_STDERR)
+        ctx.exit(1)
 
 
 class ServerCommand(RefusesBlankValues):
@@ -111,6 +122,23 @@ class ServerCommand(RefusesBlankValues):
 def _reads_variables(command: click.Command) -> bool:
     """Whether a command connects to a broker, which variables describe."""
     return any(parameter.envvar == "PACT_BROKER_BASE_URL" for parameter in command.params)
+
+
+def _describe_fault(error: Exception) -> ClientError:
+    """Describe an unexpected exception: mostly a response in an unexpected form, or a fault of the program."""
+    from traceback import extract_tb  # noqa: PLC0415 - needed for faults only
+
+    place = extract_tb(error.__traceback__)[-1]
+    text = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
+    if isinstance(error, UnicodeError):
+        return ClientError(f"An argument or a response is not valid UTF-8: {text}.", hint="Check the names.")
+    if isinstance(error, OSError):
+        return ClientError(f"The command could not be completed: {text}.", hint="Check the disk and its permissions.")
+    return ClientError(
+        f"The broker's response has an unexpected form: {text}.",
+        hint="Is --broker-base-url the address of a Pact Broker? --verbose shows its responses. If they are as they "
+        "should be, this is a fault of the program: please report it with this line.",
+    )
 
 
 def normalize_name(name: str) -> str:

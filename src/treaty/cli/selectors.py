@@ -50,6 +50,16 @@ class VersionSelector:
     def is_specific(self) -> bool:
         return bool(self.version or self.tag or self.branch or self.main_branch or self.latest)
 
+    def words(self, version: str | None = None) -> tuple[str, ...]:
+        """Return the options of the selector; `version` replaces its criteria."""
+        words = ["--pacticipant", self.pacticipant]
+        if version or self.version:
+            return (*words, "--version", str(version or self.version))
+        words += ["--branch", self.branch] if self.branch else ["--main-branch"] if self.main_branch else []
+        if self.tag:
+            return (*words, "--latest" if self.latest else "--all", self.tag)
+        return (*words, *(["--latest"] if self.latest and not self.branch and not self.main_branch else []))
+
     def query(self, name: str) -> Query:
         members = {
             "pacticipant": self.pacticipant,

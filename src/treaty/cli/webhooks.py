@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from treaty.cli import options, output
+from treaty.cli import names, options, output
 from treaty.cli.program import Command, Failure, Flag, ListOption
 from treaty.errors import Refused
 from treaty.model.webhooks.events import EVENT_TYPES
@@ -121,6 +121,7 @@ def delete_webhook(broker: BrokerClient, uuid: str) -> None:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise
         output.print_line(f"Webhook with UUID {uuid} was not found")
+        names.print_missing_name(broker)
     else:
         output.print_line(f"Webhook with UUID {uuid} successfully deleted")
 
@@ -180,18 +181,23 @@ def _write(broker: BrokerClient, method: str, url: str, webhook: Json, form: str
     except Refused as refused:
         if refused.is_denied:
             raise
-        _fail(_explain_refusal(refused, form))
+        _fail_refused(broker, refused, form)
     change = "created" if response.status == HTTPStatus.CREATED else "updated"
     output.show(response, form, f'Webhook "{_webhook_title(response)}" {change}')
 
 
-def _explain_refusal(refused: Refused, form: str) -> str:
+def _fail_refused(broker: BrokerClient, refused: Refused, form: str) -> NoReturn:
+    names.explain(broker, refused)
     if form != "text":
-        return refused.body or "{}"
+        output.print_failure(refused, as_json=True, on_stderr=False)
+        raise SystemExit(1)
     # Brokers that know webhooks of pairs only have no POST for the list of webhooks.
     if refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _NEEDS_BOTH
-    return f"Error creating webhook. response status={refused.status} body={refused.body}"
+        _fail(_NEEDS_BOTH)
+    response = f"response status={refused.status} from {refused.url}: {refused.reason}"
+    output.print_line(f"Error creating webhook. {refused.missing_name or response}")
+    output.print_hint(refused)
+    raise SystemExit(1)
 
 
 def _fail(text: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import re
@@ -18,8 +19,11 @@ from urllib.parse import quote
 import httpx
 
 from treaty.client.connection import BrokerConnection, RetryPolicy, open_session
+from treaty.client.failures import ConnectionFailure, Target, diagnose, diagnose_response, find_proxy
 from treaty.client.hal import HalResource, Json, Query, ResourceLink, encode_query
 from treaty.client.origins import Origin, origin_of, without_userinfo
+from treaty.client.redaction import Redactor
+from treaty.client.responses import describe_content, describe_refusal, describe_status, find_request_id
 from treaty.errors import ForeignOrigin, MissingRelation, NotHal, Refused, Unreachable
 from treaty.exact_json import encode, parse_json, serialize
 
@@ -32,7 +36,6 @@ _MAX_REDIRECTS: Final = 5
 _MAX_EXTRA_DELAY: Final = 60
 """Seconds added to a Retry-After at most."""
 _RETRIED_STATUSES: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-_CONNECTION_ERRORS: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 _HINTS: Final = {
     301: "The broker has moved: give its new address as --broker-base-url.",
     302: "The broker redirects: give the address that it redirects to as --broker-base-url.",
@@ -67,7 +70,8 @@ A broker leaves out the links that the credentials do not permit to follow. Only
 permission from a broker that is too old for the link.
 """
 _NO_SUCH_PATH: Final = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
-_SERVER_ERROR_HINT: Final = "The broker failed: try again later, or look into its log."
+_SERVER_ERROR_HINT: Final = "The broker failed: try again later, or look into its log{}."
+_VERBOSE_HINT: Final = "--verbose shows the whole response."
 
 
 def _discard(_: str) -> None:
@@ -88,8 +92,8 @@ class BrokerClient:
         *,
         report_retry: Callable[[str], None] = _discard,
         report_warning: Callable[[str], None] = _discard,
-        trace: Callable[[str], None] = _discard,
-        sleep: Callable[[float], None] = time.sleep,
+        trace: Callable[[str], None] | None = None,
+        sleep: Callable[[float], None] | None = None,
         wrap_send: Callable[[HttpSend], HttpSend] = lambda send: send,
     ) -> None:
         self.url = connection.url
@@ -97,8 +101,9 @@ class BrokerClient:
         self._report_retry = report_retry
         self._report_warning = report_warning
         self._reported_warnings: set[str] = set()
+        self._redactor = Redactor(connection)
         self._trace = trace
-        self._sleep = sleep
+        self._sleep = sleep or time.sleep
         self._send_once = wrap_send(lambda request: self._session(request.url).send(request))
         self._sessions: dict[str, httpx.Client] = {}
 
@@ -108,6 +113,13 @@ class BrokerClient:
     def __exit__(self, *_: object) -> None:
         for session in self._sessions.values():
             session.close()
+
+    def without_retries(self) -> Self:
+        """Return a client with the same sessions that sends each request once, for what helps but is not needed."""
+        client = copy.copy(self)
+        client._connection = replace(self._connection, retry_policy=RetryPolicy(attempts=1))  # noqa: SLF001 - its own class
+        client._report_retry = _discard  # noqa: SLF001 - as above
+        return client
 
     @functools.cached_property
     def index(self) -> HalResource:
@@ -204,9 +216,12 @@ class BrokerClient:
         """Send a request. A body that is a text is JSON already."""
         headers = {"accept": accept} | ({} if body is None else {"content-type": content_type})
         request = self._build_request(method, url, headers, body)
-        self._trace(f"-> {method} {request.url}" + ("" if body is None else f"\n{_compact_json(body)}"))
+        self._trace_request(request)
         response = self._send_with_retries(request)
-        self._trace(f"<- {response.status_code} {response.reason_phrase}\n{response.text}".rstrip())
+        if response.status_code == HTTPStatus.BAD_REQUEST:
+            failure = diagnose_response(response, self._target(response.url))
+            if failure:
+                raise _unreachable(request.url, failure)
         resource = _parse_response(url, response)
         self._report_warnings(resource.body.get("warnings"))
         return resource
@@ -244,38 +259,61 @@ class BrokerClient:
         policy = self._connection.retry_policy
         for attempt in range(1, max(policy.attempts, 1) + 1):
             response = self._attempt(request, attempt)
-            if response is not None and (policy.is_last(attempt) or not _is_temporary(response.status_code)):
+            if response is not None and not _is_temporary(response.status_code):
                 return response
+            if response is not None:
+                self._report_attempt(describe_status(response.status_code), attempt)
+                if policy.is_last(attempt):
+                    return response
             requested_delay = min(_requested_delay(response) or 0, policy.max_requested_delay)
             self._sleep(requested_delay or policy.delay_after(attempt))
         raise AssertionError  # the last attempt returned or raised
+
+    def _report_attempt(self, failure: str, attempt: int) -> None:
+        # The wording is the original client's, which log searches of its users rely on.
+        attempts = max(self._connection.retry_policy.attempts, 1)
+        self._report_retry(f"ERROR: Error making request - {failure}, attempt {attempt} of {attempts}")
 
     def _attempt(self, request: httpx.Request, attempt: int) -> httpx.Response | None:
         """Send a request; None means that the connection failed and another attempt follows."""
         try:
             return self._send_following_redirects(request)
-        except _CONNECTION_ERRORS as error:
-            policy = self._connection.retry_policy
-            # The wording is the original client's, which log searches of its users rely on.
-            self._report_retry(
-                f"ERROR: Error making request - {type(error).__name__} {error}, "
-                f"attempt {attempt} of {max(policy.attempts, 1)}"
-            )
-            if policy.is_last(attempt) or _is_untrusted_certificate(error):
-                raise _unreachable(request, error) from error
-            return None
-        except httpx.RequestError as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise _invalid_url(str(request.url), str(error)) from error
+        except (httpx.RequestError, UnicodeError) as error:
+            # A redirect may lead to another host than the request.
+            failure = diagnose(error, self._target(_find_request(error, request).url))
+            if failure.is_temporary:
+                self._report_attempt(f"{type(error).__name__} {error}", attempt)
+            if not failure.is_temporary or self._connection.retry_policy.is_last(attempt):
+                raise _unreachable(request.url, failure) from error
+            return None
+
+    def _target(self, url: httpx.URL) -> Target:
+        proxy = find_proxy(self._connection.proxy, url)
+        return Target(url=url, option=self._connection.address_option, proxy=proxy)
 
     def _send_following_redirects(self, request: httpx.Request, remaining: int = _MAX_REDIRECTS) -> httpx.Response:
         """Follow redirects of reads only: a redirected write could reach another broker, or arrive as a GET."""
         response = self._send_once(request)
+        self._trace_response(response)
         next_request = response.next_request if request.method == "GET" and remaining else None
         if next_request is None:
             return response
         next_request.url = without_userinfo(next_request.url)
         self._check_origin(next_request.url, f"The redirect from {request.url}")
         return self._send_following_redirects(next_request, remaining - 1)
+
+    def _trace_request(self, request: httpx.Request) -> None:
+        if self._trace:
+            body = self._redactor.redact_request(request.content.decode())
+            self._trace(f"-> {request.method} {request.url}\n{body}".rstrip())
+
+    def _trace_response(self, response: httpx.Response) -> None:
+        if self._trace:
+            headers = "".join(f"{name}: {value}\n" for name, value in self._redactor.redact_headers(response.headers))
+            body = self._redactor.redact(response.text)
+            self._trace(f"<- {response.status_code} {response.reason_phrase}\n{headers}\n{body}".rstrip())
 
     def _session(self, url: httpx.URL) -> httpx.Client:
         """Return the session for a URL's scheme: links may use another scheme than the base URL."""
@@ -335,16 +373,16 @@ def _seconds_until(date: str) -> float:
     return max(((until if until.tzinfo else until.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds(), 0)
 
 
-def _is_untrusted_certificate(error: Exception) -> bool:
-    # httpx wraps the ssl module's error in a ConnectError, which has the text but not the type.
-    return "CERTIFICATE_VERIFY_FAILED" in str(error)
+def _find_request(error: Exception, request: httpx.Request) -> httpx.Request:
+    """Return the request that failed, which a redirect may have replaced."""
+    try:
+        return error.request if isinstance(error, httpx.RequestError) else request
+    except RuntimeError:  # the error has none
+        return request
 
 
-def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
-    hint = "Is the broker running, and is --broker-base-url (PACT_BROKER_BASE_URL) its address?"
-    if _is_untrusted_certificate(error):
-        hint = "Give the authority that signed the broker's certificate as --ssl-certificate (SSL_CERT_FILE)."
-    return Unreachable(f"Error making request to {request.url} {str(error) or type(error).__name__}", hint=hint)
+def _unreachable(url: httpx.URL, failure: ConnectionFailure) -> Unreachable:
+    return Unreachable(f"Error making request to {url}: {failure.reason}", hint=failure.hint)
 
 
 def _foreign_origin(connection: BrokerConnection, url: httpx.URL, source: str) -> ForeignOrigin:
@@ -360,28 +398,32 @@ def _foreign_origin(connection: BrokerConnection, url: httpx.URL, source: str) -
 
 def _invalid_url(url: str, reason: str) -> Unreachable:
     hint = "Give an address like https://broker.example.org as --broker-base-url (PACT_BROKER_BASE_URL)."
-    return Unreachable(f"Error making request to {url} {reason}", hint=hint)
+    return Unreachable(f"Error making request to {url}: {reason.rstrip('.')}.", hint=hint)
 
 
 def _parse_response(url: str, response: httpx.Response) -> HalResource:
-    status = response.status_code
+    status, text = response.status_code, response.text
     if not response.is_success:
-        raise Refused(url, status=status, body=response.text, hint=_choose_hint(status, response.text))
-    return HalResource(url, status, response.headers, response.text, _parse_body(url, response))
+        reason = describe_refusal(text, response.headers.get("content-type", ""))
+        raise Refused(url, status=status, body=text, reason=reason, hint=_choose_hint(response))
+    return HalResource(url, status, response.headers, text, _parse_body(url, response))
 
 
-def _choose_hint(status: int, text: str) -> str:
+def _choose_hint(response: httpx.Response) -> str:
+    status, text = response.status_code, response.text
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _SERVER_ERROR_HINT
-    if status == HTTPStatus.FORBIDDEN:
-        return _describe_missing_permission(text) or _HINTS[status]
-    return _HINTS.get(status, "")
+        request_id = find_request_id(response.headers, text)
+        hint = _SERVER_ERROR_HINT.format(f" for the request {request_id}" if request_id else "")
+    else:
+        permission = _describe_missing_permission(text) if status == HTTPStatus.FORBIDDEN else ""
+        hint = permission or _HINTS.get(status, "")
+    return hint if text.lstrip().startswith("{") or not text.strip() else f"{hint} {_VERBOSE_HINT}".strip()
 
 
 def _describe_missing_permission(text: str) -> str | None:
     """Return the hint for missing scopes, applications or permissions; None if the response does not name any."""
     try:
-        body = json.loads(text)
+        body = parse_json(text)[0]
         scopes, applications = (" or ".join(body.get(name, ())) for name in ("missingScopes", "missingApplications"))
         permission = body.get("missingPermission")
     except (ValueError, AttributeError, TypeError):
@@ -396,14 +438,20 @@ def _describe_missing_permission(text: str) -> str | None:
 
 
 def _parse_body(url: str, response: httpx.Response) -> Json:
+    """Parse the body of a success. Only a write, or a response without content, may have none. Raises NotHal."""
+    text = response.text.strip()
+    may_be_empty = response.request.method != "GET" or response.status_code == HTTPStatus.NO_CONTENT
+    if not text and may_be_empty:
+        return {}
     try:
-        body = parse_json(response.text)[0] if response.text.strip() else {}
+        body = json.loads(text)
     except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict):
         return body
     content_type = response.headers.get("content-type", "")
     raise NotHal(
-        f"Did not get a valid HAL response body from {url}, content type is '{content_type}'.",
-        hint="Is --broker-base-url the address of a Pact Broker, with its path if it has one?",
+        f"Did not get a valid HAL response body from {url}, content type is '{content_type}', "
+        f"status={response.status_code}: the response {describe_content(text, content_type)}.",
+        hint=f"Is --broker-base-url the address of a Pact Broker, with its path if it has one? {_VERBOSE_HINT}",
     )
