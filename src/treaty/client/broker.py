@@ -17,10 +17,11 @@ from urllib.parse import quote
 
 import httpx
 
-from treaty.client.connection import BrokerConnection, RetryPolicy, open_session
+from treaty.client.connection import BrokerConnection, RetryPolicy, choose_proxy, open_session
 from treaty.client.hal import HalResource, Json, Query, encode_query
 from treaty.client.origins import Origin, origin_of, without_userinfo
 from treaty.errors import ForeignOrigin, NotHal, Refused, Unreachable
+from treaty.outbound_proxies import HttpProxy
 
 HttpSend = Callable[[httpx.Request], httpx.Response]
 
@@ -40,6 +41,7 @@ _HINTS: Final = {
     401: "Check the credentials: --broker-token, or --broker-username and --broker-password.",
     403: "These credentials lack the permission: use others, or ask the broker's administrator for it.",
     404: "Check the names, and the path of --broker-base-url.",
+    407: "The proxy requires credentials: write them in its address, as in HTTP_PROXY=http://user:password@host:port.",
     409: "The request conflicts with data in the broker; its response gives the reason.",
     429: "The broker limits requests: wait a little, or give more --retries.",
 }
@@ -73,7 +75,7 @@ class BrokerClient:
         self._trace = trace
         self._sleep = sleep
         self._send_once = wrap_send(lambda request: self._session(request.url).send(request))
-        self._sessions: dict[str, httpx.Client] = {}
+        self._sessions: dict[tuple[str, HttpProxy | None], httpx.Client] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -175,8 +177,10 @@ class BrokerClient:
                 f"attempt {attempt} of {max(policy.attempts, 1)}"
             )
             if policy.is_last(attempt) or _is_untrusted_certificate(error):
-                raise _unreachable(request, error) from error
+                raise _unreachable(request, error, choose_proxy(self._connection, request.url)) from error
             return None
+        except httpx.ProxyError as error:
+            raise _refused_by_proxy(request, choose_proxy(self._connection, request.url), error) from error
         except httpx.RequestError as error:
             raise _invalid_url(str(request.url), str(error)) from error
 
@@ -191,10 +195,11 @@ class BrokerClient:
         return self._send_following_redirects(next_request, remaining - 1)
 
     def _session(self, url: httpx.URL) -> httpx.Client:
-        """Return the session for a URL's scheme: links may use another scheme than the base URL."""
-        if url.scheme not in self._sessions:
-            self._sessions[url.scheme] = open_session(self._connection, is_secure=url.scheme == "https")
-        return self._sessions[url.scheme]
+        """Return the session for a URL's scheme and proxy: links may differ in these from the base URL."""
+        key = url.scheme, choose_proxy(self._connection, url)
+        if key not in self._sessions:
+            self._sessions[key] = open_session(self._connection, key[1], is_secure=url.scheme == "https")
+        return self._sessions[key]
 
 
 def check_links(connection: BrokerConnection) -> None:
@@ -253,10 +258,19 @@ def _is_untrusted_certificate(error: Exception) -> bool:
     return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
-def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
+def _refused_by_proxy(request: httpx.Request, proxy: HttpProxy | None, error: httpx.ProxyError) -> Unreachable:
+    hint = "Ask the administrator of the proxy. NO_PROXY lists hosts to reach without it."
+    if str(error).startswith("407"):
+        hint = "Write its user and password in its address, as in HTTPS_PROXY=http://user:password@host:port."
+    return Unreachable(f"The proxy {proxy} did not connect to {request.url.host}: {error}", hint=hint)
+
+
+def _unreachable(request: httpx.Request, error: Exception, proxy: HttpProxy | None) -> Unreachable:
     hint = "Is the broker running, and is --broker-base-url (PACT_BROKER_BASE_URL) its address?"
     if _is_untrusted_certificate(error):
         hint = "Give the authority that signed the broker's certificate as --ssl-certificate (SSL_CERT_FILE)."
+    if proxy is not None:
+        hint += f" The request went through the proxy {proxy}; NO_PROXY lists hosts to reach without it."
     return Unreachable(f"Error making request to {request.url} {str(error) or type(error).__name__}", hint=hint)
 
 

@@ -109,6 +109,8 @@ def check_form_token(request: Request) -> None:
 SESSION_COOKIE: Final = "treaty"
 _HOST_PREFIX: Final = "__Host-"
 """Browsers accept a cookie with this prefix only from this host, over a secure connection, and for the path `/`."""
+_SECURE_PREFIX: Final = "__Secure-"
+"""Browsers accept a cookie with this prefix only over a secure connection."""
 
 
 def find_cookie(request: Request, name: str) -> str | None:
@@ -127,15 +129,22 @@ def find_cookie(request: Request, name: str) -> str | None:
 def build_set_cookie(request: Request, name: str, value: str, *, seconds: int | None = None) -> str:
     """Build a `Set-Cookie` header for a cookie that scripts cannot read and other sites do not send.
 
-    Without `seconds` the cookie ends with the browser.
+    It is for the path of the base URL: other services on the host do not receive it, and another broker there has
+    cookies of its own. Without `seconds` the cookie ends with the browser.
     """
     max_age = "" if seconds is None else f"; Max-Age={seconds}"
     secure = "; Secure" if _is_secure(request) else ""
-    return f"{_build_name(request, name)}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}"
+    path = _base_path(request) or "/"
+    return f"{_build_name(request, name)}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}{max_age}"
 
 
 def _build_name(request: Request, name: str) -> str:
-    return f"{_HOST_PREFIX}{name}" if _is_secure(request) else name
+    prefix = _SECURE_PREFIX if _base_path(request) else _HOST_PREFIX
+    return f"{prefix}{name}" if _is_secure(request) else name
+
+
+def _base_path(request: Request) -> str:
+    return urlsplit(request.base_url).path
 
 
 def _is_secure(request: Request) -> bool:

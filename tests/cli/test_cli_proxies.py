@@ -1,0 +1,88 @@
+"""Brokers that are reached through an HTTP proxy, as the environment names it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import OtherBroker
+from tests.cli.test_cli_client import Connect, certificate, client, secure  # noqa: F401 - fixtures
+from tests.forward_proxy import forwarding
+from treaty.client.connection import RetryPolicy, Tls
+from treaty.errors import Refused, Unreachable
+
+NAME = "broker.example.org"
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "is_direct"),
+    [
+        ("", False),
+        ("10.0.0.0/8", False),
+        ("127.0.0.0/8", True),
+        ("127.0.0.1:1", False),
+        ("example.org,127.0.0.1", True),
+        ("*", True),
+    ],
+)
+def test_exceptions_may_be_networks_and_ports(
+    client: Connect,  # noqa: F811
+    broker: OtherBroker,
+    exceptions: str,
+    is_direct: bool,  # noqa: FBT001 - a case
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with forwarding() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("no_proxy", exceptions)
+        _ = client(broker.url).index
+    assert len(proxy.requests) == (not is_direct)
+
+
+def test_https_goes_through_a_tunnel_with_the_credentials_of_the_proxy(
+    client: Connect,  # noqa: F811
+    secure: str,  # noqa: F811
+    certificate: object,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = int(secure.rpartition(":")[2])
+    with forwarding("user:p@ss", {"localhost": ("127.0.0.1", port)}) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://user:p%40ss@{proxy.address}")
+        assert client("https://localhost", tls=Tls(certificate=str(certificate))).index.body == {}
+    assert proxy.requests == ["CONNECT localhost:443"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_requires_credentials_is_explained(
+    client: Connect,  # noqa: F811
+    scheme: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with forwarding("user:right") as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"http://user:wrong@{proxy.address}")
+        with pytest.raises((Unreachable, Refused)) as error:
+            _ = client(f"{scheme}://{NAME}").index
+    assert "407" in str(error.value)
+    assert "http://user:password@host:port" in error.value.hint
+    assert "wrong" not in f"{error.value}{error.value.hint}"
+
+
+def test_a_proxy_that_does_not_listen_is_named_without_its_credentials(
+    client: Connect,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://user:hidden@127.0.0.1:1")
+    with pytest.raises(Unreachable) as error:
+        _ = client(f"https://{NAME}", retry_policy=RetryPolicy(attempts=1)).index
+    assert "went through the proxy http://127.0.0.1:1; NO_PROXY lists hosts" in error.value.hint
+    assert "hidden" not in f"{error.value}{error.value.hint}"
+
+
+def test_a_broker_that_the_proxy_does_not_reach_is_explained(
+    client: Connect,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with forwarding(hosts={NAME: ("127.0.0.1", 1)}) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        with pytest.raises(Unreachable, match=f"The proxy {proxy.url} did not connect to {NAME}: 502") as error:
+            _ = client(f"https://{NAME}").index
+    assert "NO_PROXY" in error.value.hint
