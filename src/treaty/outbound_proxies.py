@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -73,16 +73,21 @@ def split_list(text: str) -> tuple[str, ...]:
 def parse_proxy(url: str) -> HttpProxy:
     """Parse the address of a proxy, which may lack `http://`. Raises ValueError, whose text has no credentials."""
     text = url.strip() if "://" in url else f"http://{url.strip()}"
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        parts = host = port = None
-    if parts is None or not host or parts.scheme not in _DEFAULT_PORTS:
+    parts = _split(text)
+    if parts is None:
         shown = re.sub(r"//.*@", "//", text)
         raise ValueError(f"{shown} is not an HTTP proxy; write its address like http://proxy.example.org:3128")
     credentials = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    return HttpProxy(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], credentials)
+    return HttpProxy(parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme], credentials)
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        is_usable = bool(parts.hostname) and parts.scheme in _DEFAULT_PORTS and parts.port != 0
+    except ValueError:  # the port is not a number, or brackets are not closed
+        return None
+    return parts if is_usable else None
 
 
 def is_exception(host: str, port: int, exceptions: Iterable[str]) -> bool:
