@@ -344,9 +344,8 @@ class WebhookSettings(Group):
     webhook_https_proxy: Secret | None = None
     """Proxy for webhooks with https URLs. By default, that of the environment: `https_proxy` or `all_proxy`."""
     webhook_no_proxy: Texts = ()
-    """Hosts that webhooks reach without a proxy: names, which include their subdomains, addresses, networks
-    (`10.0.0.0/8`), each but networks also with a port, or `*` for all. By default, those of the environment:
-    `no_proxy`."""
+    """Hosts that webhooks reach [without a proxy](operations.md#webhooks-through-a-proxy): names (with their
+    subdomains), addresses, networks, or `*` for all. By default, those of the environment: `no_proxy`."""
     webhook_connect_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)
     """Seconds within which a connection to the receiver must be established."""
     webhook_read_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)

@@ -6,7 +6,7 @@ prefix. Both are understood, without a setting: a path that is Treaty's own as i
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 
 class RequestPath(NamedTuple):
@@ -43,7 +43,14 @@ class BasePaths:
 
 def find_base_paths(base_urls: Iterable[str]) -> set[str]:
     """Return the paths of base URLs that have one."""
-    return {urlsplit(url).path for url in base_urls} - {""}
+    return {split_base_url(url)[1] for url in base_urls} - {""}
+
+
+def split_base_url(url: str) -> tuple[str, str]:
+    """Split a base URL of the settings, which has no query, into its origin and its path."""
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + separator + host, slash + path
 
 
 def _remove(base_path: str, raw_path: str) -> str | None:

@@ -1,9 +1,9 @@
 """Chooses the base URL of the links in a response."""
 
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from treaty.settings import Settings
+from treaty.web.http.base_paths import split_base_url
 from treaty.web.http.hosts import DEFAULT_PORTS, Host
 from treaty.web.http.proxies import ClientConnection
 
@@ -46,6 +46,6 @@ class BaseUrls:
 
 
 def _parse(url: str) -> _BaseUrl:
-    parts = urlsplit(url)
-    default_port = f":{DEFAULT_PORTS.get(parts.scheme)}"
-    return _BaseUrl(url, f"{parts.scheme}://{parts.netloc.lower().removesuffix(default_port)}", parts.path)
+    origin, path = split_base_url(url)
+    default_port = f":{DEFAULT_PORTS.get(origin.partition('://')[0])}"
+    return _BaseUrl(url, origin.lower().removesuffix(default_port), path)
