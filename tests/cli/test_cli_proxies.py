@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
 from tests.cli.conftest import OtherBroker
 from tests.cli.test_cli_client import Connect, certificate, client, secure  # noqa: F401 - fixtures
 from tests.forward_proxy import forwarding
+from treaty.cli import TREATY
 from treaty.client.connection import RetryPolicy, Tls
 from treaty.errors import Refused, Unreachable
 
@@ -81,8 +83,23 @@ def test_a_broker_that_the_proxy_does_not_reach_is_explained(
     client: Connect,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    waits: list[float] = []
     with forwarding(hosts={NAME: ("127.0.0.1", 1)}) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         with pytest.raises(Unreachable, match=f"The proxy {proxy.url} did not connect to {NAME}: 502") as error:
-            _ = client(f"https://{NAME}").index
+            _ = client(f"https://{NAME}", waits, retry_policy=RetryPolicy(attempts=3)).index
     assert "NO_PROXY" in error.value.hint
+    assert len(waits) == 2
+
+
+def test_an_import_reads_the_other_broker_through_the_proxy_and_writes_directly(broker: OtherBroker) -> None:
+    target = f"{broker.url}/target"
+    broker.answer("GET /target", {"_links": {"pb:import": {"href": f"{broker.url}/import"}}})
+    broker.answer("POST /import", {"outcomes": []})
+    with forwarding(hosts={NAME: ("127.0.0.1", int(broker.url.rpartition(":")[2]))}) as proxy:
+        environ = {"http_proxy": proxy.url, "no_proxy": "127.0.0.0/8"}
+        words = ["import", "--from", f"http://{NAME}", "-b", target, "--retries", "1"]
+        CliRunner().invoke(TREATY, words, env=environ)
+    assert f"GET http://{NAME}" in {line.rstrip("/") for line in proxy.requests}
+    assert [line for line in proxy.requests if f"//{NAME}" not in line] == []
+    assert "GET /target" in broker.lines

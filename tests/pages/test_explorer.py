@@ -268,7 +268,7 @@ def test_below_a_path_with_the_name_of_a_resource_scripts_reach_the_broker(site,
     with running(f"sqlite:///{tmp_path}/b.sqlite", "--port", port, "--base-url", url, cwd=tmp_path):
         Filler(url).publish("Web Shop", "1", "main", "Till", {"interactions": []})
         context = browsers.context(site.browser)
-        page = context.new_page()  # noqa: F811
+        page = context.new_page()
         page.goto(f"{url}{pact_path}")
         page.locator(".actions").get_by_role("link", name="API", exact=True).click()
         expect(heading(page)).to_have_text(pact_path)
