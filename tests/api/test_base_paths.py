@@ -4,6 +4,8 @@ import re
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.api.conftest import PASSWORD, pact
 from tests.api.test_credentials import PAGE, Browser, bearer
@@ -11,6 +13,8 @@ from treaty.app import warn_of_proxies
 from treaty.errors import InvalidSetting
 from treaty.model.accounts.access import Role
 from treaty.settings import Settings, read_settings
+from treaty.web.http.base_paths import BasePaths
+from treaty.web.routers import build_router
 
 BASE = "https://tools.example.org/pacts"
 NAMES = ("pacts", "pacts/pacts", "pactsfoo", "team/app", "pacticipants", "a%2Fb", "ü/ü")
@@ -140,10 +144,11 @@ def test_a_user_signs_in_with_cookies_for_the_path_only(make_api, accounts, pref
 
 
 @only_sqlite
-def test_a_page_of_another_site_cannot_write(api, prefix):
-    body = {"name": "A"}
+@pytest.mark.parametrize("base", [BASE, "https://Tools.example.org:443/pacts"])
+def test_a_page_of_another_site_cannot_write(make_api, prefix, base):
+    api = make_api(open_access=True, base_urls=(base,))
     for site, status in (("https://tools.example.org", 201), ("https://evil.example", 403)):
-        assert api.post(f"{prefix}/pacticipants", body, headers={"origin": site}).status == status
+        assert api.post(f"{prefix}/pacticipants", {"name": "A"}, headers={"origin": site}).status == status
 
 
 @only_sqlite
@@ -153,6 +158,23 @@ def test_the_audit_trail_has_the_path_within_treaty(make_api, accounts, prefix):
     api.post(f"{prefix}/pacticipants", {"name": "A"}, headers=headers)
     (event,) = api.get(f"{prefix}/audit?resource=A", headers=headers).json()["events"]
     assert event["payload"]["path"] == "/pacticipants"
+
+
+PLAIN_PATHS = ("/pacts", "/pact", "/tools/pacts", "/a%20b/c")
+ENCODED_NAMES = st.one_of(
+    st.sampled_from([*NAMES, *PLAIN_PATHS, "pact", "latest", "provider", "..", "docs", "/", "tools"]),
+    st.text(st.characters(exclude_characters="\0\t\n\r<", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8),
+).map(encoded)
+
+
+@given(data=st.data(), base_path=st.sampled_from(PLAIN_PATHS))
+def test_every_url_is_found_with_and_without_the_path_whatever_the_names(data, base_path):
+    router = build_router(Settings())
+    template = data.draw(st.sampled_from(sorted(router.endpoints)))
+    path = re.sub(r"\{\w+\}", lambda _: data.draw(ENCODED_NAMES), template)
+    paths = BasePaths([f"https://tools.example.org{base}" for base in PLAIN_PATHS], router.has_route)
+    assert paths.split(path) == (path, "")
+    assert paths.split(base_path + path) == (path, base_path)
 
 
 # Several base URLs

@@ -15,6 +15,7 @@ from treaty.errors import Forbidden, Malformed
 from treaty.model.accounts.access import CredentialType, generate_secret
 from treaty.settings import is_loopback
 from treaty.web.http.forms import CSRF_FIELD
+from treaty.web.http.hosts import DEFAULT_PORTS
 from treaty.web.http.media_types import is_form
 from treaty.web.http.request import Request
 
@@ -47,9 +48,11 @@ def _is_from_own_site(request: Request) -> bool:
 
 def _read_host(url: str) -> str:
     try:
-        return urlsplit(url).netloc.lower() or url
+        parts = urlsplit(url)
     except ValueError:
         return url
+    # Browsers leave out the scheme's default port, and the base URL of the settings may have it.
+    return parts.netloc.lower().removesuffix(f":{DEFAULT_PORTS.get(parts.scheme)}") or url
 
 
 def check_csrf(request: Request) -> None:
