@@ -10,7 +10,7 @@ from tests.cli.test_cli_client import Connect, certificate, client, secure  # no
 from tests.forward_proxy import forwarding
 from treaty.cli import TREATY
 from treaty.client.connection import RetryPolicy, Tls
-from treaty.errors import Refused, Unreachable
+from treaty.errors import ClientError, Refused, Unreachable
 
 NAME = "broker.example.org"
 
@@ -54,42 +54,31 @@ def test_https_goes_through_a_tunnel_with_the_credentials_of_the_proxy(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_requires_credentials_is_explained(
+def test_a_proxy_that_requires_other_credentials_is_reported_without_them(
     client: Connect,  # noqa: F811
     scheme: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with forwarding("user:right") as proxy:
         monkeypatch.setenv("ALL_PROXY", f"http://user:wrong@{proxy.address}")
-        with pytest.raises((Unreachable, Refused)) as error:
+        with pytest.raises((Unreachable, Refused), match="407") as error:
             _ = client(f"{scheme}://{NAME}").index
-    assert "407" in str(error.value)
-    assert "http://user:password@host:port" in error.value.hint
     assert "wrong" not in f"{error.value}{error.value.hint}"
+    assert scheme == "https" or "http://user:password@host:port" in error.value.hint
 
 
-def test_a_proxy_that_does_not_listen_is_named_without_its_credentials(
+@pytest.mark.parametrize(
+    "proxy", ["http://user:hidden@127.0.0.1:1", "socks5://user:hidden@127.0.0.1:1", "user:hidden@"]
+)
+def test_a_proxy_that_cannot_be_used_is_reported_without_its_credentials(
     client: Connect,  # noqa: F811
+    proxy: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("https_proxy", "http://user:hidden@127.0.0.1:1")
-    with pytest.raises(Unreachable) as error:
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(ClientError) as error:
         _ = client(f"https://{NAME}", retry_policy=RetryPolicy(attempts=1)).index
-    assert "went through the proxy http://127.0.0.1:1; NO_PROXY lists hosts" in error.value.hint
     assert "hidden" not in f"{error.value}{error.value.hint}"
-
-
-def test_a_broker_that_the_proxy_does_not_reach_is_explained(
-    client: Connect,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    waits: list[float] = []
-    with forwarding(hosts={NAME: ("127.0.0.1", 1)}) as proxy:
-        monkeypatch.setenv("https_proxy", proxy.url)
-        with pytest.raises(Unreachable, match=f"The proxy {proxy.url} did not connect to {NAME}: 502") as error:
-            _ = client(f"https://{NAME}", waits, retry_policy=RetryPolicy(attempts=3)).index
-    assert "NO_PROXY" in error.value.hint
-    assert len(waits) == 2
 
 
 def test_an_import_reads_the_other_broker_through_the_proxy_and_writes_directly(broker: OtherBroker) -> None:

@@ -32,7 +32,7 @@ _MAX_REDIRECTS: Final = 5
 _MAX_EXTRA_DELAY: Final = 60
 """Seconds added to a Retry-After at most."""
 _RETRIED_STATUSES: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-_CONNECTION_ERRORS: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
+_CONNECTION_ERRORS: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 _HINTS: Final = {
     301: "The broker has moved: give its new address as --broker-base-url.",
     302: "The broker redirects: give the address that it redirects to as --broker-base-url.",
@@ -176,8 +176,8 @@ class BrokerClient:
                 f"ERROR: Error making request - {type(error).__name__} {error}, "
                 f"attempt {attempt} of {max(policy.attempts, 1)}"
             )
-            if policy.is_last(attempt) or _is_untrusted_certificate(error) or _is_refused_by_proxy(error):
-                raise _unreachable(request, error, choose_proxy(self._connection, request.url)) from error
+            if policy.is_last(attempt) or _is_untrusted_certificate(error):
+                raise _unreachable(request, error) from error
             return None
         except httpx.RequestError as error:
             raise _invalid_url(str(request.url), str(error)) from error
@@ -256,26 +256,10 @@ def _is_untrusted_certificate(error: Exception) -> bool:
     return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
-def _is_refused_by_proxy(error: Exception) -> bool:
-    """Whether a proxy refused to connect, with a status that another attempt does not change."""
-    return isinstance(error, httpx.ProxyError) and str(error).startswith("4")
-
-
-def _unreachable_through_proxy(request: httpx.Request, proxy: HttpProxy | None, error: httpx.ProxyError) -> Unreachable:
-    hint = "Ask the administrator of the proxy. NO_PROXY lists hosts to reach without it."
-    if str(error).startswith("407"):
-        hint = "Write its user and password in its address, as in HTTPS_PROXY=http://user:password@host:port."
-    return Unreachable(f"The proxy {proxy} did not connect to {request.url.host}: {error}", hint=hint)
-
-
-def _unreachable(request: httpx.Request, error: Exception, proxy: HttpProxy | None) -> Unreachable:
-    if isinstance(error, httpx.ProxyError):
-        return _unreachable_through_proxy(request, proxy, error)
+def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
     hint = "Is the broker running, and is --broker-base-url (PACT_BROKER_BASE_URL) its address?"
     if _is_untrusted_certificate(error):
         hint = "Give the authority that signed the broker's certificate as --ssl-certificate (SSL_CERT_FILE)."
-    if proxy is not None:
-        hint += f" The request went through the proxy {proxy}; NO_PROXY lists hosts to reach without it."
     return Unreachable(f"Error making request to {request.url} {str(error) or type(error).__name__}", hint=hint)
 
 
