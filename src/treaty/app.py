@@ -378,9 +378,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """
     prepare_logging(settings)
     _check_cleanup_settings(settings)
+    warn_of_proxies(settings)
     _warn_of_weak_passwords(settings)
     _warn_of_outdated_contacts(settings)
-    warn_of_proxies(settings)
     _prepare_database(settings)
     _warn_of_readable_files(settings)
     _raise_file_limit(settings)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
+from tests.api.test_webhook_safety import authority  # noqa: F401 - a fixture
 from tests.cli.conftest import OtherBroker
-from tests.cli.test_cli_client import Connect, certificate, client, secure  # noqa: F401 - fixtures
+from tests.cli.test_cli_client import Connect, client  # noqa: F401 - a fixture
 from tests.forward_proxy import forwarding
+from tests.receiver import receiving
 from treaty.cli import TREATY
 from treaty.client.connection import RetryPolicy, Tls
 from treaty.errors import ClientError, Refused, Unreachable
@@ -42,15 +46,16 @@ def test_exceptions_may_be_networks_and_ports(
 
 def test_https_goes_through_a_tunnel_with_the_credentials_of_the_proxy(
     client: Connect,  # noqa: F811
-    secure: str,  # noqa: F811
-    certificate: object,  # noqa: F811
+    authority: tuple[str, Path],  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    port = int(secure.rpartition(":")[2])
-    with forwarding("user:p@ss", {"localhost": ("127.0.0.1", port)}) as proxy:
-        monkeypatch.setenv("https_proxy", f"http://user:p%40ss@{proxy.address}")
-        assert client("https://localhost", tls=Tls(certificate=str(certificate))).index.body == {}
-    assert proxy.requests == ["CONNECT localhost:443"]
+    with receiving(certificate=authority[1]) as receiver:
+        port = int(receiver.url.rpartition(":")[2])
+        with forwarding("user:p@ss", {"ci.example": ("127.0.0.1", port)}) as proxy:
+            monkeypatch.setenv("https_proxy", f"http://user:p%40ss@{proxy.address}")
+            tls = Tls(certificate=str(authority[1]))
+            assert client("https://ci.example", tls=tls).index.body == {"heard": True}
+    assert proxy.requests == ["CONNECT ci.example:443"]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
