@@ -62,7 +62,9 @@ from treaty.telemetry import metrics, tracing
 from treaty.web import urls
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.web.application import BackgroundWorker, build_application
+from treaty.web.http.base_paths import find_base_paths, find_conflict
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
+from treaty.web.routers import build_router
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
 from treaty.workers.deliveries import DeliveryWorker
 from treaty.workers.key_rotation import KeyRotation, Report
@@ -376,6 +378,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """
     prepare_logging(settings)
     _check_cleanup_settings(settings)
+    warn_of_proxies(settings)
     _warn_of_weak_passwords(settings)
     _warn_of_outdated_contacts(settings)
     _prepare_database(settings)
@@ -430,6 +433,26 @@ def _warn_of_outdated_contacts(settings: Settings) -> None:
     if settings.security_contacts and expires is not None and expires < datetime.now(UTC):
         reason = f"The contacts in {urls.SECURITY_TXT.fill()} expired. Check them, and set a later date."
         structlog.get_logger("treaty").warning("security_txt_expires", reason=reason)
+
+
+def warn_of_proxies(settings: Settings) -> None:
+    """Log a warning for each path of a base URL that a proxy has to remove, and each proxy that webhooks cannot use."""
+    logger = structlog.get_logger("treaty")
+    for base_path in sorted(find_base_paths(settings.base_urls)):
+        if conflict := find_conflict(base_path, list(build_router(settings).endpoints)):
+            reason = (
+                f"The path {base_path} of the base URL is also a path of Treaty itself ({conflict}). Have the proxy "
+                "remove it without decoding the rest, or choose another path, such as /pacts."
+            )
+            logger.warning("base_urls", reason=reason)
+    for scheme in ("http", "https"):
+        try:
+            outgoing.read_proxies(settings).choose(scheme, "", 0)
+        except ValueError as error:
+            reason = (
+                f"{error}. Until then webhooks with {scheme} URLs fail; webhook_no_proxy lists hosts without a proxy."
+            )
+            logger.warning("webhook_proxy", setting=f"webhook_{scheme}_proxy", reason=reason)
 
 
 def _warn_of_readable_files(settings: Settings) -> None:

@@ -18,14 +18,15 @@ from urllib.parse import quote
 
 import httpx
 
-from treaty.client.connection import BrokerConnection, RetryPolicy, open_session
-from treaty.client.failures import ConnectionFailure, Target, diagnose, diagnose_response, find_proxy
+from treaty.client.connection import BrokerConnection, RetryPolicy, choose_proxy, open_session
+from treaty.client.failures import ConnectionFailure, Target, diagnose, diagnose_response
 from treaty.client.hal import HalResource, Json, Query, ResourceLink, encode_query
 from treaty.client.origins import Origin, origin_of, without_userinfo
 from treaty.client.redaction import Redactor
 from treaty.client.responses import describe_content, describe_refusal, describe_status, find_request_id
 from treaty.errors import ForeignOrigin, MissingRelation, NotHal, Refused, Unreachable
 from treaty.exact_json import encode, parse_json, serialize
+from treaty.outbound_proxies import HttpProxy
 
 HttpSend = Callable[[httpx.Request], httpx.Response]
 
@@ -44,6 +45,7 @@ _HINTS: Final = {
     401: "Check the credentials: --broker-token, or --broker-username and --broker-password.",
     403: "These credentials lack the permission: use others, or ask the broker's administrator for it.",
     404: "Check the names, and the path of --broker-base-url.",
+    407: "The proxy requires credentials: write them in its address, as in HTTP_PROXY=http://user:password@host:port.",
     409: "The request conflicts with data in the broker; its response gives the reason.",
     429: "The broker limits requests: wait a little, or give more --retries.",
 }
@@ -105,7 +107,7 @@ class BrokerClient:
         self._trace = trace
         self._sleep = sleep or time.sleep
         self._send_once = wrap_send(lambda request: self._session(request.url).send(request))
-        self._sessions: dict[str, httpx.Client] = {}
+        self._sessions: dict[tuple[str, HttpProxy | None], httpx.Client] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -290,8 +292,8 @@ class BrokerClient:
             return None
 
     def _target(self, url: httpx.URL) -> Target:
-        proxy = find_proxy(self._connection.proxy, url)
-        return Target(url=url, option=self._connection.address_option, proxy=proxy)
+        proxy = choose_proxy(self._connection, url)
+        return Target(url=url, option=self._connection.address_option, proxy=str(proxy) if proxy else None)
 
     def _send_following_redirects(self, request: httpx.Request, remaining: int = _MAX_REDIRECTS) -> httpx.Response:
         """Follow redirects of reads only: a redirected write could reach another broker, or arrive as a GET."""
@@ -316,10 +318,11 @@ class BrokerClient:
             self._trace(f"<- {response.status_code} {response.reason_phrase}\n{headers}\n{body}".rstrip())
 
     def _session(self, url: httpx.URL) -> httpx.Client:
-        """Return the session for a URL's scheme: links may use another scheme than the base URL."""
-        if url.scheme not in self._sessions:
-            self._sessions[url.scheme] = open_session(self._connection, is_secure=url.scheme == "https")
-        return self._sessions[url.scheme]
+        """Return the session for a URL's scheme and proxy: links may differ in these from the base URL."""
+        key = url.scheme, choose_proxy(self._connection, url)
+        if key not in self._sessions:
+            self._sessions[key] = open_session(self._connection, key[1], is_secure=url.scheme == "https")
+        return self._sessions[key]
 
 
 def check_links(connection: BrokerConnection) -> None:

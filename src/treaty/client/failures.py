@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -65,13 +64,6 @@ class Target:
         # A default port would be that of the other scheme.
         port = self.url.port and f":{self.url.port}"
         return f"{scheme}://{self.address.rpartition(':')[0]}{port or ''}"
-
-
-def find_proxy(configured: str | None, url: httpx.URL) -> str | None:
-    """Return the proxy of a request, without credentials: the configured one, or else that of the environment."""
-    environment = {} if proxy_bypass(url.host) else getproxies()
-    proxy = configured or environment.get(url.scheme) or environment.get("all")
-    return proxy and re.sub(r"//[^/@]*@", "//", proxy)
 
 
 def diagnose(error: Exception, target: Target) -> ConnectionFailure:

@@ -6,6 +6,7 @@ Each field is a setting. Its docstring is what users read; options, variables an
 import re
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final, Self
+from urllib.parse import quote, unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,12 +34,27 @@ MIN_KEY_LENGTH: Final = 16
 
 
 def _normalize_base_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
-    """Remove slashes at the end and duplicates. Raises OutOfRange."""
-    normalized = tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+    """Remove slashes at the end and duplicates, and encode characters that URLs do not contain. Raises OutOfRange."""
+    normalized = tuple(dict.fromkeys(_encode_path(url.rstrip("/")) for url in urls))
     for url in normalized:
         if not url.startswith(("http://", "https://")):
             raise OutOfRange(f"'{url}' must begin with http:// or https://")
+        if not _is_base_path(url.partition("://")[2].partition("/")[2]):
+            raise OutOfRange(f"{quoted(url)} must be a plain address, such as https://tools.example.org/pacts")
     return normalized
+
+
+def _encode_path(url: str) -> str:
+    """Percent-encode the path of a URL, as clients do before they send it."""
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + separator + host + slash + quote(path, safe="/%:@!$&'()*+,;=~-._?#\\")
+
+
+def _is_base_path(path: str) -> bool:
+    """Whether links can begin with a path: without a query, and with segments that clients send unchanged."""
+    is_plain = not re.search(r"[?#\\]|%(?![0-9A-Fa-f]{2})", path)
+    return is_plain and (not path or all(unquote(segment) not in {"", ".", ".."} for segment in path.split("/")))
 
 
 def _normalize_contacts(contacts: tuple[str, ...]) -> tuple[str, ...]:
@@ -118,12 +134,13 @@ class ServerSettings(Group):
     database_pool_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS)] = timedelta(seconds=5)
     """Seconds to wait for a free connection to PostgreSQL before the client is asked to retry."""
     base_urls: Annotated[Texts, AfterValidator(_normalize_base_urls)] = ()
-    """URLs under which clients reach the broker. By default, links use the URL of each request.
-    `PACT_BROKER_BASE_URL` is read as well."""
+    """URLs under which clients reach the broker. By default, links use the URL of each request. With a path
+    (`https://tools.example.org/pacts`), the broker responds below this path, too, so that a [proxy](operations.md)
+    need not remove it. `PACT_BROKER_BASE_URL` is read as well."""
     trusted_proxies: Texts = ()
     """Addresses and networks of reverse proxies whose headers about the client's address and host are trusted."""
     trusted_proxy_headers: Annotated[str, OneOf((X_FORWARDED, FORWARDED))] = X_FORWARDED
-    """Headers that these proxies set: `x-forwarded` (`X-Forwarded-For`, `-Proto`, `-Host`) or `forwarded`
+    """Headers that these proxies set: `x-forwarded` (`X-Forwarded-For`, `-Proto`, `-Host`, `-Port`) or `forwarded`
     (`Forwarded`, RFC 7239). All others are ignored."""
     max_body_bytes: Annotated[int, Range(minimum=1)] = 50_000_000
     """Maximum size of a request body in bytes. Clients that are not authenticated may send 16 KiB."""
@@ -321,6 +338,14 @@ class WebhookSettings(Group):
     """Redact credentials and secrets in the logs of deliveries."""
     webhook_certificates: Texts = ()
     """Certificates to trust in addition to those of the system: PEM, or paths of PEM files."""
+    webhook_http_proxy: Secret | None = None
+    """Proxy for webhooks with http URLs, such as `http://user:password@proxy.example.org:3128`. By default, that of the
+    environment: `http_proxy` or `all_proxy`."""
+    webhook_https_proxy: Secret | None = None
+    """Proxy for webhooks with https URLs. By default, that of the environment: `https_proxy` or `all_proxy`."""
+    webhook_no_proxy: Texts = ()
+    """Hosts that webhooks reach [without a proxy](operations.md#webhooks-through-a-proxy): names (with their
+    subdomains), addresses, networks, or `*` for all. By default, those of the environment: `no_proxy`."""
     webhook_connect_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)
     """Seconds within which a connection to the receiver must be established."""
     webhook_read_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)

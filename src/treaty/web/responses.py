@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
@@ -28,6 +28,7 @@ from treaty.errors import (
     TooLarge,
     Unauthenticated,
 )
+from treaty.model.audit import shorten
 from treaty.model.pacts.notices import describe_similar_names
 from treaty.store.engine.database import Busy
 from treaty.web import pages, urls
@@ -36,7 +37,7 @@ from treaty.web.hal.documents import DocumentWithLists, Hal, RenderContext, rend
 from treaty.web.http import unknown_members
 from treaty.web.http.bodies import NotJson
 from treaty.web.http.media_types import CSV, GRAPHVIZ, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT, is_problem_accepted
-from treaty.web.http.request import Request
+from treaty.web.http.request import MAX_AUDITED_TEXT_LENGTH, Request
 from treaty.web.http.response import Response
 from treaty.web.http.results import (
     Accepted,
@@ -345,22 +346,38 @@ def _failed(status: int, text: str, request: Request, *, problems: bool) -> Resp
     return Response(status, orjson.dumps({"error": text}), HAL)
 
 
-def build_not_found(text: str, request: Request) -> Response:
-    """Build a 404 response, with a text that names the missing resource if there is one."""
+def explain_decoded_slash(request: Request, path: str, *, has_prefix: bool) -> str:
+    """Explain that a proxy seems to have decoded a name in a path, and which configuration to change.
+
+    `path` is the one that arrived, and `has_prefix` whether it begins with the path of the base URL.
+    """
+    base_path = urlsplit(request.base_url).path
+    removed = f" while it removed {base_path}" if base_path and not has_prefix else ""
+    return (
+        f"The broker received the path {shorten(path, MAX_AUDITED_TEXT_LENGTH)}. If a name in it contains a "
+        f"slash, a proxy in front of the broker has decoded it from %2F to /{removed}. Configure the proxy to pass on "
+        "the path unchanged: in nginx, write proxy_pass without a path, that is, without a slash after the host and "
+        f"port. See {request.render_context.href(urls.PROXIES.fill())} for other proxies."
+    )
+
+
+def build_not_found(text: str, request: Request, hint: str = "") -> Response:
+    """Build a 404 response, with a text that names the missing resource if there is one, and a hint at the reason."""
+    general_text = f"{NOT_FOUND_TEXT} {hint}".rstrip()
     if is_problem_accepted(request.accept):
         title = "Not found" if text else "404 Not Found"
         body = {
             "title": title,
             "type": f"{request.base_url}/problem/not-found",
-            "detail": text or NOT_FOUND_TEXT,
+            "detail": text or general_text,
             "status": 404,
         }
         return Response(404, orjson.dumps(body), PROBLEM)
     if text:
         return Response(404, orjson.dumps({"error": text}), HAL)
     if "text/html" in request.accept.lower():
-        return build_error_page(404, NOT_FOUND_TEXT, request)
-    return Response(404, orjson.dumps({"error": NOT_FOUND_TEXT}), JSON)
+        return build_error_page(404, general_text, request)
+    return Response(404, orjson.dumps({"error": general_text}), JSON)
 
 
 def _path_refused(error: InvalidPath) -> Response:

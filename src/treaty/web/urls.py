@@ -81,6 +81,7 @@ HEARTBEAT: Final = Url("/diagnostic/status/heartbeat")
 DEPENDENCIES: Final = Url("/diagnostic/status/dependencies")
 DOC: Final = Url("/doc/{rel}")
 DOCS: Final = Url("/docs")
+PROXIES: Final = DOCS + "/proxies"
 OPENAPI: Final = Url("/openapi.json")
 EXPLORER: Final = Url("/explorer")
 HAL_BROWSER: Final = Url("/hal-browser")

@@ -34,6 +34,8 @@ class RequestSource:
     """Why open access does not cover the request, as the rest of a sentence; None if it does."""
     problem: str | None = None
     """Why the request is invalid; it must then be refused."""
+    base_path: str = ""
+    """The path of a base URL that the request's path began with; "" if there was none."""
 
 
 @dataclass(kw_only=True)

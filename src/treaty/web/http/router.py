@@ -357,6 +357,13 @@ class Router:
         """Match a path, cached if it is short. Fixed segments win over placeholders. Raises InvalidPath."""
         return self._match_cached(raw_path) if len(raw_path) <= MAX_CACHED_PATH_LENGTH else self._match(raw_path)
 
+    def has_route(self, raw_path: str) -> bool:
+        """Whether a path matches a URL, with whatever method."""
+        try:
+            return self.match(raw_path).endpoint is not None
+        except InvalidPath:
+            return False
+
     def _match(self, raw_path: str) -> "Match":
         segments, accept = split_path(raw_path)
         endpoint, names = _find(self._root, segments, 0, []) or (None, [])
