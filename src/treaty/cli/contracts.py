@@ -312,4 +312,4 @@ def _show_states(provider: str, scope: str, response: HalResource) -> None:
 
 def _state_row(state: Json) -> list[str]:
     params = json.dumps(state["params"], ensure_ascii=False) if state.get("params") else ""
-    return [state["name"], ", ".join(state.get("consumers") or []), params]
+    return [state["name"] or "(empty name)", ", ".join(state.get("consumers") or []), params]
