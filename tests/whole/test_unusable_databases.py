@@ -364,7 +364,7 @@ AT: Final = 'connection failed: connection to server at "192.0.2.7", port 5432 f
         ),
         (
             psycopg.OperationalError(
-                'connection failed: connection to server on socket "/run/.s.PGSQL.5432" failed: No such file or directory'
+                'connection failed: connection to server on socket "/run/a" failed: No such file or directory'
             ),
             "there is no PostgreSQL at this address",
             True,
