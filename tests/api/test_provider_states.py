@@ -91,11 +91,12 @@ def test_an_unknown_provider_has_no_states(api: Api, path: str) -> None:
 def test_a_state_with_an_empty_name_is_one_of_its_own(api: Api, blank: str) -> None:
     interactions = [{"description": "d", "providerState": blank}, {"description": "d"}]
     messages = [{"description": "m", "providerStates": [{"name": blank}]}]
-    asking(api, "Till", "1", "main", interactions=interactions, messages=messages)
-    assert states(api) == [{"name": blank, "consumers": ["Till"]}]
-    read = api.get("/pacts/provider/Ledger/consumer/Till/version/1").json()
-    assert [one.get("providerState") for one in read["interactions"]] == [blank, None]
-    assert read["messages"][0]["providerStates"] == [{"name": blank}]
+    asking(api, "Till", "1", "main", interactions=interactions)
+    asking(api, "Apron", "1", "main", messages=messages)
+    assert states(api) == [{"name": blank, "consumers": ["Apron", "Till"]}]
+    till, apron = (api.get(f"/pacts/provider/Ledger/consumer/{name}/version/1").json() for name in ("Till", "Apron"))
+    assert [one.get("providerState") for one in till["interactions"]] == [blank, None]
+    assert apron["messages"][0]["providerStates"] == [{"name": blank}]
 
 
 def test_interactions_with_an_empty_state_and_without_one_are_not_merged(api: Api) -> None:
