@@ -179,6 +179,19 @@ class InvalidSetting(TreatyError):
     """A setting with a value that cannot be used. The text begins with the setting's name."""
 
 
+class UnusableDatabase(InvalidSetting):
+    """The database of a server or command cannot be used.
+
+    `reason` is a sentence that names the file or address, and `remedy` is the next step. `is_temporary` is true if the
+    database may become usable without a change, as a server that is still starting does.
+    """
+
+    def __init__(self, reason: str, remedy: str, *, is_temporary: bool = False) -> None:
+        super().__init__(f"database_url: {reason} {remedy}")
+        self.reason = reason
+        self.is_temporary = is_temporary
+
+
 class DatabaseReplaced(TreatyError):
     """The SQLite database file was deleted or replaced after it was opened, so writes to it would be lost."""
 

@@ -103,6 +103,11 @@ def test_provider_states_are_listed(run: Run, broker: OtherBroker, options: list
     )
 
 
+def test_a_provider_state_may_have_an_empty_name(run: Run, broker: OtherBroker) -> None:
+    broker.answer(f"GET {STATES}", {"providerStates": [{"name": "", "consumers": ["Foo"]}]})
+    assert "\n(empty name)        | Foo       |" in run("provider-states", "list", "-r", "Bar").stdout
+
+
 def test_a_provider_may_have_no_states(run: Run, broker: OtherBroker) -> None:
     broker.answer(f"GET {STATES}", {"providerStates": []})
     assert run("provider-states", "list", "--provider", "Bar").stdout.endswith("\n\nNo provider states found.\n")

@@ -104,3 +104,16 @@ def test_results_without_ids_are_matched_by_description_and_state():
     )
     assert (found[first.id].success, found[second.id].success) == (False, True)
     assert third.id not in found
+
+
+@pytest.mark.parametrize("without", [None, ""])
+def test_results_of_a_state_with_an_empty_name_are_not_those_without_a_state(without):
+    """Verifiers report an interaction without a state with null or an empty text."""
+    plain, empty = of_pact({"description": "a"}, {"description": "a", "providerState": ""})
+    entry = {"interactionDescription": "a", "interactionProviderState": without}
+    (only,) = interaction_results.parse_results(json.dumps([{**entry, "success": True}]))
+    assert interaction_results.match_results([plain], [only])[plain.id].success
+    both = [{**entry, "interactionProviderState": None, "success": True}]
+    both.append({**entry, "interactionProviderState": "", "success": False})
+    matched = interaction_results.match_results([plain, empty], interaction_results.parse_results(json.dumps(both)))
+    assert (matched[plain.id].success, matched[empty.id].success) == (True, False)

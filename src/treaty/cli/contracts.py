@@ -334,4 +334,4 @@ def _show_states(provider: str, scope: str, response: HalResource) -> None:
 
 def _state_row(state: Json) -> list[str]:
     params = serialize_spaced(state["params"]) if state.get("params") else ""
-    return [state["name"], ", ".join(state.get("consumers") or []), params]
+    return [state["name"] or "(empty name)", ", ".join(state.get("consumers") or []), params]

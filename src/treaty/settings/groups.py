@@ -5,6 +5,7 @@ Each field is a setting. Its docstring is what users read; options, variables an
 
 import re
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address
 from typing import Annotated, ClassVar, Final, Self
 from urllib.parse import quote, unquote
 
@@ -31,6 +32,30 @@ X_FORWARDED: Final = "x-forwarded"
 FORWARDED: Final = "forwarded"
 MIN_KEY_LENGTH: Final = 16
 """Characters that a secret key must have."""
+
+
+def _normalize_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Remove brackets around IPv6 addresses, and duplicates. Raises OutOfRange."""
+    normalized = tuple(dict.fromkeys(host[1:-1] if _BRACKETED.fullmatch(host) else host for host in hosts))
+    if not normalized:
+        raise OutOfRange("must name an address to listen on")
+    for host in normalized:
+        if ":" in host and not _is_ipv6(host):
+            raise OutOfRange(f"{quoted(host)} must be a name or an address, without a scheme and a port")
+        if not host.isprintable() or not host.strip():
+            raise OutOfRange(f"{quoted(host)} is neither a name nor an address")
+    return normalized
+
+
+_BRACKETED: Final = re.compile(r"\[[^]]*\]")
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _normalize_base_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
@@ -120,8 +145,9 @@ class Group(BaseSettings):
 class ServerSettings(Group):
     heading = "The server"
 
-    host: Text = "127.0.0.1"
-    """Address to listen on. `0.0.0.0` listens on all addresses of the machine."""
+    host: Annotated[Texts, AfterValidator(_normalize_hosts)] = ("127.0.0.1",)
+    """Addresses or names to listen on. `0.0.0.0` stands for all IPv4 addresses of the machine, and `::` for all of its
+    addresses, IPv4 and IPv6."""
     port: Annotated[int, Range(minimum=0, maximum=65_535)] = 9292
     """Port to listen on. 0 chooses a free port."""
     workers: Annotated[int, Range(minimum=1)] = 1
@@ -133,6 +159,11 @@ class ServerSettings(Group):
     """Maximum number of connections to PostgreSQL per process."""
     database_pool_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS)] = timedelta(seconds=5)
     """Seconds to wait for a free connection to PostgreSQL before the client is asked to retry."""
+    database_startup_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=30)
+    """Seconds for which a server or a command that starts waits until PostgreSQL can be reached. It does not wait if
+    PostgreSQL rejects the user or the password, or does not have the database."""
+    database_connect_max_retries: Annotated[int, Range(minimum=0)] | None = None
+    """Number of retries, three seconds apart, that replace `database_startup_timeout`."""
     base_urls: Annotated[Texts, AfterValidator(_normalize_base_urls)] = ()
     """URLs under which clients reach the broker. By default, links use the URL of each request. With a path
     (`https://tools.example.org/pacts`), the broker responds below this path, too, so that a [proxy](operations.md)

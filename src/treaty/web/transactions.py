@@ -17,7 +17,7 @@ from treaty.store.engine import health
 from treaty.store.engine.database import Database
 from treaty.web import former_names
 from treaty.web.http import queries
-from treaty.web.http.media_types import ANY, MediaType, choose_media_type
+from treaty.web.http.media_types import ANY, NO_CONTENT_TYPE, MediaType, choose_media_type
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, ErrorResult, HtmlPage
 from treaty.web.http.router import Route
@@ -58,7 +58,7 @@ def run_handler(
     media_type = choose_media_type(request.accept, produces, is_strict=route.is_strict) if route.produces else ANY
     request.media_type = media_type or produces[0]
     request.body_type = route.body
-    can_consume = route.can_consume(request.content_type) if route.consumes is not None else True
+    can_consume = route.can_consume(request.headers.get("content-type", NO_CONTENT_TYPE))
 
     def work(db: "Connection | None") -> object:
         if authenticate and db is not None:

@@ -129,7 +129,7 @@ def _list_lines(interaction: Interaction) -> list[str]:
 
 
 def _build_change(kind: ChangeKind, interaction: Interaction, rows: Sequence[LinePair]) -> Change:
-    states = tuple(state.name for state in interaction.states)
+    states = tuple(state.title for state in interaction.states)
     return Change(kind=kind, description=interaction.description, states=states, rows=tuple(_collapse(rows)))
 
 

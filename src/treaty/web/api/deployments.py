@@ -30,7 +30,7 @@ from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.hal.shapes import Named, Numbered, Omittable, SelfLinked, Times
 from treaty.web.http.bodies import Body, EmptyBody, EnvironmentName, Line, RequiredBoolean, with_example
-from treaty.web.http.media_types import MERGE_PATCH
+from treaty.web.http.media_types import JSON, MERGE_PATCH, NO_CONTENT_TYPE
 from treaty.web.http.queries import BLANK, QueryParameter, is_blank
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
@@ -351,6 +351,7 @@ def list_deployments(request: Request, pacticipant: str, version: str, environme
     permission=Permission.RECORD_DEPLOYMENT,
     scopes={Scope.RECORD_DEPLOYMENTS},
     application="pacticipant",
+    consumes=(JSON, NO_CONTENT_TYPE),
     body=DeploymentBody,
     response=DeployedVersionDocument,
     links=link_to(_UUID, "show_deployed_version", "change_deployed_version"),
@@ -397,6 +398,7 @@ def list_releases(request: Request, pacticipant: str, version: str, environment:
     permission=Permission.RECORD_DEPLOYMENT,
     scopes={Scope.RECORD_DEPLOYMENTS},
     application="pacticipant",
+    consumes=(JSON, NO_CONTENT_TYPE),
     body=EmptyBody,
     response=ReleasedVersionDocument,
     links=link_to(_UUID, "show_released_version", "change_released_version"),

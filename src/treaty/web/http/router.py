@@ -51,7 +51,8 @@ class Route:
     produces: tuple[MediaType, ...]
     """Media types to choose from by the `Accept` header; empty where the header does not matter."""
     consumes: tuple[str, ...] | None
-    """Accepted content types of a body; None where the route does not check it."""
+    """Accepted content types of a body; None where the route does not check it. NO_CONTENT_TYPE is one of them if the
+    body is optional."""
     is_read_only: bool
     needs_database: bool
     is_slow: bool

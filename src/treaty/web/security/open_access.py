@@ -38,8 +38,9 @@ def find_settings_obstacle(settings: Settings) -> str | None:
     """Describe why the settings exclude open access; None if they do not."""
     if settings.open_access:
         return None
-    if not is_loopback(settings.host):
-        return f"it listens on {settings.host}, which other machines may reach"
+    public_host = next((host for host in settings.host if not is_loopback(host)), None)
+    if public_host is not None:
+        return f"it listens on {public_host}, which other machines may reach"
     if settings.trusted_proxies:
         return "its setting trusted_proxies names a proxy, so others can reach it"
     remote = next((url for url in settings.base_urls if not _is_loopback_url(url)), None)
