@@ -16,6 +16,7 @@ from treaty.model.accounts.access import (
     Token,
     find_email_problem,
     find_name_problem,
+    generate_secret,
     generate_token,
     is_use_due,
     is_well_formed_token,
@@ -79,6 +80,11 @@ def test_each_token_is_well_formed_and_a_changed_one_is_not():
     others += [f"{text[:position]}{character}{text[position + 1 :]}" for position in (7, 38, 44) for character in "-é"]
     others += [text[:position] + ("1" if text[position] == "0" else "0") + text[position + 1 :] for position in (7, 44)]
     assert [other for other in others if is_well_formed_token(other)] == []
+
+
+def test_secrets_have_256_random_bits():
+    texts = {generate_secret() for _ in range(10)}
+    assert [len(text) for text in texts] == [43] * 10
 
 
 def test_a_checksum_is_crc_32_in_base_62():

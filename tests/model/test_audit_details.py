@@ -259,3 +259,18 @@ def test_a_new_and_a_removed_webhook_are_described_without_secrets():
 )
 def test_secrets_of_a_webhook_show_only_that_they_changed(change, before, after):
     assert audit.diff_webhooks(_webhook(), _webhook(**change)) == (before, after)
+
+
+def test_the_fields_of_an_object_are_collected_without_times_and_secrets():
+    request = WebhookRequest(
+        method="POST", url="https://u:p@ci.example/a?b", headers={}, body=None, username="u", password=None
+    )
+    assert audit.collect_fields(request, "headers", "password") == {
+        "method": "POST",
+        "url": "https://ci.example/a",
+        "body": None,
+        "username": "u",
+    }
+    names = audit.collect_fields(_webhook(), "request", "filters").keys()
+    assert names.isdisjoint({"created_at", "updated_at", "request", "filters"})
+    assert {"uuid", "failing_since"} <= names

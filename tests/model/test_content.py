@@ -19,7 +19,14 @@ from treaty.model.pacts.content import (
     remove_all_ids,
     remove_broker_ids,
 )
-from treaty.model.pacts.documents import Document, encode, parse_document, serialize, serialize_indented
+from treaty.model.pacts.documents import (
+    Document,
+    encode,
+    parse_document,
+    serialize,
+    serialize_canonical,
+    serialize_indented,
+)
 
 
 def sha1(text: str) -> str:
@@ -138,6 +145,8 @@ def test_ids_come_off_again_but_for_those_of_clients() -> None:
         (b"[]", "RuntimeError - Expected JSON Object in request body but found Array"),
         (b"5", "RuntimeError - Expected JSON Object in request body but found Integer"),
         (b"5.5", "RuntimeError - Expected JSON Object in request body but found Float"),
+        (b"true", "RuntimeError - Expected JSON Object in request body but found TrueClass"),
+        (b"false", "RuntimeError - Expected JSON Object in request body but found FalseClass"),
         (b"null", "RuntimeError - Expected JSON Object in request body but found NilClass"),
         (b'{"a":"\xc3"}', "Request body has a non UTF-8 character at char 7 and cannot be parsed as JSON."),
         (b'{"a":' * 51 + b"1" + b"}" * 51, "JSON::NestingError - nesting of 51 is too deep"),
@@ -334,3 +343,9 @@ def test_a_specification_version_is_a_text(version: object, expected: str | None
 )
 def test_json_is_indented_by_two_spaces(tree: Any, text: str) -> None:
     assert serialize_indented(tree) == text
+
+
+def test_members_are_sorted_in_the_canonical_form_only() -> None:
+    tree: Any = {"b": 1, "a": [{"d": 2, "c": 3}]}
+    assert serialize_canonical(tree) == '{"a":[{"c":3,"d":2}],"b":1}'
+    assert serialize(tree) == '{"b":1,"a":[{"d":2,"c":3}]}'

@@ -259,7 +259,7 @@ def test_the_beginning_of_a_secret_is_removed_from_the_end_of_a_truncated_body(b
     assert remove_cut_secret(response(body), secrets) == response(body)
 
 
-@pytest.mark.parametrize("secret", ['a"b\\cd', "a b&c<d>", "ünsicher", "a'b\"c"])
+@pytest.mark.parametrize("secret", ['a"b\\cd', "a b&c<d>", "ünsicher", 'ü"ber\\"lang', "a'b\"c"])
 def test_a_secret_is_masked_in_each_form_in_which_a_receiver_may_return_it(secret):
     secrets = frozenset({secret})
     masked = json.dumps({"key": MASK})
@@ -290,6 +290,8 @@ REQUEST_LINE = "INFO: HTTP/1.1 POST https://ci.example/"
             log(REQUEST_LINE, "INFO: x-job: 7", f"INFO: deploy: {MASK}"),
         ),
         (log(REQUEST_LINE, "INFO: accept: a"), log(REQUEST_LINE, "INFO: accept: a")),
+        (log(REQUEST_LINE, "INFO: deploy: "), log(REQUEST_LINE, "INFO: deploy: ")),
+        (log(REQUEST_LINE, "INFO: deploy: ${user.A}"), log(REQUEST_LINE, "INFO: deploy: ${user.A}")),
         # Only directly after the request line.
         (log("INFO: deploy: a"), log("INFO: deploy: a")),
         (log(REQUEST_LINE, "INFO: {}", "INFO: deploy: a"), log(REQUEST_LINE, "INFO: {}", "INFO: deploy: a")),

@@ -1,5 +1,6 @@
 """Events of publications, what they say, and past events for the preview of a webhook."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +14,8 @@ from treaty.model.pacts.notices import (
     describe_similar_names,
 )
 from treaty.model.webhooks.events import (
+    EVENT_NAMES,
+    EVENT_TYPES,
     Event,
     EventSubject,
     PreviousContent,
@@ -20,6 +23,7 @@ from treaty.model.webhooks.events import (
     get_subject,
     group_by_version,
     list_first_publication_events,
+    list_form_event_types,
     list_republication_events,
     list_verification_events,
 )
@@ -87,12 +91,14 @@ def test_required_verifications_are_grouped_by_version() -> None:
         ("1", "deployed", "prod"),
         ("2", "released", "shops"),
         ("1", "deployed", "prod"),
+        ("3", "released", "shops"),
     ]
     assert group_by_version(requirements) == [
         RequiredVerification(
             version="2", main_branch="trunk", descriptions=("latest from main branch", "released in shops")
         ),
         RequiredVerification(version="1", main_branch=None, descriptions=("deployed in prod",)),
+        RequiredVerification(version="3", main_branch=None, descriptions=("released in shops",)),
     ]
 
 
@@ -108,6 +114,20 @@ def test_required_verifications_are_grouped_by_version() -> None:
 )
 def test_an_event_has_a_subject(name: str | None, subject: EventSubject | None) -> None:
     assert get_subject(name) is subject
+
+
+@pytest.mark.parametrize("selected", [[], [PUBLISHED], list(EVENT_NAMES)])
+def test_a_form_offers_each_event_once_in_its_order(selected: list[str]) -> None:
+    offered = list_form_event_types(selected)
+    assert [event_type.form_position for event_type in offered] == list(range(1, len(EVENT_NAMES) + 1))
+
+
+def test_a_form_offers_an_event_without_a_place_only_if_it_is_selected() -> None:
+    first, second, *others = EVENT_TYPES
+    hidden = (replace(first, form_position=None), replace(second, form_position=None))
+    for selected, expected in (([], []), ([first.name, PUBLISHED], [first.name]), ([second.name], [second.name])):
+        names = [event_type.name for event_type in list_form_event_types(selected, (*hidden, *others))]
+        assert names[len(others) :] == [name for name in expected if name in {first.name, second.name}]
 
 
 def _past_pact(version: str, hours: int, result: PreviewResult | None = None) -> PreviewPact:
@@ -157,6 +177,7 @@ def test_a_past_event_is_identified_by_what_it_is_about() -> None:
         PreviewEvent(name=verified.name, pact=_past_pact("1", 1, _result(5, number=2))),
     ]
     assert len({event.key for event in (published, verified, *others)}) == 5
+    assert len(published.key) == 24
     assert PreviewEvent(name=PUBLISHED, pact=_past_pact("1", 9)).key == published.key
 
 

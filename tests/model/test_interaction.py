@@ -51,6 +51,9 @@ def response(body, rules, **more):
         ({"match": "date", "format": "yyyy"}, "a date yyyy"),
         ({"match": "timestamp", "timestamp": "yyyy"}, "a date and time yyyy"),
         ({"match": "somethingNew", "x": 1}, 'somethingNew: {"match":"somethingNew","x":1}'),
+        ({"max": 2}, "any value of this type, at most 2"),
+        ({"x": 1}, '{"x":1}'),
+        ({"match": 7}, '{"match":7}'),
         ("not a rule", "not a rule"),
     ],
 )
@@ -275,6 +278,11 @@ def test_a_response_and_a_message_are_shown_with_their_status_and_metadata():
         ({"body": {"content": "eA==", "encoded": True}}, ["x"], None),
         ({"body": {"content": "eA==", "encoded": "BASE64"}}, ["x"], None),
         ({"body": {"content": '{"a": 1}', "encoded": "json"}}, ["{", '  "a": 1', "}"], None),
+        (
+            {"body": {"content": "eA==", "contentType": "x/y", "contentTypeHint": "TEXT", "encoded": True}},
+            ["x"],
+            "x/y",
+        ),
         ({"body": {"content": "x", "other": 1}}, ["{", '  "content": "x",', '  "other": 1', "}"], None),
         ({"body": {"contentType": "x"}}, ["{", '  "contentType": "x"', "}"], None),
     ],
@@ -344,6 +352,7 @@ def test_equal_interactions_have_ids_of_their_own_and_one_digest():
     first, *others, last = shown
     assert [one.id for one in others] == [f"{first.id}-{number}" for number in (2, 3, 4)]
     assert {one.digest for one in shown[:-1]} == {first.id}
+    assert len(first.id) == 13
     assert last.digest == last.id != first.id
     assert [one.broker_id for one in shown] == [None, "x", None, None, None]
     assert all("_id" not in one.source for one in shown)
@@ -433,3 +442,19 @@ def test_names_of_members_are_shown_as_they_are():
     assert '"größe": {' in one.source
     assert '"ß": "é"' in one.source
     assert [line.text for line in one.parts[0].body or ()] == ["{", '  "ß": "é"', "}"]
+
+
+@pytest.mark.parametrize(
+    ("generator", "words"),
+    [
+        ({"type": "Uuid"}, "generated: a UUID"),
+        ({"type": "RandomInt", "min": 1, "max": 9}, "generated: a random integer from 1 to 9"),
+        ({"type": "Date", "format": "yyyy"}, "generated: the date yyyy"),
+        ({"type": "Unknown", "x": 1}, 'generated: {"type":"Unknown","x":1}'),
+        ({"type": 7}, 'generated: {"type":7}'),
+        ("Uuid", "generated: Uuid"),
+    ],
+)
+def test_generators_are_told_in_words(generator, words):
+    (one,) = read(response({"a": 1}, {}, generators={"body": {"$.a": generator}}))
+    assert [line.notes for line in one.parts[1].body or () if line.notes] == [(words,)]

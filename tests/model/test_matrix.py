@@ -416,3 +416,25 @@ def test_who_asks_about_a_missing_version_is_told_what_to_do_next() -> None:
     assert isinstance(stop, reason_texts.NoSuchVersion)
     assert reason_texts.get_code(stop) == "no_such_version"
     assert reason_texts.suggest_next_step(stop).startswith("Publish the pacts or verification results of Foo (1)")
+
+
+@pytest.mark.parametrize("counts_superseded", [True, False])
+def test_superseded_results_count_if_they_are_to(*, counts_superseded: bool) -> None:
+    rows = [row(success=False)._replace(is_superseded=True), row(number=102)]
+    facts = MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=rows)
+    verdict = decide(MatrixQuery(selectors=(FOO, BAR), counts_superseded=counts_superseded), facts)
+    assert len(verdict.rows) == 2
+    assert verdict.summary.deployable is not counts_superseded
+
+
+@pytest.mark.parametrize(
+    ("failed", "unknown"), [(MAX_REASONS + 1, 0), (0, MAX_REASONS + 1), (MAX_REASONS, MAX_REASONS)]
+)
+def test_obstacles_beyond_the_limit_are_counted_whatever_they_are(failed: int, unknown: int) -> None:
+    rows = [row(consumer=str(number), success=False) for number in range(failed)]
+    rows += [row(consumer=str(number), provider=None) for number in range(1000, 1000 + unknown)]
+    facts = MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=rows)
+    reasons = decide(MatrixQuery(selectors=(FOO, BAR)), facts).reasons
+    others = [reason for reason in reasons if isinstance(reason, reason_texts.MoreObstacles)]
+    counts = [(max(0, failed - MAX_REASONS), max(0, unknown - MAX_REASONS))]
+    assert [(reason.failed, reason.unknown) for reason in others] == [count for count in counts if any(count)]

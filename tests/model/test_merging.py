@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from treaty.model.pacts.content import build_content
 from treaty.model.pacts.documents import Document, parse_document, serialize
-from treaty.model.pacts.merging import MAX_DIFF_LINES, MergeConflict, describe_interaction, merge_documents
+from treaty.model.pacts.merging import (
+    MAX_DIFF_LINES,
+    MergeConflict,
+    describe_interaction,
+    describe_states,
+    merge_documents,
+    unite_metadata,
+)
 
 
 def http(description: str = "a", path: str = "/", status: int = 200, **more: object) -> dict[str, Any]:
@@ -280,11 +287,12 @@ BODIES = [
     ("<a/>", "application/soap+xml; charset=x", {"contentType": "application/soap+xml; charset=x"}),
     ("", "image/png", {"contentType": "image/png", "encoded": False, "content": ""}),
     (None, "application/json", None),
+    ([1], ["application/json", "text/plain"], {"contentType": "application/json"}),
 ]
 
 
 @pytest.mark.parametrize(("body", "content_type", "envelope"), BODIES)
-def test_a_body_gets_an_envelope(body: object, content_type: str | None, envelope: dict[str, object] | None) -> None:
+def test_a_body_gets_an_envelope(body: object, content_type: object, envelope: dict[str, object] | None) -> None:
     headers = {"headers": {"content-type": content_type}} if content_type else {}
     found = upgraded({**http(), "response": {"body": body, **headers}}, "3.0.0", "4.0")["response"]
     assert found["body"] == ({"encoded": False, "content": body, **envelope} if envelope else None)
@@ -301,8 +309,16 @@ LOSSES = [
         "later versions have no counterpart of the matching rule $.query.q[1] of its request",
     ),
     (
+        {"request": {"query": {"q": []}, "matchingRules": {"$.query.q[0]": {"match": "type"}}}},
+        "later versions have no counterpart of the matching rule $.query.q[0] of its request",
+    ),
+    (
         {"response": {"matchingRules": {"$.status": {"match": "type"}}}},
         "later versions have no counterpart of the matching rule $.status of its response",
+    ),
+    (
+        {"response": {"matchingRules": {"$.cookies.a": {"match": "type"}}}},
+        "later versions have no counterpart of the matching rule $.cookies.a of its response",
     ),
     (
         {"response": {"matchingRules": {"$.body": {"strange": 1}}}},
@@ -518,3 +534,49 @@ def test_two_different_rules_for_one_name_are_a_loss(kinds: tuple[str, str]) -> 
     same = {path: {"match": "type"} for path in paths}
     upgraded_rules = upgraded({**http(), "request": {"query": "q=1", "matchingRules": same}}, "2.0.0", "3.0.0")
     assert list(upgraded_rules["request"]["matchingRules"]["query"]) == ["q"]
+
+
+@pytest.mark.parametrize("order", [("header", "$.body.a"), ("$.body.a", "header")])
+def test_rules_that_are_in_a_category_already_stay(order: tuple[str, str]) -> None:
+    rules = {"header": {"X-Id": {"matchers": [{"match": "type"}]}}, "$.body.a": {"match": "type"}}
+    response = {"status": 200, "body": {"a": 1}, "matchingRules": {name: rules[name] for name in order}}
+    found = upgraded({**http(), "response": response}, "2.0.0", "3.0.0")["response"]["matchingRules"]
+    matchers = {"matchers": [{"match": "type"}], "combine": "AND"}
+    assert found == {"header": rules["header"], "body": {"$.a": matchers}}
+
+
+def test_a_newer_interaction_does_not_take_the_place_of_one_that_is_published_again() -> None:
+    old = [http(status=200), http(status=201)]
+    assert merge(pact(*old), pact(http(status=500), old[0])) == pact(old[0], http(status=500))
+    assert merge(pact(*old), pact(http(status=500), old[1])) == pact(http(status=500), old[1])
+
+
+def test_an_interaction_of_version_3_has_neither_a_type_nor_an_envelope() -> None:
+    interaction = {**http(), "response": {"status": 200, "body": {"a": 1}}}
+    assert upgraded(interaction, "2.0.0", "3.0.0") == interaction
+
+
+@pytest.mark.parametrize(
+    ("states", "text"),
+    [
+        ({"providerState": "s"}, "s"),
+        ({"providerStates": [{"name": "s"}, {"name": 7}, "t", {}]}, "s, 7, t, null"),
+        ({"providerStates": 7}, "7"),
+        ({}, ""),
+    ],
+)
+def test_the_states_of_an_interaction_are_named(states: dict[str, object], text: str) -> None:
+    assert describe_states(states) == text
+
+
+@pytest.mark.parametrize("literals", [("1.10", "1"), ("1", "1.10")])
+def test_numbers_of_one_pact_are_kept_beside_those_of_a_plain_one(literals: tuple[str, str]) -> None:
+    old, new = (
+        parse_document(json.dumps(pact({"description": name, "n": "N"})).replace('"N"', literal).encode())
+        for name, literal in zip("ab", literals, strict=True)
+    )
+    merged = merge_documents(old, new, is_newer=True)
+    assert not merged.is_plain
+    assert all(f'"n":{literal}}}' in build_content(merged).body.decode() for literal in literals)
+    united = unite_metadata(old, new)
+    assert united.is_plain is (old.is_plain and new.is_plain)

@@ -133,3 +133,19 @@ def test_results_that_are_too_long_are_not_read(excess, is_read):
     text = json.dumps([{"interactionId": "a", "success": True}])
     padded = text.ljust(interaction_results.MAX_LENGTH + excess)
     assert bool(interaction_results.parse_results(padded)) is is_read
+
+
+@pytest.mark.parametrize(
+    ("entry", "success"),
+    [
+        ({"status": "passed"}, True),
+        ({"status": "failed"}, False),
+        ({"status": "pending"}, False),
+        ({"status": "PASSED"}, False),
+        ({"success": False, "status": "passed"}, False),
+        ({"success": True, "status": "failed"}, True),
+    ],
+)
+def test_only_a_test_that_passed_is_a_success(entry, success):
+    (result,) = interaction_results.parse_results(json.dumps([{"interactionId": "a", **entry}]))
+    assert result.success is success

@@ -318,3 +318,17 @@ def test_a_value_is_escaped_for_the_media_type(media_type, body):
 def test_values_outside_of_ascii_stay_readable_in_json():
     request = replace(REQUEST, body='{"a": ${pactbroker.consumerName}, "b": "${pactbroker.consumerName}"}')
     assert render(request, {"consumerName": "é"}).body.decode() == '{"a": "é", "b": "é"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "rendered"),
+    [
+        # A line break in a string is escaped, and what is no JSON stays as it was written.
+        ('{"a": "x\n${pactbroker.consumerName}"}', '{"a": "x\\nsay \\"hi\\""}'),
+        ('{"a": "\\x ${pactbroker.consumerName}"}', '{"a": "\\x say \\"hi\\""}'),
+        ({"é": "ü ${pactbroker.consumerName}"}, '{"é":"ü say \\"hi\\""}'),
+    ],
+)
+def test_the_rest_of_a_json_body_keeps_its_meaning(body, rendered):
+    request = replace(REQUEST, headers={"content-type": "application/json"}, body=body)
+    assert render(request, {"consumerName": 'say "hi"'}).body.decode() == rendered
