@@ -41,13 +41,8 @@ def broker(database_url: str) -> Iterator[Broker]:
     with ExitStack() as stack:
         database = open_kept(database_url, connections=4)
         stack.callback(database.close)
-        settings = Settings(
-            database_url=database_url,
-            secret_key=SECRET_KEY,
-            log_level="fatal",
-            allow_dangerous_contract_modification=True,
-            **OPEN,
-        )  # type: ignore[arg-type]  # as mypy sees unpacked settings
+        options = {**OPEN, "allow_dangerous_contract_modification": True}
+        settings = Settings(database_url=database_url, secret_key=SECRET_KEY, log_level="fatal", **options)  # type: ignore[arg-type]  # as mypy sees unpacked settings
         broker = Broker(database, settings)
         stack.callback(broker.api.close)
         history = History(broker.api)
