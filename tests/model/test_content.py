@@ -127,7 +127,7 @@ def test_an_id_that_a_client_gave_is_kept_in_front() -> None:
 
 
 def test_ids_come_off_again_but_for_those_of_clients() -> None:
-    text = '{"interactions":[{"b":1.10},{"_id":"x","a":1},5]}'
+    text = '{"interactions":[{"b":1.10},{"_id":"x","a":1},{"_id":"0","a":1},5]}'
     assert dict(remove_broker_ids(parse_document(kept(text).encode())).tree) == json.loads(text)
     assert sha(text) == build_content(remove_broker_ids(parse_document(kept(text).encode()))).sha
 

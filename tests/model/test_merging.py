@@ -580,3 +580,11 @@ def test_numbers_of_one_pact_are_kept_beside_those_of_a_plain_one(literals: tupl
     assert all(f'"n":{literal}}}' in build_content(merged).body.decode() for literal in literals)
     united = unite_metadata(old, new)
     assert united.is_plain is (old.is_plain and new.is_plain)
+
+
+@pytest.mark.parametrize("member", ["a", "x"])
+def test_states_differ_in_every_member_but_empty_parameters(member: str) -> None:
+    plain, other = ({"providerStates": [state]} for state in ({"name": "s"}, {"name": "s", member: 0}))
+    assert merge(pact(http(**plain)), pact(http(**other, status=404))) == pact(http(**plain), http(**other, status=404))
+    newer = http(providerStates=[{"name": "s", "params": {}}], status=404)
+    assert merge(pact(http(**plain)), pact(newer)) == pact(newer)
