@@ -63,8 +63,11 @@ def test_a_first_publication_has_changed_if_it_is_new_for_any_tag(
     ]
 
 
-@pytest.mark.parametrize(("tags", "text"), [("t", "version with tag t"), ("tu", "versions with tags t, u")])
-def test_the_same_content_has_not_changed(tags: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("tags", "text"),
+    [(["t"], "version with tag t"), (["t", "u"], "versions with tags t, u"), ([None], "versions with tags ")],
+)
+def test_the_same_content_has_not_changed(tags: list[str | None], text: str) -> None:
     contents = [PreviousContent(tag=tag, sha="sha") for tag in tags]
     published = Event(PUBLISHED, f"pact content is the same as previous {text} and no new tags were applied")
     assert list_first_publication_events("sha", contents, requires_verification=False) == [published]
