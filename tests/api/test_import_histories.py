@@ -243,9 +243,10 @@ def is_history(question: str) -> bool:
     return question in {f"matrix of {consumer}" for consumer in CONSUMERS}
 
 
+@pytest.mark.parametrize("hides_export", [False, True], ids=["by export", "by resources"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes_and_another(
-    seed, make_api, make_other, clock, database
+    seed, hides_export, make_api, make_other, clock, database
 ):
     target = make_api(allow_dangerous_contract_modification=True, create_deployed_versions_for_tags=False)
     source, reference = make_other("source"), make_other("reference")
@@ -260,11 +261,11 @@ def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes
         story.happen(before)
     assert differences(everything(source), everything(reference)) == []
 
-    tally = import_from(source, target)
+    tally = import_from(source, target, hides_export=hides_export)
     assert tally.refused == []
     assert differences(everything(source), everything(target)) == []
 
-    again = import_from(source, target)
+    again = import_from(source, target, hides_export=hides_export)
     assert (+again.copied, again.refused, again.left) == ({}, [], [])
 
     after = Side(
@@ -281,10 +282,10 @@ def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes
     for _ in range(40):
         story.happen(story.random.choice((before, after)))
     clock.now += timedelta(seconds=1)
-    assert import_from(source, target).refused == []
+    assert import_from(source, target, hides_export=hides_export).refused == []
     assert differences(everything(target), everything(reference), allowed=is_history) == []
     final = everything(target)
-    again = import_from(source, target)
+    again = import_from(source, target, hides_export=hides_export)
     assert (+again.copied, again.refused) == ({}, [])
     assert differences(everything(target), final) == []
     assert [

@@ -12,7 +12,7 @@ from tests.api.conftest import pact
 from tests.api.history import History, q
 from tests.api.imports import broker, import_from
 from tests.api.test_import_histories import make_other  # noqa: F401 - a fixture
-from treaty.cli import import_copying
+from treaty.cli import import_copying, import_targets
 from treaty.client import BrokerClient, BrokerConnection, RetryPolicy
 from treaty.errors import Refused
 
@@ -219,7 +219,7 @@ def test_a_name_of_dots_does_not_end_an_import(source, target):
 
 
 def test_a_second_import_at_the_same_time_is_refused(target, monkeypatch):
-    monkeypatch.setattr(import_copying, "_CLAIM_TIMEOUT", 0)
+    monkeypatch.setattr(import_targets, "_CLAIM_TIMEOUT", 0)
     other = {"source": "https://other.example.org", "run": "another", "facts": []}
     done(target.post("/import", other))
     with pytest.raises(Refused, match="Another import is running"):
@@ -404,4 +404,4 @@ def test_a_dry_run_reports_the_same_and_writes_nothing(source, target):
     ],
 )
 def test_a_slow_target_gets_smaller_parts_so_that_others_can_write(sent, most, seconds, expected):
-    assert import_copying.next_batch_size(sent, most, seconds=seconds) == expected
+    assert import_targets.next_batch_size(sent, most, seconds=seconds) == expected

@@ -5,12 +5,12 @@ the latest of them however many there are.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, ScalarSelect, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, ScalarSelect, bindparam, delete, exists, func, insert, select, update
 
 from treaty.model.versions import Version
-from treaty.store.engine.database import execute, fetch_one, fetch_rows
+from treaty.store.engine.database import execute, fetch_column, fetch_one, fetch_rows
 from treaty.store.tables import branch, branch_version, integration, pacticipant, publication, tag, tag_head, version
 
 VERSION_COLUMNS: Final = (
@@ -98,10 +98,12 @@ def set_build_url(db: Connection, changed: Version) -> None:
     execute(db, _SET_BUILD_URL, {**values, "build_url": changed.build_url, "updated_at": changed.updated_at})
 
 
-_REMOVED: Final = select(version.c.id).where(
+_NUMBERED_IDS: Final = select(version.c.id).where(
     version.c.pacticipant_id == PACTICIPANT_ID,
     version.c.number.in_(bindparam("numbers", expanding=True)),
 )
+# Ids, not a subquery for them: PostgreSQL would run it for each row if it does not know yet how many rows there are.
+_REMOVED: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
 _NEXT_ON_BRANCH: Final = (
     select(branch_version.c.version_id)
     .where(branch_version.c.branch_id == branch.c.id, branch_version.c.version_id.not_in(_REMOVED))
@@ -153,7 +155,7 @@ BATCH_SIZE: Final = 500
 def remove(db: Connection, pacticipant: str, numbers: Sequence[str]) -> None:
     """Remove versions with their pacts, results, branch memberships, tags, deployments and releases."""
     for start in range(0, len(numbers), BATCH_SIZE):
-        params = {"pacticipant": pacticipant, "numbers": list(numbers[start : start + BATCH_SIZE])}
-        for statement in _REPLACE_HEADS:
+        batch = {"pacticipant": pacticipant, "numbers": list(numbers[start : start + BATCH_SIZE])}
+        params = {"ids": fetch_column(db, _NUMBERED_IDS, batch)}
+        for statement in (*_REPLACE_HEADS, _REMOVE):
             execute(db, statement, params)
-        execute(db, _REMOVE, params)
