@@ -41,13 +41,17 @@ def copy_all(
     report = CopyReport(is_exported=source_broker.index.has_link("pb:export"))
     target = ImportTarget(target_broker, source_broker.url, is_dry, report)
     target.begin()
-    with ImportSource(source_broker, report.refuse, target.renew_claim, parallel) as source:
-        if report.is_exported:
-            copy_exported(source, target)
-        else:
-            _copy_resources(source, target)
-        _copy_webhooks(source, target)
-    target.finish()
+    try:
+        with ImportSource(source_broker, report.refuse, target.renew_claim, parallel) as source:
+            if report.is_exported:
+                copy_exported(source, target)
+            else:
+                _copy_resources(source, target)
+            _copy_webhooks(source, target)
+        target.finish()
+    except KeyboardInterrupt:
+        target.release_claim()
+        raise
     return report
 
 

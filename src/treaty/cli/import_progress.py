@@ -60,10 +60,10 @@ class Progress:
 def format_progress(done: int, total: int, *, seconds: float) -> str:
     """Describe how much of a step is done, after some seconds, and how long the rest will take at the same rate."""
     rate = done / max(seconds, 0.001)
-    remaining = format_duration(max(total - done, 0) / rate) if done else "unknown time"
+    remaining = f"about {format_duration(max(total - done, 0) / rate)} left" if done else "remaining time unknown"
     percentage = 100 * done // max(total, 1)
     rate_text = f"{rate:,.0f}" if rate >= 10 or not rate else f"{rate:.1f}"  # noqa: PLR2004 - two digits are enough
-    return f"{done:,} of {total:,} ({percentage} %), {rate_text} per second, about {remaining} left"
+    return f"{done:,} of {total:,} ({percentage} %), {rate_text} per second, {remaining}"
 
 
 def format_duration(seconds: float) -> str:

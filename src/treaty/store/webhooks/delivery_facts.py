@@ -46,6 +46,7 @@ from treaty.store.tables import (
     webhook,
 )
 from treaty.store.verifications import NEWEST_FIRST
+from treaty.store.versions import versions
 from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER, request_from_row
 
 _Names = defaultdict[int, list[str]]
@@ -369,9 +370,6 @@ _STORE: Final = (
 )
 # Deliveries would be removed together with the publication that they refer to.
 _DETACH: Final = update(triggered_webhook).where(triggered_webhook.c.id.in_(_IDS)).values(publication_id=None)
-_NAMED_VERSIONS: Final = select(version.c.id).where(
-    version.c.pacticipant_id == _PACTICIPANT, version.c.number.in_(bindparam("numbers", expanding=True))
-)
 _VERSIONS_ON_BRANCHES: Final = (
     select(branch_version.c.version_id)
     .join(branch, branch.c.id == branch_version.c.branch_id)
@@ -392,14 +390,12 @@ def preserve_for_versions(db: Connection, pacticipant: str, numbers: Sequence[st
     """Preserve queued deliveries before these versions are removed."""
     if not _is_any_queued(db):
         return
-    params = {"pacticipant": pacticipant}
-    queued = fetch_rows(db, _QUEUED_OF_PACTICIPANT, params)
-    versions = {row.id for row in fetch_in_batches(db, _NAMED_VERSIONS, numbers, params, parameter="numbers")}
-    removed = frozenset(numbers)
+    queued = fetch_rows(db, _QUEUED_OF_PACTICIPANT, {"pacticipant": pacticipant})
+    removed_ids, removed = frozenset(versions.find_ids(db, pacticipant, numbers)), frozenset(numbers)
     # Deliveries for required verifications name the provider version only in their context, which is JSON.
     required = [row for row in queued if _subject(row).provider_version in removed]
-    _store_facts(db, {row.id: row for row in [*_list_using(db, queued, versions), *required]}.values())
-    _detach(db, [row.id for row in queued if row.consumer_version_id in versions])
+    _store_facts(db, {row.id: row for row in [*_list_using(db, queued, removed_ids), *required]}.values())
+    _detach(db, [row.id for row in queued if row.consumer_version_id in removed_ids])
 
 
 def preserve_for_publications(db: Connection, ids: Collection[int]) -> None:
@@ -417,8 +413,8 @@ def preserve_for_branches(db: Connection, pacticipant: str, names: Collection[st
         return
     params = {"pacticipant": pacticipant}
     rows = fetch_in_batches(db, _VERSIONS_ON_BRANCHES, names, params, parameter="names")
-    versions = {row.version_id for row in rows}
-    _store_facts(db, _list_using(db, fetch_rows(db, _QUEUED_OF_PACTICIPANT, params), versions))
+    on_branches = {row.version_id for row in rows}
+    _store_facts(db, _list_using(db, fetch_rows(db, _QUEUED_OF_PACTICIPANT, params), on_branches))
 
 
 def preserve_for_results(db: Connection, ids: Collection[int]) -> None:
@@ -429,14 +425,14 @@ def preserve_for_results(db: Connection, ids: Collection[int]) -> None:
     _store_facts(db, list(fetch_in_batches(db, _QUEUED_WITH_CONTENTS, contents)))
 
 
-def _list_using(db: Connection, queued: Sequence[Any], versions: Collection[int]) -> list[Any]:
+def _list_using(db: Connection, queued: Sequence[Any], version_ids: Collection[int]) -> list[Any]:
     """List the queued deliveries about pacts that one of the versions published or verified."""
     contents = sorted({row.content_id for row in queued})
     verified: set[int] = set()
     for start in range(0, len(contents), BATCH_SIZE):
         params = {"contents": contents[start : start + BATCH_SIZE]}
-        verified.update(row.content_id for row in fetch_in_batches(db, _VERIFIED, versions, params))
-    return [row for row in queued if row.consumer_version_id in versions or row.content_id in verified]
+        verified.update(row.content_id for row in fetch_in_batches(db, _VERIFIED, version_ids, params))
+    return [row for row in queued if row.consumer_version_id in version_ids or row.content_id in verified]
 
 
 def _detach(db: Connection, ids: Sequence[int]) -> None:
