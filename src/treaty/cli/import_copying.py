@@ -111,6 +111,9 @@ class _Label(NamedTuple):
         return [self.kind, pacticipant, number, self.name]
 
 
+_Neighbours = tuple[str | None, str | None]
+
+
 def _copy_versions(
     source: ImportSource, target: ImportTarget, progress: Progress, names: Sequence[str]
 ) -> list[PactLink]:
@@ -119,35 +122,35 @@ def _copy_versions(
     Lists do not have the times of branches and tags, so each of them has to be fetched, unless an earlier import stored
     its time in the target.
     """
-    progress.begin("lists of versions", len(names))
-    versions: dict[str, list[_Version]] = {}
-    for name, listed in source.versions(names):
-        versions[name] = [_parse_version(name, version) for version in listed]
-        progress.advance()
+    versions = _list_versions(source, progress, names)
     progress.begin("versions", sum(map(len, versions.values())))
-    with_branches = [name for name in names if any(_has_branches(version) for version in versions[name])]
-    branches = source.branches(with_branches)
-    neighbours = {
-        name: _neighbours([version.number for version in versions[name]], _list_numbers(target.broker, name))
-        for name in names
-    }
-    jobs = _label_jobs(target, versions)
-    for (name, version, stored_times), resources in source.find_all("versions", jobs):
-        above, below = neighbours[name][version.number]
-        fact = {
-            "kind": "version",
-            "pacticipant": name,
-            "number": version.number,
-            "buildUrl": version.build_url,
-            **version.times,
-            "above": above,
-            "below": below,
-            **_label_facts(version, stored_times, iter(resources), branches.get(name, {})),
-        }
+    branches = source.branches([name for name in names if any(map(_has_branches, versions[name]))])
+    neighbours: dict[str, dict[str, _Neighbours]] = {}
+    for (name, version, stored_times), resources in source.find_all("versions", _label_jobs(target, versions)):
+        if name not in neighbours:
+            numbers = [version.number for version in versions[name]]
+            neighbours[name] = _neighbours(numbers, _list_numbers(target.broker, name))
+        labels = _label_facts(version, stored_times, iter(resources), branches.get(name, {}))
+        fact = _version_fact(name, version, neighbours[name][version.number]) | labels
         target.add("versions", f"version {version.number} of {name}", fact)
         progress.advance()
     target.flush()
     return [link for of_pacticipant in versions.values() for version in of_pacticipant for link in version.pacts]
+
+
+def _list_versions(source: ImportSource, progress: Progress, names: Sequence[str]) -> dict[str, list[_Version]]:
+    progress.begin("lists of versions", len(names))
+    versions = {}
+    for name, listed in source.versions(names):
+        versions[name] = [_parse_version(name, version) for version in listed]
+        progress.advance()
+    return versions
+
+
+def _version_fact(pacticipant: str, version: _Version, neighbours: _Neighbours) -> Json:
+    above, below = neighbours
+    fact = {"kind": "version", "pacticipant": pacticipant, "number": version.number, "buildUrl": version.build_url}
+    return {**fact, **version.times, "above": above, "below": below}
 
 
 def _parse_version(pacticipant: str, version: Json) -> _Version:
@@ -169,7 +172,7 @@ def _list_numbers(broker: BrokerClient, pacticipant: str) -> set[str]:
     return {version["number"] for version in resource.embedded("versions")} if resource else set()
 
 
-def _neighbours(numbers: Sequence[str], existing_numbers: set[str]) -> dict[str, tuple[str | None, str | None]]:
+def _neighbours(numbers: Sequence[str], existing_numbers: set[str]) -> dict[str, _Neighbours]:
     """Return, for each version, the number above which and the number below which the target inserts it.
 
     `numbers` begin with the oldest. A version is inserted above the one before it, which the target has by then, and
