@@ -109,8 +109,8 @@ def find_ids(db: Connection, pacticipant: str, numbers: Sequence[str]) -> list[i
     """Find the ids of the versions with these numbers."""
     if len(numbers) <= _FEW:
         return fetch_column(db, _NUMBERED_IDS, {"pacticipant": pacticipant, "numbers": list(numbers)})
-    wanted = frozenset(numbers)
-    return [row.id for row in fetch_rows(db, _IDS, {"pacticipant": pacticipant}) if row.number in wanted]
+    requested = frozenset(numbers)
+    return [row.id for row in fetch_rows(db, _IDS, {"pacticipant": pacticipant}) if row.number in requested]
 
 
 # Ids, not a subquery for them, for the same reason.
