@@ -130,6 +130,7 @@ def filled(template: str, given: Mapping[str, str]) -> str:
         **dict.fromkeys(("sha", "pactVersion"), given["sha"]),
         "metadata": "Y3ZuPTEuMC4w",
         "number": given["number"],
+        "kind": "versions",
         "name": "documentation.css",
     }
     path = re.sub(r"\{(\w+)\}", lambda found: q(names[found[1]]), template)

@@ -5,6 +5,7 @@ order of time.
 """
 
 import base64
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,10 +26,12 @@ from treaty.store.migrations import migrate
 from treaty.web.application import build_application
 
 SEEDS = range(100 if IS_LONG else 3)
-CONSUMERS, PROVIDER = ("Apron", "Till/2 ü"), "Ledger"
+CONSUMERS, PROVIDER = ("..", "Till/2 ü"), "Ledger"
 ALL = (*CONSUMERS, PROVIDER)
 BRANCHES, TAGS = ("main", "feat/x"), ("dev", "prod")
 ENVIRONMENTS = ("test", "live")
+NUMBERS = ("1.10", "1e2", "-0", "1234567890123456789012", "1.1", "100.0", "0")
+"""The last three are equal to others, so that their contents have the same SHA."""
 WIP = base64.urlsafe_b64encode(b"w=true").decode().rstrip("=")
 
 
@@ -79,13 +82,16 @@ class Story:
     random: random.Random
     clock: Clock
     reference: Api
+    has_fractions: bool = False
+    """Whether things may happen in the same second: not all brokers return fractions of one."""
     is_second: bool = False
     """Whether the first import is over, so that some things would leave no trace that a second one can see."""
     numbers: int = 0
     initial: set[tuple[str, str, str]] = field(default_factory=set)
 
     def happen(self, side: Side) -> None:
-        self.clock.now += timedelta(seconds=self.random.randint(1, 90))
+        seconds = self.random.choice((0.1, 0.6, 40)) if self.has_fractions else self.random.randint(1, 90)
+        self.clock.now += timedelta(seconds=seconds)
         often = (self._publish, self._verify, self._deploy) * 2
         others = (self._verify, self._overwrite, self._branch, self._tag, self._undeploy, self._release)
         rarely = (self._version, self._end_support, self._untag)
@@ -123,7 +129,10 @@ class Story:
         if not side.pacts or (self.is_second and side.mark == "t"):
             return None
         consumer, number = self.random.choice(sorted(side.pacts))
-        body = pact(consumer, PROVIDER, self.random.randint(1, 4))
+        # Only the first of two equal contents is stored, and which one that is depends on when it is imported.
+        numbers = NUMBERS[:4] if self.is_second else NUMBERS
+        text = json.dumps(pact(consumer, PROVIDER)).replace('"status": 200', f'"status": {self.random.choice(numbers)}')
+        body = self.random.choice((pact(consumer, PROVIDER, self.random.randint(1, 4)), text.encode()))
         path = f"/pacts/provider/{PROVIDER}/consumer/{q(consumer)}/version/{number}"
         return lambda api: done(api.put(path, body))
 
@@ -249,12 +258,14 @@ def is_history(question: str) -> bool:
 def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes_and_another(
     seed, make_api, make_other, clock, database
 ):
+    hides_export = seed % 2 == 1  # an import reads resource by resource then, as from the original
     target = make_api(allow_dangerous_contract_modification=True, create_deployed_versions_for_tags=False)
     source, reference = make_other("source"), make_other("reference")
-    story = Story(random.Random(seed), clock, reference)  # noqa: S311 - histories, no secrets
+    story = Story(random.Random(seed), clock, reference, has_fractions=not hides_export)  # noqa: S311 - histories, no secrets
     for api in (source, reference):
         for name in ALL:
-            done(api.post("/pacticipants", {"name": name, "mainBranch": "main"}))
+            has_main_branch = name != CONSUMERS[seed // 2 % 2]
+            done(api.post("/pacticipants", {"name": name, **({"mainBranch": "main"} if has_main_branch else {})}))
         for environment in ENVIRONMENTS:
             done(api.post("/environments", {"name": environment, "production": False}))
     before = Side(source, "s")
@@ -262,11 +273,11 @@ def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes
         story.happen(before)
     assert differences(everything(source), everything(reference)) == []
 
-    tally = import_from(source, target)
+    tally = import_from(source, target, hides_export=hides_export)
     assert tally.refused == []
     assert differences(everything(source), everything(target)) == []
 
-    again = import_from(source, target)
+    again = import_from(source, target, hides_export=hides_export)
     assert (+again.copied, again.refused, again.left) == ({}, [], [])
 
     after = Side(
@@ -283,10 +294,10 @@ def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes
     for _ in range(40):
         story.happen(story.random.choice((before, after)))
     clock.now += timedelta(seconds=1)
-    assert import_from(source, target).refused == []
+    assert import_from(source, target, hides_export=hides_export).refused == []
     assert differences(everything(target), everything(reference), allowed=is_history) == []
     final = everything(target)
-    again = import_from(source, target)
+    again = import_from(source, target, hides_export=hides_export)
     assert (+again.copied, again.refused) == ({}, [])
     assert differences(everything(target), final) == []
     assert [

@@ -12,7 +12,7 @@ from tests.api.conftest import pact
 from tests.api.history import History, q
 from tests.api.imports import broker, import_from
 from tests.api.test_import_histories import make_other  # noqa: F401 - a fixture
-from treaty.cli import import_copying
+from treaty.cli import import_copying, import_targets
 from treaty.client import BrokerClient, BrokerConnection, RetryPolicy
 from treaty.errors import Refused
 
@@ -219,7 +219,7 @@ def test_a_name_of_dots_does_not_end_an_import(source, target):
 
 
 def test_a_second_import_at_the_same_time_is_refused(target, monkeypatch):
-    monkeypatch.setattr(import_copying, "_CLAIM_TIMEOUT", 0)
+    monkeypatch.setattr(import_targets, "_CLAIM_TIMEOUT", 0)
     other = {"source": "https://other.example.org", "run": "another", "facts": []}
     done(target.post("/import", other))
     with pytest.raises(Refused, match="Another import is running"):
@@ -404,4 +404,60 @@ def test_a_dry_run_reports_the_same_and_writes_nothing(source, target):
     ],
 )
 def test_a_slow_target_gets_smaller_parts_so_that_others_can_write(sent, most, seconds, expected):
-    assert import_copying.next_batch_size(sent, most, seconds=seconds) == expected
+    assert import_targets.next_batch_size(sent, most, seconds=seconds) == expected
+
+
+def test_former_deployments_and_overwritten_pacts_of_a_treaty_are_copied(source, target, later):
+    history = deployed_pair(source)
+    for number in ("10", "11"):
+        later()
+        history.version("Prices", number)
+        history.deploy("Prices", number, "test")
+    released = history.release("Prices", "10", "test")
+    later()
+    done(source.patch(released, {"currentlySupported": False}))
+    done(source.put(f"{PAIR}/version/1", pact("Shop", "Prices", "second")))
+    done(source.put(f"{PAIR}/version/1", pact("Shop", "Prices", "third")))
+    tally = import_from(source, target)
+    assert (tally.refused, tally.left, tally.copied["pacts"]) == ([], [], 3)
+    assert (tally.copied["deployments"], tally.copied["releases"]) == (3, 1)
+    path = "/pacticipants/Prices/deployed-or-released/versions"
+    assert lives(target, path) == lives(source, path)
+    assert len(lives(target, path)) == 3
+    assert running(target) == ["11"]
+    assert target.get(f"{PAIR}/version/1").json()["interactions"][0]["description"] == "a request for third"
+    assert +import_from(source, target).copied == {}
+
+
+def lives(api, path):
+    versions = done(api.get(path)).json()["_embedded"]["versions"]
+    return [{name: value for name, value in one.items() if not name.startswith("_")} for one in versions]
+
+
+def test_statistics_of_postgresql_are_renewed_at_the_end_of_an_import(source, target, database):
+    deployed_pair(source)
+    import_from(source, target)
+    if database.engine.dialect.name == "postgresql":
+        rows = "SELECT reltuples FROM pg_class WHERE relname = 'version'"
+        assert database.read(lambda db: db.exec_driver_sql(rows).scalar_one()) == 2
+
+
+def test_numbers_in_test_results_and_webhooks_are_copied_as_they_are_written(source, target):
+    history = deployed_pair(source)
+    history.publish("Shop", "2", "Prices", "other")
+    path = source.get(f"{PAIR}/version/2").link("pb:publish-verification-results")
+    done(source.post(path, b'{"success":true,"providerApplicationVersion":"9","testResults":{"a":[1.10,1e2,-0]}}'))
+    webhook = (
+        b'{"events":[{"name":"contract_published"}],'
+        b'"request":{"method":"POST","url":"https://ci.example.org/build","body":{"a":[1.10,1e2,-0]}}}'
+    )
+    done(source.post("/webhooks", webhook))
+    for hides_export in (False, True):
+        import_from(source, target, hides_export=hides_export)
+        assert numbers(target) == numbers(source)
+
+
+def numbers(api):
+    (link,) = api.get("/webhooks").json()["_links"]["pb:webhooks"]
+    texts = api.get(link["href"]).text, api.get(f"{PAIR}/version/2/verification-results/latest").text
+    return [re.findall(r"\[1[^\]]*\]", text) for text in texts]

@@ -1,6 +1,7 @@
 """`treaty import`: what one broker has is copied to another, and can be copied again."""
 
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -275,13 +276,14 @@ def test_a_source_that_lets_nobody_in_is_told_with_what_to_do(tmp_path, source, 
     assert "Run the command again to continue" in done.stderr
 
 
-def test_people_read_counts_and_what_stays_behind(tmp_path, source, target):
+def test_people_read_progress_and_a_table_of_what_was_copied_and_what_was_not(tmp_path, source, target):
     words = ("--from-username", "pact", "--from-password", "secret")
     done = run("treaty", "import", "--from", source, "-b", target, *words, cwd=tmp_path)
-    assert f"Copied {VERSIONS} pacts\n" in done.stdout
+    rows = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines()]
+    assert ["pacts", str(VERSIONS), "0", "0", "0"] in rows
+    assert ["Not copied", "users, teams and tokens", "no broker returns them"] in rows
     assert "The webhook secret is disabled" in done.stdout
-    assert "Not copied, because no broker returns it" in done.stdout
-    assert f"{TILL}: {VERSIONS} versions\n" in done.stderr
+    assert re.search(rf"^\[2/8\] versions: {2 * VERSIONS} in \d+ s$", done.stderr, re.MULTILINE)
 
 
 def test_a_broker_is_not_copied_to_itself(tmp_path, target):

@@ -1,225 +1,69 @@
-"""Copying of another broker's data to a Treaty, with its original times. Newer data in the target is not changed.
-
-Facts are sent in batches, and the target remembers them: an interrupted import continues where it stopped.
-"""
+"""Copying of another broker's data to a Treaty, with its original times. Newer data in the target is not changed."""
 
 from __future__ import annotations
 
-import json
-import time
-import uuid
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from treaty.cli import output
-from treaty.cli.import_sources import ImportSource, pact_fact, pact_links, recorded_times, select_members, select_times
-from treaty.errors import ClientError, Refused
+from treaty.cli.import_exports import copy_exported
+from treaty.cli.import_progress import Progress
+from treaty.cli.import_reports import CopyReport
+from treaty.cli.import_sources import (
+    ImportSource,
+    Request,
+    pact_fact,
+    pact_links,
+    recorded_times,
+    select_members,
+    select_times,
+)
+from treaty.cli.import_targets import ImportTarget
+from treaty.errors import Refused
+from treaty.model.pacts.documents import parse_json, serialize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from treaty.cli.import_sources import ContentKey, PactLink, ResultLink
     from treaty.client import BrokerClient, HalResource, Json
 
-KINDS: Final = {
-    "pacticipants": "applications",
-    "versions": "versions",
-    "environments": "environments",
-    "pacts": "pacts",
-    "results": "verification results",
-    "deployments": "deployments",
-    "releases": "releases",
-    "webhooks": "webhooks",
-}
 _FATAL_STATUSES: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _READ_ONLY_MEMBERS: Final = ("_links", "_embedded", "createdAt", "updatedAt", "uuid")
 _HIDDEN_VALUE: Final = "**********"
-MAX_FACTS: Final = 200
-"""Facts in one request to the target."""
-REQUEST_GOAL_SECONDS: Final = 0.5
-"""Seconds that a request to the target should take: on SQLite, other writes wait for it."""
-MAX_CHARACTERS: Final = 2_000_000
-"""Characters of pacts and test results in one request to the target."""
-MAX_LOOKUPS: Final = 5000
-"""Facts in one lookup of what earlier imports copied."""
-_HEARTBEAT_INTERVAL: Final = 10.0
-"""Seconds after which the claim is renewed, well before it expires (after 30)."""
-_CLAIM_TIMEOUT: Final = 40.0
-"""Seconds to wait for another import: the claim of one that was killed expires after 30."""
-_PROGRESS_INTERVAL: Final = 5.0
-"""Seconds between two progress lines."""
-
-
-@dataclass(slots=True)
-class CopyReport:
-    """Counts and messages for the final report. `found` counts what the target already had."""
-
-    copied: Counter[str] = field(default_factory=Counter)
-    found: Counter[str] = field(default_factory=Counter)
-    refused: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-    """Facts left out because the target's data was changed or removed since an earlier import."""
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class ImportTarget:
-    """The Treaty that receives the facts, in batches."""
-
-    broker: BrokerClient
-    source_url: str
-    is_dry: bool
-    report: CopyReport
-    _run: str = field(default_factory=lambda: str(uuid.uuid4()))
-    _facts: list[tuple[str, str, Json]] = field(default_factory=list)
-    _size: int = 0
-    _batch_size: int = MAX_FACTS
-    """Number of facts in the next request, adapted to the duration of the last one."""
-    _sent_at: float = 0
-
-    @property
-    def url(self) -> str:
-        """The URL for facts. Raises ClientError for a broker that cannot import."""
-        if not self.broker.index.has_link("pb:import"):
-            raise ClientError(
-                f"{self.broker.url} cannot import.",
-                hint="It must be a Treaty of this version, and the credentials need the permission to write.",
-            )
-        return self.broker.link("pb:import")
-
-    def begin(self) -> None:
-        """Claim the import, and wait for the claim of one that was killed. Raises Refused if another one is running."""
-        deadline = time.monotonic() + _CLAIM_TIMEOUT
-        while True:
-            try:
-                self._post([])
-            except Refused as refused:
-                if refused.status != HTTPStatus.CONFLICT or time.monotonic() > deadline:
-                    raise
-                output.print_error("Another import is running or has just been interrupted. Waiting …")
-                time.sleep(2)
-            else:
-                return
-
-    def find_markers(self, facts: Sequence[Sequence[str]]) -> list[str | None]:
-        """Return the markers that earlier imports stored for facts; None for new facts."""
-        markers: list[str | None] = []
-        for start in range(0, len(facts), MAX_LOOKUPS):
-            batch = [list(fact) for fact in facts[start : start + MAX_LOOKUPS]]
-            body = {"source": self.source_url, "facts": batch}
-            markers += self.broker.post(f"{self.url}/known", body).body["values"]
-        return markers
-
-    def add(self, kind: str, name: str, fact: Json) -> None:
-        """Queue a fact, and send the batch when it is full."""
-        self._facts.append((kind, name, fact))
-        self._size += len(fact.get("content") or "") + len(fact.get("testResults") or "")
-        if len(self._facts) >= self._batch_size or self._size >= MAX_CHARACTERS:
-            self.flush()
-
-    def flush(self) -> None:
-        facts, self._facts, self._size = self._facts, [], 0
-        if facts:
-            began = time.monotonic()
-            outcomes = self._post([fact for *_, fact in facts])
-            self._batch_size = next_batch_size(len(facts), self._batch_size, seconds=time.monotonic() - began)
-            for (kind, name, _), imported in zip(facts, outcomes, strict=True):
-                self._count(kind, name, imported)
-
-    def send_one(self, kind: str, name: str, fact: Json) -> str:
-        """Send a single fact, and return its outcome: `absent`, which is not counted, asks to create the webhook."""
-        (imported,) = self._post([fact])
-        if imported["outcome"] != "absent":
-            self._count(kind, name, imported)
-        return str(imported["outcome"])
-
-    def put_webhook(self, name: str, webhook_uuid: str, body: Json, fact: Json) -> None:
-        """Create a webhook, and record it as copied."""
-        try:
-            if not self.is_dry:
-                self.broker.put(self.broker.link("pb:webhook", uuid=webhook_uuid), body)
-                self._post([fact])
-        except Refused as refused:
-            if refused.status in _FATAL_STATUSES or refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise
-            self.report.refused.append(f"{name}: {refused}")
-        else:
-            self.report.copied["webhooks"] += 1
-
-    def renew_claim(self) -> None:
-        """Renew the claim if it is about to expire, because the source is slow."""
-        if time.monotonic() - self._sent_at > _HEARTBEAT_INTERVAL:
-            self._post([])
-
-    def finish(self) -> None:
-        self.flush()
-        self._post([], finished=True)
-
-    def _post(self, facts: list[Json], *, finished: bool = False) -> list[Json]:
-        body = {"source": self.source_url, "run": self._run, "dryRun": self.is_dry, "finished": finished}
-        outcomes: list[Json] = self.broker.post(self.url, {**body, "facts": facts}).body["outcomes"]
-        self._sent_at = time.monotonic()
-        return outcomes
-
-    def _count(self, kind: str, name: str, imported: Json) -> None:
-        match imported["outcome"]:
-            case "copied":
-                self.report.copied[kind] += 1
-            case "refused":
-                self.report.refused.append(f"{name}: {imported['reason']}")
-            case "removed" | "outdated":
-                self.report.left.append(f"{name}: {imported['reason']}")
-            case _:
-                self.report.found[kind] += 1
-
-
-def next_batch_size(sent: int, batch_size: int, *, seconds: float) -> int:
-    """Return the size of the next batch, given the duration of a request with `sent` facts.
-
-    It shrinks at once after a slow request, and at most doubles after a fast one.
-    """
-    fitting = max(1, int(sent * REQUEST_GOAL_SECONDS / max(seconds, 0.001)))
-    if seconds > REQUEST_GOAL_SECONDS:
-        return min(fitting, batch_size)
-    return min(max(batch_size, fitting), batch_size * 2, MAX_FACTS)
+_STEPS: Final = 6
 
 
 def copy_all(
     source_broker: BrokerClient, target_broker: BrokerClient, *, is_dry: bool, parallel: int = 4
 ) -> CopyReport:
     """Copy everything. Raises ClientError if one of the brokers cannot be used."""
-    report = CopyReport()
+    report = CopyReport(is_exported=source_broker.index.has_link("pb:export"))
     target = ImportTarget(target_broker, source_broker.url, is_dry, report)
     target.begin()
-    with ImportSource(source_broker, report.refused.append, target.renew_claim, parallel) as source:
-        names = _copy_pacticipants(source, target)
-        links = [link for name in names for link in _copy_versions(source, target, name)]
-        _copy_results(source, target, _copy_pacts(source, target, source.with_revisions(links)))
-        _copy_environments(source, target)
-        _copy_webhooks(source, target)
-    target.finish()
+    try:
+        with ImportSource(source_broker, report.refuse, target.renew_claim, parallel) as source:
+            if report.is_exported:
+                copy_exported(source, target)
+            else:
+                _copy_resources(source, target)
+            _copy_webhooks(source, target)
+        target.finish()
+    except KeyboardInterrupt:
+        target.release_claim()
+        raise
     return report
 
 
-class _Progress:
-    """Prints the progress of a long step every few seconds."""
-
-    def __init__(self, subject: str, total: int) -> None:
-        self._subject, self._total, self._done = subject, total, 0
-        self._started_at = self._printed_at = time.monotonic()
-
-    def step(self) -> None:
-        self._done += 1
-        now = time.monotonic()
-        if now - self._printed_at < _PROGRESS_INTERVAL:
-            return
-        self._printed_at = now
-        rate = self._done / (now - self._started_at)
-        remaining = round((self._total - self._done) / rate)
-        progress = f"{self._done} of {self._total}, {rate:.0f} per second, about {remaining} s left"
-        output.print_error(f"{self._subject}: {progress}")
+def _copy_resources(source: ImportSource, target: ImportTarget) -> None:
+    """Copy the data of a broker without an export, such as the original, resource by resource."""
+    progress = Progress(_STEPS)
+    names = _copy_pacticipants(source, target)
+    links = _copy_versions(source, target, progress, names)
+    pacts = _copy_pacts(source, target, progress, source.with_revisions(links))
+    _copy_results(source, target, progress, pacts)
+    _copy_environments(source, target)
+    progress.end()
 
 
 # Pacticipants and their versions
@@ -243,31 +87,85 @@ def _copy_pacticipants(source: ImportSource, target: ImportTarget) -> list[str]:
     return [pacticipant["name"] for pacticipant in pacticipants]
 
 
-def _copy_versions(source: ImportSource, target: ImportTarget, pacticipant: str) -> list[PactLink]:
-    """Copy the versions of a pacticipant with their branches and tags; return their pacts, the oldest first."""
-    versions = source.versions(pacticipant)
-    branches = (
-        source.branches(pacticipant) if any(_get_embedded(version, "branchVersions") for version in versions) else {}
-    )
-    existing_numbers = _list_numbers(target.broker, pacticipant)
-    neighbours = _neighbours([version["number"] for version in versions], existing_numbers)
-    progress = _Progress(f"Versions of {pacticipant}", len(versions))
-    for version, markers in zip(versions, _label_facts(source, target, pacticipant, versions, branches), strict=True):
-        above, below = neighbours[version["number"]]
-        fact = {
-            "kind": "version",
-            "pacticipant": pacticipant,
-            **select_members(version, "number", "buildUrl"),
-            **select_times(version),
-            "above": above,
-            "below": below,
-            **markers,
-        }
-        target.add("versions", f"version {version['number']} of {pacticipant}", fact)
-        progress.step()
+class _Version(NamedTuple):
+    """What is copied of a version: lists of them are kept in memory."""
+
+    number: str
+    build_url: str | None
+    times: Mapping[str, Any]
+    labels: Sequence[_Label]
+    pacts: Sequence[PactLink]
+
+
+class _Label(NamedTuple):
+    """A branch or tag of a version."""
+
+    kind: str
+    name: str
+    is_head: bool
+    href: str
+
+    def key(self, pacticipant: str, number: str) -> list[str]:
+        """Return the key of the label in the target's memory."""
+        if self.kind == "branch":
+            return [self.kind, pacticipant, self.name, number]
+        return [self.kind, pacticipant, number, self.name]
+
+
+_Neighbours = tuple[str | None, str | None]
+
+
+def _copy_versions(
+    source: ImportSource, target: ImportTarget, progress: Progress, names: Sequence[str]
+) -> list[PactLink]:
+    """Copy the versions of pacticipants with their branches and tags; return their pacts, the oldest first.
+
+    Lists do not have the times of branches and tags, so each of them has to be fetched, unless an earlier import stored
+    its time in the target.
+    """
+    versions = _list_versions(source, progress, names)
+    progress.begin("versions", sum(map(len, versions.values())))
+    branches = source.branches([name for name in names if any(map(_has_branches, versions[name]))])
+    neighbours: dict[str, dict[str, _Neighbours]] = {}
+    for (name, version, stored_times), resources in source.find_all("versions", _label_jobs(target, versions)):
+        if name not in neighbours:
+            numbers = [version.number for version in versions[name]]
+            neighbours[name] = _neighbours(numbers, _list_numbers(target.broker, name))
+        labels = _label_facts(version, stored_times, iter(resources), branches.get(name, {}))
+        fact = _version_fact(name, version, neighbours[name][version.number]) | labels
+        target.add("versions", f"version {version.number} of {name}", fact)
+        progress.advance()
     target.flush()
-    output.print_error(f"{pacticipant}: {len(versions)} versions")
-    return [link for version in versions for link in pact_links(pacticipant, version)]
+    return [link for of_pacticipant in versions.values() for version in of_pacticipant for link in version.pacts]
+
+
+def _list_versions(source: ImportSource, progress: Progress, names: Sequence[str]) -> dict[str, list[_Version]]:
+    progress.begin("lists of versions", len(names))
+    versions = {}
+    for name, listed in source.versions(names):
+        versions[name] = [_parse_version(name, version) for version in listed]
+        progress.advance()
+    return versions
+
+
+def _version_fact(pacticipant: str, version: _Version, neighbours: _Neighbours) -> Json:
+    above, below = neighbours
+    fact = {"kind": "version", "pacticipant": pacticipant, "number": version.number, "buildUrl": version.build_url}
+    return {**fact, **version.times, "above": above, "below": below}
+
+
+def _parse_version(pacticipant: str, version: Json) -> _Version:
+    labels = [
+        _Label(kind, label["name"], bool(label.get("latest")), label["_links"]["self"]["href"])
+        for kind, embedded in (("branch", "branchVersions"), ("tag", "tags"))
+        for label in (version.get("_embedded") or {}).get(embedded) or []
+    ]
+    pacts = pact_links(pacticipant, version)
+    return _Version(version["number"], version.get("buildUrl"), select_times(version), labels, pacts)
+
+
+def _has_branches(version: _Version) -> bool:
+    return any(label.kind == "branch" for label in version.labels)
 
 
 def _list_numbers(broker: BrokerClient, pacticipant: str) -> set[str]:
@@ -275,7 +173,7 @@ def _list_numbers(broker: BrokerClient, pacticipant: str) -> set[str]:
     return {version["number"] for version in resource.embedded("versions")} if resource else set()
 
 
-def _neighbours(numbers: Sequence[str], existing_numbers: set[str]) -> dict[str, tuple[str | None, str | None]]:
+def _neighbours(numbers: Sequence[str], existing_numbers: set[str]) -> dict[str, _Neighbours]:
     """Return, for each version, the number above which and the number below which the target inserts it.
 
     `numbers` begin with the oldest. A version is inserted above the one before it, which the target has by then, and
@@ -290,56 +188,51 @@ def _neighbours(numbers: Sequence[str], existing_numbers: set[str]) -> dict[str,
     return {number: (above, next_existing[number]) for number, above in zip(numbers, previous, strict=True)}
 
 
-def _get_embedded(version: Json, kind: str) -> list[Json]:
-    return (version.get("_embedded") or {}).get(kind) or []
+_LabelJob = tuple[tuple[str, _Version, "list[str | None]"], "list[Request]"]
+
+
+def _label_jobs(target: ImportTarget, versions: Mapping[str, Sequence[_Version]]) -> Iterator[_LabelJob]:
+    """Yield each version with the stored times of its branches and tags, and requests for those without one."""
+    for name, of_pacticipant in versions.items():
+        keys = [label.key(name, version.number) for version in of_pacticipant for label in version.labels]
+        times = iter(target.find_markers(keys))
+        for version in of_pacticipant:
+            stored_times = [next(times) for _ in version.labels]
+            requests = [
+                Request(f"{label.kind} {label.name} of version {version.number}", label.href)
+                for label, time in zip(version.labels, stored_times, strict=True)
+                if time is None
+            ]
+            yield (name, version, stored_times), requests
 
 
 def _label_facts(
-    source: ImportSource, target: ImportTarget, pacticipant: str, versions: Sequence[Json], branches: dict[str, Json]
-) -> Iterator[Json]:
-    """Yield the branches and tags of each version with their times.
-
-    Lists do not have these times, so each branch version and tag has to be fetched, unless an earlier import stored its
-    time in the target.
-    """
-    labels = [
-        (kind, label, version)
-        for version in versions
-        for kind, embedded in (("branch", "branchVersions"), ("tag", "tags"))
-        for label in _get_embedded(version, embedded)
-    ]
-    stored_times = target.find_markers([_label_key(pacticipant, *label) for label in labels])
-    fetched = source.find_all(
-        [_label_link(*label) for label, time in zip(labels, stored_times, strict=True) if time is None]
-    )
-    facts: dict[str, Json] = defaultdict(lambda: {"branches": [], "tags": []})
-    for (kind, label, version), stored_time in zip(labels, stored_times, strict=True):
-        resource = next(fetched) if stored_time is None else None
-        created_at = (resource.body.get("createdAt") if resource else stored_time) or version["createdAt"]
-        fact = {"name": label["name"], "createdAt": created_at}
-        if kind == "branch":
-            branch = select_times(branches.get(label["name"]) or {"createdAt": created_at})
+    version: _Version,
+    stored_times: Sequence[str | None],
+    resources: Iterator[HalResource | None],
+    branches: Mapping[str, Json],
+) -> Json:
+    """Return the branches and tags of a version with their times, those without a stored one from the resources."""
+    facts: dict[str, list[Json]] = {"branches": [], "tags": []}
+    for label, stored_time in zip(version.labels, stored_times, strict=True):
+        resource = next(resources) if stored_time is None else None
+        created_at = (resource.body.get("createdAt") if resource else stored_time) or version.times["createdAt"]
+        fact = {"name": label.name, "createdAt": created_at}
+        if label.kind == "branch":
+            branch = select_times(branches.get(label.name) or {"createdAt": created_at})
             times = {"branchCreatedAt": branch["createdAt"], "branchUpdatedAt": branch["updatedAt"]}
-            facts[version["number"]]["branches"].append({**fact, "isHead": bool(label.get("latest")), **times})
+            facts["branches"].append({**fact, "isHead": label.is_head, **times})
         else:
-            facts[version["number"]]["tags"].append(fact)
-    yield from (facts[version["number"]] for version in versions)
-
-
-def _label_link(kind: str, label: Json, version: Json) -> tuple[str, str]:
-    return f"{kind} {label['name']} of version {version['number']}", label["_links"]["self"]["href"]
-
-
-def _label_key(pacticipant: str, kind: str, label: Json, version: Json) -> list[str]:
-    if kind == "branch":
-        return [kind, pacticipant, label["name"], version["number"]]
-    return [kind, pacticipant, version["number"], label["name"]]
+            facts["tags"].append(fact)
+    return facts
 
 
 # Pacts and results
 
 
-def _copy_pacts(source: ImportSource, target: ImportTarget, links: Sequence[PactLink]) -> list[PactLink]:
+def _copy_pacts(
+    source: ImportSource, target: ImportTarget, progress: Progress, links: Sequence[PactLink]
+) -> list[PactLink]:
     """Copy the pacts, and return those whose results have to be listed.
 
     These are one pact for each content, because results belong to a content, and all pacts with several revisions.
@@ -349,53 +242,57 @@ def _copy_pacts(source: ImportSource, target: ImportTarget, links: Sequence[Pact
     new = [link for link in links if not stored_shas[link]]
     shas: dict[PactLink, str] = {link: sha for link, sha in stored_shas.items() if sha}
     target.report.found["pacts"] += len(shas)
-    progress = _Progress("Pacts", len(new))
-    for link, pact in zip(new, source.find_all([(link.name, link.href) for link in new]), strict=True):
+    progress.begin("pacts", len(new))
+    for link, (pact,) in source.find_all("pacts", [(link, [Request(link.name, link.href)]) for link in new]):
         if pact:
             fact = pact_fact(link, pact, is_current=True)
             target.add("pacts", link.name, fact)
             shas[link] = fact["sha"]
-        progress.step()
+        progress.advance()
     target.flush()
     by_content = {(link.consumer, link.provider, sha): link for link, sha in shas.items()}
     rewritten = [link for link in shas if link.revisions > 1]
     return list(dict.fromkeys([*by_content.values(), *rewritten]))
 
 
-def _copy_results(source: ImportSource, target: ImportTarget, pacts: Sequence[PactLink]) -> None:
+def _copy_results(source: ImportSource, target: ImportTarget, progress: Progress, pacts: Sequence[PactLink]) -> None:
     """Copy the results of all contents in the order in which the source numbered them, and overwritten revisions."""
-    progress = _Progress("Results of pacts", len(pacts))
+    progress.begin("lists of results", len(pacts))
     links: dict[tuple[ContentKey, int], ResultLink] = {}
     overwritten: dict[tuple[PactLink, str], ResultLink] = {}
-    for pact, rows in zip(pacts, source.list_results(pacts), strict=True):
+    for pact, rows in source.list_results(pacts):
         links |= {(row.content, row.number): row for row in rows}
         overwritten |= {(pact, row.content.sha): row for row in rows if pact.revisions > 1}
-        progress.step()
-    _copy_overwritten(source, target, overwritten)
+        progress.advance()
+    _copy_overwritten(source, target, progress, overwritten)
     recorded = recorded_times(links.values())
     markers = dict(zip(links, target.find_markers([_result_key(link) for link in links.values()]), strict=True))
     # In the order of their numbers, so that the target numbers them in the same order.
     new = sorted((link for key, link in links.items() if markers[key] is None), key=lambda link: link.number)
     target.report.found["results"] += len(links) - len(new)
-    progress = _Progress("Results", len(new))
-    for link, result in zip(new, source.find_all([(link.name, link.href) for link in new]), strict=True):
+    progress.begin("verification results", len(new))
+    for link, (result,) in source.find_all("results", [(link, [Request(link.name, link.href)]) for link in new]):
         if result:
-            target.add("results", link.name, _result_fact(link, result.body, recorded[link]))
-        progress.step()
+            target.add("results", link.name, _result_fact(link, result, recorded[link]))
+        progress.advance()
     target.flush()
 
 
 def _copy_overwritten(
-    source: ImportSource, target: ImportTarget, revisions: dict[tuple[PactLink, str], ResultLink]
+    source: ImportSource,
+    target: ImportTarget,
+    progress: Progress,
+    revisions: Mapping[tuple[PactLink, str], ResultLink],
 ) -> None:
     """Copy the overwritten contents that have results; the source has no link to those without."""
     keys = [["publication", pact.consumer, pact.provider, pact.version, sha] for pact, sha in revisions]
     markers = dict(zip(revisions, target.find_markers(keys), strict=True))
-    new = sorted((key for key in revisions if markers[key] is None), key=lambda key: revisions[key].pact_created_at)
-    for pact, sha in new:
-        fact = source.find_overwritten(pact, revisions[pact, sha])
+    new = [(pact, row) for (pact, sha), row in revisions.items() if markers[pact, sha] is None]
+    progress.begin("overwritten pacts", len(new))
+    for pact, fact in source.find_overwritten(sorted(new, key=lambda revision: revision[1].pact_created_at)):
         if fact:
             target.add("pacts", f"an overwritten revision of {pact.name}", fact)
+        progress.advance()
     target.flush()
 
 
@@ -403,7 +300,9 @@ def _result_key(link: ResultLink) -> list[str]:
     return ["result", *link.content, str(link.number)]
 
 
-def _result_fact(link: ResultLink, result: Json, recorded_at: str) -> Json:
+def _result_fact(link: ResultLink, resource: HalResource, recorded_at: str) -> Json:
+    # Parsed again, because numbers in test results are copied as they are written.
+    result, _ = parse_json(resource.text)
     return {
         "kind": "result",
         "consumer": link.content.consumer,
@@ -422,7 +321,7 @@ def _result_fact(link: ResultLink, result: Json, recorded_at: str) -> Json:
 
 
 def _to_json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    return None if value is None else serialize(value)
 
 
 def _contacts_to_json(contacts: Any) -> str | None:
@@ -542,7 +441,8 @@ def _copy_webhooks(source: ImportSource, target: ImportTarget) -> None:
         # Public reading of another Treaty does not include webhooks.
         target.report.notes.append(f"Webhooks were not copied: the source shows them to known users only. ({refused})")
         return
-    for webhook in source.find_all([(f"webhook {link.title or link.name}", link.href) for link in links]):
+    jobs = [(None, [Request(f"webhook {link.title or link.name}", link.href)]) for link in links]
+    for _, (webhook,) in source.find_all("webhooks", jobs):
         if webhook:
             _copy_webhook(target, webhook)
 
@@ -555,14 +455,16 @@ def _copy_webhook(target: ImportTarget, webhook: HalResource) -> None:
     outcome = target.send_one("webhooks", name, fact)
     if outcome != "absent":
         return
-    body = {member: value for member, value in webhook.body.items() if member not in _READ_ONLY_MEMBERS}
+    # Parsed again, because numbers in the body of its requests are copied as they are written.
+    properties, _ = parse_json(webhook.text)
+    body = {member: value for member, value in properties.items() if member not in _READ_ONLY_MEMBERS}
     for side in ("consumer", "provider"):
         if side in body:
             body[side] = select_members(body[side], "name", "label")
     if _has_hidden_value(body["request"]):
         body |= {"enabled": False, "request": _remove_hidden_values(body["request"])}
         target.report.notes.append(f"{name} is disabled: its secrets are hidden. Add them, and enable it.")
-    target.put_webhook(name, webhook_uuid, body, fact)
+    target.put_webhook(name, webhook_uuid, serialize(body), fact)
 
 
 def _has_hidden_value(request: Json) -> bool:

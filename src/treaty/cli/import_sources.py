@@ -7,11 +7,11 @@ reported.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from treaty.errors import MissingRelation, NotHal, Refused
@@ -19,13 +19,21 @@ from treaty.errors import MissingRelation, NotHal, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from treaty.client import BrokerClient, HalResource, Json
+    from treaty.client import BrokerClient, HalResource, Json, Query
+
+    _Response = HalResource | Exception
+
+Subject = TypeVar("Subject")
+Result = TypeVar("Result")
 
 _MAX_ROWS: Final = "1000000"
 """More rows than any pact has. Without a limit, the matrix returns a hundred."""
 _FATAL_STATUSES: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
 _MAX_READ_AHEAD: Final = 100
-"""Maximum number of responses that are fetched before the first of them is used, to bound memory."""
+"""Maximum number of jobs whose responses are fetched before the first of them is used, to bound memory."""
+_MAX_READ_AHEAD_CHARACTERS: Final = 20_000_000
+_WAIT_SECONDS: Final = 5.0
+"""Seconds to wait for a response at a time; in between, the claim is renewed."""
 _RESULT_PATH: Final = re.compile(r"/pact-version/([^/]+)/(?:metadata/[^/]*/)?verification-results/(\d+)$")
 
 
@@ -72,16 +80,28 @@ class ResultLink(NamedTuple):
         return f"result {self.number} for the pact between {self.content.consumer} and {self.content.provider}"
 
 
+class Request(NamedTuple):
+    """A resource to fetch, with its name for the report."""
+
+    name: str
+    href: str
+
+
 @dataclass(slots=True)
 class ImportSource:
-    """The broker to read facts from. `report` is called with the reason for each skipped resource."""
+    """The broker to read facts from. `report` is called with the kind, name and reason for each skipped resource.
+
+    Several threads fetch resources ahead of their use, so that the source is never idle while the target writes.
+    """
 
     broker: BrokerClient
-    report: Callable[[str], None]
+    report: Callable[[str, str, str], None]
     renew_claim: Callable[[], None]
-    """Called before each response is used, so that a slow source does not let the target's claim expire."""
+    """Called while responses are awaited, so that a slow source does not let the target's claim expire."""
     parallel: int = 4
     _threads: ThreadPoolExecutor = field(init=False)
+    _average_size: float = 0
+    """Characters of a response, as an average in which the latest ones weigh most."""
 
     def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(self.parallel, thread_name_prefix="import")
@@ -92,29 +112,52 @@ class ImportSource:
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(cancel_futures=True)
 
-    def find(self, name: str, href: str) -> HalResource | None:
+    def find(self, kind: str, request: Request) -> HalResource | None:
         """Fetch a resource; report it and return None if the source does not return it."""
-        resource = self._fetch(href)
-        if isinstance(resource, Exception):
-            self.report(f"{name}: {resource}")
-            return None
+        ((_, (resource,)),) = self.find_all(kind, [(None, [request])])
         return resource
 
-    def find_all(self, named: Sequence[tuple[str, str]]) -> Iterator[HalResource | None]:
-        """Fetch resources, given by name and URL, in parallel, and yield them in their order."""
-        for start in range(0, len(named), _MAX_READ_AHEAD):
-            batch = named[start : start + _MAX_READ_AHEAD]
-            for (name, _), resource in zip(
-                batch, self._threads.map(self._fetch, [href for _, href in batch]), strict=True
-            ):
-                self.renew_claim()
-                if isinstance(resource, Exception):
-                    self.report(f"{name}: {resource}")
-                    yield None
-                else:
-                    yield resource
+    def find_all(
+        self, kind: str, jobs: Iterable[tuple[Subject, Sequence[Request]]]
+    ) -> Iterator[tuple[Subject, list[HalResource | None]]]:
+        """Fetch the resources of each job in parallel, and yield them with the job's subject, in the order of jobs."""
+        waiting: deque[tuple[Subject, list[tuple[Request, Future[_Response]]]]] = deque()
+        for subject, requests in jobs:
+            futures = [(request, self._threads.submit(self._fetch, request.href)) for request in requests]
+            waiting.append((subject, futures))
+            while len(waiting) > self._max_read_ahead:
+                yield self._take(kind, *waiting.popleft())
+        while waiting:
+            yield self._take(kind, *waiting.popleft())
 
-    def _fetch(self, href: str) -> HalResource | Exception:
+    def _take(
+        self, kind: str, subject: Subject, futures: Sequence[tuple[Request, Future[_Response]]]
+    ) -> tuple[Subject, list[HalResource | None]]:
+        return subject, [self._use(kind, request, self._wait(future)) for request, future in futures]
+
+    @property
+    def _max_read_ahead(self) -> int:
+        """Number of jobs whose resources are fetched before they are used: fewer of large resources."""
+        fitting = int(_MAX_READ_AHEAD_CHARACTERS / max(self._average_size, 1))
+        return max(self.parallel + 1, min(_MAX_READ_AHEAD, fitting))
+
+    def _use(self, kind: str, request: Request, response: _Response) -> HalResource | None:
+        if isinstance(response, Exception):
+            self.report(kind, request.name, str(response))
+            return None
+        self._average_size = 0.9 * self._average_size + 0.1 * len(response.text)
+        return response
+
+    def _wait(self, future: Future[Result]) -> Result:
+        while True:
+            self.renew_claim()
+            try:
+                return future.result(timeout=_WAIT_SECONDS)
+            except TimeoutError:
+                if future.done():
+                    raise
+
+    def _fetch(self, href: str) -> _Response:
         try:
             return self.broker.get(href)
         except Refused as refused:
@@ -124,36 +167,57 @@ class ImportSource:
         except NotHal as error:
             return error
 
-    def embedded(self, name: str, href: str, kind: str) -> list[Json]:
-        """List the embedded resources of all pages of a list."""
-        resources: list[Json] = []
-        next_href: str | None = href
-        while next_href:
-            self.renew_claim()
-            page = self.find(name, next_href)
-            resources += page.embedded(kind) if page else []
-            links = page.links("next") if page else []
-            next_href = links[0].href if links else None
-        return resources
+    def pages(self, href: str) -> Iterator[HalResource]:
+        """Fetch the pages of a list, each while the one before it is used. Raises Refused if one is not returned."""
+        future: Future[HalResource] | None = self._threads.submit(self.broker.get, href)
+        while future:
+            page = self._wait(future)
+            links = page.links("next")
+            future = self._threads.submit(self.broker.get, links[0].href) if links else None
+            yield page
+
+    def lists(
+        self, kind: str, jobs: Sequence[tuple[str, Sequence[Request]]], embedded: str
+    ) -> Iterator[tuple[str, list[Json]]]:
+        """Fetch lists in parallel, with all of their pages, and yield the embedded resources of each."""
+        for subject, responses in self.find_all(kind, jobs):
+            resources: list[Json] = []
+            for response in responses:
+                page = response
+                while page:
+                    resources += page.embedded(embedded)
+                    links = page.links("next")
+                    page = self.find(kind, Request(f"a page of {subject}", links[0].href)) if links else None
+            yield subject, resources
 
     # Pacticipants and versions
 
     def pacticipants(self) -> list[Json]:
-        return self.embedded("the applications", self.broker.link("pb:pacticipants"), "pacticipants")
+        request = Request("the applications", self.broker.link("pb:pacticipants"))
+        ((_, resources),) = self.lists("pacticipants", [("the applications", [request])], "pacticipants")
+        return resources
 
-    def versions(self, pacticipant: str) -> list[Json]:
-        """List the versions of a pacticipant, the oldest first."""
-        href = self.broker.url_for("pacticipants", pacticipant, "versions")
-        versions = self.embedded(f"the versions of {pacticipant}", href, "versions")
-        # A version that is added while the pages are read moves others to the next page, where they appear again.
-        return list({version["number"]: version for version in reversed(versions)}.values())
+    def versions(self, pacticipants: Sequence[str]) -> Iterator[tuple[str, list[Json]]]:
+        """List the versions of each pacticipant, the oldest first."""
+        jobs = [(name, [Request(f"the versions of {name}", self._of(name, "versions"))]) for name in pacticipants]
+        for name, versions in self.lists("versions", jobs, "versions"):
+            # A version that is added while the pages are read moves others to the next page, where they appear again.
+            yield name, list({version["number"]: version for version in reversed(versions)}.values())
 
-    def branches(self, pacticipant: str) -> dict[str, Json]:
-        """List the branches of a pacticipant by name."""
+    def branches(self, pacticipants: Sequence[str]) -> dict[str, dict[str, Json]]:
+        """List the branches of pacticipants by name."""
         query = [("page", "1"), ("size", "500")]
-        href = self.broker.url_for("pacticipants", pacticipant, "branches", query=query)
-        branches = self.embedded(f"the branches of {pacticipant}", href, "branches")
-        return {branch["name"]: branch for branch in branches}
+        jobs = [
+            (name, [Request(f"the branches of {name}", self._of(name, "branches", query=query))])
+            for name in pacticipants
+        ]
+        return {
+            name: {branch["name"]: branch for branch in branches}
+            for name, branches in self.lists("versions", jobs, "branches")
+        }
+
+    def _of(self, pacticipant: str, kind: str, query: Query = ()) -> str:
+        return self.broker.url_for("pacticipants", pacticipant, kind, query=query)
 
     # Pacts and results
 
@@ -162,13 +226,13 @@ class ImportSource:
 
         The original broker lists a link for each revision in the versions, Treaty their number in these lists.
         """
-        pairs = list(dict.fromkeys((link.consumer, link.provider) for link in links))
-        named = [
-            (f"the list of pacts between {consumer} and {provider}", self._pacts_of(consumer, provider))
-            for consumer, provider in pairs
+        pairs = dict.fromkeys((link.consumer, link.provider) for link in links)
+        jobs = [
+            (pair, [Request(f"the list of pacts between {pair[0]} and {pair[1]}", self._pacts_of(*pair))])
+            for pair in pairs
         ]
         listed_pacts: dict[tuple[str, str, str], Json] = {}
-        for pair, page in zip(pairs, self.find_all(named), strict=True):
+        for pair, (page,) in self.find_all("pacts", jobs):
             for pact in page.embedded("pacts") if page else ():
                 listed_pacts[*pair, pact["_embedded"]["consumerVersion"]["number"]] = pact
         return [
@@ -178,18 +242,25 @@ class ImportSource:
     def _pacts_of(self, consumer: str, provider: str) -> str:
         return self.broker.url_for("pacts", "provider", provider, "consumer", consumer, "versions")
 
-    def find_overwritten(self, link: PactLink, row: ResultLink) -> Json | None:
-        """Fetch an overwritten revision of a pact by its SHA: its version no longer has a link to it."""
-        segments = ("pacts", "provider", link.provider, "consumer", link.consumer, "pact-version", row.content.sha)
-        pact = self.find(f"an overwritten revision of {link.name}", self.broker.url_for(*segments))
-        return {**pact_fact(link, pact, is_current=False), "createdAt": row.pact_created_at} if pact else None
+    def find_overwritten(
+        self, revisions: Sequence[tuple[PactLink, ResultLink]]
+    ) -> Iterator[tuple[PactLink, Json | None]]:
+        """Fetch overwritten revisions of pacts by their SHAs: their versions no longer have links to them."""
+        jobs = [((link, row), [self._overwritten_request(link, row.content.sha)]) for link, row in revisions]
+        for (link, row), (pact,) in self.find_all("pacts", jobs):
+            fact = {**pact_fact(link, pact, is_current=False), "createdAt": row.pact_created_at} if pact else None
+            yield link, fact
 
-    def list_results(self, links: Sequence[PactLink]) -> Iterator[list[ResultLink]]:
+    def _overwritten_request(self, link: PactLink, sha: str) -> Request:
+        segments = ("pacts", "provider", link.provider, "consumer", link.consumer, "pact-version", sha)
+        return Request(f"an overwritten revision of {link.name}", self.broker.url_for(*segments))
+
+    def list_results(self, links: Sequence[PactLink]) -> Iterator[tuple[PactLink, list[ResultLink]]]:
         """List the results of all revisions of each pact. Only the matrix has all of them."""
-        named = [(f"the results of {link.name}", self._matrix(link)) for link in links]
-        for link, matrix in zip(links, self.find_all(named), strict=True):
+        jobs = [(link, [Request(f"the results of {link.name}", self._matrix(link))]) for link in links]
+        for link, (matrix,) in self.find_all("results", jobs):
             rows = (matrix.body.get("matrix") or []) if matrix else []
-            yield [result for row in rows if (result := _result_link(row, link))]
+            yield link, [result for row in rows if (result := _result_link(row, link))]
 
     def _matrix(self, link: PactLink) -> str:
         selectors = [("pacticipant", link.consumer), ("version", link.version), ("pacticipant", link.provider)]

@@ -6,22 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from treaty.cli import import_copying, options, output
+from treaty.cli import import_copying, import_reports, options, output
 from treaty.cli.program import Command, Failure, Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from treaty.cli.import_copying import CopyReport
+    from treaty.cli.import_reports import CopyReport
     from treaty.client import BrokerClient
 
-_NOT_COPIED: Final = (
-    "Not copied, because no broker returns it: former deployments, deliveries and secrets of webhooks, and users."
-)
 _CONTINUE_HINT: Final = "Run the command again to continue: nothing is copied twice."
-_SAME_BROKER: Final = "Both brokers are the same.\nGive the one to copy from as --from, and the one to copy to as -b."
-_MAX_LINES: Final = 20
-"""Maximum number of lines of each kind in the report for people; `-o json` has all of them."""
 
 
 @click.command("import", cls=Command)
@@ -36,7 +28,7 @@ _MAX_LINES: Final = 20
     default=4,
     show_default=True,
     metavar="N",
-    help="Number of parallel requests to the other broker.",
+    help="Number of requests to the other broker at a time; this Treaty gets one at a time.",
 )
 @options.output_option("text", "json", "pretty")
 @options.connection_options()
@@ -67,10 +59,10 @@ def import_all(
             )
         report = _copy(other, broker, is_dry=dry_run, parallel=parallel)
     if form == "text":
-        output.print_line("\n".join(_report_lines(report, is_dry=dry_run)))
+        output.print_line(import_reports.format_report(report, is_dry=dry_run))
     else:
-        output.show_value(_report_json(report), form)
-    if report.refused:
+        output.show_value(import_reports.report_json(report), form)
+    if report.refusals:
         raise SystemExit(1)
 
 
@@ -80,30 +72,3 @@ def _copy(source: BrokerClient, target: BrokerClient, *, is_dry: bool, parallel:
     except BaseException:
         output.print_error(_CONTINUE_HINT)
         raise
-
-
-def _report_lines(report: CopyReport, *, is_dry: bool) -> list[str]:
-    done = "Would copy" if is_dry else "Copied"
-    counts = [
-        f"{done} {report.copied[kind]} {name}" + (f" ({report.found[kind]} were there)" if report.found[kind] else "")
-        for kind, name in import_copying.KINDS.items()
-    ]
-    refused = [output.red(line) for line in _shorten("Not copied", report.refused)]
-    left = _shorten("Left out", report.left)
-    return [*counts, *refused, *left, *(output.yellow(note) for note in report.notes), _NOT_COPIED]
-
-
-def _shorten(label: str, texts: Sequence[str]) -> list[str]:
-    lines = [f"{label}: {text}" for text in texts[:_MAX_LINES]]
-    more = len(texts) - _MAX_LINES
-    return [*lines, f"{label}: {more} more; -o json lists all of them"] if more > 0 else lines
-
-
-def _report_json(report: CopyReport) -> dict[str, object]:
-    return {
-        "copied": {kind: report.copied[kind] for kind in import_copying.KINDS},
-        "found": {kind: report.found[kind] for kind in import_copying.KINDS},
-        "refused": report.refused,
-        "left": report.left,
-        "notes": report.notes,
-    }

@@ -212,6 +212,8 @@ MATRIX_BADGE: Final = Url("/matrix/provider/{provider}/latest/{providerTag}/cons
 
 IMPORT: Final = Url("/import")
 IMPORT_LOOKUP: Final = IMPORT + "/known"
+EXPORT: Final = Url("/export")
+EXPORT_PAGE: Final = EXPORT + "/{kind}"
 
 AUDIT: Final = Url("/audit")
 AUDIT_EXPORT: Final = AUDIT + "/export"
@@ -281,6 +283,7 @@ PATH_PARAMETERS: Final = {
     "comparison": ("The number of the version to compare with.", "1.1.0"),
     "metadata": ("The reason why a pact was selected, from its URL in a list of pacts for verification.", "dz10cnVl"),
     "number": ("The number of a verification result.", "1"),
+    "kind": ("The kind of the facts.", "versions"),
     "name": ("The name of a file.", "documentation.css"),
 }
 """Description and example of each name in the paths of the API, for the OpenAPI document."""

@@ -12,8 +12,8 @@ An import calls no webhooks, and derives neither branches nor main branches nor 
 already done so.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import singledispatchmethod
@@ -86,7 +86,7 @@ def import_batch(db: Connection, batch: ImportBatch, *, now: datetime, settings:
     Raises Conflict while another import is running: two would each decide about facts that the other is adding.
     """
     if not leases.claim(db, LEASE, owner=batch.run, now=now, until=now + LEASE_DURATION):
-        raise Conflict("Another import is running. Wait until it has finished; at most one runs at a time.")
+        raise _another_import(db)
     if batch.is_last:
         leases.end(db, LEASE, owner=batch.run, until=now)
     facts, is_dry = batch.facts, batch.is_dry
@@ -94,15 +94,26 @@ def import_batch(db: Connection, batch: ImportBatch, *, now: datetime, settings:
     names = {name for fact in facts for name in _pacticipant_names(fact)}
     pacticipants.lock(db, names)
     importer = _Importer(db, batch.source, is_dry, now, settings, former_names.find_current_names(db, names))
+    importer.prepare([fact for fact in facts if not isinstance(fact, Invalid)])
     # A dry run writes and rolls back, so that its outcomes are those of the real code. The lease must outlive it.
     if is_dry:
         db.exec_driver_sql("SAVEPOINT dry_run")
     results = [importer.add(fact) for fact in facts]
+    importer.finish()
     if is_dry:
         db.exec_driver_sql("ROLLBACK TO SAVEPOINT dry_run")
+    elif batch.is_last:
+        imports.refresh_statistics(db)
     counts = Counter(f"{type(fact).__name__} {result.outcome}" for fact, result in zip(facts, results, strict=True))
     audit.record(db, Action.IMPORT, resource=redact_url(batch.source), params={"dry_run": is_dry, **counts})
     return results
+
+
+def _another_import(db: Connection) -> Conflict:
+    """Build the error for a second import. The time in its text tells a running import from one that was killed."""
+    until = leases.find_end(db, LEASE)
+    last_request = "" if until is None else f" (its last request was at {until - LEASE_DURATION:%H:%M:%S.%f} UTC)"
+    return Conflict(f"Another import is running{last_request}. Wait until it has finished; at most one runs at a time.")
 
 
 def _pacticipant_names(fact: Fact | Invalid) -> Iterable[str]:
@@ -152,7 +163,84 @@ class _Importer:
     current_names: Mapping[str, str]
     """The present names of the pacticipants that were renamed here, by the names in the facts."""
     _values: dict[str, str | None] = field(default_factory=dict)
-    """Cache of the remembered values of copied facts, by key."""
+    """The remembered values of copied facts, by key."""
+    _looked_up: set[str] = field(default_factory=set)
+    """Keys whose values were loaded, if they have any."""
+    _new_values: dict[str, str | None] = field(default_factory=dict)
+    """Values that `finish` stores for facts that were not copied before."""
+    _pacticipants: dict[str, Pacticipant | None] = field(default_factory=dict)
+    _versions: dict[tuple[str, str], Version | None] = field(default_factory=dict)
+    """Versions by pacticipant and number; None if there is none."""
+    _newest: dict[str, imports.VersionPosition | None] = field(default_factory=dict)
+    """The version with the highest position of each pacticipant."""
+    _below: dict[tuple[str, str], str] = field(default_factory=dict)
+    """For versions of the request, the number of the next version in the source's order that existed before."""
+    _contents: set[tuple[str, str, str]] = field(default_factory=set)
+    """Contents that exist, by consumer, provider and hash."""
+    _changed_at: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    """When the pacts or results of pairs last changed."""
+
+    # State that is loaded for all facts of the request at once, since a round trip for each would take most of the time
+
+    def prepare(self, facts: Sequence[Fact]) -> None:
+        """Load what the facts of the request need: which were copied before, and which versions exist."""
+        numbers: defaultdict[str, set[str]] = defaultdict(set)
+        keys: set[str] = set()
+        for fact in facts:
+            keys.update(compute_fact_key(self.source, parts) for parts in _list_keys(fact))
+            for pacticipant, number in _list_versions(fact):
+                numbers[pacticipant].add(number)
+        self._load_values(keys)
+        for pacticipant, of_pacticipant in numbers.items():
+            self._versions |= {(pacticipant, number): None for number in of_pacticipant}
+            existing = imports.load_versions(self.db, pacticipant, of_pacticipant)
+            self._versions |= {(pacticipant, version.number): version for version in existing}
+        self._find_versions_below([fact for fact in facts if isinstance(fact, VersionFact)])
+
+    def _find_versions_below(self, facts: Sequence[VersionFact]) -> None:
+        # From the newest fact to the oldest. Facts that are no neighbours in the source say nothing about each other.
+        for fact, above in zip(reversed(facts[:-1]), reversed(facts), strict=False):
+            if above.pacticipant == fact.pacticipant and above.above == fact.number:
+                key = (above.pacticipant, above.number)
+                number = above.number if self._versions[key] else above.below or self._below.get(key)
+                if number is not None:
+                    self._below[fact.pacticipant, fact.number] = number
+
+    def finish(self) -> None:
+        """Store which facts were copied."""
+        imports.record_copies(self.db, self._new_values, now=self.now)
+
+    def _load_values(self, keys: Collection[str]) -> None:
+        self._looked_up.update(keys)
+        self._values |= imports.load_values(self.db, keys)
+
+    def _find_pacticipant(self, name: str) -> Pacticipant | None:
+        if name not in self._pacticipants:
+            self._pacticipants[name] = pacticipants.find(self.db, name)
+        return self._pacticipants[name]
+
+    def _find_version(self, pacticipant: str, number: str) -> Version | None:
+        key = (pacticipant, number)
+        if key not in self._versions:
+            self._versions[key] = versions.find(self.db, pacticipant, number)
+        return self._versions[key]
+
+    def _find_newest(self, pacticipant: str) -> imports.VersionPosition | None:
+        if pacticipant not in self._newest:
+            self._newest[pacticipant] = imports.find_newest_version(self.db, pacticipant)
+        return self._newest[pacticipant]
+
+    def _has_content(self, consumer: str, provider: str, sha: str) -> bool:
+        key = (consumer, provider, sha)
+        if key not in self._contents and imports.has_content(self.db, *key):
+            self._contents.add(key)
+        return key in self._contents
+
+    def _find_changed_at(self, consumer: str, provider: str) -> datetime | None:
+        pair = (consumer, provider)
+        if pair not in self._changed_at:
+            self._changed_at[pair] = imports.find_pair_changed_at(self.db, *pair)
+        return self._changed_at[pair]
 
     def add(self, fact: Fact | Invalid) -> ImportResult:
         if isinstance(fact, Invalid):
@@ -174,8 +262,8 @@ class _Importer:
     def was_copied(self, *parts: str) -> bool:
         """Whether this or an earlier import copied the fact. `parts`: its kind and what identifies it in the source."""
         key = compute_fact_key(self.source, parts)
-        if key not in self._values:
-            self._values |= imports.load_values(self.db, [key])
+        if key not in self._looked_up:
+            self._load_values([key])
         return key in self._values
 
     def get_value(self, *parts: str) -> str | None:
@@ -184,9 +272,11 @@ class _Importer:
     def remember(self, *parts: str, value: str | None = None) -> None:
         """Remember that a fact was copied, or was here already, with a value that depends on its kind."""
         was_copied, key = self.was_copied(*parts), compute_fact_key(self.source, parts)
-        if not was_copied or self._values[key] != value:
-            imports.record_copy(self.db, key, value, is_known=was_copied, now=self.now)
-            self._values[key] = value
+        if was_copied and key not in self._new_values and self._values[key] != value:
+            imports.change_value(self.db, key, value)
+        elif not was_copied or key in self._new_values:
+            self._new_values[key] = value
+        self._values[key] = value
 
     def handle_missing(self, description: str, *parts: str) -> ImportResult:
         """Return the outcome for a fact that belongs to something missing here.
@@ -204,15 +294,16 @@ class _Importer:
 
     @_add.register
     def _(self, fact: PacticipantFact) -> ImportResult:
-        existing = pacticipants.find(self.db, fact.name)
+        existing = self._find_pacticipant(fact.name)
         was_copied = self.was_copied("pacticipant", fact.name)
         if existing is None and was_copied:
             return _removed(f"{fact.name} was removed here after an earlier import")
         has_changed = existing is None
         if existing is None:
-            pacticipants.add(self.db, _new_pacticipant(fact))
+            self._pacticipants[fact.name] = new = _new_pacticipant(fact)
+            pacticipants.add(self.db, new)
         else:
-            completed = _complete_pacticipant(existing, fact, was_copied=was_copied)
+            self._pacticipants[fact.name] = completed = _complete_pacticipant(existing, fact, was_copied=was_copied)
             has_changed = completed != existing
             if has_changed:
                 pacticipants.change(self.db, completed)
@@ -236,13 +327,14 @@ class _Importer:
 
     @_add.register
     def _(self, fact: VersionFact) -> ImportResult:
-        if pacticipants.find(self.db, fact.pacticipant) is None:
+        if self._find_pacticipant(fact.pacticipant) is None:
             return self.handle_missing(f"The application {fact.pacticipant}", "pacticipant", fact.pacticipant)
         key = ("version", fact.pacticipant, fact.number)
-        existing = versions.find(self.db, fact.pacticipant, fact.number)
+        existing = self._find_version(fact.pacticipant, fact.number)
         if existing is None and self.was_copied(*key):
             return _removed("the version was removed here after an earlier import")
         version = self._complete_version(existing, fact) if existing else self._add_version(fact)
+        self._versions[fact.pacticipant, fact.number] = version
         self.remember(*key)
         outcomes = [self._add_to_branch(version, branch) for branch in fact.branches]
         outcomes += [self._add_tag(version, tag) for tag in fact.tags]
@@ -264,6 +356,8 @@ class _Importer:
         position = self._find_position(fact)
         if position is None:
             versions.add(self.db, new)
+            if new.pacticipant in self._newest:
+                self._newest[new.pacticipant] = _above(self._newest[new.pacticipant], new)
         else:
             versions.insert_at(self.db, new, position)
         return new
@@ -276,13 +370,14 @@ class _Importer:
         if not self.settings.order_versions_by_date:
             return find_insertion_position(fact.number, versions.list_positions(self.db, fact.pacticipant))
         # Versions usually arrive in order, so most of them belong on top. Only others need the list of all positions.
-        top = imports.find_newest_version(self.db, fact.pacticipant)
-        if top is None or (fact.below is None and (top.number == fact.above or top.created_at <= fact.created_at)):
+        top = self._find_newest(fact.pacticipant)
+        below = fact.below or self._below.get((fact.pacticipant, fact.number))
+        if top is None or (below is None and (top.number == fact.above or top.created_at <= fact.created_at)):
             return None
         existing = imports.list_version_positions(self.db, fact.pacticipant)
         numbers = [version.number for version in existing]
         first = numbers.index(fact.above) + 1 if fact.above in numbers else 0
-        last = numbers.index(fact.below) if fact.below in numbers else len(numbers)
+        last = numbers.index(below) if below in numbers else len(numbers)
         newer = next((version for version in existing[first:last] if version.created_at > fact.created_at), None)
         if newer is not None:
             return newer.position
@@ -391,9 +486,9 @@ class _Importer:
         contract = _parse_contract(fact)
         key = ("pact", fact.consumer, fact.provider, fact.version)
         for name in (fact.consumer, fact.provider):
-            if pacticipants.find(self.db, name) is None:
+            if self._find_pacticipant(name) is None:
                 return self.handle_missing(f"The application {name}", "pacticipant", name)
-        if versions.find(self.db, fact.consumer, fact.version) is None:
+        if self._find_version(fact.consumer, fact.version) is None:
             description = f"Version {fact.version} of {fact.consumer}"
             return self.handle_missing(description, "version", fact.consumer, fact.version)
         revisions = imports.list_revisions(self.db, fact.consumer, fact.version, fact.provider)
@@ -406,7 +501,7 @@ class _Importer:
 
     def _remember_pact(self, fact: PactFact, contract: Contract, result: ImportResult) -> None:
         pair, sha = (fact.consumer, fact.provider), contract.content.sha
-        if imports.has_content(self.db, *pair, sha):
+        if self._has_content(*pair, sha):
             # Results name the source's SHA, which may differ from ours: the source may hash another text.
             self.remember("content", *pair, fact.sha, value=sha)
         if result.outcome in {ImportOutcome.COPIED, ImportOutcome.PRESENT}:
@@ -439,10 +534,12 @@ class _Importer:
 
     def _add_current(self, contract: Contract, *, now: datetime) -> None:
         # Adding a publication sets the pair's time of change to the original time, which may be an earlier one.
-        changed_at = imports.find_pair_changed_at(self.db, contract.consumer, contract.provider)
+        pair = (contract.consumer, contract.provider)
+        changed_at = self._find_changed_at(*pair)
         publications.add(self.db, contract, publications.load_state(self.db, contract), now=now)
         if changed_at and changed_at > now:
-            publications.touch(self.db, contract.consumer, contract.provider, now=changed_at)
+            publications.touch(self.db, *pair, now=changed_at)
+        self._changed_at[pair] = max(changed_at, now) if changed_at else now
 
     # Results
 
@@ -452,22 +549,24 @@ class _Importer:
         if self.was_copied(*key):
             return _PRESENT
         sha = self.get_value("content", fact.consumer, fact.provider, fact.sha) or fact.sha
-        provider = pacticipants.find(self.db, fact.provider)
-        if provider is None or not imports.has_content(self.db, fact.consumer, fact.provider, sha):
+        provider = self._find_pacticipant(fact.provider)
+        if provider is None or not self._has_content(fact.consumer, fact.provider, sha):
             description = f"The content {fact.sha} that the result is about"
             return self.handle_missing(description, "content", fact.consumer, fact.provider, fact.sha)
-        if versions.find(self.db, fact.provider, fact.provider_version) is None:
+        if self._find_version(fact.provider, fact.provider_version) is None:
             version_key = ("version", fact.provider, fact.provider_version)
             if self.was_copied(*version_key):
                 return _removed("the provider's version was removed here after an earlier import")
             ensure_version(self.db, provider, fact.provider_version, now=fact.recorded_at, settings=self.settings)
+            del self._versions[fact.provider, fact.provider_version]
+            self._newest.pop(fact.provider, None)
             self.remember(*version_key)
         verification = _new_verification(fact, sha, now=self.now)
         # An equal result here counts for one result of the source only: several of the same second are all copied.
         equal_numbers = (str(number) for number in imports.list_equal_results(self.db, verification))
         existing = next((number for number in equal_numbers if not self.was_copied("copy", number)), None)
         if existing is None:
-            self.remember("copy", str(imports.add_result(self.db, verification)))
+            self.remember("copy", str(imports.add_result(self.db, verification, tags=fact.tags)))
             self._touch_pair(fact)
         else:
             self.remember("copy", existing)
@@ -476,9 +575,11 @@ class _Importer:
 
     def _touch_pair(self, fact: ResultFact) -> None:
         """Move the pair's time of change forward to that of the result, never back, and never into the future."""
-        changed_at = imports.find_pair_changed_at(self.db, fact.consumer, fact.provider)
-        if changed_at and changed_at < fact.recorded_at:
-            publications.touch(self.db, fact.consumer, fact.provider, now=min(self.now, fact.recorded_at))
+        changed_at = self._find_changed_at(fact.consumer, fact.provider)
+        recorded_at = min(self.now, fact.recorded_at)
+        if changed_at and changed_at < recorded_at:
+            publications.touch(self.db, fact.consumer, fact.provider, now=recorded_at)
+            self._changed_at[fact.consumer, fact.provider] = recorded_at
 
     # Environments, deployments and releases
 
@@ -510,7 +611,7 @@ class _Importer:
         environment = self._find_environment(fact.environment, fact.environment_name)
         if environment is None:
             return self.handle_missing("The environment", "environment", fact.environment)
-        if versions.find(self.db, fact.pacticipant, fact.version) is None:
+        if self._find_version(fact.pacticipant, fact.version) is None:
             description = f"Version {fact.version} of {fact.pacticipant}"
             return self.handle_missing(description, "version", fact.pacticipant, fact.version)
         return environment
@@ -524,15 +625,35 @@ class _Importer:
         copy = next((deployment for deployment in slot_deployments if deployment.uuid == fact.uuid), None)
         if copy or imports.has_deployment(self.db, fact.uuid):
             return self._end_deployment(fact, copy)
+        if self.was_copied("deployment", fact.uuid):
+            return _PRESENT
+        if fact.undeployed_at:
+            return self._add_former_deployment(fact, environment)
         current = next((deployment for deployment in slot_deployments if deployment.undeployed_at is None), None)
-        if (
-            self.was_copied("deployment", fact.uuid)
-            # A deployment that has ended in the source decides nothing any more.
-            or fact.undeployed_at
-            or (current and current.version == fact.version)
-        ):
+        if current and current.version == fact.version:
             return _PRESENT
         return self._add_deployment(fact, environment, slot_deployments)
+
+    def _add_former_deployment(self, fact: DeploymentFact, environment: Environment) -> ImportResult:
+        """Add a deployment that has ended in the source. It changes no current one, and is history only."""
+        self._insert_deployment(fact, environment, undeployed_at=fact.undeployed_at)
+        return _COPIED
+
+    def _insert_deployment(
+        self, fact: DeploymentFact, environment: Environment, *, undeployed_at: datetime | None
+    ) -> None:
+        values = {
+            "uuid": fact.uuid,
+            "pacticipant": fact.pacticipant,
+            "version": fact.version,
+            "environment": environment.uuid,
+            "application_instance": fact.application_instance,
+            "created_at": fact.created_at,
+            "undeployed_at": undeployed_at,
+        }
+        imports.add_deployment(self.db, values)
+        self.remember("deployment", fact.uuid)
+        self._audit(Action.DEPLOYMENT, fact, environment.name)
 
     def _end_deployment(self, fact: DeploymentFact, copy: imports.SlotDeployment | None) -> ImportResult:
         """End the copy of a deployment that has ended in the source since the last import."""
@@ -556,18 +677,7 @@ class _Importer:
         for deployment in slot_deployments:
             if deployment.undeployed_at is None and deployment.created_at <= fact.created_at:
                 deployments.end(self.db, deployments.get_deployed(self.db, deployment.uuid), at=fact.created_at)
-        values = {
-            "uuid": fact.uuid,
-            "pacticipant": fact.pacticipant,
-            "version": fact.version,
-            "environment": environment.uuid,
-            "application_instance": fact.application_instance,
-            "created_at": fact.created_at,
-            "undeployed_at": undeployed_at,
-        }
-        imports.add_deployment(self.db, values)
-        self.remember("deployment", fact.uuid)
-        self._audit(Action.DEPLOYMENT, fact, environment.name)
+        self._insert_deployment(fact, environment, undeployed_at=undeployed_at)
         return _COPIED if undeployed_at is None else _outdated("something newer was recorded here, which stays")
 
     @_add.register
@@ -579,8 +689,7 @@ class _Importer:
         existing = deployments.find_released(self.db, release)
         if existing is not None:
             return self._change_release(fact, existing)
-        # A release whose support has ended in the source decides nothing any more.
-        if fact.support_ended_at or self.was_copied("release", fact.uuid):
+        if self.was_copied("release", fact.uuid):
             return _PRESENT
         return self._add_release(fact, environment)
 
@@ -592,6 +701,7 @@ class _Importer:
             "environment": environment.uuid,
             "created_at": fact.created_at,
             "updated_at": fact.updated_at,
+            "support_ended_at": fact.support_ended_at,
         }
         imports.add_release(self.db, values)
         self.remember("release", fact.uuid)
@@ -631,6 +741,50 @@ class _Importer:
         return _PRESENT if exists else ImportResult(ImportOutcome.ABSENT)
 
 
+def _above(newest: imports.VersionPosition | None, new: Version) -> imports.VersionPosition:
+    return imports.VersionPosition(new.number, (newest.position if newest else 0) + 1, new.created_at)
+
+
+def _list_keys(fact: Fact) -> Iterator[tuple[str, ...]]:
+    """List the keys of the facts whose copies importing a fact depends on. Others are looked up when they occur."""
+    match fact:
+        case PacticipantFact():
+            yield ("pacticipant", fact.name)
+            yield from (("label", fact.name, label) for label in fact.labels)
+        case VersionFact():
+            yield ("version", fact.pacticipant, fact.number)
+            yield from (("branch", fact.pacticipant, branch.name, fact.number) for branch in fact.branches)
+            yield from (("tag", fact.pacticipant, fact.number, tag.name) for tag in fact.tags)
+        case PactFact():
+            pact = (fact.consumer, fact.provider, fact.version)
+            yield ("content", fact.consumer, fact.provider, fact.sha)
+            yield ("publication", *pact, fact.sha)
+            yield ("pact", *pact)
+            yield ("pact", *pact, fact.marker)
+        case ResultFact():
+            yield ("result", fact.consumer, fact.provider, fact.sha, str(fact.number))
+            yield ("content", fact.consumer, fact.provider, fact.sha)
+        case EnvironmentFact() | WebhookFact():
+            yield ("environment" if isinstance(fact, EnvironmentFact) else "webhook", fact.uuid)
+        case DeploymentFact() | ReleaseFact():
+            yield ("deployment" if isinstance(fact, DeploymentFact) else "release", fact.uuid)
+
+
+def _list_versions(fact: Fact) -> Iterator[tuple[str, str]]:
+    """List the versions that a fact is about: pacticipant and number."""
+    match fact:
+        case VersionFact():
+            yield fact.pacticipant, fact.number
+        case PactFact():
+            yield fact.consumer, fact.version
+        case ResultFact():
+            yield fact.provider, fact.provider_version
+        case DeploymentFact() | ReleaseFact():
+            yield fact.pacticipant, fact.version
+        case _:
+            return
+
+
 def _new_pacticipant(fact: PacticipantFact) -> Pacticipant:
     name = validate_name(fact.name)
     return Pacticipant(
@@ -660,8 +814,10 @@ def _complete_pacticipant(existing: Pacticipant, fact: PacticipantFact, *, was_c
 def _parse_contract(fact: PactFact) -> Contract:
     """Parse a pact as the source returned it, without the members that a broker adds. Raises Malformed."""
     document = documents.parse_document(fact.content.encode())
-    tree = {name: value for name, value in document.tree.items() if name not in {"_links", "createdAt"}}
-    document, content = _restore_published(Document(tree, document.is_plain), fact.sha)
+    if not fact.is_stored_text:
+        tree = {name: value for name, value in document.tree.items() if name not in documents.BROKER_MEMBERS}
+        document = Document(tree, document.is_plain)
+    document, content = _restore_published(document, fact.sha)
     return Contract(
         consumer=fact.consumer, version=fact.version, provider=fact.provider, document=document, content=content
     )
@@ -693,8 +849,8 @@ def _new_verification(fact: ResultFact, sha: str, *, now: datetime) -> NewVerifi
         verified_by=fact.verified_by,
         test_results=fact.test_results,
         is_wip=fact.is_wip,
-        was_pending=None,
-        metadata=None,
+        was_pending=fact.was_pending,
+        metadata=fact.metadata,
         # A source whose clock is ahead must not record results that outrank those of the next hours.
         created_at=min(now, fact.recorded_at),
     )

@@ -97,6 +97,8 @@ class PactFact:
     """The source's SHA of the content."""
     is_current: bool = True
     """Whether it is the newest revision of this version's pact."""
+    is_stored_text: bool = False
+    """Whether `content` is the text that the source stores, without the members that a response adds."""
     marker: str = ""
     """Text that changes when the version's pact is published again, so that a later import need not fetch it."""
 
@@ -121,6 +123,12 @@ class ResultFact:
     verified_by: str | None = None
     """A flat JSON object, as text."""
     is_wip: bool = False
+    was_pending: bool | None = None
+    """Whether the pact was pending when it was verified; None if the source does not return it."""
+    metadata: str | None = None
+    """Encoded metadata of the URL to which the result was published."""
+    tags: Sequence[str] | None = None
+    """Tags that the provider's version had when the result was recorded; None if the source does not return them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,6 +38,15 @@ def claim(db: Connection, name: str, *, owner: str, now: datetime, until: dateti
     return execute(db, _CLAIM, {**params, "now": now}) == 1
 
 
+_UNTIL: Final = select(lease.c.until).where(lease.c.name == bindparam("lease"))
+
+
+def find_end(db: Connection, name: str) -> datetime | None:
+    """Find when a lease ends, or has ended; None if it was never claimed."""
+    until: datetime | None = fetch_scalar(db, _UNTIL, {"lease": name})
+    return until
+
+
 def end(db: Connection, name: str, *, owner: str, until: datetime) -> None:
     """End a lease at a given time, usually now, if it is still the owner's."""
     execute(db, _END, {"lease": name, "current_owner": owner, "end": until})

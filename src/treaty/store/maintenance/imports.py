@@ -4,7 +4,7 @@ The statements of other modules always add the newest row: the latest result, th
 the order of time, and keep the denormalized columns (`is_current`, `is_latest`) right.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, and_, bindparam, case, exists, false, func, i
 from treaty.model.maintenance.imports import DeploymentFact
 from treaty.model.pacts.pacts import Contract
 from treaty.model.verifications.verifications import NewVerification
+from treaty.model.versions import Version
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_one, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
@@ -27,23 +28,24 @@ from treaty.store.tables import (
     environment,
     imported_fact,
     integration,
+    label,
     pacticipant,
     publication,
     released_version,
     tag,
+    tag_head,
     tag_success,
     verification,
     version,
 )
+from treaty.store.versions.versions import VERSIONS
 
 # Facts that were copied
 
 _VALUES: Final = select(imported_fact.c.key, imported_fact.c.value).where(
     imported_fact.c.key.in_(bindparam("keys", expanding=True))
 )
-_ADD_FACT: Final = insert(imported_fact).values(
-    key=bindparam("key"), value=bindparam("value"), created_at=bindparam("now")
-)
+_ADD_FACTS: Final = insert(imported_fact)
 _SET_VALUE: Final = (
     update(imported_fact).where(imported_fact.c.key == bindparam("fact_key")).values(value=bindparam("value"))
 )
@@ -54,15 +56,44 @@ def load_values(db: Connection, keys: Collection[str]) -> Mapping[str, str | Non
     return {row.key: row.value for row in fetch_in_batches(db, _VALUES, keys, parameter="keys")}
 
 
-def record_copy(db: Connection, key: str, value: str | None, *, is_known: bool, now: datetime) -> None:
-    """Remember that a fact was copied, with a value. `is_known`: an earlier call has remembered the fact already."""
-    if is_known:
-        execute(db, _SET_VALUE, {"fact_key": key, "value": value})
-    else:
-        execute(db, _ADD_FACT, {"key": key, "value": value, "now": now})
+def record_copies(db: Connection, values: Mapping[str, str | None], *, now: datetime) -> None:
+    """Remember that facts were copied, with their values by key."""
+    if values:
+        db.execute(_ADD_FACTS, [{"key": key, "value": value, "created_at": now} for key, value in values.items()])
 
 
-# Order of versions
+def change_value(db: Connection, key: str, value: str | None) -> None:
+    """Change the value of a fact that was copied before."""
+    execute(db, _SET_VALUE, {"fact_key": key, "value": value})
+
+
+_STATISTICS_TABLES: Final = (
+    *(pacticipant, label, version, branch, branch_version, tag, tag_head, content, publication, integration),
+    *(verification, tag_success, environment, deployed_version, released_version, imported_fact),
+)
+_ANALYZE: Final = "ANALYZE " + ", ".join(table.name for table in _STATISTICS_TABLES)
+
+
+def refresh_statistics(db: Connection) -> None:
+    """Let PostgreSQL count the rows that an import has added, so that it does not plan statements for empty tables.
+
+    It would do so itself, but only minutes later. SQLite's plans do not depend on such statistics.
+    """
+    if db.dialect.name == "postgresql":
+        db.exec_driver_sql(_ANALYZE)
+
+
+# Versions and their order
+
+_VERSIONS: Final = VERSIONS.where(
+    pacticipant.c.name == bindparam("pacticipant"), version.c.number.in_(bindparam("numbers", expanding=True))
+)
+
+
+def load_versions(db: Connection, pacticipant: str, numbers: Collection[str]) -> list[Version]:
+    """Load those versions of a pacticipant that exist."""
+    rows = fetch_in_batches(db, _VERSIONS, numbers, {"pacticipant": pacticipant}, parameter="numbers")
+    return [Version(**row._asdict()) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,15 +258,17 @@ _UNSET_LATEST: Final = (
     .where(_IS_OF_CONTENT_AND_VERSION, verification.c.is_latest, verification.c.created_at <= _RECORDED_AT)
     .values(is_latest=false())
 )
-_RESULT_COLUMNS: Final = (
-    "success",
-    "is_wip",
-    "build_url",
-    "verified_at",
-    "tags",
-    "verified_by",
-    "test_results",
-)
+_RESULT_FIELDS: Final = {
+    "success": "success",
+    "is_wip": "is_wip",
+    "was_pending": "was_pending",
+    "build_url": "build_url",
+    "verified_at": "verified_at",
+    "verified_by": "verified_by",
+    "test_results": "test_results",
+    "selectors": "metadata",
+}
+"""Fields of a result by the column that they are stored in."""
 _ADD_RESULT: Final = (
     insert(verification)
     .values(
@@ -245,7 +278,7 @@ _ADD_RESULT: Final = (
         provider_version_id=_VERSION_ID,
         created_at=_RECORDED_AT,
         is_latest=case((_HAS_LATER, false()), else_=literal(value=True)),
-        **{name: bindparam(name) for name in _RESULT_COLUMNS},
+        **{name: bindparam(name) for name in (*_RESULT_FIELDS, "tags")},
     )
     .returning(verification.c.id)
 )
@@ -266,13 +299,14 @@ def list_equal_results(db: Connection, result: NewVerification) -> list[int]:
     return fetch_column(db, _EQUAL_RESULTS, _result_parameters(result))
 
 
-def add_result(db: Connection, result: NewVerification) -> int:
+def add_result(db: Connection, result: NewVerification, *, tags: Sequence[str] | None) -> int:
     """Add a result at its place in the order of time, and return its number.
 
-    The tags that count for work in progress are those that the provider's version had when the result was recorded.
+    The tags that count for work in progress are those that the provider's version had when the result was recorded:
+    `tags` or, if the source does not return them, those that are as old.
     """
     params = _result_parameters(result)
-    tags = fetch_column(db, _TAGS_AT_THAT_TIME, params)
+    tags = fetch_column(db, _TAGS_AT_THAT_TIME, params) if tags is None else tags
     execute(db, _UNSET_LATEST, params)
     number: int = fetch_scalar(db, _ADD_RESULT, {**params, "tags": result.tags_json(tags)})
     for name in tags if result.success else ():
@@ -281,9 +315,9 @@ def add_result(db: Connection, result: NewVerification) -> int:
 
 
 def _result_parameters(result: NewVerification) -> dict[str, Any]:
-    names = ("consumer", "provider", "sha", "provider_version", "created_at", *_RESULT_COLUMNS)
-    # The tags are known only after the tags of the provider's version at that time were read.
-    return {name: getattr(result, name) for name in names if name != "tags"}
+    names = ("consumer", "provider", "sha", "provider_version", "created_at")
+    columns = {column: getattr(result, name) for column, name in _RESULT_FIELDS.items()}
+    return {name: getattr(result, name) for name in names} | columns
 
 
 # Deployments and releases
@@ -351,7 +385,7 @@ _ADD_DEPLOYMENT: Final = insert(deployed_version).from_select(
     .where(pacticipant.c.name == bindparam("pacticipant")),
 )
 _ADD_RELEASE: Final = insert(released_version).from_select(
-    ["uuid", "pacticipant_id", "version_id", "environment_id", "created_at", "updated_at"],
+    ["uuid", "pacticipant_id", "version_id", "environment_id", "created_at", "updated_at", "support_ended_at"],
     select(
         bindparam("uuid", type_=released_version.c.uuid.type),
         pacticipant.c.id,
@@ -359,6 +393,7 @@ _ADD_RELEASE: Final = insert(released_version).from_select(
         _ENVIRONMENT_ID,
         bindparam("created_at", type_=released_version.c.created_at.type),
         bindparam("updated_at", type_=released_version.c.updated_at.type),
+        bindparam("support_ended_at", type_=released_version.c.support_ended_at.type),
     )
     .join_from(pacticipant, version, _IS_VERSION_OF_PACTICIPANT)
     .where(pacticipant.c.name == bindparam("pacticipant")),
@@ -386,5 +421,5 @@ def add_deployment(db: Connection, values: Mapping[str, Any]) -> None:
 
 
 def add_release(db: Connection, values: Mapping[str, Any]) -> None:
-    """Add a supported release with its own UUID and times."""
+    """Add a release, supported or not, with its own UUID and times."""
     execute(db, _ADD_RELEASE, values)

@@ -5,12 +5,12 @@ the latest of them however many there are.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, ScalarSelect, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, ScalarSelect, bindparam, delete, exists, func, insert, select, update
 
 from treaty.model.versions import Version
-from treaty.store.engine.database import execute, fetch_one, fetch_rows
+from treaty.store.engine.database import execute, fetch_column, fetch_one, fetch_rows
 from treaty.store.tables import branch, branch_version, integration, pacticipant, publication, tag, tag_head, version
 
 VERSION_COLUMNS: Final = (
@@ -98,10 +98,23 @@ def set_build_url(db: Connection, changed: Version) -> None:
     execute(db, _SET_BUILD_URL, {**values, "build_url": changed.build_url, "updated_at": changed.updated_at})
 
 
-_REMOVED: Final = select(version.c.id).where(
-    version.c.pacticipant_id == PACTICIPANT_ID,
-    version.c.number.in_(bindparam("numbers", expanding=True)),
-)
+_IDS: Final = select(version.c.id, version.c.number).where(version.c.pacticipant_id == PACTICIPANT_ID)
+_NUMBERED_IDS: Final = _IDS.where(version.c.number.in_(bindparam("numbers", expanding=True)))
+_FEW: Final = 50
+"""Number of versions up to which a statement looks for each. PostgreSQL compares each version of the pacticipant with
+each number if it does not know yet that there are many, right after they were added."""
+
+
+def find_ids(db: Connection, pacticipant: str, numbers: Sequence[str]) -> list[int]:
+    """Find the ids of the versions with these numbers."""
+    if len(numbers) <= _FEW:
+        return fetch_column(db, _NUMBERED_IDS, {"pacticipant": pacticipant, "numbers": list(numbers)})
+    requested = frozenset(numbers)
+    return [row.id for row in fetch_rows(db, _IDS, {"pacticipant": pacticipant}) if row.number in requested]
+
+
+# Ids, not a subquery for them, for the same reason.
+_REMOVED: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
 _NEXT_ON_BRANCH: Final = (
     select(branch_version.c.version_id)
     .where(branch_version.c.branch_id == branch.c.id, branch_version.c.version_id.not_in(_REMOVED))
@@ -147,13 +160,13 @@ This must happen before the removal, which clears or deletes the heads that stil
 
 _REMOVE: Final = delete(version).where(version.c.id.in_(_REMOVED))
 BATCH_SIZE: Final = 500
-"""Numbers per statement; SQLite and PostgreSQL limit the number of parameters."""
+"""Ids per statement; SQLite and PostgreSQL limit the number of parameters."""
 
 
 def remove(db: Connection, pacticipant: str, numbers: Sequence[str]) -> None:
     """Remove versions with their pacts, results, branch memberships, tags, deployments and releases."""
-    for start in range(0, len(numbers), BATCH_SIZE):
-        params = {"pacticipant": pacticipant, "numbers": list(numbers[start : start + BATCH_SIZE])}
-        for statement in _REPLACE_HEADS:
+    ids = find_ids(db, pacticipant, numbers)
+    for start in range(0, len(ids), BATCH_SIZE):
+        params = {"ids": ids[start : start + BATCH_SIZE]}
+        for statement in (*_REPLACE_HEADS, _REMOVE):
             execute(db, statement, params)
-        execute(db, _REMOVE, params)

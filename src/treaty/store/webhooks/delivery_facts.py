@@ -6,18 +6,15 @@ a pact, version or result is removed, the facts of its queued deliveries are sto
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import (
     BindParameter,
-    ColumnElement,
     Connection,
     Executable,
-    Select,
-    Update,
     and_,
     bindparam,
     func,
@@ -30,6 +27,7 @@ from treaty.model.webhooks.deliveries import Delivery
 from treaty.model.webhooks.events import EventSubject, get_subject
 from treaty.model.webhooks.parameters import DeliveryFacts, EventProviderVersion, EventResult
 from treaty.model.webhooks.webhooks import EncryptedText, Webhook
+from treaty.store.engine.batches import BATCH_SIZE, fetch_in_batches
 from treaty.store.engine.database import execute, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
@@ -48,9 +46,9 @@ from treaty.store.tables import (
     webhook,
 )
 from treaty.store.verifications import NEWEST_FIRST
+from treaty.store.versions import versions
 from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER, request_from_row
 
-T = TypeVar("T")
 _Names = defaultdict[int, list[str]]
 verified_content: Final = content.alias("verified_content")
 
@@ -347,112 +345,108 @@ def load_past(
 
 # Removals. A queued delivery is still sent if its pact is removed, so the facts are stored with it first.
 
-MAX_IDS: Final = 500
-"""Ids or names in one statement. Databases accept some thousands of parameters."""
+# The statements begin with the queued deliveries, which are few, and compare ids. Conditions with subqueries would let
+# the database choose: PostgreSQL compares every delivery with every version if it does not know yet how many there are.
+
 _IS_QUEUED: Final = triggered_webhook.c.due_at.is_not(None)
 # Almost always nothing is queued; this check spares removals the statements below.
 _IS_ANY_QUEUED: Final = select(triggered_webhook.c.id).where(_IS_QUEUED).limit(1)
-_QUEUED: Final = select(
-    triggered_webhook.c.id,
-    triggered_webhook.c.event,
-    triggered_webhook.c.context,
-    triggered_webhook.c.created_at,
-    triggered_webhook.c.publication_id,
-    triggered_webhook.c.verification_id,
-).where(_IS_QUEUED, triggered_webhook.c.facts.is_(None), triggered_webhook.c.publication_id.is_not(None))
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_QUEUED: Final = (
+    select(
+        triggered_webhook.c.id,
+        triggered_webhook.c.event,
+        triggered_webhook.c.context,
+        triggered_webhook.c.created_at,
+        triggered_webhook.c.publication_id,
+        triggered_webhook.c.verification_id,
+        triggered_webhook.c.facts,
+        publication.c.consumer_version_id,
+        publication.c.content_id,
+    )
+    .join(publication, publication.c.id == triggered_webhook.c.publication_id)
+    .where(_IS_QUEUED)
+    .order_by(triggered_webhook.c.id)
+)
+_PACTICIPANT: Final = select_pacticipant_id("pacticipant")
+_QUEUED_OF_PACTICIPANT: Final = _QUEUED.where(
+    or_(triggered_webhook.c.consumer_id == _PACTICIPANT, triggered_webhook.c.provider_id == _PACTICIPANT)
+)
+_QUEUED_WITH_PUBLICATIONS: Final = _QUEUED.where(triggered_webhook.c.publication_id.in_(_IDS))
+_QUEUED_WITH_CONTENTS: Final = _QUEUED.where(publication.c.content_id.in_(_IDS))
 _STORE: Final = (
     update(triggered_webhook).where(triggered_webhook.c.id == bindparam("row_id")).values(facts=bindparam("new_facts"))
 )
-
-
-def _uses(versions: Select[tuple[int]]) -> ColumnElement[bool]:
-    """Build the condition that a delivery is about one of these versions, or about a result of one."""
-    published = select(publication.c.id).where(publication.c.consumer_version_id.in_(versions))
-    verified = (
-        select(publication.c.id)
-        .join(verification, verification.c.content_id == publication.c.content_id)
-        .where(verification.c.provider_version_id.in_(versions))
-    )
-    return or_(triggered_webhook.c.publication_id.in_(published), triggered_webhook.c.publication_id.in_(verified))
-
-
-def _detach(publications: Select[tuple[int]] | BindParameter[Any]) -> Update:
-    """Build the statement that detaches queued deliveries from publications, whose removal would remove them too."""
-    about_them = triggered_webhook.c.publication_id.in_(publications)
-    return update(triggered_webhook).where(_IS_QUEUED, about_them).values(publication_id=None)
-
-
-_NAMED_VERSIONS: Final = select(version.c.id).where(
-    version.c.pacticipant_id == select_pacticipant_id("pacticipant"),
-    version.c.number.in_(bindparam("numbers", expanding=True)),
-)
+# Deliveries would be removed together with the publication that they refer to.
+_DETACH: Final = update(triggered_webhook).where(triggered_webhook.c.id.in_(_IDS)).values(publication_id=None)
 _VERSIONS_ON_BRANCHES: Final = (
     select(branch_version.c.version_id)
     .join(branch, branch.c.id == branch_version.c.branch_id)
+    .where(branch.c.pacticipant_id == _PACTICIPANT, branch.c.name.in_(bindparam("names", expanding=True)))
+)
+_VERIFIED: Final = (
+    select(verification.c.content_id)
     .where(
-        branch.c.pacticipant_id == select_pacticipant_id("pacticipant"),
-        branch.c.name.in_(bindparam("names", expanding=True)),
+        verification.c.content_id.in_(bindparam("contents", expanding=True)),
+        verification.c.provider_version_id.in_(_IDS),
     )
+    .distinct()
 )
-_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
-_other_result: Final = verification.alias("other_result")
-_WITH_CONTENT_OF_RESULTS: Final = (
-    select(publication.c.id)
-    .join(_other_result, _other_result.c.content_id == publication.c.content_id)
-    .where(_other_result.c.id.in_(_IDS))
-)
-_USING_VERSIONS: Final = _QUEUED.where(_uses(_NAMED_VERSIONS))
-_OF_PROVIDER: Final = _QUEUED.where(triggered_webhook.c.provider_id == select_pacticipant_id("pacticipant"))
-_USING_BRANCHES: Final = _QUEUED.where(_uses(_VERSIONS_ON_BRANCHES))
-_USING_PUBLICATIONS: Final = _QUEUED.where(triggered_webhook.c.publication_id.in_(_IDS))
-_USING_RESULTS: Final = _QUEUED.where(triggered_webhook.c.publication_id.in_(_WITH_CONTENT_OF_RESULTS))
-_DETACH_FROM_VERSIONS: Final = _detach(
-    select(publication.c.id).where(publication.c.consumer_version_id.in_(_NAMED_VERSIONS))
-)
-_DETACH_FROM_PUBLICATIONS: Final = _detach(_IDS)
+_CONTENTS_OF_RESULTS: Final = select(verification.c.content_id).where(verification.c.id.in_(_IDS)).distinct()
 
 
 def preserve_for_versions(db: Connection, pacticipant: str, numbers: Sequence[str]) -> None:
     """Preserve queued deliveries before these versions are removed."""
     if not _is_any_queued(db):
         return
-    for chunk in _chunks(numbers):
-        params = {"pacticipant": pacticipant, "numbers": chunk}
-        _store_facts(db, fetch_rows(db, _USING_VERSIONS, params))
-        execute(db, _DETACH_FROM_VERSIONS, params)
+    queued = fetch_rows(db, _QUEUED_OF_PACTICIPANT, {"pacticipant": pacticipant})
+    removed_ids, removed = frozenset(versions.find_ids(db, pacticipant, numbers)), frozenset(numbers)
     # Deliveries for required verifications name the provider version only in their context, which is JSON.
-    of_provider = fetch_rows(db, _OF_PROVIDER, {"pacticipant": pacticipant})
-    removed = frozenset(numbers)
-    _store_facts(db, [row for row in of_provider if _subject(row).provider_version in removed])
+    required = [row for row in queued if _subject(row).provider_version in removed]
+    _store_facts(db, {row.id: row for row in [*_list_using(db, queued, removed_ids), *required]}.values())
+    _detach(db, [row.id for row in queued if row.consumer_version_id in removed_ids])
 
 
-def preserve_for_publications(db: Connection, ids: Sequence[int]) -> None:
+def preserve_for_publications(db: Connection, ids: Collection[int]) -> None:
     """Preserve queued deliveries before these publications are removed."""
-    for chunk in _chunks(ids):
-        _preserve(db, _USING_PUBLICATIONS, {"ids": chunk}, _DETACH_FROM_PUBLICATIONS)
+    if not _is_any_queued(db):
+        return
+    using = list(fetch_in_batches(db, _QUEUED_WITH_PUBLICATIONS, ids))
+    _store_facts(db, using)
+    _detach(db, [row.id for row in using])
 
 
-def preserve_for_branches(db: Connection, pacticipant: str, names: Sequence[str]) -> None:
+def preserve_for_branches(db: Connection, pacticipant: str, names: Collection[str]) -> None:
     """Store the facts of queued deliveries about versions on branches that are about to be removed."""
-    for chunk in _chunks(names):
-        _preserve(db, _USING_BRANCHES, {"pacticipant": pacticipant, "names": chunk})
-
-
-def _chunks(values: Sequence[T]) -> Iterator[list[T]]:
-    return (list(values[start : start + MAX_IDS]) for start in range(0, len(values), MAX_IDS))
+    if not _is_any_queued(db):
+        return
+    params = {"pacticipant": pacticipant}
+    rows = fetch_in_batches(db, _VERSIONS_ON_BRANCHES, names, params, parameter="names")
+    on_branches = {row.version_id for row in rows}
+    _store_facts(db, _list_using(db, fetch_rows(db, _QUEUED_OF_PACTICIPANT, params), on_branches))
 
 
 def preserve_for_results(db: Connection, ids: Collection[int]) -> None:
     """Store the facts of queued deliveries about contents whose results are about to be removed."""
-    _preserve(db, _USING_RESULTS, {"ids": list(ids)})
-
-
-def _preserve(db: Connection, using: Executable, params: Mapping[str, object], detach: Update | None = None) -> None:
     if not _is_any_queued(db):
         return
-    _store_facts(db, fetch_rows(db, using, params))
-    if detach is not None:
-        execute(db, detach, params)
+    contents = {row.content_id for row in fetch_in_batches(db, _CONTENTS_OF_RESULTS, ids)}
+    _store_facts(db, list(fetch_in_batches(db, _QUEUED_WITH_CONTENTS, contents)))
+
+
+def _list_using(db: Connection, queued: Sequence[Any], version_ids: Collection[int]) -> list[Any]:
+    """List the queued deliveries about pacts that one of the versions published or verified."""
+    contents = sorted({row.content_id for row in queued})
+    verified: set[int] = set()
+    for start in range(0, len(contents), BATCH_SIZE):
+        params = {"contents": contents[start : start + BATCH_SIZE]}
+        verified.update(row.content_id for row in fetch_in_batches(db, _VERIFIED, version_ids, params))
+    return [row for row in queued if row.consumer_version_id in version_ids or row.content_id in verified]
+
+
+def _detach(db: Connection, ids: Sequence[int]) -> None:
+    for start in range(0, len(ids), BATCH_SIZE):
+        execute(db, _DETACH, {"ids": ids[start : start + BATCH_SIZE]})
 
 
 def _is_any_queued(db: Connection) -> bool:
@@ -460,7 +454,8 @@ def _is_any_queued(db: Connection) -> bool:
 
 
 def _store_facts(db: Connection, queued: Collection[Any]) -> None:
-    subjects = {row.id: _subject(row) for row in queued}
+    """Store the facts with deliveries that do not have them yet."""
+    subjects = {row.id: _subject(row) for row in queued if row.facts is None}
     facts = _facts(db, subjects.values()) if subjects else {}
     for row_id, subject in subjects.items():
         execute(db, _STORE, {"row_id": row_id, "new_facts": json.dumps(asdict(facts[subject]), ensure_ascii=False)})

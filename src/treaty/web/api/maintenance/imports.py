@@ -170,7 +170,7 @@ def _fact_or_problem(raw: dict[str, Any]) -> Fact | Invalid:
 _NAMES: Final = frozenset(
     {
         *("name", "main_branch", "labels", "pacticipant", "number", "consumer", "provider", "version"),
-        *("provider_version", "uuid", "environment", "environment_name", "application_instance"),
+        *("provider_version", "uuid", "environment", "environment_name", "application_instance", "tags"),
     }
 )
 """Fields with names that URLs and indexes use: a blank name has no URL, and a very long one fits no index entry."""

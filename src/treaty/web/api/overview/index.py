@@ -125,6 +125,7 @@ _FIRST: Final[Links] = {
     "pb:pacticipant-version": Link(urls.VERSION.fill(), "Get, create or delete a pacticipant version"),
     "pb:metrics": Link(urls.METRICS.fill(), "Get Pact Broker metrics"),
     "pb:import": Link(urls.IMPORT.fill(), "Import from another broker"),
+    "pb:export": Link(urls.EXPORT.fill(), "Export for an import into another Treaty"),
     "pb:can-i-deploy-pacticipant-version-to-tag": Link(
         urls.CAN_I_DEPLOY.fill() + "?pacticipant={pacticipant}&version={version}&to={tag}",
         "Determine if an application version can be safely deployed to an environment identified by the given tag",

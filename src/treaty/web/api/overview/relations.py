@@ -259,6 +259,10 @@ _BY_RELATION: Final = {
         "The pacticipants that this one is connected with, directly or indirectly, as CSV.", urls.GROUP
     ),
     "metrics": RelationMeaning("Statistics about the content of the broker.", urls.METRICS),
+    "export": RelationMeaning(
+        "`treaty import` of another Treaty reads the data of this broker here, with their original times.", urls.EXPORT
+    ),
+    "pages": RelationMeaning("The first page of each kind of data in an export.", urls.EXPORT_PAGE),
     "import": RelationMeaning(
         "`treaty import` sends data of another broker here; it keeps its original times.", urls.IMPORT
     ),
