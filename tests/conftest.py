@@ -28,8 +28,14 @@ _LONGEST: Final = (
     "tests/api/test_schemathesis.py",
     "tests/api/test_cleaning.py",
     "tests/api/test_matrix_histories.py",
+    "tests/api/test_concurrent_writes.py",
     "tests/api/test_decision_doors.py",
+    "tests/api/test_deliveries.py",
+    "tests/api/test_held_back_bodies.py",
+    "tests/api/test_import_histories.py",
     "tests/api/test_queued_deliveries.py",
+    "tests/api/test_response_cache_histories.py",
+    "tests/classic/",
     "tests/examples/",
     "tests/pages/test_explorer.py",
     "tests/pages/test_first_run.py",
@@ -82,12 +88,13 @@ def _load_authorities_once() -> None:
     load = httpx.create_ssl_context
 
     @cache
-    def shared() -> ssl.SSLContext:
-        return load()
+    def shared(trust_env: bool, *_places: str | None) -> ssl.SSLContext:  # noqa: FBT001 - the parameter is httpx's
+        return load(trust_env=trust_env)
 
     def create(*, verify: Any, cert: Any, trust_env: bool) -> ssl.SSLContext:
-        is_usual = verify is True and cert is None and trust_env and "SSL_CERT_FILE" not in os.environ
-        return shared() if is_usual else load(verify=verify, cert=cert, trust_env=trust_env)
+        if verify is not True or cert is not None:
+            return load(verify=verify, cert=cert, trust_env=trust_env)
+        return shared(trust_env, *map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
 
     default.__dict__["create_ssl_context"] = create
 
@@ -163,7 +170,7 @@ def postgres_url() -> Iterator[str]:
 def sqlite_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of SQLite with all tables and nothing in them, to be copied."""
     path = tmp_path_factory.mktemp("original") / "treaty.sqlite"
-    databases.migrated(f"sqlite:///{path}")
+    databases.create_missing_file(f"sqlite:///{path}")
     return path
 
 
@@ -181,6 +188,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield databases.copy(request.getfixturevalue("sqlite_original"), tmp_path / "treaty.sqlite")
         return
     with request.getfixturevalue("postgres_lender").database() as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a database with all tables, for the tests of a module that do not disturb each other; of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'treaty.sqlite'}"
+        databases.create_missing_file(url)
+        yield url
+        return
+    with postgres.database(request.getfixturevalue("postgres_url")) as url:
+        databases.migrated(url)
         yield url
 
 

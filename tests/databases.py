@@ -9,7 +9,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, TypeVar
 
 import psycopg
@@ -53,6 +55,22 @@ def copy(original: Path, path: Path) -> str:
     """Copy a database of SQLite, and give the URL of the copy."""
     shutil.copyfile(original, path)
     return f"sqlite:///{path}"
+
+
+def create_missing_file(url: str) -> None:
+    """Create the file of a SQLite database with all tables, for its owner alone as a server does, if it is missing."""
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:////") and path.parent.is_dir() and not path.exists():
+        path.touch(0o600)
+        path.write_bytes(_empty_sqlite())
+
+
+@cache
+def _empty_sqlite() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "treaty.sqlite"
+        migrated(f"sqlite:///{path}")
+        return path.read_bytes()
 
 
 class _Kept:

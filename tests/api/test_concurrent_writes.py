@@ -22,20 +22,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import delete, select, text, update
 
-from tests.api.conftest import PASSWORD, SECRET_KEY, Answer, Api
+from tests.api.conftest import PASSWORD, SECRET_KEY, VAULT, Answer, Api, hash_quickly
 from treaty.actions.accounts import accounts, credentials
 from treaty.actions.maintenance import key_rotation
 from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Role
 from treaty.model.webhooks.webhooks import EncryptedText
-from treaty.settings import Settings
 from treaty.store.accounts import accounts as stored
 from treaty.store.engine import keys
 from treaty.store.engine.database import Database, open_database
-from treaty.store.engine.vault import Vault, get_vault
+from treaty.store.engine.vault import Vault
 from treaty.store.maintenance import encrypted_columns
 from treaty.store.tables import (
     access,
@@ -56,7 +54,7 @@ from treaty.store.tables import (
 
 FORM = "application/x-www-form-urlencoded"
 OTHER, THIRD = "one more battery, please", "the third of our passwords"
-HASHES = {text: passwords.hash_password(text) for text in (PASSWORD, OTHER, THIRD)}
+HASHES = {text: hash_quickly(text) for text in (PASSWORD, OTHER, THIRD)}
 NEWER_KEY = "the key that follows the one of the tests"
 WAIT_SECONDS = 60
 HELD_SECONDS = 0.25
@@ -83,7 +81,7 @@ class World:
 
     def post_form(self, api: Api, user: str, path: str, **fields: str) -> Answer:
         """Send a form as a user who is signed in."""
-        keyed = self.database.read(lambda db: keys.find(db, get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))))
+        keyed = self.database.read(lambda db: keys.find(db, VAULT))
         assert keyed is not None
         secret = self.secrets[user]
         headers = {"cookie": f"treaty={secret}", "x-csrf-token": keyed.hash("csrf", secret)}
@@ -107,7 +105,6 @@ def _reset(db: Any, world: World) -> None:
     now = world.clock.now
     for table in (session, token, account, webhook, environment, pacticipant, guess, audit):
         db.execute(delete(table))
-    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
     for name, (role, is_active) in PEOPLE.items():
         draft = accounts.AccountDraft(name=name, role=role, password=HASHES[PASSWORD])
         added = accounts.add_account(db, draft, now=now - timedelta(days=1))
@@ -115,13 +112,13 @@ def _reset(db: Any, world: World) -> None:
         who = credentials.SessionDraft(
             user=name, account=added.uuid, password=HASHES[PASSWORD], proof=None, address=None, agent=None
         )
-        world.secrets[name] = credentials.open_session(db, who, vault=vault, now=now).secret
+        world.secrets[name] = credentials.open_session(db, who, vault=VAULT, now=now).secret
         if not is_active:
             accounts.disable_account(db, added, now=now)
     for user, name in (("root", "builds"), ("ben", "laptop")):
         owner = stored.find_by_name(db, user)
         assert owner is not None
-        issued = credentials.add_token(db, owner, credentials.TokenDraft(name=name), vault=vault, now=now)
+        issued = credentials.add_token(db, owner, credentials.TokenDraft(name=name), vault=VAULT, now=now)
         world.tokens[name] = issued.token.uuid
         world.bearer = issued.text if name == "builds" else world.bearer
     db.execute(update(token).values(used_at=now))
@@ -467,12 +464,11 @@ ROUNDS = 8
 
 def test_a_setup_link_makes_one_administrator(world):
     """Two people use the link at the same time; one of them learns that it has expired."""
-    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
         for number in range(ROUNDS):
             reset(world)
             world.database.write(lambda db: db.execute(delete(account)))
-            link = world.database.write(lambda db: credentials.create_setup_link(db, vault=vault, now=world.clock.now))
+            link = world.database.write(lambda db: credentials.create_setup_link(db, vault=VAULT, now=world.clock.now))
             writes = tuple(set_up(str(link), name) for name in ("ada", "eve"))
             told = at_once(world, (one, other), writes, has_blocker=number % 2 == 0)
             people = world.database.read(lambda db: [one.name for one in stored.list_all(db)])

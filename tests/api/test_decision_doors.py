@@ -168,6 +168,7 @@ def ask_about_merging(story: Story, url: str, name: str, version: str) -> None:
     check(expected(story.world, question).deployable, verdicts, yes)
 
 
+@pytest.mark.long_on_postgresql  # the matrix, which decides, runs random histories on both databases
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

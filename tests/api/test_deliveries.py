@@ -29,6 +29,10 @@ STARS = "*" * 10
 OPEN = {"webhook_scheme_whitelist": ("http", "https"), "webhook_host_whitelist": ("127.0.0.1", "localhost")}
 
 
+about_requests = pytest.mark.long_on_postgresql
+"""Marks tests of what is sent and logged, which is the same on both databases."""
+
+
 class Broker:
     """A broker that delivers."""
 
@@ -203,6 +207,7 @@ def test_webhooks_that_keep_failing_do_not_hold_up_others(make_broker, receiver:
         receiver.wait(1)
 
 
+@about_requests
 def test_a_redirect_is_a_failure_and_not_followed(make_broker, receiver: Receiver) -> None:
     broker = make_broker(webhook_retry_schedule=())
     receiver.replies = [Reply(302, headers={"location": receiver.url + "/elsewhere"})]
@@ -212,6 +217,7 @@ def test_a_redirect_is_a_failure_and_not_followed(make_broker, receiver: Receive
     assert [one.path for one in receiver.settle()] == ["/hook"]
 
 
+@about_requests
 def test_what_counts_as_success_is_a_setting(make_broker, receiver: Receiver) -> None:
     broker = make_broker(webhook_http_code_success=(418,), webhook_retry_schedule=())
     receiver.replies = [Reply(418)]
@@ -395,6 +401,7 @@ def test_a_paused_webhook_goes_on_when_it_is_saved(make_broker, receiver: Receiv
 # Logs
 
 
+@about_requests
 def test_a_log_tells_request_and_response_but_no_secret(broker: Broker, receiver: Receiver) -> None:
     receiver.replies = [Reply(200, b"you said swordfish and hunter2", {"x-answer": "yes"})]
     request = {
@@ -429,6 +436,7 @@ def test_secrets_are_sealed_in_the_database(broker: Broker, receiver: Receiver) 
     assert receiver.wait(1)[0].headers["authorization"] == "Basic dTpzd29yZGZpc2gy"
 
 
+@about_requests
 def test_a_key_that_was_changed_is_told_rather_than_sent_without(make_broker, receiver: Receiver) -> None:
     make_broker(starts=False).hook(receiver.url, request={"headers": {"Authorization": "swordfish"}})
     broker = make_broker(secret_key="another key, which does not fit", webhook_retry_schedule=())  # noqa: S106 - none
@@ -438,6 +446,7 @@ def test_a_key_that_was_changed_is_told_rather_than_sent_without(make_broker, re
     assert receiver.arrivals == []
 
 
+@about_requests
 def test_without_a_whitelist_nothing_is_told_of_answers(make_broker, receiver: Receiver) -> None:
     allowing = make_broker(starts=False)
     allowing.hook(receiver.url)
@@ -451,6 +460,7 @@ def test_without_a_whitelist_nothing_is_told_of_answers(make_broker, receiver: R
     assert receiver.arrivals == []
 
 
+@about_requests
 def test_logs_are_told_as_json_too(broker: Broker, receiver: Receiver) -> None:
     path = broker.hook(receiver.url)
     broker.publish("1")
@@ -464,6 +474,7 @@ def test_logs_are_told_as_json_too(broker: Broker, receiver: Receiver) -> None:
     assert logs["_links"]["pb:webhook"]["href"] == BASE + path
 
 
+@about_requests
 def test_a_response_that_is_no_text_is_told_without_its_bad_bytes(broker: Broker, receiver: Receiver) -> None:
     receiver.replies = [Reply(200, b"go\xffod\x00")]
     broker.hook(receiver.url)
@@ -476,6 +487,7 @@ def test_a_response_that_is_no_text_is_told_without_its_bad_bytes(broker: Broker
 # Signatures
 
 
+@about_requests
 def test_requests_are_signed_with_the_secret_of_the_webhook(broker: Broker, receiver: Receiver) -> None:
     secret = "a secret for two"  # noqa: S105 - none
     path = broker.hook(receiver.url, request={"body": {"é": 1}}, secret=secret)
@@ -489,6 +501,7 @@ def test_requests_are_signed_with_the_secret_of_the_webhook(broker: Broker, rece
     assert arrival.headers["x-treaty-delivery"] in _logs(broker.triggered("1")[0])
 
 
+@about_requests
 def test_names_of_headers_are_written_as_usual(broker: Broker, receiver: Receiver) -> None:
     names: list[str] = []
     receiver.on_headers = names.extend
@@ -500,6 +513,7 @@ def test_names_of_headers_are_written_as_usual(broker: Broker, receiver: Receive
     )
 
 
+@about_requests
 def test_a_retry_is_the_same_delivery_with_a_signature_of_its_own_time(make_broker, receiver: Receiver) -> None:
     broker = make_broker(webhook_retry_schedule=(1,))
     receiver.replies = [Reply(500), Reply()]
@@ -510,6 +524,7 @@ def test_a_retry_is_the_same_delivery_with_a_signature_of_its_own_time(make_brok
     assert first.headers["x-treaty-signature-256"] != second.headers["x-treaty-signature-256"]
 
 
+@about_requests
 def test_without_a_secret_nothing_is_signed(broker: Broker, receiver: Receiver) -> None:
     broker.hook(receiver.url)
     broker.publish("1")
@@ -519,6 +534,7 @@ def test_without_a_secret_nothing_is_signed(broker: Broker, receiver: Receiver) 
 # Trying out
 
 
+@about_requests
 def test_trying_a_webhook_out_sends_it_at_once_and_keeps_nothing(make_broker, receiver: Receiver) -> None:
     broker = make_broker(starts=False)
     path = broker.hook(receiver.url, request={"body": "${pactbroker.consumerName}"}, enabled=False)
@@ -531,6 +547,7 @@ def test_trying_a_webhook_out_sends_it_at_once_and_keeps_nothing(make_broker, re
     assert broker.triggered("1") == []
 
 
+@about_requests
 def test_trying_out_an_unreachable_place_is_an_answer(broker: Broker) -> None:
     request = {"method": "POST", "url": "http://127.0.0.1:1/"}
     tried = broker.api.post("/webhooks/execute", {"request": request})
@@ -583,6 +600,7 @@ def test_what_a_contract_event_tells_of_results_is_what_the_main_branch_said_the
 HOSTILE = '1", "ref": "evil'
 
 
+@about_requests
 @pytest.mark.parametrize(
     "body",
     [{"ref": "main", "version": "${pactbroker.consumerVersionNumber}"}, '{"v":"${pactbroker.consumerVersionNumber}"}'],
@@ -602,6 +620,7 @@ def test_a_name_cannot_rewrite_a_request(broker: Broker, receiver: Receiver, bod
     assert tried["request"]["body"] == delivered.json()
 
 
+@about_requests
 @pytest.mark.parametrize("whitelist", [OPEN["webhook_host_whitelist"], ()])
 def test_a_value_that_would_lead_elsewhere_is_not_sent_and_says_why(make_broker, receiver: Receiver, whitelist) -> None:
     broker = make_broker(webhook_host_whitelist=whitelist)
@@ -617,6 +636,7 @@ def test_a_value_that_would_lead_elsewhere_is_not_sent_and_says_why(make_broker,
     assert receiver.settle() == []
 
 
+@about_requests
 def test_a_webhook_without_a_body_sends_none(broker: Broker, receiver: Receiver) -> None:
     webhook = broker.hook(receiver.url)
     broker.publish("1")

@@ -1,11 +1,15 @@
 """An answer depends on all rows and on every version that is selected or live, whatever is shown of them."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.conftest import SECRET_KEY, Api, Clock, build_settings
 from tests.api.history import History
+from treaty.store.engine.database import open_database
+from treaty.web.application import build_application
 
 MANY = 103
 """More versions than a page of rows has."""
@@ -17,9 +21,19 @@ def history(api: Api) -> History:
     return History(api)
 
 
-@pytest.fixture
-def released(history: History) -> None:
-    """A provider that verified the pacts of many released versions, of which the oldest failed."""
+@pytest.fixture(scope="module")
+def released(shared_database_url: str) -> Iterator[Api]:
+    """A provider that verified the pacts of many released versions, of which the oldest failed; for reading."""
+    settings = build_settings(database_url=shared_database_url, log_level="error", secret_key=SECRET_KEY)
+    with (
+        closing(open_database(shared_database_url, connections=2)) as database,
+        closing(Api(build_application(settings, database, clock=Clock()))) as api,
+    ):
+        _fill(History(api))
+        yield api
+
+
+def _fill(history: History) -> None:
     history.publish("Foo", "0", "Bar", "old")
     history.release("Foo", "0", "live")
     history.verify("Foo", "0", "Bar", "9", success=False)
@@ -55,11 +69,10 @@ def results(answer: Any) -> list[tuple[str, str | None, bool | None]]:
 BAR_9_TO_LIVE = "q[][pacticipant]=Bar&q[][version]=9&environment=live"
 
 
-@pytest.mark.usefixtures("released")
 @pytest.mark.parametrize("latest_by", LATEST_BY)
 @pytest.mark.parametrize("limit", [None, 1, 1000])
-def test_a_failure_counts_beyond_the_limit(api: Api, latest_by: str, limit: int | None) -> None:
-    answer = ask(api, f"{BAR_9_TO_LIVE}&latestby={latest_by}" + (f"&limit={limit}" if limit else ""))
+def test_a_failure_counts_beyond_the_limit(released: Api, latest_by: str, limit: int | None) -> None:
+    answer = ask(released, f"{BAR_9_TO_LIVE}&latestby={latest_by}" + (f"&limit={limit}" if limit else ""))
     total = 1 if latest_by == "cp" else MANY
     assert counts(answer) == (False, MANY - 1, 1, 0)
     assert answer["rows"] == {"shown": min(limit or 100, total), "total": total}
@@ -70,9 +83,9 @@ def test_a_failure_counts_beyond_the_limit(api: Api, latest_by: str, limit: int 
     )
 
 
-@pytest.mark.usefixtures("released")
-def test_the_badge_the_page_and_the_table_say_the_same_as_can_i_deploy(api: Api, history: History) -> None:
-    history.branch("Bar", "9", "main")
+def test_the_badge_the_page_and_the_table_say_the_same_as_can_i_deploy(released: Api) -> None:
+    api = released
+    History(api).branch("Bar", "9", "main")
     assert api.get("/can-i-deploy?pacticipant=Bar&version=9&environment=live").json()["summary"]["deployable"] is False
     badge = api.get(
         "/pacticipants/Bar/branches/main/latest-version/can-i-deploy/to-environment/live/badge", accept="image/svg+xml"
@@ -85,21 +98,21 @@ def test_the_badge_the_page_and_the_table_say_the_same_as_can_i_deploy(api: Api,
     assert f"\n100 of {MANY} rows are shown; the answer depends on all of them.\n\nDeployable: false\n" in table
 
 
-@pytest.mark.usefixtures("released")
 @pytest.mark.parametrize(("success", "total"), [("true", MANY - 1), ("false", 1), ("", 0)])
 @pytest.mark.parametrize("limit", [100, 1000])
-def test_a_filter_of_results_chooses_rows_and_changes_no_answer(api: Api, success: str, total: int, limit: int) -> None:
-    answer = ask(api, f"{BAR_9_TO_LIVE}&latestby=cvpv&success[]={success}&limit={limit}")
+def test_a_filter_of_results_chooses_rows_and_changes_no_answer(
+    released: Api, success: str, total: int, limit: int
+) -> None:
+    answer = ask(released, f"{BAR_9_TO_LIVE}&latestby=cvpv&success[]={success}&limit={limit}")
     assert counts(answer) == (False, MANY - 1, 1, 0)
     assert answer["rows"] == {"shown": min(limit, total), "total": total}
     assert {row[2] for row in results(answer)} == {value for value in (success == "true",) if total}
 
 
-@pytest.mark.usefixtures("released")
-def test_what_is_ignored_is_counted_beyond_the_limit(api: Api) -> None:
-    one = ask(api, f"{BAR_9_TO_LIVE}&latestby=cvpv&limit=1&ignore[][pacticipant]=Foo&ignore[][version]=0")
+def test_what_is_ignored_is_counted_beyond_the_limit(released: Api) -> None:
+    one = ask(released, f"{BAR_9_TO_LIVE}&latestby=cvpv&limit=1&ignore[][pacticipant]=Foo&ignore[][version]=0")
     assert (counts(one), one["summary"]["ignored"]) == ((True, MANY - 1, 0, 0), 1)
-    everything = ask(api, f"{BAR_9_TO_LIVE}&latestby=cvpv&limit=1&ignore[][pacticipant]=Foo")
+    everything = ask(released, f"{BAR_9_TO_LIVE}&latestby=cvpv&limit=1&ignore[][pacticipant]=Foo")
     assert (counts(everything), everything["summary"]["ignored"]) == ((True, 0, 0, 0), MANY)
 
 

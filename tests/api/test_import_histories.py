@@ -243,7 +243,9 @@ def is_history(question: str) -> bool:
     return question in {f"matrix of {consumer}" for consumer in CONSUMERS}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "seed", [SEEDS[0], *(pytest.param(one, marks=pytest.mark.long_on_postgresql) for one in SEEDS[1:])]
+)
 def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes_and_another(
     seed, make_api, make_other, clock, database
 ):

@@ -339,7 +339,9 @@ OBJECTS = st.dictionaries(
     st.sampled_from(["interactions", "messages", "metadata", "consumer", "createdAt", "_links", "x"]), JSON, max_size=5
 )
 # The same server serves all examples: each has a consumer of its own, as equal content of one pair is kept once.
-ON_ONE_SERVER = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ON_ONE_SERVER = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def _is_own(name: str) -> bool:

@@ -135,6 +135,7 @@ def _deploy_another(history: History) -> None:
     history.deploy("Bar", "11", "test")
 
 
+@pytest.mark.long_on_postgresql  # test_response_cache_histories.py makes random changes on both databases
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_is_seen_at_once(api, make_api, history, change):
     before = [_asked(api) for _ in range(3)]

@@ -239,7 +239,10 @@ def uuids(plain_api):
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each story has names of its own
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+    ],  # each story has names of its own
     phases=[Phase.reuse, Phase.generate, Phase.shrink],
 )
 @given(first=publishing, more=st.lists(deeds, min_size=5, max_size=30), asked=st.lists(requests(), max_size=4))

@@ -182,10 +182,10 @@ PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends 
 def closed(tmp_path):
     """A server with a user called ci, and a token."""
     url = f"sqlite:///{tmp_path / 'closed.sqlite'}"
-    databases.migrated(url)
+    databases.create_missing_file(url)
     for words in (("user", "add", "ci", "--password-stdin"), ("token", "create", "--user", "ci", "--name", "build")):
-        command = [str(servers.BIN / "treaty"), *words, "--database-url", url]
-        done = subprocess.run(command, input=PASSWORD + "\n", capture_output=True, text=True, check=True, cwd=tmp_path)
+        done = servers.run("treaty", *words, "--database-url", url, cwd=tmp_path, stdin=PASSWORD + "\n")
+        assert done.returncode == 0, done.stderr
     with servers.running(url, cwd=tmp_path) as server:
         yield server.address, done.stdout.strip()
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import subprocess
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import httpx
 from sqlalchemy import text
 
 from tests.receiver import Receiver, Reply, receiving
-from tests.whole.servers import BIN, Server, run, running
+from tests.whole.servers import Server, run, running
 from treaty.store.engine.database import open_database
 
 PASSWORD: Final = "a fixture's password, which is no secret"  # noqa: S105
@@ -90,15 +89,7 @@ class Broker:
 
     def administer(self, *words: str, typed: str = "") -> str:
         """Run a command that opens the database itself."""
-        done = subprocess.run(
-            [str(BIN / "treaty"), *words, "--database-url", self.database_url],
-            cwd=self.folder,
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = run("treaty", *words, "--database-url", self.database_url, cwd=self.folder, stdin=typed)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
 
@@ -110,7 +101,7 @@ def fill(url: str, folder: Path, older_source: Path) -> Facts:
     with receiving() as willing, receiving() as unwilling:
         unwilling.replies = [Reply(status=500, body=b'{"error":"out of order"}')]
         older = {**SETTINGS, **_NO_DELAY, "PYTHONPATH": str(older_source)}
-        with running(url, cwd=folder, environ=older) as server:
+        with running(url, cwd=folder, environ=older, has_tables=False, is_forked=False) as server:
             _write_with_older_code(Broker(server, folder, url, settings_user), facts, willing)
         with running(url, cwd=folder, environ=SETTINGS | _NO_DELAY) as server:
             broker = Broker(server, folder, url, settings_user)

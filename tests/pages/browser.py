@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sy
 from tests.waiting import PATIENCE
 
 RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-_NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+_COLOR_RULES: Final = ("color-contrast", "link-in-text-block")
+_NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -66,7 +67,23 @@ def context(browser: Browser, **options: Any) -> BrowserContext:
 
 def hurdles(page: Page) -> list[str]:
     """Say what keeps people from using a page, and where it is."""
-    # That axe need not describe what is well saves most of its time.
-    options = {"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]}
-    found = Axe().run(page, options=options).response["violations"]
+    return _violations(page, {"type": "tag", "values": RULES})
+
+
+def hurdles_in_both_schemes(page: Page) -> list[str]:
+    """Say what keeps people from using a page with light and with dark colours, of which only some rules depend."""
+    page.emulate_media(color_scheme="light")
+    found = hurdles(page)
+    page.emulate_media(color_scheme="dark")
+    found += [f"dark: {one}" for one in _violations(page, {"type": "rule", "values": _COLOR_RULES})]
+    page.emulate_media(color_scheme="light")
+    return found
+
+
+def _violations(page: Page, rules: dict[str, Any]) -> list[str]:
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    # That axe need not describe what is well, or load style sheets again, saves most of its time.
+    options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
+    found = page.evaluate("options => axe.run(options).then(results => results.violations)", options)
     return [f"{one['id']} at {[node['target'] for node in one['nodes'][:3]]}" for one in found]

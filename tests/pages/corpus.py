@@ -112,6 +112,8 @@ def pact(status: int, *, has_message: bool) -> dict[str, Any]:
 def fill(address: str) -> dict[str, str]:
     """Fill a broker that has the example data; return the paths of all kinds of pages by what they are."""
     filler = Filler(address)
+    for number in range(60):  # before there are webhooks, whose deliveries would keep the broker busy
+        filler.publish(f"app-{number:02}", "1", "main", f"service-{number % 7}", {"interactions": []})
     filler.publish("Web Shop", SHA, "main", "orders-api", pact(200, has_message=True))
     filler.verify("Web Shop", SHA, "orders-api", "3.1.0", success=True)
     filler.verify("Web Shop", SHA, "orders-api", "3.2.0", success=False)
@@ -129,8 +131,6 @@ def fill(address: str) -> dict[str, str]:
     hostile = {"interactions": [{"description": TRICK, "request": {"path": TRICK, "body": {TRICK: TRICK}}}, None, 7]}
     filler.publish(TRICK, "1", "main", LONG, hostile)
     filler.ask("PUT", "/pacticipants/Web%20Shop/labels/team-checkout", {})
-    for number in range(60):
-        filler.publish(f"app-{number:02}", "1", "main", f"service-{number % 7}", {"interactions": []})
     production = filler.environment("production")
     contacts = [{"name": "Payments", "details": {"e-mail": "pay@example.org", "chat": "https://chat.example.org/pay"}}]
     stands = {"name": "production", "displayName": production["displayName"], "production": True}

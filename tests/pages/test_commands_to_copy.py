@@ -10,6 +10,9 @@ import pytest
 from tests.api.conftest import BASE
 from treaty.cli.environments import environment_not_found
 
+# The statements behind these pages run on PostgreSQL in the tests of the API.
+pytestmark = pytest.mark.long_on_postgresql
+
 NAMES = (
     "plain",
     "with space",

@@ -7,6 +7,9 @@ import pytest
 from tests.pages.conftest import deploy
 from tests.pages.test_hostile import TAGS, TRICKS
 
+about_html = pytest.mark.long_on_postgresql
+"""Marks tests of forms whose statements other tests run on PostgreSQL."""
+
 FIELDS = {"name": "prod-eu", "displayName": "Production (EU)", "production": "yes"}
 CONTACTS = {
     "contactName": ["Payments", "", ""],
@@ -35,6 +38,7 @@ def test_an_environment_is_created_with_whom_to_ask(api, show, submit):
     assert made["contacts"] == [{"name": "Payments", "details": details}]
 
 
+@about_html
 def test_what_is_wrong_stands_beside_its_field_with_what_was_typed(api, show, submit):
     api.post("/environments", {"name": "taken", "production": False})
     for fields, text in (
@@ -69,6 +73,7 @@ def test_an_environment_is_changed_and_the_next_page_shows_it(history, show, sub
     assert "Trial" in show("/environments").text
 
 
+@about_html
 @pytest.mark.parametrize(
     "details",
     [
@@ -88,6 +93,7 @@ def test_saving_a_form_as_it_is_changes_no_contact(api, show, submit, details):
     assert api.get(f"/environments/{uuid}").json()["contacts"] == before
 
 
+@about_html
 def test_a_contact_left_blank_is_taken_away(api, submit):
     api.post("/environments", {"name": "x", "production": False, "contacts": [{"name": "Ops"}]})
     uuid = uuid_of(api, "x")
@@ -110,6 +116,7 @@ def test_an_environment_is_deleted_once_its_name_was_typed(history, show, submit
     assert show(f"/environments/{uuid}").status == 404
 
 
+@about_html
 @pytest.mark.parametrize(
     "headers",
     [
@@ -128,6 +135,7 @@ def test_a_form_on_another_site_does_nothing(history, submit, headers):
     assert history.get(f"/environments/{uuid}").status == 200
 
 
+@about_html
 def test_forms_that_are_none_are_refused_with_a_page(api):
     for body, type_, status in (
         (b"name=%ff", "application/x-www-form-urlencoded", 400),
@@ -189,6 +197,7 @@ def test_the_history_of_a_place_lists_every_stay(history, show, clock):
     )
 
 
+@about_html
 @pytest.mark.parametrize("trick", [*TRICKS, "x" * 3000, "\n</textarea>", "'; DROP TABLE environment; --"])
 def test_whatever_is_typed_stays_text(show, submit, trick):
     fields = {
@@ -206,6 +215,7 @@ def test_whatever_is_typed_stays_text(show, submit, trick):
         ]
 
 
+@about_html
 def test_readers_are_offered_no_way_to_change_anything(make_api):
     api = make_api(basic_auth_username="w", basic_auth_password="x", allow_public_read=True)  # noqa: S106 - a test of passwords
     writer = {"authorization": "Basic dzp4"}

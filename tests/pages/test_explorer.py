@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.pages import browser as browsers
 from tests.pages.corpus import TRICK, Filler
-from tests.pages.test_in_a_browser import page, site  # noqa: F401 - fixtures
+from tests.pages.test_in_a_browser import WIDTHS, page, site  # noqa: F401 - fixtures
 
 PATHS = ["/explorer", "/hal-browser", "/hal-browser/browser.html"]
 SHOP = "/pacticipants/Web%20Shop"
@@ -258,45 +258,36 @@ def test_a_base_url_with_a_path_is_kept(site, page):  # noqa: F811
     page.unroute_all(behavior="ignoreErrors")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_it(site, scheme):  # noqa: F811
-    context = browsers.context(site.browser, color_scheme=scheme, base_url=site.address)
-    page, faults = context.new_page(), []  # noqa: F811
+def test_everybody_can_use_it(page):  # noqa: F811
+    faults = []
     for path in (f"/explorer#{SHOP}", "/explorer#POST /contracts/publish", "/explorer#https://example.org/"):
         page.goto(path)
         expect(heading(page)).to_be_visible()
         page.reload()
         expect(heading(page)).to_be_visible()
-        faults += [f"{path}: {one}" for one in browsers.hurdles(page)]
-    context.close()
+        faults += [f"{path}: {one}" for one in browsers.hurdles_in_both_schemes(page)]
     assert faults == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everything_can_be_read_while_an_answer_is_awaited(site, scheme):  # noqa: F811
-    context = browsers.context(site.browser, color_scheme=scheme, base_url=site.address)
-    page = context.new_page()  # noqa: F811
+def test_everything_can_be_read_while_an_answer_is_awaited(page):  # noqa: F811
     page.goto("/explorer")
     expect(page.locator(".explorer:not([aria-busy])")).to_be_visible()
     page.route("**/environments", lambda _: None)
     page.get_by_role("link", name="/environments", exact=True).click()
     expect(page.locator(".explorer[aria-busy]")).to_be_visible()
-    found = browsers.hurdles(page)
-    context.close()
-    assert found == []
+    assert browsers.hurdles_in_both_schemes(page) == []
 
 
-@pytest.mark.parametrize("width", [360, 768, 1440])
-def test_it_fits_every_width_and_never_complains(site, width):  # noqa: F811
-    context = browsers.context(site.browser, viewport={"width": width, "height": 800}, base_url=site.address)
-    page, faults = context.new_page(), []  # noqa: F811
+def test_it_fits_every_width_and_never_complains(site, page):  # noqa: F811
+    faults = []
     page.on("console", lambda said: faults.append(said.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
     for path in ("/", SHOP, hostile(site)):
         page.goto(f"/explorer#{path}")
         expect(heading(page)).to_have_text(path)
         page.get_by_role("button", name="Unfold").click()
-        beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        faults += [f"{path} is {beyond} pixels too wide"] if beyond else []
-    context.close()
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            faults += [f"{path} is {beyond} pixels too wide at {width}"] if beyond else []
     assert faults == []

@@ -11,7 +11,6 @@ from playwright.sync_api import Page
 
 from tests.pages import browser as browsers
 from tests.pages.corpus import Filler
-from tests.waiting import PATIENCE
 from tests.whole import servers
 
 PACT = {
@@ -31,9 +30,7 @@ PACT = {
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     name, *rest = shlex.split(command.replace("NAME", "'Web Shop'"))
     assert name == "pact-broker"
-    return subprocess.run(
-        [str(servers.BIN / name), *rest], cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
+    return servers.run(name, *rest, cwd=folder)
 
 
 def test_three_commands_lead_from_nothing_to_a_green_page(tmp_path):

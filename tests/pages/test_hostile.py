@@ -5,6 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
+# The statements behind these pages run on PostgreSQL in the tests of the API.
+pytestmark = pytest.mark.long_on_postgresql
+
 TRICKS = (
     '"><script>alert(1)</script>',
     "'><img src=x onerror=alert(1)>",

@@ -6,6 +6,9 @@ from tests.pages.test_webhook_forms import fields_of
 from treaty.model.webhooks import presets
 from treaty.model.webhooks.presets import PRESETS
 
+# The statements behind these pages run on PostgreSQL in the tests of the API.
+pytestmark = pytest.mark.long_on_postgresql
+
 
 def closed(value, gap):
     """Fill in a gap."""

@@ -10,6 +10,9 @@ from tests.pages.test_hostile import TAGS, TRICKS
 from tests.receiver import receiving
 from treaty.model.webhooks.events import EVENT_TYPES
 
+about_html = pytest.mark.long_on_postgresql
+"""Marks tests of forms whose statements other tests run on PostgreSQL."""
+
 OPEN = TAGS | {"textarea"}
 BODY = '{"consumer": "${pactbroker.consumerName}", "version": "${pactbroker.consumerVersionNumber}"}'
 FIELDS = {
@@ -92,6 +95,7 @@ def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
         assert words in text
 
 
+@about_html
 @pytest.mark.parametrize("event_type", EVENT_TYPES, ids=lambda event_type: event_type.name)
 def test_each_event_is_chosen_by_its_label_and_survives_saving_the_form(history, show, submit, event_type):
     path = made(submit, events=event_type.name)
@@ -102,6 +106,7 @@ def test_each_event_is_chosen_by_its_label_and_survives_saving_the_form(history,
     assert history.get(path).json()["events"] == [{"name": event_type.name}]
 
 
+@about_html
 def test_secrets_are_on_no_page_and_are_kept_unless_others_are_typed(show, submit):
     with receiving() as receiver:
         path = made(submit, url=f"{receiver.url}/x", **SECRETS)
@@ -122,6 +127,7 @@ def api(make_api):
     return make_api(webhook_scheme_whitelist=("http", "https"), webhook_host_whitelist=("127.0.0.1", "ci.example.org"))
 
 
+@about_html
 def test_saving_a_form_as_it_is_changes_nothing(api, show, submit):
     bodies = (
         None,
@@ -143,6 +149,7 @@ def test_saving_a_form_as_it_is_changes_nothing(api, show, submit):
         assert {**after, "updatedAt": None, "description": None} == {**before, "updatedAt": None, "description": None}
 
 
+@about_html
 @pytest.mark.parametrize(
     ("changes", "field", "text"),
     [
@@ -225,6 +232,7 @@ def test_a_preview_says_when_filters_leave_an_event_out(history, submit):
     assert history.get("/webhooks").status == 200
 
 
+@about_html
 def test_a_preview_says_when_a_body_is_no_json(history, submit):
     fields = {**FIELDS, "preview": "yes", "headers": "Content-Type: application/json", "body": '{"a": ${pactbroker.x}}'}
     assert "The body is not valid JSON" in submit("/webhooks/new", fields).text
@@ -271,6 +279,7 @@ def test_a_webhook_is_changed_and_deleted_and_the_next_page_shows_it(api, show, 
         assert submit(f"{path}/{way}", FIELDS).status == 404
 
 
+@about_html
 def test_a_secret_can_be_taken_away(api, show, submit):
     path = made(submit, **SECRETS)
     assert "secret" in api.get(path).json()
@@ -290,6 +299,7 @@ def test_a_delivery_is_sent_again(api, show, submit):
     assert submit("/triggered-webhooks/none/again", {}).status == 404
 
 
+@about_html
 def test_a_form_on_another_site_does_nothing(api, show, submit):
     path = made(submit)
     api.publish("Till", "1", "Ledger")
@@ -300,6 +310,7 @@ def test_a_form_on_another_site_does_nothing(api, show, submit):
     assert len(api.get("/webhooks").json()["_links"]["pb:webhooks"]) == 1
 
 
+@about_html
 @pytest.mark.parametrize("trick", [*TRICKS, "x" * 3000, "\n</textarea>", "'; DROP TABLE x; --", "\N{GRINNING FACE}"])
 def test_whatever_is_typed_stays_text(api, show, submit, trick):
     api.publish(trick, "1", "Ledger")

@@ -4,11 +4,12 @@ import os
 
 import pytest
 
-from tests.waiting import PATIENCE
 from tests.whole import servers
 
 CONSUMER = """
-    import httpx
+    import json
+    from urllib.request import urlopen
+
     import pytest
 
     pytestmark = pytest.mark.pact(consumer="Web Shop", provider="Prices")
@@ -19,7 +20,8 @@ CONSUMER = """
         interaction.with_request("GET", f"/prices/{number}").will_respond_with(status).with_body({"price": 12})
         with pact.serve() as mock:
             if is_asked:
-                assert httpx.get(f"{mock.url}/prices/{number}").json() == {"price": 12}
+                with urlopen(f"{mock.url}/prices/{number}") as answer:
+                    assert json.load(answer) == {"price": 12}
 
 
     def test_seven(pact):
@@ -74,7 +76,9 @@ PROVIDER = """
 
 
 # What is installed here besides, and takes long to load.
-_WITHOUT = [f"-pno:{name}" for name in ("cacheprovider", "schemathesis", "hypothesispytest", "anyio")]
+WITHOUT = [f"-pno:{name}" for name in ("cacheprovider", "schemathesis", "hypothesispytest", "anyio")]
+# pytest warns of packages that are imported before it starts, as they are in the process that it is forked from.
+_FORKED = "-Wignore::pytest.PytestAssertRewriteWarning"
 
 
 @pytest.fixture(autouse=True)
@@ -100,9 +104,10 @@ def run(pytester):
     pytester.makefile(".ini", pytest="[pytest]\n")
 
     def run(*options, code=0):
-        result = pytester.runpytest_subprocess(*_WITHOUT, "-rA", *map(str, options), timeout=PATIENCE)
-        assert result.ret == code
-        return result.stdout
+        words = ["pytest", f"--basetemp={pytester.path / 'temporary'}", *WITHOUT, _FORKED, "-rA", *map(str, options)]
+        done = servers.run_in(pytester.path, words, {**os.environ, "HOME": str(pytester.path)})
+        assert done.returncode == code, done.stdout + done.stderr
+        return pytest.LineMatcher(done.stdout.splitlines())
 
     return run
 

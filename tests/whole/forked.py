@@ -1,16 +1,18 @@
 """Processes of Treaty that are forked from one that has imported it already.
 
 A short-lived `treaty` spends most of its time on imports, and the tests start it hundreds of times. A forked one is
-a process of its own all the same: it has its own arguments, environment, folder and files, and signals end it. Servers
-with several workers, and everything in a run that measures coverage, are started as programs.
+a process of its own all the same: it has its own arguments, environment, folder and files, and signals end it. The same
+applies to the worker processes of a server, and to pytest. Everything in a run that measures coverage is started as a
+program.
 """
 
+import atexit
 import multiprocessing
 import os
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import reduction
 from pathlib import Path
@@ -21,18 +23,19 @@ from tests.waiting import PATIENCE
 from treaty import web
 
 _PRELOADED: Final = (
-    *("treaty.cli.server", "treaty.cli.accounts", "treaty.app", "alembic.command", "alembic.config"),
+    *("treaty.cli.server", "treaty.cli.accounts", "treaty.app", "alembic.command", "alembic.config", "zxcvbn"),
+    *("pytest", "_pytest.pytester", "pact.pact", "pact.verifier"),  # for projects that use the plugin
     *(module.name for module in pkgutil.walk_packages(web.__path__, f"{web.__name__}.")),  # the server loads them late
 )
-_PROGRAMS: Final[Mapping[str, str]] = {"treaty": "treaty", "pact-broker": "pact_broker"}
+_PROGRAMS: Final = ("treaty", "pact-broker", "pytest")
 _IS_POSSIBLE: Final = sys.platform == "linux" and not any(name.startswith("COV") for name in os.environ)
 _forkserver = multiprocessing.get_context("forkserver")
 _forkserver.set_forkserver_preload([*_PRELOADED, "tests.whole.frozen"])
 
 
 def can_fork(words: Sequence[str]) -> bool:
-    """Return whether a call of a program can be forked. A server starts its workers as it was started itself."""
-    return _IS_POSSIBLE and words[0] in _PROGRAMS and "--workers" not in words
+    """Return whether a call of a program can be forked."""
+    return _IS_POSSIBLE and words[0] in _PROGRAMS
 
 
 @dataclass(frozen=True)
@@ -112,11 +115,26 @@ def _become(call: Call) -> None:
     os.environ.clear()
     os.environ.update(call.environ)
     sys.argv = list(call.words)
-    _program(call.words[0])()
+    _fork_workers()
+    try:
+        _run_program(call.words[0])
+    finally:
+        atexit._run_exitfuncs()  # noqa: SLF001 - processes of multiprocessing end without them
 
 
-def _program(name: str) -> Callable[[], None]:
-    from treaty import cli  # noqa: PLC0415 - only processes that are forked need it
+def _fork_workers() -> None:
+    """Let a server fork its worker processes, which uvicorn starts as programs that import everything again."""
+    from uvicorn import _subprocess  # noqa: PLC0415 - only processes that are forked need it
 
-    program: Callable[[], None] = getattr(cli, _PROGRAMS[name])
-    return program
+    _subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment]  # it starts processes likewise
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # noqa: SLF001 - may have children
+
+
+def _run_program(name: str) -> None:
+    if name == "pytest":
+        import pytest  # noqa: PLC0415 - only processes that are forked need it
+
+        sys.exit(pytest.console_main())
+    from treaty import cli  # noqa: PLC0415 - likewise
+
+    {"treaty": cli.treaty, "pact-broker": cli.pact_broker}[name]()

@@ -1,9 +1,50 @@
-"""Exempts what the fork server has loaded from garbage collection. It is the last module that the server imports.
+"""Prepares the process that servers are forked from. It is the last module that the fork server imports.
 
-Otherwise the collection when a server starts would visit, and so copy, all memory that is shared with the fork server.
+A server compiles each of its SQL statements and templates when it needs them first, which takes longer than most tests
+keep it busy. A forked one has those that the requests below need. What has been loaded is exempt from garbage
+collection, which would visit, and so copy, all memory that is shared with the fork server.
 """
 
 import gc
+from contextlib import closing, suppress
+from tempfile import TemporaryDirectory
 
+from structlog.testing import capture_logs
+
+from tests import databases
+from tests.api import filled
+from tests.api.conftest import SECRET_KEY, Api
+from tests.api.history import q
+from treaty.settings import Settings
+from treaty.store.engine.database import open_database
+from treaty.web.application import build_application
+from treaty.web.pages import _TEMPLATES
+
+SHOP, PRICES = (q(name) for name in (filled.CONSUMERS[0], filled.PROVIDER))
+READS = (
+    *("/", "/pacticipants", f"/pacticipants/{SHOP}", f"/pacticipants/{SHOP}/versions", "/environments", "/webhooks"),
+    f"/pacts/provider/{PRICES}/consumer/{SHOP}/version/1/triggered-webhooks",
+    f"/can-i-deploy?pacticipant={SHOP}&version=1&environment=production",
+    f"/matrix?q[][pacticipant]={SHOP}&q[][pacticipant]={PRICES}",
+    f"/pacts/provider/{PRICES}/for-verification",
+)
+
+
+def warm_up() -> None:
+    with capture_logs(), TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/treaty.sqlite"
+        databases.create_missing_file(url)
+        with closing(open_database(url)) as database:
+            settings = Settings(database_url=url, secret_key=SECRET_KEY, log_level="fatal")  # type: ignore[arg-type]  # pydantic converts it
+            with closing(Api(build_application(settings, database))) as api:
+                filled.fill(api)
+                for path in READS:
+                    api.get(path)
+    for name in _TEMPLATES.list_templates(["html"]):
+        _TEMPLATES.get_template(name)
+
+
+with suppress(Exception):  # what fails here fails in tests, too, which say why
+    warm_up()
 gc.collect()
 gc.freeze()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -280,11 +279,10 @@ def test_a_browser_signs_in_by_basic_auth_where_the_settings_have_users(browser,
 def closed(tmp_path) -> Iterator[tuple[servers.Server, str]]:
     """A server with a user called ci, and a token."""
     url = f"sqlite:///{tmp_path / 'closed.sqlite'}"
-    databases.migrated(url)
-    treaty = [str(servers.BIN / "treaty")]
+    databases.create_missing_file(url)
     for words in (["user", "add", "ci", "--password-stdin"], ["token", "create", "--user", "ci", "--name", "build"]):
-        command = [*treaty, *words, "--database-url", url]
-        done = subprocess.run(command, input=PASSWORD + "\n", capture_output=True, text=True, check=True, cwd=tmp_path)
+        done = servers.run("treaty", *words, "--database-url", url, cwd=tmp_path, stdin=PASSWORD + "\n")
+        assert done.returncode == 0, done.stderr
     with servers.running(url, cwd=tmp_path, environ={"TREATY_PUBLIC_HEARTBEAT": "true"}) as server:
         yield server, done.stdout.strip()
 

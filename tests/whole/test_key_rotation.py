@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 from tests.api.conftest import publication
 from tests.receiver import Arrival, Receiver, receiving
-from tests.waiting import PATIENCE, eventually
+from tests.waiting import eventually
 from tests.whole.servers import BIN, Server, run, running
 
 # A webhook's two secrets are encrypted, and so is the key that credentials are hashed with.
@@ -171,6 +172,7 @@ def test_a_key_in_the_settings_changes_while_servers_are_restarted_one_after_the
         assert "secret_key" not in server.log
 
 
+@pytest.mark.long_on_postgresql
 def test_a_key_file_gives_way_to_a_key_in_the_settings(
     broker: Server, database_url: str, tmp_path: Path, receiver: Receiver
 ) -> None:
@@ -184,6 +186,7 @@ def test_a_key_file_gives_way_to_a_key_in_the_settings(
         assert _is_right(receiver.wait(1)[0])
 
 
+@pytest.mark.long_on_postgresql
 def test_whoever_has_the_wrong_key_is_told_which_setting_is_to_be_mended(
     broker: Server, database_url: str, tmp_path: Path
 ) -> None:
@@ -204,6 +207,6 @@ def test_whoever_has_the_wrong_key_is_told_which_setting_is_to_be_mended(
 
 def test_only_one_at_a_time_changes_the_key(broker: Server, database_url: str, tmp_path: Path) -> None:
     assert broker.process.poll() is None
-    command = [str(BIN / "treaty"), "rotate-key", "--database-url", database_url]
-    both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert all("All 3 secrets are encrypted" in one.communicate(timeout=PATIENCE)[0] for one in both)
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(_rotated, database_url, tmp_path) for _ in range(2)]
+    assert all("All 3 secrets are encrypted" in one.result() for one in both)

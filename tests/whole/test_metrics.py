@@ -24,7 +24,9 @@ def workers(server):
 
 
 def test_what_each_worker_counted_is_added_up_also_of_one_that_was_killed(tmp_path):
-    with running(f"sqlite:///{tmp_path}/treaty.sqlite", "--workers", "2", cwd=tmp_path) as server:
+    # The client library of Prometheus chooses how to count when it is imported, so the workers have to import it anew.
+    url = f"sqlite:///{tmp_path}/treaty.sqlite"
+    with running(url, "--workers", "2", cwd=tmp_path, is_forked=False) as server:
         for _ in range(30):
             assert httpx.get(f"{server.address}/diagnostic/status/heartbeat").status_code == httpx.codes.OK
         asked = {"name": "treaty_http_request_seconds_count", "route": "/diagnostic/status/heartbeat"}

@@ -12,7 +12,6 @@ from math import log2
 import pytest
 from sqlalchemy import delete
 
-from tests import postgres
 from tests.whole import servers
 from tests.whole.test_several_processes import (  # noqa: F401 - fixtures
     PASSWORD,
@@ -27,13 +26,9 @@ from treaty.store.tables import account, guess
 USERS = {"TREATY_BASIC_AUTH_USERNAME": "ci", "TREATY_BASIC_AUTH_PASSWORD": PASSWORD}
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('shared') / 'treaty.sqlite'}"
-        return
-    with postgres.database(request.getfixturevalue("postgres_url")) as url:
-        yield url
+@pytest.fixture(scope="module")
+def database_url(shared_database_url: str) -> str:
+    return shared_database_url
 
 
 @pytest.fixture(scope="module")

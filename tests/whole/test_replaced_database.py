@@ -183,4 +183,4 @@ def test_a_worker_that_is_started_anew_does_not_create_the_file_anew(path: Path)
 def workers_of(pid: int) -> list[int]:
     """List the processes that a server has started to answer requests, but not the one that tracks their resources."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
+    return [int(child) for child in children if "resource_tracker" not in Path(f"/proc/{child}/cmdline").read_text()]

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from tests.api.conftest import hash_quickly
 from tests.whole import servers
 from treaty.actions.accounts import accounts, credentials
-from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Role, Token
 from treaty.model.accounts.throttling import compute_counter_keys
 from treaty.settings import Settings
@@ -64,7 +64,7 @@ def basic(name: str, its_password: str) -> dict[str, str]:
 def add_user(database: Database) -> Callable[[str], User]:
     def add(name: str) -> User:
         now = datetime.now(UTC)
-        draft = accounts.AccountDraft(name=name, role=Role.READ_ONLY, password=passwords.hash_password(PASSWORD))
+        draft = accounts.AccountDraft(name=name, role=Role.READ_ONLY, password=hash_quickly(PASSWORD))
         one = database.write(lambda db: accounts.add_account(db, draft, now=now))
         new = credentials.TokenDraft(name="build")
         token = database.write(lambda db: credentials.add_token(db, one, new, vault=VAULT, now=now))
@@ -89,7 +89,7 @@ def test_what_is_taken_away_is_refused_at_once_by_every_process(database, both, 
 
     revoked, disabled, changed, ended = (add_user(name) for name in ("revoked", "disabled", "changed", "ended"))
     assert [statuses(one) for one in (revoked, disabled, changed, ended)] == [[200] * 6] * 4
-    now, its_hash = datetime.now(UTC), passwords.hash_password(OTHER)
+    now, its_hash = datetime.now(UTC), hash_quickly(OTHER)
     database.write(lambda db: credentials.revoke_token(db, revoked.token))
     database.write(lambda db: accounts.disable_account(db, accounts.get_account(db, "disabled"), now=now))
     database.write(lambda db: accounts.set_password(db, accounts.get_account(db, "changed"), its_hash, now=now))

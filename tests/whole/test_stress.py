@@ -16,7 +16,7 @@ from tests.whole import writers
 from tests.whole.servers import run, running
 
 CLIENTS, SERVERS = 50, 4
-DEEDS = 60 if IS_LONG else 6
+DEEDS = 60 if IS_LONG else 4
 """What each client does, one after the other."""
 SHARED = "Shared"
 
