@@ -161,7 +161,10 @@ def test_the_right_password_ends_what_wrong_ones_have_begun_in_every_process(bot
 def test_servers_that_start_at_once_on_an_empty_database_both_come_up(empty_database_url: str, tmp_path: Path) -> None:
     environ = {"TREATY_EXAMPLE_DATA": "true"}
     with ThreadPoolExecutor(2) as threads, ExitStack() as stack:
-        starts = [threads.submit(servers.start, empty_database_url, cwd=tmp_path, environ=environ) for _ in range(2)]
+        starts = [
+            threads.submit(servers.start, empty_database_url, cwd=tmp_path, environ=environ, has_tables=False)
+            for _ in range(2)
+        ]
         started = [start.result() for start in starts]
         for server in started:
             stack.callback(server.end)
