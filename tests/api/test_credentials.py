@@ -251,6 +251,20 @@ def _add_token(database, user, clock, *, max_lifetime=credentials.NO_MAXIMUM, na
     return database.write(add)
 
 
+@only_sqlite
+@pytest.mark.parametrize(
+    ("name", "is_valid"),
+    [("a" * 100, True), ("a" * 101, False), ("a" * 200, False), ("", False), (" ", False), ("a\nb", False)],
+)
+def test_a_token_has_a_name_of_one_line(database, accounts, clock, name, is_valid):
+    accounts(Role.READ_WRITE)
+    if is_valid:
+        assert _add_token(database, "read-write", clock, name=name).token.name == name
+        return
+    with pytest.raises(Invalid, match="must be a text of 100 characters at most, on one line"):
+        _add_token(database, "read-write", clock, name=name)
+
+
 def test_slips_in_a_token_are_found_by_its_checksum():
     token = generate_token()
     assert is_well_formed_token(token)

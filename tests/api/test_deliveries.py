@@ -548,6 +548,26 @@ def test_trying_a_webhook_out_sends_it_at_once_and_keeps_nothing(make_broker, re
 
 
 @about_requests
+@pytest.mark.parametrize(
+    ("event", "placeholder"),
+    [("provider_verification_published", "aaaabbbbccccddddeeeeffff1111222233334444"), ("contract_published", "")],
+)
+def test_trying_out_uses_the_result_that_there_is_or_a_placeholder_for_events_of_results(
+    make_broker, receiver: Receiver, event: str, placeholder: str
+) -> None:
+    broker = make_broker(starts=False)
+    path = broker.hook(receiver.url, event, request={"body": "${pactbroker.providerVersionNumber}"})
+    broker.publish("1")
+    broker.api.post(path + "/execute")
+    assert receiver.arrivals[0].body.decode() == placeholder
+    pact = broker.api.get("/pacts/provider/Ledger/consumer/Till/version/1")
+    result = {"success": False, "providerApplicationVersion": "7"}
+    assert broker.api.post(pact.link("pb:publish-verification-results"), result).status == 201
+    broker.api.post(path + "/execute")
+    assert receiver.arrivals[1].body.decode() == "7"
+
+
+@about_requests
 def test_trying_out_an_unreachable_place_is_an_answer(broker: Broker) -> None:
     request = {"method": "POST", "url": "http://127.0.0.1:1/"}
     tried = broker.api.post("/webhooks/execute", {"request": request})
